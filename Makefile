@@ -1,0 +1,40 @@
+# Every target sets up .venv when it is missing or out of date.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help repro test lint bench deps demo
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint
+	dvc repro
+	@echo && dvc metrics show && echo "\nLook at reports/sample-grid/grid.png; the network is in models/network/, the merged checkpoint in models/merged/."
+
+test: .venv/ready ## run the linters and all tests
+	$(MAKE) lint
+	pytest -n 2 --dist worksteal
+
+lint: .venv/ready ## style, types, import contracts
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+bench: .venv/ready ## measure against the bare minimum, as ratios
+	python -m benchmarks.train_step
+
+deps: .venv/ready ## write each stage's code dependencies into dvc.yaml, the editors' schema into conf/
+	python -m pipeline.closure
+	python -m pipeline.config schema
+
+demo: .venv/ready ## train the demo world's models anew (hours) and draw its pictures
+	cd demo && dvc repro

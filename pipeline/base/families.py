@@ -1,0 +1,90 @@
+"""Which family a checkpoint belongs to, told from its names and shapes before any weight is read.
+
+SD 1.x is what can be trained: a U-Net of four levels with two layers a block, cross-attention in three of
+them, one CLIP text encoder.
+"""
+
+import gzip
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
+
+Shapes = dict[str, tuple[int, ...]]
+
+SD1 = "Stable Diffusion 1.x"
+SIGNS = {
+    "conditioner.embedders.1.": "SDXL",
+    "conditioner.embedders.0.": "SDXL refiner",
+    "cond_stage_model.model.": "Stable Diffusion 2.x",
+    "double_blocks.": "Flux",
+    "model.diffusion_model.double_blocks.": "Flux",
+    "model.diffusion_model.joint_blocks.": "Stable Diffusion 3",
+    "lora_unet_": "LoRA (a network, not a checkpoint)",
+    TEXT_PREFIX: SD1,
+}
+"""First part of a key that only this family has."""
+
+
+def family_of_file(shapes: Shapes) -> str | None:
+    """Family of a single-file checkpoint in the original layout; None where no sign is known."""
+    found = next(
+        (family for sign, family in SIGNS.items() if any(key.startswith(sign) for key in shapes)), None
+    )
+    first = shapes.get(f"{UNET_PREFIX}input_blocks.0.0.weight")
+    if found == SD1 and first and first[1] != 4:
+        return f"{SD1} with {first[1]} input channels (inpainting or instruct-pix2pix)"
+    return found
+
+
+def family_of_unet(config: dict[str, Any]) -> str:
+    """Family of a diffusers folder by its unet/config.json."""
+    if config.get("addition_embed_type") == "text_time":
+        return "SDXL"
+    if config.get("use_linear_projection"):
+        return "Stable Diffusion 2.x"
+    if config.get("in_channels", 4) != 4:
+        return f"{SD1} with {config['in_channels']} input channels (inpainting or instruct-pix2pix)"
+    known = len(config.get("block_out_channels", ())) == 4 and config.get("layers_per_block", 2) == 2
+    return SD1 if known else "an unknown family"
+
+
+@cache
+def sd1_configs() -> dict[str, dict[str, Any]]:
+    """Configurations of SD 1.x's parts, as published with SD 1.5: unet, vae, text_encoder, scheduler."""
+    folder = files("pipeline.base") / "sd1"
+    return {
+        part: json.loads((folder / f"{part}.json").read_text())
+        for part in ("unet", "vae", "text_encoder", "scheduler")
+    }
+
+
+def write_clip_tokenizer(folder: Path) -> None:
+    """CLIP's vocab.json and merges.txt (OpenAI's published merges; the vocabulary follows from them by
+    rule).
+    """
+    merges = gzip.decompress((files("pipeline.base") / "sd1" / "merges.txt.gz").read_bytes()).decode()
+    pairs = merges.split("\n")[1:-1]
+    symbols = byte_symbols()
+    tokens = [
+        *symbols,
+        *(s + "</w>" for s in symbols),
+        *(pair.replace(" ", "") for pair in pairs),
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "merges.txt").write_text(merges, encoding="utf-8")
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+
+
+def byte_symbols() -> list[str]:
+    """The 256 symbols that stand for bytes in CLIP's vocabulary: printable ones as themselves, the rest from
+    U+0100 on.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]

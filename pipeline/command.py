@@ -1,0 +1,76 @@
+"""The frame that every command runs in: its arguments, its configuration, where it writes, how it ends."""
+
+import argparse
+import errno
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGTERM, default_int_handler, signal
+
+from pipeline.config import Config, load
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stage's configuration and the folder under which its outputs go (the project's root in the graph)."""
+
+    config: Config
+    out: Path
+    options: argparse.Namespace
+
+
+def start(stage: str, arguments: Sequence[str], parser: argparse.ArgumentParser | None = None) -> Run:
+    """Parses `[KEY=VALUE...] [--out DIR]` and the options of `parser`, and loads the stage's groups.
+
+    Overrides need --out: in the graph, values come from params.yaml, and DVC's outputs must be what it says.
+    """
+    parser = parser or argparse.ArgumentParser(prog=f"python -m stages.{stage.replace('-', '_')}")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="settings for this run by hand: network.dim=8, network=lora",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write under DIR instead of DVC's outputs")
+    options = parser.parse_intermixed_args(arguments)
+    if options.overrides and options.out is None:
+        raise UserError(
+            f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
+            " add `--out DIR` for a run by hand, or write the values into params.yaml and type `dvc repro`"
+        )
+    return Run(load(stage, options.overrides), options.out or Path(), options)
+
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
+    """Runs a command line program: user errors end it with one sentence each and exit code 1 (`--debug`: with
+    the traceback).
+    """
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    signal(SIGTERM, default_int_handler)
+    try:
+        main([argument for argument in arguments if argument != "--debug"])
+    except (UserError, KeyboardInterrupt, OSError) as error:
+        if debug or (message := _message(error)) is None:
+            raise
+        print(message, file=sys.stderr)
+        sys.exit(1)
+
+
+def _message(error: BaseException) -> str | None:
+    if isinstance(error, KeyboardInterrupt):
+        return "error: interrupted; nothing half-written was left behind, the same command starts again"
+    if isinstance(error, UserError):
+        return "\n".join(f"error: {problem}" for problem in error.problems)
+    if isinstance(error, OSError):
+        where = "while writing" if error.filename is None else str(error.filename)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return (
+                f"error: the disk is full ({where}); nothing half-written was left"
+                " behind: make room and run the same command again"
+            )
+        if error.errno in (errno.EACCES, errno.EROFS):
+            return f"error: {where}: {error.strerror}; change its permissions"
+    return None

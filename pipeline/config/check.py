@@ -1,0 +1,86 @@
+"""A composed configuration -> the frozen Config, or every mistake in it at once."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from pipeline.config.schemas import Config
+from pipeline.errors import UserError, nearest
+
+Values = dict[str, Any]
+
+
+def check(values: Values) -> Config:
+    """Types, ranges, unknown and missing keys; then what settings demand of each other."""
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(*dict.fromkeys(_sentence(details) for details in error.errors())) from None
+    if found := contradictions(config):
+        raise UserError(*found)
+    return config
+
+
+def contradictions(config: Config) -> list[str]:
+    """Pairs of settings that cannot hold together."""
+    problems = []
+    if not (config.network.unet or config.network.text_encoder):
+        problems.append(
+            "network.unet and network.text_encoder are both false:"
+            " nothing would be trained; set one of them true"
+        )
+    if config.class_images.count and not config.class_images.prompt:
+        problems.append(
+            f"class_images.count is {config.class_images.count}, but"
+            " class_images.prompt is empty; give the class (`1girl`, `dog`)"
+        )
+    if config.class_images.count and config.class_images.resolution != config.crop.resolution:
+        problems.append(
+            f"class_images.resolution {config.class_images.resolution} differs"
+            f" from crop.resolution {config.crop.resolution};"
+            " one batch holds both, make them equal"
+        )
+    return problems
+
+
+def without_effect(config: Config) -> list[str]:
+    """Settings that change nothing beside the others."""
+    found = []
+    if not config.network.text_encoder and config.optimizer.text_encoder_lr:
+        found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
+    if not config.network.unet and config.optimizer.lr:
+        found.append("optimizer.lr has no effect: network.unet is false")
+    if not config.train.shuffle_tags and config.train.keep_tokens:
+        found.append("train.keep_tokens has no effect: train.shuffle_tags is false")
+    if config.network.alpha > config.network.dim:
+        found.append(
+            f"network.alpha {config.network.alpha:g} is above network.dim"
+            f" {config.network.dim}: half or a quarter of it is usual"
+        )
+    if config.train.save_every_epochs > config.train.epochs:
+        found.append(
+            f"train.save_every_epochs {config.train.save_every_epochs} is above"
+            f" train.epochs {config.train.epochs}: only the last is saved"
+        )
+    return found
+
+
+def _sentence(details: ErrorDetails) -> str:
+    location = [
+        part
+        for part in details["loc"]
+        if not str(part).startswith(("constrained", "literal[", "list[", "function-"))
+    ]
+    key = ".".join(str(part) for part in location if part not in ("str", "int", "float", "bool", "none"))
+    group = str(location[0])
+    if details["type"] == "extra_forbidden":
+        return f"{key} is no setting of the chosen {group}; {nearest(str(location[-1]), _keys(group))}"
+    if details["type"] == "missing":
+        return f"{key} is missing; conf/{group}/ must give it a default"
+    return f"{key}: {details['input']!r} is not allowed; {details['msg'][0].lower()}{details['msg'][1:]}"
+
+
+def _keys(group: str) -> list[str]:
+    annotation = Config.model_fields[group].annotation if group in Config.model_fields else None
+    return sorted(getattr(annotation, "model_fields", Config.model_fields))

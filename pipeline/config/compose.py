@@ -1,0 +1,159 @@
+"""conf/ + params.yaml + overrides -> one dictionary of plain values.
+
+`use:` in params.yaml picks an option file of each group (Hydra composes them); the values below it replace
+single ones. Overrides of the command line use Hydra's grammar and are folded into params.yaml's values first:
+`network.dim=8`, `network=lora`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from pipeline.config.schemas import Config
+from pipeline.errors import UserError, nearest
+
+CONF = Path("conf")
+PARAMS = Path("params.yaml")
+EXPERIMENT = "experiment"
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Params:
+    """params.yaml: which option of each group, and single values by dotted key."""
+
+    use: dict[str, str]
+    values: Values
+
+
+def groups() -> list[str]:
+    """Groups of conf/, `experiment` among them."""
+    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+
+
+def options(group: str) -> list[str]:
+    """Option names of a group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def read_params(path: Path = PARAMS) -> Params:
+    """Reads and splits params.yaml; unreadable YAML and a misshapen `use` are user errors."""
+    if not path.exists():
+        raise UserError(
+            f"{path} is missing here; run from the project's root, or"
+            f" get it back with `git checkout -- {path}`"
+        )
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except YAMLError as error:
+        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{path} must hold keys and values (`use:`, `network:` ...), found {type(content).__name__}"
+        )
+    use = content.pop("use", None) or {}
+    if not isinstance(use, dict):
+        raise UserError(
+            f"{path}: `use` must name an option for each group (`use: {{base: tiny}}`), found {use!r}"
+        )
+    return Params(
+        {str(k): str(v) for k, v in use.items() if v is not None},
+        flatten({str(k): v for k, v in content.items()}),
+    )
+
+
+def flatten(values: Values, prefix: str = "") -> Values:
+    """{'network': {'dim': 8}} -> {'network.dim': 8}."""
+    flat: Values = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten({str(k): v for k, v in value.items()}, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def with_overrides(params: Params, overrides: Sequence[str]) -> Params:
+    """Folds overrides in Hydra's grammar into params."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    use, values = dict(params.use), dict(params.values)
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException as error:
+            raise UserError(
+                f"{text!r} is not an override; write KEY=VALUE (`network.dim=8`), lists as `[1,2]`"
+            ) from error
+        if override.is_sweep_override():
+            raise UserError(f"{text!r} names several values; one run takes one")
+        key, value = override.key_or_group, override.value()
+        if key in groups():
+            use[key] = str(value)
+        elif key.startswith("use."):
+            use[key.removeprefix("use.")] = str(value)
+        else:
+            values |= flatten({key: value})
+    return Params(use, values)
+
+
+def compose(params: Params) -> Values:
+    """The composed configuration, unchecked; unknown groups, options and keys are user errors, all at
+    once.
+    """
+    problems = [_unknown_use(group, option) for group, option in params.use.items()]
+    if found := [problem for problem in problems if problem]:
+        raise UserError(*found)
+    config = _hydra(params.use)
+    known = flatten(config)
+    unknown = [_unknown_key(key, known) for key in params.values if key not in known]
+    if unknown:
+        raise UserError(*unknown)
+    for key, value in params.values.items():
+        *parents, leaf = key.split(".")
+        target = config
+        for parent in parents:
+            target = target[parent]
+        target[leaf] = value
+    return config
+
+
+def _hydra(use: dict[str, str]) -> Values:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    overrides = [f"{group}={option}" for group, option in sorted(use.items())]
+    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+        content = OmegaConf.to_container(hydra_compose("config", overrides=overrides), resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def _unknown_use(group: str, option: str) -> str | None:
+    if group not in groups():
+        return f"{PARAMS}: use.{group} is no group of {CONF}/; {nearest(group, groups())}"
+    if option not in options(group):
+        return (
+            f"{PARAMS}: use.{group}: {option!r} is no option of"
+            f" {CONF}/{group}/; {nearest(option, options(group))}"
+        )
+    return None
+
+
+def _unknown_key(key: str, known: Values) -> str:
+    group, _, rest = key.partition(".")
+    if group not in Config.model_fields:
+        return f"{PARAMS}: {key} is no setting; {nearest(group, Config.model_fields)}"
+    siblings = [name.partition(".")[2] for name in known if name.startswith(f"{group}.")]
+    if not rest:
+        return (
+            f"{PARAMS}: {group} is a group; write its keys below it"
+            f" ({', '.join(sorted(siblings))}), or `use: {{{group}: ...}}`"
+        )
+    return f"{PARAMS}: {key} is no setting of the chosen {group}; {nearest(rest, siblings)}"

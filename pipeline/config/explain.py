@@ -1,0 +1,111 @@
+"""Where a value comes from and what it means: conf/'s comments, read back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.config.compose import (
+    CONF,
+    EXPERIMENT,
+    PARAMS,
+    Params,
+    compose,
+    flatten,
+    read_params,
+    with_overrides,
+)
+from pipeline.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One key's value, the place that set it, the default it replaces (None where it is the default), and its
+    comment.
+    """
+
+    key: str
+    value: Any
+    origin: str
+    default: str | None
+    comment: str
+
+    def __str__(self) -> str:
+        instead = f" (default: {self.default})" if self.default else ""
+        return f"{self.key} = {self.value!r}\n  from {self.origin}{instead}\n  {self.comment}"
+
+
+def explain(key: str, overrides: Sequence[str] = ()) -> list[Explanation]:
+    """Explains one key, or every key of a group. An unknown one is a user error with the nearest names."""
+    filed = read_params()
+    params = with_overrides(filed, overrides)
+    values = flatten(compose(params))
+    keys = [name for name in values if name == key or name.startswith(f"{key}.")]
+    if not keys:
+        raise UserError(f"{key} is no setting; {nearest(key, values)}")
+    return [_explain(name, values[name], params, filed) for name in keys]
+
+
+def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation:
+    files = _option_files(key, params)
+    default_file = next(path for path in files if key in keys_of(path))
+    default = f"{keys_of(default_file)[key]!r} in {default_file}"
+    comment = next((text for path in files if (text := comments_of(path).get(key))), "")
+    if params.values.get(key, KeyError) != filed.values.get(key, KeyError):
+        return Explanation(key, value, "the command line", default, comment)
+    if key in params.values:
+        return Explanation(key, value, str(PARAMS), default, comment)
+    experiment = CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
+    if experiment.exists() and key in flatten(_content(experiment)):
+        return Explanation(key, value, str(experiment), default, comment)
+    return Explanation(key, value, str(default_file), None, comment)
+
+
+def _option_files(key: str, params: Params) -> list[Path]:
+    """The chosen option's file, then those that it builds on; conf/config.yaml for a value outside all
+    groups.
+    """
+    group, dot, _ = key.partition(".")
+    if not dot:
+        return [CONF / "config.yaml"]
+    option = params.use.get(group) or _default_option(group)
+    files = [CONF / group / f"{option}.yaml"]
+    for path in files:
+        files += [
+            CONF / group / f"{name}.yaml"
+            for name in _content(path).get("defaults", [])
+            if isinstance(name, str) and name != "_self_"
+        ]
+    return files
+
+
+def _default_option(group: str) -> str:
+    entries = _content(CONF / "config.yaml")["defaults"]
+    return next(str(entry[group]) for entry in entries if isinstance(entry, dict) and group in entry)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+
+
+def keys_of(path: Path) -> dict[str, Any]:
+    """Full dotted keys that a conf file sets."""
+    prefix = "" if path.parent == CONF else f"{path.parent.name}."
+    return flatten({k: v for k, v in _content(path).items() if k != "defaults"}, prefix)
+
+
+def comments_of(path: Path) -> dict[str, str]:
+    """The comment lines directly above each key, as one text."""
+    prefix = "" if path.parent == CONF else f"{path.parent.name}."
+    comments, above = {}, list[str]()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            above.append(line.removeprefix("#").strip())
+            continue
+        key, colon, _ = line.partition(":")
+        if colon and key.strip() and not line.startswith(" "):
+            comments[f"{prefix}{key.strip()}"] = " ".join(above)
+        above = []
+    return comments

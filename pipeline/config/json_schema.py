@@ -1,0 +1,53 @@
+"""conf/params.schema.json, with which an editor completes and checks params.yaml."""
+
+import json
+from typing import Any
+
+from pipeline.config.compose import CONF, groups, options
+from pipeline.config.explain import comments_of
+from pipeline.config.schemas import Config
+
+PATH = CONF / "params.schema.json"
+
+
+def json_schema() -> str:
+    """The schemas with every key optional (conf/ has the defaults), conf/'s comments as descriptions, and
+    `use` with its options.
+    """
+    schema = Config.model_json_schema()
+    for name, definition in schema["$defs"].items():
+        definition.pop("required", None)
+        definition["description"] = f"See conf/{_group_of(name)}/."
+        for key, entry in definition["properties"].items():
+            entry.pop("title", None)
+            if text := _comment(_group_of(name), key):
+                entry["description"] = text
+    schema.pop("required")
+    schema["title"], schema["description"] = (
+        "params.yaml",
+        "What a run uses: option files of conf/, and values that replace theirs.",
+    )
+    schema["properties"] = {"use": _use(), **schema["properties"]}
+    return json.dumps(schema, indent=1, sort_keys=True) + "\n"
+
+
+def _use() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "Which option file of each group of conf/ this run uses.",
+        "properties": {group: {"enum": options(group)} for group in groups() if options(group)},
+    }
+
+
+def _group_of(class_name: str) -> str:
+    return next(
+        name
+        for name, field in Config.model_fields.items()
+        if getattr(field.annotation, "__name__", "") == class_name
+    )
+
+
+def _comment(group: str, key: str) -> str | None:
+    found = (comments_of(CONF / group / f"{option}.yaml").get(f"{group}.{key}") for option in options(group))
+    return next(filter(None, found), None)

@@ -1,0 +1,45 @@
+"""The configuration as one stage sees it: the groups that dvc.yaml lists for it and no others."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.config.check import check
+from pipeline.config.compose import compose, read_params, with_overrides
+from pipeline.config.schemas import Config
+from pipeline.errors import UserError
+
+RESOLVED = Path("params.resolved.yaml")
+DVC_YAML = Path("dvc.yaml")
+
+
+def load(stage: str, overrides: Sequence[str] = ()) -> Config:
+    """The stage's groups, frozen. Without overrides from params.resolved.yaml; with them composed anew, for a
+    run by hand.
+    """
+    if overrides:
+        from pipeline.config.lock import lock
+
+        values = lock(compose(with_overrides(read_params(), overrides)))
+    else:
+        values = read_resolved()
+    whole = check(values)
+    return Config.model_construct(**{group: getattr(whole, group) for group in listed_groups(stage)})
+
+
+def read_resolved() -> dict[str, Any]:
+    """params.resolved.yaml as plain values."""
+    if not RESOLVED.exists():
+        raise UserError(f"{RESOLVED} is missing; `dvc repro compose` writes it")
+    content = yaml.safe_load(RESOLVED.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def listed_groups(stage: str) -> list[str]:
+    """Groups of params.resolved.yaml under the stage's `params:` in dvc.yaml."""
+    stages = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]
+    listed = [entry for entry in stages[stage].get("params", []) if isinstance(entry, dict)]
+    return [group for entry in listed for group in entry.get(RESOLVED.name, [])]

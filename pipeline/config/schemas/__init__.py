@@ -1,0 +1,55 @@
+"""The whole configuration as one frozen object; a stage gets only the groups that dvc.yaml lists for it."""
+
+from typing import Any, NoReturn
+
+from pipeline.config.schemas.group import Count, Group
+from pipeline.config.schemas.inputs import ClassImages, Collect, Crop, FilterTags, Tag
+from pipeline.config.schemas.learning import Base, Network, Noise, Optimizer, Schedule, Train
+from pipeline.config.schemas.results import Merge, SampleGrid
+
+__all__ = [
+    "Base",
+    "ClassImages",
+    "Collect",
+    "Config",
+    "Crop",
+    "FilterTags",
+    "Merge",
+    "Network",
+    "Noise",
+    "Optimizer",
+    "SampleGrid",
+    "Schedule",
+    "Tag",
+    "Train",
+]
+
+
+class Config(Group):
+    """Field names are the groups of conf/ and the values beside them."""
+
+    seed: Count
+    base: Base
+    collect: Collect
+    crop: Crop
+    tag: Tag
+    filter_tags: FilterTags
+    class_images: ClassImages
+    network: Network
+    optimizer: Optimizer
+    schedule: Schedule
+    noise: Noise
+    train: Train
+    sample_grid: SampleGrid
+    merge: Merge
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in type(self).model_fields:
+            raise AttributeError(
+                f"this stage reads the group {name!r}, which dvc.yaml does not list under its params"
+            )
+        raise AttributeError(name)
+
+    def values(self) -> dict[str, Any]:
+        """The groups that are here, as plain values."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,27 @@
+"""The one exception for mistakes that the user can mend, and how unknown names are answered."""
+
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """What was found, where, what is allowed, what to do next; several problems of one input come
+    together.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """'did you mean a or b?' for an unknown name, or the valid names where none is near."""
+    names = sorted(valid)
+    close = get_close_matches(name, names, n=2, cutoff=0.6)
+    return f"did you mean {' or '.join(close)}?" if close else f"valid: {', '.join(names) or 'none'}"
+
+
+def warn(message: str) -> None:
+    """One line on stderr, for settings without effect and data that looks wrong."""
+    print(f"warning: {message}", file=sys.stderr)

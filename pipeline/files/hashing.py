@@ -1,0 +1,43 @@
+"""Content hashes: of files, of folders, and the two that AUTOMATIC1111 shows."""
+
+import hashlib
+from pathlib import Path
+
+CHUNK_BYTES = 1 << 22
+
+
+def sha256_of_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_tree(path: str | Path) -> str | None:
+    """Hash of a file's bytes, or of a folder's sorted names and bytes; None where there is no such local
+    path.
+    """
+    root = Path(path)
+    if root.is_file():
+        return sha256_of_file(root)
+    if not root.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(
+        p
+        for p in root.rglob("*")
+        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts)
+    ):
+        digest.update(f"{file.relative_to(root).as_posix()}\0{sha256_of_file(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def legacy_hash(path: Path) -> str:
+    """AUTOMATIC1111's old model hash: the first 8 hex digits of SHA-256 over 64 KiB from offset 1 MiB
+    (modules/sd_models.py).
+    """
+    with path.open("rb") as file:
+        file.seek(0x100000)
+        return sha256_of_bytes(file.read(0x10000))[:8]

@@ -1,0 +1,156 @@
+"""Where a picture's subject is, and the square crop around it. Arithmetic on arrays; nothing here touches the
+disk.
+
+The method is AUTOMATIC1111's automatic focal point crop (modules/textual_inversion/autocrop.py): faces, the
+window with most information, and corner points each give one point, averaged by weight. Mended: Shannon's
+entropy has the right sign, pictures are RGB throughout, and a face that fits is never cut. Points are (x, y)
+in pixels, boxes (left, top, width, height).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.schemas import Crop
+
+Pixels = NDArray[np.uint8]
+Point = tuple[float, float]
+Box = tuple[int, int, int, int]
+
+WORK_SIDE_PX = 512
+"""Detectors look at a copy of at most this many pixels along the short side."""
+WATERMARK_SHARE = 0.1
+"""Corner points in the lowest tenth are left out: watermarks stand there."""
+
+
+@dataclass(frozen=True)
+class Focus:
+    """The middle of interest, the faces that must not be cut, and which detectors spoke."""
+
+    point: Point
+    faces: tuple[Box, ...]
+    detectors: tuple[str, ...]
+
+
+def find_focus(rgb: Pixels, config: Crop) -> Focus:
+    """The weighted mean of what the detectors find in `rgb` [height, width, 3]; the middle where they find
+    nothing.
+    """
+    height, width = rgb.shape[:2]
+    middle = (width / 2, height / 2)
+    if config.focus == "centre":
+        return Focus(middle, (), ())
+    small, scale = _work_copy(rgb)
+    gray: Pixels = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    faces = find_faces(small) if config.face_weight else []
+    points: dict[str, tuple[float, Point | None]] = {
+        "face": (config.face_weight, mean_point([face_point(face) for face in faces])),
+        "entropy": (config.entropy_weight, entropy_point(gray) if config.entropy_weight else None),
+        "edges": (config.edge_weight, mean_point(corner_points(gray)) if config.edge_weight else None),
+    }
+    spoken = {name: (weight, point) for name, (weight, point) in points.items() if weight and point}
+    if not spoken:
+        return Focus(middle, (), ())
+    total = sum(weight for weight, _ in spoken.values())
+    x = sum(weight * point[0] for weight, point in spoken.values()) / total / scale
+    y = sum(weight * point[1] for weight, point in spoken.values()) / total / scale
+    back = tuple(
+        (round(a / scale), round(b / scale), round(w / scale), round(h / scale)) for a, b, w, h in faces
+    )
+    return Focus((x, y), back, tuple(spoken))
+
+
+def _work_copy(rgb: Pixels) -> tuple[Pixels, float]:
+    """The picture, or a smaller copy, and its scale."""
+    height, width = rgb.shape[:2]
+    scale = WORK_SIDE_PX / min(height, width)
+    if scale >= 1:
+        return rgb, 1.0
+    small = cv2.resize(rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), scale
+
+
+def square_box(width_px: int, height_px: int, focus: Focus) -> Box:
+    """The largest square, as near to the focus as the frame allows, moved so that it cuts no face that
+    fits.
+    """
+    side = min(width_px, height_px)
+    left = _start(width_px, side, focus.point[0], [(x, x + w) for x, _, w, _ in focus.faces])
+    top = _start(height_px, side, focus.point[1], [(y, y + h) for _, y, _, h in focus.faces])
+    return left, top, side, side
+
+
+def _start(length: int, side: int, focus: float, spans: list[tuple[int, int]]) -> int:
+    """Start of a window of `side` in `length`, centred on `focus` but holding all of `spans` where they fit
+    together.
+    """
+    start = round(focus - side / 2)
+    if spans:
+        first, last = min(a for a, _ in spans), max(b for _, b in spans)
+        if last - first <= side:
+            start = max(last - side, min(start, first))
+    return max(0, min(start, length - side))
+
+
+@cache
+def _cascade():  # type: ignore[no-untyped-def]  # skimage has no annotations
+    from skimage.data import lbp_frontal_face_cascade_filename
+    from skimage.feature import Cascade
+
+    return Cascade(lbp_frontal_face_cascade_filename())
+
+
+def find_faces(rgb: Pixels) -> list[Box]:
+    """Frontal faces by scikit-image's LBP cascade (it ships with the package), left to right."""
+    short = min(rgb.shape[:2])
+    limits = {"min_size": (max(24, short // 10),) * 2, "max_size": (short, short)}
+    found = _cascade().detect_multi_scale(rgb, scale_factor=1.2, step_ratio=1, **limits)
+    return sorted((int(f["c"]), int(f["r"]), int(f["width"]), int(f["height"])) for f in found)
+
+
+def face_point(face: Box) -> Point:
+    """The eyes' height: a third down the face."""
+    x, y, width, height = face
+    return x + width / 2, y + height / 3
+
+
+def mean_point(points: list[Point]) -> Point | None:
+    if not points:
+        return None
+    return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
+
+
+def shannon_entropy(counts: NDArray[np.int64]) -> float:
+    """-sum p log2 p of a histogram, in bits."""
+    p = counts[counts > 0] / counts.sum()
+    return float(-(p * np.log2(p)).sum())
+
+
+def entropy_point(gray: Pixels, step_px: int = 8) -> Point | None:
+    """Middle of the square window along the long axis with most information (32 grey levels); None for a
+    square picture.
+    """
+    height, width = gray.shape
+    side = min(height, width)
+    if height == width:
+        return None
+    lines = (gray if height > width else gray.T) >> 3
+    per_line = np.stack([np.bincount(line, minlength=32) for line in lines])
+    upto = np.vstack([np.zeros((1, 32), np.int64), per_line.cumsum(axis=0)])
+    starts = range(0, len(lines) - side + 1, step_px)
+    best = max(starts, key=lambda start: shannon_entropy(upto[start + side] - upto[start]))
+    along = best + side / 2
+    return (side / 2, along) if height > width else (along, side / 2)
+
+
+def corner_points(gray: Pixels) -> list[Point]:
+    """At most 100 strong corners (Shi & Tomasi 1994) above the watermark strip."""
+    height, width = gray.shape
+    shown = gray[: round(height * (1 - WATERMARK_SHARE))]
+    corners = cv2.goodFeaturesToTrack(
+        shown, maxCorners=100, qualityLevel=0.04, minDistance=min(height, width) * 0.06
+    )
+    return [] if corners is None else [(float(x), float(y)) for [[x, y]] in corners]

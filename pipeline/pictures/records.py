@@ -1,0 +1,39 @@
+"""What is known of each picture, from collecting to training: one JSON line a picture."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.files.atomic import read_jsonl, write_jsonl
+
+RECORDS = "records.jsonl"
+PICTURES = "pictures"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A picture: `id` is `<concept>/<stem>`, `file` its path below pictures/, `sha256` that of the file's
+    bytes.
+    """
+
+    id: str
+    file: str
+    sha256: str
+    width_px: int
+    height_px: int
+    concept: str
+    repeats: int
+    caption: str | None
+    origin: dict[str, Any]
+    """Where it came from: for a collected picture its source path, for a crop the parent's hash, box and
+    focus.
+    """
+
+
+def write_records(folder: Path, records: list[Record]) -> None:
+    """records.jsonl in `folder`, by id."""
+    write_jsonl(folder / RECORDS, [asdict(record) for record in sorted(records, key=lambda r: r.id)])
+
+
+def read_records(folder: Path) -> list[Record]:
+    return [Record(**row) for row in read_jsonl(folder / RECORDS)]

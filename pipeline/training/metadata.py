@@ -1,0 +1,162 @@
+"""What a network file's header says: sd-scripts' ss_* keys, Stability's modelspec, and Athanor's own recipe.
+
+Key names and their meaning as kohya-ss/sd-scripts writes them (train_network.py, library/sai_model_spec.py)
+and AUTOMATIC1111 reads them (extensions-builtin/Lora). No clock: the same run gives the same header.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pipeline.config.schemas import Config
+from pipeline.files.hashing import legacy_hash, sha256_of_file
+from pipeline.files.safetensors_file import chunks, header
+from pipeline.training.data import Picture
+
+RECIPE_KEY = "athanor.recipe"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a file's training went."""
+
+    epoch: int
+    step: int
+    total_steps: int
+    steps_per_epoch: int
+
+
+def network_metadata(
+    config: Config, pictures: Sequence[Picture], progress: Progress, prediction_type: str
+) -> dict[str, str]:
+    """Everything but the hashes of the weights and the recipe; all values are text."""
+    facts = {**_run(config, progress), **_base(config), **_data(config, pictures)}
+    return {
+        key: value if isinstance(value, str) else str(value) for key, value in facts.items()
+    } | _modelspec(config, pictures, prediction_type)
+
+
+def _run(config: Config, progress: Progress) -> dict[str, Any]:
+    train, network, optimizer, noise = config.train, config.network, config.optimizer, config.noise
+    settings = (
+        f"betas=({optimizer.betas[0]:g},"
+        f" {optimizer.betas[1]:g}),eps={optimizer.eps:g},weight_decay={optimizer.weight_decay:g}"
+    )
+    return {
+        "ss_output_name": train.name,
+        "ss_seed": config.seed,
+        "ss_steps": progress.step,
+        "ss_epoch": progress.epoch,
+        "ss_num_epochs": train.epochs,
+        "ss_max_train_steps": progress.total_steps,
+        "ss_num_batches_per_epoch": progress.steps_per_epoch,
+        "ss_learning_rate": optimizer.lr,
+        "ss_unet_lr": optimizer.lr,
+        "ss_text_encoder_lr": optimizer.text_encoder_lr,
+        "ss_optimizer": f"torch.optim.AdamW({settings})",
+        "ss_lr_scheduler": config.schedule.name,
+        "ss_lr_warmup_steps": round(progress.total_steps * config.schedule.warmup_percent / 100),
+        "ss_max_grad_norm": train.clip_norm,
+        "ss_gradient_accumulation_steps": 1,
+        "ss_gradient_checkpointing": False,
+        "ss_mixed_precision": {"fp32": "no"}.get(train.precision, train.precision),
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": network.dim,
+        "ss_network_alpha": network.alpha,
+        "ss_network_args": "{}",
+        "ss_noise_offset": noise.offset or None,
+        "ss_min_snr_gamma": noise.min_snr_gamma,
+        "ss_prior_loss_weight": train.prior_loss_weight,
+        "ss_clip_skip": train.clip_skip if train.clip_skip > 1 else None,
+    }
+
+
+def _base(config: Config) -> dict[str, Any]:
+    path = Path(config.base.path)
+    hashes = (
+        {"ss_sd_model_hash": legacy_hash(path), "ss_new_sd_model_hash": sha256_of_file(path)}
+        if path.is_file()
+        else {}
+    )
+    return {"ss_v2": False, "ss_base_model_version": "sd_v1", "ss_sd_model_name": path.name, **hashes}
+
+
+def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
+    folders: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        folders.setdefault(f"{picture.shown.repeats}_{picture.concept}", []).append(picture)
+    training = {name: group for name, group in folders.items() if not group[0].shown.is_class}
+    tags = {name: _tag_counts(group) for name, group in folders.items()}
+    width, height = next(
+        (picture.width_px, picture.height_px) for group in training.values() for picture in group
+    )
+    return {
+        "ss_num_train_images": sum(picture.shown.repeats for group in training.values() for picture in group),
+        "ss_num_reg_images": sum(picture.shown.is_class for picture in pictures),
+        "ss_dataset_dirs": _json(
+            {
+                name: {"n_repeats": group[0].shown.repeats, "img_count": len(group)}
+                for name, group in training.items()
+            }
+        ),
+        "ss_tag_frequency": _json(tags),
+        "ss_batch_size_per_device": config.train.batch,
+        "ss_total_batch_size": config.train.batch,
+        "ss_resolution": (width, height),
+        "ss_enable_bucket": False,
+        "ss_shuffle_caption": config.train.shuffle_tags,
+        "ss_keep_tokens": config.train.keep_tokens,
+        "ss_caption_dropout_rate": config.train.caption_dropout,
+        "ss_flip_aug": False,
+        "ss_color_aug": False,
+        "ss_random_crop": False,
+        "ss_cache_latents": True,
+    }
+
+
+def _tag_counts(pictures: Sequence[Picture]) -> dict[str, int]:
+    """Tag -> pictures that have it, lower-cased, repeats not counted."""
+    return dict(
+        Counter(
+            tag.strip().lower() for picture in pictures for tag in picture.caption.split(",") if tag.strip()
+        )
+    )
+
+
+def _modelspec(config: Config, pictures: Sequence[Picture], prediction_type: str) -> dict[str, str]:
+    first = next(picture for picture in pictures if not picture.shown.is_class)
+    facts = {
+        "sai_model_spec": "1.0.1",
+        "architecture": "stable-diffusion-v1/lora",
+        "implementation": "diffusers",
+        "title": config.train.name,
+        "resolution": f"{first.width_px}x{first.height_px}",
+        "prediction_type": "v" if prediction_type == "v_prediction" else "epsilon",
+    }
+    if first.trigger:
+        facts["trigger_phrase"] = first.trigger
+    return {f"modelspec.{key}": value for key, value in facts.items()}
+
+
+def with_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
+    """Adds sshs_model_hash and sshs_legacy_hash, as sd-scripts computes them on save
+    (library/model_util.py).
+    """
+    head = header(tensors, {key: value for key, value in metadata.items() if key.startswith("ss_")})
+    whole = hashlib.sha256()
+    file = bytearray(head)
+    for chunk in chunks(tensors):
+        whole.update(chunk)
+        file += chunk
+    legacy = hashlib.sha256(bytes(file[0x100000 : 0x100000 + 0x10000])).hexdigest()[:8]
+    return {**metadata, "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": legacy}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,20 @@
+"""The optimiser over the parts' parameters, each part with its own rate."""
+
+import torch
+from torch import nn
+
+from pipeline.config.schemas import Optimizer
+
+
+def make_optimizer(config: Optimizer, parts: dict[str, list[nn.Parameter]]) -> torch.optim.Optimizer:
+    """`parts`: parameters by part (`unet`, `text_encoder`); parts without parameters get no group."""
+    rates = {"unet": config.lr, "text_encoder": config.text_encoder_lr}
+    groups = [
+        {"params": parameters, "lr": rates[part], "name": part}
+        for part, parameters in parts.items()
+        if parameters
+    ]
+    beta1, beta2 = config.betas
+    return torch.optim.AdamW(
+        groups, betas=(beta1, beta2), eps=config.eps, weight_decay=config.weight_decay, fused=True
+    )

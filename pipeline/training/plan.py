@@ -1,0 +1,42 @@
+"""Which picture is shown when: repeats, class pictures, batches. Pure: the same seed gives the same order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the order needs to know of an encoded picture."""
+
+    repeats: int
+    is_class: bool
+
+
+def epoch_indices(pictures: Sequence[Shown]) -> list[int]:
+    """Each training picture as often as its repeats say, then class pictures up to the same number.
+
+    The class rule is sd-scripts' (library/train_util.py, DreamBoothDataset): class pictures join in order
+    until they are as many as the training pictures with their repeats; where they are too few, they go round
+    again.
+    """
+    training = [
+        index
+        for index, picture in enumerate(pictures)
+        if not picture.is_class
+        for _ in range(picture.repeats)
+    ]
+    regular = [index for index, picture in enumerate(pictures) if picture.is_class]
+    fill = [regular[n % len(regular)] for n in range(len(training))] if regular else []
+    return training + fill
+
+
+def epoch_batches(pictures: Sequence[Shown], batch: int, seed: int, epoch: int) -> list[list[int]]:
+    """The epoch's batches in a new order; the last may be smaller."""
+    indices = epoch_indices(pictures)
+    Random(f"{seed}/{epoch}").shuffle(indices)
+    return [indices[start : start + batch] for start in range(0, len(indices), batch)]
+
+
+def steps_per_epoch(pictures: Sequence[Shown], batch: int) -> int:
+    return -(-len(epoch_indices(pictures)) // batch)

@@ -1,0 +1,95 @@
+"""The base's own pictures of the class -> data/class_images/, for prior preservation; an empty set in no time
+where it is off.
+
+In: the base. Out: data/class_images/{pictures/,records.jsonl}, metrics/class_images.json. Reads `seed`,
+`base`, `class_images`. Deterministic: picture n has the seed `seed` + n. Kept by base, prompt and seed: more
+pictures cost only the new ones.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pipeline.command import run, start
+from pipeline.config.schemas import Config
+from pipeline.files.atomic import new_folder, write_json
+from pipeline.files.hashing import sha256_of_bytes
+from pipeline.items import Items, key
+from pipeline.pictures.records import PICTURES, Record, write_records
+from pipeline.progress import progress
+
+VERSION = 1
+"""Of the algorithm: raise it when pictures would come out differently."""
+CONCEPT = "class"
+
+
+def item_key(config: Config, seed: int) -> str:
+    wanted = config.class_images.model_dump(exclude={"count", "batch"})
+    return key(version=VERSION, base=config.base.model_dump(), seed=seed, **wanted)
+
+
+def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
+    """PNGs of the class, a seed each."""
+    from pipeline.base.load import load_base
+    from pipeline.device import best_device, make_repeatable
+    from pipeline.sampling.text_to_image import Job, Settings, draw
+
+    make_repeatable()
+    wanted = config.class_images
+    settings = Settings(
+        steps=wanted.steps,
+        guidance=wanted.guidance,
+        sampler="ddim",
+        negative_prompt=wanted.negative_prompt,
+        resolution=wanted.resolution,
+        clip_skip=1,
+        batch=wanted.batch,
+    )
+    base = load_base(config.base).to(best_device())
+    for picture in progress(
+        draw(base, [Job(wanted.prompt, seed) for seed in seeds], settings), "class images", len(seeds)
+    ):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        yield buffer.getvalue()
+
+
+def record(number: int, png: bytes, seed: int, config: Config) -> Record:
+    side = config.class_images.resolution
+    picture_id = f"{CONCEPT}/{number:05}"
+    return Record(
+        id=picture_id,
+        file=f"{picture_id}.png",
+        sha256=sha256_of_bytes(png),
+        width_px=side,
+        height_px=side,
+        concept=CONCEPT,
+        repeats=1,
+        caption=config.class_images.prompt,
+        origin={"seed": seed},
+    )
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    job = start("class-images", arguments)
+    config, items = job.config, Items("class_images")
+    seeds = [config.seed + number for number in range(config.class_images.count)]
+    keys = {seed: item_key(config, seed) for seed in seeds}
+    missing = [seed for seed in seeds if items.get(keys[seed]) is None]
+    if missing:
+        for seed, png in zip(missing, fresh(config, missing), strict=True):
+            items.put(keys[seed], png)
+    records = []
+    with new_folder(job.out / "data/class_images") as folder:
+        (folder / PICTURES / CONCEPT).mkdir(parents=True)
+        for number, seed in enumerate(seeds):
+            png = items.path(keys[seed]).read_bytes()
+            records.append(record(number, png, seed, config))
+            (folder / PICTURES / records[-1].file).write_bytes(png)
+        write_records(folder, records)
+    facts: dict[str, Any] = {"pictures": len(records)}
+    write_json(job.out / "metrics/class_images.json", facts)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,86 @@
+"""data/cropped/ and data/class_images/ -> data/encoded/: the VAE's latents, so that no sweep over dim, alpha
+or lr runs the VAE again.
+
+In: data/cropped/, data/class_images/, the base. Out: data/encoded/{latents.safetensors,records.jsonl},
+metrics/encode.json. Reads `base`. Deterministic: the posterior's mean and deviation, no sample. Kept by
+picture and VAE: one new picture costs one encoding.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from pipeline.base.encoding import LATENTS, moments, non_finite
+from pipeline.base.load import load_base
+from pipeline.command import run, start
+from pipeline.config.schemas import Base
+from pipeline.device import best_device, make_repeatable
+from pipeline.errors import UserError
+from pipeline.files.atomic import new_folder, read_jsonl, write_json, write_jsonl
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.items import Items, key
+from pipeline.pictures.reading import read_picture
+from pipeline.progress import progress
+
+VERSION = 1
+"""Of the algorithm: raise it when latents would come out differently."""
+
+
+def pictures_of(folder: Path, is_class: bool) -> list[dict[str, Any]]:
+    """Records with the path of each picture."""
+    rows = read_jsonl(folder / "records.jsonl")
+    return [{**row, "path": folder / "pictures" / row["file"], "is_class": is_class} for row in rows]
+
+
+def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> dict[str, Tensor]:
+    """Latents by picture id; only pictures that the store does not have run through the VAE."""
+    hashes = {
+        "model": base.sha256,
+        "path": base.path,
+        "revision": base.revision,
+        "vae": base.vae_sha256 or base.vae,
+    }
+    keys = {row["id"]: key(version=VERSION, picture=row["sha256"], **hashes) for row in rows}
+    missing = [row for row in rows if items.get(keys[row["id"]]) is None]
+    if missing:
+        vae = load_base(base).vae.to(best_device())
+        for row in progress(missing, "encode"):
+            items.put(keys[row["id"]], save({"moments": moments(vae, read_picture(row["path"]))}))
+    return {
+        picture_id: load(items.path(item_key).read_bytes())["moments"]
+        for picture_id, item_key in keys.items()
+    }
+
+
+def record(row: dict[str, Any]) -> dict[str, Any]:
+    """What training needs to know of a picture."""
+    kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256")
+    return {name: row[name] for name in kept}
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    job = start("encode", arguments)
+    make_repeatable()
+    rows = pictures_of(Path("data/cropped"), False) + pictures_of(Path("data/class_images"), True)
+    latents = encoded(rows, job.config.base, Items("encode"))
+    if broken := list(non_finite(latents)):
+        raise UserError(
+            f"the VAE gives no finite latents for {', '.join(broken)}; remove"
+            " these pictures, or set base.vae to another VAE"
+        )
+    with new_folder(job.out / "data/encoded") as folder:
+        write_safetensors(folder / LATENTS, latents, {})
+        write_jsonl(folder / "records.jsonl", [record(row) for row in rows])
+    every = torch.stack([tensor[:4].flatten(1).std(dim=1).mean() for tensor in latents.values()])
+    write_json(
+        job.out / "metrics/encode.json",
+        {"pictures": len(rows), "latent_std_mean": round(every.mean().item(), 4)},
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,81 @@
+"""models/network/ + the base -> models/merged/: the chosen epoch's network baked in, a checkpoint that stands
+alone.
+
+In: models/network/, reports/sample-grid/choice.json, the base. Out: models/merged/<name>.safetensors or a
+folder, metrics/merge.json. Reads `base` and `merge`. Deterministic: float32 arithmetic, rounded once.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import safe_open
+
+from pipeline.base.load import load_base
+from pipeline.base.save import save_file, save_folder
+from pipeline.command import run, start
+from pipeline.config.schemas import Config, Merge
+from pipeline.errors import UserError
+from pipeline.files.atomic import new_folder, write_json
+from pipeline.files.hashing import sha256_of_file, sha256_of_tree
+from pipeline.merging.bake import bake
+from pipeline.networks.network import Network
+
+NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
+
+
+def chosen_file(config: Merge) -> Path:
+    """The epoch file that merge.epoch names."""
+    epochs = {
+        int(path.stem.rpartition("-")[2]): path
+        for path in sorted(NETWORKS.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
+    }
+    if config.epoch == "best":
+        return NETWORKS / str(json.loads(CHOICE.read_text(encoding="utf-8"))["file"])
+    if config.epoch == "last":
+        return epochs[max(epochs)]
+    if config.epoch not in epochs:
+        raise UserError(
+            f"merge.epoch {config.epoch}: no such epoch file in"
+            f" {NETWORKS}; there are {', '.join(map(str, epochs))}"
+        )
+    return epochs[config.epoch]
+
+
+def output_name(network: Path) -> str:
+    """The training's name, from the file's header."""
+    with safe_open(network, "pt") as file:
+        return str(file.metadata()["ss_output_name"])
+
+
+def recipe(config: Config, network: Path) -> dict[str, str]:
+    """What the checkpoint was made of."""
+    parts = {
+        "base": config.base.sha256,
+        "network": sha256_of_file(network),
+        "alpha": config.merge.alpha,
+        "method": "bake",
+    }
+    return {"athanor.merge": json.dumps(parts, sort_keys=True)}
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    job = start("merge", arguments)
+    config = job.config
+    network_file = chosen_file(config.merge)
+    base = load_base(config.base)
+    network = Network.load(network_file, base.unet, base.text_encoder)
+    changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
+    name = output_name(network_file)
+    with new_folder(job.out / "models/merged") as folder:
+        if config.merge.layout == "file":
+            save_file(base, folder / f"{name}.safetensors", config.merge.dtype, recipe(config, network_file))
+        else:
+            save_folder(base, folder / name, config.merge.dtype, recipe(config, network_file))
+        digest = sha256_of_tree(next(folder.iterdir()))
+    facts = {"network": network_file.name, "layers_changed": len(changed), "sha256": digest}
+    write_json(job.out / "metrics/merge.json", facts)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,150 @@
+"""data/encoded/ + data/captions/ -> models/network/: the network after each epoch, and the loss on the way.
+
+    latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
+
+In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors and
+<name>.safetensors, metrics/train.json, plots/train/loss.csv; TensorBoard's logs go to logs/ and are no
+output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`, `noise`, `train`. Deterministic: order,
+captions, noise and timesteps follow from the seed and the step's number.
+"""
+
+import csv
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from pipeline.base.conditioning import too_long
+from pipeline.base.load import load_base
+from pipeline.command import Run, run, start
+from pipeline.config.schemas import Config
+from pipeline.device import make_repeatable
+from pipeline.errors import UserError, warn
+from pipeline.files.atomic import new_folder, write_json, write_text
+from pipeline.files.hashing import sha256_of_file, sha256_of_tree
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.network import Network
+from pipeline.training.data import EncodedData, read_pictures
+from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
+from pipeline.training.module import Denoising, Row, trainer_options
+from pipeline.training.plan import steps_per_epoch
+
+ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
+PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
+
+
+class EpochFiles(Callback):
+    """Writes the network after every `save_every_epochs` epochs, and after the last under its plain name
+    too.
+    """
+
+    def __init__(self, folder: Path, data: EncodedData, config: Config, recipe: str) -> None:
+        self.folder, self.data, self.config, self.recipe = folder, data, config, recipe
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Denoising)
+        epoch, train = trainer.current_epoch + 1, self.config.train
+        if epoch % train.save_every_epochs == 0 or epoch == train.epochs:
+            self._write(f"{train.name}-{epoch:06}.safetensors", epoch, pl_module)
+        if epoch == train.epochs:
+            self._write(f"{train.name}.safetensors", epoch, pl_module)
+
+    def _write(self, name: str, epoch: int, module: Denoising) -> None:
+        per_epoch = steps_per_epoch(self.data.shown, self.config.train.batch)
+        progress = Progress(epoch, epoch * per_epoch, module.total_steps, per_epoch)
+        facts = network_metadata(self.config, self.data.pictures, progress, module.prediction_type)
+        tensors = module.network.file_tensors()
+        write_safetensors(
+            self.folder / name, tensors, with_hashes(tensors, {**facts, RECIPE_KEY: self.recipe})
+        )
+
+
+def recipe(config: Config) -> str:
+    """Everything that the result follows from: hashes of the inputs, every setting, the packages'
+    versions.
+    """
+    inputs = {
+        "encoded": sha256_of_tree(ENCODED),
+        "captions": sha256_of_file(CAPTIONS),
+        "base": config.base.sha256,
+    }
+    packages = {name: version(name) for name in PACKAGES}
+    return json.dumps({"inputs": inputs, "params": config.values(), "packages": packages}, sort_keys=True)
+
+
+def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str, Any]]:
+    """Trains, writes the epoch files into `folder`, and returns the loss curve and facts for the metrics."""
+    base = load_base(config.base)
+    pictures = read_pictures(ENCODED, CAPTIONS)
+    data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
+    if cut := too_long(base.tokenizer, [picture.caption for picture in pictures]):
+        warn(
+            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
+            f" {cut[0][:80]!r} ...; lower filter_tags.max_tags"
+        )
+    total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
+    network = Network.create(config.network, base.unet, base.text_encoder, config.seed)
+    module = Denoising(base, network, config, total_steps)
+    logger = TensorBoardLogger(logs, name="", version="")
+    trainer = lightning.Trainer(
+        **trainer_options(config),
+        logger=logger,
+        callbacks=[EpochFiles(folder, data, config, recipe(config))],
+        default_root_dir=logs,
+    )
+    with network.attached(base.unet, base.text_encoder):
+        trainer.fit(module, datamodule=data)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    facts = {
+        "pictures": len(pictures),
+        "steps": total_steps,
+        "modules": len(network),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
+    return module.curve(), facts
+
+
+def mean_loss(curve: list[Row], epoch: int) -> float:
+    losses = [row.loss for row in curve if row.epoch == epoch]
+    return round(sum(losses) / len(losses), 6)
+
+
+def csv_of(curve: list[Row]) -> str:
+    """The loss curve as CSV, for `dvc plots`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(asdict(curve[0])), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**asdict(row), "loss": f"{row.loss:.6g}"} for row in curve)
+    return text.getvalue()
+
+
+def write_results(job: Run, curve: list[Row], facts: dict[str, Any]) -> None:
+    """Metrics and the loss curve."""
+    last = curve[-1].epoch
+    losses = {"loss_first_epoch": mean_loss(curve, 0), "loss_last_epoch": mean_loss(curve, last)}
+    write_json(job.out / "metrics/train.json", {**facts, **losses})
+    write_text(job.out / "plots/train/loss.csv", csv_of(curve))
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    job = start("train", arguments)
+    make_repeatable()
+    with new_folder(job.out / "models/network") as folder:
+        curve, facts = train(job.config, folder, job.out / "logs" / job.config.train.name)
+        if not all(row.loss == row.loss for row in curve):
+            raise UserError("the loss became NaN; lower optimizer.lr, or use train.precision fp32 or bf16")
+    write_results(job, curve, facts)
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore", module="lightning")
+    run(main)

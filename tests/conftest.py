@@ -1,0 +1,27 @@
+"""Fixtures that many tests share: a store of their own, the demo's base, real photographs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results kept by content must not leak between tests, or into the project."""
+    monkeypatch.setenv("ATHANOR_STORE", str(tmp_path / "store"))
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's root, as the working folder."""
+    monkeypatch.chdir(ROOT)
+    return ROOT
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """For commands run as a user would, without a network."""
+    return {**os.environ, "HF_HUB_OFFLINE": "1"}

@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipeline.base.load import load_base
+from pipeline.base.save import save_file as save_checkpoint
+from pipeline.base.save import save_folder
+from pipeline.config.schemas import Base
+from pipeline.errors import UserError
+from tests.pipeline.base.random_sd1 import random_base
+
+
+def config(path: Path, **changes: object) -> Base:
+    values = {"path": str(path), "vae": None, "revision": None, "sha256": None, "vae_sha256": None, **changes}
+    return Base.model_validate(values)
+
+
+def test_folder_and_file_load_as_what_was_saved(tmp_path: Path) -> None:
+    base = random_base()
+    save_folder(base, tmp_path / "folder", "fp32", {})
+    save_checkpoint(base, tmp_path / "file.safetensors", "fp32", {})
+    for path in (tmp_path / "folder", tmp_path / "file.safetensors"):
+        loaded = load_base(config(path))
+        for part in ("unet", "vae", "text_encoder"):
+            ours, theirs = getattr(base, part).state_dict(), getattr(loaded, part).state_dict()
+            assert ours.keys() == theirs.keys()
+            assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+        assert loaded.tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
+        assert loaded.configs["scheduler"]["beta_end"] == 0.012
+
+
+def test_another_vae_is_put_in_place(tmp_path: Path) -> None:
+    save_folder(random_base(0), tmp_path / "a", "fp32", {})
+    save_folder(random_base(1), tmp_path / "b", "fp32", {})
+    loaded = load_base(config(tmp_path / "a", vae=str(tmp_path / "b" / "vae")))
+    wanted = load_base(config(tmp_path / "b")).vae.state_dict()
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in loaded.vae.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "family"),
+    [
+        ("conditioner.embedders.1.model.ln_final.weight", [4], "SDXL"),
+        ("cond_stage_model.model.ln_final.weight", [4], "Stable Diffusion 2.x"),
+        ("lora_unet_mid_block_attentions_0_proj_in.alpha", [], "LoRA"),
+        ("double_blocks.0.img_attn.qkv.weight", [4], "Flux"),
+        ("something.else", [1], "no checkpoint that is known"),
+    ],
+)
+def test_files_of_another_family_are_refused_by_name(
+    tmp_path: Path, key: str, shape: list[int], family: str
+) -> None:
+    save_file({key: torch.zeros(shape)}, tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match=family):
+        load_base(config(tmp_path / "x.safetensors"))
+
+
+def test_a_folder_of_another_family_is_refused_by_name(tmp_path: Path) -> None:
+    save_folder(random_base(), tmp_path / "a", "fp16", {})
+    path = tmp_path / "a" / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"addition_embed_type": "text_time"}))
+    with pytest.raises(UserError, match="is SDXL; this pipeline trains"):
+        load_base(config(tmp_path / "a"))
+
+
+def test_incomplete_and_damaged_files_are_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(random_base(), path, "fp16", {})
+    whole = path.read_bytes()
+    weights = load_file(path)
+    del weights["model.diffusion_model.out.2.bias"]
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    save_file(weights, path, header)
+    with pytest.raises(UserError, match=r"1 weights of the unet are missing \(model\.diffusion_model\.out\.2\.bias"):
+        load_base(config(path))
+    path.write_bytes(whole[:5000])
+    with pytest.raises(UserError, match=r"not a readable \.safetensors file"):
+        load_base(config(path))
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_missing_bases_are_sentences(tmp_path: Path, make: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    path = tmp_path / "base"
+    if make:
+        path.mkdir()
+    with pytest.raises(UserError, match=r"base\.path .*(model_index|no such folder)"):
+        load_base(config(path))
+
+
+def test_a_base_that_changed_since_compose_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(random_base(), tmp_path / "x.safetensors", "fp16", {})
+    with pytest.raises(UserError, match="has changed since `compose` ran"):
+        load_base(config(tmp_path / "x.safetensors", sha256="0" * 64))

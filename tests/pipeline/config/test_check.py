@@ -1,0 +1,64 @@
+from typing import Any
+
+import pytest
+
+from pipeline.config.check import check, without_effect
+from pipeline.config.compose import Params, compose
+from pipeline.errors import UserError
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def composed(**values: Any) -> dict[str, Any]:
+    return compose(Params({}, {key.replace("__", "."): value for key, value in values.items()}))
+
+
+def test_all_mistakes_come_at_once_with_key_value_and_what_is_allowed() -> None:
+    with pytest.raises(UserError) as error:
+        check(composed(network__dim="eight", optimizer__lr=-1, crop__resolution=100, merge__epoch="first"))
+    text = str(error.value)
+    assert "network.dim: 'eight' is not allowed" in text
+    assert "optimizer.lr: -1 is not allowed; input should be greater than or equal to 0" in text
+    assert "crop.resolution: 100 is not allowed; input should be a multiple of 64" in text
+    assert "merge.epoch: 'first' is not allowed" in text
+
+
+@pytest.mark.parametrize("key", ["train__epochs", "network__dim", "train__batch"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "8", True, None])
+def test_counts_must_be_positive_whole_numbers(key: str, value: object) -> None:
+    with pytest.raises(UserError, match=key.replace("__", ".")):
+        check(composed(**{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"network__unet": False, "network__text_encoder": False}, "nothing would be trained"),
+        ({"class_images__count": 10}, "class_images.prompt is empty"),
+        (
+            {"class_images__count": 10, "class_images__prompt": "dog", "class_images__resolution": 256},
+            "class_images.resolution 256 differs from crop.resolution 512",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        check(composed(**values))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"network__text_encoder": False}, "optimizer.text_encoder_lr has no effect"),
+        ({"network__unet": False}, "optimizer.lr has no effect"),
+        ({"train__shuffle_tags": False}, "train.keep_tokens has no effect"),
+        ({"network__alpha": 64}, "network.alpha 64 is above network.dim 32"),
+        ({"train__save_every_epochs": 50}, "only the last is saved"),
+    ],
+)
+def test_settings_without_effect_are_named(values: dict[str, Any], sentence: str) -> None:
+    assert sentence in " ".join(without_effect(check(composed(**values))))
+
+
+def test_the_defaults_are_silent() -> None:
+    assert without_effect(check(composed())) == []

@@ -1,0 +1,42 @@
+import pytest
+
+from pipeline.config.compose import CONF, groups, options
+from pipeline.config.explain import comments_of, explain, keys_of
+from pipeline.errors import UserError
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def test_a_default_names_its_conf_file() -> None:
+    (found,) = explain("optimizer.weight_decay")
+    assert (found.value, found.origin, found.default) == (0.01, "conf/optimizer/adamw.yaml", None)
+    assert "Decoupled weight decay" in found.comment
+
+
+def test_params_yaml_and_the_command_line_are_told_apart() -> None:
+    (filed,) = explain("network.dim")
+    assert filed.origin == "params.yaml"
+    assert filed.default == "32 in conf/network/lora.yaml"
+    (typed,) = explain("network.dim", ["network.dim=2"])
+    assert (typed.value, typed.origin) == (2, "the command line")
+
+
+def test_a_group_explains_all_its_keys() -> None:
+    assert [item.key for item in explain("schedule")] == ["schedule.name", "schedule.warmup_percent"]
+
+
+def test_an_option_that_builds_on_another_is_followed() -> None:
+    explained = {item.key: item for item in explain("crop", ["crop=centre"])}
+    assert explained["crop.focus"].origin == "conf/crop/centre.yaml"
+    assert explained["crop.face_weight"].origin == "conf/crop/focal.yaml"
+
+
+def test_an_unknown_key_gets_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"did you mean .*network\.dim"):
+        explain("network.dimm")
+
+
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group in groups() for option in options(group)])
+def test_every_key_of_conf_is_explained(group: str, option: str) -> None:
+    path = CONF / group / f"{option}.yaml"
+    assert not keys_of(path).keys() - comments_of(path).keys()

@@ -1,0 +1,36 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load
+from pipeline.config.lock import lock
+from pipeline.config.compose import compose, read_params
+from pipeline.errors import UserError
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def test_a_stage_gets_only_the_groups_that_dvc_yaml_lists() -> None:
+    config = load("crop")
+    assert config.crop.resolution == 128
+    with pytest.raises(AttributeError, match="dvc.yaml does not list"):
+        _ = config.train
+
+
+def test_overrides_reach_the_stage() -> None:
+    assert load("train", ["network.dim=4", "schedule=linear"]).network.dim == 4
+
+
+def test_missing_resolved_params_say_what_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy("dvc.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="dvc repro compose"):
+        load("crop")
+
+
+def test_a_locked_model_must_have_the_wanted_hash() -> None:
+    values = compose(read_params())
+    values["base"]["sha256"] = "0" * 64
+    with pytest.raises(UserError, match=r"base.path demo/base has the hash .* but base.sha256 asks for 0000"):
+        lock(values)
