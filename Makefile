@@ -4,10 +4,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint bench deps demo
+.PHONY: help repro test test-large lint bench deps demo
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,9 @@ repro: .venv/ready ## run the main job: what has changed since the last run, fro
 test: .venv/ready ## run the linters and all tests
 	$(MAKE) lint
 	pytest -n 2 --dist worksteal
+
+test-large: .venv/ready ## the same graph on a random base of SD 1.5's size (20 GB of memory, half an hour)
+	pytest -m large
 
 lint: .venv/ready ## style, types, import contracts
 	ruff check .

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from demo.critters import all_tags, draw, random_critter
 from demo.resumable import train
 
-STEPS = 4000
+STEPS = 1500
 BATCH = 32
 SIDE_PX = 128
 RATINGS = ("general", "sensitive", "questionable", "explicit")

@@ -11,7 +11,6 @@ captions, noise and timesteps follow from the seed and the step's number.
 import csv
 import io
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -34,7 +33,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from pipeline.training.data import EncodedData, read_pictures
 from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
-from pipeline.training.module import Denoising, Row, trainer_options
+from pipeline.training.module import Denoising, Row, quiet_lightning, trainer_options
 from pipeline.training.plan import steps_per_epoch
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
@@ -138,6 +137,7 @@ def write_results(job: Run, curve: list[Row], facts: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("train", arguments)
     make_repeatable()
+    quiet_lightning()
     with new_folder(job.out / "models/network") as folder:
         curve, facts = train(job.config, folder, job.out / "logs" / job.config.train.name)
         if not all(row.loss == row.loss for row in curve):
@@ -146,5 +146,4 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    warnings.filterwarnings("ignore", module="lightning")
     run(main)

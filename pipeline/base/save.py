@@ -26,6 +26,14 @@ WEIGHT_FILES = {
     "text_encoder": "model.safetensors",
 }
 
+CLASSES: dict[str, dict[str, Any]] = {
+    "unet": {"_class_name": "UNet2DConditionModel"},
+    "vae": {"_class_name": "AutoencoderKL"},
+    "text_encoder": {"architectures": ["CLIPTextModel"]},
+    "scheduler": {"_class_name": "DDIMScheduler"},
+}
+"""What a configuration says of its class, where it does not say it itself."""
+
 
 def parts_of(model: BaseModel) -> dict[str, nn.Module]:
     return {"unet": model.unet, "vae": model.vae, "text_encoder": model.text_encoder}
@@ -80,7 +88,7 @@ def plain_configs(model: BaseModel) -> dict[str, dict[str, Any]]:
         "_use_default_values",
     }
     return {
-        part: {key: value for key, value in config.items() if key not in unwanted}
+        part: {**CLASSES[part], **{key: value for key, value in config.items() if key not in unwanted}}
         for part, config in model.configs.items()
     }
 

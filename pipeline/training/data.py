@@ -2,7 +2,6 @@
 memory, not loaded.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -12,7 +11,7 @@ import lightning
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTokenizer
 
 from pipeline.base.conditioning import token_ids
@@ -75,57 +74,60 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
 
 
 class EncodedData(lightning.LightningDataModule):
-    """Batches whose order, captions and size follow from the seed and the epoch alone."""
+    """Batches whose order, captions and number follow from the seed and the epoch alone."""
 
     def __init__(
         self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: Train, seed: int
     ) -> None:
         super().__init__()
-        self.encoded, self.pictures, self.tokenizer, self.config, self.seed = (
-            encoded,
-            pictures,
-            tokenizer,
-            config,
-            seed,
-        )
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        return DataLoader(_Epoch(self, epoch), batch_size=None)
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        tensors = (batch.mean, batch.std, batch.ids, batch.weight)
-        mean, std, ids, weight = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return Batch(mean, std, ids, weight, batch.step)
+        self.encoded, self.pictures, self.tokenizer = encoded, pictures, tokenizer
+        self.config, self.seed = config, seed
 
     @property
     def shown(self) -> list[Shown]:
         return [picture.shown for picture in self.pictures]
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        plan = epoch_batches(self.shown, self.config.batch, self.seed, epoch)
-        random = Random(f"{self.seed}/{epoch}/captions")
-        with safe_open(self.encoded / LATENTS, "pt") as file:
-            for number, indices in enumerate(plan):
-                chosen = [self.pictures[index] for index in indices]
-                moments = torch.stack([file.get_tensor(picture.id) for picture in chosen])
-                captions = [shown_caption(picture.caption, self.config, random) for picture in chosen]
-                weight = torch.tensor(
-                    [self.config.prior_loss_weight if picture.shown.is_class else 1.0 for picture in chosen]
-                )
-                mean, std = moments.chunk(2, dim=1)
-                yield Batch(
-                    mean, std, token_ids(self.tokenizer, captions), weight, epoch * len(plan) + number
-                )
+    def train_dataloader(self) -> DataLoader[Batch]:
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        return DataLoader(EpochBatches(self, epoch), batch_size=None)
+
+    def transfer_batch_to_device(
+        self,
+        batch: Batch,
+        device: torch.device,
+        dataloader_idx: int,  # noqa: ARG002
+    ) -> Batch:
+        tensors = (batch.mean, batch.std, batch.ids, batch.weight)
+        mean, std, ids, weight = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        return Batch(mean, std, ids, weight, batch.step)
 
 
-class _Epoch(IterableDataset[Batch]):
+class EpochBatches(Dataset[Batch]):
+    """The batches of one epoch; each follows from its number, so that any of them can be made anywhere."""
+
     def __init__(self, data: EncodedData, epoch: int) -> None:
         self.data, self.epoch = data, epoch
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self.data.batches(self.epoch)
+        self.plan = epoch_batches(data.shown, data.config.batch, data.seed, epoch)
+        self.latents = safe_open(data.encoded / LATENTS, "pt")
 
     def __len__(self) -> int:
-        return len(epoch_batches(self.data.shown, self.data.config.batch, self.data.seed, self.epoch))
+        return len(self.plan)
+
+    def _moments(self, picture: Picture) -> Tensor:
+        moments: Tensor = self.latents.get_tensor(picture.id)  # type: ignore[no-untyped-call]
+        return moments
+
+    def __getitem__(self, number: int) -> Batch:
+        data = self.data
+        chosen = [data.pictures[index] for index in self.plan[number]]
+        random = Random(f"{data.seed}/{self.epoch}/{number}")
+        captions = [shown_caption(picture.caption, data.config, random) for picture in chosen]
+        prior = data.config.prior_loss_weight
+        mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
+        return Batch(
+            mean=mean,
+            std=std,
+            ids=token_ids(data.tokenizer, captions),
+            weight=torch.tensor([prior if picture.shown.is_class else 1.0 for picture in chosen]),
+            step=self.epoch * len(self.plan) + number,
+        )

@@ -2,6 +2,9 @@
 base and a network.
 """
 
+import logging
+import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +115,13 @@ class Denoising(lightning.LightningModule):
         ]
 
 
+def quiet_lightning() -> None:
+    """Its advertisements and its advice on workers (the batches come from mapped memory) are left out."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+
+
 def trainer_options(config: Config) -> dict[str, Any]:
     """Settings of lightning.Trainer that follow from the configuration."""
     precision = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[config.train.precision]
@@ -121,6 +131,7 @@ def trainer_options(config: Config) -> dict[str, Any]:
         "gradient_clip_val": config.train.clip_norm or None,
         "reload_dataloaders_every_n_epochs": 1,
         "enable_checkpointing": False,
+        "enable_progress_bar": sys.stderr.isatty(),
         "enable_model_summary": False,
         "log_every_n_steps": 1,
         "devices": 1,

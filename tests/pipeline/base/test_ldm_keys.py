@@ -1,9 +1,9 @@
 import pytest
+import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from torch import nn
 
-import torch
 from pipeline.base.families import sd1_configs
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key, unet_key, vae_key
 
@@ -60,7 +60,9 @@ def test_all_686_unet_names_are_those_that_diffusers_reads() -> None:
     names = {unet_key(key): key for key in module.state_dict()}
     assert len(names) == 686
     tags = {name: name for name in names}
-    assert convert_ldm_unet_checkpoint(dict(tags), dict(module.config)) == {key: name for name, key in names.items()}
+    assert convert_ldm_unet_checkpoint(dict(tags), dict(module.config)) == {
+        key: name for name, key in names.items()
+    }
 
 
 def test_all_vae_names_are_those_that_diffusers_reads() -> None:

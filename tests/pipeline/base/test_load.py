@@ -77,7 +77,9 @@ def test_incomplete_and_damaged_files_are_sentences(tmp_path: Path) -> None:
     with safe_open(path, "pt") as file:
         header = file.metadata()
     save_file(weights, path, header)
-    with pytest.raises(UserError, match=r"1 weights of the unet are missing \(model\.diffusion_model\.out\.2\.bias"):
+    with pytest.raises(
+        UserError, match=r"1 weights of the unet are missing \(model\.diffusion_model\.out\.2\.bias"
+    ):
         load_base(config(path))
     path.write_bytes(whole[:5000])
     with pytest.raises(UserError, match=r"not a readable \.safetensors file"):

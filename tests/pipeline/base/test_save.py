@@ -23,7 +23,7 @@ def test_text_encoder_keys_are_those_that_transformers_4_needs(tmp_path: Path) -
     save_folder(random_base(), tmp_path / "base", "fp16", {})
     keys = load_file(tmp_path / "base" / "text_encoder" / "model.safetensors").keys()
     assert all(key.startswith("text_model.") for key in keys)
-    loaded, info = CLIPTextModel.from_pretrained(tmp_path / "base" / "text_encoder", output_loading_info=True)
+    _, info = CLIPTextModel.from_pretrained(tmp_path / "base" / "text_encoder", output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
 

@@ -9,7 +9,13 @@ SCORES = {"general": {"long_hair": 0.9, "smile": 0.6, "hat": 0.35, "sky": 0.3}, 
 
 
 def rules(**changes: object) -> FilterTags:
-    defaults = {"threshold": 0.35, "trigger": None, "blacklist": [], "max_tags": 30, "existing_caption": "prepend"}
+    defaults = {
+        "threshold": 0.35,
+        "trigger": None,
+        "blacklist": [],
+        "max_tags": 30,
+        "existing_caption": "prepend",
+    }
     return FilterTags.model_validate({**defaults, **changes})
 
 
@@ -30,7 +36,9 @@ def test_the_blacklist_has_wildcards_and_takes_underscores_for_spaces(pattern: s
 
 
 def test_a_pattern_does_not_eat_words_that_contain_it() -> None:
-    caption = write_caption({"general": {"earrings": 0.9, "cat_ears": 0.9}}, None, rules(blacklist=["ring", "cat"]))
+    caption = write_caption(
+        {"general": {"earrings": 0.9, "cat_ears": 0.9}}, None, rules(blacklist=["ring", "cat"])
+    )
     assert caption.kept == ("cat ears", "earrings")
 
 
@@ -42,7 +50,11 @@ def test_tags_past_the_limit_are_dropped_and_said_so() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "text"),
-    [("prepend", "my cat, smile, long hair, hat"), ("replace", "my cat, smile"), ("ignore", "long hair, smile, hat")],
+    [
+        ("prepend", "my cat, smile, long hair, hat"),
+        ("replace", "my cat, smile"),
+        ("ignore", "long hair, smile, hat"),
+    ],
 )
 def test_a_caption_that_came_along(mode: str, text: str) -> None:
     assert write_caption(SCORES, "my cat, smile", rules(existing_caption=mode)).text == text
@@ -54,7 +66,9 @@ def test_the_nineteen_kaomoji_keep_their_underscore() -> None:
     assert spaced("long_hair") == "long hair"
 
 
-tags = st.dictionaries(st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6})?", fullmatch=True), st.floats(0, 1), max_size=12)
+tags = st.dictionaries(
+    st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6})?", fullmatch=True), st.floats(0, 1), max_size=12
+)
 
 
 @given(tags, st.lists(st.from_regex(r"[a-z?*]{1,4}", fullmatch=True), max_size=3), st.floats(0, 1))

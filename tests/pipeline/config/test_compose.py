@@ -16,7 +16,9 @@ def test_values_of_params_replace_those_of_the_chosen_option() -> None:
     assert config["crop"]["face_weight"] == 0.9
 
 
-@pytest.mark.parametrize(("group", "option"), [(group, option) for group in groups() for option in options(group)])
+@pytest.mark.parametrize(
+    ("group", "option"), [(group, option) for group in groups() for option in options(group)]
+)
 def test_every_option_composes_and_passes_the_schemas(group: str, option: str) -> None:
     values = {"class_images.prompt": "dog"} if option == "prior" else {}
     check(compose(Params({group: option}, values)))
@@ -24,7 +26,9 @@ def test_every_option_composes_and_passes_the_schemas(group: str, option: str) -
 
 def test_options_of_a_group_share_its_keys() -> None:
     for group in groups():
-        keys = {option: set(flatten(compose(Params({group: option}, {}))[group])) for option in options(group)}
+        keys = {
+            option: set(flatten(compose(Params({group: option}, {}))[group])) for option in options(group)
+        }
         assert len({frozenset(names) for names in keys.values()}) <= 1, group
 
 
@@ -55,13 +59,21 @@ def test_unknown_groups_and_options_are_told_with_the_nearest() -> None:
 def test_overrides_follow_hydras_grammar() -> None:
     params = with_overrides(
         Params({"network": "lora"}, {"network.dim": 4}),
-        ["network.dim=8", "schedule=linear", "use.crop=centre", "sample_grid.seeds=[1,2]", "optimizer.lr=1e-3"],
+        [
+            "network.dim=8",
+            "schedule=linear",
+            "use.crop=centre",
+            "sample_grid.seeds=[1,2]",
+            "optimizer.lr=1e-3",
+        ],
     )
     assert params.use == {"network": "lora", "schedule": "linear", "crop": "centre"}
     assert params.values == {"network.dim": 8, "sample_grid.seeds": [1, 2], "optimizer.lr": 1e-3}
 
 
-@pytest.mark.parametrize(("text", "reason"), [("network.dim", "not an override"), ("network.dim=4,8", "several values")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("network.dim", "not an override"), ("network.dim=4,8", "several values")]
+)
 def test_misshapen_overrides_are_refused(text: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         with_overrides(Params({}, {}), [text])
@@ -74,7 +86,13 @@ def test_small_numbers_in_exponent_form_are_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("a: [", "not readable YAML"), ("- 1", "must hold keys"), ("use: lora", "`use` must name"), ("seed: 1\nseed: 2", "YAML")]
+    ("text", "reason"),
+    [
+        ("a: [", "not readable YAML"),
+        ("- 1", "must hold keys"),
+        ("use: lora", "`use` must name"),
+        ("seed: 1\nseed: 2", "YAML"),
+    ],
 )
 def test_unreadable_params_are_a_sentence(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "params.yaml"

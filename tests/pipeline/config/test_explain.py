@@ -36,7 +36,9 @@ def test_an_unknown_key_gets_the_nearest() -> None:
         explain("network.dimm")
 
 
-@pytest.mark.parametrize(("group", "option"), [(group, option) for group in groups() for option in options(group)])
+@pytest.mark.parametrize(
+    ("group", "option"), [(group, option) for group in groups() for option in options(group)]
+)
 def test_every_key_of_conf_is_explained(group: str, option: str) -> None:
     path = CONF / group / f"{option}.yaml"
     assert not keys_of(path).keys() - comments_of(path).keys()

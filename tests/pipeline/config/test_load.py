@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
-from pipeline.config.lock import lock
 from pipeline.config.compose import compose, read_params
+from pipeline.config.lock import lock
 from pipeline.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("root")
 def test_a_stage_gets_only_the_groups_that_dvc_yaml_lists() -> None:
     config = load("crop")
     assert config.crop.resolution == 128
-    with pytest.raises(AttributeError, match="dvc.yaml does not list"):
+    with pytest.raises(AttributeError, match=r"dvc\.yaml does not list"):
         _ = config.train
 
 
@@ -22,7 +22,9 @@ def test_overrides_reach_the_stage() -> None:
     assert load("train", ["network.dim=4", "schedule=linear"]).network.dim == 4
 
 
-def test_missing_resolved_params_say_what_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_resolved_params_say_what_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copy("dvc.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="dvc repro compose"):

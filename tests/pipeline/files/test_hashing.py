@@ -6,7 +6,9 @@ from pipeline.files.hashing import legacy_hash, sha256_of_file, sha256_of_tree
 
 def test_a_file_has_its_bytes_hash(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_of_file(tmp_path / "a") == sha256_of_tree(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    assert (
+        sha256_of_file(tmp_path / "a") == sha256_of_tree(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    )
 
 
 def test_a_folders_hash_follows_names_and_bytes_but_not_place_or_hidden_files(tmp_path: Path) -> None:

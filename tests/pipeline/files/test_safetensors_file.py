@@ -22,13 +22,17 @@ def test_the_package_reads_what_was_written(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "a.safetensors", TENSORS, {"z": "1", "a": "2"})
     read = load_file(tmp_path / "a.safetensors")
     assert read.keys() == TENSORS.keys()
-    assert all(torch.equal(read[key], TENSORS[key]) and read[key].dtype == TENSORS[key].dtype for key in TENSORS)
+    assert all(
+        torch.equal(read[key], TENSORS[key]) and read[key].dtype == TENSORS[key].dtype for key in TENSORS
+    )
     with safe_open(tmp_path / "a.safetensors", "pt") as file:
         assert file.metadata() == {"z": "1", "a": "2"}
 
 
 def test_the_bytes_are_those_of_the_formats_own_writer(tmp_path: Path) -> None:
-    save_file({key: value.contiguous() for key, value in TENSORS.items()}, tmp_path / "theirs", {"only": "one"})
+    save_file(
+        {key: value.contiguous() for key, value in TENSORS.items()}, tmp_path / "theirs", {"only": "one"}
+    )
     write_safetensors(tmp_path / "ours", TENSORS, {"only": "one"})
     ours, theirs = (tmp_path / "ours").read_bytes(), (tmp_path / "theirs").read_bytes()
     length = struct.unpack("<Q", theirs[:8])[0]

@@ -43,7 +43,12 @@ def test_corners_leave_out_the_watermark_strip() -> None:
     gray = np.zeros((100, 100), np.uint8)
     gray[20:40, 20:40] = 255
     gray[94:98, 50:90] = 255
-    assert {(round(x, -1), round(y, -1)) for x, y in corner_points(gray)} == {(20, 20), (20, 40), (40, 20), (40, 40)}
+    assert {(round(x, -1), round(y, -1)) for x, y in corner_points(gray)} == {
+        (20, 20),
+        (20, 40),
+        (40, 20),
+        (40, 40),
+    }
 
 
 def test_the_points_are_averaged_by_hand_worked_numbers() -> None:

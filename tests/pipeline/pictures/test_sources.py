@@ -13,9 +13,18 @@ def touch(*paths: Path) -> None:
 
 
 def test_folder_names_give_repeats_and_concepts(tmp_path: Path) -> None:
-    touch(tmp_path / "7_my cat" / "a.png", tmp_path / "dogs" / "b.JPG", tmp_path / "c.webp", tmp_path / "7_my cat" / "a.txt")
+    touch(
+        tmp_path / "7_my cat" / "a.png",
+        tmp_path / "dogs" / "b.JPG",
+        tmp_path / "c.webp",
+        tmp_path / "7_my cat" / "a.txt",
+    )
     found = find([str(tmp_path)], default_repeats=2)
-    assert [(item.id, item.repeats) for item in found] == [("dogs/b", 2), ("my cat/a", 7), (f"{tmp_path.name}/c", 2)]
+    assert [(item.id, item.repeats) for item in found] == [
+        ("dogs/b", 2),
+        ("my cat/a", 7),
+        (f"{tmp_path.name}/c", 2),
+    ]
     assert found[1].caption == tmp_path / "7_my cat" / "a.txt"
     assert found[0].caption is None
 

@@ -1,0 +1,1 @@
+"""Ratios against the bare minimum, measured in one run."""

@@ -1,0 +1,83 @@
+"""What runs after which change, by real `dvc repro` in a repository of its own. One test: each row stands on
+the one before.
+"""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.house.repository import Repository, make_repository
+
+ALL = {
+    "compose", "collect", "crop", "tag", "filter-tags", "class-images", "encode", "train",
+    "sample-grid", "merge",
+}  # fmt: skip
+BELOW_TRAIN = {"train", "sample-grid"}
+"""merge follows only where the chosen file has changed: what `sample-grid` wrote last decides."""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return make_repository(tmp_path_factory.mktemp("repository") / "project")
+
+
+def test_a_change_reruns_what_lies_downstream_and_nothing_else(repository: Repository) -> None:
+    assert set(repository.repro()) == ALL
+    started = time.monotonic()
+    assert repository.repro() == []
+    print(f"dvc repro with nothing to do: {time.monotonic() - started:.2f} s")
+    photo = repository.folder / "demo" / "pictures" / "7_zibbo" / "zibbo-00.png"
+    original = photo.read_bytes()
+
+    def rerun(**changes: object) -> set[str]:
+        repository.set(**changes)
+        return set(repository.repro())
+
+    table = {
+        "merge.alpha": (rerun(merge__alpha=0.5), {"compose", "merge"}),
+        "sample_grid.seeds": (rerun(sample_grid__seeds=[2]), {"compose", "sample-grid"}),
+        "network.alpha": (rerun(network__alpha=4), {"compose", *BELOW_TRAIN, "merge"}),
+        "alpha undone": (rerun(network__alpha=8), set()),
+        "network.dim": (rerun(network__dim=4), {"compose", *BELOW_TRAIN, "merge"}),
+        "optimizer.lr": (rerun(optimizer__lr=1e-3), {"compose", *BELOW_TRAIN, "merge"}),
+        "seed": (rerun(seed=1), {"compose", "class-images", *BELOW_TRAIN, "merge"}),
+        "filter_tags.threshold": (
+            rerun(filter_tags__threshold=0.9),
+            {"compose", "filter-tags", *BELOW_TRAIN, "merge"},
+        ),
+        "tag.min_score": (rerun(tag__min_score=0.2), {"compose", "tag", "sample-grid"}),
+        "crop.focus": (rerun(crop__focus="centre"), ALL - {"collect", "class-images"}),
+        "collect.repeats, which folder names overrule": (rerun(collect__repeats=3), {"compose", "collect"}),
+    }
+    photo.write_bytes((repository.folder / "demo/pictures/7_zibbo/zibbo-03.png").read_bytes()[:-1] + b"\0")
+    table["a picture changed"] = (set(repository.repro()), ALL - {"compose", "class-images"})
+    photo.write_bytes(original)
+    table["and changed back"] = (set(repository.repro()), set())
+    comment = repository.folder / "conf" / "network" / "lora.yaml"
+    comment.write_text("# One more line.\n" + comment.read_text())
+    table["a comment in conf"] = (set(repository.repro()), {"compose"})
+    assert {change: ran for change, (ran, _) in table.items()} == {
+        change: wanted for change, (_, wanted) in table.items()
+    }
+
+
+def test_users_commands_on_the_result(repository: Repository, tmp_path: Path) -> None:
+    """Versioning as people do it: metrics, diffs, a remote, an old commit with its model."""
+    repository.run("git", "add", "--all")
+    repository.run("git", "commit", "--quiet", "--message", "first")
+    first = (repository.folder / "models" / "network" / "zibbo.safetensors").read_bytes()
+    repository.run("dvc", "exp", "run", "--set-param", "network.dim=2", "--name", "small")
+    assert (repository.folder / "models" / "network" / "zibbo.safetensors").read_bytes() != first
+    assert "small" in repository.run("dvc", "exp", "show", "--no-pager").stdout
+    assert "network.dim" in repository.run("dvc", "params", "diff").stdout
+    assert "train.json" in repository.run("dvc", "metrics", "show").stdout
+    repository.run("dvc", "plots", "show", "--out", str(tmp_path / "plots"))
+    assert (tmp_path / "plots" / "index.html").is_file()
+    repository.run("git", "commit", "--quiet", "--all", "--message", "second")
+    repository.run("dvc", "remote", "add", "--default", "folder", str(tmp_path / "remote"))
+    repository.run("dvc", "push", "--all-commits")
+    repository.run("git", "stash", "--quiet", check=False)
+    repository.run("git", "checkout", "--quiet", "HEAD~1")
+    repository.run("dvc", "checkout")
+    assert (repository.folder / "models" / "network" / "zibbo.safetensors").read_bytes() == first

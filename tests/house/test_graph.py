@@ -1,0 +1,67 @@
+"""dvc.yaml is honest: what it says of a stage is what the stage reads and writes."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.closure import PACKAGES, closure
+from pipeline.config.schemas import Config
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "dvc.yaml").read_text()
+STAGES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["stages"]
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def module_of(name: str) -> Path:
+    return Path("stages") / f"{name.replace('-', '_')}.py"
+
+
+def test_every_stage_module_is_in_the_graph() -> None:
+    modules = {path.as_posix() for path in Path("stages").glob("*.py")} - {"stages/__init__.py"}
+    assert {module_of(name).as_posix() for name in STAGES} == modules
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_commands_run_the_stages_module(name: str) -> None:
+    assert STAGES[name]["cmd"] == f"python -m stages.{name.replace('-', '_')}"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dependencies_hold_the_import_closure_and_nothing_stale(name: str) -> None:
+    code = [
+        dep for dep in STAGES[name]["deps"] if dep.startswith(tuple(f"{package}/" for package in PACKAGES))
+    ]
+    assert code == closure(module_of(name)), "run `make deps`"
+
+
+@pytest.mark.parametrize("name", set(STAGES) - {"compose"})
+def test_params_are_whole_groups_of_the_resolved_file(name: str) -> None:
+    for entry in STAGES[name]["params"]:
+        assert list(entry) == ["params.resolved.yaml"]
+        assert set(entry["params.resolved.yaml"]) <= Config.model_fields.keys()
+
+
+def test_no_generated_value_is_put_into_the_graph() -> None:
+    assert "${" not in TEXT
+
+
+def outs_of(stage: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, [])]
+    return {
+        (entry if isinstance(entry, str) else next(iter(entry))): (
+            {} if isinstance(entry, str) else next(iter(entry.values()))
+        )
+        for entry in entries
+    }
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_out_is_ignored_by_git_or_left_out_of_the_cache(name: str) -> None:
+    for path, options in outs_of(STAGES[name]).items():
+        ignored = subprocess.run(["git", "check-ignore", "-q", f"{path}/x"], check=False).returncode == 0
+        assert ignored != (options.get("cache") is False), path

@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from pipeline.base.families import sd1_configs
+from pipeline.base.load import BaseModel
+from pipeline.base.save import save_folder
+from pipeline.config.schemas import Network as NetworkConfig
+from pipeline.errors import UserError
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.network import Network
+from pipeline.networks.targets import text_encoder_targets, unet_targets
+from tests.pipeline.base.random_sd1 import random_base
+
+
+def config(**changes: object) -> NetworkConfig:
+    return NetworkConfig.model_validate(
+        {"name": "lora", "dim": 4, "alpha": 2.0, "unet": True, "text_encoder": True, **changes}
+    )
+
+
+@pytest.fixture
+def base() -> BaseModel:
+    return random_base()
+
+
+@pytest.fixture
+def network(base: BaseModel) -> Network:
+    made = Network.create(config(), base.unet, base.text_encoder, seed=0)
+    torch.manual_seed(2)
+    for _, adapter in made.adapters():
+        torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
+    return made
+
+
+def answer(base: BaseModel) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    ids = base.tokenizer(["a cat"], padding="max_length", return_tensors="pt").input_ids
+    x = torch.randn((1, 4, 8, 8), generator=generator)
+    with torch.no_grad():
+        sample: Tensor = base.unet(x, torch.tensor([500]), base.text_encoder(ids).last_hidden_state).sample
+    return sample
+
+
+def test_sd15_has_192_unet_and_72_text_encoder_modules_with_sd_scripts_names() -> None:
+    configs = sd1_configs()
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(configs["unet"])
+        text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"]))
+    in_unet, in_text = unet_targets(unet), text_encoder_targets(text_encoder)
+    assert (len(in_unet), len(in_text)) == (192, 72)
+    assert "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q" in in_unet
+    assert "lora_unet_up_blocks_3_attentions_2_transformer_blocks_0_ff_net_0_proj" in in_unet
+    assert "lora_te_text_model_encoder_layers_11_mlp_fc2" in in_text
+
+
+def test_attached_it_acts_with_its_strength_and_detached_not_at_all(
+    base: BaseModel, network: Network
+) -> None:
+    plain = answer(base)
+    with network.attached(base.unet, base.text_encoder):
+        full = answer(base)
+        network.set_multiplier(0.0)
+        assert torch.equal(answer(base), plain)
+    assert torch.equal(answer(base), plain)
+    assert (full - plain).abs().max() > 0.01
+
+
+def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
+    torch.manual_seed(5)
+    one = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors()
+    torch.manual_seed(6)
+    two = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors()
+    other = Network.create(config(), base.unet, base.text_encoder, seed=2).file_tensors()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_part_can_be_left_out(base: BaseModel) -> None:
+    names = Network.create(config(text_encoder=False), base.unet, base.text_encoder, seed=0).keys()
+    assert all(name.startswith("lora_unet_") for name in names)
+
+
+def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: BaseModel, network: Network) -> None:
+    write_safetensors(tmp_path / "a.safetensors", network.file_tensors(), {})
+    loaded = Network.load(tmp_path / "a.safetensors", base.unet, base.text_encoder)
+    write_safetensors(tmp_path / "b.safetensors", loaded.file_tensors(), {})
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.6])
+def test_diffusers_loads_the_file_with_the_same_effect(
+    tmp_path: Path, base: BaseModel, network: Network, strength: float
+) -> None:
+    write_safetensors(tmp_path / "net.safetensors", network.file_tensors(), {})
+    network.set_multiplier(strength)
+    with network.attached(base.unet, base.text_encoder):
+        ours = answer(base)
+    save_folder(base, tmp_path / "base", "fp32", {})
+    pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "base")
+    pipe.load_lora_weights(tmp_path, weight_name="net.safetensors", adapter_name="net")
+    pipe.set_adapters("net", strength)
+    theirs = answer(BaseModel(pipe.tokenizer, pipe.text_encoder, pipe.unet, pipe.vae, base.configs))
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_files_of_other_bases_and_broken_ones_are_sentences(
+    tmp_path: Path, base: BaseModel, network: Network
+) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"lora_unet_input_blocks_4_1_proj_in.lora_up.weight": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="not in this base"):
+        Network.load(path, base.unet, base.text_encoder)
+    write_safetensors(
+        path,
+        {
+            key: torch.cat([value, value]) if value.dim() else value
+            for key, value in network.file_tensors().items()
+        },
+        {},
+    )
+    with pytest.raises(UserError, match="does not fit this base"):
+        Network.load(path, base.unet, base.text_encoder)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="not a readable"):
+        Network.load(path, base.unet, base.text_encoder)
+    with pytest.raises(UserError, match="no such network file"):
+        Network.load(tmp_path / "none", base.unet, base.text_encoder)
+
+
+def test_keys_are_those_of_sd_scripts(tmp_path: Path, network: Network) -> None:
+    write_safetensors(tmp_path / "a.safetensors", network.file_tensors(), {})
+    leaves = {key.partition(".")[2] for key in load_file(tmp_path / "a.safetensors")}
+    assert leaves == {"alpha", "lora_down.weight", "lora_up.weight"}

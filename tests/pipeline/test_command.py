@@ -1,0 +1,61 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.command import start
+from pipeline.errors import UserError, nearest
+
+SCRIPT = "from pipeline.command import run\nimport os, time\ndef main(arguments):\n    {body}\nrun(main)\n"
+
+
+def program(body: str, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SCRIPT.format(body=body), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "from pipeline.errors import UserError; raise UserError('a: wrong', 'b: wrong')",
+            "error: a: wrong\nerror: b: wrong\n",
+        ),
+        (f"raise OSError({errno.ENOSPC}, 'x', 'data/a')", "error: the disk is full (data/a)"),
+        (f"raise OSError({errno.EACCES}, 'Permission denied', 'data/a')", "error: data/a: Permission denied"),
+        ("raise KeyboardInterrupt", "error: interrupted"),
+    ],
+)
+def test_what_a_user_can_mend_is_a_sentence_and_exit_code_1(body: str, message: str) -> None:
+    ended = program(body)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(message)
+    assert "Traceback" not in ended.stderr
+    assert "Traceback" in program(body, "--debug").stderr
+
+
+def test_our_own_mistakes_keep_their_traceback() -> None:
+    assert "ZeroDivisionError" in program("1 / 0").stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_with_a_sentence(number: signal.Signals) -> None:
+    ended = program(f"os.kill(os.getpid(), {int(number)}); time.sleep(5)")
+    assert (ended.returncode, ended.stderr.startswith("error: interrupted")) == (1, True)
+
+
+@pytest.mark.usefixtures("root")
+def test_overrides_need_a_folder_of_their_own(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--out DIR"):
+        start("train", ["network.dim=8"])
+    job = start("train", ["network.dim=8", "--out", os.fspath(tmp_path)])
+    assert (job.config.network.dim, job.out) == (8, tmp_path)
+
+
+def test_nearest_names() -> None:
+    assert nearest("alpa", ["alpha", "dim"]) == "did you mean alpha?"
+    assert nearest("zzz", ["alpha", "dim"]) == "valid: alpha, dim"

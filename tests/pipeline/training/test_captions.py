@@ -1,0 +1,27 @@
+from random import Random
+
+from pipeline.config.compose import Params, compose
+from pipeline.config.schemas import Train
+from pipeline.training.captions import shown_caption
+
+
+def config(**changes: object) -> Train:
+    return Train.model_validate({**compose(Params({}, {}))["train"], **changes})
+
+
+def test_kept_tokens_stay_in_front_and_no_tag_is_lost(root: object) -> None:
+    random = Random(0)
+    shown = [shown_caption("zib, a, b, c, d", config(keep_tokens=2), random) for _ in range(20)]
+    assert all(caption.startswith("zib, a, ") for caption in shown)
+    assert {frozenset(caption.split(", ")) for caption in shown} == {frozenset({"zib", "a", "b", "c", "d"})}
+    assert len(set(shown)) > 3
+
+
+def test_unshuffled_captions_stay(root: object) -> None:
+    assert shown_caption("a, b, c", config(shuffle_tags=False), Random(0)) == "a, b, c"
+
+
+def test_the_wanted_share_is_dropped(root: object) -> None:
+    random = Random(0)
+    empty = sum(shown_caption("a", config(caption_dropout=0.25), random) == "" for _ in range(2000))
+    assert 430 < empty < 570  # 500 expected, standard deviation 19

@@ -1,0 +1,52 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.training.plan import Shown, epoch_batches, epoch_indices, steps_per_epoch
+
+
+def pictures(*repeats: int, classes: int = 0) -> list[Shown]:
+    return [Shown(n, False) for n in repeats] + [Shown(1, True)] * classes
+
+
+@pytest.mark.parametrize(
+    ("shown", "batch", "steps"),
+    [
+        (pictures(*[7] * 20), 1, 140),
+        (pictures(*[7] * 24), 4, 42),
+        (pictures(3, 2), 2, 3),
+        (pictures(*[10] * 10, classes=100), 2, 100),
+        (pictures(*[10] * 10, classes=3), 4, 50),
+        (pictures(1, classes=50), 1, 2),
+    ],
+)
+def test_steps_by_hand(shown: list[Shown], batch: int, steps: int) -> None:
+    assert steps_per_epoch(shown, batch) == steps
+
+
+def test_class_pictures_fill_up_to_the_number_of_training_pictures() -> None:
+    counts = Counter(epoch_indices(pictures(3, 2, classes=2)))
+    assert counts == {0: 3, 1: 2, 2: 3, 3: 2}
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=6),
+    st.integers(0, 4),
+    st.integers(1, 5),
+    st.integers(0, 9),
+)
+def test_every_showing_happens_once_in_an_order_of_the_seed(
+    repeats: list[int], classes: int, batch: int, epoch: int
+) -> None:
+    shown = pictures(*repeats, classes=classes)
+    batches = epoch_batches(shown, batch, 1, epoch)
+    assert sorted(index for chosen in batches for index in chosen) == sorted(epoch_indices(shown))
+    assert batches == epoch_batches(shown, batch, 1, epoch)
+    assert len(batches) == steps_per_epoch(shown, batch)
+
+
+def test_epochs_and_seeds_differ() -> None:
+    shown = pictures(*[1] * 20)
+    assert epoch_batches(shown, 1, 0, 0) != epoch_batches(shown, 1, 0, 1) != epoch_batches(shown, 1, 1, 1)

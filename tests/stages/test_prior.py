@@ -1,0 +1,118 @@
+"""Prior preservation, results kept by content, and what the later stages refuse."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.files.atomic import read_jsonl
+from pipeline.items import Items
+from stages import class_images, compose, encode, merge, sample_grid, train
+from tests.stages.project import draw_pictures, make_project, run_all
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with five class pictures; tests that change it work on a copy."""
+    folder = tmp_path_factory.mktemp("prior") / "project"
+    make_project(folder, class_images={"count": 5, "prompt": "a thing", "resolution": 64, "steps": 2})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ATHANOR_STORE", str(folder / "store"))
+        run_all()
+    return folder
+
+
+@pytest.fixture
+def copy(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "copy"
+    shutil.copytree(project, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("ATHANOR_STORE", str(folder / "store"))
+    return folder
+
+
+def test_class_pictures_join_the_training(project: Path) -> None:
+    rows = read_jsonl(project / "data/encoded/records.jsonl")
+    assert [row["caption"] for row in rows if row["is_class"]] == ["a thing"] * 5
+    # Three pictures, twice each, and as many class pictures: 12 showings in batches of 2, for 2 epochs.
+    assert json.loads((project / "metrics/train.json").read_text())["steps"] == 12
+
+
+def test_more_class_pictures_cost_only_the_new_ones(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
+    drawn: list[int] = []
+    fresh = class_images.fresh
+    monkeypatch.setattr(class_images, "fresh", lambda config, seeds: drawn.extend(seeds) or fresh(config, seeds))
+    text = (copy / "params.yaml").read_text()
+    (copy / "params.yaml").write_text(text.replace("count: 5", "count: 7"))
+    compose.main([])
+    class_images.main([])
+    assert drawn == [5, 6]
+    after = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
+    assert len(after) == 7
+    assert after.items() >= before.items()
+
+
+def test_cells_that_are_kept_are_not_drawn_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = (copy / "reports/sample-grid/grid.png").read_bytes()
+    monkeypatch.setattr(sample_grid, "load_base", lambda _: pytest.fail("the base was loaded"))
+    sample_grid.main([])
+    assert (copy / "reports/sample-grid/grid.png").read_bytes() == grid
+
+
+def test_latents_that_are_kept_are_not_encoded_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    latents = (copy / "data/encoded/latents.safetensors").read_bytes()
+    monkeypatch.setattr(encode, "load_base", lambda _: pytest.fail("the base was loaded"))
+    encode.main([])
+    assert (copy / "data/encoded/latents.safetensors").read_bytes() == latents
+    assert Items("encode").folder.is_dir()
+
+
+def test_an_epoch_that_is_not_there_is_a_sentence(copy: Path) -> None:
+    with pytest.raises(UserError, match=r"merge\.epoch 9: no such epoch file in models/network; there are 1, 2"):
+        merge.main(["merge.epoch=9", "--out", "tries"])
+
+
+def test_merging_by_hand_leaves_the_graphs_outputs_alone(copy: Path) -> None:
+    before = (copy / "models/merged/net.safetensors").read_bytes()
+    merge.main(["merge.epoch=last", "merge.layout=folder", "merge.alpha=0.5", "--out", "tries"])
+    assert (copy / "tries/models/merged/net/unet/config.json").is_file()
+    assert (copy / "models/merged/net.safetensors").read_bytes() == before
+
+
+def test_captions_that_do_not_fit_the_pictures_are_a_sentence(copy: Path) -> None:
+    (copy / "data/captions/captions.jsonl").write_text("")
+    with pytest.raises(UserError, match="no caption for zib/0"):
+        train.main([])
+
+
+def test_a_rate_that_blows_up_leaves_no_network(copy: Path) -> None:
+    shutil.rmtree(copy / "models/network")
+    with pytest.raises(UserError, match=r"the loss became NaN; lower optimizer\.lr"):
+        train.main(["optimizer.lr=1e30", "optimizer.text_encoder_lr=1e30", "train.clip_norm=0", "--out", "tries"])
+    assert not (copy / "tries/models/network").exists()
+
+
+def test_collected_pictures_can_be_exported_for_other_trainers(copy: Path) -> None:
+    from stages import filter_tags
+
+    filter_tags.main(["--export", "kohya"])
+    assert (copy / "kohya/2_zib/0.txt").read_text() == (copy / "data/captions/zib/0.txt").read_text()
+    assert (copy / "kohya/2_zib/0.png").is_file()
+    with pytest.raises(UserError, match="not empty"):
+        filter_tags.main(["--export", "kohya"])
+
+
+def test_one_more_picture_is_one_more_crop(copy: Path) -> None:
+    from stages import collect, crop
+
+    kept = len(list(Items("crop").folder.rglob("*.png")))
+    draw_pictures(copy / "photos" / "1_more", 4)
+    for number in range(3):
+        (copy / "photos" / "1_more" / f"{number}.png").unlink()
+    collect.main([])
+    crop.main([])
+    assert len(list(Items("crop").folder.rglob("*.png"))) == kept + 1
