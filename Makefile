@@ -40,4 +40,4 @@ deps: .venv/ready ## write each stage's code dependencies into dvc.yaml, the edi
 	python -m pipeline.config schema
 
 demo: .venv/ready ## train the demo world's models anew (hours) and draw its pictures
-	cd demo && dvc repro
+	dvc repro demo/dvc.yaml

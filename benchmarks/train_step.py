@@ -1,13 +1,14 @@
-"""A training step of ours over a bare torch loop: `python -m benchmarks.train_step [--large] [--side 256] [--rounds 5]`.
+"""A training step of ours over a bare torch loop: `python -m benchmarks.train_step [--large] [--side 256]
+[--rounds 5]`.
 
-Both use the same modules, batch and optimiser; the bare loop does forward, backward and the update, nothing else.
-Rounds alternate, so that both meet the same machine. Prints the ratio of the medians and its spread over rounds.
+Both use the same modules, batch and optimiser; the bare loop does forward, backward and the update, nothing
+else. Rounds alternate, so that both meet the same machine. Prints the ratio of the medians and its spread
+over rounds.
 """
 
 import argparse
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -51,7 +52,7 @@ class Clock(lightning.Callback):
     def __init__(self) -> None:
         self.starts: list[float] = []
 
-    def on_train_batch_start(self, *_: Any) -> None:  # noqa: ANN401
+    def on_train_batch_start(self, *_: Any) -> None:
         self.starts.append(time.perf_counter())
 
 
@@ -74,11 +75,15 @@ def our_steps(base: BaseModel, network: Network, config: Config, batch: Batch) -
     options = {**trainer_options(config), "max_epochs": 1, "logger": False, "callbacks": [clock]}
     options["enable_progress_bar"] = False
     with network.attached(base.unet, base.text_encoder):
-        lightning.Trainer(**options).fit(module, DataLoader(Same(batch, STEPS_PER_ROUND + 1), batch_size=None))
+        lightning.Trainer(**options).fit(
+            module, DataLoader(Same(batch, STEPS_PER_ROUND + 1), batch_size=None)
+        )
     return [b - a for a, b in zip(clock.starts, clock.starts[1:], strict=False)]
 
 
-def bare_steps(base: BaseModel, network: Network, config: Config, batch: Batch, alphas: torch.Tensor) -> list[float]:
+def bare_steps(
+    base: BaseModel, network: Network, config: Config, batch: Batch, alphas: torch.Tensor
+) -> list[float]:
     optimizer = make_optimizer(config.optimizer, {"unet": list(network.parameters()), "text_encoder": []})
     seconds = []
     with network.attached(base.unet, base.text_encoder):
@@ -97,7 +102,9 @@ def bare_steps(base: BaseModel, network: Network, config: Config, batch: Batch, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--large", action="store_true", help="a random base of SD 1.5's size instead of the demo's")
+    parser.add_argument(
+        "--large", action="store_true", help="a random base of SD 1.5's size instead of the demo's"
+    )
     parser.add_argument("--side", type=int, default=128, help="side of the pictures, px")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
@@ -115,8 +122,9 @@ def main() -> None:
         ours.append(statistics.median(our_steps(base, network, config, batch)))
         bare.append(statistics.median(bare_steps(base, network, config, batch, alphas)))
     ratios = sorted(a / b for a, b in zip(ours, bare, strict=True))
-    print(f"{Path(__file__).stem}: ours {statistics.median(ours):.4f} s, bare {statistics.median(bare):.4f} s a step")
-    print(f"ratio {statistics.median(ours) / statistics.median(bare):.3f} (by round {ratios[0]:.3f} to {ratios[-1]:.3f})")
+    our_median, bare_median = statistics.median(ours), statistics.median(bare)
+    print(f"a step: ours {our_median:.4f} s, bare {bare_median:.4f} s")
+    print(f"ratio {our_median / bare_median:.3f} (by round {ratios[0]:.3f} to {ratios[-1]:.3f})")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ In: the base. Out: data/class_images/{pictures/,records.jsonl}, metrics/class_im
 pictures cost only the new ones.
 """
 
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from pipeline.config.schemas import Config
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
+from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.progress import progress
 
@@ -42,16 +42,14 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
         sampler="ddim",
         negative_prompt=wanted.negative_prompt,
         resolution=wanted.resolution,
-        clip_skip=1,
+        clip_skip=config.base.clip_skip,
         batch=wanted.batch,
     )
     base = load_base(config.base).to(best_device())
     for picture in progress(
         draw(base, [Job(wanted.prompt, seed) for seed in seeds], settings), "class images", len(seeds)
     ):
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        yield buffer.getvalue()
+        yield png_bytes(picture)
 
 
 def record(number: int, png: bytes, seed: int, config: Config) -> Record:

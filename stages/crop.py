@@ -4,7 +4,6 @@ In: data/collected/. Out: data/cropped/{pictures/,records.jsonl}, metrics/crop.j
 Deterministic: PNG without metadata. Kept by picture: one new picture costs one crop.
 """
 
-import io
 import json
 import os
 from collections import Counter
@@ -22,6 +21,7 @@ from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
 from pipeline.pictures.focal import find_focus, square_box
+from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, Record, read_records, write_records
 from pipeline.progress import progress
@@ -38,15 +38,13 @@ def crop(picture: Image.Image, config: Crop) -> tuple[bytes, dict[str, object]]:
     cut = picture.resize(
         (config.resolution, config.resolution), Image.Resampling.LANCZOS, box=box, reducing_gap=3
     )
-    buffer = io.BytesIO()
-    cut.save(buffer, "PNG", compress_level=6)
     how = {
         "box_px": [left, top, width, height],
         "scale": config.resolution / width,
         "detectors": list(focus.detectors),
         "faces_px": [list(face) for face in focus.faces],
     }
-    return buffer.getvalue(), how
+    return png_bytes(cut), how
 
 
 def cropped(record: Record, source: Path, config: Crop, items: Items) -> tuple[Record, bytes]:

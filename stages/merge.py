@@ -19,17 +19,14 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.merging.bake import bake
-from pipeline.networks.network import Network
+from pipeline.networks.network import Network, epoch_files
 
 NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
 
 
 def chosen_file(config: Merge) -> Path:
     """The epoch file that merge.epoch names."""
-    epochs = {
-        int(path.stem.rpartition("-")[2]): path
-        for path in sorted(NETWORKS.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
-    }
+    epochs = epoch_files(NETWORKS)
     if config.epoch == "best":
         return NETWORKS / str(json.loads(CHOICE.read_text(encoding="utf-8"))["file"])
     if config.epoch == "last":

@@ -8,11 +8,9 @@ output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`, `noise`, `trai
 captions, noise and timesteps follow from the seed and the step's number.
 """
 
-import csv
-import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from pipeline.command import Run, run, start
 from pipeline.config.schemas import Config
 from pipeline.device import make_repeatable
 from pipeline.errors import UserError, warn
-from pipeline.files.atomic import new_folder, write_json, write_text
+from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
@@ -60,16 +58,13 @@ class EpochFiles(Callback):
         per_epoch = steps_per_epoch(self.data.shown, self.config.train.batch)
         progress = Progress(epoch, epoch * per_epoch, module.total_steps, per_epoch)
         facts = network_metadata(self.config, self.data.pictures, progress, module.prediction_type)
-        tensors = module.network.file_tensors()
-        write_safetensors(
-            self.folder / name, tensors, with_hashes(tensors, {**facts, RECIPE_KEY: self.recipe})
-        )
+        tensors = module.network.file_tensors(self.config.train.save_precision)
+        metadata = with_hashes(tensors, {**facts, RECIPE_KEY: self.recipe})
+        write_safetensors(self.folder / name, tensors, metadata)
 
 
 def recipe(config: Config) -> str:
-    """Everything that the result follows from: hashes of the inputs, every setting, the packages'
-    versions.
-    """
+    """Everything that the result follows from: the inputs' hashes, every setting, the packages' versions."""
     inputs = {
         "encoded": sha256_of_tree(ENCODED),
         "captions": sha256_of_file(CAPTIONS),
@@ -117,21 +112,13 @@ def mean_loss(curve: list[Row], epoch: int) -> float:
     return round(sum(losses) / len(losses), 6)
 
 
-def csv_of(curve: list[Row]) -> str:
-    """The loss curve as CSV, for `dvc plots`."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(asdict(curve[0])), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**asdict(row), "loss": f"{row.loss:.6g}"} for row in curve)
-    return text.getvalue()
-
-
 def write_results(job: Run, curve: list[Row], facts: dict[str, Any]) -> None:
     """Metrics and the loss curve."""
     last = curve[-1].epoch
     losses = {"loss_first_epoch": mean_loss(curve, 0), "loss_last_epoch": mean_loss(curve, last)}
     write_json(job.out / "metrics/train.json", {**facts, **losses})
-    write_text(job.out / "plots/train/loss.csv", csv_of(curve))
+    rows = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in curve]
+    write_csv(job.out / "plots/train/loss.csv", [field.name for field in fields(Row)], rows)
 
 
 def main(arguments: Sequence[str] = ()) -> None:

@@ -10,16 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
 from pipeline.base.load import HEADER_KEY, BaseModel
 from pipeline.files.atomic import new_folder, write_json
-from pipeline.files.safetensors_file import write_safetensors
+from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 WEIGHT_FILES = {
     "unet": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
@@ -47,7 +45,7 @@ def save_file(model: BaseModel, path: Path, dtype: str, metadata: dict[str, str]
     for part, module in parts_of(model).items():
         for key, tensor in module.state_dict().items():
             if not key.endswith("position_ids"):
-                tensors[ldm_key(part, key)] = _ldm_shape(part, key, tensor).to(DTYPES[dtype])
+                tensors[ldm_key(part, key)] = _ldm_shape(part, key, tensor).to(PRECISIONS[dtype])
     own = {"configs": plain_configs(model), "tokenizer": tokenizer_files(model.tokenizer)}
     write_safetensors(path, tensors, {**metadata, HEADER_KEY: json.dumps(own, sort_keys=True)})
 
@@ -64,7 +62,7 @@ def save_folder(model: BaseModel, path: Path, dtype: str, metadata: dict[str, st
     with new_folder(path) as folder:
         for part, module in parts_of(model).items():
             tensors = {
-                (text_encoder_key(key) if part == "text_encoder" else key): tensor.to(DTYPES[dtype])
+                (text_encoder_key(key) if part == "text_encoder" else key): tensor.to(PRECISIONS[dtype])
                 for key, tensor in module.state_dict().items()
                 if not key.endswith("position_ids")
             }

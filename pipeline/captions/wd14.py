@@ -16,6 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.captions.rules import spaced
 from pipeline.errors import UserError
 
 PREPROCESSING = "white-square-bicubic-bgr"
@@ -66,6 +67,11 @@ class Wd14Tagger:
                     f" {len(self.labels)} rows; they do not belong together"
                 )
             yield from output
+
+    def tags(self, pictures: Iterable[Image.Image], batch: int) -> list[dict[str, float]]:
+        """Every label's score of each picture, by its name with spaces."""
+        names = [spaced(label.name) for label in self.labels]
+        return [dict(zip(names, row.tolist(), strict=True)) for row in self.scores(pictures, batch)]
 
 
 def prepare(picture: Image.Image, side_px: int) -> NDArray[np.float32]:

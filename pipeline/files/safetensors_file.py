@@ -21,6 +21,9 @@ DTYPES = {
 }  # fmt: skip
 """In the order in which the format's own writer places them."""
 
+PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+"""By the names that people use."""
+
 
 def ordered(tensors: Tensors) -> list[str]:
     """Keys in the order in which their bytes stand in the file."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
+from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.lora import Lora
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX, text_encoder_targets, unet_targets
 
@@ -90,9 +91,10 @@ class Network(nn.ModuleDict):
             for name in self:
                 targets[name].__dict__.pop("forward", None)
 
-    def file_tensors(self) -> dict[str, Tensor]:
-        """What a file holds: float32 copies by `<module>.<weight>`."""
-        return {key: value.detach().float().clone() for key, value in self.state_dict().items()}
+    def file_tensors(self, precision: str) -> dict[str, Tensor]:
+        """What a file holds: copies in `fp16`, `bf16` or `fp32` by `<module>.<weight>`."""
+        dtype = PRECISIONS[precision]
+        return {key: value.detach().to("cpu", dtype, copy=True) for key, value in self.state_dict().items()}
 
 
 def _attach(layer: nn.Module, adapter: Adapter) -> None:
@@ -103,6 +105,12 @@ def _attach(layer: nn.Module, adapter: Adapter) -> None:
         return result + adapter.update(x)
 
     layer.forward = forward  # type: ignore[method-assign]
+
+
+def epoch_files(folder: Path) -> dict[int, Path]:
+    """`<name>-<epoch>.safetensors` files by epoch, in order."""
+    files = sorted(folder.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
+    return {int(file.stem.rpartition("-")[2]): file for file in files}
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -73,7 +73,7 @@ def _run(config: Config, progress: Progress) -> dict[str, Any]:
         "ss_noise_offset": noise.offset or None,
         "ss_min_snr_gamma": noise.min_snr_gamma,
         "ss_prior_loss_weight": train.prior_loss_weight,
-        "ss_clip_skip": train.clip_skip if train.clip_skip > 1 else None,
+        "ss_clip_skip": config.base.clip_skip if config.base.clip_skip > 1 else None,
     }
 
 

@@ -77,7 +77,7 @@ class Denoising(lightning.LightningModule):
         latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(self.device)
         noise = offset_noise(latents.shape, noise_config.offset, generator).to(self.device)
         timesteps = torch.randint(0, len(self.alphas), (len(latents),), generator=generator).to(self.device)
-        context = encode(self.base.text_encoder, batch.ids, self.settings.train.clip_skip)
+        context = encode(self.base.text_encoder, batch.ids, self.settings.base.clip_skip)
         answer = self.base.unet(
             add_noise(latents, noise, self.alphas, timesteps), timesteps, context, return_dict=False
         )[0]

@@ -1,4 +1,5 @@
-"""A base of SD 1.5's real size with random weights, and real photographs, through every stage: `make test-large`.
+"""A base of SD 1.5's real size with random weights, and real photographs, through every stage: `make
+test-large`.
 
 Takes about ten minutes on two cores, 15 GB of memory and 15 GB of disk.
 """

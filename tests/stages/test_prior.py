@@ -9,6 +9,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.items import Items
+from pipeline.sampling import cells
 from stages import class_images, compose, encode, merge, sample_grid, train
 from tests.stages.project import draw_pictures, make_project, run_all
 
@@ -45,7 +46,9 @@ def test_more_class_pictures_cost_only_the_new_ones(copy: Path, monkeypatch: pyt
     before = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
     drawn: list[int] = []
     fresh = class_images.fresh
-    monkeypatch.setattr(class_images, "fresh", lambda config, seeds: drawn.extend(seeds) or fresh(config, seeds))
+    monkeypatch.setattr(
+        class_images, "fresh", lambda config, seeds: drawn.extend(seeds) or fresh(config, seeds)
+    )
     text = (copy / "params.yaml").read_text()
     (copy / "params.yaml").write_text(text.replace("count: 5", "count: 7"))
     compose.main([])
@@ -58,7 +61,7 @@ def test_more_class_pictures_cost_only_the_new_ones(copy: Path, monkeypatch: pyt
 
 def test_cells_that_are_kept_are_not_drawn_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = (copy / "reports/sample-grid/grid.png").read_bytes()
-    monkeypatch.setattr(sample_grid, "load_base", lambda _: pytest.fail("the base was loaded"))
+    monkeypatch.setattr(cells, "load_base", lambda _: pytest.fail("the base was loaded"))
     sample_grid.main([])
     assert (copy / "reports/sample-grid/grid.png").read_bytes() == grid
 
@@ -72,7 +75,9 @@ def test_latents_that_are_kept_are_not_encoded_again(copy: Path, monkeypatch: py
 
 
 def test_an_epoch_that_is_not_there_is_a_sentence(copy: Path) -> None:
-    with pytest.raises(UserError, match=r"merge\.epoch 9: no such epoch file in models/network; there are 1, 2"):
+    with pytest.raises(
+        UserError, match=r"merge\.epoch 9: no such epoch file in models/network; there are 1, 2"
+    ):
         merge.main(["merge.epoch=9", "--out", "tries"])
 
 
@@ -92,7 +97,9 @@ def test_captions_that_do_not_fit_the_pictures_are_a_sentence(copy: Path) -> Non
 def test_a_rate_that_blows_up_leaves_no_network(copy: Path) -> None:
     shutil.rmtree(copy / "models/network")
     with pytest.raises(UserError, match=r"the loss became NaN; lower optimizer\.lr"):
-        train.main(["optimizer.lr=1e30", "optimizer.text_encoder_lr=1e30", "train.clip_norm=0", "--out", "tries"])
+        train.main(
+            ["optimizer.lr=1e30", "optimizer.text_encoder_lr=1e30", "train.clip_norm=0", "--out", "tries"]
+        )
     assert not (copy / "tries/models/network").exists()
 
 

@@ -11,6 +11,7 @@ class Base(Group):
     path: NonEmpty
     vae: NonEmpty | None
     revision: NonEmpty | None
+    clip_skip: Annotated[int, Field(ge=1, le=12)]
     sha256: Sha256 | None
     vae_sha256: Sha256 | None
 
@@ -50,7 +51,7 @@ class Train(Group):
     shuffle_tags: bool
     keep_tokens: Annotated[int, Field(ge=0)]
     caption_dropout: Share
-    clip_skip: Annotated[int, Field(ge=1, le=12)]
     clip_norm: Weight
     prior_loss_weight: Weight
     precision: Literal["fp32", "bf16", "fp16"]
+    save_precision: Literal["fp32", "bf16", "fp16"]

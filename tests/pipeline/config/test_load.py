@@ -31,6 +31,20 @@ def test_missing_resolved_params_say_what_writes_them(
         load("crop")
 
 
+@pytest.mark.parametrize("path", ["models/none.safetensors", "demo/none", "/none/base", "one/two/three"])
+def test_a_base_that_is_not_there_is_told_before_anything_runs(path: str) -> None:
+    values = compose(read_params())
+    values["base"]["path"] = path
+    with pytest.raises(UserError, match=f"base.path {path}: no such file or folder"):
+        lock(values)
+
+
+def test_a_hub_name_is_left_to_the_hub() -> None:
+    values = compose(read_params())
+    values["base"]["path"] = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert lock(values)["base"]["sha256"] is None
+
+
 def test_a_locked_model_must_have_the_wanted_hash() -> None:
     values = compose(read_params())
     values["base"]["sha256"] = "0" * 64

@@ -73,10 +73,10 @@ def test_attached_it_acts_with_its_strength_and_detached_not_at_all(
 
 def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
     torch.manual_seed(5)
-    one = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors()
+    one = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors("fp32")
     torch.manual_seed(6)
-    two = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors()
-    other = Network.create(config(), base.unet, base.text_encoder, seed=2).file_tensors()
+    two = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors("fp32")
+    other = Network.create(config(), base.unet, base.text_encoder, seed=2).file_tensors("fp32")
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
@@ -87,9 +87,9 @@ def test_a_part_can_be_left_out(base: BaseModel) -> None:
 
 
 def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: BaseModel, network: Network) -> None:
-    write_safetensors(tmp_path / "a.safetensors", network.file_tensors(), {})
+    write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
     loaded = Network.load(tmp_path / "a.safetensors", base.unet, base.text_encoder)
-    write_safetensors(tmp_path / "b.safetensors", loaded.file_tensors(), {})
+    write_safetensors(tmp_path / "b.safetensors", loaded.file_tensors("fp32"), {})
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
@@ -97,7 +97,7 @@ def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: BaseMode
 def test_diffusers_loads_the_file_with_the_same_effect(
     tmp_path: Path, base: BaseModel, network: Network, strength: float
 ) -> None:
-    write_safetensors(tmp_path / "net.safetensors", network.file_tensors(), {})
+    write_safetensors(tmp_path / "net.safetensors", network.file_tensors("fp32"), {})
     network.set_multiplier(strength)
     with network.attached(base.unet, base.text_encoder):
         ours = answer(base)
@@ -120,7 +120,7 @@ def test_files_of_other_bases_and_broken_ones_are_sentences(
         path,
         {
             key: torch.cat([value, value]) if value.dim() else value
-            for key, value in network.file_tensors().items()
+            for key, value in network.file_tensors("fp32").items()
         },
         {},
     )
@@ -134,6 +134,6 @@ def test_files_of_other_bases_and_broken_ones_are_sentences(
 
 
 def test_keys_are_those_of_sd_scripts(tmp_path: Path, network: Network) -> None:
-    write_safetensors(tmp_path / "a.safetensors", network.file_tensors(), {})
+    write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
     leaves = {key.partition(".")[2] for key in load_file(tmp_path / "a.safetensors")}
     assert leaves == {"alpha", "lora_down.weight", "lora_up.weight"}
