@@ -14,7 +14,15 @@ from tests.pipeline.base.random_sd1 import random_base
 
 
 def config(path: Path, **changes: object) -> Base:
-    values = {"path": str(path), "vae": None, "revision": None, "sha256": None, "vae_sha256": None, **changes}
+    values = {
+        "path": str(path),
+        "vae": None,
+        "revision": None,
+        "clip_skip": 1,
+        "sha256": None,
+        "vae_sha256": None,
+        **changes,
+    }
     return Base.model_validate(values)
 
 

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.base.families import sd1_configs
+from pipeline.base.load import make_tokenizer
+from pipeline.config.compose import Params, compose
+from pipeline.config.schemas import Train
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.training.data import EncodedData, EpochBatches, Picture
+from pipeline.training.plan import Shown
+
+
+@pytest.fixture
+def data(tmp_path: Path, root: Path) -> EncodedData:
+    assert sd1_configs()
+    pictures = [
+        Picture("x/a", "x", "zib, one", "zib", 64, 64, Shown(2, False)),
+        Picture("x/b", "x", "zib, two", "zib", 64, 64, Shown(1, False)),
+        Picture("class/0", "class", "thing", None, 64, 64, Shown(1, True)),
+    ]
+    latents = {p.id: torch.full((8, 8, 8), float(n)) for n, p in enumerate(pictures)}
+    write_safetensors(tmp_path / "latents.safetensors", latents, {})
+    values = {**compose(Params({}, {}))["train"], "batch": 4, "prior_loss_weight": 0.5}
+    return EncodedData(tmp_path, pictures, make_tokenizer(None), Train.model_validate(values), seed=1)
+
+
+def test_latents_captions_and_weights_belong_together(data: EncodedData) -> None:
+    seen = []
+    for number in range(2):
+        batch = EpochBatches(data, 0)[number]
+        assert batch.mean.shape == batch.std.shape == (len(batch.weight), 4, 8, 8)
+        texts = data.tokenizer.batch_decode(batch.ids, skip_special_tokens=True)
+        for row, (text, weight) in enumerate(zip(texts, batch.weight.tolist(), strict=True)):
+            picture = int(batch.mean[row, 0, 0, 0])
+            assert weight == (0.5 if picture == 2 else 1.0)
+            assert {0: "one", 1: "two", 2: "thing"}[picture] in text
+            seen.append(picture)
+    assert sorted(seen) == [0, 0, 1, 2, 2, 2]
+
+
+def test_a_batch_follows_from_its_number_alone(data: EncodedData) -> None:
+    one, again = EpochBatches(data, 3)[1], EpochBatches(data, 3)
+    again[0]
+    assert torch.equal(one.ids, again[1].ids)
+    assert one.step == 3 * 2 + 1

@@ -1,0 +1,58 @@
+import hashlib
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
+from pipeline.files.safetensors_file import header, write_safetensors
+from pipeline.training.data import Picture
+from pipeline.training.metadata import Progress, network_metadata, with_hashes
+from pipeline.training.plan import Shown
+
+PICTURES = [
+    Picture("cat/a", "cat", "zib, Smile, sky", "zib", 512, 512, Shown(7, False)),
+    Picture("cat/b", "cat", "zib, smile", "zib", 512, 512, Shown(7, False)),
+    Picture("class/00000", "class", "cat", None, 512, 512, Shown(1, True)),
+]
+
+
+@pytest.mark.usefixtures("root")
+def test_what_automatic1111_reads() -> None:
+    config = check(compose(Params({}, {"train.name": "mycat", "base.clip_skip": 2})))
+    facts = network_metadata(config, PICTURES, Progress(2, 28, 140, 14), "epsilon")
+    assert all(isinstance(value, str) for value in facts.values())
+    assert facts["ss_output_name"] == "mycat"
+    assert facts["ss_v2"] == "False"
+    assert facts["ss_base_model_version"] == "sd_v1"
+    assert facts["ss_network_module"] == "networks.lora"
+    assert facts["ss_clip_skip"] == "2"
+    assert facts["ss_num_train_images"] == "14"
+    assert facts["ss_num_reg_images"] == "1"
+    assert facts["ss_resolution"] == "(512, 512)"
+    assert (facts["ss_epoch"], facts["ss_steps"], facts["ss_max_train_steps"]) == ("2", "28", "140")
+    assert json.loads(facts["ss_dataset_dirs"]) == {"7_cat": {"img_count": 2, "n_repeats": 7}}
+    assert json.loads(facts["ss_tag_frequency"])["7_cat"] == {"zib": 2, "smile": 2, "sky": 1}
+    assert facts["modelspec.prediction_type"] == "epsilon"
+    assert facts["modelspec.trigger_phrase"] == "zib"
+    assert not [key for key in facts if "date" in key or "_at" in key]
+
+
+def test_the_model_hash_is_that_of_the_bytes_after_the_header(tmp_path: Path) -> None:
+    tensors = {"b": torch.arange(4.0), "a": torch.ones(2, dtype=torch.float16)}
+    metadata = with_hashes(tensors, {"ss_x": "1", "other": "2"})
+    path = tmp_path / "a.safetensors"
+    write_safetensors(path, tensors, metadata)
+    data = path.read_bytes()
+    body = data[8 + struct.unpack("<Q", data[:8])[0] :]
+    assert metadata["sshs_model_hash"] == hashlib.sha256(body).hexdigest()
+
+
+def test_the_legacy_hash_is_that_of_the_file_with_ss_keys_alone() -> None:
+    tensors = {"a": torch.arange(400_000.0)}
+    metadata = with_hashes(tensors, {"ss_x": "1", "other": "2"})
+    whole = header(tensors, {"ss_x": "1"}) + tensors["a"].numpy().tobytes()
+    assert metadata["sshs_legacy_hash"] == hashlib.sha256(whole[0x100000:0x110000]).hexdigest()[:8]
