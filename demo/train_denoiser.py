@@ -1,7 +1,7 @@
 """Trains the demo base's text encoder and U-Net together: `python -m demo.train_denoiser`.
 
-In: demo/critters.py, the VAE. Out: demo/base/, a diffusers folder in fp16. Epsilon prediction on SD 1.x's noise
-schedule, min-SNR weighting (it more than halves the steps), offset noise, tags shuffled and dropped.
+In: demo/critters.py, the VAE. Out: demo/base/, a diffusers folder in fp16. Epsilon prediction on SD 1.x's
+noise schedule, min-SNR weighting (it more than halves the steps), offset noise, tags shuffled and dropped.
 """
 
 from pathlib import Path

@@ -66,7 +66,7 @@ def _message(error: BaseException) -> str | None:
         return "\n".join(f"error: {problem}" for problem in error.problems)
     if isinstance(error, OSError):
         where = "while writing" if error.filename is None else str(error.filename)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return (
                 f"error: the disk is full ({where}); nothing half-written was left"
                 " behind: make room and run the same command again"

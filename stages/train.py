@@ -95,9 +95,10 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
         default_root_dir=logs,
     )
     with network.attached(base.unet, base.text_encoder):
-        trainer.fit(module, datamodule=data)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(module, datamodule=data)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            raise KeyboardInterrupt from None
     facts = {
         "pictures": len(pictures),
         "steps": total_steps,

@@ -1,0 +1,83 @@
+"""Ctrl-C and a full disk, in real processes: one sentence, exit code 1, nothing half-written; the next run
+carries on.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.stages.project import draw_pictures, make_project, outputs, run_all
+
+PART = {
+    "stages.crop": "data/.cropped.part",
+    "stages.train": "models/.network.part",
+    "stages.sample_grid": "reports/.sample-grid.part",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which every stage has run, and whose stages take a while when they run again."""
+    folder = make_project(tmp_path_factory.mktemp("interruption") / "project")
+    draw_pictures(folder / "photos" / "1_many", 60)
+    for number in range(3):
+        (folder / "photos" / "1_many" / f"{number}.png").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ATHANOR_STORE", str(folder / "store"))
+        run_all()
+    return folder
+
+
+def stage(module: str, project: Path, store: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "ATHANOR_STORE": str(store), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", module], cwd=project, env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("module", ["stages.crop", "stages.train"])
+def test_ctrl_c_leaves_what_was_there_and_nothing_half_written(
+    module: str, finished: Path, tmp_path: Path
+) -> None:
+    before = outputs(finished)
+    process = stage(module, finished, tmp_path / "empty store")
+    part = finished / PART[module]
+    deadline = time.monotonic() + 120
+    while not part.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert process.poll() is None, "the stage ended before it could be interrupted"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "error: interrupted" in stderr
+    assert "Traceback" not in stderr
+    assert outputs(finished) == before
+    assert not part.exists()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(finished: Path, tmp_path: Path) -> None:
+    """The limit on a file's size stands in for a full disk: the same write fails half-way."""
+    before = outputs(finished)
+    limit = "import resource, signal, sys, runpy; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); sys.argv = ['stages.crop']\n"
+    limit += "runpy.run_module('stages.crop', run_name='__main__')"
+    environment = {**os.environ, "ATHANOR_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", limit],
+        cwd=finished,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: the disk is full")
+    assert outputs(finished) == before
+    assert not (finished / PART["stages.crop"]).exists()
