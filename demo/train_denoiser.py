@@ -20,7 +20,7 @@ from pipeline.base.load import BaseModel
 from pipeline.base.save import save_folder
 
 NUM_PICTURES = 12_000
-STEPS = 9_000
+STEPS = 7_500
 BATCH = 16
 MIN_SNR_GAMMA = 5.0
 NOISE_OFFSET = 0.15

@@ -7,7 +7,6 @@ pictures cost only the new ones.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from pipeline.command import run, start
 from pipeline.config.schemas import Config
@@ -64,6 +63,7 @@ def record(number: int, png: bytes, seed: int, config: Config) -> Record:
         concept=CONCEPT,
         repeats=1,
         caption=config.class_images.prompt,
+        verdict="ok",
         origin={"seed": seed},
     )
 
@@ -85,8 +85,7 @@ def main(arguments: Sequence[str] = ()) -> None:
             records.append(record(number, png, seed, config))
             (folder / PICTURES / records[-1].file).write_bytes(png)
         write_records(folder, records)
-    facts: dict[str, Any] = {"pictures": len(records)}
-    write_json(job.out / "metrics/class_images.json", facts)
+    write_json(job.out / "metrics/class_images.json", {"pictures": len(records)})
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def inspect(found: Found, config: Collect) -> Record | list[str]:
         concept=found.concept,
         repeats=found.repeats,
         caption=_caption(found.caption),
+        verdict="ok",
         origin={"path": found.path.as_posix()},
     )
 

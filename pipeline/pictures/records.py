@@ -24,6 +24,8 @@ class Record:
     concept: str
     repeats: int
     caption: str | None
+    verdict: str
+    """`ok`: fit for training. What is unfit stops `collect` and gets no record."""
     origin: dict[str, Any]
     """Where it came from: for a collected picture its source path, for a crop the parent's hash, box and
     focus.

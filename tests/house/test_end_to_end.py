@@ -93,7 +93,7 @@ def test_users_commands_on_the_result(repository: Repository, tmp_path: Path) ->
     repository.run("git", "add", "--all")
     repository.run("git", "commit", "--quiet", "--message", "first")
     first = (repository.folder / "models" / "network" / "zibbo.safetensors").read_bytes()
-    repository.run("dvc", "exp", "run", "--set-param", "network.dim=2", "--name", "small")
+    repository.run("dvc", "exp", "run", "-S", "network.dim=2", "-S", "use.crop=centre", "--name", "small")
     assert (repository.folder / "models" / "network" / "zibbo.safetensors").read_bytes() != first
     assert "small" in repository.run("dvc", "exp", "show", "--csv").stdout
     assert "network.dim" in repository.run("dvc", "params", "diff").stdout

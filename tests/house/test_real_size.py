@@ -38,7 +38,7 @@ CHANGES = {
 def write_photographs(folder: Path) -> None:
     """Nine that ship with scikit-image, matplotlib and scikit-learn."""
     folder.mkdir(parents=True)
-    for name in ("astronaut", "chelsea", "coffee", "rocket", "retina", "cat"):
+    for name in ("astronaut", "chelsea", "coffee", "rocket", "retina", "camera"):
         Image.fromarray(getattr(skimage.data, name)()).convert("RGB").save(folder / f"{name}.png")
     for name, pixels in zip(("china", "flower"), load_sample_images().images, strict=True):
         Image.fromarray(pixels).save(folder / f"{name}.png")
