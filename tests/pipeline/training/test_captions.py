@@ -10,8 +10,8 @@ def config(**changes: object) -> Train:
 
 
 def test_kept_tokens_stay_in_front_and_no_tag_is_lost(root: object) -> None:
-    random = Random(0)
-    shown = [shown_caption("zib, a, b, c, d", config(keep_tokens=2), random) for _ in range(20)]
+    random, two_kept = Random(0), config(keep_tokens=2)
+    shown = [shown_caption("zib, a, b, c, d", two_kept, random) for _ in range(20)]
     assert all(caption.startswith("zib, a, ") for caption in shown)
     assert {frozenset(caption.split(", ")) for caption in shown} == {frozenset({"zib", "a", "b", "c", "d"})}
     assert len(set(shown)) > 3
@@ -22,6 +22,6 @@ def test_unshuffled_captions_stay(root: object) -> None:
 
 
 def test_the_wanted_share_is_dropped(root: object) -> None:
-    random = Random(0)
-    empty = sum(shown_caption("a", config(caption_dropout=0.25), random) == "" for _ in range(2000))
+    random, quarter = Random(0), config(caption_dropout=0.25)
+    empty = sum(shown_caption("a", quarter, random) == "" for _ in range(2000))
     assert 430 < empty < 570  # 500 expected, standard deviation 19
