@@ -21,7 +21,7 @@ repro: .venv/ready ## run the main job: what has changed since the last run, fro
 
 test: .venv/ready ## run the linters and all tests
 	$(MAKE) lint
-	pytest -n 2 --dist worksteal
+	pytest -n 2 --dist loadfile
 
 test-large: .venv/ready ## the same graph on a random base of SD 1.5's size (20 GB of memory, half an hour)
 	pytest -m large
