@@ -17,7 +17,7 @@ help: ## list the targets
 
 repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint
 	dvc repro
-	@echo && dvc metrics show && echo "\nLook at reports/sample-grid/grid.png; the network is in models/network/, the merged checkpoint in models/merged/."
+	@echo && dvc metrics show metrics/sample_grid.json && echo "\nLook at reports/sample-grid/grid.png; the network is in models/network/, the merged checkpoint in models/merged/."
 
 test: .venv/ready ## run the linters and all tests
 	$(MAKE) lint
