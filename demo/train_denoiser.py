@@ -20,12 +20,17 @@ from pipeline.base.load import BaseModel
 from pipeline.base.save import save_folder
 
 NUM_PICTURES = 12_000
-STEPS = 7_500
+STEPS = 16_000
 BATCH = 16
 MIN_SNR_GAMMA = 5.0
 NOISE_OFFSET = 0.15
 """Hides the mean colour even at the last timestep. Without it the model reads the background off the noise's
 mean, which at 16x16 latents is strong, and then draws the wrong colours for a prompt.
+"""
+MOUTH_ROWS, MOUTH_COLUMNS = slice(8, 13), slice(5, 11)
+MOUTH_WEIGHT = 6.0
+"""Where mouths lie among the 16x16 latents, and how much more the loss counts there: a mouth is about two
+latent pixels of 256, and unweighted the prompt's word for it was still not learned after 7500 steps.
 """
 BASE = Path(__file__).parent / "base"
 
@@ -85,6 +90,13 @@ def latents_and_tags(vae: AutoencoderKL) -> tuple[torch.Tensor, list[list[str]]]
     return latents, tags
 
 
+def error_weights() -> torch.Tensor:
+    """[16, 16] weights of the squared error, 1 on average."""
+    weights = torch.ones(16, 16)
+    weights[MOUTH_ROWS, MOUTH_COLUMNS] = MOUTH_WEIGHT
+    return weights / weights.mean()
+
+
 def caption(tags: list[str], rng: np.random.Generator) -> str:
     """A training caption: empty in one of ten, the class alone in one of ten, else most tags in any order."""
     kind = rng.random()
@@ -116,7 +128,7 @@ def denoising_loss(
         captions, padding="max_length", truncation=True, max_length=77, return_tensors="pt"
     ).input_ids
     context = model.text_encoder(ids).last_hidden_state
-    error = (model.unet(noisy, t, context).sample - noise).square().mean(dim=(1, 2, 3))
+    error = (error_weights() * (model.unet(noisy, t, context).sample - noise).square()).mean(dim=(1, 2, 3))
     snr = compute_snr(scheduler, t)
     return (error * snr.clamp(max=MIN_SNR_GAMMA) / snr).mean()
 

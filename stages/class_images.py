@@ -35,15 +35,7 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
 
     make_repeatable()
     wanted = config.class_images
-    settings = Settings(
-        steps=wanted.steps,
-        guidance=wanted.guidance,
-        sampler="ddim",
-        negative_prompt=wanted.negative_prompt,
-        resolution=wanted.resolution,
-        clip_skip=config.base.clip_skip,
-        batch=wanted.batch,
-    )
+    settings = Settings.of(wanted, config.base)
     base = load_base(config.base).to(best_device())
     for picture in progress(
         draw(base, [Job(wanted.prompt, seed) for seed in seeds], settings), "class images", len(seeds)

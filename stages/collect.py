@@ -52,17 +52,19 @@ def _caption(path: Path | None) -> str | None:
     return None if path is None else " ".join(path.read_text(encoding="utf-8-sig").split())
 
 
-def judged(pictures: list[Found], config: Collect) -> list[Record]:
-    """Records of all pictures; any fault is a user error that lists them all."""
+def judged(pictures: list[Found], config: Collect, problems: Sequence[str]) -> list[Record]:
+    """Records of all pictures; any fault is a user error that lists them all, `problems` of the sources
+    first.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(
             progress(pool.map(lambda found: inspect(found, config), pictures), "collect", len(pictures))
         )
     records = [result for result in results if isinstance(result, Record)]
-    problems = [problem for result in results if isinstance(result, list) for problem in result]
-    problems += duplicate_faults({record.id: record.sha256 for record in records})
-    if problems:
-        raise UserError(*problems)
+    faults = [fault for result in results if isinstance(result, list) for fault in result]
+    faults += duplicate_faults({record.id: record.sha256 for record in records})
+    if problems or faults:
+        raise UserError(*problems, *faults)
     return records
 
 
@@ -79,8 +81,9 @@ def summary(records: list[Record]) -> dict[str, Any]:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("collect", arguments)
     config = job.config.collect
-    pictures = find([config.source] if isinstance(config.source, str) else config.source, config.repeats)
-    records = judged(pictures, config)
+    sources = [config.source] if isinstance(config.source, str) else config.source
+    pictures, problems = find(sources, config.repeats)
+    records = judged(pictures, config, problems)
     with new_folder(job.out / "data/collected") as folder:
         for found, record in zip(pictures, records, strict=True):
             target = folder / PICTURES / record.file

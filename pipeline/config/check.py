@@ -1,22 +1,33 @@
 """A composed configuration -> the frozen Config, or every mistake in it at once."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.config.compose import Params, Values, compose_known
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError, nearest
 
-Values = dict[str, Any]
+
+def resolve(params: Params) -> Values:
+    """The composed and checked configuration as plain values; every mistake in `params` at once."""
+    values, unknown = compose_known(params)
+    check(values, unknown)
+    return values
 
 
-def check(values: Values) -> Config:
-    """Types, ranges, unknown and missing keys; then what settings demand of each other."""
+def check(values: Values, unknown: Sequence[str] = ()) -> Config:
+    """Types, ranges, unknown and missing keys; then what settings demand of each other. `unknown`: problems
+    found before, to be told together with those found here.
+    """
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise UserError(*dict.fromkeys(_sentence(details) for details in error.errors())) from None
+        wrong = dict.fromkeys(_sentence(details) for details in error.errors())
+        raise UserError(*unknown, *wrong) from None
+    if unknown:
+        raise UserError(*unknown)
     if found := contradictions(config):
         raise UserError(*found)
     return config

@@ -25,10 +25,17 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Params:
-    """params.yaml: which option of each group, and single values by dotted key."""
+    """params.yaml: which option of each group, and single values by dotted key; `overridden` are the groups
+    and keys that the command line set.
+    """
 
     use: dict[str, str]
     values: Values
+    overridden: frozenset[str] = frozenset()
+
+    def place(self, name: str) -> str:
+        """Where the user wrote the group or key."""
+        return "command line" if name in self.overridden else str(PARAMS)
 
 
 def groups() -> list[str]:
@@ -83,7 +90,7 @@ def with_overrides(params: Params, overrides: Sequence[str]) -> Params:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    use, values = dict(params.use), dict(params.values)
+    use, values = dict[str, str](), Values()
     for text in overrides:
         try:
             override = OverridesParser.create().parse_override(text)
@@ -100,28 +107,33 @@ def with_overrides(params: Params, overrides: Sequence[str]) -> Params:
             use[key.removeprefix("use.")] = str(value)
         else:
             values |= flatten({key: value})
-    return Params(use, values)
+    overridden = params.overridden | use.keys() | values.keys()
+    return Params({**params.use, **use}, {**params.values, **values}, overridden)
 
 
 def compose(params: Params) -> Values:
     """The composed configuration, unchecked; unknown groups, options and keys are user errors, all at
     once.
     """
-    problems = [_unknown_use(group, option) for group, option in params.use.items()]
-    if found := [problem for problem in problems if problem]:
-        raise UserError(*found)
-    config = _hydra(params.use)
-    known = flatten(config)
-    unknown = [_unknown_key(key, known) for key in params.values if key not in known]
+    values, unknown = compose_known(params)
     if unknown:
         raise UserError(*unknown)
-    for key, value in params.values.items():
+    return values
+
+
+def compose_known(params: Params) -> tuple[Values, list[str]]:
+    """The configuration of all that is known in `params`, and a sentence for each name that is not."""
+    problems = {group: _unknown_use(group, params) for group in params.use}
+    config = _hydra({group: option for group, option in params.use.items() if not problems[group]})
+    known = flatten(config)
+    unknown = [_unknown_key(key, known, params) for key in params.values if key not in known]
+    for key in params.values.keys() & known.keys():
         *parents, leaf = key.split(".")
         target = config
         for parent in parents:
             target = target[parent]
-        target[leaf] = value
-    return config
+        target[leaf] = params.values[key]
+    return config, [*filter(None, problems.values()), *unknown]
 
 
 def _hydra(use: dict[str, str]) -> Values:
@@ -135,25 +147,27 @@ def _hydra(use: dict[str, str]) -> Values:
     return {str(key): value for key, value in content.items()}
 
 
-def _unknown_use(group: str, option: str) -> str | None:
+def _unknown_use(group: str, params: Params) -> str | None:
+    place, option = params.place(group), params.use[group]
     if group not in groups():
-        return f"{PARAMS}: use.{group} is no group of {CONF}/; {nearest(group, groups())}"
+        return f"{place}: use.{group} is no group of {CONF}/; {nearest(group, groups())}"
     if option not in options(group):
         return (
-            f"{PARAMS}: use.{group}: {option!r} is no option of"
+            f"{place}: use.{group}: {option!r} is no option of"
             f" {CONF}/{group}/; {nearest(option, options(group))}"
         )
     return None
 
 
-def _unknown_key(key: str, known: Values) -> str:
+def _unknown_key(key: str, known: Values, params: Params) -> str:
+    place = params.place(key)
     group, _, rest = key.partition(".")
     if group not in Config.model_fields:
-        return f"{PARAMS}: {key} is no setting; {nearest(group, Config.model_fields)}"
+        return f"{place}: {key} is no setting; {nearest(group, Config.model_fields)}"
     siblings = [name.partition(".")[2] for name in known if name.startswith(f"{group}.")]
     if not rest:
         return (
-            f"{PARAMS}: {group} is a group; write its keys below it"
+            f"{place}: {group} is a group; write its keys below it"
             f" ({', '.join(sorted(siblings))}), or `use: {{{group}: ...}}`"
         )
-    return f"{PARAMS}: {key} is no setting of the chosen {group}; {nearest(rest, siblings)}"
+    return f"{place}: {key} is no setting of the chosen {group}; {nearest(rest, siblings)}"

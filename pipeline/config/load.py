@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.check import check
-from pipeline.config.compose import compose, read_params, with_overrides
+from pipeline.config.check import check, resolve
+from pipeline.config.compose import read_params, with_overrides
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 
@@ -22,7 +22,7 @@ def load(stage: str, overrides: Sequence[str] = ()) -> Config:
     if overrides:
         from pipeline.config.lock import lock
 
-        values = lock(compose(with_overrides(read_params(), overrides)))
+        values = lock(resolve(with_overrides(read_params(), overrides)))
     else:
         values = read_resolved()
     whole = check(values)

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UserError
 from pipeline.pictures.reading import SUFFIXES
 
 REPEATS_CONCEPT = re.compile(r"^(?P<repeats>[1-9]\d*)_(?P<concept>.+)$")
@@ -26,9 +25,9 @@ class Found:
         return f"{self.concept}/{self.path.stem}"
 
 
-def find(sources: list[str], default_repeats: int) -> list[Found]:
-    """Every picture of the sources, by id. Missing or empty sources, orphaned captions and clashing names are
-    user errors.
+def find(sources: list[str], default_repeats: int) -> tuple[list[Found], list[str]]:
+    """Every picture of the sources, by id, and what is wrong with the sources: missing or empty ones,
+    orphaned captions, clashing names.
     """
     problems: list[str] = []
     found: list[Found] = []
@@ -49,9 +48,7 @@ def find(sources: list[str], default_repeats: int) -> list[Found]:
             )
         found += in_source
     problems += _clashes(found)
-    if problems:
-        raise UserError(*problems)
-    return sorted(found, key=lambda item: item.id)
+    return sorted(found, key=lambda item: item.id), problems
 
 
 def _folders(root: Path) -> list[Path]:

@@ -55,7 +55,7 @@ class Painter:
 
     def cell(self, place: Place) -> list[Image.Image]:
         """The cell's pictures, a job each."""
-        keys = [self._key(place, job) for job in self.jobs]
+        keys = self._keys(place)
         missing = [number for number, item_key in enumerate(keys) if self.items.get(item_key) is None]
         if missing:
             fresh = self._fresh(place, [self.jobs[number] for number in missing])
@@ -63,17 +63,15 @@ class Painter:
                 self.items.put(keys[number], png_bytes(picture))
         return [Image.open(io.BytesIO(self.items.path(item_key).read_bytes())) for item_key in keys]
 
-    def _key(self, place: Place, job: Job) -> str:
+    def _keys(self, place: Place) -> list[str]:
         drawn = {"negative_prompt", "resolution", "steps", "guidance", "sampler"}
-        network = [sha256_of_file(place.file), place.weight] if place.file else None
-        return key(
-            version=VERSION,
-            base=self.base_config.model_dump(),
-            network=network,
-            prompt=job.prompt,
-            seed=job.seed,
-            settings=self.config.model_dump(include=drawn),
-        )
+        cell = {
+            "version": VERSION,
+            "base": self.base_config.model_dump(),
+            "network": [sha256_of_file(place.file), place.weight] if place.file else None,
+            "settings": self.config.model_dump(include=drawn),
+        }
+        return [key(**cell, prompt=job.prompt, seed=job.seed) for job in self.jobs]
 
     def _fresh(self, place: Place, jobs: Sequence[Job]) -> Iterator[Image.Image]:
         attached: Any = nullcontext()
@@ -82,16 +80,4 @@ class Painter:
             network.set_multiplier(place.weight)
             attached = network.attached(self.base.unet, self.base.text_encoder)
         with attached:
-            yield from draw(self.base, jobs, self._settings())
-
-    def _settings(self) -> Settings:
-        config = self.config
-        return Settings(
-            steps=config.steps,
-            guidance=config.guidance,
-            sampler=config.sampler,
-            negative_prompt=config.negative_prompt,
-            resolution=config.resolution,
-            clip_skip=self.base_config.clip_skip,
-            batch=config.batch,
-        )
+            yield from draw(self.base, jobs, Settings.of(self.config, self.base_config))

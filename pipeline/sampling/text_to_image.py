@@ -5,7 +5,7 @@ in every batch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from PIL import Image
@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.encoding import unpixels
 from pipeline.base.load import BaseModel
+from pipeline.config.schemas import Base, ClassImages, SampleGrid
 from pipeline.sampling.samplers import make_sampler
 
 
@@ -28,6 +29,12 @@ class Settings:
     resolution: int
     clip_skip: int
     batch: int
+
+    @classmethod
+    def of(cls, wanted: ClassImages | SampleGrid, base: Base) -> "Settings":
+        """As the group asks for them."""
+        own = {field.name for field in fields(cls)} - {"clip_skip"}
+        return cls(clip_skip=base.clip_skip, **wanted.model_dump(include=own))
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,12 @@ def test_every_unfit_picture_is_named_with_its_reason_and_nothing_is_written(pro
     (photos / "zero.jpg").touch()
     Image.new("RGB", (32, 32)).save(photos / "small.png")
     (photos / "twin.png").write_bytes((photos / "1.png").read_bytes())
+    (photos / "lost.txt").write_text("a cat")
     with pytest.raises(UserError) as error:
         collect.main([])
-    assert len(error.value.problems) == 4
+    assert len(error.value.problems) == 5
     text = str(error.value)
+    assert "lost.txt: a caption without a picture" in text
     assert "cut.png: damaged or cut short" in text
     assert "zero.jpg: not a picture" in text
     assert "small.png: 32x32 px" in text

@@ -42,15 +42,15 @@ def stage(module: str, project: Path, store: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("module", ["stages.crop", "stages.train"])
+@pytest.mark.parametrize("module", PART)
 def test_ctrl_c_leaves_what_was_there_and_nothing_half_written(
     module: str, finished: Path, tmp_path: Path
 ) -> None:
     before = outputs(finished)
-    process = stage(module, finished, tmp_path / "empty store")
-    part = finished / PART[module]
+    part, store = finished / PART[module], tmp_path / "empty store"
+    process = stage(module, finished, store)
     deadline = time.monotonic() + 120
-    while not part.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (part.exists() or store.exists()) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     assert process.poll() is None, "the stage ended before it could be interrupted"
     process.send_signal(signal.SIGINT)

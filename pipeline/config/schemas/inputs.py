@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution, Sha256, Share, Weight
+from pipeline.config.schemas.group import (
+    Count,
+    Group,
+    NonEmpty,
+    Positive,
+    Resolution,
+    Sampler,
+    Sha256,
+    Share,
+    Weight,
+)
 
 
 class Collect(Group):
@@ -44,4 +54,5 @@ class ClassImages(Group):
     resolution: Resolution
     steps: Positive
     guidance: Weight
+    sampler: Sampler
     batch: Positive

@@ -4,9 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution, Share, Weight
-
-Sampler = Literal["ddim", "euler", "euler_a", "dpmpp_2m", "unipc"]
+from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution, Sampler, Share, Weight
 
 
 class SampleGrid(Group):

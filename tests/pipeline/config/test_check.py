@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.check import check, without_effect
+from pipeline.config.check import check, resolve, without_effect
 from pipeline.config.compose import Params, compose
 from pipeline.errors import UserError
 
@@ -21,6 +21,19 @@ def test_all_mistakes_come_at_once_with_key_value_and_what_is_allowed() -> None:
     assert "optimizer.lr: -1 is not allowed; input should be greater than or equal to 0" in text
     assert "crop.resolution: 100 is not allowed; input should be a multiple of 64" in text
     assert "merge.epoch: 'first' is not allowed" in text
+
+
+def test_unknown_names_and_wrong_values_come_together() -> None:
+    params = Params(
+        {"schedule": "cosin"}, {"network.dimm": 8, "train.epochs": 0}, frozenset({"network.dimm"})
+    )
+    with pytest.raises(UserError) as error:
+        resolve(params)
+    assert [problem.split(";")[0] for problem in error.value.problems] == [
+        "params.yaml: use.schedule: 'cosin' is no option of conf/schedule/",
+        "command line: network.dimm is no setting of the chosen network",
+        "train.epochs: 0 is not allowed",
+    ]
 
 
 @pytest.mark.parametrize("key", ["train__epochs", "network__dim", "train__batch"])
