@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGTERM, default_int_handler, signal
+from signal import SIGINT, SIGTERM, signal
+from typing import NoReturn
 
 from pipeline.config import Config, load
 from pipeline.errors import UserError
@@ -49,14 +50,32 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
-    signal(SIGTERM, default_int_handler)
+    stopped = Stopped()
     try:
         main([argument for argument in arguments if argument != "--debug"])
-    except (UserError, KeyboardInterrupt, OSError) as error:
-        if debug or (message := _message(error)) is None:
+    except (Exception, KeyboardInterrupt) as error:
+        if debug or (message := _message(KeyboardInterrupt() if stopped else error)) is None:
             raise
         print(message, file=sys.stderr)
         sys.exit(1)
+
+
+class Stopped:
+    """True once SIGINT or SIGTERM has come. An interruption inside a C extension may surface as an error of
+    its own (torch: a ValueError), which is then no fault of the program.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        for number in (SIGINT, SIGTERM):
+            signal(number, self._stop)
+
+    def __bool__(self) -> bool:
+        return self.stopped
+
+    def _stop(self, *_: object) -> NoReturn:
+        self.stopped = True
+        raise KeyboardInterrupt
 
 
 def _message(error: BaseException) -> str | None:

@@ -48,6 +48,14 @@ def test_signals_end_with_a_sentence(number: signal.Signals) -> None:
     assert (ended.returncode, ended.stderr.startswith("error: interrupted")) == (1, True)
 
 
+def test_an_interruption_that_surfaces_as_another_error_is_still_one() -> None:
+    ended = program(
+        f"try: os.kill(os.getpid(), {int(signal.SIGINT)}); time.sleep(5)\n"
+        "    except KeyboardInterrupt: raise ValueError('could not determine the shape')"
+    )
+    assert (ended.returncode, ended.stderr.startswith("error: interrupted")) == (1, True)
+
+
 @pytest.mark.usefixtures("root")
 def test_overrides_need_a_folder_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--out DIR"):
