@@ -54,8 +54,11 @@ def record(number: int, png: bytes, seed: int, config: Config) -> Record:
         height_px=side,
         concept=CONCEPT,
         repeats=1,
+        is_class=True,
         caption=config.class_images.prompt,
         verdict="ok",
+        notes=[],
+        group=picture_id,
         origin={"seed": seed},
     )
 

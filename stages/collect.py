@@ -42,8 +42,11 @@ def inspect(found: Found, config: Collect) -> Record | list[str]:
         height_px=picture.height,
         concept=found.concept,
         repeats=found.repeats,
+        is_class=False,
         caption=_caption(found.caption),
         verdict="ok",
+        notes=[],
+        group=found.id,
         origin={"path": found.path.as_posix()},
     )
 

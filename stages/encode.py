@@ -24,16 +24,17 @@ from pipeline.files.atomic import new_folder, read_jsonl, write_json, write_json
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.items import Items, key
 from pipeline.pictures.reading import read_picture
+from pipeline.pictures.records import PICTURES, RECORDS
 from pipeline.progress import progress
 
 VERSION = 1
 """Of the algorithm: raise it when latents would come out differently."""
 
 
-def pictures_of(folder: Path, is_class: bool) -> list[dict[str, Any]]:
+def pictures_of(folder: Path) -> list[dict[str, Any]]:
     """Records with the path of each picture."""
-    rows = read_jsonl(folder / "records.jsonl")
-    return [{**row, "path": folder / "pictures" / row["file"], "is_class": is_class} for row in rows]
+    rows = read_jsonl(folder / RECORDS)
+    return [{**row, "path": folder / PICTURES / row["file"]} for row in rows]
 
 
 def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> dict[str, Tensor]:
@@ -65,7 +66,7 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("encode", arguments)
     make_repeatable()
-    rows = pictures_of(Path("data/cropped"), False) + pictures_of(Path("data/class_images"), True)
+    rows = pictures_of(Path("data/cropped")) + pictures_of(Path("data/class_images"))
     latents = encoded(rows, job.config.base, Items("encode"))
     if broken := list(non_finite(latents)):
         raise UserError(
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         )
     with new_folder(job.out / "data/encoded") as folder:
         write_safetensors(folder / LATENTS, latents, {})
-        write_jsonl(folder / "records.jsonl", [record(row) for row in rows])
+        write_jsonl(folder / RECORDS, [record(row) for row in rows])
     every = torch.stack([tensor[:4].flatten(1).std(dim=1).mean() for tensor in latents.values()])
     write_json(
         job.out / "metrics/encode.json",

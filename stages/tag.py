@@ -49,6 +49,8 @@ def tagged(records: list[Record], source: Path, config: Tag, items: Items) -> li
     return [
         {
             "id": record.id,
+            "concept": record.concept,
+            "is_class": record.is_class,
             "caption": record.caption,
             "scores": json.loads(items.path(keys[record.id]).read_bytes()),
         }

@@ -23,9 +23,19 @@ class Record:
     height_px: int
     concept: str
     repeats: int
+    is_class: bool
+    """A picture of the class (regularisation), not of the subject."""
     caption: str | None
     verdict: str
-    """`ok`: fit for training. What is unfit stops `collect` and gets no record."""
+    """`ok`, `warn`, or `waived`: fit for training all the same. What is unfit stops `collect` and gets no
+    record.
+    """
+    notes: list[str]
+    """Why it is not simply `ok`, a sentence each."""
+    group: str
+    """Id of the first of the pictures that are nearly the same as this one, or its own: a group stays on one
+    side of a validation split.
+    """
     origin: dict[str, Any]
     """Where it came from: for a collected picture its source path, for a crop the parent's hash, box and
     focus.

@@ -2,10 +2,14 @@
 
 from typing import Any, NoReturn
 
+from pipeline.config.schemas.class_images import ClassImages
+from pipeline.config.schemas.collect import Collect
+from pipeline.config.schemas.crop import Crop
+from pipeline.config.schemas.filter_tags import FilterTags
 from pipeline.config.schemas.group import Count, Group
-from pipeline.config.schemas.inputs import ClassImages, Collect, Crop, FilterTags, Tag
 from pipeline.config.schemas.learning import Base, Network, Noise, Optimizer, Schedule, Train
 from pipeline.config.schemas.results import Merge, SampleGrid
+from pipeline.config.schemas.tag import Tag
 
 __all__ = [
     "Base",
