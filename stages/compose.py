@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import yaml
 
 from pipeline.command import run
-from pipeline.config.check import check, resolve, without_effect
+from pipeline.config.check import check, doubtful, resolve
 from pipeline.config.compose import read_params
 from pipeline.config.load import RESOLVED
 from pipeline.config.lock import lock
@@ -30,7 +30,7 @@ def resolved() -> Config:
 def main(arguments: Sequence[str] = ()) -> None:
     argparse.ArgumentParser(prog="python -m stages.compose", description=__doc__).parse_args(arguments)
     config = resolved()
-    for sentence in without_effect(config):
+    for sentence in doubtful(config):
         warn(sentence)
     write_text(RESOLVED, BANNER + yaml.safe_dump(config.values(), sort_keys=True, allow_unicode=True))
 

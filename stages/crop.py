@@ -1,90 +1,173 @@
-"""data/collected/ -> data/cropped/: square pictures at the training resolution, around what each is about.
+"""data/collected/ -> data/cropped/: pictures at the training resolution, around what each is about.
 
-In: data/collected/. Out: data/cropped/{pictures/,records.jsonl}, metrics/crop.json. Reads the group `crop`.
+In: data/collected/, data/crop_edits.yaml, the face detector. Out: data/cropped/{pictures/,records.jsonl},
+reports/crop/contact-sheet-<page>.png, metrics/crop.json, plots/crop/sizes.csv. Reads the group `crop`.
 Deterministic: PNG without metadata. Kept by picture: one new picture costs one crop.
 """
 
+import io
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from pipeline.command import run, start
 from pipeline.config.schemas import Crop
-from pipeline.files.atomic import new_folder, write_json
+from pipeline.errors import UserError
+from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
-from pipeline.pictures.focal import find_focus, square_box
+from pipeline.pictures.contact_sheet import THUMBNAIL_PX, Shown, pages
+from pipeline.pictures.crop_edits import CROP_EDITS, CropEdit, outside, read_crop_edits
+from pipeline.pictures.cutting import cut_out, cuts
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, Record, read_records, write_records
 from pipeline.progress import progress
 
-VERSION = 1
+VERSION = 2
 """Of the algorithm: raise it when a crop would come out differently."""
+SOURCE = Path("data/collected")
 
 
-def crop(picture: Image.Image, config: Crop) -> tuple[bytes, dict[str, object]]:
-    """The cropped picture as PNG, and how it was cut."""
-    focus = find_focus(np.asarray(picture), config)
-    left, top, width, height = square_box(*picture.size, focus)
-    box = (left, top, left + width, top + height)
-    cut = picture.resize(
-        (config.resolution, config.resolution), Image.Resampling.LANCZOS, box=box, reducing_gap=3
-    )
-    how = {
-        "box_px": [left, top, width, height],
-        "scale": config.resolution / width,
-        "detectors": list(focus.detectors),
-        "faces_px": [list(face) for face in focus.faces],
+@dataclass(frozen=True)
+class Cropped:
+    """A collected picture, the records of its crops, and its thumbnail (WebP)."""
+
+    parent: Record
+    crops: list[Record]
+    thumbnail: bytes
+
+
+class Cropper:
+    """Crops pictures into `folder`, or takes the crops from the store."""
+
+    def __init__(self, config: Crop, edits: dict[str, CropEdit], folder: Path) -> None:
+        self.config, self.edits, self.folder, self.items = config, edits, folder, Items("crop")
+
+    def __call__(self, record: Record) -> Cropped:
+        stem = self._key(record)
+        facts, thumbnail = self.items.get(f"{stem}.json"), self.items.get(f"{stem}.webp")
+        if facts is None or thumbnail is None:
+            thumbnail = self._crop(record, stem)
+            facts = self.items.path(f"{stem}.json").read_bytes()
+        crops = [self._record(record, fact) for fact in json.loads(facts)]
+        for crop in crops:
+            shutil.copyfile(self.items.path(f"{crop.sha256}.png"), self.folder / PICTURES / crop.file)
+        return Cropped(record, crops, thumbnail)
+
+    def _key(self, record: Record) -> str:
+        edit = self.edits.get(record.id, CropEdit()).model_dump()
+        config = self.config.model_dump(exclude={"face_model"} if self.config.face_model_sha256 else None)
+        return key(version=VERSION, config=config, edit=edit, picture=record.sha256)
+
+    def _crop(self, record: Record, stem: str) -> bytes:
+        """Puts crops, facts and thumbnail into the store, the facts last."""
+        picture = read_picture(SOURCE / PICTURES / record.file)
+        facts = []
+        for cut in cuts(picture, self.config, self.edits.get(record.id, CropEdit())):
+            png = png_bytes(cut_out(picture, cut))
+            self.items.put(f"{sha256_of_bytes(png)}.png", png)
+            facts.append(
+                {"suffix": cut.suffix, "sha256": sha256_of_bytes(png), "target": cut.target, **cut.how}
+            )
+        thumbnail = self.items.put(f"{stem}.webp", thumbnail_of(picture))
+        self.items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
+        return thumbnail
+
+    def _record(self, parent: Record, fact: dict[str, Any]) -> Record:
+        how = {name: value for name, value in fact.items() if name not in ("suffix", "sha256", "target")}
+        width, height = fact["target"]
+        crop_id = f"{parent.id}{fact['suffix']}"
+        return replace(
+            parent, id=crop_id, file=f"{crop_id}.png", sha256=fact["sha256"],
+            width_px=width, height_px=height, origin={"parent": parent.sha256, "picture": parent.id, **how},
+        )  # fmt: skip
+
+
+def thumbnail_of(picture: Image.Image) -> bytes:
+    """A small WebP."""
+    small = picture.copy()
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=80, method=2)
+    return buffer.getvalue()
+
+
+def checked_edits(records: list[Record]) -> dict[str, CropEdit]:
+    """Hand-made edits by picture id; one that does not fit its picture is a user error."""
+    edits = read_crop_edits(CROP_EDITS, [record.id for record in records])
+    sizes = {record.id: (record.width_px, record.height_px) for record in records}
+    wrong = {name: fault for name, edit in edits.items() if (fault := outside(edit, *sizes[name]))}
+    if wrong:
+        raise UserError(*(f"{CROP_EDITS}: {name}: {fault}; correct it" for name, fault in wrong.items()))
+    return edits
+
+
+def clashes(made: list[Record]) -> list[str]:
+    """Ids that two crops share, in words."""
+    counts = Counter(record.id for record in made)
+    return [
+        f"{name}: two crops would have this name; rename the picture" for name in counts if counts[name] > 1
+    ]
+
+
+def shown(item: Cropped) -> Shown:
+    """The picture on the contact sheet."""
+    first = item.crops[0]
+    boxes = [tuple(crop.origin["box_px"]) for crop in item.crops if not crop.origin["mirrored"]]
+    faces = [tuple(face["box_px"]) for face in first.origin.get("faces", [])]
+    size = f"{item.parent.width_px}x{item.parent.height_px} -> {first.width_px}x{first.height_px}"
+    note = f"{size}, enlarged" if first.origin["scale"] > 1 else size
+    thumbnail = Image.open(io.BytesIO(item.thumbnail)).convert("RGB")
+    return Shown(thumbnail, item.parent.width_px, boxes, faces, item.parent.id, note)
+
+
+def write_report(out: Path, done: list[Cropped]) -> None:
+    """Contact sheets, metrics and the sizes before and after."""
+    with new_folder(out / "reports/crop") as folder:
+        for number, page in enumerate(pages([shown(item) for item in done]), 1):
+            page.save(folder / f"contact-sheet-{number:03}.png")
+    crops = [crop for item in done for crop in item.crops]
+    counts = {
+        "pictures": len(done),
+        "crops": len(crops),
+        "enlarged": sum(crop.origin["scale"] > 1 for crop in crops),
+        "by": dict(Counter(crop.origin["by"] for crop in crops)),
+        "detectors": dict(Counter(name for crop in crops for name in crop.origin.get("detectors", []))),
+        "sizes": dict(Counter(f"{crop.width_px}x{crop.height_px}" for crop in crops)),
     }
-    return png_bytes(cut), how
-
-
-def cropped(record: Record, source: Path, config: Crop, items: Items) -> tuple[Record, bytes]:
-    """The crop of one picture, from the store if it was made before."""
-    stem = key(version=VERSION, config=config.model_dump(), picture=record.sha256)
-    png, how = items.get(f"{stem}.png"), items.get(f"{stem}.json")
-    if png is None or how is None:
-        png, facts = crop(read_picture(source / PICTURES / record.file), config)
-        items.put(f"{stem}.png", png)
-        how = items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
-    made = replace(
-        record,
-        file=f"{record.id}.png",
-        sha256=sha256_of_bytes(png),
-        width_px=config.resolution,
-        height_px=config.resolution,
-        origin={"parent": record.sha256, **json.loads(how)},
-    )
-    return made, png
+    write_json(out / "metrics/crop.json", counts)
+    header = ("id", "width_before", "height_before", "width", "height", "scale")
+    rows = [
+        (c.id, item.parent.width_px, item.parent.height_px, c.width_px, c.height_px, c.origin["scale"])
+        for item in done
+        for c in item.crops
+    ]
+    write_csv(out / "plots/crop/sizes.csv", header, rows)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("crop", arguments)
-    config, source, items = job.config.crop, Path("data/collected"), Items("crop")
-    records = read_records(source)
-    made = []
+    records = read_records(SOURCE)
+    edits = checked_edits(records)
     with new_folder(job.out / "data/cropped") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda record: cropped(record, source, config, items), records)
-        for record, png in progress(results, "crop", len(records)):
-            target = folder / PICTURES / record.file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(png)
-            made.append(record)
-        write_records(folder, made)
-    enlarged = sum(record.origin["scale"] > 1 for record in made)
-    detectors = Counter(name for record in made for name in record.origin["detectors"])
-    write_json(
-        job.out / "metrics/crop.json",
-        {"pictures": len(made), "enlarged": enlarged, "detectors": dict(detectors)},
-    )
+        for concept in {record.concept for record in records}:
+            (folder / PICTURES / concept).mkdir(parents=True)
+        cropper = Cropper(job.config.crop, edits, folder)
+        done = list(progress(pool.map(cropper, records), "crop", len(records)))
+        crops = [crop for item in done for crop in item.crops]
+        if problems := clashes(crops):
+            raise UserError(*problems)
+        write_records(folder, crops)
+    write_report(job.out, done)
 
 
 if __name__ == "__main__":

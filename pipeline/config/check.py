@@ -52,12 +52,25 @@ def contradictions(config: Config) -> list[str]:
             f" from crop.resolution {config.crop.resolution};"
             " one batch holds both, make them equal"
         )
+    crop = config.crop
+    if crop.shape == "buckets" and not crop.bucket_min_px <= crop.resolution <= crop.bucket_max_px:
+        problems.append(
+            f"crop.resolution {crop.resolution} lies outside crop.bucket_min_px {crop.bucket_min_px} and"
+            f" crop.bucket_max_px {crop.bucket_max_px}; half and twice the resolution are usual"
+        )
     return problems
 
 
-def without_effect(config: Config) -> list[str]:
-    """Settings that change nothing beside the others."""
+def doubtful(config: Config) -> list[str]:
+    """Settings that change nothing beside the others, or are seldom meant."""
     found = []
+    if config.crop.mirror:
+        found.append(
+            "crop.mirror is on: what is not symmetric (odd-coloured eyes, a parting, text) is learned both"
+            " ways; leave it off for such a character"
+        )
+    if config.crop.enlarge is False and config.crop.shape != "buckets":
+        found.append(f"crop.enlarge has no effect: crop.shape is {config.crop.shape}")
     if not config.network.text_encoder and config.optimizer.text_encoder_lr:
         found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
     if not config.network.unet and config.optimizer.lr:

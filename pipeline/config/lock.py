@@ -8,7 +8,14 @@ from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
 
 # (key of the path, key of its hash)
-LOCKED = (("base.path", "base.sha256"), ("base.vae", "base.vae_sha256"), ("tag.model", "tag.sha256"))
+LOCKED = (
+    ("base.path", "base.sha256"),
+    ("base.vae", "base.vae_sha256"),
+    ("tag.model", "tag.sha256"),
+    ("crop.face_model", "crop.face_model_sha256"),
+)
+BUILT_IN = {"crop.face_model": ("lbp",)}
+"""Names that stand for no file."""
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -22,7 +29,7 @@ def lock(values: dict[str, Any]) -> dict[str, Any]:
     for path_key, hash_key in LOCKED:
         (group, path_name), (_, hash_name) = path_key.split("."), hash_key.split(".")
         path, wanted = values[group].get(path_name), values[group].get(hash_name)
-        if path is None:
+        if path is None or path in BUILT_IN.get(path_key, ()):
             continue
         found = sha256_of_tree(path)
         if found is None and not (path_key == "base.path" and _is_hub_name(path)):

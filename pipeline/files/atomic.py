@@ -59,12 +59,24 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """An empty folder beside `path` to fill; replaces it on success, removed on any failure."""
-    part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    part, old = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.old")
+    _discard(part)
     try:
+        part.mkdir(parents=True)
         yield part
-        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            os.replace(path, old)
         os.replace(part, path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        _discard(part)
+        _discard(old)
+
+
+def _discard(folder: Path) -> None:
+    """Removes a folder; a thread that still writes into it by name finds it gone."""
+    if folder.exists():
+        doomed = folder.with_name(f"{folder.name}.{os.getpid()}")
+        os.replace(folder, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)

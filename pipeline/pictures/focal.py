@@ -1,24 +1,21 @@
-"""Where a picture's subject is, and the square crop around it. Arithmetic on arrays; nothing here touches the
-disk.
+"""What a picture is about: the point that a crop should have in its middle, and the faces that it must not
+cut. Arithmetic on arrays.
 
 The method is AUTOMATIC1111's automatic focal point crop (modules/textual_inversion/autocrop.py): faces, the
 window with most information, and corner points each give one point, averaged by weight. Mended: Shannon's
-entropy has the right sign, pictures are RGB throughout, and a face that fits is never cut. Points are (x, y)
-in pixels, boxes (left, top, width, height).
+entropy has the right sign, pictures are RGB throughout. Points are (x, y) in pixels.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.schemas import Crop
+from pipeline.pictures.faces import Box, Face, Pixels, make_detector
 
-Pixels = NDArray[np.uint8]
 Point = tuple[float, float]
-Box = tuple[int, int, int, int]
 
 WORK_SIDE_PX = 512
 """Detectors look at a copy of at most this many pixels along the short side."""
@@ -31,7 +28,7 @@ class Focus:
     """The middle of interest, the faces that must not be cut, and which detectors spoke."""
 
     point: Point
-    faces: tuple[Box, ...]
+    faces: tuple[Face, ...]
     detectors: tuple[str, ...]
 
 
@@ -45,9 +42,9 @@ def find_focus(rgb: Pixels, config: Crop) -> Focus:
         return Focus(middle, (), ())
     small, scale = _work_copy(rgb)
     gray: Pixels = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-    faces = find_faces(small) if config.face_weight else []
+    faces = make_detector(config.face_model, config.face_min_score)(small) if config.face_weight else []
     points: dict[str, tuple[float, Point | None]] = {
-        "face": (config.face_weight, mean_point([face_point(face) for face in faces])),
+        "face": (config.face_weight, mean_point([face_point(face.box) for face in faces])),
         "entropy": (config.entropy_weight, entropy_point(gray) if config.entropy_weight else None),
         "edges": (config.edge_weight, mean_point(corner_points(gray)) if config.edge_weight else None),
     }
@@ -57,10 +54,12 @@ def find_focus(rgb: Pixels, config: Crop) -> Focus:
     total = sum(weight for weight, _ in spoken.values())
     x = sum(weight * point[0] for weight, point in spoken.values()) / total / scale
     y = sum(weight * point[1] for weight, point in spoken.values()) / total / scale
-    back = tuple(
-        (round(a / scale), round(b / scale), round(w / scale), round(h / scale)) for a, b, w, h in faces
-    )
-    return Focus((x, y), back, tuple(spoken))
+    return Focus((x, y), tuple(_enlarged(face, 1 / scale) for face in faces), tuple(spoken))
+
+
+def _enlarged(face: Face, scale: float) -> Face:
+    left, top, width, height = (round(length * scale) for length in face.box)
+    return Face((left, top, width, height), face.score)
 
 
 def _work_copy(rgb: Pixels) -> tuple[Pixels, float]:
@@ -71,44 +70,6 @@ def _work_copy(rgb: Pixels) -> tuple[Pixels, float]:
         return rgb, 1.0
     small = cv2.resize(rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8), scale
-
-
-def square_box(width_px: int, height_px: int, focus: Focus) -> Box:
-    """The largest square, as near to the focus as the frame allows, moved so that it cuts no face that
-    fits.
-    """
-    side = min(width_px, height_px)
-    left = _start(width_px, side, focus.point[0], [(x, x + w) for x, _, w, _ in focus.faces])
-    top = _start(height_px, side, focus.point[1], [(y, y + h) for _, y, _, h in focus.faces])
-    return left, top, side, side
-
-
-def _start(length: int, side: int, focus: float, spans: list[tuple[int, int]]) -> int:
-    """Start of a window of `side` in `length`, centred on `focus` but holding all of `spans` where they fit
-    together.
-    """
-    start = round(focus - side / 2)
-    if spans:
-        first, last = min(a for a, _ in spans), max(b for _, b in spans)
-        if last - first <= side:
-            start = max(last - side, min(start, first))
-    return max(0, min(start, length - side))
-
-
-@cache
-def _cascade():  # type: ignore[no-untyped-def]  # skimage has no annotations
-    from skimage.data import lbp_frontal_face_cascade_filename
-    from skimage.feature import Cascade
-
-    return Cascade(lbp_frontal_face_cascade_filename())
-
-
-def find_faces(rgb: Pixels) -> list[Box]:
-    """Frontal faces by scikit-image's LBP cascade (it ships with the package), left to right."""
-    short = min(rgb.shape[:2])
-    limits = {"min_size": (max(24, short // 10),) * 2, "max_size": (short, short)}
-    found = _cascade().detect_multi_scale(rgb, scale_factor=1.2, step_ratio=1, **limits)
-    return sorted((int(f["c"]), int(f["r"]), int(f["width"]), int(f["height"])) for f in found)
 
 
 def face_point(face: Box) -> Point:

@@ -31,8 +31,6 @@ class Picture:
     concept: str
     caption: str
     trigger: str | None
-    width_px: int
-    height_px: int
     shown: Shown
 
 
@@ -67,9 +65,7 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
         concept=row["concept"],
         caption=text["caption"],
         trigger=text.get("trigger"),
-        width_px=row["width_px"],
-        height_px=row["height_px"],
-        shown=Shown(row["repeats"], row["is_class"]),
+        shown=Shown(row["repeats"], row["is_class"], (row["width_px"], row["height_px"])),
     )
 
 

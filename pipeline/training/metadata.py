@@ -93,9 +93,8 @@ def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
         folders.setdefault(f"{picture.shown.repeats}_{picture.concept}", []).append(picture)
     training = {name: group for name, group in folders.items() if not group[0].shown.is_class}
     tags = {name: _tag_counts(group) for name, group in folders.items()}
-    width, height = next(
-        (picture.width_px, picture.height_px) for group in training.values() for picture in group
-    )
+    resolution = next(picture.shown.bucket for group in training.values() for picture in group)
+    buckets = sorted(Counter(picture.shown.bucket for picture in pictures).items())
     return {
         "ss_num_train_images": sum(picture.shown.repeats for group in training.values() for picture in group),
         "ss_num_reg_images": sum(picture.shown.is_class for picture in pictures),
@@ -108,8 +107,16 @@ def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
         "ss_tag_frequency": _json(tags),
         "ss_batch_size_per_device": config.train.batch,
         "ss_total_batch_size": config.train.batch,
-        "ss_resolution": (width, height),
-        "ss_enable_bucket": False,
+        "ss_resolution": resolution,
+        "ss_enable_bucket": len(buckets) > 1,
+        "ss_bucket_info": _json(
+            {
+                "buckets": {
+                    str(number): {"resolution": list(bucket), "count": count}
+                    for number, (bucket, count) in enumerate(buckets)
+                }
+            }
+        ),
         "ss_shuffle_caption": config.train.shuffle_tags,
         "ss_keep_tokens": config.train.keep_tokens,
         "ss_caption_dropout_rate": config.train.caption_dropout,
@@ -136,7 +143,7 @@ def _modelspec(config: Config, pictures: Sequence[Picture], prediction_type: str
         "architecture": "stable-diffusion-v1/lora",
         "implementation": "diffusers",
         "title": config.train.name,
-        "resolution": f"{first.width_px}x{first.height_px}",
+        "resolution": "{}x{}".format(*first.shown.bucket),
         "prediction_type": "v" if prediction_type == "v_prediction" else "epsilon",
     }
     if first.trigger:

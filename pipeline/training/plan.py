@@ -1,5 +1,6 @@
 """Which picture is shown when: repeats, class pictures, batches. Pure: the same seed gives the same order."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -11,6 +12,8 @@ class Shown:
 
     repeats: int
     is_class: bool
+    bucket: tuple[int, int]
+    """Width and height in pixels: a batch holds one size."""
 
 
 def epoch_indices(pictures: Sequence[Shown]) -> list[int]:
@@ -32,11 +35,25 @@ def epoch_indices(pictures: Sequence[Shown]) -> list[int]:
 
 
 def epoch_batches(pictures: Sequence[Shown], batch: int, seed: int, epoch: int) -> list[list[int]]:
-    """The epoch's batches in a new order; the last may be smaller."""
+    """The epoch's batches in a new order, each of one bucket; a bucket's last batch may be smaller."""
+    random = Random(f"{seed}/{epoch}")
     indices = epoch_indices(pictures)
-    Random(f"{seed}/{epoch}").shuffle(indices)
-    return [indices[start : start + batch] for start in range(0, len(indices), batch)]
+    random.shuffle(indices)
+    by_bucket: dict[tuple[int, int], list[int]] = {}
+    for index in indices:
+        by_bucket.setdefault(pictures[index].bucket, []).append(index)
+    batches = [
+        chosen[start : start + batch]
+        for chosen in by_bucket.values()
+        for start in range(0, len(chosen), batch)
+    ]
+    random.shuffle(batches)
+    return batches
 
 
 def steps_per_epoch(pictures: Sequence[Shown], batch: int) -> int:
-    return -(-len(epoch_indices(pictures)) // batch)
+    """Batches of an epoch: those of each bucket, rounded up (sd-scripts, library/train_util.py,
+    make_buckets).
+    """
+    counts = Counter(pictures[index].bucket for index in epoch_indices(pictures))
+    return sum(-(-count // batch) for count in counts.values())

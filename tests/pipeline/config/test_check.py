@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.check import check, resolve, without_effect
+from pipeline.config.check import check, doubtful, resolve
 from pipeline.config.compose import Params, compose
 from pipeline.errors import UserError
 
@@ -69,9 +69,9 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
         ({"train__save_every_epochs": 50}, "only the last is saved"),
     ],
 )
-def test_settings_without_effect_are_named(values: dict[str, Any], sentence: str) -> None:
-    assert sentence in " ".join(without_effect(check(composed(**values))))
+def test_settings_doubtful_are_named(values: dict[str, Any], sentence: str) -> None:
+    assert sentence in " ".join(doubtful(check(composed(**values))))
 
 
 def test_the_defaults_are_silent() -> None:
-    assert without_effect(check(composed())) == []
+    assert doubtful(check(composed())) == []

@@ -45,6 +45,14 @@ def test_a_hub_name_is_left_to_the_hub() -> None:
     assert lock(values)["base"]["sha256"] is None
 
 
+def test_a_face_detector_is_locked_unless_it_is_built_in(tmp_path: Path) -> None:
+    values = compose(read_params())
+    assert lock(values)["crop"]["face_model_sha256"] is None
+    (tmp_path / "face.xml").write_text("x")
+    values["crop"]["face_model"] = str(tmp_path / "face.xml")
+    assert len(lock(values)["crop"]["face_model_sha256"]) == 64
+
+
 def test_a_locked_model_must_have_the_wanted_hash() -> None:
     values = compose(read_params())
     values["base"]["sha256"] = "0" * 64

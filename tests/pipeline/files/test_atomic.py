@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,26 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with new_folder(target) as folder:
         (folder / "c").touch()
     assert [path.name for path in target.iterdir()] == ["c"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_old_folder_stays_where_the_last_step_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "data"
+    with new_folder(target) as folder:
+        (folder / "a").touch()
+    real = os.replace
+
+    def interrupted(source: Path, to: Path) -> None:
+        if source.name == ".data.part" and to == target:
+            raise KeyboardInterrupt
+        real(source, to)
+
+    monkeypatch.setattr("pipeline.files.atomic.os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), new_folder(target) as folder:
+        (folder / "b").touch()
+    assert [path.name for path in target.iterdir()] == ["a"]
     assert list(tmp_path.iterdir()) == [target]
 
 

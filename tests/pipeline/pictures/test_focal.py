@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from PIL import Image
 from skimage.data import astronaut
 
 from pipeline.config.compose import Params, compose
@@ -10,11 +10,9 @@ from pipeline.pictures.focal import (
     corner_points,
     entropy_point,
     face_point,
-    find_faces,
     find_focus,
     mean_point,
     shannon_entropy,
-    square_box,
 )
 
 
@@ -57,57 +55,17 @@ def test_the_points_are_averaged_by_hand_worked_numbers() -> None:
     assert mean_point([]) is None
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "point", "box"),
-    [
-        (200, 100, (100, 50), (50, 0, 100, 100)),
-        (200, 100, (10, 50), (0, 0, 100, 100)),
-        (200, 100, (190, 50), (100, 0, 100, 100)),
-        (100, 300, (50, 200), (0, 150, 100, 100)),
-        (97, 97, (3, 3), (0, 0, 97, 97)),
-    ],
-)
-def test_the_square_is_as_near_to_the_focus_as_the_frame_allows(
-    width: int, height: int, point: tuple[float, float], box: tuple[int, ...]
-) -> None:
-    assert square_box(width, height, Focus(point, (), ())) == box
-
-
-def test_a_face_that_fits_is_never_cut() -> None:
-    focus = Focus((190, 50), ((60, 10, 50, 50),), ())
-    assert square_box(200, 100, focus) == (60, 0, 100, 100)
-
-
-def test_faces_that_do_not_fit_together_leave_the_focus_alone() -> None:
-    focus = Focus((100, 50), ((0, 10, 30, 30), (160, 10, 30, 30)), ())
-    assert square_box(200, 100, focus) == (50, 0, 100, 100)
-
-
-def padded(photograph: NDArray[np.uint8], left: int, right: int) -> NDArray[np.uint8]:
-    """The photograph with blank room beside it."""
-    return np.pad(photograph, ((0, 0), (left, right), (0, 0)), constant_values=128)
-
-
-@pytest.mark.parametrize("left", [0, 300, 700])
-def test_the_astronauts_face_is_found_and_kept(config: Crop, left: int) -> None:
-    picture = padded(astronaut(), left, 700 - left)
-    focus = find_focus(picture, config)
-    assert "face" in focus.detectors
-    x, _, width, _ = square_box(picture.shape[1], picture.shape[0], focus)
-    face_left, face_right = left + 175, left + 275
-    assert x <= face_left
-    assert face_right <= x + width
-
-
 def test_centre_looks_at_nothing(config: Crop) -> None:
     centre = config.model_copy(update={"focus": "centre"})
     assert find_focus(astronaut(), centre) == Focus((256, 256), (), ())
 
 
-def test_a_blank_picture_is_cut_in_the_middle(config: Crop) -> None:
+def test_a_blank_picture_has_its_focus_in_the_middle(config: Crop) -> None:
     focus = find_focus(np.zeros((64, 64, 3), np.uint8), config)
     assert focus.point == (32, 32)
 
 
-def test_no_face_is_seen_in_noise() -> None:
-    assert find_faces(np.zeros((200, 200, 3), np.uint8)) == []
+def test_faces_are_given_in_the_pixels_of_the_original(config: Crop) -> None:
+    large = np.asarray(Image.fromarray(astronaut()).resize((1536, 1536)))
+    (small_face,), (large_face,) = find_focus(astronaut(), config).faces, find_focus(large, config).faces
+    assert np.abs(np.array(large_face.box) / 3 - np.array(small_face.box)).max() < 6

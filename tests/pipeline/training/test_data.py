@@ -16,9 +16,9 @@ from pipeline.training.plan import Shown
 def data(tmp_path: Path, root: Path) -> EncodedData:
     assert sd1_configs()
     pictures = [
-        Picture("x/a", "x", "zib, one", "zib", 64, 64, Shown(2, False)),
-        Picture("x/b", "x", "zib, two", "zib", 64, 64, Shown(1, False)),
-        Picture("class/0", "class", "thing", None, 64, 64, Shown(1, True)),
+        Picture("x/a", "x", "zib, one", "zib", Shown(2, False, (64, 64))),
+        Picture("x/b", "x", "zib, two", "zib", Shown(1, False, (64, 64))),
+        Picture("class/0", "class", "thing", None, Shown(1, True, (64, 64))),
     ]
     latents = {p.id: torch.full((8, 8, 8), float(n)) for n, p in enumerate(pictures)}
     write_safetensors(tmp_path / "latents.safetensors", latents, {})

@@ -14,9 +14,9 @@ from pipeline.training.metadata import Progress, network_metadata, with_hashes
 from pipeline.training.plan import Shown
 
 PICTURES = [
-    Picture("cat/a", "cat", "zib, Smile, sky", "zib", 512, 512, Shown(7, False)),
-    Picture("cat/b", "cat", "zib, smile", "zib", 512, 512, Shown(7, False)),
-    Picture("class/00000", "class", "cat", None, 512, 512, Shown(1, True)),
+    Picture("cat/a", "cat", "zib, Smile, sky", "zib", Shown(7, False, (512, 512))),
+    Picture("cat/b", "cat", "zib, smile", "zib", Shown(7, False, (512, 512))),
+    Picture("class/00000", "class", "cat", None, Shown(1, True, (512, 512))),
 ]
 
 
@@ -33,6 +33,8 @@ def test_what_automatic1111_reads() -> None:
     assert facts["ss_num_train_images"] == "14"
     assert facts["ss_num_reg_images"] == "1"
     assert facts["ss_resolution"] == "(512, 512)"
+    assert facts["ss_enable_bucket"] == "False"
+    assert json.loads(facts["ss_bucket_info"]) == {"buckets": {"0": {"resolution": [512, 512], "count": 3}}}
     assert (facts["ss_epoch"], facts["ss_steps"], facts["ss_max_train_steps"]) == ("2", "28", "140")
     assert json.loads(facts["ss_dataset_dirs"]) == {"7_cat": {"img_count": 2, "n_repeats": 7}}
     assert json.loads(facts["ss_tag_frequency"])["7_cat"] == {"zib": 2, "smile": 2, "sky": 1}

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from pipeline.training.plan import Shown, epoch_batches, epoch_indices, steps_per_epoch
 
+SQUARE = (512, 512)
+
 
 def pictures(*repeats: int, classes: int = 0) -> list[Shown]:
-    return [Shown(n, False) for n in repeats] + [Shown(1, True)] * classes
+    return [Shown(n, False, SQUARE) for n in repeats] + [Shown(1, True, SQUARE)] * classes
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,15 @@ def test_every_showing_happens_once_in_an_order_of_the_seed(
     assert sorted(index for chosen in batches for index in chosen) == sorted(epoch_indices(shown))
     assert batches == epoch_batches(shown, batch, 1, epoch)
     assert len(batches) == steps_per_epoch(shown, batch)
+
+
+def test_a_batch_holds_one_size_and_buckets_are_rounded_up_apart() -> None:
+    sizes = [(512, 512)] * 5 + [(448, 576)] * 3 + [(576, 448)]
+    shown = [Shown(1, False, bucket) for bucket in sizes]
+    batches = epoch_batches(shown, 2, 0, 0)
+    assert all(len({sizes[index] for index in chosen}) == 1 for chosen in batches)
+    assert len(batches) == steps_per_epoch(shown, 2) == 3 + 2 + 1
+    assert sorted(index for chosen in batches for index in chosen) == list(range(9))
 
 
 def test_epochs_and_seeds_differ() -> None:

@@ -1,0 +1,68 @@
+"""The size that a picture is trained at: a square, a fixed shape, or the nearest of a table of sizes of about
+equal area. Pure arithmetic; sizes are (width, height) in pixels.
+"""
+
+import math
+from fractions import Fraction
+
+from pipeline.config.schemas import Crop
+
+Size = tuple[int, int]
+
+
+def bucket_table(resolution: int, min_px: int, max_px: int, step_px: int = 64) -> list[Size]:
+    """Sides are multiples of `step_px` from `min_px` to `max_px`, areas at most about resolution^2: the table
+    of sd-scripts (library/model_util.py, make_bucket_resolutions).
+
+    512 with 256..1024 gives 17 sizes (SD 1.x), 1024 with 256..2048 gives 41 (SDXL).
+    """
+    area = resolution * resolution
+    square = math.isqrt(area) // step_px * step_px
+    sizes = {(square, square)}
+    for width in range(min_px, max_px + 1, step_px):
+        height = min(max_px, area // width // step_px * step_px)
+        if height >= min_px:
+            sizes |= {(width, height), (height, width)}
+    return sorted(sizes)
+
+
+def nearest_bucket(width_px: int, height_px: int, table: list[Size]) -> Size:
+    """The size itself where the table has it, else the one that cuts least: the nearest ratio of the sides.
+    (sd-scripts takes the difference of the ratios, which treats tall pictures otherwise than wide ones.)
+    """
+    if (width_px, height_px) in table:
+        return width_px, height_px
+    wanted = math.log(width_px / height_px)
+    return min(table, key=lambda bucket: (abs(math.log(bucket[0] / bucket[1]) - wanted), bucket))
+
+
+def own_bucket(width_px: int, height_px: int, resolution: int, step_px: int) -> Size:
+    """The picture's own size, shrunk to the area resolution^2 where it is larger, cut to multiples of
+    `step_px`: never enlarged.
+    """
+    scale = min(1.0, resolution / math.sqrt(width_px * height_px))
+    return _steps(width_px * scale, step_px), _steps(height_px * scale, step_px)
+
+
+def fixed_size(resolution: int, ratio: tuple[int, int], step_px: int) -> Size:
+    """The size of the ratio width : height whose area is nearest to resolution^2, in multiples of
+    `step_px`.
+    """
+    root = math.sqrt(Fraction(*ratio))
+    return round(resolution * root / step_px) * step_px, round(resolution / root / step_px) * step_px
+
+
+def _steps(length: float, step_px: int) -> int:
+    return max(step_px, int(length + 1e-6) // step_px * step_px)
+
+
+def target_size(width_px: int, height_px: int, config: Crop) -> Size:
+    """The size that a picture of this size is cropped to."""
+    if config.shape == "square":
+        return config.resolution, config.resolution
+    if config.shape == "ratio":
+        return fixed_size(config.resolution, (config.ratio[0], config.ratio[1]), config.bucket_step_px)
+    if not config.enlarge:
+        return own_bucket(width_px, height_px, config.resolution, config.bucket_step_px)
+    table = bucket_table(config.resolution, config.bucket_min_px, config.bucket_max_px, config.bucket_step_px)
+    return nearest_bucket(width_px, height_px, table)

@@ -1,0 +1,76 @@
+"""Every picture small on a page, with what the crop keeps of it drawn in. Pillow only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.pictures.faces import Box
+
+COLUMNS, ROWS = 10, 20
+THUMBNAIL_PX, LINE_PX, GAP_PX = 192, 18, 8
+PAPER, INK, FAINT = (255, 255, 255), (24, 24, 27), (113, 113, 122)
+KEPT, FACE, SHADE = (255, 214, 10), (64, 200, 255), 90
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture's thumbnail, its full width in pixels, the kept boxes and the faces, and two lines below."""
+
+    thumbnail: Image.Image
+    width_px: int
+    boxes: Sequence[Box]
+    faces: Sequence[Box]
+    title: str
+    note: str
+
+
+def pages(shown: Sequence[Shown]) -> Iterator[Image.Image]:
+    """Pages of at most 200 pictures."""
+    for start in range(0, len(shown), COLUMNS * ROWS):
+        yield _page(shown[start : start + COLUMNS * ROWS])
+
+
+def _page(shown: Sequence[Shown]) -> Image.Image:
+    columns, rows = min(COLUMNS, len(shown)), -(-len(shown) // COLUMNS)
+    step_x, step_y = THUMBNAIL_PX + GAP_PX, THUMBNAIL_PX + 2 * LINE_PX + GAP_PX
+    sheet = Image.new("RGB", (columns * step_x + GAP_PX, rows * step_y + GAP_PX), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(LINE_PX - 5)
+    for index, item in enumerate(shown):
+        x, y = GAP_PX + index % COLUMNS * step_x, GAP_PX + index // COLUMNS * step_y
+        small = marked(item)
+        left, top = x + (THUMBNAIL_PX - small.width) // 2, y + (THUMBNAIL_PX - small.height) // 2
+        sheet.paste(small, (left, top))
+        for line, (text, colour) in enumerate(((item.title, INK), (item.note, FAINT))):
+            draw.text((x, y + THUMBNAIL_PX + line * LINE_PX), _fitting(text, font), colour, font)
+    return sheet
+
+
+def marked(item: Shown) -> Image.Image:
+    """The thumbnail; what no crop keeps is darker."""
+    scale = item.thumbnail.width / item.width_px
+    kept = Image.new("L", item.thumbnail.size, SHADE)
+    for box in item.boxes:
+        kept.paste(255, _corners(box, scale))
+    picture = Image.composite(item.thumbnail, Image.new("RGB", item.thumbnail.size), kept)
+    draw = ImageDraw.Draw(picture)
+    for box in item.boxes:
+        draw.rectangle(_corners(box, scale), outline=KEPT, width=2)
+    for box in item.faces:
+        draw.rectangle(_corners(box, scale), outline=FACE, width=2)
+    return picture
+
+
+def _corners(box: Box, scale: float) -> tuple[int, int, int, int]:
+    left, top, width, height = (length * scale for length in box)
+    return round(left), round(top), round(left + width) - 1, round(top + height) - 1
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The end of `text` that fits under a thumbnail: files of one folder differ there."""
+    if font.getlength(text) <= THUMBNAIL_PX:
+        return text
+    while text and font.getlength(f"...{text}") > THUMBNAIL_PX:
+        text = text[1:]
+    return f"...{text}"

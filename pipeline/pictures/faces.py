@@ -1,0 +1,176 @@
+"""Where faces are: scikit-image's LBP cascade, which ships with it, or a detector in a file of the user's.
+
+Files: YuNet (ONNX, OpenCV's FaceDetectorYN), a YOLO detector (ONNX: one input, one output; the layouts of
+v5, v8 and of exports that end in a non-maximum suppression), a cascade in OpenCV's format (.xml, as
+nagadomi's lbpcascade_animeface). Boxes are (left, top, width, height) in pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+
+Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+
+SMALLEST_SHARE = 0.1
+"""Cascades look for faces from this share of the short side up."""
+YUNET_OUTPUTS = ({"loc", "conf", "iou"}, {"cls_8", "obj_8", "bbox_8"})
+"""Names among the outputs of its files of 2022 and of 2023."""
+NMS_IOU = 0.3
+FEWEST_ANCHORS = 100
+"""A YOLO output with so many columns has its anchors there; with fewer, in its rows."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A box, and how sure the detector is of it (None where it does not say)."""
+
+    box: Box
+    score: float | None
+
+
+Detector = Callable[[Pixels], list[Face]]
+
+
+@cache
+def make_detector(model: str, min_score: float) -> Detector:
+    """`lbp`, or a detector's file; it takes RGB pixels [height, width, 3]."""
+    if model == "lbp":
+        return _lbp()
+    path = Path(model)
+    if path.suffix == ".xml":
+        return _cascade(path)
+    outputs = _outputs(path)
+    if any(names <= outputs for names in YUNET_OUTPUTS):
+        return _yunet(path, min_score)
+    if len(outputs) == 1:
+        return _yolo(path, min_score)
+    raise UserError(
+        f"crop.face_model {path}: neither YuNet nor a YOLO detector (its outputs are"
+        f" {', '.join(sorted(outputs))}); give one of these, a cascade (.xml), or `lbp`"
+    )
+
+
+def _lbp() -> Detector:
+    from skimage.data import lbp_frontal_face_cascade_filename
+    from skimage.feature import Cascade
+
+    cascade = Cascade(lbp_frontal_face_cascade_filename())
+
+    def detect(rgb: Pixels) -> list[Face]:
+        short = min(rgb.shape[:2])
+        limits = {"min_size": (max(24, round(short * SMALLEST_SHARE)),) * 2, "max_size": (short, short)}
+        found = cascade.detect_multi_scale(rgb, scale_factor=1.15, step_ratio=1.5, **limits)
+        return sorted_faces(
+            [Face((int(f["c"]), int(f["r"]), int(f["width"]), int(f["height"])), None) for f in found]
+        )
+
+    return detect
+
+
+def _cascade(path: Path) -> Detector:
+    cascade = cv2.CascadeClassifier()
+    try:
+        readable = cascade.load(str(path))
+    except (cv2.error, SystemError):
+        readable = False
+    if not readable:
+        raise UserError(f"crop.face_model {path}: not a cascade in OpenCV's format")
+
+    def detect(rgb: Pixels) -> list[Face]:
+        gray = cv2.equalizeHist(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+        smallest = max(24, round(min(rgb.shape[:2]) * SMALLEST_SHARE))
+        found = cascade.detectMultiScale(gray, 1.1, 5, minSize=(smallest, smallest))
+        return sorted_faces([Face(_box(*face), None) for face in found])
+
+    return detect
+
+
+def _yunet(path: Path, min_score: float) -> Detector:
+    def detect(rgb: Pixels) -> list[Face]:
+        height, width = rgb.shape[:2]
+        network = cv2.FaceDetectorYN.create(str(path), "", (width, height), min_score, NMS_IOU, 5000)
+        _, found = network.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        rows = [] if found is None else found
+        return sorted_faces([Face(_box(*row[:4]), float(row[-1])) for row in rows])
+
+    return detect
+
+
+def _outputs(path: Path) -> set[str]:
+    return {output.name for output in _session(path).get_outputs()}
+
+
+@cache
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise UserError(f"crop.face_model {path}: not a readable ONNX file ({error})") from error
+
+
+def _yolo(path: Path, min_score: float) -> Detector:
+    session = _session(path)
+    taken = session.get_inputs()[0]
+    fixed = [side if isinstance(side, int) else 640 for side in taken.shape[2:]]
+
+    def detect(rgb: Pixels) -> list[Face]:
+        x, scale = letterbox(rgb, (fixed[1], fixed[0]))
+        (output,) = session.run(None, {taken.name: x})
+        rows = yolo_rows(output[0], min_score)
+        boxes = [_box(*(value / scale for value in row[:4])) for row in rows]
+        kept = cv2.dnn.NMSBoxes(boxes, [float(row[4]) for row in rows], min_score, NMS_IOU) if boxes else ()
+        return sorted_faces([Face(boxes[index], round(float(rows[index][4]), 4)) for index in kept])
+
+    return detect
+
+
+def letterbox(rgb: Pixels, side_px: tuple[int, int]) -> tuple[NDArray[np.float32], float]:
+    """[1, 3, height, width] 0..1: the picture at the upper left of a grey field, and its scale there."""
+    width, height = side_px
+    scale = min(width / rgb.shape[1], height / rgb.shape[0])
+    inner = cv2.resize(rgb, (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)))
+    field = np.full((height, width, 3), 114, np.uint8)
+    field[: inner.shape[0], : inner.shape[1]] = inner
+    return np.divide(field.transpose(2, 0, 1)[None], 255, dtype=np.float32), scale
+
+
+def yolo_rows(output: NDArray[np.float32], min_score: float) -> NDArray[np.float32]:
+    """[faces, 5] left, top, width, height, score, of one picture's output.
+
+    [4 + classes, N] is v8 (centre and sides, a score a class); [N, 5 + classes] is v5 (an objectness before
+    the classes); [N, 6] ends in a suppression (corners, score, class).
+    """
+    if output.shape[1] >= FEWEST_ANCHORS:
+        centre, score = output[:4].T, output[4:].max(axis=0)
+    elif output.shape[1] == 6 and np.all(output[:, 2:4] >= output[:, :2]) and output.shape[0] <= 1000:
+        corners, score = output[:, :4], output[:, 4]
+        centre = np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+    else:
+        centre, score = output[:, :4], output[:, 4] * output[:, 5:].max(axis=1)
+    boxes: NDArray[np.float32] = np.hstack(
+        [centre[:, :2] - centre[:, 2:4] / 2, centre[:, 2:4], score[:, None]]
+    )
+    kept: NDArray[np.float32] = boxes[score >= min_score]
+    return kept
+
+
+def sorted_faces(faces: list[Face]) -> list[Face]:
+    """Left to right, so that no detector's order shows."""
+    return sorted(faces, key=lambda face: face.box)
+
+
+def _box(left: float, top: float, width: float, height: float) -> Box:
+    return round(float(left)), round(float(top)), round(float(width)), round(float(height))

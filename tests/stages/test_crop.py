@@ -1,0 +1,102 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image, ImageOps
+
+from pipeline.errors import UserError
+from pipeline.pictures.records import Record, read_records
+from stages import collect, compose, crop
+from tests.stages.project import make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = make_project(tmp_path / "project")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("ATHANOR_STORE", str(tmp_path / "store"))
+    Image.effect_noise((200, 80), 90).convert("RGB").save(folder / "photos" / "2_zib" / "long.png")
+    return folder
+
+
+def run(**settings: object) -> dict[str, Record]:
+    """Crops with these settings of the group crop; records by id."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["crop"].update(settings)
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for stage in (compose, collect, crop):
+        stage.main([])
+    return {record.id: record for record in read_records(Path("data/cropped"))}
+
+
+def picture(record: Record) -> np.ndarray:
+    return np.asarray(Image.open(Path("data/cropped/pictures") / record.file))
+
+
+def test_buckets_keep_each_pictures_shape(project: Path) -> None:
+    made = run(shape="buckets", bucket_min_px=32, bucket_max_px=128, bucket_step_px=8)
+    assert (made["zib/0"].width_px, made["zib/0"].height_px) == (48, 80)  # 64x96
+    long = made["zib/long"]
+    assert long.width_px / long.height_px == pytest.approx(2.5, rel=0.2)
+    assert picture(long).shape == (long.height_px, long.width_px, 3)
+
+
+def test_a_long_picture_is_split_and_everything_is_mirrored(project: Path) -> None:
+    made = run(split_threshold=0.5, split_overlap=0.2, mirror=True)
+    long = sorted(name for name in made if "long" in name)
+    assert long == [
+        "zib/long", "zib/long-2", "zib/long-2-mirror", "zib/long-3", "zib/long-3-mirror", "zib/long-mirror",
+    ]  # fmt: skip
+    assert [made[name].origin["box_px"] for name in ("zib/long", "zib/long-2", "zib/long-3")] == [
+        [0, 0, 80, 80], [60, 0, 80, 80], [120, 0, 80, 80],
+    ]  # fmt: skip
+    mirrored = Image.fromarray(picture(made["zib/long-mirror"]))
+    assert np.array_equal(np.asarray(ImageOps.mirror(mirrored)), picture(made["zib/long"]))
+
+
+def test_a_hand_made_edit_wins(project: Path) -> None:
+    Path("data").mkdir()
+    Path("data/crop_edits.yaml").write_text("zib/long: {focus: [0, 40]}\nzib/0: {box: [0, 40, 20, 20]}\n")
+    made = run()
+    assert made["zib/long"].origin["box_px"] == [0, 0, 80, 80]
+    assert (made["zib/0"].origin["box_px"], made["zib/0"].origin["by"]) == ([0, 40, 20, 20], "edit")
+    original = Image.open(project / "photos" / "2_zib" / "0.png").convert("RGB")
+    expected = original.resize((64, 64), Image.Resampling.LANCZOS, box=(0, 40, 20, 60))
+    assert np.array_equal(picture(made["zib/0"]), np.asarray(expected))
+
+
+def test_an_edit_outside_its_picture_is_told(project: Path) -> None:
+    Path("data").mkdir()
+    Path("data/crop_edits.yaml").write_text("zib/long: {focus: [500, 40]}\n")
+    with pytest.raises(UserError, match=r"zib/long: focus \[500, 40\] lies outside .*200x80"):
+        run()
+
+
+def test_the_record_says_how_the_crop_was_made(project: Path) -> None:
+    made = run()["zib/long"]
+    parent = next(r for r in read_records(Path("data/collected")) if r.id == "zib/long")
+    assert made.origin["parent"] == parent.sha256
+    assert made.origin["scale"] == 0.8
+    assert {"box_px", "by", "detectors", "faces", "focus_px", "mirrored", "picture"} <= made.origin.keys()
+
+
+def test_nothing_is_cropped_twice(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    cropped: list[int] = []
+    real = crop.cuts
+    monkeypatch.setattr(crop, "cuts", lambda *a: cropped.append(1) or real(*a))
+    Image.effect_noise((100, 80), 90).convert("RGB").save(project / "photos" / "2_zib" / "new.png")
+    assert "zib/new" in run()
+    assert len(cropped) == 1
+    shutil.rmtree("data/cropped")
+    run()
+    assert len(cropped) == 1
+
+
+def test_the_contact_sheet_shows_every_picture(project: Path) -> None:
+    run()
+    sheet = Image.open("reports/crop/contact-sheet-001.png")
+    assert sheet.width == 4 * 200 + 8
+    assert len(sheet.getcolors(maxcolors=1 << 24) or []) > 100
