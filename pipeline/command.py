@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from pipeline.config import Config, load
 from pipeline.errors import UserError
+from pipeline.items import trim_if_grown
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     stopped = Stopped()
     try:
         main([argument for argument in arguments if argument != "--debug"])
+        trim_if_grown()
     except (Exception, KeyboardInterrupt) as error:
         if debug or (message := _message(KeyboardInterrupt() if stopped else error)) is None:
             raise

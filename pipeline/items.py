@@ -2,16 +2,23 @@
 
 A store maps a key (hash of algorithm version, parameters, input bytes, model) to bytes. It lies outside DVC's
 outputs, in `.athanor/items` of the main worktree, so that all worktrees share it; `ATHANOR_STORE` puts it
-elsewhere. Losing it costs time, nothing else.
+elsewhere. Losing it costs time, nothing else: what was used longest ago goes when it outgrows
+`ATHANOR_STORE_GIB` (50 unless set).
 """
 
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
+
+DEFAULT_GIB = 50.0
+STALE_PART_S = 24 * 3600
+"""A half-written file of this age belongs to a process that was killed."""
 
 
 def key(**parts: Any) -> str:
@@ -28,15 +35,61 @@ class Items:
     def path(self, item_key: str) -> Path:
         return self.folder / item_key[:2] / item_key
 
-    def get(self, item_key: str) -> bytes | None:
+    def has(self, item_key: str) -> bool:
+        """Whether the result is there; it counts as used."""
         try:
-            return self.path(item_key).read_bytes()
+            os.utime(self.path(item_key))
         except FileNotFoundError:
-            return None
+            return False
+        return True
+
+    def get(self, item_key: str) -> bytes | None:
+        return self.path(item_key).read_bytes() if self.has(item_key) else None
 
     def put(self, item_key: str, data: bytes) -> bytes:
+        global _grown  # noqa: PLW0603
         write_bytes(self.path(item_key), data)
+        _grown = True
         return data
+
+
+_grown = False
+"""Whether this process has put anything."""
+
+
+def trim_if_grown() -> None:
+    """At the end of a command that has put something: removes what the store holds beyond its limit."""
+    if _grown:
+        text = os.environ.get("ATHANOR_STORE_GIB", str(DEFAULT_GIB))
+        try:
+            limit = float(text)
+        except ValueError:
+            raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, as 50") from None
+        trim(store_root(), round(limit * 2**30))
+
+
+def trim(root: Path, limit_bytes: int) -> int:
+    """Removes what was used longest ago until the store holds at most `limit_bytes`; returns what it holds
+    then, in bytes. Half-written files of killed processes go too.
+    """
+    files = []
+    for path in root.rglob("*"):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        if path.name.endswith(".part"):
+            if time.time() - status.st_mtime > STALE_PART_S:
+                path.unlink(missing_ok=True)
+        elif path.is_file():
+            files.append((status.st_mtime_ns, status.st_size, path))
+    held = sum(length for _, length, _ in files)
+    for _, length, path in sorted(files):
+        if held <= limit_bytes:
+            break
+        path.unlink(missing_ok=True)
+        held -= length
+    return held
 
 
 def store_root() -> Path:

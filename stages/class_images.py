@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     config, items = job.config, Items("class_images")
     seeds = [config.seed + number for number in range(config.class_images.count)]
     keys = {seed: item_key(config, seed) for seed in seeds}
-    missing = [seed for seed in seeds if items.get(keys[seed]) is None]
+    missing = [seed for seed in seeds if not items.has(keys[seed])]
     if missing:
         for seed, png in zip(missing, fresh(config, missing), strict=True):
             items.put(keys[seed], png)

@@ -54,11 +54,8 @@ class Cropper:
 
     def __call__(self, record: Record) -> Cropped:
         stem = self._key(record)
-        facts, thumbnail = self.items.get(f"{stem}.json"), self.items.get(f"{stem}.webp")
-        if facts is None or thumbnail is None:
-            thumbnail = self._crop(record, stem)
-            facts = self.items.path(f"{stem}.json").read_bytes()
-        crops = [self._record(record, fact) for fact in json.loads(facts)]
+        facts, thumbnail = self._kept(stem) or self._made(record, stem)
+        crops = [self._record(record, fact) for fact in facts]
         for crop in crops:
             shutil.copyfile(self.items.path(f"{crop.sha256}.png"), self.folder / PICTURES / crop.file)
         return Cropped(record, crops, thumbnail)
@@ -68,8 +65,15 @@ class Cropper:
         config = self.config.model_dump(exclude={"face_model"} if self.config.face_model_sha256 else None)
         return key(version=VERSION, config=config, edit=edit, picture=record.sha256)
 
-    def _crop(self, record: Record, stem: str) -> bytes:
-        """Puts crops, facts and thumbnail into the store, the facts last."""
+    def _kept(self, stem: str) -> tuple[list[dict[str, Any]], bytes] | None:
+        """Facts of the crops and the thumbnail, where the store has all of them and the crops."""
+        data, thumbnail = self.items.get(f"{stem}.json"), self.items.get(f"{stem}.webp")
+        facts = json.loads(data) if data else []
+        whole = facts and thumbnail and all(self.items.has(f"{fact['sha256']}.png") for fact in facts)
+        return (facts, thumbnail) if whole and thumbnail else None
+
+    def _made(self, record: Record, stem: str) -> tuple[list[dict[str, Any]], bytes]:
+        """Crops the picture and puts everything into the store, the facts last."""
         picture = read_picture(SOURCE / PICTURES / record.file)
         facts = []
         for cut in cuts(picture, self.config, self.edits.get(record.id, CropEdit())):
@@ -80,7 +84,7 @@ class Cropper:
             )
         thumbnail = self.items.put(f"{stem}.webp", thumbnail_of(picture))
         self.items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
-        return thumbnail
+        return facts, thumbnail
 
     def _record(self, parent: Record, fact: dict[str, Any]) -> Record:
         how = {name: value for name, value in fact.items() if name not in ("suffix", "sha256", "target")}

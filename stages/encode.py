@@ -46,7 +46,7 @@ def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> dict[str, T
         "vae": base.vae_sha256 or base.vae,
     }
     keys = {row["id"]: key(version=VERSION, picture=row["sha256"], **hashes) for row in rows}
-    missing = [row for row in rows if items.get(keys[row["id"]]) is None]
+    missing = [row for row in rows if not items.has(keys[row["id"]])]
     if missing:
         vae = load_base(base).vae.to(best_device())
         for row in progress(missing, "encode"):

@@ -42,7 +42,7 @@ def fresh_scores(records: list[Record], source: Path, config: Tag) -> list[dict[
 def tagged(records: list[Record], source: Path, config: Tag, items: Items) -> list[dict[str, Any]]:
     """A row a picture: id, the caption that it came with, scores by category."""
     keys = {record.id: item_key(record, config) for record in records}
-    missing = [record for record in records if items.get(keys[record.id]) is None]
+    missing = [record for record in records if not items.has(keys[record.id])]
     if missing:
         for record, scores in zip(missing, fresh_scores(missing, source, config), strict=True):
             items.put(keys[record.id], json.dumps(scores, sort_keys=True).encode())

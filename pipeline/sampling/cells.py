@@ -56,7 +56,7 @@ class Painter:
     def cell(self, place: Place) -> list[Image.Image]:
         """The cell's pictures, a job each."""
         keys = self._keys(place)
-        missing = [number for number, item_key in enumerate(keys) if self.items.get(item_key) is None]
+        missing = [number for number, item_key in enumerate(keys) if not self.items.has(item_key)]
         if missing:
             fresh = self._fresh(place, [self.jobs[number] for number in missing])
             for number, picture in zip(missing, fresh, strict=True):

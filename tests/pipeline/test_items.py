@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from pipeline.items import Items, key, store_root
+from pipeline.errors import UserError
+from pipeline.items import Items, key, store_root, trim, trim_if_grown
 
 
 def test_keys_follow_the_parts_not_their_order() -> None:
@@ -15,6 +17,35 @@ def test_what_was_put_is_got() -> None:
     items.put("k" * 64, b"x")
     assert items.get("k" * 64) == b"x"
     assert Items("tag").get("k" * 64) is None
+
+
+def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
+    items = Items("crop")
+    for number, name in enumerate(("aa1", "bb2", "cc3")):
+        items.put(name, b"x" * 100)
+        os.utime(items.path(name), (number, number))
+    assert items.has("aa1")
+    assert trim(store_root(), 250) == 200
+    assert [name for name in ("aa1", "bb2", "cc3") if items.has(name)] == ["aa1", "cc3"]
+    assert trim(store_root(), 1000) == 200
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    items = Items("crop")
+    items.put("aa1", b"x")
+    old, new = (items.path("aa1").with_name(f".{name}.1.part") for name in ("old", "new"))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    trim(store_root(), 1000)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_limit_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    Items("crop").put("aa1", b"x")
+    monkeypatch.setenv("ATHANOR_STORE_GIB", "lots")
+    with pytest.raises(UserError, match="ATHANOR_STORE_GIB=lots"):
+        trim_if_grown()
 
 
 def test_worktrees_share_the_store_of_the_main_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

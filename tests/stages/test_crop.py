@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,9 @@ def test_nothing_is_cropped_twice(project: Path, monkeypatch: pytest.MonkeyPatch
     shutil.rmtree("data/cropped")
     run()
     assert len(cropped) == 1
+    next(Path(os.environ["ATHANOR_STORE"], "crop").rglob("*.png")).unlink()
+    run()
+    assert len(cropped) == 2
 
 
 def test_the_contact_sheet_shows_every_picture(project: Path) -> None:
