@@ -11,7 +11,10 @@ from pathlib import Path
 
 PACKAGES = ("pipeline", "stages")
 DVC_YAML = Path("dvc.yaml")
-DATA = {"pipeline/base/families.py": "pipeline/base/sd1"}
+DATA = {
+    "pipeline/base/families.py": "pipeline/base/sd1",
+    "pipeline/reports/dataset.py": "pipeline/reports/dataset.html.j2",
+}
 """Files that a module reads from its own package."""
 
 

@@ -1,0 +1,41 @@
+"""Pictures inlined into a page: small WebP as data URIs, kept by content."""
+
+import base64
+import io
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.items import Items, key
+
+VERSION = 1
+"""Of the algorithm: raise it when thumbnails would come out differently."""
+SIDE_PX = 192
+
+
+def data_uris(files: Mapping[str, Path]) -> dict[str, str]:
+    """`data:image/webp;base64,...` of each file; `files` by the SHA-256 of their bytes."""
+    items = Items("thumbnail")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = list(pool.map(lambda entry: _webp(entry[0], entry[1], items), files.items()))
+    return {
+        digest: f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
+        for digest, webp in zip(files, made, strict=True)
+    }
+
+
+def _webp(digest: str, file: Path, items: Items) -> bytes:
+    item_key = key(version=VERSION, side_px=SIDE_PX, picture=digest)
+    return items.get(item_key) or items.put(item_key, webp_bytes(file))
+
+
+def webp_bytes(file: Path) -> bytes:
+    """The picture, at most SIDE_PX a side."""
+    with Image.open(file) as picture:
+        picture.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
+        buffer = io.BytesIO()
+        picture.convert("RGB").save(buffer, "WEBP", quality=80, method=2)
+    return buffer.getvalue()
