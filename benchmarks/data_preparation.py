@@ -1,0 +1,121 @@
+"""What `collect` and `crop` cost: `python -m benchmarks.data_preparation [--pictures 1000]`.
+
+Makes photographs of 1920x1200 (JPEG) from those that ship with scikit-image, matplotlib and scikit-learn,
+lets both stages run over them in a project of its own, then adds one picture and runs them again. Prints
+processor time a picture, its ratio to mere decoding and encoding of the same pictures, the share of two
+cores that was used, and the peak of memory.
+"""
+
+import argparse
+import io
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import yaml
+from matplotlib import cbook
+from PIL import Image
+from skimage import data
+from sklearn.datasets import load_sample_image
+
+ROOT = Path(__file__).parent.parent
+SHAPE = (1920, 1200)
+PARAMS = {"collect": {"source": "photos"}, "crop": {"resolution": 512}}
+
+
+def photographs() -> list[Image.Image]:
+    """Real photographs, enlarged to cover SHAPE."""
+    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as hopper:
+        arrays = [np.asarray(hopper.convert("RGB"))]
+    arrays += [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
+    arrays += [load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
+    return [Image.fromarray(pixels) for pixels in arrays]
+
+
+def variants(number: int) -> Iterator[Image.Image]:
+    """Different cuts of the photographs, no two alike."""
+    pictures = photographs()
+    for index in range(number):
+        picture, rng = pictures[index % len(pictures)], np.random.default_rng(index)
+        width = int(picture.width * rng.uniform(0.6, 1))
+        height = min(picture.height, int(width * SHAPE[1] / SHAPE[0]))
+        left = int(rng.integers(0, picture.width - width + 1))
+        top = int(rng.integers(0, picture.height - height + 1))
+        yield picture.crop((left, top, left + width, top + height)).resize(SHAPE, Image.Resampling.BICUBIC)
+
+
+def make_project(folder: Path, pictures: int) -> Path:
+    """conf/, dvc.yaml and params.yaml of the project, and photos/."""
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "demo" / "base", folder / "demo" / "base")
+    shutil.copytree(ROOT / "demo" / "tagger", folder / "demo" / "tagger")
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params |= {group: {**params.get(group, {}), **values} for group, values in PARAMS.items()}
+    params["class_images"]["resolution"] = PARAMS["crop"]["resolution"]
+    params["collect"]["checks"] = dict.fromkeys(
+        yaml.safe_load((folder / "conf/collect/pictures.yaml").read_text())["checks"], "warn"
+    )
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    photos = folder / "photos"
+    photos.mkdir()
+    for index, picture in enumerate(variants(pictures)):
+        picture.save(photos / f"{index:05}.jpg", quality=92)
+    return photos
+
+
+def run(stage: str, project: Path) -> tuple[float, float, float]:
+    """Wall and processor seconds of a stage, and the peak of its memory in MiB."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(project / "store")}
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"stages.{stage}"], cwd=project, env=environment, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, f"{stage} failed"
+    del before
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def bare(photos: Path) -> float:
+    """Processor seconds a picture to decode it, scale it to the crop's size and encode that."""
+    files = sorted(photos.iterdir())[:100]
+    started = time.process_time()
+    for file in files:
+        with Image.open(file) as picture:
+            square = picture.convert("RGB").resize((512, 512), Image.Resampling.LANCZOS, box=(360, 0, 1560, 1200))
+        square.save(io.BytesIO(), "PNG")
+    return (time.process_time() - started) / len(files)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=1000)
+    number = parser.parse_args().pictures
+    with tempfile.TemporaryDirectory() as name:
+        project = Path(name)
+        photos = make_project(project, number)
+        run("compose", project)
+        floor = bare(photos)
+        print(f"decode, scale, encode alone: {floor * 1000:.0f} ms of processor time a picture")
+        for stage in ("collect", "crop"):
+            wall, cpu, peak = run(stage, project)
+            print(
+                f"{stage}: {cpu / number * 1000:.0f} ms of processor time a picture ({cpu / number / floor:.2f} of"
+                f" that), {number / wall:.1f} pictures/s, {cpu / wall:.2f} cores busy, at most {peak:.0f} MiB"
+            )
+        next(variants(1)).rotate(90, expand=True).save(photos / "new.jpg", quality=92)
+        again = [run(stage, project)[0] for stage in ("collect", "crop")]
+        print(f"one picture more: collect {again[0]:.2f} s, crop {again[1]:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
