@@ -1,0 +1,76 @@
+"""A model's answers about pictures, each asked for once: kept by picture, model and settings."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pipeline.captions.interrogation import About, Interrogator, interrogate
+from pipeline.captions.labels import Label
+from pipeline.captions.preprocessing import read_for_network
+from pipeline.errors import UserError
+from pipeline.items import Items, key
+from pipeline.pictures.reading import PictureError
+from pipeline.pictures.records import PICTURES, Record
+from pipeline.progress import progress
+from pipeline.vision.models import Model
+
+
+@dataclass(frozen=True)
+class Question:
+    """A model, how it is opened, what its answers depend on beside it, and what is kept of one, as JSON."""
+
+    model: Model
+    opened: Callable[[], Interrogator]
+    settings: dict[str, Any]
+    kept: Callable[[About, Any], Any]
+    threads: int
+
+
+def answers(
+    question: Question, records: list[Record], source: Path, items: Items, version: int
+) -> tuple[About, list[Any]]:
+    """What the model is, and its answer to each picture; it is opened only where one of these is missing."""
+    about, opened = _about(question, items, version)
+    what = {"version": version, "model": question.model.sha256, "preprocessing": about.preprocessing}
+    keys = [key(picture=record.sha256, **what, **question.settings) for record in records]
+    missing = {
+        item_key: record
+        for item_key, record in zip(keys, records, strict=True)
+        if not items.path(item_key).exists()
+    }
+
+    def read(item_key: str) -> Image.Image:
+        return _read(missing[item_key], source, about)
+
+    def put(item_key: str, answer: Any) -> None:
+        text = json.dumps(question.kept(about, answer), sort_keys=True, ensure_ascii=False)
+        items.put(item_key, text.encode())
+
+    if missing:
+        asked = interrogate(opened or question.opened(), list(missing), read, put, question.threads)
+        for _ in progress(asked, f"tag: {question.model.name}", len(missing)):
+            pass
+    return about, [json.loads(items.path(item_key).read_bytes()) for item_key in keys]
+
+
+def _about(question: Question, items: Items, version: int) -> tuple[About, Interrogator | None]:
+    """From the store, or from the model, which is then open."""
+    about_key = key(version=version, about=question.model.sha256)
+    if stored := items.get(about_key):
+        values = json.loads(stored)
+        return About(**{**values, "labels": tuple(Label(**label) for label in values["labels"])}), None
+    opened = question.opened()
+    items.put(about_key, json.dumps(asdict(opened.about), ensure_ascii=False).encode())
+    return opened.about, opened
+
+
+def _read(record: Record, source: Path, about: About) -> Image.Image:
+    path = source / PICTURES / record.file
+    try:
+        return read_for_network(path, about.side_px)
+    except PictureError as error:
+        raise UserError(f"{record.id}: {path}: {error}; run `dvc repro -f crop` to make it anew") from None
