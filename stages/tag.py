@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         "models": models,
     }
     write_json(job.out / "metrics/tag.json", summary)
-    header = ("threshold", "category", "tags", "different")
+    header = ("threshold", "general", "character")
     write_csv(job.out / "plots/tag/thresholds.csv", header, tags_by_threshold(rows))
     write_csv(job.out / "plots/tag/tags.csv", ("tag", "category", "pictures"), most_seen(rows))
 

@@ -13,15 +13,16 @@ CHARTED = 60
 Rows = Sequence[dict[str, Any]]
 
 
-def tags_by_threshold(rows: Rows) -> list[tuple[float, str, float, int]]:
-    """(threshold, category, tags a picture, different tags) for general and character tags."""
-    lines = []
-    for category in ("general", "character"):
-        pictures = [row["scores"].get(category, {}) for row in rows]
-        for threshold in THRESHOLDS:
-            kept = [tag for scores in pictures for tag, score in scores.items() if score >= threshold]
-            lines.append((threshold, category, round(len(kept) / max(1, len(rows)), 4), len(set(kept))))
-    return lines
+def tags_by_threshold(rows: Rows) -> list[tuple[float, float, float]]:
+    """(threshold, general tags a picture, character tags a picture)."""
+
+    def mean(category: str, threshold: float) -> float:
+        kept = [
+            score for row in rows for score in row["scores"].get(category, {}).values() if score >= threshold
+        ]
+        return round(len(kept) / max(1, len(rows)), 4)
+
+    return [(least, mean("general", least), mean("character", least)) for least in THRESHOLDS]
 
 
 def seen_mean(rows: Rows) -> float:

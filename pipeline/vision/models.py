@@ -56,9 +56,14 @@ def _fetched(key: str, name: str, files: Sequence[str]) -> Path:
     if parts is None:
         raise UserError(f"{key} {name}: no such file or folder, nor a hub name (owner/name); correct {key}")
     folder = parts["folder"].strip("/")
-    patterns = [f"{folder}/{file}" if folder else file for file in files]
+    prefix = f"{folder}/" if folder else ""
     try:
-        root = snapshot_download(parts["repo"], revision=parts["revision"], allow_patterns=patterns)
+        root = snapshot_download(
+            parts["repo"],
+            revision=parts["revision"],
+            allow_patterns=[prefix + file for file in files],
+            ignore_patterns=[f"{prefix}*/*"],
+        )
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

@@ -6,13 +6,13 @@ ROWS = [
 ]
 
 
-def test_a_threshold_keeps_so_many_tags_a_picture_and_so_many_different_ones() -> None:
-    lines = {(threshold, category): rest for threshold, category, *rest in tags_by_threshold(ROWS)}
-    assert lines[0.05, "general"] == [2.5, 3]
-    assert lines[0.4, "general"] == [2.0, 2]
-    assert lines[0.5, "general"] == [1.5, 2]
-    assert lines[0.95, "general"] == [0.0, 0]
-    assert lines[0.7, "character"] == [0.5, 1]
+def test_a_threshold_keeps_so_many_tags_a_picture() -> None:
+    lines = {threshold: means for threshold, *means in tags_by_threshold(ROWS)}
+    assert lines[0.05] == [2.5, 0.5]
+    assert lines[0.4] == [2.0, 0.5]
+    assert lines[0.5] == [1.5, 0.5]
+    assert lines[0.7] == [0.5, 0.5]
+    assert lines[0.95] == [0.0, 0.0]
 
 
 def test_tags_are_counted_from_a_half_on_and_ratings_left_out() -> None:
@@ -23,3 +23,4 @@ def test_tags_are_counted_from_a_half_on_and_ratings_left_out() -> None:
 def test_no_pictures_are_no_fault() -> None:
     assert most_seen([]) == []
     assert seen_mean([]) == 0.0
+    assert tags_by_threshold([])[0] == (0.05, 0.0, 0.0)

@@ -37,6 +37,7 @@ def test_a_hub_name_is_found_in_the_cache_and_hashed_by_the_taggers_own_files(hu
     assert model.path == hub
     before = model.sha256
     (hub / "README.md").write_text("other words")
+    (hub / "small" / "selected_tags.csv").write_text("other labels")
     assert located("tag.model", "someone/tagger", before, TAGGER_FILES).sha256 == before
     (hub / "selected_tags.csv").write_text("other labels")
     with pytest.raises(UserError, match=r"has the hash .*, not"):
