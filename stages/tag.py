@@ -14,6 +14,7 @@ from pipeline.captions.counts import most_seen, seen_mean, tags_by_threshold
 from pipeline.captions.ensemble import Ensemble
 from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.labels import named_scores
+from pipeline.captions.preprocessing import read_for_network, read_to_squash
 from pipeline.command import run, start
 from pipeline.config.schemas import Tag
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
@@ -32,23 +33,30 @@ def scores_of(model: Model, config: Tag) -> Question:
     """{category: {name: score}} of a picture."""
     return Question(
         model,
-        opened=lambda: open_tagger(model, config.batch),
+        opened=lambda known: open_tagger(model, config.batch, known),
+        read=read_for_network,
         settings={"min_score": config.min_score},
         kept=lambda about, scores: named_scores(about.labels, scores, config.min_score),
-        threads=config.batch,
+        batch=config.batch,
     )
 
 
 def sentence_of(model: Model, config: Tag) -> Question:
     """The sentence of a picture."""
 
-    def opened() -> Interrogator:
+    def opened(_: About | None) -> Interrogator:
         from pipeline.vision.blip import Blip
 
         return Blip(model.path, config)
 
-    settings = config.model_dump(include={"sentence_prompt", "num_beams", "min_length", "max_length"})
-    return Question(model, opened, settings, kept=lambda _, sentence: sentence, threads=config.batch)
+    return Question(
+        model,
+        opened=opened,
+        read=read_to_squash,
+        settings=config.model_dump(include={"sentence_prompt", "num_beams", "min_length", "max_length"}),
+        kept=lambda _, sentence: sentence,
+        batch=config.batch,
+    )
 
 
 def questions(config: Tag) -> tuple[list[Question], Question | None]:

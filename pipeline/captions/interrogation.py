@@ -12,6 +12,9 @@ from PIL import Image
 
 from pipeline.captions.labels import Label
 
+BATCHES = 4
+"""So many batches are in memory at most: one in the network, the others being decoded."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -24,6 +27,8 @@ class About:
     preprocessing: str
     side_px: int
     labels: tuple[Label, ...] = ()
+    gives_logits: bool = False
+    """The sigmoid is left to the caller."""
 
 
 class Interrogator(Protocol):
@@ -45,12 +50,13 @@ def interrogate(
     things: Sequence[T],
     read: Callable[[T], Image.Image],
     use: Callable[[T, Any], R],
-    threads: int,
+    batch: int,
 ) -> Iterator[R]:
     """`use(thing, answer)` of each thing, in their order.
 
-    Each thread reads, asks and uses: what `use` puts away is there as soon as it is known, and at most
-    `threads` times `model.together` pictures are in memory.
+    Each thread reads, asks and uses: what `use` puts away is there as soon as it is known. A model that takes
+    one picture a call gets at most `batch` of them side by side; one that takes more gets a call after the
+    other, with BATCHES of them being read or used.
     """
 
     def one(some: Sequence[T]) -> list[R]:
@@ -58,6 +64,7 @@ def interrogate(
         return [use(thing, answer) for thing, answer in zip(some, model.answers(x), strict=True)]
 
     step = model.together
-    with ThreadPoolExecutor(min(threads, os.cpu_count() or 1)) as pool:
+    threads = min(batch if step == 1 else BATCHES, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
         for used in pool.map(one, [things[start : start + step] for start in range(0, len(things), step)]):
             yield from used

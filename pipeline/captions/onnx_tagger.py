@@ -5,6 +5,7 @@ deepghs/imgutils tagging/wd14.py read it; labels are taken by their category, ne
 """
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -34,23 +35,24 @@ UNREADABLE = (
 
 
 class OnnxTagger:
-    """Scores pictures. `folder` holds network and label file; `batch` pictures are a call on a GPU."""
+    """Scores pictures. `folder` holds network and label file; `batch` pictures are a call on a GPU; `known`
+    is what an earlier look at the same files found.
+    """
 
-    def __init__(self, folder: Path, batch: int) -> None:
+    def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
         self.network = network_file(folder)
         self.session = _session(self.network)
         self.input = self.session.get_inputs()[0]
-        layout, side_px = recognise(self.network, self.input.shape)
-        self.label_file = folder / layout.label_file
-        labels = tuple(layout.read_labels(self.label_file))
-        self.about = About(layout.name, layout.recipe.id, side_px, labels)
-        self.recipe = layout.recipe
         on_cpu = self.session.get_providers()[0] == CPU
-        fixed = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
-        self.fixed_batch = fixed
-        self.together = fixed or (1 if on_cpu else batch)
         self._turn = nullcontext() if on_cpu else Lock()
-        self.gives_logits = self._gives_logits()
+        self.fixed_batch = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
+        self.together = self.fixed_batch or (1 if on_cpu else batch)
+        layout, side_px = recognise(self.network, self.input.shape)
+        self.recipe, self.label_file = layout.recipe, folder / layout.label_file
+        labels = tuple(layout.read_labels(self.label_file))
+        self.about = known or About(layout.name, layout.recipe.id, side_px, labels)
+        if known is None:
+            self.about = replace(self.about, gives_logits=self._gives_logits())
 
     def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
         """The network's input for one RGB picture."""
@@ -59,7 +61,7 @@ class OnnxTagger:
     def answers(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """[n, labels] probabilities of [n, ...] prepared pictures."""
         y = self._outputs(x)
-        if self.gives_logits:
+        if self.about.gives_logits:
             return np.asarray(1 / (1 + np.exp(-y.clip(-80, 80))), np.float32)
         if y.size and not (y.min() >= 0 and y.max() <= 1):
             raise UserError(

@@ -86,6 +86,11 @@ def read_for_network(path: Path, side_px: int) -> Image.Image:
     return read_picture(path, _min_side_px(path, side_px))
 
 
+def read_to_squash(path: Path, side_px: int) -> Image.Image:
+    """The same for a network whose pictures are squashed into the square: both sides keep OVERSAMPLING."""
+    return read_picture(path, OVERSAMPLING * side_px)
+
+
 def _min_side_px(path: Path, side_px: int) -> int | None:
     """The short side that a JPEG's decoder must keep so that the long side keeps OVERSAMPLING * side_px."""
     try:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from pipeline.captions.interrogation import About, Interrogator, interrogate
 from pipeline.captions.labels import Label
-from pipeline.captions.preprocessing import read_for_network
 from pipeline.errors import UserError
 from pipeline.items import Items, key
 from pipeline.pictures.reading import PictureError
@@ -21,13 +20,17 @@ from pipeline.vision.models import Model
 
 @dataclass(frozen=True)
 class Question:
-    """A model, how it is opened, what its answers depend on beside it, and what is kept of one, as JSON."""
+    """A model; how it is opened (with what it is, where that is known); how a picture is read for a network of
+    so many px; what answers depend on beside the model; what is kept of one, as JSON; how many pictures may be
+    looked at together.
+    """
 
     model: Model
-    opened: Callable[[], Interrogator]
+    opened: Callable[[About | None], Interrogator]
+    read: Callable[[Path, int], Image.Image]
     settings: dict[str, Any]
     kept: Callable[[About, Any], Any]
-    threads: int
+    batch: int
 
 
 def answers(
@@ -44,14 +47,21 @@ def answers(
     }
 
     def read(item_key: str) -> Image.Image:
-        return _read(missing[item_key], source, about)
+        record = missing[item_key]
+        path = source / PICTURES / record.file
+        try:
+            return question.read(path, about.side_px)
+        except PictureError as error:
+            raise UserError(
+                f"{record.id}: {path}: {error}; run `dvc repro -f crop` to make it anew"
+            ) from None
 
     def put(item_key: str, answer: Any) -> None:
         text = json.dumps(question.kept(about, answer), sort_keys=True, ensure_ascii=False)
         items.put(item_key, text.encode())
 
     if missing:
-        asked = interrogate(opened or question.opened(), list(missing), read, put, question.threads)
+        asked = interrogate(opened or question.opened(about), list(missing), read, put, question.batch)
         for _ in progress(asked, f"tag: {question.model.name}", len(missing)):
             pass
     return about, [json.loads(items.path(item_key).read_bytes()) for item_key in keys]
@@ -63,14 +73,6 @@ def _about(question: Question, items: Items, version: int) -> tuple[About, Inter
     if stored := items.get(about_key):
         values = json.loads(stored)
         return About(**{**values, "labels": tuple(Label(**label) for label in values["labels"])}), None
-    opened = question.opened()
+    opened = question.opened(None)
     items.put(about_key, json.dumps(asdict(opened.about), ensure_ascii=False).encode())
     return opened.about, opened
-
-
-def _read(record: Record, source: Path, about: About) -> Image.Image:
-    path = source / PICTURES / record.file
-    try:
-        return read_for_network(path, about.side_px)
-    except PictureError as error:
-        raise UserError(f"{record.id}: {path}: {error}; run `dvc repro -f crop` to make it anew") from None

@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from pipeline.captions.ensemble import Ensemble
-from pipeline.captions.interrogation import Interrogator, interrogate
+from pipeline.captions.interrogation import About, Interrogator, interrogate
 from pipeline.captions.labels import Scores, named_scores
 from pipeline.captions.layouts import WANTED
 from pipeline.captions.rules import spaced
@@ -25,8 +25,10 @@ def tag_models(config: Tag) -> list[Model]:
     ]
 
 
-def open_tagger(model: Model, batch: int) -> Interrogator:
-    """An ONNX tagger, or DeepDanbooru's torch weights; what is neither is a user error."""
+def open_tagger(model: Model, batch: int, known: About | None = None) -> Interrogator:
+    """An ONNX tagger, or DeepDanbooru's torch weights; what is neither is a user error. `known`: what the
+    same model was found to be before.
+    """
     if weights := _torch_weights(model.path):
         from pipeline.vision.deepdanbooru import TorchDeepDanbooru
 
@@ -35,7 +37,7 @@ def open_tagger(model: Model, batch: int) -> Interrogator:
         raise UserError(f"tag.model {model.name}: name the folder, the label file is needed too; {WANTED}")
     from pipeline.captions.onnx_tagger import OnnxTagger
 
-    return OnnxTagger(model.path, batch)
+    return OnnxTagger(model.path, batch, known)
 
 
 def _torch_weights(path: Path) -> Path | None:

@@ -148,6 +148,21 @@ def test_what_is_kept_is_not_asked_again_and_one_picture_costs_one(
     assert rows(project).keys() == {*COLOURS, "zib/new"}
 
 
+def test_what_a_tagger_is_is_found_out_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tagger with logits: that is told by a picture of its own, which costs as much as any other."""
+    mapping = {str(n): {"tag": f"tag_{n}", "category": "General"} for n in range(3)}
+    write_means(project / "cl", ["N", 3, 8, 8], scale=-0.25)
+    (project / "cl" / "tag_mapping.json").write_text(json.dumps(mapping))
+    set_tag(project, model="cl", min_score=0.5)
+    tag.main([])
+    first = rows(project)
+    assert first["zib/0"]["scores"] == {"general": {"tag_0": 0.98201, "tag_1": 0.91683}}  # logits 4, 2.4, -4
+    monkeypatch.setattr(OnnxTagger, "_gives_logits", lambda _: pytest.fail("it was tried again"))
+    set_tag(project, model="cl", min_score=0.4)
+    tag.main([])
+    assert rows(project)["zib/0"] == first["zib/0"]
+
+
 def test_no_tagger_gives_rows_without_scores(project: Path) -> None:
     set_tag(project, model=None)
     tag.main([])

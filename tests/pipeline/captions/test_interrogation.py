@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.captions.interrogation import About, interrogate
+from pipeline.captions.interrogation import BATCHES, About, interrogate
 
 
 class Redness:
@@ -33,10 +33,10 @@ def red(number: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("together", [1, 4])
-@pytest.mark.parametrize("threads", [1, 8])
-def test_answers_come_in_order_each_with_its_picture(together: int, threads: int) -> None:
+@pytest.mark.parametrize("batch", [1, 8])
+def test_answers_come_in_order_each_with_its_picture(together: int, batch: int) -> None:
     model = Redness(together)
-    used = interrogate(model, range(10), red, lambda number, answer: (number, answer), threads)
+    used = interrogate(model, range(10), red, lambda number, answer: (number, answer), batch)
     assert list(used) == [(number, float(number)) for number in range(10)]
     assert sorted(model.calls, reverse=True) == ([1] * 10 if together == 1 else [4, 4, 2])
 
@@ -54,7 +54,8 @@ def test_what_was_answered_before_a_fault_has_been_used() -> None:
     assert done[:3] == [0, 1, 2]
 
 
-def test_no_more_pictures_are_in_memory_than_were_asked_for() -> None:
+@pytest.mark.parametrize(("together", "batch", "bound"), [(1, 2, 2), (2, 2, 2 * BATCHES)])
+def test_the_pictures_in_memory_are_bounded(together: int, batch: int, bound: int) -> None:
     lock, now, most = threading.Lock(), [0], [0]
 
     def read(number: int) -> Image.Image:
@@ -67,8 +68,8 @@ def test_no_more_pictures_are_in_memory_than_were_asked_for() -> None:
         with lock:
             now[0] -= 1
 
-    list(interrogate(Redness(2), range(100), read, use, 2))
-    assert most[0] <= 4
+    list(interrogate(Redness(together), range(100), read, use, batch))
+    assert most[0] <= bound
 
 
 def test_nothing_to_ask_is_no_fault() -> None:

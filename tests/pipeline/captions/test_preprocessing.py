@@ -16,6 +16,7 @@ from pipeline.captions.preprocessing import (
     WD14,
     edge_square,
     read_for_network,
+    read_to_squash,
     white_square,
 )
 from pipeline.pictures.reading import PictureError, read_picture
@@ -65,6 +66,11 @@ def test_the_long_side_keeps_twice_the_networks(
     folder: Path, size: tuple[int, int], decoded: tuple[int, int]
 ) -> None:
     assert read_for_network(jpeg(folder, "coffee", size), SIDE).size == decoded
+
+
+def test_what_is_squashed_keeps_twice_the_network_on_both_sides(folder: Path) -> None:
+    assert read_to_squash(jpeg(folder, "coffee", (3600, 1800)), SIDE).size == (1800, 900)
+    assert read_to_squash(jpeg(folder, "coffee", (7200, 900)), SIDE).size == (7200, 900)
 
 
 def test_other_formats_are_read_whole_and_what_is_no_picture_is_refused(tmp_path: Path) -> None:
