@@ -32,9 +32,9 @@ def judge(config: Config, prompts: Sequence[str], pictures: Pictures) -> dict[Pl
     wanted = config.sample_grid
     if not wanted.subject_tags or config.tag.model is None:
         return {}
-    from pipeline.vision.taggers import Taggers
+    from pipeline.vision.averaged import AveragedTaggers
 
-    taggers = Taggers(config.tag)
+    taggers = AveragedTaggers(config.tag)
     found = {place: taggers.tags(drawn) for place, drawn in pictures.items()}
     return {
         place: score(prompts, tags, wanted.subject_tags, wanted.tag_threshold)

@@ -20,17 +20,19 @@ from pipeline.vision.models import Model
 
 @dataclass(frozen=True)
 class Question:
-    """A model; how it is opened (with what it is, where that is known); how a picture is read for a network of
-    so many px; what answers depend on beside the model; what is kept of one, as JSON; how many pictures may be
-    looked at together.
-    """
+    """What is asked of a model."""
 
     model: Model
     opened: Callable[[About | None], Interrogator]
+    """Opens it; what it is, is handed over where that is known from before."""
     read: Callable[[Path, int], Image.Image]
+    """Reads a picture for a network of so many px a side."""
     settings: dict[str, Any]
+    """What answers depend on beside the model and the picture."""
     kept: Callable[[About, Any], Any]
+    """What is kept of an answer, as JSON."""
     batch: int
+    """Pictures that may be looked at together; of no effect on the answers."""
 
 
 def answers(

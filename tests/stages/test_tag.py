@@ -163,6 +163,16 @@ def test_what_a_tagger_is_is_found_out_once(project: Path, monkeypatch: pytest.M
     assert rows(project)["zib/0"] == first["zib/0"]
 
 
+def test_the_batch_changes_no_byte(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    for batch in (1, 64):
+        monkeypatch.setenv("ATHANOR_STORE", str(project / f"store {batch}"))
+        set_tag(project, model=["tagger", "other"], batch=batch)
+        tag.main([])
+        written.append((project / "data/tags/tags.jsonl").read_bytes())
+    assert written[0] == written[1]
+
+
 def test_no_tagger_gives_rows_without_scores(project: Path) -> None:
     set_tag(project, model=None)
     tag.main([])
