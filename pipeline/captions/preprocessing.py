@@ -77,6 +77,7 @@ DEEPDANBOORU = Recipe(
     "edge-square-lanczos-rgb-unit", edge_square, bgr=False, divisor=255, shift=0, planes=False
 )
 """DeepDanbooru: NHWC, RGB, 0..1."""
+RECIPES = (WD14, SIGNED, DEEPDANBOORU)
 
 
 def read_for_network(path: Path, side_px: int) -> Image.Image:

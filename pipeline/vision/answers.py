@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipeline.captions.interrogation import About, Interrogator, interrogate
 from pipeline.captions.labels import Label
+from pipeline.captions.preprocessing import RECIPES
 from pipeline.errors import UserError
 from pipeline.items import Items, key
 from pipeline.pictures.reading import PictureError
@@ -70,8 +71,9 @@ def answers(
 
 
 def _about(question: Question, items: Items, version: int) -> tuple[About, Interrogator | None]:
-    """From the store, or from the model, which is then open."""
-    about_key = key(version=version, about=question.model.sha256)
+    """From the store, or from the model, which is then open. A recipe with a new id is looked up anew."""
+    recipes = [recipe.id for recipe in RECIPES]
+    about_key = key(version=version, about=question.model.sha256, recipes=recipes)
     if stored := items.get(about_key):
         values = json.loads(stored)
         return About(**{**values, "labels": tuple(Label(**label) for label in values["labels"])}), None

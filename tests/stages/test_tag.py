@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import pytest
 import yaml
 from PIL import Image
 
+from pipeline.captions import layouts, preprocessing
 from pipeline.captions.onnx_tagger import OnnxTagger
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.files.hashing import sha256_of_file
 from pipeline.items import Items
 from pipeline.pictures.records import Record, write_records
+from pipeline.vision import answers
 from pipeline.vision.blip import Blip
 from stages import compose, tag
 from tests.conftest import ROOT
@@ -171,6 +174,18 @@ def test_the_batch_changes_no_byte(project: Path, monkeypatch: pytest.MonkeyPatc
         tag.main([])
         written.append((project / "data/tags/tags.jsonl").read_bytes())
     assert written[0] == written[1]
+
+
+def test_another_preprocessing_is_asked_anew(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tag.main([])
+    names = asked(monkeypatch)
+    changed = replace(preprocessing.WD14, id="another")
+    monkeypatch.setattr(answers, "RECIPES", (changed,))
+    monkeypatch.setattr(layouts, "LAYOUTS", (replace(layouts.LAYOUTS[0], recipe=changed),))
+    tag.main([])
+    assert len(names) == 3
+    metrics = json.loads((project / "metrics/tag.json").read_text())
+    assert metrics["models"][0]["preprocessing"] == "another"
 
 
 def test_no_tagger_gives_rows_without_scores(project: Path) -> None:
