@@ -62,11 +62,11 @@ class OnnxTagger:
         """[n, labels] probabilities of [n, ...] prepared pictures."""
         y = self._outputs(x)
         if self.about.gives_logits:
-            return np.asarray(1 / (1 + np.exp(-y.clip(-80, 80))), np.float32)
-        if y.size and not (y.min() >= 0 and y.max() <= 1):
+            y = np.asarray(1 / (1 + np.exp(-y.clip(-80, 80))), np.float32)
+        if not (y.min() >= 0 and y.max() <= 1):  # nan is neither
             raise UserError(
-                f"tag.model {self.network}: scores from {y.min():g} to {y.max():g}, though a white picture"
-                " got probabilities; it is no tagger that can be trusted, fetch it again"
+                f"tag.model {self.network}: scores from {y.min():g} to {y.max():g} are no probabilities;"
+                " it is no tagger that can be trusted, fetch it again"
             )
         return y
 

@@ -136,5 +136,13 @@ def test_scores_outside_of_zero_to_one_are_never_kept(tmp_path: Path) -> None:
     write_csv(write_linear(tmp_path, [1, 8, 8, 3], weights, sigmoid=False), ["1,a,0,1"])
     half = Image.new("RGB", (8, 8), "black")
     half.paste("white", (0, 0, 8, 4))
-    with pytest.raises(UserError, match=r"scores from -0\.5 to -0\.5, though a white picture"):
+    with pytest.raises(UserError, match=r"scores from -0\.5 to -0\.5 are no probabilities"):
         answer(OnnxTagger(tmp_path, batch=1), half)
+
+
+@pytest.mark.parametrize("sigmoid_inside", [True, False])
+def test_a_network_that_breaks_down_is_told(tmp_path: Path, sigmoid_inside: bool) -> None:
+    weights = np.full((8 * 8 * 3, 1), np.nan, np.float32)
+    write_csv(write_linear(tmp_path, [1, 8, 8, 3], weights, sigmoid=sigmoid_inside), ["1,a,0,1"])
+    with pytest.raises(UserError, match="scores from nan to nan"):
+        answer(OnnxTagger(tmp_path, batch=1), ORANGE)
