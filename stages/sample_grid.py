@@ -28,14 +28,14 @@ Scores = Mapping[Place, Score]
 
 
 def judge(config: Config, prompts: Sequence[str], pictures: Pictures) -> dict[Place, Score]:
-    """Every cell's score by the tagger; nothing where no subject is named."""
+    """Every cell's score by the tagger; nothing where no subject is named, or there is no tagger."""
     wanted = config.sample_grid
-    if not wanted.subject_tags:
+    if not wanted.subject_tags or config.tag.model is None:
         return {}
-    from pipeline.captions.wd14 import Wd14Tagger
+    from pipeline.vision.averaged import AveragedTaggers
 
-    tagger = Wd14Tagger(Path(config.tag.model))
-    found = {place: tagger.tags(drawn, config.tag.batch) for place, drawn in pictures.items()}
+    taggers = AveragedTaggers(config.tag)
+    found = {place: taggers.tags(drawn) for place, drawn in pictures.items()}
     return {
         place: score(prompts, tags, wanted.subject_tags, wanted.tag_threshold)
         for place, tags in found.items()

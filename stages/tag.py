@@ -1,74 +1,125 @@
-"""data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag, once; thresholds come later, in
-filter-tags.
+"""data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag and a sentence, once; thresholds come later,
+in filter-tags.
 
-In: data/cropped/, the tagger. Out: data/tags/tags.jsonl, metrics/tag.json. Reads the group `tag`.
-Deterministic: scores to five decimals. Kept by picture and tagger: one new picture costs one call.
+In: data/cropped/, the taggers and the captioner. Out: data/tags/tags.jsonl, metrics/tag.json,
+plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one picture a call on a CPU, scores to
+five decimals. Kept by picture and model: one new picture costs one call, one more tagger costs only its own.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.captions.counts import most_seen, seen_mean, tags_by_threshold
+from pipeline.captions.ensemble import Ensemble
+from pipeline.captions.interrogation import About, Interrogator
+from pipeline.captions.labels import named_scores
+from pipeline.captions.preprocessing import read_for_network, read_to_squash
 from pipeline.command import run, start
 from pipeline.config.schemas import Tag
-from pipeline.files.atomic import new_folder, write_json, write_jsonl
-from pipeline.items import Items, key
-from pipeline.pictures.reading import read_picture
-from pipeline.pictures.records import PICTURES, Record, read_records
-from pipeline.progress import progress
+from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
+from pipeline.items import Items
+from pipeline.pictures.records import Record, read_records
+from pipeline.vision.answers import Question, answers
+from pipeline.vision.models import CAPTIONER_FILES, Model, located
+from pipeline.vision.taggers import open_tagger, tag_models
 
-VERSION = 1
-"""Of the algorithm: raise it when scores would come out differently."""
-
-
-def item_key(record: Record, config: Tag) -> str:
-    from pipeline.captions.wd14 import PREPROCESSING
-
-    parts = {"model": config.sha256, "min_score": config.min_score, "preprocessing": PREPROCESSING}
-    return key(version=VERSION, picture=record.sha256, **parts)
+VERSION = 2
+"""Of the algorithm: raise it when scores or sentences would come out differently."""
+SOURCE = Path("data/cropped")
 
 
-def fresh_scores(records: list[Record], source: Path, config: Tag) -> list[dict[str, dict[str, float]]]:
-    """Runs the tagger over the pictures."""
-    from pipeline.captions.wd14 import Wd14Tagger, named_scores
+def scores_of(model: Model, config: Tag) -> Question:
+    """{category: {name: score}} of a picture."""
+    return Question(
+        model,
+        opened=lambda known: open_tagger(model, config.batch, known),
+        read=read_for_network,
+        settings={"min_score": config.min_score},
+        kept=lambda about, scores: named_scores(about.labels, scores, config.min_score),
+        batch=config.batch,
+    )
 
-    tagger = Wd14Tagger(Path(config.model))
-    pictures = (read_picture(source / PICTURES / record.file) for record in records)
-    scores = progress(tagger.scores(pictures, config.batch), "tag", len(records))
-    return [named_scores(tagger.labels, row, config.min_score) for row in scores]
+
+def sentence_of(model: Model, config: Tag) -> Question:
+    """The sentence of a picture."""
+
+    def opened(_: About | None) -> Interrogator:
+        from pipeline.vision.blip import Blip
+
+        return Blip(model.path, config)
+
+    return Question(
+        model,
+        opened=opened,
+        read=read_to_squash,
+        settings=config.model_dump(include={"sentence_prompt", "num_beams", "min_length", "max_length"}),
+        kept=lambda _, sentence: sentence,
+        batch=config.batch,
+    )
 
 
-def tagged(records: list[Record], source: Path, config: Tag, items: Items) -> list[dict[str, Any]]:
-    """A row a picture: id, the caption that it came with, scores by category."""
-    keys = {record.id: item_key(record, config) for record in records}
-    missing = [record for record in records if not items.has(keys[record.id])]
-    if missing:
-        for record, scores in zip(missing, fresh_scores(missing, source, config), strict=True):
-            items.put(keys[record.id], json.dumps(scores, sort_keys=True).encode())
-    return [
+def questions(config: Tag) -> tuple[list[Question], Question | None]:
+    """To each tagger, and to the captioner."""
+    taggers = [scores_of(model, config) for model in tag_models(config)]
+    if config.sentence_model is None:
+        return taggers, None
+    captioner = located("tag.sentence_model", config.sentence_model, config.sentence_sha256, CAPTIONER_FILES)
+    return taggers, sentence_of(captioner, config)
+
+
+def tagged(
+    records: list[Record], config: Tag, items: Items
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A row a picture, and what each model is that looked at them."""
+    taggers, captioner = questions(config)
+    found = [answers(question, records, SOURCE, items, VERSION) for question in taggers]
+    used = [(question.model, about) for question, (about, _) in zip(taggers, found, strict=True)]
+    ensemble = Ensemble([about.labels for about, _ in found])
+    sentences = [None] * len(records)
+    if captioner:
+        about, sentences = answers(captioner, records, SOURCE, items, VERSION)
+        used.append((captioner.model, about))
+    rows = [
         {
             "id": record.id,
             "concept": record.concept,
             "is_class": record.is_class,
             "caption": record.caption,
-            "scores": json.loads(items.path(keys[record.id]).read_bytes()),
+            "sentence": sentences[number],
+            "scores": ensemble.mean([scores[number] for _, scores in found], config.min_score),
         }
-        for record in records
+        for number, record in enumerate(records)
     ]
+    return rows, [described(model, about) for model, about in used]
+
+
+def described(model: Model, about: About) -> dict[str, Any]:
+    """How the model was used: scores of two preprocessings cannot be compared."""
+    return {
+        "name": model.name,
+        "layout": about.layout,
+        "preprocessing": about.preprocessing,
+        "side_px": about.side_px,
+        "labels": len(about.labels),
+    }
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("tag", arguments)
-    source = Path("data/cropped")
-    rows = tagged(read_records(source), source, job.config.tag, Items("tag"))
+    rows, models = tagged(read_records(SOURCE), job.config.tag, Items("tag"))
     with new_folder(job.out / "data/tags") as folder:
         write_jsonl(folder / "tags.jsonl", rows)
-    counts = [sum(score >= 0.5 for score in row["scores"].get("general", {}).values()) for row in rows]
-    write_json(
-        job.out / "metrics/tag.json",
-        {"pictures": len(rows), "tags_over_half_mean": round(sum(counts) / len(counts), 3)},
-    )
+    summary = {
+        "pictures": len(rows),
+        "sentences": sum(row["sentence"] is not None for row in rows),
+        "tags_over_half_mean": seen_mean(rows),
+        "models": models,
+    }
+    write_json(job.out / "metrics/tag.json", summary)
+    header = ("threshold", "general", "character")
+    write_csv(job.out / "plots/tag/thresholds.csv", header, tags_by_threshold(rows))
+    write_csv(job.out / "plots/tag/tags.csv", ("tag", "category", "pictures"), most_seen(rows))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config.compose import Params, Values, compose_known
-from pipeline.config.schemas import Config
+from pipeline.config.schemas import Config, Tag
 from pipeline.errors import UserError, nearest
 
 
@@ -58,6 +58,19 @@ def contradictions(config: Config) -> list[str]:
             f"crop.resolution {crop.resolution} lies outside crop.bucket_min_px {crop.bucket_min_px} and"
             f" crop.bucket_max_px {crop.bucket_max_px}; half and twice the resolution are usual"
         )
+    return problems + _tag_contradictions(config.tag)
+
+
+def _tag_contradictions(tag: Tag) -> list[str]:
+    problems = []
+    models, hashes = tag.model, tag.sha256
+    paired = not isinstance(hashes, list) or (isinstance(models, list) and len(models) == len(hashes))
+    if not paired or (isinstance(models, list) and isinstance(hashes, str)):
+        problems.append("tag.sha256 must hold a hash, or null, for each of tag.model: as many, in its order")
+    if tag.min_length > tag.max_length:
+        problems.append(
+            f"tag.min_length {tag.min_length} is above tag.max_length {tag.max_length}; make it smaller"
+        )
     return problems
 
 
@@ -77,6 +90,8 @@ def doubtful(config: Config) -> list[str]:
         found.append("optimizer.lr has no effect: network.unet is false")
     if not config.train.shuffle_tags and config.train.keep_tokens:
         found.append("train.keep_tokens has no effect: train.shuffle_tags is false")
+    if config.tag.model is None and config.sample_grid.subject_tags:
+        found.append("sample_grid.subject_tags has no effect: tag.model is null, so nothing is scored")
     if config.network.alpha > config.network.dim:
         found.append(
             f"network.alpha {config.network.alpha:g} is above network.dim"

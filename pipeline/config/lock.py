@@ -7,45 +7,65 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
 
-# (key of the path, key of its hash)
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+REPOSITORY_FOLDER = re.compile(r"[\w.-]+/[\w.-]+(/[\w.-]+)*(@[\w./-]+)?")
+# (key of the path, key of its hash, what a hub's name looks like there)
 LOCKED = (
-    ("base.path", "base.sha256"),
-    ("base.vae", "base.vae_sha256"),
-    ("tag.model", "tag.sha256"),
-    ("crop.face_model", "crop.face_model_sha256"),
+    ("base.path", "base.sha256", REPOSITORY),
+    ("base.vae", "base.vae_sha256", None),
+    ("crop.face_model", "crop.face_model_sha256", None),
+    ("tag.model", "tag.sha256", REPOSITORY_FOLDER),
+    ("tag.sentence_model", "tag.sentence_sha256", REPOSITORY_FOLDER),
 )
-BUILT_IN = {"crop.face_model": ("lbp",)}
+FILES = (".safetensors", ".ckpt", ".pt", ".onnx")
+BUILT_IN = {"crop.face_model": "lbp"}
 """Names that stand for no file."""
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def lock(values: dict[str, Any]) -> dict[str, Any]:
     """Fills in each hash that is null and checks each that is given; a hub name's stays as it is.
 
-    Models that are not there, or are not those wanted, are a user error.
+    A list of models gets a list of hashes. Models that are not there, or not those wanted, are a user error.
     """
     locked = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
-    problems = []
-    for path_key, hash_key in LOCKED:
+    problems: list[str] = []
+    for path_key, hash_key, hub in LOCKED:
         (group, path_name), (_, hash_name) = path_key.split("."), hash_key.split(".")
-        path, wanted = values[group].get(path_name), values[group].get(hash_name)
-        if path is None or path in BUILT_IN.get(path_key, ()):
-            continue
-        found = sha256_of_tree(path)
-        if found is None and not (path_key == "base.path" and _is_hub_name(path)):
-            problems.append(f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}")
-        if found and wanted and found != wanted:
-            problems.append(
-                f"{path_key} {path} has the hash {found}, but {hash_key} asks for {wanted};"
-                f" put the right file there, or set {hash_key} to null"
-            )
-        locked[group][hash_name] = found or wanted
+        paths, wanted = values[group].get(path_name), values[group].get(hash_name)
+        if isinstance(paths, list):
+            hashes = wanted if isinstance(wanted, list) else [None] * len(paths)
+            locked[group][hash_name] = [
+                _locked(path_key, path, hash_key, each, hub, problems)
+                for path, each in zip(paths, hashes, strict=True)
+            ]
+        elif paths not in (None, BUILT_IN.get(path_key)):
+            locked[group][hash_name] = _locked(path_key, paths, hash_key, wanted, hub, problems)
     if problems:
         raise UserError(*problems)
     return locked
 
 
-def _is_hub_name(path: str) -> bool:
-    """`owner/name`, unless a folder of the owner's name lies here or the name is a checkpoint file's."""
-    named = HUB_NAME.fullmatch(path) and Path(path).suffix not in (".safetensors", ".ckpt")
+def _locked(
+    path_key: str,
+    path: str,
+    hash_key: str,
+    wanted: str | None,
+    hub: re.Pattern[str] | None,
+    problems: list[str],
+) -> str | None:
+    """The hash of one model, or the one wanted of a hub name; what is wrong goes to `problems`."""
+    found = sha256_of_tree(path)
+    if found is None and not (hub and _is_hub_name(path, hub)):
+        problems.append(f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}")
+    if found and wanted and found != wanted:
+        problems.append(
+            f"{path_key} {path} has the hash {found}, but {hash_key} asks for {wanted};"
+            f" put the right file there, or set {hash_key} to null"
+        )
+    return found or wanted
+
+
+def _is_hub_name(path: str, hub: re.Pattern[str]) -> bool:
+    """Such a name, unless a folder of the owner's name lies here or it is a model file's."""
+    named = hub.fullmatch(path) and Path(path).suffix not in FILES
     return bool(named) and not Path(path.split("/", maxsplit=1)[0]).exists()

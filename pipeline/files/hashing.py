@@ -1,6 +1,7 @@
 """Content hashes: of files, of folders, and the two that AUTOMATIC1111 shows."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 22
@@ -15,9 +16,9 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_of_tree(path: str | Path) -> str | None:
-    """Hash of a file's bytes, or of a folder's sorted names and bytes; None where there is no such local
-    path.
+def sha256_of_tree(path: str | Path, only: Sequence[str] = ("**/*",)) -> str | None:
+    """Hash of a file's bytes, or of a folder's sorted names and bytes (of files that a pattern of `only`
+    finds); None where there is no such local path.
     """
     root = Path(path)
     if root.is_file():
@@ -27,7 +28,7 @@ def sha256_of_tree(path: str | Path) -> str | None:
     digest = hashlib.sha256()
     for file in sorted(
         p
-        for p in root.rglob("*")
+        for p in {p for pattern in only for p in root.glob(pattern)}
         if p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts)
     ):
         digest.update(f"{file.relative_to(root).as_posix()}\0{sha256_of_file(file)}\n".encode())

@@ -15,13 +15,19 @@ class PictureError(Exception):
     """Why a file cannot be used as a picture, in a few words."""
 
 
-def read_picture(path: Path) -> Image.Image:
-    """Upright, RGB in sRGB, transparent parts on white. Raises PictureError."""
+def read_picture(path: Path, min_side_px: int | None = None) -> Image.Image:
+    """Upright, RGB in sRGB, transparent parts on white. Raises PictureError.
+
+    `min_side_px`: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is far quicker, as long as no side
+    falls below it; other formats are read whole.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
                 _refuse(picture)
+                if min_side_px:
+                    picture.draft(None, (min_side_px, min_side_px))
                 picture.load()
                 return _flat(_srgb(ImageOps.exif_transpose(picture)))
     except UnidentifiedImageError:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("root")
 
 def test_imports_inside_functions_and_of_imports_count() -> None:
     files = closure(Path("stages/tag.py"))
-    assert "pipeline/captions/wd14.py" in files
+    assert "pipeline/captions/onnx_tagger.py" in files
     assert "pipeline/files/atomic.py" in files
     assert "stages/crop.py" not in files
 

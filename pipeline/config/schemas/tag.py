@@ -1,10 +1,20 @@
 """The group tag."""
 
-from pipeline.config.schemas.group import Group, NonEmpty, Positive, Sha256, Share
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share
 
 
 class Tag(Group):
-    model: NonEmpty
-    sha256: Sha256 | None
+    model: NonEmpty | Annotated[list[NonEmpty], Field(min_length=1)] | None
+    sha256: Sha256 | list[Sha256 | None] | None
     min_score: Share
     batch: Positive
+    sentence_model: NonEmpty | None
+    sentence_sha256: Sha256 | None
+    sentence_prompt: str
+    num_beams: Positive
+    min_length: Count
+    max_length: Positive

@@ -52,6 +52,15 @@ def test_counts_must_be_positive_whole_numbers(key: str, value: object) -> None:
             {"class_images__count": 10, "class_images__prompt": "dog", "class_images__resolution": 256},
             "class_images.resolution 256 differs from crop.resolution 512",
         ),
+        (
+            {"tag__model": ["a", "b"], "tag__sha256": ["0" * 64]},
+            "tag.sha256 must hold a hash, or null, for each",
+        ),
+        (
+            {"tag__model": ["a", "b"], "tag__sha256": "0" * 64},
+            "tag.sha256 must hold a hash, or null, for each",
+        ),
+        ({"tag__min_length": 49}, "tag.min_length 49 is above tag.max_length 48"),
     ],
 )
 def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], reason: str) -> None:
@@ -67,10 +76,20 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
         ({"train__shuffle_tags": False}, "train.keep_tokens has no effect"),
         ({"network__alpha": 64}, "network.alpha 64 is above network.dim 32"),
         ({"train__save_every_epochs": 50}, "only the last is saved"),
+        (
+            {"tag__model": None, "sample_grid__subject_tags": ["smile"]},
+            "sample_grid.subject_tags has no effect: tag.model is null",
+        ),
     ],
 )
 def test_settings_doubtful_are_named(values: dict[str, Any], sentence: str) -> None:
     assert sentence in " ".join(doubtful(check(composed(**values))))
+
+
+@pytest.mark.parametrize("model", [3, [], [""], ["a", 3], {"a": "b"}])
+def test_a_tagger_is_a_name_or_a_list_of_names(model: object) -> None:
+    with pytest.raises(UserError, match=r"tag\.model"):
+        check(composed(tag__model=model))
 
 
 def test_the_defaults_are_silent() -> None:

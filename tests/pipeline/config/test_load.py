@@ -58,3 +58,31 @@ def test_a_locked_model_must_have_the_wanted_hash() -> None:
     values["base"]["sha256"] = "0" * 64
     with pytest.raises(UserError, match=r"base.path demo/base has the hash .* but base.sha256 asks for 0000"):
         lock(values)
+
+
+def test_several_taggers_are_locked_each_in_its_place() -> None:
+    values = compose(read_params())
+    values["tag"]["model"] = ["demo/tagger", "someone/tagger/small@v2", "demo/base"]
+    hashes = lock(values)["tag"]["sha256"]
+    assert [hashed and len(hashed) for hashed in hashes] == [64, None, 64]
+    values["tag"]["sha256"] = [hashes[0], "1" * 64, "0" * 64]
+    with pytest.raises(UserError, match=r"^tag.model demo/base has the hash .* asks for 0000"):
+        lock(values)
+
+
+def test_no_tagger_needs_no_hash() -> None:
+    values = compose(read_params())
+    values["tag"]["model"] = None
+    assert lock(values)["tag"]["sha256"] is None
+
+
+@pytest.mark.parametrize("path", ["models/deepdanbooru/a.pt", "someone/tagger.onnx", "demo/none", "tagger"])
+def test_a_tagger_that_is_not_there_is_told_before_anything_runs(path: str) -> None:
+    values = compose(read_params())
+    values["tag"]["model"], values["tag"]["sentence_model"] = ["demo/tagger", path], path
+    with pytest.raises(UserError) as error:
+        lock(values)
+    assert [problem.split(":")[0] for problem in error.value.problems] == [
+        f"tag.model {path}",
+        f"tag.sentence_model {path}",
+    ]

@@ -22,6 +22,15 @@ def test_a_folders_hash_follows_names_and_bytes_but_not_place_or_hidden_files(tm
     assert sha256_of_tree(tmp_path / "none") is None
 
 
+def test_a_folders_hash_can_be_of_some_of_its_own_files(tmp_path: Path) -> None:
+    (tmp_path / "one" / "sub").mkdir(parents=True)
+    (tmp_path / "one" / "a.onnx").write_bytes(b"1")
+    alone = sha256_of_tree(tmp_path / "one")
+    (tmp_path / "one" / "b.md").write_bytes(b"2")
+    (tmp_path / "one" / "sub" / "a.onnx").write_bytes(b"3")
+    assert sha256_of_tree(tmp_path / "one", ("*.onnx", "a.*")) == alone != sha256_of_tree(tmp_path / "one")
+
+
 def test_the_legacy_hash_reads_64_kib_from_1_mib_on(tmp_path: Path) -> None:
     data = bytes(range(256)) * 8192
     (tmp_path / "a").write_bytes(data)

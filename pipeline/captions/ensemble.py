@@ -1,0 +1,50 @@
+"""Several taggers as one: a tag's score is the mean over the taggers that know the tag. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pipeline.captions.labels import Label, Scores
+
+Tag = tuple[bool, str]
+"""(is a rating, name): `general` is a rating, and could be a tag. The category is else no part of what a tag
+is: old taggers know no characters, and call them general.
+"""
+
+
+def identity(category: str, name: str) -> Tag:
+    return category == "rating", name
+
+
+class Ensemble:
+    """`labels`: those of each tagger."""
+
+    def __init__(self, labels: Sequence[Iterable[Label]]) -> None:
+        self.category: dict[Tag, str] = {}
+        self.knowers: Counter[Tag] = Counter()
+        for known in labels:
+            tags = {identity(label.category, label.name): label.category for label in known}
+            self.knowers.update(tags.keys())
+            self.category = tags | self.category
+
+    def mean(self, scores: Sequence[Mapping[str, Mapping[str, float]]], min_score: float) -> Scores:
+        """{category: {name: score}} from the same of each tagger, to five decimals.
+
+        A tag that a tagger knows and did not keep (its score was below `min_score`) counts as 0 there; a mean
+        below `min_score` is left out. The first tagger that knows a tag says its category.
+        """
+        sums: dict[Tag, float] = {}
+        for category, name, score in _flat(scores):
+            tag = identity(category, name)
+            sums[tag] = sums.get(tag, 0.0) + score
+        named: Scores = {}
+        for tag, total in sums.items():
+            if (mean := total / self.knowers[tag]) >= min_score:
+                named.setdefault(self.category[tag], {})[tag[1]] = round(mean, 5)
+        return named
+
+
+def _flat(scores: Sequence[Mapping[str, Mapping[str, float]]]) -> Iterator[tuple[str, str, float]]:
+    for found in scores:
+        for category, tags in found.items():
+            for name, score in tags.items():
+                yield category, name, score

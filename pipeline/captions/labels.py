@@ -1,0 +1,102 @@
+"""What a tagger's outputs are called: the label files of the field, each read into one list in the network's
+order, and scores by these names.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+
+CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
+"""Danbooru's numbers, and 9 for ratings, as in SmilingWolf's selected_tags.csv."""
+NAMES = frozenset({*CATEGORIES.values(), "quality", "model"})
+
+Scores = dict[str, dict[str, float]]
+"""{category: {name: score}}."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A tag as the tagger spells it, with underscores, and its category (one of NAMES)."""
+
+    name: str
+    category: str
+
+
+def read_selected_tags(path: Path) -> list[Label]:
+    """selected_tags.csv (SmilingWolf): columns tag_id,name,category,count; rows of any order."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"name", "category"} <= rows[0].keys():
+        found = ",".join(rows[0]) if rows else "no rows"
+        raise UserError(f"{path}: needs the columns tag_id,name,category,count; found {found}")
+    unknown = sorted({row["category"] for row in rows} - {str(number) for number in CATEGORIES})
+    if unknown:
+        raise UserError(f"{path}: unknown category {', '.join(unknown)}; known: {CATEGORIES}")
+    return [Label(row["name"], CATEGORIES[int(row["category"])]) for row in rows]
+
+
+def read_tag_mapping(path: Path) -> list[Label]:
+    """tag_mapping.json (cl_tagger): {id: {tag, category}}, or {idx_to_tag: {id: tag}, tag_to_category}."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        labels = {int(number): label for number, label in _mapping(content).items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError(
+            f'{path}: must be {{"0": {{"tag": "...", "category": "General"}}, ...}}, as cl_tagger has it'
+        ) from None
+    if sorted(labels) != list(range(len(labels))):
+        raise UserError(f"{path}: the ids must run from 0 to {len(labels) - 1} without a gap")
+    if unknown := sorted({label.category for label in labels.values()} - NAMES):
+        raise UserError(f"{path}: unknown category {', '.join(unknown)}; known: {', '.join(sorted(NAMES))}")
+    return [labels[number] for number in range(len(labels))]
+
+
+def _mapping(content: Mapping[str, Any]) -> dict[str, Label]:
+    if "idx_to_tag" in content:
+        categories = content["tag_to_category"]
+        return {number: Label(tag, categories[tag].lower()) for number, tag in content["idx_to_tag"].items()}
+    return {number: Label(entry["tag"], entry["category"].lower()) for number, entry in content.items()}
+
+
+def read_tags_txt(path: Path) -> list[Label]:
+    """tags.txt (DeepDanbooru): a tag a line. What is a character stands in categories.json beside it (names
+    with the index of their first tag), or in tags-character.txt; without either all are general.
+    """
+    tags = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line]
+    if not tags:
+        raise UserError(f"{path}: no tags in it")
+    return deepdanbooru_labels(tags, path.parent)
+
+
+def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
+    """Labels of DeepDanbooru's tags; `folder` may hold categories.json or tags-character.txt."""
+    starts, characters = folder / "categories.json", folder / "tags-character.txt"
+    categories = ["general"] * len(tags)
+    if starts.is_file():
+        for entry in json.loads(starts.read_text(encoding="utf-8")):
+            start, name = int(entry["start_index"]), str(entry["name"]).lower()
+            categories[start:] = [name if name in NAMES else "meta"] * (len(tags) - start)
+    elif characters.is_file():
+        known = set(characters.read_text(encoding="utf-8-sig").splitlines())
+        categories = ["character" if tag in known else "general" for tag in tags]
+    return [
+        Label(tag, "rating" if tag.startswith("rating:") else category)
+        for tag, category in zip(tags, categories, strict=True)
+    ]
+
+
+def named_scores(labels: Sequence[Label], scores: NDArray[np.float32], min_score: float) -> Scores:
+    """The scores from `min_score` up, to five decimals."""
+    named: Scores = {}
+    for label, score in zip(labels, scores.tolist(), strict=True):
+        if score >= min_score:
+            named.setdefault(label.category, {})[label.name] = round(score, 5)
+    return named

@@ -1,0 +1,111 @@
+"""Taggers in ONNX: WD14 v1.4 and v3, their timm exports, cl_tagger, DeepDanbooru (see layouts.py).
+
+The contract is SmilingWolf's, as kohya-ss/sd-scripts finetune/tag_images_by_wd14_tagger.py and
+deepghs/imgutils tagging/wd14.py read it; labels are taken by their category, never by the order of rows.
+"""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
+from PIL import Image
+
+from pipeline.captions.interrogation import About
+from pipeline.captions.layouts import network_file, recognise
+from pipeline.errors import UserError
+
+CPU = "CPUExecutionProvider"
+PROVIDERS = {
+    "CUDAExecutionProvider": {"use_tf32": "0"},
+    "MIGraphXExecutionProvider": {},
+    "ROCMExecutionProvider": {},
+    "DmlExecutionProvider": {},
+    CPU: {},
+}
+"""Of what onnxruntime has here, the first that starts is used. TensorFloat-32 would move scores by 1e-3."""
+UNREADABLE = (
+    onnx_errors.Fail, onnx_errors.InvalidProtobuf, onnx_errors.InvalidGraph, onnx_errors.InvalidArgument,
+    onnx_errors.NotImplemented, onnx_errors.RuntimeException, onnx_errors.NoSuchFile,
+)  # fmt: skip
+
+
+class OnnxTagger:
+    """Scores pictures. `folder` holds network and label file; `batch` pictures are a call on a GPU; `known`
+    is what an earlier look at the same files found.
+    """
+
+    def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
+        self.network = network_file(folder)
+        self.session = _session(self.network)
+        self.input = self.session.get_inputs()[0]
+        on_cpu = self.session.get_providers()[0] == CPU
+        self._turn = nullcontext() if on_cpu else Lock()
+        self.fixed_batch = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
+        self.together = self.fixed_batch or (1 if on_cpu else batch)
+        layout, side_px = recognise(self.network, self.input.shape)
+        self.recipe, self.label_file = layout.recipe, folder / layout.label_file
+        labels = tuple(layout.read_labels(self.label_file))
+        self.about = known or About(layout.name, layout.recipe.id, side_px, labels)
+        if known is None:
+            self.about = replace(self.about, gives_logits=self._gives_logits())
+
+    def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
+        """The network's input for one RGB picture."""
+        return self.recipe(picture, self.about.side_px)
+
+    def answers(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[n, labels] probabilities of [n, ...] prepared pictures."""
+        y = self._outputs(x)
+        if self.about.gives_logits:
+            y = np.asarray(1 / (1 + np.exp(-y.clip(-80, 80))), np.float32)
+        if not (y.min() >= 0 and y.max() <= 1):  # nan is neither
+            raise UserError(
+                f"tag.model {self.network}: scores from {y.min():g} to {y.max():g} are no probabilities;"
+                " it is no tagger that can be trusted, fetch it again"
+            )
+        return y
+
+    def _outputs(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[n, labels] as the network gives them; a fixed batch is filled up."""
+        number = len(x)
+        if missing := self.fixed_batch and -number % self.fixed_batch:
+            x = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)])
+        if self.input.type == "tensor(float16)":
+            x = x.astype(np.float16)  # type: ignore[assignment]
+        with self._turn:
+            y: NDArray[np.float32] = self.session.run(None, {self.input.name: x})[0].astype(np.float32)
+        if y.ndim != 2 or y.shape[1] != len(self.about.labels):
+            raise UserError(
+                f"tag.model {self.network} gives {y.shape[-1]} scores, but {self.label_file.name} has"
+                f" {len(self.about.labels)} rows; they do not belong together"
+            )
+        return y[:number]
+
+    def _gives_logits(self) -> bool:
+        """Some exports leave the sigmoid to the caller, and no field of the file says which: the network's
+        answer to a white picture does. Probabilities lie in 0..1; of thousands of logits most are below 0.
+        """
+        white = self.prepare(Image.new("RGB", (8, 8), "white"))
+        y = self._outputs(white[None])
+        return bool((y < 0).any() or (y > 1).any())
+
+
+def _session(network: Path) -> onnxruntime.InferenceSession:
+    """One thread a call, so that sums are taken in one order however many cores there are; pictures are
+    scored in parallel instead.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    present = onnxruntime.get_available_providers()
+    providers = [(name, settings) for name, settings in PROVIDERS.items() if name in present]
+    try:
+        return onnxruntime.InferenceSession(network, options, providers=providers)
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"tag.model {network}: not a readable ONNX file ({reason}); fetch it again") from None

@@ -1,0 +1,82 @@
+"""A model's answers about pictures, each asked for once: kept by picture, model and settings."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pipeline.captions.interrogation import About, Interrogator, interrogate
+from pipeline.captions.labels import Label
+from pipeline.captions.preprocessing import RECIPES
+from pipeline.errors import UserError
+from pipeline.items import Items, key
+from pipeline.pictures.reading import PictureError
+from pipeline.pictures.records import PICTURES, Record
+from pipeline.progress import progress
+from pipeline.vision.models import Model
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a model."""
+
+    model: Model
+    opened: Callable[[About | None], Interrogator]
+    """Opens it; what it is, is handed over where that is known from before."""
+    read: Callable[[Path, int], Image.Image]
+    """Reads a picture for a network of so many px a side."""
+    settings: dict[str, Any]
+    """What answers depend on beside the model and the picture."""
+    kept: Callable[[About, Any], Any]
+    """What is kept of an answer, as JSON."""
+    batch: int
+    """Pictures that may be looked at together; of no effect on the answers."""
+
+
+def answers(
+    question: Question, records: list[Record], source: Path, items: Items, version: int
+) -> tuple[About, list[Any]]:
+    """What the model is, and its answer to each picture; it is opened only where one of these is missing."""
+    about, opened = _about(question, items, version)
+    what = {"version": version, "model": question.model.sha256, "preprocessing": about.preprocessing}
+    keys = [key(picture=record.sha256, **what, **question.settings) for record in records]
+    missing = {
+        item_key: record
+        for item_key, record in zip(keys, records, strict=True)
+        if not items.path(item_key).exists()
+    }
+
+    def read(item_key: str) -> Image.Image:
+        record = missing[item_key]
+        path = source / PICTURES / record.file
+        try:
+            return question.read(path, about.side_px)
+        except PictureError as error:
+            raise UserError(
+                f"{record.id}: {path}: {error}; run `dvc repro -f crop` to make it anew"
+            ) from None
+
+    def put(item_key: str, answer: Any) -> None:
+        text = json.dumps(question.kept(about, answer), sort_keys=True, ensure_ascii=False)
+        items.put(item_key, text.encode())
+
+    if missing:
+        asked = interrogate(opened or question.opened(about), list(missing), read, put, question.batch)
+        for _ in progress(asked, f"tag: {question.model.name}", len(missing)):
+            pass
+    return about, [json.loads(items.path(item_key).read_bytes()) for item_key in keys]
+
+
+def _about(question: Question, items: Items, version: int) -> tuple[About, Interrogator | None]:
+    """From the store, or from the model, which is then open. A recipe with a new id is looked up anew."""
+    recipes = [recipe.id for recipe in RECIPES]
+    about_key = key(version=version, about=question.model.sha256, recipes=recipes)
+    if stored := items.get(about_key):
+        values = json.loads(stored)
+        return About(**{**values, "labels": tuple(Label(**label) for label in values["labels"])}), None
+    opened = question.opened(None)
+    items.put(about_key, json.dumps(asdict(opened.about), ensure_ascii=False).encode())
+    return opened.about, opened

@@ -1,0 +1,77 @@
+"""Natural-language captions by BLIP, a sentence a picture.
+
+Size, mean and deviation come from the model's own processor (384 px, squashed, not cropped); the lengths
+count tokens with the prompt, as in Salesforce's code that AUTOMATIC1111 calls (modules/interrogate.py).
+"""
+
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
+from transformers.utils import logging
+
+from pipeline.captions.interrogation import About
+from pipeline.config.schemas import Tag
+from pipeline.device import best_device, make_repeatable
+from pipeline.errors import UserError
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+class Blip:
+    """Writes captions. `folder` holds a BlipForConditionalGeneration as transformers saves it."""
+
+    def __init__(self, folder: Path, config: Tag) -> None:
+        make_repeatable()
+        self.device = best_device()
+        self.pictures, self.tokenizer, self.network = _load(folder)
+        self.network = self.network.eval().requires_grad_(False).to(self.device)
+        self.about = About("blip", "squash-by-processor", int(self.pictures.size["height"]))
+        self.together = 1 if self.device.type == "cpu" else config.batch
+        self.prompt = self.tokenizer(config.sentence_prompt).input_ids if config.sentence_prompt else None
+        self.options = {
+            "do_sample": False,
+            "num_beams": config.num_beams,
+            "min_length": config.min_length,
+            "max_length": config.max_length,
+        }
+        self._turn = Lock()
+
+    def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
+        """[3, side, side] of one RGB picture."""
+        x: NDArray[np.float32] = self.pictures(picture, return_tensors="np")["pixel_values"][0]
+        return x
+
+    def answers(self, x: NDArray[np.float32]) -> list[str]:
+        """A sentence for each of [n, 3, side, side], without the prompt."""
+        pixels = torch.from_numpy(x).to(self.device)
+        ids = None if self.prompt is None else torch.tensor([self.prompt] * len(x), device=self.device)
+        with self._turn, torch.inference_mode():
+            written = self.network.generate(pixel_values=pixels, input_ids=ids, **self.options)
+        # generate() drops the last token of the prompt, which ends a text.
+        start = 1 if ids is None else ids.shape[1] - 1
+        texts = self.tokenizer.batch_decode(written[:, start:].cpu(), skip_special_tokens=True)
+        return [" ".join(text.split()) for text in texts]
+
+
+def _load(folder: Path) -> tuple[BlipImageProcessorPil, AutoTokenizer, BlipForConditionalGeneration]:
+    try:
+        return (
+            BlipImageProcessorPil.from_pretrained(folder, local_files_only=True),
+            AutoTokenizer.from_pretrained(folder, local_files_only=True),
+            BlipForConditionalGeneration.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            ),
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"tag.sentence_model {folder}: not a BLIP folder of transformers that loads ({reason}); wanted:"
+            " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
+        ) from None

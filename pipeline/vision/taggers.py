@@ -1,0 +1,41 @@
+"""The taggers of the configuration, opened by what they are."""
+
+from pathlib import Path
+
+from pipeline.captions.interrogation import About, Interrogator
+from pipeline.captions.layouts import WANTED
+from pipeline.config.schemas import Tag
+from pipeline.errors import UserError
+from pipeline.vision.models import TAGGER_FILES, Model, located
+
+
+def tag_models(config: Tag) -> list[Model]:
+    """The taggers of `tag.model`, each held against its hash."""
+    names = [config.model] if isinstance(config.model, str) else config.model or []
+    hashes = config.sha256 if isinstance(config.sha256, list) else [config.sha256] * len(names)
+    return [
+        located("tag.model", name, wanted, TAGGER_FILES) for name, wanted in zip(names, hashes, strict=True)
+    ]
+
+
+def open_tagger(model: Model, batch: int, known: About | None = None) -> Interrogator:
+    """An ONNX tagger, or DeepDanbooru's torch weights; what is neither is a user error. `known`: what the
+    same model was found to be before.
+    """
+    if weights := _torch_weights(model.path):
+        from pipeline.vision.deepdanbooru import TorchDeepDanbooru
+
+        return TorchDeepDanbooru(weights, batch)
+    if model.path.is_file():
+        raise UserError(f"tag.model {model.name}: name the folder, the label file is needed too; {WANTED}")
+    from pipeline.captions.onnx_tagger import OnnxTagger
+
+    return OnnxTagger(model.path, batch, known)
+
+
+def _torch_weights(path: Path) -> Path | None:
+    """The .pt file at the path, or the one that lies in the folder where there is no .onnx file."""
+    found = [path] if path.is_file() else sorted(path.glob("*.pt"))
+    if len(found) != 1 or found[0].suffix != ".pt" or list(path.glob("*.onnx")):
+        return None
+    return found[0]
