@@ -110,7 +110,8 @@ def main() -> None:
             wall, cpu, peak = run(stage, project)
             print(
                 f"{stage}: {cpu / number * 1000:.0f} ms of processor time a picture,"
-                f" {cpu / number / floor:.2f} times that; {number / wall:.1f} pictures/s, {cpu / wall:.2f} cores busy, at most {peak:.0f} MiB"
+                f" {cpu / number / floor:.2f} times that; {number / wall:.1f} pictures/s,"
+                f" {cpu / wall:.2f} cores busy, at most {peak:.0f} MiB"
             )
         next(variants(1)).rotate(90, expand=True).save(photos / "new.jpg", quality=92)
         again = [run(stage, project)[0] for stage in ("collect", "crop")]
