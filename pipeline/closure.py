@@ -11,7 +11,11 @@ from pathlib import Path
 
 PACKAGES = ("pipeline", "stages")
 DVC_YAML = Path("dvc.yaml")
-DATA = {"pipeline/base/families.py": "pipeline/base/sd1"}
+DATA = {
+    "pipeline/base/families.py": "pipeline/base/sd1",
+    "pipeline/captions/templates.py": "pipeline/captions/template_sets",
+    "pipeline/captions/word_lists.py": "pipeline/captions/lists",
+}
 """Files that a module reads from its own package."""
 
 

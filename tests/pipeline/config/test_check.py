@@ -67,6 +67,15 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
         ({"train__shuffle_tags": False}, "train.keep_tokens has no effect"),
         ({"network__alpha": 64}, "network.alpha 64 is above network.dim 32"),
         ({"train__save_every_epochs": 50}, "only the last is saved"),
+        ({"filter_tags__escape": True}, "training here learns the backslashes"),
+        (
+            {
+                "filter_tags__identity_lists": [],
+                "filter_tags__identity_share": None,
+                "filter_tags__keep": ["a"],
+            },
+            "filter_tags.keep has no effect",
+        ),
     ],
 )
 def test_settings_without_effect_are_named(values: dict[str, Any], sentence: str) -> None:

@@ -1,0 +1,170 @@
+"""From scores to captions: a pure function of all pictures' rows, the settings and the edits by hand.
+
+The rules, in this order: what counts as seen (selection), `replace`, captions that replace tags,
+`blacklist`, who it is (identity; not for class pictures), what finer tags say already (implications), order,
+trigger first, the caption that came along and the sentence in their places, edits by hand, `max_tags`,
+`max_tokens`, escapes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.captions.edits import Edit, edited, edits_by_picture
+from pipeline.captions.identity import Identity, Occurrences
+from pipeline.captions.implications import superfluous
+from pipeline.captions.ordering import ordered
+from pipeline.captions.parts import (
+    Part,
+    additions,
+    at_most,
+    distinct_parts,
+    of_tag,
+    render,
+    within_budget,
+)
+from pipeline.captions.patterns import Patterns
+from pipeline.captions.seen import CAME_ALONG, Row, seen_tags
+from pipeline.captions.tags import Added, Dropped, Tag, sift
+from pipeline.captions.text import unescaped
+from pipeline.config.schemas import FilterTags
+from pipeline.errors import UserError, nearest
+
+SENTENCE = "sentence"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The caption's text, its parts in their order, each dropped tag with the rule, and which parts no score
+    gave.
+    """
+
+    text: str
+    trigger: str | None
+    kept: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+    added: tuple[Added, ...]
+
+
+class Writer:
+    """Writes captions of `rows`; what follows from all of them together is worked out once, here.
+
+    Raises UserError where a mapping of triggers names a concept that is not there.
+    """
+
+    def __init__(self, rows: Iterable[Row], config: FilterTags) -> None:
+        self.config = config
+        self.rows = {row["id"]: row for row in sorted(rows, key=lambda row: str(row["id"]))}
+        self.seen = {picture_id: seen_tags(row, config) for picture_id, row in self.rows.items()}
+        self.triggers = triggers(config, self._concepts())
+        self.blacklist = Patterns(config.blacklist)
+        self.identity = Identity(config)
+        self.occurrences = {concept: self._occurrences(concept) for concept in self._concepts()}
+        self.frequency = Occurrences.of(self._names(picture_id) for picture_id in self.rows).counts
+
+    def captions(self, edits: Sequence[Edit] = ()) -> dict[str, Caption]:
+        """Every picture's caption, by id."""
+        theirs = edits_by_picture(edits, self.rows.keys())
+        return {picture_id: self.caption(picture_id, theirs[picture_id]) for picture_id in self.rows}
+
+    def caption(self, picture_id: str, edits: Sequence[Edit]) -> Caption:
+        """One picture's caption; `edits` are those that name it."""
+        row = self.rows[picture_id]
+        parts, dropped = self._by_rules(row)
+        for edit in edits:
+            parts, gone = edited(parts, edit)
+            dropped += gone
+        parts, over = at_most(parts, self.config.max_tags)
+        parts, cut = within_budget(parts, self.config)
+        return Caption(
+            text=render(parts, self.config),
+            trigger=self._trigger(row),
+            kept=tuple(part.text for part in parts),
+            dropped=tuple(sorted([*dropped, *over, *cut], key=lambda drop: (drop.tag, drop.rule))),
+            added=tuple(additions(parts)),
+        )
+
+    def _by_rules(self, row: Row) -> tuple[list[Part], list[Dropped]]:
+        """The caption's parts before edits and limits."""
+        tags, found = self.seen[row["id"]]
+        dropped = list(found)
+        for rule in (self._replaced_by_text, self._blacklisted, self._identifying, self._implied):
+            tags, gone = rule(row, tags)
+            dropped += gone
+        return self._parts(row, tags), dropped
+
+    def _replaced_by_text(self, row: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+        by = [
+            origin
+            for origin, text, place in (
+                (CAME_ALONG, row["caption"], self.config.existing_caption),
+                (SENTENCE, row.get("sentence"), self.config.sentence),
+            )
+            if text is not None and place == "replace"
+        ]
+        return sift(tags, lambda tag: by[0] if by and tag.score is not None else None)
+
+    def _blacklisted(self, _: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+        found = {tag.name: self.blacklist.find(tag.name) for tag in tags}
+        return sift(tags, lambda tag: f"blacklist {found[tag.name]}" if found[tag.name] else None)
+
+    def _identifying(self, row: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+        if row["is_class"]:
+            return tags, []
+        occurrences = self.occurrences[row["concept"]]
+        return sift(tags, lambda tag: self.identity.reason(tag.name, occurrences))
+
+    def _implied(self, _: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+        if not self.config.implications:
+            return tags, []
+        finer = superfluous(tag.name for tag in tags)
+        return sift(tags, lambda tag: f"implied by {finer[tag.name]}" if tag.name in finer else None)
+
+    def _parts(self, row: Row, tags: Sequence[Tag]) -> list[Part]:
+        """Trigger, texts and tags in their places."""
+        along = [of_tag(tag) for tag in tags if tag.score is None]
+        if self.config.existing_form == "text":
+            along = _text(row["caption"], CAME_ALONG)
+        texts = [
+            (self.config.sentence, _text(row.get("sentence"), SENTENCE)),
+            (self.config.existing_caption, along),
+        ]
+        before = [part for place, some in texts if place in ("prepend", "replace") for part in some]
+        after = [part for place, some in reversed(texts) if place == "append" for part in some]
+        rest = ordered([tag for tag in tags if tag.score is not None], self.config, self.frequency)
+        trigger = self._trigger(row)
+        first = [Part(trigger, "trigger", "trigger")] if trigger else []
+        return distinct_parts([*first, *before, *map(of_tag, rest), *after])
+
+    def _trigger(self, row: Row) -> str | None:
+        return None if row["is_class"] else self.triggers.get(row["concept"])
+
+    def _concepts(self) -> list[str]:
+        return sorted({row["concept"] for row in self.rows.values()})
+
+    def _names(self, picture_id: str) -> list[str]:
+        return [tag.name for tag in self.seen[picture_id][0]]
+
+    def _occurrences(self, concept: str) -> Occurrences:
+        """Among the concept's pictures, without those of the class."""
+        rows = self.rows.values()
+        return Occurrences.of(
+            self._names(row["id"]) for row in rows if row["concept"] == concept and not row["is_class"]
+        )
+
+
+def triggers(config: FilterTags, concepts: Sequence[str]) -> dict[str, str]:
+    """Each concept's trigger, where it has one."""
+    if not isinstance(config.trigger, dict):
+        return dict.fromkeys(concepts, config.trigger) if config.trigger else {}
+    if unknown := [
+        f"filter_tags.trigger: no picture is of the concept {name!r}; {nearest(name, concepts)}"
+        for name in sorted(config.trigger.keys() - set(concepts))
+    ]:
+        raise UserError(*unknown)
+    return config.trigger
+
+
+def _text(text: str | None, origin: str) -> list[Part]:
+    """A sentence as one part: on one line, without the full stop, which would stand before a comma."""
+    words = unescaped(" ".join((text or "").split())).rstrip(".,")
+    return [Part(words, "text", origin)] if words else []

@@ -1,0 +1,98 @@
+"""A caption as a row of parts: the trigger, tags, sentences, and what was added by hand."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.captions.budget import within
+from pipeline.captions.tags import Added, Dropped, Tag
+from pipeline.captions.text import SEPARATOR, escaped, same, underscored
+from pipeline.config.schemas import FilterTags
+
+Kind = Literal["trigger", "tag", "text", "hand", "verbatim"]
+DROPPABLE: tuple[Kind, ...] = ("tag", "text")
+"""Kinds that a limit may drop, the first to go first. The trigger and what a person added stay."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """`text` is raw, but for a verbatim part. `origin` says where it is from, None for a tag that the tagger
+    gave.
+    """
+
+    text: str
+    kind: Kind
+    origin: str | None = None
+    score: float | None = None
+
+
+def of_tag(tag: Tag) -> Part:
+    return Part(tag.name, "tag", tag.origin, tag.score)
+
+
+def distinct_parts(parts: Iterable[Part]) -> list[Part]:
+    """The first of equal parts."""
+    first: dict[str, Part] = {}
+    for part in parts:
+        first.setdefault(same(part.text), part)
+    return list(first.values())
+
+
+def render(parts: Sequence[Part], config: FilterTags) -> str:
+    """The caption's text: underscores as asked for, escapes last."""
+    return SEPARATOR.join(_rendered(part, config) for part in parts)
+
+
+def _rendered(part: Part, config: FilterTags) -> str:
+    if part.kind == "verbatim":
+        return part.text
+    is_tag = part.kind in ("tag", "hand")
+    text = underscored(part.text) if is_tag and config.underscores else part.text
+    return escaped(text) if config.escape else text
+
+
+def at_most(parts: Sequence[Part], num: int) -> tuple[list[Part], list[Dropped]]:
+    """Drops the least sure tags (of equal ones the alphabet's last), then the last of those that came along,
+    then the last texts, until `num` parts are left or nothing may go.
+    """
+    scored = sorted((part for part in _droppable(parts) if part.score is not None), key=_name, reverse=True)
+    others = [part for part in _droppable(parts) if part.score is None]
+    waiting = [*sorted(scored, key=_score), *sorted(others, key=_rank)]
+    return _without(parts, waiting[: max(0, len(parts) - num)], f"max_tags {num}")
+
+
+def within_budget(parts: Sequence[Part], config: FilterTags) -> tuple[list[Part], list[Dropped]]:
+    """Drops the last tags, then the last texts, until the caption has at most `max_tokens` tokens."""
+    waiting = sorted(_droppable(parts), key=_rank)
+    left, going = list(parts), list[Part]()
+    while waiting and not within(render(left, config), config.max_tokens):
+        going.append(waiting.pop(0))
+        left = [part for part in parts if part not in going]
+    return _without(parts, going, f"max_tokens {config.max_tokens}")
+
+
+def _name(part: Part) -> str:
+    return part.text
+
+
+def _score(part: Part) -> float:
+    return part.score or 0.0
+
+
+def _rank(part: Part) -> int:
+    return DROPPABLE.index(part.kind)
+
+
+def _droppable(parts: Sequence[Part]) -> list[Part]:
+    """From the last on."""
+    return [part for part in reversed(parts) if part.kind in DROPPABLE]
+
+
+def _without(parts: Sequence[Part], going: Sequence[Part], rule: str) -> tuple[list[Part], list[Dropped]]:
+    left = [part for part in parts if part not in going]
+    return left, [Dropped(part.text, rule, part.score) for part in going]
+
+
+def additions(parts: Sequence[Part]) -> list[Added]:
+    """The parts that the tagger did not give."""
+    return [Added(part.text, part.origin) for part in parts if part.origin is not None]
