@@ -93,7 +93,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     instead.add_argument(
         "--import", type=Path, metavar="DIR", dest="edited",
-        help=f"read .txt captions that were edited elsewhere, and write what differs into {EDITS}",
+        help=f"read .txt captions that were edited elsewhere, and write what differs into {EDITS};"
+        " with the settings that they were exported with",
     )  # fmt: skip
     return made
 
@@ -107,7 +108,7 @@ def with_pattern(arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export"))
+    job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export", "edited"))
     edits, writer = read_edits(), Writer(read_jsonl(TAGS), job.config.filter_tags)
     captions = writer.captions(edits)
     if job.options.edited:

@@ -6,6 +6,7 @@ trigger first, the caption that came along and the sentence in their places, edi
 `max_tokens`, escapes.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ from pipeline.captions.parts import (
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.seen import CAME_ALONG, Row, seen_tags
 from pipeline.captions.tags import Added, Dropped, Tag, sift
-from pipeline.captions.text import unescaped
+from pipeline.captions.text import SEPARATOR, unescaped
 from pipeline.config.schemas import FilterTags
 from pipeline.errors import UserError, nearest
 
@@ -75,11 +76,13 @@ class Writer:
             dropped += gone
         parts, over = at_most(parts, self.config.max_tags)
         parts, cut = within_budget(parts, self.config)
+        kept = tuple(part.text for part in parts)
+        gone = [drop for drop in (*dropped, *over, *cut) if drop.tag not in kept]
         return Caption(
             text=render(parts, self.config),
             trigger=self._trigger(row),
-            kept=tuple(part.text for part in parts),
-            dropped=tuple(sorted([*dropped, *over, *cut], key=lambda drop: (drop.tag, drop.rule))),
+            kept=kept,
+            dropped=tuple(sorted(gone, key=lambda drop: (drop.tag, drop.rule))),
             added=tuple(additions(parts)),
         )
 
@@ -121,17 +124,17 @@ class Writer:
 
     def _parts(self, row: Row, tags: Sequence[Tag]) -> list[Part]:
         """Trigger, texts and tags in their places."""
+        trigger = self._trigger(row)
         along = [of_tag(tag) for tag in tags if tag.score is None]
         if self.config.existing_form == "text":
-            along = _text(row["caption"], CAME_ALONG)
+            along = clauses(row["caption"], CAME_ALONG, trigger)
         texts = [
-            (self.config.sentence, _text(row.get("sentence"), SENTENCE)),
+            (self.config.sentence, clauses(row.get("sentence"), SENTENCE, trigger)),
             (self.config.existing_caption, along),
         ]
         before = [part for place, some in texts if place in ("prepend", "replace") for part in some]
         after = [part for place, some in reversed(texts) if place == "append" for part in some]
         rest = ordered([tag for tag in tags if tag.score is not None], self.config, self.frequency)
-        trigger = self._trigger(row)
         first = [Part(trigger, "trigger", "trigger")] if trigger else []
         return distinct_parts([*first, *before, *map(of_tag, rest), *after])
 
@@ -164,7 +167,11 @@ def triggers(config: FilterTags, concepts: Sequence[str]) -> dict[str, str]:
     return config.trigger
 
 
-def _text(text: str | None, origin: str) -> list[Part]:
-    """A sentence as one part: on one line, without the full stop, which would stand before a comma."""
+def clauses(text: str | None, origin: str, trigger: str | None) -> list[Part]:
+    """A text as parts between its commas, so that a limit takes the last ones; on one line, without the full
+    stop, which would stand before a comma, and without the trigger that it begins with.
+    """
     words = unescaped(" ".join((text or "").split())).rstrip(".,")
-    return [Part(words, "text", origin)] if words else []
+    if trigger and re.match(rf"{re.escape(trigger)}(?!\w)", words, re.IGNORECASE):
+        words = words[len(trigger) :].lstrip(" ,")
+    return [Part(clause, "text", origin) for clause in words.split(SEPARATOR) if clause]

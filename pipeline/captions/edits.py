@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from pipeline.captions.parts import Part, distinct_parts
+from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
 from pipeline.captions.patterns import Patterns, glob
 from pipeline.captions.tags import Dropped
 from pipeline.captions.text import SEPARATOR, same, spaced
@@ -78,8 +78,8 @@ def _by_hand(tag: str, edit: Edit) -> Part:
 
 
 def _protected(part: Part) -> Part:
-    """A tag that was there already, and that the edit asks for: no limit drops it."""
-    return replace(part, kind="hand") if part.kind == "tag" else part
+    """A part that was there already, and that the edit asks for: no limit drops it."""
+    return replace(part, kind="hand") if part.kind in DROPPABLE else part
 
 
 def _dropped(part: Part, edit: Edit) -> Dropped:

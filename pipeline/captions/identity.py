@@ -56,6 +56,6 @@ class Identity:
             if pattern := listed.find(tag):
                 return f"identity {name} {pattern}"
         total, count = occurrences.pictures, occurrences.count(tag)
-        if self.share is not None and total >= LEAST_PICTURES and count >= self.share * total:
+        if self.share is not None and total >= LEAST_PICTURES and count / total >= self.share:
             return f"identity_share {self.share:g}: in {count} of {total}"
         return None

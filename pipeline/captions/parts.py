@@ -1,5 +1,6 @@
 """A caption as a row of parts: the trigger, tags, sentences, and what was added by hand."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -64,11 +65,13 @@ def at_most(parts: Sequence[Part], num: int) -> tuple[list[Part], list[Dropped]]
 def within_budget(parts: Sequence[Part], config: FilterTags) -> tuple[list[Part], list[Dropped]]:
     """Drops the last tags, then the last texts, until the caption has at most `max_tokens` tokens."""
     waiting = sorted(_droppable(parts), key=_rank)
-    left, going = list(parts), list[Part]()
-    while waiting and not within(render(left, config), config.max_tokens):
-        going.append(waiting.pop(0))
-        left = [part for part in parts if part not in going]
-    return _without(parts, going, f"max_tokens {config.max_tokens}")
+
+    def fits(num: int) -> bool:
+        left = [part for part in parts if part not in waiting[:num]]
+        return within(render(left, config), config.max_tokens)
+
+    fewest = bisect_left(range(len(waiting) + 1), True, key=fits)
+    return _without(parts, waiting[:fewest], f"max_tokens {config.max_tokens}")
 
 
 def _name(part: Part) -> str:

@@ -15,12 +15,14 @@ def glob(pattern: str) -> re.Pattern[str]:
 
 class Patterns:
     """Finds the pattern that names a tag. Underscores and spaces are one, capital and small letters too; a
-    pattern names whole tags: `ring` does not name `earrings`.
+    pattern names whole tags: `ring` does not name `earrings`. Answers are remembered: a set of pictures has
+    few different tags.
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.exact: dict[str, str] = {}
         self.wild: list[tuple[str, re.Pattern[str]]] = []
+        self.found: dict[str, str | None] = {}
         for pattern in patterns:
             name = same(spaced(pattern))
             if "*" in name or "?" in name:
@@ -32,6 +34,7 @@ class Patterns:
         names the tag.
         """
         name = same(tag)
-        if exact := self.exact.get(name):
-            return exact
-        return next((pattern for pattern, matcher in self.wild if matcher.fullmatch(name)), None)
+        if name not in self.found:
+            wild = (pattern for pattern, matcher in self.wild if matcher.fullmatch(name))
+            self.found[name] = self.exact.get(name) or next(wild, None)
+        return self.found[name]

@@ -12,11 +12,13 @@ RATING = "rating"
 
 
 def threshold(category: str, scores: Iterable[float], config: FilterTags) -> float:
-    """The least score that counts in this category of one picture."""
+    """The least score that counts in this category of one picture; the general one where the settings do not
+    know the category.
+    """
     if config.selection == "mcut":
         return max(mcut(scores), config.mcut_min)
     key = "threshold" if category == "general" else f"{category}_threshold"
-    return float(getattr(config, key))
+    return float(getattr(config, key, config.threshold))
 
 
 def mcut(scores: Iterable[float]) -> float:

@@ -24,7 +24,7 @@ class FilterTags(Group):
     model_threshold: Share
     mcut_min: Share
     trigger: NonEmpty | dict[NonEmpty, NonEmpty] | None
-    replace: dict[NonEmpty, str | list[NonEmpty]]
+    replace: dict[NonEmpty, NonEmpty | list[NonEmpty]]
     blacklist: list[NonEmpty]
     identity_lists: list[IdentityList]
     identity_share: Annotated[float, Field(gt=0, le=1)] | None

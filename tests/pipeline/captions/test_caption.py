@@ -113,6 +113,16 @@ def test_the_rules_hold_for_tags_that_came_along_but_not_inside_a_text() -> None
     assert write(one, blacklist=["with hat", "a cat"], existing_form="text").text == "A cat, with hat, sky"
 
 
+def test_a_finished_caption_keeps_its_words_and_loses_only_its_end_to_a_limit() -> None:
+    one = row(caption="Zib, a cat with hat, on a bed,by night, asleep")
+    changes: dict[str, Any] = {"existing_form": "text", "existing_caption": "replace", "trigger": "zib"}
+    assert write(one, **changes, **CHARACTER).text == "zib, a cat with hat, on a bed,by night, asleep"
+    caption = write(one, **changes, max_tags=3)
+    assert caption.text == "zib, a cat with hat, on a bed,by night"
+    assert reasons(caption) == {"asleep": "max_tags 3"}
+    assert write(row(caption="zibbo runs"), **changes).text == "zib, zibbo runs"
+
+
 @pytest.mark.parametrize(
     ("mode", "text"),
     [
@@ -294,6 +304,7 @@ def test_edits_win_over_every_rule(
 ) -> None:
     made = Writer(rows, config(**changes)).captions(edits)
     for picture_id, caption in made.items():
+        assert not set(caption.kept) & reasons(caption).keys()
         theirs = [edit for edit in edits if edit.target in (picture_id, "zib/*")]
         if theirs:
             assert {spaced(tag) for tag in theirs[-1].add} <= set(caption.kept)

@@ -1,10 +1,12 @@
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from pipeline.captions.edit_file import read_edits, write_edits
+from pipeline.captions.edit_file import EDITS, read_edits, write_edits
 from pipeline.captions.edits import Edit, edits_by_picture
 from pipeline.errors import UserError
+from tests.conftest import ROOT
 
 FILE = """\
 # How this set was mended.
@@ -36,6 +38,22 @@ def test_every_scalar_is_the_text_that_stands_there(path: Path) -> None:
         Edit("zib/2", add=("yes", "null", "1", ">_<", "a, b")),
         Edit("zib/[3]", set="zib, 你好 \\(a\\)"),
         Edit("zib/4", set=""),
+    ]
+
+
+def test_the_file_in_git_is_tracked_and_its_example_is_right(tmp_path: Path) -> None:
+    committed = ROOT / EDITS
+    assert subprocess.run(["git", "check-ignore", "-q", EDITS], cwd=ROOT, check=False).returncode == 1
+    lines = committed.read_text(encoding="utf-8").splitlines()
+    example = [line.removeprefix("#   ") for line in lines if line.startswith("#   ")]
+    assert read_edits_of("\n".join(example), tmp_path) == [
+        Edit(
+            "zib/portrait-01",
+            replace={"frown": ("smile",)},
+            remove=("window", "* sky"),
+            add=("looking back",),
+        ),
+        Edit("zib/portrait-02", set="zib, at the window"),
     ]
 
 

@@ -26,6 +26,11 @@ def test_a_category_that_is_off_says_what_it_would_have_given() -> None:
     assert names(categories=["copyright"]) == ["vocaloid"]
 
 
+def test_a_category_that_the_settings_do_not_know_is_off_from_the_general_threshold_on() -> None:
+    _, off = select({"species": {"fox": 0.5, "cat": 0.3}}, config())
+    assert [(drop.tag, drop.rule) for drop in off] == [("fox", "category species is off")]
+
+
 def test_the_likeliest_rating_counts_where_ratings_are_on() -> None:
     assert rating(SCORES, config()) == []
     (found,) = rating(SCORES, config(categories=["rating"]))
