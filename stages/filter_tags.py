@@ -25,7 +25,7 @@ from pipeline.captions.preview import matching, preview
 from pipeline.captions.statistics import dropped_counts, kept_counts, summary, with_trigger
 from pipeline.command import run, start
 from pipeline.config.schemas import FilterTags
-from pipeline.errors import warn
+from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, read_jsonl, write_csv, write_json, write_jsonl
 from pipeline.pictures.records import read_records
 
@@ -72,7 +72,11 @@ def import_captions(folder: Path, writer: Writer, edits: Sequence[Edit]) -> None
     new = imported_edits(texts, writer, edits)
     if new:
         write_edits(new)
-    print(f"{len(texts)} captions read, {len(new)} of {len(writer.rows)} pictures edited in {EDITS}")
+    without = len(writer.rows) - len(texts)
+    print(
+        f"{len(texts)} captions read, {len(new)} of them differ and stand in {EDITS} now;"
+        f" {without} pictures have none there"
+    )
 
 
 def show(pattern: str, captions: dict[str, Caption]) -> None:
@@ -109,6 +113,8 @@ def with_pattern(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export", "edited"))
+    if not TAGS.exists():
+        raise UserError(f"{TAGS} is missing; `dvc repro tag` writes it")
     edits, writer = read_edits(), Writer(read_jsonl(TAGS), job.config.filter_tags)
     captions = writer.captions(edits)
     if job.options.edited:

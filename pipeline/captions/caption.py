@@ -7,11 +7,11 @@ trigger first, the caption that came along and the sentence in their places, edi
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.captions.edits import Edit, edited, edits_by_picture
-from pipeline.captions.identity import Identity, Occurrences
+from pipeline.captions.identity import WHO_IT_IS, Identity, Occurrences
 from pipeline.captions.implications import superfluous
 from pipeline.captions.ordering import ordered
 from pipeline.captions.parts import (
@@ -24,7 +24,7 @@ from pipeline.captions.parts import (
     within_budget,
 )
 from pipeline.captions.patterns import Patterns
-from pipeline.captions.seen import CAME_ALONG, Row, seen_tags
+from pipeline.captions.seen import CAME_ALONG, Replacements, Row, seen_tags
 from pipeline.captions.tags import Added, Dropped, Tag, sift
 from pipeline.captions.text import SEPARATOR, unescaped
 from pipeline.config.schemas import FilterTags
@@ -55,7 +55,8 @@ class Writer:
     def __init__(self, rows: Iterable[Row], config: FilterTags) -> None:
         self.config = config
         self.rows = {row["id"]: row for row in sorted(rows, key=lambda row: str(row["id"]))}
-        self.seen = {picture_id: seen_tags(row, config) for picture_id, row in self.rows.items()}
+        replaced = Replacements(config)
+        self.seen = {picture_id: seen_tags(row, config, replaced) for picture_id, row in self.rows.items()}
         self.triggers = triggers(config, self._concepts())
         self.blacklist = Patterns(config.blacklist)
         self.identity = Identity(config)
@@ -114,13 +115,17 @@ class Writer:
         if row["is_class"]:
             return tags, []
         occurrences = self.occurrences[row["concept"]]
-        return sift(tags, lambda tag: self.identity.reason(tag.name, occurrences))
+        return sift(
+            tags,
+            lambda tag: self.identity.reason(tag.name, occurrences) if tag.category in WHO_IT_IS else None,
+        )
 
     def _implied(self, _: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
         if not self.config.implications:
             return tags, []
         finer = superfluous(tag.name for tag in tags)
-        return sift(tags, lambda tag: f"implied by {finer[tag.name]}" if tag.name in finer else None)
+        kept, gone = sift(tags, lambda tag: f"implied by {finer[tag.name]}" if tag.name in finer else None)
+        return [_standing(tag, finer, gone) for tag in kept], gone
 
     def _parts(self, row: Row, tags: Sequence[Tag]) -> list[Part]:
         """Trigger, texts and tags in their places."""
@@ -153,6 +158,12 @@ class Writer:
         return Occurrences.of(
             self._names(row["id"]) for row in rows if row["concept"] == concept and not row["is_class"]
         )
+
+
+def _standing(tag: Tag, finer: Mapping[str, str], gone: Sequence[Dropped]) -> Tag:
+    """The tag with the highest score of those that it makes superfluous."""
+    scores = [drop.score or 0.0 for drop in gone if finer[drop.tag] == tag.name]
+    return replace(tag, stands_for=max(scores)) if scores else tag
 
 
 def triggers(config: FilterTags, concepts: Sequence[str]) -> dict[str, str]:

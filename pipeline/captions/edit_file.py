@@ -81,23 +81,34 @@ def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
     """Puts `edits` into the file: in the place of the entry of the same name, else at its end. All other
     entries, and the comments, stay.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
 
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width, yaml.allow_unicode = True, 1 << 16, True
     text = path.read_text(encoding="utf-8") if path.exists() else ""
+    yaml, before = _keeping_yaml(), ""
     content = yaml.load(text)
     if not content:
-        text = "".join(line for line in text.splitlines(keepends=True) if line.strip() != "{}")
-        content, before = CommentedMap(), text and text.rstrip("\n") + "\n"
-    else:
-        before = ""
+        heading = [line for line in text.splitlines() if line.strip() != "{}"]
+        content, before = CommentedMap(), "".join(f"{line}\n" for line in heading)
     for edit in edits:
         _put(content.setdefault(edit.target, CommentedMap()), edit)
     out = io.StringIO()
     yaml.dump(content, out)
     write_text(path, before + out.getvalue())
+
+
+def _keeping_yaml() -> Any:
+    """Keeps comments, quotes, lines, and scalars as the text that stands there."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.resolver import VersionedResolver
+
+    class Texts(VersionedResolver):
+        @property
+        def versioned_resolver(self) -> dict[str, Any]:
+            return {}
+
+    yaml = YAML()
+    yaml.Resolver, yaml.preserve_quotes, yaml.width = Texts, True, 1 << 16
+    return yaml
 
 
 def _put(entry: Any, edit: Edit) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
-from pipeline.captions.patterns import Patterns, glob
+from pipeline.captions.patterns import Patterns, named
 from pipeline.captions.tags import Dropped
 from pipeline.captions.text import SEPARATOR, same, spaced
 
@@ -35,18 +35,11 @@ class Edit:
         return f"edit {self.target}"
 
 
-def pictures_of(edit: Edit, ids: Collection[str]) -> list[str]:
-    """Ids that the edit names."""
-    if edit.target in ids:
-        return [edit.target]
-    return [picture_id for picture_id in ids if glob(edit.target).fullmatch(picture_id)]
-
-
 def edits_by_picture(edits: Sequence[Edit], ids: Collection[str]) -> dict[str, list[Edit]]:
     """Each picture's edits in the file's order."""
     found: dict[str, list[Edit]] = {picture_id: [] for picture_id in ids}
     for edit in edits:
-        for picture_id in pictures_of(edit, ids):
+        for picture_id in named(edit.target, ids):
             found[picture_id].append(edit)
     return found
 

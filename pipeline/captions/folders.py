@@ -9,7 +9,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from pipeline.captions.caption import Writer
-from pipeline.captions.edits import Edit, pictures_of
+from pipeline.captions.edits import Edit, edits_by_picture
 from pipeline.captions.text import SEPARATOR, unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
@@ -26,6 +26,8 @@ def export_folder(target: Path, records: Sequence[Record], source: Path, texts: 
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"{target} is not empty; name a new folder, nothing is overwritten")
+    if missing := [record.id for record in records if record.id not in texts]:
+        raise UserError(f"no caption for {', '.join(missing[:5])}; run `dvc repro tag`, then this again")
     with new_folder(target) as folder:
         for record in records:
             tree = folder / CLASS if record.is_class else folder
@@ -88,9 +90,9 @@ def imported_edits(texts: Mapping[str, str], writer: Writer, edits: Sequence[Edi
     """The edits with which the next run writes exactly `texts` (by id), for the pictures whose caption
     differs now.
     """
-    ids, problems, new = list(writer.rows), list[str](), list[Edit]()
+    by_picture, problems, new = edits_by_picture(edits, writer.rows), list[str](), list[Edit]()
     for picture_id, text in sorted(texts.items()):
-        theirs = [edit for edit in edits if picture_id in pictures_of(edit, ids)]
+        theirs = by_picture[picture_id]
         if writer.caption(picture_id, theirs).text == text:
             continue
         found = _edit(picture_id, text, writer, theirs)

@@ -14,6 +14,8 @@ from pipeline.captions.text import same
 from pipeline.captions.word_lists import word_list
 from pipeline.config.schemas import FilterTags
 
+WHO_IT_IS = ("general", "character", "copyright")
+"""Categories in which the rules look: a rating or a quality word is nobody's own, however common."""
 LEAST_PICTURES = 5
 """Of fewer pictures, a tag in all of them says little."""
 

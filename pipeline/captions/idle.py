@@ -1,22 +1,22 @@
 """What a person asked for and what changes nothing: nearly always a slip of the pen, so it is told."""
 
-from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 
 from pipeline.captions.caption import Caption
-from pipeline.captions.edits import Edit, pictures_of
-from pipeline.captions.patterns import Patterns
+from pipeline.captions.edits import Edit
+from pipeline.captions.patterns import Patterns, named
 from pipeline.captions.text import spaced
 from pipeline.config.schemas import FilterTags
+from pipeline.errors import near
 
 
 def idle_edits(edits: Sequence[Edit], captions: Mapping[str, Caption]) -> list[str]:
     """Sentences on edits that name no picture, or take away what no picture has."""
     told = []
     for edit in edits:
-        pictures = pictures_of(edit, captions)
+        pictures = named(edit.target, captions)
         if not pictures:
-            told.append(f"{edit.target}: no picture has this id{_near(edit.target, captions)}")
+            told.append(f"{edit.target}: no picture has this id{near(edit.target, captions)}")
             continue
         gone = [drop.tag for key in pictures for drop in captions[key].dropped if drop.rule == edit.rule]
         told += [
@@ -36,14 +36,8 @@ def idle_patterns(config: FilterTags, captions: Mapping[str, Caption]) -> list[s
     told = []
     for key, patterns in (("blacklist", config.blacklist), ("replace", list(config.replace))):
         if idle := [pattern for pattern in patterns if f"{key} {pattern}" not in rules]:
-            names = ", ".join(f"{pattern!r}{_near(spaced(pattern), tags)}" for pattern in idle)
+            names = ", ".join(f"{pattern!r}{near(spaced(pattern), tags)}" for pattern in idle)
             told.append(
                 f"filter_tags.{key} names tags that no picture has, or that another entry names: {names}"
             )
     return told
-
-
-def _near(name: str, names: Collection[str]) -> str:
-    """` (did you mean ...?)`, where something is near."""
-    close = get_close_matches(name, sorted(names), n=2, cutoff=0.6)
-    return f" (did you mean {' or '.join(close)}?)" if close else ""

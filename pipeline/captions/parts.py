@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from pipeline.captions.budget import within
@@ -25,10 +26,12 @@ class Part:
     kind: Kind
     origin: str | None = None
     score: float | None = None
+    sureness: float = float("inf")
+    """What a limit goes by."""
 
 
 def of_tag(tag: Tag) -> Part:
-    return Part(tag.name, "tag", tag.origin, tag.score)
+    return Part(tag.name, "tag", tag.origin, tag.score, tag.sureness)
 
 
 def distinct_parts(parts: Iterable[Part]) -> list[Part]:
@@ -56,9 +59,10 @@ def at_most(parts: Sequence[Part], num: int) -> tuple[list[Part], list[Dropped]]
     """Drops the least sure tags (of equal ones the alphabet's last), then the last of those that came along,
     then the last texts, until `num` parts are left or nothing may go.
     """
-    scored = sorted((part for part in _droppable(parts) if part.score is not None), key=_name, reverse=True)
-    others = [part for part in _droppable(parts) if part.score is None]
-    waiting = [*sorted(scored, key=_score), *sorted(others, key=_rank)]
+    can_go = _droppable(parts)
+    scored = sorted((part for part in can_go if part.score is not None), key=attrgetter("text"), reverse=True)
+    scored.sort(key=attrgetter("sureness"))
+    waiting = scored + sorted((part for part in can_go if part.score is None), key=_rank)
     return _without(parts, waiting[: max(0, len(parts) - num)], f"max_tags {num}")
 
 
@@ -72,14 +76,6 @@ def within_budget(parts: Sequence[Part], config: FilterTags) -> tuple[list[Part]
 
     fewest = bisect_left(range(len(waiting) + 1), True, key=fits)
     return _without(parts, waiting[:fewest], f"max_tokens {config.max_tokens}")
-
-
-def _name(part: Part) -> str:
-    return part.text
-
-
-def _score(part: Part) -> float:
-    return part.score or 0.0
 
 
 def _rank(part: Part) -> int:

@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 
 from pipeline.captions.caption import Caption
-from pipeline.captions.patterns import glob
-from pipeline.errors import UserError, nearest
+from pipeline.captions.patterns import named
+from pipeline.errors import UserError, near
 
 BOLD, RED, GREEN, CYAN, DIM = "1", "31", "32", "36", "2"
 
 
 def matching(pattern: str, captions: dict[str, Caption]) -> dict[str, Caption]:
     """Captions of the pictures that the pattern names; none is a user error."""
-    found = {
-        key: caption for key, caption in captions.items() if key == pattern or glob(pattern).fullmatch(key)
-    }
-    if not found:
-        raise UserError(f"no picture is called {pattern!r}; {nearest(pattern, captions)}")
-    return found
+    if not (found := named(pattern, captions)):
+        raise UserError(f"no picture is called {pattern!r}{near(pattern, captions)}")
+    return {picture_id: captions[picture_id] for picture_id in found}
 
 
 def preview(captions: dict[str, Caption], colour: bool) -> str:

@@ -17,21 +17,6 @@ Row = Mapping[str, Any]
 CAME_ALONG = "caption came along"
 
 
-def seen_tags(row: Row, config: FilterTags) -> tuple[list[Tag], list[Dropped]]:
-    """Tags of the picture, those that came along first; and what was replaced, or is off."""
-    found, off = select(row["scores"], config)
-    found += rating(row["scores"], config)
-    tags, replaced = Replacements(config)([*_along(row, config), *found])
-    return distinct(tags), [*off, *replaced]
-
-
-def _along(row: Row, config: FilterTags) -> list[Tag]:
-    """Tags of the caption that came with the picture, where it is made of tags."""
-    if row["caption"] is None or config.existing_caption == "ignore" or config.existing_form == "text":
-        return []
-    return [Tag(spaced(name), None, origin=CAME_ALONG) for name in split(row["caption"])]
-
-
 class Replacements:
     """Writes tags otherwise."""
 
@@ -52,3 +37,18 @@ class Replacements:
             if tag.name not in names:
                 dropped.append(Dropped(tag.name, f"replace {pattern}", tag.score))
         return left, dropped
+
+
+def seen_tags(row: Row, config: FilterTags, replacements: Replacements) -> tuple[list[Tag], list[Dropped]]:
+    """Tags of the picture, those that came along first; and what was replaced, or is off."""
+    found, off = select(row["scores"], config)
+    found += rating(row["scores"], config)
+    tags, replaced = replacements([*_along(row, config), *found])
+    return distinct(tags), [*off, *replaced]
+
+
+def _along(row: Row, config: FilterTags) -> list[Tag]:
+    """Tags of the caption that came with the picture, where it is made of tags."""
+    if row["caption"] is None or config.existing_caption == "ignore" or config.existing_form == "text":
+        return []
+    return [Tag(spaced(name), None, origin=CAME_ALONG) for name in split(row["caption"])]

@@ -16,11 +16,15 @@ class Tag:
     score: float | None
     category: str = "general"
     origin: str | None = None
+    stands_for: float = 0.0
+    """Highest score of the tags that this one makes superfluous."""
 
     @property
     def sureness(self) -> float:
-        """For comparing: what a person wrote is surer than any score."""
-        return float("inf") if self.score is None else self.score
+        """For order and limits: a tag is not last where it stands for one that was first; what a person wrote
+        is surer than any score.
+        """
+        return float("inf") if self.score is None else max(self.score, self.stands_for)
 
 
 @dataclass(frozen=True)

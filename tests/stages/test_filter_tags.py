@@ -126,12 +126,24 @@ def test_captions_edited_in_another_tool_come_back(project: Path, capsys: pytest
         path = folder / ("reg" if picture_id == "girl/c" else "") / f"3_{picture_id}.txt"
         path.write_text(text + "\n", encoding="utf-8")
     filter_tags.main(["--import", "tries/kohya"])
-    assert "3 captions read, 3 of 3 pictures edited in data/tag_edits.yaml" in capsys.readouterr().out
+    assert (
+        "3 captions read, 3 of them differ and stand in data/tag_edits.yaml now; 0 pictures"
+        in capsys.readouterr().out
+    )
     assert not (project / "data/captions").exists()
     filter_tags.main([])
     assert captions() == edited
     filter_tags.main(["--import", "tries/kohya"])
-    assert "3 captions read, 0 of 3" in capsys.readouterr().out
+    assert "3 captions read, 0 of them differ" in capsys.readouterr().out
+
+
+def test_what_earlier_stages_have_not_made_is_a_sentence(project: Path) -> None:
+    write_records(project / "data/cropped", [write_picture(project / "data/cropped", row("zib/new"))])
+    with pytest.raises(UserError, match=r"no caption for zib/new; run `dvc repro tag`"):
+        filter_tags.main(["--export", "x"])
+    (project / "data/tags/tags.jsonl").unlink()
+    with pytest.raises(UserError, match=r"tags\.jsonl is missing; `dvc repro tag` writes it"):
+        filter_tags.main(["--preview"])
 
 
 @pytest.mark.usefixtures("project")

@@ -165,6 +165,20 @@ def test_a_finer_tag_makes_the_general_one_superfluous_if_it_is_kept_itself() ->
     assert write(one, implications=True, blacklist=["white shirt"]).kept[0] == "shirt"
 
 
+def test_a_finer_tag_is_as_hard_to_drop_as_the_one_it_stands_for() -> None:
+    one = row(general={"shirt": 0.9, "white_shirt": 0.4, "hat": 0.8})
+    caption = write(one, implications=True, max_tags=1)
+    assert caption.text == "white shirt"
+    assert [(drop.tag, drop.score) for drop in caption.dropped] == [("hat", 0.8), ("shirt", 0.9)]
+
+
+def test_a_rating_or_quality_word_in_all_pictures_is_nobodys_own() -> None:
+    scores = {"general": {"thing": 0.9}, "quality": {"masterpiece": 0.9}, "rating": {"sensitive": 0.9}}
+    rows = [row(f"zib/{n}", scores=scores) for n in range(5)]
+    settings = config(**CHARACTER, categories=["general", "quality", "rating"])
+    assert Writer(rows, settings).captions()["zib/0"].text == "masterpiece, sensitive"
+
+
 def test_escapes_are_written_last_and_underscores_on_demand() -> None:
     one = row(general={"mario_(game)": 0.9, ">_<": 0.8, "long_hair": 0.7, r"\o/": 0.6}, caption=r"a \(b\)")
     assert write(one).text == r"a (b), mario (game), >_<, long hair, \o/"

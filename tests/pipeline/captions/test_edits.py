@@ -2,6 +2,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.captions.edit_file import EDITS, read_edits, write_edits
 from pipeline.captions.edits import Edit, edits_by_picture
@@ -100,6 +101,22 @@ def test_writing_keeps_the_other_entries_and_all_comments(path: Path) -> None:
     ]
     write_edits([Edit("zib/2", set="all")], path)
     assert read_edits(path)[1] == Edit("zib/2", set="all")
+
+
+def test_writing_leaves_words_that_look_like_numbers_or_truths(tmp_path: Path) -> None:
+    path = tmp_path / "tag_edits.yaml"
+    text = (
+        "a/1:\n  add: [null, ~, 3_3, 0_0, yes, 1.0, 0x1F, '3']  # odd ones\n  replace: {3_3: null, 1: [2]}\n"
+    )
+    path.write_text(text)
+    write_edits([Edit("a/2", add=("3_3", "null", "", "- x", "a: b", "[z", "<<", "=", "#", "'"))], path)
+    assert path.read_text().startswith(text)
+    assert read_raw(path)["a/2"]["add"] == ["3_3", "null", "", "- x", "a: b", "[z", "<<", "=", "#", "'"]
+
+
+def read_raw(path: Path) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = YAML(typ="base").load(path.read_text())
+    return found
 
 
 def read_edits_of(text: str, folder: Path) -> list[Edit]:
