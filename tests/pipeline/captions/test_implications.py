@@ -17,6 +17,8 @@ from pipeline.captions.word_lists import pairs
         (["multiple girls", "2girls"], {"multiple girls": "2girls"}),
         (["swimsuit", "bikini", "red bikini"], {"bikini": "red bikini", "swimsuit": "red bikini"}),
         (["hat", "witch hat"], {"hat": "witch hat"}),
+        (["simple background", "white background"], {"simple background": "white background"}),
+        (["holding", "sword", "holding sword"], {"holding": "holding sword", "sword": "holding sword"}),
     ],
 )
 def test_a_finer_tag_makes_the_general_one_superfluous(tags: list[str], found: dict[str, str]) -> None:
@@ -34,6 +36,8 @@ def test_a_finer_tag_makes_the_general_one_superfluous(tags: list[str], found: d
         ["tie", "necktie", "untied", "hair tie", "tied shirt"],
         ["back", "on back", "looking back", "arched"],
         ["dog", "hot dog"],
+        ["hair", "eyes visible through hair", "hair over one eye"],
+        ["nipples", "covered nipples"],
         ["girl", "1girl"],
         ["sky", "skyscraper"],
     ],
