@@ -23,10 +23,16 @@ class Run:
     options: argparse.Namespace
 
 
-def start(stage: str, arguments: Sequence[str], parser: argparse.ArgumentParser | None = None) -> Run:
+def start(
+    stage: str,
+    arguments: Sequence[str],
+    parser: argparse.ArgumentParser | None = None,
+    by_hand: Sequence[str] = (),
+) -> Run:
     """Parses `[KEY=VALUE...] [--out DIR]` and the options of `parser`, and loads the stage's groups.
 
     Overrides need --out: in the graph, values come from params.yaml, and DVC's outputs must be what it says.
+    `by_hand` names options of `parser` with which none of these is written, so that overrides are free.
     """
     parser = parser or argparse.ArgumentParser(prog=f"python -m stages.{stage.replace('-', '_')}")
     parser.add_argument(
@@ -37,7 +43,8 @@ def start(stage: str, arguments: Sequence[str], parser: argparse.ArgumentParser 
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write under DIR instead of DVC's outputs")
     options = parser.parse_intermixed_args(arguments)
-    if options.overrides and options.out is None:
+    free = any(getattr(options, name) for name in by_hand)
+    if options.overrides and options.out is None and not free:
         raise UserError(
             f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
             " add `--out DIR` for a run by hand, or write the values into params.yaml and type `dvc repro`"

@@ -22,6 +22,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"valid: {', '.join(names) or 'none'}"
 
 
+def near(name: str, valid: Iterable[str]) -> str:
+    """` (did you mean a or b?)`, nothing where none is near: for names too many to list."""
+    close = get_close_matches(name, sorted(valid), n=2, cutoff=0.6)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
+
+
 def warn(message: str) -> None:
     """One line on stderr, for settings without effect and data that looks wrong."""
     print(f"warning: {message}", file=sys.stderr)

@@ -82,7 +82,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
     if cut := too_long(base.tokenizer, [picture.caption for picture in pictures]):
         warn(
             f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
-            f" {cut[0][:80]!r} ...; lower filter_tags.max_tags"
+            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
         )
     total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
     network = Network.create(config.network, base.unet, base.text_encoder, config.seed)

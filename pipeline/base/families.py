@@ -62,24 +62,31 @@ def sd1_configs() -> dict[str, dict[str, Any]]:
     }
 
 
-def write_clip_tokenizer(folder: Path) -> None:
-    """CLIP's vocab.json and merges.txt (OpenAI's published merges; the vocabulary follows from them by
-    rule).
-    """
-    merges = gzip.decompress((files("pipeline.base") / "sd1" / "merges.txt.gz").read_bytes()).decode()
-    pairs = merges.split("\n")[1:-1]
+def clip_merges() -> str:
+    """OpenAI's published merges.txt."""
+    return gzip.decompress((files("pipeline.base") / "sd1" / "merges.txt.gz").read_bytes()).decode()
+
+
+def clip_vocabulary(merges: str) -> dict[str, int]:
+    """{token: id} of CLIP's tokenizer; it follows from the merges by rule."""
     symbols = byte_symbols()
     tokens = [
         *symbols,
         *(s + "</w>" for s in symbols),
-        *(pair.replace(" ", "") for pair in pairs),
+        *(pair.replace(" ", "") for pair in merges.split("\n")[1:-1]),
         "<|startoftext|>",
         "<|endoftext|>",
     ]
+    return {token: index for index, token in enumerate(tokens)}
+
+
+def write_clip_tokenizer(folder: Path) -> None:
+    """CLIP's vocab.json and merges.txt."""
+    merges = clip_merges()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "merges.txt").write_text(merges, encoding="utf-8")
-    vocabulary = {token: index for index, token in enumerate(tokens)}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    vocabulary = json.dumps(clip_vocabulary(merges), ensure_ascii=False)
+    (folder / "vocab.json").write_text(vocabulary, encoding="utf-8")
 
 
 def byte_symbols() -> list[str]:

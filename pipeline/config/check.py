@@ -97,6 +97,15 @@ def doubtful(config: Config) -> list[str]:
             f"network.alpha {config.network.alpha:g} is above network.dim"
             f" {config.network.dim}: half or a quarter of it is usual"
         )
+    if config.filter_tags.keep and not (
+        config.filter_tags.identity_lists or config.filter_tags.identity_share
+    ):
+        found.append("filter_tags.keep has no effect: identity_lists is empty and identity_share null")
+    if config.filter_tags.escape:
+        found.append(
+            "filter_tags.escape is for other trainers: training here learns the backslashes;"
+            " use it with --export alone"
+        )
     if config.train.save_every_epochs > config.train.epochs:
         found.append(
             f"train.save_every_epochs {config.train.save_every_epochs} is above"

@@ -7,8 +7,9 @@ single ones. Overrides of the command line use Hydra's grammar and are folded in
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from omegaconf import OmegaConf
 from yaml import YAMLError
@@ -74,11 +75,24 @@ def read_params(path: Path = PARAMS) -> Params:
     )
 
 
+@cache
+def mappings() -> frozenset[str]:
+    """Dotted keys whose value may be a mapping of names that the user chooses: one value to us, replaced as a
+    whole.
+    """
+    return frozenset(
+        f"{group}.{key}"
+        for group, field in Config.model_fields.items()
+        for key, inner in getattr(field.annotation, "model_fields", {}).items()
+        if any(get_origin(option) is dict for option in (inner.annotation, *get_args(inner.annotation)))
+    )
+
+
 def flatten(values: Values, prefix: str = "") -> Values:
-    """{'network': {'dim': 8}} -> {'network.dim': 8}."""
+    """{'network': {'dim': 8}} -> {'network.dim': 8}; the keys in `mappings` stay whole."""
     flat: Values = {}
     for key, value in values.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and f"{prefix}{key}" not in mappings():
             flat |= flatten({str(k): v for k, v in value.items()}, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from pipeline.captions.rules import spaced
+from pipeline.captions.text import spaced
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from PIL import Image
 from pipeline.captions.ensemble import Ensemble
 from pipeline.captions.interrogation import Interrogator, interrogate
 from pipeline.captions.labels import Scores, named_scores
-from pipeline.captions.rules import spaced
+from pipeline.captions.text import spaced
 from pipeline.config.schemas import Tag
 from pipeline.vision.taggers import open_tagger, tag_models
 

@@ -80,6 +80,15 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
             {"tag__model": None, "sample_grid__subject_tags": ["smile"]},
             "sample_grid.subject_tags has no effect: tag.model is null",
         ),
+        ({"filter_tags__escape": True}, "training here learns the backslashes"),
+        (
+            {
+                "filter_tags__identity_lists": [],
+                "filter_tags__identity_share": None,
+                "filter_tags__keep": ["a"],
+            },
+            "filter_tags.keep has no effect",
+        ),
     ],
 )
 def test_settings_doubtful_are_named(values: dict[str, Any], sentence: str) -> None:

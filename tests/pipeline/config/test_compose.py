@@ -24,6 +24,17 @@ def test_every_option_composes_and_passes_the_schemas(group: str, option: str) -
     check(compose(Params({group: option}, values)))
 
 
+def test_a_mapping_of_the_users_own_names_is_one_value(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("filter_tags: {trigger: {my cat: zzz}, replace: {._.: [a, b], x.y: z}}\n")
+    params = with_overrides(read_params(path), ["filter_tags.trigger={dog: ddd}"])
+    config = check(compose(params)).filter_tags
+    assert config.trigger == {"dog": "ddd"}
+    assert config.replace == {"._.": ["a", "b"], "x.y": "z"}
+    params = with_overrides(read_params(path), ["filter_tags.trigger=zib", "filter_tags.replace={}"])
+    assert check(compose(params)).filter_tags.trigger == "zib"
+
+
 def test_options_of_a_group_share_its_keys() -> None:
     for group in groups():
         keys = {

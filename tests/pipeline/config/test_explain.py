@@ -31,6 +31,11 @@ def test_an_option_that_builds_on_another_is_followed() -> None:
     assert explained["crop.face_weight"].origin == "conf/crop/focal.yaml"
 
 
+def test_a_mapping_is_explained_as_one_value() -> None:
+    (found,) = explain("filter_tags.replace", ["filter_tags.replace={a: b}"])
+    assert (found.value, found.origin) == ({"a": "b"}, "the command line")
+
+
 def test_an_unknown_key_gets_the_nearest() -> None:
     with pytest.raises(UserError, match=r"did you mean .*network\.dim"):
         explain("network.dimm")

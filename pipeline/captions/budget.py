@@ -1,0 +1,48 @@
+"""How many CLIP tokens a caption has: counted with the tokenizer of SD 1.x that ships with the project.
+
+A base may bring another tokenizer (the demo's does); its counts then differ.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pipeline.base.families import clip_merges, clip_vocabulary
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+END = "<|endoftext|>"
+WORDS = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+"""openai/CLIP clip/simple_tokenizer.py; its special tokens are left out: no caption holds them."""
+
+
+@cache
+def clip_tokenizer() -> "Tokenizer":
+    """CLIP's byte-pair encoding, without the tokens that begin and end a prompt."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+    merges = clip_merges()
+    pairs = [(left, right) for left, _, right in (line.partition(" ") for line in merges.split("\n")[1:-1])]
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab=clip_vocabulary(merges), merges=pairs, unk_token=END,
+            continuing_subword_prefix="", end_of_word_suffix="</w>",
+        )
+    )  # fmt: skip
+    clean = [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    tokenizer.normalizer = normalizers.Sequence(clean)
+    words = pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [words, pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    return tokenizer
+
+
+def num_tokens(text: str) -> int:
+    """Tokens of `text`; a window of the text encoder holds 75."""
+    return len(clip_tokenizer().encode(text, add_special_tokens=False).ids)
+
+
+def within(text: str, most: int | None) -> bool:
+    """Whether `text` has at most so many tokens."""
+    return most is None or num_tokens(text) <= most

@@ -1,0 +1,132 @@
+"""data/tag_edits.yaml, the edits by hand: read strictly, written with its comments kept."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.captions.edits import Edit
+from pipeline.errors import UserError, nearest
+from pipeline.files.atomic import write_text
+
+EDITS = Path("data/tag_edits.yaml")
+KEYS = ("replace", "remove", "add", "set")
+
+
+def read_edits(path: Path = EDITS) -> list[Edit]:
+    """The file's entries in its order; none where there is no file. Whatever is wrong in it is one user
+    error.
+    """
+    if not path.exists():
+        return []
+    content = _load(path)
+    if content in (None, "", {}):
+        return []
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold picture ids with their edits below them, found {content!r}")
+    if problems := [f"{path}: {fault}" for name, entry in content.items() for fault in _faults(name, entry)]:
+        raise UserError(*problems)
+    return [_edit(target, entry) for target, entry in content.items()]
+
+
+def _load(path: Path) -> Any:
+    """Every scalar as the text that stands there: `3_3`, `1` and `yes` are tags, not numbers or truths."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="base").load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+
+
+def _faults(name: str, entry: Any) -> list[str]:
+    if not isinstance(entry, dict) or not entry:
+        return [f"{name} must have one of {', '.join(KEYS)} below it, found {entry!r}"]
+    faults = [f"{name}.{key} is no edit; {nearest(key, KEYS)}" for key in entry if key not in KEYS]
+    if "set" in entry and len(entry) > 1:
+        faults.append(f"{name}: `set` is the whole caption; write nothing beside it")
+    if "set" in entry and not isinstance(entry["set"], str):
+        faults.append(f"{name}.set must be one text, found {entry['set']!r}; put it in quotes")
+    for key in ("add", "remove"):
+        if key in entry and not _is_tags(entry[key]):
+            faults.append(f"{name}.{key} must be a list of tags, found {entry[key]!r}")
+    replace = entry.get("replace", {})
+    if not isinstance(replace, dict) or not all(_is_tags(new, least=0) for new in replace.values()):
+        faults.append(f"{name}.replace must be {{tag: other}}, found {replace!r}")
+    return faults
+
+
+def _is_tags(value: Any, least: int = 1) -> bool:
+    """A tag, or a list of at least so many."""
+    tags = [value] if isinstance(value, str) else value
+    return isinstance(tags, list) and len(tags) >= least and all(isinstance(t, str) and t for t in tags)
+
+
+def _edit(target: str, entry: Mapping[str, Any]) -> Edit:
+    return Edit(
+        target,
+        add=_tags(entry.get("add", [])),
+        remove=_tags(entry.get("remove", [])),
+        replace={old: _tags(new) for old, new in entry.get("replace", {}).items()},
+        set=entry.get("set"),
+    )
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
+    """Puts `edits` into the file: in the place of the entry of the same name, else at its end. All other
+    entries, and the comments, stay.
+    """
+    from ruamel.yaml.comments import CommentedMap
+
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    yaml, before = _keeping_yaml(), ""
+    content = yaml.load(text)
+    if not content:
+        heading = [line for line in text.splitlines() if line.strip() != "{}"]
+        content, before = CommentedMap(), "".join(f"{line}\n" for line in heading)
+    for edit in edits:
+        _put(content.setdefault(edit.target, CommentedMap()), edit)
+    out = io.StringIO()
+    yaml.dump(content, out)
+    write_text(path, before + out.getvalue())
+
+
+def _keeping_yaml() -> Any:
+    """Keeps comments, quotes, lines, and scalars as the text that stands there."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.resolver import VersionedResolver
+
+    class Texts(VersionedResolver):
+        @property
+        def versioned_resolver(self) -> dict[str, Any]:
+            return {}
+
+    yaml = YAML()
+    yaml.Resolver, yaml.preserve_quotes, yaml.width = Texts, True, 1 << 16
+    return yaml
+
+
+def _put(entry: Any, edit: Edit) -> None:
+    """Makes the entry say what `edit` says, key by key, so that comments beside the others stay."""
+    from ruamel.yaml.comments import CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if edit.set is not None:
+        entry.clear()
+        entry["set"] = DoubleQuotedScalarString(edit.set)
+        return
+    wanted = {"replace": {old: list(new) for old, new in edit.replace.items()}}
+    for key, value in {**wanted, "remove": list(edit.remove), "add": list(edit.add)}.items():
+        if not value:
+            entry.pop(key, None)
+        elif isinstance(value, list):
+            entry[key] = CommentedSeq(value)
+            entry[key].fa.set_flow_style()
+        else:
+            entry[key] = value
+    entry.pop("set", None)

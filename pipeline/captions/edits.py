@@ -1,0 +1,79 @@
+"""Edits by hand: what data/tag_edits.yaml says of a picture is done to its caption after every rule.
+
+    <picture id, or a pattern of ids with * and ?>:
+      add: [tags]             after the others
+      remove: [tags]          `*` and `?` allowed
+      replace: {tag: other}   or {tag: [several, others]}, in its place
+      set: the whole caption  as it shall be, to the letter
+
+Several entries may name one picture: they are done in the file's order, and within an entry `replace`,
+`remove`, `add`. An entry whose name is a picture's id means that picture alone.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
+from pipeline.captions.patterns import Patterns, named
+from pipeline.captions.tags import Dropped
+from pipeline.captions.text import SEPARATOR, same, spaced
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An entry of the file; `target` is its name there."""
+
+    target: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    replace: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    set: str | None = None
+
+    @property
+    def rule(self) -> str:
+        return f"edit {self.target}"
+
+
+def edits_by_picture(edits: Sequence[Edit], ids: Collection[str]) -> dict[str, list[Edit]]:
+    """Each picture's edits in the file's order."""
+    found: dict[str, list[Edit]] = {picture_id: [] for picture_id in ids}
+    for edit in edits:
+        for picture_id in named(edit.target, ids):
+            found[picture_id].append(edit)
+    return found
+
+
+def edited(parts: Sequence[Part], edit: Edit) -> tuple[list[Part], list[Dropped]]:
+    """The caption's parts after the edit, and those that it took away."""
+    if edit.set is not None:
+        texts = edit.set.split(SEPARATOR) if edit.set else []
+        whole = [Part(text, "verbatim", edit.rule) for text in texts]
+        return whole, [_dropped(part, edit) for part in parts]
+    replacements = {same(spaced(old)): new for old, new in edit.replace.items()}
+    removed = Patterns(edit.remove)
+    left, gone = list[Part](), list[Dropped]()
+    for part in parts:
+        if (new := replacements.get(same(part.text))) is not None:
+            left += [_by_hand(tag, edit) for tag in new]
+            gone.append(_dropped(part, edit))
+        else:
+            left.append(part)
+    gone += [_dropped(part, edit) for part in left if removed.find(part.text)]
+    left = [part for part in left if not removed.find(part.text)]
+    whole = distinct_parts([*left, *(_by_hand(tag, edit) for tag in edit.add)])
+    asked = {same(spaced(tag)) for tag in (*edit.add, *chain.from_iterable(edit.replace.values()))}
+    return [_protected(part) if same(part.text) in asked else part for part in whole], gone
+
+
+def _by_hand(tag: str, edit: Edit) -> Part:
+    return Part(spaced(tag), "hand", edit.rule)
+
+
+def _protected(part: Part) -> Part:
+    """A part that was there already, and that the edit asks for: no limit drops it."""
+    return replace(part, kind="hand") if part.kind in DROPPABLE else part
+
+
+def _dropped(part: Part, edit: Edit) -> Dropped:
+    return Dropped(part.text, edit.rule, part.score)

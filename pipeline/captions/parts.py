@@ -1,0 +1,97 @@
+"""A caption as a row of parts: the trigger, tags, sentences, and what was added by hand."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Literal
+
+from pipeline.captions.budget import within
+from pipeline.captions.tags import Added, Dropped, Tag
+from pipeline.captions.text import SEPARATOR, escaped, same, underscored
+from pipeline.config.schemas import FilterTags
+
+Kind = Literal["trigger", "tag", "text", "hand", "verbatim"]
+DROPPABLE: tuple[Kind, ...] = ("tag", "text")
+"""Kinds that a limit may drop, the first to go first. The trigger and what a person added stay."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """`text` is raw, but for a verbatim part. `origin` says where it is from, None for a tag that the tagger
+    gave.
+    """
+
+    text: str
+    kind: Kind
+    origin: str | None = None
+    score: float | None = None
+    sureness: float = float("inf")
+    """What a limit goes by."""
+
+
+def of_tag(tag: Tag) -> Part:
+    return Part(tag.name, "tag", tag.origin, tag.score, tag.sureness)
+
+
+def distinct_parts(parts: Iterable[Part]) -> list[Part]:
+    """The first of equal parts."""
+    first: dict[str, Part] = {}
+    for part in parts:
+        first.setdefault(same(part.text), part)
+    return list(first.values())
+
+
+def render(parts: Sequence[Part], config: FilterTags) -> str:
+    """The caption's text: underscores as asked for, escapes last."""
+    return SEPARATOR.join(_rendered(part, config) for part in parts)
+
+
+def _rendered(part: Part, config: FilterTags) -> str:
+    if part.kind == "verbatim":
+        return part.text
+    is_tag = part.kind in ("tag", "hand")
+    text = underscored(part.text) if is_tag and config.underscores else part.text
+    return escaped(text) if config.escape else text
+
+
+def at_most(parts: Sequence[Part], num: int) -> tuple[list[Part], list[Dropped]]:
+    """Drops the least sure tags (of equal ones the alphabet's last), then the last of those that came along,
+    then the last texts, until `num` parts are left or nothing may go.
+    """
+    can_go = _droppable(parts)
+    scored = sorted((part for part in can_go if part.score is not None), key=attrgetter("text"), reverse=True)
+    scored.sort(key=attrgetter("sureness"))
+    waiting = scored + sorted((part for part in can_go if part.score is None), key=_rank)
+    return _without(parts, waiting[: max(0, len(parts) - num)], f"max_tags {num}")
+
+
+def within_budget(parts: Sequence[Part], config: FilterTags) -> tuple[list[Part], list[Dropped]]:
+    """Drops the last tags, then the last texts, until the caption has at most `max_tokens` tokens."""
+    waiting = sorted(_droppable(parts), key=_rank)
+
+    def fits(num: int) -> bool:
+        left = [part for part in parts if part not in waiting[:num]]
+        return within(render(left, config), config.max_tokens)
+
+    fewest = bisect_left(range(len(waiting) + 1), True, key=fits)
+    return _without(parts, waiting[:fewest], f"max_tokens {config.max_tokens}")
+
+
+def _rank(part: Part) -> int:
+    return DROPPABLE.index(part.kind)
+
+
+def _droppable(parts: Sequence[Part]) -> list[Part]:
+    """From the last on."""
+    return [part for part in reversed(parts) if part.kind in DROPPABLE]
+
+
+def _without(parts: Sequence[Part], going: Sequence[Part], rule: str) -> tuple[list[Part], list[Dropped]]:
+    left = [part for part in parts if part not in going]
+    return left, [Dropped(part.text, rule, part.score) for part in going]
+
+
+def additions(parts: Sequence[Part]) -> list[Added]:
+    """The parts that the tagger did not give."""
+    return [Added(part.text, part.origin) for part in parts if part.origin is not None]

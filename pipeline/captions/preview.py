@@ -1,0 +1,36 @@
+"""What becomes of a picture's tags, for a person at a terminal."""
+
+from collections.abc import Iterator
+
+from pipeline.captions.caption import Caption
+from pipeline.captions.patterns import named
+from pipeline.errors import UserError, near
+
+BOLD, RED, GREEN, CYAN, DIM = "1", "31", "32", "36", "2"
+
+
+def matching(pattern: str, captions: dict[str, Caption]) -> dict[str, Caption]:
+    """Captions of the pictures that the pattern names; none is a user error."""
+    if not (found := named(pattern, captions)):
+        raise UserError(f"no picture is called {pattern!r}{near(pattern, captions)}")
+    return {picture_id: captions[picture_id] for picture_id in found}
+
+
+def preview(captions: dict[str, Caption], colour: bool) -> str:
+    """A block a picture: its id, the caption, `+` what was added and `-` what was dropped, with the rule and
+    the score.
+    """
+    return "\n\n".join("\n".join(_lines(key, caption, colour)) for key, caption in captions.items())
+
+
+def _lines(picture_id: str, caption: Caption, colour: bool) -> Iterator[str]:
+    def paint(code: str, text: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if colour else text
+
+    yield paint(BOLD, picture_id)
+    yield f"  {paint(GREEN, caption.text)}"
+    for added in caption.added:
+        yield f"  {paint(CYAN, f'+ {added.tag:28}       {added.rule}')}"
+    for dropped in caption.dropped:
+        score = " " * 5 if dropped.score is None else f"{dropped.score:5.2f}"
+        yield f"  {paint(RED, f'- {dropped.tag:28}')} {paint(DIM, f'{score} {dropped.rule}')}"

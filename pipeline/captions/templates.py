@@ -1,0 +1,61 @@
+"""Prompt templates, with which embeddings and hypernetworks are trained: lines with `[name]`, where the
+embedding's name goes, and `[filewords]`, where the picture's caption goes (AUTOMATIC1111
+modules/textual_inversion/dataset.py).
+"""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from pipeline.errors import UserError, nearest
+
+PLACE = re.compile(r"\[(\w+)\]")
+NAME, FILEWORDS = "name", "filewords"
+
+
+def fill(template: str, name: str, filewords: str) -> str:
+    """The template with its places filled. Nothing is put into what was filled in; without a caption the
+    commas and words that would lead to it go too (`a photo of [name], [filewords]` -> `a photo of zib`).
+    """
+    if not filewords.strip():
+        template = re.sub(r",?\s*(\bof )?\[filewords\],?\s*", " ", template).strip()
+    values = {NAME: name, FILEWORDS: filewords}
+    return PLACE.sub(lambda place: values.get(place[1], place[0]), template)
+
+
+def names() -> list[str]:
+    """Sets that ship with the package."""
+    return sorted(
+        path.name.removesuffix(".txt") for path in (files("pipeline.captions") / "template_sets").iterdir()
+    )
+
+
+def read_templates(name: str) -> list[str]:
+    """A set by its shipped name, or by the path of a text file with a template a line.
+
+    Raises UserError for an unknown name, a set without lines or without `[name]`, and an unknown place.
+    """
+    lines = [line.strip() for line in _text(name).splitlines() if line.strip()]
+    if problems := list(_faults(name, lines)):
+        raise UserError(*problems)
+    return lines
+
+
+def _text(name: str) -> str:
+    if name in names():
+        return (files("pipeline.captions") / "template_sets" / f"{name}.txt").read_text(encoding="utf-8")
+    try:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"templates {name}: neither a text file nor a set; {nearest(name, names())}"
+        ) from error
+
+
+def _faults(name: str, lines: list[str]) -> Iterator[str]:
+    if not any(f"[{NAME}]" in line for line in lines):
+        yield f"templates {name}: no line has [{NAME}], the embedding would not be trained; write it in"
+    for place in dict.fromkeys(place for line in lines for place in PLACE.findall(line)):
+        if place not in (NAME, FILEWORDS):
+            yield f"templates {name}: [{place}] is no place; {nearest(place, (NAME, FILEWORDS))}"

@@ -1,0 +1,46 @@
+"""How tags are written: underscores, kaomoji, escapes, separators. Inside the project a tag is raw: with
+spaces, without escapes; what a trainer shall read is made last.
+"""
+
+import re
+
+KAOMOJI = frozenset([
+    "0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@",
+    "^_^", "o_o", "u_u", "x_x", "|_|", "||_||",
+])  # fmt: skip
+"""The 19 tags whose underscore belongs to a face (deepghs/imgutils imgutils/tagging/format.py)."""
+SEPARATOR = ", "
+SPECIAL = re.compile(r"([\\()])")
+ESCAPED = re.compile(r"\\([\\()])")
+
+
+def spaced(tag: str) -> str:
+    """`long_hair` -> `long hair`; kaomoji keep their underscore."""
+    return tag if tag in KAOMOJI else tag.replace("_", " ")
+
+
+def underscored(tag: str) -> str:
+    """`long hair` -> `long_hair`, as boorus write tags: the inverse of `spaced` for every tag without
+    spaces.
+    """
+    return tag.replace(" ", "_")
+
+
+def escaped(text: str) -> str:
+    r"""`(` `)` `\` with a backslash before them: AUTOMATIC1111 and ComfyUI take bare ones for weights."""
+    return SPECIAL.sub(r"\\\1", text)
+
+
+def unescaped(text: str) -> str:
+    """The inverse of `escaped`; a backslash before anything else stays."""
+    return ESCAPED.sub(r"\1", text)
+
+
+def split(caption: str) -> list[str]:
+    """A caption's tags, raw, without the empty ones."""
+    return [unescaped(part.strip()) for part in caption.split(",") if part.strip()]
+
+
+def same(tag: str) -> str:
+    """Equal for tags that are the same to the text encoder, which reads small letters only."""
+    return tag.lower()

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import CLIPTokenizer
+
+from pipeline.base.families import write_clip_tokenizer
+from pipeline.captions.budget import clip_tokenizer, num_tokens
+from pipeline.captions.text import KAOMOJI
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
+    folder: Path = tmp_path_factory.mktemp("clip")
+    write_clip_tokenizer(folder)
+    return CLIPTokenizer.from_pretrained(folder)
+
+
+def test_the_published_example() -> None:
+    assert clip_tokenizer().encode("a photo of a cat").ids == [320, 1125, 539, 320, 2368]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1girl, long hair, mario (game), \\o/",
+        "",
+        "  a\n b ",
+        "初音ミク",
+        "ÉCLAIR",
+        *sorted(KAOMOJI),
+        "it's ½ Ⅷ",
+    ],
+)
+def test_tokens_are_those_of_transformers(published: CLIPTokenizer, text: str) -> None:
+    ours = clip_tokenizer().encode(text, add_special_tokens=False).ids
+    assert ours == published(text, add_special_tokens=False)["input_ids"]
+
+
+@settings(deadline=None)  # the first builds the tokenizer
+@given(st.text(max_size=40).filter(lambda text: "<|" not in text))
+def test_counts_are_those_of_transformers(published: CLIPTokenizer, text: str) -> None:
+    assert num_tokens(text) == len(published(text, add_special_tokens=False)["input_ids"])
