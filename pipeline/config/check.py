@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config.compose import Params, Values, compose_known
-from pipeline.config.schemas import Config
+from pipeline.config.schemas import Collect, Config
+from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
 
 
@@ -52,6 +53,11 @@ def contradictions(config: Config) -> list[str]:
             f" from crop.resolution {config.crop.resolution};"
             " one batch holds both, make them equal"
         )
+    problems += [
+        f"collect.checks.{check}: {level} is not allowed: there would be no picture; `error` or `drop`"
+        for check, level in config.collect.checks.items()
+        if check in FATAL and level not in ("error", "drop")
+    ]
     return problems
 
 
@@ -74,7 +80,15 @@ def without_effect(config: Config) -> list[str]:
             f"train.save_every_epochs {config.train.save_every_epochs} is above"
             f" train.epochs {config.train.epochs}: only the last is saved"
         )
+    found += _collect_without_effect(config.collect)
     return found
+
+
+def _collect_without_effect(collect: Collect) -> list[str]:
+    sources = [collect.source, collect.class_source or []]
+    if collect.downloader != "direct" and ".txt" not in str(sources):
+        return [f"collect.downloader {collect.downloader} has no effect: no source is a .txt of URLs"]
+    return []
 
 
 def _sentence(details: ErrorDetails) -> str:
