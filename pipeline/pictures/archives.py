@@ -2,8 +2,10 @@
 links, no permissions, no path that leads out, no more bytes than such an archive can hold.
 """
 
+import errno
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,7 +22,12 @@ than MIN_LIMIT_BYTES, is a bomb.
 """
 MAX_MEMBERS = 1_000_000
 MAX_NAME_BYTES = 255
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error,
+    EOFError, OSError, ValueError, LookupError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What the readers raise on bytes that are no archive's, or on a kind of archive that they do not know."""
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 
 
 class ArchiveError(Exception):
@@ -54,13 +61,11 @@ def unpack(archive: Path, folder: Path) -> None:
                                 " a bomb; unpack it by hand if you trust it"
                             )
                         out.write(chunk)
-            except FileExistsError:
-                raise ArchiveError(f"two members are called {name!r}") from None
-            except NotADirectoryError:
-                raise ArchiveError(f"member {name!r} lies in a folder that is a file") from None
-    except (NotImplementedError, RuntimeError) as error:
-        raise ArchiveError(f"cannot be unpacked ({error})") from None
+            except (FileExistsError, NotADirectoryError):
+                raise ArchiveError(f"member {name!r} stands where another one does") from None
     except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            raise
         raise ArchiveError(f"damaged or cut short ({error})") from None
 
 

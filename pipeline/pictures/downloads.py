@@ -5,9 +5,9 @@ never fetched again; delete the entry there to have it anew.
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -34,10 +34,10 @@ class DownloadError(Exception):
 
 @dataclass(frozen=True)
 class Fetched:
-    """One URL's files (one of them by the direct downloader), or why there are none."""
+    """One URL's files, by the names that they shall have, or why there are none."""
 
     url: str
-    files: tuple[Path, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
     error: str = ""
 
 
@@ -62,36 +62,24 @@ def read_list(path: Path) -> list[str]:
 
 
 def fetch(urls: Sequence[str], config: Collect) -> Iterator[Fetched]:
-    """The files of each URL, in order, fetched or kept."""
+    """The files of each URL, in order, fetched or kept. Names hold a piece of the URL's hash, so that no two
+    URLs' `1.jpg` meet.
+    """
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         yield from progress(pool.map(partial(_fetch, config=config), urls), "download", len(urls))
 
 
 def _fetch(url: str, config: Collect) -> Fetched:
+    tag = sha256_of_bytes(url.encode())[:8]
     try:
-        files = _direct(url, config) if config.downloader == "direct" else _gallery_dl(url, config)
+        if config.downloader == "direct":
+            file = _direct(url, config)
+            return Fetched(url, {f"{_stem(url)}-{tag}{picture_suffix(file)}": file})
+        folder = _gallery_dl(url, config)
     except DownloadError as error:
         return Fetched(url, error=str(error))
-    return Fetched(url, files)
-
-
-def lay_out(fetched: Fetched, folder: Path) -> dict[str, str]:
-    """Copies the files below `folder`; their relative paths -> the URL. Names hold a piece of the URL's hash,
-    so that no two lists' `1.jpg` meet.
-    """
-    tag = sha256_of_bytes(fetched.url.encode())[:8]
-    laid = {}
-    for file in fetched.files:
-        name = file.name
-        if len(fetched.files) == 1 and not file.suffix:
-            name = f"{_stem(fetched.url)}-{tag}{picture_suffix(file)}"
-            target = folder / name
-        else:
-            target = folder / tag / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
-        laid[target.relative_to(folder).as_posix()] = fetched.url
-    return laid
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return Fetched(url, {f"{tag}/{file.relative_to(folder).as_posix()}": file for file in files})
 
 
 def _stem(url: str) -> str:
@@ -109,14 +97,14 @@ def picture_suffix(path: Path) -> str | None:
         return None
 
 
-def _direct(url: str, config: Collect) -> tuple[Path, ...]:
+def _direct(url: str, config: Collect) -> Path:
     """One GET: retried after a pause where the server is busy, cut off at the limits of time and bytes."""
     import requests
     from urllib3.util import Retry
 
     kept = Items("downloads").path(key(url=url))
     if kept.exists():
-        return (kept,)
+        return kept
     retry = Retry(config.download_retries, backoff_factor=0.5, status_forcelist=TRY_AGAIN)
     try:
         with requests.Session() as session:
@@ -131,7 +119,7 @@ def _direct(url: str, config: Collect) -> tuple[Path, ...]:
                         raise DownloadError(f"the answer is no picture ({kind})")
     except requests.RequestException as error:
         raise DownloadError(f"could not be fetched ({_plain(error)})") from None
-    return (kept,)
+    return kept
 
 
 def _save(chunks: Iterator[bytes], part: Path, limit_mib: int) -> None:
@@ -149,9 +137,9 @@ def _plain(error: Exception) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", str(error))
 
 
-def _gallery_dl(url: str, config: Collect) -> tuple[Path, ...]:
-    """gallery-dl as a program of its own, with the user's own settings and logins; its metadata files come
-    along as captions.
+def _gallery_dl(url: str, config: Collect) -> Path:
+    """A folder of what the URL leads to, by gallery-dl as a program of its own, with the user's own settings
+    and logins; its metadata files come along as captions.
     """
     folder = Items("gallery-dl").path(key(url=url))
     if not folder.exists():
@@ -170,4 +158,4 @@ def _gallery_dl(url: str, config: Collect) -> tuple[Path, ...]:
             if ended.returncode or not any(part.iterdir()):
                 last = (ended.stderr.strip().splitlines() or ["no files"])[-1]
                 raise DownloadError(f"gallery-dl ended with code {ended.returncode}: {last}")
-    return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+    return folder

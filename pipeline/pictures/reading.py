@@ -40,6 +40,11 @@ TURNS = {
 }
 """EXIF orientation -> what makes the picture upright."""
 ORIENTATION = 0x0112
+DAMAGED = (
+    OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError,
+    MemoryError, struct.error,
+)  # fmt: skip
+"""What Pillow's readers raise on damaged bytes, found by flipping bytes of every format."""
 _headers = Lock()
 """Pillow warns about odd headers through the `warnings` module, which threads may not silence at once."""
 
@@ -113,21 +118,20 @@ def _told(path: Path) -> Iterator[None]:
         raise PictureError(f"more than {MAX_PIXELS} pixels", "too_many_pixels") from None
     except PermissionError as error:
         raise PictureError(f"cannot be opened ({error.strerror})") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
+    except DAMAGED as error:
         raise PictureError(f"damaged or cut short ({error})", "truncated") from None
 
 
-def _opened(path: Path) -> Image.Image:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     """The picture with its header read and accepted."""
-    with _headers, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        picture = Image.open(path, formats=FORMATS)
-        try:
+    # Pillow leaves files that it opened itself open where a reader stumbles.
+    with path.open("rb") as file:
+        with _headers, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = Image.open(file, formats=FORMATS)
             _refuse(picture)
-        except PictureError:
-            picture.close()
-            raise
-    return picture
+        yield picture
 
 
 def _refuse(picture: Image.Image) -> None:
@@ -147,7 +151,7 @@ def _orientation(picture: Image.Image) -> int:
         warnings.simplefilter("ignore")
         try:
             return int(picture.getexif().get(ORIENTATION, 1))
-        except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        except DAMAGED:
             return 1
 
 

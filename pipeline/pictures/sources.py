@@ -97,15 +97,16 @@ def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole
     except UserError as error:
         whole.problems.extend(error.problems)
         return None
-    origins: dict[str, str] = {}
+    origins = {}
     target.mkdir(parents=True)
     for fetched in downloads.fetch(urls, config):
         if fetched.error:
             whole.faults.append(Fault("download", fetched.url, fetched.error))
-        origins |= downloads.lay_out(fetched, target)
-    return Place(
-        target, path.as_posix(), (path.stem,), is_class, {name: {"url": url} for name, url in origins.items()}
-    )
+        for name, file in fetched.files.items():
+            (target / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, target / name)
+            origins[name] = {"url": fetched.url}
+    return Place(target, path.as_posix(), (path.stem,), is_class, origins)
 
 
 def _table(

@@ -52,6 +52,8 @@ def test_counts_must_be_positive_whole_numbers(key: str, value: object) -> None:
             {"class_images__count": 10, "class_images__prompt": "dog", "class_images__resolution": 256},
             "class_images.resolution 256 differs from crop.resolution 512",
         ),
+        ({"collect__checks__truncated": "warn"}, "collect.checks.truncated: warn is not allowed"),
+        ({"collect__checks__unreadable": False}, "collect.checks.unreadable: off is not allowed"),
     ],
 )
 def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], reason: str) -> None:
@@ -67,6 +69,7 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
         ({"train__shuffle_tags": False}, "train.keep_tokens has no effect"),
         ({"network__alpha": 64}, "network.alpha 64 is above network.dim 32"),
         ({"train__save_every_epochs": 50}, "only the last is saved"),
+        ({"collect__downloader": "gallery-dl"}, "collect.downloader gallery-dl has no effect"),
     ],
 )
 def test_settings_without_effect_are_named(values: dict[str, Any], sentence: str) -> None:

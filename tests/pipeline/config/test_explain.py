@@ -31,6 +31,12 @@ def test_an_option_that_builds_on_another_is_followed() -> None:
     assert explained["crop.face_weight"].origin == "conf/crop/focal.yaml"
 
 
+def test_the_keys_of_a_mapping_are_explained() -> None:
+    (found,) = explain("collect.checks.blur", ["collect.checks.blur=error"])
+    assert (found.value, found.default) == ("error", "'warn' in conf/collect/pictures.yaml")
+    assert found.comment.startswith("Sharp nowhere")
+
+
 def test_an_unknown_key_gets_the_nearest() -> None:
     with pytest.raises(UserError, match=r"did you mean .*network\.dim"):
         explain("network.dimm")

@@ -66,6 +66,15 @@ def test_hidden_files_and_notes_are_left_alone_and_all_else_is_told(tmp_path: Pa
     assert told == [("unknown_file", name) for name in ("e.heic", "film.mp4", "info.json", "set.zip")]
 
 
+def test_links_into_dvcs_cache_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / ".dvc/cache/files/md5/ab/cdef", tmp_path / "pictures" / "b.png")
+    (tmp_path / "pictures/a.png").symlink_to(tmp_path / ".dvc/cache/files/md5/ab/cdef")
+    findings = read(tmp_path / "pictures")
+    assert findings.problems == []
+    assert [item.path.name for item in findings.pictures] == ["a.png", "b.png"]
+
+
 def test_a_caption_without_a_picture_is_a_problem(tmp_path: Path) -> None:
     touch(tmp_path / "a.png", tmp_path / "b.txt", tmp_path / "c.caption")
     problems = read(tmp_path).problems

@@ -1,5 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -167,6 +169,30 @@ def test_a_flipped_bit_in_a_png_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(PictureError, match="damaged"):
         reading.verify(tmp_path / "a.png")
+
+
+KINDS = {
+    "PNG": "RGB", "JPEG": "RGB", "WEBP": "RGBA", "BMP": "P", "GIF": "P", "TIFF": "CMYK", "AVIF": "RGB",
+    "MPO": "RGB",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flipped_bytes_give_a_picture_or_a_reason(tmp_path: Path, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {} if kind in ("BMP", "GIF") else {"exif": exif}
+    astronaut().crop((200, 0, 240, 40)).convert(KINDS[kind]).save(tmp_path / "whole", kind, **options)
+    whole, generator = (tmp_path / "whole").read_bytes(), Random(kind)
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(generator.choice((1, 3, 10))):
+            data[generator.randrange(min(len(data), generator.choice((64, 600, len(data)))))] = (
+                generator.randrange(256)
+            )
+        (tmp_path / "a").write_bytes(data)
+        with suppress(PictureError):
+            assert reading.read(tmp_path / "a", 16).picture.mode == "RGB"
 
 
 def test_threads_may_read_at_once(tmp_path: Path) -> None:
