@@ -59,7 +59,7 @@ def judged(findings: Findings, config: Collect) -> gate.Outcome:
     problems = [*findings.problems, *wrong_lines, *unknown, *outcome.errors]
     if outcome.errors:
         problems.append(
-            f"to accept a fault, waive it in {waivers.PATH} (`id: {{check: reason}}`; the check stands in"
+            f"to accept a fault, waive it in {waivers.PATH} (`id: {{check: reason}}`; id and check stand in"
             " brackets); to leave such pictures out, set collect.checks.<check>: drop"
         )
     if not (problems or outcome.passed):

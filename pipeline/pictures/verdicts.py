@@ -21,7 +21,8 @@ class Fault:
     id: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.sentence} [{self.check}]"
+        waivable = self.id is not None and self.check not in FATAL
+        return f"{self.where}: {self.sentence} [{f'{self.id}: ' if waivable else ''}{self.check}]"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_every_unfit_picture_is_named_with_its_reason_and_nothing_is_written(pro
     assert "cut.png: damaged or cut short" in text
     assert "zero.jpg: not a picture" in text
     assert "small.png: 32x32 px" in text
-    assert "twin.png: the same file as photos/2_zib/1.png; delete one of them [duplicate]" in text
+    assert "twin.png: the same file as photos/2_zib/1.png; delete one of them [zib/twin: duplicate]" in text
     assert "zib/smal is no picture; did you mean zib/small" in text
     assert "'blurr' is no check; did you mean blur?" in text
     assert "waive it in data/waivers.yaml" in error.value.problems[-1]

@@ -31,7 +31,7 @@ def test_all_errors_of_one_picture_and_of_all_are_told() -> None:
     dead = Fault("download", "http://x/a", "gone")
     errors = judge(pictures, [bad, cut], [dead], settings(), {}).errors
     assert [error.rpartition("[")[2] for error in errors] == [
-        "download]", "extreme_aspect]", "too_small]", "truncated]",
+        "download]", "zib/1: extreme_aspect]", "zib/1: too_small]", "truncated]",
     ]  # fmt: skip
 
 

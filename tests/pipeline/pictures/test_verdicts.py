@@ -32,5 +32,6 @@ def test_the_gravest_counts(levels: tuple[str, ...], verdict: Verdict) -> None:
     assert gravest([ruling for level in levels for ruling in rule([BLUR], {"blur": level}, {})]) == verdict
 
 
-def test_a_fault_names_the_file_and_the_check() -> None:
-    assert str(BLUR) == "in/a.png: soft [blur]"
+def test_a_fault_names_the_file_and_how_to_waive_it() -> None:
+    assert str(BLUR) == "in/a.png: soft [zib/a: blur]"
+    assert str(CUT) == "in/b.png: cut [truncated]"
