@@ -115,8 +115,7 @@ def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found.path, target)
         write_records(folder, records)
-        faults = [ruling.fault for ruling in outcome.dropped]
-        write_jsonl(folder / "left_out.jsonl", [vars(fault) for fault in faults])
+        write_jsonl(folder / "left_out.jsonl", outcome.left_out)
     counts = summary(outcome, aim)
     write_json(out / "metrics/collect.json", counts)
     sizes = [(record.id, record.width_px, record.height_px) for record in records]

@@ -5,14 +5,16 @@ of those that pass.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pipeline.config.schemas import Collect
 from pipeline.pictures.folders import Found
-from pipeline.pictures.hygiene import duplicates, near_duplicates, picture_faults
+from pipeline.pictures.hygiene import duplicates, near_duplicates, picture_faults, same_stem
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.records import Record
 from pipeline.pictures.verdicts import Fault, Ruling, gravest, rule
 
+Content = TypeVar("Content")
 Waived = Mapping[tuple[str | None, str], str]
 SHOWN = 5
 """So many pictures are named in a warning; all stand in the records."""
@@ -36,6 +38,21 @@ class Outcome:
     def dropped(self) -> list[Ruling]:
         return [ruling for ruling in self.rulings if ruling.verdict == "dropped"]
 
+    @property
+    def left_out(self) -> list[dict[str, str | None]]:
+        """Rows of what is dropped, and why: `name` is a file's name or a URL, `id` null for what never became
+        a picture.
+        """
+        return [
+            {
+                "id": ruling.fault.id,
+                "name": ruling.fault.name,
+                "check": ruling.fault.check,
+                "sentence": ruling.fault.sentence,
+            }
+            for ruling in self.dropped
+        ]
+
 
 def judge(
     found: Sequence[Found],
@@ -44,32 +61,36 @@ def judge(
     config: Collect,
     waived: Waived,
 ) -> Outcome:
-    """Rules on each picture alone, then on what is left as a set: what is dropped is no first of
-    duplicates.
+    """Rules on each picture alone, then on names, copies and likenesses among what is left: a picture that
+    is dropped takes no other with it.
     """
     faults = list(source_faults)
     for item, content in zip(found, measured, strict=True):
         faults += [content] if isinstance(content, Fault) else picture_faults(item, content, config)
     rulings = rule(faults, config.checks, waived)
-    whole = [
-        (item, content)
-        for item, content in zip(found, measured, strict=True)
-        if not isinstance(content, Fault)
-    ]
-    gone = {ruling.fault.where for ruling in rulings if ruling.verdict == "dropped"}
-    left = [(item, content) for item, content in whole if item.where not in gone]
-    near, first = near_duplicates(left, config.near_duplicate_bits)
-    rulings += rule([*duplicates(left), *near], config.checks, waived)
+    left = _left(list(zip(found, measured, strict=True)), rulings)
+    rulings += rule(same_stem([item for item, _ in left]), config.checks, waived)
+    whole = [(item, content) for item, content in _left(left, rulings) if not isinstance(content, Fault)]
+    rulings += rule(duplicates(whole), config.checks, waived)
+    whole = _left(whole, rulings)
+    near, first = near_duplicates(whole, config.near_duplicate_bits)
+    rulings += rule(near, config.checks, waived)
     rulings.sort(key=lambda ruling: (ruling.fault.where, ruling.fault.check))
     of_picture: dict[str, list[Ruling]] = {}
     for ruling in rulings:
         of_picture.setdefault(ruling.fault.where, []).append(ruling)
     passed = [
-        (item, _record(item, content, left[first[index]][0].id, of_picture.get(item.where, [])))
-        for index, (item, content) in enumerate(left)
+        (item, _record(item, content, whole[first[index]][0].id, of_picture.get(item.where, [])))
+        for index, (item, content) in enumerate(whole)
         if gravest(of_picture.get(item.where, [])) not in ("dropped", "error")
     ]
     return Outcome(passed, rulings)
+
+
+def _left(pictures: list[tuple[Found, Content]], rulings: Sequence[Ruling]) -> list[tuple[Found, Content]]:
+    """The pictures that are not dropped."""
+    gone = {ruling.fault.where for ruling in rulings if ruling.verdict == "dropped"}
+    return [(item, content) for item, content in pictures if item.where not in gone]
 
 
 def _record(found: Found, measures: Measures, group: str, rulings: Sequence[Ruling]) -> Record:

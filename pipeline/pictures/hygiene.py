@@ -97,15 +97,24 @@ def _caption(caption: str | None) -> Iterator[tuple[str, str]]:
         yield "caption_empty", "its caption is empty; write one, or delete the file"
 
 
+def same_stem(pictures: Sequence[Found]) -> Iterator[Fault]:
+    """Pictures whose ids a person, or a system that folds case, takes for one: all but the first."""
+    first: dict[str, Found] = {}
+    for found in pictures:
+        other = first.setdefault(found.id.casefold(), found)
+        if other is not found:
+            sentence = f"shares its name with {other.file}, so one caption would serve both; rename one"
+            yield Fault("same_stem", found.where, sentence, found.id)
+
+
 def duplicates(pictures: Sequence[tuple[Found, Measures]]) -> Iterator[Fault]:
     """Later copies of the same bytes."""
     first: dict[str, Found] = {}
     for found, measures in pictures:
         other = first.setdefault(measures.sha256, found)
         if other is not found:
-            yield Fault(
-                "duplicate", found.where, f"the same file as {other.where}; delete one of them", found.id
-            )
+            sentence = f"the same file as {other.file}; delete one of them"
+            yield Fault("duplicate", found.where, sentence, found.id)
 
 
 def near_duplicates(
@@ -121,6 +130,6 @@ def near_duplicates(
         if any(pictures[other][1].sha256 == measures.sha256 for other, _ in others):
             continue
         other, bits = min(others, key=lambda pair: (pair[1], pair[0]))
-        sentence = f"looks like {pictures[other][0].where} ({bits} of 64 bits differ); keep the better one"
+        sentence = f"looks like {pictures[other][0].file} ({bits} of 64 bits differ); keep the better one"
         faults.append(Fault("near_duplicate", found.where, sentence, found.id))
     return faults, similarity.groups(len(pictures), near)

@@ -12,7 +12,7 @@ from pipeline.files.hashing import sha256_of_file
 from pipeline.items import Items, key
 from pipeline.pictures import defects
 from pipeline.pictures.focal import find_faces
-from pipeline.pictures.reading import Reading, read, verify
+from pipeline.pictures.reading import PictureError, Reading, read, verify
 from pipeline.pictures.similarity import perceptual_hash
 
 VERSION = 1
@@ -38,7 +38,10 @@ class Measures:
 
 def measure(path: Path, with_faces: bool, items: Items) -> Measures:
     """Measures of a file, from the store if they were taken before. Raises PictureError."""
-    digest = sha256_of_file(path)
+    try:
+        digest = sha256_of_file(path)
+    except OSError as error:
+        raise PictureError(f"cannot be opened ({error.strerror})") from None
     stem = key(version=VERSION, picture=digest, faces=with_faces)
     kept = items.get(f"{stem}.json")
     if kept is not None:

@@ -45,7 +45,6 @@ def find(config: Collect, work: Path) -> Findings:
             _join(whole, found)
     whole.problems.extend(_mixed_concepts(whole.pictures))
     whole.pictures.sort(key=lambda item: (item.id, item.where))
-    whole.faults.extend(_clashes(whole.pictures))
     return whole
 
 
@@ -151,18 +150,6 @@ def _join(whole: Findings, part: Findings) -> None:
     whole.pictures.extend(part.pictures)
     whole.faults.extend(part.faults)
     whole.problems.extend(part.problems)
-
-
-def _clashes(pictures: list[Found]) -> Iterator[Fault]:
-    """Pictures whose ids a person, or a system that folds case, takes for one: all but the first are at
-    fault.
-    """
-    first: dict[str, Found] = {}
-    for item in pictures:
-        other = first.setdefault(item.id.casefold(), item)
-        if other is not item:
-            sentence = f"shares its name with {other.where}, so one caption would serve both; rename one"
-            yield Fault("same_stem", item.where, sentence, item.id)
 
 
 def _mixed_concepts(pictures: list[Found]) -> Iterator[str]:

@@ -20,6 +20,11 @@ class Fault:
     sentence: str
     id: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The URL, or the file's name without the place where it lies."""
+        return self.where if "://" in self.where else self.where.rpartition("/")[2]
+
     def __str__(self) -> str:
         waivable = self.id is not None and self.check not in FATAL
         return f"{self.where}: {self.sentence} [{f'{self.id}: ' if waivable else ''}{self.check}]"

@@ -76,5 +76,13 @@ def test_settings_without_effect_are_named(values: dict[str, Any], sentence: str
     assert sentence in " ".join(without_effect(check(composed(**values))))
 
 
+def test_a_bare_off_is_a_word() -> None:
+    assert check(composed(collect__checks__blur=False)).collect.checks["blur"] == "off"
+    with pytest.raises(
+        UserError, match=r"collect\.checks\.blur: True is not allowed; input should be 'error'"
+    ):
+        check(composed(collect__checks__blur=True))
+
+
 def test_the_defaults_are_silent() -> None:
     assert without_effect(check(composed())) == []

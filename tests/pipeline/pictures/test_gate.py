@@ -17,6 +17,21 @@ def test_what_is_dropped_is_no_first_of_duplicates() -> None:
     assert [ruling.fault.check for ruling in outcome.dropped] == ["blur"]
 
 
+def test_each_drop_leaves_the_others_their_chance() -> None:
+    # a.jpg is cut short, so a.png has its name alone; b.png loses its own, so its copy c.png stays.
+    pictures = [found("a.jpg"), found("a.png"), found("b.jpg"), found("b.png"), found("c.png")]
+    measured = [
+        Fault("truncated", "in/a.jpg", "cut short", "zib/a"),
+        GOOD,
+        replace(GOOD, format="JPEG", sha256="1" * 64, perceptual_hash=(1 << 20) - 1),
+        replace(GOOD, sha256="2" * 64, perceptual_hash=(1 << 40) - 1),
+        replace(GOOD, sha256="2" * 64, perceptual_hash=(1 << 40) - 1),
+    ]
+    drops = dict.fromkeys(("truncated", "same_stem", "duplicate", "near_duplicate"), "drop")
+    outcome = judge(pictures, measured, [], settings(checks=drops), {})
+    assert [record.file for _, record in outcome.passed] == ["zib/a.png", "zib/b.jpg", "zib/c.png"]
+
+
 def test_one_of_near_duplicates_stays() -> None:
     pictures = [found(f"{number}.png") for number in range(3)]
     measured = [replace(GOOD, sha256=str(number) * 64) for number in range(3)]
