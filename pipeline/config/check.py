@@ -85,8 +85,9 @@ def without_effect(config: Config) -> list[str]:
 
 
 def _collect_without_effect(collect: Collect) -> list[str]:
-    sources = [collect.source, collect.class_source or []]
-    if collect.downloader != "direct" and ".txt" not in str(sources):
+    values = (collect.source, collect.class_source or [])
+    sources = [path for value in values for path in ([value] if isinstance(value, str) else value)]
+    if collect.downloader != "direct" and not any(path.lower().endswith(".txt") for path in sources):
         return [f"collect.downloader {collect.downloader} has no effect: no source is a .txt of URLs"]
     return []
 

@@ -13,13 +13,24 @@ WORK_SIDE_PX = 512
 matter of scale.
 """
 TILES = 3
-BORDER_STEP = 16
-BORDER_NOISE = 2.0
+
+BORDER_STEP, BORDER_NOISE = 16, 2.0
+"""Grey levels by which a pixel departs from a band's colour; standard deviation that a line of a band may
+have.
+"""
 MIN_BORDER_SHARE = 0.01
+EDGE_PX = 9
+"""JPEG smears an edge over its 8x8 blocks."""
+
 STRIP_SHARE, MIN_STRIP_PX = 0.12, 16
+"""Text is looked for in this share of the height, at the top and at the bottom."""
 STROKE_PX, STROKE_CONTRAST = 9, 40
 MIN_LETTER_PX, MIN_LETTERS, MIN_TEXT_ASPECT = 6, 6, 3.0
 MIN_STROKES, MAX_STROKES_AROUND = 0.15, 0.05
+"""Share of a text line's box that strokes fill, and of what lies around it. Chosen on the photographs of
+scikit-image, scikit-learn and matplotlib and on drawings: of 55, the star field, the stained tissue and the
+astronaut are taken for text wrongly, and a white stamp in the corner is found on 34.
+"""
 
 
 def work_copy(picture: Image.Image) -> Gray:
@@ -51,8 +62,8 @@ def border_share(gray: Gray) -> float:
     """Share of the picture that straight bands of one colour along its sides take: letterboxes, frames, bars
     of a screenshot.
 
-    A band ends where more than half of the next line departs from its colour, as at the edge of a pasted
-    picture. A plain background, which ends at the figure's outline, is none.
+    A band ends where more than half of one of the next lines departs from its colour, as at the edge of a
+    pasted picture. A plain background, which ends at the figure's outline, is none.
     """
     height, width = gray.shape
     top, bottom = _band(gray), _band(gray[::-1])
@@ -67,7 +78,7 @@ def _band(lines: NDArray[np.uint8]) -> int:
     departs = np.abs(lines.astype(np.int16) - int(colour)) > BORDER_STEP
     plain = (departs.mean(axis=1) < 0.01) & (lines.std(axis=1) <= BORDER_NOISE)
     end = int(np.argmin(plain)) if not plain.all() else len(lines)
-    ends_straight = end < len(lines) and any(departs[end : end + 3].mean(axis=1) > 0.5)
+    ends_straight = end < len(lines) and any(departs[end : end + EDGE_PX].mean(axis=1) > 0.5)
     return end if ends_straight and end >= max(2, MIN_BORDER_SHARE * len(lines)) else 0
 
 

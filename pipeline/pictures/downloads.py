@@ -85,7 +85,7 @@ def _fetch(url: str, config: Collect) -> Fetched:
 def _stem(url: str) -> str:
     """The last part of the URL's path, fit for a file name."""
     stem = unquote(urlsplit(url).path).rpartition("/")[2].rpartition(".")[0]
-    return re.sub(r"[^\w-]+", "-", stem).strip("-")[:60] or "picture"
+    return re.sub(r"[^\w-]+", "-", stem).strip("-")[:40] or "picture"
 
 
 def picture_suffix(path: Path) -> str | None:

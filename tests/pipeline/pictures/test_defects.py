@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -53,6 +55,14 @@ def test_letterboxes_and_bars_take_their_share(box: tuple[int, int, int, int], s
     picture = Image.new("RGB", (400, 300), "black")
     picture.paste(Image.fromarray(data.astronaut()).resize((box[2] - box[0], box[3] - box[1])), box[:2])
     assert defects.border_share(np.asarray(picture.convert("L"))) == pytest.approx(share)
+
+
+def test_a_letterbox_is_found_through_jpegs_blur(photo: Image.Image, tmp_path: Path) -> None:
+    boxed = Image.new("RGB", (480, 400))
+    boxed.paste(photo.resize((480, 300)), (0, 50))
+    boxed.save(tmp_path / "a.jpg", quality=60)
+    # At most one block of 8 lines is lost at each of the two edges.
+    assert 0.25 - 16 / 400 <= defects.border_share(grey(Image.open(tmp_path / "a.jpg"))) <= 0.25
 
 
 def test_photographs_and_plain_backgrounds_have_no_border(photo: Image.Image) -> None:
