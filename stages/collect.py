@@ -1,9 +1,10 @@
 """Pictures and captions from where they lie -> data/collected/: files as they came, a record each, a verdict
 on all.
 
-In: the folders of collect.source. Out: data/collected/{pictures/,records.jsonl}, metrics/collect.json. Reads
-the group `collect`. Deterministic: sorted by id, bytes copied. A picture that is unfit stops the stage, with
-the full list.
+In: the sources that collect.source and collect.class_source name, data/waivers.yaml. Out: data/collected/
+{pictures/,records.jsonl,left_out.jsonl}, metrics/collect.json, plots/collect/. Reads the group `collect`.
+Deterministic: sorted by id, bytes copied. A picture that is unfit stops the stage, with the full list. Kept
+by picture: one new picture costs one measurement.
 """
 
 import os
@@ -14,86 +15,141 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipeline.command import run, start
+from pipeline.config.load import DVC_YAML
 from pipeline.config.schemas import Collect
-from pipeline.errors import UserError
-from pipeline.files.atomic import new_folder, write_json
-from pipeline.files.hashing import sha256_of_file
-from pipeline.pictures.hygiene import duplicate_faults, picture_faults
-from pipeline.pictures.reading import PictureError, read_picture
+from pipeline.config.schemas.collect import CHECKS
+from pipeline.errors import UserError, warn
+from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
+from pipeline.items import Items
+from pipeline.pictures import advice, gate, waivers
+from pipeline.pictures.folders import Findings, Found
+from pipeline.pictures.measures import Measures, measure
+from pipeline.pictures.reading import PictureError
 from pipeline.pictures.records import PICTURES, Record, write_records
-from pipeline.pictures.sources import Found, find
+from pipeline.pictures.sources import find, paths, work_folder
+from pipeline.pictures.verdicts import Fault
 from pipeline.progress import progress
 
 
-def inspect(found: Found, config: Collect) -> Record | list[str]:
-    """The picture's record, or what is wrong with it."""
-    try:
-        picture = read_picture(found.path)
-    except PictureError as error:
-        return [f"{found.path}: {error}; replace or delete it"]
-    if faults := picture_faults(*picture.size, config):
-        return [f"{found.path}: {fault}" for fault in faults]
-    return Record(
-        id=found.id,
-        file=f"{found.concept}/{found.path.name}",
-        sha256=sha256_of_file(found.path),
-        width_px=picture.width,
-        height_px=picture.height,
-        concept=found.concept,
-        repeats=found.repeats,
-        is_class=False,
-        caption=_caption(found.caption),
-        verdict="ok",
-        notes=[],
-        group=found.id,
-        origin={"path": found.path.as_posix()},
-    )
+def measured(pictures: Sequence[Found], config: Collect) -> list[Measures | Fault]:
+    """The measures of each picture, or why it cannot be read."""
+    items = Items("collect")
+    with_faces = any(config.checks[check] != "off" for check in ("no_face", "several_faces"))
 
+    def one(found: Found) -> Measures | Fault:
+        try:
+            return measure(found.path, with_faces, items)
+        except PictureError as error:
+            return Fault(error.check, found.where, f"{error}; replace or delete it", found.id)
 
-def _caption(path: Path | None) -> str | None:
-    return None if path is None else " ".join(path.read_text(encoding="utf-8-sig").split())
-
-
-def judged(pictures: list[Found], config: Collect, problems: Sequence[str]) -> list[Record]:
-    """Records of all pictures; any fault is a user error that lists them all, `problems` of the sources
-    first.
-    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(
-            progress(pool.map(lambda found: inspect(found, config), pictures), "collect", len(pictures))
+        return list(progress(pool.map(one, pictures), "collect", len(pictures)))
+
+
+def judged(findings: Findings, config: Collect) -> gate.Outcome:
+    """All pictures, ruled on; whatever must stop the stage is one user error that lists it all."""
+    listed, wrong_lines = waivers.read_waivers(waivers.PATH, CHECKS)
+    waived, unknown = waivers.by_picture(listed, [found.id for found in findings.pictures])
+    outcome = gate.judge(
+        findings.pictures, measured(findings.pictures, config), findings.faults, config, waived
+    )
+    problems = [*findings.problems, *wrong_lines, *unknown, *outcome.errors]
+    if outcome.errors:
+        problems.append(
+            f"to accept a fault, waive it in {waivers.PATH} (`id: {{check: reason}}`; id and check stand in"
+            " brackets); to leave such pictures out, set collect.checks.<check>: drop"
         )
-    records = [result for result in results if isinstance(result, Record)]
-    faults = [fault for result in results if isinstance(result, list) for fault in result]
-    faults += duplicate_faults({record.id: record.sha256 for record in records})
-    if problems or faults:
-        raise UserError(*problems, *faults)
-    return records
+    if not (problems or outcome.passed):
+        problems.append("no picture is left: all were dropped; see the levels in collect.checks")
+    if problems:
+        raise UserError(*problems)
+    faults = {(ruling.fault.id, ruling.fault.check) for ruling in outcome.rulings}
+    for sentence in [*gate.warnings_of(outcome.rulings), *waivers.unneeded(listed, faults)]:
+        warn(sentence)
+    return outcome
 
 
-def summary(records: list[Record]) -> dict[str, Any]:
+def concepts_of(records: Sequence[Record]) -> list[advice.Concept]:
+    pictures = Counter(record.concept for record in records)
+    exposures: Counter[str] = Counter()
+    for record in records:
+        exposures[record.concept] += record.repeats
+    return [advice.Concept(name, pictures[name], exposures[name]) for name in sorted(pictures)]
+
+
+def advised(records: Sequence[Record], aim: str | None) -> list[str]:
+    """How the set differs from what practitioners advise."""
+    subject = concepts_of([record for record in records if not record.is_class])
+    shown = [sum(record.repeats for record in records if record.is_class is flag) for flag in (False, True)]
+    return [
+        *advice.counts_advice(subject, aim),
+        *advice.repeats_advice(subject, aim),
+        *advice.class_advice(*shown),
+    ]
+
+
+def summary(outcome: gate.Outcome, aim: str | None) -> dict[str, Any]:
     """Counts for metrics/collect.json."""
+    records = [record for _, record in outcome.passed]
+    subject = [record for record in records if not record.is_class]
     return {
-        "pictures": len(records),
+        "pictures": len(subject),
+        "class_pictures": len(records) - len(subject),
         "captions": sum(record.caption is not None for record in records),
         "concepts": dict(Counter(record.concept for record in records)),
-        "exposures": sum(record.repeats for record in records),
+        "exposures": sum(record.repeats for record in subject),
+        "proposed_repeats": advice.proposed_repeats(concepts_of(subject), aim),
+        "groups": len({record.group for record in records}),
+        **gate.counts(outcome),
     }
 
 
-def main(arguments: Sequence[str] = ()) -> None:
-    job = start("collect", arguments)
-    config = job.config.collect
-    sources = [config.source] if isinstance(config.source, str) else config.source
-    pictures, problems = find(sources, config.repeats)
-    records = judged(pictures, config, problems)
-    with new_folder(job.out / "data/collected") as folder:
-        for found, record in zip(pictures, records, strict=True):
+def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
+    records = [record for _, record in outcome.passed]
+    with new_folder(out / "data/collected") as folder:
+        for found, record in outcome.passed:
             target = folder / PICTURES / record.file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found.path, target)
         write_records(folder, records)
-    write_json(job.out / "metrics/collect.json", summary(records))
+        write_jsonl(folder / "left_out.jsonl", outcome.left_out)
+    counts = summary(outcome, aim)
+    write_json(out / "metrics/collect.json", counts)
+    sizes = [(record.id, record.width_px, record.height_px) for record in records]
+    write_csv(out / "plots/collect/sizes.csv", ("id", "width_px", "height_px"), sizes)
+    verdicts = sorted({**counts["verdicts"], **counts["checks"]}.items())
+    write_csv(out / "plots/collect/verdicts.csv", ("verdict", "pictures"), verdicts)
+
+
+def collect(config: Collect, out: Path) -> None:
+    """The stage below `out`."""
+    with work_folder(out / "data/.sources.part") as work:
+        outcome = judged(find(config, work), config)
+        for sentence in advised([record for _, record in outcome.passed], config.aim):
+            warn(sentence)
+        write(out, outcome, config.aim)
+
+
+def untracked(config: Collect) -> list[str]:
+    """Sources that the graph does not watch: DVC would not notice a change in them."""
+    deps = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]["collect"]["deps"]
+    return [
+        f"{source} is not among the deps of collect in {DVC_YAML}: `dvc repro` will not notice"
+        " changes in it; move it below pictures/, or add it there"
+        for source in [*paths(config.source), *paths(config.class_source)]
+        if not any(Path(source).is_relative_to(dep) for dep in deps)
+    ]
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    job = start("collect", arguments)
+    if not job.options.out:
+        for sentence in untracked(job.config.collect):
+            warn(sentence)
+    collect(job.config.collect, job.out)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ class Cropper:
 
     def _made(self, record: Record, stem: str) -> tuple[list[dict[str, Any]], bytes]:
         """Crops the picture and puts everything into the store, the facts last."""
-        picture = read_picture(SOURCE / PICTURES / record.file)
+        red, green, blue = self.config.background
+        picture = read_picture(SOURCE / PICTURES / record.file, background=(red, green, blue))
         facts = []
         for cut in cuts(picture, self.config, self.edits.get(record.id, CropEdit())):
             png = png_bytes(cut_out(picture, cut))

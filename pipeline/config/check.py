@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config.compose import Params, Values, compose_known
-from pipeline.config.schemas import Config, Tag
+from pipeline.config.schemas import Collect, Config, Tag
+from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
 
 
@@ -58,6 +59,11 @@ def contradictions(config: Config) -> list[str]:
             f"crop.resolution {crop.resolution} lies outside crop.bucket_min_px {crop.bucket_min_px} and"
             f" crop.bucket_max_px {crop.bucket_max_px}; half and twice the resolution are usual"
         )
+    problems += [
+        f"collect.checks.{check}: {level} is not allowed: there would be no picture; `error` or `drop`"
+        for check, level in config.collect.checks.items()
+        if check in FATAL and level not in ("error", "drop")
+    ]
     return problems + _tag_contradictions(config.tag)
 
 
@@ -111,7 +117,16 @@ def doubtful(config: Config) -> list[str]:
             f"train.save_every_epochs {config.train.save_every_epochs} is above"
             f" train.epochs {config.train.epochs}: only the last is saved"
         )
+    found += _collect_without_effect(config.collect)
     return found
+
+
+def _collect_without_effect(collect: Collect) -> list[str]:
+    values = (collect.source, collect.class_source or [])
+    sources = [path for value in values for path in ([value] if isinstance(value, str) else value)]
+    if collect.downloader != "direct" and not any(path.lower().endswith(".txt") for path in sources):
+        return [f"collect.downloader {collect.downloader} has no effect: no source is a .txt of URLs"]
+    return []
 
 
 def _sentence(details: ErrorDetails) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from omegaconf import OmegaConf
 from yaml import YAMLError
@@ -84,8 +84,13 @@ def mappings() -> frozenset[str]:
         f"{group}.{key}"
         for group, field in Config.model_fields.items()
         for key, inner in getattr(field.annotation, "model_fields", {}).items()
-        if any(get_origin(option) is dict for option in (inner.annotation, *get_args(inner.annotation)))
+        if any(map(_has_free_names, (inner.annotation, *get_args(inner.annotation))))
     )
+
+
+def _has_free_names(annotation: Any) -> bool:
+    """A dict whose keys are not a fixed list of words."""
+    return get_origin(annotation) is dict and get_origin(get_args(annotation)[0]) is not Literal
 
 
 def flatten(values: Values, prefix: str = "") -> Values:

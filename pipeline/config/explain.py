@@ -97,15 +97,21 @@ def keys_of(path: Path) -> dict[str, Any]:
 
 
 def comments_of(path: Path) -> dict[str, str]:
-    """The comment lines directly above each key, as one text."""
+    """The comment lines directly above each key, as one text; keys of a mapping may stand two spaces below
+    its own.
+    """
     prefix = "" if path.parent == CONF else f"{path.parent.name}."
-    comments, above = {}, list[str]()
+    comments, above, parent = {}, list[str](), ""
     for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            above.append(line.removeprefix("#").strip())
+        text = line.strip()
+        if text.startswith("#"):
+            above.append(text.removeprefix("#").strip())
             continue
-        key, colon, _ = line.partition(":")
-        if colon and key.strip() and not line.startswith(" "):
-            comments[f"{prefix}{key.strip()}"] = " ".join(above)
+        key, colon, _ = text.partition(":")
+        indent = len(line) - len(line.lstrip())
+        if colon and key.strip() and indent in (0, 2):
+            parent = key.strip() if indent == 0 else parent
+            name = key.strip() if indent == 0 else f"{parent}.{key.strip()}"
+            comments[f"{prefix}{name}"] = " ".join(above)
         above = []
     return comments

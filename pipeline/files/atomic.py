@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 
@@ -48,7 +49,8 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 def new_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed to it on success, removed on any failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Two threads may write the same item of a store at once.
+    part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
     try:
         yield part
         os.replace(part, path)

@@ -1,35 +1,135 @@
-"""Checks of one picture, and of the set: what is wrong with it for training, in words. Pure: sizes and hashes
-in, sentences out.
+"""The checks: what is wrong with a picture, and with the set, for training, in words. Pure: measures and
+names in, faults out. Which of them stop the stage is decided elsewhere (verdicts.py).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Sequence
 
 from pipeline.config.schemas import Collect
+from pipeline.pictures import similarity
+from pipeline.pictures.folders import Found
+from pipeline.pictures.measures import Measures
+from pipeline.pictures.reading import SUFFIX_OF_FORMAT
+from pipeline.pictures.verdicts import Fault
+
+RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[. ]")
+"""Names that Windows gives to devices, and ends that it cuts off."""
+FORBIDDEN = frozenset('<>:"\\|?*')
+SAME_SUFFIX = {".jpeg": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".tiff": ".tif"}
 
 
-def picture_faults(width_px: int, height_px: int, config: Collect) -> list[str]:
-    """Why a readable picture is unfit: too small, too long."""
-    faults = []
-    short, long = sorted((width_px, height_px))
+def picture_faults(found: Found, measures: Measures, config: Collect) -> list[Fault]:
+    """Every check of one picture, in a fixed order."""
+    told = [
+        *_shape(measures, config),
+        *_pixels(measures, config),
+        *_faces(measures),
+        *_file(found, measures),
+        *_caption(found.caption),
+    ]
+    return [Fault(check, found.where, sentence, found.id) for check, sentence in told]
+
+
+def _shape(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:
+    width, height = measures.width_px, measures.height_px
+    short, long = sorted((width, height))
     if short < config.min_side_px:
-        faults.append(
-            f"{width_px}x{height_px} px, a side is under collect.min_side_px"
-            f" {config.min_side_px}; replace it by a larger one"
+        yield (
+            "too_small",
+            f"{width}x{height} px, a side is under collect.min_side_px"
+            f" {config.min_side_px}; replace it by a larger one",
         )
     if long > config.max_aspect * short:
-        faults.append(
-            f"{width_px}x{height_px} px, longer than collect.max_aspect {config.max_aspect:g} to 1; crop it"
+        yield (
+            "extreme_aspect",
+            f"{width}x{height} px, longer than collect.max_aspect {config.max_aspect:g} to 1; crop it",
         )
-    return faults
 
 
-def duplicate_faults(hashes: Mapping[str, str]) -> list[str]:
-    """Ids that have the same bytes (`hashes`: id -> hash of the file), a sentence for each group."""
-    groups: dict[str, list[str]] = {}
-    for picture_id, digest in hashes.items():
-        groups.setdefault(digest, []).append(picture_id)
-    return [
-        f"{' and '.join(sorted(ids))} are the same file; delete all but one"
-        for ids in groups.values()
-        if len(ids) > 1
-    ]
+def _pixels(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:
+    if measures.sharpness < config.min_sharpness:
+        yield (
+            "blur",
+            f"sharpness {measures.sharpness:g}, under collect.min_sharpness {config.min_sharpness:g}",
+        )
+    if measures.brightness < config.min_brightness:
+        yield (
+            "dark",
+            f"mean brightness {measures.brightness:.2f},"
+            f" under collect.min_brightness {config.min_brightness:g}",
+        )
+    if measures.brightness > config.max_brightness:
+        yield (
+            "bright",
+            f"mean brightness {measures.brightness:.2f},"
+            f" over collect.max_brightness {config.max_brightness:g}",
+        )
+    if measures.border_share > config.max_border_share:
+        yield (
+            "border",
+            f"bands of one colour along its sides take {measures.border_share:.0%} of it; cut them off",
+        )
+    if measures.text_lines:
+        yield "watermark", "something like a line of text at the top or the bottom; look, and cut it off"
+
+
+def _faces(measures: Measures) -> Iterator[tuple[str, str]]:
+    if measures.faces == 0:
+        yield "no_face", "no face was found"
+    if measures.faces is not None and measures.faces > 1:
+        yield "several_faces", f"{measures.faces} faces were found; one subject a picture is best"
+
+
+def _file(found: Found, measures: Measures) -> Iterator[tuple[str, str]]:
+    suffix = found.path.suffix.lower()
+    if SUFFIX_OF_FORMAT[measures.format] != SAME_SUFFIX.get(suffix, suffix):
+        yield "wrong_suffix", f"its content is {measures.format}; other programs go by the name, correct it"
+    if measures.broken_profile:
+        yield "broken_profile", "its colour profile cannot be read, sRGB is assumed; look at its colours"
+    if any(RESERVED.fullmatch(part) or FORBIDDEN & set(part) for part in found.id.split("/")):
+        yield "odd_name", "a name that Windows cannot hold; rename it"
+
+
+def _caption(caption: str | None) -> Iterator[tuple[str, str]]:
+    if caption is None:
+        yield "caption_missing", "no caption came along"
+    elif not caption:
+        yield "caption_empty", "its caption is empty; write one, or delete the file"
+
+
+def same_stem(pictures: Sequence[Found]) -> Iterator[Fault]:
+    """Pictures whose ids a person, or a system that folds case, takes for one: all but the first."""
+    first: dict[str, Found] = {}
+    for found in pictures:
+        other = first.setdefault(found.id.casefold(), found)
+        if other is not found:
+            sentence = f"shares its name with {other.file}, so one caption would serve both; rename one"
+            yield Fault("same_stem", found.where, sentence, found.id)
+
+
+def duplicates(pictures: Sequence[tuple[Found, Measures]]) -> Iterator[Fault]:
+    """Later copies of the same bytes."""
+    first: dict[str, Found] = {}
+    for found, measures in pictures:
+        other = first.setdefault(measures.sha256, found)
+        if other is not found:
+            sentence = f"the same file as {other.file}; delete one of them"
+            yield Fault("duplicate", found.where, sentence, found.id)
+
+
+def near_duplicates(
+    pictures: Sequence[tuple[Found, Measures]], max_bits: int
+) -> tuple[list[Fault], list[int]]:
+    """Later pictures that look like an earlier one, and for each picture the index of its group's first.
+    Equal bytes are in a group too, but are told by `duplicates`.
+    """
+    near = similarity.near_earlier([measures.perceptual_hash for _, measures in pictures], max_bits)
+    faults = []
+    for index, others in near.items():
+        found, measures = pictures[index]
+        if any(pictures[other][1].sha256 == measures.sha256 for other, _ in others):
+            continue
+        other, bits = min(others, key=lambda pair: (pair[1], pair[0]))
+        sentence = f"looks like {pictures[other][0].file} ({bits} of 64 bits differ); keep the better one"
+        faults.append(Fault("near_duplicate", found.where, sentence, found.id))
+    return faults, similarity.groups(len(pictures), near)

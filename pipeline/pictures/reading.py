@@ -1,71 +1,196 @@
-"""A picture file -> an upright sRGB picture, or a sentence that says why not."""
+"""A picture file -> an upright sRGB picture, or a sentence that says why not.
+
+What is mended in silence would train wrongly, so nothing is: EXIF orientation and colour profiles are
+applied, transparent parts get a chosen background, and a file that is damaged, moving or of a kind whose
+brightness cannot be known is refused.
+"""
 
 import io
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".mpo"}
+)
+SUFFIX_OF_FORMAT = {
+    "PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif",
+    "TIFF": ".tif", "AVIF": ".avif",
+}  # fmt: skip
+"""The formats that are read, by Pillow's names, and the suffix that a file without a name gets."""
+FORMATS = tuple(name for name in SUFFIX_OF_FORMAT if name != "MPO")
+"""What Pillow may try; its JPEG reader finds MPO by itself."""
 WHITE = (255, 255, 255)
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 89_478_485
+"""As Pillow's own limit: 256 MiB of RGB. More is a bomb, or a scan that wants to be made smaller first."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what makes the picture upright."""
+ORIENTATION = 0x0112
+DAMAGED = (
+    OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError,
+    MemoryError, struct.error,
+)  # fmt: skip
+"""What Pillow's readers raise on damaged bytes, found by flipping bytes of every format."""
+_headers = Lock()
+"""Pillow warns about odd headers through the `warnings` module, which threads may not silence at once."""
 
 
 class PictureError(Exception):
-    """Why a file cannot be used as a picture, in a few words."""
+    """Why a file cannot be used as a picture, in a few words; `check` is the check that it fails."""
+
+    def __init__(self, message: str, check: str = "unreadable") -> None:
+        super().__init__(message)
+        self.check = check
 
 
-def read_picture(path: Path, min_side_px: int | None = None) -> Image.Image:
-    """Upright, RGB in sRGB, transparent parts on white. Raises PictureError.
-
-    `min_side_px`: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is far quicker, as long as no side
-    falls below it; other formats are read whole.
+@dataclass(frozen=True)
+class Reading:
+    """A picture, and what was known of its file: the whole upright size, Pillow's name of the format, and
+    whether a colour profile had to be left out because it is broken.
     """
+
+    picture: Image.Image
+    width_px: int
+    height_px: int
+    format: str
+    broken_profile: bool
+
+
+def verify(path: Path) -> None:
+    """Holds a PNG's checksums against its bytes, which decoding does not; other formats pass. Raises
+    PictureError.
+    """
+    with _told(path), _opened(path) as picture:
+        if picture.format == "PNG":
+            picture.verify()
+
+
+def read_picture(
+    path: Path, min_side_px: int | None = None, background: tuple[int, int, int] = WHITE
+) -> Image.Image:
+    """Upright, RGB in sRGB, transparent parts on `background`. Raises PictureError.
+
+    With `min_side_px` the picture may come smaller, its short side at least so long (or its own): JPEG then
+    decodes at 1/2, 1/4 or 1/8, several times as fast.
+    """
+    return read(path, min_side_px, background).picture
+
+
+def read(path: Path, min_side_px: int | None = None, background: tuple[int, int, int] = WHITE) -> Reading:
+    """As `read_picture`, with what is known of the file."""
+    with _told(path), _opened(path) as picture:
+        orientation = _orientation(picture)
+        width, height = picture.size
+        if min_side_px and picture.format in ("JPEG", "MPO"):
+            picture.draft(None, (min_side_px, min_side_px))
+        picture.load()
+        srgb, broken = _srgb(_eight_bits(picture))
+        upright = srgb.transpose(TURNS[orientation]) if orientation in TURNS else srgb
+        if orientation in (5, 6, 7, 8):
+            width, height = height, width
+        return Reading(_flat(upright, background), width, height, picture.format or "", broken)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What Pillow raises on a bad file, as a PictureError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                _refuse(picture)
-                if min_side_px:
-                    picture.draft(None, (min_side_px, min_side_px))
-                picture.load()
-                return _flat(_srgb(ImageOps.exif_transpose(picture)))
+        yield
     except UnidentifiedImageError:
-        raise PictureError("not a picture that can be read") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(f"more than {Image.MAX_IMAGE_PIXELS} pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise PictureError(f"damaged or cut short ({error})") from None
+        raise PictureError(
+            "not a picture that can be read" if path.stat().st_size else "not a picture, the file is empty"
+        ) from None
+    except Image.DecompressionBombError:
+        raise PictureError(f"more than {MAX_PIXELS} pixels", "too_many_pixels") from None
+    except PermissionError as error:
+        raise PictureError(f"cannot be opened ({error.strerror})") from None
+    except DAMAGED as error:
+        raise PictureError(f"damaged or cut short ({error})", "truncated") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The picture with its header read and accepted."""
+    # Pillow leaves files that it opened itself open where a reader stumbles.
+    with path.open("rb") as file:
+        with _headers, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = Image.open(file, formats=FORMATS)
+            _refuse(picture)
+        yield picture
 
 
 def _refuse(picture: Image.Image) -> None:
     if picture.width * picture.height > MAX_PIXELS:
-        raise PictureError(f"{picture.width}x{picture.height}: more than {MAX_PIXELS} pixels")
-    if getattr(picture, "n_frames", 1) > 1 and picture.format in ("GIF", "WEBP", "PNG", "AVIF"):
-        raise PictureError("animated; save the frame that you want as a picture")
+        raise PictureError(
+            f"{picture.width}x{picture.height} px: more than {MAX_PIXELS} pixels", "too_many_pixels"
+        )
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+        raise PictureError("animated, or of several pages; save the one that you want", "animated")
+    if picture.mode in ("F", "I") or picture.mode.startswith("I;32"):
+        raise PictureError("32 bits a pixel, whose brightness is not defined; save it with 8 or 16")
 
 
-def _srgb(picture: Image.Image) -> Image.Image:
+def _orientation(picture: Image.Image) -> int:
+    """EXIF's orientation; 1 where there is none that can be read."""
+    with _headers, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return int(picture.getexif().get(ORIENTATION, 1))
+        except DAMAGED:
+            return 1
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """16-bit grey scaled to 8, a palette's colours in place of their numbers."""
+    if picture.mode.startswith("I;16"):
+        profile = picture.info.get("icc_profile")
+        picture = picture.point(lambda value: value / 257).convert("L")
+        picture.info = {"icc_profile": profile} if profile else {}
+    elif picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return picture
+
+
+def _srgb(picture: Image.Image) -> tuple[Image.Image, bool]:
+    """The picture in sRGB, and whether its profile was broken (it is then taken as sRGB)."""
     profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
-        return picture
+    if not profile:
+        return picture, False
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        if ImageCms.getProfileDescription(source).startswith("sRGB"):
+            return picture, False
+        alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
+        colours = picture.convert(picture.mode.removesuffix("A").removesuffix("a")) if alpha else picture
         converted = ImageCms.profileToProfile(
-            picture, source, ImageCms.createProfile("sRGB"), outputMode=mode
+            colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
-    except ImageCms.PyCMSError:
-        return picture
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return picture, True
     assert converted is not None
-    return converted
+    if alpha:
+        converted.putalpha(alpha)
+    return converted, False
 
 
-def _flat(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        picture = picture.point(lambda value: value / 257).convert("L")
+def _flat(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     rgba = picture.convert("RGBA")
-    canvas = Image.new("RGBA", rgba.size, (*WHITE, 255))
+    canvas = Image.new("RGBA", rgba.size, (*background, 255))
     return Image.alpha_composite(canvas, rgba).convert("RGB")

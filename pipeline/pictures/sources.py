@@ -1,81 +1,161 @@
-"""Finds pictures and their captions in folders: `<repeats>_<concept>` subfolders, or pictures directly in the
-source.
+"""All that collect.source and collect.class_source name, as picture files: folders where they lie; archives,
+lists of URLs and parquet tables laid out as folders below a work folder first.
 """
 
-import re
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.config.schemas import Collect
+from pipeline.errors import UserError
+from pipeline.pictures import archives, downloads
+from pipeline.pictures.folders import Findings, Found, Place, read_folder
+from pipeline.pictures.parquet_rows import ParquetError, read_parquet
 from pipeline.pictures.reading import SUFFIXES
+from pipeline.pictures.verdicts import Fault
 
-REPEATS_CONCEPT = re.compile(r"^(?P<repeats>[1-9]\d*)_(?P<concept>.+)$")
-
-
-@dataclass(frozen=True)
-class Found:
-    """A picture file, what its folder's name says of it, and its caption file if it has one."""
-
-    path: Path
-    concept: str
-    repeats: int
-    caption: Path | None
-
-    @property
-    def id(self) -> str:
-        return f"{self.concept}/{self.path.stem}"
+KINDS = f"a folder, an archive ({', '.join(archives.SUFFIXES)}), a .txt of URLs, or a .parquet table"
 
 
-def find(sources: list[str], default_repeats: int) -> tuple[list[Found], list[str]]:
-    """Every picture of the sources, by id, and what is wrong with the sources: missing or empty ones,
-    orphaned captions, clashing names.
-    """
-    problems: list[str] = []
-    found: list[Found] = []
-    for source in sources:
-        root = Path(source)
-        if not root.is_dir():
-            problems.append(
-                f"collect.source {source}: no such folder; put pictures"
-                " there or set collect.source in params.yaml"
-            )
-            continue
-        in_source = [
-            item for folder in _folders(root) for item in _in_folder(folder, default_repeats, problems)
-        ]
-        if not in_source:
-            problems.append(
-                f"collect.source {source}: no pictures in it ({', '.join(sorted(SUFFIXES))} are looked for)"
-            )
-        found += in_source
-    problems += _clashes(found)
-    return sorted(found, key=lambda item: item.id), problems
+@contextmanager
+def work_folder(path: Path) -> Iterator[Path]:
+    """A path where sources may be laid out: absent at first, and again afterwards."""
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def _folders(root: Path) -> list[Path]:
-    return [root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))]
+def find(config: Collect, work: Path) -> Findings:
+    """Every picture of the sources, by id, and all that is wrong with them; `work` need not exist."""
+    whole = Findings()
+    for key, is_class in (("source", False), ("class_source", True)):
+        for source in paths(getattr(config, key)):
+            place = _place(key, source, is_class, config, work, whole)
+            if place is None:
+                continue
+            found = _read(place, config, work)
+            if not (found.pictures or found.problems or found.faults):
+                suffixes = ", ".join(sorted(SUFFIXES))
+                whole.problems.append(
+                    f"collect.{key} {source}: no pictures in it ({suffixes} are looked for)"
+                )
+            _join(whole, found)
+    whole.problems.extend(_mixed_concepts(whole.pictures))
+    whole.pictures.sort(key=lambda item: (item.id, item.where))
+    return whole
 
 
-def _in_folder(folder: Path, default_repeats: int, problems: list[str]) -> list[Found]:
-    match = REPEATS_CONCEPT.match(folder.name)
-    concept, repeats = (match["concept"], int(match["repeats"])) if match else (folder.name, default_repeats)
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
-    captions = {path.stem: path for path in files if path.suffix == ".txt"}
-    for stem in sorted(captions.keys() - {path.stem for path in pictures}):
-        problems.append(
-            f"{captions[stem]}: a caption without a picture; add {stem}.png"
-            " (or .jpg ...) beside it, or delete the caption"
+def paths(value: str | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else value or []
+
+
+def _place(
+    key: str, source: str, is_class: bool, config: Collect, work: Path, whole: Findings
+) -> Place | None:
+    """The source as a folder; None where `whole` says why not."""
+    path, target = Path(source), work / _fresh(work)
+    if path.is_dir():
+        return Place(path, path.as_posix(), (path.resolve().name,), is_class)
+    if not path.exists():
+        whole.problems.append(
+            f"collect.{key} {source}: no such file or folder; put pictures there"
+            f" or set collect.{key} in params.yaml"
         )
-    return [Found(path, concept, repeats, captions.get(path.stem)) for path in pictures]
+    elif archives.suffix_of(path.name):
+        return _unpacked(path, target, is_class, whole)
+    elif path.suffix.lower() == ".txt":
+        return _downloaded(path, target, is_class, config, whole)
+    elif path.suffix.lower() == ".parquet":
+        return _table(path, source, (path.stem,), target, is_class, config, whole)
+    else:
+        whole.problems.append(f"collect.{key} {source}: no source that can be read; give {KINDS}")
+    return None
 
 
-def _clashes(found: list[Found]) -> list[str]:
-    by_id: dict[str, list[Path]] = {}
-    for item in found:
-        by_id.setdefault(item.id.casefold(), []).append(item.path)
-    return [
-        f"{' and '.join(map(str, paths))} share one name, so one caption"
-        " file would serve both; rename one of them"
-        for paths in by_id.values()
-        if len(paths) > 1
-    ]
+def _unpacked(path: Path, target: Path, is_class: bool, whole: Findings) -> Place | None:
+    try:
+        archives.unpack(path, target)
+    except archives.ArchiveError as error:
+        whole.problems.append(f"{path}: {error}")
+        return None
+    name = path.name[: -len(archives.suffix_of(path.name) or "")]
+    return Place(target, f"{path.as_posix()}!", (name,), is_class)
+
+
+def _fresh(work: Path) -> str:
+    """A name that nothing in the work folder has."""
+    return str(len(list(work.iterdir())) if work.exists() else 0)
+
+
+def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole: Findings) -> Place | None:
+    try:
+        urls = downloads.read_list(path)
+    except UserError as error:
+        whole.problems.extend(error.problems)
+        return None
+    origins = {}
+    target.mkdir(parents=True)
+    for fetched in downloads.fetch(urls, config):
+        if fetched.error:
+            whole.faults.append(Fault("download", fetched.url, fetched.error))
+        for name, file in fetched.files.items():
+            (target / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, target / name)
+            origins[name] = {"url": fetched.url}
+    return Place(target, path.as_posix(), (path.stem,), is_class, origins)
+
+
+def _table(
+    path: Path,
+    shown: str,
+    parts: tuple[str, ...],
+    target: Path,
+    is_class: bool,
+    config: Collect,
+    whole: Findings,
+) -> Place | None:
+    """A parquet table's pictures, named by table and row."""
+    origins, captions = {}, {}
+    target.mkdir(parents=True)
+    try:
+        for row in read_parquet(path, config.caption_columns):
+            bare = target / f"{path.stem}-{row.number:06}"
+            bare.write_bytes(row.picture)
+            name = f"{bare.name}{downloads.picture_suffix(bare) or '.png'}"
+            bare.rename(target / name)
+            origins[name] = {"source": path.name, "row": row.number}
+            captions[name] = row.caption
+    except ParquetError as error:
+        whole.problems.append(f"{shown}: {error}")
+        return None
+    return Place(target, shown, parts, is_class, origins, captions)
+
+
+def _read(place: Place, config: Collect, work: Path) -> Findings:
+    """The place's findings, those of tables in it among them."""
+    found = read_folder(place, config.repeats, config.caption_columns)
+    for table in found.tables:
+        parts, shown = (*place.parts, *table.parent.parts), f"{place.shown}/{table}"
+        target = work / _fresh(work)
+        inner = _table(place.root / table, shown, parts, target, place.is_class, config, found)
+        if inner is not None:
+            _join(found, read_folder(inner, config.repeats, config.caption_columns))
+    return found
+
+
+def _join(whole: Findings, part: Findings) -> None:
+    whole.pictures.extend(part.pictures)
+    whole.faults.extend(part.faults)
+    whole.problems.extend(part.problems)
+
+
+def _mixed_concepts(pictures: list[Found]) -> Iterator[str]:
+    subject = {item.concept for item in pictures if not item.is_class}
+    for concept in sorted(subject & {item.concept for item in pictures if item.is_class}):
+        yield (
+            f"concept {concept} is both in collect.source and in collect.class_source;"
+            " rename its folder in one of them"
+        )

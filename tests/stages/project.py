@@ -51,7 +51,7 @@ def make_project(folder: Path, **changes: dict[str, Any]) -> Path:
 
 def draw_pictures(folder: Path, number: int) -> None:
     """Pictures of noise, so that no two are alike."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for index in range(number):
         noise = np.random.default_rng(index).integers(0, 256, (96, 64 + 8 * (index % 20), 3), np.uint8)
         Image.fromarray(noise).save(folder / f"{index}.png")

@@ -68,7 +68,8 @@ def test_the_network_file_says_what_it_is(two_runs: list[Path]) -> None:
 
 def test_the_metrics_count_what_was_done(two_runs: list[Path]) -> None:
     metrics = {path.stem: json.loads(path.read_text()) for path in (two_runs[0] / "metrics").iterdir()}
-    assert metrics["collect"] == {"captions": 0, "concepts": {"zib": 3}, "exposures": 6, "pictures": 3}
+    wanted = {"captions": 0, "concepts": {"zib": 3}, "exposures": 6, "pictures": 3}
+    assert metrics["collect"].items() >= wanted.items()
     assert metrics["train"]["steps"] == 6
     assert metrics["class_images"] == {"pictures": 0}
     lines = (two_runs[0] / "plots/train/loss.csv").read_text().splitlines()

@@ -83,6 +83,11 @@ def test_the_record_says_how_the_crop_was_made(project: Path) -> None:
     assert {"box_px", "by", "detectors", "faces", "focus_px", "mirrored", "picture"} <= made.origin.keys()
 
 
+def test_transparent_parts_get_the_background(project: Path) -> None:
+    Image.new("RGBA", (80, 80), (255, 0, 0, 0)).save(project / "photos" / "2_zib" / "clear.png")
+    assert picture(run(background=[1, 2, 3])["zib/clear"])[0, 0].tolist() == [1, 2, 3]
+
+
 def test_nothing_is_cropped_twice(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
     cropped: list[int] = []

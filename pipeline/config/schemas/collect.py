@@ -1,14 +1,46 @@
 """The group collect."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from pipeline.config.schemas.group import Group, NonEmpty, Positive
+from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Share, Weight
+
+
+def _word(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+Paths = NonEmpty | Annotated[list[NonEmpty], Field(min_length=1)]
+Fatal = Literal["unreadable", "truncated", "animated", "too_many_pixels", "same_stem", "download"]
+Check = Literal[
+    Fatal,
+    "too_small", "extreme_aspect", "duplicate", "near_duplicate", "blur", "dark", "bright", "border",
+    "watermark", "no_face", "several_faces", "wrong_suffix", "broken_profile", "odd_name",
+    "caption_missing", "caption_empty", "unknown_file",
+]  # fmt: skip
+FATAL: frozenset[str] = frozenset(get_args(Fatal))
+"""Checks without which there is no picture to train on: `error` or `drop`, and never waived."""
+CHECKS: tuple[str, ...] = get_args(Check)
+Level = Annotated[Literal["error", "drop", "warn", "off"], BeforeValidator(_word)]
 
 
 class Collect(Group):
-    source: NonEmpty | Annotated[list[NonEmpty], Field(min_length=1)]
+    source: Paths
+    class_source: Paths | None
     repeats: Positive
+    aim: Literal["character", "person", "style", "concept", "embedding"] | None
+    caption_columns: list[NonEmpty]
+    checks: dict[Check, Level]
     min_side_px: Positive
     max_aspect: Annotated[float, Field(ge=1)]
+    min_sharpness: Weight
+    min_brightness: Share
+    max_brightness: Share
+    max_border_share: Share
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=32)]
+    downloader: Literal["direct", "gallery-dl"]
+    download_retries: Count
+    download_timeout_s: Positive
+    download_limit_mib: Positive

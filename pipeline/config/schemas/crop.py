@@ -28,3 +28,4 @@ class Crop(Group):
     split_threshold: Share
     split_overlap: Overlap
     mirror: bool
+    background: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]

@@ -61,6 +61,8 @@ def test_counts_must_be_positive_whole_numbers(key: str, value: object) -> None:
             "tag.sha256 must hold a hash, or null, for each",
         ),
         ({"tag__min_length": 49}, "tag.min_length 49 is above tag.max_length 48"),
+        ({"collect__checks__truncated": "warn"}, "collect.checks.truncated: warn is not allowed"),
+        ({"collect__checks__unreadable": False}, "collect.checks.unreadable: off is not allowed"),
     ],
 )
 def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], reason: str) -> None:
@@ -89,6 +91,7 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
             },
             "filter_tags.keep has no effect",
         ),
+        ({"collect__downloader": "gallery-dl"}, "collect.downloader gallery-dl has no effect"),
     ],
 )
 def test_settings_doubtful_are_named(values: dict[str, Any], sentence: str) -> None:
@@ -99,6 +102,14 @@ def test_settings_doubtful_are_named(values: dict[str, Any], sentence: str) -> N
 def test_a_tagger_is_a_name_or_a_list_of_names(model: object) -> None:
     with pytest.raises(UserError, match=r"tag\.model"):
         check(composed(tag__model=model))
+
+
+def test_a_bare_off_is_a_word() -> None:
+    assert check(composed(collect__checks__blur=False)).collect.checks["blur"] == "off"
+    with pytest.raises(
+        UserError, match=r"collect\.checks\.blur: True is not allowed; input should be 'error'"
+    ):
+        check(composed(collect__checks__blur=True))
 
 
 def test_the_defaults_are_silent() -> None:

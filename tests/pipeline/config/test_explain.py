@@ -36,6 +36,12 @@ def test_a_mapping_is_explained_as_one_value() -> None:
     assert (found.value, found.origin) == ({"a": "b"}, "the command line")
 
 
+def test_the_keys_of_a_mapping_are_explained() -> None:
+    (found,) = explain("collect.checks.blur", ["collect.checks.blur=error"])
+    assert (found.value, found.default) == ("error", "'warn' in conf/collect/pictures.yaml")
+    assert found.comment.startswith("Sharp nowhere")
+
+
 def test_an_unknown_key_gets_the_nearest() -> None:
     with pytest.raises(UserError, match=r"did you mean .*network\.dim"):
         explain("network.dimm")

@@ -1,27 +1,107 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from pipeline.config.schemas import Collect
-from pipeline.pictures.hygiene import duplicate_faults, picture_faults
+from pipeline.pictures.folders import Found
+from pipeline.pictures.hygiene import duplicates, near_duplicates, picture_faults, same_stem
+from pipeline.pictures.measures import Measures
+from tests.pipeline.pictures.settings import settings
 
-CONFIG = Collect(source="x", repeats=1, min_side_px=512, max_aspect=3.0)
+GOOD = Measures(
+    sha256="0" * 64, width_px=600, height_px=512, format="PNG", broken_profile=False, perceptual_hash=0,
+    sharpness=500, brightness=0.5, border_share=0, text_lines=0,
+)  # fmt: skip
+
+
+def found(name: str = "a.png", caption: str | None = "a cat") -> Found:
+    path = Path("in", name)
+    return Found(path, str(path), f"zib/{path.stem}", "zib", 1, False, caption, {})
+
+
+def checks_of(measures: Measures, item: Found | None = None) -> list[str]:
+    return [fault.check for fault in picture_faults(item or found(), measures, settings())]
+
+
+def test_a_good_picture_has_no_faults() -> None:
+    assert checks_of(GOOD) == []
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "words"),
+    ("width", "height", "checks"),
     [
         (512, 512, []),
         (512, 1536, []),
-        (511, 900, ["under collect.min_side_px 512"]),
-        (512, 1537, ["longer than collect.max_aspect 3 to 1"]),
-        (100, 400, ["under", "longer"]),
+        (511, 900, ["too_small"]),
+        (512, 1537, ["extreme_aspect"]),
+        (100, 400, ["too_small", "extreme_aspect"]),
     ],
 )
-def test_sizes_and_shapes(width: int, height: int, words: list[str]) -> None:
-    faults = picture_faults(width, height, CONFIG)
-    assert len(faults) == len(words)
-    assert all(word in fault for word, fault in zip(words, faults, strict=True))
+def test_sizes_and_shapes(width: int, height: int, checks: list[str]) -> None:
+    assert checks_of(replace(GOOD, width_px=width, height_px=height)) == checks
 
 
-def test_equal_bytes_are_named_together() -> None:
-    (fault,) = duplicate_faults({"a/2": "x", "a/1": "x", "a/3": "y"})
-    assert fault.startswith("a/1 and a/2 are the same file")
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"sharpness": 29.9}, "blur"),
+        ({"brightness": 0.05}, "dark"),
+        ({"brightness": 0.98}, "bright"),
+        ({"border_share": 0.021}, "border"),
+        ({"text_lines": 1}, "watermark"),
+        ({"faces": 0}, "no_face"),
+        ({"faces": 2}, "several_faces"),
+        ({"format": "JPEG"}, "wrong_suffix"),
+        ({"broken_profile": True}, "broken_profile"),
+    ],
+)
+def test_each_measure_beyond_its_limit_is_a_fault(changes: dict[str, float], check: str) -> None:
+    assert checks_of(replace(GOOD, **changes)) == [check]
+
+
+def test_at_the_limit_there_is_none() -> None:
+    at = replace(GOOD, sharpness=30, brightness=0.97, border_share=0.02, faces=1)
+    assert checks_of(at) == []
+
+
+@pytest.mark.parametrize("name", ["aux.png", "COM1.x.png", "a .png", "a..png", "who?.png", 'a"b.png'])
+def test_names_that_windows_cannot_hold(name: str) -> None:
+    assert checks_of(GOOD, found(name)) == ["odd_name"]
+
+
+@pytest.mark.parametrize("name", ["auxiliary.png", "a.b.png", "a (1).png", "[x] y.png"])
+def test_names_that_it_can(name: str) -> None:
+    assert checks_of(GOOD, found(name)) == []
+
+
+@pytest.mark.parametrize(("caption", "check"), [(None, "caption_missing"), ("", "caption_empty")])
+def test_captions(caption: str | None, check: str) -> None:
+    assert checks_of(GOOD, found(caption=caption)) == [check]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.jfif", "JPEG"), ("a.JPEG", "JPEG"), ("a.jpg", "MPO"), ("a.tiff", "TIFF")]
+)
+def test_one_format_has_several_suffixes(name: str, kind: str) -> None:
+    assert checks_of(replace(GOOD, format=kind), found(name)) == []
+
+
+def test_names_that_differ_in_suffix_or_case_are_one() -> None:
+    (first, second) = same_stem([found("A.jpg"), found("a.jpg"), found("a.png"), found("b.png")])
+    assert [first.where, second.where] == ["in/a.jpg", "in/a.png"]
+    assert first.sentence.startswith("shares its name with zib/A.jpg, so one caption would serve both")
+
+
+def test_copies_point_to_the_first_and_are_no_near_duplicates_too() -> None:
+    pictures = [
+        (found("1.png"), GOOD),
+        (found("2.png"), GOOD),
+        (found("3.png"), replace(GOOD, sha256="1" * 64, perceptual_hash=0b111)),
+        (found("4.png"), replace(GOOD, sha256="2" * 64, perceptual_hash=0b11111000)),
+    ]
+    (copy,) = duplicates(pictures)
+    assert (copy.id, copy.sentence) == ("zib/2", "the same file as zib/1.png; delete one of them")
+    (near,), first = near_duplicates(pictures, 4)
+    assert near.id == "zib/3"
+    assert near.sentence.startswith("looks like zib/1.png (3 of 64 bits differ)")
+    assert first == [0, 0, 0, 3]

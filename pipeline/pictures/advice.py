@@ -1,0 +1,78 @@
+"""How many pictures practitioners advise for an aim, and repeats that fit the set. Arithmetic only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ADVISED = {"person": (10, 100), "character": (8, 50), "style": (50, None), "embedding": (10, 50)}
+"""Aim -> fewest and most pictures; a style likes about 100."""
+EXPOSURES = {"character": 7 * 20, "person": 7 * 20, "style": 5 * 50}
+"""Aim -> showings an epoch: about 7 repeats for a character of 20 pictures, 5 for a style of 50."""
+BALANCE = 1.5
+"""Concepts whose repeats x pictures differ by more than this factor are told about."""
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A concept's pictures, and their showings an epoch."""
+
+    name: str
+    pictures: int
+    exposures: int
+
+
+def counts_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
+    """A sentence for each concept with fewer or more pictures than its aim wants."""
+    if aim not in ADVISED:
+        return []
+    fewest, most = ADVISED[aim]
+    wanted = f"{fewest}-{most}" if most else f"at least {fewest}, best about 100"
+    return [
+        f"{concept.name}: {concept.pictures} pictures; for the aim {aim} {wanted} are advised"
+        for concept in concepts
+        if concept.pictures < fewest or (most and concept.pictures > most)
+    ]
+
+
+def proposed_repeats(concepts: Sequence[Concept], aim: str | None) -> dict[str, int]:
+    """Repeats by concept: those that the aim wants, or else those that make the concepts' repeats x pictures
+    about equal; empty where neither says anything.
+    """
+    if aim in EXPOSURES:
+        target = EXPOSURES[aim]
+    elif len(concepts) > 1:
+        target = max(concept.exposures for concept in concepts)
+    else:
+        return {}
+    return {concept.name: max(1, round(target / concept.pictures)) for concept in concepts}
+
+
+def repeats_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
+    """A sentence for each concept that is shown far more or less often than proposed."""
+    sentences = []
+    for concept in concepts:
+        repeats = proposed_repeats(concepts, aim).get(concept.name)
+        if repeats is None:
+            continue
+        wanted = repeats * concept.pictures
+        low, high = sorted((concept.exposures, wanted))
+        if high > BALANCE * low:
+            sentences.append(
+                f"{concept.name}: {concept.exposures} showings an epoch; about {wanted} are usual"
+                f" here: call its folder {repeats}_{concept.name}"
+            )
+    return sentences
+
+
+def class_advice(exposures: int, class_exposures: int) -> list[str]:
+    """Class pictures beyond repeats x pictures are never shown; far fewer are shown over and over."""
+    if class_exposures > exposures:
+        return [
+            f"{class_exposures} showings of class pictures an epoch, but {exposures} of the subject:"
+            " the rest is never shown; raise the repeats, or take fewer class pictures"
+        ]
+    if class_exposures and BALANCE * class_exposures < exposures:
+        return [
+            f"{class_exposures} showings of class pictures an epoch for {exposures} of the subject:"
+            " each is shown several times; as many as repeats x pictures are best"
+        ]
+    return []

@@ -1,0 +1,78 @@
+"""What the gate knows of a picture file's content. Kept by content: one picture added to a thousand is one
+picture measured.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.files.hashing import sha256_of_file
+from pipeline.items import Items, key
+from pipeline.pictures import defects
+from pipeline.pictures.faces import make_detector
+from pipeline.pictures.reading import PictureError, Reading, read, verify
+from pipeline.pictures.similarity import perceptual_hash
+
+VERSION = 1
+"""Of the algorithm: raise it when a measure would come out differently."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Sizes are those of the whole upright picture; `faces` is None where nobody asked for them."""
+
+    sha256: str
+    width_px: int
+    height_px: int
+    format: str
+    broken_profile: bool
+    perceptual_hash: int
+    sharpness: float
+    brightness: float
+    border_share: float
+    text_lines: int
+    faces: int | None = None
+
+
+def measure(path: Path, with_faces: bool, items: Items) -> Measures:
+    """Measures of a file, from the store if they were taken before. Raises PictureError."""
+    try:
+        digest = sha256_of_file(path)
+    except OSError as error:
+        raise PictureError(f"cannot be opened ({error.strerror})") from None
+    stem = key(version=VERSION, picture=digest, faces=with_faces)
+    kept = items.get(f"{stem}.json")
+    if kept is not None:
+        return Measures(**json.loads(kept))
+    verify(path)
+    made = of_reading(read(path, min_side_px=defects.WORK_SIDE_PX), digest, with_faces)
+    items.put(f"{stem}.json", json.dumps(asdict(made), sort_keys=True).encode())
+    return made
+
+
+def of_reading(reading: Reading, sha256: str, with_faces: bool) -> Measures:
+    gray = defects.work_copy(reading.picture)
+    return Measures(
+        sha256=sha256,
+        width_px=reading.width_px,
+        height_px=reading.height_px,
+        format=reading.format,
+        broken_profile=reading.broken_profile,
+        perceptual_hash=perceptual_hash(reading.picture),
+        sharpness=round(defects.sharpness(gray), 2),
+        brightness=round(defects.brightness(gray), 4),
+        border_share=round(defects.border_share(gray), 4),
+        text_lines=defects.text_lines(gray),
+        faces=count_faces(reading) if with_faces else None,
+    )
+
+
+def count_faces(reading: Reading) -> int:
+    """Faces in a copy of the work size."""
+    small = reading.picture.copy()
+    scale = defects.WORK_SIDE_PX / min(small.size)
+    if scale < 1:
+        small = small.resize((round(small.width * scale), round(small.height * scale)))
+    return len(make_detector("lbp", 0.0)(np.asarray(small)))

@@ -1,0 +1,65 @@
+"""Captions in a table beside the pictures, as Hugging Face's ImageFolder reads them: metadata.jsonl or
+metadata.csv with a column `file_name` and one of text.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.pictures.sidecars import CaptionError, one_line
+
+NAMES = ("metadata.jsonl", "metadata.csv")
+FILE_NAME = "file_name"
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> dict[str, str | None]:
+    """File name, relative to the table's folder -> caption: the first of `columns` that the row fills, None
+    where it fills none. Raises CaptionError.
+    """
+    captions: dict[str, str | None] = {}
+    try:
+        for number, row in _rows(path):
+            name = row.get(FILE_NAME)
+            if not isinstance(name, str) or not name:
+                raise CaptionError(f"line {number} has no `{FILE_NAME}`; each row must name its picture")
+            if name in captions:
+                raise CaptionError(f"line {number} names {name} a second time; delete one of the rows")
+            captions[name] = caption_in(row, columns)
+    except UnicodeDecodeError as error:
+        raise CaptionError(f"not UTF-8 ({error.reason}); save it as UTF-8") from None
+    return captions
+
+
+def caption_in(row: dict[str, Any], columns: Sequence[str]) -> str | None:
+    """The first of `columns` that the row fills; a list of tags is joined by commas."""
+    for column in columns:
+        value = row.get(column)
+        if isinstance(value, list):
+            value = ", ".join(str(part) for part in value)
+        if isinstance(value, str):
+            return one_line(value)
+    return None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if path.suffix == ".csv":
+            reader = csv.DictReader(file)
+            for row in reader:
+                yield reader.line_num, row
+            return
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, _json_row(line, number)
+
+
+def _json_row(line: str, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise CaptionError(f"line {number} is not readable JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise CaptionError(f"line {number} is no JSON object")
+    return row

@@ -1,0 +1,69 @@
+"""Pictures and captions in a parquet table, as Hugging Face's datasets store them: a column of image bytes,
+or of structs with a field `bytes`, and columns of text. Read in small batches, whatever its length.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.pictures.metadata_rows import caption_in
+
+BATCH_ROWS = 16
+
+
+class ParquetError(Exception):
+    """Why a table is not read, in a few words."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture of the table, counted from 0."""
+
+    number: int
+    picture: bytes
+    caption: str | None
+
+
+def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """The table's pictures; `columns` as for metadata rows. Raises ParquetError."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise UserError(f"{path}: reading parquet needs pyarrow; `pip install pyarrow`") from None
+    try:
+        with parquet.ParquetFile(path) as file:
+            image = _image_column(file.schema_arrow)
+            wanted = [image, *(name for name in columns if name in file.schema_arrow.names)]
+            number = 0
+            for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
+                for row in batch.to_pylist():
+                    yield Row(number, _bytes(row[image], number), caption_in(row, columns))
+                    number += 1
+    except (pa.ArrowException, OSError) as error:
+        raise ParquetError(f"damaged or no parquet ({error})") from None
+
+
+def _image_column(schema: Any) -> str:
+    """`image`, or the first column that holds bytes."""
+    import pyarrow as pa
+
+    def holds_bytes(kind: Any) -> bool:
+        if pa.types.is_struct(kind):
+            return int(kind.get_field_index("bytes")) >= 0
+        is_bytes: bool = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        return is_bytes
+
+    found: list[str] = [field.name for field in schema if holds_bytes(field.type)]
+    if not found:
+        raise ParquetError(f"no column of image bytes; its columns are {', '.join(schema.names)}")
+    return "image" if "image" in found else found[0]
+
+
+def _bytes(value: Any, number: int) -> bytes:
+    data = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(data, bytes):
+        raise ParquetError(f"row {number} holds no image bytes; embed the pictures in the table")
+    return data

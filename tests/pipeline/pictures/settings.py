@@ -1,0 +1,14 @@
+"""conf/collect's settings for tests, with changes."""
+
+from typing import Any
+
+import yaml
+
+from pipeline.config.schemas import Collect
+from tests.conftest import ROOT
+
+
+def settings(checks: dict[str, str] | None = None, **changes: Any) -> Collect:
+    """conf/collect/pictures.yaml with `changes`, those of single checks in `checks`."""
+    values = yaml.safe_load((ROOT / "conf/collect/pictures.yaml").read_text(encoding="utf-8"))
+    return Collect(**{**values, **changes, "checks": {**values["checks"], **(checks or {})}})

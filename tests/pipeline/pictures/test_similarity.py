@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.fft import dct
+from skimage import data
+
+from pipeline.pictures.similarity import groups, near_earlier, perceptual_hash
+
+PHOTOS = {
+    "astronaut": data.astronaut, "coffee": data.coffee, "rocket": data.rocket,
+    "chelsea": data.chelsea, "camera": data.camera, "grass": data.grass,
+}  # fmt: skip
+
+
+def phash_of_imagehash(picture: Image.Image) -> int:
+    """imagehash.phash in scipy's terms, as its source reads."""
+    pixels = np.asarray(picture.convert("L").resize((32, 32), Image.Resampling.LANCZOS))
+    low = dct(dct(pixels, axis=0), axis=1)[:8, :8]
+    bits = (low > np.median(low)).flatten()
+    return int("".join("01"[int(bit)] for bit in bits), 2)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_the_hash_is_imagehashs(name: str) -> None:
+    picture = Image.fromarray(PHOTOS[name]())
+    assert perceptual_hash(picture) == phash_of_imagehash(picture)
+
+
+def test_smaller_brighter_and_recompressed_copies_are_near_and_others_are_not() -> None:
+    hashes = {name: perceptual_hash(Image.fromarray(make())) for name, make in PHOTOS.items()}
+    for name, make in PHOTOS.items():
+        picture = Image.fromarray(make())
+        half = perceptual_hash(picture.resize((picture.width // 2, picture.height // 2)))
+        brighter = perceptual_hash(picture.point(lambda value: min(255, value + 10)))
+        assert (hashes[name] ^ half).bit_count() <= 4
+        assert (hashes[name] ^ brighter).bit_count() <= 4
+    pairs = [(a, b) for a in hashes for b in hashes if a < b]
+    assert min((hashes[a] ^ hashes[b]).bit_count() for a, b in pairs) > 10
+
+
+def test_near_ones_are_named_with_their_distance() -> None:
+    assert near_earlier([0b0000, 0b0001, 0b1111, 0b0011], 2) == {1: [(0, 1)], 3: [(0, 2), (1, 1), (2, 2)]}
+
+
+def test_chains_of_near_ones_are_one_group() -> None:
+    hashes = [0, (1 << 40) - 1, 0b11, 0b1111]
+    assert groups(4, near_earlier(hashes, 2)) == [0, 1, 0, 0]
+    assert groups(0, near_earlier([], 2)) == []
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.integers(0, 32))
+def test_groups_hold_every_near_pair(hashes: list[int], bits: int) -> None:
+    first = groups(len(hashes), near_earlier(hashes, bits))
+    assert all(first[leader] == leader <= index for index, leader in enumerate(first))
+    for a, one in enumerate(hashes):
+        for b, other in enumerate(hashes):
+            if (one ^ other).bit_count() <= bits:
+                assert first[a] == first[b]

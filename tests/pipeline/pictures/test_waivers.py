@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.schemas.collect import CHECKS
+from pipeline.pictures.waivers import by_picture, matches, read_waivers, unneeded
+from tests.conftest import ROOT
+
+
+def read(tmp_path: Path, text: str) -> tuple[dict[tuple[str, str], str], list[str]]:
+    (tmp_path / "waivers.yaml").write_text(text, encoding="utf-8")
+    return read_waivers(tmp_path / "waivers.yaml", CHECKS)
+
+
+def test_no_file_and_the_committed_one_waive_nothing(tmp_path: Path) -> None:
+    assert read_waivers(tmp_path / "gone.yaml", CHECKS) == ({}, [])
+    assert read_waivers(ROOT / "data/waivers.yaml", CHECKS) == ({}, [])
+
+
+def test_a_line_names_a_picture_checks_and_reasons(tmp_path: Path) -> None:
+    waivers, problems = read(tmp_path, "zib/1: {blur: he runs, dark: at night}\n")
+    assert problems == []
+    assert waivers == {("zib/1", "blur"): "he runs", ("zib/1", "dark"): "at night"}
+
+
+def test_every_mistake_of_the_file_is_told_at_once(tmp_path: Path) -> None:
+    text = "zib/1: blur\nzib/2: {blurr: x}\nzib/3: {unreadable: x}\nzib/4: {dark: }\n"
+    told = "\n".join(read(tmp_path, text)[1])
+    assert "zib/1: write `{check: reason}`, found 'blur'" in told
+    assert "zib/2: 'blurr' is no check; did you mean blur?" in told
+    assert "zib/3: unreadable cannot be waived" in told
+    assert "zib/4: dark needs a reason in words" in told
+
+
+@pytest.mark.parametrize("text", ["{", "- a\n", "a: [\n"])
+def test_a_file_that_is_no_mapping_is_a_sentence(tmp_path: Path, text: str) -> None:
+    waivers, problems = read(tmp_path, text)
+    assert waivers == {}
+    assert len(problems) == 1
+
+
+def test_an_id_goes_before_patterns_and_a_misspelt_one_gets_the_nearest() -> None:
+    waivers = {("zib/*", "blur"): "all", ("zib/1", "blur"): "one", ("zibb/2", "dark"): "typo"}
+    expanded, problems = by_picture(waivers, ["zib/1", "zib/2", "bob/1"])
+    assert expanded == {("zib/1", "blur"): "one", ("zib/2", "blur"): "all"}
+    assert problems == ["data/waivers.yaml: zibb/2 is no picture; did you mean zib/2 or zib/1?"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        ("a/[x] 1", "a/[x] 1", True),
+        ("a/[x] ?", "a/[x] 1", True),
+        ("a/[12]", "a/1", False),
+        ("a/*", "b/1", False),
+    ],
+)
+def test_only_star_and_question_mark_are_wild(pattern: str, name: str, expected: bool) -> None:
+    assert matches(pattern, name) is expected
+
+
+def test_lines_that_no_picture_needs_any_more_are_told() -> None:
+    waivers = {("zib/*", "blur"): "x", ("zib/1", "dark"): "x"}
+    (sentence,) = unneeded(waivers, {("zib/2", "blur"), (None, "dark")})
+    assert "zib/1: dark is waived, but no picture" in sentence
