@@ -34,6 +34,8 @@ lint: .venv/ready ## style, types, import contracts
 
 bench: .venv/ready ## measure against the bare minimum, as ratios
 	python -m benchmarks.train_step
+	python -m benchmarks.data_preparation
+	python -m benchmarks.tagger_preprocessing
 
 deps: .venv/ready ## write each stage's code dependencies into dvc.yaml, the editors' schema into conf/
 	python -m pipeline.closure
