@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
@@ -40,6 +41,27 @@ def test_class_pictures_join_the_training(project: Path) -> None:
     assert [row["caption"] for row in rows if row["is_class"]] == ["a thing"] * 5
     # Three pictures, twice each, and as many class pictures: 12 showings in batches of 2, for 2 epochs.
     assert json.loads((project / "metrics/train.json").read_text())["steps"] == 12
+
+
+def test_class_pictures_of_ones_own_join_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_project(tmp_path / "own", collect={"source": "photos", "class_source": "class_photos"})
+    draw_pictures(folder / "more" / "1_thing", 7)
+    (folder / "class_photos" / "1_thing").mkdir(parents=True)
+    for number in range(3, 7):
+        (folder / "more" / "1_thing" / f"{number}.png").rename(
+            folder / "class_photos" / "1_thing" / f"{number}.png"
+        )
+    monkeypatch.chdir(folder)
+    run_all()
+    texts = {row["id"]: row["caption"] for row in read_jsonl(Path("data/captions/captions.jsonl"))}
+    assert all(text.startswith("zib") == name.startswith("zib/") for name, text in texts.items())
+    assert json.loads(Path("metrics/train.json").read_text())["steps"] == 12
+    with safe_open("models/network/net.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert metadata["ss_num_reg_images"] == "4"
+    assert json.loads(metadata["ss_dataset_dirs"]) == {"2_zib": {"img_count": 3, "n_repeats": 2}}
 
 
 def test_more_class_pictures_cost_only_the_new_ones(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

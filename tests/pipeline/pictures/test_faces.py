@@ -5,7 +5,7 @@ import onnx
 import pytest
 from matplotlib import cbook
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from skimage.data import astronaut
 
@@ -74,6 +74,49 @@ def test_a_yolo_detector_gives_boxes_in_the_pictures_pixels(tmp_path: Path) -> N
     write_yolo(tmp_path / "face.onnx", output)
     faces = make_detector(str(tmp_path / "face.onnx"), 0.4)(np.zeros((640, 1280, 3), np.uint8))
     assert faces == [Face((576, 288, 128, 64), 0.9)]
+
+
+def write_yunet(path: Path) -> None:
+    """YuNet's inputs and outputs (2023): a face wherever a field of 32 px is red, told by the third channel,
+    as its input is BGR.
+    """
+    nodes, outputs, weights = [], [], []
+    for stride in (8, 16, 32):
+        for name, channels in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+            kernel = np.zeros((channels, 3, stride, stride), np.float32)
+            bias = np.zeros(channels, np.float32)
+            if stride == 32 and name == "obj":
+                kernel[0, 2] = 1 / (255 * stride * stride)
+            if stride == 32 and name == "cls":
+                bias[:] = 1
+            key = f"{name}_{stride}"
+            weights += [
+                numpy_helper.from_array(kernel, f"{key}_w"),
+                numpy_helper.from_array(bias, f"{key}_b"),
+            ]
+            sides = [stride, stride]
+            nodes += [
+                helper.make_node(
+                    "Conv", ["input", f"{key}_w", f"{key}_b"], [f"{key}_c"], kernel_shape=sides, strides=sides
+                ),
+                helper.make_node("Transpose", [f"{key}_c"], [f"{key}_t"], perm=[0, 2, 3, 1]),
+                helper.make_node("Reshape", [f"{key}_t", f"{key}_s"], [key]),
+            ]  # fmt: skip
+            weights.append(numpy_helper.from_array(np.array([1, -1, channels], np.int64), f"{key}_s"))
+            outputs.append(helper.make_tensor_value_info(key, TensorProto.FLOAT, [1, None, channels]))
+    taken = [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 640, 640])]
+    graph = helper.make_graph(nodes, "yunet", taken, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
+    onnx.save(model, path)
+
+
+def test_yunet_sees_colours_in_its_own_order(tmp_path: Path) -> None:
+    write_yunet(tmp_path / "yunet.onnx")
+    detect = make_detector(str(tmp_path / "yunet.onnx"), 0.9)
+    picture = np.zeros((320, 640, 3), np.uint8)
+    picture[64:96, 128:160] = (255, 0, 0)
+    assert detect(picture) == [Face((112, 48, 32, 32), 1.0)]
+    assert detect(np.ascontiguousarray(picture[:, :, ::-1])) == []
 
 
 def test_the_three_layouts_of_yolo_say_the_same() -> None:

@@ -10,6 +10,7 @@ from pipeline.pictures.records import Record
 from pipeline.reports.dataset import TagCount, cards_of, page, tag_counts
 
 RULE = "blacklist * fur"
+LEFT_OUT = [{"id": "zib/x", "name": "x.png", "check": "truncated", "sentence": "cut short"}]
 
 
 def row(picture_id: str, *kept: str, dropped: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -45,18 +46,18 @@ def test_the_page_shows_every_picture_with_its_tags_and_remarks(tmp_path: Path) 
     assert [card.record.id for card in cards] == ["zib/bb", "zib/a"]
     encoded = cards[0].thumbnail.removeprefix("data:image/webp;base64,")
     assert Image.open(io.BytesIO(base64.b64decode(encoded))).size == (192, 192)
-    html = page(cards, records, list(rows.values()), [{"where": "x.png", "sentence": "unreadable"}])
+    html = page(cards, records, list(rows.values()), LEFT_OUT)
     for text in (
         "zib/bb",
         "300x300 from 200x200 at 0,5, enlarged 1.50x",
         "x.png",
-        "unreadable",
+        "truncated: cut short",
         f"0.90: {RULE}",
     ):
         assert text in html
     assert "blur: too soft &lt;b&gt;" in html
     assert html.count('class="card"') == 2
-    assert html == page(cards, records, list(rows.values()), [{"where": "x.png", "sentence": "unreadable"}])
+    assert html == page(cards, records, list(rows.values()), LEFT_OUT)
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
