@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     try:
         main([argument for argument in arguments if argument != "--debug"])
         trim_if_grown()
+    except BrokenPipeError:  # whoever read our output, as `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, KeyboardInterrupt) as error:
         if debug or (message := _message(KeyboardInterrupt() if stopped else error)) is None:
             raise

@@ -44,9 +44,7 @@ def answers(
     what = {"version": version, "model": question.model.sha256, "preprocessing": about.preprocessing}
     keys = [key(picture=record.sha256, **what, **question.settings) for record in records]
     missing = {
-        item_key: record
-        for item_key, record in zip(keys, records, strict=True)
-        if not items.path(item_key).exists()
+        item_key: record for item_key, record in zip(keys, records, strict=True) if not items.has(item_key)
     }
 
     def read(item_key: str) -> Image.Image:

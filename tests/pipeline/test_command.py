@@ -38,6 +38,17 @@ def test_what_a_user_can_mend_is_a_sentence_and_exit_code_1(body: str, message: 
     assert "Traceback" in program(body, "--debug").stderr
 
 
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-c", SCRIPT.format(body="print('x' * 1_000_000)")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
 def test_our_own_mistakes_keep_their_traceback() -> None:
     assert "ZeroDivisionError" in program("1 / 0").stderr
 
