@@ -21,6 +21,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
+from pipeline.base.new_rows import words_of
 from pipeline.command import Run, run, start
 from pipeline.config.schemas import Config
 from pipeline.device import make_repeatable
@@ -74,16 +75,20 @@ def recipe(config: Config) -> str:
     return json.dumps({"inputs": inputs, "params": config.values(), "packages": packages}, sort_keys=True)
 
 
+def warn_of_cut_captions(data: EncodedData) -> None:
+    captions = [picture.caption for picture in data.pictures]
+    if cut := too_long(data.tokenizer, captions, data.words):
+        warn(
+            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
+            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
+        )
+
+
 def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str, Any]]:
     """Trains, writes the epoch files into `folder`, and returns the loss curve and facts for the metrics."""
     base = load_base(config.base)
     pictures = read_pictures(ENCODED, CAPTIONS)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
-    if cut := too_long(base.tokenizer, [picture.caption for picture in pictures]):
-        warn(
-            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
-            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
-        )
     total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
     network = Network.create(config.network, base.unet, base.text_encoder, config.seed)
     module = Denoising(base, network, config, total_steps)
@@ -95,6 +100,8 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
         default_root_dir=logs,
     )
     with network.attached(base.unet, base.text_encoder):
+        data.words = words_of(base.text_encoder)
+        warn_of_cut_captions(data)
         try:
             trainer.fit(module, datamodule=data)
         except SystemExit:  # Lightning's answer to Ctrl-C

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import token_ids
+from pipeline.base.conditioning import NO_WORDS, Words, token_ids
 from pipeline.base.encoding import LATENTS
 from pipeline.config.schemas import Train
 from pipeline.errors import UserError
@@ -70,7 +70,11 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
 
 
 class EncodedData(lightning.LightningDataModule):
-    """Batches whose order, captions and number follow from the seed and the epoch alone."""
+    """Batches whose order, captions and number follow from the seed and the epoch alone. `words`: those of
+    embeddings that are attached.
+    """
+
+    words: Words = NO_WORDS
 
     def __init__(
         self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: Train, seed: int
@@ -123,7 +127,7 @@ class EpochBatches(Dataset[Batch]):
         return Batch(
             mean=mean,
             std=std,
-            ids=token_ids(data.tokenizer, captions),
+            ids=token_ids(data.tokenizer, captions, data.words),
             weight=torch.tensor([prior if picture.shown.is_class else 1.0 for picture in chosen]),
             step=self.epoch * len(self.plan) + number,
         )

@@ -1,0 +1,240 @@
+"""Hypernetwork (Kurumuz 2022 at NovelAI; AUTOMATIC1111 modules/hypernetworks/hypernetwork.py): small MLPs
+that change what the U-Net's attention layers take their keys and values from.
+
+    context --- + MLP_k(context) * multiplier ---> to_k (frozen)
+            \\-- + MLP_v(context) * multiplier ---> to_v (frozen)
+
+One pair of MLPs serves every attention layer whose context has its width: on SD 1.x 768 is the prompt in all
+cross-attention, 320, 640 and 1280 are the picture in the self-attention of the three depths. Widths count,
+not kinds, as in A1111.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
+from pipeline.errors import UserError, nearest, warn
+from pipeline.files.hypernetwork_file import (
+    PARTS,
+    HypernetworkFile,
+    Structure,
+    Weights,
+    hypernetwork_metadata,
+    hypernetwork_tensors,
+    read_hypernetwork,
+)
+from pipeline.files.safetensors_file import PRECISIONS
+
+UNET = "unet"
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "linear": nn.Identity, "relu": nn.ReLU, "leakyrelu": nn.LeakyReLU, "elu": nn.ELU, "swish": nn.Hardswish,
+    "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softsign": nn.Softsign, "mish": nn.Mish,
+    # ComfyUI stops at these nine; A1111 takes every activation of torch by its name in small letters.
+    "gelu": nn.GELU, "silu": nn.SiLU, "selu": nn.SELU, "celu": nn.CELU, "relu6": nn.ReLU6,
+    "hardswish": nn.Hardswish, "hardsigmoid": nn.Hardsigmoid, "hardtanh": nn.Hardtanh,
+    "softplus": nn.Softplus, "logsigmoid": nn.LogSigmoid, "tanhshrink": nn.Tanhshrink,
+}  # fmt: skip
+INITS: dict[str, Callable[..., Any]] = {
+    "Normal": partial(nn.init.normal_, mean=0.0, std=0.01),
+    "XavierUniform": nn.init.xavier_uniform_,
+    "XavierNormal": nn.init.xavier_normal_,
+    "KaimingUniform": nn.init.kaiming_uniform_,
+    "KaimingNormal": nn.init.kaiming_normal_,
+}
+
+
+class Mlp(nn.Module):
+    """x + multiplier * MLP(x) on [batch, tokens, width]; names and order of the layers are A1111's."""
+
+    multiplier: float = 1.0
+
+    def __init__(self, width: int, structure: Structure) -> None:
+        super().__init__()
+        self.linear = nn.Sequential(*_layers(width, structure))
+
+    def forward(self, x: Tensor) -> Tensor:
+        change: Tensor = self.linear(x)
+        return x + change * self.multiplier
+
+
+def _layers(width: int, structure: Structure) -> Iterator[nn.Module]:
+    widths = [int(width * multiple) for multiple in structure.layer_structure]
+    last = len(widths) - 2
+    for index, (before, after) in enumerate(pairwise(widths)):
+        yield nn.Linear(before, after)
+        # `linear` takes no place in the sequence, so that the names behind it are A1111's.
+        if structure.activation != "linear" and (index < last or structure.activate_output):
+            yield ACTIVATIONS[structure.activation]()
+        if structure.use_layer_norm:
+            yield nn.LayerNorm(after)
+        if rate := structure.dropout_structure[index + 1]:
+            yield nn.Dropout(rate)
+
+
+@torch.no_grad()
+def start(mlp: Mlp, structure: Structure) -> None:
+    """A1111's start: biases 0; weights by the named rule; a norm's weights always Normal, so near 0 too."""
+    for layer in mlp.linear:
+        if isinstance(layer, nn.Linear | nn.LayerNorm):
+            rule = "Normal" if isinstance(layer, nn.LayerNorm) else structure.weight_init
+            gain = "leaky_relu" if structure.activation == "leakyrelu" else "relu"
+            INITS[rule](layer.weight, **({"nonlinearity": gain} if rule.startswith("Kaiming") else {}))
+            nn.init.zeros_(layer.bias)
+
+
+class Hypernetwork(nn.ModuleDict):
+    """Pairs of MLPs (for k, for v) by the width of the context, as text."""
+
+    def __init__(self, structure: Structure, widths: list[int]) -> None:
+        super().__init__(
+            {str(w): nn.ModuleDict({part: Mlp(w, structure) for part in PARTS}) for w in sorted(widths)}
+        )
+        self.structure = structure
+
+    @classmethod
+    def create(
+        cls,
+        config: HypernetworkConfig,
+        unet: nn.Module,
+        text_encoder: nn.Module,  # noqa: ARG003
+        seed: int,
+    ) -> "Hypernetwork":
+        """Fresh MLPs for the widths that are asked for, or all that the base has; the seed decides their
+        start.
+        """
+        present = context_widths(unet)
+        if absent := sorted(set(config.sizes or ()) - present):
+            raise UserError(
+                f"network.sizes: this base has no attention over a context of width"
+                f" {', '.join(map(str, absent))}; it has {', '.join(map(str, sorted(present)))}"
+            )
+        structure = structure_of(config)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made = cls(structure, list(config.sizes or present))
+            for mlp in made.mlps():
+                start(mlp, structure)
+        return made
+
+    @classmethod
+    def load(cls, path: Path, unet: nn.Module, text_encoder: nn.Module) -> "Hypernetwork":  # noqa: ARG003
+        """From A1111's .pt or our .safetensors, ready to draw with (no dropout). Raises UserError for a file
+        that is damaged or belongs to another base.
+        """
+        file = read_hypernetwork(path)
+        if (name := file.structure.activation) not in ACTIVATIONS:
+            raise UserError(f"{path}: unknown activation {name!r}; {nearest(name, ACTIVATIONS)}")
+        _check_widths(path, set(file.layers), unet)
+        made = cls(file.structure, list(file.layers))
+        try:
+            for width, pair in file.layers.items():
+                for part, weights in zip(PARTS, pair, strict=True):
+                    made._mlp(width, part).load_state_dict(weights)
+        except RuntimeError as error:
+            raise UserError(
+                f"{path}: its weights do not fit its own settings"
+                f" ({' '.join(str(error).split())[:200]}); the file is damaged"
+            ) from error
+        return made.eval()
+
+    def _mlp(self, width: int, part: str) -> Mlp:
+        pair = self[str(width)]
+        assert isinstance(pair, nn.ModuleDict)
+        mlp = pair[part]
+        assert isinstance(mlp, Mlp)
+        return mlp
+
+    def mlps(self) -> Iterator[Mlp]:
+        return (self._mlp(int(width), part) for width in self for part in PARTS)
+
+    def part_parameters(self, part: str) -> list[nn.Parameter]:
+        """All belong to the U-Net's part."""
+        return list(self.parameters()) if part == UNET else []
+
+    def set_multiplier(self, multiplier: float) -> None:
+        for mlp in self.mlps():
+            mlp.multiplier = multiplier
+
+    @contextmanager
+    def attached(self, unet: nn.Module, text_encoder: nn.Module) -> Iterator[None]:  # noqa: ARG002
+        """Inside, the attention layers take keys and values from the changed context. Several chain in the
+        order in which they were attached; a LoRA on to_k or to_v sees the changed context.
+        """
+        with ExitStack() as stack:
+            for attention in attentions(unet):
+                for part, layer in zip(PARTS, (attention.to_k, attention.to_v), strict=True):
+                    assert isinstance(layer, nn.Linear)
+                    if str(layer.in_features) in self:
+                        hook = _changing(self._mlp(layer.in_features, part))
+                        stack.callback(layer.register_forward_pre_hook(hook).remove)
+            yield
+
+    def file(self, precision: str) -> HypernetworkFile:
+        """As a file holds it: copies in `fp16`, `bf16` or `fp32`."""
+        dtype = PRECISIONS[precision]
+
+        def weights(width: int, part: str) -> Weights:
+            state = self._mlp(width, part).state_dict()
+            return {key: value.detach().to("cpu", dtype, copy=True) for key, value in state.items()}
+
+        layers = {int(width): (weights(int(width), "k"), weights(int(width), "v")) for width in self}
+        return HypernetworkFile(self.structure, layers)
+
+    def file_tensors(self, precision: str) -> dict[str, Tensor]:
+        """What a .safetensors file holds; pipeline.files.hypernetwork_file.write_a1111 makes the .pt."""
+        return hypernetwork_tensors(self.file(precision).layers)
+
+    def metadata(self) -> dict[str, str]:
+        """What the header says of the family."""
+        return hypernetwork_metadata(self.structure)
+
+
+def structure_of(config: HypernetworkConfig) -> Structure:
+    return Structure(
+        layer_structure=tuple(config.layer_structure),
+        activation=config.activation,
+        activate_output=config.activate_output,
+        use_layer_norm=config.use_layer_norm,
+        weight_init=config.weight_init,
+        dropout_structure=tuple(config.dropout_structure or [0.0] * len(config.layer_structure)),
+    )
+
+
+def attentions(unet: nn.Module) -> Iterator[Any]:
+    """Every attention layer of a diffusers U-Net."""
+    return (module for module in unet.modules() if type(module).__name__ == "Attention")
+
+
+def context_widths(unet: nn.Module) -> set[int]:
+    """Widths of what the attention layers take their keys from: 320, 640, 768, 1280 on SD 1.x."""
+    return {attention.to_k.in_features for attention in attentions(unet)}
+
+
+def _changing(mlp: Mlp) -> Callable[[nn.Module, tuple[Tensor]], Tensor]:
+    def hook(layer: nn.Module, inputs: tuple[Tensor]) -> Tensor:  # noqa: ARG001
+        changed: Tensor = mlp(inputs[0])
+        return changed
+
+    return hook
+
+
+def _check_widths(path: Path, found: set[int], unet: nn.Module) -> None:
+    """A file without the prompt's width but with one that this base lacks is another family's (SD 2.x: 1024);
+    other widths too many are only named.
+    """
+    prompt = {a.to_k.in_features for a in attentions(unet) if a.to_k.in_features != a.to_q.in_features}
+    extra = sorted(found - context_widths(unet))
+    if extra and not found & (prompt or context_widths(unet)):
+        raise UserError(
+            f"{path} changes contexts of width {', '.join(map(str, sorted(found)))}, this base has"
+            f" {', '.join(map(str, sorted(context_widths(unet))))}; use the base that it was trained on"
+        )
+    if extra:
+        warn(f"{path}: its layers for width {', '.join(map(str, extra))} find nothing to change in this base")
