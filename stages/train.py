@@ -75,9 +75,14 @@ def recipe(config: Config) -> str:
     return json.dumps({"inputs": inputs, "params": config.values(), "packages": packages}, sort_keys=True)
 
 
-def warn_of_cut_captions(data: EncodedData) -> None:
-    captions = [picture.caption for picture in data.pictures]
-    if cut := too_long(data.tokenizer, captions, data.words):
+def check_captions(data: EncodedData) -> None:
+    """An embedding's word that no caption holds is a user error; captions that are cut off are named."""
+    if unseen := data.unseen_words():
+        raise UserError(
+            f"no caption holds {', '.join(unseen)}, so nothing would be learned of it; set"
+            " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
+        )
+    if cut := too_long(data.tokenizer, data.longest_texts(), data.words):
         warn(
             f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
             f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
@@ -101,7 +106,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
     )
     with network.attached(base.unet, base.text_encoder):
         data.words = words_of(base.text_encoder)
-        warn_of_cut_captions(data)
+        check_captions(data)
         try:
             trainer.fit(module, datamodule=data)
         except SystemExit:  # Lightning's answer to Ctrl-C

@@ -27,8 +27,13 @@ PROMPT = "a photo of zib, smile"
 
 
 def config(*words: tuple[str, int, str], init: str = "spread") -> EmbeddingConfig:
-    entries = [{"word": word, "num_vectors": count, "initial_text": text} for word, count, text in words]
-    return EmbeddingConfig.model_validate({"name": "embedding", "words": entries, "init": init})
+    entries = [
+        {"word": word, "num_vectors": count, "initial_text": text, "concept": None}
+        for word, count, text in words
+    ]
+    return EmbeddingConfig.model_validate(
+        {"name": "embedding", "words": entries, "init": init, "templates": None}
+    )
 
 
 @pytest.fixture
@@ -193,3 +198,14 @@ def test_a_file_of_another_base_is_a_sentence(tmp_path: Path, base: BaseModel) -
 def test_what_cannot_be_trained_is_refused(words: Any) -> None:
     with pytest.raises(ValueError, match="validation error"):
         config(*words)
+
+
+def test_a_word_may_belong_to_one_concept() -> None:
+    entries = [
+        {"word": word, "num_vectors": 1, "initial_text": "", "concept": concept}
+        for word, concept in (("zib", "person"), ("inked", None), ("zob", "other"))
+    ]
+    chosen = EmbeddingConfig.model_validate(
+        {"name": "embedding", "words": entries, "init": "mean", "templates": "subject"}
+    )
+    assert chosen.words_of("person") == ["zib", "inked"]
