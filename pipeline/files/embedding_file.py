@@ -17,12 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.files.pickled import read_pickled, write_pickled
-from pipeline.files.safetensors_file import write_safetensors
+from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 PARAMS = "emb_params"
 NAMELESS = {PARAMS, "emp_params", "*"}
@@ -71,16 +70,11 @@ def _as_rows(key: str, tensor: Tensor, path: Path) -> Tensor:
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such embedding file")
+    tensors, metadata = read_safetensors(path)
     try:
-        with safe_open(path, "pt") as file:
-            words = json.loads((file.metadata() or {}).get(WORDS_KEY, "[]"))
-            return {key: file.get_tensor(key) for key in file.keys()}, words  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is not a readable .safetensors file ({error}); it may be cut short: fetch it again"
-        ) from error
+        return tensors, json.loads(metadata.get(WORDS_KEY, "[]"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: {WORDS_KEY} in its header is no JSON ({error})") from error
 
 
 def _read_pt(path: Path) -> tuple[dict[str, Tensor], list[str]]:

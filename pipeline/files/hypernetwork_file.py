@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.files.pickled import read_pickled, write_pickled
+from pipeline.files.safetensors_file import read_safetensors
 
 SETTINGS_KEY = "athanor.hypernetwork"
 PARTS = ("k", "v")
@@ -132,16 +132,8 @@ def write_a1111(path: Path, file: HypernetworkFile) -> None:
 
 
 def _read_safetensors(path: Path) -> HypernetworkFile:
-    if not path.is_file():
-        raise UserError(f"{path}: no such hypernetwork file")
-    try:
-        with safe_open(path, "pt") as opened:
-            settings = (opened.metadata() or {}).get(SETTINGS_KEY)
-            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is not a readable .safetensors file ({error}); it may be cut short: fetch it again"
-        ) from error
+    tensors, metadata = read_safetensors(path)
+    settings = metadata.get(SETTINGS_KEY)
     if settings is None:
         raise UserError(f"{path} is no hypernetwork: its header has no {SETTINGS_KEY}")
     try:

@@ -12,7 +12,8 @@ from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkCon
 from pipeline.errors import UserError
 from pipeline.files.hypernetwork_file import write_a1111
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.networks.hypernetwork import Hypernetwork, Mlp, context_widths, start, structure_of
+from pipeline.networks.hypernetwork import Hypernetwork, context_widths, structure_of
+from pipeline.networks.mlp import Mlp, start
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import SETTINGS, random_mlp, two_wide
 
