@@ -21,8 +21,7 @@ from pipeline.config.schemas.embedding import EmbeddingWord
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings
 from pipeline.files.safetensors_file import PRECISIONS
-
-TEXT_ENCODER = "text_encoder"
+from pipeline.networks.targets import TEXT_PREFIX
 
 
 class Embedding(nn.Module):
@@ -70,9 +69,19 @@ class Embedding(nn.Module):
         """Vectors by word."""
         return {word: len(tensor) for word, tensor in zip(self.words, self.vectors, strict=True)}
 
-    def part_parameters(self, part: str) -> list[nn.Parameter]:
-        """All belong to the text encoder's part, and learn at its rate."""
-        return list(self.vectors) if part == TEXT_ENCODER else []
+    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
+        """All belong to the text encoder's part (`lora_te_`), and learn at its rate."""
+        return list(self.vectors) if prefix == TEXT_PREFIX else []
+
+    def before_step(self, seed: int) -> None:
+        """Nothing is left to chance."""
+
+    def after_step(self) -> None:
+        """Nothing is bounded."""
+
+    def num_modules(self) -> int:
+        """Words."""
+        return len(self.words)
 
     def set_multiplier(self, multiplier: float) -> None:
         self.multiplier = multiplier

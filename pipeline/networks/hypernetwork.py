@@ -30,8 +30,7 @@ from pipeline.files.hypernetwork_file import (
 )
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.mlp import ACTIVATIONS, Mlp, start
-
-UNET = "unet"
+from pipeline.networks.targets import UNET_PREFIX
 
 
 class Hypernetwork(nn.ModuleDict):
@@ -99,9 +98,21 @@ class Hypernetwork(nn.ModuleDict):
     def mlps(self) -> Iterator[Mlp]:
         return (self._mlp(int(width), part) for width in self for part in PARTS)
 
-    def part_parameters(self, part: str) -> list[nn.Parameter]:
-        """All belong to the U-Net's part."""
-        return list(self.parameters()) if part == UNET else []
+    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
+        """All belong to the U-Net's part (`lora_unet_`)."""
+        return list(self.parameters()) if prefix == UNET_PREFIX else []
+
+    def before_step(self, seed: int) -> None:
+        """What dropout leaves out in the step follows from `seed`."""
+        if any(self.structure.dropout_structure):
+            torch.manual_seed(seed)
+
+    def after_step(self) -> None:
+        """Nothing is bounded."""
+
+    def num_modules(self) -> int:
+        """MLPs."""
+        return len(PARTS) * len(self)
 
     def set_multiplier(self, multiplier: float) -> None:
         for mlp in self.mlps():

@@ -14,6 +14,7 @@ from pipeline.files.hypernetwork_file import write_a1111
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.hypernetwork import Hypernetwork, context_widths, structure_of
 from pipeline.networks.mlp import Mlp, start
+from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import SETTINGS, random_mlp, two_wide
 
@@ -183,12 +184,28 @@ def test_training_reaches_every_weight_and_the_base_stays(base: BaseModel) -> No
     base.unet.requires_grad_(False)
     made = Hypernetwork.create(config(activation="tanh"), base.unet, base.text_encoder, seed=0)
     assert sorted(map(int, made)) == sorted(context_widths(base.unet)) == [8, 16]
-    assert made.part_parameters("text_encoder") == []
+    assert made.part_parameters(TEXT_PREFIX) == []
+    assert made.num_modules() == 4
     with made.attached(base.unet, base.text_encoder):
         x, context = torch.randn(1, 4, 8, 8), torch.randn(1, 77, 16)
         base.unet(x, torch.tensor([500]), context).sample.square().mean().backward()
-    assert all(p.grad is not None and p.grad.any() for p in made.part_parameters("unet"))
+    assert all(p.grad is not None and p.grad.any() for p in made.part_parameters(UNET_PREFIX))
     assert all(p.grad is None for p in base.unet.parameters())
+
+
+def test_a_steps_dropout_follows_from_its_seed(base: BaseModel) -> None:
+    half = config(dropout_structure=[0.0, 0.5, 0.0])
+    made = Hypernetwork.create(half, base.unet, base.text_encoder, seed=0)
+
+    def trained_with(seed: int) -> Tensor:
+        made.before_step(seed)
+        with made.attached(base.unet, base.text_encoder):
+            return answer(base)
+
+    assert torch.equal(trained_with(1), trained_with(1))
+    assert not torch.equal(trained_with(1), trained_with(2))
+    made.eval()
+    assert torch.equal(trained_with(1), trained_with(2))
 
 
 def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
