@@ -88,16 +88,23 @@ def _structure(path: Path, read: Mapping[Any, Any]) -> Structure:
     dropout = read.get("dropout_structure") or old_dropout(
         len(layers), read.get("use_dropout", False), read.get("last_layer_dropout", False)
     )
-    if len(dropout) != len(layers):
-        raise UserError(f"{path}: dropout_structure {list(dropout)} is not as long as {list(layers)}")
+    if not _is_numbers(layers) or not _is_numbers(dropout) or len(dropout) != len(layers):
+        raise UserError(
+            f"{path}: layer_structure {layers} and dropout_structure {dropout} must be numbers, as"
+            " many in each"
+        )
     return Structure(
         layer_structure=tuple(layers),
-        activation=read.get("activation_func") or "linear",
+        activation=str(read.get("activation_func") or "linear"),
         activate_output=read.get("activate_output", True),
         use_layer_norm=read.get("is_layer_norm", False),
         weight_init=read.get("weight_initialization") or "Normal",
         dropout_structure=tuple(dropout),
     )
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(number, int | float) for number in value)
 
 
 def old_dropout(length: int, use_dropout: bool, last_layer: bool) -> tuple[float, ...]:

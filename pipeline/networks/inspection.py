@@ -64,7 +64,12 @@ def inspect(path: Path) -> Inspection:
     if is_hypernetwork:
         return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
     if modules := adapter_modules(read):
-        return Inspection(_adapter_facts(modules, metadata), norms_by_block(modules), metadata)
+        try:
+            return Inspection(_adapter_facts(modules, metadata), norms_by_block(modules), metadata)
+        except (KeyError, IndexError, RuntimeError) as error:
+            raise UserError(
+                f"{path}: the tensors of a module do not belong together ({error}); it is damaged"
+            ) from error
     if path.suffix == ".safetensors" and WORDS_KEY not in metadata and len(read) > 2:
         family = family_of_file({key: tuple(tensor.shape) for key, tensor in read.items()})
         raise UserError(f"{path} is no network ({family or 'its keys are unknown'})")

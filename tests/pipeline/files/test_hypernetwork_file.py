@@ -94,7 +94,8 @@ def test_the_pt_is_what_a1111_and_comfyui_read(tmp_path: Path) -> None:
         ({"emb_params": torch.ones(1, 2)}, "no hypernetwork: it has no pair"),
         ({320: torch.ones(2)}, "under 320 stands no pair"),
         ({320: ({"a": 1}, {"a": 1})}, "under 320 stands no pair"),
-        ({2: (mlp([[1.0]], [[1.0]], [0.0]),) * 2, "dropout_structure": [0, 0]}, "not as long as"),
+        ({2: (mlp([[1.0]], [[1.0]], [0.0]),) * 2, "dropout_structure": [0, 0]}, "as many in each"),
+        ({2: (mlp([[1.0]], [[1.0]], [0.0]),) * 2, "layer_structure": ["a", 1]}, "must be numbers"),
     ],
 )
 def test_what_is_no_hypernetwork_is_a_sentence(tmp_path: Path, content: object, message: str) -> None:

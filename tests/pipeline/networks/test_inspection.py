@@ -137,6 +137,15 @@ def test_a_checkpoint_is_no_network(tmp_path: Path) -> None:
         inspect(tmp_path / "a.safetensors")
 
 
+def test_a_damaged_module_is_a_sentence(tmp_path: Path) -> None:
+    half, misfit = lora(1.0), lora(1.0)
+    del half["lora_down.weight"]
+    misfit["lora_up.weight"] = torch.ones(2, 3)
+    for leaves in (half, misfit):
+        with pytest.raises(UserError, match="do not belong together"):
+            inspect(saved(tmp_path / "a.safetensors", {DOWN: leaves}))
+
+
 def test_the_command(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.safetensors", {DOWN: lora(2.0)}, {"ss_network_dim": "2", "long": "x" * 200})
     command = [sys.executable, "-m", "pipeline.networks", "inspect", str(path)]
