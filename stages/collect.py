@@ -15,10 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.command import run, start
-from pipeline.config.load import DVC_YAML
+from pipeline.config.load import DVC_YAML, in_graph
 from pipeline.config.schemas import Collect
 from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
@@ -135,7 +133,7 @@ def collect(config: Collect, out: Path) -> None:
 
 def untracked(config: Collect) -> list[str]:
     """Sources that the graph does not watch: DVC would not notice a change in them."""
-    deps = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]["collect"]["deps"]
+    deps = in_graph("collect")["deps"]
     return [
         f"{source} is not among the deps of collect in {DVC_YAML}: `dvc repro` will not notice"
         " changes in it; move it below pictures/, or add it there"
