@@ -108,10 +108,11 @@ def summary(outcome: gate.Outcome, aim: str | None) -> dict[str, Any]:
 def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
     records = [record for _, record in outcome.passed]
     with new_folder(out / "data/collected") as folder:
-        for found, record in outcome.passed:
-            target = folder / PICTURES / record.file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.path, target)
+        for concept in {record.concept for record in records}:
+            (folder / PICTURES / concept).mkdir(parents=True)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            targets = [folder / PICTURES / record.file for record in records]
+            list(pool.map(shutil.copyfile, [found.path for found, _ in outcome.passed], targets))
         write_records(folder, records)
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
     counts = summary(outcome, aim)
