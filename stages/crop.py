@@ -30,6 +30,7 @@ from pipeline.pictures.cutting import cut_out, cuts
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, Record, read_records, write_records
+from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
 
 VERSION = 3
@@ -69,8 +70,8 @@ class Cropper:
         """Facts of the crops and the thumbnail, where the store has all of them and the crops."""
         data, thumbnail = self.items.get(f"{stem}.json"), self.items.get(f"{stem}.webp")
         facts = json.loads(data) if data else []
-        whole = facts and thumbnail and all(self.items.has(f"{fact['sha256']}.png") for fact in facts)
-        return (facts, thumbnail) if whole and thumbnail else None
+        whole = all(self.items.has(f"{fact['sha256']}.png") for fact in facts)
+        return (facts, thumbnail) if facts and thumbnail and whole else None
 
     def _made(self, record: Record, stem: str) -> tuple[list[dict[str, Any]], bytes]:
         """Crops the picture and puts everything into the store, the facts last."""
@@ -83,7 +84,7 @@ class Cropper:
             facts.append(
                 {"suffix": cut.suffix, "sha256": sha256_of_bytes(png), "target": cut.target, **cut.how}
             )
-        thumbnail = self.items.put(f"{stem}.webp", thumbnail_of(picture))
+        thumbnail = self.items.put(f"{stem}.webp", webp_thumbnail(picture, THUMBNAIL_PX))
         self.items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
         return facts, thumbnail
 
@@ -95,15 +96,6 @@ class Cropper:
             parent, id=crop_id, file=f"{crop_id}.png", sha256=fact["sha256"],
             width_px=width, height_px=height, origin={"parent": parent.sha256, "picture": parent.id, **how},
         )  # fmt: skip
-
-
-def thumbnail_of(picture: Image.Image) -> bytes:
-    """A small WebP."""
-    small = picture.copy()
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
-    buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=80, method=2)
-    return buffer.getvalue()
 
 
 def checked_edits(records: list[Record]) -> dict[str, CropEdit]:
