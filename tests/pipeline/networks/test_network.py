@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,18 +11,17 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from pipeline.base.families import sd1_configs
 from pipeline.base.load import BaseModel
 from pipeline.base.save import save_folder
-from pipeline.config.schemas import Network as NetworkConfig
+from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from pipeline.networks.targets import text_encoder_targets, unet_targets
 from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.networks.algorithms import network_config
 
 
-def config(**changes: object) -> NetworkConfig:
-    return NetworkConfig.model_validate(
-        {"name": "lora", "dim": 4, "alpha": 2.0, "unet": True, "text_encoder": True, **changes}
-    )
+def config(name: str = "lora", **changes: Any) -> AdapterNetwork:
+    return network_config(name, **{"dim": 4, "alpha": 2.0, **changes})
 
 
 @pytest.fixture
