@@ -1,8 +1,8 @@
-"""A training step of each algorithm over one of LoRA at equal dim: `python -m benchmarks.adapter_step [--large]
-[--side 256] [--dim 16] [--rounds 5] [--names loha lokr]`.
+"""A training step of each algorithm over one of LoRA at equal dim: `python -m benchmarks.adapter_step
+[--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]`.
 
-Forward, backward and update on one batch, by the same loop for all; rounds alternate, so that all meet the same
-machine. Prints the ratios of the medians and their spread over rounds.
+Forward, backward and update on one batch, by the same loop for all; rounds alternate, so that all meet the
+same machine. Prints the ratios of the medians and their spread over rounds.
 """
 
 import argparse

@@ -71,6 +71,10 @@ class Adapter(nn.Module):
         """What is added to the layer's output for the input `x`, at the adapter's multiplier."""
         raise NotImplementedError
 
+    def in_one(self, x: Tensor) -> bool:  # noqa: ARG002
+        """Whether the layer runs faster once, with its changed weight, than with `update` beside it."""
+        return False
+
     def change(self) -> Tensor:
         """What is added to the layer's weight at strength 1, before DoRA, in the weight's shape."""
         raise NotImplementedError
@@ -85,6 +89,10 @@ class Adapter(nn.Module):
             return frozen(x)
         if self.dora_scale is not None:
             return self._dora_answer(x, frozen, self.dora_scale)
+        # Another network may be attached to the layer before this one: then its part must not be lost.
+        is_own = getattr(frozen, "__self__", None) is self.layer
+        if is_own and not self.rank_dropout and self.in_one(x):
+            return self.applied(x, self.layer.weight + self.multiplier * self.change(), self.layer.bias)
         return frozen(x) + self.update(x)
 
     def _dora_answer(self, x: Tensor, frozen: Frozen, magnitude: nn.Parameter) -> Tensor:

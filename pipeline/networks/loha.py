@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.networks.adapter import Adapter, Frozen, Settings, alpha_of
+from pipeline.networks.adapter import Adapter, Settings, alpha_of
 from pipeline.networks.locon import has_kernel
 
 
@@ -60,17 +60,9 @@ class Loha(Adapter):
         dim = len(weights["hada_w1_b"])
         return cls(target, dim, alpha_of(weights, dim), "hada_t1" in weights).filled(weights)
 
-    def answer(self, x: Tensor, frozen: Frozen) -> Tensor:
-        own = getattr(frozen, "__self__", None) is self.layer
-        if not own or self.module_dropout or self.rank_dropout or self.dora_scale is not None:
-            return super().answer(x, frozen)
-        if self.is_cheap(x):
-            return frozen(x) + self.update(x)
-        return self.applied(x, self.layer.weight + self.multiplier * self.change(), self.layer.bias)
-
     def update(self, x: Tensor) -> Tensor:
         strength = self.multiplier * self.scale
-        if not self.is_cheap(x):
+        if self.in_one(x):
             return self.thinned(self.applied(x, self._product() * strength), self.rank_dropout)
         left, right = self._factors()
         hidden = self.applied(x, right.reshape(-1, *self.layer.weight.shape[1:]))
@@ -81,19 +73,17 @@ class Loha(Adapter):
     def change(self) -> Tensor:
         return self._product() * self.scale
 
-    def is_cheap(self, x: Tensor) -> bool:
-        """Whether the factors of rank dim^2 take fewer multiplications than W + change, forward and
-        backward.
+    def in_one(self, x: Tensor) -> bool:
+        """Whether W + change takes fewer multiplications than the factors of rank dim^2.
 
-        The factors: each of three passes (forward, gradients of the input and of the factors). The sum: one
-        more pass than a frozen layer, and the building of the weight, whatever the input's length.
+        The sum: one pass more than a frozen layer (the gradient of the weight), and the building of the
+        weight, whatever the input's length. The factors: three passes (forward, both gradients).
         """
         if self.tucker:
-            return False
+            return True
         out, inside = self.hada_w1_a.shape[0], self.hada_w1_b.shape[1]
         positions = x.numel() / x.shape[self._channel_axis]
-        factors = 3 * self.dim**2 * (out + inside) * positions
-        return factors < out * inside * (positions + 8 * self.dim)
+        return out * inside * (positions + 8 * self.dim) < 3 * self.dim**2 * (out + inside) * positions
 
     def _factors(self) -> tuple[Tensor, Tensor]:
         """[out, dim^2] and [dim^2, in k k], whose product is (A1 B1) o (A2 B2)."""

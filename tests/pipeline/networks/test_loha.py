@@ -57,9 +57,9 @@ def test_the_forward_pass_equals_the_merged_weight(layer: str, dim: int, strengt
 def test_small_dims_take_the_factors_and_large_ones_the_weight() -> None:
     target = nn.Linear(1280, 1280)
     x = torch.zeros(1, 4096, 1280)
-    assert Loha(target, 4, 4).is_cheap(x)
-    assert not Loha(target, 32, 4).is_cheap(x)
-    assert Loha(target, 16, 4).is_cheap(x[:, :64])
+    assert not Loha(target, 4, 4).in_one(x)
+    assert Loha(target, 32, 4).in_one(x)
+    assert not Loha(target, 16, 4).in_one(x[:, :64])
 
 
 def test_in_tucker_form_too() -> None:

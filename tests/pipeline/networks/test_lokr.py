@@ -90,7 +90,14 @@ def test_the_forward_pass_equals_the_merged_weight(layer: str, form: str, streng
     target = LAYERS[layer]()
     adapter, x = made(target, form), input_for(target)
     adapter.multiplier = strength
-    assert relative(adapter.answer(x, target.forward), merged(adapter, x, strength)) < 1e-5
+    for frozen in (target.forward, target):
+        assert relative(adapter.answer(x, frozen), merged(adapter, x, strength)) < 1e-5
+
+
+def test_narrow_layers_run_with_the_weight_and_wide_ones_with_the_factors() -> None:
+    for side, in_one in ((64, True), (640, False)):
+        adapter = Lokr.from_config(nn.Linear(side, side), settings("lokr", 64))
+        assert adapter.in_one(torch.zeros(1, 1, side)) == in_one
 
 
 @pytest.mark.parametrize("layer", ["linear", "1x1", "3x3"])
