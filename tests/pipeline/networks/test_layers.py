@@ -23,8 +23,8 @@ def found(name: str = "lora", **changes: Any) -> dict[str, Place]:
 
 
 def test_how_many_layers_sd15_gives_to_each_algorithm() -> None:
-    """sd-scripts: 192 and 72; LoCon adds 3 layers in each of 22 Res blocks, 14 shortcuts, 6 resamplings. IA3: keys
-    and values of 32 attentions and 16 MLPs; of 12 text layers each.
+    """sd-scripts: 192 and 72; LoCon adds 3 layers in each of 22 Res blocks, 14 shortcuts, 6 resamplings. IA3:
+    keys and values of 32 attentions and 16 MLPs; of 12 text layers each.
     """
     counts = {name: len(found(name)) for name in ALGORITHMS}
     assert counts == {
@@ -75,7 +75,7 @@ def test_a_shape_of_dims_is_rounded() -> None:
     dims = {
         place.settings.dim for name, place in found(block_dims="linear", dim=24).items() if "unet" in name
     }
-    # Blocks with attention: IN01, 02, 04, 05, 07, 08, M00, OUT03-11; dim 24 over 24 steps is the block's number.
+    # Blocks with attention: IN01, 02, 04, 05, 07, 08, M00, OUT03-11; dim 24 over 24 steps.
     assert dims == {1, 2, 4, 5, 7, 8, 12, *range(16, 25)}
 
 
