@@ -10,6 +10,7 @@ KEYS_FOR = {
     "unit": ("dylora",),
     "dropout": ("lora", "locon", "dylora"),
     "rank_dropout": ("lora", "locon", "loha", "lokr", "dylora"),
+    "module_dropout": ("lora", "locon", "loha", "lokr", "dylora"),
     "rslora": ("lora", "locon", "loha", "lokr", "dylora"),
     "lora_plus_ratio": ("lora", "locon", "loha", "lokr", "dylora"),
     "conv_dim": ("lora", "locon", "loha", "lokr", "dylora"),

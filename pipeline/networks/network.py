@@ -197,13 +197,14 @@ class Network(nn.ModuleDict, Trained):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Holds every layer's change at max_norm (kohya-ss/sd-scripts networks/lora.py,
-        apply_max_norm_regularization).
+        """Holds every layer's change, with DoRA the one before it, at max_norm (kohya-ss/sd-scripts
+        networks/lora.py, apply_max_norm_regularization).
         """
         if self.config is None or self.config.max_norm is None:
             return
         for _, adapter in self.adapters():
-            norm = float(adapter.delta(adapter.layer.weight).norm())
+            is_dora = adapter.dora_scale is not None
+            norm = float((adapter.change() if is_dora else adapter.delta(adapter.layer.weight)).norm())
             if norm > self.config.max_norm:
                 adapter.shrink(self.config.max_norm / norm)
 
