@@ -45,7 +45,7 @@ def photographs() -> list[Image.Image]:
 
 
 def variants(number: int) -> Iterator[Image.Image]:
-    """Different cuts of the photographs, no two alike."""
+    """Different cuts of the photographs."""
     pictures = photographs()
     for index in range(number):
         picture, rng = pictures[index % len(pictures)], np.random.default_rng(index)
@@ -67,7 +67,7 @@ def make_project(folder: Path, pictures: int) -> Path:
     photos = folder / "photos"
     photos.mkdir()
     for index, picture in enumerate(variants(pictures)):
-        picture.save(photos / f"{index:05}.jpg", quality=92)
+        picture.save(photos / f"{index:05}.jpg", quality=92, comment=str(index))
     return photos
 
 
@@ -84,11 +84,12 @@ def run(stage: str, project: Path) -> tuple[float, float, float]:
     """Wall and processor seconds of a stage, and the peak of its memory in MiB."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(project / "store")}
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"stages.{stage}"], cwd=project, env=environment, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, f"{stage} failed"
+    with (project / "said.txt").open("w") as said:
+        command = [sys.executable, "-m", f"stages.{stage}"]
+        process = subprocess.Popen(command, cwd=project, env=environment, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        sys.exit(f"{stage} failed: {(project / 'said.txt').read_text()}")
     return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 

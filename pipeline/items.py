@@ -47,25 +47,35 @@ class Items:
         return self.path(item_key).read_bytes() if self.has(item_key) else None
 
     def put(self, item_key: str, data: bytes) -> bytes:
-        global _grown  # noqa: PLW0603
+        global _put_bytes  # noqa: PLW0603
         write_bytes(self.path(item_key), data)
-        _grown = True
+        _put_bytes += len(data)
         return data
 
 
-_grown = False
-"""Whether this process has put anything."""
+_put_bytes = 0
+"""By this process."""
+GROWN = "grown"
+"""File in the store: bytes put since it was last looked through, which takes a while where it is large."""
 
 
 def trim_if_grown() -> None:
-    """At the end of a command that has put something: removes what the store holds beyond its limit."""
-    if _grown:
-        text = os.environ.get("ATHANOR_STORE_GIB", str(DEFAULT_GIB))
-        try:
-            limit = float(text)
-        except ValueError:
-            raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, as 50") from None
-        trim(store_root(), round(limit * 2**30))
+    """At the end of a command: removes what the store holds beyond its limit, once it has grown by a
+    hundredth of that.
+    """
+    if not _put_bytes:
+        return
+    text = os.environ.get("ATHANOR_STORE_GIB", str(DEFAULT_GIB))
+    try:
+        limit = round(float(text) * 2**30)
+    except ValueError:
+        raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, as 50") from None
+    note = store_root() / GROWN
+    grown = _put_bytes + (int(note.read_text()) if note.exists() else 0)
+    if grown > limit / 100:
+        trim(store_root(), limit)
+        grown = 0
+    write_bytes(note, str(grown).encode())
 
 
 def trim(root: Path, limit_bytes: int) -> int:

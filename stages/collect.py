@@ -15,10 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.command import run, start
-from pipeline.config.load import DVC_YAML
+from pipeline.config.load import DVC_YAML, in_graph
 from pipeline.config.schemas import Collect
 from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
@@ -110,10 +108,11 @@ def summary(outcome: gate.Outcome, aim: str | None) -> dict[str, Any]:
 def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
     records = [record for _, record in outcome.passed]
     with new_folder(out / "data/collected") as folder:
-        for found, record in outcome.passed:
-            target = folder / PICTURES / record.file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.path, target)
+        for concept in {record.concept for record in records}:
+            (folder / PICTURES / concept).mkdir(parents=True)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            targets = [folder / PICTURES / record.file for record in records]
+            list(pool.map(shutil.copyfile, [found.path for found, _ in outcome.passed], targets))
         write_records(folder, records)
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
     counts = summary(outcome, aim)
@@ -135,7 +134,7 @@ def collect(config: Collect, out: Path) -> None:
 
 def untracked(config: Collect) -> list[str]:
     """Sources that the graph does not watch: DVC would not notice a change in them."""
-    deps = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]["collect"]["deps"]
+    deps = in_graph("collect")["deps"]
     return [
         f"{source} is not among the deps of collect in {DVC_YAML}: `dvc repro` will not notice"
         " changes in it; move it below pictures/, or add it there"

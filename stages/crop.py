@@ -24,15 +24,16 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
-from pipeline.pictures.contact_sheet import THUMBNAIL_PX, Shown, pages
+from pipeline.pictures.contact_sheet import PER_PAGE, THUMBNAIL_PX, Shown, page
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdit, outside, read_crop_edits
 from pipeline.pictures.cutting import cut_out, cuts
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, Record, read_records, write_records
+from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
 
-VERSION = 2
+VERSION = 3
 """Of the algorithm: raise it when a crop would come out differently."""
 SOURCE = Path("data/collected")
 
@@ -69,8 +70,8 @@ class Cropper:
         """Facts of the crops and the thumbnail, where the store has all of them and the crops."""
         data, thumbnail = self.items.get(f"{stem}.json"), self.items.get(f"{stem}.webp")
         facts = json.loads(data) if data else []
-        whole = facts and thumbnail and all(self.items.has(f"{fact['sha256']}.png") for fact in facts)
-        return (facts, thumbnail) if whole and thumbnail else None
+        whole = all(self.items.has(f"{fact['sha256']}.png") for fact in facts)
+        return (facts, thumbnail) if facts and thumbnail and whole else None
 
     def _made(self, record: Record, stem: str) -> tuple[list[dict[str, Any]], bytes]:
         """Crops the picture and puts everything into the store, the facts last."""
@@ -83,7 +84,7 @@ class Cropper:
             facts.append(
                 {"suffix": cut.suffix, "sha256": sha256_of_bytes(png), "target": cut.target, **cut.how}
             )
-        thumbnail = self.items.put(f"{stem}.webp", thumbnail_of(picture))
+        thumbnail = self.items.put(f"{stem}.webp", webp_thumbnail(picture, THUMBNAIL_PX))
         self.items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
         return facts, thumbnail
 
@@ -95,15 +96,6 @@ class Cropper:
             parent, id=crop_id, file=f"{crop_id}.png", sha256=fact["sha256"],
             width_px=width, height_px=height, origin={"parent": parent.sha256, "picture": parent.id, **how},
         )  # fmt: skip
-
-
-def thumbnail_of(picture: Image.Image) -> bytes:
-    """A small WebP."""
-    small = picture.copy()
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
-    buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=80, method=2)
-    return buffer.getvalue()
 
 
 def checked_edits(records: list[Record]) -> dict[str, CropEdit]:
@@ -135,11 +127,21 @@ def shown(item: Cropped) -> Shown:
     return Shown(thumbnail, item.parent.width_px, boxes, faces, item.parent.id, note)
 
 
+def contact_sheet(done: list[Cropped]) -> bytes:
+    """A page of them as PNG, from the store where it was drawn before."""
+    items = Items("contact_sheet")
+    told = [[item.parent.id, item.parent.sha256, *(crop.origin for crop in item.crops)] for item in done]
+    page_key = key(version=VERSION, told=told)
+    return items.get(page_key) or items.put(page_key, png_bytes(page([shown(item) for item in done])))
+
+
 def write_report(out: Path, done: list[Cropped]) -> None:
     """Contact sheets, metrics and the sizes before and after."""
-    with new_folder(out / "reports/crop") as folder:
-        for number, page in enumerate(pages([shown(item) for item in done]), 1):
-            page.save(folder / f"contact-sheet-{number:03}.png")
+    starts = range(0, len(done), PER_PAGE)
+    with new_folder(out / "reports/crop") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        sheets = pool.map(lambda start: contact_sheet(done[start : start + PER_PAGE]), starts)
+        for number, png in enumerate(sheets, 1):
+            (folder / f"contact-sheet-{number:03}.png").write_bytes(png)
     crops = [crop for item in done for crop in item.crops]
     counts = {
         "pictures": len(done),

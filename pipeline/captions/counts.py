@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 SEEN = 0.5
 """Score from which a tag counts as seen in the plots and metrics of `tag`; captions have their own."""
 CHARTED = 60
-"""So many of the most frequent tags are charted."""
+"""So many of the most frequent tags are charted: bars of a plot that can still be read."""
 
 Rows = Sequence[dict[str, Any]]
+Key = TypeVar("Key", str, tuple[str, str])
 
 
 def tags_by_threshold(rows: Rows) -> list[tuple[float, float, float]]:
@@ -41,5 +42,9 @@ def most_seen(rows: Rows) -> list[tuple[str, str, int]]:
         for tag, score in scores.items()
         if score >= SEEN
     )
-    ordered = sorted(seen.items(), key=lambda entry: (-entry[1], entry[0]))
-    return [(tag, category, number) for (tag, category), number in ordered[:CHARTED]]
+    return [(tag, category, number) for (tag, category), number in commonest(seen)]
+
+
+def commonest(counts: Counter[Key]) -> list[tuple[Key, int]]:
+    """The CHARTED most frequent, ties by the alphabet."""
+    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:CHARTED]

@@ -6,9 +6,7 @@ from typing import Any
 
 from pipeline.captions.budget import num_tokens
 from pipeline.captions.caption import Caption
-
-MOST = 60
-"""Bars of a plot that can still be read."""
+from pipeline.captions.counts import commonest
 
 
 def summary(captions: Mapping[str, Caption]) -> dict[str, Any]:
@@ -37,12 +35,12 @@ def _family(rule: str) -> str:
 
 def kept_counts(captions: Mapping[str, Caption]) -> list[tuple[str, int]]:
     """Rows tag, pictures that have it in their caption."""
-    return _commonest(Counter(tag for caption in captions.values() for tag in set(caption.kept)))
+    return commonest(Counter(tag for caption in captions.values() for tag in set(caption.kept)))
 
 
 def dropped_counts(captions: Mapping[str, Caption]) -> list[tuple[str, int]]:
     """Rows tag, pictures that it was dropped from."""
-    return _commonest(Counter(tag for c in captions.values() for tag in {drop.tag for drop in c.dropped}))
+    return commonest(Counter(tag for c in captions.values() for tag in {drop.tag for drop in c.dropped}))
 
 
 def with_trigger(captions: Mapping[str, Caption]) -> list[tuple[str, str, int, float]]:
@@ -53,10 +51,5 @@ def with_trigger(captions: Mapping[str, Caption]) -> list[tuple[str, str, int, f
     for trigger in sorted({caption.trigger for caption in captions.values() if caption.trigger}):
         theirs = [set(c.kept) - {trigger} for c in captions.values() if trigger in c.kept]
         counts = Counter(tag for tags in theirs for tag in tags)
-        rows += [(trigger, tag, n, round(n / len(theirs), 4)) for tag, n in _commonest(counts)]
+        rows += [(trigger, tag, n, round(n / len(theirs), 4)) for tag, n in commonest(counts)]
     return rows
-
-
-def _commonest(counts: Counter[str]) -> list[tuple[str, int]]:
-    """Ties by the alphabet."""
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST]

@@ -33,13 +33,23 @@ def read_resolved() -> dict[str, Any]:
     """params.resolved.yaml as plain values."""
     if not RESOLVED.exists():
         raise UserError(f"{RESOLVED} is missing; `dvc repro compose` writes it")
-    content = yaml.safe_load(RESOLVED.read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    return content
+    return _mapping(RESOLVED)
 
 
 def listed_groups(stage: str) -> list[str]:
     """Groups of params.resolved.yaml under the stage's `params:` in dvc.yaml."""
-    stages = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]
-    listed = [entry for entry in stages[stage].get("params", []) if isinstance(entry, dict)]
+    listed = [entry for entry in in_graph(stage).get("params", []) if isinstance(entry, dict)]
     return [group for entry in listed for group in entry.get(RESOLVED.name, [])]
+
+
+def in_graph(stage: str) -> dict[str, Any]:
+    """What dvc.yaml says of the stage."""
+    said: dict[str, Any] = _mapping(DVC_YAML)["stages"][stage]
+    return said
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    """A YAML file of ours, by libyaml: every stage reads two before its first line of work."""
+    content = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    assert isinstance(content, dict)
+    return content

@@ -1,14 +1,15 @@
 """Every picture small on a page, with what the crop keeps of it drawn in. Pillow only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.pictures.faces import Box
 
-COLUMNS, ROWS = 10, 20
-THUMBNAIL_PX, LINE_PX, GAP_PX = 192, 18, 8
+COLUMNS = 10
+PER_PAGE = 200
+THUMBNAIL_PX, LINE_PX, GAP_PX = 144, 16, 8
 PAPER, INK, FAINT = (255, 255, 255), (24, 24, 27), (113, 113, 122)
 KEPT, FACE, SHADE = (255, 214, 10), (64, 200, 255), 90
 
@@ -25,13 +26,8 @@ class Shown:
     note: str
 
 
-def pages(shown: Sequence[Shown]) -> Iterator[Image.Image]:
-    """Pages of at most 200 pictures."""
-    for start in range(0, len(shown), COLUMNS * ROWS):
-        yield _page(shown[start : start + COLUMNS * ROWS])
-
-
-def _page(shown: Sequence[Shown]) -> Image.Image:
+def page(shown: Sequence[Shown]) -> Image.Image:
+    """At most PER_PAGE pictures."""
     columns, rows = min(COLUMNS, len(shown)), -(-len(shown) // COLUMNS)
     step_x, step_y = THUMBNAIL_PX + GAP_PX, THUMBNAIL_PX + 2 * LINE_PX + GAP_PX
     sheet = Image.new("RGB", (columns * step_x + GAP_PX, rows * step_y + GAP_PX), PAPER)

@@ -1,7 +1,6 @@
 """Pictures inlined into a page: small WebP as data URIs, kept by content."""
 
 import base64
-import io
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.items import Items, key
+from pipeline.pictures.thumbnails import webp_thumbnail
 
 VERSION = 1
 """Of the algorithm: raise it when thumbnails would come out differently."""
@@ -29,13 +29,8 @@ def data_uris(files: Mapping[str, Path]) -> dict[str, str]:
 
 def _webp(digest: str, file: Path, items: Items) -> bytes:
     item_key = key(version=VERSION, side_px=SIDE_PX, picture=digest)
-    return items.get(item_key) or items.put(item_key, webp_bytes(file))
-
-
-def webp_bytes(file: Path) -> bytes:
-    """The picture, at most SIDE_PX a side."""
+    kept = items.get(item_key)
+    if kept is not None:
+        return kept
     with Image.open(file) as picture:
-        picture.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
-        buffer = io.BytesIO()
-        picture.convert("RGB").save(buffer, "WEBP", quality=80, method=2)
-    return buffer.getvalue()
+        return items.put(item_key, webp_thumbnail(picture, SIDE_PX))

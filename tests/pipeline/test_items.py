@@ -41,6 +41,18 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> No
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_the_store_is_looked_through_once_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATHANOR_STORE_GIB", str(10_000 / 2**30))
+    monkeypatch.setattr("pipeline.items._put_bytes", 0)
+    seen: list[int] = []
+    monkeypatch.setattr("pipeline.items.trim", lambda _, limit: seen.append(limit))
+    for length in (60, 60, 60):
+        Items("crop").put("aa1", b"x" * length)
+        trim_if_grown()
+        monkeypatch.setattr("pipeline.items._put_bytes", 0)
+    assert seen == [10_000]
+
+
 def test_a_limit_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     Items("crop").put("aa1", b"x")
     monkeypatch.setenv("ATHANOR_STORE_GIB", "lots")

@@ -107,5 +107,5 @@ def test_nothing_is_cropped_twice(project: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_contact_sheet_shows_every_picture(project: Path) -> None:
     run()
     sheet = Image.open("reports/crop/contact-sheet-001.png")
-    assert sheet.width == 4 * 200 + 8
+    assert sheet.width == 4 * 152 + 8
     assert len(sheet.getcolors(maxcolors=1 << 24) or []) > 100
