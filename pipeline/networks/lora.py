@@ -3,62 +3,76 @@
     x --- W (frozen) -------------------------- + ---> W x + (alpha / dim) B A x
       \\-- A [dim, in] --- B [out, dim] --------/
 
-A starts at Kaiming-uniform, B at zero, so that training starts from the base. On a 1x1 convolution A and B
-are 1x1 convolutions. File keys: `<module>.lora_down.weight` (A), `<module>.lora_up.weight` (B),
+A starts at Kaiming-uniform, B at zero, so that training starts from the base. On a convolution A has the
+layer's kernel, stride and padding, B is a 1x1 convolution (LoCon; KohakuBlueleaf/LyCORIS
+lycoris/modules/locon.py). File keys: `<module>.lora_down.weight` (A), `<module>.lora_up.weight` (B),
 `<module>.alpha`.
+
+Dropout as in kohya-ss/sd-scripts networks/lora.py: of single numbers behind A, of whole ranks, of the module.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from pipeline.config.schemas import Network as NetworkConfig
-
-Layer = nn.Linear | nn.Conv2d
+from pipeline.networks.adapter import Adapter, Layer, Settings, alpha_of
 
 
-class Lora(nn.Module):
-    """The update of one layer; `multiplier` is the strength at which it acts (1 in training)."""
+class Lora(Adapter):
+    """The update of one linear layer or convolution."""
 
-    multiplier: float = 1.0
+    marks = ("lora_up.weight",)
+    from_zero = ("lora_up.weight",)
 
     def __init__(self, target: nn.Module, dim: int, alpha: float) -> None:
-        super().__init__()
-        self.lora_down, self.lora_up = _pair(target, dim)
+        super().__init__(target)
+        self.lora_down, self.lora_up = _pair(self.layer, dim)
         nn.init.kaiming_uniform_(self.lora_down.weight, a=math.sqrt(5))
         nn.init.zeros_(self.lora_up.weight)
         self.register_buffer("alpha", torch.tensor(float(alpha)))
         self.scale = alpha / dim
 
     @classmethod
-    def from_config(cls, target: nn.Module, config: NetworkConfig) -> "Lora":
-        return cls(target, config.dim, config.alpha)
+    def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
+        return cls(target, settings.dim, settings.alpha)
 
     @classmethod
-    def from_weights(cls, target: nn.Module, weights: dict[str, Tensor]) -> "Lora":
-        """From a file's tensors of one module; a missing alpha means alpha = dim."""
-        dim = weights["lora_down.weight"].shape[0]
-        made = cls(target, dim, float(weights.get("alpha", torch.tensor(float(dim)))))
-        made.load_state_dict({"alpha": made.alpha, **{key: value.float() for key, value in weights.items()}})
-        return made
+    def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> Adapter:
+        dim = weights["lora_up.weight"].shape[1]
+        return cls(target, dim, alpha_of(weights, dim)).filled(weights)
 
     def update(self, x: Tensor) -> Tensor:
-        """What is added to the layer's output for the input `x`."""
-        change: Tensor = self.lora_up(self.lora_down(x))
+        change: Tensor = self.lora_up(self.dropped(self.lora_down(x)))
         return change * (self.multiplier * self.scale)
 
-    def delta(self) -> Tensor:
-        """The change of the layer's weight, in the weight's shape, at strength 1."""
-        up, down = self.lora_up.weight, self.lora_down.weight
-        change = up.flatten(1) @ down.flatten(1) * self.scale
-        return change.reshape(up.shape[0], *down.shape[1:])
+    def dropped(self, hidden: Tensor) -> Tensor:
+        """A's output in training: some of its numbers, and some ranks of each sample, are put to zero."""
+        if self.training and self.dropout:
+            hidden = F.dropout(hidden, self.dropout)
+        return self.thinned(hidden, self.rank_dropout)
+
+    def change(self) -> Tensor:
+        product = self.lora_up.weight.flatten(1) @ self.lora_down.weight.flatten(1) * self.scale
+        return product.reshape(self.layer.weight.shape)
+
+    @torch.no_grad()
+    def shrink(self, ratio: float) -> None:
+        self.lora_down.weight *= math.sqrt(ratio)
+        self.lora_up.weight *= math.sqrt(ratio)
 
 
-def _pair(target: nn.Module, dim: int) -> tuple[Layer, Layer]:
+def _pair(target: Layer, dim: int) -> tuple[Layer, Layer]:
     if isinstance(target, nn.Conv2d):
-        return nn.Conv2d(target.in_channels, dim, 1, bias=False), nn.Conv2d(
-            dim, target.out_channels, 1, bias=False
-        )
-    assert isinstance(target, nn.Linear)
+        return like(target, target.in_channels, dim), nn.Conv2d(dim, target.out_channels, 1, bias=False)
     return nn.Linear(target.in_features, dim, bias=False), nn.Linear(dim, target.out_features, bias=False)
+
+
+def like(target: nn.Conv2d, inside: int, out: int) -> nn.Conv2d:
+    """A convolution with the target's kernel, stride, padding and dilation."""
+    shape: tuple[Any, ...] = (target.kernel_size, target.stride, target.padding, target.dilation)
+    kernel, stride, padding, dilation = shape
+    return nn.Conv2d(inside, out, kernel, stride, padding, dilation, bias=False)

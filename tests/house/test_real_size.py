@@ -19,7 +19,8 @@ from benchmarks.train_step import random_sd15
 from pipeline.base.load import load_base
 from pipeline.base.save import save_file, save_folder
 from pipeline.config.schemas import Base
-from pipeline.networks.network import Network, read_weights
+from pipeline.networks.network import Network
+from pipeline.networks.network_files import read_weights
 from tests.pipeline.networks.test_network import answer
 from tests.stages.project import make_project, run_all
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,18 +11,18 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from pipeline.base.families import sd1_configs
 from pipeline.base.load import BaseModel
 from pipeline.base.save import save_folder
-from pipeline.config.schemas import Network as NetworkConfig
+from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from pipeline.networks.targets import text_encoder_targets, unet_targets
+from pipeline.networks.trained import by_rate_factor
 from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.networks.algorithms import network_config
 
 
-def config(**changes: object) -> NetworkConfig:
-    return NetworkConfig.model_validate(
-        {"name": "lora", "dim": 4, "alpha": 2.0, "unet": True, "text_encoder": True, **changes}
-    )
+def config(name: str = "lora", **changes: Any) -> AdapterNetwork:
+    return network_config(name, **{"dim": 4, "alpha": 2.0, **changes})
 
 
 @pytest.fixture
@@ -137,3 +138,75 @@ def test_keys_are_those_of_sd_scripts(tmp_path: Path, network: Network) -> None:
     write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
     leaves = {key.partition(".")[2] for key in load_file(tmp_path / "a.safetensors")}
     assert leaves == {"alpha", "lora_down.weight", "lora_up.weight"}
+
+
+def initial(tmp_path: Path, network: Network) -> str:
+    write_safetensors(tmp_path / "first.safetensors", network.file_tensors("fp16"), {})
+    return str(tmp_path / "first.safetensors")
+
+
+def test_training_goes_on_from_a_file(tmp_path: Path, base: BaseModel, network: Network) -> None:
+    path = initial(tmp_path, network)
+    again = Network.create(config(initial=path), base.unet, base.text_encoder, seed=5)
+    wanted, found = network.file_tensors("fp16"), again.file_tensors("fp16")
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+    assert all(parameter.requires_grad for parameter in again.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"dim": 8}, r"lora_down.weight is \[4, .*\], here \[8, "),
+        ({"alpha": 4.0}, "alpha is 2, here 4"),
+        ({"text_encoder": False}, "is not trained here"),
+    ],
+)
+def test_a_file_of_another_make_is_told(
+    tmp_path: Path, base: BaseModel, network: Network, changes: dict[str, Any], reason: str
+) -> None:
+    path = initial(tmp_path, network)
+    with pytest.raises(UserError, match=reason):
+        Network.create(config(initial=path, **changes), base.unet, base.text_encoder, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("lora", {}), ("locon", {"tucker": True}), ("loha", {}), ("lokr", {"dim": 1}), ("ia3", {})],
+)
+def test_max_norm_holds_every_change(base: BaseModel, name: str, changes: dict[str, Any]) -> None:
+    made = Network.create(config(name, max_norm=0.5, **changes), base.unet, base.text_encoder, seed=0)
+    torch.manual_seed(0)
+    for parameter in made.parameters():
+        parameter.data.normal_()
+    before = {key: adapter.delta(adapter.layer.weight) for key, adapter in made.adapters()}
+    made.after_step()
+    for key, adapter in made.adapters():
+        after = adapter.delta(adapter.layer.weight)
+        norm = min(0.5, before[key].norm().item())
+        assert torch.allclose(after, before[key] * norm / before[key].norm(), atol=1e-5)
+
+
+def test_lora_plus_and_blocks_set_the_rates(base: BaseModel) -> None:
+    made = Network.create(
+        config(lora_plus_ratio=16.0, block_rates={"IN01": 0.5}), base.unet, base.text_encoder, seed=0
+    )
+    groups = by_rate_factor(made.part_parameters("lora_unet_"))
+    first = made["lora_unet_down_blocks_0_attentions_0_proj_in"]
+    assert set(groups) == {16.0, 1.0, 8.0, 0.5}
+    assert any(parameter is first.lora_up.weight for parameter in groups[8.0])
+    assert any(parameter is first.lora_down.weight for parameter in groups[0.5])
+    assert set(by_rate_factor(made.part_parameters("lora_te_"))) == {16.0, 1.0}
+
+
+def test_the_draws_of_dropout_follow_from_the_steps_seed(base: BaseModel, network: Network) -> None:
+    made = Network.create(
+        config(dropout=0.3, rank_dropout=0.3, module_dropout=0.3), base.unet, base.text_encoder, seed=0
+    ).train()
+    made.load_state_dict(network.state_dict())
+    found = []
+    for seed in (1, 1, 2):
+        made.before_step(seed)
+        with made.attached(base.unet, base.text_encoder):
+            found.append(answer(base))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
