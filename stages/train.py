@@ -90,7 +90,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
             f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
         )
     total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
-    network = create(config.network, base.unet, base.text_encoder, config.seed)
+    network = create(config.network, base, config.seed)
     module = Denoising(base, network, config, total_steps)
     logger = TensorBoardLogger(logs, name="", version="")
     trainer = lightning.Trainer(
@@ -99,7 +99,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
         callbacks=[EpochFiles(folder, data, config, recipe(config))],
         default_root_dir=logs,
     )
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         try:
             trainer.fit(module, datamodule=data)
         except SystemExit:  # Lightning's answer to Ctrl-C
