@@ -26,7 +26,7 @@ def made(base: BaseModel, name: str, dim: int) -> Network:
     """Of the attention blocks and the text encoder, as LoRA is."""
     values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
     config = check(compose(Params({"network": name}, values)))
-    return Network.create(config.network, base.unet, base.text_encoder, seed=0)
+    return Network.create(config.network, base, seed=0)
 
 
 def steps(base: BaseModel, network: Network, side: int, batch: int) -> list[float]:
@@ -35,7 +35,7 @@ def steps(base: BaseModel, network: Network, side: int, batch: int) -> list[floa
     latents = torch.randn(batch, 4, side // 8, side // 8)
     ids, timesteps = token_ids(base.tokenizer, ["a picture"] * batch), torch.full((batch,), 500)
     seconds = []
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         for number in range(STEPS_PER_ROUND + 1):
             started = time.perf_counter()
             network.before_step(number)

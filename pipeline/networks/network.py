@@ -9,6 +9,7 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
+from pipeline.base.load import BaseModel
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
@@ -20,9 +21,9 @@ from pipeline.networks.locon import Locon
 from pipeline.networks.loha import Loha
 from pipeline.networks.lokr import Lokr
 from pipeline.networks.lora import Lora
-from pipeline.networks.network_files import epoch_files, grouped, read_weights
+from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX, all_targets
+from pipeline.networks.targets import all_targets
 from pipeline.networks.trained import Beside, Trained, set_rate_factor
 
 ALGORITHMS: dict[str, type[Adapter]] = {
@@ -46,10 +47,10 @@ class Network(nn.ModuleDict, Trained):
     """What it was made with; None where it comes from a file."""
 
     @classmethod
-    def create(cls, config: AdapterNetwork, unet: nn.Module, text_encoder: nn.Module, seed: int) -> "Network":
+    def create(cls, config: AdapterNetwork, base: BaseModel, seed: int) -> "Network":
         """Fresh adapters for the chosen layers; the seed decides their start, whatever was drawn before."""
         algorithm = ALGORITHMS[config.name]
-        chosen = places(config, algorithm, unet, text_encoder)
+        chosen = places(config, algorithm, base.unet, base.text_encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made = cls({name: _fresh(algorithm, place, config) for name, place in chosen.items()})
@@ -59,11 +60,11 @@ class Network(nn.ModuleDict, Trained):
         return made
 
     @classmethod
-    def load(cls, path: Path, unet: nn.Module, text_encoder: nn.Module) -> "Network":
+    def load(cls, path: Path, base: BaseModel) -> "Network":
         """From a file in sd-scripts' or LyCORIS's layout; one that is damaged or belongs to another base is a
         user error.
         """
-        targets = all_targets(unet, text_encoder)
+        targets = all_targets(base.unet, base.text_encoder)
         by_module = grouped(read_weights(path))
         if unknown := sorted(by_module.keys() - targets.keys()):
             raise UserError(
@@ -131,9 +132,9 @@ class Network(nn.ModuleDict, Trained):
             adapter.multiplier = multiplier
 
     @contextmanager
-    def attached(self, unet: nn.Module, text_encoder: nn.Module) -> Iterator[None]:
+    def attached(self, base: BaseModel) -> Iterator[None]:
         """Inside, the layers answer with their adapters' part."""
-        targets = all_targets(unet, text_encoder)
+        targets = all_targets(base.unet, base.text_encoder)
         before = {name: targets[name].__dict__.get("forward") for name in self}
         try:
             for name, adapter in self.adapters():
@@ -233,6 +234,3 @@ def _reader(path: Path, name: str, weights: Mapping[str, Tensor]) -> type[Adapte
 def _copies(weights: Mapping[str, Tensor], precision: str) -> dict[str, Tensor]:
     dtype = PRECISIONS[precision]
     return {key: value.detach().to("cpu", dtype, copy=True) for key, value in weights.items()}
-
-
-__all__ = ["ALGORITHMS", "READERS", "TEXT_PREFIX", "UNET_PREFIX", "Network", "epoch_files", "read_weights"]

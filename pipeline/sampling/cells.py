@@ -77,8 +77,8 @@ class Painter:
     def _fresh(self, place: Place, jobs: Sequence[Job]) -> Iterator[Image.Image]:
         attached: Any = nullcontext()
         if place.file:
-            network = load(place.file, self.base.unet, self.base.text_encoder).to(best_device())
+            network = load(place.file, self.base).to(best_device())
             network.set_multiplier(place.weight)
-            attached = network.attached(self.base.unet, self.base.text_encoder)
+            attached = network.attached(self.base)
         with attached:
             yield from draw(self.base, jobs, Settings.of(self.config, self.base_config))
