@@ -8,7 +8,8 @@ from torch import Tensor
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
-from pipeline.networks.network import ALGORITHMS, READERS, Network
+from pipeline.networks.algorithms import ALGORITHMS, READERS
+from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
