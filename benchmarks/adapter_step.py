@@ -17,7 +17,8 @@ from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.load import BaseModel, load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.networks.network import ALGORITHMS, Network
+from pipeline.networks.algorithms import ALGORITHMS
+from pipeline.networks.network import Network
 
 STEPS_PER_ROUND = 4
 

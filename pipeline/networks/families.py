@@ -12,9 +12,10 @@ from pipeline.files.embedding_file import is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
 from pipeline.files.safetensors_file import read_safetensors
+from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.hypernetwork import Hypernetwork
-from pipeline.networks.network import ALGORITHMS, READERS, Network
+from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped
 from pipeline.networks.trained import Trained
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from random import Random
 
 import torch
 from torch import Tensor, nn
@@ -14,30 +13,12 @@ from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.adapter import Adapter
-from pipeline.networks.dylora import Dylora, ranks
-from pipeline.networks.ia3 import Ia3
+from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.layers import Place, places
-from pipeline.networks.locon import Locon
-from pipeline.networks.loha import Loha
-from pipeline.networks.lokr import Lokr
-from pipeline.networks.lora import Lora
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
 from pipeline.networks.targets import all_targets
 from pipeline.networks.trained import Beside, Trained, set_rate_factor
-
-ALGORITHMS: dict[str, type[Adapter]] = {
-    "lora": Lora,
-    "locon": Locon,
-    "loha": Loha,
-    "lokr": Lokr,
-    "ia3": Ia3,
-    "dylora": Dylora,
-}
-"""By `network.name`."""
-
-READERS: tuple[type[Adapter], ...] = (Locon, Loha, Lokr, Ia3)
-"""Algorithms that a file's keys tell; a LoRA or DyLoRA file is LoCon's without kernels."""
 
 
 class Network(nn.ModuleDict, Trained):
@@ -155,46 +136,18 @@ class Network(nn.ModuleDict, Trained):
         return network_header(self.config) if self.config else {}
 
     def beside(self, precision: str) -> dict[str, Beside]:
-        """DyLoRA: a file of each lower rank. IA3: the change as a difference, which ComfyUI reads."""
-        if self.config and self.config.name == "dylora":
-            return {
-                f"-rank{rank}": Beside(self._cut(rank, precision), {"ss_network_dim": str(rank)})
-                for rank in ranks(self.config.dim, self.config.unit)[:-1]
-            }
-        if self.config and self.config.name == "ia3":
-            return {"-diff": Beside(self._differences(precision), {})}
-        return {}
-
-    def _cut(self, rank: int, precision: str) -> dict[str, Tensor]:
-        weights = {
-            f"{name}.{key}": value
-            for name, adapter in self.adapters()
-            if isinstance(adapter, Dylora)
-            for key, value in adapter.cut_weights(rank).items()
-        }
-        return _copies(weights, precision)
-
-    @torch.no_grad()
-    def _differences(self, precision: str) -> dict[str, Tensor]:
-        changes = {f"{name}.diff": adapter.delta(adapter.layer.weight) for name, adapter in self.adapters()}
-        return _copies(changes, precision)
+        if self.config is None:
+            return {}
+        files = ALGORITHMS[self.config.name].beside(dict(self.adapters()), self.config)
+        return {end: Beside(_copies(file.tensors, precision), file.metadata) for end, file in files.items()}
 
     def before_step(self, seed: int) -> None:
-        """A step's draws (dropout, DyLoRA's rank) follow from `seed`. They come from torch's own generator,
-        which activation checkpointing restores, or hold for the whole step.
-        """
+        """Dropout's draws come from torch's own generator, which activation checkpointing restores."""
         if self.config is None:
             return
-        if self.config.name == "dylora":
-            self.cut(Random(seed).choice(ranks(self.config.dim, self.config.unit)))
+        ALGORITHMS[self.config.name].begin_step((each for _, each in self.adapters()), self.config, seed)
         if self.config.dropout or self.config.rank_dropout or self.config.module_dropout:
             torch.manual_seed(seed)
-
-    def cut(self, rank: int) -> None:
-        """DyLoRA: from now on the first `rank` ranks act."""
-        for _, adapter in self.adapters():
-            if isinstance(adapter, Dylora):
-                adapter.cut(rank)
 
     @torch.no_grad()
     def after_step(self) -> None:

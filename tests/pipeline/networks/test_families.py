@@ -8,6 +8,7 @@ from pipeline.base.load import BaseModel
 from pipeline.config.compose import options
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.algorithms.dylora import cut_all
 from pipeline.networks.families import FAMILIES, create, family_of_file, load
 from pipeline.networks.network import Network
 from tests.pipeline.base.random_sd1 import random_base
@@ -105,7 +106,7 @@ def test_dylora_files_of_each_rank_act_as_the_network_cut_there(tmp_path: Path, 
     for rank, tensors in files.items():
         write_safetensors(tmp_path / "a.safetensors", tensors, {})
         loaded = load(tmp_path / "a.safetensors", base)
-        network.train().cut(rank)
+        cut_all((adapter for _, adapter in network.train().adapters()), rank)
         with network.attached(base):
             in_training = answer(base)
         with loaded.attached(base):

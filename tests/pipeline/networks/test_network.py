@@ -18,7 +18,7 @@ from pipeline.networks.network import Network
 from pipeline.networks.targets import text_encoder_targets, unet_targets
 from pipeline.networks.trained import by_rate_factor
 from tests.pipeline.base.random_sd1 import random_base
-from tests.pipeline.networks.algorithms import network_config
+from tests.pipeline.networks.examples import network_config
 
 
 def config(name: str = "lora", **changes: Any) -> AdapterNetwork:
