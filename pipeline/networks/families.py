@@ -8,7 +8,7 @@ from torch import Tensor
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
-from pipeline.files.embedding_file import is_embedding
+from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
 from pipeline.files.safetensors_file import read_safetensors
@@ -16,7 +16,7 @@ from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.network import Network
-from pipeline.networks.network_files import grouped
+from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
 FAMILIES: dict[str, type[Network | Embedding | Hypernetwork]] = {
@@ -42,12 +42,14 @@ def family_of_file(path: Path) -> str:
     """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
     if path.suffix in PICKLED:
         return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
+    if path.suffix in PICTURES:
+        return "embedding"
     weights, metadata = read_safetensors(path)
     if is_hypernetwork(weights, metadata):
         return "hypernetwork"
     if is_embedding(weights, metadata):
         return "embedding"
-    if name := _algorithm(weights):
+    if name := _algorithm(read_weights(path)):
         return name
     raise UserError(
         f"{path} is no network file of a known family; its keys are like {next(iter(weights), 'none')}"
