@@ -82,9 +82,9 @@ def test_diffusers_layout_acts_as_sd_scripts_does_in_diffusers_and_comes_back(tm
     first, second, back = (tmp_path / f"{name}.safetensors" for name in ("first", "second", "back"))
     write_safetensors(first, trained("lora", base).file_tensors("fp32"), {"ss_seed": "1"})
     convert(first, second, "diffusers")
-    pipe = diffusers_pipeline(base, tmp_path / "folder")
     answers = []
     for path in (first, second):
+        pipe = diffusers_pipeline(base, tmp_path / "folder")
         pipe.load_lora_weights(tmp_path, weight_name=path.name, adapter_name=path.stem)
         pipe.set_adapters(path.stem)
         context = pipe.text_encoder(torch.tensor([[49406, 320, 49407]])).last_hidden_state
