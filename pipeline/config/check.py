@@ -18,7 +18,6 @@ MARKS = ("constrained", "literal[", "list[", "dict[", "function-")
 """pydantic's names for the branches of a union, in an error's place."""
 
 
-
 def resolve(params: "Params") -> "Values":
     """The composed and checked configuration as plain values; every mistake in `params` at once."""
     from pipeline.config.compose import compose_known  # a stage in the graph composes nothing
