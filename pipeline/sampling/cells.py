@@ -17,7 +17,8 @@ from pipeline.items import Items, key
 from pipeline.networks.families import load
 from pipeline.networks.network_files import epoch_files
 from pipeline.pictures.png import png_bytes
-from pipeline.sampling.text_to_image import Job, Settings, draw
+from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.text_to_image import draw
 
 VERSION = 1
 """Of the algorithm: raise it when pictures would come out differently."""
