@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
-from pipeline.files.safetensors_file import read_safetensors
+from pipeline.files.safetensors_file import read_keys
 from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
 from pipeline.networks.embedding import Embedding
@@ -20,7 +20,8 @@ from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
-FAMILIES: dict[str, type[Network | Checkpoint | Embedding | Hypernetwork]] = {
+Family = type[Network] | type[Checkpoint] | type[Embedding] | type[Hypernetwork]
+FAMILIES: dict[str, Family] = {
     **dict.fromkeys(ALGORITHMS, Network),
     "checkpoint": Checkpoint,
     "embedding": Embedding,
@@ -46,17 +47,17 @@ def family_of_file(path: Path) -> str:
         return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
     if path.suffix in PICTURES:
         return "embedding"
+    keys, metadata = read_keys(path)
     if is_checkpoint(path):
         return "checkpoint"
-    weights, metadata = read_safetensors(path)
-    if is_hypernetwork(weights, metadata):
+    if is_hypernetwork(keys, metadata):
         return "hypernetwork"
-    if is_embedding(weights, metadata):
+    if is_embedding(keys, metadata):
         return "embedding"
     if name := _algorithm(read_weights(path)):
         return name
     raise UserError(
-        f"{path} is no network file of a known family; its keys are like {next(iter(weights), 'none')}"
+        f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"
     )
 
 

@@ -24,7 +24,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "lokr": {"dim": 2, "alpha": 1},
     "ia3": {"text_encoder": False},
     "dylora": {"dim": 4, "alpha": 2, "unit": 2},
-    "checkpoint": {"text_encoder": True},
     "embedding": {
         "words": ["zib", "zob"],
         "num_vectors": 2,
@@ -32,6 +31,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "templates": "subject",
     },
     "hypernetwork": {"activation": "relu", "dropout_structure": [0, 0.1, 0]},
+    "checkpoint": {"text_encoder": True},
     "lora": {"dim": 2, "alpha": 1, "dora": True, "block_dims": "linear", "dropout": 0.1, "max_norm": 0.5},
 }
 BESIDE = {
