@@ -32,6 +32,8 @@ def load(path: Path, base: BaseModel) -> Trained:
 
 def family_of_file(path: Path) -> str:
     """The family's name, told by the file's keys alone; an unknown one is a user error."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such network file")
     return "checkpoint" if is_checkpoint(path) else family_of(read_weights(path), path)
 
 
