@@ -1,6 +1,9 @@
 """What the settings of the group network demand of each other."""
 
-from pipeline.config.schemas import AdapterNetwork, Checkpoint, Network, Optimizer, Train
+from pipeline.config.schemas import AdapterNetwork, Checkpoint, Embedding, Network, Optimizer, Train
+
+EMBEDDING_LR = 5e-3
+"""AUTOMATIC1111's (modules/textual_inversion/ui)."""
 
 KEYS_FOR = {
     "tucker": ("locon", "loha", "lokr"),
@@ -32,6 +35,8 @@ NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
 
 def network_contradictions(network: Network, train: Train) -> list[str]:
     """Pairs of settings that cannot hold together."""
+    if not isinstance(network, AdapterNetwork | Checkpoint):
+        return []
     problems = []
     if not (network.unet or network.text_encoder):
         problems.append(
@@ -72,6 +77,10 @@ def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
 
 def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     """Settings that change nothing, or are seldom meant."""
+    if isinstance(network, Embedding) and optimizer.lr < EMBEDDING_LR / 10:
+        return [f"optimizer.lr {optimizer.lr:g} teaches an embedding very slowly; {EMBEDDING_LR:g} is usual"]
+    if not isinstance(network, AdapterNetwork | Checkpoint):
+        return []
     found = []
     if not network.text_encoder and optimizer.text_encoder_lr:
         found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
