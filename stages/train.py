@@ -104,7 +104,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
     per_epoch = updates_per_epoch(data.shown, config.train.batch, config.train.gradient_accumulation)
     total_steps = config.train.epochs * per_epoch
-    network = create(config.network, base.unet, base.text_encoder, config.seed)
+    network = create(config.network, base, config.seed)
     module = Denoising(base, network, config, total_steps)
     logger = TensorBoardLogger(logs, name="", version="")
     trainer = lightning.Trainer(
@@ -113,7 +113,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
         callbacks=[EpochFiles(folder, data, config, recipe(config))],
         default_root_dir=logs,
     )
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         data.words = words_of(base.text_encoder)
         check_captions(data)
         try:
