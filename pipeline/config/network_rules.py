@@ -1,6 +1,9 @@
 """What the settings of the group network demand of each other."""
 
-from pipeline.config.schemas import AdapterNetwork, Network, Optimizer
+from pipeline.config.schemas import AdapterNetwork, Embedding, Network, Optimizer
+
+EMBEDDING_LR = 5e-3
+"""AUTOMATIC1111's (modules/textual_inversion/ui)."""
 
 KEYS_FOR = {
     "tucker": ("locon", "loha", "lokr"),
@@ -29,6 +32,10 @@ NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
 
 def network_contradictions(network: Network) -> list[str]:
     """Pairs of settings that cannot hold together."""
+    return _adapter_contradictions(network) if isinstance(network, AdapterNetwork) else []
+
+
+def _adapter_contradictions(network: AdapterNetwork) -> list[str]:
     problems = []
     if not (network.unet or network.text_encoder):
         problems.append(
@@ -57,6 +64,14 @@ def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
 
 def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     """Settings that change nothing, or are seldom meant."""
+    if isinstance(network, AdapterNetwork):
+        return _adapter_doubts(network, optimizer)
+    if isinstance(network, Embedding) and optimizer.lr < EMBEDDING_LR / 10:
+        return [f"optimizer.lr {optimizer.lr:g} teaches an embedding very slowly; {EMBEDDING_LR:g} is usual"]
+    return []
+
+
+def _adapter_doubts(network: AdapterNetwork, optimizer: Optimizer) -> list[str]:
     found = [
         f"network.{key} has no effect on {network.name}; only on {', '.join(names)}"
         for key, names in KEYS_FOR.items()

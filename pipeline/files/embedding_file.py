@@ -13,14 +13,14 @@ AUTOMATIC1111/stable-diffusion-webui modules/textual_inversion/textual_inversion
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.files.pickled import read_pickled, write_pickled
+from pipeline.files.pickled import PICKLED, read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 PARAMS = "emb_params"
@@ -32,9 +32,16 @@ A1111_TOKEN = 265
 Vectors = dict[str, Tensor]
 
 
+def is_embedding(tensors: Collection[str], metadata: Mapping[str, str]) -> bool:
+    """Whether a .safetensors file is one, told by its keys and header; SDXL's count too."""
+    if WORDS_KEY in metadata or {"clip_l", "clip_g"} <= set(tensors):
+        return True
+    return len(tensors) == 1 and "." not in next(iter(tensors))
+
+
 def read_embeddings(path: Path) -> Vectors:
     """[num_vectors, width] in float32 by word. Raises UserError for a damaged or foreign file."""
-    tensors, words = _read_pt(path) if path.suffix in (".pt", ".bin") else _read_safetensors(path)
+    tensors, words = _read_pt(path) if path.suffix in PICKLED else _read_safetensors(path)
     if {"clip_l", "clip_g"} <= tensors.keys():
         raise UserError(
             f"{path} is an SDXL embedding (clip_l and clip_g, for its two text encoders); SD 1.x has one:"

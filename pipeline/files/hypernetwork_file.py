@@ -7,7 +7,7 @@ of an MLP, `linear.N.weight` and `linear.N.bias`, N its place among linears, act
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,11 @@ class HypernetworkFile:
     structure: Structure
     layers: dict[int, tuple[Weights, Weights]]
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def is_hypernetwork(keys: Collection[Any], metadata: Mapping[str, str]) -> bool:
+    """Told by a .pt file's widths, or a .safetensors file's header."""
+    return SETTINGS_KEY in metadata or any(isinstance(key, int) for key in keys)
 
 
 def read_hypernetwork(path: Path) -> HypernetworkFile:

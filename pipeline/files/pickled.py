@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
 
+PICKLED = (".pt", ".bin")
+"""Suffixes of such files."""
 FOLDER = "archive"
 RECORDS = ("data.pkl", "data/", "version")
 """Records that are kept, by the start of their names inside the archive's folder."""

@@ -12,19 +12,20 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from pipeline.base.conditioning import body_ids
+from pipeline.base.load import BaseModel
 from pipeline.base.new_rows import new_rows
-from pipeline.config.schemas.embedding import Embedding as EmbeddingConfig
-from pipeline.config.schemas.embedding import EmbeddingWord
+from pipeline.config.schemas import Embedding as EmbeddingConfig
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings
 from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.networks.targets import TEXT_PREFIX
+from pipeline.networks.targets import UNET_PREFIX
+from pipeline.networks.trained import Beside, Trained
 
 
-class Embedding(nn.Module):
+class Embedding(nn.Module, Trained):
     """One or several words, each with its vectors [num_vectors, width]. `multiplier` scales the vectors: 1 as
     they were trained.
     """
@@ -42,20 +43,18 @@ class Embedding(nn.Module):
     def create(
         cls,
         config: EmbeddingConfig,
-        unet: nn.Module,  # noqa: ARG003
-        text_encoder: CLIPTextModel,
+        base: BaseModel,
         seed: int,  # noqa: ARG003
-        tokenizer: CLIPTokenizer,
     ) -> "Embedding":
         """Vectors that start from the table's rows for each word's `initial_text`; nothing is drawn."""
-        table = text_encoder.get_input_embeddings().weight.detach().float().cpu()
-        return cls({entry.word: _start(entry, config.init, table, tokenizer) for entry in config.words})
+        table = base.text_encoder.get_input_embeddings().weight.detach().float().cpu()
+        return cls({word: _start(word, config, table, base.tokenizer) for word in config.words})
 
     @classmethod
-    def load(cls, path: Path, unet: nn.Module, text_encoder: CLIPTextModel) -> "Embedding":  # noqa: ARG003
+    def load(cls, path: Path, base: BaseModel) -> "Embedding":
         """From any embedding file (pipeline/files/embedding_file.py); one of another base is a user error."""
         vectors = read_embeddings(path)
-        width = text_encoder.get_input_embeddings().embedding_dim
+        width = base.text_encoder.get_input_embeddings().embedding_dim
         for word, tensor in vectors.items():
             if tensor.shape[1] != width:
                 raise UserError(
@@ -70,14 +69,8 @@ class Embedding(nn.Module):
         return {word: len(tensor) for word, tensor in zip(self.words, self.vectors, strict=True)}
 
     def part_parameters(self, prefix: str) -> list[nn.Parameter]:
-        """All belong to the text encoder's part (`lora_te_`), and learn at its rate."""
-        return list(self.vectors) if prefix == TEXT_PREFIX else []
-
-    def before_step(self, seed: int) -> None:
-        """Nothing is left to chance."""
-
-    def after_step(self) -> None:
-        """Nothing is bounded."""
+        """All learn at optimizer.lr, the one rate that such a training has."""
+        return list(self.vectors) if prefix == UNET_PREFIX else []
 
     def num_modules(self) -> int:
         """Words."""
@@ -87,11 +80,11 @@ class Embedding(nn.Module):
         self.multiplier = multiplier
 
     @contextmanager
-    def attached(self, unet: nn.Module, text_encoder: CLIPTextModel) -> Iterator[None]:  # noqa: ARG002
+    def attached(self, base: BaseModel) -> Iterator[None]:
         """Inside, the text encoder answers the words' ids (pipeline/base/new_rows.py: `words_of`) with the
         vectors.
         """
-        with new_rows(text_encoder, self.counts, self._rows):
+        with new_rows(base.text_encoder, self.counts, self._rows):
             yield
 
     def _rows(self) -> Tensor:
@@ -107,17 +100,27 @@ class Embedding(nn.Module):
         """What the header says of the family."""
         return embedding_metadata(self.words)
 
+    def beside(self, precision: str) -> dict[str, Beside]:
+        """Several words: a file of each alone, which is what other tools open."""
+        if len(self.words) == 1:
+            return {}
+        whole = self.file_tensors(precision)
+        return {
+            f"_{word}": Beside(embedding_tensors({word: whole[word]}), embedding_metadata([word]))
+            for word in self.words
+        }
 
-def _start(entry: EmbeddingWord, init: str, table: Tensor, tokenizer: CLIPTokenizer) -> Tensor:
+
+def _start(word: str, config: EmbeddingConfig, table: Tensor, tokenizer: CLIPTokenizer) -> Tensor:
     """[num_vectors, width]. `spread`: vector i is row i * len // n of the text's rows, zeros for an empty
     text (AUTOMATIC1111 modules/textual_inversion/textual_inversion.py, create_embedding); `mean`: their mean.
     """
-    count = entry.num_vectors
-    ids = body_ids(tokenizer, entry.initial_text)
+    count = config.num_vectors_of(word)
+    ids = body_ids(tokenizer, config.initial_text_of(word))
     if not ids:
         return torch.zeros(count, table.shape[1])
     rows = table[ids]
-    if init == "mean":
+    if config.init == "mean":
         return rows.mean(dim=0, keepdim=True).repeat(count, 1)
     return rows[spread(len(rows), count)]
 

@@ -8,18 +8,29 @@ from torch import Tensor
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
+from pipeline.files.embedding_file import is_embedding
+from pipeline.files.hypernetwork_file import is_hypernetwork
+from pipeline.files.pickled import PICKLED, read_pickled
+from pipeline.files.safetensors_file import read_safetensors
 from pipeline.networks.algorithms import ALGORITHMS, READERS
+from pipeline.networks.embedding import Embedding
+from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.network import Network
-from pipeline.networks.network_files import grouped, read_weights
+from pipeline.networks.network_files import grouped
 from pipeline.networks.trained import Trained
 
-FAMILIES: dict[str, type[Trained]] = dict.fromkeys(ALGORITHMS, Network)
+FAMILIES: dict[str, type[Network | Embedding | Hypernetwork]] = {
+    **dict.fromkeys(ALGORITHMS, Network),
+    "embedding": Embedding,
+    "hypernetwork": Hypernetwork,
+}
 """By `network.name`."""
 
 
 def create(config: NetworkConfig, base: BaseModel, seed: int) -> Trained:
     """A fresh one, of the family that `config.name` names."""
-    return FAMILIES[config.name].create(config, base, seed)
+    family: type[Trained] = FAMILIES[config.name]
+    return family.create(config, base, seed)
 
 
 def load(path: Path, base: BaseModel) -> Trained:
@@ -28,23 +39,28 @@ def load(path: Path, base: BaseModel) -> Trained:
 
 
 def family_of_file(path: Path) -> str:
-    """The family's name, told by the file's keys alone; an unknown one is a user error."""
-    return family_of(read_weights(path), path)
-
-
-def family_of(weights: Mapping[str, Tensor], path: Path) -> str:
-    """As above. A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
-    modules = grouped(weights).values()
-    leaves = {leaf for module in modules for leaf in module}
-    for name, knows in SIGNS.items():
-        if knows(leaves):
-            has_kernel = any(
-                weight.dim() == 4 and weight.shape[-1] > 1 for module in modules for weight in module.values()
-            )
-            return "lora" if name == "locon" and not has_kernel else name
+    """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
+    if path.suffix in PICKLED:
+        return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
+    weights, metadata = read_safetensors(path)
+    if is_hypernetwork(weights, metadata):
+        return "hypernetwork"
+    if is_embedding(weights, metadata):
+        return "embedding"
+    if name := _algorithm(weights):
+        return name
     raise UserError(
         f"{path} is no network file of a known family; its keys are like {next(iter(weights), 'none')}"
     )
+
+
+def _algorithm(weights: Mapping[str, Tensor]) -> str | None:
+    """A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
+    modules = grouped(weights).values()
+    leaves = {leaf for module in modules for leaf in module}
+    name = next((name for name, knows in SIGNS.items() if knows(leaves)), None)
+    kernels = (weight.dim() == 4 and weight.shape[-1] > 1 for module in modules for weight in module.values())
+    return "lora" if name == "locon" and not any(kernels) else name
 
 
 def _sign(reader: str) -> Callable[[set[str]], bool]:

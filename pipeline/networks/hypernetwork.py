@@ -11,13 +11,15 @@ not kinds, as in A1111.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
+from pipeline.base.load import BaseModel
+from pipeline.config.schemas import Hypernetwork as HypernetworkConfig
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.hypernetwork_file import (
     PARTS,
@@ -27,13 +29,15 @@ from pipeline.files.hypernetwork_file import (
     hypernetwork_metadata,
     hypernetwork_tensors,
     read_hypernetwork,
+    write_a1111,
 )
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.mlp import ACTIVATIONS, Mlp, start
 from pipeline.networks.targets import UNET_PREFIX
+from pipeline.networks.trained import Trained
 
 
-class Hypernetwork(nn.ModuleDict):
+class Hypernetwork(nn.ModuleDict, Trained):
     """Pairs of MLPs (for k, for v) by the width of the context, as text."""
 
     def __init__(self, structure: Structure, widths: list[int]) -> None:
@@ -46,14 +50,13 @@ class Hypernetwork(nn.ModuleDict):
     def create(
         cls,
         config: HypernetworkConfig,
-        unet: nn.Module,
-        text_encoder: nn.Module,  # noqa: ARG003
+        base: BaseModel,
         seed: int,
     ) -> "Hypernetwork":
         """Fresh MLPs for the widths that are asked for, or all that the base has; the seed decides their
         start.
         """
-        present = context_widths(unet)
+        present = context_widths(base.unet)
         if absent := sorted(set(config.sizes or ()) - present):
             raise UserError(
                 f"network.sizes: this base has no attention over a context of width"
@@ -68,14 +71,14 @@ class Hypernetwork(nn.ModuleDict):
         return made
 
     @classmethod
-    def load(cls, path: Path, unet: nn.Module, text_encoder: nn.Module) -> "Hypernetwork":  # noqa: ARG003
+    def load(cls, path: Path, base: BaseModel) -> "Hypernetwork":
         """From A1111's .pt or our .safetensors, ready to draw with (no dropout). Raises UserError for a file
         that is damaged or belongs to another base.
         """
         file = read_hypernetwork(path)
         if (name := file.structure.activation) not in ACTIVATIONS:
             raise UserError(f"{path}: unknown activation {name!r}; {nearest(name, ACTIVATIONS)}")
-        _check_widths(path, set(file.layers), unet)
+        _check_widths(path, set(file.layers), base.unet)
         made = cls(file.structure, list(file.layers))
         try:
             for width, pair in file.layers.items():
@@ -99,16 +102,13 @@ class Hypernetwork(nn.ModuleDict):
         return (self._mlp(int(width), part) for width in self for part in PARTS)
 
     def part_parameters(self, prefix: str) -> list[nn.Parameter]:
-        """All belong to the U-Net's part (`lora_unet_`)."""
+        """All learn at optimizer.lr."""
         return list(self.parameters()) if prefix == UNET_PREFIX else []
 
     def before_step(self, seed: int) -> None:
         """What dropout leaves out in the step follows from `seed`."""
         if any(self.structure.dropout_structure):
             torch.manual_seed(seed)
-
-    def after_step(self) -> None:
-        """Nothing is bounded."""
 
     def num_modules(self) -> int:
         """MLPs."""
@@ -119,18 +119,22 @@ class Hypernetwork(nn.ModuleDict):
             mlp.multiplier = multiplier
 
     @contextmanager
-    def attached(self, unet: nn.Module, text_encoder: nn.Module) -> Iterator[None]:  # noqa: ARG002
+    def attached(self, base: BaseModel) -> Iterator[None]:
         """Inside, the attention layers take keys and values from the changed context. Several chain in the
         order in which they were attached; a LoRA on to_k or to_v sees the changed context.
         """
         with ExitStack() as stack:
-            for attention in attentions(unet):
+            for attention in attentions(base.unet):
                 for part, layer in zip(PARTS, (attention.to_k, attention.to_v), strict=True):
                     assert isinstance(layer, nn.Linear)
                     if str(layer.in_features) in self:
                         hook = _changing(self._mlp(layer.in_features, part))
                         stack.callback(layer.register_forward_pre_hook(hook).remove)
             yield
+
+    def write_other_layouts(self, stem: Path, step: int) -> None:
+        """The .pt that A1111 and ComfyUI open, in float32 as theirs."""
+        write_a1111(stem.parent / f"{stem.name}.pt", replace(self.file("fp32"), facts={"step": step}))
 
     def file(self, precision: str) -> HypernetworkFile:
         """As a file holds it: copies in `fp16`, `bf16` or `fp32`."""
@@ -144,7 +148,7 @@ class Hypernetwork(nn.ModuleDict):
         return HypernetworkFile(self.structure, layers)
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
-        """What a .safetensors file holds; pipeline.files.hypernetwork_file.write_a1111 makes the .pt."""
+        """What a .safetensors file holds."""
         return hypernetwork_tensors(self.file(precision).layers)
 
     def metadata(self) -> dict[str, str]:

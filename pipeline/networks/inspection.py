@@ -16,8 +16,8 @@ from pipeline.base.blocks import BLOCKS, block_of
 from pipeline.base.families import family_of_file
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import WORDS_KEY, read_embeddings
-from pipeline.files.hypernetwork_file import PARTS, SETTINGS_KEY, HypernetworkFile, read_hypernetwork
-from pipeline.files.pickled import read_pickled
+from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
+from pipeline.files.pickled import PICKLED, read_pickled
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.networks.changes import Weights, change_of, dim_of
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
@@ -56,12 +56,11 @@ def _short(value: str) -> str:
 def inspect(path: Path) -> Inspection:
     """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error."""
     metadata: dict[str, str] = {}
-    if path.suffix in (".pt", ".bin"):
+    if path.suffix in PICKLED:
         read = read_pickled(path)
     else:
         read, metadata = read_safetensors(path)
-    is_hypernetwork = SETTINGS_KEY in metadata or any(isinstance(key, int) for key in read)
-    if is_hypernetwork:
+    if is_hypernetwork(read, metadata):
         return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
     if modules := adapter_modules(read):
         try:

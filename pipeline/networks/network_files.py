@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.files.safetensors_file import read_safetensors
 
 
 def epoch_files(folder: Path) -> dict[int, Path]:
@@ -17,13 +16,7 @@ def epoch_files(folder: Path) -> dict[int, Path]:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """All tensors of a .safetensors file."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such network file")
-    try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a readable .safetensors file ({error})") from error
+    return read_safetensors(path)[0]
 
 
 def grouped(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

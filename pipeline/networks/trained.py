@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.base.load import BaseModel
-from pipeline.config.schemas import Network as NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Trained(Protocol):
     """
 
     @classmethod
-    def create(cls, config: NetworkConfig, base: BaseModel, seed: int) -> Self:
-        """A fresh one; the seed alone decides its start."""
+    def create(cls, config: Any, base: BaseModel, seed: int) -> Self:
+        """A fresh one by its family's settings; the seed alone decides its start."""
         ...
 
     @classmethod
@@ -41,7 +40,7 @@ class Trained(Protocol):
         ...
 
     def part_parameters(self, prefix: str) -> list[nn.Parameter]:
-        """What learns at the U-Net's (`lora_unet_`) or the text encoder's (`lora_te_`) rate."""
+        """What learns at optimizer.lr (`lora_unet_`) or at optimizer.text_encoder_lr (`lora_te_`)."""
         ...
 
     def set_multiplier(self, multiplier: float) -> None:
@@ -59,6 +58,9 @@ class Trained(Protocol):
     def beside(self, precision: str) -> Mapping[str, Beside]:  # noqa: ARG002
         """Further files by the end of their names: `-rank4` is written to `<name>-rank4.safetensors`."""
         return {}
+
+    def write_other_layouts(self, stem: Path, step: int) -> None:
+        """Writes `<stem>.<suffix>` for tools that do not open .safetensors; `step`: of the training."""
 
     def before_step(self, seed: int) -> None:
         """Called before each training step; what the step leaves to chance follows from `seed` alone."""

@@ -5,8 +5,10 @@ from typing import Any, NoReturn, get_args
 from pipeline.config.schemas.class_images import ClassImages
 from pipeline.config.schemas.collect import Collect
 from pipeline.config.schemas.crop import Crop
+from pipeline.config.schemas.embedding import Embedding
 from pipeline.config.schemas.filter_tags import FilterTags
 from pipeline.config.schemas.group import Count, Group
+from pipeline.config.schemas.hypernetwork import Hypernetwork
 from pipeline.config.schemas.learning import Base, Noise, Optimizer, Schedule, Train
 from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
@@ -19,7 +21,9 @@ __all__ = [
     "Collect",
     "Config",
     "Crop",
+    "Embedding",
     "FilterTags",
+    "Hypernetwork",
     "Merge",
     "Network",
     "Noise",

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from pipeline.config.schemas.embedding import Embedding
 from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share, Weight
+from pipeline.config.schemas.hypernetwork import Hypernetwork
 
 
 def _regular(text: str) -> str:
@@ -64,5 +66,4 @@ class AdapterNetwork(Group):
     initial_sha256: Sha256 | None
 
 
-# Further families join it: Annotated[AdapterNetwork | Embedding, Field(discriminator="name")].
-Network = AdapterNetwork
+Network = Annotated[AdapterNetwork | Embedding | Hypernetwork, Field(discriminator="name")]

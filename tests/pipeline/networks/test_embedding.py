@@ -28,12 +28,16 @@ PROMPT = "a photo of zib, smile"
 
 
 def config(*words: tuple[str, int, str], init: str = "spread") -> EmbeddingConfig:
-    entries = [
-        {"word": word, "num_vectors": count, "initial_text": text, "concept": None}
-        for word, count, text in words
-    ]
     return EmbeddingConfig.model_validate(
-        {"name": "embedding", "words": entries, "init": init, "templates": None}
+        {
+            "name": "embedding",
+            "words": [word for word, _, _ in words],
+            "num_vectors": {word: count for word, count, _ in words},
+            "initial_text": {word: text for word, _, text in words},
+            "init": init,
+            "concepts": {},
+            "templates": None,
+        }
     )
 
 
@@ -46,7 +50,7 @@ def base() -> BaseModel:
 
 
 def made(base: BaseModel, *words: tuple[str, int, str], init: str = "spread") -> Embedding:
-    return Embedding.create(config(*words, init=init), base.unet, base.text_encoder, 0, base.tokenizer)
+    return Embedding.create(config(*words, init=init), base, 0)
 
 
 def filled(base: BaseModel, *words: tuple[str, int, str]) -> Embedding:
@@ -85,14 +89,14 @@ def test_hand_worked_start(base: BaseModel) -> None:
 
 def test_before_training_the_word_means_its_initial_text(base: BaseModel) -> None:
     wanted = answer(base, "a photo of red cat, smile")
-    with made(base, ("zib", 2, "red cat")).attached(base.unet, base.text_encoder):
+    with made(base, ("zib", 2, "red cat")).attached(base):
         assert torch.equal(answer(base), wanted)
 
 
 def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: BaseModel) -> None:
     embedding, plain, vocabulary = filled(base, ("zib", 3, "cat")), answer(base), len(base.tokenizer)
     state = {name: value.clone() for name, value in base.text_encoder.state_dict().items()}
-    with embedding.attached(base.unet, base.text_encoder):
+    with embedding.attached(base):
         full = answer(base)
         embedding.set_multiplier(0.5)
         half = answer(base)
@@ -111,7 +115,7 @@ def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: B
 
 def test_several_words_and_several_embeddings_at_once(base: BaseModel) -> None:
     first, second = filled(base, ("zib", 2, "cat"), ("<zob>", 1, "dog")), filled(base, ("zab", 1, "cat"))
-    with first.attached(base.unet, base.text_encoder), second.attached(base.unet, base.text_encoder):
+    with first.attached(base), second.attached(base):
         assert {word: list(ids) for word, ids in words_of(base.text_encoder).items()} == {
             "zib": [49408, 49409], "<zob>": [49410], "zab": [49411],
         }  # fmt: skip
@@ -119,17 +123,17 @@ def test_several_words_and_several_embeddings_at_once(base: BaseModel) -> None:
         wanted = [*first.vectors[0], *first.vectors[1], *second.vectors[0], table(base)[5]]
         assert torch.equal(rows, torch.stack(wanted))
         with pytest.raises(UserError, match="two embeddings are both called zab"):
-            second.attached(base.unet, base.text_encoder).__enter__()
-    with first.attached(base.unet, base.text_encoder):
+            second.attached(base).__enter__()
+    with first.attached(base):
         assert "zab" not in words_of(base.text_encoder)
 
 
 @pytest.mark.usefixtures("root")
 def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: BaseModel) -> None:
     embedding = made(base, ("zib", 2, "cat"), ("zob", 2, "dog"))
-    settings = check(compose(Params({}, {"optimizer.weight_decay": 0.5, "optimizer.text_encoder_lr": 0.01})))
-    assert embedding.part_parameters(UNET_PREFIX) == []
-    parts = {"text_encoder": embedding.part_parameters(TEXT_PREFIX)}
+    settings = check(compose(Params({}, {"optimizer.weight_decay": 0.5, "optimizer.lr": 0.01})))
+    assert embedding.part_parameters(TEXT_PREFIX) == []
+    parts = {"unet": embedding.part_parameters(UNET_PREFIX)}
     optimizer = make_optimizer(settings.optimizer, parts)
     state = {
         (part, name): value.clone()
@@ -139,7 +143,7 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
     before = [vectors.detach().clone() for vectors in embedding.vectors]
     # Its loss is all that is asked of it here; what it would train is left aside.
     step = Denoising(base, Network(), settings, total_steps=3)
-    with embedding.attached(base.unet, base.text_encoder):
+    with embedding.attached(base):
         for number in range(3):
             ids = token_ids(base.tokenizer, [PROMPT, "a cat"], words_of(base.text_encoder))
             mean = torch.randn((2, 4, 8, 8), generator=torch.Generator().manual_seed(number))
@@ -165,7 +169,7 @@ def test_diffusers_loads_the_file_with_the_same_effect(tmp_path: Path, base: Bas
         write_each(tmp_path, dict(zip(embedding.words, embedding.vectors, strict=True)))
     else:
         write_safetensors(path, embedding.file_tensors("fp32"), embedding.metadata())
-    with embedding.attached(base.unet, base.text_encoder):
+    with embedding.attached(base):
         ours = answer(base)
     save_folder(base, tmp_path / "base", "fp32", {})
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "base")
@@ -181,7 +185,7 @@ def test_saved_and_loaded_it_is_equal_to_the_byte(
     embedding = filled(base, *words)
     one, two = tmp_path / "run-000001.safetensors", tmp_path / "b.safetensors"
     write_safetensors(one, embedding.file_tensors("fp32"), embedding.metadata())
-    loaded = Embedding.load(one, base.unet, base.text_encoder)
+    loaded = Embedding.load(one, base)
     assert loaded.counts == embedding.counts
     write_safetensors(two, loaded.file_tensors("fp32"), loaded.metadata())
     assert one.read_bytes() == two.read_bytes()
@@ -190,7 +194,7 @@ def test_saved_and_loaded_it_is_equal_to_the_byte(
 def test_a_file_of_another_base_is_a_sentence(tmp_path: Path, base: BaseModel) -> None:
     write_each(tmp_path, {"zib": torch.ones(2, 1024)})
     with pytest.raises(UserError, match="1024 wide, this base's text encoder has 16"):
-        Embedding.load(tmp_path / "zib.safetensors", base.unet, base.text_encoder)
+        Embedding.load(tmp_path / "zib.safetensors", base)
 
 
 @pytest.mark.parametrize(
@@ -203,11 +207,33 @@ def test_what_cannot_be_trained_is_refused(words: Any) -> None:
 
 
 def test_a_word_may_belong_to_one_concept() -> None:
-    entries = [
-        {"word": word, "num_vectors": 1, "initial_text": "", "concept": concept}
-        for word, concept in (("zib", "person"), ("inked", None), ("zob", "other"))
-    ]
     chosen = EmbeddingConfig.model_validate(
-        {"name": "embedding", "words": entries, "init": "mean", "templates": "subject"}
+        {
+            "name": "embedding",
+            "words": ["zib", "inked", "zob"],
+            "num_vectors": 1,
+            "initial_text": "",
+            "init": "mean",
+            "concepts": {"zib": "person", "zob": "other"},
+            "templates": "subject",
+        }
     )
     assert chosen.words_of("person") == ["zib", "inked"]
+
+
+def test_what_names_an_unknown_word_or_leaves_one_out_is_refused() -> None:
+    values = {**config(("zib", 1, "")).model_dump(), "initial_text": "cat"}
+    for wrong in ({"num_vectors": {"zob": 1}}, {"concepts": {"zob": "x"}}, {"num_vectors": {}}):
+        with pytest.raises(ValueError, match=r"names zob, which stands not among words|for zib too"):
+            EmbeddingConfig.model_validate({**values, **wrong})
+
+
+def test_several_words_get_a_file_of_each_alone(tmp_path: Path, base: BaseModel) -> None:
+    assert filled(base, ("zib", 2, "")).beside("fp32") == {}
+    embedding = filled(base, ("zib", 2, ""), ("zob", 3, ""))
+    for end, file in embedding.beside("fp32").items():
+        write_safetensors(tmp_path / f"x{end}.safetensors", file.tensors, file.metadata)
+    for word, vectors in zip(embedding.words, embedding.vectors, strict=True):
+        alone = Embedding.load(tmp_path / f"x_{word}.safetensors", base)
+        assert alone.words == (word,)
+        assert torch.equal(alone.vectors[0], vectors)

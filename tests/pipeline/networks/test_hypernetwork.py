@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,15 @@ def plain_attention() -> nn.ModuleList:
 
 def test_a_file_of_a1111_gives_the_hand_worked_result(tmp_path: Path) -> None:
     two_wide(tmp_path / "a.pt")
-    unet = plain_attention()
-    loaded = Hypernetwork.load(tmp_path / "a.pt", unet, nn.Module())
-    with loaded.attached(unet, nn.Module()), torch.no_grad():
+    unet: Any = plain_attention()
+    base = replace(random_base(), unet=unet)
+    loaded = Hypernetwork.load(tmp_path / "a.pt", base)
+    with loaded.attached(base), torch.no_grad():
         assert unet[0].to_k(CONTEXT).tolist() == [[[3 + 3, -5 + 5]]]
         assert unet[0](torch.zeros(1, 1, 2), CONTEXT).tolist() == [[[3 + 1, -5 + 2 * 3]]]
         loaded.set_multiplier(0.5)
         assert unet[0](torch.zeros(1, 1, 2), CONTEXT).tolist() == [[[3.5, -2]]]
-        with loaded.attached(unet, nn.Module()):  # once more: they chain
+        with loaded.attached(base):  # once more: they chain
             assert unet[0].to_v(CONTEXT).tolist() == [[[4, -2 + 3.5]]]
     assert torch.equal(unet[0](torch.zeros(1, 1, 2), CONTEXT), CONTEXT)
 
@@ -105,10 +107,10 @@ def test_in_the_unet_it_acts_as_in_a1111(
 ) -> None:
     layers = {width: (random_mlp(width, 1), random_mlp(width, 2)) for width in widths}
     torch.save({**layers, **SETTINGS}, tmp_path / "a.pt")
-    loaded = Hypernetwork.load(tmp_path / "a.pt", base.unet, base.text_encoder)
+    loaded = Hypernetwork.load(tmp_path / "a.pt", base)
     loaded.set_multiplier(strength)
     plain = answer(base)
-    with loaded.attached(base.unet, base.text_encoder):
+    with loaded.attached(base):
         ours = answer(base)
     assert torch.equal(answer(base), plain)
     assert (ours - plain).abs().max() > 0.01
@@ -128,7 +130,7 @@ def test_in_the_unet_it_acts_as_in_a1111(
 def test_ours_comes_back_with_the_same_effect(
     tmp_path: Path, base: BaseModel, changes: dict[str, Any], suffix: str
 ) -> None:
-    made = Hypernetwork.create(config(**changes), base.unet, base.text_encoder, seed=0).eval()
+    made = Hypernetwork.create(config(**changes), base, seed=0).eval()
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.2)
     path = tmp_path / f"a{suffix}"
@@ -136,10 +138,10 @@ def test_ours_comes_back_with_the_same_effect(
         write_a1111(path, made.file("fp32"))
     else:
         write_safetensors(path, made.file_tensors("fp32"), made.metadata())
-    loaded = Hypernetwork.load(path, base.unet, base.text_encoder)
-    with made.attached(base.unet, base.text_encoder):
+    loaded = Hypernetwork.load(path, base)
+    with made.attached(base):
         wanted = answer(base)
-    with loaded.attached(base.unet, base.text_encoder):
+    with loaded.attached(base):
         assert torch.equal(answer(base), wanted)
 
 
@@ -182,11 +184,11 @@ def test_weights_start_as_the_rule_says(rule: str, activation: str, deviation: f
 
 def test_training_reaches_every_weight_and_the_base_stays(base: BaseModel) -> None:
     base.unet.requires_grad_(False)
-    made = Hypernetwork.create(config(activation="tanh"), base.unet, base.text_encoder, seed=0)
+    made = Hypernetwork.create(config(activation="tanh"), base, seed=0)
     assert sorted(map(int, made)) == sorted(context_widths(base.unet)) == [8, 16]
     assert made.part_parameters(TEXT_PREFIX) == []
     assert made.num_modules() == 4
-    with made.attached(base.unet, base.text_encoder):
+    with made.attached(base):
         x, context = torch.randn(1, 4, 8, 8), torch.randn(1, 77, 16)
         base.unet(x, torch.tensor([500]), context).sample.square().mean().backward()
     assert all(p.grad is not None and p.grad.any() for p in made.part_parameters(UNET_PREFIX))
@@ -195,11 +197,11 @@ def test_training_reaches_every_weight_and_the_base_stays(base: BaseModel) -> No
 
 def test_a_steps_dropout_follows_from_its_seed(base: BaseModel) -> None:
     half = config(dropout_structure=[0.0, 0.5, 0.0])
-    made = Hypernetwork.create(half, base.unet, base.text_encoder, seed=0)
+    made = Hypernetwork.create(half, base, seed=0)
 
     def trained_with(seed: int) -> Tensor:
         made.before_step(seed)
-        with made.attached(base.unet, base.text_encoder):
+        with made.attached(base):
             return answer(base)
 
     assert torch.equal(trained_with(1), trained_with(1))
@@ -210,7 +212,7 @@ def test_a_steps_dropout_follows_from_its_seed(base: BaseModel) -> None:
 
 def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
     def tensors(seed: int) -> dict[str, Tensor]:
-        return Hypernetwork.create(config(), base.unet, base.text_encoder, seed).file_tensors("fp32")
+        return Hypernetwork.create(config(), base, seed).file_tensors("fp32")
 
     torch.manual_seed(5)
     one, two, other = tensors(1), tensors(1), tensors(2)
@@ -227,15 +229,15 @@ def test_files_and_sizes_of_other_bases_are_sentences(
         return tmp_path / "a.pt"
 
     with pytest.raises(UserError, match="use the base that it was trained on"):
-        Hypernetwork.load(saved(32), base.unet, base.text_encoder)
-    Hypernetwork.load(saved(16, 32), base.unet, base.text_encoder)
+        Hypernetwork.load(saved(32), base)
+    Hypernetwork.load(saved(16, 32), base)
     assert "width 32 find nothing to change" in capsys.readouterr().err
     with pytest.raises(UserError, match="do not fit its own settings"):
-        Hypernetwork.load(saved(16, layer_structure=[1, 3, 1]), base.unet, base.text_encoder)
+        Hypernetwork.load(saved(16, layer_structure=[1, 3, 1]), base)
     with pytest.raises(UserError, match="did you mean relu"):
-        Hypernetwork.load(saved(16, activation_func="rellu"), base.unet, base.text_encoder)
+        Hypernetwork.load(saved(16, activation_func="rellu"), base)
     with pytest.raises(UserError, match="it has 8, 16"):
-        Hypernetwork.create(config(sizes=[768]), base.unet, base.text_encoder, 0)
+        Hypernetwork.create(config(sizes=[768]), base, 0)
 
 
 @pytest.mark.parametrize(
