@@ -80,7 +80,7 @@ class Denoising(lightning.LightningModule):
         cast(self.precision, [unet, text_encoder], list(self.network.parameters()))
         if train.gradient_checkpointing:
             unet.enable_gradient_checkpointing()
-            text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+            text_encoder.activation_checkpointing_enable({"use_reentrant": False})
             text_encoder.train()  # transformers checkpoints in this mode alone; SD 1.x has no dropout
         if train.compile:
             unet.compile()

@@ -7,7 +7,7 @@ train_network.py). Full: the network's weights in 16 bits too.
 from typing import Any
 
 import torch
-from lightning.pytorch.plugins import MixedPrecision
+from lightning.pytorch.plugins import MixedPrecision, Precision
 from torch import nn
 
 from pipeline.device import best_device
@@ -15,6 +15,16 @@ from pipeline.errors import warn
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FULL = "_full"
+
+
+class Mixed(MixedPrecision):
+    """Lightning refuses to clip gradients before a fused step; without a scaler nothing speaks against it."""
+
+    def clip_gradients(self, optimizer: Any, *arguments: Any, **named: Any) -> None:
+        if self.scaler is None:
+            Precision.clip_gradients(self, optimizer, *arguments, **named)
+        else:
+            super().clip_gradients(optimizer, *arguments, **named)
 
 
 class HalfScaler(torch.amp.GradScaler):
@@ -58,8 +68,10 @@ def cast(precision: str, base: list[nn.Module], network: list[nn.Parameter]) -> 
 
 def trainer_precision(precision: str) -> dict[str, Any]:
     """lightning.Trainer's arguments."""
-    if precision == "fp16_full":
-        device = best_device().type
-        return {"plugins": [MixedPrecision("16-mixed", device, HalfScaler(device))]}
-    kind = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-    return {"precision": kind[precision.removesuffix(FULL)]}
+    if precision == "fp32":
+        return {"precision": "32-true"}
+    device = best_device().type
+    if not is_scaled(precision):
+        return {"plugins": [Mixed("bf16-mixed", device)]}
+    scaler = HalfScaler(device) if precision.endswith(FULL) else torch.amp.GradScaler(device)
+    return {"plugins": [Mixed("16-mixed", device, scaler)]}
