@@ -18,9 +18,8 @@ from pipeline.config.schemas import Config, Merge
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
-from pipeline.merging.bake import bake
+from pipeline.merging.bake import acts_on_weights, bake
 from pipeline.networks.families import load
-from pipeline.networks.network import Network
 from pipeline.networks.network_files import epoch_files
 
 NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
@@ -74,7 +73,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     network_file = chosen_file(config.merge)
     base = load_base(config.base)
     network = load(network_file, base)
-    if not isinstance(network, Network):
+    if not acts_on_weights(network):
         return leave_out(job, network_file)
     changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
     name = output_name(network_file)

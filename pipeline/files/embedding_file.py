@@ -6,7 +6,7 @@
 | several words in one .safetensors (written) | each word's [n, width] under the word |
 | diffusers' learned_embeds.safetensors or .bin | {token: [width] or [n, width]} |
 | OneTrainer's .safetensors | `emp_params` [n, width] |
-| AUTOMATIC1111's .pt (written) | {string_to_param: {"*": [n, width]}, ...} |
+| AUTOMATIC1111's .pt (written), and the same in a .png | {string_to_param: {"*": [n, width]}, ...} |
 
 Sources: kohya-ss/sd-scripts train_textual_inversion.py, huggingface/diffusers loaders/textual_inversion.py,
 AUTOMATIC1111/stable-diffusion-webui modules/textual_inversion/textual_inversion.py.
@@ -20,12 +20,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.files.embedding_picture import read_picture
 from pipeline.files.pickled import PICKLED, read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 PARAMS = "emb_params"
 NAMELESS = {PARAMS, "emp_params", "*"}
 """Keys that say nothing of the word; it is then the file's name, as in A1111 and ComfyUI."""
+PICTURES = (".png",)
+"""Suffixes of pictures that may hold one."""
 WORDS_KEY = "athanor.words"
 A1111_TOKEN = 265
 """CLIP's `*`, of which A1111's files say that they take its place."""
@@ -41,7 +44,7 @@ def is_embedding(tensors: Collection[str], metadata: Mapping[str, str]) -> bool:
 
 def read_embeddings(path: Path) -> Vectors:
     """[num_vectors, width] in float32 by word. Raises UserError for a damaged or foreign file."""
-    tensors, words = _read_pt(path) if path.suffix in PICKLED else _read_safetensors(path)
+    tensors, words = _read(path)
     if {"clip_l", "clip_g"} <= tensors.keys():
         raise UserError(
             f"{path} is an SDXL embedding (clip_l and clip_g, for its two text encoders); SD 1.x has one:"
@@ -56,6 +59,15 @@ def read_embeddings(path: Path) -> Vectors:
         _word(key, words, path): _as_rows(key, tensor, path)
         for key, tensor in ((key, tensors[key]) for key in (words if len(tensors) > 1 else tensors))
     }
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """Tensors by their keys, and the words that the header names."""
+    if path.suffix in PICKLED:
+        return _nested(path, read_pickled(path)), []
+    if path.suffix in PICTURES:
+        return _nested(path, read_picture(path)), []
+    return _read_safetensors(path)
 
 
 def _word(key: str, words: Sequence[str], path: Path) -> str:
@@ -84,9 +96,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
         raise UserError(f"{path}: {WORDS_KEY} in its header is no JSON ({error})") from error
 
 
-def _read_pt(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """A1111's nest, or a bare {key: tensor}."""
-    read = read_pickled(path)
+def _nested(path: Path, read: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """Of A1111's nest, or a bare {key: tensor}."""
     found = read.get("string_to_param", read)
     if isinstance(found, nn.ParameterDict):  # the first files of all; `_parameters` is there in every version
         found = found._parameters
@@ -95,7 +106,7 @@ def _read_pt(path: Path) -> tuple[dict[str, Tensor], list[str]]:
             f"{path} is no embedding: it has no `string_to_param`, nor tensors alone"
             f" ({', '.join(map(str, list(read)[:3]))} ...)"
         )
-    return {str(key): value for key, value in found.items()}, []
+    return {str(key): value for key, value in found.items()}
 
 
 def embedding_tensors(vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:

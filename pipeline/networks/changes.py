@@ -1,12 +1,11 @@
-"""The change of one module's weight, from a file's tensors alone, without a base: what inspection needs.
-
-Formulas: kohya-ss/sd-scripts networks/lora.py, KohakuBlueleaf/LyCORIS lycoris/functional. Scale: alpha / dim.
-"""
+"""The change of one module's weight, from a file's tensors alone, without a base: what inspection needs."""
 
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from pipeline.networks.algorithms import reader_of
 
 Weights = Mapping[str, Tensor]
 
@@ -19,43 +18,40 @@ def dim_of(weights: Weights) -> str:
     return "full"
 
 
+@torch.no_grad()
 def change_of(weights: Weights) -> Tensor | None:
-    """The change of one module's weight at strength 1, in any shape with its elements; None where it depends
-    on the base's weight.
+    """The change at strength 1, in the weight's shape or with its kernel flat; None where it depends on the
+    base's weight (DoRA, IA3), or the algorithm is unknown.
     """
-    w = {leaf: tensor.float() for leaf, tensor in weights.items()}
-    if "dora_scale" in w or "on_input" in w:
+    if "diff" in weights:
+        return weights["diff"].float()
+    reader = reader_of(weights)
+    if reader is None or "dora_scale" in weights or "on_input" in weights:
         return None
-    if "diff" in w:
-        return w["diff"]
-    scale = float(w["alpha"]) / int(dim_of(w)) if "alpha" in w and dim_of(w) != "full" else 1.0
-    if "hada_w1_a" in w:
-        return scale * _hada(w, "1") * _hada(w, "2")
-    if "lokr_w1" in w or "lokr_w1_a" in w:
-        # |kron(a, b)| is |a| |b|: the outer product holds the same numbers.
-        return scale * torch.outer(_kron_part(w, "1").flatten(), _kron_part(w, "2").flatten())
+    return reader.from_weights(_layer(weights), weights).change()
+
+
+def _layer(w: Weights) -> nn.Module:
+    """A layer of which the weight has the change's shape, without its numbers."""
     if "lora_up.weight" in w:
-        down, up = w["lora_down.weight"], w["lora_up.weight"].flatten(1)
-        if "lora_mid.weight" in w:
-            down = torch.einsum("abhw,bi->aihw", w["lora_mid.weight"], down.flatten(1))
-        return scale * (up @ down.flatten(1))
-    return None
+        inner = w["lora_down.weight"].shape[1]
+        core = w.get("lora_mid.weight", w["lora_down.weight"])
+        return _of_shape(w["lora_up.weight"].shape[0], inner, core.shape[2:])
+    if "hada_t1" in w:
+        return _of_shape(w["hada_w1_a"].shape[1], w["hada_w1_b"].shape[1], w["hada_t1"].shape[2:])
+    if "hada_w1_a" in w:
+        return _of_shape(w["hada_w1_a"].shape[0], w["hada_w1_b"].shape[1], ())
+    p, m = w["lokr_w1"].shape if "lokr_w1" in w else (w["lokr_w1_a"].shape[0], w["lokr_w1_b"].shape[1])
+    if "lokr_w2" in w:
+        k, n, *kernel = w["lokr_w2"].shape
+    elif "lokr_t2" in w:
+        k, n, *kernel = w["lokr_w2_a"].shape[1], w["lokr_w2_b"].shape[1], *w["lokr_t2"].shape[2:]
+    else:
+        k, n, *kernel = w["lokr_w2_a"].shape[0], w["lokr_w2_b"].shape[1]
+    return _of_shape(p * k, m * n, kernel)
 
 
-def _hada(w: Weights, number: str) -> Tensor:
-    """One of LoHa's two low-rank products: [out, in k k]."""
-    a, b = w[f"hada_w{number}_a"], w[f"hada_w{number}_b"]
-    return _tucker(w[f"hada_t{number}"], a, b) if f"hada_t{number}" in w else a @ b
-
-
-def _kron_part(w: Weights, number: str) -> Tensor:
-    """One of LoKr's two factors, whole."""
-    if f"lokr_w{number}" in w:
-        return w[f"lokr_w{number}"]
-    a, b = w[f"lokr_w{number}_a"], w[f"lokr_w{number}_b"]
-    return _tucker(w["lokr_t2"], a, b) if number == "2" and "lokr_t2" in w else a @ b.flatten(1)
-
-
-def _tucker(core: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """core [r, r, k, k], a [r, out], b [r, in] -> [out, in k k]."""
-    return torch.einsum("ijkl,ip,jq->pqkl", core, a, b).flatten(1)
+def _of_shape(out: int, inside: int, kernel: tuple[int, ...] | list[int]) -> nn.Module:
+    if not kernel:
+        return nn.Linear(inside, out, bias=False, device="meta")
+    return nn.Conv2d(inside, out, (kernel[0], kernel[1]), bias=False, device="meta")

@@ -8,19 +8,22 @@ from torch import Tensor
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
-from pipeline.files.embedding_file import is_embedding
+from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
-from pipeline.files.safetensors_file import read_safetensors
+from pipeline.files.safetensors_file import read_keys
 from pipeline.networks.algorithms import ALGORITHMS, READERS
+from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.network import Network
-from pipeline.networks.network_files import grouped
+from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
-FAMILIES: dict[str, type[Network | Embedding | Hypernetwork]] = {
+Family = type[Network] | type[Checkpoint] | type[Embedding] | type[Hypernetwork]
+FAMILIES: dict[str, Family] = {
     **dict.fromkeys(ALGORITHMS, Network),
+    "checkpoint": Checkpoint,
     "embedding": Embedding,
     "hypernetwork": Hypernetwork,
 }
@@ -42,15 +45,19 @@ def family_of_file(path: Path) -> str:
     """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
     if path.suffix in PICKLED:
         return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
-    weights, metadata = read_safetensors(path)
-    if is_hypernetwork(weights, metadata):
-        return "hypernetwork"
-    if is_embedding(weights, metadata):
+    if path.suffix in PICTURES:
         return "embedding"
-    if name := _algorithm(weights):
+    keys, metadata = read_keys(path)
+    if is_checkpoint(path):
+        return "checkpoint"
+    if is_hypernetwork(keys, metadata):
+        return "hypernetwork"
+    if is_embedding(keys, metadata):
+        return "embedding"
+    if name := _algorithm(read_weights(path)):
         return name
     raise UserError(
-        f"{path} is no network file of a known family; its keys are like {next(iter(weights), 'none')}"
+        f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"
     )
 
 

@@ -9,26 +9,31 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from pipeline.base.blocks import BLOCKS, block_of
 from pipeline.base.families import family_of_file
 from pipeline.errors import UserError
-from pipeline.files.embedding_file import WORDS_KEY, read_embeddings
+from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
+from pipeline.files.embedding_picture import read_picture
 from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
 from pipeline.files.safetensors_file import read_safetensors
+from pipeline.networks.algorithms import reader_of
+from pipeline.networks.algorithms.ia3 import Ia3
+from pipeline.networks.algorithms.locon import Locon
+from pipeline.networks.algorithms.loha import Loha
+from pipeline.networks.algorithms.lokr import Lokr
 from pipeline.networks.changes import Weights, change_of, dim_of
+from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 
 TEXT_ENCODER = "text encoder"
 PLACE = re.compile(r"^(down_blocks|up_blocks)_(\d)_(resnets|attentions|downsamplers|upsamplers)_(\d)_")
-SIGNS = {
-    "hada_w1_a": "LoHa", "lokr_w1": "LoKr", "lokr_w1_a": "LoKr", "on_input": "IA3", "lora_up.weight": "LoRA",
-    "diff": "weight difference",
-}  # fmt: skip
-"""Families of adapters by a tensor that each of their modules has."""
+SPELT = {Locon: "LoRA", Loha: "LoHa", Lokr: "LoKr", Ia3: "IA3"}
+"""Algorithms as people write them."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,7 @@ def _short(value: str) -> str:
 
 def inspect(path: Path) -> Inspection:
     """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error."""
-    metadata: dict[str, str] = {}
-    if path.suffix in PICKLED:
-        read = read_pickled(path)
-    else:
-        read, metadata = read_safetensors(path)
+    read, metadata = _read(path)
     if is_hypernetwork(read, metadata):
         return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
     if modules := adapter_modules(read):
@@ -69,7 +70,7 @@ def inspect(path: Path) -> Inspection:
             raise UserError(
                 f"{path}: the tensors of a module do not belong together ({error}); it is damaged"
             ) from error
-    if path.suffix == ".safetensors" and WORDS_KEY not in metadata and len(read) > 2:
+    if path.suffix == ".safetensors" and not is_embedding(read, metadata):
         family = family_of_file({key: tuple(tensor.shape) for key, tensor in read.items()})
         raise UserError(f"{path} is no network ({family or 'its keys are unknown'})")
     facts = {
@@ -77,6 +78,15 @@ def inspect(path: Path) -> Inspection:
         for word, rows in read_embeddings(path).items()
     }
     return Inspection({"family": "embedding", **facts}, {}, metadata)
+
+
+def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
+    """What the file holds, by sd-scripts' keys where it is an adapter's; and its header."""
+    if path.suffix in PICKLED:
+        return read_pickled(path), {}
+    if path.suffix in PICTURES:
+        return read_picture(path), {}
+    return read_weights(path), read_safetensors(path)[1]
 
 
 def _hypernetwork_facts(file: HypernetworkFile) -> dict[str, str]:
@@ -96,14 +106,10 @@ def _hypernetwork_facts(file: HypernetworkFile) -> dict[str, str]:
     return facts
 
 
-def adapter_modules(read: Mapping[str, object]) -> dict[str, dict[str, Tensor]]:
-    """{module: {leaf: tensor}} of a file in sd-scripts' or LyCORIS' layout; empty for other files."""
-    modules: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in read.items():
-        module, _, leaf = str(key).partition(".")
-        if module.startswith((UNET_PREFIX, TEXT_PREFIX)) and isinstance(tensor, Tensor):
-            modules.setdefault(module, {})[leaf] = tensor
-    return modules
+def adapter_modules(read: Mapping[Any, Any]) -> dict[str, dict[str, Tensor]]:
+    """{module: {leaf: tensor}} of an adapter's file; empty for other files."""
+    prefixes = (UNET_PREFIX, TEXT_PREFIX)
+    return grouped({key: tensor for key, tensor in read.items() if str(key).startswith(prefixes)})
 
 
 def _adapter_facts(modules: Mapping[str, Weights], metadata: Mapping[str, str]) -> dict[str, str]:
@@ -127,7 +133,10 @@ def _counted(found: Counter[str]) -> str:
 
 def family_of(weights: Weights) -> str:
     """Of one module, by its tensors."""
-    family = next((name for sign, name in SIGNS.items() if sign in weights), "unknown")
+    if "diff" in weights:
+        return "weight difference"
+    reader = reader_of(weights)
+    family = SPELT.get(reader, reader.__name__) if reader else "unknown"
     if family == "LoRA" and ("lora_mid.weight" in weights or weights["lora_down.weight"].shape[2:] > (1, 1)):
         family = "LoCon"
     return family + (" with DoRA" if "dora_scale" in weights else "")

@@ -27,7 +27,7 @@ class Trained(Protocol):
 
     @classmethod
     def create(cls, config: Any, base: BaseModel, seed: int) -> Self:
-        """A fresh one by its family's settings; the seed alone decides its start."""
+        """A fresh one by its family's own schema; the seed alone decides its start."""
         ...
 
     @classmethod

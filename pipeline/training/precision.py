@@ -57,11 +57,15 @@ def is_scaled(precision: str) -> bool:
 
 
 def cast(precision: str, base: list[nn.Module], network: list[nn.Parameter]) -> None:
-    """Puts the base's parts, and with full precision the network's weights, into 16 bits."""
-    dtype = DTYPES[precision.removesuffix(FULL)]
+    """Puts the base's parts, and with full precision the network's weights, into 16 bits. A part that itself
+    learns (a full fine-tune) stays exact under mixed precision.
+    """
+    dtype, full = DTYPES[precision.removesuffix(FULL)], precision.endswith(FULL)
+    learning = {id(parameter) for parameter in network}
     for part in base:
-        part.to(dtype)
-    if precision.endswith(FULL):
+        if full or not any(id(parameter) in learning for parameter in part.parameters()):
+            part.to(dtype)
+    if full:
         for parameter in network:
             parameter.data = parameter.data.to(dtype)
 

@@ -15,7 +15,7 @@ from pipeline.config.schemas import Config
 def contradictions(config: Config) -> list[str]:
     """Pairs of settings that cannot hold together."""
     return [
-        *network_contradictions(config.network),
+        *network_contradictions(config.network, config.train),
         *picture_contradictions(config),
         *caption_contradictions(config.tag),
         *optimizer_contradictions(config),

@@ -1,32 +1,21 @@
 """The group network: one schema a family of what can be trained, told apart by `name`."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from pipeline.config.schemas.blocks import BlockName, Rates, Regular, Shape
+from pipeline.config.schemas.checkpoint import Checkpoint
 from pipeline.config.schemas.embedding import Embedding
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share, Weight
+from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share
 from pipeline.config.schemas.hypernetwork import Hypernetwork
-
-
-def _regular(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"no regular expression ({error})") from None
-    return text
-
 
 ALGORITHMS = tuple(
     sorted(file.stem for file in (Path(__file__).parents[2] / "networks/algorithms").glob("[a-z]*.py"))
 )
 """Adapters' names: one for each file there."""
-Regular = Annotated[NonEmpty, AfterValidator(_regular)]
 Scale = Annotated[float, Field(gt=0)]
-BlockName = Annotated[str, Field(pattern=r"^((IN|OUT)(0\d|1[01])|M00)$")]
-Shape = Annotated[str, Field(pattern=r"^(linear|reverse_linear|sine|cosine)(\+\d*\.?\d+)?$")]
 
 
 class AdapterNetwork(Group):
@@ -47,9 +36,7 @@ class AdapterNetwork(Group):
     block_alphas: (
         Annotated[list[Scale], Field(min_length=25, max_length=25)] | dict[BlockName, Scale] | Shape | None
     )
-    block_rates: (
-        Annotated[list[Weight], Field(min_length=25, max_length=25)] | dict[BlockName, Weight] | Shape | None
-    )
+    block_rates: Rates
     dora: bool
     rslora: bool
     tucker: bool
@@ -66,4 +53,4 @@ class AdapterNetwork(Group):
     initial_sha256: Sha256 | None
 
 
-Network = Annotated[AdapterNetwork | Embedding | Hypernetwork, Field(discriminator="name")]
+Network = Annotated[AdapterNetwork | Checkpoint | Embedding | Hypernetwork, Field(discriminator="name")]

@@ -1,10 +1,14 @@
+import json
 import pickle
 import zipfile
+from base64 import b64encode
 from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -130,3 +134,31 @@ def test_damaged_and_missing_files_are_sentences(tmp_path: Path, name: str) -> N
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"a\.(pt|safetensors)"):
             read_embeddings(path)
+
+
+def picture_with(path: Path, text: str) -> None:
+    chunks = PngInfo()
+    chunks.add_text("sd-ti-embedding", text)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=chunks)
+
+
+def test_an_embedding_in_a_picture_is_read(tmp_path: Path) -> None:
+    """Written as A1111's EmbeddingEncoder does."""
+    rows = [[1.5, 2.0], [0.0, -1.0]]
+    nest = {"string_to_token": {"*": 265}, "string_to_param": {"*": {"TORCHTENSOR": rows}}}
+    picture_with(tmp_path / "zib.png", b64encode(json.dumps(nest).encode()).decode())
+    assert read_embeddings(tmp_path / "zib.png")["zib"].tolist() == rows
+
+
+def test_a_picture_without_an_embedding_or_with_a_damaged_one_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    with pytest.raises(UserError, match="holds no embedding"):
+        read_embeddings(path)
+    for content in (b"no base64!", b64encode(b"[1]"), b64encode(b'{"a": {"TORCHTENSOR": "x"}}')):
+        picture_with(path, content.decode())
+        with pytest.raises(UserError, match="damaged"):
+            read_embeddings(path)
+    path.write_bytes(b"no picture")
+    with pytest.raises(UserError, match="no readable picture"):
+        read_embeddings(path)
