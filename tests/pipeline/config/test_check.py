@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.check import check, doubtful, resolve
+from pipeline.config.check import check, resolve
 from pipeline.config.compose import Params, compose
+from pipeline.config.rules import doubtful
 from pipeline.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("root")
