@@ -3,21 +3,19 @@
     latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
 
 In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors and
-<name>.safetensors, metrics/train.json, plots/train/loss.csv; TensorBoard's logs go to logs/ and are no
-output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`, `noise`, `train`. Deterministic: order,
-captions, noise and timesteps follow from the seed and the step's number.
+<name>.safetensors, metrics/train.json, plots/train/; logs go to logs/ and are no output. Reads `seed`,
+`base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `checkpoint`, `logging`.
+Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
+killed carries on from its last checkpoint and ends with the same bytes.
 """
 
-import json
+import shutil
 from collections.abc import Sequence
-from dataclasses import fields
-from importlib.metadata import version
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
-import lightning
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
@@ -27,60 +25,31 @@ from pipeline.device import make_repeatable
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
-from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.families import create
-from pipeline.networks.trained import Beside
 from pipeline.training.data import EncodedData, read_pictures
-from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
-from pipeline.training.module import Denoising, Row, quiet_lightning, trainer_options
+from pipeline.training.history import History, Measured, Norms, Row
+from pipeline.training.keeper import BlownUp
+from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.plan import steps_per_epoch
+from pipeline.training.session import Session, recipe
+from pipeline.training.workplace import Workplace, workplace
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
-PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
 
 
-class EpochFiles(Callback):
-    """Writes the network after every `save_every_epochs` epochs, and after the last under its plain name
-    too.
-    """
-
-    def __init__(self, folder: Path, data: EncodedData, config: Config, recipe: str) -> None:
-        self.folder, self.data, self.config, self.recipe = folder, data, config, recipe
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, Denoising)
-        epoch, train = trainer.current_epoch + 1, self.config.train
-        if epoch % train.save_every_epochs == 0 or epoch == train.epochs:
-            self._write(f"{train.name}-{epoch:06}", epoch, pl_module)
-        if epoch == train.epochs:
-            self._write(train.name, epoch, pl_module)
-
-    def _write(self, stem: str, epoch: int, module: Denoising) -> None:
-        """The network's file, and those that its family writes beside it."""
-        per_epoch = steps_per_epoch(self.data.shown, self.config.train.batch)
-        progress = Progress(epoch, epoch * per_epoch, module.total_steps, per_epoch)
-        network, precision = module.network, self.config.train.save_precision
-        header = network.metadata()
-        facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
-        files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
-        for end, file in files.items():
-            metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
-            write_safetensors(self.folder / f"{stem}{end}.safetensors", file.tensors, metadata)
+def recipe_of(config: Config) -> str:
+    return recipe(
+        config,
+        {
+            "encoded": sha256_of_tree(ENCODED),
+            "captions": sha256_of_file(CAPTIONS),
+            "base": config.base.sha256,
+        },
+    )
 
 
-def recipe(config: Config) -> str:
-    """Everything that the result follows from: the inputs' hashes, every setting, the packages' versions."""
-    inputs = {
-        "encoded": sha256_of_tree(ENCODED),
-        "captions": sha256_of_file(CAPTIONS),
-        "base": config.base.sha256,
-    }
-    packages = {name: version(name) for name in PACKAGES}
-    return json.dumps({"inputs": inputs, "params": config.values(), "packages": packages}, sort_keys=True)
-
-
-def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str, Any]]:
-    """Trains, writes the epoch files into `folder`, and returns the loss curve and facts for the metrics."""
+def train(config: Config, place: Workplace, logs: Path, made_from: str) -> tuple[History, dict[str, Any]]:
+    """Trains, writes the epoch files into `place`, and returns the curves and facts for the metrics."""
     base = load_base(config.base)
     pictures = read_pictures(ENCODED, CAPTIONS)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
@@ -89,53 +58,67 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
             f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
             f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
         )
-    total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
+    per_epoch = steps_per_epoch(data.shown, config.train.batch)
+    total_steps = config.train.epochs * per_epoch
     network = create(config.network, base.unet, base.text_encoder, config.seed)
     module = Denoising(base, network, config, total_steps)
-    logger = TensorBoardLogger(logs, name="", version="")
-    trainer = lightning.Trainer(
-        **trainer_options(config),
-        logger=logger,
-        callbacks=[EpochFiles(folder, data, config, recipe(config))],
-        default_root_dir=logs,
-    )
+
+    def loggers(done: int) -> list[Logger]:
+        return [TensorBoardLogger(logs, name="", version="", purge_step=done)]
+
+    session = Session(
+        config, module, data, place, made_from, per_epoch,
+        lambda history: history.is_broken(), loggers, lambda _: [], logs,
+    )  # fmt: skip
     with network.attached(base.unet, base.text_encoder):
-        try:
-            trainer.fit(module, datamodule=data)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            raise KeyboardInterrupt from None
+        history = session.run()
     facts = {
         "pictures": len(pictures),
         "steps": total_steps,
         "modules": network.num_modules(),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
-    return module.curve(), facts
+    return history, facts
 
 
-def mean_loss(curve: list[Row], epoch: int) -> float:
-    losses = [row.loss for row in curve if row.epoch == epoch]
+def mean_loss(rows: list[Row], epoch: int) -> float:
+    losses = [row.loss for row in rows if row.epoch == epoch]
     return round(sum(losses) / len(losses), 6)
 
 
-def write_results(job: Run, curve: list[Row], facts: dict[str, Any]) -> None:
-    """Metrics and the loss curve."""
-    last = curve[-1].epoch
-    losses = {"loss_first_epoch": mean_loss(curve, 0), "loss_last_epoch": mean_loss(curve, last)}
+def write_results(job: Run, history: History, facts: dict[str, Any]) -> None:
+    """Metrics and curves."""
+    rows, plots = history.rows, job.out / "plots/train"
+    losses = {
+        "loss_first_epoch": mean_loss(rows, 0),
+        "loss_last_epoch": mean_loss(rows, rows[-1].epoch),
+    }
     write_json(job.out / "metrics/train.json", {**facts, **losses})
-    rows = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in curve]
-    write_csv(job.out / "plots/train/loss.csv", [field.name for field in fields(Row)], rows)
+    lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in rows]
+    write_csv(plots / "loss.csv", [field.name for field in fields(Row)], lines)
+    for name, kind, values in (
+        ("norms", Norms, history.norms),
+        ("validation", Measured, history.measured),
+    ):
+        cells = [[f"{v:.6g}" if isinstance(v, float) else v for v in astuple(each)] for each in values]
+        write_csv(plots / f"{name}.csv", [field.name for field in fields(kind)], cells)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("train", arguments)
     make_repeatable()
     quiet_lightning()
-    with new_folder(job.out / "models/network") as folder:
-        curve, facts = train(job.config, folder, job.out / "logs" / job.config.train.name)
-        if not all(row.loss == row.loss for row in curve):
-            raise UserError("the loss became NaN; lower optimizer.lr, or use train.precision fp32 or bf16")
-    write_results(job, curve, facts)
+    made_from = recipe_of(job.config)
+    with workplace(made_from) as place:
+        try:
+            history, facts = train(job.config, place, job.out / "logs" / job.config.train.name, made_from)
+        except BlownUp:
+            raise UserError(
+                "the loss became NaN; lower optimizer.lr, or use train.precision fp32 or bf16"
+            ) from None
+        with new_folder(job.out / "models/network") as folder:
+            shutil.copytree(place.files, folder, dirs_exist_ok=True)
+        write_results(job, history, facts)
 
 
 if __name__ == "__main__":

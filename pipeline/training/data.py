@@ -11,7 +11,7 @@ import lightning
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import CLIPTokenizer
 
 from pipeline.base.conditioning import token_ids
@@ -72,6 +72,9 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
 class EncodedData(lightning.LightningDataModule):
     """Batches whose order, captions and number follow from the seed and the epoch alone."""
 
+    done = 0
+    """Steps before which a resumed run does not begin."""
+
     def __init__(
         self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: Train, seed: int
     ) -> None:
@@ -85,13 +88,15 @@ class EncodedData(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         epoch = self.trainer.current_epoch if self.trainer else 0
-        return DataLoader(EpochBatches(self, epoch), batch_size=None)
+        batches = EpochBatches(self, epoch)
+        first = max(0, self.done - epoch * len(batches))
+        return DataLoader(Subset(batches, range(first, len(batches))), batch_size=None)
 
     def transfer_batch_to_device(
         self,
         batch: Batch,
         device: torch.device,
-        dataloader_idx: int,  # noqa: ARG002
+        dataloader_idx: int,
     ) -> Batch:
         tensors = (batch.mean, batch.std, batch.ids, batch.weight)
         mean, std, ids, weight = (tensor.to(device, non_blocking=True) for tensor in tensors)

@@ -5,12 +5,12 @@ base and a network.
 import logging
 import sys
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import lightning
 import torch
 from diffusers import DDPMScheduler
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
@@ -23,17 +23,6 @@ from pipeline.training.data import Batch
 from pipeline.training.noise import add_noise, min_snr_weight, offset_noise, signal_to_noise, target
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.schedules import rate_factor
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the loss curve."""
-
-    step: int
-    epoch: int
-    loss: float
-    lr: float
-    text_encoder_lr: float
 
 
 class Denoising(lightning.LightningModule):
@@ -50,30 +39,22 @@ class Denoising(lightning.LightningModule):
         scheduler = DDPMScheduler.from_config(base.configs["scheduler"])
         self.prediction_type: str = scheduler.config.prediction_type
         self.register_buffer("alphas_cumprod", scheduler.alphas_cumprod, persistent=False)
-        self._losses: list[Tensor] = []
-        self._rates: list[tuple[int, int, float, float]] = []
 
     @property
     def base(self) -> BaseModel:
         return self._base[0]
 
-    def setup(self, stage: str) -> None:  # noqa: ARG002
+    def setup(self, stage: str) -> None:
         self.base.to(self.device)
+        if self.settings.train.channels_last:
+            self.base.unet.to(memory_format=torch.channels_last)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.network.before_step(self.settings.seed * 1_000_003 + batch.step)
         losses = self.picture_losses(batch)
-        loss = (losses * batch.weight).mean()
-        self._losses.append(loss.detach())
-        groups = self.trainer.optimizers[0].param_groups
-        rates = {group["name"]: group["lr"] / group["rate_factor"] for group in groups}
-        self._rates.append(
-            (batch.step, self.current_epoch, rates.get("unet", 0.0), rates.get("text_encoder", 0.0))
-        )
-        self.log("loss", loss, prog_bar=True)
-        return loss
+        return (losses * batch.weight).mean()
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         self.network.after_step()
 
     def picture_losses(self, batch: Batch) -> Tensor:
@@ -112,20 +93,20 @@ class Denoising(lightning.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def curve(self) -> list[Row]:
-        """The loss curve so far."""
-        losses: list[float] = torch.stack(self._losses).tolist() if self._losses else []
-        return [
-            Row(step, epoch, loss, lr, te)
-            for (step, epoch, lr, te), loss in zip(self._rates, losses, strict=True)
-        ]
-
 
 def quiet_lightning() -> None:
     """Its advertisements and its advice on workers (the batches come from mapped memory) are left out."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+    warnings.filterwarnings("ignore", ".*find_unused_parameters=True was specified.*")
+
+
+def _strategy(config: Config) -> Strategy | str:
+    """DDP looks for weights without a gradient: clip_skip leaves some, and so do dropped modules."""
+    if config.train.strategy == "ddp" or config.train.devices * config.train.num_nodes > 1:
+        return DDPStrategy(find_unused_parameters=True)
+    return "auto"
 
 
 def trainer_options(config: Config) -> dict[str, Any]:
@@ -140,6 +121,8 @@ def trainer_options(config: Config) -> dict[str, Any]:
         "enable_progress_bar": sys.stderr.isatty(),
         "enable_model_summary": False,
         "log_every_n_steps": 1,
-        "devices": 1,
+        "devices": config.train.devices,
+        "num_nodes": config.train.num_nodes,
+        "strategy": _strategy(config),
         "use_distributed_sampler": False,
     }

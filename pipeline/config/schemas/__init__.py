@@ -11,15 +11,19 @@ from pipeline.config.schemas.learning import Base, Noise, Optimizer, Schedule, T
 from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
 from pipeline.config.schemas.tag import Tag
+from pipeline.config.schemas.watching import Checkpoint, Doctor, Logging, Validation
 
 __all__ = [
     "AdapterNetwork",
     "Base",
+    "Checkpoint",
     "ClassImages",
     "Collect",
     "Config",
     "Crop",
+    "Doctor",
     "FilterTags",
+    "Logging",
     "Merge",
     "Network",
     "Noise",
@@ -28,6 +32,7 @@ __all__ = [
     "Schedule",
     "Tag",
     "Train",
+    "Validation",
     "schemas_of",
 ]
 
@@ -47,6 +52,10 @@ class Config(Group):
     schedule: Schedule
     noise: Noise
     train: Train
+    validation: Validation
+    doctor: Doctor
+    checkpoint: Checkpoint
+    logging: Logging
     sample_grid: SampleGrid
     merge: Merge
 

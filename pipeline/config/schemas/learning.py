@@ -47,3 +47,7 @@ class Train(Group):
     prior_loss_weight: Weight
     precision: Literal["fp32", "bf16", "fp16"]
     save_precision: Literal["fp32", "bf16", "fp16"]
+    devices: Positive
+    num_nodes: Positive
+    strategy: Literal["auto", "ddp"]
+    channels_last: bool
