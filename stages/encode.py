@@ -59,7 +59,7 @@ def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> dict[str, T
 
 def record(row: dict[str, Any]) -> dict[str, Any]:
     """What training needs to know of a picture."""
-    kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256")
+    kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256", "group")
     return {name: row[name] for name in kept}
 
 

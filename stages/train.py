@@ -26,9 +26,11 @@ from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.networks.families import create
-from pipeline.training.data import EncodedData, read_pictures
+from pipeline.training.data import EncodedData, Picture, read_pictures
 from pipeline.training.history import History, Measured, Norms, Row
+from pipeline.training.holdout import Member, held_out
 from pipeline.training.keeper import BlownUp
+from pipeline.training.measuring import Measuring
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.plan import steps_per_epoch
 from pipeline.training.session import Session, recipe
@@ -52,7 +54,10 @@ def train(config: Config, place: Workplace, logs: Path, made_from: str) -> tuple
     """Trains, writes the epoch files into `place`, and returns the curves and facts for the metrics."""
     base = load_base(config.base)
     pictures = read_pictures(ENCODED, CAPTIONS)
-    data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
+    aside = kept_out(pictures, config.validation.share)
+    data = EncodedData(
+        ENCODED, [each for each in pictures if each not in aside], base.tokenizer, config.train, config.seed
+    )
     if cut := too_long(base.tokenizer, [picture.caption for picture in pictures]):
         warn(
             f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
@@ -68,7 +73,8 @@ def train(config: Config, place: Workplace, logs: Path, made_from: str) -> tuple
 
     session = Session(
         config, module, data, place, made_from, per_epoch,
-        lambda history: history.is_broken(), loggers, lambda _: [], logs,
+        lambda history: history.is_broken(), loggers,
+        lambda history: [Measuring(history, data, aside, config.validation)], logs,
     )  # fmt: skip
     with network.attached(base.unet, base.text_encoder):
         history = session.run()
@@ -79,6 +85,12 @@ def train(config: Config, place: Workplace, logs: Path, made_from: str) -> tuple
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
     return history, facts
+
+
+def kept_out(pictures: Sequence[Picture], share: float) -> list[Picture]:
+    members = [Member(each.id, each.concept, each.group, each.shown.is_class) for each in pictures]
+    chosen = held_out(members, share)
+    return [each for each in pictures if each.id in chosen]
 
 
 def mean_loss(rows: list[Row], epoch: int) -> float:

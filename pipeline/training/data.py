@@ -32,6 +32,8 @@ class Picture:
     caption: str
     trigger: str | None
     shown: Shown
+    group: str = ""
+    """Shared by pictures that are nearly equal."""
 
 
 @dataclass
@@ -66,6 +68,7 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
         caption=text["caption"],
         trigger=text.get("trigger"),
         shown=Shown(row["repeats"], row["is_class"], (row["width_px"], row["height_px"])),
+        group=row["group"],
     )
 
 
