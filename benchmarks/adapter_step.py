@@ -17,7 +17,8 @@ from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.load import BaseModel, load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.networks.network import ALGORITHMS, Network
+from pipeline.networks.algorithms import ALGORITHMS
+from pipeline.networks.network import Network
 
 STEPS_PER_ROUND = 4
 
@@ -26,7 +27,7 @@ def made(base: BaseModel, name: str, dim: int) -> Network:
     """Of the attention blocks and the text encoder, as LoRA is."""
     values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
     config = check(compose(Params({"network": name}, values)))
-    return Network.create(config.network, base.unet, base.text_encoder, seed=0)
+    return Network.create(config.network, base, seed=0)
 
 
 def steps(base: BaseModel, network: Network, side: int, batch: int) -> list[float]:
@@ -35,7 +36,7 @@ def steps(base: BaseModel, network: Network, side: int, batch: int) -> list[floa
     latents = torch.randn(batch, 4, side // 8, side // 8)
     ids, timesteps = token_ids(base.tokenizer, ["a picture"] * batch), torch.full((batch,), 500)
     seconds = []
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         for number in range(STEPS_PER_ROUND + 1):
             started = time.perf_counter()
             network.before_step(number)

@@ -1,9 +1,9 @@
 """What the doctor says of runs that go wrong on purpose: `python -m benchmarks.staged_runs [NAME ...]
 [--out DIR]`.
 
-Trains the demo's character from what `dvc repro encode filter-tags` left in data/: as it should be, at rates a
-hundred times too high and too low, four pictures over and over, captions that belong to other pictures, and the
-rate too high once more with the way back. Prints the losses and the doctor's findings of each.
+Trains the demo's character from what `dvc repro encode filter-tags` left in data/: as it should be, at rates
+a hundred times too high and too low, four pictures over and over, captions that belong to other pictures, and
+the rate too high once more with the way back. Prints the losses and the doctor's findings of each.
 """
 
 import argparse
@@ -23,19 +23,19 @@ HEALTHY = ["train.epochs=5", "validation=holdout"]
 Rows = list[dict[str, object]]
 
 
-def few(records: Rows, captions: Rows) -> None:
+def few(records: Rows, _: Rows) -> None:
     """Four pictures, shown once an epoch."""
     records[:] = [{**row, "repeats": 1} for row in records[::6]]
 
 
-def mixed(records: Rows, captions: Rows) -> None:
+def mixed(_: Rows, captions: Rows) -> None:
     """Every caption moves to another picture."""
     texts = [row["caption"] for row in captions]
     for row, text in zip(captions, texts[7:] + texts[:7], strict=True):
         row["caption"] = text
 
 
-def as_it_is(records: Rows, captions: Rows) -> None:
+def as_it_is(_: Rows, __: Rows) -> None:
     """Nothing is changed."""
 
 
@@ -55,7 +55,7 @@ RUNS: dict[str, Run] = {
 
 def staged(folder: Path, change: Callable[[Rows, Rows], None], settings: Sequence[str]) -> str:
     """Runs the training in a project of its own; what it said."""
-    for name in ("conf", "demo/base", "data/encoded", "data/captions"):
+    for name in ("conf", "demo", "data/encoded", "data/captions"):
         shutil.copytree(Path(name), folder / name)
     for name in ("dvc.yaml", "params.yaml", "params.resolved.yaml"):
         shutil.copy(name, folder)

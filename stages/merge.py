@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     config = job.config
     network_file = chosen_file(config.merge)
     base = load_base(config.base)
-    network = load(network_file, base.unet, base.text_encoder)
+    network = load(network_file, base)
     changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
     name = output_name(network_file)
     with new_folder(job.out / "models/merged") as folder:

@@ -6,91 +6,98 @@ In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.
 <name>.safetensors, metrics/train.json, plots/train/; logs go to logs/ and are no output. Reads `seed`,
 `base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `checkpoint`, `logging`.
 Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
-killed carries on from its last checkpoint and ends with the same bytes.
+killed carries on from its last checkpoint and ends with the same bytes. By hand, and writing nothing:
+`--plan` shows what a run would do, and what it would cost.
 """
 
+import argparse
 import shutil
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
 from pipeline.command import Run, run, start
 from pipeline.config.schemas import Config
-from pipeline.device import make_repeatable
+from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.networks.families import create
 from pipeline.training.data import EncodedData, Picture, read_pictures
-from pipeline.training.history import History, Measured, Norms, Row
-from pipeline.training.holdout import Member, held_out
+from pipeline.training.doctor import BLOWN_UP, Finding, diagnosis, has_blown_up
+from pipeline.training.forecast import Plan, make_plan
+from pipeline.training.history import History, Measured, Norms, Row, best_epoch
+from pipeline.training.holdout import split
 from pipeline.training.keeper import BlownUp
+from pipeline.training.logs import make_logs
 from pipeline.training.measuring import Measuring
 from pipeline.training.module import Denoising, quiet_lightning
-from pipeline.training.plan import steps_per_epoch
+from pipeline.training.plan_text import plan_and_cost
 from pipeline.training.session import Session, recipe
+from pipeline.training.training_advice import advice
 from pipeline.training.workplace import Workplace, workplace
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
 
 
-def recipe_of(config: Config) -> str:
-    return recipe(
-        config,
-        {
-            "encoded": sha256_of_tree(ENCODED),
-            "captions": sha256_of_file(CAPTIONS),
-            "base": config.base.sha256,
-        },
-    )
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs, loaded and checked."""
+
+    module: Denoising
+    data: EncodedData
+    aside: list[Picture]
+    plan: Plan
 
 
-def train(config: Config, place: Workplace, logs: Path, made_from: str) -> tuple[History, dict[str, Any]]:
-    """Trains, writes the epoch files into `place`, and returns the curves and facts for the metrics."""
+def prepared(config: Config) -> Prepared:
+    """Loads the base and the pictures and makes the network and the plan."""
     base = load_base(config.base)
-    pictures = read_pictures(ENCODED, CAPTIONS)
-    aside = kept_out(pictures, config.validation.share)
-    data = EncodedData(
-        ENCODED, [each for each in pictures if each not in aside], base.tokenizer, config.train, config.seed
+    pictures, aside = split(read_pictures(ENCODED, CAPTIONS), config.validation.share)
+    data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
+    plan = make_plan(
+        [(picture.concept, picture.shown) for picture in pictures],
+        held_out=len(aside),
+        epochs=config.train.epochs,
+        batch=data.batch,
+        accumulation=1,
     )
     if cut := too_long(base.tokenizer, [picture.caption for picture in pictures]):
         warn(
             f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
             f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
         )
-    per_epoch = steps_per_epoch(data.shown, config.train.batch)
-    total_steps = config.train.epochs * per_epoch
-    network = create(config.network, base.unet, base.text_encoder, config.seed)
-    module = Denoising(base, network, config, total_steps)
+    network = create(config.network, base, config.seed)
+    return Prepared(Denoising(base, network, config, plan.updates), data, aside, plan)
 
-    def loggers(done: int) -> list[Logger]:
-        return [TensorBoardLogger(logs, name="", version="", purge_step=done)]
 
+def recipe_of(config: Config) -> str:
+    """Everything that the result follows from."""
+    hashes = {"encoded": sha256_of_tree(ENCODED), "captions": sha256_of_file(CAPTIONS)}
+    return recipe(config, {**hashes, "base": config.base.sha256})
+
+
+def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_from: str) -> History:
+    """Trains, and writes the epoch files into `place`."""
+    module, data = ready.module, ready.data
     session = Session(
-        config, module, data, place, made_from, per_epoch,
-        lambda history: history.is_broken(), loggers,
-        lambda history: [Measuring(history, data, aside, config.validation)], logs,
-    )  # fmt: skip
-    with network.attached(base.unet, base.text_encoder):
-        history = session.run()
-    facts = {
-        "pictures": len(pictures),
-        "steps": total_steps,
-        "modules": network.num_modules(),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-    }
-    return history, facts
-
-
-def kept_out(pictures: Sequence[Picture], share: float) -> list[Picture]:
-    members = [Member(each.id, each.concept, each.group, each.shown.is_class) for each in pictures]
-    chosen = held_out(members, share)
-    return [each for each in pictures if each.id in chosen]
+        config=config,
+        module=module,
+        data=data,
+        place=place,
+        recipe=made_from,
+        plan=ready.plan,
+        has_blown_up=has_blown_up,
+        make_loggers=lambda done: make_logs(config, logs, done),
+        make_callbacks=lambda history: [Measuring(history, data, ready.aside, config.validation)],
+        partial=logs,
+    )
+    with module.network.attached(module.base):
+        return session.run()
 
 
 def mean_loss(rows: list[Row], epoch: int) -> float:
@@ -98,39 +105,67 @@ def mean_loss(rows: list[Row], epoch: int) -> float:
     return round(sum(losses) / len(losses), 6)
 
 
-def write_results(job: Run, history: History, facts: dict[str, Any]) -> None:
-    """Metrics and curves."""
-    rows, plots = history.rows, job.out / "plots/train"
-    losses = {
+def metrics(ready: Prepared, history: History, findings: Sequence[Finding]) -> dict[str, Any]:
+    """metrics/train.json."""
+    network, rows = ready.module.network, history.rows
+    facts: dict[str, Any] = {
+        "pictures": ready.plan.pictures + ready.plan.class_pictures,
+        "steps": ready.plan.updates,
+        "modules": network.num_modules(),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "loss_first_epoch": mean_loss(rows, 0),
         "loss_last_epoch": mean_loss(rows, rows[-1].epoch),
+        "doctor": {finding.kind: finding.sentence for finding in findings},
+        "rollbacks": len(history.rollbacks),
     }
-    write_json(job.out / "metrics/train.json", {**facts, **losses})
-    lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in rows]
+    return facts | best_epoch(history.measured)
+
+
+def write_results(job: Run, ready: Prepared, history: History) -> None:
+    """Metrics and curves; what the doctor found is said, too."""
+    findings = diagnosis(history, job.config.network.name, ready.plan)
+    for finding in findings:
+        warn(f"{finding.sentence}; {finding.advice}")
+    write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
+    plots = job.out / "plots/train"
+    lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in history.rows]
     write_csv(plots / "loss.csv", [field.name for field in fields(Row)], lines)
-    for name, kind, values in (
-        ("norms", Norms, history.norms),
-        ("validation", Measured, history.measured),
-    ):
+    tables: dict[str, tuple[type, Sequence[Any]]] = {
+        "norms": (Norms, history.norms),
+        "validation": (Measured, history.measured),
+    }
+    for name, (kind, values) in tables.items():
         cells = [[f"{v:.6g}" if isinstance(v, float) else v for v in astuple(each)] for each in values]
         write_csv(plots / f"{name}.csv", [field.name for field in fields(kind)], cells)
 
 
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m stages.train")
+    made.add_argument(
+        "--plan", action="store_true", help="show what a run would do and cost, and write nothing"
+    )
+    return made
+
+
 def main(arguments: Sequence[str] = ()) -> None:
-    job = start("train", arguments)
+    job = start("train", arguments, parser(), by_hand=("plan",))
     make_repeatable()
     quiet_lightning()
+    ready = prepared(job.config)
+    if job.options.plan:
+        print(plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config)))
+        return
     made_from = recipe_of(job.config)
-    with workplace(made_from) as place:
+    with workplace(made_from, job.config.train.devices * job.config.train.num_nodes) as place:
         try:
-            history, facts = train(job.config, place, job.out / "logs" / job.config.train.name, made_from)
+            history = train(job.config, ready, place, job.out / "logs" / job.config.train.name, made_from)
         except BlownUp:
-            raise UserError(
-                "the loss became NaN; lower optimizer.lr, or use train.precision fp32 or bf16"
-            ) from None
+            raise UserError(f"{BLOWN_UP.sentence}; {BLOWN_UP.advice}") from None
+        if not leads():
+            return
         with new_folder(job.out / "models/network") as folder:
             shutil.copytree(place.files, folder, dirs_exist_ok=True)
-        write_results(job, history, facts)
+        write_results(job, ready, history)
 
 
 if __name__ == "__main__":

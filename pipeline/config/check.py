@@ -1,29 +1,33 @@
 """A composed configuration -> the frozen Config, or every mistake in it at once."""
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.compose import Params, Values, compose_known
 from pipeline.config.network_rules import network_contradictions, network_doubts
 from pipeline.config.schemas import Collect, Config, Tag, schemas_of
 from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
 
+if TYPE_CHECKING:
+    from pipeline.config.compose import Params, Values
+
 MARKS = ("constrained", "literal[", "list[", "dict[", "function-")
 """pydantic's names for the branches of a union, in an error's place."""
 
 
-def resolve(params: Params) -> Values:
+def resolve(params: "Params") -> "Values":
     """The composed and checked configuration as plain values; every mistake in `params` at once."""
+    from pipeline.config.compose import compose_known  # a stage in the graph composes nothing
+
     values, unknown = compose_known(params)
     check(values, unknown)
     return values
 
 
-def check(values: Values, unknown: Sequence[str] = ()) -> Config:
+def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
     """Types, ranges, unknown and missing keys; then what settings demand of each other. `unknown`: problems
     found before, to be told together with those found here.
     """

@@ -20,6 +20,9 @@ KEYS_FOR = {
 }
 """The algorithms on which a key acts, where that is not all."""
 
+JUDGED = ("lora", "locon", "loha", "lokr", "ia3", "dylora")
+"""Of other algorithms it is not known here which keys they heed, and nothing is said."""
+
 NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
 """Values that change nothing, where that is neither false, null nor 0."""
 
@@ -57,7 +60,7 @@ def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     found = [
         f"network.{key} has no effect on {network.name}; only on {', '.join(names)}"
         for key, names in KEYS_FOR.items()
-        if network.name not in names and _set(network, key)
+        if network.name in JUDGED and network.name not in names and _set(network, key)
     ]
     if not network.text_encoder and optimizer.text_encoder_lr:
         found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")

@@ -7,7 +7,7 @@ An algorithm is one file with one class: `from_config`, `from_weights`, `update`
 `delta`, where the change is no sum).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from re import Pattern
 from typing import Any, Self
@@ -18,10 +18,13 @@ from torch.nn import functional as F
 
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.networks import dora
+from pipeline.networks.trained import Beside
 
 Layer = nn.Linear | nn.Conv2d
 Frozen = Callable[[Tensor], Tensor]
 """The layer's forward as it was before."""
+Adapters = Mapping[str, "Adapter"]
+"""By their modules' names in the file."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,15 @@ class Adapter(nn.Module):
     def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> "Adapter":
         """From a file's tensors of one module, by the names behind the module's."""
         raise NotImplementedError
+
+    @classmethod
+    def begin_step(cls, adapters: Iterable["Adapter"], settings: AdapterNetwork, seed: int) -> None:
+        """Called before each training step with all layers' adapters; draws follow from `seed` alone."""
+
+    @classmethod
+    def beside(cls, adapters: Adapters, settings: AdapterNetwork) -> dict[str, Beside]:  # noqa: ARG003
+        """Files to be written beside the network's own, by the end of their names."""
+        return {}
 
     def update(self, x: Tensor) -> Tensor:
         """What is added to the layer's output for the input `x`, at the adapter's multiplier."""
@@ -155,6 +167,11 @@ class Adapter(nn.Module):
     @property
     def _channel_axis(self) -> int:
         return 1 if isinstance(self.layer, nn.Conv2d) else -1
+
+
+def has_kernel(target: nn.Module) -> bool:
+    """A convolution larger than 1x1."""
+    return isinstance(target, nn.Conv2d) and target.kernel_size != (1, 1)
 
 
 def alpha_of(weights: Mapping[str, Tensor], dim: int) -> float:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
-from pipeline.networks.network import ALGORITHMS, READERS, Network
+from pipeline.networks.algorithms import ALGORITHMS, READERS
+from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
@@ -15,14 +17,14 @@ FAMILIES: dict[str, type[Trained]] = dict.fromkeys(ALGORITHMS, Network)
 """By `network.name`."""
 
 
-def create(config: NetworkConfig, unet: nn.Module, text_encoder: nn.Module, seed: int) -> Trained:
+def create(config: NetworkConfig, base: BaseModel, seed: int) -> Trained:
     """A fresh one, of the family that `config.name` names."""
-    return FAMILIES[config.name].create(config, unet, text_encoder, seed)
+    return FAMILIES[config.name].create(config, base, seed)
 
 
-def load(path: Path, unet: nn.Module, text_encoder: nn.Module) -> Trained:
+def load(path: Path, base: BaseModel) -> Trained:
     """From a file of any family."""
-    return FAMILIES[family_of_file(path)].load(path, unet, text_encoder)
+    return FAMILIES[family_of_file(path)].load(path, base)
 
 
 def family_of_file(path: Path) -> str:

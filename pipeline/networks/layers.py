@@ -9,9 +9,8 @@ from torch import nn
 from pipeline.base.blocks import block_of
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
-from pipeline.networks.adapter import Adapter, Settings
+from pipeline.networks.adapter import Adapter, Settings, has_kernel
 from pipeline.networks.block_values import by_block
-from pipeline.networks.locon import has_kernel
 from pipeline.networks.targets import (
     TEXT_PREFIX,
     convolution_targets,

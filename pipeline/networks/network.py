@@ -4,39 +4,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from random import Random
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.base.load import BaseModel
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.adapter import Adapter
-from pipeline.networks.dylora import Dylora, ranks
-from pipeline.networks.ia3 import Ia3
+from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.layers import Place, places
-from pipeline.networks.locon import Locon
-from pipeline.networks.loha import Loha
-from pipeline.networks.lokr import Lokr
-from pipeline.networks.lora import Lora
-from pipeline.networks.network_files import epoch_files, grouped, read_weights
+from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX, all_targets
+from pipeline.networks.targets import all_targets
 from pipeline.networks.trained import Beside, Trained, set_rate_factor
-
-ALGORITHMS: dict[str, type[Adapter]] = {
-    "lora": Lora,
-    "locon": Locon,
-    "loha": Loha,
-    "lokr": Lokr,
-    "ia3": Ia3,
-    "dylora": Dylora,
-}
-"""By `network.name`."""
-
-READERS: tuple[type[Adapter], ...] = (Locon, Loha, Lokr, Ia3)
-"""Algorithms that a file's keys tell; a LoRA or DyLoRA file is LoCon's without kernels."""
 
 
 class Network(nn.ModuleDict, Trained):
@@ -46,10 +28,10 @@ class Network(nn.ModuleDict, Trained):
     """What it was made with; None where it comes from a file."""
 
     @classmethod
-    def create(cls, config: AdapterNetwork, unet: nn.Module, text_encoder: nn.Module, seed: int) -> "Network":
+    def create(cls, config: AdapterNetwork, base: BaseModel, seed: int) -> "Network":
         """Fresh adapters for the chosen layers; the seed decides their start, whatever was drawn before."""
         algorithm = ALGORITHMS[config.name]
-        chosen = places(config, algorithm, unet, text_encoder)
+        chosen = places(config, algorithm, base.unet, base.text_encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made = cls({name: _fresh(algorithm, place, config) for name, place in chosen.items()})
@@ -59,11 +41,11 @@ class Network(nn.ModuleDict, Trained):
         return made
 
     @classmethod
-    def load(cls, path: Path, unet: nn.Module, text_encoder: nn.Module) -> "Network":
+    def load(cls, path: Path, base: BaseModel) -> "Network":
         """From a file in sd-scripts' or LyCORIS's layout; one that is damaged or belongs to another base is a
         user error.
         """
-        targets = all_targets(unet, text_encoder)
+        targets = all_targets(base.unet, base.text_encoder)
         by_module = grouped(read_weights(path))
         if unknown := sorted(by_module.keys() - targets.keys()):
             raise UserError(
@@ -131,9 +113,9 @@ class Network(nn.ModuleDict, Trained):
             adapter.multiplier = multiplier
 
     @contextmanager
-    def attached(self, unet: nn.Module, text_encoder: nn.Module) -> Iterator[None]:
+    def attached(self, base: BaseModel) -> Iterator[None]:
         """Inside, the layers answer with their adapters' part."""
-        targets = all_targets(unet, text_encoder)
+        targets = all_targets(base.unet, base.text_encoder)
         before = {name: targets[name].__dict__.get("forward") for name in self}
         try:
             for name, adapter in self.adapters():
@@ -154,46 +136,18 @@ class Network(nn.ModuleDict, Trained):
         return network_header(self.config) if self.config else {}
 
     def beside(self, precision: str) -> dict[str, Beside]:
-        """DyLoRA: a file of each lower rank. IA3: the change as a difference, which ComfyUI reads."""
-        if self.config and self.config.name == "dylora":
-            return {
-                f"-rank{rank}": Beside(self._cut(rank, precision), {"ss_network_dim": str(rank)})
-                for rank in ranks(self.config.dim, self.config.unit)[:-1]
-            }
-        if self.config and self.config.name == "ia3":
-            return {"-diff": Beside(self._differences(precision), {})}
-        return {}
-
-    def _cut(self, rank: int, precision: str) -> dict[str, Tensor]:
-        weights = {
-            f"{name}.{key}": value
-            for name, adapter in self.adapters()
-            if isinstance(adapter, Dylora)
-            for key, value in adapter.cut_weights(rank).items()
-        }
-        return _copies(weights, precision)
-
-    @torch.no_grad()
-    def _differences(self, precision: str) -> dict[str, Tensor]:
-        changes = {f"{name}.diff": adapter.delta(adapter.layer.weight) for name, adapter in self.adapters()}
-        return _copies(changes, precision)
+        if self.config is None:
+            return {}
+        files = ALGORITHMS[self.config.name].beside(dict(self.adapters()), self.config)
+        return {end: Beside(_copies(file.tensors, precision), file.metadata) for end, file in files.items()}
 
     def before_step(self, seed: int) -> None:
-        """A step's draws (dropout, DyLoRA's rank) follow from `seed`. They come from torch's own generator,
-        which activation checkpointing restores, or hold for the whole step.
-        """
+        """Dropout's draws come from torch's own generator, which activation checkpointing restores."""
         if self.config is None:
             return
-        if self.config.name == "dylora":
-            self.cut(Random(seed).choice(ranks(self.config.dim, self.config.unit)))
+        ALGORITHMS[self.config.name].begin_step((each for _, each in self.adapters()), self.config, seed)
         if self.config.dropout or self.config.rank_dropout or self.config.module_dropout:
             torch.manual_seed(seed)
-
-    def cut(self, rank: int) -> None:
-        """DyLoRA: from now on the first `rank` ranks act."""
-        for _, adapter in self.adapters():
-            if isinstance(adapter, Dylora):
-                adapter.cut(rank)
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -233,6 +187,3 @@ def _reader(path: Path, name: str, weights: Mapping[str, Tensor]) -> type[Adapte
 def _copies(weights: Mapping[str, Tensor], precision: str) -> dict[str, Tensor]:
     dtype = PRECISIONS[precision]
     return {key: value.detach().to("cpu", dtype, copy=True) for key, value in weights.items()}
-
-
-__all__ = ["ALGORITHMS", "READERS", "TEXT_PREFIX", "UNET_PREFIX", "Network", "epoch_files", "read_weights"]

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 
 
@@ -26,16 +27,16 @@ class Trained(Protocol):
     """
 
     @classmethod
-    def create(cls, config: NetworkConfig, unet: nn.Module, text_encoder: nn.Module, seed: int) -> Self:
+    def create(cls, config: NetworkConfig, base: BaseModel, seed: int) -> Self:
         """A fresh one; the seed alone decides its start."""
         ...
 
     @classmethod
-    def load(cls, path: Path, unet: nn.Module, text_encoder: nn.Module) -> Self:
+    def load(cls, path: Path, base: BaseModel) -> Self:
         """From a file; one that is damaged or belongs to another base is a user error."""
         ...
 
-    def attached(self, unet: nn.Module, text_encoder: nn.Module) -> AbstractContextManager[None]:
+    def attached(self, base: BaseModel) -> AbstractContextManager[None]:
         """Inside, the base acts with it; outside as before."""
         ...
 

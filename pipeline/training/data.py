@@ -86,6 +86,11 @@ class EncodedData(lightning.LightningDataModule):
         self.config, self.seed = config, seed
 
     @property
+    def batch(self) -> int:
+        """Pictures that all devices together see in a step."""
+        return self.config.batch * self.config.devices * self.config.num_nodes
+
+    @property
     def shown(self) -> list[Shown]:
         return [picture.shown for picture in self.pictures]
 
@@ -111,7 +116,7 @@ class EpochBatches(Dataset[Batch]):
 
     def __init__(self, data: EncodedData, epoch: int) -> None:
         self.data, self.epoch = data, epoch
-        self.plan = epoch_batches(data.shown, data.config.batch, data.seed, epoch)
+        self.plan = epoch_batches(data.shown, data.batch, data.seed, epoch)
         self.latents = safe_open(data.encoded / LATENTS, "pt")
 
     def __len__(self) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+TRAIN, HELD_OUT, SWAPPED = "train", "held_out", "swapped"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,8 +35,8 @@ class Norms:
 
 @dataclass(frozen=True)
 class Measured:
-    """Mean squared error on fixed noise after `step` steps; `side`: train, held_out, or swapped (training
-    pictures, each with the caption of another).
+    """Mean squared error on fixed noise after `step` steps; `side`: train, held_out, or swapped
+    (training pictures, each with the caption of another).
     """
 
     step: int
@@ -103,3 +105,29 @@ class History:
             [Measured(*values) for values in state["measured"]],
             [Rollback(*values) for values in state["rollbacks"]],
         )
+
+
+def best_epoch(measured: Sequence[Measured]) -> dict[str, float | int]:
+    """The score of the held-out pictures: the mean over levels, of the best epoch and the last; empty where
+    none were kept out. Smaller is better.
+    """
+    scores = mean_by_epoch(measured, HELD_OUT)
+    after = {epoch: score for epoch, score in scores.items() if epoch}
+    if not after:
+        return {}
+    best = min(after, key=lambda epoch: (after[epoch], epoch))
+    return {
+        "best_epoch": best,
+        "validation_loss": round(after[best], 6),
+        "validation_loss_base": round(scores[0], 6),
+        "validation_loss_last": round(after[max(after)], 6),
+    }
+
+
+def mean_by_epoch(measured: Sequence[Measured], side: str) -> dict[int, float]:
+    """Mean over levels after each measured epoch; 0 is the base alone."""
+    found: dict[int, list[float]] = {}
+    for each in measured:
+        if each.side == side:
+            found.setdefault(each.epoch, []).append(each.loss)
+    return {epoch: sum(losses) / len(losses) for epoch, losses in found.items()}

@@ -5,18 +5,9 @@ picture that is added moves no other one to the other side, and none has its lik
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
-
-@dataclass(frozen=True)
-class Member:
-    """What the split needs to know of a picture."""
-
-    id: str
-    concept: str
-    group: str
-    is_class: bool
+from pipeline.training.data import Picture
 
 
 def position(group: str) -> float:
@@ -24,17 +15,21 @@ def position(group: str) -> float:
     return int.from_bytes(sha256(group.encode()).digest()[:8]) / 2**64
 
 
-def held_out(pictures: Sequence[Member], share: float) -> set[str]:
-    """Ids of the pictures kept out, about `share` of each concept's groups: at least one and never all, so a
-    concept of a single group keeps everything. Class pictures are always trained on.
+def split(pictures: Sequence[Picture], share: float) -> tuple[list[Picture], list[Picture]]:
+    """Those to train on, and those kept out: about `share` of each concept's groups, at least one and never
+    all, so a concept of a single group keeps everything. Class pictures are always trained on.
     """
-    chosen: set[str] = set()
-    concepts: dict[str, set[str]] = {}
+    groups: dict[str, set[str]] = {}
     for picture in pictures:
-        if not picture.is_class:
-            concepts.setdefault(picture.concept, set()).add(picture.group)
-    for groups in concepts.values() if share else ():
-        if len(groups) > 1:
-            first, *others = sorted(groups, key=position)
-            chosen |= {first, *(group for group in others[:-1] if position(group) < share)}
-    return {picture.id for picture in pictures if not picture.is_class and picture.group in chosen}
+        if not picture.shown.is_class:
+            groups.setdefault(picture.concept, set()).add(picture.group)
+    aside = {group for names in groups.values() for group in _aside(names, share)}
+    out = [picture for picture in pictures if not picture.shown.is_class and picture.group in aside]
+    return [picture for picture in pictures if picture not in out], out
+
+
+def _aside(groups: set[str], share: float) -> list[str]:
+    if not share or len(groups) < 2:
+        return []
+    first, *others = sorted(groups, key=position)
+    return [first, *(group for group in others[:-1] if position(group) < share)]

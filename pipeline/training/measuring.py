@@ -19,11 +19,9 @@ from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.encoding import LATENTS
 from pipeline.config.schemas import Validation
 from pipeline.training.data import EncodedData, Picture
-from pipeline.training.history import History, Measured
+from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured
 from pipeline.training.module import Denoising
 from pipeline.training.noise import add_noise, target
-
-TRAIN, HELD_OUT, SWAPPED = "train", "held_out", "swapped"
 
 
 @dataclass(frozen=True)

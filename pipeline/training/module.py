@@ -5,6 +5,7 @@ base and a network.
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -20,6 +21,7 @@ from pipeline.config.schemas import Config
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained
 from pipeline.training.data import Batch
+from pipeline.training.devices import share
 from pipeline.training.noise import add_noise, min_snr_weight, offset_noise, signal_to_noise, target
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.schedules import rate_factor
@@ -51,20 +53,25 @@ class Denoising(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.network.before_step(self.settings.seed * 1_000_003 + batch.step)
-        losses = self.picture_losses(batch)
-        return (losses * batch.weight).mean()
+        rows, factor = share(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
+        return (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         self.network.after_step()
 
-    def picture_losses(self, batch: Batch) -> Tensor:
-        """[batch] squared error of the U-Net's answer, weighed by the noise level."""
+    def picture_losses(self, batch: Batch, rows: Sequence[int] | None = None) -> Tensor:
+        """[rows] squared error of the U-Net's answer, weighed by the noise level; of all pictures, or of
+        those in `rows`. The draws are those of the whole batch: several devices see what one would.
+        """
         noise_config = self.settings.noise
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + batch.step)
         latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(self.device)
         noise = offset_noise(latents.shape, noise_config.offset, generator).to(self.device)
         timesteps = torch.randint(0, len(self.alphas), (len(latents),), generator=generator).to(self.device)
-        context = encode(self.base.text_encoder, batch.ids, self.settings.base.clip_skip)
+        ids = batch.ids
+        if rows is not None and len(rows) < len(latents):
+            latents, noise, timesteps, ids = (each[rows] for each in (latents, noise, timesteps, ids))
+        context = encode(self.base.text_encoder, ids, self.settings.base.clip_skip)
         answer = self.base.unet(
             add_noise(latents, noise, self.alphas, timesteps), timesteps, context, return_dict=False
         )[0]

@@ -18,8 +18,10 @@ from lightning.pytorch.loops.progress import _ProcessedTracker
 from pipeline.config.schemas import Config
 from pipeline.training.data import EncodedData
 from pipeline.training.epoch_files import EpochFiles
+from pipeline.training.forecast import Plan
 from pipeline.training.history import History
 from pipeline.training.keeper import Interrupted, Keeper, Start, TurnedBack
+from pipeline.training.logs import Logs
 from pipeline.training.module import Denoising, trainer_options
 from pipeline.training.recorder import Recorder
 from pipeline.training.workplace import LAST, Workplace
@@ -47,7 +49,7 @@ class Session:
     data: EncodedData
     place: Workplace
     recipe: str
-    steps_per_epoch: int
+    plan: Plan
     has_blown_up: Callable[[History], bool]
     make_loggers: Callable[[int], list[Logger]]
     make_callbacks: Callable[[History], Sequence[Callback]]
@@ -62,9 +64,11 @@ class Session:
             if start.weights is None:
                 self._begin(fresh)
             elif start.done:
-                print(f"carrying on after step {start.done} of {self.module.total_steps}", file=sys.stderr)
+                print(f"carrying on after step {start.done} of {self.plan.batches}", file=sys.stderr)
             with suppress(TurnedBack):
-                return self._from(start)
+                history = self._from(start)
+                assert len(history.rows) == self.plan.batches, "the run did not keep to its plan"
+                return history
             last = Start(**(self.place.load(LAST) or {})).history["rollbacks"][-1]
             print(
                 "the run had blown up at step {}; back to step {}, rates times {:g}".format(*last),
@@ -80,8 +84,8 @@ class Session:
         history = History.of_state(start.history)
         self.place.keep_only(start.files)
         self.data.done = start.done
-        files = EpochFiles(self.place.files, self.data, self.config, self.recipe, self.steps_per_epoch)
-        keeper = Keeper(self.place, history, self.config, start, self.module.total_steps, self.has_blown_up)
+        files = EpochFiles(self.place.files, self.data, self.config, self.recipe, self.plan.batches_per_epoch)
+        keeper = Keeper(self.place, history, self.config, start, self.plan.batches, self.has_blown_up)
         trainer = lightning.Trainer(
             **trainer_options(self.config),
             logger=self.make_loggers(start.done),
@@ -89,11 +93,12 @@ class Session:
                 Recorder(history, self.config.logging.every_steps),
                 keeper,
                 *self.make_callbacks(history),
+                Logs(history),
                 files,
             ],
         )
         # Lightning counts on from this epoch; the data skip what is done of it.
-        epochs = start.done // self.steps_per_epoch
+        epochs = start.done // self.plan.batches_per_epoch
         trainer.fit_loop.epoch_progress.current = _ProcessedTracker(epochs, epochs, epochs, epochs)
         try:
             with keeper.listening():
@@ -111,6 +116,6 @@ class Session:
         stem = self.partial / f"{self.config.train.name}-partial-step{done:08}"
         files.write(stem, done, self.module)
         print(
-            f"what was trained in {done} of {self.module.total_steps} steps lies in {stem}.safetensors",
+            f"what was trained in {done} of {self.plan.batches} steps lies in {stem}.safetensors",
             file=sys.stderr,
         )

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 
 import pipeline
+from pipeline.device import leads
+from pipeline.errors import UserError
 from pipeline.files.atomic import new_file
 from pipeline.files.hashing import sha256_of_tree
 from pipeline.items import key, store_root
@@ -55,22 +57,33 @@ class Workplace:
 
 
 @contextmanager
-def workplace(recipe: str) -> Iterator[Workplace]:
+def workplace(recipe: str, devices: int) -> Iterator[Workplace]:
     """The run's own place, kept when the run fails. A second process with the same run at the same time gets
-    another, which goes with it.
+    another, which goes with it; a run's own further devices share its place.
     """
     code = sha256_of_tree(Path(pipeline.__file__).parent, ["**/*.py"])
     folder = store_root() / "training" / key(recipe=recipe, code=code)
     folder.mkdir(parents=True, exist_ok=True)
+    if not leads():
+        yield Workplace(folder)
+        return
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            alone = folder.with_name(f"{folder.name}.{os.getpid()}")
-            try:
-                yield Workplace(alone)
-            finally:
-                shutil.rmtree(alone, ignore_errors=True)
+            if devices > 1:
+                raise UserError("this very training is under way already; wait until it has ended") from None
+            with _alone(folder) as place:
+                yield place
             return
         yield Workplace(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[Workplace]:
+    alone = folder.with_name(f"{folder.name}.{os.getpid()}")
+    try:
+        yield Workplace(alone)
+    finally:
+        shutil.rmtree(alone, ignore_errors=True)

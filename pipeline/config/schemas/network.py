@@ -1,6 +1,7 @@
 """The group network: one schema a family of what can be trained, told apart by `name`."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,6 +17,10 @@ def _regular(text: str) -> str:
     return text
 
 
+ALGORITHMS = tuple(
+    sorted(file.stem for file in (Path(__file__).parents[2] / "networks/algorithms").glob("[a-z]*.py"))
+)
+"""Adapters' names: one for each file there."""
 Regular = Annotated[NonEmpty, AfterValidator(_regular)]
 Scale = Annotated[float, Field(gt=0)]
 BlockName = Annotated[str, Field(pattern=r"^((IN|OUT)(0\d|1[01])|M00)$")]
@@ -25,7 +30,7 @@ Shape = Annotated[str, Field(pattern=r"^(linear|reverse_linear|sine|cosine)(\+\d
 class AdapterNetwork(Group):
     """Small modules beside layers of the base: LoRA and its kin."""
 
-    name: Literal["lora", "locon", "loha", "lokr", "ia3", "dylora"]
+    name: Literal[ALGORITHMS]  # type: ignore[valid-type]
     dim: Positive
     alpha: Scale
     conv_dim: Positive | None

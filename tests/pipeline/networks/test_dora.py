@@ -4,11 +4,11 @@ from lycoris.modules.locon import LoConModule
 from torch import nn
 
 from pipeline.networks.adapter import Adapter
-from pipeline.networks.locon import Locon
-from pipeline.networks.loha import Loha
-from pipeline.networks.lokr import Lokr
-from pipeline.networks.lora import Lora
-from tests.pipeline.networks.algorithms import (
+from pipeline.networks.algorithms.locon import Locon
+from pipeline.networks.algorithms.loha import Loha
+from pipeline.networks.algorithms.lokr import Lokr
+from pipeline.networks.algorithms.lora import Lora
+from tests.pipeline.networks.examples import (
     LAYERS,
     conv,
     filled,

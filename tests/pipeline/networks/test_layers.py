@@ -8,9 +8,9 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from pipeline.base.families import sd1_configs
 from pipeline.errors import UserError
+from pipeline.networks.algorithms import ALGORITHMS
 from pipeline.networks.layers import Place, places
-from pipeline.networks.network import ALGORITHMS
-from tests.pipeline.networks.algorithms import network_config
+from tests.pipeline.networks.examples import network_config
 
 with torch.device("meta"):
     UNET = UNet2DConditionModel.from_config(sd1_configs()["unet"])

@@ -1,7 +1,7 @@
 import json
 
 from pipeline.networks.network_header import network_header
-from tests.pipeline.networks.algorithms import network_config
+from tests.pipeline.networks.examples import network_config
 
 
 def test_lora_is_written_as_sd_scripts_does() -> None:

@@ -25,7 +25,6 @@ from pipeline.networks.adapter import Adapter, Layer, Settings, alpha_of
 class Lora(Adapter):
     """The update of one linear layer or convolution."""
 
-    marks = ("lora_up.weight",)
     from_zero = ("lora_up.weight",)
 
     def __init__(self, target: nn.Module, dim: int, alpha: float) -> None:

@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.networks.adapter import Adapter, Settings, alpha_of
-from pipeline.networks.locon import has_kernel
+from pipeline.networks.adapter import Adapter, Settings, alpha_of, has_kernel
 
 
 class Loha(Adapter):

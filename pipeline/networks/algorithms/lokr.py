@@ -20,8 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.networks.adapter import Adapter, Settings
-from pipeline.networks.locon import has_kernel
+from pipeline.networks.adapter import Adapter, Settings, has_kernel
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -9,9 +9,15 @@ file of dim b that acts exactly as it did in training: loaders scale by alpha / 
 with another factor than loaders apply, so that its files act more weakly than trained.)
 """
 
+from collections.abc import Iterable
+from random import Random
+
 from torch import Tensor, nn
 
-from pipeline.networks.lora import Lora
+from pipeline.config.schemas import AdapterNetwork
+from pipeline.networks.adapter import Adapter, Adapters
+from pipeline.networks.algorithms.lora import Lora
+from pipeline.networks.trained import Beside
 
 
 class Dylora(Lora):
@@ -21,6 +27,19 @@ class Dylora(Lora):
         super().__init__(target, dim, alpha)
         self.dim = self.rank = dim
         self._alpha = alpha
+
+    @classmethod
+    def begin_step(cls, adapters: Iterable[Adapter], settings: AdapterNetwork, seed: int) -> None:
+        """Draws the rank that the whole network has in this step."""
+        cut_all(adapters, Random(seed).choice(ranks(settings.dim, settings.unit)))
+
+    @classmethod
+    def beside(cls, adapters: Adapters, settings: AdapterNetwork) -> dict[str, Beside]:
+        """A file of each lower rank; the whole network is that of the highest."""
+        return {
+            f"-rank{rank}": Beside(cut_weights(adapters, rank), {"ss_network_dim": str(rank)})
+            for rank in ranks(settings.dim, settings.unit)[:-1]
+        }
 
     def cut(self, rank: int) -> None:
         """From now on the first `rank` ranks act, at the strength that a file of this dim has."""
@@ -38,12 +57,29 @@ class Dylora(Lora):
         return (up.flatten(1) @ down.flatten(1) * self.scale).reshape(self.layer.weight.shape)
 
     def cut_weights(self, rank: int) -> dict[str, Tensor]:
-        """What a file of the first `rank` ranks holds."""
+        """The first `rank` ranks, by the names behind the module's."""
         weights = {key: value.detach() for key, value in self.state_dict().items()}
         return weights | {
             "lora_down.weight": weights["lora_down.weight"][:rank],
             "lora_up.weight": weights["lora_up.weight"][:, :rank],
         }
+
+
+def cut_all(adapters: Iterable[Adapter], rank: int) -> None:
+    """From now on the first `rank` ranks of the whole network act."""
+    for adapter in adapters:
+        assert isinstance(adapter, Dylora)
+        adapter.cut(rank)
+
+
+def cut_weights(adapters: Adapters, rank: int) -> dict[str, Tensor]:
+    """What a file of the first `rank` ranks holds."""
+    return {
+        f"{name}.{key}": value
+        for name, adapter in adapters.items()
+        if isinstance(adapter, Dylora)
+        for key, value in adapter.cut_weights(rank).items()
+    }
 
 
 def ranks(dim: int, unit: int) -> list[int]:

@@ -11,8 +11,8 @@ from peft.tuners.lokr.layer import Conv2d as PeftConv2d
 from peft.tuners.lokr.layer import Linear as PeftLinear
 from torch import nn
 
-from pipeline.networks.lokr import Lokr, factorization
-from tests.pipeline.networks.algorithms import (
+from pipeline.networks.algorithms.lokr import Lokr, factorization
+from tests.pipeline.networks.examples import (
     LAYERS,
     conv,
     filled,

@@ -1,9 +1,9 @@
 import torch
 from lycoris.modules.locon import LoConModule
 
-from pipeline.networks.locon import Locon, Tucker
-from pipeline.networks.lora import Lora
-from tests.pipeline.networks.algorithms import (
+from pipeline.networks.algorithms.locon import Locon, Tucker
+from pipeline.networks.algorithms.lora import Lora
+from tests.pipeline.networks.examples import (
     conv,
     filled,
     input_for,

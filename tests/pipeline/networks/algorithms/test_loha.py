@@ -6,8 +6,8 @@ from peft.tuners.loha.layer import Conv2d as PeftConv2d
 from peft.tuners.loha.layer import Linear as PeftLinear
 from torch import nn
 
-from pipeline.networks.loha import Hadamard, Loha
-from tests.pipeline.networks.algorithms import (
+from pipeline.networks.algorithms.loha import Hadamard, Loha
+from tests.pipeline.networks.examples import (
     LAYERS,
     conv,
     filled,

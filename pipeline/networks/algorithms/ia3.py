@@ -14,7 +14,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pipeline.networks.adapter import Adapter, Frozen, Settings
+from pipeline.config.schemas import AdapterNetwork
+from pipeline.networks.adapter import Adapter, Adapters, Frozen, Settings
+from pipeline.networks.trained import Beside
 
 INPUT = re.compile(r"(ff_net_2|mlp_fc2)$")
 
@@ -40,6 +42,13 @@ class Ia3(Adapter):
     @classmethod
     def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> Adapter:
         return cls(target, bool(weights["on_input"])).filled(weights)
+
+    @classmethod
+    @torch.no_grad()
+    def beside(cls, adapters: Adapters, settings: AdapterNetwork) -> dict[str, Beside]:  # noqa: ARG003
+        """The change as a plain difference, which ComfyUI reads."""
+        changes = {f"{name}.diff": adapter.delta(adapter.layer.weight) for name, adapter in adapters.items()}
+        return {"-diff": Beside(changes, {})}
 
     def answer(self, x: Tensor, frozen: Frozen) -> Tensor:
         scale = self.multiplier * self.weight.flatten()

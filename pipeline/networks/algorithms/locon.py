@@ -14,12 +14,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pipeline.networks.adapter import Adapter, Settings
-from pipeline.networks.lora import Lora, like
+from pipeline.networks.adapter import Adapter, Settings, has_kernel
+from pipeline.networks.algorithms.lora import Lora, like
 
 
 class Locon(Lora):
     """LoRA, or its Tucker form where that is wanted and the layer has a kernel."""
+
+    marks = ("lora_up.weight",)
 
     @classmethod
     def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
@@ -49,8 +51,3 @@ class Tucker(Lora):
     def change(self) -> Tensor:
         up, down = self.lora_up.weight.flatten(1), self.lora_down.weight.flatten(1)
         return torch.einsum("or,rskl,si->oikl", up, self.lora_mid.weight, down) * self.scale
-
-
-def has_kernel(target: nn.Module) -> bool:
-    """A convolution larger than 1x1."""
-    return isinstance(target, nn.Conv2d) and target.kernel_size != (1, 1)

@@ -5,8 +5,8 @@ from peft import IA3Config
 from peft.tuners.ia3.layer import Linear as PeftLinear
 from torch import nn
 
-from pipeline.networks.ia3 import Ia3
-from tests.pipeline.networks.algorithms import (
+from pipeline.networks.algorithms.ia3 import Ia3
+from tests.pipeline.networks.examples import (
     LAYERS,
     filled,
     input_for,

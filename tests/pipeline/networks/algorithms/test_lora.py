@@ -6,8 +6,8 @@ from peft.tuners.lora import Linear as PeftLinear
 from peft.tuners.lora import LoraConfig
 from torch import nn
 
-from pipeline.networks.lora import Lora
-from tests.pipeline.networks.algorithms import (
+from pipeline.networks.algorithms.lora import Lora
+from tests.pipeline.networks.examples import (
     LAYERS,
     conv,
     filled,

@@ -1,0 +1,187 @@
+"""What is wrong with a run, in a sentence, and what to change. Pure: curves in, findings out.
+
+The thresholds are practitioners' (embeddings settle at 0.08-0.13, 0.17-0.25 for long: the pictures differ
+too much, over 0.3: blown up; LoRA and DreamBooth: about 0.05 is ideal, over 0.15 underfitted, near 0
+overfitted), for Stable Diffusion's own bases. Where there are measurements on fixed noise, they are read
+against the base's own loss on the same noise, so that they hold for any base.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from pipeline.training.forecast import Plan
+from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Row, mean_by_epoch
+
+WINDOW = 50
+"""Steps whose mean is taken for the loss: single steps differ by their noise levels."""
+CEILING = 0.3
+"""A loss that stays above it learns nothing more."""
+RISE = 2.0
+"""Times the first window's loss: blown up."""
+LEARNED = 0.02
+"""Share of the base's loss by which that on training pictures should have fallen at the end."""
+HEART = 0.25
+"""Of the base's loss on training pictures: below, they are known by heart."""
+GAP, TURN = 1.5, 1.1
+"""Held-out over training loss, next to what it was before; held-out loss over its best."""
+HELPS = 0.99
+"""A picture's own caption should lower the base's loss to this of what another's gives."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`kind` is stable; the sentences are for people."""
+
+    kind: str
+    sentence: str
+    advice: str
+
+
+BLOWN_UP = Finding(
+    "blown_up",
+    "the run has blown up: the loss became NaN or stayed far above its beginning",
+    "lower optimizer.lr, or use train.precision fp32 or bf16; doctor=rollback finds a rate by itself",
+)
+
+
+def has_blown_up(history: History) -> bool:
+    """A loss that is no number; or the last window's median above both the ceiling and twice the first's."""
+    if history.is_broken():
+        return True
+    losses = [row.loss for row in history.rows]
+    norms = [each.gradient_norm for each in history.norms]
+    if any(not math.isfinite(norm) for norm in norms[-1:]):
+        return True
+    first, last = losses[:WINDOW], losses[-WINDOW:]
+    return len(losses) >= 10 and median(last) > max(CEILING, RISE * _start(first))
+
+
+def _start(first: Sequence[float]) -> float:
+    """The loss at the beginning: of the first ten steps, while the rate still rises."""
+    return fmean(first[:10])
+
+
+def diagnosis(history: History, network: str, plan: Plan) -> list[Finding]:
+    """The findings of a run that came to its end; none for a healthy one."""
+    found = _rates(history)
+    if any(finding.kind == BLOWN_UP.kind for finding in found):
+        return found
+    return [*found, *_fit(history, network, plan), *_captions(history)]
+
+
+def _rates(history: History) -> list[Finding]:
+    if has_blown_up(history):
+        return [BLOWN_UP]
+    train = mean_by_epoch(history.measured, TRAIN)
+    if history.rollbacks:
+        rate = history.rollbacks[-1].rate
+        return [_too_high(f"the run blew up {len(history.rollbacks)} times; {rate:g} of the rates held")]
+    if len(train) < 2:
+        return []
+    base, last = train[0], train[max(train)]
+    if last > base:
+        return [_too_high(f"the loss on training pictures rose from {base:.3g} to {last:.3g}")]
+    if last > (1 - LEARNED) * base:
+        return [
+            Finding(
+                "rate_too_low",
+                f"hardly anything was learned: the loss on training pictures fell from {base:.3g} to"
+                f" {last:.3g} only",
+                "raise optimizer.lr, three- to tenfold, or train for more epochs",
+            )
+        ]
+    return []
+
+
+def _too_high(what: str) -> Finding:
+    return Finding("rate_too_high", f"the rate is too high: {what}", "lower optimizer.lr, three- to tenfold")
+
+
+def _fit(history: History, network: str, plan: Plan) -> list[Finding]:
+    train, held = (mean_by_epoch(history.measured, side) for side in (TRAIN, HELD_OUT))
+    most = max((concept.in_all / concept.pictures for concept in plan.concepts), default=0)
+    by_heart = len(train) > 1 and train[max(train)] < HEART * train[0]
+    if len(held) > 1:
+        found = _gap(train, held)
+        if found:
+            return found
+    elif by_heart:
+        share = train[max(train)] / train[0]
+        return [
+            _overfitted(
+                f"the loss on training pictures is {share:.2f} of the base's: they are known by heart"
+                f" (each was shown {most:.0f} times)"
+            )
+        ]
+    return _level(fmean(row.loss for row in _last(history.rows)), network)
+
+
+def _gap(train: dict[int, float], held: dict[int, float]) -> list[Finding]:
+    last, best = max(held), min(held, key=held.__getitem__)
+    gap, before = held[last] / train[last], held[0] / train[0]
+    if held[last] > TURN * held[best]:
+        return [
+            _overfitted(
+                f"the loss on held-out pictures was least after epoch {best} ({held[best]:.3g}) and has"
+                f" risen to {held[last]:.3g}"
+            )
+        ]
+    if gap > GAP * before and held[last] > (1 - LEARNED) * held[0]:
+        return [
+            _overfitted(
+                f"the loss on held-out pictures is {gap:.2g} times that on training pictures, and no"
+                " better than the base's"
+            )
+        ]
+    return []
+
+
+def _overfitted(what: str) -> Finding:
+    return Finding(
+        "overfitted",
+        f"overfitted: {what}",
+        "take an earlier epoch, train for fewer epochs or repeats, lower network.dim, or add pictures",
+    )
+
+
+def _level(loss: float, network: str) -> list[Finding]:
+    """The loss's level alone, by the practitioners' thresholds."""
+    if network == "embedding":
+        if loss > 0.17:
+            return [
+                Finding(
+                    "too_varied",
+                    f"the loss settled at {loss:.2f} (0.08-0.13 is usual): the pictures differ too much",
+                    "look at the data: one outfit, one style, one subject a picture",
+                )
+            ]
+    elif loss > 0.15:
+        return [
+            Finding(
+                "underfitted",
+                f"underfitted: the loss settled at {loss:.2f}; about 0.05 is ideal, 0.15 too much",
+                "train for more epochs, raise optimizer.lr or network.dim, or look at the captions",
+            )
+        ]
+    return []
+
+
+def _captions(history: History) -> list[Finding]:
+    """Whether the base, before any training, finds a picture likelier under its own caption."""
+    swapped, own = (mean_by_epoch(history.measured, side) for side in (SWAPPED, TRAIN))
+    if not swapped or own[0] < HELPS * swapped[0]:
+        return []
+    return [
+        Finding(
+            "captions_do_not_fit",
+            f"the captions do not fit the pictures: the base's loss is {own[0]:.3g} with each picture's"
+            f" own caption and {swapped[0]:.3g} with another picture's",
+            "look at reports/dataset/index.html: captions lie with wrong pictures, or the data vary too much",
+        )
+    ]
+
+
+def _last(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows[-WINDOW:]

@@ -1,0 +1,64 @@
+"""What practitioners would say of a plan: steps for the aim, warm-up, dim, batch. Pure; docs/data.md has the
+figures.
+"""
+
+from pipeline.config.schemas import Config
+from pipeline.training.forecast import Plan
+
+USUAL_LR = 1e-4
+WANTED_UPDATES = (("character", 1000), ("style", 2500), ("concept", 3000))
+"""At a learning rate of 1e-4."""
+FEW_PICTURES, AMPLE_DIM, CHARACTER_DIM = 20, 128, 64
+HOLDOUT_FROM = 50
+
+
+def advice(plan: Plan, config: Config) -> list[str]:
+    """A sentence for each thing that is unlike what is usual."""
+    return [*_steps(plan, config), *_warmup(config), *_dim(plan, config), *_holdout(plan, config)]
+
+
+def _steps(plan: Plan, config: Config) -> list[str]:
+    """Twice the rate needs more than half of the steps: steps x rate is an upper bound of a run's worth."""
+    lr = max(config.optimizer.lr, config.optimizer.text_encoder_lr)
+    if lr >= 0.1:  # an optimiser that finds its own rate
+        return []
+    worth = plan.updates * min(1.0, plan.batch**0.5) * lr / USUAL_LR
+    lacking = [f"a {aim} {wanted}" for aim, wanted in WANTED_UPDATES if worth < wanted]
+    if not lacking:
+        return []
+    return [
+        f"{plan.updates} updates at rate {lr:g} are worth at most {worth:.0f} at {USUAL_LR:g}, where"
+        f" {', '.join(lacking)} are usual; raise train.epochs or optimizer.lr"
+    ]
+
+
+def _warmup(config: Config) -> list[str]:
+    percent, name = config.schedule.warmup_percent, config.schedule.name
+    if name != "constant" and percent < 5:
+        return [f"schedule.warmup_percent is {percent:g}; 5-10 is usual: fewer runs blow up"]
+    if percent > 10:
+        return [f"schedule.warmup_percent is {percent:g}; 5-10 is usual: the rest is hardly trained"]
+    return []
+
+
+def _dim(plan: Plan, config: Config) -> list[str]:
+    dim = getattr(config.network, "dim", None)
+    if dim is None:
+        return []
+    if dim > AMPLE_DIM:
+        return [f"network.dim is {dim}; {AMPLE_DIM} is ample for nearly all"]
+    if dim > CHARACTER_DIM and plan.pictures < FEW_PICTURES:
+        return [
+            f"network.dim is {dim} for {plan.pictures} pictures: they are soon learned by heart;"
+            " 32-64 is usual for a character"
+        ]
+    return []
+
+
+def _holdout(plan: Plan, config: Config) -> list[str]:
+    if plan.pictures >= HOLDOUT_FROM and not config.validation.share:
+        return [
+            f"{plan.pictures} pictures are enough to keep some out and see overfitting:"
+            " set use.validation to holdout"
+        ]
+    return []
