@@ -17,7 +17,6 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-
 from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
 from pipeline.command import Run, run, start
