@@ -22,12 +22,12 @@ def _steps(plan: Plan, config: Config) -> list[str]:
     lr = max(config.optimizer.lr, config.optimizer.text_encoder_lr)
     if lr >= 0.1:  # an optimiser that finds its own rate
         return []
-    worth = plan.updates * min(1.0, plan.batch**0.5) * lr / USUAL_LR
+    worth = round(plan.updates * lr / USUAL_LR)
     lacking = [f"a {aim} {wanted}" for aim, wanted in WANTED_UPDATES if worth < wanted]
     if not lacking:
         return []
     return [
-        f"{plan.updates} updates at rate {lr:g} are worth at most {worth:.0f} at {USUAL_LR:g}, where"
+        f"{plan.updates} updates at rate {lr:g} are worth at most {worth} at {USUAL_LR:g}, where"
         f" {', '.join(lacking)} are usual; raise train.epochs or optimizer.lr"
     ]
 

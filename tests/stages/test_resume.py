@@ -1,4 +1,4 @@
-"""Training that is killed: the same command carries on and ends with the bytes of an unbroken run."""
+"""Training that is stopped: the same command carries on and ends with the bytes of an unbroken run."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from safetensors import safe_open
 
 from pipeline.files.hashing import sha256_of_tree
 from stages import train
@@ -30,6 +31,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for stage in STAGES[: STAGES.index(train)]:
             stage.main([])
     return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run writes that nobody stops."""
+    return trained(project, tmp_path_factory.mktemp("unbroken"))
 
 
 def started(project: Path, store: Path) -> int:
@@ -56,22 +63,36 @@ def checkpoints(store: Path) -> str | None:
     return sha256_of_tree(store / "training", ["*/last.pt"])
 
 
-def killed(project: Path, store: Path, seconds: float) -> None:
-    """Lets the training get beyond the last checkpoint, then for so many seconds, and kills it."""
+def stopped(project: Path, store: Path, seconds: float, by: signal.Signals) -> int:
+    """Stops the training, so many seconds after it got beyond the last checkpoint; its status."""
     before, child = checkpoints(store), started(project, store)
     deadline = time.monotonic() + 60
     while checkpoints(store) == before and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL, "the training ended before it was killed"
+    os.kill(child, by)
+    return os.waitpid(child, 0)[1]
 
 
-def test_a_run_killed_at_five_random_moments_ends_with_the_same_bytes(project: Path, tmp_path: Path) -> None:
-    wanted = trained(project, tmp_path / "whole")
-    random, store = Random(7), tmp_path / "killed"
+def test_a_run_killed_at_five_random_moments_ends_with_the_same_bytes(
+    project: Path, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    random = Random(7)
     for _ in range(5):
-        killed(project, store, random.uniform(0, 0.1))
-    assert trained(project, store) == wanted
-    assert not list((store / "training").iterdir())
+        status = stopped(project, tmp_path, random.uniform(0, 0.1), signal.SIGKILL)
+        assert os.WTERMSIG(status) == signal.SIGKILL, "the training ended before it was killed"
+    assert trained(project, tmp_path) == unbroken
+    assert not list((tmp_path / "training").iterdir())
+
+
+def test_ctrl_c_keeps_what_was_trained_and_the_same_command_carries_on(
+    project: Path, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    status = stopped(project, tmp_path, 0, signal.SIGINT)
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert "KeyboardInterrupt" in (tmp_path / "error.txt").read_text()
+    (partial,) = (project / "logs/net").glob("net-partial-step*.safetensors")
+    with safe_open(partial, "pt") as file:
+        assert 0 < int(file.metadata()["ss_steps"]) < 24
+    assert outputs(project) == unbroken
+    assert trained(project, tmp_path) == unbroken
