@@ -36,6 +36,7 @@ from pipeline.training.logs import make_logs
 from pipeline.training.measuring import Measuring
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.plan_text import plan_and_cost
+from pipeline.training.samples import Samples
 from pipeline.training.session import Session, recipe
 from pipeline.training.training_advice import advice
 from pipeline.training.workplace import Workplace, workplace
@@ -92,7 +93,10 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         plan=ready.plan,
         has_blown_up=has_blown_up,
         make_loggers=lambda done: make_logs(config, logs, done),
-        make_callbacks=lambda history: [Measuring(history, data, ready.aside, config.validation)],
+        make_callbacks=lambda history: [
+            Measuring(history, data, ready.aside, config.validation),
+            Samples(config, logs),
+        ],
         partial=logs,
     )
     with module.network.attached(module.base):

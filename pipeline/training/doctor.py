@@ -20,8 +20,12 @@ CEILING = 0.3
 """A loss that stays above it learns nothing more."""
 RISE = 2.0
 """Times the first window's loss: blown up."""
-LEARNED = 0.02
-"""Share of the base's loss by which that on training pictures should have fallen at the end."""
+LEARNED, LITTLE = 0.02, 0.15
+"""Shares of the base's loss: less of a fall on training pictures is nothing; less than the second is nothing,
+too, where the weights have hardly moved.
+"""
+MOVED = 0.1
+"""Way of the weights, all updates laid end to end, over their norm: 2 and more is usual."""
 HEART = 0.25
 """Of the base's loss on training pictures: below, they are known by heart."""
 GAP, TURN = 1.5, 1.1
@@ -83,16 +87,24 @@ def _rates(history: History) -> list[Finding]:
     base, last = train[0], train[max(train)]
     if last > base:
         return [_too_high(f"the loss on training pictures rose from {base:.3g} to {last:.3g}")]
-    if last > (1 - LEARNED) * base:
+    moved = way(history)
+    if last > (1 - LEARNED) * base or (moved < MOVED and last > (1 - LITTLE) * base):
         return [
             Finding(
                 "rate_too_low",
                 f"hardly anything was learned: the loss on training pictures fell from {base:.3g} to"
-                f" {last:.3g} only",
+                f" {last:.3g}, the weights moved by {moved:.2g} of their norm",
                 "raise optimizer.lr, three- to tenfold, or train for more epochs",
             )
         ]
     return []
+
+
+def way(history: History) -> float:
+    """The updates' lengths over the weights' norm, summed over the run; infinite where they are not known."""
+    norms, steps = history.norms, len(history.rows)
+    known = [each.update_ratio for each in norms if math.isfinite(each.update_ratio)]
+    return fmean(known) * steps if known else math.inf
 
 
 def _too_high(what: str) -> Finding:

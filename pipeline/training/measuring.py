@@ -125,18 +125,24 @@ class Measuring(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not self.history.measured:
-            self._measure(pl_module, 0, 0, {**self.sides, SWAPPED: self.swapped})
+            self._measure(trainer, pl_module, 0, 0, {**self.sides, SWAPPED: self.swapped})
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         epoch, every = trainer.current_epoch + 1, self.config.every_epochs
         if epoch == trainer.max_epochs or (every and epoch % every == 0):
             step = self.history.rows[-1].step + 1
-            self._measure(pl_module, step, epoch, self.sides)
+            self._measure(trainer, pl_module, step, epoch, self.sides)
 
     def _measure(
-        self, module: lightning.LightningModule, step: int, epoch: int, sides: dict[str, list[Sample]]
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        step: int,
+        epoch: int,
+        sides: dict[str, list[Sample]],
     ) -> None:
         assert isinstance(module, Denoising)
         for side, wanted in sides.items():
-            for timestep, loss in losses(module, self.data, wanted, self.data.config.batch).items():
-                self.history.measured.append(Measured(step, epoch, side, timestep, loss))
+            with trainer.precision_plugin.forward_context():
+                found = losses(module, self.data, wanted, self.data.config.batch)
+            self.history.measured += [Measured(step, epoch, side, *each) for each in found.items()]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipeline.errors import UserError
 from stages import train
@@ -82,6 +83,28 @@ def test_measurements_do_not_change_what_is_trained(project: Path) -> None:
     off, on = (load_file(project / name / "models/network/net.safetensors") for name in ("off", "on"))
     assert all(off[key].equal(on[key]) for key in off)
     assert len(table(project / "off/plots/train/validation.csv")) == 0
+
+
+def test_logs_hold_curves_and_pictures_and_change_nothing(project: Path) -> None:
+    train.main(["logging=off", "--out", "quiet"])
+    prompts = "logging.sample_prompts=[zib]"
+    train.main([prompts, "logging.sample_resolution=64", "logging.sample_every_epochs=2", "--out", "told"])
+    assert not (project / "quiet/logs").exists()
+    quiet, told = (load_file(project / name / "models/network/net.safetensors") for name in ("quiet", "told"))
+    assert all(quiet[key].equal(told[key]) for key in quiet)
+    events = EventAccumulator(str(project / "told/logs/net")).Reload()
+    losses = [float(row["loss"]) for row in table(project / "told/plots/train/loss.csv")]
+    assert [each.value for each in events.Scalars("loss")] == pytest.approx(losses, rel=1e-5)
+    assert [each.step for each in events.Images("sample/00 zib")] == [0, 2]
+    assert sorted(path.name for path in (project / "told/logs/net/samples").iterdir()) == [
+        "00-000000.png",
+        "00-000002.png",
+    ]
+
+
+def test_weights_and_biases_that_is_not_installed_is_a_sentence(project: Path) -> None:
+    with pytest.raises(UserError, match="pip install wandb"):
+        train.main(["logging=wandb", "--out", "sent"])
 
 
 def test_a_run_that_blows_up_goes_back_and_ends_well(

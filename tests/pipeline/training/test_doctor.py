@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.training.doctor import diagnosis, has_blown_up
+from pipeline.training.doctor import diagnosis, has_blown_up, way
 from pipeline.training.forecast import make_plan
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured, Norms, Rollback, Row
 from pipeline.training.plan import Shown
@@ -71,6 +71,14 @@ def test_a_gradient_that_is_no_number_is_trouble() -> None:
     made = history(FLAT)
     made.norms = [Norms(199, float("inf"), 0.1)]
     assert has_blown_up(made)
+
+
+def test_weights_that_hardly_moved_explain_a_small_fall() -> None:
+    for ratio, wanted in ((0.01, []), (0.0004, ["rate_too_low"])):
+        made = history(FLAT, (0.10, 0.09))
+        made.norms = [Norms(step, 1.0, ratio) for step in range(0, 200, 10)]
+        assert way(made) == pytest.approx(200 * ratio)
+        assert kinds(made) == wanted
 
 
 def test_every_sentence_says_what_and_what_to_do() -> None:
