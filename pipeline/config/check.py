@@ -63,6 +63,12 @@ def contradictions(config: Config) -> list[str]:
             f"crop.resolution {crop.resolution} lies outside crop.bucket_min_px {crop.bucket_min_px} and"
             f" crop.bucket_max_px {crop.bucket_max_px}; half and twice the resolution are usual"
         )
+    devices = config.train.devices * config.train.num_nodes
+    if config.doctor.action == "rollback" and devices > 1:
+        problems.append(
+            f"doctor.action rollback works on one device, but train.devices x num_nodes is {devices};"
+            " set doctor.action to stop"
+        )
     problems += [
         f"collect.checks.{check}: {level} is not allowed: there would be no picture; `error` or `drop`"
         for check, level in config.collect.checks.items()
@@ -108,6 +114,13 @@ def doubtful(config: Config) -> list[str]:
             "filter_tags.escape is for other trainers: training here learns the backslashes;"
             " use it with --export alone"
         )
+    if config.validation.share and not config.validation.pictures:
+        found.append(
+            f"validation.share {config.validation.share:g} keeps pictures out of training, but"
+            " validation.pictures is 0, so they are not measured: set one of them right"
+        )
+    if config.validation.every_epochs and not config.validation.pictures:
+        found.append("validation.every_epochs has no effect: validation.pictures is 0")
     if config.train.save_every_epochs > config.train.epochs:
         found.append(
             f"train.save_every_epochs {config.train.save_every_epochs} is above"
