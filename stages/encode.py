@@ -46,7 +46,8 @@ class Stored(Mapping[str, Tensor]):
         self.items_of, self.keys_of = items, keys
 
     def __getitem__(self, picture_id: str) -> Tensor:
-        return load(self.items_of.path(self.keys_of[picture_id]).read_bytes())["moments"]
+        moments: Tensor = load(self.items_of.path(self.keys_of[picture_id]).read_bytes())["moments"]
+        return moments
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys_of)

@@ -39,6 +39,8 @@ FLAT = [0.1] * 200
         (history([0.1] * 100 + [0.05] * 100, (0.1, 0.07, 0.06), (0.11, 0.09, 0.085), 0.12), []),
         (history([0.1] * 20 + [float("nan")] * 5), ["blown_up"]),
         (history([0.1] * 50 + [1.2] * 60), ["blown_up"]),
+        # Blown up from the second step on: what was measured before says so.
+        (history([0.2] + [1.1] * 60, (0.14, 1.0)), ["blown_up"]),
         (history(FLAT, (0.10, 0.12)), ["rate_too_high"]),
         (history(FLAT, (0.10, 0.0995)), ["rate_too_low"]),
         (history(FLAT, (0.10, 0.02)), ["overfitted"]),
@@ -65,6 +67,20 @@ def test_an_embedding_has_thresholds_of_its_own() -> None:
 
 def test_single_high_losses_are_no_trouble() -> None:
     assert not has_blown_up(history([0.1, 0.9] * 5 + [0.05, 0.8, 0.05, 0.05] * 20))
+
+
+def test_a_base_that_knows_nothing_yet_is_no_trouble() -> None:
+    assert not has_blown_up(history([1.1] * 100, (1.05,)))
+
+
+def test_captions_are_compared_at_each_level() -> None:
+    """At low noise, where losses are large, captions tell little; at high noise much."""
+    made = history(FLAT, (0.1, 0.08))
+    made.measured += [Measured(0, 0, TRAIN, 900, 0.004), Measured(0, 1, TRAIN, 900, 0.003)]
+    for at_high_noise, wanted in ((0.005, []), (0.004, ["captions_do_not_fit"])):
+        swapped = [Measured(0, 0, SWAPPED, 500, 0.1), Measured(0, 0, SWAPPED, 900, at_high_noise)]
+        both = History(made.rows, [], [*made.measured, *swapped])
+        assert kinds(both) == wanted
 
 
 def test_a_gradient_that_is_no_number_is_trouble() -> None:
