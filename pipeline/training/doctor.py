@@ -53,8 +53,8 @@ BLOWN_UP = Finding(
 
 
 def has_blown_up(history: History) -> bool:
-    """A loss that is no number; or the last window's lower quartile above both the ceiling and the base's loss
-    by far. In a healthy run a quarter of the steps have little noise to find, and a small loss.
+    """A loss that is no number; or the last window's lower quartile above both the ceiling and, by far, the
+    base's loss. In a healthy run a quarter of the steps have little to find, and a small loss.
     """
     if history.is_broken():
         return True

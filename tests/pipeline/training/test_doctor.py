@@ -52,7 +52,7 @@ FLAT = [0.1] * 200
         (history(FLAT, (0.10, 0.02), (0.11, 0.06)), []),
         (history([0.2] * 200), ["underfitted"]),
         (history(FLAT, (0.10, 0.08), (), 0.1), ["captions_do_not_fit"]),
-        (history(FLAT, (0.10, 0.08), (), 0.102), []),
+        (history(FLAT, (0.10, 0.08), (), 0.105), []),
     ],
 )  # fmt: skip
 def test_findings(made: History, wanted: list[str]) -> None:
