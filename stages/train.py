@@ -4,7 +4,7 @@
 
 In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors and
 <name>.safetensors, metrics/train.json, plots/train/; logs go to logs/ and are no output. Reads `seed`,
-`base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `checkpoint`, `logging`.
+`base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`.
 Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
 killed carries on from its last checkpoint and ends with the same bytes. By hand, and writing nothing:
 `--plan` shows what a run would do, and what it would cost.

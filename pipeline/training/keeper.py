@@ -99,7 +99,7 @@ class Keeper(Callback):
             last = step - trainer.accumulate_grad_batches
             return every is not None and step // every != max(0, last) // every
 
-        wanted, looks = due(self.config.checkpoint.every_steps), due(self.config.doctor.every_steps)
+        wanted, looks = due(self.config.resume.every_steps), due(self.config.doctor.every_steps)
         stops = self.interrupted and trainer.world_size == 1
         if wanted or looks or stops or due(self.config.logging.every_steps):
             self.history.settle(trainer.strategy.reduce)
@@ -111,7 +111,7 @@ class Keeper(Callback):
             raise Interrupted
 
     def _is_time(self) -> bool:
-        minutes = self.config.checkpoint.every_minutes
+        minutes = self.config.resume.every_minutes
         return minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes
 
     def _look(self, trainer: lightning.Trainer, module: lightning.LightningModule, step: int) -> None:

@@ -27,7 +27,7 @@ from pipeline.training.recorder import Recorder
 from pipeline.training.workplace import LAST, Workplace
 
 PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
-WITHOUT_EFFECT = {"checkpoint", "logging"}
+WITHOUT_EFFECT = {"resume", "logging"}
 """Groups that the result does not depend on."""
 
 

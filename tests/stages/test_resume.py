@@ -22,7 +22,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("resume") / "project",
         train={"name": "net", "epochs": 4, "batch": 1, "caption_dropout": 0.2},
         network={"dim": 2, "alpha": 1, "dropout": 0.1},
-        checkpoint={"every_steps": 1},
+        resume={"every_steps": 1},
         logging={"every_steps": 4},
     )
     with pytest.MonkeyPatch.context() as patch:

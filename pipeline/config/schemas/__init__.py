@@ -12,7 +12,7 @@ from pipeline.config.schemas.learning import Base, Noise, Optimizer, Schedule, T
 from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
 from pipeline.config.schemas.tag import Tag
-from pipeline.config.schemas.watching import Checkpoint, Doctor, Logging, Validation
+from pipeline.config.schemas.watching import Doctor, Logging, Resume, Validation
 
 __all__ = [
     "AdapterNetwork",
@@ -29,6 +29,7 @@ __all__ = [
     "Network",
     "Noise",
     "Optimizer",
+    "Resume",
     "SampleGrid",
     "Schedule",
     "Tag",
@@ -55,7 +56,7 @@ class Config(Group):
     train: Train
     validation: Validation
     doctor: Doctor
-    checkpoint: Checkpoint
+    resume: Resume
     logging: Logging
     sample_grid: SampleGrid
     merge: Merge

@@ -1,4 +1,4 @@
-"""Groups that watch over a training: checkpoint, validation, doctor, logging."""
+"""Groups that watch over a training: resume, validation, doctor, logging."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution
 
 
-class Checkpoint(Group):
+class Resume(Group):
     every_minutes: Annotated[float, Field(gt=0)] | None
     every_steps: Positive | None
 
