@@ -26,8 +26,10 @@ too, where the weights have hardly moved.
 """
 MOVED = 0.1
 """Way of the weights, all updates laid end to end, over their norm: 2 and more is usual."""
-HEART = 0.25
-"""Of the base's loss on training pictures: below, they are known by heart."""
+HEART, NEAR_ZERO, OFTEN = 0.25, 0.05, 300
+"""Shares of the base's loss on training pictures: below the first they are known by heart where each was
+shown that often (100-200 times are usual), below the second in any case.
+"""
 GAP, TURN = 1.5, 1.1
 """Held-out over training loss, next to what it was before; held-out loss over its best."""
 HELPS = 0.98
@@ -116,16 +118,15 @@ def _too_high(what: str) -> Finding:
 def _fit(history: History, network: str, plan: Plan) -> list[Finding]:
     train, held = (mean_by_epoch(history.measured, side) for side in (TRAIN, HELD_OUT))
     most = max((concept.in_all / concept.pictures for concept in plan.concepts), default=0)
-    by_heart = len(train) > 1 and train[max(train)] < HEART * train[0]
+    left = train[max(train)] / train[0] if len(train) > 1 else 1.0
     if len(held) > 1:
         found = _gap(train, held)
         if found:
             return found
-    elif by_heart:
-        share = train[max(train)] / train[0]
+    elif left < NEAR_ZERO or (left < HEART and most > OFTEN):
         return [
             _overfitted(
-                f"the loss on training pictures is {share:.2f} of the base's: they are known by heart"
+                f"the loss on training pictures is {left:.2f} of the base's: they are known by heart"
                 f" (each was shown {most:.0f} times)"
             )
         ]

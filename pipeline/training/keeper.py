@@ -117,20 +117,21 @@ class Keeper(Callback):
     def _look(self, trainer: lightning.Trainer, module: lightning.LightningModule, step: int) -> None:
         """Keeps a good state for a way back, or goes back."""
         doctor = self.config.doctor
+        look = step // doctor.every_steps
         if not self.has_blown_up(self.history):
             if doctor.action == "rollback" and step < self.total_steps:
-                self._save(_good(step), trainer, module, step)
-                self.place.remove(_good(step - KEPT_GOOD * doctor.every_steps))
+                self._save(_good(look), trainer, module, step)
+                self.place.remove(_good(look - KEPT_GOOD))
         elif doctor.action == "rollback" and len(self.history.rollbacks) < doctor.max_rollbacks:
-            self._turn_back(step)
+            self._turn_back(step, look)
         elif doctor.action != "tell" or self.history.is_broken():
             raise BlownUp
 
-    def _turn_back(self, step: int) -> None:
+    def _turn_back(self, step: int, look: int) -> None:
         """The state of two looks ago (the last one may have been sick already), or the start, becomes the one
         to carry on from, with a lower rate.
         """
-        state = self.place.load(_good(step - 2 * self.config.doctor.every_steps))
+        state = self.place.load(_good(look - 2))
         start = Start(**state) if state else Start()
         start.rate = self.start.rate * self.config.doctor.rollback_factor
         rollback = Rollback(step, start.done, start.rate)
@@ -167,5 +168,5 @@ class Keeper(Callback):
                 signal.signal(number, handler)
 
 
-def _good(step: int) -> str:
-    return f"good-{step}.pt"
+def _good(look: int) -> str:
+    return f"good-{look}.pt"

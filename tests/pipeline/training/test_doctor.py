@@ -43,13 +43,14 @@ FLAT = [0.1] * 200
         (history([0.2] + [1.1] * 60, (0.14, 1.0)), ["blown_up"]),
         (history(FLAT, (0.10, 0.12)), ["rate_too_high"]),
         (history(FLAT, (0.10, 0.0995)), ["rate_too_low"]),
-        (history(FLAT, (0.10, 0.02)), ["overfitted"]),
+        (history(FLAT, (0.10, 0.004)), ["overfitted"]),
+        (history(FLAT, (0.10, 0.02)), []),
         # Held out: least after the second epoch, then a fifth higher.
         (history(FLAT, (0.10, 0.08, 0.06, 0.05), (0.11, 0.10, 0.09, 0.108)), ["overfitted"]),
         # Twice the training loss and no better than the base.
         (history(FLAT, (0.10, 0.05), (0.11, 0.11)), ["overfitted"]),
         # Known by heart, yet better on pictures never seen: nothing is wrong.
-        (history(FLAT, (0.10, 0.02), (0.11, 0.06)), []),
+        (history(FLAT, (0.10, 0.004), (0.11, 0.06)), []),
         (history([0.2] * 200), ["underfitted"]),
         (history(FLAT, (0.10, 0.08), (), 0.1), ["captions_do_not_fit"]),
         (history(FLAT, (0.10, 0.08), (), 0.105), []),
@@ -87,6 +88,14 @@ def test_a_gradient_that_is_no_number_is_trouble() -> None:
     made = history(FLAT)
     made.norms = [Norms(199, float("inf"), 0.1)]
     assert has_blown_up(made)
+
+
+def test_what_is_shown_hundreds_of_times_is_known_by_heart_sooner() -> None:
+    shown = [("a", Shown(1, False, (64, 64)))] * 4
+    long = make_plan(shown, held_out=0, epochs=400, batch=4, accumulation=1)
+    (finding,) = diagnosis(history(FLAT, (0.10, 0.02)), "lora", long)
+    assert finding.kind == "overfitted"
+    assert "each was shown 400 times" in finding.sentence
 
 
 def test_weights_that_hardly_moved_explain_a_small_fall() -> None:
