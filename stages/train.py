@@ -12,17 +12,21 @@ killed carries on from its last checkpoint and ends with the same bytes. By hand
 
 import argparse
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
+from pipeline.base.new_rows import words_of
+from pipeline.captions.templates import read_templates
 from pipeline.command import Run, run, start
 from pipeline.config.schemas import Config
+from pipeline.config.schemas import Embedding as EmbeddingConfig
 from pipeline.device import leads, make_repeatable
-from pipeline.errors import UserError, warn
+from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.networks.families import create
@@ -54,11 +58,36 @@ class Prepared:
     plan: Plan
 
 
+def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
+    """Has the captions put into the chosen prompt templates, with the words of each concept."""
+    data.templates = read_templates(config.templates) if config.templates else ()
+    concepts = {picture.concept for picture in data.pictures}
+    if unknown := sorted(set(config.concepts.values()) - concepts):
+        raise UserError(f"network.concepts: {', '.join(unknown)}: {nearest(unknown[0], sorted(concepts))}")
+    data.names = {concept: ", ".join(config.words_of(concept)) for concept in concepts}
+
+
+def check_captions(data: EncodedData) -> None:
+    """An embedding's word that no caption holds is a user error; captions that are cut off are named."""
+    if unseen := data.unseen_words():
+        raise UserError(
+            f"no caption holds {', '.join(unseen)}, so nothing would be learned of it; set"
+            " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
+        )
+    if cut := too_long(data.tokenizer, data.longest_texts(), data.words):
+        warn(
+            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
+            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
+        )
+
+
 def prepared(config: Config) -> Prepared:
     """Loads the base and the pictures and makes the network and the plan."""
     base = load_base(config.base)
     pictures, aside = split(read_pictures(ENCODED, CAPTIONS), config.validation.share)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
+    if isinstance(config.network, EmbeddingConfig):
+        name_subjects(data, config.network)
     plan = make_plan(
         [(picture.concept, picture.shown) for picture in pictures],
         held_out=len(aside),
@@ -66,11 +95,6 @@ def prepared(config: Config) -> Prepared:
         batch=data.batch,
         accumulation=1,
     )
-    if cut := too_long(base.tokenizer, [picture.caption for picture in pictures]):
-        warn(
-            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
-            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
-        )
     network = create(config.network, base, config.seed)
     return Prepared(Denoising(base, network, config, plan.updates), data, aside, plan)
 
@@ -99,8 +123,18 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         ],
         partial=logs,
     )
-    with module.network.attached(module.base):
+    with attached(ready):
         return session.run()
+
+
+@contextmanager
+def attached(ready: Prepared) -> Iterator[None]:
+    """Inside, the base acts with the network, and the captions know its words."""
+    base = ready.module.base
+    with ready.module.network.attached(base):
+        ready.data.words = words_of(base.text_encoder)
+        check_captions(ready.data)
+        yield
 
 
 def mean_loss(rows: list[Row], epoch: int) -> float:
@@ -156,7 +190,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     quiet_lightning()
     ready = prepared(job.config)
     if job.options.plan:
-        print(plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config)))
+        with attached(ready):
+            print(plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config)))
         return
     made_from = recipe_of(job.config)
     with workplace(made_from, job.config.train.devices * job.config.train.num_nodes) as place:

@@ -42,3 +42,4 @@ class EpochFiles(Callback):
         for end, file in files.items():
             metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
             write_safetensors(stem.with_name(f"{stem.name}{end}.safetensors"), file.tensors, metadata)
+        network.write_other_layouts(stem, progress.step)

@@ -97,7 +97,7 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     noise = torch.stack([fixed_noise(sample, latents.shape[1:]) for sample in group]).to(device)
     latents = latents.to(device)
     timesteps = torch.tensor([sample.timestep for sample in group], device=device)
-    ids = token_ids(data.tokenizer, [sample.caption for sample in group]).to(device)
+    ids = token_ids(data.tokenizer, [sample.caption for sample in group], data.words).to(device)
     context = encode(module.base.text_encoder, ids, module.settings.base.clip_skip)
     noisy = add_noise(latents, noise, module.alphas, timesteps)
     answer = module.base.unet(noisy, timesteps, context, return_dict=False)[0].float()

@@ -82,12 +82,11 @@ def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) 
 
 
 def plan_and_cost(plan: Plan, module: Denoising, data: EncodedData, advice: Sequence[str]) -> str:
-    """Counts a batch on the real modules, and measures what this device does."""
+    """Counts a batch on the real modules, the network attached, and measures what this device does."""
     device = best_device()
     rate = module.settings.optimizer.lr
     batch = EpochBatches(data, 0)[0]
-    with module.network.attached(module.base):
-        cost = step_cost(module, batch)
+    cost = step_cost(module, batch)
     dtype = torch.float32 if module.settings.train.precision == "fp32" else torch.bfloat16
     memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
     lines = cost_text(cost, seconds_a_step(cost, device, dtype), plan, memory)
