@@ -1,14 +1,17 @@
 """A training step of ours over a bare torch loop: `python -m benchmarks.train_step [--large] [--side 256]
 [--rounds 5]`.
 
-Both use the same modules, batch and optimiser; the bare loop does forward, backward and the update, nothing
-else. Rounds alternate, so that both meet the same machine. Prints the ratio of the medians and its spread
-over rounds.
+Both use the same modules, batch and optimiser; ours with all that a run has (records, norms, checkpoints,
+the doctor); the bare loop does forward, backward and the update, nothing else. Rounds alternate, so that both
+meet the same machine. Prints the ratio of the medians and its spread over rounds.
 """
 
 import argparse
 import statistics
 import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -26,9 +29,15 @@ from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.networks.network import Network
 from pipeline.training.data import Batch
+from pipeline.training.doctor import has_blown_up
+from pipeline.training.history import History
+from pipeline.training.keeper import Keeper, Start
+from pipeline.training.logs import Logs
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from pipeline.training.noise import add_noise
 from pipeline.training.optimizers import make_optimizer
+from pipeline.training.recorder import Recorder
+from pipeline.training.workplace import Workplace
 
 STEPS_PER_ROUND = 4
 
@@ -43,7 +52,7 @@ class Same(Dataset[Batch]):
         return self.steps
 
     def __getitem__(self, number: int) -> Batch:
-        return self.batch
+        return replace(self.batch, step=number)
 
 
 class Clock(lightning.Callback):
@@ -71,10 +80,12 @@ def random_sd15() -> BaseModel:
 
 def our_steps(base: BaseModel, network: Network, config: Config, batch: Batch) -> list[float]:
     module = Denoising(base, network, config, total_steps=1000)
-    clock = Clock()
-    options = {**trainer_options(config), "max_epochs": 1, "logger": False, "callbacks": [clock]}
-    options["enable_progress_bar"] = False
-    with network.attached(base):
+    clock, history = Clock(), History()
+    with TemporaryDirectory() as folder, network.attached(base):
+        keeper = Keeper(Workplace(Path(folder)), history, config, Start(), 1000, has_blown_up)
+        callbacks = [clock, Recorder(history, config.logging.every_steps), keeper, Logs(history)]
+        options = {**trainer_options(config), "max_epochs": 1, "logger": False, "callbacks": callbacks}
+        options["enable_progress_bar"] = False
         lightning.Trainer(**options).fit(
             module, DataLoader(Same(batch, STEPS_PER_ROUND + 1), batch_size=None)
         )

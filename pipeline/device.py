@@ -1,6 +1,11 @@
 """Where the arithmetic runs, and how it is kept repeatable."""
 
+import os
+
 import torch
+
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
+"""What launchers (torchrun, Lightning, SLURM) call a process's number among those that train together."""
 
 
 def best_device() -> torch.device:
@@ -14,3 +19,9 @@ def make_repeatable() -> None:
     """Deterministic algorithms where there are any; a warning names those without."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
+
+
+def leads() -> bool:
+    """Whether this process is the first, or the only one, of those that train together: it alone writes."""
+    numbers = (os.environ[name] for name in RANKS if name in os.environ)
+    return int(next(numbers, "0")) == 0

@@ -6,7 +6,7 @@ metrics/encode.json. Reads `base`. Deterministic: the posterior's mean and devia
 picture and VAE: one new picture costs one encoding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,27 @@ def pictures_of(folder: Path) -> list[dict[str, Any]]:
     return [{**row, "path": folder / PICTURES / row["file"]} for row in rows]
 
 
-def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> dict[str, Tensor]:
-    """Latents by picture id; only pictures that the store does not have run through the VAE."""
+class Stored(Mapping[str, Tensor]):
+    """Latents by picture id, read from the store when they are asked for: a set of any length needs the
+    memory of one picture.
+    """
+
+    def __init__(self, items: Items, keys: dict[str, str]) -> None:
+        self.items_of, self.keys_of = items, keys
+
+    def __getitem__(self, picture_id: str) -> Tensor:
+        moments: Tensor = load(self.items_of.path(self.keys_of[picture_id]).read_bytes())["moments"]
+        return moments
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys_of)
+
+    def __len__(self) -> int:
+        return len(self.keys_of)
+
+
+def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> Stored:
+    """Only pictures that the store does not have run through the VAE."""
     hashes = {
         "model": base.sha256,
         "path": base.path,
@@ -51,15 +70,12 @@ def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> dict[str, T
         vae = load_base(base).vae.to(best_device())
         for row in progress(missing, "encode"):
             items.put(keys[row["id"]], save({"moments": moments(vae, read_picture(row["path"]))}))
-    return {
-        picture_id: load(items.path(item_key).read_bytes())["moments"]
-        for picture_id, item_key in keys.items()
-    }
+    return Stored(items, keys)
 
 
 def record(row: dict[str, Any]) -> dict[str, Any]:
     """What training needs to know of a picture."""
-    kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256")
+    kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256", "group")
     return {name: row[name] for name in kept}
 
 

@@ -2,23 +2,21 @@
 
     latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
 
-In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors,
-<name>.safetensors and what the family writes beside them, metrics/train.json, plots/train/loss.csv;
-TensorBoard's logs go to logs/ and are no output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`,
-`noise`, `train`. Deterministic: order, captions, noise and timesteps follow from the seed and the step's
-number.
+In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors and
+<name>.safetensors, metrics/train.json, plots/train/; logs go to logs/ and are no output. Reads `seed`,
+`base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`.
+Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
+killed carries on from its last checkpoint and ends with the same bytes. By hand, and writing nothing:
+`--plan` shows what a run would do, and what it would cost.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import fields
-from importlib.metadata import version
+import argparse
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
-
-import lightning
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
@@ -27,63 +25,37 @@ from pipeline.captions.templates import read_templates
 from pipeline.command import Run, run, start
 from pipeline.config.schemas import Config
 from pipeline.config.schemas import Embedding as EmbeddingConfig
-from pipeline.device import make_repeatable
+from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
-from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.families import create
-from pipeline.networks.trained import Beside
-from pipeline.training.data import EncodedData, read_pictures
-from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
-from pipeline.training.module import Denoising, Row, quiet_lightning, trainer_options
-from pipeline.training.plan import steps_per_epoch, updates_per_epoch
+from pipeline.training.data import EncodedData, Picture, read_pictures
+from pipeline.training.doctor import BLOWN_UP, Finding, diagnosis, has_blown_up
+from pipeline.training.forecast import Plan, make_plan
+from pipeline.training.history import History, Measured, Norms, Row, best_epoch
+from pipeline.training.holdout import split
+from pipeline.training.keeper import BlownUp
+from pipeline.training.logs import make_logs
+from pipeline.training.measuring import Measuring
+from pipeline.training.module import Denoising, quiet_lightning
+from pipeline.training.plan_text import plan_and_cost
+from pipeline.training.samples import Samples
+from pipeline.training.session import Session, recipe
+from pipeline.training.training_advice import advice
+from pipeline.training.workplace import Workplace, workplace
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
-PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
 
 
-class EpochFiles(Callback):
-    """Writes the network after every `save_every_epochs` epochs, and after the last under its plain name
-    too.
-    """
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs, loaded and checked."""
 
-    def __init__(self, folder: Path, data: EncodedData, config: Config, recipe: str) -> None:
-        self.folder, self.data, self.config, self.recipe = folder, data, config, recipe
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, Denoising)
-        epoch, train = trainer.current_epoch + 1, self.config.train
-        if epoch % train.save_every_epochs == 0 or epoch == train.epochs:
-            self._write(f"{train.name}-{epoch:06}", epoch, pl_module)
-        if epoch == train.epochs:
-            self._write(train.name, epoch, pl_module)
-
-    def _write(self, stem: str, epoch: int, module: Denoising) -> None:
-        """The network's file, and those that its family writes beside it."""
-        per_epoch = steps_per_epoch(self.data.shown, self.config.train.batch)
-        updates = module.total_steps // self.config.train.epochs * epoch
-        progress = Progress(epoch, updates, module.total_steps, per_epoch)
-        network, precision = module.network, self.config.train.save_precision
-        header = network.metadata()
-        facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
-        with module.as_saved():
-            files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
-        for end, file in files.items():
-            metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
-            write_safetensors(self.folder / f"{stem}{end}.safetensors", file.tensors, metadata)
-        network.write_other_layouts(self.folder / stem, progress.step)
-
-
-def recipe(config: Config) -> str:
-    """Everything that the result follows from: the inputs' hashes, every setting, the packages' versions."""
-    inputs = {
-        "encoded": sha256_of_tree(ENCODED),
-        "captions": sha256_of_file(CAPTIONS),
-        "base": config.base.sha256,
-    }
-    packages = {name: version(name) for name in PACKAGES}
-    return json.dumps({"inputs": inputs, "params": config.values(), "packages": packages}, sort_keys=True)
+    module: Denoising
+    data: EncodedData
+    aside: list[Picture]
+    plan: Plan
 
 
 def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
@@ -110,63 +82,129 @@ def check_captions(data: EncodedData) -> None:
         )
 
 
-def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str, Any]]:
-    """Trains, writes the epoch files into `folder`, and returns the loss curve and facts for the metrics."""
+def prepared(config: Config) -> Prepared:
+    """Loads the base and the pictures and makes the network and the plan."""
     base = load_base(config.base)
-    pictures = read_pictures(ENCODED, CAPTIONS)
+    pictures, aside = split(read_pictures(ENCODED, CAPTIONS), config.validation.share)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
     if isinstance(config.network, EmbeddingConfig):
         name_subjects(data, config.network)
-    per_epoch = updates_per_epoch(data.shown, config.train.batch, config.train.gradient_accumulation)
-    total_steps = config.train.epochs * per_epoch
-    network = create(config.network, base, config.seed)
-    module = Denoising(base, network, config, total_steps)
-    logger = TensorBoardLogger(logs, name="", version="")
-    trainer = lightning.Trainer(
-        **trainer_options(config),
-        logger=logger,
-        callbacks=[EpochFiles(folder, data, config, recipe(config))],
-        default_root_dir=logs,
+    plan = make_plan(
+        [(picture.concept, picture.shown) for picture in pictures],
+        held_out=len(aside),
+        epochs=config.train.epochs,
+        batch=data.batch,
+        accumulation=config.train.gradient_accumulation,
     )
-    with network.attached(base):
-        data.words = words_of(base.text_encoder)
-        check_captions(data)
-        try:
-            trainer.fit(module, datamodule=data)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            raise KeyboardInterrupt from None
-    facts = {
-        "pictures": len(pictures),
-        "steps": total_steps,
-        "modules": network.num_modules(),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-    }
-    return module.curve(), facts
+    network = create(config.network, base, config.seed)
+    return Prepared(Denoising(base, network, config, plan.updates), data, aside, plan)
 
 
-def mean_loss(curve: list[Row], epoch: int) -> float:
-    losses = [row.loss for row in curve if row.epoch == epoch]
+def recipe_of(config: Config) -> str:
+    """Everything that the result follows from."""
+    hashes = {"encoded": sha256_of_tree(ENCODED), "captions": sha256_of_file(CAPTIONS)}
+    return recipe(config, {**hashes, "base": config.base.sha256})
+
+
+def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_from: str) -> History:
+    """Trains, and writes the epoch files into `place`."""
+    module, data = ready.module, ready.data
+    session = Session(
+        config=config,
+        module=module,
+        data=data,
+        place=place,
+        recipe=made_from,
+        plan=ready.plan,
+        has_blown_up=has_blown_up,
+        make_loggers=lambda done: make_logs(config, logs, done),
+        make_callbacks=lambda history: [
+            Measuring(history, data, ready.aside, config.validation),
+            Samples(config, logs),
+        ],
+        partial=logs,
+    )
+    with attached(ready):
+        return session.run()
+
+
+@contextmanager
+def attached(ready: Prepared) -> Iterator[None]:
+    """Inside, the base acts with the network, and the captions know its words."""
+    base = ready.module.base
+    with ready.module.network.attached(base):
+        ready.data.words = words_of(base.text_encoder)
+        check_captions(ready.data)
+        yield
+
+
+def mean_loss(rows: list[Row], epoch: int) -> float:
+    losses = [row.loss for row in rows if row.epoch == epoch]
     return round(sum(losses) / len(losses), 6)
 
 
-def write_results(job: Run, curve: list[Row], facts: dict[str, Any]) -> None:
-    """Metrics and the loss curve."""
-    last = curve[-1].epoch
-    losses = {"loss_first_epoch": mean_loss(curve, 0), "loss_last_epoch": mean_loss(curve, last)}
-    write_json(job.out / "metrics/train.json", {**facts, **losses})
-    rows = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in curve]
-    write_csv(job.out / "plots/train/loss.csv", [field.name for field in fields(Row)], rows)
+def metrics(ready: Prepared, history: History, findings: Sequence[Finding]) -> dict[str, Any]:
+    """metrics/train.json."""
+    network, rows = ready.module.network, history.rows
+    facts: dict[str, Any] = {
+        "pictures": ready.plan.pictures + ready.plan.class_pictures,
+        "steps": ready.plan.updates,
+        "modules": network.num_modules(),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "loss_first_epoch": mean_loss(rows, 0),
+        "loss_last_epoch": mean_loss(rows, rows[-1].epoch),
+        "doctor": {finding.kind: finding.sentence for finding in findings},
+        "rollbacks": len(history.rollbacks),
+    }
+    return facts | best_epoch(history.measured)
+
+
+def write_results(job: Run, ready: Prepared, history: History) -> None:
+    """Metrics and curves; what the doctor found is said, too."""
+    findings = diagnosis(history, job.config.network.name, ready.plan)
+    for finding in findings:
+        warn(f"{finding.sentence}; {finding.advice}")
+    write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
+    plots = job.out / "plots/train"
+    lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in history.rows]
+    write_csv(plots / "loss.csv", [field.name for field in fields(Row)], lines)
+    tables: dict[str, tuple[type, Sequence[Any]]] = {
+        "norms": (Norms, history.norms),
+        "validation": (Measured, history.measured),
+    }
+    for name, (kind, values) in tables.items():
+        cells = [[f"{v:.6g}" if isinstance(v, float) else v for v in astuple(each)] for each in values]
+        write_csv(plots / f"{name}.csv", [field.name for field in fields(kind)], cells)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m stages.train")
+    made.add_argument(
+        "--plan", action="store_true", help="show what a run would do and cost, and write nothing"
+    )
+    return made
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    job = start("train", arguments)
+    job = start("train", arguments, parser(), by_hand=("plan",))
     make_repeatable()
     quiet_lightning()
-    with new_folder(job.out / "models/network") as folder:
-        curve, facts = train(job.config, folder, job.out / "logs" / job.config.train.name)
-        if not all(row.loss == row.loss for row in curve):
-            raise UserError("the loss became NaN; lower optimizer.lr, or use train.precision fp32 or bf16")
-    write_results(job, curve, facts)
+    ready = prepared(job.config)
+    if job.options.plan:
+        with attached(ready):
+            print(plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config)))
+        return
+    made_from = recipe_of(job.config)
+    with workplace(made_from, job.config.train.devices * job.config.train.num_nodes) as place:
+        try:
+            history = train(job.config, ready, place, job.out / "logs" / job.config.train.name, made_from)
+        except BlownUp:
+            raise UserError(f"{BLOWN_UP.sentence}; {BLOWN_UP.advice}") from None
+        if not leads():
+            return
+        with new_folder(job.out / "models/network") as folder:
+            shutil.copytree(place.files, folder, dirs_exist_ok=True)
+        write_results(job, ready, history)
 
 
 if __name__ == "__main__":

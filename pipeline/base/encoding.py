@@ -1,6 +1,6 @@
 """Pictures -> the VAE's posterior, once, kept by content."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -35,6 +35,6 @@ def moments(vae: AutoencoderKL, picture: Image.Image) -> Tensor:
     return result
 
 
-def non_finite(encoded: dict[str, Tensor]) -> Iterator[str]:
+def non_finite(encoded: Mapping[str, Tensor]) -> Iterator[str]:
     """Ids whose latents hold NaN or infinity."""
     return (picture_id for picture_id, tensor in encoded.items() if not tensor.isfinite().all())

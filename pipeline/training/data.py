@@ -13,7 +13,7 @@ import lightning
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import CLIPTokenizer
 
 from pipeline.base.conditioning import NO_WORDS, Words, body_ids, token_ids
@@ -35,6 +35,8 @@ class Picture:
     caption: str
     trigger: str | None
     shown: Shown
+    group: str = ""
+    """Shared by pictures that are nearly equal."""
 
 
 @dataclass
@@ -69,6 +71,7 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
         caption=text["caption"],
         trigger=text.get("trigger"),
         shown=Shown(row["repeats"], row["is_class"], (row["width_px"], row["height_px"])),
+        group=row["group"],
     )
 
 
@@ -83,12 +86,20 @@ class EncodedData(lightning.LightningDataModule):
     templates: Sequence[str] = ()
     names: Mapping[str, str] = MappingProxyType({})
 
+    done = 0
+    """Steps before which a resumed run does not begin."""
+
     def __init__(
         self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: Train, seed: int
     ) -> None:
         super().__init__()
         self.encoded, self.pictures, self.tokenizer = encoded, pictures, tokenizer
         self.config, self.seed = config, seed
+
+    @property
+    def batch(self) -> int:
+        """Pictures that all devices together see in a step."""
+        return self.config.batch * self.config.devices * self.config.num_nodes
 
     @property
     def shown(self) -> list[Shown]:
@@ -115,13 +126,15 @@ class EncodedData(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         epoch = self.trainer.current_epoch if self.trainer else 0
-        return DataLoader(EpochBatches(self, epoch), batch_size=None)
+        batches = EpochBatches(self, epoch)
+        first = max(0, self.done - epoch * len(batches))
+        return DataLoader(Subset(batches, range(first, len(batches))), batch_size=None)
 
     def transfer_batch_to_device(
         self,
         batch: Batch,
         device: torch.device,
-        dataloader_idx: int,  # noqa: ARG002
+        dataloader_idx: int,
     ) -> Batch:
         tensors = (batch.mean, batch.std, batch.ids, batch.weight)
         mean, std, ids, weight = (tensor.to(device, non_blocking=True) for tensor in tensors)
@@ -133,7 +146,7 @@ class EpochBatches(Dataset[Batch]):
 
     def __init__(self, data: EncodedData, epoch: int) -> None:
         self.data, self.epoch = data, epoch
-        self.plan = epoch_batches(data.shown, data.config.batch, data.seed, epoch)
+        self.plan = epoch_batches(data.shown, data.batch, data.seed, epoch)
         self.latents = safe_open(data.encoded / LATENTS, "pt")
 
     def __len__(self) -> int:

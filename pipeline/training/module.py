@@ -5,14 +5,14 @@ base and a network.
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import lightning
 import torch
 from diffusers import DDPMScheduler
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from pipeline.config.schemas import Config
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained
 from pipeline.training.data import Batch
+from pipeline.training.devices import share
 from pipeline.training.ema import RunningMean
 from pipeline.training.losses import check_prediction, noise_weights, point_losses, signal_to_noise
 from pipeline.training.noise import add_noise, make_noise, perturbed, target, zero_terminal
@@ -29,17 +30,6 @@ from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
 from pipeline.training.schedules import rate_factor
 from pipeline.training.timesteps import draw_timesteps
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the loss curve."""
-
-    step: int
-    epoch: int
-    loss: float
-    lr: float
-    text_encoder_lr: float
 
 
 class Denoising(lightning.LightningModule):
@@ -59,8 +49,6 @@ class Denoising(lightning.LightningModule):
         check_prediction(config.noise, self.prediction_type)
         self._register_levels(scheduler.alphas_cumprod)
         self.mean: RunningMean | None = None
-        self._losses: list[Tensor] = []
-        self._rates: list[tuple[int, int, float, float]] = []
 
     def _register_levels(self, alphas_cumprod: Tensor) -> None:
         """alpha_bar of the noise, and the SNR by which errors are weighed, of each timestep."""
@@ -74,9 +62,11 @@ class Denoising(lightning.LightningModule):
     def base(self) -> BaseModel:
         return self._base[0]
 
-    def setup(self, stage: str) -> None:  # noqa: ARG002
+    def setup(self, stage: str) -> None:
         train, unet, text_encoder = self.settings.train, self.base.unet, self.base.text_encoder
         self.base.to(self.device)
+        if train.channels_last:
+            unet.to(memory_format=torch.channels_last)
         cast(self.precision, [unet, text_encoder], list(self.network.parameters()))
         if train.gradient_checkpointing:
             unet.enable_gradient_checkpointing()
@@ -89,9 +79,9 @@ class Denoising(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         set_averaging(self.trainer.optimizers, False)
-        if self.text_encoder_rests:
-            for parameter in self.network.part_parameters(TEXT_PREFIX):
-                parameter.requires_grad_(False)
+        learns = not self.text_encoder_rests
+        for parameter in self.network.part_parameters(TEXT_PREFIX):
+            parameter.requires_grad_(learns)  # a run that goes back lets it learn again
 
     @property
     def text_encoder_rests(self) -> bool:
@@ -99,17 +89,10 @@ class Denoising(lightning.LightningModule):
         epochs = self.settings.train.text_encoder_epochs
         return epochs is not None and self.current_epoch >= epochs
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.network.before_step(self.settings.seed * 1_000_003 + batch.step)
-        losses = self.picture_losses(batch)
-        loss = (losses * batch.weight).mean()
-        self._losses.append(loss.detach())
-        groups = self.trainer.optimizers[0].param_groups
-        rates = {group["name"]: group["lr"] / group["rate_factor"] for group in groups}
-        te_rate = 0.0 if self.text_encoder_rests else rates.get("text_encoder", 0.0)
-        self._rates.append((batch.step, self.current_epoch, rates.get("unet", 0.0), te_rate))
-        self.log("loss", loss, prog_bar=True)
-        return loss
+        rows, factor = share(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
+        return (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         super().optimizer_step(*arguments, **named)
@@ -117,15 +100,22 @@ class Denoising(lightning.LightningModule):
         if self.mean:
             self.mean.update()
 
-    def picture_losses(self, batch: Batch) -> Tensor:
-        """[batch] error of the U-Net's answer, weighed by place and noise level."""
+    def picture_losses(self, batch: Batch, rows: Sequence[int] | None = None) -> Tensor:
+        """[rows] error of the U-Net's answer, weighed by place and noise level; of all pictures, or of those
+        in `rows`. The draws are those of the whole batch: several devices see what one would.
+        """
         config = self.settings.noise
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + batch.step)
         latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(self.device)
         noise = make_noise(latents, config, generator)
         timesteps = draw_timesteps(len(latents), config, generator).to(self.device)
         noisy = add_noise(latents, perturbed(noise, config, generator), self.alphas, timesteps)
-        context = encode(self.base.text_encoder, batch.ids, self.settings.base.clip_skip)
+        ids = batch.ids
+        if rows is not None and len(rows) < len(latents):
+            latents, noise, noisy, timesteps, ids = (
+                each[rows] for each in (latents, noise, noisy, timesteps, ids)
+            )
+        context = encode(self.base.text_encoder, ids, self.settings.base.clip_skip)
         answer = self.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
         wanted = target(latents, noise, self.alphas, timesteps, self.prediction_type)
         losses = point_losses(answer, wanted, self.alphas, timesteps, config).mean(dim=(1, 2, 3))
@@ -170,20 +160,20 @@ class Denoising(lightning.LightningModule):
         if self.mean:
             self.mean.load_state_dict(checkpoint["running_mean"])
 
-    def curve(self) -> list[Row]:
-        """The loss curve so far."""
-        losses: list[float] = torch.stack(self._losses).tolist() if self._losses else []
-        return [
-            Row(step, epoch, loss, lr, te)
-            for (step, epoch, lr, te), loss in zip(self._rates, losses, strict=True)
-        ]
-
 
 def quiet_lightning() -> None:
     """Its advertisements and its advice on workers (the batches come from mapped memory) are left out."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+    warnings.filterwarnings("ignore", ".*find_unused_parameters=True was specified.*")
+
+
+def _strategy(config: Config) -> Strategy | str:
+    """DDP looks for weights without a gradient: clip_skip leaves some, and so do dropped modules."""
+    if config.train.strategy == "ddp" or config.train.devices * config.train.num_nodes > 1:
+        return DDPStrategy(find_unused_parameters=True)
+    return "auto"
 
 
 def trainer_options(config: Config) -> dict[str, Any]:
@@ -198,6 +188,8 @@ def trainer_options(config: Config) -> dict[str, Any]:
         "enable_progress_bar": sys.stderr.isatty(),
         "enable_model_summary": False,
         "log_every_n_steps": 1,
-        "devices": 1,
+        "devices": config.train.devices,
+        "num_nodes": config.train.num_nodes,
+        "strategy": _strategy(config),
         "use_distributed_sampler": False,
     }

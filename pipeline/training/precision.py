@@ -37,7 +37,7 @@ class HalfScaler(torch.amp.GradScaler):
         optimizer: Any,
         inv_scale: Any,
         found_inf: Any,
-        allow_fp16: bool,  # noqa: ARG002
+        allow_fp16: bool,
     ) -> Any:
         return super()._unscale_grads_(optimizer, inv_scale, found_inf, True)
 

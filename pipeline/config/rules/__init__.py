@@ -9,6 +9,7 @@ from pipeline.config.rules.optimizer import optimizer_contradictions, optimizer_
 from pipeline.config.rules.pictures import picture_contradictions, picture_doubts
 from pipeline.config.rules.schedule import schedule_contradictions, schedule_doubts
 from pipeline.config.rules.train import train_contradictions, train_doubts
+from pipeline.config.rules.watching import watching_contradictions, watching_doubts
 from pipeline.config.schemas import Config
 
 
@@ -22,6 +23,7 @@ def contradictions(config: Config) -> list[str]:
         *schedule_contradictions(config.schedule),
         *noise_contradictions(config.noise),
         *train_contradictions(config),
+        *watching_contradictions(config),
     ]
 
 
@@ -34,5 +36,6 @@ def doubtful(config: Config) -> list[str]:
         *schedule_doubts(config.schedule),
         *noise_doubts(config.noise),
         *train_doubts(config),
+        *watching_doubts(config),
         *caption_doubts(config),
     ]

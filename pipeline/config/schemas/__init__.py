@@ -14,6 +14,7 @@ from pipeline.config.schemas.learning import Base, Noise, Optimizer, Schedule, T
 from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
 from pipeline.config.schemas.tag import Tag
+from pipeline.config.schemas.watching import Doctor, Logging, Resume, Validation
 
 __all__ = [
     "AdapterNetwork",
@@ -23,17 +24,21 @@ __all__ = [
     "Collect",
     "Config",
     "Crop",
+    "Doctor",
     "Embedding",
     "FilterTags",
     "Hypernetwork",
+    "Logging",
     "Merge",
     "Network",
     "Noise",
     "Optimizer",
+    "Resume",
     "SampleGrid",
     "Schedule",
     "Tag",
     "Train",
+    "Validation",
     "schemas_of",
 ]
 
@@ -53,6 +58,10 @@ class Config(Group):
     schedule: Schedule
     noise: Noise
     train: Train
+    validation: Validation
+    doctor: Doctor
+    resume: Resume
+    logging: Logging
     sample_grid: SampleGrid
     merge: Merge
 

@@ -112,3 +112,7 @@ class Train(Group):
     gradient_checkpointing: bool
     compile: bool
     save_precision: Literal["fp32", "bf16", "fp16"]
+    devices: Positive
+    num_nodes: Positive
+    strategy: Literal["auto", "ddp"]
+    channels_last: bool

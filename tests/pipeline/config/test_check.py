@@ -53,6 +53,7 @@ def test_counts_must_be_positive_whole_numbers(key: str, value: object) -> None:
             {"class_images__count": 10, "class_images__prompt": "dog", "class_images__resolution": 256},
             "class_images.resolution 256 differs from crop.resolution 512",
         ),
+        ({"doctor__action": "rollback", "train__devices": 2}, "works on one device"),
         (
             {"tag__model": ["a", "b"], "tag__sha256": ["0" * 64]},
             "tag.sha256 must hold a hash, or null, for each",
@@ -79,6 +80,8 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
         ({"train__shuffle_tags": False}, "train.keep_tokens has no effect"),
         ({"network__alpha": 64}, "network.alpha 64 is above network.dim 32"),
         ({"train__save_every_epochs": 50}, "only the last is saved"),
+        ({"validation__share": 0.1, "validation__pictures": 0}, "so they are not measured"),
+        ({"validation__every_epochs": 1, "validation__pictures": 0}, "validation.every_epochs has no effect"),
         (
             {"tag__model": None, "sample_grid__subject_tags": ["smile"]},
             "sample_grid.subject_tags has no effect: tag.model is null",

@@ -19,7 +19,9 @@ from pipeline.errors import UserError
 from pipeline.networks.network import Network
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.training.data import Batch
+from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
+from pipeline.training.recorder import Recorder
 from tests.pipeline.base.random_sd1 import random_base
 
 
@@ -97,15 +99,27 @@ def test_each_part_has_its_own_rate_and_only_the_network_learns(base: BaseModel)
 
 
 def fit(
-    module: Denoising, batches: list[Batch], epochs: int = 1, checkpoint: Path | None = None, **options: Any
+    module: Denoising,
+    batches: list[Batch],
+    epochs: int = 1,
+    checkpoint: Path | None = None,
+    history: History | None = None,
+    **options: Any,
 ) -> lightning.Trainer:
-    """Trains on the batches, in each epoch the same."""
+    """Trains on the batches, in each epoch the same; what happens goes into `history`."""
     quiet_lightning()
     own = {"max_epochs": epochs, "logger": False, "accelerator": "cpu", "enable_progress_bar": False}
-    trainer = lightning.Trainer(**{**trainer_options(module.settings), **own, **options})
+    callbacks = (
+        [Recorder(history, 1), *options.pop("callbacks", [])]
+        if history is not None
+        else options.pop("callbacks", [])
+    )
+    trainer = lightning.Trainer(**{**trainer_options(module.settings), **own, **options}, callbacks=callbacks)
     loader: DataLoader[Any] = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
     with module.network.attached(module.base):
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=False)
+    if history is not None:
+        history.settle(lambda losses: losses)
     return trainer
 
 
@@ -175,13 +189,14 @@ def test_sixteen_bits_train_networks(name: str, precision: str) -> None:
     config = check(compose(Params({"network": name}, values)))
     module, plain = module_of(base, config), module_of(exact, settings())
     start = weights(module)
-    fit(module, [batch_of(base, step) for step in range(2)])
-    fit(plain, [batch_of(base, 0)])
+    rounded, plainly = History(), History()
+    fit(module, [batch_of(base, step) for step in range(2)], history=rounded)
+    fit(plain, [batch_of(base, 0)], history=plainly)
     assert base.unet.dtype == base.text_encoder.dtype == torch.bfloat16
     wanted = torch.bfloat16 if precision == "bf16_full" else torch.float32
     assert {parameter.dtype for parameter in module.network.parameters()} == {wanted}
     assert module.alphas.dtype == torch.float32
-    assert module.curve()[0].loss == pytest.approx(plain.curve()[0].loss, rel=0.05)
+    assert rounded.rows[0].loss == pytest.approx(plainly.rows[0].loss, rel=0.05)
     assert all(parameter.isfinite().all() for parameter in weights(module))
     assert not same(start, weights(module))
 
@@ -234,14 +249,15 @@ def test_the_text_encoder_rests_after_its_epochs(base: BaseModel) -> None:
         def on_train_epoch_end(self, _: Any, pl_module: Any) -> None:
             seen.append((part(pl_module, TEXT_PREFIX), part(pl_module, UNET_PREFIX)))
 
-    module = module_of(base, settings(train__text_encoder_epochs=1))
-    fit(module, [batch_of(base, step) for step in range(2)], epochs=3, callbacks=[Watch()])
+    module, history = module_of(base, settings(train__text_encoder_epochs=1)), History()
+    batches = [batch_of(base, step) for step in range(2)]
+    fit(module, batches, epochs=3, history=history, callbacks=[Watch()])
     (text_1, unet_1), (text_2, unet_2), (text_3, _) = seen
     assert same(text_1, text_2)
     assert same(text_2, text_3)
     assert not same(unet_1, unet_2)
-    assert [row.text_encoder_lr > 0 for row in module.curve()] == [True, True, False, False, False, False]
-    assert all(row.lr > 0 for row in module.curve())
+    assert [row.text_encoder_lr > 0 for row in history.rows] == [True, True, False, False, False, False]
+    assert all(row.lr > 0 for row in history.rows)
 
 
 @pytest.mark.usefixtures("root")
@@ -295,6 +311,8 @@ def test_a_compiled_unet_gives_the_same_loss(base: BaseModel, monkeypatch: pytes
     )
     plain, compiled = module_of(base, settings()), module_of(frozen_base(), settings(train__compile=True))
     batches = [batch_of(base, step) for step in range(2)]
-    fit(plain, batches)
-    fit(compiled, batches)
-    assert [row.loss for row in plain.curve()] == pytest.approx([row.loss for row in compiled.curve()])
+    histories = History(), History()
+    fit(plain, batches, history=histories[0])
+    fit(compiled, batches, history=histories[1])
+    losses = [[row.loss for row in history.rows] for history in histories]
+    assert losses[0] == pytest.approx(losses[1])

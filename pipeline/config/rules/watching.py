@@ -1,0 +1,25 @@
+"""The groups that watch over a training: validation, doctor."""
+
+from pipeline.config.schemas import Config
+
+
+def watching_contradictions(config: Config) -> list[str]:
+    devices = config.train.devices * config.train.num_nodes
+    if config.doctor.action == "rollback" and devices > 1:
+        return [
+            f"doctor.action rollback works on one device, but train.devices x num_nodes is {devices};"
+            " set doctor.action to stop"
+        ]
+    return []
+
+
+def watching_doubts(config: Config) -> list[str]:
+    found, validation = [], config.validation
+    if validation.share and not validation.pictures:
+        found.append(
+            f"validation.share {validation.share:g} keeps pictures out of training, but"
+            " validation.pictures is 0, so they are not measured: set one of them right"
+        )
+    if validation.every_epochs and not validation.pictures:
+        found.append("validation.every_epochs has no effect: validation.pictures is 0")
+    return found

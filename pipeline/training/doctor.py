@@ -1,0 +1,206 @@
+"""What is wrong with a run, in a sentence, and what to change. Pure: curves in, findings out.
+
+The thresholds are practitioners' (embeddings settle at 0.08-0.13, 0.17-0.25 for long: the pictures differ
+too much, over 0.3: blown up; LoRA and DreamBooth: about 0.05 is ideal, over 0.15 underfitted, near 0
+overfitted), for Stable Diffusion's own bases. Where there are measurements on fixed noise, they are read
+against the base's own loss on the same noise, so that they hold for any base.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from pipeline.training.forecast import Plan
+from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Row, mean_by_epoch
+
+WINDOW = 50
+"""Steps whose mean is taken for the loss: single steps differ by their noise levels."""
+CEILING = 0.3
+"""A loss that stays above it learns nothing more."""
+RISE = 2.5
+"""Times the base's loss: blown up."""
+LEARNED, LITTLE = 0.02, 0.15
+"""Shares of the base's loss: less of a fall on training pictures is nothing; less than the second is nothing,
+too, where the weights have hardly moved.
+"""
+MOVED = 0.1
+"""Way of the weights, all updates laid end to end, over their norm: 2 and more is usual."""
+HEART, NEAR_ZERO, OFTEN = 0.25, 0.05, 300
+"""Shares of the base's loss on training pictures: below the first they are known by heart where each was
+shown that often (100-200 times are usual), below the second in any case.
+"""
+GAP, TURN = 1.5, 1.1
+"""Held-out over training loss, next to what it was before; held-out loss over its best."""
+HELPS = 0.98
+"""A picture's own caption should lower the base's loss to this of what another's gives, in the geometric mean
+over noise levels: the high ones, where losses are small, tell most.
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`kind` is stable; the sentences are for people."""
+
+    kind: str
+    sentence: str
+    advice: str
+
+
+BLOWN_UP = Finding(
+    "blown_up",
+    "the run has blown up: the loss became NaN or stayed far above its beginning",
+    "lower optimizer.lr, or use train.precision fp32 or bf16; doctor=rollback finds a rate by itself",
+)
+
+
+def has_blown_up(history: History) -> bool:
+    """A loss that is no number; or the last window's lower quartile above both the ceiling and, by far, the
+    base's loss. In a healthy run a quarter of the steps have little to find, and a small loss.
+    """
+    if history.is_broken():
+        return True
+    if any(not math.isfinite(norms.gradient_norm) for norms in history.norms[-1:]):
+        return True
+    last = sorted(row.loss for row in history.rows[-WINDOW:])
+    return len(last) >= 10 and last[len(last) // 4] > max(CEILING, RISE * _base_loss(history))
+
+
+def _base_loss(history: History) -> float:
+    """Measured, or that of the first step."""
+    return mean_by_epoch(history.measured, TRAIN).get(0, history.rows[0].loss)
+
+
+def diagnosis(history: History, network: str, plan: Plan) -> list[Finding]:
+    """The findings of a run that came to its end; none for a healthy one."""
+    found = _rates(history)
+    if any(finding.kind == BLOWN_UP.kind for finding in found):
+        return found
+    return [*found, *_fit(history, network, plan), *_captions(history)]
+
+
+def _rates(history: History) -> list[Finding]:
+    if has_blown_up(history):
+        return [BLOWN_UP]
+    train = mean_by_epoch(history.measured, TRAIN)
+    if history.rollbacks:
+        rate = history.rollbacks[-1].rate
+        return [_too_high(f"the run blew up {len(history.rollbacks)} times; {rate:g} of the rates held")]
+    if len(train) < 2:
+        return []
+    base, last = train[0], train[max(train)]
+    if last > base:
+        return [_too_high(f"the loss on training pictures rose from {base:.3g} to {last:.3g}")]
+    moved = way(history)
+    if last > (1 - LEARNED) * base or (moved < MOVED and last > (1 - LITTLE) * base):
+        return [
+            Finding(
+                "rate_too_low",
+                f"hardly anything was learned: the loss on training pictures fell from {base:.3g} to"
+                f" {last:.3g}, the weights moved by {moved:.2g} of their norm",
+                "raise optimizer.lr, three- to tenfold, or train for more epochs",
+            )
+        ]
+    return []
+
+
+def way(history: History) -> float:
+    """The updates' lengths over the weights' norm, summed over the run; infinite where they are not known."""
+    norms, steps = history.norms, len(history.rows)
+    known = [each.update_ratio for each in norms if math.isfinite(each.update_ratio)]
+    return fmean(known) * steps if known else math.inf
+
+
+def _too_high(what: str) -> Finding:
+    return Finding("rate_too_high", f"the rate is too high: {what}", "lower optimizer.lr, three- to tenfold")
+
+
+def _fit(history: History, network: str, plan: Plan) -> list[Finding]:
+    train, held = (mean_by_epoch(history.measured, side) for side in (TRAIN, HELD_OUT))
+    most = max((concept.in_all / concept.pictures for concept in plan.concepts), default=0)
+    left = train[max(train)] / train[0] if len(train) > 1 else 1.0
+    if len(held) > 1:
+        found = _gap(train, held)
+        if found:
+            return found
+    elif left < NEAR_ZERO or (left < HEART and most > OFTEN):
+        return [
+            _overfitted(
+                f"the loss on training pictures is {left:.2f} of the base's: they are known by heart"
+                f" (each was shown {most:.0f} times)"
+            )
+        ]
+    return _level(fmean(row.loss for row in _last(history.rows)), network)
+
+
+def _gap(train: dict[int, float], held: dict[int, float]) -> list[Finding]:
+    last, best = max(held), min(held, key=held.__getitem__)
+    gap, before = held[last] / train[last], held[0] / train[0]
+    if held[last] > TURN * held[best]:
+        return [
+            _overfitted(
+                f"the loss on held-out pictures was least after epoch {best} ({held[best]:.3g}) and has"
+                f" risen to {held[last]:.3g}"
+            )
+        ]
+    if gap > GAP * before and held[last] > (1 - LEARNED) * held[0]:
+        return [
+            _overfitted(
+                f"the loss on held-out pictures is {gap:.2g} times that on training pictures, and no"
+                " better than the base's"
+            )
+        ]
+    return []
+
+
+def _overfitted(what: str) -> Finding:
+    return Finding(
+        "overfitted",
+        f"overfitted: {what}",
+        "take an earlier epoch, train for fewer epochs or repeats, lower network.dim, or add pictures",
+    )
+
+
+def _level(loss: float, network: str) -> list[Finding]:
+    """The loss's level alone, by the practitioners' thresholds."""
+    if network == "embedding":
+        if loss > 0.17:
+            return [
+                Finding(
+                    "too_varied",
+                    f"the loss settled at {loss:.2f} (0.08-0.13 is usual): the pictures differ too much",
+                    "look at the data: one outfit, one style, one subject a picture",
+                )
+            ]
+    elif loss > 0.15:
+        return [
+            Finding(
+                "underfitted",
+                f"underfitted: the loss settled at {loss:.2f}; about 0.05 is ideal, 0.15 too much",
+                "train for more epochs, raise optimizer.lr or network.dim, or look at the captions",
+            )
+        ]
+    return []
+
+
+def _captions(history: History) -> list[Finding]:
+    """Whether the base, before any training, finds a picture likelier under its own caption."""
+    own, swapped = (
+        {each.timestep: each.loss for each in history.measured if each.side == side and each.epoch == 0}
+        for side in (TRAIN, SWAPPED)
+    )
+    ratios = [math.log(own[timestep] / loss) for timestep, loss in swapped.items()]
+    if not ratios or (ratio := math.exp(fmean(ratios))) < HELPS:
+        return []
+    return [
+        Finding(
+            "captions_do_not_fit",
+            f"the captions do not fit the pictures: with its own caption the base finds a picture"
+            f" no likelier than with another's (its loss is {ratio:.3f} times that)",
+            "look at reports/dataset/index.html: captions lie with wrong pictures, or the data vary too much",
+        )
+    ]
+
+
+def _last(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows[-WINDOW:]

@@ -1,0 +1,133 @@
+"""What is known of a run so far: losses, rates, norms, measurements, rollbacks. Plain numbers that a
+checkpoint keeps, so that a resumed run's curves are those of one that was never interrupted.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+TRAIN, HELD_OUT, SWAPPED = "train", "held_out", "swapped"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the loss curve."""
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    text_encoder_lr: float
+
+
+@dataclass(frozen=True)
+class Norms:
+    """Of a step: the gradient's norm before clipping, and that of the update over that of the weights."""
+
+    step: int
+    gradient_norm: float
+    update_ratio: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Mean squared error on fixed noise after `step` steps; `side`: train, held_out, or swapped
+    (training pictures, each with the caption of another).
+    """
+
+    step: int
+    epoch: int
+    side: str
+    timestep: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """At `step` the run had blown up and went back to `to_step`; from there its rates are `rate` times those
+    set.
+    """
+
+    step: int
+    to_step: int
+    rate: float
+
+
+@dataclass
+class History:
+    """`waiting` holds what still lies on the device: a step must not wait for it."""
+
+    rows: list[Row] = field(default_factory=list)
+    norms: list[Norms] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    rollbacks: list[Rollback] = field(default_factory=list)
+    waiting: list[tuple[int, int, Tensor, float, float]] = field(default_factory=list)
+    waiting_norms: list[tuple[int, Tensor]] = field(default_factory=list)
+
+    def settle(self, mean_over_devices: Callable[[Tensor], Tensor]) -> None:
+        """Brings the waiting numbers over in one transfer each."""
+        if self.waiting:
+            losses = mean_over_devices(torch.stack([each[2] for each in self.waiting])).tolist()
+            self.rows += [
+                Row(step, epoch, loss, lr, text_encoder_lr)
+                for (step, epoch, _, lr, text_encoder_lr), loss in zip(self.waiting, losses, strict=True)
+            ]
+            self.waiting = []
+        if self.waiting_norms:
+            pairs = torch.stack([pair for _, pair in self.waiting_norms]).tolist()
+            steps = [step for step, _ in self.waiting_norms]
+            self.norms += [Norms(step, *pair) for step, pair in zip(steps, pairs, strict=True)]
+            self.waiting_norms = []
+
+    def is_broken(self) -> bool:
+        """Whether a loss is no number any more."""
+        return not all(math.isfinite(row.loss) for row in self.rows)
+
+    def state(self) -> dict[str, Any]:
+        """Everything settled, as lists of numbers and text."""
+        lists: dict[str, Sequence[Row | Norms | Measured | Rollback]] = {
+            "rows": self.rows,
+            "norms": self.norms,
+            "measured": self.measured,
+            "rollbacks": self.rollbacks,
+        }
+        return {name: [list(astuple(each)) for each in values] for name, values in lists.items()}
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> "History":
+        return cls(
+            [Row(*values) for values in state["rows"]],
+            [Norms(*values) for values in state["norms"]],
+            [Measured(*values) for values in state["measured"]],
+            [Rollback(*values) for values in state["rollbacks"]],
+        )
+
+
+def best_epoch(measured: Sequence[Measured]) -> dict[str, float | int]:
+    """The score of the held-out pictures: the mean over levels, of the best epoch and the last; empty where
+    none were kept out. Smaller is better.
+    """
+    scores = mean_by_epoch(measured, HELD_OUT)
+    after = {epoch: score for epoch, score in scores.items() if epoch}
+    if not after:
+        return {}
+    best = min(after, key=lambda epoch: (after[epoch], epoch))
+    return {
+        "best_epoch": best,
+        "validation_loss": round(after[best], 6),
+        "validation_loss_base": round(scores[0], 6),
+        "validation_loss_last": round(after[max(after)], 6),
+    }
+
+
+def mean_by_epoch(measured: Sequence[Measured], side: str) -> dict[int, float]:
+    """Mean over levels after each measured epoch; 0 is the base alone."""
+    found: dict[int, list[float]] = {}
+    for each in measured:
+        if each.side == side:
+            found.setdefault(each.epoch, []).append(each.loss)
+    return {epoch: sum(losses) / len(losses) for epoch, losses in found.items()}

@@ -1,0 +1,72 @@
+"""Logs of a run: TensorBoard, Weights & Biases. They hold clocks and hosts, and are no outputs."""
+
+from pathlib import Path
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+from pipeline.config.schemas import Config
+from pipeline.errors import UserError
+from pipeline.training.data import Batch
+from pipeline.training.history import History
+
+
+def make_logs(config: Config, folder: Path, done: int) -> list[Logger]:
+    """What the settings ask for; steps from `done` on replace those of a run that was stopped."""
+    made: list[Logger] = []
+    if config.logging.tensorboard:
+        made.append(TensorBoardLogger(folder, name="", version="", purge_step=done))
+    if config.logging.wandb_project:
+        made.append(_wandb(config.logging.wandb_project, config.train.name, folder))
+    for logger in made:
+        logger.log_hyperparams(config.values())
+    return made
+
+
+def _wandb(project: str, name: str, folder: Path) -> Logger:
+    from importlib.util import find_spec
+
+    if find_spec("wandb") is None:
+        raise UserError(
+            f"logging.wandb_project is {project}, but wandb is not installed; `pip install wandb`,"
+            " or set logging.wandb_project to null"
+        )
+    from lightning.pytorch.loggers import WandbLogger
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return WandbLogger(project=project, name=name, save_dir=folder)
+
+
+class Logs(Callback):
+    """Passes on what is new in the history, whenever it has come over from the device."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.sent = [len(history.rows), len(history.norms), len(history.measured)]
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        self._send(trainer)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._send(trainer)
+
+    def _send(self, trainer: lightning.Trainer) -> None:
+        history = self.history
+        rows, norms, measured = self.sent
+        for row in history.rows[rows:]:
+            values = {"loss": row.loss, "rate/unet": row.lr, "rate/text_encoder": row.text_encoder_lr}
+            self._log(trainer, values, row.step)
+        for norm in history.norms[norms:]:
+            values = {"norm/gradient": norm.gradient_norm, "norm/update_ratio": norm.update_ratio}
+            self._log(trainer, values, norm.step)
+        for each in history.measured[measured:]:
+            self._log(trainer, {f"measured/{each.side}/{each.timestep}": each.loss}, each.step)
+        self.sent = [len(history.rows), len(history.norms), len(history.measured)]
+
+    @staticmethod
+    def _log(trainer: lightning.Trainer, values: dict[str, float], step: int) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step)

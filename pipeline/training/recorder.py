@@ -1,0 +1,88 @@
+"""Writes down what happens in each step, without making the step wait for it."""
+
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from pipeline.training.data import Batch
+from pipeline.training.history import History
+from pipeline.training.module import Denoising
+
+MAX_COPIED = 50_000_000
+"""Of parameters more than this no copy is made for the update's norm."""
+
+
+class Recorder(Callback):
+    """Losses and rates of every step; the norms of every `every_steps`th."""
+
+    def __init__(self, history: History, every_steps: int) -> None:
+        self.history, self.every_steps = history, every_steps
+        self._rates: dict[str, float] = {}
+        self._before: list[Tensor] = []
+        self._gradient_norm: Tensor | None = None
+        self._step = 0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        self._rates, self._step = rates(trainer), batch.step
+
+    def on_before_optimizer_step(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        if self._step % self.every_steps == 0 and self._gradient_norm is None:
+            learning = learning_parameters(trainer)
+            gradients = [p.grad for p in learning if p.grad is not None]
+            self._gradient_norm = torch.nn.utils.get_total_norm(gradients)
+            if sum(p.numel() for p in learning) <= MAX_COPIED:
+                self._before = [p.detach().clone() for p in learning]
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        assert isinstance(pl_module, Denoising)
+        # Lightning divides what it hands on by the batches that make up an update.
+        loss = (outputs["loss"] if isinstance(outputs, dict) else outputs).detach()
+        loss = loss * trainer.accumulate_grad_batches
+        unet, text = self._rates.get("unet", 0.0), self._rates.get("text_encoder", 0.0)
+        text = 0.0 if pl_module.text_encoder_rests else text
+        self.history.waiting.append((batch.step, trainer.current_epoch, loss, unet, text))
+        if self._gradient_norm is not None:
+            ratio = self._update_ratio(trainer).to(self._gradient_norm)
+            self.history.waiting_norms.append((batch.step, torch.stack([self._gradient_norm, ratio])))
+            self._gradient_norm, self._before = None, []
+
+    @torch.no_grad()
+    def _update_ratio(self, trainer: lightning.Trainer) -> Tensor:
+        """|change of the weights| / |weights|."""
+        if not self._before:
+            return torch.tensor(float("nan"))
+        after = [p.detach() for p in learning_parameters(trainer)]
+        change = torch._foreach_sub(after, self._before)
+        return torch.nn.utils.get_total_norm(change) / torch.nn.utils.get_total_norm(self._before)
+
+
+def learning_parameters(trainer: lightning.Trainer) -> list[torch.nn.Parameter]:
+    return [
+        p for optimizer in trainer.optimizers for group in optimizer.param_groups for p in group["params"]
+    ]
+
+
+def rates(trainer: lightning.Trainer) -> dict[str, float]:
+    """Learning rate by part, before the factors of blocks."""
+    return {
+        group["name"]: float(group["lr"]) / group.get("rate_factor", 1.0)
+        for optimizer in trainer.optimizers
+        for group in optimizer.param_groups
+    }

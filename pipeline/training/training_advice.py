@@ -1,0 +1,68 @@
+"""What practitioners would say of a plan: steps for the aim, warm-up, dim, batch. Pure; docs/data.md has the
+figures.
+"""
+
+from pipeline.config.schemas import Config
+from pipeline.training.forecast import Plan
+from pipeline.training.schedules import warmup_steps
+
+USUAL_LR = 1e-4
+WANTED_UPDATES = (("character", 1000), ("style", 2500), ("concept", 3000))
+"""At a learning rate of 1e-4."""
+FEW_PICTURES, AMPLE_DIM, CHARACTER_DIM = 20, 128, 64
+HOLDOUT_FROM = 50
+
+
+def advice(plan: Plan, config: Config) -> list[str]:
+    """A sentence for each thing that is unlike what is usual."""
+    return [*_steps(plan, config), *_warmup(plan, config), *_dim(plan, config), *_holdout(plan, config)]
+
+
+def _steps(plan: Plan, config: Config) -> list[str]:
+    """Twice the rate needs more than half of the steps: steps x rate is an upper bound of a run's worth."""
+    lr = max(config.optimizer.lr, config.optimizer.text_encoder_lr)
+    if lr >= 0.1:  # an optimiser that finds its own rate
+        return []
+    worth = round(plan.updates * lr / USUAL_LR)
+    lacking = [f"a {aim} {wanted}" for aim, wanted in WANTED_UPDATES if worth < wanted]
+    if not lacking:
+        return []
+    return [
+        f"{plan.updates} updates at rate {lr:g} are worth at most {worth} at {USUAL_LR:g}, where"
+        f" {', '.join(lacking)} are usual; raise train.epochs or optimizer.lr"
+    ]
+
+
+def _warmup(plan: Plan, config: Config) -> list[str]:
+    schedule = config.schedule
+    if schedule.name in ("constant", "staircase"):
+        return []
+    percent = 100 * warmup_steps(schedule, plan.updates) / plan.updates
+    if percent < 5:
+        return [f"the warm-up takes {percent:.2g} % of the run; 5-10 is usual: fewer runs blow up"]
+    if percent > 10:
+        return [f"the warm-up takes {percent:.2g} % of the run; 5-10 is usual: the rest is hardly trained"]
+    return []
+
+
+def _dim(plan: Plan, config: Config) -> list[str]:
+    dim = getattr(config.network, "dim", None)
+    if dim is None:
+        return []
+    if dim > AMPLE_DIM:
+        return [f"network.dim is {dim}; {AMPLE_DIM} is ample for nearly all"]
+    if dim > CHARACTER_DIM and plan.pictures < FEW_PICTURES:
+        return [
+            f"network.dim is {dim} for {plan.pictures} pictures: they are soon learned by heart;"
+            " 32-64 is usual for a character"
+        ]
+    return []
+
+
+def _holdout(plan: Plan, config: Config) -> list[str]:
+    if plan.pictures >= HOLDOUT_FROM and not config.validation.share:
+        return [
+            f"{plan.pictures} pictures are enough to keep some out and see overfitting:"
+            " set use.validation to holdout"
+        ]
+    return []

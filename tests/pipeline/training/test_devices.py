@@ -1,0 +1,20 @@
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.training.devices import share
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.integers(1, 5))
+def test_the_mean_over_devices_is_the_batchs_mean(losses: list[float], devices: int) -> None:
+    parts = [share(len(losses), device, devices) for device in range(devices)]
+    mean = fmean(fmean(losses[row] for row in rows) * factor for rows, factor in parts)
+    assert mean == pytest.approx(fmean(losses))
+    counted = sorted(row for rows, factor in parts if factor for row in rows)
+    assert counted == list(range(len(losses)))
+
+
+def test_one_device_takes_all_as_it_is() -> None:
+    assert share(3, 0, 1) == ([0, 1, 2], 1.0)

@@ -1,0 +1,32 @@
+import torch
+
+from pipeline.training.history import HELD_OUT, TRAIN, History, Measured, Rollback, Row, best_epoch
+
+
+def test_what_waits_comes_over_in_order_and_a_state_brings_all_back() -> None:
+    history = History(rollbacks=[Rollback(9, 3, 0.1)], measured=[Measured(0, 0, TRAIN, 500, 0.5)])
+    for step in range(3):
+        history.waiting.append((step, 0, torch.tensor(step / 4), 1e-4, 0.0))
+    history.waiting_norms.append((2, torch.tensor([1.5, 0.25])))
+    history.settle(lambda losses: losses * 2)
+    assert history.rows == [Row(0, 0, 0.0, 1e-4, 0.0), Row(1, 0, 0.5, 1e-4, 0.0), Row(2, 0, 1.0, 1e-4, 0.0)]
+    assert (history.norms[0].gradient_norm, history.norms[0].update_ratio) == (1.5, 0.25)
+    assert not history.waiting
+    assert History.of_state(history.state()) == history
+
+
+def test_the_best_epoch_is_that_of_the_least_held_out_loss() -> None:
+    losses = {0: (0.4, 0.2), 1: (0.3, 0.1), 2: (0.2, 0.1), 3: (0.3, 0.3)}
+    measured = [
+        Measured(0, epoch, side, timestep, loss)
+        for epoch, pair in losses.items()
+        for timestep, loss in zip((100, 900), pair, strict=True)
+        for side in (HELD_OUT,)
+    ]
+    assert best_epoch(measured) == {
+        "best_epoch": 2,
+        "validation_loss": 0.15,
+        "validation_loss_base": 0.3,
+        "validation_loss_last": 0.3,
+    }
+    assert best_epoch([Measured(0, 1, TRAIN, 100, 0.1)]) == {}

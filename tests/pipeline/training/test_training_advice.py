@@ -1,0 +1,48 @@
+from typing import Any
+
+import pytest
+
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
+from pipeline.training.forecast import make_plan
+from pipeline.training.plan import Shown
+from pipeline.training.training_advice import advice
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def told(pictures: int, repeats: int, epochs: int, **settings: Any) -> list[str]:
+    config = check(compose(Params({}, {key.replace("__", "."): value for key, value in settings.items()})))
+    shown = [("a", Shown(repeats, False, (512, 512)))] * pictures
+    return advice(make_plan(shown, held_out=0, epochs=epochs, batch=1, accumulation=1), config)
+
+
+def test_a_usual_run_of_each_aim_is_left_alone() -> None:
+    assert told(20, 10, 15) == []
+
+
+def test_steps_are_weighed_by_the_rate() -> None:
+    (sentence,) = told(20, 7, 10)
+    assert "1400 updates at rate 0.0001 are worth at most 1400" in sentence
+    assert "a style 2500, a concept 3000" in sentence
+    assert "character" not in sentence
+    assert told(20, 7, 10, optimizer__lr=3e-4) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"schedule__warmup_percent": 0.0}, "5-10 is usual: fewer runs blow up"),
+        ({"schedule__warmup_percent": 40.0}, "the rest is hardly trained"),
+        ({"network__dim": 256}, "128 is ample"),
+        ({"network__dim": 100}, "100 for 19 pictures"),
+    ],
+)
+def test_unusual_settings_are_named(settings: dict[str, Any], words: str) -> None:
+    (sentence,) = told(19, 10, 20, **settings)
+    assert words in sentence
+
+
+def test_many_pictures_call_for_a_hold_out() -> None:
+    assert "set use.validation to holdout" in told(60, 10, 15)[0]
+    assert told(60, 10, 15, validation__share=0.1) == []

@@ -1,0 +1,150 @@
+"""Training as a command: the plan, held-out pictures, the way back, several devices, what is refused."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pipeline.errors import UserError
+from stages import train
+from tests.conftest import ROOT
+from tests.stages.project import STAGES, draw_pictures, make_project, outputs
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything before the training has run: eight pictures, ten showings an epoch."""
+    folder = make_project(tmp_path_factory.mktemp("train") / "project", train={"name": "net", "epochs": 3})
+    draw_pictures(folder / "more", 8)
+    (folder / "photos" / "1_more").mkdir()
+    for number in range(3, 8):
+        (folder / "more" / f"{number}.png").rename(folder / "photos" / "1_more" / f"{number}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ATHANOR_STORE", str(folder / "store"))
+        for stage in STAGES[: STAGES.index(train)]:
+            stage.main([])
+    return folder
+
+
+@pytest.fixture
+def project(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "copy"
+    shutil.copytree(ready, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_plan_is_shown_and_nothing_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = outputs(project)
+    train.main(["--plan", "train.batch=2", "validation.share=0.1"])
+    said = capsys.readouterr().out
+    # Of three and five pictures one each is kept out: 2 x 2 + 4 showings in batches of 2.
+    assert "6 pictures; 2 more are kept out and measured" in said
+    assert "an epoch: 8 showings, 4 batches of 2, 4 updates" in said
+    assert "in all: 3 epochs, 12 updates" in said
+    assert "GFLOP" in said
+    assert "GiB" in said
+    assert outputs(project) == before
+    assert not (project / "logs").exists()
+
+
+def test_held_out_pictures_are_measured_and_name_the_best_epoch(project: Path) -> None:
+    train.main(["validation=holdout", "optimizer.lr=1e-3", "--out", "held"])
+    metrics = json.loads((project / "held/metrics/train.json").read_text())
+    rows = table(project / "held/plots/train/validation.csv")
+    assert {(row["side"], row["epoch"]) for row in rows} == {
+        ("swapped", "0"), *((side, str(epoch)) for side in ("train", "held_out") for epoch in range(4)),
+    }  # fmt: skip
+    held = {
+        epoch: sum(float(row["loss"]) for row in rows if (row["side"], row["epoch"]) == ("held_out", epoch))
+        / 5
+        for epoch in ("1", "2", "3")
+    }
+    assert str(metrics["best_epoch"]) == min(held, key=held.__getitem__)
+    assert metrics["validation_loss"] == pytest.approx(min(held.values()), abs=1e-5)
+
+
+def test_measurements_do_not_change_what_is_trained(project: Path) -> None:
+    train.main(["validation=off", "--out", "off"])
+    train.main(["validation.every_epochs=1", "--out", "on"])
+    off, on = (load_file(project / name / "models/network/net.safetensors") for name in ("off", "on"))
+    assert all(off[key].equal(on[key]) for key in off)
+    assert len(table(project / "off/plots/train/validation.csv")) == 0
+
+
+def test_logs_hold_curves_and_pictures_and_change_nothing(project: Path) -> None:
+    train.main(["logging=off", "--out", "quiet"])
+    prompts = "logging.sample_prompts=[zib]"
+    train.main([prompts, "logging.sample_resolution=64", "logging.sample_every_epochs=2", "--out", "told"])
+    assert not (project / "quiet/logs").exists()
+    quiet, told = (load_file(project / name / "models/network/net.safetensors") for name in ("quiet", "told"))
+    assert all(quiet[key].equal(told[key]) for key in quiet)
+    events = EventAccumulator(str(project / "told/logs/net")).Reload()
+    losses = [float(row["loss"]) for row in table(project / "told/plots/train/loss.csv")]
+    assert [each.value for each in events.Scalars("loss")] == pytest.approx(losses, rel=1e-5)
+    assert [each.step for each in events.Images("sample/00 zib")] == [0, 2]
+    assert sorted(path.name for path in (project / "told/logs/net/samples").iterdir()) == [
+        "00-000000.png",
+        "00-000002.png",
+    ]
+
+
+def test_weights_and_biases_that_is_not_installed_is_a_sentence(project: Path) -> None:
+    with pytest.raises(UserError, match="pip install wandb"):
+        train.main(["logging=wandb", "--out", "sent"])
+
+
+def test_a_run_that_blows_up_goes_back_and_ends_well(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = [
+        "optimizer.lr=1e30",
+        "optimizer.text_encoder_lr=1e30",
+        "train.clip_norm=0",
+        "doctor.every_steps=5",
+    ]
+    with pytest.raises(UserError, match=r"blown up.*; lower optimizer\.lr"):
+        train.main([*wild, "--out", "tell"])
+    assert not (project / "tell/models/network").exists()
+    train.main([*wild, "doctor=rollback", "doctor.rollback_factor=1e-33", "--out", "back"])
+    assert "back to step 0, rates times 1e-33" in capsys.readouterr().err
+    metrics = json.loads((project / "back/metrics/train.json").read_text())
+    assert metrics["rollbacks"] == 1
+    assert "rate_too_high" in metrics["doctor"]
+    rows = table(project / "back/plots/train/loss.csv")
+    assert [int(row["step"]) for row in rows] == list(range(metrics["steps"]))
+    assert max(float(row["lr"]) for row in rows) <= 1e-3
+
+
+def test_two_devices_do_what_one_does_with_the_same_batch(project: Path) -> None:
+    common = ["train.epochs=2", "optimizer.lr=1e-3"]
+    train.main([*common, "train.batch=4", "--out", "one"])
+    ended = subprocess.run(
+        [sys.executable, "-m", "stages.train", *common, "train.batch=2", "train.devices=2", "--out", "two"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    one, two = (table(project / name / "plots/train/loss.csv") for name in ("one", "two"))
+    # Eleven showings in batches of 4: the last batch leaves one device a picture less.
+    assert len(one) == len(two) == 6
+    for ours, theirs in zip(one, two, strict=True):
+        assert float(theirs["loss"]) == pytest.approx(float(ours["loss"]), abs=1e-5)
+    weights = [load_file(project / name / "models/network/net.safetensors") for name in ("one", "two")]
+    for key, value in weights[0].items():
+        assert value.allclose(weights[1][key], atol=1e-5), key
