@@ -15,6 +15,7 @@ LOCKED = (
     ("base.vae", "base.vae_sha256", None),
     ("crop.face_model", "crop.face_model_sha256", None),
     ("tag.model", "tag.sha256", REPOSITORY_FOLDER),
+    ("sample_grid.clip", "sample_grid.clip_sha256", None),
     ("tag.sentence_model", "tag.sentence_sha256", REPOSITORY_FOLDER),
 )
 FILES = (".safetensors", ".ckpt", ".pt", ".onnx")

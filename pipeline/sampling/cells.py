@@ -1,84 +1,127 @@
-"""The cells of a grid: which network at which weight, and their pictures, drawn once and kept by content."""
+"""The pictures of a grid's cells, drawn once and kept by content.
+
+Drawn in batches of one cell: a picture's last bits depend on how many are drawn with it, so that a batch is
+kept, and drawn anew, as a whole. What was interrupted ends with the same bytes as what was not.
+"""
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from pipeline.base.load import BaseModel, load_base
-from pipeline.config.schemas import Base, SampleGrid
+from pipeline.config.schemas import Base
 from pipeline.device import best_device
-from pipeline.files.hashing import sha256_of_file
+from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.items import Items, key
-from pipeline.networks.network import Network, epoch_files
+from pipeline.networks.network import Network
 from pipeline.pictures.png import png_bytes
-from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.axes import Cell
+from pipeline.sampling.grid import order_of_drawing
+from pipeline.sampling.settings import Job
 from pipeline.sampling.text_to_image import draw
 
-VERSION = 1
+VERSION = 2
 """Of the algorithm: raise it when pictures would come out differently."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """An epoch file at a weight, or the base alone (no file)."""
+class Batch:
+    """Pictures that are drawn together, and the keys under which they are kept."""
 
-    file: Path | None
-    epoch: int
-    weight: float
-
-
-def places_of(folder: Path, weights: Sequence[float]) -> list[list[Place]]:
-    """Rows: the base alone, then each epoch file at each weight."""
-    rows = [[Place(file, epoch, weight) for weight in weights] for epoch, file in epoch_files(folder).items()]
-    return [[Place(None, 0, 0.0)], *rows]
+    jobs: Sequence[Job]
+    keys: Sequence[str]
 
 
 class Painter:
-    """Draws cells, or takes them from the store; loads the base once, and only if something is to be
-    drawn.
+    """Draws what the store does not hold. A base is loaded only if something is drawn with it, a network once
+    for all its weights.
     """
 
-    def __init__(self, base: Base, config: SampleGrid) -> None:
-        self.base_config, self.config, self.items = base, config, Items("sample_grid")
-        self.jobs = [Job(prompt, seed) for prompt in config.prompts for seed in config.seeds]
-        self._base: BaseModel | None = None
+    def __init__(self, base: Base) -> None:
+        self.base, self.items = base, Items("sample_grid")
+        self._loaded: tuple[Base, BaseModel] | None = None
+        self._network: tuple[Path, BaseModel, Network] | None = None
+        self._hashes: dict[Path, str] = {}
 
-    @property
-    def base(self) -> BaseModel:
-        if self._base is None:
-            self._base = load_base(self.base_config).to(best_device())
-        return self._base
+    def missing(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of which a picture is not in the store, in the order of drawing."""
+        return [cell for cell in order_of_drawing(cells) if any(map(self._is_missing, self.batches(cell)))]
 
-    def cell(self, place: Place) -> list[Image.Image]:
-        """The cell's pictures, a job each."""
-        keys = self._keys(place)
-        missing = [number for number, item_key in enumerate(keys) if not self.items.has(item_key)]
-        if missing:
-            fresh = self._fresh(place, [self.jobs[number] for number in missing])
-            for number, picture in zip(missing, fresh, strict=True):
-                self.items.put(keys[number], png_bytes(picture))
-        return [Image.open(io.BytesIO(self.items.path(item_key).read_bytes())) for item_key in keys]
+    def draw(self, cell: Cell) -> None:
+        """Draws the batches of which a picture is missing, and keeps each."""
+        for batch in filter(self._is_missing, self.batches(cell)):
+            for item_key, picture in zip(batch.keys, self._drawn(cell, batch.jobs), strict=True):
+                self.items.put(item_key, png_bytes(picture))
 
-    def _keys(self, place: Place) -> list[str]:
-        drawn = {"negative_prompt", "resolution", "steps", "guidance", "sampler"}
-        cell = {
+    def pngs(self, cell: Cell) -> list[bytes]:
+        """The cell's pictures, a job each; all must be in the store."""
+        return [self.items.path(item_key).read_bytes() for item_key in self.keys(cell)]
+
+    def pictures(self, cell: Cell) -> list[Image.Image]:
+        return [Image.open(io.BytesIO(png)) for png in self.pngs(cell)]
+
+    def keys(self, cell: Cell) -> list[str]:
+        return [item_key for batch in self.batches(cell) for item_key in batch.keys]
+
+    def batches(self, cell: Cell) -> Iterator[Batch]:
+        jobs, together = cell.jobs, cell.settings.batch
+        alike = self._alike(cell)
+        for start in range(0, len(jobs), together):
+            batch = jobs[start : start + together]
+            drawn = [asdict(job) for job in batch]
+            yield Batch(batch, [key(**alike, jobs=drawn, place=place) for place in range(len(batch))])
+
+    def _is_missing(self, batch: Batch) -> bool:
+        return not all(self.items.has(item_key) for item_key in batch.keys)
+
+    def _alike(self, cell: Cell) -> dict[str, object]:
+        """What all pictures of the cell follow from beside their jobs."""
+        settings = asdict(cell.settings)
+        del settings["batch"]  # the jobs drawn together say it
+        network = [self._sha256(cell.network), cell.weight] if cell.network else None
+        return {
             "version": VERSION,
-            "base": self.base_config.model_dump(),
-            "network": [sha256_of_file(place.file), place.weight] if place.file else None,
-            "settings": self.config.model_dump(include=drawn),
+            "base": self._base(cell).model_dump(),
+            "network": network,
+            "blocks": cell.blocks.factors if cell.blocks else None,
+            "settings": settings,
         }
-        return [key(**cell, prompt=job.prompt, seed=job.seed) for job in self.jobs]
 
-    def _fresh(self, place: Place, jobs: Sequence[Job]) -> Iterator[Image.Image]:
-        attached: Any = nullcontext()
-        if place.file:
-            network = Network.load(place.file, self.base.unet, self.base.text_encoder).to(best_device())
-            network.set_multiplier(place.weight)
-            attached = network.attached(self.base.unet, self.base.text_encoder)
-        with attached:
-            yield from draw(self.base, jobs, Settings.of(self.config, self.base_config))
+    def _base(self, cell: Cell) -> Base:
+        if cell.checkpoint is None:
+            return self.base
+        path = Path(cell.checkpoint)
+        if path not in self._hashes:
+            self._hashes[path] = str(sha256_of_tree(path))
+        changes = {"path": cell.checkpoint, "sha256": self._hashes[path], "revision": None}
+        return self.base.model_copy(update=changes)
+
+    def _sha256(self, path: Path) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = sha256_of_file(path)
+        return self._hashes[path]
+
+    def _drawn(self, cell: Cell, jobs: Sequence[Job]) -> list[Image.Image]:
+        base = self._load_base(self._base(cell))
+        with ExitStack() as stack:
+            if cell.network:
+                network = self._load_network(cell.network, base)
+                network.set_multiplier(cell.weight)
+                stack.enter_context(network.attached(base.unet, base.text_encoder))
+            return list(draw(base, jobs, cell.settings))
+
+    def _load_base(self, config: Base) -> BaseModel:
+        if self._loaded is None or self._loaded[0] != config:
+            self._loaded = self._network = None  # room for the next before it comes
+            self._loaded = config, load_base(config).to(best_device())
+        return self._loaded[1]
+
+    def _load_network(self, path: Path, base: BaseModel) -> Network:
+        if self._network is None or self._network[:2] != (path, base):
+            network = Network.load(path, base.unet, base.text_encoder).to(best_device())
+            self._network = path, base, network
+        return self._network[2]
