@@ -15,7 +15,7 @@ from pipeline.command import run, start
 from pipeline.config.schemas import Config
 from pipeline.device import make_repeatable
 from pipeline.files.atomic import new_folder, write_csv, write_json
-from pipeline.networks.network import epoch_files
+from pipeline.networks.network_files import epoch_files
 from pipeline.progress import progress
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.cells import Painter

@@ -17,7 +17,8 @@ from pipeline.config.schemas import Base
 from pipeline.device import best_device
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.items import Items, key
-from pipeline.networks.network import Network
+from pipeline.networks.families import load
+from pipeline.networks.trained import Trained
 from pipeline.pictures.png import png_bytes
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.grid import order_of_drawing
@@ -44,7 +45,7 @@ class Painter:
     def __init__(self, base: Base) -> None:
         self.base, self.items = base, Items("sample_grid")
         self._loaded: tuple[Base, BaseModel] | None = None
-        self._network: tuple[Path, BaseModel, Network] | None = None
+        self._network: tuple[Path, BaseModel, Trained] | None = None
         self._hashes: dict[Path, str] = {}
 
     def missing(self, cells: Iterable[Cell]) -> list[Cell]:
@@ -111,7 +112,7 @@ class Painter:
             if cell.network:
                 network = self._load_network(cell.network, base)
                 network.set_multiplier(cell.weight)
-                stack.enter_context(network.attached(base.unet, base.text_encoder))
+                stack.enter_context(network.attached(base))
             return list(draw(base, jobs, cell.settings))
 
     def _load_base(self, config: Base) -> BaseModel:
@@ -120,8 +121,8 @@ class Painter:
             self._loaded = config, load_base(config).to(best_device())
         return self._loaded[1]
 
-    def _load_network(self, path: Path, base: BaseModel) -> Network:
+    def _load_network(self, path: Path, base: BaseModel) -> Trained:
         if self._network is None or self._network[:2] != (path, base):
-            network = Network.load(path, base.unet, base.text_encoder).to(best_device())
+            network = load(path, base).to(best_device())
             self._network = path, base, network
         return self._network[2]
