@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution, Sampler, Share, Weight
+from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution, Share, Weight
+from pipeline.config.schemas.samplers import Sampler
 
 
 class SampleGrid(Group):
