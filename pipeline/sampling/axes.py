@@ -8,15 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from pipeline.config.schemas.group import Sampler
+from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
 from pipeline.sampling.block_weights import BlockWeights, block_weights
 from pipeline.sampling.ranges import Values, reals, texts, wholes
 from pipeline.sampling.settings import Job, Settings
-
-SAMPLER: TypeAdapter[str] = TypeAdapter(Sampler)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +78,16 @@ def replaced(cell: Cell, words: Replacement) -> Cell:
 
 
 def sampler_names(values: Values) -> list[str]:
-    """Samplers as `sample_grid.sampler` takes them."""
-    try:
-        return [SAMPLER.validate_python(name) for name in texts(values)]
-    except ValidationError as error:
-        raise UserError(
-            *(f"{each['input']!r} is no sampler; {each['msg']}" for each in error.errors())
-        ) from None
+    """Samplers in any spelling that `sample_grid.sampler` takes."""
+    names, problems = [], []
+    for text in texts(values):
+        try:
+            names.append(sampler_name(text))
+        except ValueError as error:
+            problems.append(f"{text!r}: {error}")
+    if problems:
+        raise UserError(*problems)
+    return names
 
 
 def sides(values: Values) -> list[tuple[int, int]]:
@@ -156,7 +155,7 @@ AXES: dict[str, Axis] = {
         lambda cell, value: replace(cell, settings=replace(cell.settings, width=value[0], height=value[1])),
         lambda value: f"{value[0]}x{value[1]} px",
     ),
-    "sampler": Axis(9, sampler_names, _setting("sampler"), str),
+    "sampler": Axis(9, sampler_names, _setting("sampler"), lambda name: LABELS[name]),
     "steps": Axis(10, bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
     "guidance": Axis(11, bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
     "seed": Axis(

@@ -23,6 +23,7 @@ from pipeline.pictures.png import png_bytes
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.grid import order_of_drawing
 from pipeline.sampling.settings import Job
+from pipeline.sampling.strength import set_strength
 from pipeline.sampling.text_to_image import draw
 
 VERSION = 2
@@ -111,7 +112,7 @@ class Painter:
         with ExitStack() as stack:
             if cell.network:
                 network = self._load_network(cell.network, base)
-                network.set_multiplier(cell.weight)
+                set_strength(network, base, cell.weight, cell.blocks)
                 stack.enter_context(network.attached(base))
             return list(draw(base, jobs, cell.settings))
 

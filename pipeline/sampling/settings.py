@@ -8,6 +8,8 @@ from pipeline.config.schemas import Base, ClassImages, SampleGrid
 
 SHARED = ("steps", "guidance", "sampler", "negative_prompt", "batch")
 """Keys that the groups that draw have in common with `Settings`."""
+LATENT = "latent"
+"""How the names of the upscalers begin that need no network."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from pipeline.config.schemas.group import (
     NonEmpty,
     Positive,
     Resolution,
-    Sampler,
     Sha256,
     Share,
     Weight,
 )
+from pipeline.config.schemas.samplers import Sampler
 
 AxisKind = Literal[
     "none",
