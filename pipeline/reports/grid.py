@@ -23,6 +23,8 @@ LEGEND = {
     "blank": "pictures that show nothing: black, white or NaN",
 }
 SHARES = ("subject", "prompt", "clipped")
+LARGE = 100
+"""From here on a figure is shown without a fraction."""
 IN_CELLS = ("subject", "prompt", "clip", "copies", "blank")
 """Figures that stand below a picture; the others are in its view and in the table."""
 
@@ -58,7 +60,9 @@ def shown(name: str, value: Any) -> str:
         return ""
     if name in SHARES:
         return f"{value:.0%}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and abs(value) < LARGE:
+        return f"{value:.3g}"
+    return f"{value:.0f}"
 
 
 def page(

@@ -5,6 +5,7 @@ Nothing here draws or loads torch: the configuration is checked with it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ class Cell:
     @property
     def jobs(self) -> list[Job]:
         return [Job(prompt, seed) for prompt in self.prompts for seed in self.seeds]
+
+    @property
+    def per_row(self) -> int:
+        """Pictures side by side when the cell is shown: a prompt's seeds; with one seed, a square."""
+        return len(self.seeds) if len(self.seeds) > 1 else ceil(sqrt(len(self.prompts)))
 
     def alone(self) -> "Cell":
         """The same without a network."""

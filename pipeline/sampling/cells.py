@@ -19,8 +19,9 @@ from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.items import Items, key
 from pipeline.networks.families import load
 from pipeline.networks.trained import Trained
-from pipeline.pictures.png import png_bytes
+from pipeline.pictures.png import png_bytes, with_texts
 from pipeline.sampling.axes import Cell
+from pipeline.sampling.cell_texts import texts_of
 from pipeline.sampling.grid import order_of_drawing
 from pipeline.sampling.settings import Job
 from pipeline.sampling.strength import set_strength
@@ -60,11 +61,16 @@ class Painter:
                 self.items.put(item_key, png_bytes(picture))
 
     def pngs(self, cell: Cell) -> list[bytes]:
-        """The cell's pictures, a job each; all must be in the store."""
-        return [self.items.path(item_key).read_bytes() for item_key in self.keys(cell)]
+        """The cell's pictures, a job each, with what they were drawn with; all must be in the store."""
+        base, network = self.base_of(cell), self.sha256_of(cell.network) if cell.network else None
+        return [
+            with_texts(png, texts_of(cell, job, base, network))
+            for job, png in zip(cell.jobs, self._pngs(cell), strict=True)
+        ]
 
     def pictures(self, cell: Cell) -> list[Image.Image]:
-        return [Image.open(io.BytesIO(png)) for png in self.pngs(cell)]
+        """As `pngs`, without texts."""
+        return [Image.open(io.BytesIO(png)) for png in self._pngs(cell)]
 
     def keys(self, cell: Cell) -> list[str]:
         return [item_key for batch in self.batches(cell) for item_key in batch.keys]
@@ -77,6 +83,9 @@ class Painter:
             drawn = [asdict(job) for job in batch]
             yield Batch(batch, [key(**alike, jobs=drawn, place=place) for place in range(len(batch))])
 
+    def _pngs(self, cell: Cell) -> list[bytes]:
+        return [self.items.path(item_key).read_bytes() for item_key in self.keys(cell)]
+
     def _is_missing(self, batch: Batch) -> bool:
         return not all(self.items.has(item_key) for item_key in batch.keys)
 
@@ -84,16 +93,16 @@ class Painter:
         """What all pictures of the cell follow from beside their jobs."""
         settings = asdict(cell.settings)
         del settings["batch"]  # the jobs drawn together say it
-        network = [self._sha256(cell.network), cell.weight] if cell.network else None
+        network = [self.sha256_of(cell.network), cell.weight] if cell.network else None
         return {
             "version": VERSION,
-            "base": self._base(cell).model_dump(),
+            "base": self.base_of(cell).model_dump(),
             "network": network,
             "blocks": cell.blocks.factors if cell.blocks else None,
             "settings": settings,
         }
 
-    def _base(self, cell: Cell) -> Base:
+    def base_of(self, cell: Cell) -> Base:
         if cell.checkpoint is None:
             return self.base
         path = Path(cell.checkpoint)
@@ -102,13 +111,13 @@ class Painter:
         changes = {"path": cell.checkpoint, "sha256": self._hashes[path], "revision": None}
         return self.base.model_copy(update=changes)
 
-    def _sha256(self, path: Path) -> str:
+    def sha256_of(self, path: Path) -> str:
         if path not in self._hashes:
             self._hashes[path] = sha256_of_file(path)
         return self._hashes[path]
 
     def _drawn(self, cell: Cell, jobs: Sequence[Job]) -> list[Image.Image]:
-        base = self._load_base(self._base(cell))
+        base = self._load_base(self.base_of(cell))
         with ExitStack() as stack:
             if cell.network:
                 network = self._load_network(cell.network, base)

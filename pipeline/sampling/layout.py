@@ -21,13 +21,16 @@ ELLIPSIS = "..."
 
 @dataclass(frozen=True)
 class Tile:
-    """One place of a sheet: how its pictures are got, of what size they are, and a line below them."""
+    """One place of a sheet: how its pictures are got, how many, how many side by side, of what size, and a
+    line below them.
+    """
 
     sheet: int
     row: int
     column: int
     pictures: Callable[[], Sequence[Image.Image]]
     number: int
+    per_row: int
     width_px: int
     height_px: int
     note: str = ""
@@ -88,13 +91,11 @@ class Sizes:
     height: int
 
 
-def table(labels: Labels, tiles: Sequence[Tile], per_row: int, max_pixels: float) -> Image.Image:
-    """`per_row`: pictures side by side in a place. Where it would be larger than `max_pixels` the pictures
-    are scaled down; the labels are not.
-    """
+def table(labels: Labels, tiles: Sequence[Tile], max_pixels: float) -> Image.Image:
+    """Where it would be larger than `max_pixels` the pictures are scaled down; the labels are not."""
     font = ImageFont.load_default(LABEL_PX)
     assert isinstance(font, ImageFont.FreeTypeFont)
-    sizes = _sizes(labels, tiles, per_row, max_pixels, font)
+    sizes = _sizes(labels, tiles, max_pixels, font)
     whole = Image.new("RGB", (sizes.width, sizes.height), PAPER)
     draw = ImageDraw.Draw(whole)
 
@@ -105,11 +106,11 @@ def table(labels: Labels, tiles: Sequence[Tile], per_row: int, max_pixels: float
 
     width, height = sizes.block
     if labels.title:
-        write([labels.title], GAP_PX, GAP_PX + LINE_PX / 2, "lm")
+        write([_cut(labels.title, font, sizes.width - 2 * GAP_PX)], GAP_PX, GAP_PX + LINE_PX / 2, "lm")
     for sheet, sheet_label in enumerate(labels.sheets):
         top = _title_height(labels) + sheet * sizes.sheet_height
         if sheet_label:
-            write(wrapped(sheet_label, font, sizes.width - 2 * GAP_PX)[:1], GAP_PX, top + LINE_PX / 2, "lm")
+            write([_cut(sheet_label, font, sizes.width - 2 * GAP_PX)], GAP_PX, top + LINE_PX / 2, "lm")
         first = top + sizes.top
         for column, text in enumerate(labels.columns):
             lines = wrapped(text, font, width)
@@ -119,18 +120,16 @@ def table(labels: Labels, tiles: Sequence[Tile], per_row: int, max_pixels: float
     for tile in tiles:
         x = _x(sizes, tile.column)
         y = _title_height(labels) + tile.sheet * sizes.sheet_height + sizes.top + tile.row * _pitch(sizes)
-        whole.paste(_scaled(block(tile.pictures(), min(per_row, tile.number)), sizes.scale), (x, y))
+        whole.paste(_scaled(block(tile.pictures(), tile.per_row), sizes.scale), (x, y))
         if tile.note:
             write([_cut(tile.note, font, width)], x + width / 2, y + height + LINE_PX / 2, "mm", FAINT)
     return whole
 
 
-def _sizes(
-    labels: Labels, tiles: Sequence[Tile], per_row: int, max_pixels: float, font: ImageFont.FreeTypeFont
-) -> Sizes:
+def _sizes(labels: Labels, tiles: Sequence[Tile], max_pixels: float, font: ImageFont.FreeTypeFont) -> Sizes:
     full = (
-        max(tile.width_px * min(per_row, tile.number) for tile in tiles),
-        max(tile.height_px * -(-tile.number // per_row) for tile in tiles),
+        max(tile.width_px * tile.per_row for tile in tiles),
+        max(tile.height_px * -(-tile.number // tile.per_row) for tile in tiles),
     )
     scale = 1.0
     while True:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.pictures.defects import sharpness, work_copy
+from pipeline.pictures.defects import sharpness
 from pipeline.pictures.similarity import perceptual_hash
+from pipeline.pictures.work_copy import work_copy
 
 SIDE_PX = 32
 """Of the copies on which pictures are compared pixel by pixel."""
@@ -90,7 +91,7 @@ def measure(
     pictures: Sequence[Image.Image], prompts: Sequence[str], training: TrainingPictures | None, copy_bits: int
 ) -> Measures:
     """`prompts`: of each picture; those of one prompt differ by seed."""
-    grays = [work_copy(picture) for picture in pictures]
+    grays = [gray(picture) for picture in pictures]
     small = [small_copy(picture) for picture in pictures]
     pairs = [
         distance(small[one], small[two])
@@ -98,7 +99,7 @@ def measure(
         if prompts[one] == prompts[two]
     ]
     return Measures(
-        blank=sum(float(gray.std()) < BLANK_LEVELS for gray in grays),
+        blank=sum(float(each.std()) < BLANK_LEVELS for each in grays),
         sharpness=round(median(map(sharpness, grays)), 2),
         colours=round(median(map(colours, pictures)), 2),
         clipped=round(fmean(map(clipped, pictures)), 4),
@@ -119,6 +120,12 @@ def _nearest(
         distance=round(min(float(distances(each, training.small).min()) for each in small), 4),
         picture=training.ids[int(nearest)],
     )
+
+
+def gray(picture: Image.Image) -> NDArray[np.uint8]:
+    """Levels of the picture's work copy: blur is a matter of scale."""
+    copy, _ = work_copy(np.asarray(picture.convert("RGB")))
+    return np.asarray(Image.fromarray(copy).convert("L"))
 
 
 def small_copy(picture: Image.Image) -> Small:

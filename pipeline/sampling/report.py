@@ -61,7 +61,7 @@ def _write_pictures(folder: Path, cell: Cell, name: str, painter: Painter) -> st
     """The cell's PNGs, and one WebP of them side by side; returns its thumbnail as data URI."""
     for number, png in enumerate(painter.pngs(cell)):
         write_bytes(folder / picture_file(name, number), png)
-    pictures = block(painter.pictures(cell), len(cell.seeds))
+    pictures = block(painter.pictures(cell), cell.per_row)
     thumbnail = base64.b64encode(webp_thumbnail(pictures, THUMBNAIL_PX)).decode()
     pictures.thumbnail((WEBP_SIDE_PX, WEBP_SIDE_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -79,15 +79,14 @@ def _picture(config: SampleGrid, grid: Grid, painter: Painter, scores: Scores) -
             slot.column,
             lambda cell=slot.cell: painter.pictures(cell),  # type: ignore[misc]
             len(slot.cell.jobs),
-            slot.cell.settings.width,
-            slot.cell.settings.height,
+            slot.cell.per_row,
+            *painter.pictures(slot.cell)[0].size,
             _note(scores, slot.cell),
         )
         for slot in grid.slots
     ]
     labels = Labels(config.title, grid.sheets, grid.rows, grid.columns)
-    per_row = max(len(slot.cell.seeds) for slot in grid.slots)
-    return table(labels, tiles, per_row, config.max_megapixels * MEGAPIXEL)
+    return table(labels, tiles, config.max_megapixels * MEGAPIXEL)
 
 
 def _note(scores: Scores, cell: Cell) -> str:
