@@ -58,7 +58,8 @@ def test_the_default_grid_has_the_base_once_and_every_epoch_at_every_weight() ->
 def test_the_base_row_has_a_cell_for_each_column_that_changes_it() -> None:
     found = grid(TEN, x="guidance", x_values="3-7 (+4)", y="weight", y_values="0.5")
     assert found.rows == ["base alone", "weight 0.5"]
-    assert [(slot.row, slot.column, slot.cell.network, slot.cell.settings.guidance) for slot in found.slots] == [
+    cells = [(slot.row, slot.column, slot.cell.network, slot.cell.settings.guidance) for slot in found.slots]
+    assert cells == [
         (0, 0, None, 3.0), (0, 1, None, 7.0), (1, 0, TEN, 3.0), (1, 1, TEN, 7.0),
     ]  # fmt: skip
 
