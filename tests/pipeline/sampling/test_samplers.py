@@ -77,6 +77,13 @@ def test_a_sampler_that_adds_noise_repeats_and_takes_it_from_the_pictures_own_se
     assert same(together[1], alone[0])
 
 
+def test_noise_is_a_pictures_own(base: BaseModel) -> None:
+    sampler = Sampler("euler_a", base.configs["scheduler"], 4, CPU)
+    noise = sampler.noise([1, 2], width=64, height=128)
+    assert noise.shape == (2, 4, 16, 8)
+    assert torch.equal(noise[1:], sampler.noise([2], 64, 128))
+
+
 def test_every_sampler_has_a_name_and_every_name_a_sampler() -> None:
     assert set(LABELS) == set(SAMPLERS)
 
