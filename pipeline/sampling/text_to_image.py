@@ -11,28 +11,45 @@ import torch
 from PIL import Image
 
 from pipeline.base.load import BaseModel
+from pipeline.errors import UserError
 from pipeline.sampling.conditioning import conditioning
 from pipeline.sampling.denoising import Contexts, decoded, denoised
+from pipeline.sampling.library import Library
 from pipeline.sampling.prompt_steps import texts_by_step
+from pipeline.sampling.prompt_tags import split_tags
 from pipeline.sampling.samplers import Sampler
 from pipeline.sampling.second_pass import enlarged, second_sampler, upscaler_of
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.upscaling import Upscaler
 
+NO_NETWORKS = Library()
+
 
 @torch.no_grad()
-def draw(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> Iterator[Image.Image]:
-    """The pictures, in the jobs' order; every prompt is encoded once."""
-    prompts = dict.fromkeys([settings.negative_prompt, *(job.prompt for job in jobs)])
-    contexts = {prompt: _contexts(base, prompt, settings) for prompt in prompts}
+def draw(
+    base: BaseModel, jobs: Sequence[Job], settings: Settings, library: Library = NO_NETWORKS
+) -> Iterator[Image.Image]:
+    """The pictures, in the jobs' order; every prompt is encoded once. `library`: the networks that prompts
+    may call by name.
+    """
     upscaler = upscaler_of(settings, base.unet.device)
-    for batch in batches(jobs, contexts, settings.batch):
-        yield from _draw_batch(base, batch, contexts, settings, upscaler)
+    if split_tags(settings.negative_prompt)[1]:
+        raise UserError("the negative prompt calls a network; networks are called in the prompt")
+    for tags, alike in groupby(jobs, key=lambda job: split_tags(job.prompt)[1]):
+        called = list(alike)
+        with library.attached(base, tags):
+            prompts = dict.fromkeys([settings.negative_prompt, *(job.prompt for job in called)])
+            contexts = {prompt: _contexts(base, prompt, settings) for prompt in prompts}
+        for batch in batches(called, contexts, settings.batch):
+            # Outside of this block, whoever asked for the pictures finds the base as it was.
+            with library.attached(base, tags):
+                pictures = _draw_batch(base, batch, contexts, settings, upscaler)
+            yield from pictures
 
 
 def _contexts(base: BaseModel, prompt: str, settings: Settings) -> Contexts:
     second_steps = settings.second_pass.steps if settings.second_pass else 0
-    texts = texts_by_step(prompt, settings.steps, second_steps)
+    texts = texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
     encoded = {text: conditioning(base, text, settings.clip_skip) for text in dict.fromkeys(texts)}
     return [encoded[text] for text in texts]
 
