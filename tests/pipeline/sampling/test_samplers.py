@@ -13,15 +13,15 @@ from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.sampling.samplers import SAMPLERS, Sampler
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.sampling.demo_base import demo_base
 
-JOBS = [Job("a cat", 1), Job("a dog", 2)]
+JOBS = [Job("zibbo, smile", 1), Job("cat, night sky", 2)]
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def base() -> BaseModel:
-    return random_base()
+    return demo_base()
 
 
 def settings(sampler: str) -> Settings:

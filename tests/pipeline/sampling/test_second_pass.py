@@ -15,7 +15,7 @@ from pipeline.sampling.second_pass import INTERPOLATIONS, second_sampler, total_
 from pipeline.sampling.settings import Job, SecondPass, Settings
 from pipeline.sampling.text_to_image import draw
 from pipeline.sampling.upscaling import Upscaler
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.sampling.demo_base import demo_base
 from tests.pipeline.sampling.test_samplers import pipeline_of, same
 
 SECOND = SecondPass(upscaler="latent", scale=1.5, steps=3, strength=0.5)
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def base() -> BaseModel:
-    return random_base()
+    return demo_base()
 
 
 def settings(sampler: str = "euler", **changes: object) -> Settings:
@@ -42,17 +42,17 @@ def test_image_to_image_of_diffusers_draws_the_same(base: BaseModel, sampler: st
 
     asked = {"negative_prompt": "bad", "guidance_scale": 4.0}
     first = pipeline_of(StableDiffusionPipeline, base, sampler, [7])(
-        "a cat", **asked, num_inference_steps=2, height=64, width=64, generator=generator(),
+        "zibbo, smile", **asked, num_inference_steps=2, height=64, width=64, generator=generator(),
         output_type="latent",
     ).images  # fmt: skip
     second = pipeline_of(StableDiffusionImg2ImgPipeline, base, sampler, [7])
     larger = F.interpolate(first, (12, 12), mode="bilinear")
     wanted = second(
-        "a cat", **asked, image=larger, num_inference_steps=6, strength=0.5, generator=generator()
+        "zibbo, smile", **asked, image=larger, num_inference_steps=6, strength=0.5, generator=generator()
     ).images[0]
     ours = second_sampler(settings(sampler), base)
     assert ours.timesteps.tolist() == second.scheduler.timesteps[3 * ours.order :].tolist()
-    found = next(iter(draw(base, [Job("a cat", 7)], settings(sampler))))
+    found = next(iter(draw(base, [Job("zibbo, smile", 7)], settings(sampler))))
     assert found.size == (96, 96)
     assert same(found, wanted)
 
