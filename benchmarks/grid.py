@@ -1,8 +1,8 @@
 """A grid over the bare sum of its denoiser calls: `python -m benchmarks.grid [--steps 20] [--epochs 5]`.
 
-Five epochs x five weights x four seeds on the demo's base, drawn into an empty store, judged without a tagger,
-and laid out. The same run's calls of the U-Net are timed one by one; what else it takes (networks, prompts,
-decoding, PNGs, figures, page) is the rest.
+Five epochs x five weights x four seeds on the demo's base, drawn into an empty store, judged without a
+tagger, and laid out. The same run's calls of the U-Net are timed one by one; what else it takes (networks,
+prompts, decoding, PNGs, figures, page) is the rest.
 """
 
 import argparse

@@ -9,10 +9,11 @@ draws only its own cells, another label none.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.command import run, start
-from pipeline.config.schemas import Config
+from pipeline.config.schemas import Config, SampleGrid
 from pipeline.device import make_repeatable
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.networks.network_files import epoch_files
@@ -22,10 +23,11 @@ from pipeline.sampling.cells import Painter
 from pipeline.sampling.choice import ranked
 from pipeline.sampling.grid import Grid, plan
 from pipeline.sampling.judging import Judge
+from pipeline.sampling.library import Library
 from pipeline.sampling.manifest import SCORE_COLUMNS, Scores, by_place, score_rows, summary
 from pipeline.sampling.network_choice import network_file
 from pipeline.sampling.report import write_report
-from pipeline.sampling.settings import Settings
+from pipeline.sampling.settings import SecondPass, Settings
 
 NETWORKS, CROPPED = Path("models/network"), Path("data/cropped")
 NO_NETWORK = "none"
@@ -42,16 +44,30 @@ def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
         blocks=None,
         prompts=tuple(wanted.prompts),
         seeds=tuple(wanted.seeds),
-        settings=Settings.of(wanted, config.base),
+        settings=replace(Settings.of(wanted, config.base), second_pass=second_pass(wanted)),
     )
     return plan(wanted, start_cell, epochs, NETWORKS)
+
+
+def second_pass(wanted: SampleGrid) -> SecondPass | None:
+    if wanted.second_pass_upscaler is None:
+        return None
+    return SecondPass(
+        upscaler=wanted.second_pass_upscaler,
+        scale=wanted.second_pass_scale,
+        steps=wanted.second_pass_steps,
+        strength=wanted.second_pass_strength,
+    )
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("sample-grid", arguments)
     make_repeatable()
     epochs = epoch_files(NETWORKS)
-    grid, painter = planned(job.config, epochs), Painter(job.config.base)
+    grid = planned(job.config, epochs)
+    painter = Painter(
+        job.config.base, Library([Path(each) for each in job.config.sample_grid.prompt_networks])
+    )
     for cell in progress(painter.missing(grid.cells), "sample-grid"):
         painter.draw(cell)
     scores: Scores = Judge(job.config, painter, CROPPED).judged(grid.cells)

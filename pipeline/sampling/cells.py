@@ -23,9 +23,10 @@ from pipeline.pictures.png import png_bytes, with_texts
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.cell_texts import texts_of
 from pipeline.sampling.grid import order_of_drawing
+from pipeline.sampling.library import Library
 from pipeline.sampling.settings import Job
 from pipeline.sampling.strength import set_strength
-from pipeline.sampling.text_to_image import draw
+from pipeline.sampling.text_to_image import NO_NETWORKS, draw
 
 VERSION = 2
 """Of the algorithm: raise it when pictures would come out differently."""
@@ -44,8 +45,9 @@ class Painter:
     for all its weights.
     """
 
-    def __init__(self, base: Base) -> None:
-        self.base, self.items = base, Items("sample_grid")
+    def __init__(self, base: Base, library: Library = NO_NETWORKS) -> None:
+        """`library`: the networks that prompts may call."""
+        self.base, self.library, self.items = base, library, Items("sample_grid")
         self._loaded: tuple[Base, BaseModel] | None = None
         self._network: tuple[Path, BaseModel, Trained] | None = None
         self._hashes: dict[Path, str] = {}
@@ -100,7 +102,16 @@ class Painter:
             "network": network,
             "blocks": cell.blocks.factors if cell.blocks else None,
             "settings": settings,
+            "files": self._files(cell),
         }
+
+    def _files(self, cell: Cell) -> dict[str, str]:
+        """Hashes of the files that prompts and settings name, by the names that they have for them."""
+        named = {name: path for prompt in cell.prompts for name, path in self.library.used(prompt).items()}
+        second = cell.settings.second_pass
+        if second and Path(second.upscaler).is_file():
+            named[second.upscaler] = Path(second.upscaler)
+        return {name: self.sha256_of(path) for name, path in sorted(named.items())}
 
     def base_of(self, cell: Cell) -> Base:
         if cell.checkpoint is None:
@@ -123,7 +134,7 @@ class Painter:
                 network = self._load_network(cell.network, base)
                 set_strength(network, base, cell.weight, cell.blocks)
                 stack.enter_context(network.attached(base))
-            return list(draw(base, jobs, cell.settings))
+            return list(draw(base, jobs, cell.settings, self.library))
 
     def _load_base(self, config: Base) -> BaseModel:
         if self._loaded is None or self._loaded[0] != config:

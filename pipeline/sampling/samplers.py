@@ -71,23 +71,23 @@ class Sampler:
             self.scheduler.set_begin_index(skipped)
         self._extra: dict[str, Any] = {}
 
-    def seeded(self, generators: Sequence[Generator], shape: Sequence[int]) -> "Sampler":
-        """With the source of the noise that the sampler itself adds to latents of `shape` [batch, ...]."""
+    def noise(self, seeds: Sequence[int], width: int, height: int) -> Tensor:
+        """[pictures, 4, height/8, width/8] on the sampler's device, each picture's from its own seed; what
+        the sampler adds on its way comes from the same seeds.
+        """
+        generators = [Generator().manual_seed(seed) for seed in seeds]
+        drawn = start_noise(generators, width, height)
         if isinstance(self.scheduler, DPMSolverSDEScheduler):
-            self.scheduler.noise_sampler = self._brownian(generators, shape)
+            self.scheduler.noise_sampler = self._brownian(seeds, drawn)
         elif "generator" in inspect.signature(self.scheduler.step).parameters:
-            self._extra = {"generator": list(generators)}
-        return self
+            self._extra = {"generator": generators}
+        return drawn.to(self.timesteps.device)
 
-    def _brownian(self, generators: Sequence[Generator], shape: Sequence[int]) -> Any:
+    def _brownian(self, seeds: Sequence[int], like: Tensor) -> Any:
         """diffusers would draw it on the device, and not alike on all."""
         sigmas = self.scheduler.sigmas
-        tree = BrownianTreeNoiseSampler(
-            torch.zeros(*shape),
-            sigmas[sigmas > 0].min().item(),
-            sigmas.max().item(),
-            [generator.initial_seed() for generator in generators],
-        )
+        lowest, highest = sigmas[sigmas > 0].min().item(), sigmas.max().item()
+        tree = BrownianTreeNoiseSampler(like, lowest, highest, list(seeds))
         device = self.timesteps.device
 
         def noise(sigma: Tensor, sigma_next: Tensor) -> Tensor:
@@ -119,3 +119,9 @@ class Sampler:
         stepped = self.scheduler.step(predicted, timestep, latents, return_dict=False, **self._extra)
         result: Tensor = stepped[0]
         return result
+
+
+def start_noise(generators: Sequence[Generator], width: int, height: int) -> Tensor:
+    """[pictures, 4, height/8, width/8] from the CPU, each picture's from its own generator."""
+    shape = (1, 4, height // 8, width // 8)
+    return torch.cat([torch.randn(shape, generator=generator) for generator in generators])

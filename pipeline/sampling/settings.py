@@ -14,8 +14,8 @@ LATENT = "latent"
 
 @dataclass(frozen=True, kw_only=True)
 class SecondPass:
-    """The picture is enlarged `scale` times, then drawn over with exactly `steps` steps at `strength` (0-1: 1
-    leaves nothing of it).
+    """The picture is enlarged `scale` times, then drawn over with exactly `steps` steps at `strength` (above
+    0, at most 1, which leaves little of it).
 
     `upscaler` is `latent`, `latent_nearest-exact` ..., or the path of an upscaler network.
     """
@@ -24,6 +24,10 @@ class SecondPass:
     scale: float
     steps: int
     strength: float
+
+    def enlarged(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the second picture, px: multiples of 8."""
+        return int(width * self.scale) // 8 * 8, int(height * self.scale) // 8 * 8
 
 
 @dataclass(frozen=True, kw_only=True)

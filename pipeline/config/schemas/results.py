@@ -52,7 +52,13 @@ class SampleGrid(Group):
     steps: Positive
     guidance: Weight
     sampler: Sampler
+    second_pass_upscaler: NonEmpty | None
+    second_pass_upscaler_sha256: Sha256 | None
+    second_pass_scale: Annotated[float, Field(gt=1, le=8)]
+    second_pass_steps: Positive
+    second_pass_strength: Annotated[float, Field(gt=0, le=1)]
     batch: Positive
+    prompt_networks: list[NonEmpty]
     subject_tags: list[NonEmpty]
     tag_threshold: Share
     clip: NonEmpty | None

@@ -29,7 +29,8 @@ SECOND = SecondPass(upscaler="latent_nearest-exact", scale=1.5, steps=10, streng
 
 def test_a_plain_infotext_by_hand() -> None:
     assert infotext(Job("a cat", 5), PLAIN, Model("tiny")) == (
-        "a cat\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 5, Size: 512x768, Model: tiny, RNG: CPU"
+        "a cat\n"
+        "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 5, Size: 512x768, Model: tiny, RNG: CPU"
     )
 
 

@@ -51,7 +51,7 @@ def cropped(folder: Path, *classes: bool) -> Path:
                 notes=[],
                 group=f"zib/{number}",
                 origin={},
-            )  # fmt: skip
+            )
         )
     write_records(folder, records)
     return folder

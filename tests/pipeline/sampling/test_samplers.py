@@ -13,15 +13,15 @@ from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.sampling.samplers import SAMPLERS, Sampler
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.sampling.demo_base import demo_base
 
-JOBS = [Job("a cat", 1), Job("a dog", 2)]
+JOBS = [Job("zibbo, smile", 1), Job("cat, night sky", 2)]
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def base() -> BaseModel:
-    return random_base()
+    return demo_base()
 
 
 def settings(sampler: str) -> Settings:
@@ -75,6 +75,13 @@ def test_a_sampler_that_adds_noise_repeats_and_takes_it_from_the_pictures_own_se
     alone = list(draw(base, JOBS[1:], settings(sampler)))
     assert [picture.tobytes() for picture in together] == [picture.tobytes() for picture in again]
     assert same(together[1], alone[0])
+
+
+def test_noise_is_a_pictures_own(base: BaseModel) -> None:
+    sampler = Sampler("euler_a", base.configs["scheduler"], 4, CPU)
+    noise = sampler.noise([1, 2], width=64, height=128)
+    assert noise.shape == (2, 4, 16, 8)
+    assert torch.equal(noise[1:], sampler.noise([2], 64, 128))
 
 
 def test_every_sampler_has_a_name_and_every_name_a_sampler() -> None:

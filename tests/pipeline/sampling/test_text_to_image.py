@@ -8,7 +8,7 @@ from PIL import Image
 from pipeline.base.load import BaseModel
 from pipeline.sampling import text_to_image
 from pipeline.sampling.settings import Job, Settings
-from pipeline.sampling.text_to_image import batches, draw, start_noise
+from pipeline.sampling.text_to_image import batches, draw
 from tests.pipeline.base.random_sd1 import random_base
 
 LONG = "a " * 80
@@ -83,12 +83,3 @@ def test_every_prompt_is_encoded_once(base: BaseModel) -> None:
     with patch.object(text_to_image, "conditioning", wraps=text_to_image.conditioning) as encoder:
         assert len(list(draw(base, jobs, settings(negative_prompt="cat", steps=1)))) == 6
     assert [call.args[1] for call in encoder.call_args_list] == ["cat", "dog"]
-
-
-def test_noise_is_a_pictures_own() -> None:
-    def generators(*seeds: int) -> list[torch.Generator]:
-        return [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    noise = start_noise(generators(1, 2), width=64, height=128)
-    assert noise.shape == (2, 4, 16, 8)
-    assert torch.equal(noise[1:], start_noise(generators(2), 64, 128))
