@@ -44,9 +44,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
     draw = cells.draw
 
-    def counted(base: Any, jobs: Any, settings: Any) -> Any:
+    def counted(base: Any, jobs: Any, *rest: Any) -> Any:
         numbers.append(len(jobs))
-        return draw(base, jobs, settings)
+        return draw(base, jobs, *rest)
 
     monkeypatch.setattr(cells, "draw", counted)
     return numbers
@@ -88,10 +88,10 @@ def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_bytes(
     monkeypatch.setenv("ATHANOR_STORE", str(tmp_path / "empty"))
     draw = cells.draw
 
-    def killed(base: Any, jobs: Any, settings: Any) -> Any:
+    def killed(base: Any, jobs: Any, *rest: Any) -> Any:
         if len(drawn) == 3:
             raise KeyboardInterrupt
-        return draw(base, jobs, settings)
+        return draw(base, jobs, *rest)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(cells, "draw", killed)
@@ -133,6 +133,15 @@ def test_pictures_tell_what_they_were_drawn_with(project: Path) -> None:
     assert text.startswith(
         "zib <lora:net-000001:0.5>\nSteps: 2, Sampler: DDIM, CFG scale: 7, Seed: 1, Size: 64x64"
     )
+
+
+def test_a_second_pass_makes_larger_pictures(project: Path) -> None:
+    rerun(project, weights=[1.0], second_pass_upscaler="latent", second_pass_steps=1)
+    with Image.open(
+        project / "reports/sample-grid" / grid(project)["cells"][1]["pictures"][0]["file"]
+    ) as picture:
+        assert picture.size == (128, 128)
+        assert "Hires upscaler: Latent" in picture.text["parameters"]  # type: ignore[attr-defined]
 
 
 def test_the_choice_has_its_evidence(project: Path) -> None:

@@ -1,5 +1,6 @@
 """Drawing the cells of a grid, on a random base of SD 1.x's topology."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pipeline.sampling import cells as module
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.block_weights import block_weights
 from pipeline.sampling.cells import Painter
+from pipeline.sampling.library import Library
 from pipeline.sampling.settings import Job, Settings
 from tests.conftest import ROOT
 from tests.pipeline.base.random_sd1 import random_base
@@ -68,9 +70,9 @@ class Counted:
         self.loaded: list[str] = []
         draw, load, load_base = module.draw, module.load, module.load_base
 
-        def counted_draw(base: Any, jobs: Any, settings: Settings) -> Any:
+        def counted_draw(base: Any, jobs: Any, *rest: Any) -> Any:
             self.jobs.append(list(jobs))
-            return draw(base, jobs, settings)
+            return draw(base, jobs, *rest)
 
         monkeypatch.setattr(module, "draw", counted_draw)
         monkeypatch.setattr(
@@ -140,6 +142,25 @@ def test_blocks_and_checkpoints_change_the_picture(base: Base, monkeypatch: pyte
     assert pictures["none"] == pictures["alone"]
     assert len({pictures[name] for name in ("one", "alone", "middle", "other")}) == 4
     assert "other" in counted.loaded
+
+
+def test_a_network_that_a_prompt_calls_counts_by_its_content(
+    base: Base, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = cell(prompts=("a cat <lora:net:0.5>",), seeds=(1,)).alone()
+
+    def drawn_with(number: int) -> bytes:
+        shutil.copy(project / f"net-{number}.safetensors", tmp_path / "net.safetensors")
+        painter = Painter(base, Library([tmp_path]))
+        for each in painter.missing([called]):
+            painter.draw(each)
+        return painter.pictures(called)[0].tobytes()
+
+    one, two = drawn_with(1), drawn_with(2)
+    assert one != two
+    counted = Counted(monkeypatch)
+    assert drawn_with(1) == one
+    assert counted.jobs == []
 
 
 def pixels(base: Base, each: Cell) -> bytes:
