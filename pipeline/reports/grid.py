@@ -42,7 +42,11 @@ class PageCell:
     is_best: bool = False
 
     def texts(self, names: Sequence[str] = tuple(LEGEND)) -> list[str]:
-        return [f"{name} {shown(name, self.figures[name])}" for name in names if _told(name, self.figures)]
+        return [
+            f"{name.replace('_', ' ')} {shown(name, self.figures[name])}"
+            for name in names
+            if _told(name, self.figures)
+        ]
 
 
 @dataclass(frozen=True)

@@ -126,14 +126,16 @@ def score_rows(grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> list[l
     return rows
 
 
+def is_plain(cell: Cell) -> bool:
+    """On the configured base and with all blocks at full strength: this is what is merged."""
+    return cell.checkpoint is None and (cell.blocks is None or set(cell.blocks.factors) == {1.0})
+
+
 def by_place(scores: Scores, epochs: Mapping[Path, int]) -> dict[Place, list[Scored]]:
-    """The cells of each of the training's networks at each weight: those on the configured base, with all
-    blocks at full strength, since that is what is merged.
-    """
+    """The plain cells of each of the training's networks at each weight."""
     found: dict[Place, list[Scored]] = {}
     for cell, scored in scores.items():
-        whole = cell.blocks is None or set(cell.blocks.factors) == {1.0}
-        if cell.network and cell.network in epochs and cell.checkpoint is None and whole:
+        if cell.network and cell.network in epochs and is_plain(cell):
             found.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(scored)
     return found
 

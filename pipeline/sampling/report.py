@@ -22,6 +22,7 @@ from pipeline.sampling.manifest import (
     by_place,
     cell_names,
     evidence,
+    is_plain,
     labels_of,
     manifest,
     picture_file,
@@ -114,7 +115,7 @@ def _sheets(
 
     def cell_of(slot: Slot, span: int) -> PageCell:
         label, cell = " · ".join(labels_of(grid, slot)), slot.cell
-        is_best = cell.network is not None and (cell.network, cell.weight) == best
+        is_best = (cell.network, cell.weight) == best and is_plain(cell)
         return _page_cell(label, scores, cell, thumbnails[cell], names[cell], span, is_best)
 
     found = []
