@@ -3,7 +3,7 @@ recipe with the hashes of all files.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.config.schemas import Base
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.block_weights import PLACES
-from pipeline.sampling.infotext import PARAMETERS, Model, infotext, png_texts
+from pipeline.sampling.infotext import PARAMETERS, base_facts, infotext, model_of, png_texts
 from pipeline.sampling.settings import Job
 
 SHORT = 12
@@ -24,10 +24,9 @@ def texts_of(cell: Cell, job: Job, base: Base, network_sha256: str | None) -> di
     network, blocks = cell.network, cell.blocks
     hashes = {network.stem: called_by(network).short_hash} if network and called_by(network).is_lora else {}
     called = Job(f"{job.prompt} {call(cell)}" if hashes else job.prompt, job.seed)
-    is_file = Path(base.path).is_file()
-    model = Model(Path(base.path).stem, base.sha256 if is_file else None, hashes)
+    model = replace(model_of(base), network_hashes=hashes)
     files = {
-        "base": {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256},
+        "base": base_facts(base),
         "network": network and {"name": network.name, "sha256": network_sha256, "weight": cell.weight},
         "block_weights": blocks and dict(zip(PLACES, blocks.factors, strict=True)),
     }

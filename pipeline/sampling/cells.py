@@ -107,7 +107,8 @@ class Painter:
 
     def _files(self, cell: Cell) -> dict[str, str]:
         """Hashes of the files that prompts and settings name, by the names that they have for them."""
-        named = {name: path for prompt in cell.prompts for name, path in self.library.used(prompt).items()}
+        prompts = (*cell.prompts, cell.settings.negative_prompt)
+        named = {name: path for prompt in prompts for name, path in self.library.used(prompt).items()}
         second = cell.settings.second_pass
         if second and Path(second.upscaler).is_file():
             named[second.upscaler] = Path(second.upscaler)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from transformers import CLIPTokenizer
 
+from pipeline.base.conditioning import NO_WORDS, Words, body_ids
+from pipeline.errors import UserError
 from pipeline.sampling.prompt_weights import Part
 
 LENGTH = 75
@@ -28,29 +30,37 @@ class Chunk:
 Weighted = tuple[int, float]
 
 
-def chunks(tokenizer: CLIPTokenizer, parts: Sequence[Part]) -> list[Chunk]:
-    """At least one; as many as the prompt needs."""
+def chunks(tokenizer: CLIPTokenizer, parts: Sequence[Part], words: Words = NO_WORDS) -> list[Chunk]:
+    """At least one; as many as the prompt needs. `words`: of the embeddings that are attached, each of which
+    stays in one chunk.
+    """
     comma = tokenizer.get_vocab().get(",</w>")
     bodies: list[list[Weighted]] = [[]]
     for part in parts:
         if part.weight is None:
             bodies.append([])
             continue
-        for group in _groups(tokenizer, part.text):
+        for group in _groups(tokenizer, part.text, words):
             _add(bodies, [(token, part.weight) for token in group], comma)
     if len(bodies) > 1 and not bodies[-1]:
         bodies.pop()
     return [_framed(tokenizer, body) for body in bodies]
 
 
-def _groups(tokenizer: CLIPTokenizer, text: str) -> Iterator[list[int]]:
-    """Ids that must stay in one chunk."""
-    ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
-    return ([token] for token in ids)
+def _groups(tokenizer: CLIPTokenizer, text: str, words: Words) -> Iterator[list[int]]:
+    """Ids that must stay in one chunk: a token's, or all of an embedding's."""
+    lengths = {ids.start: len(ids) for ids in words.values()}
+    ids, position = body_ids(tokenizer, text, words), 0
+    while position < len(ids):
+        length = lengths.get(ids[position], 1)
+        yield ids[position : position + length]
+        position += length
 
 
 def _add(bodies: list[list[Weighted]], group: list[Weighted], comma: int | None) -> None:
     """Puts the group into the last body, or opens a new one."""
+    if len(group) > LENGTH:
+        raise UserError(f"an embedding of {len(group)} vectors does not fit a prompt's {LENGTH} tokens")
     while len(body := bodies[-1]) + len(group) > LENGTH:
         moved = _behind_comma(body, comma) if group[0][0] != comma else len(body)
         bodies.append(body[moved:])

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.schemas import Base
 from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
 from pipeline.sampling.settings import LATENT, Job, SecondPass, Settings
@@ -150,6 +151,17 @@ def recipe(job: Job, settings: Settings, **more: Any) -> str:
         sort_keys=True,
         ensure_ascii=False,
     )
+
+
+def model_of(base: Base) -> Model:
+    """The base by its file's or folder's name; only a file's hash is one that others know."""
+    path = Path(base.path)
+    return Model(path.stem, base.sha256 if path.is_file() else None)
+
+
+def base_facts(base: Base) -> dict[str, str | None]:
+    """What a recipe says of the base."""
+    return {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256}
 
 
 def png_texts(job: Job, settings: Settings, model: Model, **more: Any) -> dict[str, str]:

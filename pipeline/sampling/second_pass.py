@@ -38,8 +38,12 @@ MAX_STEPS = 1000
 
 
 def upscaler_of(settings: Settings, device: torch.device) -> Upscaler | None:
-    """The network that the second pass asks for; an unknown name is a user error."""
+    """The network that the second pass asks for; an unknown name, or steps that cannot be run, are a user
+    error before anything is drawn.
+    """
     second = settings.second_pass
+    if second:
+        total_steps(second)
     if second is None or second.upscaler in INTERPOLATIONS:
         return None
     if second.upscaler.startswith(LATENT) and not Path(second.upscaler).exists():

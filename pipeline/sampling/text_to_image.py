@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from pipeline.base.load import BaseModel
-from pipeline.errors import UserError
 from pipeline.sampling.conditioning import conditioning
 from pipeline.sampling.denoising import Contexts, decoded, denoised
 from pipeline.sampling.library import Library
@@ -30,27 +29,34 @@ def draw(
     base: BaseModel, jobs: Sequence[Job], settings: Settings, library: Library = NO_NETWORKS
 ) -> Iterator[Image.Image]:
     """The pictures, in the jobs' order; every prompt is encoded once. `library`: the networks that prompts
-    may call by name.
+    may call by name, and the embeddings whose words they may hold. What cannot be drawn is a user error
+    before anything is.
     """
     upscaler = upscaler_of(settings, base.unet.device)
-    if split_tags(settings.negative_prompt)[1]:
-        raise UserError("the negative prompt calls a network; networks are called in the prompt")
-    for tags, alike in groupby(jobs, key=lambda job: split_tags(job.prompt)[1]):
-        called = list(alike)
-        with library.attached(base, tags):
-            prompts = dict.fromkeys([settings.negative_prompt, *(job.prompt for job in called)])
-            contexts = {prompt: _contexts(base, prompt, settings) for prompt in prompts}
-        for batch in batches(called, contexts, settings.batch):
+    negative = settings.negative_prompt
+    prompts = dict.fromkeys([negative, *(job.prompt for job in jobs)])
+    calls = {prompt: library.calls(prompt, negative) for prompt in prompts}
+    texts = {prompt: _texts(prompt, settings) for prompt in prompts}
+    for called, group in groupby(jobs, key=lambda job: calls[job.prompt]):
+        alike = list(group)
+        with library.attached(base, called):
+            here = dict.fromkeys([negative, *(job.prompt for job in alike)])
+            contexts = {prompt: _contexts(base, texts[prompt], settings.clip_skip) for prompt in here}
+        for batch in batches(alike, contexts, settings.batch):
             # Outside of this block, whoever asked for the pictures finds the base as it was.
-            with library.attached(base, tags):
+            with library.attached(base, called):
                 pictures = _draw_batch(base, batch, contexts, settings, upscaler)
             yield from pictures
 
 
-def _contexts(base: BaseModel, prompt: str, settings: Settings) -> Contexts:
+def _texts(prompt: str, settings: Settings) -> list[str]:
+    """What the prompt says in each step of both passes."""
     second_steps = settings.second_pass.steps if settings.second_pass else 0
-    texts = texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
-    encoded = {text: conditioning(base, text, settings.clip_skip) for text in dict.fromkeys(texts)}
+    return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
+
+
+def _contexts(base: BaseModel, texts: Sequence[str], clip_skip: int) -> Contexts:
+    encoded = {text: conditioning(base, text, clip_skip) for text in dict.fromkeys(texts)}
     return [encoded[text] for text in texts]
 
 

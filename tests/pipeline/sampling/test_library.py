@@ -61,12 +61,13 @@ def test_several_networks_act_at_once_and_each_weight_counts(base: BaseModel, li
     assert drawn(base, library, "a <lora:one:0.8><lora:three:0.5>cat") != wanted
 
 
-def test_the_same_network_twice_is_both_weights_together(base: BaseModel, library: Library) -> None:
-    network = library._network(base, library.find("one"), 1)
-    with library.attached(base, []):
-        pass
-    drawn(base, library, "a cat<lora:one:0.25><lora:one:0.5>")
-    assert {adapter.multiplier for _, adapter in network.adapters()} == {0.5}  # type: ignore[attr-defined]
+def test_the_same_network_twice_is_there_twice(base: BaseModel, library: Library) -> None:
+    one, again = (Network.load(library.find("one"), base) for _ in range(2))
+    one.set_multiplier(0.25)
+    again.set_multiplier(0.5)
+    with one.attached(base), again.attached(base):
+        wanted = drawn(base, library, "a cat")
+    assert drawn(base, library, "a cat<lora:one:0.25><lora:one:0.5>") == wanted
 
 
 def test_parts_and_blocks_have_their_own_weights(base: BaseModel, library: Library) -> None:
@@ -114,3 +115,12 @@ def test_the_negative_prompt_calls_nothing(base: BaseModel) -> None:
     settings = Settings(**{**vars(SETTINGS), "negative_prompt": "bad <lora:one>"})
     with pytest.raises(UserError, match="negative prompt calls a network"):
         list(draw(base, [Job("a", 1)], settings))
+
+
+@pytest.mark.parametrize("prompt", ["a<lora:nowhere>", "a<lara:one>", "a AND b"])
+def test_what_cannot_be_drawn_is_said_before_anything_is(
+    base: BaseModel, library: Library, prompt: str
+) -> None:
+    pictures = draw(base, [Job("a", 1), Job(prompt, 1)], SETTINGS, library)
+    with pytest.raises(UserError):
+        next(pictures)
