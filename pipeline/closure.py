@@ -14,6 +14,7 @@ DVC_YAML = Path("dvc.yaml")
 DATA = {
     "pipeline/base/families.py": "pipeline/base/sd1",
     "pipeline/reports/dataset.py": "pipeline/reports/dataset.html.j2",
+    "pipeline/reports/grid.py": "pipeline/reports/grid.html.j2",
     "pipeline/captions/templates.py": "pipeline/captions/template_sets",
     "pipeline/captions/word_lists.py": "pipeline/captions/lists",
 }

@@ -17,7 +17,7 @@ from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.progress import progress
 
-VERSION = 1
+VERSION = 2
 """Of the algorithm: raise it when pictures would come out differently."""
 CONCEPT = "class"
 
@@ -31,17 +31,18 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     """PNGs of the class, a seed each."""
     from pipeline.base.load import load_base
     from pipeline.device import best_device, make_repeatable
+    from pipeline.sampling.infotext import base_facts, model_of, png_texts
     from pipeline.sampling.settings import Job, Settings
     from pipeline.sampling.text_to_image import draw
 
     make_repeatable()
     wanted = config.class_images
     settings = Settings.of(wanted, config.base)
-    base = load_base(config.base).to(best_device())
-    for picture in progress(
-        draw(base, [Job(wanted.prompt, seed) for seed in seeds], settings), "class images", len(seeds)
-    ):
-        yield png_bytes(picture)
+    base, model = load_base(config.base).to(best_device()), model_of(config.base)
+    jobs = [Job(wanted.prompt, seed) for seed in seeds]
+    pictures = progress(draw(base, jobs, settings), "class images", len(seeds))
+    for job, picture in zip(jobs, pictures, strict=True):
+        yield png_bytes(picture, png_texts(job, settings, model, base=base_facts(config.base)))
 
 
 def record(number: int, png: bytes, seed: int, config: Config) -> Record:

@@ -1,112 +1,83 @@
-"""models/network/ -> reports/sample-grid/: what every epoch draws at every weight, beside the base alone.
+"""models/network/ -> reports/sample-grid/: what the networks draw, laid out along x, y and z, beside the base
+alone.
 
-In: models/network/, the base, the tagger (to score). Out:
-reports/sample-grid/{grid.png,grid.json,choice.json}, metrics/sample_grid.json, plots/sample-grid/scores.csv.
-Reads `base`, `tag`, `sample_grid`. Deterministic: noise by seed, from the CPU. Kept by picture: another
-weight draws only its own.
+In: models/network/, the base, data/cropped/ (to tell copies), the tagger and CLIP (to score). Out:
+reports/sample-grid/{index.html,grid.png,grid.json,grid.csv,ranking.json,choice.json,cells/,pictures/},
+metrics/sample_grid.json, plots/sample-grid/scores.csv. Reads `base`, `tag`, `sample_grid`. Deterministic:
+noise by seed, from the CPU. Drawing and judging are kept by content, the layout is made anew: another weight
+draws only its own cells, another label none.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from PIL import Image
 
 from pipeline.command import run, start
 from pipeline.config.schemas import Config, SampleGrid
 from pipeline.device import make_repeatable
 from pipeline.files.atomic import new_folder, write_csv, write_json
+from pipeline.networks.network_files import epoch_files
 from pipeline.progress import progress
-from pipeline.sampling.cells import Painter, Place, places_of
-from pipeline.sampling.layout import Cell, table
-from pipeline.sampling.scores import Score, score
+from pipeline.sampling.axes import Cell
+from pipeline.sampling.cells import Painter
+from pipeline.sampling.choice import ranked
+from pipeline.sampling.grid import Grid, plan
+from pipeline.sampling.judging import Judge
+from pipeline.sampling.library import Library
+from pipeline.sampling.manifest import SCORE_COLUMNS, Scores, by_place, score_rows, summary
+from pipeline.sampling.network_choice import network_file
+from pipeline.sampling.report import write_report
+from pipeline.sampling.settings import SecondPass, Settings
 
-NETWORKS = Path("models/network")
-
-Pictures = Mapping[Place, Sequence[Image.Image]]
-Scores = Mapping[Place, Score]
+NETWORKS, CROPPED = Path("models/network"), Path("data/cropped")
+NO_NETWORK = "none"
 
 
-def judge(config: Config, prompts: Sequence[str], pictures: Pictures) -> dict[Place, Score]:
-    """Every cell's score by the tagger; nothing where no subject is named, or there is no tagger."""
+def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
+    """The grid that the configuration asks for."""
     wanted = config.sample_grid
-    if not wanted.subject_tags or config.tag.model is None:
-        return {}
-    from pipeline.vision.averaged import AveragedTaggers
-
-    taggers = AveragedTaggers(config.tag)
-    found = {place: taggers.tags(drawn) for place, drawn in pictures.items()}
-    return {
-        place: score(prompts, tags, wanted.subject_tags, wanted.tag_threshold)
-        for place, tags in found.items()
-    }
-
-
-def best_place(scores: Scores) -> Place:
-    """The highest sum of both scores; of equals the shortest training, then the lowest weight."""
-    trained = [place for place in scores if place.file]
-    return max(
-        trained, key=lambda place: (sum(scores[place].as_dict().values()), -place.epoch, -place.weight)
+    is_fixed = wanted.network != NO_NETWORK and "network" not in (wanted.x, wanted.y, wanted.z)
+    start_cell = Cell(
+        checkpoint=None,
+        network=network_file(wanted.network, epochs, NETWORKS) if is_fixed else None,
+        weight=wanted.weight,
+        blocks=None,
+        prompts=tuple(wanted.prompts),
+        seeds=tuple(wanted.seeds),
+        settings=replace(Settings.of(wanted, config.base), second_pass=second_pass(wanted)),
     )
+    return plan(wanted, start_cell, epochs, NETWORKS)
 
 
-def summary(scores: Scores) -> dict[str, Any]:
-    """metrics/sample_grid.json: the base alone, and the best place."""
-    base = next(place for place in scores if place.file is None)
-    best = best_place(scores)
-    return {
-        "base": scores[base].as_dict(),
-        "best": {"epoch": best.epoch, "weight": best.weight, **scores[best].as_dict()},
-    }
-
-
-def manifest(config: SampleGrid, rows: list[list[Place]], scores: Scores) -> dict[str, Any]:
-    """grid.json: what stands where, drawn how."""
-    cells = [
-        {
-            "row": row,
-            "column": column,
-            "network": place.file.name if place.file else None,
-            "epoch": place.epoch,
-            "weight": place.weight,
-            "score": scores[place].as_dict() if place in scores else None,
-        }
-        for row, places in enumerate(rows)
-        for column, place in enumerate(places)
-    ]
-    return {"settings": config.model_dump(), "cells": cells}
-
-
-def picture_of(
-    config: SampleGrid, rows: list[list[Place]], pictures: Pictures, scores: Scores
-) -> Image.Image:
-    """grid.png: a row for the base alone, then one an epoch; a column a weight."""
-    notes = {place: f"subject {s.subject:.0%}, prompt {s.prompt:.0%}" for place, s in scores.items()}
-    cells = [[Cell(pictures[place], notes.get(place, "")) for place in places] for places in rows]
-    labels = ["base alone", *(f"epoch {places[0].epoch}" for places in rows[1:])]
-    return table(
-        labels, [f"weight {weight:g}" for weight in config.weights], cells, per_row=len(config.seeds)
+def second_pass(wanted: SampleGrid) -> SecondPass | None:
+    if wanted.second_pass_upscaler is None:
+        return None
+    return SecondPass(
+        upscaler=wanted.second_pass_upscaler,
+        scale=wanted.second_pass_scale,
+        steps=wanted.second_pass_steps,
+        strength=wanted.second_pass_strength,
     )
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("sample-grid", arguments)
-    config = job.config.sample_grid
     make_repeatable()
-    rows = places_of(NETWORKS, config.weights)
-    painter = Painter(job.config.base, config)
-    places = [place for row in rows for place in row]
-    pictures = {place: painter.cell(place) for place in progress(places, "sample-grid")}
-    scores = judge(job.config, [drawn.prompt for drawn in painter.jobs], pictures)
-    chosen = best_place(scores) if scores else rows[-1][-1]
-    assert chosen.file is not None
+    epochs = epoch_files(NETWORKS)
+    grid = planned(job.config, epochs)
+    painter = Painter(
+        job.config.base, Library([Path(each) for each in job.config.sample_grid.prompt_networks])
+    )
+    for cell in progress(painter.missing(grid.cells), "sample-grid"):
+        painter.draw(cell)
+    scores: Scores = Judge(job.config, painter, CROPPED).judged(grid.cells)
+    by_file = {file: epoch for epoch, file in epochs.items()}
+    places = by_place(scores, by_file)
+    ranking = ranked(places, [scored for cell, scored in scores.items() if not cell.network])
     with new_folder(job.out / "reports/sample-grid") as folder:
-        picture_of(config, rows, pictures, scores).save(folder / "grid.png")
-        write_json(folder / "grid.json", manifest(config, rows, scores))
-        write_json(folder / "choice.json", {"file": chosen.file.name, "scored": bool(scores)})
-    write_json(job.out / "metrics/sample_grid.json", summary(scores) if scores else {"cells": len(places)})
-    lines = [(place.epoch, place.weight, *result.as_dict().values()) for place, result in scores.items()]
-    write_csv(job.out / "plots/sample-grid/scores.csv", ("epoch", "weight", "subject", "prompt"), lines)
+        write_report(folder, job.config.sample_grid, grid, painter, scores, by_file, ranking)
+    write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))
+    write_csv(job.out / "plots/sample-grid/scores.csv", SCORE_COLUMNS, score_rows(grid, scores, by_file))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,12 @@ LOCKED = (
     ("crop.face_model", "crop.face_model_sha256", None),
     ("network.initial", "network.initial_sha256", None),
     ("tag.model", "tag.sha256", REPOSITORY_FOLDER),
+    (
+        "sample_grid.second_pass_upscaler",
+        "sample_grid.second_pass_upscaler_sha256",
+        re.compile(r"latent\w*(-exact)?"),
+    ),
+    ("sample_grid.clip", "sample_grid.clip_sha256", None),
     ("tag.sentence_model", "tag.sentence_sha256", REPOSITORY_FOLDER),
 )
 FILES = (".safetensors", ".ckpt", ".pt", ".onnx")

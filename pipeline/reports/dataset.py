@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipeline.pictures.records import PICTURES, Record
+from pipeline.reports.template import template
 from pipeline.reports.thumbnails import data_uris
 
 TEMPLATE = Path(__file__).with_name("dataset.html.j2")
@@ -74,7 +74,7 @@ def page(
     counts = tag_counts(captions)
     verdicts = Counter(record.verdict for record in records)
     return str(
-        _template().render(
+        template(TEMPLATE).render(
             cards=cards,
             num_pictures=len(records),
             concepts=_concepts(records),
@@ -95,17 +95,3 @@ def _concepts(records: Sequence[Record]) -> list[tuple[str, int, int, bool]]:
     for record in records:
         exposures[record.concept, record.is_class] += record.repeats
     return [(name, pictures[name, flag], exposures[name, flag], flag) for name, flag in sorted(pictures)]
-
-
-@cache
-def _template():  # type: ignore[no-untyped-def]  # jinja2 is imported when a page is made
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))

@@ -1,85 +1,150 @@
-"""The cells of a grid: which network at which weight, and their pictures, drawn once and kept by content."""
+"""The pictures of a grid's cells, drawn once and kept by content.
+
+Drawn in batches of one cell: a picture's last bits depend on how many are drawn with it, so that a batch is
+kept, and drawn anew, as a whole. What was interrupted ends with the same bytes as what was not.
+"""
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from pipeline.base.load import BaseModel, load_base
-from pipeline.config.schemas import Base, SampleGrid
+from pipeline.config.schemas import Base
 from pipeline.device import best_device
-from pipeline.files.hashing import sha256_of_file
+from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.items import Items, key
 from pipeline.networks.families import load
-from pipeline.networks.network_files import epoch_files
-from pipeline.pictures.png import png_bytes
-from pipeline.sampling.settings import Job, Settings
-from pipeline.sampling.text_to_image import draw
+from pipeline.networks.trained import Trained
+from pipeline.pictures.png import png_bytes, with_texts
+from pipeline.sampling.axes import Cell
+from pipeline.sampling.cell_texts import texts_of
+from pipeline.sampling.grid import order_of_drawing
+from pipeline.sampling.library import Library
+from pipeline.sampling.settings import Job
+from pipeline.sampling.strength import set_strength
+from pipeline.sampling.text_to_image import NO_NETWORKS, draw
 
-VERSION = 1
+VERSION = 2
 """Of the algorithm: raise it when pictures would come out differently."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """An epoch file at a weight, or the base alone (no file)."""
+class Batch:
+    """Pictures that are drawn together, and the keys under which they are kept."""
 
-    file: Path | None
-    epoch: int
-    weight: float
-
-
-def places_of(folder: Path, weights: Sequence[float]) -> list[list[Place]]:
-    """Rows: the base alone, then each epoch file at each weight."""
-    rows = [[Place(file, epoch, weight) for weight in weights] for epoch, file in epoch_files(folder).items()]
-    return [[Place(None, 0, 0.0)], *rows]
+    jobs: Sequence[Job]
+    keys: Sequence[str]
 
 
 class Painter:
-    """Draws cells, or takes them from the store; loads the base once, and only if something is to be
-    drawn.
+    """Draws what the store does not hold. A base is loaded only if something is drawn with it, a network once
+    for all its weights.
     """
 
-    def __init__(self, base: Base, config: SampleGrid) -> None:
-        self.base_config, self.config, self.items = base, config, Items("sample_grid")
-        self.jobs = [Job(prompt, seed) for prompt in config.prompts for seed in config.seeds]
-        self._base: BaseModel | None = None
+    def __init__(self, base: Base, library: Library = NO_NETWORKS) -> None:
+        """`library`: the networks that prompts may call."""
+        self.base, self.library, self.items = base, library, Items("sample_grid")
+        self._loaded: tuple[Base, BaseModel] | None = None
+        self._network: tuple[Path, BaseModel, Trained] | None = None
+        self._hashes: dict[Path, str] = {}
 
-    @property
-    def base(self) -> BaseModel:
-        if self._base is None:
-            self._base = load_base(self.base_config).to(best_device())
-        return self._base
+    def missing(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of which a picture is not in the store, in the order of drawing."""
+        return [cell for cell in order_of_drawing(cells) if any(map(self._is_missing, self.batches(cell)))]
 
-    def cell(self, place: Place) -> list[Image.Image]:
-        """The cell's pictures, a job each."""
-        keys = self._keys(place)
-        missing = [number for number, item_key in enumerate(keys) if not self.items.has(item_key)]
-        if missing:
-            fresh = self._fresh(place, [self.jobs[number] for number in missing])
-            for number, picture in zip(missing, fresh, strict=True):
-                self.items.put(keys[number], png_bytes(picture))
-        return [Image.open(io.BytesIO(self.items.path(item_key).read_bytes())) for item_key in keys]
+    def draw(self, cell: Cell) -> None:
+        """Draws the batches of which a picture is missing, and keeps each."""
+        for batch in filter(self._is_missing, self.batches(cell)):
+            for item_key, picture in zip(batch.keys, self._drawn(cell, batch.jobs), strict=True):
+                self.items.put(item_key, png_bytes(picture))
 
-    def _keys(self, place: Place) -> list[str]:
-        drawn = {"negative_prompt", "resolution", "steps", "guidance", "sampler"}
-        cell = {
+    def pngs(self, cell: Cell) -> list[bytes]:
+        """The cell's pictures, a job each, with what they were drawn with; all must be in the store."""
+        base, network = self.base_of(cell), self.sha256_of(cell.network) if cell.network else None
+        return [
+            with_texts(png, texts_of(cell, job, base, network))
+            for job, png in zip(cell.jobs, self._pngs(cell), strict=True)
+        ]
+
+    def pictures(self, cell: Cell) -> list[Image.Image]:
+        """As `pngs`, without texts."""
+        return [Image.open(io.BytesIO(png)) for png in self._pngs(cell)]
+
+    def keys(self, cell: Cell) -> list[str]:
+        return [item_key for batch in self.batches(cell) for item_key in batch.keys]
+
+    def batches(self, cell: Cell) -> Iterator[Batch]:
+        jobs, together = cell.jobs, cell.settings.batch
+        alike = self._alike(cell)
+        for start in range(0, len(jobs), together):
+            batch = jobs[start : start + together]
+            drawn = [asdict(job) for job in batch]
+            yield Batch(batch, [key(**alike, jobs=drawn, place=place) for place in range(len(batch))])
+
+    def _pngs(self, cell: Cell) -> list[bytes]:
+        return [self.items.path(item_key).read_bytes() for item_key in self.keys(cell)]
+
+    def _is_missing(self, batch: Batch) -> bool:
+        return not all(self.items.has(item_key) for item_key in batch.keys)
+
+    def _alike(self, cell: Cell) -> dict[str, object]:
+        """What all pictures of the cell follow from beside their jobs."""
+        settings = asdict(cell.settings)
+        del settings["batch"]  # the jobs drawn together say it
+        network = [self.sha256_of(cell.network), cell.weight] if cell.network else None
+        return {
             "version": VERSION,
-            "base": self.base_config.model_dump(),
-            "network": [sha256_of_file(place.file), place.weight] if place.file else None,
-            "settings": self.config.model_dump(include=drawn),
+            "base": self.base_of(cell).model_dump(),
+            "network": network,
+            "blocks": cell.blocks.factors if cell.blocks else None,
+            "settings": settings,
+            "files": self._files(cell),
         }
-        return [key(**cell, prompt=job.prompt, seed=job.seed) for job in self.jobs]
 
-    def _fresh(self, place: Place, jobs: Sequence[Job]) -> Iterator[Image.Image]:
-        attached: Any = nullcontext()
-        if place.file:
-            network = load(place.file, self.base).to(best_device())
-            network.set_multiplier(place.weight)
-            attached = network.attached(self.base)
-        with attached:
-            yield from draw(self.base, jobs, Settings.of(self.config, self.base_config))
+    def _files(self, cell: Cell) -> dict[str, str]:
+        """Hashes of the files that prompts and settings name, by the names that they have for them."""
+        prompts = (*cell.prompts, cell.settings.negative_prompt)
+        named = {name: path for prompt in prompts for name, path in self.library.used(prompt).items()}
+        second = cell.settings.second_pass
+        if second and Path(second.upscaler).is_file():
+            named[second.upscaler] = Path(second.upscaler)
+        return {name: self.sha256_of(path) for name, path in sorted(named.items())}
+
+    def base_of(self, cell: Cell) -> Base:
+        if cell.checkpoint is None:
+            return self.base
+        path = Path(cell.checkpoint)
+        if path not in self._hashes:
+            self._hashes[path] = str(sha256_of_tree(path))
+        changes = {"path": cell.checkpoint, "sha256": self._hashes[path], "revision": None}
+        return self.base.model_copy(update=changes)
+
+    def sha256_of(self, path: Path) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = sha256_of_file(path)
+        return self._hashes[path]
+
+    def _drawn(self, cell: Cell, jobs: Sequence[Job]) -> list[Image.Image]:
+        base = self._load_base(self.base_of(cell))
+        with ExitStack() as stack:
+            if cell.network:
+                network = self._load_network(cell.network, base)
+                set_strength(network, base, cell.weight, cell.blocks)
+                stack.enter_context(network.attached(base))
+            return list(draw(base, jobs, cell.settings, self.library))
+
+    def _load_base(self, config: Base) -> BaseModel:
+        if self._loaded is None or self._loaded[0] != config:
+            self._loaded = self._network = None  # room for the next before it comes
+            self._loaded = config, load_base(config).to(best_device())
+        return self._loaded[1]
+
+    def _load_network(self, path: Path, base: BaseModel) -> Trained:
+        if self._network is None or self._network[:2] != (path, base):
+            network = load(path, base).to(best_device())
+            self._network = path, base, network
+        return self._network[2]

@@ -1,6 +1,8 @@
-"""A labelled table of pictures. Pillow only; nothing here samples."""
+"""The grid as one picture: a labelled table of pictures a sheet, one below the other. Pillow only; nothing
+here samples.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
@@ -8,16 +10,40 @@ from PIL import Image, ImageDraw, ImageFont
 INK, PAPER, FAINT = (24, 24, 27), (255, 255, 255), (113, 113, 122)
 GAP_PX = 12
 LABEL_PX = 18
-MAX_PIXELS = 100_000_000
-"""Larger tables are scaled down."""
+LINE_PX = LABEL_PX + 6
+MAX_LINES = 4
+LEFT_PX = 320
+"""Widest that the rows' labels may be."""
+MAX_SIDE_PX = 65_000
+"""Few programs open longer sides."""
+ELLIPSIS = "..."
 
 
 @dataclass(frozen=True)
-class Cell:
-    """The pictures of one place, and a line below them."""
+class Tile:
+    """One place of a sheet: how its pictures are got, how many, how many side by side, of what size, and a
+    line below them.
+    """
 
-    pictures: Sequence[Image.Image]
+    sheet: int
+    row: int
+    column: int
+    pictures: Callable[[], Sequence[Image.Image]]
+    number: int
+    per_row: int
+    width_px: int
+    height_px: int
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Texts of the axes; empty ones take no room."""
+
+    title: str
+    sheets: Sequence[str]
+    rows: Sequence[str]
+    columns: Sequence[str]
 
 
 def block(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
@@ -30,38 +56,118 @@ def block(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
     return sheet
 
 
-def table(
-    row_labels: Sequence[str], column_labels: Sequence[str], cells: Sequence[Sequence[Cell]], per_row: int
-) -> Image.Image:
-    """Rows of cells with labels left and above; a row with fewer cells leaves its right side empty."""
-    blocks = [[block(cell.pictures, per_row) for cell in row] for row in cells]
-    width, height = blocks[0][0].size
+def wrapped(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> list[str]:
+    """Lines no wider than `width_px`; a longer word is cut, and so is what the last line cannot hold."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width_px:
+            lines[-1] = longer
+        else:
+            lines.append(_cut(word, font, width_px))
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], _cut(f"{lines[MAX_LINES - 1]} {ELLIPSIS}", font, width_px)]
+    return lines or [""]
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> str:
+    if font.getlength(text) <= width_px:
+        return text
+    while text and font.getlength(text + ELLIPSIS) > width_px:
+        text = text[:-1]
+    return text + ELLIPSIS
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the whole, px: sides of a block's place, of the labels, of a sheet and of all sheets."""
+
+    scale: float
+    block: tuple[int, int]
+    left: int
+    top: int
+    width: int
+    sheet_height: int
+    height: int
+
+
+def table(labels: Labels, tiles: Sequence[Tile], max_pixels: float) -> Image.Image:
+    """Where it would be larger than `max_pixels` the pictures are scaled down; the labels are not."""
     font = ImageFont.load_default(LABEL_PX)
-    left = max(round(font.getlength(label)) for label in row_labels) + 2 * GAP_PX
-    line = LABEL_PX + GAP_PX
-    sheet = Image.new(
-        "RGB",
-        (left + len(column_labels) * (width + GAP_PX), line + len(cells) * (height + line + GAP_PX)),
-        PAPER,
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    sizes = _sizes(labels, tiles, max_pixels, font)
+    whole = Image.new("RGB", (sizes.width, sizes.height), PAPER)
+    draw = ImageDraw.Draw(whole)
+
+    def write(lines: Sequence[str], x: float, y: float, anchor: str, ink: tuple[int, int, int] = INK) -> None:
+        """Lines around the height `y`."""
+        for number, line in enumerate(lines):
+            draw.text((x, y + (number - (len(lines) - 1) / 2) * LINE_PX), line, ink, font, anchor=anchor)
+
+    width, height = sizes.block
+    if labels.title:
+        write([_cut(labels.title, font, sizes.width - 2 * GAP_PX)], GAP_PX, GAP_PX + LINE_PX / 2, "lm")
+    for sheet, sheet_label in enumerate(labels.sheets):
+        top = _title_height(labels) + sheet * sizes.sheet_height
+        if sheet_label:
+            write([_cut(sheet_label, font, sizes.width - 2 * GAP_PX)], GAP_PX, top + LINE_PX / 2, "lm")
+        first = top + sizes.top
+        for column, text in enumerate(labels.columns):
+            lines = wrapped(text, font, width)
+            write(lines, _x(sizes, column) + width / 2, first - GAP_PX - len(lines) * LINE_PX / 2, "mm")
+        for row, text in enumerate(labels.rows):
+            write(wrapped(text, font, LEFT_PX), GAP_PX, first + row * _pitch(sizes) + height / 2, "lm")
+    for tile in tiles:
+        x = _x(sizes, tile.column)
+        y = _title_height(labels) + tile.sheet * sizes.sheet_height + sizes.top + tile.row * _pitch(sizes)
+        whole.paste(_scaled(block(tile.pictures(), tile.per_row), sizes.scale), (x, y))
+        if tile.note:
+            write([_cut(tile.note, font, width)], x + width / 2, y + height + LINE_PX / 2, "mm", FAINT)
+    return whole
+
+
+def _sizes(labels: Labels, tiles: Sequence[Tile], max_pixels: float, font: ImageFont.FreeTypeFont) -> Sizes:
+    full = (
+        max(tile.width_px * tile.per_row for tile in tiles),
+        max(tile.height_px * -(-tile.number // tile.per_row) for tile in tiles),
     )
-    draw = ImageDraw.Draw(sheet)
-    for column, label in enumerate(column_labels):
-        draw.text((left + column * (width + GAP_PX) + width / 2, line / 2), label, INK, font, anchor="mm")
-    for row, (label, row_blocks) in enumerate(zip(row_labels, blocks, strict=True)):
-        top = line + row * (height + line + GAP_PX)
-        draw.text((GAP_PX, top + height / 2), label, INK, font, anchor="lm")
-        for column, picture in enumerate(row_blocks):
-            x = left + column * (width + GAP_PX)
-            sheet.paste(picture, (x, top))
-            draw.text(
-                (x + width / 2, top + height + line / 2), cells[row][column].note, FAINT, font, anchor="mm"
-            )
-    return _within(sheet, MAX_PIXELS)
+    scale = 1.0
+    while True:
+        sizes = _at_scale(labels, full, scale, font)
+        if max(sizes.width, sizes.height) <= MAX_SIDE_PX and sizes.width * sizes.height <= max_pixels:
+            return sizes
+        if min(sizes.block) <= 1:
+            return sizes
+        scale *= 0.95
 
 
-def _within(sheet: Image.Image, max_pixels: int) -> Image.Image:
-    pixels = sheet.width * sheet.height
-    if pixels <= max_pixels:
-        return sheet
-    scale = (max_pixels / pixels) ** 0.5
-    return sheet.resize((int(sheet.width * scale), int(sheet.height * scale)), Image.Resampling.LANCZOS)
+def _at_scale(labels: Labels, full: tuple[int, int], scale: float, font: ImageFont.FreeTypeFont) -> Sizes:
+    width, height = (max(1, int(side * scale)) for side in full)
+    left = max(round(max(map(font.getlength, wrapped(text, font, LEFT_PX)))) for text in labels.rows)
+    lines = max(len(wrapped(text, font, width)) if text else 0 for text in labels.columns)
+    top = GAP_PX + lines * LINE_PX + (GAP_PX + LINE_PX if any(labels.sheets) else 0)
+    left += 2 * GAP_PX
+    sheet_height = top + len(labels.rows) * (height + LINE_PX + GAP_PX)
+    total = _title_height(labels) + len(labels.sheets) * sheet_height
+    whole_width = left + len(labels.columns) * (width + GAP_PX)
+    return Sizes(scale, (width, height), left, top, whole_width, sheet_height, total)
+
+
+def _x(sizes: Sizes, column: int) -> int:
+    return sizes.left + column * (sizes.block[0] + GAP_PX)
+
+
+def _pitch(sizes: Sizes) -> int:
+    """From one row's top to the next's."""
+    return sizes.block[1] + LINE_PX + GAP_PX
+
+
+def _title_height(labels: Labels) -> int:
+    return GAP_PX + LINE_PX if labels.title else 0
+
+
+def _scaled(picture: Image.Image, scale: float) -> Image.Image:
+    if scale == 1:
+        return picture
+    size = (max(1, int(picture.width * scale)), max(1, int(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)

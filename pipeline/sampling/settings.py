@@ -8,12 +8,14 @@ from pipeline.config.schemas import Base, ClassImages, SampleGrid
 
 SHARED = ("steps", "guidance", "sampler", "negative_prompt", "batch")
 """Keys that the groups that draw have in common with `Settings`."""
+LATENT = "latent"
+"""How the names of the upscalers begin that need no network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecondPass:
-    """The picture is enlarged `scale` times, then drawn over with exactly `steps` steps at `strength` (0-1: 1
-    leaves nothing of it).
+    """The picture is enlarged `scale` times, then drawn over with exactly `steps` steps at `strength` (above
+    0, at most 1, which leaves little of it).
 
     `upscaler` is `latent`, `latent_nearest-exact` ..., or the path of an upscaler network.
     """
@@ -22,6 +24,10 @@ class SecondPass:
     scale: float
     steps: int
     strength: float
+
+    def enlarged(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the second picture, px: multiples of 8."""
+        return int(width * self.scale) // 8 * 8, int(height * self.scale) // 8 * 8
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,49 +1,91 @@
-"""Text to picture with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
+"""Prompts to pictures.
 
 Noise comes from the CPU, one generator a picture, so that a seed starts the same picture on every device and
 in every batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import torch
 from PIL import Image
-from torch import Generator, Tensor
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.encoding import unpixels
 from pipeline.base.load import BaseModel
-from pipeline.base.new_rows import words_of
-from pipeline.sampling.samplers import make_sampler
+from pipeline.sampling.conditioning import conditioning
+from pipeline.sampling.denoising import Contexts, decoded, denoised
+from pipeline.sampling.library import Library
+from pipeline.sampling.prompt_steps import texts_by_step
+from pipeline.sampling.prompt_tags import split_tags
+from pipeline.sampling.samplers import Sampler
+from pipeline.sampling.second_pass import enlarged, second_sampler, upscaler_of
 from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.upscaling import Upscaler
+
+NO_NETWORKS = Library()
 
 
 @torch.no_grad()
-def draw(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> Iterator[Image.Image]:
-    """The pictures, in the jobs' order."""
-    for start in range(0, len(jobs), settings.batch):
-        yield from _draw_batch(base, jobs[start : start + settings.batch], settings)
+def draw(
+    base: BaseModel, jobs: Sequence[Job], settings: Settings, library: Library = NO_NETWORKS
+) -> Iterator[Image.Image]:
+    """The pictures, in the jobs' order; every prompt is encoded once. `library`: the networks that prompts
+    may call by name, and the embeddings whose words they may hold. What cannot be drawn is a user error
+    before anything is.
+    """
+    upscaler = upscaler_of(settings, base.unet.device)
+    negative = settings.negative_prompt
+    prompts = dict.fromkeys([negative, *(job.prompt for job in jobs)])
+    calls = {prompt: library.calls(prompt, negative) for prompt in prompts}
+    texts = {prompt: _texts(prompt, settings) for prompt in prompts}
+    for called, group in groupby(jobs, key=lambda job: calls[job.prompt]):
+        alike = list(group)
+        with library.attached(base, called):
+            here = dict.fromkeys([negative, *(job.prompt for job in alike)])
+            contexts = {prompt: _contexts(base, texts[prompt], settings.clip_skip) for prompt in here}
+        for batch in batches(alike, contexts, settings.batch):
+            # Outside of this block, whoever asked for the pictures finds the base as it was.
+            with library.attached(base, called):
+                pictures = _draw_batch(base, batch, contexts, settings, upscaler)
+            yield from pictures
 
 
-def _draw_batch(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> list[Image.Image]:
-    device = base.unet.device
-    texts = [settings.negative_prompt] * len(jobs) + [job.prompt for job in jobs]
-    ids = token_ids(base.tokenizer, texts, words_of(base.text_encoder)).to(device)
-    context = encode(base.text_encoder, ids, settings.clip_skip)
-    scheduler = make_sampler(settings.sampler, base.configs["scheduler"])
-    scheduler.set_timesteps(settings.steps, device=device)
-    generators = [Generator().manual_seed(job.seed) for job in jobs]
-    latents = start_noise(generators, settings.width, settings.height).to(device) * scheduler.init_noise_sigma
-    extra = {"generator": generators} if settings.sampler == "euler_a" else {}
-    for timestep in scheduler.timesteps:
-        both = scheduler.scale_model_input(torch.cat([latents, latents]), timestep)
-        without, with_prompt = base.unet(both, timestep, context, return_dict=False)[0].chunk(2)
-        guided = without + settings.guidance * (with_prompt - without)
-        latents = scheduler.step(guided, timestep, latents, return_dict=False, **extra)[0]
-    return unpixels(base.vae.decode(latents / base.vae.config.scaling_factor).sample)
+def _texts(prompt: str, settings: Settings) -> list[str]:
+    """What the prompt says in each step of both passes."""
+    second_steps = settings.second_pass.steps if settings.second_pass else 0
+    return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
 
 
-def start_noise(generators: Sequence[Generator], width: int, height: int) -> Tensor:
-    """[jobs, 4, height/8, width/8], each picture's from its own generator."""
-    shape = (1, 4, height // 8, width // 8)
-    return torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+def _contexts(base: BaseModel, texts: Sequence[str], clip_skip: int) -> Contexts:
+    encoded = {text: conditioning(base, text, clip_skip) for text in dict.fromkeys(texts)}
+    return [encoded[text] for text in texts]
+
+
+def batches(jobs: Sequence[Job], contexts: Mapping[str, Contexts], at_most: int) -> Iterator[Sequence[Job]]:
+    """Neighbours whose prompts are equally long, so that none is padded: a picture is the same in any
+    company.
+    """
+    for _, group in groupby(jobs, key=lambda job: [len(context[0]) for context in contexts[job.prompt]]):
+        alike = list(group)
+        for start in range(0, len(alike), at_most):
+            yield alike[start : start + at_most]
+
+
+def _draw_batch(
+    base: BaseModel,
+    jobs: Sequence[Job],
+    contexts: Mapping[str, Contexts],
+    settings: Settings,
+    upscaler: Upscaler | None,
+) -> list[Image.Image]:
+    without = [context.expand(len(jobs), -1, -1) for context in contexts[settings.negative_prompt]]
+    prompted = [torch.cat(step) for step in zip(*(contexts[job.prompt] for job in jobs), strict=True)]
+    seeds, first = [job.seed for job in jobs], settings.steps
+    sampler = Sampler(settings.sampler, base.configs["scheduler"], first, base.unet.device)
+    latents = sampler.start(sampler.noise(seeds, settings.width, settings.height))
+    latents = denoised(base, sampler, latents, without[:first], prompted[:first], settings.guidance)
+    if settings.second_pass:
+        larger = enlarged(base, latents, settings, upscaler)
+        sampler = second_sampler(settings, base)
+        latents = sampler.noisy(larger, sampler.noise(seeds, larger.shape[3] * 8, larger.shape[2] * 8))
+        latents = denoised(base, sampler, latents, without[first:], prompted[first:], settings.guidance)
+    return decoded(base, latents)

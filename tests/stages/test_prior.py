@@ -5,12 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from PIL import Image
 from safetensors import safe_open
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.items import Items
 from pipeline.sampling import cells
+from pipeline.sampling.infotext import parse_infotext
 from stages import class_images, compose, encode, merge, sample_grid, train
 from tests.stages.project import draw_pictures, make_project, run_all
 
@@ -41,6 +44,16 @@ def test_class_pictures_join_the_training(project: Path) -> None:
     assert [row["caption"] for row in rows if row["is_class"]] == ["a thing"] * 5
     # Three pictures, twice each, and as many class pictures: 12 showings in batches of 2, for 2 epochs.
     assert json.loads((project / "metrics/train.json").read_text())["steps"] == 12
+
+
+def test_class_pictures_say_what_they_were_drawn_with(project: Path) -> None:
+    first = yaml.safe_load((project / "params.resolved.yaml").read_text())["seed"]
+    for number, path in enumerate(sorted((project / "data/class_images/pictures/class").iterdir())):
+        with Image.open(path) as picture:
+            job, settings = parse_infotext(picture.info["parameters"])
+            recipe = json.loads(picture.info["athanor"])
+        assert (job.prompt, settings.steps, settings.width, settings.height) == ("a thing", 2, 64, 64)
+        assert recipe["seed"] == job.seed == first + number
 
 
 def test_class_pictures_of_ones_own_join_the_training(

@@ -1,6 +1,7 @@
 """The group class_images."""
 
-from pipeline.config.schemas.group import Count, Group, Positive, Resolution, Sampler, Weight
+from pipeline.config.schemas.group import Count, Group, Positive, Resolution, Weight
+from pipeline.config.schemas.samplers import Sampler
 
 
 class ClassImages(Group):

@@ -1,6 +1,6 @@
 """What every schema shares: frozen, strict, no unknown keys, no defaults (those stand in conf/)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,5 +18,4 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Resolution = Annotated[int, Field(ge=64, multiple_of=64)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 NonEmpty = Annotated[str, Field(min_length=1)]
-Sampler = Literal["ddim", "euler", "euler_a", "dpmpp_2m", "unipc"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -4,10 +4,46 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution, Sampler, Share, Weight
+from pipeline.config.schemas.group import (
+    Count,
+    Group,
+    NonEmpty,
+    Positive,
+    Resolution,
+    Sha256,
+    Share,
+    Weight,
+)
+from pipeline.config.schemas.samplers import Sampler
+
+AxisKind = Literal[
+    "none",
+    "checkpoint",
+    "network",
+    "block_weights",
+    "weight",
+    "clip_skip",
+    "prompt",
+    "search_replace",
+    "negative_prompt",
+    "resolution",
+    "sampler",
+    "steps",
+    "guidance",
+    "seed",
+]
+AxisValues = NonEmpty | int | float | Annotated[list[NonEmpty | int | float], Field(min_length=1)] | None
 
 
 class SampleGrid(Group):
+    x: AxisKind
+    x_values: AxisValues
+    y: AxisKind
+    y_values: AxisValues
+    z: AxisKind
+    z_values: AxisValues
+    network: NonEmpty
+    weight: float
     prompts: Annotated[list[NonEmpty], Field(min_length=1)]
     negative_prompt: str
     seeds: Annotated[list[Count], Field(min_length=1)]
@@ -16,9 +52,21 @@ class SampleGrid(Group):
     steps: Positive
     guidance: Weight
     sampler: Sampler
+    second_pass_upscaler: NonEmpty | None
+    second_pass_upscaler_sha256: Sha256 | None
+    second_pass_scale: Annotated[float, Field(gt=1, le=8)]
+    second_pass_steps: Positive
+    second_pass_strength: Annotated[float, Field(gt=0, le=1)]
     batch: Positive
+    prompt_networks: list[NonEmpty]
     subject_tags: list[NonEmpty]
     tag_threshold: Share
+    clip: NonEmpty | None
+    clip_sha256: Sha256 | None
+    copy_bits: Annotated[int, Field(ge=0, le=64)]
+    title: str
+    labels: dict[NonEmpty, str]
+    max_megapixels: Annotated[float, Field(gt=0)]
 
 
 class Merge(Group):

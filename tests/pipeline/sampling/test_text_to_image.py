@@ -1,17 +1,22 @@
-from typing import get_args
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline
+from PIL import Image
 
-from pipeline.config.schemas.results import Sampler
-from pipeline.sampling.samplers import SAMPLERS
+from pipeline.base.load import BaseModel
+from pipeline.sampling import text_to_image
 from pipeline.sampling.settings import Job, Settings
-from pipeline.sampling.text_to_image import draw
+from pipeline.sampling.text_to_image import batches, draw
 from tests.pipeline.base.random_sd1 import random_base
 
-JOBS = [Job("a cat", 1), Job("a dog", 2), Job("a cat", 3)]
+LONG = "a " * 80
+
+
+@pytest.fixture(scope="module")
+def base() -> BaseModel:
+    return random_base()
 
 
 def settings(**changes: object) -> Settings:
@@ -19,31 +24,62 @@ def settings(**changes: object) -> Settings:
     return Settings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
 
 
-def test_diffusers_own_pipeline_draws_the_same() -> None:
-    base = random_base()
-    pipe = StableDiffusionPipeline(
-        vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
-        scheduler=DDIMScheduler.from_config(base.configs["scheduler"], clip_sample=False),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
-    pipe.set_progress_bar_config(disable=True)
-    theirs = pipe(
-        [job.prompt for job in JOBS], negative_prompt=["bad"] * 3, num_inference_steps=3, guidance_scale=5.0,
-        height=64, width=64, generator=[torch.Generator().manual_seed(job.seed) for job in JOBS],
-    ).images  # fmt: skip
-    for ours, wanted in zip(draw(base, JOBS, settings(batch=3)), theirs, strict=True):
-        # One level of 255: rounding may fall either way.
-        assert np.abs(np.asarray(ours).astype(int) - np.asarray(wanted).astype(int)).max() <= 1
+def far(one: Image.Image, two: Image.Image) -> int:
+    """The greatest difference, of 255."""
+    return int(np.abs(np.asarray(one).astype(int) - np.asarray(two).astype(int)).max())
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
-def test_every_sampler_draws_and_repeats(sampler: str) -> None:
-    base = random_base()
-    one, two = (list(draw(base, JOBS, settings(sampler=sampler))) for _ in range(2))
-    assert [picture.tobytes() for picture in one] == [picture.tobytes() for picture in two]
-    assert len(one) == 3
-    assert one[0].tobytes() != one[2].tobytes()
+def drawn(base: BaseModel, prompt: str, **changes: object) -> Image.Image:
+    return next(iter(draw(base, [Job(prompt, 1)], settings(**changes))))
 
 
-def test_conf_names_the_samplers_that_there_are() -> None:
-    assert set(get_args(Sampler)) == set(SAMPLERS)
+def test_pictures_come_in_the_jobs_order_and_are_the_same_in_any_company(base: BaseModel) -> None:
+    jobs = [Job("a cat", 1), Job(LONG, 1), Job("a cat", 2), Job("a dog", 3), Job("a [cat:dog:1]", 1)]
+    together = list(draw(base, jobs, settings()))
+    for job, picture in zip(jobs, together, strict=True):
+        # One level of 255: sums of another batch may round otherwise.
+        assert far(picture, next(iter(draw(base, [job], settings())))) <= 1
+    assert len({picture.tobytes() for picture in together}) == 5
+
+
+def test_a_batch_holds_prompts_of_one_length() -> None:
+    contexts = {"a": [torch.zeros(1, 77, 1)] * 2, "b": [torch.zeros(1, 77, 1)] * 2}
+    contexts["long"] = [torch.zeros(1, 77, 1), torch.zeros(1, 154, 1)]
+    jobs = [Job("a", 1), Job("b", 1), Job("a", 2), Job("long", 1), Job("a", 3)]
+    found = list(batches(jobs, contexts, 2))
+    assert [[(job.prompt, job.seed) for job in batch] for batch in found] == [
+        [("a", 1), ("b", 1)],
+        [("a", 2)],
+        [("long", 1)],
+        [("a", 3)],
+    ]
+
+
+def test_a_long_prompts_end_counts(base: BaseModel) -> None:
+    assert drawn(base, LONG + "cat").tobytes() != drawn(base, LONG + "dog").tobytes()
+
+
+def test_an_edited_prompt_starts_as_the_first_and_ends_as_the_second(base: BaseModel) -> None:
+    first, second, edited = (drawn(base, text) for text in ("cat", "dog", "[cat:dog:2]"))
+    assert edited.tobytes() not in (first.tobytes(), second.tobytes())
+    assert drawn(base, "[cat:dog:3]").tobytes() == first.tobytes()
+    assert drawn(base, "[cat:dog:0]").tobytes() == second.tobytes()
+
+
+def test_a_second_order_sampler_counts_steps_not_calls(base: BaseModel) -> None:
+    assert (
+        drawn(base, "[cat:dog:3]", sampler="heun").tobytes() == drawn(base, "cat", sampler="heun").tobytes()
+    )
+
+
+@pytest.mark.parametrize("guidance", [1.0, 0.5])
+def test_without_guidance_the_negative_prompt_does_not_matter(base: BaseModel, guidance: float) -> None:
+    one, two = (drawn(base, "cat", guidance=guidance, negative_prompt=text) for text in ("bad", "good"))
+    assert (one.tobytes() == two.tobytes()) == (guidance == 1.0)
+
+
+def test_every_prompt_is_encoded_once(base: BaseModel) -> None:
+    jobs = [Job(prompt, seed) for seed in range(3) for prompt in ("cat", "dog")]
+    with patch.object(text_to_image, "conditioning", wraps=text_to_image.conditioning) as encoder:
+        assert len(list(draw(base, jobs, settings(negative_prompt="cat", steps=1)))) == 6
+    assert [call.args[1] for call in encoder.call_args_list] == ["cat", "dog"]

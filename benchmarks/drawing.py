@@ -1,0 +1,72 @@
+"""What drawing costs beside the denoiser: `python -m benchmarks.drawing [--seeds 8] [--steps 20]`.
+
+Draws pictures of one prompt by several seeds on the demo's base, together and one by one, then calls the bare
+U-Net as often on as much, and prints processor time and the ratio of both.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from PIL import Image
+
+from pipeline.base.load import BaseModel, load_base
+from pipeline.config.schemas import Base
+from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.text_to_image import draw
+
+DEMO = Base(path="demo/base", vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None)
+SIDE = 128
+PROMPT = "zibbo, (smile:1.2), blue background"
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> float:
+    """Of processor time: the least of several runs."""
+    found = []
+    for _ in range(times):
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return min(found)
+
+
+def pictures(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> list[Image.Image]:
+    return list(draw(base, jobs, settings))
+
+
+@torch.no_grad()
+def bare(base: BaseModel, calls: int, batch: int) -> None:
+    """The denoiser alone, with and without the prompt in one batch."""
+    latents = torch.zeros(2 * batch, 4, SIDE // 8, SIDE // 8, device=base.unet.device)
+    context = torch.zeros(2 * batch, 77, base.text_encoder.config.hidden_size, device=base.unet.device)
+    for _ in range(calls):
+        base.unet(latents, torch.tensor(500), context, return_dict=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=20)
+    options = parser.parse_args()
+    base = load_base(DEMO)
+    jobs = [Job(PROMPT, seed) for seed in range(options.seeds)]
+    for batch in (options.seeds, 1):
+        settings = Settings(
+            steps=options.steps, guidance=5.0, sampler="euler_a", negative_prompt="", width=SIDE,
+            height=SIDE, clip_skip=1, batch=batch,
+        )  # fmt: skip
+        calls = options.steps * options.seeds // batch
+        drawn, floor = (
+            seconds(partial(pictures, base, jobs, settings)),
+            seconds(partial(bare, base, calls, batch)),
+        )
+        print(
+            f"{batch} at once: {drawn / options.seeds * 1000:.0f} ms a picture,"
+            f" {drawn / floor:.2f} times the bare denoiser calls"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""A grid over the bare sum of its denoiser calls: `python -m benchmarks.grid [--steps 20] [--epochs 5]`.
+
+Five epochs x five weights x four seeds on the demo's base, drawn into an empty store, judged without a
+tagger, and laid out. The same run's calls of the U-Net are timed one by one; what else it takes (networks,
+prompts, decoding, PNGs, figures, page) is the rest.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.base.load import BaseModel, load_base
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
+from pipeline.config.schemas import Config
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.families import create
+from pipeline.pictures.records import write_records
+from pipeline.sampling import cells as cells_module
+from pipeline.sampling.axes import Cell
+from pipeline.sampling.cells import Painter
+from pipeline.sampling.choice import ranked
+from pipeline.sampling.grid import Grid, plan
+from pipeline.sampling.judging import Judge
+from pipeline.sampling.manifest import by_place
+from pipeline.sampling.report import write_report
+from pipeline.sampling.settings import Settings
+
+
+class Clock:
+    """Seconds spent in a function's calls."""
+
+    def __init__(self) -> None:
+        self.seconds, self.calls = 0.0, 0
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            result = function(*arguments, **options)
+            self.seconds += time.perf_counter() - started
+            self.calls += 1
+            return result
+
+        return timed
+
+
+def configuration(steps: int) -> Config:
+    values = {
+        "network.dim": 16,
+        "network.alpha": 8.0,
+        "tag.model": None,
+        "sample_grid.prompts": ["a critter, meadow"],
+        "sample_grid.seeds": [1, 2, 3, 4],
+        "sample_grid.weights": [0.4, 0.6, 0.8, 1.0, 1.2],
+        "sample_grid.resolution": 128,
+        "sample_grid.steps": steps,
+    }
+    return check(compose(Params({}, values)))
+
+
+def write_networks(config: Config, base: BaseModel, folder: Path, number: int) -> dict[int, Path]:
+    """Fresh networks as epoch files."""
+    epochs = {epoch: folder / f"net-{epoch:06}.safetensors" for epoch in range(1, number + 1)}
+    for epoch, file in epochs.items():
+        write_safetensors(file, create(config.network, base, seed=epoch).file_tensors("fp16"), {})
+    return epochs
+
+
+def the_grid(config: Config, epochs: dict[int, Path], folder: Path) -> Grid:
+    wanted = config.sample_grid
+    start = Cell(
+        checkpoint=None,
+        network=None,
+        weight=wanted.weight,
+        blocks=None,
+        prompts=tuple(wanted.prompts),
+        seeds=tuple(wanted.seeds),
+        settings=Settings.of(wanted, config.base),
+    )
+    return plan(wanted, start, epochs, folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=5)
+    chosen = parser.parse_args()
+    config = configuration(chosen.steps)
+    base, clock = load_base(config.base), Clock()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["ATHANOR_STORE"] = str(folder / "store")
+        epochs = write_networks(config, base, folder, chosen.epochs)
+        write_records(folder, [])
+        grid = the_grid(config, epochs, folder)
+        base.unet.forward = clock.around(base.unet.forward)
+        cells_module.load_base = lambda _: base  # type: ignore[assignment]  # loading it is no part of a grid
+        started = time.perf_counter()
+        painter = Painter(config.base)
+        for cell in painter.missing(grid.cells):
+            painter.draw(cell)
+        drawn = time.perf_counter() - started
+        scores = Judge(config, painter, folder).judged(grid.cells)
+        by_file = {file: epoch for epoch, file in epochs.items()}
+        ranking = ranked(by_place(scores, by_file), [])
+        write_report(folder / "report", config.sample_grid, grid, painter, scores, by_file, ranking)
+        whole = time.perf_counter() - started
+    pictures = sum(len(cell.jobs) for cell in grid.cells)
+    print(
+        f"{pictures} pictures in {len(grid.cells)} cells, {clock.calls} denoiser calls: {clock.seconds:.1f} s"
+    )
+    print(f"drawn in {drawn:.1f} s: ratio {drawn / clock.seconds:.3f}")
+    print(f"drawn, judged and laid out in {whole:.1f} s: ratio {whole / clock.seconds:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""What an axis of a grid can vary: how its values are read, what each changes in a cell, what it is called.
+
+Nothing here draws or loads torch: the configuration is checked with it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.schemas.samplers import LABELS, sampler_name
+from pipeline.errors import UserError
+from pipeline.sampling.block_weights import BlockWeights, block_weights
+from pipeline.sampling.ranges import Values, reals, texts, wholes
+from pipeline.sampling.settings import Job, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What is drawn in one place: the model, and every prompt with every seed."""
+
+    checkpoint: str | None
+    """None: the configured base."""
+    network: Path | None
+    """None: the base alone; then weight and blocks mean nothing."""
+    weight: float
+    blocks: BlockWeights | None
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    settings: Settings
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [Job(prompt, seed) for prompt in self.prompts for seed in self.seeds]
+
+    @property
+    def per_row(self) -> int:
+        """Pictures side by side when the cell is shown: a prompt's seeds; with one seed, a square."""
+        return len(self.seeds) if len(self.seeds) > 1 else ceil(sqrt(len(self.prompts)))
+
+    def alone(self) -> "Cell":
+        """The same without a network."""
+        return replace(self, network=None, weight=0.0, blocks=None)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """`cost` orders the drawing: what is dearest to change has the lowest and changes least often."""
+
+    cost: int
+    read: Callable[[Values], list[Any]]
+    apply: Callable[[Cell, Any], Cell]
+    label: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """The searched-for words, and what stands in their place."""
+
+    old: str
+    new: str
+
+
+def search_and_replace(values: Values) -> list[Replacement]:
+    """The first text is searched for; it is a value of its own, so that the prompt as it is comes first."""
+    words = texts(values)
+    return [Replacement(words[0], word) for word in words]
+
+
+def replaced(cell: Cell, words: Replacement) -> Cell:
+    """In the prompts that have the words, and in the negative prompt; nowhere is a user error."""
+    negative = cell.settings.negative_prompt
+    if not any(words.old in text for text in (*cell.prompts, negative)):
+        raise UserError(
+            f"{words.old!r}, the first value of a search_replace axis, stands in no prompt; it is what the"
+            " others replace: correct it, or sample_grid.prompts"
+        )
+    return replace(
+        cell,
+        prompts=tuple(prompt.replace(words.old, words.new) for prompt in cell.prompts),
+        settings=replace(cell.settings, negative_prompt=negative.replace(words.old, words.new)),
+    )
+
+
+def sampler_names(values: Values) -> list[str]:
+    """Samplers in any spelling that `sample_grid.sampler` takes."""
+    names, problems = [], []
+    for text in texts(values):
+        try:
+            names.append(sampler_name(text))
+        except ValueError as error:
+            problems.append(f"{text!r}: {error}")
+    if problems:
+        raise UserError(*problems)
+    return names
+
+
+def sides(values: Values) -> list[tuple[int, int]]:
+    """`512` or `512x768`, px, each a multiple of 8."""
+    found = []
+    for text in texts(values):
+        numbers = text.lower().split("x")
+        if len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers):
+            raise UserError(f"{text!r} is no resolution; write `512`, or `512x768` for width x height")
+        width, height = int(numbers[0]), int(numbers[-1])
+        if width % 8 or height % 8 or min(width, height) < 64:
+            raise UserError(f"{text!r}: sides are multiples of 8, and at least 64")
+        found.append((width, height))
+    return found
+
+
+def bounded(read: Callable[[Values], list[Any]], low: float, high: float) -> Callable[[Values], list[Any]]:
+    """As `read`, each value within `low` and `high`."""
+
+    def within(values: Values) -> list[Any]:
+        numbers = read(values)
+        if wrong := [number for number in numbers if not low <= number <= high]:
+            limits = f"at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+            raise UserError(f"{', '.join(f'{number:g}' for number in wrong)}: must be {limits}")
+        return numbers
+
+    return within
+
+
+def _setting(name: str) -> Callable[[Cell, Any], Cell]:
+    return lambda cell, value: replace(cell, settings=replace(cell.settings, **{name: value}))
+
+
+def _field(name: str) -> Callable[[Cell, Any], Cell]:
+    return lambda cell, value: replace(cell, **{name: value})
+
+
+def _named(name: str) -> Callable[[Any], str]:
+    return lambda value: f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+
+
+INF = float("inf")
+AXES: dict[str, Axis] = {
+    "checkpoint": Axis(
+        0,
+        texts,
+        lambda cell, value: replace(cell, checkpoint=None if value == "base" else value),
+        lambda value: Path(value).stem,
+    ),
+    "network": Axis(1, texts, _field("network"), lambda path: path.stem),
+    "block_weights": Axis(
+        2,
+        lambda values: [block_weights(text) for text in texts(values)],
+        _field("blocks"),
+        lambda blocks: f"blocks {blocks.name}",
+    ),
+    "weight": Axis(3, reals, _field("weight"), _named("weight")),
+    "clip_skip": Axis(4, bounded(wholes, 1, 12), _setting("clip_skip"), _named("clip skip")),
+    "prompt": Axis(5, texts, lambda cell, value: replace(cell, prompts=(value,)), str),
+    "search_replace": Axis(6, search_and_replace, replaced, lambda words: words.new),
+    "negative_prompt": Axis(7, texts, _setting("negative_prompt"), lambda text: f"not: {text}"),
+    "resolution": Axis(
+        8,
+        sides,
+        lambda cell, value: replace(cell, settings=replace(cell.settings, width=value[0], height=value[1])),
+        lambda value: f"{value[0]}x{value[1]} px",
+    ),
+    "sampler": Axis(9, sampler_names, _setting("sampler"), lambda name: LABELS[name]),
+    "steps": Axis(10, bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
+    "guidance": Axis(11, bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
+    "seed": Axis(
+        12, bounded(wholes, 0, 2**63 - 1), lambda cell, value: replace(cell, seeds=(value,)), _named("seed")
+    ),
+}
+"""By name, the dearest first."""

@@ -1,0 +1,37 @@
+"""A prompt with weights -> what the U-Net is conditioned on."""
+
+import torch
+from torch import Tensor
+
+from pipeline.base.conditioning import encode
+from pipeline.base.load import BaseModel
+from pipeline.base.new_rows import words_of
+from pipeline.sampling.chunks import chunks
+from pipeline.sampling.prompt_weights import weighted_parts
+
+NO_MEAN = 0.01
+"""Share of the standard deviation below which a mean is chance, and its ratio would scale the prompt at
+random. CLIP of SD 1.x has about 0.1.
+"""
+
+
+def conditioning(base: BaseModel, text: str, clip_skip: int) -> Tensor:
+    """[1, 77 x chunks, width]: each chunk through the text encoder, weighted, joined. Words of attached
+    embeddings stand for their vectors.
+    """
+    parts = chunks(base.tokenizer, weighted_parts(text), words_of(base.text_encoder))
+    device = base.text_encoder.device
+    states = encode(base.text_encoder, torch.tensor([part.ids for part in parts], device=device), clip_skip)
+    weights = torch.tensor([part.weights for part in parts], device=device, dtype=states.dtype)
+    return emphasised(states, weights).flatten(0, 1)[None]
+
+
+def emphasised(states: Tensor, weights: Tensor) -> Tensor:
+    """States [chunks, 77, width] times weights [chunks, 77]; each chunk keeps its mean
+    (AUTOMATIC1111 modules/sd_emphasis.py, EmphasisOriginal), where it has one to speak of.
+    """
+    weighted = states * weights[..., None]
+    before, after = (values.mean(dim=(1, 2), keepdim=True) for values in (states, weighted))
+    plain = (weights == 1).all(dim=1)[:, None, None]
+    centred = before.abs() < NO_MEAN * states.std(dim=(1, 2), keepdim=True)
+    return torch.where(plain | centred, weighted, weighted * (before / after))

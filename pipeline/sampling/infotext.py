@@ -1,0 +1,169 @@
+"""What a picture was drawn with, in AUTOMATIC1111's words (modules/processing.py, create_infotext;
+modules/infotext_utils.py, parse_generation_parameters), and back.
+
+    a cat, <lora:zib:0.8>
+    Negative prompt: blurry
+    Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: 6ce0161689, ...
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.schemas import Base
+from pipeline.config.schemas.samplers import LABELS, sampler_name
+from pipeline.errors import UserError
+from pipeline.sampling.settings import LATENT, Job, SecondPass, Settings
+
+PARAMETERS, RECIPE = "parameters", "athanor"
+"""Keywords of a PNG's texts: the infotext, and the same as JSON with all that an infotext cannot say."""
+NEGATIVE = "Negative prompt: "
+LATENT_LABELS = {
+    "latent": "Latent",
+    "latent_antialiased": "Latent (antialiased)",
+    "latent_bicubic": "Latent (bicubic)",
+    "latent_bicubic_antialiased": "Latent (bicubic antialiased)",
+    "latent_nearest": "Latent (nearest)",
+    "latent_nearest-exact": "Latent (nearest-exact)",
+}
+_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+
+
+@dataclass(frozen=True)
+class Model:
+    """What pictures are drawn with: the base by name and SHA-256 (of a checkpoint file; else None), networks
+    and embeddings by name with the start of the hash that A1111 shows for them.
+    """
+
+    name: str
+    sha256: str | None = None
+    network_hashes: Mapping[str, str] = field(default_factory=dict)
+    embedding_hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+def infotext(job: Job, settings: Settings, model: Model) -> str:
+    """One picture's settings for people and A1111's reader."""
+    pairs = {
+        "Steps": settings.steps,
+        "Sampler": LABELS[settings.sampler],
+        "CFG scale": _number(settings.guidance),
+        "Seed": job.seed,
+        "Size": f"{settings.width}x{settings.height}",
+        "Model hash": model.sha256[:10] if model.sha256 else None,
+        "Model": model.name.replace(",", "").replace(":", ""),
+        "Denoising strength": settings.second_pass and _number(settings.second_pass.strength),
+        "Clip skip": settings.clip_skip if settings.clip_skip > 1 else None,
+        "RNG": "CPU",
+        **_second_pass_pairs(settings.second_pass),
+        "Lora hashes": _listed(model.network_hashes),
+        "TI hashes": _listed(model.embedding_hashes),
+    }
+    last = ", ".join(f"{key}: {_quoted(str(value))}" for key, value in pairs.items() if value is not None)
+    negative = f"\n{NEGATIVE}{settings.negative_prompt}" if settings.negative_prompt else ""
+    return f"{job.prompt}{negative}\n{last}".strip()
+
+
+def _second_pass_pairs(second: SecondPass | None) -> dict[str, object]:
+    if second is None:
+        return {}
+    name = LATENT_LABELS.get(second.upscaler, Path(second.upscaler).stem)
+    return {"Hires upscale": _number(second.scale), "Hires steps": second.steps, "Hires upscaler": name}
+
+
+def _number(value: float) -> str:
+    """7.0 as 7."""
+    return repr(value).removesuffix(".0")
+
+
+def _listed(hashes: Mapping[str, str]) -> str | None:
+    return ", ".join(f"{name}: {short}" for name, short in sorted(hashes.items())) or None
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ",:\n") else text
+
+
+def parameters_of(text: str) -> dict[str, str]:
+    """An infotext's values by A1111's names, as text; `Prompt` and `Negative prompt` among them."""
+    *lines, last = text.strip().split("\n")
+    pairs = _PAIR.findall(last)
+    if len(pairs) < 3:
+        lines, pairs = [*lines, last], []
+    start = next((n for n, line in enumerate(lines) if line.startswith(NEGATIVE.strip())), len(lines))
+    negative = "\n".join(lines[start:]).removeprefix(NEGATIVE.strip()).strip()
+    found = {key: json.loads(value) if value.startswith('"') else value.strip() for key, value in pairs}
+    return {"Prompt": "\n".join(lines[:start]).strip(), "Negative prompt": negative, **found}
+
+
+def parse_infotext(text: str) -> tuple[Job, Settings]:
+    """The picture and its settings again, A1111's own infotexts too; raises UserError where a setting is
+    missing or unknown. `batch` is no part of a picture (it is 1); an upscaler network is named, not found.
+    """
+    values = parameters_of(text)
+    absent = [key for key in ("Steps", "Sampler", "CFG scale", "Seed", "Size") if key not in values]
+    if absent:
+        raise UserError(f"the infotext lacks {', '.join(absent)}; it must end in a line of settings")
+    try:
+        return Job(values["Prompt"], int(values["Seed"])), _settings(values)
+    except ValueError as error:
+        raise UserError(f"the infotext's settings cannot be read: {error}") from error
+
+
+def _settings(values: Mapping[str, str]) -> Settings:
+    width, _, height = values["Size"].partition("x")
+    schedule = values.get("Schedule type", "")
+    karras = " Karras" if schedule == "Karras" else ""
+    return Settings(
+        steps=int(values["Steps"]),
+        guidance=float(values["CFG scale"]),
+        sampler=sampler_name(values["Sampler"] + karras),
+        negative_prompt=values["Negative prompt"],
+        width=int(width),
+        height=int(height),
+        clip_skip=int(values.get("Clip skip", "1")),
+        batch=1,
+        second_pass=_second_pass(values),
+    )
+
+
+def _second_pass(values: Mapping[str, str]) -> SecondPass | None:
+    if "Hires upscale" not in values:
+        return None
+    by_label = {label: name for name, label in LATENT_LABELS.items()}
+    upscaler = values.get("Hires upscaler", LATENT_LABELS[LATENT])
+    return SecondPass(
+        upscaler=by_label.get(upscaler, upscaler),
+        scale=float(values["Hires upscale"]),
+        # A1111 leaves them out where they are those of the first pass.
+        steps=int(values.get("Hires steps", values["Steps"])),
+        strength=float(values["Denoising strength"]),
+    )
+
+
+def recipe(job: Job, settings: Settings, **more: Any) -> str:
+    """JSON with sorted keys: prompt, seed, settings, and what else the caller knows (hashes of the files)."""
+    drawn = {key: value for key, value in asdict(settings).items() if key != "batch"}
+    return json.dumps(
+        {"prompt": job.prompt, "seed": job.seed, "settings": drawn, **more},
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+
+
+def model_of(base: Base) -> Model:
+    """The base by its file's or folder's name; only a file's hash is one that others know."""
+    path = Path(base.path)
+    return Model(path.stem, base.sha256 if path.is_file() else None)
+
+
+def base_facts(base: Base) -> dict[str, str | None]:
+    """What a recipe says of the base."""
+    return {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256}
+
+
+def png_texts(job: Job, settings: Settings, model: Model, **more: Any) -> dict[str, str]:
+    """The texts that every picture of ours carries (pipeline/pictures/png.py)."""
+    return {PARAMETERS: infotext(job, settings, model), RECIPE: recipe(job, settings, **more)}

@@ -1,0 +1,117 @@
+"""Values as users write them: `1-5 (+2)`, `0.2-1.0 [5]`, lists. Pure.
+
+The notation is that of AUTOMATIC1111's X/Y/Z plot (AUTOMATIC1111/stable-diffusion-webui:
+scripts/xyz_grid.py). Both ends belong to a range, and a range never passes its end: 0-1 (+0.3) is 0, 0.3,
+0.6, 0.9, and 5-1 (-1) ends with 1. Arithmetic is decimal: 0.2-1.0 [5] holds 0.6, not 0.6000000000000001.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeVar
+
+from pipeline.errors import UserError
+
+T = TypeVar("T")
+Values = str | int | float | list[str | int | float]
+MOST = 1000
+"""Values of one range; more are a slip of the finger."""
+
+NUMBER = r"(?:\d+\.?\d*|\.\d+)"
+SINGLE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?\d+)?")
+RANGE = re.compile(
+    rf"(?P<start>[+-]?{NUMBER})\s*-\s*(?P<end>[+-]?{NUMBER})"
+    rf"\s*(?:\(\s*(?P<sign>[+-]?)\s*(?P<step>{NUMBER})\s*\)|\[\s*(?P<count>\d+)\s*\])?"
+)
+NOTATION = "write numbers as `1, 2.5`, ranges as `1-5`, `1-5 (+2)` or `0.2-1.0 [5]`"
+
+
+def decimals(values: Values) -> list[Decimal]:
+    """Every number that is written, in order. Raises UserError."""
+    return [number for part in _parts(values) for number in _numbers(part)]
+
+
+def reals(values: Values) -> list[float]:
+    """Numbers, each once. Raises UserError."""
+    return _once([float(number) for number in decimals(values)])
+
+
+def wholes(values: Values) -> list[int]:
+    """Whole numbers, each once. `[n]` gives those nearest to n even steps, halves away from zero. Raises
+    UserError.
+    """
+    found = []
+    for part in _parts(values):
+        for number in _numbers(part):
+            nearest = number.to_integral_value(ROUND_HALF_UP)
+            if nearest != number and "[" not in part:
+                raise UserError(f"{part!r} holds {number}, which is no whole number")
+            found.append(int(nearest))
+    return _once(found)
+
+
+def texts(values: Values) -> list[str]:
+    """Texts: a list's entries as they are; a string is cut at its commas, `"a, b", c` keeps those in
+    quotes. Raises UserError.
+    """
+    if isinstance(values, list):
+        return _once([str(value) for value in values])
+    [row] = csv.reader([str(values)], skipinitialspace=True)
+    return _once([text.strip() for text in row])
+
+
+def _parts(values: Values) -> list[str]:
+    parts = values.split(",") if isinstance(values, str) else values if isinstance(values, list) else [values]
+    return [str(part).strip() for part in parts]
+
+
+def _numbers(text: str) -> Iterator[Decimal]:
+    if SINGLE.fullmatch(text):
+        yield Decimal(text)
+    elif match := RANGE.fullmatch(text):
+        start, end = Decimal(match["start"]), Decimal(match["end"])
+        if match["count"]:
+            yield from _evenly(start, end, int(match["count"]), text)
+        else:
+            yield from _by_step(start, end, match["step"], match["sign"], text)
+    else:
+        raise UserError(f"{text!r} is no number and no range; {NOTATION}")
+
+
+def _by_step(
+    start: Decimal, end: Decimal, step: str | None, sign: str | None, text: str
+) -> Iterator[Decimal]:
+    """Without a sign the step leads from start to end, whichever is larger."""
+    if step is None and not (start == int(start) and end == int(end)):
+        raise UserError(f"{text!r} needs a step, as `{text} (+0.1)`, or a count, as `{text} [5]`")
+    by = Decimal(step or 1).copy_sign(end - start)
+    if not by:
+        raise UserError(f"{text!r}: a step of 0 leads nowhere")
+    if sign and start != end and (sign == "-") != (end < start):
+        raise UserError(
+            f"{text!r}: the step leads away from the end; write ({'-' if sign == '+' else '+'}{step})"
+        )
+    count = int((end - start) / by) + 1
+    _insist_on_few(count, text)
+    yield from (start + index * by for index in range(count))
+
+
+def _evenly(start: Decimal, end: Decimal, count: int, text: str) -> Iterator[Decimal]:
+    if count < 2:
+        raise UserError(f"{text!r}: a count is at least 2, for both ends")
+    _insist_on_few(count, text)
+    yield from (start + (end - start) * index / (count - 1) for index in range(count))
+
+
+def _insist_on_few(count: int, text: str) -> None:
+    if count > MOST:
+        raise UserError(f"{text!r} would be {count} values; at most {MOST} are drawn")
+
+
+def _once(values: list[T]) -> list[T]:
+    if not values or "" in values:
+        raise UserError("a value is empty; give at least one, and none between two commas")
+    if twice := [value for index, value in enumerate(values) if value in values[:index]]:
+        raise UserError(f"{', '.join(map(str, dict.fromkeys(twice)))} is named twice")
+    return values

@@ -1,0 +1,97 @@
+"""Networks that act in one region of a picture, given by a mask (kohya-ss/sd-webui-additional-networks,
+scripts/lora_compvis.py).
+
+    layer(x) + mask * (answer with the network - layer(x))
+
+The mask is scaled to the height and width of each layer's output. A linear layer sees height x width in one
+row; which it is follows from the size of the latents, so that 64x32 and 32x64 are never taken for each other.
+The text encoder, and what the U-Net makes of the prompt and the time step, have no place in the picture:
+there the network acts as without a mask.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipeline.base.load import BaseModel
+from pipeline.errors import UserError
+from pipeline.networks.network import Network
+from pipeline.networks.targets import TEXT_PREFIX, all_targets
+
+NO_PLACE = ("attn2_to_k", "attn2_to_v", "time_emb")
+"""Parts of the names of the U-Net's layers that do not see the picture."""
+LEVELS = 4
+
+
+class Region:
+    """A mask [1, 1, height, width] in 0..1 (1: the network acts), at whatever size a layer needs."""
+
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask
+        self.levels: dict[int, tuple[int, int]] = {}
+        self._scaled: dict[tuple[int, int], Tensor] = {}
+
+    @classmethod
+    def read(cls, path: Path, channel: str | None) -> "Region":
+        """From a picture's lightness, or one of its channels; black all over is a user error."""
+        try:
+            picture = Image.open(path).convert("RGB")
+        except OSError as error:
+            raise UserError(f"{path}: no readable picture to mask with ({error})") from error
+        band = picture.getchannel(channel.upper()) if channel else picture.convert("L")
+        values = torch.tensor(list(band.tobytes()), dtype=torch.float32).reshape(
+            1, 1, band.height, band.width
+        )
+        if not values.any():
+            raise UserError(f"{path} is black{f' in {channel}' if channel else ''}; paint white where to act")
+        return cls(values / 255)
+
+    def look(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Before each call of the U-Net: height and width by their product, on each of its levels."""
+        height, width = inputs[0].shape[-2:]
+        self.levels = {}
+        for _level in range(LEVELS):
+            self.levels[height * width] = (height, width)
+            height, width = -(-height // 2), -(-width // 2)
+
+    def at(self, height: int, width: int, like: Tensor) -> Tensor:
+        """[1, 1, height, width]."""
+        if (height, width) not in self._scaled:
+            scaled = F.interpolate(self.mask, (height, width), mode="bilinear", antialias=True)
+            self._scaled[height, width] = scaled.to(like)
+        return self._scaled[height, width]
+
+    def blended(
+        self, x: Tensor, inside: Callable[[Tensor], Tensor], outside: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """A layer's answer to `x`: [batch, channels, height, width], or [batch, height x width, channels]."""
+        without, with_network = outside(x), inside(x)
+        if without.dim() == 4:
+            height, width = without.shape[2:]
+            mask = self.at(height, width, without)
+        else:
+            height, width = self.levels[without.shape[1]]
+            mask = self.at(height, width, without).flatten(2).transpose(1, 2)
+        return without + mask * (with_network - without)
+
+
+@contextmanager
+def attached_in(network: Network, base: BaseModel, region: Region) -> Iterator[None]:
+    """As `network.attached`, but in the region alone."""
+    targets = all_targets(base.unet, base.text_encoder)
+    outside = {name: targets[name].forward for name in network}
+    with ExitStack() as stack:
+        stack.callback(base.unet.register_forward_pre_hook(region.look).remove)
+        stack.enter_context(network.attached(base))
+        for name, layer_outside in outside.items():
+            if not name.startswith(TEXT_PREFIX) and not any(part in name for part in NO_PLACE):
+                inside = targets[name].forward
+                targets[name].forward = partial(region.blended, inside=inside, outside=layer_outside)  # type: ignore[method-assign]
+        yield

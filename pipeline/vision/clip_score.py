@@ -1,0 +1,54 @@
+"""How well pictures fit their prompts: CLIPScore (Hessel et al. 2021, arXiv 2104.08718), 100 max(cos, 0)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
+from transformers.utils import logging
+
+from pipeline.device import best_device
+from pipeline.errors import UserError
+
+VERSION = 1
+"""Of the algorithm: raise it when scores would come out differently."""
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+class ClipScorer:
+    """`folder` holds a CLIPModel as transformers saves it. A prompt beyond the model's tokens is cut."""
+
+    def __init__(self, folder: Path) -> None:
+        self.device = best_device()
+        self.pictures, self.tokenizer, model = _load(folder)
+        self.model = model.eval().requires_grad_(False).to(self.device)
+
+    @torch.inference_mode()
+    def scores(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
+        """0-100 of each picture with its prompt."""
+        pixels = self.pictures([each.convert("RGB") for each in pictures], return_tensors="pt")
+        words = self.tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt")
+        found = self.model(**pixels.to(self.device), **words.to(self.device))
+        cosines = (found.image_embeds * found.text_embeds).sum(dim=-1)
+        return [100 * max(float(cosine), 0.0) for cosine in cosines]
+
+
+def _load(folder: Path) -> tuple[CLIPImageProcessorPil, AutoTokenizer, CLIPModel]:
+    try:
+        return (
+            CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True),
+            AutoTokenizer.from_pretrained(folder, local_files_only=True),
+            CLIPModel.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            ),
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"sample_grid.clip {folder}: not a CLIP folder of transformers that loads ({reason}); wanted:"
+            " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
+        ) from None

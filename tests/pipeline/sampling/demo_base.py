@@ -1,0 +1,10 @@
+"""The demo's own base, which draws real pictures."""
+
+from pipeline.base.load import BaseModel, load_base
+from pipeline.config.schemas import Base
+from tests.conftest import ROOT
+
+
+def demo_base() -> BaseModel:
+    path = str(ROOT / "demo" / "base")
+    return load_base(Base(path=path, vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))

@@ -1,0 +1,24 @@
+"""LoRA files that change a picture visibly."""
+
+from pathlib import Path
+
+import torch
+
+from pipeline.base.load import BaseModel
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.network import Network
+from tests.pipeline.networks.examples import network_config
+
+
+def random_lora(base: BaseModel, seed: int) -> Network:
+    made = Network.create(network_config("lora", dim=4, alpha=2.0), base, seed=seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for _, adapter in made.adapters():
+            torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)  # type: ignore[arg-type]
+    return made.eval()
+
+
+def write_lora(path: Path, base: BaseModel, seed: int) -> Path:
+    write_safetensors(path, random_lora(base, seed).file_tensors("fp32"), {})
+    return path

@@ -1,0 +1,126 @@
+"""Networks called in the prompt against networks attached by hand."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline.base.load import BaseModel
+from pipeline.errors import UserError
+from pipeline.networks.network import Network
+from pipeline.networks.targets import TEXT_PREFIX
+from pipeline.sampling.library import Library
+from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.text_to_image import draw
+from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.sampling.lora_files import write_lora
+
+SETTINGS = Settings(
+    steps=2, guidance=3.0, sampler="euler", negative_prompt="", width=64, height=64, clip_skip=1, batch=2
+)
+
+
+@pytest.fixture(scope="module")
+def base() -> BaseModel:
+    return random_base()
+
+
+@pytest.fixture(scope="module")
+def library(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "sub").mkdir()
+    for number, name in enumerate(("one", "two", "sub/two", "sub/three")):
+        write_lora(folder / f"{name}.safetensors", base, number)
+    Image.new("L", (4, 4), 255).save(folder / "white.png")
+    return Library([folder])
+
+
+def drawn(base: BaseModel, library: Library, *prompts: str) -> list[bytes]:
+    return [
+        picture.tobytes() for picture in draw(base, [Job(prompt, 1) for prompt in prompts], SETTINGS, library)
+    ]
+
+
+def test_a_called_network_is_an_attached_one(base: BaseModel, library: Library) -> None:
+    network = Network.load(library.find("one"), base)
+    network.set_multiplier(0.7)
+    with network.attached(base):
+        wanted = drawn(base, library, "a cat")
+    plain = drawn(base, library, "a cat")
+    assert drawn(base, library, "a cat<lora:one:0.7>") == wanted != plain
+    assert drawn(base, library, "a cat<lora:one:0>") == plain
+
+
+def test_several_networks_act_at_once_and_each_weight_counts(base: BaseModel, library: Library) -> None:
+    one, three = (Network.load(library.find(name), base) for name in ("one", "three"))
+    one.set_multiplier(0.5)
+    three.set_multiplier(0.8)
+    with one.attached(base), three.attached(base):
+        wanted = drawn(base, library, "a cat")
+    assert drawn(base, library, "a <lora:one:0.5><lora:three:0.8>cat") == wanted
+    assert drawn(base, library, "a <lora:one:0.8><lora:three:0.5>cat") != wanted
+
+
+def test_the_same_network_twice_is_there_twice(base: BaseModel, library: Library) -> None:
+    one, again = (Network.load(library.find("one"), base) for _ in range(2))
+    one.set_multiplier(0.25)
+    again.set_multiplier(0.5)
+    with one.attached(base), again.attached(base):
+        wanted = drawn(base, library, "a cat")
+    assert drawn(base, library, "a cat<lora:one:0.25><lora:one:0.5>") == wanted
+
+
+def test_parts_and_blocks_have_their_own_weights(base: BaseModel, library: Library) -> None:
+    drawn(base, library, "a cat<lora:one:0.5:0.8:lbw=OUTALL>")
+    network = library._network(base, library.find("one"), 0)
+    assert isinstance(network, Network)
+    for name, adapter in network.adapters():
+        expected = 0.5 if name.startswith(TEXT_PREFIX) else 0.8 if "_up_blocks_" in name else 0.0
+        assert adapter.multiplier == expected, name
+
+
+def test_each_picture_has_its_own_networks_and_the_base_stays(base: BaseModel, library: Library) -> None:
+    prompts = ["a cat", "a cat<lora:one>", "a cat<lora:three>", "a cat"]
+    together = drawn(base, library, *prompts)
+    assert together == [drawn(base, library, prompt)[0] for prompt in prompts]
+    assert len(set(together)) == 3
+    pictures = draw(base, [Job("a cat<lora:one>", 1)], SETTINGS, library)
+    next(pictures)
+    assert drawn(base, library, "a cat") == together[:1]  # while the generator is open
+
+
+def test_files_are_found_by_name_or_path(library: Library) -> None:
+    assert library.find("sub/two") != library.find("one")
+    assert library.find("three") == library.find("sub/three")
+    prompt = "a <lora:one:1:mask=white.png>cat<lora:three>"
+    assert {name: path.name for name, path in library.used(prompt).items()} == {
+        "one": "one.safetensors",
+        "white.png": "white.png",
+        "three": "three.safetensors",
+    }
+
+
+def test_wrong_names_are_told_with_the_nearest(base: BaseModel, library: Library) -> None:
+    with pytest.raises(UserError, match=r"called 'thre'.*did you mean (sub/)?three"):
+        drawn(base, library, "a<lora:thre>")
+    with pytest.raises(UserError, match="the name of 2 files"):
+        library.find("two")
+    with pytest.raises(UserError, match="no folder of networks was given"):
+        drawn(base, Library(), "a<lora:one>")
+    with pytest.raises(UserError, match="no such folder"):
+        Library([Path("nowhere")])
+
+
+def test_the_negative_prompt_calls_nothing(base: BaseModel) -> None:
+    settings = Settings(**{**vars(SETTINGS), "negative_prompt": "bad <lora:one>"})
+    with pytest.raises(UserError, match="negative prompt calls a network"):
+        list(draw(base, [Job("a", 1)], settings))
+
+
+@pytest.mark.parametrize("prompt", ["a<lora:nowhere>", "a<lara:one>", "a AND b"])
+def test_what_cannot_be_drawn_is_said_before_anything_is(
+    base: BaseModel, library: Library, prompt: str
+) -> None:
+    pictures = draw(base, [Job("a", 1), Job(prompt, 1)], SETTINGS, library)
+    with pytest.raises(UserError):
+        next(pictures)

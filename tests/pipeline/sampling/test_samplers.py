@@ -1,0 +1,108 @@
+"""Every sampler against diffusers' own pipelines."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+from pipeline.base.load import BaseModel
+from pipeline.config.schemas.samplers import LABELS, sampler_name
+from pipeline.sampling.samplers import SAMPLERS, Sampler
+from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.text_to_image import draw
+from tests.pipeline.sampling.demo_base import demo_base
+
+JOBS = [Job("zibbo, smile", 1), Job("cat, night sky", 2)]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def base() -> BaseModel:
+    return demo_base()
+
+
+def settings(sampler: str) -> Settings:
+    return Settings(
+        steps=4, guidance=5.0, sampler=sampler, negative_prompt="bad", width=64, height=72, clip_skip=1,
+        batch=2,
+    )  # fmt: skip
+
+
+def pipeline_of(kind: type[Any], base: BaseModel, sampler: str, seeds: list[int]) -> Any:
+    scheduler, options = SAMPLERS[sampler]
+    if sampler.startswith("dpmpp_sde"):
+        options = options | {"noise_sampler_seed": seeds}
+    pipe = kind(
+        vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
+        scheduler=scheduler.from_config(base.configs["scheduler"], clip_sample=False, **options),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def same(one: Image.Image, two: Image.Image) -> bool:
+    """But for one level of 255: rounding may fall either way."""
+    return bool(np.abs(np.asarray(one).astype(int) - np.asarray(two).astype(int)).max() <= 1)
+
+
+@pytest.mark.filterwarnings("ignore:Should have t[ab]:UserWarning")  # diffusers lets torchsde say so
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_diffusers_own_pipeline_takes_the_same_steps_and_draws_the_same(
+    base: BaseModel, sampler: str
+) -> None:
+    pipe = pipeline_of(StableDiffusionPipeline, base, sampler, [job.seed for job in JOBS])
+    theirs = pipe(
+        [job.prompt for job in JOBS], negative_prompt=["bad"] * 2, num_inference_steps=4, guidance_scale=5.0,
+        height=72, width=64, generator=[torch.Generator().manual_seed(job.seed) for job in JOBS],
+    ).images  # fmt: skip
+    ours = Sampler(sampler, base.configs["scheduler"], 4, CPU)
+    assert ours.timesteps.tolist() == pipe.scheduler.timesteps.tolist()
+    assert len(ours.timesteps) == (7 if ours.order == 2 else 4)
+    drawn = list(draw(base, JOBS, settings(sampler)))
+    assert drawn[0].tobytes() != drawn[1].tobytes()
+    assert all(same(one, two) for one, two in zip(drawn, theirs, strict=True))
+
+
+@pytest.mark.parametrize("sampler", ["euler_a", "dpmpp_2m_sde", "dpmpp_sde"])
+def test_a_sampler_that_adds_noise_repeats_and_takes_it_from_the_pictures_own_seed(
+    base: BaseModel, sampler: str
+) -> None:
+    together, again = (list(draw(base, JOBS, settings(sampler))) for _ in range(2))
+    alone = list(draw(base, JOBS[1:], settings(sampler)))
+    assert [picture.tobytes() for picture in together] == [picture.tobytes() for picture in again]
+    assert same(together[1], alone[0])
+
+
+def test_noise_is_a_pictures_own(base: BaseModel) -> None:
+    sampler = Sampler("euler_a", base.configs["scheduler"], 4, CPU)
+    noise = sampler.noise([1, 2], width=64, height=128)
+    assert noise.shape == (2, 4, 16, 8)
+    assert torch.equal(noise[1:], sampler.noise([2], 64, 128))
+
+
+def test_every_sampler_has_a_name_and_every_name_a_sampler() -> None:
+    assert set(LABELS) == set(SAMPLERS)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("DDIM", "ddim"), ("Euler a", "euler_a"), ("euler_ancestral", "euler_a"), ("k_euler_a", "euler_a"),
+        ("k_euler", "euler"), ("DPM++ 2M Karras", "dpmpp_2m_karras"), ("dpm++_2m_karras", "dpmpp_2m_karras"),
+        ("k_dpmpp_2m_ka", "dpmpp_2m_karras"), ("DPM++ SDE", "dpmpp_sde"), ("dpmpp_2m", "dpmpp_2m"),
+        ("UniPC", "unipc"), ("uni_pc", "unipc"), ("LMS", "lms"), ("k_lms_ka", "lms_karras"),
+        ("heun", "heun"), ("k_heun", "heun"),
+    ],
+)  # fmt: skip
+def test_names_as_users_and_other_tools_write_them(written: str, name: str) -> None:
+    assert sampler_name(written) == name
+
+
+def test_every_label_is_understood_and_an_unknown_name_gets_the_nearest() -> None:
+    assert [sampler_name(label) for label in LABELS.values()] == list(LABELS)
+    with pytest.raises(ValueError, match="did you mean DPM"):
+        sampler_name("DPM++ 3M Karras")
