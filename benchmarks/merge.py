@@ -1,9 +1,10 @@
 """A merge against `cp`: `python -m benchmarks.merge [--xl] [--rounds 3] [--folder /tmp/athanor-merge]`.
 
-Two random fp16 checkpoints of SD 1.5's (2.13 GB) or SDXL's size (6.9 GB) are merged with 25 (19) block weights
-by `python -m pipeline.merging run`; `cp` copies the two inputs and the result through the same disk. Rounds
-alternate, so that both meet the same machine. Prints both times, their ratio, the merge's peak anonymous
-memory, and how many numbers equal the float64 formula rounded once. SDXL's table of names is sd-mecha's.
+Two random fp16 checkpoints of SD 1.5's (2.13 GB) or SDXL's size (6.9 GB) are merged with 25 (19) block
+weights by the command `python -m pipeline.merging run`; `cp` copies the two inputs and the result through the
+same disk. Rounds alternate, so that both meet the same machine. Prints both times, their ratio, the merge's
+peak anonymous memory, and how many numbers equal the float64 formula rounded once. SDXL's table of names is
+sd-mecha's.
 """
 
 import argparse

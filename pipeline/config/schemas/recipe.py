@@ -155,6 +155,7 @@ Step = Annotated[
 ]
 
 Drop = Literal["ema", "optimizer", "schedule", "vae"]
+DROPPED: tuple[Drop, ...] = ("ema", "optimizer")
 
 
 class Recipe(Group):
@@ -165,7 +166,7 @@ class Recipe(Group):
     inputs: dict[Name, NonEmpty | Input]
     merge: Step
     dtype: Literal["fp16", "bf16", "fp32"] = "fp16"
-    drop: list[Drop] = Field(default_factory=lambda: ["ema", "optimizer"])
+    drop: list[Drop] = Field(default_factory=lambda: list(DROPPED))
 
 
 for each in STEPS:

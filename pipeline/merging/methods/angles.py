@@ -5,8 +5,8 @@ order in which a processor adds does not reach the result.
 import torch
 from torch import Tensor
 
-PARALLEL = 1e-6
-"""Sine of the angle below which two tensors count as one direction."""
+PARALLEL = 1e-3
+"""Sine of the angle below which the arc is a straight line to float32's precision."""
 
 
 def slerp(a: Tensor, b: Tensor, *, alpha: float) -> Tensor:
