@@ -74,7 +74,7 @@ def our_steps(base: BaseModel, network: Network, config: Config, batch: Batch) -
     clock = Clock()
     options = {**trainer_options(config), "max_epochs": 1, "logger": False, "callbacks": [clock]}
     options["enable_progress_bar"] = False
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         lightning.Trainer(**options).fit(
             module, DataLoader(Same(batch, STEPS_PER_ROUND + 1), batch_size=None)
         )
@@ -86,7 +86,7 @@ def bare_steps(
 ) -> list[float]:
     optimizer = make_optimizer(config.optimizer, {"unet": list(network.parameters()), "text_encoder": []})
     seconds = []
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         for _ in range(STEPS_PER_ROUND + 1):
             started = time.perf_counter()
             noise = torch.randn_like(batch.mean)
@@ -112,7 +112,7 @@ def main() -> None:
     quiet_lightning()
     config = check(compose(Params({}, {"network.dim": 16, "network.alpha": 8})))
     base = random_sd15() if chosen.large else load_base(config.base)
-    network = Network.create(config.network, base.unet, base.text_encoder, seed=0)
+    network = Network.create(config.network, base, seed=0)
     shape = (chosen.batch, 4, chosen.side // 8, chosen.side // 8)
     ids = token_ids(base.tokenizer, ["a picture"] * chosen.batch)
     batch = Batch(torch.randn(shape), torch.rand(shape), ids, torch.ones(chosen.batch), 0)

@@ -18,6 +18,8 @@ DATA = {
     "pipeline/captions/word_lists.py": "pipeline/captions/lists",
 }
 """Files that a module reads from its own package."""
+FOUND = ("pipeline/networks/algorithms/__init__.py",)
+"""Packages that import each module of theirs by its file."""
 
 
 def module_file(name: str) -> Path | None:
@@ -40,6 +42,8 @@ def imported_files(file: Path) -> Iterator[Path]:
             if name.split(".")[0] in PACKAGES:
                 parents = [".".join(name.split(".")[:depth]) for depth in range(1, name.count(".") + 2)]
                 yield from filter(None, map(module_file, parents))
+    if file.as_posix() in FOUND:
+        yield from file.parent.glob("*.py")
 
 
 def closure(file: Path) -> list[str]:

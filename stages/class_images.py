@@ -31,7 +31,8 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     """PNGs of the class, a seed each."""
     from pipeline.base.load import load_base
     from pipeline.device import best_device, make_repeatable
-    from pipeline.sampling.text_to_image import Job, Settings, draw
+    from pipeline.sampling.settings import Job, Settings
+    from pipeline.sampling.text_to_image import draw
 
     make_repeatable()
     wanted = config.class_images

@@ -5,7 +5,6 @@ reports/crop/contact-sheet-<page>.png, metrics/crop.json, plots/crop/sizes.csv. 
 Deterministic: PNG without metadata. Kept by picture: one new picture costs one crop.
 """
 
-import io
 import json
 import os
 import shutil
@@ -40,11 +39,11 @@ SOURCE = Path("data/collected")
 
 @dataclass(frozen=True)
 class Cropped:
-    """A collected picture, the records of its crops, and its thumbnail (WebP)."""
+    """A collected picture, the records of its crops, and the file of its thumbnail (WebP)."""
 
     parent: Record
     crops: list[Record]
-    thumbnail: bytes
+    thumbnail: Path
 
 
 class Cropper:
@@ -52,28 +51,28 @@ class Cropper:
 
     def __init__(self, config: Crop, edits: dict[str, CropEdit], folder: Path) -> None:
         self.config, self.edits, self.folder, self.items = config, edits, folder, Items("crop")
+        self.settings = config.model_dump(exclude={"face_model"} if config.face_model_sha256 else None)
 
     def __call__(self, record: Record) -> Cropped:
         stem = self._key(record)
-        facts, thumbnail = self._kept(stem) or self._made(record, stem)
+        facts = self._kept(stem) or self._made(record, stem)
         crops = [self._record(record, fact) for fact in facts]
         for crop in crops:
             shutil.copyfile(self.items.path(f"{crop.sha256}.png"), self.folder / PICTURES / crop.file)
-        return Cropped(record, crops, thumbnail)
+        return Cropped(record, crops, self.items.path(f"{stem}.webp"))
 
     def _key(self, record: Record) -> str:
         edit = self.edits.get(record.id, CropEdit()).model_dump()
-        config = self.config.model_dump(exclude={"face_model"} if self.config.face_model_sha256 else None)
-        return key(version=VERSION, config=config, edit=edit, picture=record.sha256)
+        return key(version=VERSION, config=self.settings, edit=edit, picture=record.sha256)
 
-    def _kept(self, stem: str) -> tuple[list[dict[str, Any]], bytes] | None:
-        """Facts of the crops and the thumbnail, where the store has all of them and the crops."""
-        data, thumbnail = self.items.get(f"{stem}.json"), self.items.get(f"{stem}.webp")
+    def _kept(self, stem: str) -> list[dict[str, Any]] | None:
+        """Facts of the crops, where the store has them, the crops and the thumbnail."""
+        data = self.items.get(f"{stem}.json")
         facts = json.loads(data) if data else []
-        whole = all(self.items.has(f"{fact['sha256']}.png") for fact in facts)
-        return (facts, thumbnail) if facts and thumbnail and whole else None
+        needed = [f"{stem}.webp", *(f"{fact['sha256']}.png" for fact in facts)]
+        return facts if facts and all(map(self.items.has, needed)) else None
 
-    def _made(self, record: Record, stem: str) -> tuple[list[dict[str, Any]], bytes]:
+    def _made(self, record: Record, stem: str) -> list[dict[str, Any]]:
         """Crops the picture and puts everything into the store, the facts last."""
         red, green, blue = self.config.background
         picture = read_picture(SOURCE / PICTURES / record.file, background=(red, green, blue))
@@ -84,9 +83,9 @@ class Cropper:
             facts.append(
                 {"suffix": cut.suffix, "sha256": sha256_of_bytes(png), "target": cut.target, **cut.how}
             )
-        thumbnail = self.items.put(f"{stem}.webp", webp_thumbnail(picture, THUMBNAIL_PX))
+        self.items.put(f"{stem}.webp", webp_thumbnail(picture, THUMBNAIL_PX))
         self.items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
-        return facts, thumbnail
+        return facts
 
     def _record(self, parent: Record, fact: dict[str, Any]) -> Record:
         how = {name: value for name, value in fact.items() if name not in ("suffix", "sha256", "target")}
@@ -123,7 +122,8 @@ def shown(item: Cropped) -> Shown:
     faces = [tuple(face["box_px"]) for face in first.origin.get("faces", [])]
     size = f"{item.parent.width_px}x{item.parent.height_px} -> {first.width_px}x{first.height_px}"
     note = f"{size}, enlarged" if first.origin["scale"] > 1 else size
-    thumbnail = Image.open(io.BytesIO(item.thumbnail)).convert("RGB")
+    with Image.open(item.thumbnail) as kept:
+        thumbnail = kept.convert("RGB")
     return Shown(thumbnail, item.parent.width_px, boxes, faces, item.parent.id, note)
 
 

@@ -12,7 +12,6 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,8 @@ def row(picture_id: str, caption: Caption) -> dict[str, Any]:
         "caption": caption.text,
         "trigger": caption.trigger,
         "kept": list(caption.kept),
-        "dropped": [asdict(drop) for drop in caption.dropped],
-        "added": [asdict(added) for added in caption.added],
+        "dropped": [vars(drop) for drop in caption.dropped],
+        "added": [vars(added) for added in caption.added],
     }
 
 

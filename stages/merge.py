@@ -19,7 +19,8 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.merging.bake import bake
-from pipeline.networks.network import Network, epoch_files
+from pipeline.networks.families import load
+from pipeline.networks.network_files import epoch_files
 
 NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
 
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     config = job.config
     network_file = chosen_file(config.merge)
     base = load_base(config.base)
-    network = Network.load(network_file, base.unet, base.text_encoder)
+    network = load(network_file, base)
     changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
     name = output_name(network_file)
     with new_folder(job.out / "models/merged") as folder:

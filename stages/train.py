@@ -28,7 +28,8 @@ from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.networks.network import Network
+from pipeline.networks.families import create
+from pipeline.networks.trained import Beside
 from pipeline.training.data import EncodedData, read_pictures
 from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
 from pipeline.training.module import Denoising, Row, quiet_lightning, trainer_options
@@ -50,17 +51,21 @@ class EpochFiles(Callback):
         assert isinstance(pl_module, Denoising)
         epoch, train = trainer.current_epoch + 1, self.config.train
         if epoch % train.save_every_epochs == 0 or epoch == train.epochs:
-            self._write(f"{train.name}-{epoch:06}.safetensors", epoch, pl_module)
+            self._write(f"{train.name}-{epoch:06}", epoch, pl_module)
         if epoch == train.epochs:
-            self._write(f"{train.name}.safetensors", epoch, pl_module)
+            self._write(train.name, epoch, pl_module)
 
-    def _write(self, name: str, epoch: int, module: Denoising) -> None:
+    def _write(self, stem: str, epoch: int, module: Denoising) -> None:
+        """The network's file, and those that its family writes beside it."""
         per_epoch = steps_per_epoch(self.data.shown, self.config.train.batch)
         progress = Progress(epoch, epoch * per_epoch, module.total_steps, per_epoch)
-        facts = network_metadata(self.config, self.data.pictures, progress, module.prediction_type)
-        tensors = module.network.file_tensors(self.config.train.save_precision)
-        metadata = with_hashes(tensors, {**facts, RECIPE_KEY: self.recipe})
-        write_safetensors(self.folder / name, tensors, metadata)
+        network, precision = module.network, self.config.train.save_precision
+        header = network.metadata()
+        facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
+        files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
+        for end, file in files.items():
+            metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
+            write_safetensors(self.folder / f"{stem}{end}.safetensors", file.tensors, metadata)
 
 
 def recipe(config: Config) -> str:
@@ -85,7 +90,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
             f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
         )
     total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
-    network = Network.create(config.network, base.unet, base.text_encoder, config.seed)
+    network = create(config.network, base, config.seed)
     module = Denoising(base, network, config, total_steps)
     logger = TensorBoardLogger(logs, name="", version="")
     trainer = lightning.Trainer(
@@ -94,7 +99,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
         callbacks=[EpochFiles(folder, data, config, recipe(config))],
         default_root_dir=logs,
     )
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         try:
             trainer.fit(module, datamodule=data)
         except SystemExit:  # Lightning's answer to Ctrl-C
@@ -102,7 +107,7 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
     facts = {
         "pictures": len(pictures),
         "steps": total_steps,
-        "modules": len(network),
+        "modules": network.num_modules(),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
     return module.curve(), facts

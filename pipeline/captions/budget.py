@@ -3,7 +3,7 @@
 A base may bring another tokenizer (the demo's does); its counts then differ.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pipeline.base.families import clip_merges, clip_vocabulary
@@ -38,6 +38,7 @@ def clip_tokenizer() -> "Tokenizer":
     return tokenizer
 
 
+@lru_cache(maxsize=100_000)
 def num_tokens(text: str) -> int:
     """Tokens of `text`; a window of the text encoder holds 75."""
     return len(clip_tokenizer().encode(text, add_special_tokens=False).ids)

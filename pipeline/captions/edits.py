@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
-from pipeline.captions.patterns import Patterns, named
+from pipeline.captions.patterns import Patterns
 from pipeline.captions.tags import Dropped
 from pipeline.captions.text import SEPARATOR, same, spaced
+from pipeline.pictures.by_hand import named
 
 
 @dataclass(frozen=True)

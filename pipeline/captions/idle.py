@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.captions.caption import Caption
 from pipeline.captions.edits import Edit
-from pipeline.captions.patterns import Patterns, named
+from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import spaced
 from pipeline.config.schemas import FilterTags
 from pipeline.errors import near
+from pipeline.pictures.by_hand import named
 
 
 def idle_edits(edits: Sequence[Edit], captions: Mapping[str, Caption]) -> list[str]:

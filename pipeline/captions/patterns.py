@@ -1,21 +1,10 @@
-"""Patterns of tags and picture ids: `*` and `?` are wildcards, everything else is itself."""
+"""Patterns of tags: `*` and `?` are wildcards, everything else is itself."""
 
 import re
-from collections.abc import Collection, Iterable
-from functools import cache
+from collections.abc import Iterable
 
 from pipeline.captions.text import same, spaced
-
-
-@cache
-def glob(pattern: str) -> re.Pattern[str]:
-    """`*` stands for any text, `?` for one character; brackets stand for themselves."""
-    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
-
-
-def named(pattern: str, ids: Collection[str]) -> list[str]:
-    """Picture ids that the pattern names; an id names its picture alone, whatever signs are in it."""
-    return [pattern] if pattern in ids else [name for name in ids if glob(pattern).fullmatch(name)]
+from pipeline.pictures.by_hand import glob
 
 
 class Patterns:

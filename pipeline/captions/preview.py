@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline.captions.caption import Caption
-from pipeline.captions.patterns import named
 from pipeline.errors import UserError, near
+from pipeline.pictures.by_hand import named
 
 BOLD, RED, GREEN, CYAN, DIM = "1", "31", "32", "36", "2"
 

@@ -1,24 +1,33 @@
 """A composed configuration -> the frozen Config, or every mistake in it at once."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.compose import Params, Values, compose_known
-from pipeline.config.schemas import Collect, Config, Tag
+from pipeline.config.network_rules import network_contradictions, network_doubts
+from pipeline.config.schemas import Collect, Config, Tag, schemas_of
 from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
 
+if TYPE_CHECKING:
+    from pipeline.config.compose import Params, Values
 
-def resolve(params: Params) -> Values:
+MARKS = ("constrained", "literal[", "list[", "dict[", "function-")
+"""pydantic's names for the branches of a union, in an error's place."""
+
+
+def resolve(params: "Params") -> "Values":
     """The composed and checked configuration as plain values; every mistake in `params` at once."""
+    from pipeline.config.compose import compose_known  # a stage in the graph composes nothing
+
     values, unknown = compose_known(params)
     check(values, unknown)
     return values
 
 
-def check(values: Values, unknown: Sequence[str] = ()) -> Config:
+def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
     """Types, ranges, unknown and missing keys; then what settings demand of each other. `unknown`: problems
     found before, to be told together with those found here.
     """
@@ -36,12 +45,7 @@ def check(values: Values, unknown: Sequence[str] = ()) -> Config:
 
 def contradictions(config: Config) -> list[str]:
     """Pairs of settings that cannot hold together."""
-    problems = []
-    if not (config.network.unet or config.network.text_encoder):
-        problems.append(
-            "network.unet and network.text_encoder are both false:"
-            " nothing would be trained; set one of them true"
-        )
+    problems = network_contradictions(config.network)
     if config.class_images.count and not config.class_images.prompt:
         problems.append(
             f"class_images.count is {config.class_images.count}, but"
@@ -90,19 +94,11 @@ def doubtful(config: Config) -> list[str]:
         )
     if config.crop.enlarge is False and config.crop.shape != "buckets":
         found.append(f"crop.enlarge has no effect: crop.shape is {config.crop.shape}")
-    if not config.network.text_encoder and config.optimizer.text_encoder_lr:
-        found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
-    if not config.network.unet and config.optimizer.lr:
-        found.append("optimizer.lr has no effect: network.unet is false")
+    found += network_doubts(config.network, config.optimizer)
     if not config.train.shuffle_tags and config.train.keep_tokens:
         found.append("train.keep_tokens has no effect: train.shuffle_tags is false")
     if config.tag.model is None and config.sample_grid.subject_tags:
         found.append("sample_grid.subject_tags has no effect: tag.model is null, so nothing is scored")
-    if config.network.alpha > config.network.dim:
-        found.append(
-            f"network.alpha {config.network.alpha:g} is above network.dim"
-            f" {config.network.dim}: half or a quarter of it is usual"
-        )
     if config.filter_tags.keep and not (
         config.filter_tags.identity_lists or config.filter_tags.identity_share
     ):
@@ -130,20 +126,30 @@ def _collect_without_effect(collect: Collect) -> list[str]:
 
 
 def _sentence(details: ErrorDetails) -> str:
-    location = [
-        part
-        for part in details["loc"]
-        if not str(part).startswith(("constrained", "literal[", "list[", "function-"))
-    ]
-    key = ".".join(str(part) for part in location if part not in ("str", "int", "float", "bool", "none"))
-    group = str(location[0])
+    group, *inner = (str(part) for part in details["loc"])
+    if inner and inner[0] in _family_names(group):
+        inner = inner[1:]
+    path = [group, *(part for part in inner if not part.startswith(MARKS))]
+    key = ".".join(part for part in path if part not in ("str", "int", "float", "bool", "none"))
     if details["type"] == "extra_forbidden":
-        return f"{key} is no setting of the chosen {group}; {nearest(str(location[-1]), _keys(group))}"
+        return f"{key} is no setting of the chosen {group}; {nearest(path[-1], _keys(group))}"
     if details["type"] == "missing":
         return f"{key} is missing; conf/{group}/ must give it a default"
-    return f"{key}: {details['input']!r} is not allowed; {details['msg'][0].lower()}{details['msg'][1:]}"
+    if details["type"] == "union_tag_invalid":
+        name = details["ctx"]["tag"]
+        return f"{group}.name: {name!r} is not allowed; {nearest(name, sorted(_family_names(group)))}"
+    message = details["msg"].removeprefix("Value error, ")
+    return f"{key}: {details['input']!r} is not allowed; {message[0].lower()}{message[1:]}"
+
+
+def _family_names(group: str) -> set[str]:
+    """Values of `name` by which a group's schemas are told apart; pydantic names them in an error's place."""
+    schemas = schemas_of(group) if group in Config.model_fields else ()
+    if len(schemas) < 2:
+        return set()
+    return {name for schema in schemas for name in get_args(schema.model_fields["name"].annotation)}
 
 
 def _keys(group: str) -> list[str]:
-    annotation = Config.model_fields[group].annotation if group in Config.model_fields else None
-    return sorted(getattr(annotation, "model_fields", Config.model_fields))
+    schemas = schemas_of(group) if group in Config.model_fields else ()
+    return sorted({key for schema in schemas for key in schema.model_fields} or Config.model_fields)

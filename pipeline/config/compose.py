@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from pipeline.config.schemas import Config
+from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
 
 CONF = Path("conf")
@@ -82,8 +82,9 @@ def mappings() -> frozenset[str]:
     """
     return frozenset(
         f"{group}.{key}"
-        for group, field in Config.model_fields.items()
-        for key, inner in getattr(field.annotation, "model_fields", {}).items()
+        for group in Config.model_fields
+        for schema in schemas_of(group)
+        for key, inner in schema.model_fields.items()
         if any(map(_has_free_names, (inner.annotation, *get_args(inner.annotation))))
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.config.compose import CONF, groups, options
 from pipeline.config.explain import comments_of
-from pipeline.config.schemas import Config
+from pipeline.config.schemas import Config, schemas_of
 
 PATH = CONF / "params.schema.json"
 
@@ -42,12 +42,13 @@ def _use() -> dict[str, Any]:
 
 def _group_of(class_name: str) -> str:
     return next(
-        name
-        for name, field in Config.model_fields.items()
-        if getattr(field.annotation, "__name__", "") == class_name
+        name for name in Config.model_fields if class_name in [each.__name__ for each in schemas_of(name)]
     )
 
 
 def _comment(group: str, key: str) -> str | None:
-    found = (comments_of(CONF / group / f"{option}.yaml").get(f"{group}.{key}") for option in options(group))
+    """What conf/ says of a key, first where it says it in general: in an option that builds on no other."""
+    files = [CONF / group / f"{option}.yaml" for option in options(group)]
+    files.sort(key=lambda file: "\ndefaults:" in file.read_text(encoding="utf-8"))
+    found = (comments_of(file).get(f"{group}.{key}") for file in files)
     return next(filter(None, found), None)

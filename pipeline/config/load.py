@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 
 from pipeline.config.check import check, resolve
-from pipeline.config.compose import read_params, with_overrides
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 
@@ -20,6 +19,7 @@ def load(stage: str, overrides: Sequence[str] = ()) -> Config:
     run by hand.
     """
     if overrides:
+        from pipeline.config.compose import read_params, with_overrides
         from pipeline.config.lock import lock
 
         values = lock(resolve(with_overrides(read_params(), overrides)))

@@ -14,6 +14,7 @@ LOCKED = (
     ("base.path", "base.sha256", REPOSITORY),
     ("base.vae", "base.vae_sha256", None),
     ("crop.face_model", "crop.face_model_sha256", None),
+    ("network.initial", "network.initial_sha256", None),
     ("tag.model", "tag.sha256", REPOSITORY_FOLDER),
     ("tag.sentence_model", "tag.sentence_sha256", REPOSITORY_FOLDER),
 )

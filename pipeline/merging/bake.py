@@ -1,4 +1,4 @@
-"""A network's update added to the base's weights for good: W + r delta, in float32, rounded once when
+"""A network's change added to the base's weights for good: W + r delta, in float32, rounded once when
 written.
 """
 
@@ -7,24 +7,30 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from pipeline.errors import UserError
 from pipeline.networks.network import Network
-from pipeline.networks.targets import text_encoder_targets, unet_targets
+from pipeline.networks.targets import all_targets
+from pipeline.networks.trained import Trained
 
 
 @torch.no_grad()
 def baked(weight: Tensor, delta: Tensor, strength: float) -> Tensor:
-    """W + r (alpha / dim) B A; `delta` holds all but r, and may lack the 1x1 kernel's axes."""
-    return weight + strength * delta.reshape(weight.shape)
+    """W + r delta; `delta` holds all but r."""
+    return weight + strength * delta
 
 
 @torch.no_grad()
 def bake(
-    network: Network, unet: nn.Module, text_encoder: nn.Module, strength: float
+    network: Trained, unet: nn.Module, text_encoder: nn.Module, strength: float
 ) -> Mapping[str, nn.Module]:
-    """Changes the modules' weights in place; returns the changed layers by their file names."""
-    targets = {**unet_targets(unet), **text_encoder_targets(text_encoder)}
+    """Changes the modules' weights in place; returns the changed layers by their file names. What does not
+    act on weights is a user error.
+    """
+    if not isinstance(network, Network):
+        raise UserError("what was trained does not change the base's weights and cannot be baked into them")
+    targets = all_targets(unet, text_encoder)
     for name, adapter in network.adapters():
         weight = targets[name].weight
         assert isinstance(weight, Tensor)
-        weight.copy_(baked(weight, adapter.delta(), strength))
+        weight.copy_(baked(weight, adapter.delta(weight), strength))
     return {name: targets[name] for name in network}

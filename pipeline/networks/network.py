@@ -1,70 +1,103 @@
-"""A trained or trainable network: one small module beside each layer that it changes, and the registry of
-algorithms.
-"""
+"""A network of the adapter family: one small module beside each layer that it changes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from pipeline.config.schemas import Network as NetworkConfig
+from pipeline.base.load import BaseModel
+from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.networks.lora import Lora
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX, text_encoder_targets, unet_targets
+from pipeline.networks.adapter import Adapter
+from pipeline.networks.algorithms import ALGORITHMS, READERS
+from pipeline.networks.layers import Place, places
+from pipeline.networks.network_files import grouped, read_weights
+from pipeline.networks.network_header import network_header
+from pipeline.networks.targets import all_targets
+from pipeline.networks.trained import Beside, Trained, set_rate_factor
 
-ALGORITHMS = {"lora": Lora}
 
-Adapter = Lora
+class Network(nn.ModuleDict, Trained):
+    """Adapters by the file's module names. Attached, they change the frozen layers' answers."""
 
-
-class Network(nn.ModuleDict):
-    """Adapters by the file's module names. Attached, they add to the frozen layers' outputs."""
+    config: AdapterNetwork | None = None
+    """What it was made with; None where it comes from a file."""
 
     @classmethod
-    def create(cls, config: NetworkConfig, unet: nn.Module, text_encoder: nn.Module, seed: int) -> "Network":
-        """Fresh adapters for the chosen parts; the seed decides their start, whatever was drawn before."""
+    def create(cls, config: AdapterNetwork, base: BaseModel, seed: int) -> "Network":
+        """Fresh adapters for the chosen layers; the seed decides their start, whatever was drawn before."""
         algorithm = ALGORITHMS[config.name]
+        chosen = places(config, algorithm, base.unet, base.text_encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            chosen = {
-                **(unet_targets(unet) if config.unet else {}),
-                **(text_encoder_targets(text_encoder) if config.text_encoder else {}),
-            }
-            return cls({name: algorithm.from_config(module, config) for name, module in chosen.items()})
+            made = cls({name: _fresh(algorithm, place, config) for name, place in chosen.items()})
+        made.config = config
+        if config.initial:
+            made.continue_from(Path(config.initial))
+        return made
 
     @classmethod
-    def load(cls, path: Path, unet: nn.Module, text_encoder: nn.Module) -> "Network":
-        """From a file in sd-scripts' layout; one that is damaged or belongs to another base is a user
-        error.
+    def load(cls, path: Path, base: BaseModel) -> "Network":
+        """From a file in sd-scripts' or LyCORIS's layout; one that is damaged or belongs to another base is a
+        user error.
         """
-        targets = {**unet_targets(unet), **text_encoder_targets(text_encoder)}
-        by_module = _by_module(read_weights(path))
+        targets = all_targets(base.unet, base.text_encoder)
+        by_module = grouped(read_weights(path))
         if unknown := sorted(by_module.keys() - targets.keys()):
             raise UserError(
                 f"{path}: {len(unknown)} of its modules are not in this base"
                 f" ({', '.join(unknown[:3])} ...); it belongs to another family"
             )
         try:
-            return cls(
-                {
-                    name: Lora.from_weights(targets[name], weights)
-                    for name, weights in sorted(by_module.items())
-                }
-            )
-        except (RuntimeError, KeyError) as error:
+            made = {
+                name: _reader(path, name, weights).from_weights(targets[name], weights)
+                for name, weights in sorted(by_module.items())
+            }
+        except (RuntimeError, KeyError, AssertionError) as error:
             raise UserError(
                 f"{path} does not fit this base"
                 f" ({' '.join(str(error).split())[:200]}); use the base that it was trained on"
             ) from error
+        return cls(made).eval()
+
+    def continue_from(self, path: Path) -> None:
+        """Takes the weights of a file whose modules all have their like here."""
+        ours = self.state_dict()
+        theirs = read_weights(path)
+        problems = [f"{key} is not trained here" for key in theirs.keys() - ours.keys()]
+        problems += [
+            f"{key} is {list(theirs[key].shape)}, here {list(value.shape)}"
+            for key, value in ours.items()
+            if key in theirs and theirs[key].shape != value.shape
+        ]
+        problems += [
+            f"{key} is {float(theirs[key]):g}, here {float(value):g}"
+            for key, value in ours.items()
+            if key.endswith(".alpha")
+            and key in theirs
+            and abs(float(theirs[key]) - float(value)) > 1e-3 * value
+        ]
+        if problems:
+            raise UserError(
+                f"network.initial {path} is of another make ({len(problems)} differences:"
+                f" {'; '.join(sorted(problems)[:3])}); set network.name, dim, alpha and"
+                " the layers to those that it was trained with"
+            )
+        self.load_state_dict(
+            {**ours, **{key: theirs[key].float() for key in theirs if not key.endswith(".alpha")}}
+        )
 
     def adapters(self) -> Iterator[tuple[str, Adapter]]:
         for name, adapter in self.items():
-            assert isinstance(adapter, Lora)
+            assert isinstance(adapter, Adapter)
             yield name, adapter
+
+    def num_modules(self) -> int:
+        return len(self)
 
     def part_parameters(self, prefix: str) -> list[nn.Parameter]:
         """Trainable parameters of the U-Net's (`lora_unet_`) or the text encoder's (`lora_te_`) adapters."""
@@ -80,57 +113,77 @@ class Network(nn.ModuleDict):
             adapter.multiplier = multiplier
 
     @contextmanager
-    def attached(self, unet: nn.Module, text_encoder: nn.Module) -> Iterator[None]:
-        """Inside, the layers answer with their adapters' update added."""
-        targets = {**unet_targets(unet), **text_encoder_targets(text_encoder)}
+    def attached(self, base: BaseModel) -> Iterator[None]:
+        """Inside, the layers answer with their adapters' part."""
+        targets = all_targets(base.unet, base.text_encoder)
+        before = {name: targets[name].__dict__.get("forward") for name in self}
         try:
             for name, adapter in self.adapters():
-                _attach(targets[name], adapter)
+                layer = targets[name]
+                layer.forward = partial(adapter.answer, frozen=layer.forward)  # type: ignore[method-assign]
             yield
         finally:
-            for name in self:
+            for name, forward in before.items():
                 targets[name].__dict__.pop("forward", None)
+                if forward is not None:
+                    targets[name].forward = forward  # type: ignore[method-assign]
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
         """What a file holds: copies in `fp16`, `bf16` or `fp32` by `<module>.<weight>`."""
-        dtype = PRECISIONS[precision]
-        return {key: value.detach().to("cpu", dtype, copy=True) for key, value in self.state_dict().items()}
+        return _copies(self.state_dict(), precision)
+
+    def metadata(self) -> dict[str, str]:
+        return network_header(self.config) if self.config else {}
+
+    def beside(self, precision: str) -> dict[str, Beside]:
+        if self.config is None:
+            return {}
+        files = ALGORITHMS[self.config.name].beside(dict(self.adapters()), self.config)
+        return {end: Beside(_copies(file.tensors, precision), file.metadata) for end, file in files.items()}
+
+    def before_step(self, seed: int) -> None:
+        """Dropout's draws come from torch's own generator, which activation checkpointing restores."""
+        if self.config is None:
+            return
+        ALGORITHMS[self.config.name].begin_step((each for _, each in self.adapters()), self.config, seed)
+        if self.config.dropout or self.config.rank_dropout or self.config.module_dropout:
+            torch.manual_seed(seed)
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Holds every layer's change, with DoRA the one before it, at max_norm (kohya-ss/sd-scripts
+        networks/lora.py, apply_max_norm_regularization).
+        """
+        if self.config is None or self.config.max_norm is None:
+            return
+        for _, adapter in self.adapters():
+            is_dora = adapter.dora_scale is not None
+            norm = float((adapter.change() if is_dora else adapter.delta(adapter.layer.weight)).norm())
+            if norm > self.config.max_norm:
+                adapter.shrink(self.config.max_norm / norm)
 
 
-def _attach(layer: nn.Module, adapter: Adapter) -> None:
-    frozen = layer.forward
-
-    def forward(x: Tensor) -> Tensor:
-        result: Tensor = frozen(x)
-        return result + adapter.update(x)
-
-    layer.forward = forward  # type: ignore[method-assign]
-
-
-def epoch_files(folder: Path) -> dict[int, Path]:
-    """`<name>-<epoch>.safetensors` files by epoch, in order."""
-    files = sorted(folder.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
-    return {int(file.stem.rpartition("-")[2]): file for file in files}
+def _fresh(algorithm: type[Adapter], place: Place, config: AdapterNetwork) -> Adapter:
+    adapter = algorithm.from_config(place.module, place.settings)
+    adapter.dropout, adapter.rank_dropout = config.dropout, config.rank_dropout
+    adapter.module_dropout = config.module_dropout
+    if config.dora:
+        adapter.decompose()
+    for name, parameter in adapter.named_parameters():
+        plus = config.lora_plus_ratio if name in adapter.from_zero else 1.0
+        set_rate_factor(parameter, place.rate_factor * plus)
+    return adapter
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors file."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such network file")
-    try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a readable .safetensors file ({error})") from error
+def _reader(path: Path, name: str, weights: Mapping[str, Tensor]) -> type[Adapter]:
+    found = next((reader for reader in READERS if any(mark in weights for mark in reader.marks)), None)
+    if found is None:
+        raise UserError(
+            f"{path}: {name} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"
+        )
+    return found
 
 
-def _by_module(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """`lora_unet_x.lora_up.weight` -> {lora_unet_x: {lora_up.weight: ...}}."""
-    grouped: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in weights.items():
-        module, _, leaf = key.partition(".")
-        grouped.setdefault(module, {})[leaf] = tensor
-    return grouped
-
-
-__all__ = ["ALGORITHMS", "TEXT_PREFIX", "UNET_PREFIX", "Network", "read_weights"]
+def _copies(weights: Mapping[str, Tensor], precision: str) -> dict[str, Tensor]:
+    dtype = PRECISIONS[precision]
+    return {key: value.detach().to("cpu", dtype, copy=True) for key, value in weights.items()}

@@ -2,27 +2,35 @@
 networks/lora.py).
 """
 
+from collections.abc import Collection
+
 from torch import nn
 
 from pipeline.base.ldm_keys import text_encoder_key
 
 UNET_PREFIX = "lora_unet_"
 TEXT_PREFIX = "lora_te_"
-ATTENTION_BLOCK = "Transformer2DModel"
+ATTENTION_BLOCKS = ("Transformer2DModel",)
+CONVOLUTION_BLOCKS = ("ResnetBlock2D", "Downsample2D", "Upsample2D")
+ENDS = ("conv_in", "conv_out", "time_embedding.linear_1", "time_embedding.linear_2")
 TEXT_PARTS = ("self_attn", "mlp")
 
 
 def unet_targets(unet: nn.Module) -> dict[str, nn.Module]:
     """Every linear and 1x1 convolution in the U-Net's attention blocks: 192 on SD 1.x."""
-    found: dict[str, nn.Module] = {}
-    for block_name, block in unet.named_modules():
-        if type(block).__name__ == ATTENTION_BLOCK:
-            for name, module in block.named_modules():
-                if isinstance(module, nn.Linear) or (
-                    isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
-                ):
-                    found[file_name(UNET_PREFIX, f"{block_name}.{name}")] = module
-    return found
+    return _inside(unet, ATTENTION_BLOCKS)
+
+
+def convolution_targets(unet: nn.Module) -> dict[str, nn.Module]:
+    """Every linear and convolution in the Res blocks and between the levels: 86 on SD 1.x."""
+    return _inside(unet, CONVOLUTION_BLOCKS)
+
+
+def all_targets(unet: nn.Module, text_encoder: nn.Module) -> dict[str, nn.Module]:
+    """Every layer that a file may change; both ends of the U-Net come with LyCORIS's preset `full`."""
+    modules = dict(unet.named_modules())
+    ends = {file_name(UNET_PREFIX, name): modules[name] for name in ENDS}
+    return unet_targets(unet) | convolution_targets(unet) | ends | text_encoder_targets(text_encoder)
 
 
 def text_encoder_targets(text_encoder: nn.Module) -> dict[str, nn.Module]:
@@ -31,6 +39,21 @@ def text_encoder_targets(text_encoder: nn.Module) -> dict[str, nn.Module]:
         file_name(TEXT_PREFIX, text_encoder_key(name)): module
         for name, module in text_encoder.named_modules()
         if isinstance(module, nn.Linear) and any(part in name.split(".") for part in TEXT_PARTS)
+    }
+
+
+def unet_paths(unet: nn.Module) -> dict[str, str]:
+    """diffusers' names of the U-Net's modules by those in a file."""
+    return {file_name(UNET_PREFIX, name): name for name, _ in unet.named_modules()}
+
+
+def _inside(unet: nn.Module, blocks: Collection[str]) -> dict[str, nn.Module]:
+    return {
+        file_name(UNET_PREFIX, f"{block_name}.{name}"): module
+        for block_name, block in unet.named_modules()
+        if type(block).__name__ in blocks
+        for name, module in block.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
     }
 
 

@@ -8,14 +8,13 @@ zibbo/photo7: {box: [10, 0, 300, 420]}          # left, top, width, height: show
 """
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UserError, nearest
+from pipeline.pictures.by_hand import named, read_entries
 
 CROP_EDITS = Path("data/crop_edits.yaml")
 Whole = Annotated[int, Field(ge=0)]
@@ -37,16 +36,9 @@ def read_crop_edits(path: Path, ids: Iterable[str]) -> dict[str, CropEdit]:
 
     A pattern that names no picture, an unknown key and a wrong value are user errors, all at once.
     """
-    if not path.exists():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: must map picture ids to edits (`zibbo/photo3: {{focus: [120, 80]}}`)")
+    entries = read_entries(path, "zibbo/photo3: {focus: [120, 80]}")
     known, problems, merged = sorted(ids), list[str](), dict[str, CropEdit]()
-    for pattern, value in content.items():
+    for pattern, value in entries.items():
         try:
             edit = CropEdit.model_validate(value)
         except ValidationError as error:
@@ -54,10 +46,10 @@ def read_crop_edits(path: Path, ids: Iterable[str]) -> dict[str, CropEdit]:
                 _sentence(path, pattern, details["loc"], details["msg"]) for details in error.errors()
             ]
             continue
-        named = [picture_id for picture_id in known if fnmatchcase(picture_id, str(pattern))]
-        if not named:
-            problems.append(f"{path}: {pattern} names no picture; {nearest(str(pattern), known)}")
-        for picture_id in named:
+        pictures = named(pattern, known)
+        if not pictures:
+            problems.append(f"{path}: {pattern} names no picture; {nearest(pattern, known)}")
+        for picture_id in pictures:
             before = merged.get(picture_id, CropEdit())
             merged[picture_id] = before.model_copy(update=edit.model_dump(exclude_none=True))
     if problems:
@@ -76,6 +68,6 @@ def outside(edit: CropEdit, width_px: int, height_px: int) -> str | None:
     return None
 
 
-def _sentence(path: Path, pattern: object, location: tuple[int | str, ...], message: str) -> str:
+def _sentence(path: Path, pattern: str, location: tuple[int | str, ...], message: str) -> str:
     key = ".".join(map(str, location)) or "the edit"
     return f"{path}: {pattern}: {key}: {message[0].lower()}{message[1:]}; {', '.join(CropEdit.model_fields)}"

@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.pictures.work_copy import WORK_SIDE_PX
+
 Gray = NDArray[np.uint8]
-WORK_SIDE_PX = 512
-"""All is measured on a copy whose short side is this, or the picture's own where that is less: blur is a
-matter of scale.
-"""
 TILES = 3
 
 BORDER_STEP, BORDER_NOISE = 16, 2.0
@@ -33,8 +31,10 @@ astronaut are taken for text wrongly, and a white stamp in the corner is found o
 """
 
 
-def work_copy(picture: Image.Image) -> Gray:
-    """The picture in grey at the scale that everything is measured at."""
+def gray_copy(picture: Image.Image) -> Gray:
+    """The picture in grey; its short side is the work copy's, or its own where that is less: blur is a matter
+    of scale.
+    """
     scale = WORK_SIDE_PX / min(picture.size)
     gray = picture.convert("L")
     if scale < 1:

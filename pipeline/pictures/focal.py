@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from pipeline.config.schemas import Crop
 from pipeline.pictures.faces import Box, Face, Pixels, make_detector
+from pipeline.pictures.work_copy import work_copy
 
 Point = tuple[float, float]
 
-WORK_SIDE_PX = 512
-"""Detectors look at a copy of at most this many pixels along the short side."""
 WATERMARK_SHARE = 0.1
 """Corner points in the lowest tenth are left out: watermarks stand there."""
 
@@ -40,7 +39,7 @@ def find_focus(rgb: Pixels, config: Crop) -> Focus:
     middle = (width / 2, height / 2)
     if config.focus == "centre":
         return Focus(middle, (), ())
-    small, scale = _work_copy(rgb)
+    small, scale = work_copy(rgb)
     gray: Pixels = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     faces = make_detector(config.face_model, config.face_min_score)(small) if config.face_weight else []
     points: dict[str, tuple[float, Point | None]] = {
@@ -60,16 +59,6 @@ def find_focus(rgb: Pixels, config: Crop) -> Focus:
 def _enlarged(face: Face, scale: float) -> Face:
     left, top, width, height = (round(length * scale) for length in face.box)
     return Face((left, top, width, height), face.score)
-
-
-def _work_copy(rgb: Pixels) -> tuple[Pixels, float]:
-    """The picture, or a smaller copy, and its scale."""
-    height, width = rgb.shape[:2]
-    scale = WORK_SIDE_PX / min(height, width)
-    if scale >= 1:
-        return rgb, 1.0
-    small = cv2.resize(rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8), scale
 
 
 def face_point(face: Box) -> Point:

@@ -3,7 +3,7 @@ picture measured.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from pipeline.pictures import defects
 from pipeline.pictures.faces import make_detector
 from pipeline.pictures.reading import PictureError, Reading, read, verify
 from pipeline.pictures.similarity import perceptual_hash
+from pipeline.pictures.work_copy import WORK_SIDE_PX, work_copy
 
-VERSION = 1
+VERSION = 2
 """Of the algorithm: raise it when a measure would come out differently."""
 
 
@@ -47,13 +48,13 @@ def measure(path: Path, with_faces: bool, items: Items) -> Measures:
     if kept is not None:
         return Measures(**json.loads(kept))
     verify(path)
-    made = of_reading(read(path, min_side_px=defects.WORK_SIDE_PX), digest, with_faces)
-    items.put(f"{stem}.json", json.dumps(asdict(made), sort_keys=True).encode())
+    made = of_reading(read(path, min_side_px=WORK_SIDE_PX), digest, with_faces)
+    items.put(f"{stem}.json", json.dumps(vars(made), sort_keys=True).encode())
     return made
 
 
 def of_reading(reading: Reading, sha256: str, with_faces: bool) -> Measures:
-    gray = defects.work_copy(reading.picture)
+    gray = defects.gray_copy(reading.picture)
     return Measures(
         sha256=sha256,
         width_px=reading.width_px,
@@ -70,9 +71,6 @@ def of_reading(reading: Reading, sha256: str, with_faces: bool) -> Measures:
 
 
 def count_faces(reading: Reading) -> int:
-    """Faces in a copy of the work size."""
-    small = reading.picture.copy()
-    scale = defects.WORK_SIDE_PX / min(small.size)
-    if scale < 1:
-        small = small.resize((round(small.width * scale), round(small.height * scale)))
-    return len(make_detector("lbp", 0.0)(np.asarray(small)))
+    """Faces in the work copy."""
+    small, _ = work_copy(np.asarray(reading.picture))
+    return len(make_detector("lbp", 0.0)(small))

@@ -1,6 +1,6 @@
 """What is known of each picture, from collecting to training: one JSON line a picture."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Record:
 
 def write_records(folder: Path, records: list[Record]) -> None:
     """records.jsonl in `folder`, by id."""
-    write_jsonl(folder / RECORDS, [asdict(record) for record in sorted(records, key=lambda r: r.id)])
+    write_jsonl(folder / RECORDS, [vars(record) for record in sorted(records, key=lambda r: r.id)])
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -4,14 +4,12 @@ zibbo/zibbo-03: {blur: he runs}          # picture id: {check: reason}
 zibbo/*: {too_small: only scans exist}   # `*` and `?` stand for any letters
 """
 
-import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-import yaml
-
 from pipeline.config.schemas.collect import FATAL
-from pipeline.errors import nearest
+from pipeline.errors import UserError, nearest
+from pipeline.pictures.by_hand import named, read_entries
 
 PATH = Path("data/waivers.yaml")
 Waivers = dict[tuple[str, str], str]
@@ -23,22 +21,18 @@ def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Waivers, list[str]]
     """The file's lines, none where there is no file, and what is wrong with it: misshapen lines, unknown
     checks, missing reasons.
     """
-    if not path.exists():
-        return {}, []
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return {}, [f"{path} is not readable YAML: {' '.join(str(error).split())}"]
-    if not isinstance(content, dict):
-        return {}, [f"{path} must hold lines `picture id: {{check: reason}}`, found {content!r}"]
+        entries = read_entries(path, "zibbo/photo3: {blur: he runs}")
+    except UserError as error:
+        return {}, list(error.problems)
     checks, problems, waivers = list(checks), list[str](), Waivers()
-    for pattern, entry in content.items():
+    for pattern, entry in entries.items():
         if not isinstance(entry, dict) or not entry:
             problems.append(f"{path}: {pattern}: write `{{check: reason}}`, found {entry!r}")
             continue
         for check, reason in entry.items():
             problems += [f"{path}: {pattern}: {text}" for text in _wrong(check, reason, checks)]
-            waivers[str(pattern), str(check)] = str(reason)
+            waivers[pattern, str(check)] = str(reason)
     return waivers, problems
 
 
@@ -61,18 +55,11 @@ def by_picture(waivers: Waivers, ids: Iterable[str]) -> tuple[ByPicture, list[st
     names, problems = sorted(set(ids)), []
     expanded: ByPicture = {}
     for (pattern, check), reason in sorted(waivers.items(), key=lambda item: item[0][0] not in names):
-        matching = [name for name in names if matches(pattern, name)]
-        if not matching:
+        if not (matching := named(pattern, names)):
             problems.append(f"{PATH}: {pattern} is no picture; {nearest(pattern, names)}")
         for name in matching:
             expanded.setdefault((name, check), reason)
     return expanded, list(dict.fromkeys(problems))
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Only `*` and `?` are wild: brackets stand in many names."""
-    wild = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return pattern == name or re.fullmatch(wild, name) is not None
 
 
 def unneeded(waivers: Waivers, faults: Collection[tuple[str | None, str]]) -> list[str]:
@@ -80,5 +67,5 @@ def unneeded(waivers: Waivers, faults: Collection[tuple[str | None, str]]) -> li
     return [
         f"{PATH}: {pattern}: {check} is waived, but no picture of that name has the fault; delete it"
         for pattern, check in waivers
-        if not any(check == known and matches(pattern, str(name)) for name, known in faults)
+        if not named(pattern, {str(name) for name, known in faults if known == check})
     ]

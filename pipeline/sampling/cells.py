@@ -14,9 +14,11 @@ from pipeline.config.schemas import Base, SampleGrid
 from pipeline.device import best_device
 from pipeline.files.hashing import sha256_of_file
 from pipeline.items import Items, key
-from pipeline.networks.network import Network, epoch_files
+from pipeline.networks.families import load
+from pipeline.networks.network_files import epoch_files
 from pipeline.pictures.png import png_bytes
-from pipeline.sampling.text_to_image import Job, Settings, draw
+from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.text_to_image import draw
 
 VERSION = 1
 """Of the algorithm: raise it when pictures would come out differently."""
@@ -76,8 +78,8 @@ class Painter:
     def _fresh(self, place: Place, jobs: Sequence[Job]) -> Iterator[Image.Image]:
         attached: Any = nullcontext()
         if place.file:
-            network = Network.load(place.file, self.base.unet, self.base.text_encoder).to(best_device())
+            network = load(place.file, self.base).to(best_device())
             network.set_multiplier(place.weight)
-            attached = network.attached(self.base.unet, self.base.text_encoder)
+            attached = network.attached(self.base)
         with attached:
             yield from draw(self.base, jobs, Settings.of(self.config, self.base_config))

@@ -5,7 +5,6 @@ in every batch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
 
 import torch
 from PIL import Image
@@ -14,35 +13,8 @@ from torch import Generator, Tensor
 from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.encoding import unpixels
 from pipeline.base.load import BaseModel
-from pipeline.config.schemas import Base, ClassImages, SampleGrid
 from pipeline.sampling.samplers import make_sampler
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How pictures are drawn; `batch` changes memory and speed, not the pictures' start."""
-
-    steps: int
-    guidance: float
-    sampler: str
-    negative_prompt: str
-    resolution: int
-    clip_skip: int
-    batch: int
-
-    @classmethod
-    def of(cls, wanted: ClassImages | SampleGrid, base: Base) -> "Settings":
-        """As the group asks for them."""
-        own = {field.name for field in fields(cls)} - {"clip_skip"}
-        return cls(clip_skip=base.clip_skip, **wanted.model_dump(include=own))
-
-
-@dataclass(frozen=True)
-class Job:
-    """One picture: its prompt and the seed of its noise."""
-
-    prompt: str
-    seed: int
+from pipeline.sampling.settings import Job, Settings
 
 
 @torch.no_grad()
@@ -59,7 +31,7 @@ def _draw_batch(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> lis
     scheduler = make_sampler(settings.sampler, base.configs["scheduler"])
     scheduler.set_timesteps(settings.steps, device=device)
     generators = [Generator().manual_seed(job.seed) for job in jobs]
-    latents = start_noise(generators, settings.resolution).to(device) * scheduler.init_noise_sigma
+    latents = start_noise(generators, settings.width, settings.height).to(device) * scheduler.init_noise_sigma
     extra = {"generator": generators} if settings.sampler == "euler_a" else {}
     for timestep in scheduler.timesteps:
         both = scheduler.scale_model_input(torch.cat([latents, latents]), timestep)
@@ -69,7 +41,7 @@ def _draw_batch(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> lis
     return unpixels(base.vae.decode(latents / base.vae.config.scaling_factor).sample)
 
 
-def start_noise(generators: Sequence[Generator], resolution: int) -> Tensor:
-    """[jobs, 4, resolution/8, resolution/8], each picture's from its own generator."""
-    side = resolution // 8
-    return torch.cat([torch.randn((1, 4, side, side), generator=generator) for generator in generators])
+def start_noise(generators: Sequence[Generator], width: int, height: int) -> Tensor:
+    """[jobs, 4, height/8, width/8], each picture's from its own generator."""
+    shape = (1, 4, height // 8, width // 8)
+    return torch.cat([torch.randn(shape, generator=generator) for generator in generators])

@@ -33,17 +33,24 @@ class Progress:
 
 
 def network_metadata(
-    config: Config, pictures: Sequence[Picture], progress: Progress, prediction_type: str
+    config: Config,
+    network: Mapping[str, str],
+    pictures: Sequence[Picture],
+    progress: Progress,
+    prediction_type: str,
 ) -> dict[str, str]:
-    """Everything but the hashes of the weights and the recipe; all values are text."""
+    """Everything but the hashes of the weights and the recipe; all values are text.
+    `network`: what the family says of itself; it has the last word.
+    """
     facts = {**_run(config, progress), **_base(config), **_data(config, pictures)}
-    return {
-        key: value if isinstance(value, str) else str(value) for key, value in facts.items()
-    } | _modelspec(config, pictures, prediction_type)
+    return {key: value if isinstance(value, str) else str(value) for key, value in facts.items()} | {
+        **_modelspec(config, pictures, prediction_type),
+        **network,
+    }
 
 
 def _run(config: Config, progress: Progress) -> dict[str, Any]:
-    train, network, optimizer, noise = config.train, config.network, config.optimizer, config.noise
+    train, optimizer, noise = config.train, config.optimizer, config.noise
     settings = (
         f"betas=({optimizer.betas[0]:g},"
         f" {optimizer.betas[1]:g}),eps={optimizer.eps:g},weight_decay={optimizer.weight_decay:g}"
@@ -66,10 +73,6 @@ def _run(config: Config, progress: Progress) -> dict[str, Any]:
         "ss_gradient_accumulation_steps": 1,
         "ss_gradient_checkpointing": False,
         "ss_mixed_precision": {"fp32": "no"}.get(train.precision, train.precision),
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": network.dim,
-        "ss_network_alpha": network.alpha,
-        "ss_network_args": "{}",
         "ss_noise_offset": noise.offset or None,
         "ss_min_snr_gamma": noise.min_snr_gamma,
         "ss_prior_loss_weight": train.prior_loss_weight,

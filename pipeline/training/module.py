@@ -17,7 +17,8 @@ from torch import Tensor
 from pipeline.base.conditioning import encode
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Config
-from pipeline.networks.network import TEXT_PREFIX, UNET_PREFIX, Network
+from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
+from pipeline.networks.trained import Trained
 from pipeline.training.data import Batch
 from pipeline.training.noise import add_noise, min_snr_weight, offset_noise, signal_to_noise, target
 from pipeline.training.optimizers import make_optimizer
@@ -40,7 +41,7 @@ class Denoising(lightning.LightningModule):
     alone.
     """
 
-    def __init__(self, base: BaseModel, network: Network, config: Config, total_steps: int) -> None:
+    def __init__(self, base: BaseModel, network: Trained, config: Config, total_steps: int) -> None:
         super().__init__()
         self.network = network
         # A base that is no submodule: not trained, not saved, not counted.
@@ -60,15 +61,20 @@ class Denoising(lightning.LightningModule):
         self.base.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        self.network.before_step(self.settings.seed * 1_000_003 + batch.step)
         losses = self.picture_losses(batch)
         loss = (losses * batch.weight).mean()
         self._losses.append(loss.detach())
-        rates = {group["name"]: group["lr"] for group in self.trainer.optimizers[0].param_groups}
+        groups = self.trainer.optimizers[0].param_groups
+        rates = {group["name"]: group["lr"] / group["rate_factor"] for group in groups}
         self._rates.append(
             (batch.step, self.current_epoch, rates.get("unet", 0.0), rates.get("text_encoder", 0.0))
         )
         self.log("loss", loss, prog_bar=True)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        self.network.after_step()
 
     def picture_losses(self, batch: Batch) -> Tensor:
         """[batch] squared error of the U-Net's answer, weighed by the noise level."""

@@ -4,15 +4,18 @@ import torch
 from torch import nn
 
 from pipeline.config.schemas import Optimizer
+from pipeline.networks.trained import by_rate_factor
 
 
 def make_optimizer(config: Optimizer, parts: dict[str, list[nn.Parameter]]) -> torch.optim.Optimizer:
-    """`parts`: parameters by part (`unet`, `text_encoder`); parts without parameters get no group."""
+    """`parts`: parameters by part (`unet`, `text_encoder`); parts without parameters get no group, those with
+    rate factors (by block, LoRA+) a group for each.
+    """
     rates = {"unet": config.lr, "text_encoder": config.text_encoder_lr}
     groups = [
-        {"params": parameters, "lr": rates[part], "name": part}
+        {"params": chosen, "lr": rates[part] * factor, "name": part, "rate_factor": factor}
         for part, parameters in parts.items()
-        if parameters
+        for factor, chosen in by_rate_factor(parameters).items()
     ]
     beta1, beta2 = config.betas
     return torch.optim.AdamW(

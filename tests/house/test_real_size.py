@@ -19,7 +19,8 @@ from benchmarks.train_step import random_sd15
 from pipeline.base.load import load_base
 from pipeline.base.save import save_file, save_folder
 from pipeline.config.schemas import Base
-from pipeline.networks.network import Network, read_weights
+from pipeline.networks.network import Network
+from pipeline.networks.network_files import read_weights
 from tests.pipeline.networks.test_network import answer
 from tests.stages.project import make_project, run_all
 
@@ -69,8 +70,8 @@ def test_the_graph_at_real_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def _same_in_diffusers(project: Path, path: str) -> None:
     """The U-Net answers as with our network when diffusers has loaded our file."""
     base = load_base(Base(path=path, vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
-    network = Network.load(project / "models/network/net.safetensors", base.unet, base.text_encoder)
-    with torch.no_grad(), network.attached(base.unet, base.text_encoder):
+    network = Network.load(project / "models/network/net.safetensors", base)
+    with torch.no_grad(), network.attached(base):
         ours = answer(base)
     plain = answer(base)
     pipe = StableDiffusionPipeline(

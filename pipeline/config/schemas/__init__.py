@@ -1,17 +1,19 @@
 """The whole configuration as one frozen object; a stage gets only the groups that dvc.yaml lists for it."""
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from pipeline.config.schemas.class_images import ClassImages
 from pipeline.config.schemas.collect import Collect
 from pipeline.config.schemas.crop import Crop
 from pipeline.config.schemas.filter_tags import FilterTags
 from pipeline.config.schemas.group import Count, Group
-from pipeline.config.schemas.learning import Base, Network, Noise, Optimizer, Schedule, Train
+from pipeline.config.schemas.learning import Base, Noise, Optimizer, Schedule, Train
+from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
 from pipeline.config.schemas.tag import Tag
 
 __all__ = [
+    "AdapterNetwork",
     "Base",
     "ClassImages",
     "Collect",
@@ -26,6 +28,7 @@ __all__ = [
     "Schedule",
     "Tag",
     "Train",
+    "schemas_of",
 ]
 
 
@@ -57,3 +60,10 @@ class Config(Group):
     def values(self) -> dict[str, Any]:
         """The groups that are here, as plain values."""
         return self.model_dump(mode="json")
+
+
+def schemas_of(group: str) -> tuple[type[Group], ...]:
+    """The schemas of a group: several where its options are of several families, told apart by `name`."""
+    annotation = Config.model_fields[group].annotation
+    found = tuple(each for each in (annotation, *get_args(annotation)) if isinstance(each, type))
+    return tuple(each for each in found if issubclass(each, Group))

@@ -1,4 +1,4 @@
-"""Groups of training: base, network, optimizer, schedule, noise, train."""
+"""Groups of training: base, optimizer, schedule, noise, train."""
 
 from typing import Annotated, Literal
 
@@ -14,14 +14,6 @@ class Base(Group):
     clip_skip: Annotated[int, Field(ge=1, le=12)]
     sha256: Sha256 | None
     vae_sha256: Sha256 | None
-
-
-class Network(Group):
-    name: Literal["lora"]
-    dim: Positive
-    alpha: Annotated[float, Field(gt=0)]
-    unet: bool
-    text_encoder: bool
 
 
 class Optimizer(Group):

@@ -114,3 +114,46 @@ def test_a_bare_off_is_a_word() -> None:
 
 def test_the_defaults_are_silent() -> None:
     assert doubtful(check(composed())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("ia3", {"dora": True}, "network.dora is not known on ia3"),
+        ("dylora", {"dim": 18}, "network.dim 18 is no multiple of network.unit 4"),
+        ("dylora", {"block_dims": "linear"}, "network.block_dims cannot be with dylora"),
+        ("lora", {"include": ["("]}, r"network.include.0: '\(' is not allowed; no regular expression"),
+        (
+            "lora",
+            {"block_dims": [1, 2]},
+            r"network.block_dims: \[1, 2\] is not allowed; list should have at least 25",
+        ),
+        ("lora", {"block_rates": "sinus"}, "network.block_rates: 'sinus' is not allowed"),
+        ("lora", {"block_dims": {"IN12": 4}}, "network.block_dims"),
+    ],
+)
+def test_settings_of_a_network_that_cannot_be(name: str, values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        check(compose(Params({"network": name}, {f"network.{key}": value for key, value in values.items()})))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        ("lora", {"factor": 8}, "network.factor has no effect on lora; only on lokr"),
+        ("loha", {"dropout": 0.1}, "network.dropout has no effect on loha"),
+        ("ia3", {"lora_plus_ratio": 4.0}, "network.lora_plus_ratio has no effect on ia3"),
+        ("lora", {"conv_alpha": 4.0}, "network.conv_alpha has no effect: network.conv_dim is null"),
+        ("lokr", {"tucker": True}, "network.tucker has no effect: network.conv_dim is null"),
+    ],
+)
+def test_settings_of_a_network_without_effect(name: str, values: dict[str, Any], sentence: str) -> None:
+    config = check(
+        compose(Params({"network": name}, {f"network.{key}": value for key, value in values.items()}))
+    )
+    assert sentence in " ".join(doubtful(config))
+
+
+@pytest.mark.parametrize("name", ["lora", "locon", "loha", "lokr", "ia3", "dylora"])
+def test_every_networks_defaults_are_silent(name: str) -> None:
+    assert doubtful(check(compose(Params({"network": name}, {})))) == []

@@ -13,12 +13,12 @@ def test_hand_worked_sum() -> None:
 
 def test_the_baked_base_answers_as_the_attached_network() -> None:
     base = random_base()
-    network = Network.create(config(), base.unet, base.text_encoder, seed=0)
+    network = Network.create(config(), base, seed=0)
     torch.manual_seed(2)
     for _, adapter in network.adapters():
         torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
     network.set_multiplier(0.7)
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         attached = answer(base)
     changed = bake(network, base.unet, base.text_encoder, 0.7)
     assert torch.allclose(answer(base), attached, atol=1e-5)

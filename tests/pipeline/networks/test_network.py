@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,18 +11,18 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from pipeline.base.families import sd1_configs
 from pipeline.base.load import BaseModel
 from pipeline.base.save import save_folder
-from pipeline.config.schemas import Network as NetworkConfig
+from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from pipeline.networks.targets import text_encoder_targets, unet_targets
+from pipeline.networks.trained import by_rate_factor
 from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.networks.examples import network_config
 
 
-def config(**changes: object) -> NetworkConfig:
-    return NetworkConfig.model_validate(
-        {"name": "lora", "dim": 4, "alpha": 2.0, "unet": True, "text_encoder": True, **changes}
-    )
+def config(name: str = "lora", **changes: Any) -> AdapterNetwork:
+    return network_config(name, **{"dim": 4, "alpha": 2.0, **changes})
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def base() -> BaseModel:
 
 @pytest.fixture
 def network(base: BaseModel) -> Network:
-    made = Network.create(config(), base.unet, base.text_encoder, seed=0)
+    made = Network.create(config(), base, seed=0)
     torch.manual_seed(2)
     for _, adapter in made.adapters():
         torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
@@ -63,7 +64,7 @@ def test_attached_it_acts_with_its_strength_and_detached_not_at_all(
     base: BaseModel, network: Network
 ) -> None:
     plain = answer(base)
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         full = answer(base)
         network.set_multiplier(0.0)
         assert torch.equal(answer(base), plain)
@@ -73,22 +74,22 @@ def test_attached_it_acts_with_its_strength_and_detached_not_at_all(
 
 def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
     torch.manual_seed(5)
-    one = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors("fp32")
+    one = Network.create(config(), base, seed=1).file_tensors("fp32")
     torch.manual_seed(6)
-    two = Network.create(config(), base.unet, base.text_encoder, seed=1).file_tensors("fp32")
-    other = Network.create(config(), base.unet, base.text_encoder, seed=2).file_tensors("fp32")
+    two = Network.create(config(), base, seed=1).file_tensors("fp32")
+    other = Network.create(config(), base, seed=2).file_tensors("fp32")
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
 
 def test_a_part_can_be_left_out(base: BaseModel) -> None:
-    names = Network.create(config(text_encoder=False), base.unet, base.text_encoder, seed=0).keys()
+    names = Network.create(config(text_encoder=False), base, seed=0).keys()
     assert all(name.startswith("lora_unet_") for name in names)
 
 
 def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: BaseModel, network: Network) -> None:
     write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
-    loaded = Network.load(tmp_path / "a.safetensors", base.unet, base.text_encoder)
+    loaded = Network.load(tmp_path / "a.safetensors", base)
     write_safetensors(tmp_path / "b.safetensors", loaded.file_tensors("fp32"), {})
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
@@ -99,7 +100,7 @@ def test_diffusers_loads_the_file_with_the_same_effect(
 ) -> None:
     write_safetensors(tmp_path / "net.safetensors", network.file_tensors("fp32"), {})
     network.set_multiplier(strength)
-    with network.attached(base.unet, base.text_encoder):
+    with network.attached(base):
         ours = answer(base)
     save_folder(base, tmp_path / "base", "fp32", {})
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "base")
@@ -115,7 +116,7 @@ def test_files_of_other_bases_and_broken_ones_are_sentences(
     path = tmp_path / "x.safetensors"
     save_file({"lora_unet_input_blocks_4_1_proj_in.lora_up.weight": torch.zeros(1)}, path)
     with pytest.raises(UserError, match="not in this base"):
-        Network.load(path, base.unet, base.text_encoder)
+        Network.load(path, base)
     write_safetensors(
         path,
         {
@@ -125,15 +126,83 @@ def test_files_of_other_bases_and_broken_ones_are_sentences(
         {},
     )
     with pytest.raises(UserError, match="does not fit this base"):
-        Network.load(path, base.unet, base.text_encoder)
+        Network.load(path, base)
     path.write_bytes(b"nonsense")
     with pytest.raises(UserError, match="not a readable"):
-        Network.load(path, base.unet, base.text_encoder)
+        Network.load(path, base)
     with pytest.raises(UserError, match="no such network file"):
-        Network.load(tmp_path / "none", base.unet, base.text_encoder)
+        Network.load(tmp_path / "none", base)
 
 
 def test_keys_are_those_of_sd_scripts(tmp_path: Path, network: Network) -> None:
     write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
     leaves = {key.partition(".")[2] for key in load_file(tmp_path / "a.safetensors")}
     assert leaves == {"alpha", "lora_down.weight", "lora_up.weight"}
+
+
+def initial(tmp_path: Path, network: Network) -> str:
+    write_safetensors(tmp_path / "first.safetensors", network.file_tensors("fp16"), {})
+    return str(tmp_path / "first.safetensors")
+
+
+def test_training_goes_on_from_a_file(tmp_path: Path, base: BaseModel, network: Network) -> None:
+    path = initial(tmp_path, network)
+    again = Network.create(config(initial=path), base, seed=5)
+    wanted, found = network.file_tensors("fp16"), again.file_tensors("fp16")
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+    assert all(parameter.requires_grad for parameter in again.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"dim": 8}, r"lora_down.weight is \[4, .*\], here \[8, "),
+        ({"alpha": 4.0}, "alpha is 2, here 4"),
+        ({"text_encoder": False}, "is not trained here"),
+    ],
+)
+def test_a_file_of_another_make_is_told(
+    tmp_path: Path, base: BaseModel, network: Network, changes: dict[str, Any], reason: str
+) -> None:
+    path = initial(tmp_path, network)
+    with pytest.raises(UserError, match=reason):
+        Network.create(config(initial=path, **changes), base, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("lora", {}), ("locon", {"tucker": True}), ("loha", {}), ("lokr", {"dim": 1}), ("ia3", {})],
+)
+def test_max_norm_holds_every_change(base: BaseModel, name: str, changes: dict[str, Any]) -> None:
+    made = Network.create(config(name, max_norm=0.5, **changes), base, seed=0)
+    torch.manual_seed(0)
+    for parameter in made.parameters():
+        parameter.data.normal_()
+    before = {key: adapter.delta(adapter.layer.weight) for key, adapter in made.adapters()}
+    made.after_step()
+    for key, adapter in made.adapters():
+        after = adapter.delta(adapter.layer.weight)
+        norm = min(0.5, before[key].norm().item())
+        assert torch.allclose(after, before[key] * norm / before[key].norm(), atol=1e-5)
+
+
+def test_lora_plus_and_blocks_set_the_rates(base: BaseModel) -> None:
+    made = Network.create(config(lora_plus_ratio=16.0, block_rates={"IN01": 0.5}), base, seed=0)
+    groups = by_rate_factor(made.part_parameters("lora_unet_"))
+    first = made["lora_unet_down_blocks_0_attentions_0_proj_in"]
+    assert set(groups) == {16.0, 1.0, 8.0, 0.5}
+    assert any(parameter is first.lora_up.weight for parameter in groups[8.0])
+    assert any(parameter is first.lora_down.weight for parameter in groups[0.5])
+    assert set(by_rate_factor(made.part_parameters("lora_te_"))) == {16.0, 1.0}
+
+
+def test_the_draws_of_dropout_follow_from_the_steps_seed(base: BaseModel, network: Network) -> None:
+    made = Network.create(config(dropout=0.3, rank_dropout=0.3, module_dropout=0.3), base, seed=0).train()
+    made.load_state_dict(network.state_dict())
+    found = []
+    for seed in (1, 1, 2):
+        made.before_step(seed)
+        with made.attached(base):
+            found.append(answer(base))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])

@@ -11,7 +11,7 @@ PHOTOS = {"astronaut": data.astronaut, "coffee": data.coffee, "chelsea": data.ch
 
 
 def grey(picture: Image.Image) -> defects.Gray:
-    return defects.work_copy(picture)
+    return defects.gray_copy(picture)
 
 
 @pytest.fixture(params=PHOTOS)
@@ -19,7 +19,7 @@ def photo(request: pytest.FixtureRequest) -> Image.Image:
     return Image.fromarray(PHOTOS[request.param]())
 
 
-def test_the_work_copy_is_never_enlarged() -> None:
+def test_the_gray_copy_is_never_enlarged() -> None:
     assert grey(Image.new("RGB", (2048, 1024))).shape == (512, 1024)
     assert grey(Image.new("RGB", (300, 200))).shape == (200, 300)
 

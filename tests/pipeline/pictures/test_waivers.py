@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.schemas.collect import CHECKS
-from pipeline.pictures.waivers import by_picture, matches, read_waivers, unneeded
+from pipeline.pictures.waivers import by_picture, read_waivers, unneeded
 from tests.conftest import ROOT
 
 
@@ -44,19 +44,6 @@ def test_an_id_goes_before_patterns_and_a_misspelt_one_gets_the_nearest() -> Non
     expanded, problems = by_picture(waivers, ["zib/1", "zib/2", "bob/1"])
     assert expanded == {("zib/1", "blur"): "one", ("zib/2", "blur"): "all"}
     assert problems == ["data/waivers.yaml: zibb/2 is no picture; did you mean zib/2 or zib/1?"]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name", "expected"),
-    [
-        ("a/[x] 1", "a/[x] 1", True),
-        ("a/[x] ?", "a/[x] 1", True),
-        ("a/[12]", "a/1", False),
-        ("a/*", "b/1", False),
-    ],
-)
-def test_only_star_and_question_mark_are_wild(pattern: str, name: str, expected: bool) -> None:
-    assert matches(pattern, name) is expected
 
 
 def test_lines_that_no_picture_needs_any_more_are_told() -> None:

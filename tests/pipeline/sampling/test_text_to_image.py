@@ -7,15 +7,16 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 from pipeline.config.schemas.results import Sampler
 from pipeline.sampling.samplers import SAMPLERS
-from pipeline.sampling.text_to_image import Job, Settings, draw
+from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.text_to_image import draw
 from tests.pipeline.base.random_sd1 import random_base
 
 JOBS = [Job("a cat", 1), Job("a dog", 2), Job("a cat", 3)]
 
 
 def settings(**changes: object) -> Settings:
-    plain = {"steps": 3, "guidance": 5.0, "sampler": "ddim", "negative_prompt": "bad", "resolution": 64}
-    return Settings(**{**plain, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
+    plain = {"steps": 3, "guidance": 5.0, "sampler": "ddim", "negative_prompt": "bad", "width": 64}
+    return Settings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
 
 
 def test_diffusers_own_pipeline_draws_the_same() -> None:

@@ -9,6 +9,7 @@ import torch
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import header, write_safetensors
+from pipeline.networks.network_header import network_header
 from pipeline.training.data import Picture
 from pipeline.training.metadata import Progress, network_metadata, with_hashes
 from pipeline.training.plan import Shown
@@ -23,7 +24,9 @@ PICTURES = [
 @pytest.mark.usefixtures("root")
 def test_what_automatic1111_reads() -> None:
     config = check(compose(Params({}, {"train.name": "mycat", "base.clip_skip": 2})))
-    facts = network_metadata(config, PICTURES, Progress(2, 28, 140, 14), "epsilon")
+    facts = network_metadata(
+        config, network_header(config.network), PICTURES, Progress(2, 28, 140, 14), "epsilon"
+    )
     assert all(isinstance(value, str) for value in facts.values())
     assert facts["ss_output_name"] == "mycat"
     assert facts["ss_v2"] == "False"

@@ -26,7 +26,7 @@ def settings(**values: Any) -> Config:
 
 
 def module_of(base: BaseModel, config: Config) -> Denoising:
-    network = Network.create(config.network, base.unet, base.text_encoder, seed=0)
+    network = Network.create(config.network, base, seed=0)
     return Denoising(base, network, config, total_steps=10)
 
 

@@ -1,0 +1,77 @@
+"""A training step of each algorithm over one of LoRA at equal dim: `python -m benchmarks.adapter_step
+[--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]`.
+
+Forward, backward and update on one batch, by the same loop for all; rounds alternate, so that all meet the
+same machine. Prints the ratios of the medians and their spread over rounds.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.train_step import random_sd15
+from pipeline.base.conditioning import encode, token_ids
+from pipeline.base.load import BaseModel, load_base
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
+from pipeline.networks.algorithms import ALGORITHMS
+from pipeline.networks.network import Network
+
+STEPS_PER_ROUND = 4
+
+
+def made(base: BaseModel, name: str, dim: int) -> Network:
+    """Of the attention blocks and the text encoder, as LoRA is."""
+    values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
+    config = check(compose(Params({"network": name}, values)))
+    return Network.create(config.network, base, seed=0)
+
+
+def steps(base: BaseModel, network: Network, side: int, batch: int) -> list[float]:
+    """Seconds of each step but the first."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    latents = torch.randn(batch, 4, side // 8, side // 8)
+    ids, timesteps = token_ids(base.tokenizer, ["a picture"] * batch), torch.full((batch,), 500)
+    seconds = []
+    with network.attached(base):
+        for number in range(STEPS_PER_ROUND + 1):
+            started = time.perf_counter()
+            network.before_step(number)
+            answer = base.unet(latents, timesteps, encode(base.text_encoder, ids, 1)).sample
+            F.mse_loss(answer, latents).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            seconds.append(time.perf_counter() - started)
+    return seconds[1:]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", action="store_true", help="a random base of SD 1.5's size, not the demo's")
+    parser.add_argument("--side", type=int, default=128, help="side of the pictures, px")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--dim", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--names", nargs="+", choices=list(ALGORITHMS), default=list(ALGORITHMS))
+    chosen = parser.parse_args()
+    base = random_sd15() if chosen.large else load_base(check(compose(Params({}, {}))).base)
+    names = ["lora", *(name for name in chosen.names if name != "lora")]
+    networks = {name: made(base, name, chosen.dim) for name in names}
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(chosen.rounds):
+        for name, network in networks.items():
+            taken[name].append(statistics.median(steps(base, network, chosen.side, chosen.batch)))
+    for name in names:
+        ratios = sorted(ours / lora for ours, lora in zip(taken[name], taken["lora"], strict=True))
+        numbers = sum(parameter.numel() for parameter in networks[name].parameters())
+        print(
+            f"{name:7} {statistics.median(taken[name]):.4f} s a step, {statistics.median(ratios):.3f} of lora"
+            f" (by round {ratios[0]:.3f} to {ratios[-1]:.3f}), {numbers} numbers trained"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What the settings of the group network demand of each other."""
+
+from pipeline.config.schemas import AdapterNetwork, Network, Optimizer
+
+KEYS_FOR = {
+    "tucker": ("locon", "loha", "lokr"),
+    "factor": ("lokr",),
+    "decompose_both": ("lokr",),
+    "full_matrix": ("lokr",),
+    "unit": ("dylora",),
+    "dropout": ("lora", "locon", "dylora"),
+    "rank_dropout": ("lora", "locon", "loha", "lokr", "dylora"),
+    "module_dropout": ("lora", "locon", "loha", "lokr", "dylora"),
+    "rslora": ("lora", "locon", "loha", "lokr", "dylora"),
+    "lora_plus_ratio": ("lora", "locon", "loha", "lokr", "dylora"),
+    "conv_dim": ("lora", "locon", "loha", "lokr", "dylora"),
+    "conv_alpha": ("lora", "locon", "loha", "lokr", "dylora"),
+    "block_dims": ("lora", "locon", "loha", "lokr"),
+    "block_alphas": ("lora", "locon", "loha", "lokr", "dylora"),
+}
+"""The algorithms on which a key acts, where that is not all."""
+
+JUDGED = ("lora", "locon", "loha", "lokr", "ia3", "dylora")
+"""Of other algorithms it is not known here which keys they heed, and nothing is said."""
+
+NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
+"""Values that change nothing, where that is neither false, null nor 0."""
+
+
+def network_contradictions(network: Network) -> list[str]:
+    """Pairs of settings that cannot hold together."""
+    problems = []
+    if not (network.unet or network.text_encoder):
+        problems.append(
+            "network.unet and network.text_encoder are both false:"
+            " nothing would be trained; set one of them true"
+        )
+    if network.dora and network.name in ("ia3", "dylora"):
+        problems.append(f"network.dora is not known on {network.name}; use lora, locon, loha or lokr")
+    if network.name == "dylora":
+        problems += _dylora_contradictions(network)
+    if network.module_dropout == 1 or network.rank_dropout == 1 or network.dropout == 1:
+        problems.append("a network.dropout, rank_dropout or module_dropout of 1 leaves nothing to train")
+    return problems
+
+
+def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
+    problems = [
+        f"network.{key} {dim} is no multiple of network.unit {network.unit}: the ranks would not come out"
+        for key, dim in (("dim", network.dim), ("conv_dim", network.conv_dim))
+        if dim and dim % network.unit
+    ]
+    if network.block_dims is not None:
+        problems.append("network.block_dims cannot be with dylora: its ranks hold for the whole network")
+    return problems
+
+
+def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
+    """Settings that change nothing, or are seldom meant."""
+    found = [
+        f"network.{key} has no effect on {network.name}; only on {', '.join(names)}"
+        for key, names in KEYS_FOR.items()
+        if network.name in JUDGED and network.name not in names and _set(network, key)
+    ]
+    if not network.text_encoder and optimizer.text_encoder_lr:
+        found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
+    if not network.unet and optimizer.lr:
+        found.append("optimizer.lr has no effect: network.unet is false")
+    if network.name != "ia3" and network.alpha > network.dim and not network.rslora:
+        found.append(
+            f"network.alpha {network.alpha:g} is above network.dim"
+            f" {network.dim}: half or a quarter of it is usual"
+        )
+    if network.conv_alpha is not None and network.conv_dim is None:
+        found.append("network.conv_alpha has no effect: network.conv_dim is null")
+    if network.tucker and network.conv_dim is None:
+        found.append("network.tucker has no effect: network.conv_dim is null, so no kernel is trained")
+    return found
+
+
+def _set(network: AdapterNetwork, key: str) -> bool:
+    """Whether a key differs from what changes nothing; `unit` always has a value and says nothing."""
+    value = getattr(network, key)
+    return key != "unit" and value not in (False, None, 0, NEUTRAL.get(key))

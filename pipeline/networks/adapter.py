@@ -1,0 +1,179 @@
+"""What all adapters share: a small module beside a frozen layer, which changes the layer's answer.
+
+    x --- W (frozen) --- + ---> W x + multiplier * change x
+      \\--- adapter -----/
+
+An algorithm is one file with one class: `from_config`, `from_weights`, `update` and `change` (or `answer` and
+`delta`, where the change is no sum).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from re import Pattern
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipeline.config.schemas import AdapterNetwork
+from pipeline.networks import dora
+from pipeline.networks.trained import Beside
+
+Layer = nn.Linear | nn.Conv2d
+Frozen = Callable[[Tensor], Tensor]
+"""The layer's forward as it was before."""
+Adapters = Mapping[str, "Adapter"]
+"""By their modules' names in the file."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of one layer: its name in the file, its own dim and alpha, and what holds for all."""
+
+    name: str
+    dim: int
+    alpha: float
+    config: AdapterNetwork
+
+
+class Adapter(nn.Module):
+    """Beside one layer; `multiplier` is the strength at which it acts (1 in training)."""
+
+    marks: tuple[str, ...] = ()
+    """Names in a file, behind the module's, by one of which the algorithm is known."""
+    only: Pattern[str] | None = None
+    """Names of the layers that the algorithm is for; None: all."""
+    from_zero: tuple[str, ...] = ()
+    """Weights that start at zero: LoRA+ gives them a rate of their own."""
+
+    multiplier: float = 1.0
+    dropout: float = 0.0
+    rank_dropout: float = 0.0
+    module_dropout: float = 0.0
+    dora_scale: nn.Parameter | None
+
+    def __init__(self, target: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(target, nn.Linear | nn.Conv2d)
+        # In a list, so that the frozen layer is no submodule: not trained, not saved, not moved.
+        self._layer: list[Layer] = [target]
+        self.register_parameter("dora_scale", None)
+
+    @classmethod
+    def from_config(cls, target: nn.Module, settings: Settings) -> "Adapter":
+        """A fresh one."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> "Adapter":
+        """From a file's tensors of one module, by the names behind the module's."""
+        raise NotImplementedError
+
+    @classmethod
+    def begin_step(cls, adapters: Iterable["Adapter"], settings: AdapterNetwork, seed: int) -> None:
+        """Called before each training step with all layers' adapters; draws follow from `seed` alone."""
+
+    @classmethod
+    def beside(cls, adapters: Adapters, settings: AdapterNetwork) -> dict[str, Beside]:  # noqa: ARG003
+        """Files to be written beside the network's own, by the end of their names."""
+        return {}
+
+    def update(self, x: Tensor) -> Tensor:
+        """What is added to the layer's output for the input `x`, at the adapter's multiplier."""
+        raise NotImplementedError
+
+    def in_one(self, x: Tensor) -> bool:  # noqa: ARG002
+        """Whether the layer runs faster once, with its changed weight, than with `update` beside it."""
+        return False
+
+    def change(self) -> Tensor:
+        """What is added to the layer's weight at strength 1, before DoRA, in the weight's shape."""
+        raise NotImplementedError
+
+    def shrink(self, ratio: float) -> None:
+        """Makes the change `ratio` times as large."""
+        raise NotImplementedError
+
+    def answer(self, x: Tensor, frozen: Frozen) -> Tensor:
+        """The layer's output with the adapter's part."""
+        if self.training and self.module_dropout and bool(torch.rand(()) < self.module_dropout):
+            return frozen(x)
+        if self.dora_scale is not None:
+            return self._dora_answer(x, frozen, self.dora_scale)
+        # Another network may be attached to the layer before this one: then its part must not be lost.
+        is_own = getattr(frozen, "__self__", None) is self.layer
+        if is_own and not self.rank_dropout and self.in_one(x):
+            return self.applied(x, self.layer.weight + self.multiplier * self.change(), self.layer.bias)
+        return frozen(x) + self.update(x)
+
+    def _dora_answer(self, x: Tensor, frozen: Frozen, magnitude: nn.Parameter) -> Tensor:
+        """(W + change) x with the columns at their magnitude; scaling a column is scaling its input."""
+        weight = self.layer.weight
+        if self.multiplier != 1 or dora.on_output(magnitude):
+            return frozen(x) + self.applied(x, self.multiplier * self.delta(weight))
+        with torch.no_grad():
+            norms = dora.norms(weight + self.change(), magnitude)
+        scaled = x * self.per_channel(x, magnitude / norms)
+        return frozen(scaled) + self.update(scaled)
+
+    def delta(self, weight: Tensor) -> Tensor:
+        """The change of the layer's `weight` at strength 1, in its shape."""
+        if self.dora_scale is None:
+            return self.change()
+        return dora.decomposed(weight + self.change(), self.dora_scale) - weight
+
+    def decompose(self) -> Self:
+        """Adds DoRA's magnitudes, at those of the frozen weight."""
+        self.dora_scale = nn.Parameter(dora.magnitudes(self.layer.weight))
+        return self
+
+    def filled(self, weights: Mapping[str, Tensor]) -> Self:
+        """With a file's tensors; alpha may be missing."""
+        if "dora_scale" in weights:
+            self.dora_scale = nn.Parameter(torch.empty_like(weights["dora_scale"], dtype=torch.float32))
+        known: dict[str, Any] = {"alpha": self.alpha} if hasattr(self, "alpha") else {}
+        self.load_state_dict(known | {key: value.float() for key, value in weights.items()})
+        return self
+
+    @property
+    def layer(self) -> Layer:
+        return self._layer[0]
+
+    def applied(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The layer's own operation with another weight."""
+        layer = self.layer
+        if isinstance(layer, nn.Linear):
+            return F.linear(x, weight, bias)
+        padding: Any = layer.padding
+        return F.conv2d(x, weight, bias, layer.stride, padding, layer.dilation, layer.groups)
+
+    def per_channel(self, like: Tensor, values: Tensor) -> Tensor:
+        """[channels] or [batch, channels] shaped to multiply `like`."""
+        values = values.reshape(-1, like.shape[self._channel_axis])
+        shape = [1] * like.dim()
+        shape[0], shape[self._channel_axis] = values.shape
+        return values.reshape(shape)
+
+    def thinned(self, values: Tensor, share: float) -> Tensor:
+        """With the channels of each sample put to zero at random; the others grow by as much (rank dropout,
+        kohya-ss/sd-scripts networks/lora.py).
+        """
+        if not (self.training and share):
+            return values
+        kept = torch.rand((len(values), values.shape[self._channel_axis]), device=values.device) >= share
+        return values * self.per_channel(values, kept.to(values.dtype) / (1 - share))
+
+    @property
+    def _channel_axis(self) -> int:
+        return 1 if isinstance(self.layer, nn.Conv2d) else -1
+
+
+def has_kernel(target: nn.Module) -> bool:
+    """A convolution larger than 1x1."""
+    return isinstance(target, nn.Conv2d) and target.kernel_size != (1, 1)
+
+
+def alpha_of(weights: Mapping[str, Tensor], dim: int) -> float:
+    """A file's alpha; a missing one means alpha = dim."""
+    return float(weights.get("alpha", torch.tensor(float(dim))))

@@ -1,0 +1,22 @@
+"""The algorithms of adapters, by `network.name`: each is a file here with a class of its name (`loha.py`:
+`Loha`). A new file is a new algorithm.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from pipeline.networks.adapter import Adapter
+
+
+def _algorithm(name: str) -> type[Adapter]:
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    found: type[Adapter] = getattr(import_module(f"{__name__}.{name}"), class_name)
+    return found
+
+
+ALGORITHMS: dict[str, type[Adapter]] = {
+    name: _algorithm(name) for name in sorted(module.name for module in iter_modules(__path__))
+}
+
+READERS: tuple[type[Adapter], ...] = tuple(each for each in ALGORITHMS.values() if each.marks)
+"""Those that a file's keys tell. A LoRA or DyLoRA file is LoCon's without kernels."""

@@ -1,0 +1,77 @@
+"""LoRA (Hu et al. 2021, arXiv 2106.09685): a low-rank update beside a frozen layer.
+
+    x --- W (frozen) -------------------------- + ---> W x + (alpha / dim) B A x
+      \\-- A [dim, in] --- B [out, dim] --------/
+
+A starts at Kaiming-uniform, B at zero, so that training starts from the base. On a convolution A has the
+layer's kernel, stride and padding, B is a 1x1 convolution (LoCon; KohakuBlueleaf/LyCORIS
+lycoris/modules/locon.py). File keys: `<module>.lora_down.weight` (A), `<module>.lora_up.weight` (B),
+`<module>.alpha`.
+
+Dropout as in kohya-ss/sd-scripts networks/lora.py: of single numbers behind A, of whole ranks, of the module.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipeline.networks.adapter import Adapter, Layer, Settings, alpha_of
+
+
+class Lora(Adapter):
+    """The update of one linear layer or convolution."""
+
+    from_zero = ("lora_up.weight",)
+
+    def __init__(self, target: nn.Module, dim: int, alpha: float) -> None:
+        super().__init__(target)
+        self.lora_down, self.lora_up = _pair(self.layer, dim)
+        nn.init.kaiming_uniform_(self.lora_down.weight, a=math.sqrt(5))
+        nn.init.zeros_(self.lora_up.weight)
+        self.register_buffer("alpha", torch.tensor(float(alpha)))
+        self.scale = alpha / dim
+
+    @classmethod
+    def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
+        return cls(target, settings.dim, settings.alpha)
+
+    @classmethod
+    def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> Adapter:
+        dim = weights["lora_up.weight"].shape[1]
+        return cls(target, dim, alpha_of(weights, dim)).filled(weights)
+
+    def update(self, x: Tensor) -> Tensor:
+        change: Tensor = self.lora_up(self.dropped(self.lora_down(x)))
+        return change * (self.multiplier * self.scale)
+
+    def dropped(self, hidden: Tensor) -> Tensor:
+        """A's output in training: some of its numbers, and some ranks of each sample, are put to zero."""
+        if self.training and self.dropout:
+            hidden = F.dropout(hidden, self.dropout)
+        return self.thinned(hidden, self.rank_dropout)
+
+    def change(self) -> Tensor:
+        product = self.lora_up.weight.flatten(1) @ self.lora_down.weight.flatten(1) * self.scale
+        return product.reshape(self.layer.weight.shape)
+
+    @torch.no_grad()
+    def shrink(self, ratio: float) -> None:
+        self.lora_down.weight *= math.sqrt(ratio)
+        self.lora_up.weight *= math.sqrt(ratio)
+
+
+def _pair(target: Layer, dim: int) -> tuple[Layer, Layer]:
+    if isinstance(target, nn.Conv2d):
+        return like(target, target.in_channels, dim), nn.Conv2d(dim, target.out_channels, 1, bias=False)
+    return nn.Linear(target.in_features, dim, bias=False), nn.Linear(dim, target.out_features, bias=False)
+
+
+def like(target: nn.Conv2d, inside: int, out: int) -> nn.Conv2d:
+    """A convolution with the target's kernel, stride, padding and dilation."""
+    shape: tuple[Any, ...] = (target.kernel_size, target.stride, target.padding, target.dilation)
+    kernel, stride, padding, dilation = shape
+    return nn.Conv2d(inside, out, kernel, stride, padding, dilation, bias=False)

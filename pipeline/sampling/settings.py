@@ -1,0 +1,54 @@
+"""What is asked of a drawing: the settings that pictures share, and each picture's prompt and seed. No torch
+here, so that a grid can be planned without it.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.config.schemas import Base, ClassImages, SampleGrid
+
+SHARED = ("steps", "guidance", "sampler", "negative_prompt", "batch")
+"""Keys that the groups that draw have in common with `Settings`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondPass:
+    """The picture is enlarged `scale` times, then drawn over with exactly `steps` steps at `strength` (0-1: 1
+    leaves nothing of it).
+
+    `upscaler` is `latent`, `latent_nearest-exact` ..., or the path of an upscaler network.
+    """
+
+    upscaler: str
+    scale: float
+    steps: int
+    strength: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How pictures are drawn; `batch` changes memory and speed, not the pictures' start."""
+
+    steps: int
+    guidance: float
+    sampler: str
+    negative_prompt: str
+    width: int
+    height: int
+    clip_skip: int
+    batch: int
+    second_pass: SecondPass | None = None
+
+    @classmethod
+    def of(cls, wanted: ClassImages | SampleGrid, base: Base) -> "Settings":
+        """As the group asks for them."""
+        shared = {name: getattr(wanted, name) for name in SHARED}
+        side = wanted.resolution
+        return cls(width=side, height=side, clip_skip=base.clip_skip, **shared)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture: its prompt and the seed of its noise."""
+
+    prompt: str
+    seed: int

@@ -1,0 +1,54 @@
+"""Every family through training, grid and merge: one set of pictures, prepared once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.networks.network_files import epoch_files
+from stages import compose, merge, sample_grid, train
+from tests.stages.project import STAGES, make_project
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "locon": {"dim": 2, "alpha": 1, "conv_dim": 2},
+    "loha": {"dim": 2, "alpha": 1},
+    "lokr": {"dim": 2, "alpha": 1},
+    "ia3": {"text_encoder": False},
+    "dylora": {"dim": 4, "alpha": 2, "unit": 2},
+    "lora": {"dim": 2, "alpha": 1, "dora": True, "block_dims": "linear", "dropout": 0.1, "max_norm": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ready for training."""
+    folder = make_project(tmp_path_factory.mktemp("run") / "project", sample_grid={"weights": [1.0]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ATHANOR_STORE", str(folder / "store"))
+        for stage in STAGES[: STAGES.index(train)]:
+            stage.main([])
+    return folder
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_trained_drawn_and_merged(
+    name: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("ATHANOR_STORE", str(project / "store"))
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params |= {"use": {"network": name}, "network": FAMILIES[name]}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for stage in (compose, train, sample_grid, merge):
+        stage.main([])
+    facts = {path.stem: json.loads(path.read_text()) for path in Path("metrics").iterdir()}
+    assert facts["train"]["modules"] == facts["merge"]["layers_changed"] > 0
+    assert list(epoch_files(Path("models/network"))) == [1, 2]
+    grid = json.loads(Path("reports/sample-grid/grid.json").read_text())
+    assert [cell["epoch"] for cell in grid["cells"]] == [0, 1, 2]
+    beside = {path.stem for path in Path("models/network").iterdir()} - {"net", "net-000001", "net-000002"}
+    ends = {"dylora": ["-rank2"], "ia3": ["-diff"]}.get(name, [])
+    assert beside == {f"{stem}{end}" for stem in ("net", "net-000001", "net-000002") for end in ends}
