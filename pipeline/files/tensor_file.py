@@ -8,11 +8,12 @@ import json
 import os
 import pickle
 import struct
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -35,18 +36,26 @@ class Bytes(Protocol):
         ...
 
 
+class OpenFile:
+    """Open for reading as long as anyone holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self.descriptor)
+
+
 @dataclass(frozen=True)
 class InFile:
     """From `offset` on in an open file. Several threads may read at once."""
 
-    file: BinaryIO
+    file: OpenFile
     offset: int
 
     def read(self, start: int, stop: int) -> Tensor:
         buffer = torch.empty(stop - start, dtype=torch.uint8)
         view, done = memoryview(buffer.numpy()), 0  # type: ignore[arg-type]
         while done < len(view):
-            read = os.preadv(self.file.fileno(), [view[done:]], self.offset + start + done)
+            read = os.preadv(self.file.descriptor, [view[done:]], self.offset + start + done)
             if not read:
                 raise OSError(f"the file ends {len(view) - done} bytes early")
             done += read
@@ -103,14 +112,16 @@ def open_tensors(path: Path) -> TensorFile:
 
 
 def _open_safetensors(path: Path) -> TensorFile:
-    file = path.open("rb")
     whole = path.stat().st_size
-    start = file.read(8)
-    length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-    if not 2 <= length <= min(whole - 8, HEADER_LIMIT_BYTES):
-        raise UserError(f"{path} is no .safetensors file, or is cut short: fetch it again")
+    with path.open("rb") as opened:
+        start = opened.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= min(whole - 8, HEADER_LIMIT_BYTES):
+            raise UserError(f"{path} is no .safetensors file, or is cut short: fetch it again")
+        text = opened.read(length)
+    file = OpenFile(path)
     try:
-        header = json.loads(file.read(length))
+        header = json.loads(text)
         metadata = header.pop("__metadata__", {})
         tensors = {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
         spans = sorted(entry["data_offsets"] for entry in header.values())
@@ -125,7 +136,7 @@ def _open_safetensors(path: Path) -> TensorFile:
     return TensorFile(path, tensors, metadata)
 
 
-def _stored(file: BinaryIO, data: int, entry: Mapping[str, Any]) -> Stored:
+def _stored(file: OpenFile, data: int, entry: Mapping[str, Any]) -> Stored:
     dtype, shape = TYPES[entry["dtype"]], tuple(int(side) for side in entry["shape"])
     start, stop = entry["data_offsets"]
     if start < 0 or stop - start != prod(shape) * dtype.itemsize:

@@ -9,7 +9,7 @@ from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.checkpoint import Checkpoint, open_checkpoint, open_vae
 from pipeline.merging.locking import paths_of
 from pipeline.merging.recipes import children
-from pipeline.merging.tree import Leaf, Merge, Node, ReplacedVae
+from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
 from pipeline.merging.weights import weight_of
 
 RATIOS = ("alpha", "beta")
@@ -22,6 +22,7 @@ class Opened:
 
     checkpoints: Mapping[str, Checkpoint]
     vaes: Mapping[str, Mapping[str, Stored]]
+    networks: Mapping[str, TensorFile]
     files: Mapping[str, tuple[TensorFile, ...]]
 
 
@@ -34,7 +35,7 @@ def open_inputs(recipe: Recipe) -> Opened:
     files: dict[str, tuple[TensorFile, ...]] = {name: (file,) for name, file in networks.items()}
     files |= {name: opened for name, (_, opened) in vaes.items()}
     files |= {name: checkpoint.files for name, checkpoint in checkpoints.items()}
-    return Opened(checkpoints, {name: tensors for name, (tensors, _) in vaes.items()}, files)
+    return Opened(checkpoints, {name: tensors for name, (tensors, _) in vaes.items()}, networks, files)
 
 
 def _roles(step: Any) -> list[tuple[str, str]]:
@@ -62,6 +63,11 @@ def build(step: Any, opened: Opened, key: str = "merge") -> Node:
     if isinstance(step, ReplaceVae):
         return ReplacedVae(models["model"], opened.vaes[step.vae], step.vae)
     first = next(iter(models.values()))
+    if isinstance(step, Bake):
+        from pipeline.merging.network_changes import NetworkChanges  # loads diffusers
+
+        changes = NetworkChanges(step.network, opened.networks[step.network], first.tensors)
+        return Baked(first, changes, weight_of(step.strength, first.blocks, f"{key}.strength"))
     weights = {
         name: weight_of(getattr(step, name), first.blocks, f"{key}.{name}")
         for name in RATIOS

@@ -16,6 +16,7 @@ from pipeline.files.tensor_file import InMemory, Stored, TensorFile, open_tensor
 from pipeline.merging.blocks import blocks_of
 from pipeline.merging.names import (
     SD2_TEXT_PREFIX,
+    THIRDS,
     VAE_SIGNS,
     XL_TEXT_PREFIXES,
     part_of,
@@ -25,7 +26,6 @@ from pipeline.merging.names import (
     vae_name,
 )
 
-THIRDS = ("q", "k", "v")
 ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight")
 
 

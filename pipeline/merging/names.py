@@ -8,7 +8,9 @@ single files hold the queries', keys' and values' weights in one tensor, folders
 import re
 
 from pipeline.base.ldm_keys import (
+    RESNET,
     TEXT_PREFIX,
+    UNET_ENDS,
     UNET_PREFIX,
     VAE_PREFIX,
     text_encoder_key,
@@ -29,6 +31,8 @@ PARTS = {
     "lr_scheduler": "optimizer",
 }
 XL_ENDS = {"add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2"}
+ENDS = {theirs: ours for ours, theirs in (UNET_ENDS | XL_ENDS).items()}
+RESNET_PLACES = {theirs: ours for ours, theirs in RESNET.items()}
 XL_UPSAMPLER = re.compile(r"up_blocks\.0\.upsamplers\.0\.conv\.(\w+)")
 OPENCLIP = {
     "embeddings.token_embedding.weight": "token_embedding.weight",
@@ -41,6 +45,7 @@ OPENCLIP = {
     ".mlp.fc1.": ".mlp.c_fc.",
     ".mlp.fc2.": ".mlp.c_proj.",
 }
+THIRDS = ("q", "k", "v")
 FUSED = re.compile(r"(.+\.attn\.)([qkv])_proj\.(weight|bias)")
 OLD_TEXT = re.compile(rf"{re.escape(TEXT_PREFIX)}(embeddings|encoder|final_layer_norm)\.")
 VAE_SIGNS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
@@ -91,3 +96,28 @@ def text_name(key: str, prefix: str) -> tuple[str, str | None]:
     if match := FUSED.fullmatch(own):
         return f"{prefix}{match[1]}in_proj_{match[3]}", match[2]
     return prefix + own, None
+
+
+def diffusers_unet_name(name: str) -> str:
+    """`model.diffusion_model.`... -> diffusers' name: `unet_name`, turned round."""
+    rest = name.removeprefix(UNET_PREFIX)
+    place, _, leaf = rest.rpartition(".")
+    if place in ENDS:
+        return f"{ENDS[place]}.{leaf}"
+    if match := re.fullmatch(r"middle_block\.(\d)\.(.+)", rest):
+        number = int(match[1])
+        inner = f"attentions.0.{match[2]}" if number == 1 else f"resnets.{number // 2}.{_resnet(match[2])}"
+        return f"mid_block.{inner}"
+    match = re.fullmatch(r"(input|output)_blocks\.(\d+)\.(\d)\.(.+)", rest)
+    assert match, name
+    is_down, number, inside, own = match[1] == "input", int(match[2]), int(match[3]), match[4]
+    level, index = divmod(number - 1 if is_down else number, 3)
+    side = f"{'down' if is_down else 'up'}_blocks.{level}"
+    if own.startswith(("op.", "conv.")):
+        return f"{side}.{'downsamplers' if is_down else 'upsamplers'}.0.conv.{leaf}"
+    return f"{side}.resnets.{index}.{_resnet(own)}" if inside == 0 else f"{side}.attentions.{index}.{own}"
+
+
+def _resnet(own: str) -> str:
+    place, _, leaf = own.rpartition(".")
+    return f"{RESNET_PLACES[place]}.{leaf}"

@@ -90,4 +90,5 @@ def preset(name: str, num_blocks: int) -> list[float]:
     """The curve's weight of each block; an unknown name is a user error."""
     if name not in CURVES:
         raise UserError(f"{name} is no preset of block weights; {nearest(name, CURVES)}")
-    return [CURVES[name](LAST * number / (num_blocks - 1)) for number in range(num_blocks)]
+    places = (LAST * number / (num_blocks - 1) for number in range(num_blocks))
+    return [min(max(CURVES[name](place), 0.0), 1.0) for place in places]

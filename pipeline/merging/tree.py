@@ -181,6 +181,49 @@ class ReplacedVae:
         return self.model.numbers(name, start, stop)
 
 
+class Changes(Protocol):
+    """What a network adds to weights."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def delta(self, name: str, weight: Tensor) -> Tensor:
+        """At strength 1, in the weight's shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class Baked:
+    """A model with a network's change added: W + r delta, r by block."""
+
+    model: Node
+    changes: Changes
+    strength: WeightOf
+    label: str = "bake"
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return self.model.blocks
+
+    @property
+    def tensors(self) -> Mapping[str, Stored]:
+        return self.model.tensors
+
+    def _is_changed(self, name: str) -> bool:
+        return name in self.changes and self.strength(name) != 0
+
+    def unchanged(self, name: str) -> Stored | None:
+        return None if self._is_changed(name) else self.model.unchanged(name)
+
+    def in_pieces(self, name: str) -> bool:
+        return not self._is_changed(name) and self.model.in_pieces(name)
+
+    def numbers(self, name: str, start: int, stop: int) -> Tensor:
+        if not self._is_changed(name):
+            return self.model.numbers(name, start, stop)
+        weight = _tensor(self.model, name)
+        return weight.add(self.changes.delta(name, weight), alpha=self.strength(name)).flatten()
+
+
 def differences(a: Node, b: Node) -> list[str]:
     """Why `b` cannot be merged into `a`: the first keys and shapes in which the two differ."""
     ours, theirs = _merged(a.tensors), _merged(b.tensors)

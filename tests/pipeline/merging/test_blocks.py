@@ -15,8 +15,8 @@ from tests.pipeline.merging.random_checkpoints import REAL
 
 XL_GOLDEN = {
     "IN00": 10, "IN01": 10, "IN02": 10, "IN03": 2, "IN04": 58, "IN05": 56, "IN06": 2, "IN07": 218,
-    "IN08": 216, "M00": 226, "OUT00": 218, "OUT01": 218, "OUT02": 220, "OUT03": 58, "OUT04": 58, "OUT05": 60, "OUT06": 12,
-    "OUT07": 12, "OUT08": 16,
+    "IN08": 216, "M00": 226, "OUT00": 218, "OUT01": 218, "OUT02": 220, "OUT03": 58, "OUT04": 58,
+    "OUT05": 60, "OUT06": 12, "OUT07": 12, "OUT08": 16,
 }  # fmt: skip
 """Weights of SDXL's U-Net by block, counted from the published checkpoint."""
 XL_UNET = {
