@@ -108,6 +108,10 @@ def doubtful(config: Config) -> list[str]:
             "filter_tags.escape is for other trainers: training here learns the backslashes;"
             " use it with --export alone"
         )
+    if config.merge.recipe is not None and config.merge.alpha != 1:
+        found.append("merge.alpha has no effect: merge.recipe says what is merged, and how strongly")
+    if config.merge.recipe is not None and config.base.vae:
+        found.append("base.vae has no effect on merge.recipe: add a step replace_vae to the recipe")
     if config.train.save_every_epochs > config.train.epochs:
         found.append(
             f"train.save_every_epochs {config.train.save_every_epochs} is above"

@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> None:
-    from pipeline.merging.recipes import found_by_hash, parse, read_content, varied
+    from pipeline.config.recipes import parse, varied
+    from pipeline.merging.recipes import found_by_hash, read_content
     from pipeline.merging.run import run_recipe
 
     if chosen.out.suffix != ".safetensors":

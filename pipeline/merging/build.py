@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.config.recipes import children
 from pipeline.config.schemas.recipe import Bake, Recipe, ReplaceVae
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.checkpoint import Checkpoint, open_checkpoint, open_vae
 from pipeline.merging.locking import paths_of
-from pipeline.merging.recipes import children
 from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
 from pipeline.merging.weights import weight_of
 

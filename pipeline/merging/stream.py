@@ -52,12 +52,11 @@ def _type(name: str, stored: Stored, wanted: torch.dtype) -> torch.dtype:
     return wanted if stored.dtype.is_floating_point else stored.dtype
 
 
-def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Mapping[str, str]) -> int:
-    """Writes the merged checkpoint, whole or not at all; returns how many tensors were merged. A number that
-    does not fit into `dtype` is a user error.
+def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Mapping[str, str]) -> None:
+    """Writes the merged checkpoint, whole or not at all. A number that does not fit into `dtype` is a user
+    error.
     """
     shapes = result_shapes(node, dtype, drop)
-    merged = [name for name in shapes if node.unchanged(name) is None]
     large = Lock()
     with tensor_writer(path, shapes, metadata) as writer:
         pool = ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,))
@@ -69,7 +68,6 @@ def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Ma
                 job.result()
         finally:
             pool.shutdown(cancel_futures=True)
-    return len(merged)
 
 
 @torch.no_grad()

@@ -10,12 +10,12 @@ from safetensors import safe_open
 
 from pipeline.base.load import BaseModel, load_base
 from pipeline.base.save import save_file
+from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.names import diffusers_unet_name, unet_name
 from pipeline.merging.network_changes import Third, thirds_of
-from pipeline.merging.recipes import parse
 from pipeline.merging.run import run_recipe
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import REAL

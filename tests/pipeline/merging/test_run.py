@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pipeline.config.recipes import parse, varied
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
@@ -19,7 +20,6 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging import stream
 from pipeline.merging.__main__ import main
 from pipeline.merging.names import part_of
-from pipeline.merging.recipes import parse, varied
 from pipeline.merging.run import run_recipe
 from tests.pipeline.merging.random_checkpoints import (
     FIRST,
