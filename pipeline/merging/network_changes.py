@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
 from pipeline.errors import UserError
 from pipeline.files.tensor_file import Stored, TensorFile
-from pipeline.merging.names import OPENCLIP, THIRDS, XL_TEXT_PREFIXES, diffusers_unet_name, part_of
+from pipeline.merging.names import (
+    OPENCLIP,
+    SD2_TEXT_PREFIX,
+    THIRDS,
+    XL_TEXT_PREFIXES,
+    diffusers_unet_name,
+    part_of,
+)
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
 from pipeline.networks.network_files import grouped
@@ -116,16 +123,18 @@ def adapter_of(module: str, weights: Mapping[str, Tensor], shape: Iterable[int],
 
 
 def thirds_of(name: str) -> list[Third]:
-    """Modules that may change the weight of this single-file name."""
+    """Modules that may change the weight of this single-file name; of the U-Net's, which have two names each,
+    first the one that SDXL's files use.
+    """
     part = part_of(name)
     if part == "unet" and name.endswith(".weight"):
-        own = {name.removeprefix(UNET_PREFIX), diffusers_unet_name(name)}
-        return [Third(LORA_UNET + _module(each)) for each in sorted(own)]
+        own = (name.removeprefix(UNET_PREFIX), diffusers_unet_name(name))
+        return [Third(LORA_UNET + _module(each)) for each in own]
     if part != "text_encoder" or not name.endswith("weight"):
         return []
     if name.startswith(TEXT_PREFIX):
         return [Third(LORA_TEXT + _module(name.removeprefix(TEXT_PREFIX)))]
-    for prefix, lora in zip(XL_TEXT_PREFIXES, LORA_TEXTS, strict=True):
+    for prefix, lora in zip((*XL_TEXT_PREFIXES, SD2_TEXT_PREFIX), (*LORA_TEXTS, LORA_TEXT), strict=True):
         if name.startswith(prefix):
             return _openclip_thirds(name.removeprefix(prefix), lora)
     return []
