@@ -1,15 +1,20 @@
-"""A training step of each algorithm over one of LoRA at equal dim: `python -m benchmarks.adapter_step
-[--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]`.
+"""A training step of each algorithm over one of LoRA at equal dim, and LoRA's over the frozen base's own:
+`python -m benchmarks.adapter_step [--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]`.
 
 Forward, backward and update on one batch, by the same loop for all; rounds alternate, so that all meet the
-same machine. Prints the ratios of the medians and their spread over rounds.
+same machine. `frozen` is the base alone, its gradients carried back to the latents and the tokens, with as
+many numbers as LoRA's beside it that AdamW updates. Prints the ratios of the medians and their spread over
+rounds; `--cpu-time` counts the process's own seconds, for a machine that others use too (one thread alone).
 """
 
 import argparse
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.train_step import random_sd15
@@ -21,6 +26,7 @@ from pipeline.networks.algorithms import ALGORITHMS
 from pipeline.networks.network import Network
 
 STEPS_PER_ROUND = 4
+Clock = Callable[[], float]
 
 
 def made(base: BaseModel, name: str, dim: int) -> Network:
@@ -30,21 +36,40 @@ def made(base: BaseModel, name: str, dim: int) -> Network:
     return Network.create(config.network, base, seed=0)
 
 
-def steps(base: BaseModel, network: Network, side: int, batch: int) -> list[float]:
+class Frozen(nn.Module):
+    """Nothing attached: as many numbers beside the base as a network has."""
+
+    def __init__(self, like: Network) -> None:
+        super().__init__()
+        self.numbers = nn.ParameterList(torch.zeros_like(each) for each in like.parameters())
+
+    @contextmanager
+    def attached(self, base: BaseModel) -> Iterator[None]:
+        tokens = base.text_encoder.get_input_embeddings()
+        handle = tokens.register_forward_hook(lambda _, __, out: out.detach().requires_grad_())
+        yield
+        handle.remove()
+
+    def before_step(self, seed: int) -> None:  # noqa: ARG002
+        for number in self.numbers:
+            number.grad = number.detach()
+
+
+def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clock: Clock) -> list[float]:
     """Seconds of each step but the first."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
-    latents = torch.randn(batch, 4, side // 8, side // 8)
+    latents = torch.randn(batch, 4, side // 8, side // 8, requires_grad=isinstance(network, Frozen))
     ids, timesteps = token_ids(base.tokenizer, ["a picture"] * batch), torch.full((batch,), 500)
     seconds = []
     with network.attached(base):
         for number in range(STEPS_PER_ROUND + 1):
-            started = time.perf_counter()
+            started = clock()
             network.before_step(number)
             answer = base.unet(latents, timesteps, encode(base.text_encoder, ids, 1)).sample
-            F.mse_loss(answer, latents).backward()
+            F.mse_loss(answer, latents.detach()).backward()
             optimizer.step()
             optimizer.zero_grad()
-            seconds.append(time.perf_counter() - started)
+            seconds.append(clock() - started)
     return seconds[1:]
 
 
@@ -56,17 +81,20 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--names", nargs="+", choices=list(ALGORITHMS), default=list(ALGORITHMS))
+    parser.add_argument("--cpu-time", action="store_true", help="this process's own seconds")
     chosen = parser.parse_args()
+    clock = time.process_time if chosen.cpu_time else time.perf_counter
     base = random_sd15() if chosen.large else load_base(check(compose(Params({}, {}))).base)
     names = ["lora", *(name for name in chosen.names if name != "lora")]
-    networks = {name: made(base, name, chosen.dim) for name in names}
-    taken: dict[str, list[float]] = {name: [] for name in names}
+    networks: dict[str, Network | Frozen] = {name: made(base, name, chosen.dim) for name in names}
+    networks["frozen"] = Frozen(made(base, "lora", chosen.dim))
+    taken: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(chosen.rounds):
         for name, network in networks.items():
-            taken[name].append(statistics.median(steps(base, network, chosen.side, chosen.batch)))
-    for name in names:
+            taken[name].append(statistics.median(steps(base, network, chosen.side, chosen.batch, clock)))
+    for name, network in networks.items():
         ratios = sorted(ours / lora for ours, lora in zip(taken[name], taken["lora"], strict=True))
-        numbers = sum(parameter.numel() for parameter in networks[name].parameters())
+        numbers = sum(parameter.numel() for parameter in network.parameters())
         print(
             f"{name:7} {statistics.median(taken[name]):.4f} s a step, {statistics.median(ratios):.3f} of lora"
             f" (by round {ratios[0]:.3f} to {ratios[-1]:.3f}), {numbers} numbers trained"

@@ -7,9 +7,11 @@ beside tokenizer.json, for older tools.
 
 import json
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
@@ -42,13 +44,23 @@ def save_file(model: BaseModel, path: Path, dtype: str, metadata: dict[str, str]
     """One .safetensors in the original (LDM) layout; its header carries the configurations and the
     tokenizer.
     """
-    tensors = {}
-    for part, module in parts_of(model).items():
-        for key, tensor in module.state_dict().items():
-            if not key.endswith("position_ids"):
-                tensors[ldm_key(part, key)] = _ldm_shape(part, key, tensor).to(PRECISIONS[dtype])
+    write_safetensors(path, file_tensors(model, PRECISIONS[dtype]), {**metadata, **file_header(model)})
+
+
+def file_tensors(model: BaseModel, dtype: torch.dtype, without: Collection[str] = ()) -> dict[str, Tensor]:
+    """What such a file holds, but for the names in `without`."""
+    return {
+        name: _ldm_shape(part, key, tensor).to("cpu", dtype)
+        for part, module in parts_of(model).items()
+        for key, tensor in module.state_dict().items()
+        if not key.endswith("position_ids") and (name := ldm_key(part, key)) not in without
+    }
+
+
+def file_header(model: BaseModel) -> dict[str, str]:
+    """What such a file's header says of the base."""
     own = {"configs": plain_configs(model), "tokenizer": tokenizer_files(model.tokenizer)}
-    write_safetensors(path, tensors, {**metadata, HEADER_KEY: json.dumps(own, sort_keys=True)})
+    return {HEADER_KEY: json.dumps(own, sort_keys=True)}
 
 
 def _ldm_shape(part: str, key: str, tensor: Tensor) -> Tensor:

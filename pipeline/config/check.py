@@ -45,7 +45,7 @@ def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
 
 def contradictions(config: Config) -> list[str]:
     """Pairs of settings that cannot hold together."""
-    problems = network_contradictions(config.network)
+    problems = network_contradictions(config.network, config.train)
     if config.class_images.count and not config.class_images.prompt:
         problems.append(
             f"class_images.count is {config.class_images.count}, but"

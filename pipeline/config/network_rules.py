@@ -1,6 +1,6 @@
 """What the settings of the group network demand of each other."""
 
-from pipeline.config.schemas import AdapterNetwork, Network, Optimizer
+from pipeline.config.schemas import AdapterNetwork, Checkpoint, Network, Optimizer, Train
 
 KEYS_FOR = {
     "tucker": ("locon", "loha", "lokr"),
@@ -23,11 +23,14 @@ KEYS_FOR = {
 JUDGED = ("lora", "locon", "loha", "lokr", "ia3", "dylora")
 """Of other algorithms it is not known here which keys they heed, and nothing is said."""
 
+FULL_RATE = 2e-5
+"""Above it a whole checkpoint seldom survives; sd-scripts has 2e-6, diffusers' DreamBooth 5e-6."""
+
 NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
 """Values that change nothing, where that is neither false, null nor 0."""
 
 
-def network_contradictions(network: Network) -> list[str]:
+def network_contradictions(network: Network, train: Train) -> list[str]:
     """Pairs of settings that cannot hold together."""
     problems = []
     if not (network.unet or network.text_encoder):
@@ -35,6 +38,18 @@ def network_contradictions(network: Network) -> list[str]:
             "network.unet and network.text_encoder are both false:"
             " nothing would be trained; set one of them true"
         )
+    if isinstance(network, AdapterNetwork):
+        problems += _adapter_contradictions(network)
+    elif network.weight_precision == "bf16" != train.precision:
+        problems.append(
+            f"network.weight_precision bf16 needs train.precision bf16, not {train.precision}:"
+            " the layers between would not fit"
+        )
+    return problems
+
+
+def _adapter_contradictions(network: AdapterNetwork) -> list[str]:
+    problems = []
     if network.dora and network.name in ("ia3", "dylora"):
         problems.append(f"network.dora is not known on {network.name}; use lora, locon, loha or lokr")
     if network.name == "dylora":
@@ -57,15 +72,39 @@ def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
 
 def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     """Settings that change nothing, or are seldom meant."""
+    found = []
+    if not network.text_encoder and optimizer.text_encoder_lr:
+        found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
+    if not network.unet and optimizer.lr:
+        found.append("optimizer.lr has no effect: network.unet is false")
+    if isinstance(network, AdapterNetwork):
+        return found + _adapter_doubts(network)
+    return found + _checkpoint_doubts(network, optimizer)
+
+
+def _checkpoint_doubts(network: Checkpoint, optimizer: Optimizer) -> list[str]:
+    rates = {"lr": network.unet, "text_encoder_lr": network.text_encoder}
+    found = [
+        f"optimizer.{key} {getattr(optimizer, key):g} is a network's rate; a whole checkpoint wants"
+        f" 1e-6 to 1e-5, above {FULL_RATE:g} it comes apart"
+        for key, trained in rates.items()
+        if trained and getattr(optimizer, key) > FULL_RATE
+    ]
+    if not network.unet:
+        found += [
+            f"network.{key} has no effect: network.unet is false"
+            for key in ("blocks", "block_rates")
+            if getattr(network, key) is not None
+        ]
+    return found
+
+
+def _adapter_doubts(network: AdapterNetwork) -> list[str]:
     found = [
         f"network.{key} has no effect on {network.name}; only on {', '.join(names)}"
         for key, names in KEYS_FOR.items()
         if network.name in JUDGED and network.name not in names and _set(network, key)
     ]
-    if not network.text_encoder and optimizer.text_encoder_lr:
-        found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
-    if not network.unet and optimizer.lr:
-        found.append("optimizer.lr has no effect: network.unet is false")
     if network.name != "ia3" and network.alpha > network.dim and not network.rslora:
         found.append(
             f"network.alpha {network.alpha:g} is above network.dim"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.networks.checkpoint import Checkpoint, slots_of, strengthened
 from pipeline.networks.network import Network
 from pipeline.networks.targets import all_targets
 from pipeline.networks.trained import Trained
@@ -26,6 +27,8 @@ def bake(
     """Changes the modules' weights in place; returns the changed layers by their file names. What does not
     act on weights is a user error.
     """
+    if isinstance(network, Checkpoint):
+        return _replaced(network, unet, text_encoder, strength)
     if not isinstance(network, Network):
         raise UserError("what was trained does not change the base's weights and cannot be baked into them")
     targets = all_targets(unet, text_encoder)
@@ -34,3 +37,17 @@ def bake(
         assert isinstance(weight, Tensor)
         weight.copy_(baked(weight, adapter.delta(weight), strength))
     return {name: targets[name] for name in network}
+
+
+def _replaced(
+    trained: Checkpoint, unet: nn.Module, text_encoder: nn.Module, strength: float
+) -> dict[str, nn.Module]:
+    """At strength 1 the trained weights themselves, to the bit."""
+    changed = {}
+    slots = slots_of(unet, text_encoder)
+    for name, after in trained.trained():
+        module, leaf = slots[name]
+        weight = module.get_parameter(leaf)
+        weight.copy_(strengthened(weight, after, strength))
+        changed[name.rpartition(".")[0]] = module
+    return changed

@@ -101,11 +101,17 @@ class Adapter(nn.Module):
             return frozen(x)
         if self.dora_scale is not None:
             return self._dora_answer(x, frozen, self.dora_scale)
-        # Another network may be attached to the layer before this one: then its part must not be lost.
-        is_own = getattr(frozen, "__self__", None) is self.layer
-        if is_own and not self.rank_dropout and self.in_one(x):
+        if self._may_be_in_one(x, frozen) and self.in_one(x):
             return self.applied(x, self.layer.weight + self.multiplier * self.change(), self.layer.bias)
         return frozen(x) + self.update(x)
+
+    def _may_be_in_one(self, x: Tensor, frozen: Frozen) -> bool:
+        """Another network may be attached to the layer before this one: its part must not be lost. And a sum
+        rounded to half precision would swallow a small change.
+        """
+        is_own = getattr(frozen, "__self__", None) is self.layer
+        is_exact = self.layer.weight.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
+        return is_own and is_exact and not (self.training and (self.dropout or self.rank_dropout))
 
     def _dora_answer(self, x: Tensor, frozen: Frozen, magnitude: nn.Parameter) -> Tensor:
         """(W + change) x with the columns at their magnitude; scaling a column is scaling its input."""

@@ -9,17 +9,20 @@ from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
 from pipeline.networks.algorithms import ALGORITHMS, READERS
+from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
-FAMILIES: dict[str, type[Trained]] = dict.fromkeys(ALGORITHMS, Network)
+Family = type[Network] | type[Checkpoint]
+FAMILIES: dict[str, Family] = {**dict.fromkeys(ALGORITHMS, Network), "checkpoint": Checkpoint}
 """By `network.name`."""
 
 
 def create(config: NetworkConfig, base: BaseModel, seed: int) -> Trained:
     """A fresh one, of the family that `config.name` names."""
-    return FAMILIES[config.name].create(config, base, seed)
+    family: type[Trained] = FAMILIES[config.name]
+    return family.create(config, base, seed)
 
 
 def load(path: Path, base: BaseModel) -> Trained:
@@ -29,7 +32,7 @@ def load(path: Path, base: BaseModel) -> Trained:
 
 def family_of_file(path: Path) -> str:
     """The family's name, told by the file's keys alone; an unknown one is a user error."""
-    return family_of(read_weights(path), path)
+    return "checkpoint" if is_checkpoint(path) else family_of(read_weights(path), path)
 
 
 def family_of(weights: Mapping[str, Tensor], path: Path) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.base.load import BaseModel
-from pipeline.config.schemas import Network as NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Trained(Protocol):
     """
 
     @classmethod
-    def create(cls, config: NetworkConfig, base: BaseModel, seed: int) -> Self:
-        """A fresh one; the seed alone decides its start."""
+    def create(cls, config: Any, base: BaseModel, seed: int) -> Self:
+        """A fresh one by its family's own schema; the seed alone decides its start."""
         ...
 
     @classmethod

@@ -20,6 +20,8 @@ from pipeline.files.safetensors_file import chunks, header
 from pipeline.training.data import Picture
 
 RECIPE_KEY = "athanor.recipe"
+LEGACY_HASH_END = 0x110000
+"""The legacy hash is that of the 64 KiB before this place in the file."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,8 @@ def with_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> d
     file = bytearray(head)
     for chunk in chunks(tensors):
         whole.update(chunk)
-        file += chunk
-    legacy = hashlib.sha256(bytes(file[0x100000 : 0x100000 + 0x10000])).hexdigest()[:8]
+        file += chunk[: max(0, LEGACY_HASH_END - len(file))]
+    legacy = hashlib.sha256(bytes(file[0x100000:LEGACY_HASH_END])).hexdigest()[:8]
     return {**metadata, "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": legacy}
 
 

@@ -1,14 +1,21 @@
 """Every family through training, grid and merge: one set of pictures, prepared once."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from safetensors import safe_open
 
 from pipeline.networks.network_files import epoch_files
 from stages import compose, merge, sample_grid, train
+from tests.conftest import ROOT
 from tests.stages.project import STAGES, make_project
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -17,6 +24,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "lokr": {"dim": 2, "alpha": 1},
     "ia3": {"text_encoder": False},
     "dylora": {"dim": 4, "alpha": 2, "unit": 2},
+    "checkpoint": {"text_encoder": True},
     "lora": {"dim": 2, "alpha": 1, "dora": True, "block_dims": "linear", "dropout": 0.1, "max_norm": 0.5},
 }
 
@@ -52,3 +60,28 @@ def test_a_family_is_trained_drawn_and_merged(
     beside = {path.stem for path in Path("models/network").iterdir()} - {"net", "net-000001", "net-000002"}
     ends = {"dylora": ["-rank2"], "ia3": ["-diff"]}.get(name, [])
     assert beside == {f"{stem}{end}" for stem in ("net", "net-000001", "net-000002") for end in ends}
+
+
+def test_the_example_of_a_new_algorithm_in_contributing_works(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(project, folder)
+    for package in ("pipeline", "stages"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## A new network algorithm")[1]
+    for path, text in re.findall(r"`(\S+/full\.\w+)`:\n\n```\w+\n(.*?)```", section, re.DOTALL):
+        (folder / path).write_text(text)
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params |= {"use": {"network": "full"}, "network": {"dora": True, "block_rates": "linear+0.5"}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    names = "compose, train, sample_grid, merge"
+    subprocess.run(
+        [sys.executable, "-c", f"from stages import {names}\nfor each in ({names}): each.main([])"],
+        check=True,
+        cwd=folder,
+        env={**os.environ, "ATHANOR_STORE": str(folder / "store")},
+    )
+    with safe_open(folder / "models/network/net.safetensors", "pt") as file:
+        leaves = {key.partition(".")[2] for key in file.keys()}  # noqa: SIM118
+        assert json.loads(file.metadata()["ss_network_args"])["algo"] == "full"
+    assert leaves == {"diff", "dora_scale"}
+    assert json.loads((folder / "metrics/merge.json").read_text())["layers_changed"] > 0

@@ -2,6 +2,7 @@
 
 from typing import Any, NoReturn, get_args
 
+from pipeline.config.schemas.checkpoint import Checkpoint
 from pipeline.config.schemas.class_images import ClassImages
 from pipeline.config.schemas.collect import Collect
 from pipeline.config.schemas.crop import Crop
@@ -15,6 +16,7 @@ from pipeline.config.schemas.tag import Tag
 __all__ = [
     "AdapterNetwork",
     "Base",
+    "Checkpoint",
     "ClassImages",
     "Collect",
     "Config",

@@ -1,30 +1,19 @@
 """The group network: one schema a family of what can be trained, told apart by `name`."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share, Weight
-
-
-def _regular(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"no regular expression ({error})") from None
-    return text
-
+from pipeline.config.schemas.blocks import BlockName, Rates, Regular, Shape
+from pipeline.config.schemas.checkpoint import Checkpoint
+from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share
 
 ALGORITHMS = tuple(
     sorted(file.stem for file in (Path(__file__).parents[2] / "networks/algorithms").glob("[a-z]*.py"))
 )
 """Adapters' names: one for each file there."""
-Regular = Annotated[NonEmpty, AfterValidator(_regular)]
 Scale = Annotated[float, Field(gt=0)]
-BlockName = Annotated[str, Field(pattern=r"^((IN|OUT)(0\d|1[01])|M00)$")]
-Shape = Annotated[str, Field(pattern=r"^(linear|reverse_linear|sine|cosine)(\+\d*\.?\d+)?$")]
 
 
 class AdapterNetwork(Group):
@@ -45,9 +34,7 @@ class AdapterNetwork(Group):
     block_alphas: (
         Annotated[list[Scale], Field(min_length=25, max_length=25)] | dict[BlockName, Scale] | Shape | None
     )
-    block_rates: (
-        Annotated[list[Weight], Field(min_length=25, max_length=25)] | dict[BlockName, Weight] | Shape | None
-    )
+    block_rates: Rates
     dora: bool
     rslora: bool
     tucker: bool
@@ -64,5 +51,4 @@ class AdapterNetwork(Group):
     initial_sha256: Sha256 | None
 
 
-# Further families join it: Annotated[AdapterNetwork | Embedding, Field(discriminator="name")].
-Network = AdapterNetwork
+Network = Annotated[AdapterNetwork | Checkpoint, Field(discriminator="name")]

@@ -48,9 +48,8 @@ class Dylora(Lora):
 
     def update(self, x: Tensor) -> Tensor:
         down, up = self.lora_down.weight[: self.rank], self.lora_up.weight[:, : self.rank]
-        hidden = self.dropped(self.applied(x, down))
-        change = nn.functional.linear(hidden, up) if up.dim() == 2 else nn.functional.conv2d(hidden, up)
-        return change * (self.multiplier * self.scale)
+        hidden = self.dropped(self.applied(x, down)) * (self.multiplier * self.scale)
+        return nn.functional.linear(hidden, up) if up.dim() == 2 else nn.functional.conv2d(hidden, up)
 
     def change(self) -> Tensor:
         up, down = self.lora_up.weight[:, : self.rank], self.lora_down.weight[: self.rank]

@@ -45,8 +45,12 @@ class Tucker(Lora):
         nn.init.kaiming_uniform_(self.lora_mid.weight, a=math.sqrt(5))
 
     def update(self, x: Tensor) -> Tensor:
-        change: Tensor = self.lora_up(self.dropped(self.lora_mid(self.lora_down(x))))
-        return change * (self.multiplier * self.scale)
+        hidden = self.dropped(self.lora_mid(self.lora_down(x))) * (self.multiplier * self.scale)
+        change: Tensor = self.lora_up(hidden)
+        return change
+
+    def in_one(self, x: Tensor) -> bool:  # noqa: ARG002
+        return False
 
     def change(self) -> Tensor:
         up, down = self.lora_up.weight.flatten(1), self.lora_down.weight.flatten(1)

@@ -45,8 +45,18 @@ class Lora(Adapter):
         return cls(target, dim, alpha_of(weights, dim)).filled(weights)
 
     def update(self, x: Tensor) -> Tensor:
-        change: Tensor = self.lora_up(self.dropped(self.lora_down(x)))
-        return change * (self.multiplier * self.scale)
+        hidden = self.dropped(self.lora_down(x)) * (self.multiplier * self.scale)
+        change: Tensor = self.lora_up(hidden)
+        return change
+
+    def in_one(self, x: Tensor) -> bool:
+        """Where the layer is narrow beside dim: the sum takes one pass more than a frozen layer (the gradient
+        of the weight) and the building of the weight, the pair three passes (forward, both gradients).
+        """
+        out, dim = self.lora_up.weight.shape[:2]
+        inside = self.layer.weight[0].numel()
+        positions = x.numel() / x.shape[self._channel_axis]
+        return out * inside * (positions + 3 * dim) < 3 * dim * (out + inside) * positions
 
     def dropped(self, hidden: Tensor) -> Tensor:
         """A's output in training: some of its numbers, and some ranks of each sample, are put to zero."""

@@ -157,3 +157,17 @@ def test_settings_of_a_network_without_effect(name: str, values: dict[str, Any],
 @pytest.mark.parametrize("name", ["lora", "locon", "loha", "lokr", "ia3", "dylora"])
 def test_every_networks_defaults_are_silent(name: str) -> None:
     assert doubtful(check(compose(Params({"network": name}, {})))) == []
+
+
+def test_a_checkpoint_is_told_of_a_networks_rate_and_of_precisions_that_do_not_fit() -> None:
+    values = {"optimizer.lr": 1e-4, "optimizer.text_encoder_lr": 0.0, "network.unet": True}
+    config = check(compose(Params({"network": "checkpoint"}, values)))
+    assert [text.split(";")[0] for text in doubtful(config)] == ["optimizer.lr 0.0001 is a network's rate"]
+    assert doubtful(check(compose(Params({"network": "checkpoint"}, {**values, "optimizer.lr": 1e-5})))) == []
+    values |= {"network.unet": False, "network.text_encoder": True, "network.blocks": ["M00"]}
+    told = " ".join(doubtful(check(compose(Params({"network": "checkpoint"}, values)))))
+    assert "network.blocks has no effect: network.unet is false" in told
+    with pytest.raises(UserError, match=r"weight_precision bf16 needs train.precision bf16, not fp32"):
+        check(compose(Params({"network": "checkpoint"}, {"network.weight_precision": "bf16"})))
+    with pytest.raises(UserError, match="both false"):
+        check(compose(Params({"network": "checkpoint"}, {"network.unet": False})))

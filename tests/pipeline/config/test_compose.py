@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, flatten, groups, options, read_params, with_overrides
+from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -35,12 +36,14 @@ def test_a_mapping_of_the_users_own_names_is_one_value(tmp_path: Path) -> None:
     assert check(compose(params)).filter_tags.trigger == "zib"
 
 
-def test_options_of_a_group_share_its_keys() -> None:
+def test_options_of_a_schema_share_its_keys() -> None:
     for group in groups():
-        keys = {
-            option: set(flatten(compose(Params({group: option}, {}))[group])) for option in options(group)
-        }
-        assert len({frozenset(names) for names in keys.values()}) <= 1, group
+        keys: dict[type, set[frozenset[str]]] = {}
+        for option in options(group):
+            values = compose(Params({group: option}, {}))
+            schema = type(getattr(Config.model_validate(values), group))
+            keys.setdefault(schema, set()).add(frozenset(values[group]))
+        assert all(len(each) == 1 for each in keys.values()), group
 
 
 def test_no_key_is_called_size_or_nfiles() -> None:

@@ -15,7 +15,8 @@ from tests.conftest import ROOT
 
 
 @cache
-def _defaults(name: str) -> dict[str, Any]:
+def defaults(name: str) -> dict[str, Any]:
+    """conf/network/<name>.yaml."""
     with contextlib.chdir(ROOT):
         values: dict[str, Any] = compose(Params({"network": name}, {}))["network"]
     return values
@@ -23,7 +24,7 @@ def _defaults(name: str) -> dict[str, Any]:
 
 def network_config(name: str, **changes: Any) -> AdapterNetwork:
     """conf/network/<name>.yaml with changes."""
-    return AdapterNetwork.model_validate({**_defaults(name), **changes})
+    return AdapterNetwork.model_validate({**defaults(name), **changes})
 
 
 def settings(name: str, dim: int = 4, alpha: float = 3.0, layer: str = "x", **changes: Any) -> Settings:

@@ -72,7 +72,7 @@ def test_each_starts_at_the_base(kind: str, base: BaseModel) -> None:
 
 
 def test_every_option_has_its_family() -> None:
-    assert FAMILIES.keys() == {"lora", "locon", "loha", "lokr", "ia3", "dylora"}
+    assert FAMILIES.keys() == {"lora", "locon", "loha", "lokr", "ia3", "dylora", "checkpoint"}
 
 
 def test_an_unknown_file_is_told(tmp_path: Path, base: BaseModel) -> None:

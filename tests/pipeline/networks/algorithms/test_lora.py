@@ -115,3 +115,28 @@ def test_module_dropout_leaves_the_frozen_answer() -> None:
     alone = [torch.equal(adapter.answer(x, target), target(x)) for _ in range(400)]
     # Binomial: 200 with a standard deviation of 10.
     assert 150 < sum(alone) < 250
+
+
+def test_narrow_layers_run_with_the_weight_and_answer_the_same() -> None:
+    assert Lora(nn.Linear(64, 64), 16, 8).in_one(torch.zeros(4, 256, 64))
+    assert not Lora(nn.Linear(320, 320), 16, 8).in_one(torch.zeros(1, 1024, 320))
+    for make in LAYERS.values():
+        target = make()
+        adapter, x = filled(Lora(target, 12, 3.0)), input_for(target, 40)
+        assert relative(adapter.answer(x, target.forward), target(x) + adapter.update(x)) < 1e-6
+
+
+def test_half_precision_does_not_swallow_a_small_change() -> None:
+    """bfloat16 keeps 8 bits: 1.001 is 1. Inputs of both signs cancel the weight and leave the change."""
+    target = nn.Linear(24, 24, bias=False)
+    adapter, x = Lora(target, 16, 16.0), torch.ones(40, 24)
+    x[:, ::2] = -1
+    target.weight.data.fill_(1.0)
+    adapter.lora_up.weight.data.fill_(1.0)
+    adapter.lora_down.weight.data = x[:16] * 1e-3 / 16
+    assert adapter.in_one(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        in_one = adapter.applied(x, target.weight + adapter.change())
+        answer = adapter.answer(x, target.forward)
+    assert not in_one.any()
+    assert relative(answer.float(), torch.full((40, 24), 0.024)) < 2**-7

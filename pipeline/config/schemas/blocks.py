@@ -1,0 +1,22 @@
+"""Settings of a number for each of the U-Net's 25 blocks, and of names to choose by."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from pipeline.config.schemas.group import NonEmpty, Weight
+
+
+def _regular(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"no regular expression ({error})") from None
+    return text
+
+
+Regular = Annotated[NonEmpty, AfterValidator(_regular)]
+BlockName = Annotated[str, Field(pattern=r"^((IN|OUT)(0\d|1[01])|M00)$")]
+Shape = Annotated[str, Field(pattern=r"^(linear|reverse_linear|sine|cosine)(\+\d*\.?\d+)?$")]
+Rates = Annotated[list[Weight], Field(min_length=25, max_length=25)] | dict[BlockName, Weight] | Shape | None

@@ -1,0 +1,179 @@
+"""Full fine-tune: the base's own weights learn, all or chosen ones.
+
+    W (of the base)  -->  W' (a copy, which learns)        at strength s: W + s (W' - W)
+
+The file is a whole checkpoint in the original layout, with what did not learn as in the base: another base,
+for every tool. The base's own weights are set aside while the copies act, so that they are not lost.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from pipeline.base.blocks import block_of
+from pipeline.base.ldm_keys import ldm_key, text_encoder_key
+from pipeline.base.load import BaseModel
+from pipeline.base.save import file_header, file_tensors
+from pipeline.config.schemas import Checkpoint as CheckpointConfig
+from pipeline.errors import UserError
+from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.networks.block_values import by_block
+from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
+from pipeline.networks.trained import Trained, set_rate_factor
+
+PARTS = {"unet": UNET_PREFIX, "text_encoder": TEXT_PREFIX}
+Slot = tuple[nn.Module, str]
+"""A module of the base, and its parameter's name there."""
+
+
+class Checkpoint(nn.Module, Trained):
+    """Copies of weights by their names: `unet.` or `text_encoder.`, then the weight's name in diffusers or
+    transformers.
+    """
+
+    def __init__(self, base: BaseModel, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        # In a list, so that the base is no submodule: what does not learn is neither trained nor moved.
+        self._base = [base]
+        self.names = tuple(weights)
+        self.weights = nn.ParameterList(nn.Parameter(weight.detach().clone()) for weight in weights.values())
+        self.multiplier = 1.0
+        self._aside: dict[str, nn.Parameter] = {}
+
+    @classmethod
+    def create(cls, config: CheckpointConfig, base: BaseModel, seed: int) -> "Checkpoint":  # noqa: ARG003
+        """The base's weights as they are; nothing is drawn. That none is chosen is a user error."""
+        weights = base_weights(base)
+        rates = {name: rate for name in weights if (rate := _rate(name, config))}
+        if not rates:
+            raise UserError(
+                f"network.blocks {config.blocks}, include {config.include} and exclude {config.exclude}"
+                f" leave no weight to train; names are like {next(iter(weights))}"
+            )
+        dtype = PRECISIONS[config.weight_precision]
+        made = cls(base, {name: weights[name].to(dtype) for name in rates})
+        for name, parameter in made.trained():
+            set_rate_factor(parameter, rates[name])
+        return made
+
+    @classmethod
+    def load(cls, path: Path, base: BaseModel) -> "Checkpoint":
+        """The U-Net and the text encoder of a whole checkpoint in the original layout."""
+        try:
+            with safe_open(path, "pt") as file:
+                found = {
+                    name: file.get_tensor(_file_key(name)).float().reshape(weight.shape)
+                    for name, weight in base_weights(base).items()
+                }
+        except (SafetensorError, RuntimeError) as error:
+            raise UserError(
+                f"{path} does not fit this base"
+                f" ({' '.join(str(error).split())[:200]}); use the base that it was trained on"
+            ) from error
+        return cls(base, found).eval().requires_grad_(False)
+
+    def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The copies by their names."""
+        return zip(self.names, self.weights, strict=True)
+
+    def num_modules(self) -> int:
+        return len({name.rpartition(".")[0] for name in self.names})
+
+    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
+        return [weight for name, weight in self.trained() if PARTS[name.partition(".")[0]] == prefix]
+
+    @contextmanager
+    def attached(self, base: BaseModel) -> Iterator[None]:
+        """Inside, the copies stand in the base's place."""
+        slots = slots_of(base.unet, base.text_encoder)
+        self._aside = {name: slots[name][0]._parameters[slots[name][1]] for name in self.names}  # type: ignore[misc]
+        self._put(slots)
+        try:
+            yield
+        finally:
+            for name, weight in self._aside.items():
+                module, leaf = slots[name]
+                module._parameters[leaf] = weight
+            self._aside = {}
+
+    def _put(self, slots: Mapping[str, Slot]) -> None:
+        for name, weight in self.trained():
+            module, leaf = slots[name]
+            module._parameters[leaf] = weight if self.multiplier == 1 else self._between(name, weight)
+
+    def _between(self, name: str, weight: Tensor) -> nn.Parameter:
+        before = self._aside[name].to(weight.device)
+        return nn.Parameter(strengthened(before, weight.detach(), self.multiplier), requires_grad=False)
+
+    def set_multiplier(self, multiplier: float) -> None:
+        """At 1 the copies act themselves and can learn; at 0 the base's weights."""
+        self.multiplier = multiplier
+        if self._aside:
+            self._put(slots_of(self._base[0].unet, self._base[0].text_encoder))
+
+    def file_tensors(self, precision: str) -> dict[str, Tensor]:
+        """The whole checkpoint, in which the copies stand."""
+        dtype = PRECISIONS[precision]
+        copies = {
+            _file_key(name): weight.detach().to("cpu", dtype, copy=True) for name, weight in self.trained()
+        }
+        return file_tensors(self._base[0], dtype, without=copies.keys()) | copies
+
+    def metadata(self) -> dict[str, str]:
+        return {"modelspec.architecture": "stable-diffusion-v1", **file_header(self._base[0])}
+
+
+def strengthened(before: Tensor, after: Tensor, strength: float) -> Tensor:
+    """W + s (W' - W); at strength 1 W' to the bit."""
+    return after if strength == 1 else before + strength * (after - before)
+
+
+def base_weights(base: BaseModel) -> dict[str, Tensor]:
+    """All weights that can learn, by their names."""
+    return {
+        name: module.get_parameter(leaf)
+        for name, (module, leaf) in slots_of(base.unet, base.text_encoder).items()
+    }
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a .safetensors file holds a whole checkpoint; nothing but its header is read."""
+    with safe_open(path, "pt") as file:
+        return _file_key("unet.conv_in.weight") in file.keys()  # noqa: SIM118
+
+
+def slots_of(unet: nn.Module, text_encoder: nn.Module) -> dict[str, Slot]:
+    """Where each weight stands in the base, by its name."""
+    parts = {"unet": unet, "text_encoder": text_encoder}
+    return {
+        f"{part}.{_long(part, f'{place}.{leaf}'.lstrip('.'))}": (module, leaf)
+        for part, root in parts.items()
+        for place, module in root.named_modules()
+        for leaf, _ in module.named_parameters(recurse=False)
+    }
+
+
+def _long(part: str, key: str) -> str:
+    return text_encoder_key(key) if part == "text_encoder" else key
+
+
+def _file_key(name: str) -> str:
+    part, _, key = name.partition(".")
+    return ldm_key(part, key)
+
+
+def _rate(name: str, config: CheckpointConfig) -> float:
+    """The factor on the part's rate; 0 where the weight is not to be trained."""
+    part, _, key = name.partition(".")
+    included = not config.include or any(re.search(pattern, name) for pattern in config.include)
+    if not included or any(re.search(pattern, name) for pattern in config.exclude):
+        return 0.0
+    if part == "text_encoder":
+        return float(config.text_encoder)
+    block = block_of(key)
+    chosen = config.unet and (config.blocks is None or block in config.blocks)
+    return by_block(config.block_rates, 1.0)[block] if chosen else 0.0
