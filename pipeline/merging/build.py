@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.base.ldm_keys import UNET_PREFIX
 from pipeline.config.recipes import children
 from pipeline.config.schemas.recipe import Bake, Recipe, ReplaceVae
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
@@ -64,10 +65,7 @@ def build(step: Any, opened: Opened, key: str = "merge") -> Node:
         return ReplacedVae(models["model"], opened.vaes[step.vae], step.vae)
     first = next(iter(models.values()))
     if isinstance(step, Bake):
-        from pipeline.merging.network_changes import NetworkChanges  # loads diffusers
-
-        changes = NetworkChanges(step.network, opened.networks[step.network], first.tensors)
-        return Baked(first, changes, weight_of(step.strength, first.blocks, f"{key}.strength"))
+        return _baked(step, first, opened.networks[step.network], f"{key}.strength")
     weights = {
         name: weight_of(getattr(step, name), first.blocks, f"{key}.{name}")
         for name in RATIOS
@@ -76,6 +74,18 @@ def build(step: Any, opened: Opened, key: str = "merge") -> Node:
     return Merge(
         step.method, models, weights, {name: getattr(step, name) for name in OPTIONS if hasattr(step, name)}
     )
+
+
+def _baked(step: Bake, model: Node, network: TensorFile, key: str) -> Node:
+    """A full fine-tune's file is a checkpoint: at strength s it is W + s (W' - W), the weighted sum."""
+    strength = weight_of(step.strength, model.blocks, key)
+    if any(name.startswith(UNET_PREFIX) for name in network.tensors):
+        tuned = open_checkpoint(network.path)
+        models = {"a": model, "b": Leaf(step.network, tuned.blocks, tuned.tensors)}
+        return Merge("weighted_sum", models, {"alpha": strength}, {})
+    from pipeline.merging.network_changes import NetworkChanges  # loads diffusers
+
+    return Baked(model, NetworkChanges(step.network, network, model.tensors), strength)
 
 
 def first_input(step: Any) -> str:

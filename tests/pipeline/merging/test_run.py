@@ -117,6 +117,13 @@ def test_weights_reach_their_tensors(files: Path, tmp_path: Path) -> None:
         assert torch.equal(found[key], torch.lerp(a[key], b[key], weight)), key
 
 
+def test_a_full_fine_tune_is_baked_by_its_distance_from_the_base(files: Path, tmp_path: Path) -> None:
+    step = {"method": "bake", "model": "a", "network": "b", "strength": [0.3] * 26}
+    found = run(files, step, tmp_path / "out.safetensors")
+    expected = run(files, pair(0.3), tmp_path / "pair.safetensors")
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
 def test_rounded_once_to_fp16(files: Path, tmp_path: Path) -> None:
     names = {"a": "a16.safetensors", "b": "b16.safetensors"}
     found = run(files, pair(0.3), tmp_path / "out.safetensors", "fp16", **names)
