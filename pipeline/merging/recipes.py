@@ -23,11 +23,13 @@ def read_content(path: Path) -> Content:
 
 
 def found_by_hash(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
-    """With each input that is not at its path looked up in `folders`: by its name, then by its sha256."""
+    """With each input that is not at its path, or is another file there, looked up in `folders`: by its name,
+    then by its sha256.
+    """
     inputs: dict[str, Any] = {}
     for name, given in recipe.inputs.items():
         path, wanted = (Path(given), None) if isinstance(given, str) else (Path(given.path), given.sha256)
-        if path.exists():
+        if path.exists() and not (folders and wanted and sha256_of_tree(path) != wanted):
             inputs[name] = given
             continue
         near = [folder / path.name for folder in folders]

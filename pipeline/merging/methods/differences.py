@@ -1,7 +1,6 @@
 """Methods on differences to a common ancestor: they drop, vote on or smooth what models have learned."""
 
 import torch
-from scipy import ndimage
 from torch import Generator, Tensor
 
 
@@ -38,6 +37,8 @@ def smooth_add(a: Tensor, b: Tensor, c: Tensor, *, alpha: float) -> Tensor:
     """A + alpha gauss(median(B - C)): a median over 3 places of every axis, then a Gaussian of sigma 1
     (hako-mikan/sd-webui-supermerger scripts/mergers/mergers.py, "smoothAdd"). Slow: minutes a checkpoint.
     """
+    from scipy import ndimage  # half a second, for this method alone
+
     difference = (b - c).numpy()
     smooth = ndimage.gaussian_filter(ndimage.median_filter(difference, size=3), sigma=1)
     return torch.add(a, torch.from_numpy(smooth), alpha=alpha)
