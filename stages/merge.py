@@ -17,10 +17,10 @@ from pipeline.base.save import save_file, save_folder
 from pipeline.command import Run, run, start
 from pipeline.config.recipes import Content, parse, with_inputs_of_the_run
 from pipeline.config.schemas import Config, Merge
-from pipeline.errors import UserError
+from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
-from pipeline.merging.bake import bake
+from pipeline.merging.bake import acts_on_weights, bake
 from pipeline.merging.header import RECIPE_KEY
 from pipeline.merging.in_memory import Merges
 from pipeline.merging.run import facts_of, run_recipe
@@ -92,6 +92,16 @@ def merge_by_recipe(job: Run, network: Path) -> None:
     write_json(job.out / "metrics/merge.json", {**facts, "sha256": digest})
 
 
+def leave_out(job: Run, network: Path) -> None:
+    """Of an embedding or a hypernetwork there is nothing to merge: an empty folder."""
+    warn(
+        f"{network} is no change of the base's weights, so nothing is merged; use the file beside the base,"
+        " as the sample grid does"
+    )
+    with new_folder(job.out / "models/merged"):
+        write_json(job.out / "metrics/merge.json", {"network": network.name, "layers_changed": 0})
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("merge", arguments)
     config = job.config
@@ -100,6 +110,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         return merge_by_recipe(job, network_file)
     base = load_base(config.base)
     network = load(network_file, base)
+    if not acts_on_weights(network):
+        return leave_out(job, network_file)
     changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
     name = output_name(network_file)
     with new_folder(job.out / "models/merged") as folder:

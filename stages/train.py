@@ -2,10 +2,11 @@
 
     latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
 
-In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors and
-<name>.safetensors, metrics/train.json, plots/train/loss.csv; TensorBoard's logs go to logs/ and are no
-output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`, `noise`, `train`. Deterministic: order,
-captions, noise and timesteps follow from the seed and the step's number.
+In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors,
+<name>.safetensors and what the family writes beside them, metrics/train.json, plots/train/loss.csv;
+TensorBoard's logs go to logs/ and are no output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`,
+`noise`, `train`. Deterministic: order, captions, noise and timesteps follow from the seed and the step's
+number.
 """
 
 import json
@@ -21,10 +22,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
+from pipeline.base.new_rows import words_of
+from pipeline.captions.templates import read_templates
 from pipeline.command import Run, run, start
 from pipeline.config.schemas import Config
+from pipeline.config.schemas import Embedding as EmbeddingConfig
 from pipeline.device import make_repeatable
-from pipeline.errors import UserError, warn
+from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
@@ -66,6 +70,7 @@ class EpochFiles(Callback):
         for end, file in files.items():
             metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
             write_safetensors(self.folder / f"{stem}{end}.safetensors", file.tensors, metadata)
+        network.write_other_layouts(self.folder / stem, progress.step)
 
 
 def recipe(config: Config) -> str:
@@ -79,16 +84,36 @@ def recipe(config: Config) -> str:
     return json.dumps({"inputs": inputs, "params": config.values(), "packages": packages}, sort_keys=True)
 
 
+def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
+    """Has the captions put into the chosen prompt templates, with the words of each concept."""
+    data.templates = read_templates(config.templates) if config.templates else ()
+    concepts = {picture.concept for picture in data.pictures}
+    if unknown := sorted(set(config.concepts.values()) - concepts):
+        raise UserError(f"network.concepts: {', '.join(unknown)}: {nearest(unknown[0], sorted(concepts))}")
+    data.names = {concept: ", ".join(config.words_of(concept)) for concept in concepts}
+
+
+def check_captions(data: EncodedData) -> None:
+    """An embedding's word that no caption holds is a user error; captions that are cut off are named."""
+    if unseen := data.unseen_words():
+        raise UserError(
+            f"no caption holds {', '.join(unseen)}, so nothing would be learned of it; set"
+            " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
+        )
+    if cut := too_long(data.tokenizer, data.longest_texts(), data.words):
+        warn(
+            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
+            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
+        )
+
+
 def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str, Any]]:
     """Trains, writes the epoch files into `folder`, and returns the loss curve and facts for the metrics."""
     base = load_base(config.base)
     pictures = read_pictures(ENCODED, CAPTIONS)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
-    if cut := too_long(base.tokenizer, [picture.caption for picture in pictures]):
-        warn(
-            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
-            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
-        )
+    if isinstance(config.network, EmbeddingConfig):
+        name_subjects(data, config.network)
     total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
     network = create(config.network, base, config.seed)
     module = Denoising(base, network, config, total_steps)
@@ -100,6 +125,8 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
         default_root_dir=logs,
     )
     with network.attached(base):
+        data.words = words_of(base.text_encoder)
+        check_captions(data)
         try:
             trainer.fit(module, datamodule=data)
         except SystemExit:  # Lightning's answer to Ctrl-C

@@ -1,22 +1,70 @@
-"""Captions -> token ids -> what the U-Net is conditioned on."""
+"""Captions -> token ids -> what the U-Net is conditioned on.
 
+An attached embedding's word (pipeline/base/new_rows.py) becomes its ids, one a vector, wherever it stands as
+a word of its own; upper and lower case are one, as for CLIP.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 MAX_TOKENS = 77
+Words = Mapping[str, range]
+"""Ids beyond the vocabulary by the words, lower-cased, that stand for them."""
+NO_WORDS: Words = MappingProxyType({})
 
 
-def token_ids(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
+def token_ids(tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS) -> Tensor:
     """[captions, 77] ids, cut and padded as SD 1.x was trained."""
+    if words:
+        return torch.tensor([_framed(tokenizer, body_ids(tokenizer, text, words)) for text in captions])
     ids: Tensor = tokenizer(
         captions, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     ).input_ids
     return ids
 
 
-def too_long(tokenizer: CLIPTokenizer, captions: list[str]) -> list[str]:
+def too_long(tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS) -> list[str]:
     """Captions of which the end is cut off."""
-    return [caption for caption in captions if len(tokenizer(caption).input_ids) > MAX_TOKENS]
+    return [text for text in captions if len(body_ids(tokenizer, text, words)) + 2 > MAX_TOKENS]
+
+
+def body_ids(tokenizer: CLIPTokenizer, caption: str, words: Words = NO_WORDS) -> list[int]:
+    """All ids of the caption, without start and end, uncut."""
+    pieces = _splitter(words).split(caption) if words else [caption]
+    return [
+        token
+        for place, piece in enumerate(pieces)
+        # Between two pieces of text stands the word that parted them.
+        for token in (words[piece.lower()] if place % 2 else _text_ids(tokenizer, piece))
+    ]
+
+
+def _text_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+    return ids
+
+
+def _splitter(words: Words) -> re.Pattern[str]:
+    """Finds the words, the longest first; `zib` stands neither in `zibbo` nor in `zib_style`."""
+    longest_first = sorted(words, key=lambda word: (-len(word), word))
+    return re.compile(rf"({'|'.join(map(_whole, longest_first))})", re.IGNORECASE)
+
+
+def _whole(word: str) -> str:
+    before = r"(?<!\w)" if re.match(r"\w", word) else ""
+    after = r"(?!\w)" if re.search(r"\w$", word) else ""
+    return before + re.escape(word) + after
+
+
+def _framed(tokenizer: CLIPTokenizer, body: list[int]) -> list[int]:
+    """77 ids: start, at most 75 of the body, end, padding."""
+    ids = [tokenizer.bos_token_id, *body[: MAX_TOKENS - 2], tokenizer.eos_token_id]
+    return ids + [tokenizer.pad_token_id] * (MAX_TOKENS - len(ids))
 
 
 def encode(text_encoder: CLIPTextModel, ids: Tensor, clip_skip: int) -> Tensor:

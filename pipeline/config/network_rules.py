@@ -1,6 +1,14 @@
 """What the settings of the group network demand of each other."""
 
-from pipeline.config.schemas import AdapterNetwork, Checkpoint, Network, Optimizer, Train
+from pipeline.config.schemas import (
+    AdapterNetwork,
+    Checkpoint,
+    Embedding,
+    Hypernetwork,
+    Network,
+    Optimizer,
+    Train,
+)
 
 KEYS_FOR = {
     "tucker": ("locon", "loha", "lokr"),
@@ -26,12 +34,17 @@ JUDGED = ("lora", "locon", "loha", "lokr", "ia3", "dylora")
 FULL_RATE = 2e-5
 """Above it a whole checkpoint seldom survives; sd-scripts has 2e-6, diffusers' DreamBooth 5e-6."""
 
+EMBEDDING_RATE = 5e-3
+"""AUTOMATIC1111's for embeddings."""
+
 NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
 """Values that change nothing, where that is neither false, null nor 0."""
 
 
 def network_contradictions(network: Network, train: Train) -> list[str]:
     """Pairs of settings that cannot hold together."""
+    if isinstance(network, Embedding | Hypernetwork):
+        return []
     problems = []
     if not (network.unet or network.text_encoder):
         problems.append(
@@ -72,6 +85,8 @@ def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
 
 def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     """Settings that change nothing, or are seldom meant."""
+    if isinstance(network, Embedding | Hypernetwork):
+        return _one_rate_doubts(network, optimizer)
     found = []
     if not network.text_encoder and optimizer.text_encoder_lr:
         found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
@@ -80,6 +95,12 @@ def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     if isinstance(network, AdapterNetwork):
         return found + _adapter_doubts(network)
     return found + _checkpoint_doubts(network, optimizer)
+
+
+def _one_rate_doubts(network: Embedding | Hypernetwork, optimizer: Optimizer) -> list[str]:
+    if isinstance(network, Embedding) and optimizer.lr < EMBEDDING_RATE / 10:
+        return [f"optimizer.lr {optimizer.lr:g} teaches an embedding slowly; {EMBEDDING_RATE:g} is usual"]
+    return []
 
 
 def _checkpoint_doubts(network: Checkpoint, optimizer: Optimizer) -> list[str]:

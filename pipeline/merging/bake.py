@@ -20,6 +20,11 @@ def baked(weight: Tensor, delta: Tensor, strength: float) -> Tensor:
     return weight + strength * delta
 
 
+def acts_on_weights(network: Trained) -> bool:
+    """Whether it can be baked; an embedding and a hypernetwork cannot."""
+    return isinstance(network, Network | Checkpoint)
+
+
 @torch.no_grad()
 def bake(
     network: Trained, unet: nn.Module, text_encoder: nn.Module, strength: float

@@ -8,14 +8,25 @@ from torch import Tensor
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
+from pipeline.files.embedding_file import PICTURES, is_embedding
+from pipeline.files.hypernetwork_file import is_hypernetwork
+from pipeline.files.pickled import PICKLED, read_pickled
+from pipeline.files.safetensors_file import read_keys
 from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
+from pipeline.networks.embedding import Embedding
+from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
-Family = type[Network] | type[Checkpoint]
-FAMILIES: dict[str, Family] = {**dict.fromkeys(ALGORITHMS, Network), "checkpoint": Checkpoint}
+Family = type[Network] | type[Checkpoint] | type[Embedding] | type[Hypernetwork]
+FAMILIES: dict[str, Family] = {
+    **dict.fromkeys(ALGORITHMS, Network),
+    "checkpoint": Checkpoint,
+    "embedding": Embedding,
+    "hypernetwork": Hypernetwork,
+}
 """By `network.name`."""
 
 
@@ -31,23 +42,32 @@ def load(path: Path, base: BaseModel) -> Trained:
 
 
 def family_of_file(path: Path) -> str:
-    """The family's name, told by the file's keys alone; an unknown one is a user error."""
-    return "checkpoint" if is_checkpoint(path) else family_of(read_weights(path), path)
+    """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
+    if path.suffix in PICKLED:
+        return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
+    if path.suffix in PICTURES:
+        return "embedding"
+    keys, metadata = read_keys(path)
+    if is_checkpoint(path):
+        return "checkpoint"
+    if is_hypernetwork(keys, metadata):
+        return "hypernetwork"
+    if is_embedding(keys, metadata):
+        return "embedding"
+    if name := _algorithm(read_weights(path)):
+        return name
+    raise UserError(
+        f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"
+    )
 
 
-def family_of(weights: Mapping[str, Tensor], path: Path) -> str:
-    """As above. A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
+def _algorithm(weights: Mapping[str, Tensor]) -> str | None:
+    """A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
     modules = grouped(weights).values()
     leaves = {leaf for module in modules for leaf in module}
-    for name, knows in SIGNS.items():
-        if knows(leaves):
-            has_kernel = any(
-                weight.dim() == 4 and weight.shape[-1] > 1 for module in modules for weight in module.values()
-            )
-            return "lora" if name == "locon" and not has_kernel else name
-    raise UserError(
-        f"{path} is no network file of a known family; its keys are like {next(iter(weights), 'none')}"
-    )
+    name = next((name for name, knows in SIGNS.items() if knows(leaves)), None)
+    kernels = (weight.dim() == 4 and weight.shape[-1] > 1 for module in modules for weight in module.values())
+    return "lora" if name == "locon" and not any(kernels) else name
 
 
 def _sign(reader: str) -> Callable[[set[str]], bool]:

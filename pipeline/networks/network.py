@@ -13,7 +13,7 @@ from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.adapter import Adapter
-from pipeline.networks.algorithms import ALGORITHMS, READERS
+from pipeline.networks.algorithms import ALGORITHMS, reader_of
 from pipeline.networks.layers import Place, places
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
@@ -42,8 +42,8 @@ class Network(nn.ModuleDict, Trained):
 
     @classmethod
     def load(cls, path: Path, base: BaseModel) -> "Network":
-        """From a file in sd-scripts' or LyCORIS's layout; one that is damaged or belongs to another base is a
-        user error.
+        """From a file in the layout of sd-scripts, LyCORIS or diffusers; one that is damaged or belongs to
+        another base is a user error.
         """
         targets = all_targets(base.unet, base.text_encoder)
         by_module = grouped(read_weights(path))
@@ -176,7 +176,7 @@ def _fresh(algorithm: type[Adapter], place: Place, config: AdapterNetwork) -> Ad
 
 
 def _reader(path: Path, name: str, weights: Mapping[str, Tensor]) -> type[Adapter]:
-    found = next((reader for reader in READERS if any(mark in weights for mark in reader.marks)), None)
+    found = reader_of(weights)
     if found is None:
         raise UserError(
             f"{path}: {name} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"

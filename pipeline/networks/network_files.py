@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.files.safetensors_file import read_safetensors
+from pipeline.networks.diffusers_layout import from_diffusers, is_diffusers
 
 
 def epoch_files(folder: Path) -> dict[int, Path]:
@@ -16,14 +16,9 @@ def epoch_files(folder: Path) -> dict[int, Path]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors file."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such network file")
-    try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a readable .safetensors file ({error})") from error
+    """All tensors of a .safetensors file, by sd-scripts' keys; diffusers' and PEFT's are renamed."""
+    tensors, metadata = read_safetensors(path)
+    return from_diffusers(tensors, metadata, path) if is_diffusers(tensors) else tensors
 
 
 def grouped(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

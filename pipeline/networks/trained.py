@@ -40,7 +40,7 @@ class Trained(Protocol):
         ...
 
     def part_parameters(self, prefix: str) -> list[nn.Parameter]:
-        """What learns at the U-Net's (`lora_unet_`) or the text encoder's (`lora_te_`) rate."""
+        """What learns at optimizer.lr (`lora_unet_`) or at optimizer.text_encoder_lr (`lora_te_`)."""
         ...
 
     def set_multiplier(self, multiplier: float) -> None:
@@ -58,6 +58,9 @@ class Trained(Protocol):
     def beside(self, precision: str) -> Mapping[str, Beside]:  # noqa: ARG002
         """Further files by the end of their names: `-rank4` is written to `<name>-rank4.safetensors`."""
         return {}
+
+    def write_other_layouts(self, stem: Path, step: int) -> None:
+        """Writes `<stem>.<suffix>` for tools that do not open .safetensors; `step`: of the training."""
 
     def before_step(self, seed: int) -> None:
         """Called before each training step; what the step leaves to chance follows from `seed` alone."""

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.encoding import unpixels
 from pipeline.base.load import BaseModel
+from pipeline.base.new_rows import words_of
 from pipeline.sampling.samplers import make_sampler
 from pipeline.sampling.settings import Job, Settings
 
@@ -27,7 +28,8 @@ def draw(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> Iterator[I
 def _draw_batch(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> list[Image.Image]:
     device = base.unet.device
     texts = [settings.negative_prompt] * len(jobs) + [job.prompt for job in jobs]
-    context = encode(base.text_encoder, token_ids(base.tokenizer, texts).to(device), settings.clip_skip)
+    ids = token_ids(base.tokenizer, texts, words_of(base.text_encoder)).to(device)
+    context = encode(base.text_encoder, ids, settings.clip_skip)
     scheduler = make_sampler(settings.sampler, base.configs["scheduler"])
     scheduler.set_timesteps(settings.steps, device=device)
     generators = [Generator().manual_seed(job.seed) for job in jobs]

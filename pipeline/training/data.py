@@ -2,9 +2,11 @@
 memory, not loaded.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import lightning
@@ -14,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import token_ids
+from pipeline.base.conditioning import NO_WORDS, Words, body_ids, token_ids
 from pipeline.base.encoding import LATENTS
+from pipeline.captions.templates import fill
 from pipeline.config.schemas import Train
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
@@ -70,7 +73,15 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
 
 
 class EncodedData(lightning.LightningDataModule):
-    """Batches whose order, captions and number follow from the seed and the epoch alone."""
+    """Batches whose order, captions and number follow from the seed and the epoch alone.
+
+    `words`: those of embeddings that are attached. `templates`: lines that captions fill; `names`: by
+    concept, what stands in their [name]. A concept without a name, and class pictures, keep their captions.
+    """
+
+    words: Words = NO_WORDS
+    templates: Sequence[str] = ()
+    names: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: Train, seed: int
@@ -82,6 +93,25 @@ class EncodedData(lightning.LightningDataModule):
     @property
     def shown(self) -> list[Shown]:
         return [picture.shown for picture in self.pictures]
+
+    def name_of(self, picture: Picture) -> str:
+        """What a template calls the picture's subject."""
+        return "" if picture.shown.is_class else self.names.get(picture.concept, "")
+
+    def longest_texts(self) -> list[str]:
+        """Each picture's caption as it is shown at its longest."""
+        lengths = {line: len(body_ids(self.tokenizer, line)) for line in self.templates}
+        longest = max(lengths, key=lengths.__getitem__, default="")
+        named = ((picture.caption, self.name_of(picture)) for picture in self.pictures)
+        return [fill(longest, name, caption) if longest and name else caption for caption, name in named]
+
+    def unseen_words(self) -> list[str]:
+        """Words that no picture is shown with: their vectors would stay as they are."""
+        if not self.words:
+            return []
+        texts = {*self.longest_texts(), *map(self.name_of, self.pictures if self.templates else [])}
+        seen = {token for text in texts for token in body_ids(self.tokenizer, text, self.words)}
+        return [word for word, ids in self.words.items() if ids[0] not in seen]
 
     def train_dataloader(self) -> DataLoader[Batch]:
         epoch = self.trainer.current_epoch if self.trainer else 0
@@ -117,13 +147,16 @@ class EpochBatches(Dataset[Batch]):
         data = self.data
         chosen = [data.pictures[index] for index in self.plan[number]]
         random = Random(f"{data.seed}/{self.epoch}/{number}")
-        captions = [shown_caption(picture.caption, data.config, random) for picture in chosen]
+        captions = [
+            shown_caption(picture.caption, data.config, random, data.templates, data.name_of(picture))
+            for picture in chosen
+        ]
         prior = data.config.prior_loss_weight
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
         return Batch(
             mean=mean,
             std=std,
-            ids=token_ids(data.tokenizer, captions),
+            ids=token_ids(data.tokenizer, captions, data.words),
             weight=torch.tensor([prior if picture.shown.is_class else 1.0 for picture in chosen]),
             step=self.epoch * len(self.plan) + number,
         )

@@ -24,9 +24,23 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "lokr": {"dim": 2, "alpha": 1},
     "ia3": {"text_encoder": False},
     "dylora": {"dim": 4, "alpha": 2, "unit": 2},
+    "embedding": {
+        "words": ["zib", "zob"],
+        "num_vectors": 2,
+        "concepts": {"zob": "zib"},
+        "templates": "subject",
+    },
+    "hypernetwork": {"activation": "relu", "dropout_structure": [0, 0.1, 0]},
     "checkpoint": {"text_encoder": True},
     "lora": {"dim": 2, "alpha": 1, "dora": True, "block_dims": "linear", "dropout": 0.1, "max_norm": 0.5},
 }
+BESIDE = {
+    "dylora": ["-rank2.safetensors"],
+    "ia3": ["-diff.safetensors"],
+    "embedding": ["_zib.safetensors", "_zob.safetensors"],
+    "hypernetwork": [".pt"],
+}
+"""Ends of the names of what is written beside each file."""
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +67,17 @@ def test_a_family_is_trained_drawn_and_merged(
     for stage in (compose, train, sample_grid, merge):
         stage.main([])
     facts = {path.stem: json.loads(path.read_text()) for path in Path("metrics").iterdir()}
-    assert facts["train"]["modules"] == facts["merge"]["layers_changed"] > 0
+    bakes = name not in ("embedding", "hypernetwork")
+    assert facts["train"]["modules"] > 0
+    assert facts["merge"]["layers_changed"] == (facts["train"]["modules"] if bakes else 0)
+    assert bool(list(Path("models/merged").iterdir())) == bakes
     assert list(epoch_files(Path("models/network"))) == [1, 2]
     grid = json.loads(Path("reports/sample-grid/grid.json").read_text())
     assert [cell["epoch"] for cell in grid["cells"]] == [0, 1, 2]
-    beside = {path.stem for path in Path("models/network").iterdir()} - {"net", "net-000001", "net-000002"}
-    ends = {"dylora": ["-rank2"], "ia3": ["-diff"]}.get(name, [])
-    assert beside == {f"{stem}{end}" for stem in ("net", "net-000001", "net-000002") for end in ends}
+    stems = ("net", "net-000001", "net-000002")
+    ends = [".safetensors", *BESIDE.get(name, [])]
+    written = {path.name for path in Path("models/network").iterdir()}
+    assert written == {f"{stem}{end}" for stem in stems for end in ends}
 
 
 def test_the_example_of_a_new_algorithm_in_contributing_works(project: Path, tmp_path: Path) -> None:

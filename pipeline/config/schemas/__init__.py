@@ -6,8 +6,10 @@ from pipeline.config.schemas.checkpoint import Checkpoint
 from pipeline.config.schemas.class_images import ClassImages
 from pipeline.config.schemas.collect import Collect
 from pipeline.config.schemas.crop import Crop
+from pipeline.config.schemas.embedding import Embedding
 from pipeline.config.schemas.filter_tags import FilterTags
 from pipeline.config.schemas.group import Count, Group
+from pipeline.config.schemas.hypernetwork import Hypernetwork
 from pipeline.config.schemas.learning import Base, Noise, Optimizer, Schedule, Train
 from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
@@ -21,7 +23,9 @@ __all__ = [
     "Collect",
     "Config",
     "Crop",
+    "Embedding",
     "FilterTags",
+    "Hypernetwork",
     "Merge",
     "Network",
     "Noise",

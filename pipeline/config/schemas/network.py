@@ -7,7 +7,9 @@ from pydantic import Field
 
 from pipeline.config.schemas.blocks import BlockName, Rates, Regular, Shape
 from pipeline.config.schemas.checkpoint import Checkpoint
+from pipeline.config.schemas.embedding import Embedding
 from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share
+from pipeline.config.schemas.hypernetwork import Hypernetwork
 
 ALGORITHMS = tuple(
     sorted(file.stem for file in (Path(__file__).parents[2] / "networks/algorithms").glob("[a-z]*.py"))
@@ -51,4 +53,4 @@ class AdapterNetwork(Group):
     initial_sha256: Sha256 | None
 
 
-Network = Annotated[AdapterNetwork | Checkpoint, Field(discriminator="name")]
+Network = Annotated[AdapterNetwork | Checkpoint | Embedding | Hypernetwork, Field(discriminator="name")]

@@ -2,6 +2,7 @@
 `Loha`). A new file is a new algorithm.
 """
 
+from collections.abc import Collection
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -20,3 +21,8 @@ ALGORITHMS: dict[str, type[Adapter]] = {
 
 READERS: tuple[type[Adapter], ...] = tuple(each for each in ALGORITHMS.values() if each.marks)
 """Those that a file's keys tell. A LoRA or DyLoRA file is LoCon's without kernels."""
+
+
+def reader_of(names: Collection[str]) -> type[Adapter] | None:
+    """The algorithm that reads a module, told by the names of its tensors."""
+    return next((reader for reader in READERS if any(mark in names for mark in reader.marks)), None)

@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.base.load import BaseModel
+from pipeline.config.compose import options
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.algorithms.dylora import cut_all
@@ -71,8 +72,9 @@ def test_each_starts_at_the_base(kind: str, base: BaseModel) -> None:
         assert torch.allclose(answer(base), plain, atol=1e-5)
 
 
+@pytest.mark.usefixtures("root")
 def test_every_option_has_its_family() -> None:
-    assert FAMILIES.keys() == {"lora", "locon", "loha", "lokr", "ia3", "dylora", "checkpoint"}
+    assert FAMILIES.keys() == set(options("network"))
 
 
 def test_an_unknown_file_is_told(tmp_path: Path, base: BaseModel) -> None:

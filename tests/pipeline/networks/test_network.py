@@ -130,7 +130,7 @@ def test_files_of_other_bases_and_broken_ones_are_sentences(
     path.write_bytes(b"nonsense")
     with pytest.raises(UserError, match="not a readable"):
         Network.load(path, base)
-    with pytest.raises(UserError, match="no such network file"):
+    with pytest.raises(UserError, match="no such file"):
         Network.load(tmp_path / "none", base)
 
 

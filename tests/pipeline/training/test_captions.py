@@ -25,3 +25,11 @@ def test_the_wanted_share_is_dropped(root: object) -> None:
     random, quarter = Random(0), config(caption_dropout=0.25)
     empty = sum(shown_caption("a", quarter, random) == "" for _ in range(2000))
     assert 430 < empty < 570  # 500 expected, standard deviation 19
+
+
+def test_a_template_is_filled_anew_in_each_step(root: object) -> None:
+    random, lines = Random(0), ["a photo of [name], [filewords]", "[filewords] with [name]"]
+    shown = {shown_caption("tree, hill", config(shuffle_tags=False), random, lines, "zib") for _ in range(20)}
+    assert shown == {"a photo of zib, tree, hill", "tree, hill with zib"}
+    assert shown_caption("tree", config(shuffle_tags=False), random, lines, "") == "tree"
+    assert shown_caption("tree", config(caption_dropout=1.0), random, lines, "zib") == ""

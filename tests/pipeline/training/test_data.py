@@ -45,3 +45,21 @@ def test_a_batch_follows_from_its_number_alone(data: EncodedData) -> None:
     again[0]
     assert torch.equal(one.ids, again[1].ids)
     assert one.step == 3 * 2 + 1
+
+
+def test_an_embeddings_word_is_shown_as_its_vectors(data: EncodedData) -> None:
+    data.words = {"zib": range(49408, 49411), "zob": range(49411, 49412)}
+    assert data.unseen_words() == ["zob"]
+    batch = EpochBatches(data, 0)[0]
+    for row, picture in zip(batch.ids.tolist(), batch.mean[:, 0, 0, 0].tolist(), strict=True):
+        assert row[1:5] == [49408, 49409, 49410, 267] if picture < 2 else 49408 not in row
+
+
+def test_templates_name_the_concepts_pictures_and_no_class_picture(data: EncodedData) -> None:
+    data.words = {"zob": range(49408, 49409)}
+    data.templates, data.names = ["[name] in a photo, [filewords]", "[name]"], {"x": "zob", "class": "zob"}
+    assert data.unseen_words() == []
+    assert data.longest_texts() == ["zob in a photo, zib, one", "zob in a photo, zib, two", "thing"]
+    data.names = {}
+    assert data.unseen_words() == ["zob"]
+    assert data.longest_texts() == ["zib, one", "zib, two", "thing"]

@@ -1,0 +1,52 @@
+"""The network option `embedding`."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pipeline.config.schemas.group import Group, NonEmpty
+
+
+def _distinct(words: list[str]) -> list[str]:
+    lower = [word.lower() for word in words]
+    if twice := sorted({word for word in lower if lower.count(word) > 1}):
+        raise ValueError(f"{', '.join(twice)} stands there twice (upper and lower case are one)")
+    return words
+
+
+# No spaces: captions are parted and shuffled as tags, and A1111 takes the file's name for the word.
+Word = Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
+NumVectors = Annotated[int, Field(ge=1, le=75)]
+
+
+class Embedding(Group):
+    """New words for the text encoder, a few vectors each."""
+
+    name: Literal["embedding"]
+    words: Annotated[list[Word], Field(min_length=1), AfterValidator(_distinct)]
+    num_vectors: NumVectors | dict[Word, NumVectors]
+    initial_text: str | dict[Word, str]
+    init: Literal["spread", "mean"]
+    concepts: dict[Word, NonEmpty]
+    templates: NonEmpty | None
+
+    @model_validator(mode="after")
+    def _names_words(self) -> Self:
+        for key in ("num_vectors", "initial_text", "concepts"):
+            value = getattr(self, key)
+            named = set(value) if isinstance(value, dict) else set(self.words)
+            if unknown := sorted(named - set(self.words)):
+                raise ValueError(f"{key} names {', '.join(unknown)}, which stands not among words")
+            if key != "concepts" and (missing := sorted(set(self.words) - named)):
+                raise ValueError(f"{key} names some words; give it for {', '.join(missing)} too")
+        return self
+
+    def num_vectors_of(self, word: str) -> int:
+        return self.num_vectors[word] if isinstance(self.num_vectors, dict) else self.num_vectors
+
+    def initial_text_of(self, word: str) -> str:
+        return self.initial_text[word] if isinstance(self.initial_text, dict) else self.initial_text
+
+    def words_of(self, concept: str) -> list[str]:
+        """Words that name what the concept's pictures show."""
+        return [word for word in self.words if self.concepts.get(word, concept) == concept]

@@ -1,0 +1,108 @@
+"""Files of torch.save (.pt) as other tools read and write them.
+
+Reading never runs a stranger's code: torch's `weights_only` unpickler makes tensors, containers, numbers and
+text, and refuses all else. Writing leaves out the records that newer versions of torch add to the archive:
+AUTOMATIC1111 (modules/safe.py) accepts a file only if its archive holds data.pkl, data/<number> and version.
+"""
+
+import io
+import pickle
+import struct
+import sys
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import UserError
+from pipeline.files.atomic import write_bytes
+
+PICKLED = (".pt", ".bin")
+"""Suffixes of such files."""
+FOLDER = "archive"
+RECORDS = ("data.pkl", "data/", "version")
+"""Records that are kept, by the start of their names inside the archive's folder."""
+DAMAGE = (
+    RuntimeError, EOFError, LookupError, ValueError, AttributeError, TypeError, AssertionError,
+    ArithmeticError, MemoryError, struct.error,
+)  # fmt: skip
+"""What torch's reader answers to bytes that were changed or cut."""
+NO_CLOCK = (1980, 1, 1, 0, 0, 0)
+
+
+def read_pickled(path: Path) -> dict[Any, Any]:
+    """The file's mapping, on the CPU. Raises UserError for a file that is missing, damaged, of another kind,
+    or holds more than tensors and plain values.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        # The first embeddings of all hold their tensor in a ParameterDict.
+        with torch.serialization.safe_globals([nn.ParameterDict]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it would warn of either loads or ends as an error below
+            read = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} is no .pt file of tensors and plain values alone ({_first_line(error)});"
+            " what else it holds could run code, so it is not read"
+        ) from error
+    except DAMAGE as error:
+        raise UserError(
+            f"{path} is not a readable .pt file ({_first_line(error)}); it may be cut short: fetch it again"
+        ) from error
+    if not isinstance(read, Mapping):
+        raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; it is no file of this kind")
+    return dict(read)
+
+
+def _first_line(error: Exception) -> str:
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:150]
+
+
+def write_pickled(path: Path, value: Mapping[Any, Any]) -> None:
+    """Writes the file, whole or not at all; equal values give equal bytes."""
+    write_bytes(path, pickled(value))
+
+
+def pickled(value: Mapping[Any, Any]) -> bytes:
+    """The bytes of a .pt file with this mapping of plain values and tensors, in this order."""
+    saved, plain = io.BytesIO(), io.BytesIO()
+    torch.save(_canonical(value), saved)
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as archive:
+        for name in source.namelist():
+            if name.removeprefix(f"{FOLDER}/").startswith(RECORDS):
+                archive.writestr(_entry(name), source.read(name))
+    return plain.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Without the clock and the operating system."""
+    entry = zipfile.ZipInfo(name, NO_CLOCK)
+    entry.create_system = 3
+    return entry
+
+
+def _canonical(value: Any) -> Any:
+    """A copy in which equal texts are one object and each tensor owns its bytes: a pickle refers to objects
+    that it has seen by number, so identity would show in the bytes.
+    """
+    match value:
+        case Tensor():
+            return value.detach().cpu().contiguous().clone()
+        case str():
+            return sys.intern(value)
+        case Mapping():
+            kind = OrderedDict if isinstance(value, OrderedDict) else dict
+            return kind((_canonical(key), _canonical(item)) for key, item in value.items())
+        case list():
+            return [_canonical(item) for item in value]
+        case tuple():
+            return tuple(_canonical(item) for item in value)
+        case _:
+            return value

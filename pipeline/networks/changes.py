@@ -1,0 +1,57 @@
+"""The change of one module's weight, from a file's tensors alone, without a base: what inspection needs."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.networks.algorithms import reader_of
+
+Weights = Mapping[str, Tensor]
+
+
+def dim_of(weights: Weights) -> str:
+    """Rank of one module; LoKr's blocks may be full."""
+    for leaf in ("lora_down.weight", "hada_w1_b", "lokr_w2_b", "lokr_w1_b"):
+        if leaf in weights:
+            return str(weights[leaf].shape[0])
+    return "full"
+
+
+@torch.no_grad()
+def change_of(weights: Weights) -> Tensor | None:
+    """The change at strength 1, in the weight's shape or with its kernel flat; None where it depends on the
+    base's weight (DoRA, IA3), or the algorithm is unknown.
+    """
+    if "diff" in weights:
+        return weights["diff"].float()
+    reader = reader_of(weights)
+    if reader is None or "dora_scale" in weights or "on_input" in weights:
+        return None
+    return reader.from_weights(_layer(weights), weights).change()
+
+
+def _layer(w: Weights) -> nn.Module:
+    """A layer of which the weight has the change's shape, without its numbers."""
+    if "lora_up.weight" in w:
+        inner = w["lora_down.weight"].shape[1]
+        core = w.get("lora_mid.weight", w["lora_down.weight"])
+        return _of_shape(w["lora_up.weight"].shape[0], inner, core.shape[2:])
+    if "hada_t1" in w:
+        return _of_shape(w["hada_w1_a"].shape[1], w["hada_w1_b"].shape[1], w["hada_t1"].shape[2:])
+    if "hada_w1_a" in w:
+        return _of_shape(w["hada_w1_a"].shape[0], w["hada_w1_b"].shape[1], ())
+    p, m = w["lokr_w1"].shape if "lokr_w1" in w else (w["lokr_w1_a"].shape[0], w["lokr_w1_b"].shape[1])
+    if "lokr_w2" in w:
+        k, n, *kernel = w["lokr_w2"].shape
+    elif "lokr_t2" in w:
+        k, n, *kernel = w["lokr_w2_a"].shape[1], w["lokr_w2_b"].shape[1], *w["lokr_t2"].shape[2:]
+    else:
+        k, n, *kernel = w["lokr_w2_a"].shape[0], w["lokr_w2_b"].shape[1]
+    return _of_shape(p * k, m * n, kernel)
+
+
+def _of_shape(out: int, inside: int, kernel: tuple[int, ...] | list[int]) -> nn.Module:
+    if not kernel:
+        return nn.Linear(inside, out, bias=False, device="meta")
+    return nn.Conv2d(inside, out, (kernel[0], kernel[1]), bias=False, device="meta")

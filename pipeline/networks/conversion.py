@@ -1,0 +1,87 @@
+"""A network's file in another layout. Embeddings and hypernetworks: .pt to .safetensors and back, nothing
+lost (A1111 and ComfyUI read hypernetworks from .pt alone, and a .safetensors runs nobody's code). Adapters:
+between sd-scripts' layout and diffusers', and any of them as a plain LoRA.
+"""
+
+from pathlib import Path
+
+from pipeline.base.load import BaseModel
+from pipeline.errors import UserError
+from pipeline.files import embedding_file, hypernetwork_file
+from pipeline.files.safetensors_file import PRECISIONS, read_safetensors, write_safetensors
+from pipeline.networks.diffusers_layout import to_diffusers
+from pipeline.networks.families import family_of_file
+from pipeline.networks.network import Network
+from pipeline.networks.network_files import grouped, read_weights
+from pipeline.networks.reduction import Reduced, reduced
+
+SUFFIXES = (".pt", ".safetensors")
+LAYOUTS = ("sd-scripts", "diffusers", "lora")
+
+
+def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]:
+    """Writes what `source` holds to `target`, and returns the files; an embedding of several words goes to
+    the folder `target`, one .safetensors a word. `layout`, of adapters: sd-scripts or diffusers.
+    """
+    family = family_of_file(source)
+    if family == "hypernetwork":
+        return _hypernetwork(source, target)
+    if family == "embedding":
+        return _embedding(source, target)
+    if layout is None:
+        raise UserError(f"{source} is {family}; say in which layout it is wanted: --to {', '.join(LAYOUTS)}")
+    _check(target, (".safetensors",))
+    weights, metadata = read_weights(source), read_safetensors(source)[1]
+    if layout == "diffusers":
+        weights = to_diffusers(grouped(weights), source)
+    write_safetensors(target, weights, metadata)
+    return [target]
+
+
+def convert_to_lora(source: Path, target: Path, base: BaseModel, dim: int, precision: str) -> Reduced:
+    """Writes any adapter of `base` as a LoRA of rank `dim`."""
+    if family_of_file(source) in ("embedding", "hypernetwork"):
+        raise UserError(f"{source} is no change of the base's weights, so that no LoRA is like it")
+    _check(target, (".safetensors",))
+    made = reduced(Network.load(source, base), dim)
+    named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
+    kept = {key: value for key, value in read_safetensors(source)[1].items() if key != "ss_network_args"}
+    tensors = {key: tensor.to(PRECISIONS[precision]) for key, tensor in made.tensors.items()}
+    write_safetensors(target, tensors, kept | named)
+    return made
+
+
+def _hypernetwork(source: Path, target: Path) -> list[Path]:
+    _check(target)
+    file = hypernetwork_file.read_hypernetwork(source)
+    if target.suffix == ".pt":
+        hypernetwork_file.write_a1111(target, file)
+    else:
+        metadata = hypernetwork_file.hypernetwork_metadata(file.structure)
+        write_safetensors(target, hypernetwork_file.hypernetwork_tensors(file.layers), metadata)
+    return [target]
+
+
+def _embedding(source: Path, target: Path) -> list[Path]:
+    vectors = embedding_file.read_embeddings(source)
+    if not target.suffix:
+        embedding_file.write_each(target, vectors)
+        return [target / f"{word}.safetensors" for word in vectors]
+    _check(target)
+    if len(vectors) > 1:
+        raise UserError(
+            f"{source} holds {len(vectors)} words ({', '.join(vectors)}), and other tools read one a file;"
+            " give a folder in place of a file"
+        )
+    word, tensor = next(iter(vectors.items()))
+    if target.suffix == ".pt":
+        embedding_file.write_a1111(target, word, tensor, {})
+    else:
+        tensors = embedding_file.embedding_tensors(vectors)
+        write_safetensors(target, tensors, embedding_file.embedding_metadata([word]))
+    return [target]
+
+
+def _check(target: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+    if target.suffix not in suffixes:
+        raise UserError(f"{target}: no layout has the suffix {target.suffix!r}; {' or '.join(suffixes)}")

@@ -1,0 +1,130 @@
+"""Embedding (textual inversion; Gal et al. 2022, arXiv 2208.01618): new token vectors, all else frozen.
+
+    a photo of zib    -->  a  photo  of  v1 v2 .. vn  -->  text encoder (frozen)  -->  U-Net (frozen)
+
+A word stands for n vectors, each of which takes the place of one token. They are no rows of the token table:
+beside it, the optimiser's weight decay cannot reach the table, and no tokenizer is changed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from pipeline.base.conditioning import body_ids
+from pipeline.base.load import BaseModel
+from pipeline.base.new_rows import new_rows
+from pipeline.config.schemas import Embedding as EmbeddingConfig
+from pipeline.errors import UserError
+from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings
+from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.networks.targets import UNET_PREFIX
+from pipeline.networks.trained import Beside, Trained
+
+
+class Embedding(nn.Module, Trained):
+    """One or several words, each with its vectors [num_vectors, width]. `multiplier` scales the vectors: 1 as
+    they were trained.
+    """
+
+    multiplier: float = 1.0
+
+    def __init__(self, vectors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.words = tuple(vectors)
+        self.vectors = nn.ParameterList(
+            nn.Parameter(tensor.detach().float().clone()) for tensor in vectors.values()
+        )
+
+    @classmethod
+    def create(
+        cls,
+        config: EmbeddingConfig,
+        base: BaseModel,
+        seed: int,  # noqa: ARG003
+    ) -> "Embedding":
+        """Vectors that start from the table's rows for each word's `initial_text`; nothing is drawn."""
+        table = base.text_encoder.get_input_embeddings().weight.detach().float().cpu()
+        return cls({word: _start(word, config, table, base.tokenizer) for word in config.words})
+
+    @classmethod
+    def load(cls, path: Path, base: BaseModel) -> "Embedding":
+        """From any embedding file (pipeline/files/embedding_file.py); one of another base is a user error."""
+        vectors = read_embeddings(path)
+        width = base.text_encoder.get_input_embeddings().embedding_dim
+        for word, tensor in vectors.items():
+            if tensor.shape[1] != width:
+                raise UserError(
+                    f"{path}: the vectors of {word} are {tensor.shape[1]} wide, this base's text"
+                    f" encoder has {width}; the file belongs to another family (768: SD 1.x, 1024: SD 2.x)"
+                )
+        return cls(vectors)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Vectors by word."""
+        return {word: len(tensor) for word, tensor in zip(self.words, self.vectors, strict=True)}
+
+    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
+        """All learn at optimizer.lr, the one rate that such a training has."""
+        return list(self.vectors) if prefix == UNET_PREFIX else []
+
+    def num_modules(self) -> int:
+        """Words."""
+        return len(self.words)
+
+    def set_multiplier(self, multiplier: float) -> None:
+        self.multiplier = multiplier
+
+    @contextmanager
+    def attached(self, base: BaseModel) -> Iterator[None]:
+        """Inside, the text encoder answers the words' ids (pipeline/base/new_rows.py: `words_of`) with the
+        vectors.
+        """
+        with new_rows(base.text_encoder, self.counts, self._rows):
+            yield
+
+    def _rows(self) -> Tensor:
+        return torch.cat(list(self.vectors)) * self.multiplier
+
+    def file_tensors(self, precision: str) -> dict[str, Tensor]:
+        """What a .safetensors file holds."""
+        dtype = PRECISIONS[precision]
+        vectors = (tensor.detach().to("cpu", dtype, copy=True) for tensor in self.vectors)
+        return embedding_tensors(dict(zip(self.words, vectors, strict=True)))
+
+    def metadata(self) -> dict[str, str]:
+        """What the header says of the family."""
+        return embedding_metadata(self.words)
+
+    def beside(self, precision: str) -> dict[str, Beside]:
+        """Several words: a file of each alone, which is what other tools open."""
+        if len(self.words) == 1:
+            return {}
+        whole = self.file_tensors(precision)
+        return {
+            f"_{word}": Beside(embedding_tensors({word: whole[word]}), embedding_metadata([word]))
+            for word in self.words
+        }
+
+
+def _start(word: str, config: EmbeddingConfig, table: Tensor, tokenizer: CLIPTokenizer) -> Tensor:
+    """[num_vectors, width]. `spread`: vector i is row i * len // n of the text's rows, zeros for an empty
+    text (AUTOMATIC1111 modules/textual_inversion/textual_inversion.py, create_embedding); `mean`: their mean.
+    """
+    count = config.num_vectors_of(word)
+    ids = body_ids(tokenizer, config.initial_text_of(word))
+    if not ids:
+        return torch.zeros(count, table.shape[1])
+    rows = table[ids]
+    if config.init == "mean":
+        return rows.mean(dim=0, keepdim=True).repeat(count, 1)
+    return rows[spread(len(rows), count)]
+
+
+def spread(length: int, count: int) -> Sequence[int]:
+    """Which of `length` rows each of `count` vectors starts from: 2 rows, 4 vectors: 0 0 1 1."""
+    return [index * length // count for index in range(count)]

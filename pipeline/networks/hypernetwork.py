@@ -1,0 +1,200 @@
+"""Hypernetwork (Kurumuz 2022 at NovelAI; AUTOMATIC1111 modules/hypernetworks/hypernetwork.py): small MLPs
+that change what the U-Net's attention layers take their keys and values from.
+
+    context --- + MLP_k(context) * multiplier ---> to_k (frozen)
+            \\-- + MLP_v(context) * multiplier ---> to_v (frozen)
+
+One pair of MLPs serves every attention layer whose context has its width: on SD 1.x 768 is the prompt in all
+cross-attention, 320, 640 and 1280 are the picture in the self-attention of the three depths. Widths count,
+not kinds, as in A1111.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.base.load import BaseModel
+from pipeline.config.schemas import Hypernetwork as HypernetworkConfig
+from pipeline.errors import UserError, nearest, warn
+from pipeline.files.hypernetwork_file import (
+    PARTS,
+    HypernetworkFile,
+    Structure,
+    Weights,
+    hypernetwork_metadata,
+    hypernetwork_tensors,
+    read_hypernetwork,
+    write_a1111,
+)
+from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.networks.mlp import ACTIVATIONS, Mlp, start
+from pipeline.networks.targets import UNET_PREFIX
+from pipeline.networks.trained import Trained
+
+
+class Hypernetwork(nn.ModuleDict, Trained):
+    """Pairs of MLPs (for k, for v) by the width of the context, as text."""
+
+    def __init__(self, structure: Structure, widths: list[int]) -> None:
+        super().__init__(
+            {str(w): nn.ModuleDict({part: Mlp(w, structure) for part in PARTS}) for w in sorted(widths)}
+        )
+        self.structure = structure
+
+    @classmethod
+    def create(
+        cls,
+        config: HypernetworkConfig,
+        base: BaseModel,
+        seed: int,
+    ) -> "Hypernetwork":
+        """Fresh MLPs for the widths that are asked for, or all that the base has; the seed decides their
+        start.
+        """
+        present = context_widths(base.unet)
+        if absent := sorted(set(config.sizes or ()) - present):
+            raise UserError(
+                f"network.sizes: this base has no attention over a context of width"
+                f" {', '.join(map(str, absent))}; it has {', '.join(map(str, sorted(present)))}"
+            )
+        structure = structure_of(config)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made = cls(structure, list(config.sizes or present))
+            for mlp in made.mlps():
+                start(mlp, structure)
+        return made
+
+    @classmethod
+    def load(cls, path: Path, base: BaseModel) -> "Hypernetwork":
+        """From A1111's .pt or our .safetensors, ready to draw with (no dropout). Raises UserError for a file
+        that is damaged or belongs to another base.
+        """
+        file = read_hypernetwork(path)
+        if (name := file.structure.activation) not in ACTIVATIONS:
+            raise UserError(f"{path}: unknown activation {name!r}; {nearest(name, ACTIVATIONS)}")
+        _check_widths(path, set(file.layers), base.unet)
+        made = cls(file.structure, list(file.layers))
+        try:
+            for width, pair in file.layers.items():
+                for part, weights in zip(PARTS, pair, strict=True):
+                    made._mlp(width, part).load_state_dict(weights)
+        except RuntimeError as error:
+            raise UserError(
+                f"{path}: its weights do not fit its own settings"
+                f" ({' '.join(str(error).split())[:200]}); the file is damaged"
+            ) from error
+        return made.eval()
+
+    def _mlp(self, width: int, part: str) -> Mlp:
+        pair = self[str(width)]
+        assert isinstance(pair, nn.ModuleDict)
+        mlp = pair[part]
+        assert isinstance(mlp, Mlp)
+        return mlp
+
+    def mlps(self) -> Iterator[Mlp]:
+        return (self._mlp(int(width), part) for width in self for part in PARTS)
+
+    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
+        """All learn at optimizer.lr."""
+        return list(self.parameters()) if prefix == UNET_PREFIX else []
+
+    def before_step(self, seed: int) -> None:
+        """What dropout leaves out in the step follows from `seed`."""
+        if any(self.structure.dropout_structure):
+            torch.manual_seed(seed)
+
+    def num_modules(self) -> int:
+        """MLPs."""
+        return len(PARTS) * len(self)
+
+    def set_multiplier(self, multiplier: float) -> None:
+        for mlp in self.mlps():
+            mlp.multiplier = multiplier
+
+    @contextmanager
+    def attached(self, base: BaseModel) -> Iterator[None]:
+        """Inside, the attention layers take keys and values from the changed context. Several chain in the
+        order in which they were attached; a LoRA on to_k or to_v sees the changed context.
+        """
+        with ExitStack() as stack:
+            for attention in attentions(base.unet):
+                for part, layer in zip(PARTS, (attention.to_k, attention.to_v), strict=True):
+                    assert isinstance(layer, nn.Linear)
+                    if str(layer.in_features) in self:
+                        hook = _changing(self._mlp(layer.in_features, part))
+                        stack.callback(layer.register_forward_pre_hook(hook).remove)
+            yield
+
+    def write_other_layouts(self, stem: Path, step: int) -> None:
+        """The .pt that A1111 and ComfyUI open, in float32 as theirs."""
+        write_a1111(stem.parent / f"{stem.name}.pt", replace(self.file("fp32"), facts={"step": step}))
+
+    def file(self, precision: str) -> HypernetworkFile:
+        """As a file holds it: copies in `fp16`, `bf16` or `fp32`."""
+        dtype = PRECISIONS[precision]
+
+        def weights(width: int, part: str) -> Weights:
+            state = self._mlp(width, part).state_dict()
+            return {key: value.detach().to("cpu", dtype, copy=True) for key, value in state.items()}
+
+        layers = {int(width): (weights(int(width), "k"), weights(int(width), "v")) for width in self}
+        return HypernetworkFile(self.structure, layers)
+
+    def file_tensors(self, precision: str) -> dict[str, Tensor]:
+        """What a .safetensors file holds."""
+        return hypernetwork_tensors(self.file(precision).layers)
+
+    def metadata(self) -> dict[str, str]:
+        """What the header says of the family."""
+        return hypernetwork_metadata(self.structure)
+
+
+def structure_of(config: HypernetworkConfig) -> Structure:
+    return Structure(
+        layer_structure=tuple(config.layer_structure),
+        activation=config.activation,
+        activate_output=config.activate_output,
+        use_layer_norm=config.use_layer_norm,
+        weight_init=config.weight_init,
+        dropout_structure=tuple(config.dropout_structure or [0.0] * len(config.layer_structure)),
+    )
+
+
+def attentions(unet: nn.Module) -> Iterator[Any]:
+    """Every attention layer of a diffusers U-Net."""
+    return (module for module in unet.modules() if type(module).__name__ == "Attention")
+
+
+def context_widths(unet: nn.Module) -> set[int]:
+    """Widths of what the attention layers take their keys from: 320, 640, 768, 1280 on SD 1.x."""
+    return {attention.to_k.in_features for attention in attentions(unet)}
+
+
+def _changing(mlp: Mlp) -> Callable[[nn.Module, tuple[Tensor]], Tensor]:
+    def hook(layer: nn.Module, inputs: tuple[Tensor]) -> Tensor:  # noqa: ARG001
+        changed: Tensor = mlp(inputs[0])
+        return changed
+
+    return hook
+
+
+def _check_widths(path: Path, found: set[int], unet: nn.Module) -> None:
+    """A file without the prompt's width but with one that this base lacks is another family's (SD 2.x: 1024);
+    other widths too many are only named.
+    """
+    prompt = {a.to_k.in_features for a in attentions(unet) if a.to_k.in_features != a.to_q.in_features}
+    extra = sorted(found - context_widths(unet))
+    if extra and not found & (prompt or context_widths(unet)):
+        raise UserError(
+            f"{path} changes contexts of width {', '.join(map(str, sorted(found)))}, this base has"
+            f" {', '.join(map(str, sorted(context_widths(unet))))}; use the base that it was trained on"
+        )
+    if extra:
+        warn(f"{path}: its layers for width {', '.join(map(str, extra))} find nothing to change in this base")

@@ -1,0 +1,173 @@
+"""What a network's file is and where it acts: family, size, and the norm of its change by block.
+
+The norm is Frobenius', of the weight's change at strength 1 (pipeline/networks/changes.py),
+over all modules of a block: the root of the sum of their squares.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pipeline.base.blocks import BLOCKS, block_of
+from pipeline.base.families import family_of_file
+from pipeline.errors import UserError
+from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
+from pipeline.files.embedding_picture import read_picture
+from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
+from pipeline.files.pickled import PICKLED, read_pickled
+from pipeline.files.safetensors_file import read_safetensors
+from pipeline.networks.algorithms import reader_of
+from pipeline.networks.algorithms.ia3 import Ia3
+from pipeline.networks.algorithms.locon import Locon
+from pipeline.networks.algorithms.loha import Loha
+from pipeline.networks.algorithms.lokr import Lokr
+from pipeline.networks.changes import Weights, change_of, dim_of
+from pipeline.networks.network_files import grouped, read_weights
+from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
+
+TEXT_ENCODER = "text encoder"
+PLACE = re.compile(r"^(down_blocks|up_blocks)_(\d)_(resnets|attentions|downsamplers|upsamplers)_(\d)_")
+SPELT = {Locon: "LoRA", Loha: "LoHa", Lokr: "LoKr", Ia3: "IA3"}
+"""Algorithms as people write them."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """`facts` to read; `norms` by block; `metadata` as the file has it."""
+
+    facts: dict[str, str]
+    norms: dict[str, float]
+    metadata: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """As a person reads it."""
+        tables = {"norm by block": {name: f"{norm:.4g}" for name, norm in self.norms.items()}}
+        tables["metadata"] = {key: _short(value) for key, value in sorted(self.metadata.items())}
+        text = [f"{name}: {fact}" for name, fact in self.facts.items()]
+        for title, rows in tables.items():
+            text += [f"{title}:", *(f"  {name}: {value}" for name, value in rows.items())] if rows else []
+        return text
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 100 else f"{value[:100]} ... ({len(value)} characters)"
+
+
+def inspect(path: Path) -> Inspection:
+    """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error."""
+    read, metadata = _read(path)
+    if is_hypernetwork(read, metadata):
+        return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
+    if modules := adapter_modules(read):
+        try:
+            return Inspection(_adapter_facts(modules, metadata), norms_by_block(modules), metadata)
+        except (KeyError, IndexError, RuntimeError) as error:
+            raise UserError(
+                f"{path}: the tensors of a module do not belong together ({error}); it is damaged"
+            ) from error
+    if path.suffix == ".safetensors" and not is_embedding(read, metadata):
+        family = family_of_file({key: tuple(tensor.shape) for key, tensor in read.items()})
+        raise UserError(f"{path} is no network ({family or 'its keys are unknown'})")
+    facts = {
+        word: f"{len(rows)} vectors of {rows.shape[1]}, mean norm {rows.norm(dim=1).mean():.4g}"
+        for word, rows in read_embeddings(path).items()
+    }
+    return Inspection({"family": "embedding", **facts}, {}, metadata)
+
+
+def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
+    """What the file holds, by sd-scripts' keys where it is an adapter's; and its header."""
+    if path.suffix in PICKLED:
+        return read_pickled(path), {}
+    if path.suffix in PICTURES:
+        return read_picture(path), {}
+    return read_weights(path), read_safetensors(path)[1]
+
+
+def _hypernetwork_facts(file: HypernetworkFile) -> dict[str, str]:
+    made = file.structure
+    facts = {
+        "family": "hypernetwork",
+        "layer structure": ", ".join(f"{width:g}" for width in made.layer_structure),
+        "activation": made.activation + (", also on the output" if made.activate_output else ""),
+        "layer norm": "yes" if made.use_layer_norm else "no",
+        "dropout": ", ".join(f"{rate:g}" for rate in made.dropout_structure),
+    }
+    for width, pair in sorted(file.layers.items()):
+        norms = (sum(float(w.float().square().sum()) for w in weights.values()) ** 0.5 for weights in pair)
+        facts[f"width {width}"] = ", ".join(
+            f"{part} norm {norm:.4g}" for part, norm in zip(PARTS, norms, strict=True)
+        )
+    return facts
+
+
+def adapter_modules(read: Mapping[Any, Any]) -> dict[str, dict[str, Tensor]]:
+    """{module: {leaf: tensor}} of an adapter's file; empty for other files."""
+    prefixes = (UNET_PREFIX, TEXT_PREFIX)
+    return grouped({key: tensor for key, tensor in read.items() if str(key).startswith(prefixes)})
+
+
+def _adapter_facts(modules: Mapping[str, Weights], metadata: Mapping[str, str]) -> dict[str, str]:
+    families = Counter(family_of(weights) for weights in modules.values())
+    in_unet = sum(name.startswith(UNET_PREFIX) for name in modules)
+    sizes = {"dim": Counter(map(dim_of, modules.values())), "alpha": Counter(map(_alpha, modules.values()))}
+    return {
+        "family": _counted(families) if len(families) > 1 else next(iter(families)),
+        "base": metadata.get("ss_base_model_version", "not said"),
+        "modules": f"{in_unet} of the U-Net, {len(modules) - in_unet} of the text encoder",
+        **{name: _counted(found) for name, found in sizes.items()},
+    }
+
+
+def _counted(found: Counter[str]) -> str:
+    """`32`, or `32 (192 modules), 8 (72 modules)`."""
+    if len(found) == 1:
+        return next(iter(found))
+    return ", ".join(f"{name} ({count} modules)" for name, count in found.most_common())
+
+
+def family_of(weights: Weights) -> str:
+    """Of one module, by its tensors."""
+    if "diff" in weights:
+        return "weight difference"
+    reader = reader_of(weights)
+    family = SPELT.get(reader, reader.__name__) if reader else "unknown"
+    if family == "LoRA" and ("lora_mid.weight" in weights or weights["lora_down.weight"].shape[2:] > (1, 1)):
+        family = "LoCon"
+    return family + (" with DoRA" if "dora_scale" in weights else "")
+
+
+def _alpha(weights: Weights) -> str:
+    return f"{float(weights['alpha']):g}" if "alpha" in weights else "not said"
+
+
+def norms_by_block(modules: Mapping[str, Weights]) -> dict[str, float]:
+    """Norm of the change by block, in the 25 blocks' order, the text encoder first. Modules of which the
+    change depends on the base's weights (IA3, DoRA) are left out.
+    """
+    squares: dict[str, float] = {}
+    for name, weights in modules.items():
+        change = change_of(weights)
+        if change is not None:
+            block = block_of_module(name)
+            squares[block] = squares.get(block, 0.0) + float(change.square().sum())
+    order = [TEXT_ENCODER, *BLOCKS, "other"]
+    return {block: squares[block] ** 0.5 for block in sorted(squares, key=order.index)}
+
+
+def block_of_module(name: str) -> str:
+    """`lora_unet_mid_block_...` -> M00."""
+    if not name.startswith(UNET_PREFIX):
+        return TEXT_ENCODER
+    inner = name.removeprefix(UNET_PREFIX)
+    if match := PLACE.match(inner):
+        return block_of(".".join([*match.groups(), ""]))
+    for whole in ("mid_block", "conv_in", "conv_out", "time_embedding"):
+        if inner.startswith(whole):
+            return block_of(f"{whole}.")
+    return "other"

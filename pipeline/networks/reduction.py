@@ -1,0 +1,51 @@
+"""Any adapter as a plain LoRA: for each layer the best change of rank dim (Eckart and Young 1936).
+
+change = U S V^T      B = U_r sqrt(S_r), A = sqrt(S_r) V_r^T      error^2: the squares of S behind r
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.networks.network import Network
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A LoRA's tensors; the error relative to the change's norm, of all layers together and of the worst."""
+
+    tensors: dict[str, Tensor]
+    error: float
+    worst: tuple[str, float]
+
+
+@torch.no_grad()
+def reduced(network: Network, dim: int) -> Reduced:
+    """Every layer at rank `dim`, or its own full rank where that is less; alpha = dim, so that the scale is
+    1.
+    """
+    tensors: dict[str, Tensor] = {}
+    errors: dict[str, tuple[float, float]] = {}
+    for name, adapter in network.adapters():
+        change = adapter.delta(adapter.layer.weight.float())
+        down, up, lost = best_of_rank(change, dim)
+        tensors |= {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}
+        tensors[f"{name}.alpha"] = torch.tensor(float(len(down)))
+        errors[name] = (lost, float(change.norm()))
+    by_layer = {name: lost / norm if norm else 0.0 for name, (lost, norm) in errors.items()}
+    worst = max(by_layer, key=by_layer.__getitem__)
+    lost, whole = (math.hypot(*column) for column in zip(*errors.values(), strict=True))
+    return Reduced(tensors, lost / whole if whole else 0.0, (worst, by_layer[worst]))
+
+
+def best_of_rank(change: Tensor, dim: int) -> tuple[Tensor, Tensor, float]:
+    """(A, B, norm of what is lost) of a change [out, in] or [out, in, k, k]; A has the kernel."""
+    u, s, v = torch.linalg.svd(change.flatten(1), full_matrices=False)
+    rank = min(dim, len(s))
+    root = s[:rank].sqrt()
+    down, up = root[:, None] * v[:rank], u[:, :rank] * root
+    if change.dim() == 4:
+        down, up = down.reshape(rank, *change.shape[1:]), up[:, :, None, None]
+    return down.contiguous(), up.contiguous(), float(s[rank:].norm())

@@ -1,0 +1,160 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lycoris.modules.locon import LoConModule
+from lycoris.modules.loha import LohaModule
+from lycoris.modules.lokr import LokrModule
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pipeline.base.blocks import BLOCKS
+from pipeline.errors import UserError
+from pipeline.files.embedding_file import write_a1111, write_each
+from pipeline.networks.changes import change_of
+from pipeline.networks.inspection import block_of_module, inspect, norms_by_block
+from tests.pipeline.files.a1111_hypernetwork import two_wide
+
+ROOT = Path(__file__).parents[3]
+DOWN = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+
+
+def lora(scale: float) -> dict[str, Tensor]:
+    """Change: scale / 2 * [[3, 6], [4, 8]], of norm 2.5 sqrt(5) * scale."""
+    return {
+        "lora_down.weight": torch.tensor([[1.0, 2.0], [0.0, 0.0]]),
+        "lora_up.weight": torch.tensor([[3.0, 0.0], [4.0, 0.0]]),
+        "alpha": torch.tensor(scale),
+    }
+
+
+def saved(path: Path, modules: dict[str, dict[str, Tensor]], metadata: dict[str, str] | None = None) -> Path:
+    save_file({f"{name}.{leaf}": t for name, ws in modules.items() for leaf, t in ws.items()}, path, metadata)
+    return path
+
+
+def test_hand_worked_norms() -> None:
+    modules = {
+        DOWN: lora(2.0),
+        DOWN.replace("_to_q", "_to_k"): lora(2.0),
+        "lora_unet_mid_block_attentions_0_proj_in": lora(1.0),
+        "lora_te_text_model_encoder_layers_0_mlp_fc1": lora(4.0),
+    }
+    one = 2.5 * 5**0.5
+    found = norms_by_block(modules)
+    assert list(found) == ["text encoder", "IN01", "M00"]
+    assert list(found.values()) == pytest.approx([4 * one, 8**0.5 * one, one])
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        (DOWN, "IN01"),
+        ("lora_unet_down_blocks_1_resnets_1_conv1", "IN05"),
+        ("lora_unet_down_blocks_2_downsamplers_0_conv", "IN09"),
+        ("lora_unet_up_blocks_3_attentions_2_proj_out", "OUT11"),
+        ("lora_unet_up_blocks_0_upsamplers_0_conv", "OUT02"),
+        ("lora_unet_conv_in", "IN00"),
+        ("lora_unet_time_embedding_linear_1", "IN00"),
+        ("lora_unet_conv_out", "OUT11"),
+        ("lora_unet_input_blocks_4_1_proj_in", "other"),
+    ],
+)
+def test_blocks_of_file_names(name: str, block: str) -> None:
+    assert block_of_module(name) == block
+    assert block in (*BLOCKS, "other")
+
+
+@pytest.mark.parametrize("tucker", [False, True])
+@pytest.mark.parametrize("target", [nn.Linear(12, 8), nn.Conv2d(12, 8, 3, padding=1)])
+@pytest.mark.parametrize("kind", [LoConModule, LohaModule, LokrModule])
+def test_changes_are_those_of_lycoris_forward_pass(
+    kind: type[nn.Module], target: nn.Module, tucker: bool
+) -> None:
+    torch.manual_seed(0)
+    theirs = kind("x", target, 1.0, lora_dim=2, alpha=1.0, use_tucker=tucker)
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter)
+    x = torch.randn((5, 12) if isinstance(target, nn.Linear) else (2, 12, 6, 6))
+    weights = {key: value.detach() for key, value in theirs.state_dict().items()}
+    assert isinstance(target.weight, Tensor)
+    change = change_of(weights)
+    assert change is not None
+    with torch.no_grad():
+        wanted = (theirs(x) - target(x)).square().sum()
+        if kind is LokrModule:  # its elements in another order: only the norm is told
+            merged = theirs.get_weight(target.weight.shape)
+            assert change.norm().item() == pytest.approx(merged.norm().item(), rel=1e-5)
+            return
+        merged = change.reshape(target.weight.shape)
+        ours = (
+            nn.functional.linear(x, merged)
+            if isinstance(target, nn.Linear)
+            else nn.functional.conv2d(x, merged, padding=1)
+        )
+    assert ours.square().sum().item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "family", "dim"),
+    [
+        (lora(1.0), "LoRA", "2"),
+        ({**lora(1.0), "dora_scale": torch.ones(2)}, "LoRA with DoRA", "2"),
+        (
+            {"lora_down.weight": torch.ones(4, 2, 3, 3), "lora_up.weight": torch.ones(2, 4, 1, 1)},
+            "LoCon",
+            "4",
+        ),
+        ({"lokr_w1": torch.ones(2, 2), "lokr_w2": torch.ones(2, 2)}, "LoKr", "full"),
+        ({"weight": torch.ones(2), "on_input": torch.tensor(False)}, "IA3", "full"),
+        ({f"hada_w{n}_{p}": torch.ones(2, 2) for n in "12" for p in "ab"}, "LoHa", "2"),
+    ],
+)
+def test_family_and_size(tmp_path: Path, leaves: dict[str, Tensor], family: str, dim: str) -> None:
+    facts = inspect(saved(tmp_path / "a.safetensors", {DOWN: leaves})).facts
+    assert (facts["family"], facts["dim"]) == (family, dim)
+    assert facts["modules"] == "1 of the U-Net, 0 of the text encoder"
+
+
+def test_embeddings_and_hypernetworks(tmp_path: Path) -> None:
+    write_each(tmp_path, {"zib": torch.tensor([[3.0, 4.0], [0.0, 5.0]])})
+    wanted = {"family": "embedding", "zib": "2 vectors of 2, mean norm 5"}
+    assert inspect(tmp_path / "zib.safetensors").facts == wanted
+    write_a1111(tmp_path / "zib.pt", "zib", torch.tensor([[3.0, 4.0], [0.0, 5.0]]), {})
+    assert inspect(tmp_path / "zib.pt").facts == wanted
+    two_wide(tmp_path / "h.pt")
+    facts = inspect(tmp_path / "h.pt").facts
+    assert facts["family"] == "hypernetwork"
+    assert facts["width 2"] == "k norm 2.449, v norm 3"  # of six ones; of four ones, a two and a one
+
+
+def test_a_checkpoint_is_no_network(tmp_path: Path) -> None:
+    keys = ["cond_stage_model.transformer.a", "b.c", "d.e"]
+    save_file({key: torch.ones(1) for key in keys}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=r"is no network \(Stable Diffusion 1\.x\)"):
+        inspect(tmp_path / "a.safetensors")
+
+
+def test_a_damaged_module_is_a_sentence(tmp_path: Path) -> None:
+    half, misfit = lora(1.0), lora(1.0)
+    del half["lora_down.weight"]
+    misfit["lora_up.weight"] = torch.ones(2, 3)
+    for leaves in (half, misfit):
+        with pytest.raises(UserError, match="do not belong together"):
+            inspect(saved(tmp_path / "a.safetensors", {DOWN: leaves}))
+
+
+def test_the_command(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.safetensors", {DOWN: lora(2.0)}, {"ss_network_dim": "2", "long": "x" * 200})
+    command = [sys.executable, "-m", "pipeline.networks", "inspect", str(path)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told.splitlines()[1:] == [
+        "family: LoRA", "base: not said", "modules: 1 of the U-Net, 0 of the text encoder", "dim: 2",
+        "alpha: 2", "norm by block:", "  IN01: 11.18", "metadata:",
+        f"  long: {'x' * 100} ... (200 characters)", "  ss_network_dim: 2",
+    ]  # fmt: skip
+    wrong = subprocess.run([*command, "none.pt"], cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
+    assert wrong.returncode == 1
+    assert wrong.stderr == "error: none.pt: no such file\n"
