@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import yaml
 
 from pipeline.command import run
-from pipeline.config.check import check, doubtful, resolve
+from pipeline.config.check import check, resolve
 from pipeline.config.compose import read_params
 from pipeline.config.load import RESOLVED
 from pipeline.config.lock import lock
+from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
 from pipeline.errors import warn
 from pipeline.files.atomic import write_text

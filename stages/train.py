@@ -37,7 +37,7 @@ from pipeline.networks.trained import Beside
 from pipeline.training.data import EncodedData, read_pictures
 from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
 from pipeline.training.module import Denoising, Row, quiet_lightning, trainer_options
-from pipeline.training.plan import steps_per_epoch
+from pipeline.training.plan import steps_per_epoch, updates_per_epoch
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
 PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
@@ -62,11 +62,13 @@ class EpochFiles(Callback):
     def _write(self, stem: str, epoch: int, module: Denoising) -> None:
         """The network's file, and those that its family writes beside it."""
         per_epoch = steps_per_epoch(self.data.shown, self.config.train.batch)
-        progress = Progress(epoch, epoch * per_epoch, module.total_steps, per_epoch)
+        updates = module.total_steps // self.config.train.epochs * epoch
+        progress = Progress(epoch, updates, module.total_steps, per_epoch)
         network, precision = module.network, self.config.train.save_precision
         header = network.metadata()
         facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
-        files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
+        with module.as_saved():
+            files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
         for end, file in files.items():
             metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
             write_safetensors(self.folder / f"{stem}{end}.safetensors", file.tensors, metadata)
@@ -100,10 +102,11 @@ def check_captions(data: EncodedData) -> None:
             f"no caption holds {', '.join(unseen)}, so nothing would be learned of it; set"
             " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
         )
-    if cut := too_long(data.tokenizer, data.longest_texts(), data.words):
+    most = data.config.max_tokens
+    if cut := too_long(data.tokenizer, data.longest_texts(), data.words, most):
         warn(
-            f"{len(cut)} captions are longer than 75 tokens, their ends are cut off:"
-            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to 75"
+            f"{len(cut)} captions are longer than {most} tokens, their ends are cut off:"
+            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to {most}, or raise train.max_tokens"
         )
 
 
@@ -114,7 +117,8 @@ def train(config: Config, folder: Path, logs: Path) -> tuple[list[Row], dict[str
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
     if isinstance(config.network, EmbeddingConfig):
         name_subjects(data, config.network)
-    total_steps = config.train.epochs * steps_per_epoch(data.shown, config.train.batch)
+    per_epoch = updates_per_epoch(data.shown, config.train.batch, config.train.gradient_accumulation)
+    total_steps = config.train.epochs * per_epoch
     network = create(config.network, base, config.seed)
     module = Denoising(base, network, config, total_steps)
     logger = TensorBoardLogger(logs, name="", version="")

@@ -13,13 +13,23 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 MAX_TOKENS = 77
+CHUNK = MAX_TOKENS - 2
+"""Tokens of a caption that the text encoder reads at a time, between start and end."""
 Words = Mapping[str, range]
 """Ids beyond the vocabulary by the words, lower-cased, that stand for them."""
 NO_WORDS: Words = MappingProxyType({})
 
 
-def token_ids(tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS) -> Tensor:
-    """[captions, 77] ids, cut and padded as SD 1.x was trained."""
+def token_ids(
+    tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
+) -> Tensor:
+    """[captions, 77] ids, cut and padded as SD 1.x was trained; for 150 or 225 `max_tokens` [captions, 2 or
+    3, 77], each 75 framed by start and end (kohya-ss/sd-scripts library/train_util.py, get_input_ids).
+    """
+    if max_tokens > CHUNK:
+        bodies = [body_ids(tokenizer, text, words) for text in captions]
+        starts = range(0, max_tokens, CHUNK)
+        return torch.tensor([[_framed(tokenizer, body[start:]) for start in starts] for body in bodies])
     if words:
         return torch.tensor([_framed(tokenizer, body_ids(tokenizer, text, words)) for text in captions])
     ids: Tensor = tokenizer(
@@ -28,9 +38,11 @@ def token_ids(tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_W
     return ids
 
 
-def too_long(tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS) -> list[str]:
+def too_long(
+    tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
+) -> list[str]:
     """Captions of which the end is cut off."""
-    return [text for text in captions if len(body_ids(tokenizer, text, words)) + 2 > MAX_TOKENS]
+    return [text for text in captions if len(body_ids(tokenizer, text, words)) > max_tokens]
 
 
 def body_ids(tokenizer: CLIPTokenizer, caption: str, words: Words = NO_WORDS) -> list[int]:
@@ -63,14 +75,18 @@ def _whole(word: str) -> str:
 
 def _framed(tokenizer: CLIPTokenizer, body: list[int]) -> list[int]:
     """77 ids: start, at most 75 of the body, end, padding."""
-    ids = [tokenizer.bos_token_id, *body[: MAX_TOKENS - 2], tokenizer.eos_token_id]
+    ids = [tokenizer.bos_token_id, *body[:CHUNK], tokenizer.eos_token_id]
     return ids + [tokenizer.pad_token_id] * (MAX_TOKENS - len(ids))
 
 
 def encode(text_encoder: CLIPTextModel, ids: Tensor, clip_skip: int) -> Tensor:
     """[captions, 77, width]: the hidden states `clip_skip` layers from the end (1: the last), through the
-    final norm.
+    final norm. Of ids in chunks [captions, 75 n + 2, width]: the first start, every chunk's tokens, the last
+    end (kohya-ss/sd-scripts library/train_util.py, get_hidden_states).
     """
+    if ids.dim() == 3:
+        states = encode(text_encoder, ids.flatten(0, 1), clip_skip).view(*ids.shape, -1)
+        return torch.cat([states[:, 0, :1], states[:, :, 1:-1].flatten(1, 2), states[:, -1, -1:]], dim=1)
     if clip_skip == 1:
         last: Tensor = text_encoder(ids).last_hidden_state
         return last

@@ -39,8 +39,8 @@ class Picture:
 
 @dataclass
 class Batch:
-    """mean, std: [batch, 4, h, w] of the VAE's posterior, scaled; ids: [batch, 77]; weight: [batch]; step
-    counts from 0.
+    """mean, std: [batch, 4, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks, 77]
+    for long captions; weight: [batch]; step counts batches from 0.
     """
 
     mean: Tensor
@@ -143,20 +143,22 @@ class EpochBatches(Dataset[Batch]):
         moments: Tensor = self.latents.get_tensor(picture.id)  # type: ignore[no-untyped-call]
         return moments
 
+    def _caption(self, picture: Picture, random: Random) -> str:
+        data = self.data
+        name = data.name_of(picture)
+        return shown_caption(picture.caption, data.config, random, data.templates, name, self.epoch)
+
     def __getitem__(self, number: int) -> Batch:
         data = self.data
         chosen = [data.pictures[index] for index in self.plan[number]]
         random = Random(f"{data.seed}/{self.epoch}/{number}")
-        captions = [
-            shown_caption(picture.caption, data.config, random, data.templates, data.name_of(picture))
-            for picture in chosen
-        ]
+        captions = [self._caption(picture, random) for picture in chosen]
         prior = data.config.prior_loss_weight
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
         return Batch(
             mean=mean,
             std=std,
-            ids=token_ids(data.tokenizer, captions, data.words),
+            ids=token_ids(data.tokenizer, captions, data.words, data.config.max_tokens),
             weight=torch.tensor([prior if picture.shown.is_class else 1.0 for picture in chosen]),
             step=self.epoch * len(self.plan) + number,
         )

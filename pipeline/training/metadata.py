@@ -14,10 +14,12 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.config.schemas import Config
+from pipeline.config.schemas import Config, Noise, Optimizer
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_file import chunks, header
 from pipeline.training.data import Picture
+from pipeline.training.optimizers import PATHS, arguments_of
+from pipeline.training.schedules import warmup_steps
 
 RECIPE_KEY = "athanor.recipe"
 LEGACY_HASH_END = 0x110000
@@ -53,10 +55,6 @@ def network_metadata(
 
 def _run(config: Config, progress: Progress) -> dict[str, Any]:
     train, optimizer, noise = config.train, config.optimizer, config.noise
-    settings = (
-        f"betas=({optimizer.betas[0]:g},"
-        f" {optimizer.betas[1]:g}),eps={optimizer.eps:g},weight_decay={optimizer.weight_decay:g}"
-    )
     return {
         "ss_output_name": train.name,
         "ss_seed": config.seed,
@@ -68,17 +66,50 @@ def _run(config: Config, progress: Progress) -> dict[str, Any]:
         "ss_learning_rate": optimizer.lr,
         "ss_unet_lr": optimizer.lr,
         "ss_text_encoder_lr": optimizer.text_encoder_lr,
-        "ss_optimizer": f"torch.optim.AdamW({settings})",
+        "ss_optimizer": _optimizer(optimizer),
         "ss_lr_scheduler": config.schedule.name,
-        "ss_lr_warmup_steps": round(progress.total_steps * config.schedule.warmup_percent / 100),
+        "ss_lr_warmup_steps": warmup_steps(config.schedule, progress.total_steps),
         "ss_max_grad_norm": train.clip_norm,
-        "ss_gradient_accumulation_steps": 1,
-        "ss_gradient_checkpointing": False,
-        "ss_mixed_precision": {"fp32": "no"}.get(train.precision, train.precision),
-        "ss_noise_offset": noise.offset or None,
-        "ss_min_snr_gamma": noise.min_snr_gamma,
+        "ss_gradient_accumulation_steps": train.gradient_accumulation,
+        "ss_gradient_checkpointing": train.gradient_checkpointing,
+        "ss_mixed_precision": {"fp32": "no"}.get(train.precision, train.precision.removesuffix("_full")),
+        "ss_full_fp16": train.precision == "fp16_full",
+        **_noise(noise),
         "ss_prior_loss_weight": train.prior_loss_weight,
         "ss_clip_skip": config.base.clip_skip if config.base.clip_skip > 1 else None,
+    }
+
+
+def _optimizer(config: Optimizer) -> str:
+    """`module.Class(argument=value,...)`."""
+    chosen = ",".join(f"{key}={_number(value)}" for key, value in arguments_of(config).items())
+    return f"{PATHS.get(config.name, config.name)}({chosen})"
+
+
+def _number(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_number, value))})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _noise(config: Noise) -> dict[str, Any]:
+    """sd-scripts' names; None where something is off."""
+    is_huber = config.loss in ("huber", "smooth_l1")
+    return {
+        "ss_noise_offset": config.offset or None,
+        "ss_noise_offset_random_strength": config.offset_random_strength,
+        "ss_adaptive_noise_scale": config.offset_adaptive or None,
+        "ss_multires_noise_iterations": config.pyramid_iterations or None,
+        "ss_multires_noise_discount": config.pyramid_discount,
+        "ss_ip_noise_gamma": config.perturbation or None,
+        "ss_ip_noise_gamma_random_strength": config.perturbation_random_strength,
+        "ss_zero_terminal_snr": config.zero_terminal_snr,
+        "ss_min_snr_gamma": config.min_snr_gamma,
+        "ss_debiased_estimation": config.debiased,
+        "ss_loss_type": config.loss,
+        "ss_huber_schedule": config.huber_schedule if is_huber else None,
+        "ss_huber_c": config.huber_c if is_huber else None,
+        "ss_huber_scale": config.huber_scale if is_huber else None,
     }
 
 
@@ -125,6 +156,9 @@ def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
         "ss_shuffle_caption": config.train.shuffle_tags,
         "ss_keep_tokens": config.train.keep_tokens,
         "ss_caption_dropout_rate": config.train.caption_dropout,
+        "ss_caption_dropout_every_n_epochs": config.train.caption_dropout_every_epochs,
+        "ss_caption_tag_dropout_rate": config.train.tag_dropout,
+        "ss_max_token_length": config.train.max_tokens if config.train.max_tokens > 75 else None,
         "ss_flip_aug": False,
         "ss_color_aug": False,
         "ss_random_crop": False,

@@ -5,6 +5,8 @@ base and a network.
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +22,13 @@ from pipeline.config.schemas import Config
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained
 from pipeline.training.data import Batch
-from pipeline.training.noise import add_noise, min_snr_weight, offset_noise, signal_to_noise, target
-from pipeline.training.optimizers import make_optimizer
+from pipeline.training.ema import RunningMean
+from pipeline.training.losses import check_prediction, noise_weights, point_losses, signal_to_noise
+from pipeline.training.noise import add_noise, make_noise, perturbed, target, zero_terminal
+from pipeline.training.optimizers import make_optimizer, set_averaging
+from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
 from pipeline.training.schedules import rate_factor
+from pipeline.training.timesteps import draw_timesteps
 
 
 @dataclass(frozen=True)
@@ -47,18 +53,51 @@ class Denoising(lightning.LightningModule):
         # A base that is no submodule: not trained, not saved, not counted.
         self._base = [base]
         self.settings, self.total_steps = config, total_steps
+        self.precision = possible(config.train.precision)
         scheduler = DDPMScheduler.from_config(base.configs["scheduler"])
         self.prediction_type: str = scheduler.config.prediction_type
-        self.register_buffer("alphas_cumprod", scheduler.alphas_cumprod, persistent=False)
+        check_prediction(config.noise, self.prediction_type)
+        self._register_levels(scheduler.alphas_cumprod)
+        self.mean: RunningMean | None = None
         self._losses: list[Tensor] = []
         self._rates: list[tuple[int, int, float, float]] = []
+
+    def _register_levels(self, alphas_cumprod: Tensor) -> None:
+        """alpha_bar of the noise, and the SNR by which errors are weighed, of each timestep."""
+        noise = self.settings.noise
+        used = zero_terminal(alphas_cumprod) if noise.zero_terminal_snr else alphas_cumprod
+        weighed = used if noise.snr_after_rescale else alphas_cumprod
+        self.register_buffer("alphas_cumprod", used, persistent=False)
+        self.register_buffer("snr", signal_to_noise(weighed), persistent=False)
 
     @property
     def base(self) -> BaseModel:
         return self._base[0]
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
+        train, unet, text_encoder = self.settings.train, self.base.unet, self.base.text_encoder
         self.base.to(self.device)
+        cast(self.precision, [unet, text_encoder], list(self.network.parameters()))
+        if train.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
+            text_encoder.activation_checkpointing_enable({"use_reentrant": False})
+            text_encoder.train()  # transformers checkpoints in this mode alone; SD 1.x has no dropout
+        if train.compile:
+            unet.compile()
+        if train.ema_decay is not None:
+            self.mean = RunningMean(self.network.parameters(), train.ema_decay)
+
+    def on_train_epoch_start(self) -> None:
+        set_averaging(self.trainer.optimizers, False)
+        if self.text_encoder_rests:
+            for parameter in self.network.part_parameters(TEXT_PREFIX):
+                parameter.requires_grad_(False)
+
+    @property
+    def text_encoder_rests(self) -> bool:
+        """Whether the text encoder's part has learned for as long as it should."""
+        epochs = self.settings.train.text_encoder_epochs
+        return epochs is not None and self.current_epoch >= epochs
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         self.network.before_step(self.settings.seed * 1_000_003 + batch.step)
@@ -67,50 +106,69 @@ class Denoising(lightning.LightningModule):
         self._losses.append(loss.detach())
         groups = self.trainer.optimizers[0].param_groups
         rates = {group["name"]: group["lr"] / group["rate_factor"] for group in groups}
-        self._rates.append(
-            (batch.step, self.current_epoch, rates.get("unet", 0.0), rates.get("text_encoder", 0.0))
-        )
+        te_rate = 0.0 if self.text_encoder_rests else rates.get("text_encoder", 0.0)
+        self._rates.append((batch.step, self.current_epoch, rates.get("unet", 0.0), te_rate))
         self.log("loss", loss, prog_bar=True)
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+    def optimizer_step(self, *arguments: Any, **named: Any) -> None:
+        super().optimizer_step(*arguments, **named)
         self.network.after_step()
+        if self.mean:
+            self.mean.update()
 
     def picture_losses(self, batch: Batch) -> Tensor:
-        """[batch] squared error of the U-Net's answer, weighed by the noise level."""
-        noise_config = self.settings.noise
+        """[batch] error of the U-Net's answer, weighed by place and noise level."""
+        config = self.settings.noise
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + batch.step)
         latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(self.device)
-        noise = offset_noise(latents.shape, noise_config.offset, generator).to(self.device)
-        timesteps = torch.randint(0, len(self.alphas), (len(latents),), generator=generator).to(self.device)
+        noise = make_noise(latents, config, generator)
+        timesteps = draw_timesteps(len(latents), config, generator).to(self.device)
+        noisy = add_noise(latents, perturbed(noise, config, generator), self.alphas, timesteps)
         context = encode(self.base.text_encoder, batch.ids, self.settings.base.clip_skip)
-        answer = self.base.unet(
-            add_noise(latents, noise, self.alphas, timesteps), timesteps, context, return_dict=False
-        )[0]
+        answer = self.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
         wanted = target(latents, noise, self.alphas, timesteps, self.prediction_type)
-        losses: Tensor = (answer.float() - wanted).square().mean(dim=(1, 2, 3))
-        if noise_config.min_snr_gamma is not None:
-            snr = signal_to_noise(self.alphas, timesteps)
-            losses = losses * min_snr_weight(snr, noise_config.min_snr_gamma, self.prediction_type)
-        return losses
+        losses = point_losses(answer, wanted, self.alphas, timesteps, config).mean(dim=(1, 2, 3))
+        weights = noise_weights(self.get_buffer("snr")[timesteps], config, self.prediction_type)
+        return losses if weights is None else losses * weights
 
     @property
     def alphas(self) -> Tensor:
         """[1000] alpha_bar."""
-        buffer = self.alphas_cumprod
-        assert isinstance(buffer, Tensor)
-        return buffer
+        return self.get_buffer("alphas_cumprod")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         parts = {
             "unet": self.network.part_parameters(UNET_PREFIX),
             "text_encoder": self.network.part_parameters(TEXT_PREFIX),
         }
-        optimizer = make_optimizer(self.settings.optimizer, parts)
+        config = self.settings.optimizer
+        optimizer = make_optimizer(config, parts, fused=not is_scaled(self.precision))
+        leading = config.lr if parts["unet"] else config.text_encoder_lr
         scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_factor(step, self.total_steps, self.settings.schedule)
+            optimizer, lambda step: rate_factor(step, self.total_steps, self.settings.schedule, leading)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @contextmanager
+    def as_saved(self) -> Iterator[None]:
+        """Inside, the network holds the weights that files get and samples are drawn with: the running mean
+        (`train.ema_decay`), or schedule-free's average.
+        """
+        set_averaging(self.trainer.optimizers, True)
+        try:
+            with self.mean.in_place() if self.mean else nullcontext():
+                yield
+        finally:
+            set_averaging(self.trainer.optimizers, False)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.mean:
+            checkpoint["running_mean"] = self.mean.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.mean:
+            self.mean.load_state_dict(checkpoint["running_mean"])
 
     def curve(self) -> list[Row]:
         """The loss curve so far."""
@@ -130,10 +188,10 @@ def quiet_lightning() -> None:
 
 def trainer_options(config: Config) -> dict[str, Any]:
     """Settings of lightning.Trainer that follow from the configuration."""
-    precision = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[config.train.precision]
     return {
+        **trainer_precision(possible(config.train.precision)),
         "max_epochs": config.train.epochs,
-        "precision": precision,
+        "accumulate_grad_batches": config.train.gradient_accumulation,
         "gradient_clip_val": config.train.clip_norm or None,
         "reload_dataloaders_every_n_epochs": 1,
         "enable_checkpointing": False,

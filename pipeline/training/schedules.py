@@ -3,16 +3,35 @@
 import math
 
 from pipeline.config.schemas import Schedule
+from pipeline.config.stairs import rate_at, stairs_of
 
 
-def rate_factor(step: int, total_steps: int, config: Schedule) -> float:
+def warmup_steps(config: Schedule, total_steps: int) -> int:
+    """Steps over which the rate rises."""
+    if config.warmup_steps is not None:
+        return config.warmup_steps
+    return round(total_steps * config.warmup_percent / 100)
+
+
+def rate_factor(step: int, total_steps: int, config: Schedule, rate: float = 1.0) -> float:
     """Factor at `step` (0-based): a linear rise over the warm-up, then the schedule's shape down to the last
-    step.
+    step. `rate`: what a staircase's rates are shares of.
     """
-    warmup_steps = round(total_steps * config.warmup_percent / 100)
-    if step < warmup_steps:
-        return (step + 1) / (warmup_steps + 1)
-    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    rise = warmup_steps(config, total_steps)
+    stair = rate_at(stairs_of(config.staircase), step) / rate if config.staircase else 1.0
+    if step < rise:
+        return stair * (step + 1) / (rise + 1)
+    progress = (step - rise) / max(1, total_steps - rise)
+    return stair * (config.min_ratio + (1 - config.min_ratio) * _shape(min(progress, 1.0), config))
+
+
+def _shape(progress: float, config: Schedule) -> float:
+    """From 1 at progress 0; the formulas of diffusers.optimization."""
     if config.name == "cosine":
         return 0.5 * (1 + math.cos(math.pi * progress))
+    if config.name == "cosine_with_restarts":
+        turn = config.cycles * progress % 1.0 if progress < 1 else 1.0
+        return 0.5 * (1 + math.cos(math.pi * turn))
+    if config.name == "polynomial":
+        return float((1 - progress) ** config.power)
     return 1 - progress if config.name == "linear" else 1.0

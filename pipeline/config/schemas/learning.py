@@ -1,10 +1,12 @@
 """Groups of training: base, optimizer, schedule, noise, train."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from pipeline.config.schemas.group import Group, Name, NonEmpty, Positive, Sha256, Share, Weight
+from pipeline.config.schemas.group import Count, Group, Name, NonEmpty, Positive, Sha256, Share, Weight
+from pipeline.config.stairs import stairs_of
 
 
 class Base(Group):
@@ -16,34 +18,97 @@ class Base(Group):
     vae_sha256: Sha256 | None
 
 
+Timestep = Annotated[int, Field(ge=0, le=1000)]
+Scalar = bool | int | float | str | None
+
+
+def _percent(value: object) -> object:
+    """`5%` is 5."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?%", value):
+        return float(value[:-1])
+    return value
+
+
+def _stairs(text: str) -> str:
+    stairs_of(text)
+    return text
+
+
 class Optimizer(Group):
-    name: Literal["adamw"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
     lr: Weight
     text_encoder_lr: Weight
-    weight_decay: Weight
-    betas: Annotated[list[Share], Field(min_length=2, max_length=2)]
-    eps: Annotated[float, Field(gt=0)]
+    weight_decay: Weight | None
+    betas: Annotated[list[Share], Field(min_length=2, max_length=3)] | None
+    eps: Annotated[float, Field(gt=0)] | None
+    arguments: dict[str, Scalar | list[Scalar]]
 
 
 class Schedule(Group):
-    name: Literal["constant", "linear", "cosine"]
-    warmup_percent: Annotated[float, Field(ge=0, le=100)]
+    name: Literal[
+        "constant",
+        "constant_with_warmup",
+        "linear",
+        "polynomial",
+        "cosine",
+        "cosine_with_restarts",
+        "staircase",
+    ]
+    warmup_percent: Annotated[float, Field(ge=0, le=100), BeforeValidator(_percent)]
+    warmup_steps: Count | None
+    cycles: Positive
+    power: Annotated[float, Field(gt=0)]
+    min_ratio: Share
+    staircase: Annotated[NonEmpty, AfterValidator(_stairs)] | None
 
 
 class Noise(Group):
     offset: Weight
+    offset_random_strength: bool
+    offset_adaptive: float
+    pyramid_iterations: Count
+    pyramid_discount: Share
+    pyramid_deviation: Literal["batch", "picture"]
+    perturbation: Weight
+    perturbation_random_strength: bool
+    zero_terminal_snr: bool
+    timestep_distribution: Literal["uniform", "logit_normal", "mode", "cubic", "cubic_early"]
+    timestep_mean: float
+    timestep_deviation: Annotated[float, Field(gt=0)]
+    timestep_mode_scale: Annotated[float, Field(ge=-1, le=1.75)]
+    min_timestep: Timestep
+    max_timestep: Timestep
+    loss: Literal["l2", "l1", "huber", "smooth_l1"]
+    huber_schedule: Literal["constant", "exponential", "snr"]
+    huber_c: Annotated[float, Field(gt=0)]
+    huber_scale: Annotated[float, Field(gt=0)]
     min_snr_gamma: Annotated[float, Field(gt=0)] | None
+    debiased: bool
+    scale_v_prediction: bool
+    v_prediction_like: Weight
+    snr_after_rescale: bool
 
 
 class Train(Group):
     name: Name
     epochs: Positive
     batch: Positive
+    gradient_accumulation: Positive
     save_every_epochs: Positive
+    text_encoder_epochs: Positive | None
     shuffle_tags: bool
-    keep_tokens: Annotated[int, Field(ge=0)]
+    keep_tokens: Count
+    keep_tokens_separator: NonEmpty | None
+    caption_separator: NonEmpty
+    secondary_separator: NonEmpty | None
+    tag_dropout: Share
     caption_dropout: Share
+    caption_dropout_every_epochs: Count
+    max_tokens: Literal[75, 150, 225]
     clip_norm: Weight
     prior_loss_weight: Weight
-    precision: Literal["fp32", "bf16", "fp16"]
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    precision: Literal["fp32", "bf16", "fp16", "bf16_full", "fp16_full"]
+    gradient_checkpointing: bool
+    compile: bool
     save_precision: Literal["fp32", "bf16", "fp16"]

@@ -2,6 +2,7 @@ import pytest
 
 from pipeline.config.compose import CONF, groups, options
 from pipeline.config.explain import comments_of, explain, keys_of
+from pipeline.config.schemas import Schedule
 from pipeline.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -22,7 +23,9 @@ def test_params_yaml_and_the_command_line_are_told_apart() -> None:
 
 
 def test_a_group_explains_all_its_keys() -> None:
-    assert [item.key for item in explain("schedule")] == ["schedule.name", "schedule.warmup_percent"]
+    keys = [item.key for item in explain("schedule")]
+    assert keys[:2] == ["schedule.name", "schedule.warmup_percent"]
+    assert keys == [f"schedule.{name}" for name in Schedule.model_fields]
 
 
 def test_an_option_that_builds_on_another_is_followed() -> None:

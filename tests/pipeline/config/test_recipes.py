@@ -1,11 +1,7 @@
 from pathlib import Path
 
-import pytest
-
-from pipeline.config.check import check, doubtful
 from pipeline.config.recipes import locked_content, with_inputs_of_the_run
 from pipeline.files.hashing import sha256_of_file
-from tests.pipeline.config.test_check import composed
 
 STEP = {"method": "bake", "model": "base", "network": "network"}
 
@@ -25,11 +21,3 @@ def test_other_inputs_are_locked_to_their_content(tmp_path: Path) -> None:
     assert problems == []
     assert locked["inputs"] == {"b": {"path": str(tmp_path / "b"), "sha256": sha256_of_file(tmp_path / "b")}}
     assert locked_content(locked, "merge.recipe", problems) == locked
-
-
-@pytest.mark.usefixtures("root")
-def test_settings_that_a_recipe_overrules_are_told() -> None:
-    values = composed(merge__recipe="data/merge.yaml", merge__alpha=0.5, base__vae="vae.safetensors")
-    told = "\n".join(doubtful(check(values)))
-    assert "merge.alpha has no effect: merge.recipe says" in told
-    assert "base.vae has no effect on merge.recipe" in told

@@ -1,23 +1,38 @@
+import copy
+from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 
 from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.load import BaseModel
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
+from pipeline.device import best_device
+from pipeline.errors import UserError
 from pipeline.networks.network import Network
+from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.training.data import Batch
-from pipeline.training.module import Denoising
+from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from tests.pipeline.base.random_sd1 import random_base
+
+
+def frozen_base() -> BaseModel:
+    base = random_base()
+    for part in (base.unet, base.text_encoder):
+        part.requires_grad_(False)
+    return base
 
 
 @pytest.fixture
 def base() -> BaseModel:
-    return random_base()
+    return frozen_base()
 
 
 def settings(**values: Any) -> Config:
@@ -79,3 +94,207 @@ def test_each_part_has_its_own_rate_and_only_the_network_learns(base: BaseModel)
     assert {group["name"]: group["initial_lr"] for group in groups} == {"unet": 1e-3, "text_encoder": 1e-5}
     learning = sum(p.numel() for group in groups for p in group["params"])
     assert learning == sum(p.numel() for p in module.parameters())
+
+
+def fit(
+    module: Denoising, batches: list[Batch], epochs: int = 1, checkpoint: Path | None = None, **options: Any
+) -> lightning.Trainer:
+    """Trains on the batches, in each epoch the same."""
+    quiet_lightning()
+    own = {"max_epochs": epochs, "logger": False, "accelerator": "cpu", "enable_progress_bar": False}
+    trainer = lightning.Trainer(**{**trainer_options(module.settings), **own, **options})
+    loader: DataLoader[Any] = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+    with module.network.attached(module.base):
+        trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=False)
+    return trainer
+
+
+def weights(module: Denoising) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in module.network.parameters()]
+
+
+def part(module: Denoising, prefix: str) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in module.network.part_parameters(prefix)]
+
+
+def same(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+PLAIN_SGD = {
+    "optimizer.name": "torch.optim.SGD",
+    "optimizer.betas": None,
+    "optimizer.eps": None,
+    "optimizer.weight_decay": 0.0,
+    "optimizer.text_encoder_lr": 0.1,
+    "optimizer.lr": 0.1,
+    "schedule.name": "constant",
+    "schedule.warmup_percent": 0.0,
+    "train.clip_norm": 0.0,
+}
+
+
+@pytest.mark.usefixtures("root")
+def test_accumulated_batches_make_one_step_of_their_mean(base: BaseModel) -> None:
+    module = module_of(base, settings(**PLAIN_SGD, train__gradient_accumulation=2))
+    batches = [batch_of(base, step) for step in range(3)]
+    by_hand = copy.deepcopy(module)
+    with by_hand.network.attached(by_hand.base):
+        for group in (batches[:2], batches[2:]):
+            loss = sum((by_hand.picture_losses(batch).mean() for batch in group), torch.zeros(()))
+            parameters = list(by_hand.network.parameters())
+            for parameter, gradient in zip(
+                parameters, torch.autograd.grad(loss / 2, parameters), strict=True
+            ):
+                parameter.data -= 0.1 * gradient
+    trainer = fit(module, batches)
+    assert trainer.global_step == 2
+    for ours, wanted in zip(weights(module), weights(by_hand), strict=True):
+        assert torch.allclose(ours, wanted, atol=1e-7)
+
+
+@pytest.mark.usefixtures("root")
+def test_gradient_checkpointing_changes_no_gradient(base: BaseModel) -> None:
+    plain = module_of(base, settings(**PLAIN_SGD))
+    checkpointed = module_of(frozen_base(), settings(**PLAIN_SGD, train__gradient_checkpointing=True))
+    fit(plain, [batch_of(base)])
+    fit(checkpointed, [batch_of(base)])
+    assert checkpointed.base.unet.is_gradient_checkpointing
+    assert all(layer.gradient_checkpointing for layer in checkpointed.base.text_encoder.encoder.layers)
+    for one, other in zip(weights(plain), weights(checkpointed), strict=True):
+        assert torch.allclose(one, other, atol=1e-7)
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("name", ["lora", "loha", "ia3"])
+@pytest.mark.parametrize("precision", ["bf16", "bf16_full"])
+def test_sixteen_bits_train_networks(name: str, precision: str) -> None:
+    """Mixed: the base in 16 bits, the network exact. Full: the network too. The losses are nearly fp32's."""
+    base, exact = frozen_base(), frozen_base()
+    values = {"network.dim": 4, "network.alpha": 4.0, "train.precision": precision}
+    config = check(compose(Params({"network": name}, values)))
+    module, plain = module_of(base, config), module_of(exact, settings())
+    start = weights(module)
+    fit(module, [batch_of(base, step) for step in range(2)])
+    fit(plain, [batch_of(base, 0)])
+    assert base.unet.dtype == base.text_encoder.dtype == torch.bfloat16
+    wanted = torch.bfloat16 if precision == "bf16_full" else torch.float32
+    assert {parameter.dtype for parameter in module.network.parameters()} == {wanted}
+    assert module.alphas.dtype == torch.float32
+    assert module.curve()[0].loss == pytest.approx(plain.curve()[0].loss, rel=0.05)
+    assert all(parameter.isfinite().all() for parameter in weights(module))
+    assert not same(start, weights(module))
+
+
+@pytest.mark.usefixtures("root")
+def test_fp16_on_a_cpu_becomes_bf16_and_says_so(base: BaseModel, capsys: pytest.CaptureFixture[str]) -> None:
+    if best_device().type != "cpu":
+        pytest.skip("here fp16 is possible")
+    assert module_of(base, settings(train__precision="fp16_full")).precision == "bf16_full"
+    assert "train.precision fp16_full needs a GPU; bf16_full takes its place" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("root")
+def test_the_running_mean_is_what_is_saved(base: BaseModel) -> None:
+    """Three steps: the first is the mean; then 2/11 and 3/12 of the mean before stay."""
+    seen: list[list[Tensor]] = []
+
+    class Watch(lightning.Callback):
+        def on_train_batch_end(self, _: Any, pl_module: Any, *__: Any) -> None:
+            seen.append(weights(pl_module))
+
+    module = module_of(base, settings(**PLAIN_SGD, train__ema_decay=0.5))
+    fit(module, [batch_of(base, step) for step in range(3)], callbacks=[Watch()])
+    with module.as_saved():
+        saved = weights(module)
+    assert same(weights(module), seen[2])
+    for mean, one, two, three in zip(saved, *seen, strict=True):
+        second = 2 / 11 * one + 9 / 11 * two
+        assert torch.allclose(mean, 0.25 * second + 0.75 * three, atol=1e-6)
+
+
+@pytest.mark.usefixtures("root")
+def test_schedule_free_saves_its_average(base: BaseModel) -> None:
+    values = {"optimizer": "schedulefree", "schedule": "constant"}
+    config = check(compose(Params(values, {"network.dim": 2, "network.alpha": 2.0})))
+    module = module_of(base, config)
+    fit(module, [batch_of(base, step) for step in range(4)])
+    training = weights(module)
+    with module.as_saved():
+        assert not same(weights(module), training)
+    for before, after in zip(training, weights(module), strict=True):
+        assert torch.allclose(before, after, atol=1e-6)
+
+
+@pytest.mark.usefixtures("root")
+def test_the_text_encoder_rests_after_its_epochs(base: BaseModel) -> None:
+    seen: list[tuple[list[Tensor], list[Tensor]]] = []
+
+    class Watch(lightning.Callback):
+        def on_train_epoch_end(self, _: Any, pl_module: Any) -> None:
+            seen.append((part(pl_module, TEXT_PREFIX), part(pl_module, UNET_PREFIX)))
+
+    module = module_of(base, settings(train__text_encoder_epochs=1))
+    fit(module, [batch_of(base, step) for step in range(2)], epochs=3, callbacks=[Watch()])
+    (text_1, unet_1), (text_2, unet_2), (text_3, _) = seen
+    assert same(text_1, text_2)
+    assert same(text_2, text_3)
+    assert not same(unet_1, unet_2)
+    assert [row.text_encoder_lr > 0 for row in module.curve()] == [True, True, False, False, False, False]
+    assert all(row.lr > 0 for row in module.curve())
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("optimizer", ["adamw", "prodigy", "schedulefree"])
+def test_a_checkpoint_holds_all_that_the_next_epoch_needs(
+    base: BaseModel, tmp_path: Path, optimizer: str
+) -> None:
+    """Two rates, a running mean, two epochs; and the second one from a checkpoint of the first."""
+    use = {"optimizer": optimizer, "schedule": "constant"}
+    rates = {"optimizer.lr": 0.5, "optimizer.text_encoder_lr": 0.25} if optimizer == "prodigy" else {}
+    values = {"network.dim": 2, "network.alpha": 2.0, "train.ema_decay": 0.9, **rates}
+    config = check(compose(Params(use, values)))
+    batches = [batch_of(base, step) for step in range(2)]
+    whole, first, second = (module_of(base, config) for _ in range(3))
+    fit(whole, batches, epochs=2)
+    fit(first, batches).save_checkpoint(tmp_path / "a.ckpt")
+    fit(second, batches, epochs=2, checkpoint=tmp_path / "a.ckpt")
+    with whole.as_saved(), second.as_saved():
+        assert same(weights(whole), weights(second))
+
+
+@pytest.mark.usefixtures("root")
+def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: BaseModel) -> None:
+    config = settings(noise__zero_terminal_snr=True, noise__min_snr_gamma=5.0, noise__min_timestep=999)
+    with pytest.raises(UserError, match=r"noise\.zero_terminal_snr wants a base that predicts v_prediction"):
+        module_of(base, config)
+    base.configs["scheduler"]["prediction_type"] = "v_prediction"
+    module, batch = module_of(base, config), batch_of(base)
+    snr = module.get_buffer("snr")[999].item()
+    assert module.alphas[999] == 0
+    assert snr == pytest.approx(0.00468, rel=0.01)  # before the rescaling, as sd-scripts weighs
+    generator = torch.Generator().manual_seed(0)
+    torch.randn(batch.mean.shape, generator=generator)
+    noise = torch.randn(batch.mean.shape, generator=generator)
+    context = encode(base.text_encoder, batch.ids, 1)
+    answer = base.unet(noise, torch.tensor([999, 999]), context).sample
+    errors = (answer + batch.mean).square().mean(dim=(1, 2, 3)) * snr / (snr + 1)
+    assert module.picture_losses(batch).tolist() == pytest.approx(errors.tolist(), rel=1e-4)
+
+
+@pytest.mark.large  # tracing takes a quarter of a minute
+@pytest.mark.usefixtures("root")
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor"
+)  # torch's tracer, of the text encoder's answer
+def test_a_compiled_unet_gives_the_same_loss(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced with the network attached; torch's own backend in place of a compiler, for time."""
+    original = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **_: original(self, backend="eager", dynamic=False)
+    )
+    plain, compiled = module_of(base, settings()), module_of(frozen_base(), settings(train__compile=True))
+    batches = [batch_of(base, step) for step in range(2)]
+    fit(plain, batches)
+    fit(compiled, batches)
+    assert [row.loss for row in plain.curve()] == pytest.approx([row.loss for row in compiled.curve()])

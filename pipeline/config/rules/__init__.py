@@ -1,0 +1,40 @@
+"""What settings demand of each other, a file for each kind. Each has sentences that name both settings: of
+pairs that cannot hold together (errors), and of what changes nothing or is seldom meant (warnings).
+"""
+
+from pipeline.config.rules.captions import caption_contradictions, caption_doubts
+from pipeline.config.rules.merge import merge_doubts
+from pipeline.config.rules.network import network_contradictions, network_doubts
+from pipeline.config.rules.noise import noise_contradictions, noise_doubts
+from pipeline.config.rules.optimizer import optimizer_contradictions, optimizer_doubts
+from pipeline.config.rules.pictures import picture_contradictions, picture_doubts
+from pipeline.config.rules.schedule import schedule_contradictions, schedule_doubts
+from pipeline.config.rules.train import train_contradictions, train_doubts
+from pipeline.config.schemas import Config
+
+
+def contradictions(config: Config) -> list[str]:
+    """Pairs of settings that cannot hold together."""
+    return [
+        *network_contradictions(config.network, config.train),
+        *picture_contradictions(config),
+        *caption_contradictions(config.tag),
+        *optimizer_contradictions(config),
+        *schedule_contradictions(config.schedule),
+        *noise_contradictions(config.noise),
+        *train_contradictions(config),
+    ]
+
+
+def doubtful(config: Config) -> list[str]:
+    """Settings that change nothing beside the others, or are seldom meant."""
+    return [
+        *picture_doubts(config),
+        *network_doubts(config.network, config.optimizer),
+        *optimizer_doubts(config),
+        *schedule_doubts(config.schedule),
+        *noise_doubts(config.noise),
+        *train_doubts(config),
+        *caption_doubts(config),
+        *merge_doubts(config),
+    ]

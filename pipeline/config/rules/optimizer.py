@@ -1,0 +1,91 @@
+"""What the settings of the group optimizer demand of each other, and of schedule and train."""
+
+from pipeline.config.schemas import Config, Embedding, Hypernetwork, Optimizer
+
+FINDS_ITS_RATE = ("prodigy", "dadapt")
+"""Parts of the names of algorithms on which lr is a factor."""
+SMALLEST_FACTOR = 0.1
+FIXED_RATE = ("adamw", "adamw8bit", "lion", "adafactor", "schedulefree")
+
+
+def optimizer_contradictions(config: Config) -> list[str]:
+    """Pairs of settings that cannot hold together."""
+    optimizer, problems = config.optimizer, []
+    if finds_its_rate(optimizer):
+        problems += [
+            f"optimizer.{key} {rate:g} with optimizer.name {optimizer.name}: it finds the rate by itself, and"
+            f" {key} is a factor on that; set optimizer.{key} to 1"
+            for key, rate in trained_rates(config).items()
+            if 0 < rate < SMALLEST_FACTOR
+        ]
+        if config.schedule.name == "staircase":
+            problems.append(
+                f"schedule.name staircase sets rates, but optimizer.name {optimizer.name} finds its own;"
+                " set schedule to constant"
+            )
+    if optimizer.arguments.get("relative_step"):
+        problems.append(
+            "optimizer.arguments.relative_step lets Adafactor choose the rate, so optimizer.lr and"
+            " optimizer.text_encoder_lr would mean nothing; set it to false"
+        )
+    return problems
+
+
+def optimizer_doubts(config: Config) -> list[str]:
+    """Settings that change nothing, or are seldom meant."""
+    optimizer, shape = config.optimizer, config.schedule.name
+    found = [
+        f"optimizer.{key} {rate:g} is very high for optimizer.name {optimizer.name}; 1 is for prodigy and"
+        " dadaptation, 1e-4 is usual here"
+        for key, rate in trained_rates(config).items()
+        if optimizer.name in FIXED_RATE and rate >= SMALLEST_FACTOR
+    ]
+    rates = trained_rates(config)
+    if len(rates) == 2 and rates["text_encoder_lr"] > rates["lr"]:
+        found.append(
+            f"optimizer.text_encoder_lr {rates['text_encoder_lr']:g} is above optimizer.lr {rates['lr']:g}:"
+            " a lower one is usual, half of it or less"
+        )
+    if optimizer.name == "schedulefree" and not shape.startswith("constant"):
+        found.append(
+            f"schedule.name {shape} with optimizer.name schedulefree: it averages in place of a falling rate;"
+            " constant is usual"
+        )
+    if optimizer.name == "schedulefree" and config.train.ema_decay is not None:
+        found.append("train.ema_decay with optimizer.name schedulefree: the saved weights are averaged twice")
+    if finds_its_rate(optimizer):
+        found += _search_doubts(config)
+    return found
+
+
+def _search_doubts(config: Config) -> list[str]:
+    """What disturbs an algorithm that finds its rate."""
+    name, schedule, found = config.optimizer.name, config.schedule, []
+    allowed = ("constant", "constant_with_warmup", *(["cosine"] if "prodigy" in name.lower() else []))
+    if schedule.name not in allowed:
+        found.append(
+            f"schedule.name {schedule.name} with optimizer.name {name}: {' or '.join(allowed)} is usual"
+        )
+    warms_up = schedule.name != "constant" and (schedule.warmup_steps or schedule.warmup_percent)
+    if name == "prodigy" and warms_up and not config.optimizer.arguments.get("safeguard_warmup"):
+        found.append(
+            "a warm-up (schedule.warmup_percent) misleads prodigy's search unless"
+            " optimizer.arguments.safeguard_warmup is true"
+        )
+    return found
+
+
+def finds_its_rate(optimizer: Optimizer) -> bool:
+    """Whether lr is a factor on a rate that the algorithm finds."""
+    return any(part in optimizer.name.lower() for part in FINDS_ITS_RATE)
+
+
+def trained_rates(config: Config) -> dict[str, float]:
+    """The rates of the parts that are trained, by key."""
+    network, optimizer = config.network, config.optimizer
+    if isinstance(network, Embedding | Hypernetwork):
+        return {"lr": optimizer.lr}
+    return {
+        **({"lr": optimizer.lr} if network.unet else {}),
+        **({"text_encoder_lr": optimizer.text_encoder_lr} if network.text_encoder else {}),
+    }

@@ -1,0 +1,52 @@
+"""What the settings of collect, crop and class_images demand of each other."""
+
+from pipeline.config.schemas import Collect, Config
+from pipeline.config.schemas.collect import FATAL
+
+
+def picture_contradictions(config: Config) -> list[str]:
+    """Pairs of settings that cannot hold together."""
+    problems = []
+    if config.class_images.count and not config.class_images.prompt:
+        problems.append(
+            f"class_images.count is {config.class_images.count}, but"
+            " class_images.prompt is empty; give the class (`1girl`, `dog`)"
+        )
+    if config.class_images.count and config.class_images.resolution != config.crop.resolution:
+        problems.append(
+            f"class_images.resolution {config.class_images.resolution} differs"
+            f" from crop.resolution {config.crop.resolution};"
+            " one batch holds both, make them equal"
+        )
+    crop = config.crop
+    if crop.shape == "buckets" and not crop.bucket_min_px <= crop.resolution <= crop.bucket_max_px:
+        problems.append(
+            f"crop.resolution {crop.resolution} lies outside crop.bucket_min_px {crop.bucket_min_px} and"
+            f" crop.bucket_max_px {crop.bucket_max_px}; half and twice the resolution are usual"
+        )
+    return problems + [
+        f"collect.checks.{check}: {level} is not allowed: there would be no picture; `error` or `drop`"
+        for check, level in config.collect.checks.items()
+        if check in FATAL and level not in ("error", "drop")
+    ]
+
+
+def picture_doubts(config: Config) -> list[str]:
+    """Settings that change nothing, or are seldom meant."""
+    found = []
+    if config.crop.mirror:
+        found.append(
+            "crop.mirror is on: what is not symmetric (odd-coloured eyes, a parting, text) is learned both"
+            " ways; leave it off for such a character"
+        )
+    if config.crop.enlarge is False and config.crop.shape != "buckets":
+        found.append(f"crop.enlarge has no effect: crop.shape is {config.crop.shape}")
+    return found + _collect_without_effect(config.collect)
+
+
+def _collect_without_effect(collect: Collect) -> list[str]:
+    values = (collect.source, collect.class_source or [])
+    sources = [path for value in values for path in ([value] if isinstance(value, str) else value)]
+    if collect.downloader != "direct" and not any(path.lower().endswith(".txt") for path in sources):
+        return [f"collect.downloader {collect.downloader} has no effect: no source is a .txt of URLs"]
+    return []

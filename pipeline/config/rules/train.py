@@ -1,0 +1,54 @@
+"""What the settings of the group train demand of each other and of what is trained."""
+
+from pipeline.config.schemas import Config, Embedding, Hypernetwork, Train
+
+
+def train_contradictions(config: Config) -> list[str]:
+    """Pairs of settings that cannot hold together."""
+    train, network, problems = config.train, config.network, []
+    rests = train.text_encoder_epochs is not None and train.text_encoder_epochs < train.epochs
+    if rests and not isinstance(network, Embedding | Hypernetwork) and not network.unet:
+        problems.append(
+            f"train.text_encoder_epochs {train.text_encoder_epochs} leaves nothing to train in the later of"
+            f" train.epochs {train.epochs}: network.unet is false; set it to null"
+        )
+    if train.secondary_separator == train.caption_separator:
+        problems.append(
+            f"train.secondary_separator and train.caption_separator are both {train.caption_separator!r};"
+            " take another for the first, `;;;` for instance"
+        )
+    return problems
+
+
+def train_doubts(config: Config) -> list[str]:
+    """Settings that change nothing, or are seldom meant."""
+    train, network, found = config.train, config.network, []
+    if train.keep_tokens and not (train.shuffle_tags or train.tag_dropout):
+        found.append(
+            "train.keep_tokens has no effect: train.shuffle_tags is false and train.tag_dropout is 0"
+        )
+    if train.save_every_epochs > train.epochs:
+        found.append(
+            f"train.save_every_epochs {train.save_every_epochs} is above"
+            f" train.epochs {train.epochs}: only the last is saved"
+        )
+    if train.text_encoder_epochs is not None:
+        if isinstance(network, Embedding | Hypernetwork) or not network.text_encoder:
+            found.append("train.text_encoder_epochs has no effect: no text encoder layers are trained")
+        elif train.text_encoder_epochs >= train.epochs:
+            found.append(
+                f"train.text_encoder_epochs {train.text_encoder_epochs} has no effect: train.epochs is"
+                f" {train.epochs}"
+            )
+    if train.caption_dropout_every_epochs == 1:
+        found.append("train.caption_dropout_every_epochs 1: no caption is ever shown; 0 is never")
+    return found + _length_doubts(train, config.filter_tags.max_tokens)
+
+
+def _length_doubts(train: Train, filtered: int | None) -> list[str]:
+    if filtered is not None and filtered > train.max_tokens:
+        return [
+            f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: the ends of"
+            " captions are cut off; make them equal"
+        ]
+    return []

@@ -1,0 +1,93 @@
+"""How an answer's error counts: by its size, by where it is, by the noise level. Pure functions on tensors.
+
+Shapes: answer and wanted [batch, 4, h, w], timesteps and SNR [batch], mask [batch, 1, h, w], weights [batch].
+The formulas are those of kohya-ss/sd-scripts (library/train_util.py, conditional_loss and
+get_huber_threshold_if_needed; library/custom_train_functions.py).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from pipeline.config.schemas import Noise
+from pipeline.errors import UserError
+
+MAX_SNR = 1000.0
+"""What the weights below, min-SNR apart, take a larger SNR for: near timestep 0 it grows without bound."""
+
+
+def signal_to_noise(alphas_cumprod: Tensor) -> Tensor:
+    """SNR = alpha_bar / (1 - alpha_bar), of each timestep."""
+    return alphas_cumprod / (1 - alphas_cumprod)
+
+
+def point_losses(
+    answer: Tensor, wanted: Tensor, alphas_cumprod: Tensor, timesteps: Tensor, config: Noise
+) -> Tensor:
+    """[batch, 4, h, w]: d^2, |d|, or the pseudo-Huber losses 2c (sqrt(d^2 + c^2) - c) (`huber`) and
+    2 (sqrt(d^2 + c^2) - c) (`smooth_l1`).
+    """
+    difference = answer - wanted
+    if config.loss == "l2":
+        return difference.square()
+    if config.loss == "l1":
+        return difference.abs()
+    c = huber_c(alphas_cumprod, timesteps, config).view(-1, 1, 1, 1)
+    bent = 2 * ((difference.square() + c.square()).sqrt() - c)
+    return c * bent if config.loss == "huber" else bent
+
+
+def huber_c(alphas_cumprod: Tensor, timesteps: Tensor, config: Noise) -> Tensor:
+    """[batch] where the bend is: `huber_c` times the scale; from the scale down to that along an exponential;
+    or (1 - c) / (1 + sigma)^2 + c with sigma = sqrt((1 - alpha_bar) / alpha_bar), the scale unused.
+    """
+    c = config.huber_c
+    if config.huber_schedule == "constant":
+        return torch.full_like(alphas_cumprod[timesteps], c * config.huber_scale)
+    if config.huber_schedule == "exponential":
+        return (math.log(c) / len(alphas_cumprod) * timesteps).exp() * config.huber_scale
+    alpha_bar = alphas_cumprod[timesteps]
+    sigma = ((1 - alpha_bar) / alpha_bar).sqrt()
+    return (1 - c) / (1 + sigma) ** 2 + c
+
+
+def noise_weights(snr: Tensor, config: Noise, prediction_type: str) -> Tensor | None:
+    """[batch] product of the chosen weights; None where there is none."""
+    is_epsilon, bounded = prediction_type == "epsilon", snr.clamp(max=MAX_SNR)
+    chosen = []
+    if config.min_snr_gamma is not None:
+        chosen.append(min_snr_weight(snr, config.min_snr_gamma, prediction_type))
+    if config.scale_v_prediction:
+        chosen.append(bounded / (bounded + 1))
+    if config.v_prediction_like:
+        chosen.append(1 + config.v_prediction_like * (bounded + 1) / bounded)
+    if config.debiased:
+        chosen.append(bounded.rsqrt() if is_epsilon else 1 / (bounded + 1))
+    return math.prod(chosen[1:], start=chosen[0]) if chosen else None
+
+
+def min_snr_weight(snr: Tensor, gamma: float, prediction_type: str) -> Tensor:
+    """min(SNR, gamma) / SNR for epsilon, / (SNR + 1) for v-prediction (Hang et al. 2023, arXiv
+    2303.09556).
+    """
+    return snr.clamp(max=gamma) / (snr if prediction_type == "epsilon" else snr + 1)
+
+
+ONLY_WITH = {
+    "zero_terminal_snr": "v_prediction",
+    "scale_v_prediction": "v_prediction",
+    "v_prediction_like": "epsilon",
+}
+"""What the base must predict for a setting of the group noise."""
+
+
+def check_prediction(config: Noise, prediction_type: str) -> None:
+    """Settings that the base's kind of prediction does not allow are a user error."""
+    if problems := [
+        f"noise.{name} wants a base that predicts {wanted}, but the one at base.path predicts"
+        f" {prediction_type}; leave noise.{name} off, or take another base"
+        for name, wanted in ONLY_WITH.items()
+        if getattr(config, name) and wanted != prediction_type
+    ]:
+        raise UserError(*problems)

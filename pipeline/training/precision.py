@@ -1,0 +1,81 @@
+"""In which numbers a run computes.
+
+Mixed: the frozen base in 16 bits, the network's weights in 32, products in 16 (kohya-ss/sd-scripts
+train_network.py). Full: the network's weights in 16 bits too.
+"""
+
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins import MixedPrecision, Precision
+from torch import nn
+
+from pipeline.device import best_device
+from pipeline.errors import warn
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+FULL = "_full"
+
+
+class Mixed(MixedPrecision):
+    """Lightning refuses to clip gradients before a fused step; without a scaler nothing speaks against it."""
+
+    def clip_gradients(self, optimizer: Any, *arguments: Any, **named: Any) -> None:
+        if self.scaler is None:
+            Precision.clip_gradients(self, optimizer, *arguments, **named)
+        else:
+            super().clip_gradients(optimizer, *arguments, **named)
+
+
+class HalfScaler(torch.amp.GradScaler):
+    """Scales the loss where the weights are fp16 themselves, which torch's own scaler refuses (as sd-scripts
+    allows with full_fp16).
+    """
+
+    def _unscale_grads_(
+        self,
+        optimizer: Any,
+        inv_scale: Any,
+        found_inf: Any,
+        allow_fp16: bool,  # noqa: ARG002
+    ) -> Any:
+        return super()._unscale_grads_(optimizer, inv_scale, found_inf, True)
+
+
+def possible(precision: str) -> str:
+    """fp16 becomes bf16, with a warning, on a CPU, which cannot scale the loss."""
+    if precision.startswith("fp16") and best_device().type == "cpu":
+        instead = precision.replace("fp16", "bf16")
+        warn(f"train.precision {precision} needs a GPU; {instead} takes its place on this CPU")
+        return instead
+    return precision
+
+
+def is_scaled(precision: str) -> bool:
+    """Whether the loss is scaled, so that small gradients survive fp16."""
+    return precision.startswith("fp16")
+
+
+def cast(precision: str, base: list[nn.Module], network: list[nn.Parameter]) -> None:
+    """Puts the base's parts, and with full precision the network's weights, into 16 bits. A part that itself
+    learns (a full fine-tune) stays exact under mixed precision.
+    """
+    dtype, full = DTYPES[precision.removesuffix(FULL)], precision.endswith(FULL)
+    learning = {id(parameter) for parameter in network}
+    for part in base:
+        if full or not any(id(parameter) in learning for parameter in part.parameters()):
+            part.to(dtype)
+    if full:
+        for parameter in network:
+            parameter.data = parameter.data.to(dtype)
+
+
+def trainer_precision(precision: str) -> dict[str, Any]:
+    """lightning.Trainer's arguments."""
+    if precision == "fp32":
+        return {"precision": "32-true"}
+    device = best_device().type
+    if not is_scaled(precision):
+        return {"plugins": [Mixed("bf16-mixed", device)]}
+    scaler = HalfScaler(device) if precision.endswith(FULL) else torch.amp.GradScaler(device)
+    return {"plugins": [Mixed("16-mixed", device, scaler)]}

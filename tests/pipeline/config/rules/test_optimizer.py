@@ -1,0 +1,75 @@
+from typing import Any
+
+import pytest
+
+from pipeline.config.compose import options
+from tests.pipeline.config.rules.composed import must_doubt, must_refuse
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ("prodigy", {"optimizer.lr": 1e-4}, r"optimizer\.lr 0\.0001 with optimizer\.name prodigy"),
+        ("dadaptation", {"optimizer.text_encoder_lr": 5e-5}, r"optimizer\.text_encoder_lr 5e-05 with"),
+        (
+            "adamw",
+            {"optimizer.name": "prodigyplus.ProdigyPlusScheduleFree"},
+            r"optimizer\.lr 0\.0001 with optimizer\.name prodigyplus",
+        ),
+        (
+            "adafactor",
+            {"optimizer.arguments": {"relative_step": True}},
+            r"relative_step .* optimizer\.lr and optimizer\.text_encoder_lr",
+        ),
+    ],
+)
+def test_what_cannot_be(use: str, values: dict[str, Any], reason: str) -> None:
+    must_refuse({"optimizer": use}, values, reason)
+
+
+def test_a_staircase_cannot_be_with_a_rate_that_is_found() -> None:
+    must_refuse({"optimizer": "prodigy", "schedule": "staircase"}, {}, r"schedule\.name staircase .* prodigy")
+
+
+def test_the_rate_of_a_part_that_is_not_trained_does_not_count() -> None:
+    values = {"optimizer.text_encoder_lr": 0.0, "network.text_encoder": False}
+    must_doubt({"optimizer": "prodigy"}, values, "")
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "sentence"),
+    [
+        ({}, {"optimizer.lr": 1.0}, "optimizer.lr 1 is very high for optimizer.name adamw"),
+        (
+            {},
+            {"optimizer.text_encoder_lr": 2e-4},
+            "optimizer.text_encoder_lr 0.0002 is above optimizer.lr 0.0001",
+        ),
+        ({"optimizer": "schedulefree"}, {}, "schedule.name cosine with optimizer.name schedulefree"),
+        (
+            {"optimizer": "schedulefree", "schedule": "constant"},
+            {"train.ema_decay": 0.99},
+            "train.ema_decay with optimizer.name schedulefree",
+        ),
+        ({"optimizer": "dadaptation"}, {}, "schedule.name cosine with optimizer.name dadaptation"),
+        (
+            {"optimizer": "prodigy"},
+            {"optimizer.arguments": {}},
+            "(schedule.warmup_percent) misleads prodigy's search",
+        ),
+        (
+            {"optimizer": "prodigy", "schedule": "linear"},
+            {},
+            "schedule.name linear with optimizer.name prodi",
+        ),
+    ],
+)
+def test_what_is_seldom_meant(use: dict[str, str], values: dict[str, Any], sentence: str) -> None:
+    must_doubt(use, values, sentence)
+
+
+def test_every_option_is_silent_with_a_constant_rate() -> None:
+    for option in options("optimizer"):
+        must_doubt({"optimizer": option, "schedule": "constant"}, {}, "")

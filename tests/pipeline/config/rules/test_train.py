@@ -1,0 +1,47 @@
+from typing import Any
+
+import pytest
+
+from tests.pipeline.config.rules.composed import must_doubt, must_refuse
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (
+            {"train.text_encoder_epochs": 3, "network.unet": False},
+            r"train\.text_encoder_epochs 3 leaves nothing to train .* network\.unet is false",
+        ),
+        (
+            {"train.secondary_separator": ","},
+            r"secondary_separator and train\.caption_separator are both ','",
+        ),
+        ({"train.max_tokens": 100}, r"train\.max_tokens: 100 is not allowed"),
+        ({"train.ema_decay": 1.0}, r"train\.ema_decay: 1\.0 is not allowed"),
+    ],
+)
+def test_what_cannot_be(values: dict[str, Any], reason: str) -> None:
+    must_refuse({}, values, reason)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"train.shuffle_tags": False}, "train.keep_tokens has no effect: train.shuffle_tags is false"),
+        ({"train.shuffle_tags": False, "train.tag_dropout": 0.1}, ""),
+        ({"train.text_encoder_epochs": 10}, "train.text_encoder_epochs 10 has no effect: train.epochs is 10"),
+        (
+            {"train.text_encoder_epochs": 3, "network.text_encoder": False, "optimizer.text_encoder_lr": 0.0},
+            "train.text_encoder_epochs has no effect: no text encoder layers are trained",
+        ),
+        ({"train.caption_dropout_every_epochs": 1}, "no caption is ever shown"),
+        ({"filter_tags.max_tokens": 150}, "filter_tags.max_tokens 150 is above train.max_tokens 75"),
+        ({"filter_tags.max_tokens": 150, "train.max_tokens": 150}, ""),
+        ({"network.text_encoder": False}, "optimizer.text_encoder_lr has no effect: network.text_encoder"),
+        ({"network.alpha": 64.0}, "network.alpha 64 is above network.dim 32"),
+    ],
+)
+def test_what_is_seldom_meant(values: dict[str, Any], sentence: str) -> None:
+    must_doubt({}, values, sentence)

@@ -1,0 +1,118 @@
+import math
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from diffusers.training_utils import compute_snr
+
+from pipeline.errors import UserError
+from pipeline.training.losses import (
+    check_prediction,
+    huber_c,
+    min_snr_weight,
+    noise_weights,
+    point_losses,
+    signal_to_noise,
+)
+from tests.pipeline.training.settings import noise as settings
+
+pytestmark = pytest.mark.usefixtures("root")
+SCHEDULER = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+ALPHAS = SCHEDULER.alphas_cumprod
+TIMESTEPS = torch.tensor([0, 250, 999])
+SNR = torch.tensor([0.5, 5.0, 20.0])
+
+
+def test_signal_to_noise_is_diffusers() -> None:
+    assert torch.allclose(signal_to_noise(ALPHAS)[TIMESTEPS], compute_snr(SCHEDULER, TIMESTEPS), rtol=1e-5)
+
+
+def test_min_snr_by_hand() -> None:
+    assert min_snr_weight(SNR, 5.0, "epsilon").tolist() == pytest.approx([1.0, 1.0, 0.25])
+    assert min_snr_weight(SNR, 5.0, "v_prediction").tolist() == pytest.approx([0.5 / 1.5, 5 / 6, 5 / 21])
+
+
+def test_min_snr_is_what_diffusers_scripts_do_with_compute_snr() -> None:
+    """examples/text_to_image/train_text_to_image_lora.py: min(snr, gamma) / snr, of all timesteps."""
+    steps = torch.arange(1000)
+    snr = compute_snr(SCHEDULER, steps)
+    wanted = torch.stack([snr, 5.0 * torch.ones_like(snr)], dim=1).min(dim=1)[0] / snr
+    found = noise_weights(signal_to_noise(ALPHAS), settings("min_snr"), "epsilon")
+    assert found is not None
+    assert torch.allclose(found, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "prediction", "wanted"),
+    [
+        ({"debiased": True}, "epsilon", [0.5**-0.5, 5**-0.5, 20**-0.5]),
+        ({"debiased": True}, "v_prediction", [1 / 1.5, 1 / 6, 1 / 21]),
+        ({"scale_v_prediction": True}, "v_prediction", [0.5 / 1.5, 5 / 6, 20 / 21]),
+        ({"v_prediction_like": 0.5}, "epsilon", [1 + 1.5, 1 + 0.6, 1 + 0.525]),
+        ({"min_snr_gamma": 5.0, "v_prediction_like": 0.5}, "epsilon", [2.5, 1.6, 0.25 * 1.525]),
+    ],
+)
+def test_weights_by_hand(changes: dict[str, object], prediction: str, wanted: list[float]) -> None:
+    found = noise_weights(SNR, settings(**changes), prediction)
+    assert found is not None
+    assert found.tolist() == pytest.approx(wanted)
+
+
+def test_without_a_weight_there_is_none() -> None:
+    assert noise_weights(SNR, settings(), "epsilon") is None
+
+
+def test_a_boundless_snr_counts_as_1000() -> None:
+    found = noise_weights(torch.tensor([math.inf]), settings("debiased"), "epsilon")
+    assert found is not None
+    assert found.item() == pytest.approx(1000**-0.5)
+
+
+def test_zero_snr_is_no_nan_with_v_prediction() -> None:
+    config = settings("zero_snr", min_snr_gamma=5.0, debiased=True, scale_v_prediction=True)
+    found = noise_weights(torch.tensor([0.0]), config, "v_prediction")
+    assert found is not None
+    assert found.item() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("loss", "wanted"),
+    [
+        ("l2", [9.0, 0.25]),
+        ("l1", [3.0, 0.5]),
+        # c = 4: 2 (sqrt(9 + 16) - 4) = 2, times 4; 2 (sqrt(0.25 + 16) - 4) = 0.06225...
+        ("smooth_l1", [2.0, 2 * (math.sqrt(16.25) - 4)]),
+        ("huber", [8.0, 8 * (math.sqrt(16.25) - 4)]),
+    ],
+)
+def test_losses_by_hand(loss: str, wanted: list[float]) -> None:
+    config = settings(loss=loss, huber_schedule="constant", huber_c=2.0, huber_scale=2.0)
+    answer = torch.tensor([3.0, 0.5]).view(1, 1, 1, 2)
+    found = point_losses(answer, torch.zeros_like(answer), ALPHAS, torch.tensor([5]), config)
+    assert found.flatten().tolist() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_large_c_makes_huber_the_square() -> None:
+    config = settings(loss="huber", huber_schedule="constant", huber_c=1000.0)
+    answer = torch.tensor([3.0, 0.5], dtype=torch.float64).view(1, 1, 1, 2)
+    found = point_losses(answer, torch.zeros_like(answer), ALPHAS.double(), torch.tensor([5]), config)
+    assert found.flatten().tolist() == pytest.approx([9.0, 0.25], rel=1e-5)
+
+
+def test_the_bend_by_hand() -> None:
+    """exponential: 0.01^(t / 1000) 3; snr: alpha_bar 0.5 is sigma 1, so 0.99 / 4 + 0.01; the scale unused."""
+    steps = torch.tensor([0, 500])
+    exponential = settings(loss="huber", huber_schedule="exponential", huber_c=0.01, huber_scale=3.0)
+    assert huber_c(ALPHAS, steps, exponential).tolist() == pytest.approx([3.0, 0.3], rel=1e-5)
+    snr = settings(loss="huber", huber_schedule="snr", huber_c=0.01, huber_scale=3.0)
+    alphas = torch.tensor([1.0, 0.5, 0.0])
+    assert huber_c(alphas, torch.arange(3), snr).tolist() == pytest.approx([1.0, 0.2575, 0.01])
+
+
+def test_what_the_base_does_not_predict_is_an_error_that_names_both() -> None:
+    config = settings(zero_terminal_snr=True, scale_v_prediction=True)
+    with pytest.raises(UserError, match=r"noise\.zero_terminal_snr wants .* v_prediction.* predicts epsilon"):
+        check_prediction(config, "epsilon")
+    check_prediction(config, "v_prediction")
+    with pytest.raises(UserError, match=r"noise\.v_prediction_like wants .* epsilon"):
+        check_prediction(settings(v_prediction_like=1.0), "v_prediction")
