@@ -1,8 +1,9 @@
-"""models/network/ + the base -> models/merged/: the chosen epoch's network baked in, a checkpoint that stands
-alone.
+"""models/network/ + the base -> models/merged/: the chosen epoch's network baked in, or whatever merge.recipe
+makes: a checkpoint that stands alone.
 
-In: models/network/, reports/sample-grid/choice.json, the base. Out: models/merged/<name>.safetensors or a
-folder, metrics/merge.json. Reads `base` and `merge`. Deterministic: float32 arithmetic, rounded once.
+In: models/network/, reports/sample-grid/choice.json, the base, the recipe's inputs. Out:
+models/merged/<name>.safetensors or a folder, metrics/merge.json. Reads `base` and `merge`. Deterministic:
+float32 arithmetic, rounded once.
 """
 
 import json
@@ -14,11 +15,15 @@ from safetensors import safe_open
 from pipeline.base.load import load_base
 from pipeline.base.save import save_file, save_folder
 from pipeline.command import Run, run, start
+from pipeline.config.recipes import Content, parse, with_inputs_of_the_run
 from pipeline.config.schemas import Config, Merge
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.merging.bake import acts_on_weights, bake
+from pipeline.merging.header import RECIPE_KEY
+from pipeline.merging.in_memory import Merges
+from pipeline.merging.run import facts_of, run_recipe
 from pipeline.networks.families import load
 from pipeline.networks.network_files import epoch_files
 
@@ -57,6 +62,36 @@ def recipe(config: Config, network: Path) -> dict[str, str]:
     return {"athanor.merge": json.dumps(parts, sort_keys=True)}
 
 
+def recipe_content(config: Config, network: Path) -> Content:
+    """merge.recipe with the run's own inputs and numbers."""
+    assert isinstance(config.merge.recipe, dict)
+    own = {"base": config.base.path, "network": str(network)}
+    content = with_inputs_of_the_run(config.merge.recipe, own)
+    if content["inputs"].get("base") == config.base.path and not Path(config.base.path).exists():
+        raise UserError(
+            f"merge.recipe uses base, but base.path {config.base.path} is no local file or folder;"
+            " fetch it and set base.path to where it lies"
+        )
+    return {**content, "dtype": config.merge.dtype}
+
+
+def merge_by_recipe(job: Run, network: Path) -> None:
+    """Streamed into a single file; in memory where a diffusers folder is to be written."""
+    content = recipe_content(job.config, network)
+    name = output_name(network) if "network" in content["inputs"] else "merged"
+    with new_folder(job.out / "models/merged") as folder:
+        if job.config.merge.layout == "file":
+            facts = run_recipe(parse(content, "merge.recipe"), folder / f"{name}.safetensors")
+        else:
+            merges, base = Merges(content), load_base(job.config.base)
+            with merges.applied({}, base):
+                header = {RECIPE_KEY: merges.identity({})}
+                save_folder(base, folder / name, job.config.merge.dtype, header)
+            facts = facts_of(merges.recipe({}), merges.node({}))
+        digest = sha256_of_tree(next(folder.iterdir()))
+    write_json(job.out / "metrics/merge.json", {**facts, "sha256": digest})
+
+
 def leave_out(job: Run, network: Path) -> None:
     """Of an embedding or a hypernetwork there is nothing to merge: an empty folder."""
     warn(
@@ -71,6 +106,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     job = start("merge", arguments)
     config = job.config
     network_file = chosen_file(config.merge)
+    if config.merge.recipe is not None:
+        return merge_by_recipe(job, network_file)
     base = load_base(config.base)
     network = load(network_file, base)
     if not acts_on_weights(network):

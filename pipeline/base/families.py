@@ -15,6 +15,10 @@ from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
 
 Shapes = dict[str, tuple[int, ...]]
 
+HEADER_KEY = "athanor.base"
+"""Header entry of our own single files: configurations of the parts and the tokenizer's two files, as
+JSON.
+"""
 SD1 = "Stable Diffusion 1.x"
 SIGNS = {
     "conditioner.embedders.1.": "SDXL",

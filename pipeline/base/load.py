@@ -19,6 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from pipeline.base.families import (
+    HEADER_KEY,
     SD1,
     Shapes,
     family_of_file,
@@ -31,10 +32,6 @@ from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
 
-HEADER_KEY = "athanor.base"
-"""Header entry of our own single files: configurations of the parts and the tokenizer's two files, as
-JSON.
-"""
 MODULES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
 
 for quiet in (diffusers_logging, transformers_logging):

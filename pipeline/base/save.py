@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
+from pipeline.base.families import HEADER_KEY
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
-from pipeline.base.load import HEADER_KEY, BaseModel
+from pipeline.base.load import BaseModel
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 

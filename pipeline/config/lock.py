@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.recipes import locked_content
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
 
@@ -47,6 +48,8 @@ def lock(values: dict[str, Any]) -> dict[str, Any]:
             ]
         elif paths not in (None, BUILT_IN.get(path_key)):
             locked[group][hash_name] = _locked(path_key, paths, hash_key, wanted, hub, problems)
+    if (recipe := values["merge"]["recipe"]) is not None:
+        locked["merge"]["recipe"] = locked_content(recipe, "merge.recipe", problems)
     if problems:
         raise UserError(*problems)
     return locked

@@ -3,6 +3,7 @@ pairs that cannot hold together (errors), and of what changes nothing or is seld
 """
 
 from pipeline.config.rules.captions import caption_contradictions, caption_doubts
+from pipeline.config.rules.merge import merge_doubts
 from pipeline.config.rules.network import network_contradictions, network_doubts
 from pipeline.config.rules.noise import noise_contradictions, noise_doubts
 from pipeline.config.rules.optimizer import optimizer_contradictions, optimizer_doubts
@@ -38,4 +39,5 @@ def doubtful(config: Config) -> list[str]:
         *train_doubts(config),
         *watching_doubts(config),
         *caption_doubts(config),
+        *merge_doubts(config),
     ]

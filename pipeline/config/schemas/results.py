@@ -1,6 +1,6 @@
 """Groups of what becomes of a trained network: sample_grid, merge."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -71,6 +71,7 @@ class SampleGrid(Group):
 
 class Merge(Group):
     epoch: Literal["best", "last"] | Positive
+    recipe: NonEmpty | dict[str, Any] | None
     alpha: float
     layout: Literal["file", "folder"]
     dtype: Literal["fp16", "bf16", "fp32"]

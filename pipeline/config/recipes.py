@@ -1,0 +1,169 @@
+"""Merge recipes as plain values: checked, varied, and locked to the content of their inputs."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Several, methods_of
+from pipeline.errors import UserError, nearest
+from pipeline.files.hashing import sha256_of_tree
+
+Content = dict[str, Any]
+OF_THE_RUN = ("base", "network")
+"""Inputs that need no path in `merge.recipe`: `base.path`, and the file of `merge.epoch`."""
+
+
+def read_yaml(path: Path) -> Content:
+    """A recipe's file."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such recipe; it is a YAML file with `inputs:` and `merge:`")
+    return from_yaml(path.read_text(encoding="utf-8"), str(path))
+
+
+def from_yaml(text: str, origin: str) -> Content:
+    try:
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{origin} is no YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{origin} must have `inputs:` and `merge:`, as conf/merge/recipe.yaml shows")
+    return content
+
+
+def parse(content: Mapping[str, Any], origin: str) -> Recipe:
+    """Every mistake at once; `origin` names the recipe in errors."""
+    try:
+        recipe = Recipe.model_validate(dict(content))
+    except ValidationError as error:
+        raise UserError(*dict.fromkeys(_sentence(details, origin) for details in error.errors())) from None
+    used = set(names_in(recipe.merge))
+    unknown = [
+        f"{origin}: merge names {name!r}, which is no input; {nearest(name, recipe.inputs)}"
+        for name in sorted(used - recipe.inputs.keys())
+    ]
+    unused = [
+        f"{origin}: inputs.{name} is used by no step; take it out"
+        for name in recipe.inputs
+        if name not in used
+    ]
+    if unknown or unused:
+        raise UserError(*unknown, *unused)
+    return recipe
+
+
+def names_in(step: Any) -> Iterator[str]:
+    """Inputs that a step and those within it use."""
+    if isinstance(step, str):
+        yield step
+        return
+    if isinstance(step, Bake | ReplaceVae):
+        yield step.network if isinstance(step, Bake) else step.vae
+    for child in children(step).values():
+        for node in child if isinstance(child, list) else [child]:
+            yield from names_in(node)
+
+
+def children(step: Any) -> dict[str, Any]:
+    """The models of a step by role; a list where it takes several."""
+    if isinstance(step, Several):
+        return {"base": step.base, "models": step.models}
+    return {role: getattr(step, role) for role in ("a", "b", "c", "model") if role in type(step).model_fields}
+
+
+def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Content:
+    """The recipe with other values at dotted places: {"merge.alpha": 0.3, "merge.b.strength": 1}. A place
+    whose step is not there is a user error.
+    """
+    result: Content = deepcopy(dict(content))
+    for place, value in overrides.items():
+        *way, last = place.split(".")
+        here: Any = result
+        for number, key in enumerate(way):
+            if isinstance(here, dict) and key == "alpha" and not isinstance(here.get(key), dict):
+                here[key] = {"blocks": here.get(key)}  # `alpha.base_alpha` beside a plain `alpha`
+            if not _holds(here, key):
+                where = ".".join(way[:number]) or "the recipe"
+                raise UserError(f"{place}: {where} has no {key}; {nearest(key, _keys(here))}")
+            here = here[int(key)] if isinstance(here, list) else here[key]
+        if isinstance(here, list):
+            here[int(last)] = value
+        else:
+            here[last] = value
+    return result
+
+
+def with_inputs_of_the_run(content: Mapping[str, Any], paths: Mapping[str, str]) -> Content:
+    """With `base` and `network` among the inputs where a step uses them and nothing else has the name."""
+    given = content.get("inputs") or {}
+    used = set(_words(content.get("merge")))
+    return {**content, "inputs": {**{name: path for name, path in paths.items() if name in used}, **given}}
+
+
+def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str]) -> Content:
+    """A recipe, or the file of one, with each input's sha256; what is wrong goes to `problems`."""
+    try:
+        content = read_yaml(Path(recipe)) if isinstance(recipe, str) else dict(recipe)
+        placeholders = dict.fromkeys(OF_THE_RUN, "-")
+        parsed = parse(with_inputs_of_the_run(content, placeholders), key)
+    except UserError as error:
+        problems += error.problems
+        return {}
+    inputs = {}
+    for name, given in (content.get("inputs") or {}).items():
+        path, wanted = (given, None) if isinstance(given, str) else (given["path"], given.get("sha256"))
+        digest = sha256_of_tree(path)
+        if digest is None:
+            problems.append(
+                f"{key}: inputs.{name} {path}: no such file or folder; put it there, or correct it"
+            )
+        elif wanted and digest != wanted:
+            problems.append(
+                f"{key}: inputs.{name} {path} has the hash {digest}, the recipe asks for {wanted}; put the"
+                " right file there, or leave sha256 out"
+            )
+        inputs[name] = {"path": path, "sha256": digest}
+    return {**parsed.model_dump(mode="json"), "inputs": inputs}
+
+
+def _words(step: Any) -> Iterator[str]:
+    """Every string within a step, input names among them."""
+    if isinstance(step, str):
+        yield step
+    elif isinstance(step, Mapping | list):
+        for inner in step.values() if isinstance(step, Mapping) else step:
+            yield from _words(inner)
+
+
+def _holds(here: Any, key: str) -> bool:
+    return (isinstance(here, dict) and key in here) or (
+        isinstance(here, list) and key.isdigit() and int(key) < len(here)
+    )
+
+
+def _keys(here: Any) -> list[str]:
+    return [str(key) for key in here] if isinstance(here, dict) else [str(n) for n in range(len(here or ()))]
+
+
+def _sentence(details: ErrorDetails, origin: str) -> str:
+    kinds = {kind.__name__ for kind in STEPS} | {"Input", "Weights"}
+    place = ".".join(
+        str(part) for part in details["loc"]
+        if part not in kinds and not str(part).startswith(("constrained", "list[", "function-"))
+        and part not in ("str", "float")
+    )  # fmt: skip
+    if details["type"] == "unknown_method":
+        step = details["input"]
+        method = str(step.get("method")) if isinstance(step, dict) else str(step)
+        known = [name for kind in STEPS for name in methods_of(kind)]
+        return f"{origin}: {place} has the method {method!r}; {nearest(method, known)}"
+    message = details["msg"][0].lower() + details["msg"][1:]
+    if details["type"] == "missing":
+        return f"{origin}: {place} is missing"
+    if details["type"] == "extra_forbidden":
+        return f"{origin}: {place} is unknown there"
+    return f"{origin}: {place}: {details['input']!r} is not allowed; {message}"

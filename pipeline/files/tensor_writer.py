@@ -1,0 +1,62 @@
+"""Writes a .safetensors file piece by piece: shapes are known first, numbers come in any order.
+
+The bytes are those of `write_safetensors`. The file is whole or absent: written beside, then renamed.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.files.atomic import new_file
+from pipeline.files.safetensors_file import header, ordered
+
+Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class TensorWriter:
+    """Several threads may write at once."""
+
+    descriptor: int
+    starts: Mapping[str, int]
+
+    def write(self, name: str, numbers: Tensor, start: int = 0) -> None:
+        """Puts `numbers` at place `start` of the flattened tensor."""
+        view = memoryview(numbers.flatten().view(torch.uint8).numpy())  # type: ignore[arg-type]
+        place, done = self.starts[name] + start * numbers.element_size(), 0
+        while done < len(view):
+            done += os.pwrite(self.descriptor, view[done:], place + done)
+
+
+@contextmanager
+def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator[TensorWriter]:
+    """A file with the given tensors, to be filled inside. Too little room is a user error before the first
+    byte.
+    """
+    empty = {name: torch.empty(shape, dtype=dtype, device="meta") for name, (dtype, shape) in shapes.items()}
+    head = header(empty, metadata)
+    starts, place = {}, len(head)
+    for name in ordered(empty):
+        starts[name] = place
+        dtype, shape = shapes[name]
+        place += prod(shape) * dtype.itemsize
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < place:
+        raise UserError(
+            f"{path} needs {place / 1e9:.2f} GB, {free / 1e9:.2f} GB are free there; make room,"
+            " or write elsewhere"
+        )
+    with new_file(path) as part, part.open("wb") as file:
+        file.write(head)
+        file.flush()
+        os.ftruncate(file.fileno(), place)
+        yield TensorWriter(file.fileno(), starts)

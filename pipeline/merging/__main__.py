@@ -1,0 +1,141 @@
+"""Merging outside the graph: `python -m pipeline.merging run|inspect|diff|combine|resize|extract`.
+
+`run RECIPE --out FILE` merges as a recipe says: a YAML file, or a merged .safetensors, whose header carries
+its recipe: then the file is made again, to the byte.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from pipeline.command import run as run_command
+from pipeline.errors import UserError, warn
+
+
+def main(arguments: Sequence[str]) -> None:
+    chosen = make_parser().parse_args(arguments)
+    out = getattr(chosen, "out", None)
+    if out and chosen.command in ("run", "combine", "resize", "extract") and out.suffix != ".safetensors":
+        raise UserError(f"--out {out}: the result is a .safetensors file; name it so")
+    COMMANDS[chosen.command](chosen)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.merging", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="merge as a recipe says")
+    run.add_argument("recipe", type=Path, metavar="RECIPE", help="a YAML file, or a merged .safetensors")
+    run.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="merge.alpha=0.3, dtype=fp32 ...")
+    run.add_argument(
+        "--search", type=Path, nargs="+", default=[], metavar="DIR", help="folders with the inputs"
+    )
+    inspect = commands.add_parser("inspect", help="a checkpoint's norms by block")
+    inspect.add_argument("a", type=Path, metavar="A")
+    diff = commands.add_parser("diff", help="how far two checkpoints are apart, by block")
+    diff.add_argument("a", type=Path, metavar="A")
+    diff.add_argument("b", type=Path, metavar="B")
+    for each in (inspect, diff):
+        each.add_argument("--out", type=Path, metavar="PNG", help="write the bars as a picture too")
+    combine = commands.add_parser("combine", help="LoRAs into one: exactly, or at a smaller rank")
+    combine.add_argument("files", nargs="+", metavar="FILE[:RATIO]", help="RATIO: a number, 26, or a preset")
+    combine.add_argument("--rank", type=int, metavar="N", help="the best of this rank; left out: exact")
+    resize = commands.add_parser("resize", help="a LoRA at a smaller rank")
+    resize.add_argument("file", type=Path, metavar="FILE")
+    resize.add_argument("--rank", type=int, required=True, metavar="N", help="the largest rank")
+    resize.add_argument(
+        "--by", choices=["ratio", "frobenius", "cumulative"], help="left out: the same everywhere"
+    )
+    resize.add_argument("--share", type=float, help="of the norm or sum that stays; with ratio, S0 / S kept")
+    extract = commands.add_parser("extract", help="two checkpoints' difference as a LoRA")
+    extract.add_argument("tuned", type=Path, metavar="TUNED")
+    extract.add_argument("original", type=Path, metavar="ORIGINAL")
+    extract.add_argument("--dim", type=int, required=True)
+    extract.add_argument("--conv-dim", type=int, default=0, help="of 3x3 kernels; 0 leaves them out")
+    for each in (run, combine, resize, extract):
+        each.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .safetensors to write")
+    for each in (combine, resize, extract):
+        each.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="fp16")
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    from pipeline.config.recipes import parse, varied
+    from pipeline.merging.recipes import found_by_hash, read_content
+    from pipeline.merging.run import run_recipe
+
+    changes = {
+        key: yaml.safe_load(value) for key, _, value in (change.partition("=") for change in chosen.changes)
+    }
+    recipe = parse(varied(read_content(chosen.recipe), changes), str(chosen.recipe))
+    facts = run_recipe(found_by_hash(recipe, chosen.search), chosen.out)
+    print(f"{chosen.out}: {facts['tensors_merged']} tensors merged")
+
+
+def _compare(chosen: argparse.Namespace) -> None:
+    from pipeline.merging.inspection import by_block, lines, picture
+
+    found = by_block(chosen.a, getattr(chosen, "b", None))
+    print("\n".join(lines(found)))
+    if chosen.out:
+        picture(found).save(chosen.out)
+
+
+def _combine(chosen: argparse.Namespace) -> None:
+    from pipeline.merging.lora_files import combine, read_lora, write_lora
+    from pipeline.merging.lora_pairs import fixed
+
+    parts = [given.rpartition(":") if _has_ratio(given) else (given, ":", "1") for given in chosen.files]
+    files = [read_lora(Path(path)) for path, _, _ in parts]
+    ratios = [yaml.safe_load(f"[{text}]") if "," in text else yaml.safe_load(text) for _, _, text in parts]
+    result = combine(files, ratios, fixed(chosen.rank) if chosen.rank else None)
+    write_lora(chosen.out, result, chosen.dtype)
+    print(f"{chosen.out}: {len(result.pairs)} modules, relative error {result.error():.3%}")
+
+
+def _has_ratio(given: str) -> bool:
+    return ":" in given and not Path(given).exists()
+
+
+def _resize(chosen: argparse.Namespace) -> None:
+    from pipeline.merging.lora_files import read_lora, resize, write_lora
+    from pipeline.merging.lora_pairs import RULES, fixed
+
+    if (chosen.by is None) != (chosen.share is None):
+        raise UserError("--by and --share belong together: give both, or neither for one rank everywhere")
+    rule = RULES[chosen.by](chosen.share) if chosen.by else fixed(chosen.rank)
+    result = resize(read_lora(chosen.file), rule, chosen.rank)
+    write_lora(chosen.out, result, chosen.dtype)
+    ranks = sorted(pair.rank for pair in result.pairs.values())
+    print(f"{chosen.out}: ranks {ranks[0]} to {ranks[-1]}, relative error {result.error():.3%}")
+
+
+def _extract(chosen: argparse.Namespace) -> None:
+    from pipeline.merging.lora_extract import extract
+    from pipeline.merging.lora_files import write_lora
+
+    found = extract(chosen.tuned, chosen.original, chosen.dim, chosen.conv_dim)
+    if not found.lora.pairs:
+        raise UserError(f"{chosen.tuned} and {chosen.original} differ in no layer that a LoRA can hold")
+    write_lora(chosen.out, found.lora, chosen.dtype)
+    print(f"{chosen.out}: {len(found.lora.pairs)} modules, relative error {found.lora.error():.3%}")
+    if found.left_out:
+        warn(
+            f"{len(found.left_out)} tensors differ that this LoRA cannot hold"
+            f" ({', '.join(found.left_out[:3])} ...); --conv-dim adds 3x3 kernels"
+        )
+
+
+COMMANDS = {
+    "run": _run,
+    "inspect": _compare,
+    "diff": _compare,
+    "combine": _combine,
+    "resize": _resize,
+    "extract": _extract,
+}
+
+
+if __name__ == "__main__":
+    run_command(main)

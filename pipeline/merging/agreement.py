@@ -1,0 +1,78 @@
+"""Whether two checkpoints can be merged, told from names and shapes before a number is read."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pipeline.files.tensor_file import Stored
+from pipeline.merging.names import part_of
+
+MERGED_PARTS = ("unet", "text_encoder", "vae")
+MUST_AGREE = ("unet", "text_encoder")
+FIRST_CONVOLUTION = "model.diffusion_model.input_blocks.0.0.weight"
+CHANNELS = {4: "an ordinary checkpoint", 8: "instruct-pix2pix", 9: "inpainting"}
+"""Input channels of the U-Net."""
+
+
+class Named(Protocol):
+    """A checkpoint or a step's result, as errors call it."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def tensors(self) -> Mapping[str, Stored]: ...
+
+
+def differences(a: Named, b: Named) -> list[str]:
+    """Why `b` cannot be merged into `a`: the first keys and shapes in which the two differ."""
+    ours, theirs = _merged(a.tensors), _merged(b.tensors)
+    lacking = sorted(name for name in ours.keys() - theirs.keys() if part_of(name) in MUST_AGREE)
+    extra = sorted(name for name in theirs.keys() - ours.keys() if part_of(name) in MUST_AGREE)
+    shapes = sorted(
+        name for name in ours.keys() & theirs.keys()
+        if not alike(ours[name], theirs[name]) and name != FIRST_CONVOLUTION
+    )  # fmt: skip
+    problems = _channels(a, b)
+    if lacking or extra or shapes:
+        told = [
+            f"{len(names)} {what} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
+            for names, what in ((lacking, "missing in the second"), (extra, "missing in the first"))
+            if names
+        ]
+        if shapes:
+            name = shapes[0]
+            told.append(
+                f"{len(shapes)} of another shape ({name}: {list(ours[name].shape)}"
+                f" and {list(theirs[name].shape)})"
+            )
+        problems.append(f"{a.label} and {b.label} are of different architectures: {'; '.join(told)}")
+    return problems
+
+
+def _merged(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+    return {
+        name: stored
+        for name, stored in tensors.items()
+        if part_of(name) in MERGED_PARTS and not name.endswith("position_ids")
+    }
+
+
+def _channels(a: Named, b: Named) -> list[str]:
+    """An inpainting or pix2pix model may be A alone: the others lack its extra channels."""
+    ours, theirs = (node.tensors[FIRST_CONVOLUTION].shape[1] for node in (a, b))
+    if theirs <= ours and (theirs in (ours, 4)):
+        return []
+    return [
+        f"{a.label} is {CHANNELS.get(ours, f'a model of {ours} input channels')}, {b.label} is"
+        f" {CHANNELS.get(theirs, f'one of {theirs}')}: the one with more input channels must be A, the"
+        " others ordinary checkpoints or of the same kind"
+    ]
+
+
+def alike(ours: Stored, theirs: Stored | None) -> bool:
+    """Of one shape, 1x1 kernels' axes aside."""
+    return theirs is not None and _squeezed(ours.shape) == _squeezed(theirs.shape)
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:-2] if shape[-2:] == (1, 1) else shape

@@ -1,0 +1,95 @@
+"""A recipe -> the tree that answers for each tensor: inputs opened and checked, nothing read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.base.ldm_keys import UNET_PREFIX
+from pipeline.config.recipes import children
+from pipeline.config.schemas.recipe import Bake, Recipe, ReplaceVae
+from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
+from pipeline.merging.checkpoint import Checkpoint, open_checkpoint, open_vae
+from pipeline.merging.locking import paths_of
+from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
+from pipeline.merging.weights import weight_of
+
+RATIOS = ("alpha", "beta")
+OPTIONS = ("density", "drop", "seed")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The inputs, by the recipe's names."""
+
+    checkpoints: Mapping[str, Checkpoint]
+    vaes: Mapping[str, Mapping[str, Stored]]
+    networks: Mapping[str, TensorFile]
+    files: Mapping[str, tuple[TensorFile, ...]]
+
+
+def open_inputs(recipe: Recipe) -> Opened:
+    """Each as what the steps use it for, be it twice."""
+    paths, roles = paths_of(recipe), set(_roles(recipe.merge))
+    checkpoints = {name: open_checkpoint(path) for name, path in paths.items() if (name, "model") in roles}
+    vaes = {name: open_vae(path) for name, path in paths.items() if (name, "vae") in roles}
+    networks = {name: open_tensors(path) for name, path in paths.items() if (name, "network") in roles}
+    files: dict[str, tuple[TensorFile, ...]] = {name: (file,) for name, file in networks.items()}
+    files |= {name: opened for name, (_, opened) in vaes.items()}
+    files |= {name: checkpoint.files for name, checkpoint in checkpoints.items()}
+    return Opened(checkpoints, {name: tensors for name, (tensors, _) in vaes.items()}, networks, files)
+
+
+def _roles(step: Any) -> list[tuple[str, str]]:
+    """(input, what it is used as): model, network or vae."""
+    if isinstance(step, str):
+        return [(step, "model")]
+    own = [(step.network, "network")] if isinstance(step, Bake) else []
+    own += [(step.vae, "vae")] if isinstance(step, ReplaceVae) else []
+    for child in children(step).values():
+        for node in child if isinstance(child, list) else [child]:
+            own += _roles(node)
+    return own
+
+
+def build(step: Any, opened: Opened, key: str = "merge") -> Node:
+    """The tree; `key` is the step's place in the recipe, for errors."""
+    if isinstance(step, str):
+        checkpoint = opened.checkpoints[step]
+        return Leaf(step, checkpoint.blocks, checkpoint.tensors)
+    models: dict[str, Any] = {
+        role: [build(one, opened, f"{key}.{role}") for one in child] if isinstance(child, list)
+        else build(child, opened, f"{key}.{role}")
+        for role, child in children(step).items()
+    }  # fmt: skip
+    if isinstance(step, ReplaceVae):
+        return ReplacedVae(models["model"], opened.vaes[step.vae], step.vae)
+    first = next(iter(models.values()))
+    if isinstance(step, Bake):
+        return _baked(step, first, opened.networks[step.network], f"{key}.strength")
+    weights = {
+        name: weight_of(getattr(step, name), first.blocks, f"{key}.{name}")
+        for name in RATIOS
+        if hasattr(step, name)
+    }
+    return Merge(
+        step.method, models, weights, {name: getattr(step, name) for name in OPTIONS if hasattr(step, name)}
+    )
+
+
+def _baked(step: Bake, model: Node, network: TensorFile, key: str) -> Node:
+    """A full fine-tune's file is a checkpoint: at strength s it is W + s (W' - W), the weighted sum."""
+    strength = weight_of(step.strength, model.blocks, key)
+    if any(name.startswith(UNET_PREFIX) for name in network.tensors):
+        tuned = open_checkpoint(network.path)
+        models = {"a": model, "b": Leaf(step.network, tuned.blocks, tuned.tensors)}
+        return Merge("weighted_sum", models, {"alpha": strength}, {})
+    from pipeline.merging.network_changes import NetworkChanges  # loads diffusers
+
+    return Baked(model, NetworkChanges(step.network, network, model.tensors), strength)
+
+
+def first_input(step: Any) -> str:
+    """The checkpoint whose tensors the result has."""
+    while not isinstance(step, str):
+        step = next(iter(children(step).values()))
+    return step

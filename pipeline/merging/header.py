@@ -1,0 +1,121 @@
+"""What a merged file says of itself: the recipe, by which anyone makes it again, and what other tools show.
+
+Nothing here depends on where the inputs lie or when the merge ran.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.base.families import HEADER_KEY
+from pipeline.config.schemas.recipe import Difference, Input, Pair, Recipe, ReplaceVae
+from pipeline.files.hashing import legacy_hash
+from pipeline.merging.checkpoint import Checkpoint
+
+RECIPE_KEY = "athanor.merge"
+KEPT = (HEADER_KEY, "modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")
+"""Entries of A's header that hold for the result: how it is built and sampled."""
+STAMPS = (
+    "_name_or_path",
+    "transformers_version",
+    "_diffusers_version",
+    "dtype",
+    "torch_dtype",
+    "_use_default_values",
+)
+WEBUI_METHODS = {"weighted_sum": "Weighted sum", "add_difference": "Add difference"}
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe as JSON; inputs by file name and sha256."""
+    content = recipe.model_dump(mode="json")
+    for entry in content["inputs"].values():
+        entry["path"] = Path(entry["path"]).name
+    return json.dumps(content, sort_keys=True)
+
+
+def metadata(recipe: Recipe, first: Checkpoint, checkpoints: Mapping[str, Checkpoint]) -> dict[str, str]:
+    """Header of the result. `recipe` is locked; `first` is the checkpoint whose tensors the result has;
+    `checkpoints` are those of the recipe by name.
+    """
+    kept = {key: first.metadata[key] for key in KEPT if key in first.metadata}
+    if first.path.is_dir():
+        kept[HEADER_KEY] = folder_header(first.path)
+    return {
+        **kept,
+        "format": "pt",
+        RECIPE_KEY: recipe_text(recipe),
+        "sd_merge_recipe": json.dumps(webui_recipe(recipe), sort_keys=True),
+        "sd_merge_models": json.dumps(webui_models(recipe, checkpoints), sort_keys=True),
+    }
+
+
+def webui_recipe(recipe: Recipe) -> dict[str, Any]:
+    """As AUTOMATIC1111 writes it (modules/extras.py, run_modelmerger); what it cannot say is left null."""
+    step: Any = recipe.merge
+    vae = None
+    if isinstance(step, ReplaceVae):
+        step, vae = step.model, Path(_input(recipe, step.vae).path).name
+    models = [step.a, step.b] if isinstance(step, Pair | Difference) else []
+    if isinstance(step, Difference):
+        models.append(step.c)
+    known = getattr(step, "method", None) in WEBUI_METHODS and all(isinstance(model, str) for model in models)
+    hashes = [_input(recipe, model).sha256 for model in models if isinstance(model, str)] if known else []
+    alpha = getattr(step, "alpha", None)
+    return {
+        "type": "webui" if known and isinstance(alpha, int | float) else "athanor",
+        **dict(zip(
+            ("primary_model_hash", "secondary_model_hash", "tertiary_model_hash"),
+            [*hashes, None, None, None], strict=False,
+        )),
+        "interp_method": WEBUI_METHODS.get(getattr(step, "method", ""), "No interpolation"),
+        "multiplier": alpha if isinstance(alpha, int | float) else None,
+        "save_as_half": recipe.dtype == "fp16",
+        "custom_name": "",
+        "config_source": 0,
+        "bake_in_vae": vae or "None",
+        "discard_weights": "",
+    }  # fmt: skip
+
+
+def webui_models(recipe: Recipe, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Any]:
+    """The checkpoints by sha256, and those that these were merged from (ibid., sd_merge_models)."""
+    found: dict[str, Any] = {}
+    for name, checkpoint in checkpoints.items():
+        own = checkpoint.metadata.get("sd_merge_recipe")
+        found |= json.loads(checkpoint.metadata.get("sd_merge_models", "{}"))
+        found[str(_input(recipe, name).sha256)] = {
+            "name": checkpoint.path.name,
+            "legacy_hash": legacy_hash(checkpoint.path) if checkpoint.path.is_file() else None,
+            "sd_merge_recipe": json.loads(own) if own else None,
+        }
+    return found
+
+
+def folder_header(folder: Path) -> str:
+    """A diffusers folder's configurations and tokenizer, as our single files carry them (`load_base`)."""
+    parts = {
+        "unet": "unet/config.json", "vae": "vae/config.json", "text_encoder": "text_encoder/config.json",
+        "scheduler": "scheduler/scheduler_config.json",
+    }  # fmt: skip
+    configs = {
+        part: {
+            key: value
+            for key, value in json.loads((folder / file).read_text("utf-8")).items()
+            if key not in STAMPS
+        }
+        for part, file in parts.items()
+        if (folder / file).is_file()
+    }
+    tokenizer = {
+        name: (folder / "tokenizer" / name).read_text("utf-8")
+        for name in ("vocab.json", "merges.txt")
+        if (folder / "tokenizer" / name).is_file()
+    }
+    return json.dumps({"configs": configs, "tokenizer": tokenizer or None}, sort_keys=True)
+
+
+def _input(recipe: Recipe, name: str) -> Input:
+    given = recipe.inputs[name]
+    return given if isinstance(given, Input) else Input(path=given)

@@ -1,0 +1,89 @@
+"""Inputs of a recipe: opened, hashed and looked through for NaN and infinity, in one reading."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.config.schemas.recipe import Input, Recipe
+from pipeline.errors import UserError
+from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.tensor_file import InFile, Stored, TensorFile
+from pipeline.merging.stream import WORKERS, is_finite
+
+READ_NUMBERS = 1 << 19
+
+
+def paths_of(recipe: Recipe) -> dict[str, Path]:
+    """The inputs' paths by name."""
+    return {name: Path(_entry(given).path) for name, given in recipe.inputs.items()}
+
+
+def locked(recipe: Recipe, files: Mapping[str, tuple[TensorFile, ...]]) -> Recipe:
+    """The recipe with each input's sha256. Another file than the one asked for, and numbers that are not
+    finite, are user errors, all of them together.
+    """
+    with ThreadPoolExecutor(WORKERS) as pool:
+        paths = paths_of(recipe)
+        found = dict(zip(paths, pool.map(lambda name: _scan(paths[name], files[name]), paths), strict=True))
+    problems = []
+    for name, (digest, sick) in found.items():
+        entry = _entry(recipe.inputs[name])
+        if entry.sha256 and entry.sha256 != digest:
+            problems.append(
+                f"inputs.{name}: {entry.path} has the sha256 {digest}, the recipe asks for {entry.sha256};"
+                " put the right file there, or leave sha256 out"
+            )
+        if sick:
+            problems.append(
+                f"inputs.{name}: {entry.path} holds NaN or infinity in {len(sick)} tensors"
+                f" ({', '.join(sick[:3])}); it is broken, use another"
+            )
+    if problems:
+        raise UserError(*problems)
+    inputs = {
+        name: Input(path=_entry(recipe.inputs[name]).path, sha256=found[name][0]) for name in recipe.inputs
+    }
+    return recipe.model_copy(update={"inputs": inputs})
+
+
+def _entry(given: str | Input) -> Input:
+    return Input(path=given) if isinstance(given, str) else given
+
+
+def _scan(path: Path, files: tuple[TensorFile, ...]) -> tuple[str, list[str]]:
+    """(sha256, names of tensors with NaN or infinity)."""
+    if len(files) == 1 and path.is_file() and path.suffix == ".safetensors":
+        return _scan_file(files[0])
+    digest = sha256_of_tree(path)
+    assert digest
+    return digest, [name for file in files for name, stored in file.tensors.items() if not _finite(stored)]
+
+
+def _scan_file(file: TensorFile) -> tuple[str, list[str]]:
+    """Each byte is read once: the header, then the tensors, which stand behind it without gaps."""
+    placed = sorted((stored.bytes.offset, name) for name, stored in file.tensors.items()
+                    if isinstance(stored.bytes, InFile) and stored.numel)  # fmt: skip
+    digest, sick = hashlib.sha256(), []
+    with file.path.open("rb") as raw:
+        digest.update(raw.read(placed[0][0] if placed else -1))
+    for _, name in placed:
+        finite = True
+        for piece in _pieces(file.tensors[name]):
+            digest.update(memoryview(piece.view(torch.uint8).numpy()))  # type: ignore[arg-type]
+            finite = finite and is_finite(piece)
+        if not finite:
+            sick.append(name)
+    return digest.hexdigest(), sick
+
+
+def _finite(stored: Stored) -> bool:
+    return all(map(is_finite, _pieces(stored)))
+
+
+def _pieces(stored: Stored) -> Iterator[Tensor]:
+    for start in range(0, stored.numel, READ_NUMBERS):
+        yield stored.read(start, min(start + READ_NUMBERS, stored.numel))

@@ -1,0 +1,54 @@
+"""A LoRA from two checkpoints: the difference of every layer, at a rank.
+
+Nothing is left out in silence: tensors that differ though no LoRA can hold them are told. (Other tools drop
+the text encoder where it differs by less than a threshold.)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.merging.agreement import differences
+from pipeline.merging.checkpoint import open_checkpoint
+from pipeline.merging.lora_files import LoraFile
+from pipeline.merging.lora_pairs import approximated
+from pipeline.merging.names import part_of
+from pipeline.merging.network_changes import thirds_of
+from pipeline.merging.tree import Leaf
+
+XL_BLOCKS = 19
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A LoRA from two checkpoints, and the tensors that differ though no LoRA can hold it."""
+
+    lora: LoraFile
+    left_out: list[str]
+
+
+def extract(tuned: Path, original: Path, dim: int, conv_dim: int) -> Extracted:
+    """The difference of two checkpoints as a LoRA; kernels larger than 1x1 at rank `conv_dim`, 0 leaves them
+    out. The text encoder is treated as the U-Net is: what does not differ at all is left out, nothing else.
+    """
+    ours, theirs = open_checkpoint(tuned), open_checkpoint(original)
+    nodes = [Leaf(str(each.path), each.blocks, each.tensors) for each in (ours, theirs)]
+    if problems := differences(*nodes):
+        raise UserError(*problems)
+    result, left_out = LoraFile({}, {}), []
+    for name, stored in sorted(ours.tensors.items()):
+        if part_of(name) not in ("unet", "text_encoder") or name.endswith("position_ids"):
+            continue
+        delta = nodes[0].numbers(name, 0, stored.numel) - nodes[1].numbers(name, 0, stored.numel)
+        if not delta.any():
+            continue
+        thirds, kernel = thirds_of(name), list(stored.shape[2:])
+        rank = conv_dim if kernel not in ([], [1, 1]) else dim
+        if not thirds or len(stored.shape) not in (2, 4) or ".embeddings." in name or not rank:
+            left_out.append(name)
+            continue
+        chosen = thirds if thirds[0].of > 1 else [thirds[0 if len(ours.blocks) == XL_BLOCKS else -1]]
+        for third, own in zip(chosen, delta.reshape(stored.shape[0], -1).chunk(len(chosen)), strict=True):
+            result.pairs[third.module], result.errors[third.module] = approximated(own, rank)
+            result.kernels[third.module] = kernel
+    return Extracted(result, left_out)

@@ -1,0 +1,119 @@
+"""Arithmetic on LoRA files: combined, resized, extracted; pure functions on the factors of one module.
+
+A module's change of its weight is `up @ down`, with alpha / dim in `up`: up [out, r], down [r, in k k].
+Products are never formed: QR of both factors leaves an r x r matrix, whose SVD is that of the product.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+ZERO = 1e-6
+"""A change whose largest singular value is below this is nothing: rank 1 is left (kohya-ss/sd-scripts
+networks/resize_lora.py, MIN_SV).
+"""
+OVERSAMPLING, POWER_ITERATIONS = 16, 6
+"""Of the randomised SVD (Halko, Martinsson & Tropp 2011, algorithm 4.4)."""
+RankRule = Callable[[Tensor], int]
+"""Rank to keep, from the singular values in falling order."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """float32 factors of a module's change."""
+
+    up: Tensor
+    down: Tensor
+
+    @property
+    def rank(self) -> int:
+        return len(self.down)
+
+    def delta(self) -> Tensor:
+        """[out, in k k]."""
+        return self.up @ self.down
+
+
+def concatenated(pairs: Sequence[Pair], ratios: Sequence[float]) -> Pair:
+    """Their weighted sum, exactly: rank is the sum of ranks."""
+    ups = [pair.up * ratio for pair, ratio in zip(pairs, ratios, strict=True)]
+    return Pair(torch.cat(ups, 1), torch.cat([pair.down for pair in pairs]))
+
+
+def singular(pair: Pair) -> tuple[Tensor, Tensor, Tensor]:
+    """U [out, r], S [r] falling, Vh [r, in k k] of the product."""
+    left, upper = torch.linalg.qr(pair.up.double())
+    right, lower = torch.linalg.qr(pair.down.double().T)
+    u, s, vh = torch.linalg.svd(upper @ lower.T)
+    k = len(s)
+    return left @ u[:, :k], s, vh[:k] @ right.T
+
+
+def truncated(pair: Pair, rule: RankRule) -> tuple[Pair, float]:
+    """The best pair of the rank that `rule` chooses, and its relative error in the Frobenius norm. Both
+    factors get the root of the singular values, so that neither leaves fp16's range.
+    """
+    u, s, vh = singular(pair)
+    keep = 1 if not len(s) or s[0] < ZERO else max(1, min(rule(s), len(s)))
+    root = s[:keep].sqrt()
+    error = float((s[keep:].square().sum() / s.square().sum()).sqrt()) if s[0] >= ZERO else 0.0
+    return Pair((u[:, :keep] * root).float(), (root[:, None] * vh[:keep]).float()), error
+
+
+def approximated(delta: Tensor, dim: int) -> tuple[Pair, float]:
+    """The nearest pair of rank `dim` to a whole change [out, in k k], and its relative error: exact where the
+    matrix is small, else by a randomised SVD from a fixed seed.
+    """
+    norm = float(delta.double().norm())
+    if min(delta.shape) <= 4 * dim:
+        u, s, vh = torch.linalg.svd(delta, full_matrices=False)
+    else:
+        u, s, vh = _randomised(delta, dim + OVERSAMPLING)
+    dim = min(dim, len(s))
+    root = s[:dim].sqrt()
+    pair = Pair(u[:, :dim] * root, root[:, None] * vh[:dim])
+    left = max(norm**2 - float(s[:dim].double().square().sum()), 0.0)
+    return pair, left**0.5 / norm if norm else 0.0
+
+
+def _randomised(matrix: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    start = torch.randn((matrix.shape[1], width), generator=Generator().manual_seed(0))
+    basis = torch.linalg.qr(matrix @ start).Q
+    for _ in range(POWER_ITERATIONS):
+        basis = torch.linalg.qr(matrix @ torch.linalg.qr(matrix.T @ basis).Q).Q
+    u, s, vh = torch.linalg.svd(basis.T @ matrix, full_matrices=False)
+    return basis @ u, s, vh
+
+
+def fixed(rank: int) -> RankRule:
+    return lambda _: rank
+
+
+def by_ratio(ratio: float) -> RankRule:
+    """Values above the largest divided by `ratio` (sv_ratio)."""
+    return lambda s: int((s > s[0] / ratio).sum())
+
+
+def by_frobenius(share: float) -> RankRule:
+    """The fewest that hold `share` of the Frobenius norm: cumulative squares reach its square (sv_fro)."""
+    return lambda s: _fewest(s.square(), share**2)
+
+
+def by_sum(share: float) -> RankRule:
+    """The fewest that hold `share` of the sum (sv_cumulative)."""
+    return lambda s: _fewest(s, share)
+
+
+def _fewest(values: Tensor, share: float) -> int:
+    reached = values.cumsum(0) / values.sum()
+    return int((reached < share - 1e-12).sum()) + 1
+
+
+RULES: dict[str, Callable[[float], RankRule]] = {
+    "ratio": by_ratio,
+    "frobenius": by_frobenius,
+    "cumulative": by_sum,
+}
+"""Those of kohya-ss/sd-scripts networks/resize_lora.py, where each keeps one rank too many."""

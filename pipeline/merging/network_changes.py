@@ -1,0 +1,156 @@
+"""A trained network as changes of a checkpoint's weights, one at a time: what `bake` adds.
+
+Modules are found by the names that files of kohya-ss/sd-scripts have: SD 1.x's by diffusers' paths, SDXL's by
+the single files' (or diffusers' too). Its second text encoder's queries, keys and values are thirds of one
+tensor. Any family of adapters whose change is one of weights is read; nothing of a file is left out in
+silence.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
+from pipeline.errors import UserError
+from pipeline.files.tensor_file import Stored, TensorFile
+from pipeline.merging.names import (
+    OPENCLIP,
+    SD2_TEXT_PREFIX,
+    THIRDS,
+    XL_TEXT_PREFIXES,
+    diffusers_unet_name,
+    part_of,
+)
+from pipeline.networks.adapter import Adapter
+from pipeline.networks.algorithms import READERS
+from pipeline.networks.network_files import grouped
+
+LORA_UNET, LORA_TEXT, LORA_TEXTS = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
+DIFFERENCE = "diff"
+"""Leaf of a module that holds the change itself (LyCORIS's `full`, and files beside IA3's)."""
+
+
+@dataclass(frozen=True)
+class Third:
+    """A module that changes rows `index`/3 to (`index` + 1)/3 of a tensor; the whole where there is but 1."""
+
+    module: str
+    index: int = 0
+    of: int = 1
+
+
+class NetworkChanges:
+    """Changes by single-file name. Modules that the checkpoint does not have are a user error."""
+
+    def __init__(self, label: str, file: TensorFile, tensors: Mapping[str, Stored]) -> None:
+        self.label, self.path, self.file = label, file.path, file
+        self.modules = modules_of(file)
+        by_module = {third.module: third for name in tensors for third in thirds_of(name)}
+        if unknown := sorted(self.modules - by_module.keys()):
+            raise UserError(
+                f"{file.path}: {len(unknown)} of its modules are not in this checkpoint"
+                f" ({', '.join(unknown[:3])} ...): it belongs to another family, or is no network of weights"
+            )
+        self.thirds = {
+            name: found
+            for name in tensors
+            if (found := [third for third in thirds_of(name) if third.module in self.modules])
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.thirds
+
+    def delta(self, name: str, weight: Tensor) -> Tensor:
+        """What is added to `weight` at strength 1, in its shape."""
+        change = torch.zeros_like(weight)
+        for third in self.thirds[name]:
+            rows = len(weight) // third.of
+            own = slice(third.index * rows, (third.index + 1) * rows)
+            change[own] += self._module_delta(third.module, weight[own])
+        return change
+
+    def _module_delta(self, module: str, weight: Tensor) -> Tensor:
+        weights = self.module_weights(module)
+        if DIFFERENCE in weights:
+            return weights[DIFFERENCE].float().reshape(weight.shape)
+        try:
+            delta: Tensor = adapter_of(module, weights, weight.shape, self.path).delta(weight)
+        except (RuntimeError, KeyError, AssertionError) as error:
+            raise UserError(
+                f"{self.path}: {module} does not fit this checkpoint ({' '.join(str(error).split())[:200]})"
+            ) from error
+        return delta
+
+    def module_weights(self, module: str) -> dict[str, Tensor]:
+        return {
+            key.removeprefix(f"{module}."): stored.read().reshape(stored.shape)
+            for key, stored in self.file.tensors.items()
+            if key.startswith(f"{module}.")
+        }
+
+
+def modules_of(file: TensorFile) -> set[str]:
+    """The modules of a network file; one of another kind is a user error."""
+    modules = set(grouped(dict.fromkeys(file.tensors, torch.empty(0))))
+    foreign = sorted(module for module in modules if not module.startswith(("lora_unet_", "lora_te")))
+    leaves = {key.partition(".")[2] for key in file.tensors}
+    unread = sorted(leaves & {"diff_b", "w_norm", "b_norm"})
+    if foreign or unread:
+        raise UserError(
+            f"{file.path} holds {', '.join((foreign or unread)[:3])}: it is no network that changes weights"
+            " alone, and cannot be baked in"
+        )
+    return modules
+
+
+def adapter_of(module: str, weights: Mapping[str, Tensor], shape: Iterable[int], path: Path) -> Adapter:
+    """The adapter of a module, on a layer of the given weight's shape that holds no numbers."""
+    reader = next((each for each in READERS if any(mark in weights for mark in each.marks)), None)
+    if reader is None:
+        raise UserError(
+            f"{path}: {module} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"
+        )
+    out, inside, *kernel = shape
+    layer = (
+        nn.Conv2d(inside, out, tuple(kernel), bias=False, device="meta")  # type: ignore[arg-type]
+        if kernel
+        else nn.Linear(inside, out, bias=False, device="meta")
+    )
+    return reader.from_weights(layer, weights).eval()
+
+
+def thirds_of(name: str) -> list[Third]:
+    """Modules that may change the weight of this single-file name; of the U-Net's, which have two names each,
+    first the one that SDXL's files use.
+    """
+    part = part_of(name)
+    if part == "unet" and name.endswith(".weight"):
+        own = (name.removeprefix(UNET_PREFIX), diffusers_unet_name(name))
+        return [Third(LORA_UNET + _module(each)) for each in own]
+    if part != "text_encoder" or not name.endswith("weight"):
+        return []
+    if name.startswith(TEXT_PREFIX):
+        return [Third(LORA_TEXT + _module(name.removeprefix(TEXT_PREFIX)))]
+    for prefix, lora in zip((*XL_TEXT_PREFIXES, SD2_TEXT_PREFIX), (*LORA_TEXTS, LORA_TEXT), strict=True):
+        if name.startswith(prefix):
+            return _openclip_thirds(name.removeprefix(prefix), lora)
+    return []
+
+
+def _openclip_thirds(name: str, lora: str) -> list[Third]:
+    if name.startswith("text_model."):
+        return [Third(lora + _module(name))]
+    for ours, theirs in OPENCLIP.items():
+        name = name.replace(theirs, ours)
+    stem = lora + "text_model_"
+    if name.endswith("in_proj_weight"):
+        place = stem + name.removesuffix("in_proj_weight").replace(".", "_")
+        return [Third(f"{place}{third}_proj", index, len(THIRDS)) for index, third in enumerate(THIRDS)]
+    return [Third(stem + _module(name))]
+
+
+def _module(name: str) -> str:
+    return name.removesuffix(".weight").replace(".", "_")

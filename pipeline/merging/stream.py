@@ -1,0 +1,109 @@
+"""A tree of steps -> a .safetensors file, tensor by tensor: read, merged in float32, rounded once, written.
+
+Two threads, each with a piece of a tensor at a time, so that memory stays small whatever the checkpoint.
+A tensor that the recipe leaves as it is keeps its bytes, if it has the type that is wanted.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.files.tensor_file import Stored
+from pipeline.files.tensor_writer import TensorWriter, tensor_writer
+from pipeline.merging.names import part_of
+from pipeline.merging.tree import Node
+
+PIECE = 1 << 18
+"""Numbers merged at once: small enough for a processor's cache."""
+LARGE = 1 << 22
+"""Tensors above this are merged one at a time where a method needs them whole."""
+WORKERS = 2
+INFINITY = {
+    torch.float16: (torch.int16, 0x7C00),
+    torch.bfloat16: (torch.int16, 0x7F80),
+    torch.float32: (torch.int32, 0x7F800000),
+}
+"""Bit patterns of infinity; NaN's are above."""
+
+
+def result_shapes(
+    node: Node, dtype: str, drop: Sequence[str]
+) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+    """Type and shape of each tensor of the file."""
+    dropped = {"other" if kind == "schedule" else kind for kind in drop}
+    return {
+        name: (_type(name, stored, PRECISIONS[dtype]), stored.shape)
+        for name, stored in sorted(node.tensors.items())
+        if part_of(name) not in dropped
+    }
+
+
+def _type(name: str, stored: Stored, wanted: torch.dtype) -> torch.dtype:
+    if name.endswith("position_ids"):
+        return torch.int64
+    return wanted if stored.dtype.is_floating_point else stored.dtype
+
+
+def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Mapping[str, str]) -> None:
+    """Writes the merged checkpoint, whole or not at all. A number that does not fit into `dtype` is a user
+    error.
+    """
+    shapes = result_shapes(node, dtype, drop)
+    large = Lock()
+    with tensor_writer(path, shapes, metadata) as writer:
+        pool = ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            jobs = [
+                pool.submit(_write, node, name, dtype, writer, large) for name, (dtype, _) in shapes.items()
+            ]
+            for job in jobs:
+                job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@torch.no_grad()
+def _write(node: Node, name: str, dtype: torch.dtype, writer: TensorWriter, large: Lock) -> None:
+    stored, numel = node.unchanged(name), node.tensors[name].numel
+    if name.endswith("position_ids"):
+        # Other tools' merges blend or round these; right is 0, 1, 2 ...
+        writer.write(name, torch.arange(numel))
+    elif stored is not None and stored.dtype == dtype:
+        for start in range(0, numel, PIECE):
+            writer.write(name, stored.read(start, min(start + PIECE, numel)), start)
+    elif node.in_pieces(name):
+        for start in range(0, numel, PIECE):
+            numbers = node.numbers(name, start, min(start + PIECE, numel))
+            writer.write(name, _rounded(numbers, dtype, name), start)
+    elif numel > LARGE:
+        with large:
+            writer.write(name, _rounded(node.numbers(name, 0, numel), dtype, name))
+    else:
+        writer.write(name, _rounded(node.numbers(name, 0, numel), dtype, name))
+
+
+def _rounded(numbers: Tensor, dtype: torch.dtype, name: str) -> Tensor:
+    rounded = numbers.to(dtype)
+    if not is_finite(rounded):
+        raise UserError(
+            f"{name}: the merged numbers do not fit into {dtype}"
+            f" (up to {float(numbers.abs().max()):.3g}): lower the weights, or write dtype: fp32"
+        )
+    return rounded
+
+
+def is_finite(numbers: Tensor) -> bool:
+    """No infinity and no NaN, told from the bits: several times as fast as by arithmetic."""
+    if numbers.dtype not in INFINITY or not numbers.numel():
+        return not numbers.is_floating_point() or bool(numbers.float().isfinite().all())
+    kind, infinity = INFINITY[numbers.dtype]
+    bits: NDArray[np.int32] = numbers.contiguous().view(kind).numpy()
+    return bool((bits & np.iinfo(bits.dtype).max).max() < infinity)

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.base.load import BaseModel, load_base
+from pipeline.base.save import save_file
+from pipeline.config.recipes import parse
+from pipeline.config.schemas import Base
+from pipeline.errors import UserError
+from pipeline.merging.in_memory import Merges
+from pipeline.merging.run import run_recipe
+from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.merging.random_checkpoints import write_file
+from tests.pipeline.networks.test_network import answer
+
+
+def base_of(path: Path) -> BaseModel:
+    return load_base(Base(path=str(path), vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
+
+
+def test_a_variation_answers_as_the_file_made_of_it_and_leaves_the_base_as_it_was(tmp_path: Path) -> None:
+    for seed, name in enumerate("ab"):
+        save_file(random_base(seed), tmp_path / f"{name}.safetensors", "fp32", {})
+    step = {"method": "weighted_sum", "a": "a", "b": "b", "alpha": 0.2}
+    content = {"inputs": {name: str(tmp_path / f"{name}.safetensors") for name in "ab"}, "merge": step}
+    merges, base = Merges(content), base_of(tmp_path / "a.safetensors")
+    plain, cell = answer(base), {"merge.alpha": 0.7, "merge.alpha.base_alpha": 1}
+    with merges.applied(cell, base):
+        varied = answer(base)
+    assert torch.equal(answer(base), plain)
+    run_recipe(merges.recipe(cell), tmp_path / "out.safetensors")
+    assert torch.equal(answer(base_of(tmp_path / "out.safetensors")), varied)
+    assert not torch.allclose(plain, varied, atol=1e-2)
+
+
+def test_identity_follows_from_content_alone(tmp_path: Path) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        for seed, name in enumerate("ab"):
+            write_file(tmp_path / folder / f"{name}.safetensors", seed)
+    step = {"method": "weighted_sum", "a": "a", "b": "b", "alpha": 0.2}
+    here, there = (
+        Merges({"inputs": {n: str(tmp_path / folder / f"{n}.safetensors") for n in "ab"}, "merge": step})
+        for folder in ("here", "there")
+    )
+    assert here.identity({"merge.alpha": 0.3}) == there.identity({"merge.alpha": 0.3})
+    assert here.identity({"merge.alpha": 0.3}) != here.identity({"merge.alpha": 0.4})
+    with pytest.raises(UserError, match="did you mean alpha"):
+        here.identity({"merge.alfa.base_alpha": 0.3})
+
+
+def test_a_base_of_another_width_is_refused(tmp_path: Path) -> None:
+    write_file(tmp_path / "a.safetensors", 0)
+    merges = Merges({"inputs": {"a": str(tmp_path / "a.safetensors")}, "merge": "a"})
+    base = random_base()
+    base.unet.conv_in.weight.data = torch.zeros(4, 4, 3, 3)
+    with pytest.raises(UserError, match=r"input_blocks\.0\.0"), merges.applied({}, base):
+        pass
+    assert parse(merges.content, "recipe").merge == "a"

@@ -1,0 +1,80 @@
+"""merge.recipe in a whole project: locked by compose, merged by the stage."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from pipeline.base.save import save_file
+from pipeline.errors import UserError
+from pipeline.files.hashing import sha256_of_file
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.merging.__main__ import main
+from pipeline.networks.network import Network
+from stages import compose, merge
+from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.networks.test_network import config
+from tests.stages.project import make_project
+
+RECIPE = {
+    "inputs": {"other": "other.safetensors"},
+    "merge": {
+        "method": "weighted_sum",
+        "a": {"method": "bake", "model": "base", "network": "network", "strength": 0.8},
+        "b": "other",
+        "alpha": {"blocks": "GRAD_V", "base_alpha": 0},
+    },
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ready for the merge stage: a trained network, a chosen epoch, another checkpoint."""
+    folder = make_project(tmp_path / "project", merge={"recipe": "merge.yaml"})
+    monkeypatch.chdir(folder)
+    Path("merge.yaml").write_text(yaml.safe_dump(RECIPE))
+    save_file(random_base(1), Path("other.safetensors"), "fp32", {})
+    network = Network.create(config(), random_base(), seed=0)
+    header = {"ss_output_name": "net"}
+    write_safetensors(Path("models/network/net-000001.safetensors"), network.file_tensors("fp32"), header)
+    Path("reports/sample-grid").mkdir(parents=True)
+    Path("reports/sample-grid/choice.json").write_text(json.dumps({"file": "net-000001.safetensors"}))
+    return folder
+
+
+def test_the_stage_merges_what_compose_locked(project: Path) -> None:
+    compose.main([])
+    merge.main([])
+    facts = json.loads(Path("metrics/merge.json").read_text())
+    assert facts["inputs"]["other"] == sha256_of_file(Path("other.safetensors"))
+    assert facts["sha256"] == sha256_of_file(Path("models/merged/net.safetensors"))
+    with safe_open("models/merged/net.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["athanor.merge"])["inputs"].keys() == {"base", "network", "other"}
+    places = ["--search", ".", "models/network"]
+    main(["run", "models/merged/net.safetensors", "--out", "again.safetensors", *places])
+    assert Path("again.safetensors").read_bytes() == Path("models/merged/net.safetensors").read_bytes()
+
+
+def test_a_folder_holds_the_files_numbers(project: Path) -> None:
+    compose.main([])
+    merge.main([])
+    merge.main(["merge.layout=folder", "--out", "tries"])
+    one = load_file("models/merged/net.safetensors")
+    unet = load_file("tries/models/merged/net/unet/diffusion_pytorch_model.safetensors")
+    assert one["model.diffusion_model.out.2.weight"].equal(unet["conv_out.weight"])
+
+
+def test_compose_tells_every_mistake_of_a_recipe(project: Path) -> None:
+    Path("merge.yaml").write_text(yaml.safe_dump({**RECIPE, "inputs": {"other": "missing.safetensors"}}))
+    with pytest.raises(UserError, match=r"inputs\.other missing\.safetensors: no such file"):
+        compose.main([])
+    Path("merge.yaml").write_text(yaml.safe_dump({**RECIPE, "merge": {"method": "weightd_sum"}}))
+    with pytest.raises(UserError, match="did you mean weighted_sum"):
+        compose.main([])
+    inputs = {"other": {"path": "other.safetensors", "sha256": "0" * 64}}
+    Path("merge.yaml").write_text(yaml.safe_dump({**RECIPE, "inputs": inputs}))
+    with pytest.raises(UserError, match="the recipe asks for 000"):
+        compose.main([])
