@@ -34,6 +34,7 @@ lint: .venv/ready ## style, types, import contracts
 
 bench: .venv/ready ## measure against the bare minimum, as ratios
 	python -m benchmarks.train_step
+	python -m benchmarks.adapter_step
 	python -m benchmarks.data_preparation
 	python -m benchmarks.tagger_preprocessing
 

@@ -102,7 +102,8 @@ class Adapter(nn.Module):
         if self.dora_scale is not None:
             return self._dora_answer(x, frozen, self.dora_scale)
         if self._may_be_in_one(x, frozen) and self.in_one(x):
-            return self.applied(x, self.layer.weight + self.multiplier * self.change(), self.layer.bias)
+            weight = torch.add(self.layer.weight, self.change(), alpha=self.multiplier)
+            return self.applied(x, weight, self.layer.bias)
         return frozen(x) + self.update(x)
 
     def _may_be_in_one(self, x: Tensor, frozen: Frozen) -> bool:

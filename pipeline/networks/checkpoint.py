@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pipeline.base.blocks import block_of
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
-from pipeline.base.load import BaseModel
+from pipeline.base.load import BaseModel, read_header
 from pipeline.base.save import file_header, file_tensors
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
@@ -142,8 +142,7 @@ def base_weights(base: BaseModel) -> dict[str, Tensor]:
 
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file holds a whole checkpoint; nothing but its header is read."""
-    with safe_open(path, "pt") as file:
-        return _file_key("unet.conv_in.weight") in file.keys()  # noqa: SIM118
+    return _file_key("unet.conv_in.weight") in read_header(path)[1]
 
 
 def slots_of(unet: nn.Module, text_encoder: nn.Module) -> dict[str, Slot]:

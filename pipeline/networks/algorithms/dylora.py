@@ -53,7 +53,7 @@ class Dylora(Lora):
 
     def change(self) -> Tensor:
         up, down = self.lora_up.weight[:, : self.rank], self.lora_down.weight[: self.rank]
-        return (up.flatten(1) @ down.flatten(1) * self.scale).reshape(self.layer.weight.shape)
+        return ((up.flatten(1) * self.scale) @ down.flatten(1)).reshape(self.layer.weight.shape)
 
     def cut_weights(self, rank: int) -> dict[str, Tensor]:
         """The first `rank` ranks, by the names behind the module's."""

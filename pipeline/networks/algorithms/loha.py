@@ -62,7 +62,7 @@ class Loha(Adapter):
     def update(self, x: Tensor) -> Tensor:
         strength = self.multiplier * self.scale
         if self.in_one(x):
-            return self.thinned(self.applied(x, self._product() * strength), self.rank_dropout)
+            return self.thinned(self.applied(x, self._product(strength)), self.rank_dropout)
         left, right = self._factors()
         hidden = self.applied(x, right.reshape(-1, *self.layer.weight.shape[1:]))
         if isinstance(self.layer, nn.Linear):
@@ -70,7 +70,7 @@ class Loha(Adapter):
         return self.thinned(F.conv2d(hidden, (left * strength)[:, :, None, None]), self.rank_dropout)
 
     def change(self) -> Tensor:
-        return self._product() * self.scale
+        return self._product(self.scale)
 
     def in_one(self, x: Tensor) -> bool:
         """Whether W + change takes fewer multiplications than the factors of rank dim^2.
@@ -90,8 +90,8 @@ class Loha(Adapter):
         right = self.hada_w1_b[:, None, :] * self.hada_w2_b[None, :, :]
         return left.flatten(1), right.flatten(0, 1)
 
-    def _product(self) -> Tensor:
-        """(A1 B1) o (A2 B2) in the weight's shape."""
+    def _product(self, strength: float) -> Tensor:
+        """strength (A1 B1) o (A2 B2) in the weight's shape."""
         if self.tucker:
             halves = [
                 torch.einsum("ijkl,ip,jr->prkl", core, left, right)
@@ -100,9 +100,9 @@ class Loha(Adapter):
                     (self.hada_t2, self.hada_w2_a, self.hada_w2_b),
                 )
             ]
-            return halves[0] * halves[1]
+            return halves[0] * halves[1] * strength
         product: Tensor = Hadamard.apply(  # type: ignore[no-untyped-call]
-            self.hada_w1_a, self.hada_w1_b, self.hada_w2_a, self.hada_w2_b
+            self.hada_w1_a * strength, self.hada_w1_b, self.hada_w2_a, self.hada_w2_b
         )
         return product.reshape(self.layer.weight.shape)
 

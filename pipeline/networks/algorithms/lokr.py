@@ -107,7 +107,7 @@ class Lokr(Adapter):
         return self.lokr_w2_a @ self.lokr_w2_b
 
     def change(self) -> Tensor:
-        return torch.kron(self._left(), self._right() * self.scale).reshape(self.layer.weight.shape)
+        return torch.kron(self._left() * self.scale, self._right()).reshape(self.layer.weight.shape)
 
     @torch.no_grad()
     def shrink(self, ratio: float) -> None:

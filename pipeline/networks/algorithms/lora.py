@@ -65,7 +65,7 @@ class Lora(Adapter):
         return self.thinned(hidden, self.rank_dropout)
 
     def change(self) -> Tensor:
-        product = self.lora_up.weight.flatten(1) @ self.lora_down.weight.flatten(1) * self.scale
+        product = (self.lora_up.weight.flatten(1) * self.scale) @ self.lora_down.weight.flatten(1)
         return product.reshape(self.layer.weight.shape)
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.algorithms.dylora import cut_all
 from pipeline.networks.families import FAMILIES, create, family_of_file, load
 from pipeline.networks.network import Network
+from pipeline.networks.trained import Trained
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer, config
 
@@ -32,7 +33,11 @@ def base() -> BaseModel:
 
 
 def trained(kind: str, base: BaseModel) -> Network:
-    network = create(KINDS[kind], base, seed=0)
+    return filled(create(KINDS[kind], base, seed=0))
+
+
+def filled(network: Trained) -> Network:
+    """With no weight at zero any more."""
     assert isinstance(network, Network)
     torch.manual_seed(2)
     for _, adapter in network.adapters():
@@ -79,6 +84,11 @@ def test_every_option_has_its_family() -> None:
 
 def test_an_unknown_file_is_told(tmp_path: Path, base: BaseModel) -> None:
     path = tmp_path / "x.safetensors"
+    with pytest.raises(UserError, match="no such network file"):
+        load(path, base)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="not a readable"):
+        load(path, base)
     save_file({"something.else": torch.zeros(1)}, path)
     with pytest.raises(
         UserError, match=r"no network file of a known family; its keys are like something.else"
@@ -100,10 +110,17 @@ def test_a_module_of_an_unknown_algorithm_is_told(tmp_path: Path, base: BaseMode
 
 
 def test_dylora_files_of_each_rank_act_as_the_network_cut_there(tmp_path: Path, base: BaseModel) -> None:
-    network = trained("dylora", base)
-    files = {2: network.beside("fp32")["-rank2"].tensors, 4: network.file_tensors("fp32")}
-    assert network.beside("fp32")["-rank2"].metadata == {"ss_network_dim": "2"}
+    network = filled(create(config("dylora", dim=16, alpha=8.0, unit=4), base, seed=0))
+    beside = network.beside("fp32")
+    assert {end: file.metadata["ss_network_dim"] for end, file in beside.items()} == {
+        "-rank4": "4",
+        "-rank8": "8",
+        "-rank12": "12",
+    }
+    files = {int(end.removeprefix("-rank")): file.tensors for end, file in beside.items()}
+    files[16] = network.file_tensors("fp32")
     for rank, tensors in files.items():
+        assert {float(value) for key, value in tensors.items() if key.endswith("alpha")} == {8.0}
         write_safetensors(tmp_path / "a.safetensors", tensors, {})
         loaded = load(tmp_path / "a.safetensors", base)
         cut_all((adapter for _, adapter in network.train().adapters()), rank)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from lycoris.modules.ia3 import IA3Module
 from peft import IA3Config
+from peft.tuners.ia3.layer import Conv2d as PeftConv2d
 from peft.tuners.ia3.layer import Linear as PeftLinear
 from torch import nn
 
@@ -62,12 +63,14 @@ def test_lycoris_agrees(layer: str, on_input: bool) -> None:
     assert relative(adapter.delta(target.weight), theirs.get_diff_weight()[0]) < 1e-6
 
 
+@pytest.mark.parametrize("layer", ["linear", "1x1", "3x3"])
 @pytest.mark.parametrize("on_input", [False, True])
-def test_peft_agrees(on_input: bool) -> None:
-    target = linear()
+def test_peft_agrees(layer: str, on_input: bool) -> None:
+    target = LAYERS[layer]()
     adapter = filled(Ia3(target, on_input))
     before = target.weight.clone()
-    theirs = PeftLinear(
+    kind = PeftLinear if isinstance(target, nn.Linear) else PeftConv2d
+    theirs = kind(
         target,
         "a",
         is_feedforward=on_input,
