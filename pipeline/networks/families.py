@@ -42,25 +42,9 @@ def load(path: Path, base: BaseModel) -> Trained:
 
 
 def family_of_file(path: Path) -> str:
-<<<<<<< HEAD
-    """The family's name, told by the file's keys alone; an unknown one is a user error."""
+    """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
     if not path.is_file():
         raise UserError(f"{path}: no such network file")
-    return "checkpoint" if is_checkpoint(path) else family_of(read_weights(path), path)
-
-
-def family_of(weights: Mapping[str, Tensor], path: Path) -> str:
-    """As above. A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
-    modules = grouped(weights).values()
-    leaves = {leaf for module in modules for leaf in module}
-    for name, knows in SIGNS.items():
-        if knows(leaves):
-            has_kernel = any(
-                weight.dim() == 4 and weight.shape[-1] > 1 for module in modules for weight in module.values()
-            )
-            return "lora" if name == "locon" and not has_kernel else name
-=======
-    """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
     if path.suffix in PICKLED:
         return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
     if path.suffix in PICTURES:
@@ -74,7 +58,6 @@ def family_of(weights: Mapping[str, Tensor], path: Path) -> str:
         return "embedding"
     if name := _algorithm(read_weights(path)):
         return name
->>>>>>> main
     raise UserError(
         f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"
     )
