@@ -28,6 +28,10 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
         return _hypernetwork(source, target)
     if family == "embedding":
         return _embedding(source, target)
+    if family == "checkpoint":
+        raise UserError(
+            f"{source} is a whole checkpoint; a run with base.path at it and merge.layout converts it"
+        )
     if layout is None:
         raise UserError(f"{source} is {family}; say in which layout it is wanted: --to {', '.join(LAYOUTS)}")
     _check(target, (".safetensors",))

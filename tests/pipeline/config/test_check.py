@@ -145,6 +145,7 @@ def test_settings_of_a_network_that_cannot_be(name: str, values: dict[str, Any],
         ("ia3", {"lora_plus_ratio": 4.0}, "network.lora_plus_ratio has no effect on ia3"),
         ("lora", {"conv_alpha": 4.0}, "network.conv_alpha has no effect: network.conv_dim is null"),
         ("lokr", {"tucker": True}, "network.tucker has no effect: network.conv_dim is null"),
+        ("embedding", {}, "optimizer.lr 0.0001 teaches an embedding slowly; 0.005 is usual"),
     ],
 )
 def test_settings_of_a_network_without_effect(name: str, values: dict[str, Any], sentence: str) -> None:

@@ -84,7 +84,7 @@ def test_every_option_has_its_family() -> None:
 
 def test_an_unknown_file_is_told(tmp_path: Path, base: BaseModel) -> None:
     path = tmp_path / "x.safetensors"
-    with pytest.raises(UserError, match="no such network file"):
+    with pytest.raises(UserError, match="no such file"):
         load(path, base)
     path.write_bytes(b"nonsense")
     with pytest.raises(UserError, match="not a readable"):
