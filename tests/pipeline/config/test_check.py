@@ -176,3 +176,9 @@ def test_a_checkpoint_is_told_of_a_networks_rate_and_of_precisions_that_do_not_f
         check(compose(Params({"network": "checkpoint"}, {"network.weight_precision": "bf16"})))
     with pytest.raises(UserError, match="both false"):
         check(compose(Params({"network": "checkpoint"}, {"network.unet": False})))
+
+
+def test_samplers_are_understood_in_any_spelling_and_wrong_ones_get_the_nearest() -> None:
+    assert check(composed(sample_grid__sampler="DPM++ 2M Karras")).sample_grid.sampler == "dpmpp_2m_karras"
+    with pytest.raises(UserError, match=r"class_images.sampler: 'Eulr' is not allowed; .*did you mean Euler"):
+        check(composed(class_images__sampler="Eulr"))
