@@ -17,7 +17,7 @@ help: ## list the targets
 
 repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint
 	dvc repro
-	@echo && dvc metrics show metrics/sample_grid.json && echo "\nLook at reports/sample-grid/grid.png; the network is in models/network/, the merged checkpoint in models/merged/."
+	@echo && dvc metrics show metrics/sample_grid.json && echo "\nLook at reports/sample-grid/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
 
 test: .venv/ready ## run the linters and all tests
 	$(MAKE) lint
@@ -37,6 +37,8 @@ bench: .venv/ready ## measure against the bare minimum, as ratios
 	python -m benchmarks.adapter_step
 	python -m benchmarks.data_preparation
 	python -m benchmarks.tagger_preprocessing
+	python -m benchmarks.drawing
+	python -m benchmarks.grid
 
 deps: .venv/ready ## write each stage's code dependencies into dvc.yaml, the editors' schema into conf/
 	python -m pipeline.closure

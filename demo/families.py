@@ -39,6 +39,17 @@ CHANGES: dict[str, Groups] = {
     "ia3": {"network": {}, "optimizer": {"lr": 3e-2, "text_encoder_lr": 1e-2}},
     "dylora": {"network": {"dim": 16, "alpha": 16}},
     "dora": {"network": {"dim": 16, "alpha": 16, "dora": True}},
+    "embedding": {
+        "network": {"words": ["zibbo"], "initial_text": "critter"},
+        "optimizer": {"lr": 2e-2, "weight_decay": 0.0},
+        "sample_grid": {"subject_tags": ["long ears", "round body"]},
+    },
+    "hypernetwork": {
+        "network": {"activation": "relu", "weight_init": "XavierNormal"},
+        "optimizer": {"lr": 5e-3},
+        "sample_grid": {"weights": [1.0, 1.2, 1.5]},
+    },
+    "checkpoint": {"network": {}, "optimizer": {"lr": 2e-4, "text_encoder_lr": 0.0}},
 }
 """What stands in params.yaml beside `use.network`; `dora` is a lora."""
 OPTION = {"dora": "lora"}
