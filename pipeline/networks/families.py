@@ -44,7 +44,7 @@ def load(path: Path, base: BaseModel) -> Trained:
 def family_of_file(path: Path) -> str:
     """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
     if not path.is_file():
-        raise UserError(f"{path}: no such network file")
+        raise UserError(f"{path}: no such file")
     if path.suffix in PICKLED:
         return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
     if path.suffix in PICTURES:
