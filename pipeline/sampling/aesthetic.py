@@ -22,8 +22,9 @@ from pipeline.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Aesthetic:
-    """embedding: [1, projection], the set's; projection: P [projection, width], CLIP's `text_projection.weight`
-    (pipeline/vision/clip_pictures.py: `load_clip`), which no checkpoint holds. weight 0-1, steps and lr: how far it goes.
+    """embedding: [1, projection], the set's. projection: P [projection, width], CLIP's
+    `text_projection.weight` (pipeline/vision/clip_pictures.py: `load_clip`), which no checkpoint holds.
+    weight (0-1), steps and lr: how far it goes.
     """
 
     embedding: Tensor
@@ -57,7 +58,8 @@ class Aesthetic:
             for _ in range(self.steps):
                 said = F.normalize(text_features(made, ids, self.projection), dim=-1)
                 optimizer.zero_grad()
-                (-(said @ goal.T).mean()).backward()
+                loss = -(said @ goal.T).mean()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
         return made.requires_grad_(False)
 
@@ -76,7 +78,7 @@ def text_features(text_encoder: CLIPTextModel, ids: Tensor, projection: Tensor) 
     """[chunks, projection]: the last state at each chunk's first end token, projected."""
     end = ids[:, -1:]  # a chunk is full, and its end or padding the last id: in SD 1.x both are one token
     first = (ids == end).int().argmax(dim=-1)
-    states = text_encoder(ids).last_hidden_state
+    states: Tensor = text_encoder(ids).last_hidden_state
     return states[torch.arange(len(ids), device=ids.device), first] @ projection.to(states).T
 
 
