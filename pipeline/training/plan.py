@@ -98,8 +98,3 @@ def steps_per_epoch(pictures: Sequence[Shown], batch: int, form: PriorForm = "sd
     """
     counts = Counter(pictures[index].bucket for index in epoch_indices(pictures, form))
     return sum(-(-count // batch) for count in counts.values())
-
-
-def updates_per_epoch(pictures: Sequence[Shown], batch: int, gradient_accumulation: int) -> int:
-    """Steps of the optimiser in an epoch; what is left of its batches makes a last one."""
-    return -(-steps_per_epoch(pictures, batch) // gradient_accumulation)

@@ -128,7 +128,7 @@ def test_two_means_trains_any_family(copy: Path, family: str) -> None:
     """As many steps; another result than with the other form."""
     params = yaml.safe_load((copy / "params.yaml").read_text())
     del params["network"]
-    digests = set()
+    digests, losses = set(), []
     for form in ("sd_scripts", "two_means"):
         changed = {**params, "use": {"network": family}, "train": {**params["train"], "prior_form": form}}
         (copy / "params.yaml").write_text(yaml.safe_dump(changed))
@@ -136,8 +136,10 @@ def test_two_means_trains_any_family(copy: Path, family: str) -> None:
         train.main(["--out", form])
         metrics = json.loads((copy / form / "metrics/train.json").read_text())
         assert metrics["steps"] == 12 / 2 * 2
+        losses.append(metrics["loss_first_epoch"])
         digests.add(sha256_of_file(copy / form / "models/network/net.safetensors"))
     assert len(digests) == 2
+    assert losses[1] == pytest.approx(losses[0], rel=0.3)  # a mean is written down; the sum would be twice
 
 
 def test_cells_that_are_kept_are_not_drawn_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
