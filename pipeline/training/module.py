@@ -145,12 +145,13 @@ class Denoising(lightning.LightningModule):
         """Inside, the network holds the weights that files get and samples are drawn with: the running mean
         (`train.ema_decay`), or schedule-free's average.
         """
-        set_averaging(self.trainer.optimizers, True)
+        optimizers = self.trainer.optimizers if self._trainer else []
+        set_averaging(optimizers, True)
         try:
             with self.mean.in_place() if self.mean else nullcontext():
                 yield
         finally:
-            set_averaging(self.trainer.optimizers, False)
+            set_averaging(optimizers, False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.mean:

@@ -60,7 +60,9 @@ def trained(project: Path, store: Path) -> dict[str, bytes]:
 
 
 def checkpoints(store: Path) -> str | None:
-    return sha256_of_tree(store / "training", ["*/last.pt"])
+    """None while there are none."""
+    there = any((store / "training").glob("*/last.pt"))
+    return sha256_of_tree(store / "training", ["*/last.pt"]) if there else None
 
 
 def stopped(project: Path, store: Path, seconds: float, by: signal.Signals) -> int:
