@@ -2,8 +2,9 @@
 where it is off.
 
 In: the base. Out: data/class_images/{pictures/,records.jsonl}, metrics/class_images.json. Reads `seed`,
-`base`, `class_images`. Deterministic: picture n has the seed `seed` + n. Kept by base, prompt and seed: more
-pictures cost only the new ones.
+`base`, `class_images`. Deterministic: picture n has the seed `seed` + n and is drawn in the same company each
+time, for its last bits depend on it. Kept by base, prompt and seed as it comes: more pictures, or a run that
+was killed, cost only the missing batches.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,14 +18,29 @@ from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.progress import progress
 
-VERSION = 2
+VERSION = 3
 """Of the algorithm: raise it when pictures would come out differently."""
 CONCEPT = "class"
 
 
 def item_key(config: Config, seed: int) -> str:
-    wanted = config.class_images.model_dump(exclude={"count", "batch"})
-    return key(version=VERSION, base=config.base.model_dump(), seed=seed, **wanted)
+    wanted = config.class_images.model_dump(exclude={"count"})
+    return key(version=VERSION, base=config.base.model_dump(), seed=seed, first=config.seed, **wanted)
+
+
+def missing_seeds(config: Config, items: Items) -> list[int]:
+    """Those of every batch of which a wanted picture is not in the store; the last batch is full too, so that
+    it stays as it is when more are wanted.
+    """
+    wanted, last = config.class_images, config.seed + config.class_images.count
+    return [
+        seed
+        for start in range(config.seed, last, wanted.batch)
+        if not all(
+            items.has(item_key(config, each)) for each in range(start, min(start + wanted.batch, last))
+        )
+        for seed in range(start, start + wanted.batch)
+    ]
 
 
 def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
@@ -69,16 +85,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     job = start("class-images", arguments)
     config, items = job.config, Items("class_images")
     seeds = [config.seed + number for number in range(config.class_images.count)]
-    keys = {seed: item_key(config, seed) for seed in seeds}
-    missing = [seed for seed in seeds if not items.has(keys[seed])]
-    if missing:
+    if missing := missing_seeds(config, items):
         for seed, png in zip(missing, fresh(config, missing), strict=True):
-            items.put(keys[seed], png)
+            items.put(item_key(config, seed), png)
     records = []
     with new_folder(job.out / "data/class_images") as folder:
         (folder / PICTURES / CONCEPT).mkdir(parents=True)
         for number, seed in enumerate(seeds):
-            png = items.path(keys[seed]).read_bytes()
+            png = items.path(item_key(config, seed)).read_bytes()
             records.append(record(number, png, seed, config))
             (folder / PICTURES / records[-1].file).write_bytes(png)
         write_records(folder, records)

@@ -95,6 +95,7 @@ def prepared(config: Config) -> Prepared:
         epochs=config.train.epochs,
         batch=data.batch,
         accumulation=config.train.gradient_accumulation,
+        form=config.train.prior_form,
     )
     network = create(config.network, base, config.seed)
     return Prepared(Denoising(base, network, config, plan.updates), data, aside, plan)

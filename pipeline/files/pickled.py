@@ -70,8 +70,8 @@ def write_pickled(path: Path, value: Mapping[Any, Any]) -> None:
     write_bytes(path, pickled(value))
 
 
-def pickled(value: Mapping[Any, Any]) -> bytes:
-    """The bytes of a .pt file with this mapping of plain values and tensors, in this order."""
+def pickled(value: Mapping[Any, Any] | Tensor) -> bytes:
+    """The bytes of a .pt file with this tensor, or mapping of plain values and tensors in this order."""
     saved, plain = io.BytesIO(), io.BytesIO()
     torch.save(_canonical(value), saved)
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as archive:

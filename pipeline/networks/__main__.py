@@ -1,6 +1,8 @@
 """`python -m pipeline.networks inspect FILE...`: family, size, where it acts, and what its header says.
 `python -m pipeline.networks convert FILE TARGET`: an embedding or hypernetwork from .pt to .safetensors or
 back; an adapter with `--to sd-scripts`, `--to diffusers`, or, as a plain LoRA, `--to lora --dim 16`.
+`python -m pipeline.networks aesthetic PICTURE... --clip FOLDER --target FILE`: the aesthetic embedding of
+pictures and of folders of them.
 """
 
 import argparse
@@ -11,9 +13,11 @@ from pipeline.base.load import load_base
 from pipeline.command import run
 from pipeline.config.check import check
 from pipeline.config.compose import compose, read_params
+from pipeline.files.aesthetic_file import write_aesthetic
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.conversion import LAYOUTS, convert, convert_to_lora
 from pipeline.networks.inspection import inspect
+from pipeline.progress import progress
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,9 +26,12 @@ def main(arguments: Sequence[str]) -> None:
     inspect_parser = commands.add_parser("inspect", help="say what a network's file is")
     inspect_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     _add_convert(commands.add_parser("convert", help="a network's file in another layout"))
+    _add_aesthetic(commands.add_parser("aesthetic", help="the mean CLIP embedding of pictures"))
     chosen = parser.parse_args(arguments)
     if chosen.command == "inspect":
         print("\n\n".join("\n".join([str(file), *inspect(file).lines()]) for file in chosen.files))
+    elif chosen.command == "aesthetic":
+        print(_aesthetic(chosen))
     elif chosen.to == "lora":
         print(_to_lora(chosen))
     else:
@@ -40,6 +47,24 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dim", type=int, default=32, help="rank of the plain LoRA; larger: smaller error")
     parser.add_argument("--base", help="checkpoint that the plain LoRA is for; else that of params.yaml")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="numbers in the plain LoRA")
+
+
+def _add_aesthetic(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures, or folders")
+    parser.add_argument(
+        "--clip", required=True, type=Path, help="CLIP of the base's text encoder, as transformers saves it"
+    )
+    parser.add_argument(
+        "--target", required=True, type=Path, metavar="FILE", help=".pt (A1111's extension), .safetensors"
+    )
+
+
+def _aesthetic(chosen: argparse.Namespace) -> str:
+    from pipeline.vision.clip_pictures import mean_embedding, opened, picture_files
+
+    files = picture_files(chosen.pictures)
+    write_aesthetic(chosen.target, mean_embedding(chosen.clip, opened(progress(files, "CLIP"))))
+    return f"{chosen.target}: the mean of {len(files)} pictures"
 
 
 def _to_lora(chosen: argparse.Namespace) -> str:

@@ -68,7 +68,7 @@ def class_advice(exposures: int, class_exposures: int) -> list[str]:
     if class_exposures > exposures:
         return [
             f"{class_exposures} showings of class pictures an epoch, but {exposures} of the subject:"
-            " the rest is never shown; raise the repeats, or take fewer class pictures"
+            " some are never shown; raise the repeats, or take fewer class pictures"
         ]
     if class_exposures and BALANCE * class_exposures < exposures:
         return [

@@ -6,6 +6,7 @@ from torch import Tensor
 from pipeline.base.conditioning import encode
 from pipeline.base.load import BaseModel
 from pipeline.base.new_rows import words_of
+from pipeline.sampling.aesthetic import Aesthetic
 from pipeline.sampling.chunks import chunks
 from pipeline.sampling.prompt_weights import weighted_parts
 
@@ -15,13 +16,16 @@ random. CLIP of SD 1.x has about 0.1.
 """
 
 
-def conditioning(base: BaseModel, text: str, clip_skip: int) -> Tensor:
+def conditioning(base: BaseModel, text: str, clip_skip: int, aesthetic: Aesthetic | None = None) -> Tensor:
     """[1, 77 x chunks, width]: each chunk through the text encoder, weighted, joined. Words of attached
-    embeddings stand for their vectors.
+    embeddings stand for their vectors; an aesthetic embedding draws the chunks towards itself.
     """
     parts = chunks(base.tokenizer, weighted_parts(text), words_of(base.text_encoder))
     device = base.text_encoder.device
-    states = encode(base.text_encoder, torch.tensor([part.ids for part in parts], device=device), clip_skip)
+    ids = torch.tensor([part.ids for part in parts], device=device)
+    states = encode(base.text_encoder, ids, clip_skip)
+    if aesthetic:
+        states = aesthetic.applied(base.text_encoder, ids, states, clip_skip)
     weights = torch.tensor([part.weights for part in parts], device=device, dtype=states.dtype)
     return emphasised(states, weights).flatten(0, 1)[None]
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from pipeline.base.load import BaseModel
+from pipeline.sampling.aesthetic import Aesthetic
 from pipeline.sampling.conditioning import conditioning
 from pipeline.sampling.denoising import Contexts, decoded, denoised
 from pipeline.sampling.library import Library
@@ -26,11 +27,15 @@ NO_NETWORKS = Library()
 
 @torch.no_grad()
 def draw(
-    base: BaseModel, jobs: Sequence[Job], settings: Settings, library: Library = NO_NETWORKS
+    base: BaseModel,
+    jobs: Sequence[Job],
+    settings: Settings,
+    library: Library = NO_NETWORKS,
+    aesthetic: Aesthetic | None = None,
 ) -> Iterator[Image.Image]:
     """The pictures, in the jobs' order; every prompt is encoded once. `library`: the networks that prompts
-    may call by name, and the embeddings whose words they may hold. What cannot be drawn is a user error
-    before anything is.
+    may call by name, and the embeddings whose words they may hold. `aesthetic`: what every prompt but the
+    negative is drawn towards. What cannot be drawn is a user error before anything is.
     """
     upscaler = upscaler_of(settings, base.unet.device)
     negative = settings.negative_prompt
@@ -41,7 +46,12 @@ def draw(
         alike = list(group)
         with library.attached(base, called):
             here = dict.fromkeys([negative, *(job.prompt for job in alike)])
-            contexts = {prompt: _contexts(base, texts[prompt], settings.clip_skip) for prompt in here}
+            contexts = {
+                prompt: _contexts(
+                    base, texts[prompt], settings.clip_skip, None if prompt == negative else aesthetic
+                )
+                for prompt in here
+            }
         for batch in batches(alike, contexts, settings.batch):
             # Outside of this block, whoever asked for the pictures finds the base as it was.
             with library.attached(base, called):
@@ -55,8 +65,8 @@ def _texts(prompt: str, settings: Settings) -> list[str]:
     return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
 
 
-def _contexts(base: BaseModel, texts: Sequence[str], clip_skip: int) -> Contexts:
-    encoded = {text: conditioning(base, text, clip_skip) for text in dict.fromkeys(texts)}
+def _contexts(base: BaseModel, texts: Sequence[str], clip_skip: int, aesthetic: Aesthetic | None) -> Contexts:
+    encoded = {text: conditioning(base, text, clip_skip, aesthetic) for text in dict.fromkeys(texts)}
     return [encoded[text] for text in texts]
 
 

@@ -23,6 +23,7 @@ from pipeline.config.schemas import Train
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.training.captions import shown_caption
+from pipeline.training.losses import prior_weights
 from pipeline.training.plan import Shown, epoch_batches
 
 
@@ -146,7 +147,7 @@ class EpochBatches(Dataset[Batch]):
 
     def __init__(self, data: EncodedData, epoch: int) -> None:
         self.data, self.epoch = data, epoch
-        self.plan = epoch_batches(data.shown, data.batch, data.seed, epoch)
+        self.plan = epoch_batches(data.shown, data.batch, data.seed, epoch, data.config.prior_form)
         self.latents = safe_open(data.encoded / LATENTS, "pt")
 
     def __len__(self) -> int:
@@ -166,12 +167,13 @@ class EpochBatches(Dataset[Batch]):
         chosen = [data.pictures[index] for index in self.plan[number]]
         random = Random(f"{data.seed}/{self.epoch}/{number}")
         captions = [self._caption(picture, random) for picture in chosen]
-        prior = data.config.prior_loss_weight
+        is_class = [picture.shown.is_class for picture in chosen]
+        weights = prior_weights(is_class, data.config.prior_loss_weight, data.config.prior_form)
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
         return Batch(
             mean=mean,
             std=std,
             ids=token_ids(data.tokenizer, captions, data.words, data.config.max_tokens),
-            weight=torch.tensor([prior if picture.shown.is_class else 1.0 for picture in chosen]),
+            weight=torch.tensor(weights),
             step=self.epoch * len(self.plan) + number,
         )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.config.schemas import PriorForm
 from pipeline.training.plan import Shown, epoch_indices
 
 
@@ -84,10 +85,11 @@ def make_plan(
     epochs: int,
     batch: int,
     accumulation: int,
+    form: PriorForm = "sd_scripts",
 ) -> Plan:
     """`pictures`: concept and showing of each that is trained on; `batch`: of all devices together."""
     shown = [each for _, each in pictures]
-    indices = epoch_indices(shown)
+    indices = epoch_indices(shown, form)
     by_bucket = Counter(shown[index].bucket for index in indices)
     per_concept = Counter((pictures[index][0], shown[index].is_class) for index in indices)
     members = Counter((concept, each.is_class) for concept, each in pictures)

@@ -6,11 +6,12 @@ get_huber_threshold_if_needed; library/custom_train_functions.py).
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from pipeline.config.schemas import Noise
+from pipeline.config.schemas import Noise, PriorForm
 from pipeline.errors import UserError
 
 MAX_SNR = 1000.0
@@ -72,6 +73,21 @@ def min_snr_weight(snr: Tensor, gamma: float, prediction_type: str) -> Tensor:
     2303.09556).
     """
     return snr.clamp(max=gamma) / (snr if prediction_type == "epsilon" else snr + 1)
+
+
+def prior_weights(is_class: Sequence[bool], weight: float, form: PriorForm) -> list[float]:
+    """[batch] weights with which the mean over the batch is the loss of prior preservation.
+
+    `sd_scripts`: mean of w l, where w is `weight` for class pictures and else 1 (kohya-ss/sd-scripts
+    train_network.py). `two_means`: mean of the subject's l + weight * mean of the class's l (huggingface
+    diffusers examples/dreambooth/train_dreambooth.py): twice the former's gradient at weight 1. A batch
+    without class pictures has the plain mean in both.
+    """
+    if form == "sd_scripts":
+        return [weight if each else 1.0 for each in is_class]
+    prior = sum(is_class)
+    subject, whole = len(is_class) - prior, len(is_class)
+    return [weight * whole / prior if each else whole / subject for each in is_class]
 
 
 ONLY_WITH = {

@@ -55,6 +55,8 @@ class Recorder(Callback):
         # Lightning divides what it hands on by the batches that make up an update.
         loss = (outputs["loss"] if isinstance(outputs, dict) else outputs).detach()
         loss = loss * trainer.accumulate_grad_batches
+        if pl_module.settings.train.prior_form == "two_means":
+            loss = loss / batch.weight.mean().to(loss)  # a sum of means: written down as their mean
         unet, text = self._rates.get("unet", 0.0), self._rates.get("text_encoder", 0.0)
         text = 0.0 if pl_module.text_encoder_rests else text
         self.history.waiting.append((batch.step, trainer.current_epoch, loss, unet, text))

@@ -3,6 +3,7 @@ figures.
 """
 
 from pipeline.config.schemas import Config
+from pipeline.pictures.advice import class_advice
 from pipeline.training.forecast import Plan
 from pipeline.training.schedules import warmup_steps
 
@@ -15,7 +16,13 @@ HOLDOUT_FROM = 50
 
 def advice(plan: Plan, config: Config) -> list[str]:
     """A sentence for each thing that is unlike what is usual."""
-    return [*_steps(plan, config), *_warmup(plan, config), *_dim(plan, config), *_holdout(plan, config)]
+    return [
+        *_steps(plan, config),
+        *_warmup(plan, config),
+        *_dim(plan, config),
+        *_holdout(plan, config),
+        *class_advice(plan.showings, plan.class_pictures),
+    ]
 
 
 def _steps(plan: Plan, config: Config) -> list[str]:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -9,20 +11,24 @@ import yaml
 from PIL import Image
 from safetensors import safe_open
 
+from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
+from pipeline.files.hashing import sha256_of_file
 from pipeline.items import Items
 from pipeline.sampling import cells
 from pipeline.sampling.infotext import parse_infotext
 from stages import class_images, compose, encode, merge, sample_grid, train
 from tests.stages.project import draw_pictures, make_project, run_all
 
+CLASS = {"prompt": "a thing", "resolution": 64, "steps": 2, "batch": 2}
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with five class pictures; tests that change it work on a copy."""
     folder = tmp_path_factory.mktemp("prior") / "project"
-    make_project(folder, class_images={"count": 5, "prompt": "a thing", "resolution": 64, "steps": 2})
+    make_project(folder, class_images={**CLASS, "count": 5})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("ATHANOR_STORE", str(folder / "store"))
@@ -88,10 +94,52 @@ def test_more_class_pictures_cost_only_the_new_ones(copy: Path, monkeypatch: pyt
     (copy / "params.yaml").write_text(text.replace("count: 5", "count: 7"))
     compose.main([])
     class_images.main([])
-    assert drawn == [5, 6]
+    assert drawn == [6, 7]  # the sixth came with the fifth
     after = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
     assert len(after) == 7
     assert after.items() >= before.items()
+
+
+def test_class_pictures_of_a_killed_run_are_kept_and_the_rest_comes_out_the_same(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
+    monkeypatch.setenv("ATHANOR_STORE", str(copy / "another store"))
+    fresh, drawn = class_images.fresh, list[int]()
+
+    def killed(config: Config, seeds: list[int]) -> Iterator[bytes]:
+        yield from islice(fresh(config, seeds), 3)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(class_images, "fresh", killed)
+    with pytest.raises(KeyboardInterrupt):
+        class_images.main([])
+    monkeypatch.setattr(
+        class_images, "fresh", lambda config, seeds: drawn.extend(seeds) or fresh(config, seeds)
+    )
+    class_images.main([])
+    assert drawn == [2, 3, 4, 5]
+    after = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
+    assert after == before
+
+
+@pytest.mark.parametrize("family", ["lora", "checkpoint"])
+def test_two_means_trains_any_family(copy: Path, family: str) -> None:
+    """As many steps; another result than with the other form."""
+    params = yaml.safe_load((copy / "params.yaml").read_text())
+    del params["network"]
+    digests, losses = set(), []
+    for form in ("sd_scripts", "two_means"):
+        changed = {**params, "use": {"network": family}, "train": {**params["train"], "prior_form": form}}
+        (copy / "params.yaml").write_text(yaml.safe_dump(changed))
+        compose.main([])
+        train.main(["--out", form])
+        metrics = json.loads((copy / form / "metrics/train.json").read_text())
+        assert metrics["steps"] == 12 / 2 * 2
+        losses.append(metrics["loss_first_epoch"])
+        digests.add(sha256_of_file(copy / form / "models/network/net.safetensors"))
+    assert len(digests) == 2
+    assert losses[1] == pytest.approx(losses[0], rel=0.3)  # a mean is written down; the sum would be twice
 
 
 def test_cells_that_are_kept_are_not_drawn_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

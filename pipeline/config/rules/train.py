@@ -17,7 +17,17 @@ def train_contradictions(config: Config) -> list[str]:
             f"train.secondary_separator and train.caption_separator are both {train.caption_separator!r};"
             " take another for the first, `;;;` for instance"
         )
+    together = train.batch * train.devices * train.num_nodes
+    if _has_class_pictures(config) and train.prior_form == "two_means" and together % 2:
+        problems.append(
+            f"train.prior_form two_means halves each batch, subject and class; train.batch {train.batch} is"
+            f" odd, set it to {train.batch + 1}"
+        )
     return problems
+
+
+def _has_class_pictures(config: Config) -> bool:
+    return config.class_images.count > 0 or config.collect.class_source is not None
 
 
 def train_doubts(config: Config) -> list[str]:
@@ -42,6 +52,11 @@ def train_doubts(config: Config) -> list[str]:
             )
     if train.caption_dropout_every_epochs == 1:
         found.append("train.caption_dropout_every_epochs 1: no caption is ever shown; 0 is never")
+    if train.prior_form != "sd_scripts" and not _has_class_pictures(config):
+        found.append(
+            f"train.prior_form {train.prior_form} has no effect: class_images.count is 0 and"
+            " collect.class_source is null, so there are no class pictures"
+        )
     return found + _length_doubts(train, config.filter_tags.max_tokens)
 
 

@@ -10,7 +10,7 @@ from pipeline.config.schemas.embedding import Embedding
 from pipeline.config.schemas.filter_tags import FilterTags
 from pipeline.config.schemas.group import Count, Group
 from pipeline.config.schemas.hypernetwork import Hypernetwork
-from pipeline.config.schemas.learning import Base, Noise, Optimizer, Schedule, Train
+from pipeline.config.schemas.learning import Base, Noise, Optimizer, PriorForm, Schedule, Train
 from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
 from pipeline.config.schemas.tag import Tag
@@ -33,6 +33,7 @@ __all__ = [
     "Network",
     "Noise",
     "Optimizer",
+    "PriorForm",
     "Resume",
     "SampleGrid",
     "Schedule",

@@ -89,6 +89,9 @@ class Noise(Group):
     snr_after_rescale: bool
 
 
+PriorForm = Literal["sd_scripts", "two_means"]
+
+
 class Train(Group):
     name: Name
     epochs: Positive
@@ -107,6 +110,7 @@ class Train(Group):
     max_tokens: Literal[75, 150, 225]
     clip_norm: Weight
     prior_loss_weight: Weight
+    prior_form: PriorForm
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     precision: Literal["fp32", "bf16", "fp16", "bf16_full", "fp16_full"]
     gradient_checkpointing: bool

@@ -40,6 +40,16 @@ def test_latents_captions_and_weights_belong_together(data: EncodedData) -> None
     assert sorted(seen) == [0, 0, 1, 2, 2, 2]
 
 
+def test_two_means_weighs_each_half_as_a_mean(data: EncodedData) -> None:
+    data.config = data.config.model_copy(update={"prior_form": "two_means"})
+    for number in range(2):
+        batch = EpochBatches(data, 0)[number]
+        is_class = batch.mean[:, 0, 0, 0] == 2
+        assert batch.weight.tolist() == [1.0 if each else 2.0 for each in is_class]
+        assert 2 * int(is_class.sum()) == len(batch.weight)
+    assert len(EpochBatches(data, 0)) == 2
+
+
 def test_a_batch_follows_from_its_number_alone(data: EncodedData) -> None:
     one, again = EpochBatches(data, 3)[1], EpochBatches(data, 3)
     again[0]

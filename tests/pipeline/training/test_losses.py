@@ -4,6 +4,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
+from torch.nn import functional as F
 
 from pipeline.errors import UserError
 from pipeline.training.losses import (
@@ -12,6 +13,7 @@ from pipeline.training.losses import (
     min_snr_weight,
     noise_weights,
     point_losses,
+    prior_weights,
     signal_to_noise,
 )
 from tests.pipeline.training.settings import noise as settings
@@ -116,3 +118,25 @@ def test_what_the_base_does_not_predict_is_an_error_that_names_both() -> None:
     check_prediction(config, "v_prediction")
     with pytest.raises(UserError, match=r"noise\.v_prediction_like wants .* epsilon"):
         check_prediction(settings(v_prediction_like=1.0), "v_prediction")
+
+
+def test_prior_preservations_forms_by_hand() -> None:
+    """Losses .2 and .4 of the subject, .1 and .3 of the class, weight .5: (.2 + .4 + .05 + .15) / 4 = .2, and
+    .3 + .5 * .2 = .4.
+    """
+    losses, is_class = torch.tensor([0.2, 0.4, 0.1, 0.3]), [False, False, True, True]
+    for form, wanted in (("sd_scripts", 0.2), ("two_means", 0.4)):
+        weights = prior_weights(is_class, 0.5, form)  # type: ignore[arg-type]
+        assert float((losses * torch.tensor(weights)).mean()) == pytest.approx(wanted)
+    assert prior_weights([False, False], 0.5, "two_means") == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("halves", [(2, 2), (3, 1)])
+def test_two_means_is_the_loss_of_diffusers(halves: tuple[int, int]) -> None:
+    """examples/dreambooth/train_dreambooth.py: mse(instance) + prior_loss_weight * mse(class)."""
+    answer, wanted = torch.randn((2, 4, 4, 8, 8), generator=torch.Generator().manual_seed(2))
+    (own, prior), (own_wanted, prior_wanted) = answer.split(halves), wanted.split(halves)
+    theirs = F.mse_loss(own, own_wanted) + 0.7 * F.mse_loss(prior, prior_wanted)
+    weights = torch.tensor(prior_weights([False] * halves[0] + [True] * halves[1], 0.7, "two_means"))
+    ours = ((answer - wanted).square().mean(dim=(1, 2, 3)) * weights).mean()
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-6)

@@ -18,6 +18,10 @@ pytestmark = pytest.mark.usefixtures("root")
             {"train.secondary_separator": ","},
             r"secondary_separator and train\.caption_separator are both ','",
         ),
+        (
+            {"train.prior_form": "two_means", "train.batch": 3, "collect.class_source": "reg"},
+            r"two_means halves each batch, subject and class; train\.batch 3 is odd, set it to 4",
+        ),
         ({"train.max_tokens": 100}, r"train\.max_tokens: 100 is not allowed"),
         ({"train.ema_decay": 1.0}, r"train\.ema_decay: 1\.0 is not allowed"),
     ],
@@ -37,6 +41,7 @@ def test_what_cannot_be(values: dict[str, Any], reason: str) -> None:
             "train.text_encoder_epochs has no effect: no text encoder layers are trained",
         ),
         ({"train.caption_dropout_every_epochs": 1}, "no caption is ever shown"),
+        ({"train.prior_form": "two_means"}, "train.prior_form two_means has no effect: class_images.count"),
         ({"filter_tags.max_tokens": 150}, "filter_tags.max_tokens 150 is above train.max_tokens 75"),
         ({"filter_tags.max_tokens": 150, "train.max_tokens": 150}, ""),
         ({"network.text_encoder": False}, "optimizer.text_encoder_lr has no effect: network.text_encoder"),

@@ -1,0 +1,93 @@
+"""Aesthetic gradients (Gallego 2022, arXiv 2209.12330): before a prompt is drawn, a copy of the text encoder
+takes a few steps towards a set's mean picture embedding e; what it says then is mixed with what it said.
+
+    loss = -mean cos(P text(prompt), e)      z' = (1 - weight) z + weight z_n, or slerp(z, z_n, weight)
+
+The steps and the mixing are those of AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients
+(aesthetic_clip.py), except that the copy is of the base's own text encoder, not of a foreign CLIP; on a base
+that never trained its text encoder both are the same.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPTextModel
+
+from pipeline.base.conditioning import encode
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aesthetic:
+    """embedding: [1, projection], the set's. projection: P [projection, width], CLIP's
+    `text_projection.weight` (pipeline/vision/clip_pictures.py: `load_clip`), which no checkpoint holds.
+    weight (0-1), steps and lr: how far it goes.
+    """
+
+    embedding: Tensor
+    projection: Tensor
+    weight: float = 0.9
+    steps: int = 5
+    lr: float = 1e-4
+    slerp: bool = False
+
+    def __post_init__(self) -> None:
+        if self.embedding.shape[-1] != len(self.projection):
+            raise UserError(
+                f"the aesthetic embedding is {self.embedding.shape[-1]} wide, the CLIP model's projection"
+                f" {len(self.projection)}; take the CLIP model that it was made with"
+            )
+
+    def applied(self, text_encoder: CLIPTextModel, ids: Tensor, states: Tensor, clip_skip: int) -> Tensor:
+        """[chunks, 77, width]: `states`, the encoder's answer to ids [chunks, 77], drawn towards the set."""
+        if not (self.weight and self.steps and self.lr):
+            return states
+        moved = encode(self.stepped(text_encoder, ids), ids, clip_skip).detach()
+        mix = slerp if self.slerp else torch.lerp
+        return mix(states, moved, torch.tensor(self.weight).to(states))
+
+    def stepped(self, text_encoder: CLIPTextModel, ids: Tensor) -> CLIPTextModel:
+        """A copy after `steps` of Adam; the encoder itself, and what is attached to it, stay as they are."""
+        made = copy.deepcopy(text_encoder).requires_grad_(True)
+        goal = F.normalize(self.embedding.to(made.device), dim=-1)
+        optimizer = torch.optim.Adam(made.parameters(), lr=self.lr)
+        with torch.enable_grad():
+            for _ in range(self.steps):
+                said = F.normalize(text_features(made, ids, self.projection), dim=-1)
+                optimizer.zero_grad()
+                loss = -(said @ goal.T).mean()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+        return made.requires_grad_(False)
+
+    def turned(self, text_encoder: CLIPTextModel, ids: Tensor, angle: float, negative: bool) -> Tensor:
+        """[1, projection] the embedding turned by `angle` (0-1) towards a text, or with `negative` away from
+        it; ids [1, 77].
+        """
+        own = F.normalize(self.embedding, dim=-1)
+        with torch.no_grad():
+            text = text_features(text_encoder, ids, self.projection).to(own)
+        text = F.normalize(own - text, dim=-1) if negative else text
+        return slerp(own, text, torch.tensor(angle))
+
+
+def text_features(text_encoder: CLIPTextModel, ids: Tensor, projection: Tensor) -> Tensor:
+    """[chunks, projection]: the last state at each chunk's first end token, projected."""
+    end = ids[:, -1:]  # a chunk is full, and its end or padding the last id: in SD 1.x both are one token
+    first = (ids == end).int().argmax(dim=-1)
+    states: Tensor = text_encoder(ids).last_hidden_state
+    return states[torch.arange(len(ids), device=ids.device), first] @ projection.to(states).T
+
+
+def slerp(low: Tensor, high: Tensor, amount: Tensor) -> Tensor:
+    """From `low` to `high` along the arc between their directions, rows over the last dimension; rows that
+    point the same way are mixed along the line.
+    """
+    cosine = (F.normalize(low, dim=-1) * F.normalize(high, dim=-1)).sum(dim=-1, keepdim=True)
+    omega = cosine.clamp(-1, 1).acos()
+    sine = omega.sin()
+    arc = ((1 - amount) * omega).sin() / sine * low + (amount * omega).sin() / sine * high
+    return torch.where(sine < 1e-4, torch.lerp(low, high, amount.to(low)), arc)

@@ -1,0 +1,139 @@
+import copy
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import CLIPConfig, CLIPModel
+
+from pipeline.base.conditioning import encode, token_ids
+from pipeline.base.load import BaseModel
+from pipeline.errors import UserError
+from pipeline.sampling.aesthetic import Aesthetic, slerp, text_features
+from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.text_to_image import draw
+from tests.pipeline.base.random_sd1 import random_base
+
+PROMPTS = ["a cat", "a dog in the rain"]
+
+
+@pytest.fixture
+def base() -> BaseModel:
+    return random_base()
+
+
+@pytest.fixture
+def clip(base: BaseModel) -> CLIPModel:
+    """A whole CLIP whose text half is the base's text encoder."""
+    torch.manual_seed(4)
+    text = base.text_encoder.config.to_dict()
+    model = CLIPModel(CLIPConfig(text_config=text, projection_dim=16)).eval()
+    inner = getattr(base.text_encoder, "text_model", base.text_encoder)
+    model.text_model.load_state_dict(inner.state_dict(), strict=False)
+    return model
+
+
+def aesthetic_of(clip: CLIPModel, **changes: object) -> Aesthetic:
+    embedding = torch.randn((1, 16), generator=torch.Generator().manual_seed(5))
+    return Aesthetic(embedding=embedding, projection=clip.text_projection.weight.detach(), **changes)  # type: ignore[arg-type]
+
+
+def test_text_features_are_transformers_own(base: BaseModel, clip: CLIPModel) -> None:
+    ids = token_ids(base.tokenizer, PROMPTS)
+    theirs = clip.get_text_features(input_ids=ids).pooler_output
+    assert torch.allclose(
+        text_features(base.text_encoder, ids, clip.text_projection.weight), theirs, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("clip_skip", [1, 2])
+def test_the_steps_are_those_of_the_extension(base: BaseModel, clip: CLIPModel, clip_skip: int) -> None:
+    """AestheticCLIP.__call__, written anew with transformers' CLIPModel."""
+    aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS[:1])
+    with torch.no_grad():
+        states = encode(base.text_encoder, ids, clip_skip)
+        found = aesthetic.applied(base.text_encoder, ids, states, clip_skip)
+    model, goal = copy.deepcopy(clip), aesthetic.embedding / aesthetic.embedding.norm()
+    optimizer = torch.optim.Adam(model.text_model.parameters(), lr=1e-3)
+    for _ in range(5):
+        features = model.get_text_features(input_ids=ids).pooler_output
+        optimizer.zero_grad()
+        (-(features / features.norm(dim=-1, keepdim=True)) @ goal.T).mean().backward()
+        optimizer.step()
+    hidden = model.text_model(ids, output_hidden_states=True).hidden_states[-clip_skip]
+    wanted = 0.3 * states + 0.7 * model.text_model.final_layer_norm(hidden)
+    assert torch.allclose(found, wanted, atol=1e-5)
+    assert not torch.allclose(found, states, atol=1e-3)
+
+
+def test_the_prompt_comes_nearer_and_the_encoder_stays(base: BaseModel, clip: CLIPModel) -> None:
+    aesthetic, ids = aesthetic_of(clip, steps=10, lr=1e-3), token_ids(base.tokenizer, PROMPTS)
+    before = {name: tensor.clone() for name, tensor in base.text_encoder.state_dict().items()}
+
+    def nearness(encoder: torch.nn.Module) -> torch.Tensor:
+        with torch.no_grad():
+            features = text_features(encoder, ids, aesthetic.projection)  # type: ignore[arg-type]
+        return torch.cosine_similarity(features, aesthetic.embedding)
+
+    moved = aesthetic.stepped(base.text_encoder, ids)
+    assert (nearness(moved) > nearness(base.text_encoder)).all()
+    assert all(torch.equal(before[name], tensor) for name, tensor in base.text_encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("changes", [{"weight": 0.0}, {"steps": 0}, {"lr": 0.0}])
+def test_without_steps_or_weight_nothing_changes(
+    base: BaseModel, clip: CLIPModel, changes: dict[str, float]
+) -> None:
+    ids = token_ids(base.tokenizer, PROMPTS)
+    states = encode(base.text_encoder, ids, 1).detach()
+    assert aesthetic_of(clip, **changes).applied(base.text_encoder, ids, states, 1) is states
+
+
+def test_slerp_by_hand() -> None:
+    """From (2, 0) to (0, 1), a third of a right angle: cos 30 of the one, sin 30 of the other."""
+    found = slerp(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor(1 / 3))
+    assert found.tolist()[0] == pytest.approx([2 * math.cos(math.pi / 6), 0.5], abs=1e-6)
+    same = torch.tensor([[1.0, 1.0]])
+    assert torch.equal(slerp(same, same, torch.tensor(0.3)), same)
+
+
+def test_a_text_turns_the_embedding(base: BaseModel, clip: CLIPModel) -> None:
+    aesthetic, ids = aesthetic_of(clip), token_ids(base.tokenizer, PROMPTS[:1])
+    text = text_features(base.text_encoder, ids, aesthetic.projection).detach()
+    towards, away = (aesthetic.turned(base.text_encoder, ids, 0.3, negative) for negative in (False, True))
+    start, one, other = (
+        float(torch.cosine_similarity(text, each)) for each in (aesthetic.embedding, towards, away)
+    )
+    assert other < start < one
+
+
+def test_the_embedding_of_another_clip_is_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"is 768 wide, the CLIP model's projection 16"):
+        Aesthetic(embedding=torch.ones((1, 768)), projection=torch.ones((16, 16)))
+
+
+def test_every_prompt_but_the_negative_is_drawn_towards_it(base: BaseModel, clip: CLIPModel) -> None:
+    settings = Settings(
+        steps=1,
+        guidance=3.0,
+        sampler="ddim",
+        negative_prompt="blur",
+        width=64,
+        height=64,
+        clip_skip=1,
+        batch=2,
+    )
+    calls: list[int] = []
+
+    class Counted(Aesthetic):
+        def applied(self, text_encoder: Any, ids: Tensor, states: Tensor, clip_skip: int) -> Tensor:
+            calls.append(int(ids[0, 1]))
+            return super().applied(text_encoder, ids, states, clip_skip)
+
+    plain = aesthetic_of(clip, lr=0.05)
+    aesthetic = Counted(embedding=plain.embedding, projection=plain.projection, lr=0.05)
+    jobs = [Job("a cat", 1), Job("the rain", 2)]
+    with_it, without = (list(draw(base, jobs, settings, aesthetic=each)) for each in (aesthetic, None))
+    assert calls == [int(token_ids(base.tokenizer, [job.prompt])[0, 1]) for job in jobs]
+    assert with_it[0].tobytes() != without[0].tobytes()
