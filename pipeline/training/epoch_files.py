@@ -47,7 +47,7 @@ class EpochFiles(Callback):
         facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
         with module.as_saved():
             files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
+            network.write_other_layouts(stem, progress.step)
         for end, file in files.items():
             metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
             write_safetensors(stem.with_name(f"{stem.name}{end}.safetensors"), file.tensors, metadata)
-        network.write_other_layouts(stem, progress.step)
