@@ -64,7 +64,7 @@ def story(config: Config) -> Story:
     metrics = {name: read(Path("metrics") / f"{name}.json") for name in METRICS}
     plan, findings = read(Path("reports/training/plan.json")), read(Path("reports/training/doctor.json"))
     grid, ranking, file = (read(GRID / f"{name}.json") for name in ("grid", "ranking", "choice"))
-    best = ranking[0] if ranking else None
+    best, drawn = ranking[0] if ranking else None, metrics["sample_grid"]
     cells = proposed_cells(grid, file["file"], best["weight"] if best else None)
     merged = merged_files(MERGED, _merged_told(config, metrics["merge"]))
     is_folder = bool(merged) and merged[0].path.parent != MERGED
@@ -78,7 +78,7 @@ def story(config: Config) -> Story:
         plan=plan,
         findings=findings,
         recipe=read(Path("reports/recipe.json")),
-        verdict=verdict(best, metrics["sample_grid"].get("base"), findings),
+        verdict=verdict(best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"]),
         taken=taken(config, grid, best, cells, standing),
         ranking=ranking,
         pairs=pairs(grid, cells, GRID),

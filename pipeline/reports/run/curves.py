@@ -12,6 +12,7 @@ WIDTH, HEIGHT = 440, 240
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 28
 MOST_POINTS = 400
 """A longer curve is shown by the means of as many equal parts."""
+MOST_DOTS = 20
 
 Point = tuple[float, float]
 
@@ -44,8 +45,8 @@ class Drawn:
     told: str
     paths: Sequence[tuple[str, int, bool]]
     """Points of a polyline, the number of its colour, whether it is faint."""
-    ends: Sequence[tuple[str, str, int]]
-    """Dots where a curve has but one point."""
+    dots: Sequence[tuple[str, str, int]]
+    """Points of a curve that has few."""
     legend: Sequence[tuple[str, int]]
     rows: Sequence[tuple[str, str]]
     """Height and text of the lines across."""
@@ -106,7 +107,12 @@ def drawn(chart: Chart) -> Drawn | None:
             for line, heights, colour in shown
             if len(heights) > 1
         ],
-        [(across(h[0][0]), up(h[0][1]), colour) for _, h, colour in shown if len(h) == 1],
+        [
+            (across(x), up(y), colour)
+            for _, heights, colour in shown
+            if len(heights) <= MOST_DOTS
+            for x, y in heights
+        ],
         [(line.name, colour) for line, heights, colour in shown if heights and not line.faint],
         [(up(y), label) for y, label in _labels(low, high, chart.log)],
         [(across(x), f"{x:g}") for x in ticks(0, right)],
@@ -138,7 +144,7 @@ def _labels(low: float, high: float, log: bool) -> list[tuple[float, str]]:
         return [(y, f"{y:g}" if abs(y) < 1e15 else f"{y:.0e}") for y in map(_clean, ticks(low, high))]
     powers = range(math.ceil(low), math.floor(high) + 1)
     if len(powers) >= 2:
-        return [(power, f"1e{power}") for power in powers]
+        return [(power, f"{10.0**power:g}") for power in powers]
     return [(y, f"{10**y:.2g}") for y in ticks(low, high, 3)]
 
 

@@ -50,4 +50,8 @@ def _figures(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         (captions["tokens_max"], "tokens in the longest"),
         (captions["empty"], "empty captions"),
     ]
-    return [(f"{number:g}", what) for number, what in told if number]
+    return [
+        (f"{number:.3g}" if isinstance(number, float) else str(number), what)
+        for number, what in told
+        if number
+    ]

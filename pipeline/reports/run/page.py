@@ -108,7 +108,7 @@ def _kind(network: Mapping[str, Any]) -> str:
         "ia3": "IA3",
         "dylora": "DyLoRA",
     }
-    text = name.get(network["name"], network["name"])
+    text = str(name.get(network["name"], network["name"]))
     if network["name"] == "checkpoint":
         return "full fine-tune"
     if network.get("dora"):
@@ -144,7 +144,8 @@ def told_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):
-        return ", ".join(map(told_value, value)) or "none"
+        texts = [told_value(each) for each in value]
+        return ("; " if any("," in text for text in texts) else ", ").join(texts) or "none"
     return str(value)
 
 

@@ -108,7 +108,7 @@ def _comfyui(taken: Taken) -> Use:
 
 
 def _diffusers(taken: Taken) -> Use:
-    place = "where it is"
+    place = "where it is: run this from the project's root"
     if taken.family == HYPERNETWORK:
         return Use("diffusers", "not at all", [], ["diffusers has no hypernetworks."])
     if taken.family == ADAPTER and not (taken.kind in IN_DIFFUSERS and taken.is_plain):

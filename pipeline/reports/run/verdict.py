@@ -16,13 +16,17 @@ class Verdict:
     sentences: Sequence[str]
 
 
-def verdict(best: Mapping[str, Any] | None, base: Figures | None, findings: Sequence[Figures]) -> Verdict:
-    """`best`: the first row of ranking.json; `base`: the base's figures; `findings`: the doctor's."""
+def verdict(
+    best: Mapping[str, Any] | None, base: Figures | None, findings: Sequence[Figures], per_cell: float
+) -> Verdict:
+    """`best`: the first row of ranking.json; `base`: the base's figures; `findings`: the doctor's;
+    `per_cell`: pictures of a cell.
+    """
     against = [f"{finding['sentence']}." for finding in findings]
     if best is None or best["total"] is None:
         told = ["No tagger and no CLIP model judged the pictures: compare them yourself."]
         return Verdict("doubt" if against else "unknown", "Judge by eye", [*against, *told])
-    told = evidence(best["figures"], base or {})
+    told = evidence(best["figures"], base or {}, per_cell)
     faults = [*against, *(f"{each}." for each in best["against"])]
     if base is not None and best["total"] <= total(base):
         word = "Nothing learned that the tagger can see"
@@ -39,7 +43,7 @@ def total(figures: Figures) -> float:
     )
 
 
-def evidence(figures: Figures, base: Figures) -> list[str]:
+def evidence(figures: Figures, base: Figures, per_cell: float) -> list[str]:
     """What is known of the proposed file, next to the base alone."""
     told = []
     if (subject := figures.get("subject")) is not None:
@@ -50,7 +54,7 @@ def evidence(figures: Figures, base: Figures) -> list[str]:
         alone = f"; the base alone: {base['clip']:.1f}" if base.get("clip") is not None else ""
         told.append(f"CLIP gives its pictures {clip:.1f} of 100{alone}.")
     if copies := figures.get("copies"):
-        told.append(f"Near copies of training pictures: {copies:g} a cell.")
+        told.append(f"Near copies of training pictures: {copies:.3g} of {per_cell:.3g}.")
     return told
 
 
