@@ -17,6 +17,7 @@ from pipeline.reports.run.files import (
 
 IN_DIFFUSERS = ("lora", "locon", "dylora")
 """Whose files diffusers opens; the others it does not know."""
+SINGLE_FILES = (".safetensors", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -115,15 +116,24 @@ def _diffusers(taken: Taken) -> Use:
         if taken.merged is None:
             return Use("diffusers", place, [], [f"diffusers opens no {taken.kind}: merge it into the base."])
         note = f"diffusers opens no {taken.kind}; this is the merged checkpoint."
-        return Use("diffusers", place, [("", _code(taken, _opened(taken.merged), []))], [note])
+        return Use("diffusers", place, [("", _code(taken, _opened(taken.merged, taken.base), []))], [note])
     if taken.family == CHECKPOINT:
-        return Use("diffusers", place, [("", _code(taken, _opened(taken.path), []))])
-    return Use("diffusers", place, [("", _code(taken, _opened(Path(taken.base["path"])), _loaded(taken)))])
+        return Use("diffusers", place, [("", _code(taken, _opened(taken.path, taken.base), []))])
+    return Use(
+        "diffusers",
+        place,
+        [("", _code(taken, _opened(Path(taken.base["path"]), taken.base), _loaded(taken)))],
+    )
 
 
-def _opened(path: Path) -> str:
-    single = path.suffix in (".safetensors", ".ckpt")
-    return f'{"from_single_file" if single else "from_pretrained"}("{path.as_posix()}")'
+def _opened(path: Path, base: Mapping[str, Any]) -> str:
+    """A single file takes its configuration from the base's folder; where the base is a single file too,
+    diffusers fetches that of SD 1.5.
+    """
+    if path.suffix not in SINGLE_FILES:
+        return f'from_pretrained("{path.as_posix()}")'
+    config = "" if Path(base["path"]).suffix in SINGLE_FILES else f', config="{base["path"]}"'
+    return f'from_single_file("{path.as_posix()}"{config})'
 
 
 def _loaded(taken: Taken) -> list[str]:
