@@ -15,7 +15,7 @@ from safetensors import safe_open
 from pipeline.base.load import load_base
 from pipeline.base.save import save_file, save_folder
 from pipeline.command import Run, run, start
-from pipeline.config.recipes import Content, parse, with_inputs_of_the_run
+from pipeline.config.recipes import Content, content_of_the_run, parse
 from pipeline.config.schemas import Config, Merge
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
@@ -65,13 +65,7 @@ def recipe(config: Config, network: Path) -> dict[str, str]:
 def recipe_content(config: Config, network: Path) -> Content:
     """merge.recipe with the run's own inputs and numbers."""
     assert isinstance(config.merge.recipe, dict)
-    own = {"base": config.base.path, "network": str(network)}
-    content = with_inputs_of_the_run(config.merge.recipe, own)
-    if content["inputs"].get("base") == config.base.path and not Path(config.base.path).exists():
-        raise UserError(
-            f"merge.recipe uses base, but base.path {config.base.path} is no local file or folder;"
-            " fetch it and set base.path to where it lies"
-        )
+    content = content_of_the_run(config.merge.recipe, config.base.path, network, "merge.recipe")
     return {**content, "dtype": config.merge.dtype}
 
 
