@@ -100,13 +100,11 @@ def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
             "sample_grid: merge_alpha and merge_blocks both say the U-Net's weight; make one of them an axis"
         )
     if "checkpoint" in kinds:
-        problems.append(
-            "sample_grid: beside a merge there can be no axis checkpoint; vary the recipe instead"
-        )
+        problems.append("sample_grid: beside a merge there can be no axis checkpoint; vary the recipe")
     if uses_network_of_the_run(config.merge) and ("network" in kinds or "weight" in kinds):
         problems.append(
-            "sample_grid.merge uses `network`, which no axis can vary then; leave it out of the recipe, and it"
-            " is drawn with the merge, or take the axes network and weight away"
+            "sample_grid.merge uses `network`, which no axis can vary then; leave it out of the recipe, and"
+            " it is drawn with the merge, or take the axes network and weight away"
         )
     content = with_inputs_of_the_run(config.merge, dict.fromkeys(OF_THE_RUN, "-"))
     values = [axis_values(config, axis) for axis in "xyz" if getattr(config, axis).startswith(MERGE)]
@@ -152,8 +150,8 @@ def varied(cell: Cell, kind: str, value: Any) -> Cell:
 
 
 def order_of_drawing(cells: Iterable[Cell]) -> list[Cell]:
-    """The dearest to change outermost: checkpoint, merge, network, its blocks' weights, its weight, the rest; within
-    each the order of the grid.
+    """The dearest to change outermost: checkpoint, merge, network, its blocks' weights, its weight, the rest;
+    within each the order of the grid.
     """
     cells = list(cells)
     dearest: list[Callable[[Cell], Any]] = [

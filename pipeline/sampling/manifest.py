@@ -16,8 +16,8 @@ Place = tuple[Path, int, float]
 
 PICTURE_COLUMNS = (
     "file", "sheet", "row", "column", "sheet_label", "row_label", "column_label", "checkpoint", "merge",
-    "network", "epoch", "weight", "block_weights", "prompt", "negative_prompt", "seed", "sampler", "steps", "guidance",
-    "width", "height", "clip_skip",
+    "network", "epoch", "weight", "block_weights", "prompt", "negative_prompt", "seed", "sampler", "steps",
+    "guidance", "width", "height", "clip_skip",
 )  # fmt: skip
 SCORE_COLUMNS = (
     "epoch", "weight", "subject", "prompt", "clip", "blank", "sharpness", "colours", "clipped", "diversity",

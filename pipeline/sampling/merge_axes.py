@@ -26,8 +26,8 @@ def block_curves(values: Values) -> list[str]:
             preset(text, MOST_BLOCKS)
         elif len(_numbers(text)) not in LISTS:
             raise UserError(
-                f"{text!r} holds {len(_numbers(text))} numbers; blocks are 25 (SDXL: 19), or one more with the"
-                " text encoder's before them, in quotes, or a preset's name"
+                f"{text!r} holds {len(_numbers(text))} numbers; blocks are 25 (SDXL: 19), or one more with"
+                " the text encoder's before them, in quotes, or a preset's name"
             )
     return found
 

@@ -1,7 +1,8 @@
 """Upscaler networks (Real-ESRGAN and kin), by path: RGB, in tiles that blend.
 
-spandrel loads them where it can be imported, ESRGAN's and Real-ESRGAN's load without it. It is an extra of its own (`pip install "athanor[upscale]"`): it brings torchvision, which must be of
-the same build as torch (CPU or CUDA), or else nothing that needs it can be imported.
+spandrel loads them where it can be imported; ESRGAN's and Real-ESRGAN's load without it. It is an extra of
+its own (`pip install "athanor[upscale]"`): it brings torchvision, which must be of the same build as torch
+(CPU or CUDA), or else nothing that needs it can be imported.
 """
 
 from collections.abc import Callable

@@ -1,21 +1,28 @@
 """A merge sweep as axes of a grid, planned and drawn."""
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from pipeline.base.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import SampleGrid
 from pipeline.errors import UserError
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.network import Network
+from pipeline.sampling import cells
 from pipeline.sampling.grid import axes_problems
 from pipeline.sampling.merge_axes import Sweep, block_curves
 from stages import compose as compose_stage
 from stages import sample_grid
 from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.networks.test_network import config as network_config
 from tests.stages.project import make_project
 
 SUM = {"method": "weighted_sum", "a": "base", "b": "other", "alpha": 0.5}
@@ -48,7 +55,7 @@ def test_places_of_the_recipe_by_hand() -> None:
 
 def test_block_curves() -> None:
     assert block_curves("GRAD_V, WRAP08") == ["GRAD_V", "WRAP08"]
-    with pytest.raises(UserError, match="did you mean GRAD_V"):
+    with pytest.raises(UserError, match="no preset of block weights"):
         block_curves("GRAD_W")
     with pytest.raises(UserError, match="holds 2 numbers"):
         block_curves(["1, 2"])
@@ -69,13 +76,6 @@ def test_what_cannot_be_swept_is_told() -> None:
 def test_a_sweep_is_drawn_kept_and_said_and_writes_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import csv
-    import json
-
-    from PIL import Image
-
-    from pipeline.sampling import cells
-
     folder = make_project(
         tmp_path / "project",
         sample_grid={
@@ -87,9 +87,11 @@ def test_a_sweep_is_drawn_kept_and_said_and_writes_no_checkpoint(
     monkeypatch.setenv("ATHANOR_STORE", str(tmp_path / "store"))
     Path("merge.yaml").write_text(yaml.safe_dump({**RECIPE, "dtype": "fp32"}))
     save_file(random_base(1), Path("other.safetensors"), "fp32", {})
-    for empty in ("models/network", "data/cropped"):
-        Path(empty).mkdir(parents=True)
+    Path("data/cropped").mkdir(parents=True)
     Path("data/cropped/records.jsonl").touch()
+    network = Network.create(network_config(), random_base(), seed=0)
+    header = {"ss_output_name": "net"}
+    write_safetensors(Path("models/network/net-000001.safetensors"), network.file_tensors("fp32"), header)
     compose_stage.main([])
     sample_grid.main([])
     out = Path("reports/sample-grid")
