@@ -21,9 +21,8 @@ from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.merging.bake import acts_on_weights, bake
-from pipeline.merging.header import RECIPE_KEY
-from pipeline.merging.in_memory import Merges
-from pipeline.merging.run import facts_of, run_recipe
+from pipeline.merging.folder import run_recipe_to_folder
+from pipeline.merging.run import run_recipe
 from pipeline.networks.families import load
 from pipeline.networks.network_files import epoch_files
 
@@ -70,18 +69,15 @@ def recipe_content(config: Config, network: Path) -> Content:
 
 
 def merge_by_recipe(job: Run, network: Path) -> None:
-    """Streamed into a single file; in memory where a diffusers folder is to be written."""
+    """Streamed, into a single file or a diffusers folder."""
     content = recipe_content(job.config, network)
     name = output_name(network) if "network" in content["inputs"] else "merged"
     with new_folder(job.out / "models/merged") as folder:
+        wanted = parse(content, "merge.recipe")
         if job.config.merge.layout == "file":
-            facts = run_recipe(parse(content, "merge.recipe"), folder / f"{name}.safetensors")
+            facts = run_recipe(wanted, folder / f"{name}.safetensors")
         else:
-            merges, base = Merges(content), load_base(job.config.base)
-            with merges.applied({}, base):
-                header = {RECIPE_KEY: merges.identity({})}
-                save_folder(base, folder / name, job.config.merge.dtype, header)
-            facts = facts_of(merges.recipe({}), merges.node({}))
+            facts = run_recipe_to_folder(wanted, folder / name)
         digest = sha256_of_tree(next(folder.iterdir()))
     write_json(job.out / "metrics/merge.json", {**facts, "sha256": digest})
 

@@ -25,7 +25,8 @@ OLD_TRUNK = re.compile(r"model\.1\.sub\.\d+\.(weight|bias)")
 OLD = re.compile(r"model\.(\d+)\.(weight|bias)")
 PLACES = {
     "conv_first": "first", "conv_body": "trunk", "trunk_conv": "trunk", "conv_up1": "ups.0",
-    "upconv1": "ups.0", "conv_up2": "ups.1", "upconv2": "ups.1", "conv_hr": "hr", "HRconv": "hr", "conv_last": "last",
+    "upconv1": "ups.0", "conv_up2": "ups.1", "upconv2": "ups.1", "conv_hr": "hr",
+    "HRconv": "hr", "conv_last": "last",
 }  # fmt: skip
 WRAPPERS = ("params_ema", "params", "state_dict")
 FOLDS = {3: 1, 12: 2, 48: 4}

@@ -85,7 +85,8 @@ def test_the_old_layout_is_the_same_network() -> None:
 def test_the_compact_one_adds_to_the_picture() -> None:
     w = {
         "body.0.weight": torch.randn(4, 3, 3, 3), "body.0.bias": torch.randn(4),
-        "body.1.weight": torch.rand(4), "body.2.weight": torch.randn(12, 4, 3, 3), "body.2.bias": torch.randn(12),
+        "body.1.weight": torch.rand(4), "body.2.weight": torch.randn(12, 4, 3, 3),
+        "body.2.bias": torch.randn(12),
     }  # fmt: skip
     x, network = torch.rand(1, 3, 6, 5), esrgan({"params": w})
     assert network is not None

@@ -95,7 +95,7 @@ def test_a_sweep_is_drawn_kept_and_said_and_writes_no_checkpoint(
     compose_stage.main([])
     sample_grid.main([])
     out = Path("reports/sample-grid")
-    rows = list(csv.DictReader((out / "grid.csv").open()))
+    rows = list(csv.DictReader((out / "grid.csv").read_text().splitlines()))
     assert [(row["row_label"], row["column_label"], row["merge"]) for row in rows] == [
         ("base alone", "base alpha 0", ""),
         ("alpha 0", "base alpha 0", "alpha 0.0, base_alpha 0.0"),
