@@ -137,8 +137,8 @@ def _from_file(path: Path) -> BaseModel:
 
 
 def outline(own: dict[str, Any]) -> BaseModel:
-    """A base without weights, on the meta device. `own`: a header's HEADER_KEY, configs and tokenizer; SD 1.x's
-    where they are not said.
+    """A base without weights, on the meta device. `own`: a header's HEADER_KEY, configs and tokenizer;
+    SD 1.x's where they are not said.
     """
     configs = own.get("configs") or sd1_configs()
     with torch.device("meta"):
