@@ -37,10 +37,11 @@ def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> 
     """Cells of the file at the weight (of None: at its highest) on the base of the run, all blocks at full
     strength; empty where the grid has none.
     """
+    changed = ("checkpoint", "block_weights", "merge")
     plain = [
         cell
         for cell in grid["cells"]
-        if cell["network"] == file and cell["checkpoint"] is None and cell["block_weights"] is None
+        if cell["network"] == file and all(cell[name] is None for name in changed)
     ]
     wanted = max((cell["weight"] for cell in plain), default=None) if weight is None else weight
     return [cell for cell in plain if cell["weight"] == wanted]
@@ -51,7 +52,7 @@ def pairs(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[
     alone = {
         (each["prompt"], each["seed"]): each["file"]
         for cell in grid["cells"]
-        if cell["network"] is None and cell["checkpoint"] is None
+        if cell["network"] is None and cell["checkpoint"] is None and cell["merge"] is None
         for each in reversed(cell["pictures"])
     }
     first: dict[str, Mapping[str, Any]] = {}
