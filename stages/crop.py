@@ -8,7 +8,6 @@ picture costs one crop.
 
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +59,7 @@ class Cropper:
         facts = self._kept(stem) or self._made(record, stem)
         crops = [self._record(record, fact) for fact in facts]
         for crop in crops:
-            shutil.copyfile(self.items.path(f"{crop.sha256}.png"), self.folder / PICTURES / crop.file)
+            self.items.deliver(f"{crop.sha256}.png", self.folder / PICTURES / crop.file)
             self._place_mask(crop)
         return Cropped(record, crops, self.items.path(f"{stem}.webp"))
 
@@ -84,7 +83,7 @@ class Cropper:
         if crop.mask_file:
             target = self.folder / MASKS / crop.mask_file
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.items.path(f"{crop.mask_sha256}.png"), target)
+            self.items.deliver(f"{crop.mask_sha256}.png", target)
 
     def _kept(self, stem: str) -> list[dict[str, Any]] | None:
         """Facts of the crops, where the store has them, the crops and the thumbnail."""
