@@ -88,6 +88,17 @@ def test_outside_the_mask_nothing_is_learned(base: BaseModel) -> None:
 
 
 @pytest.mark.usefixtures("root")
+def test_a_devices_rows_bring_their_masks_and_contexts(base: BaseModel) -> None:
+    module, batch = module_of(base, settings()), batch_of(base)
+    plain = module.picture_losses(batch)
+    batch.context = encode(base.text_encoder, batch.ids, 1)
+    assert module.picture_losses(batch).tolist() == plain.tolist()
+    batch.mask = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    whole = module.picture_losses(batch)
+    assert module.picture_losses(batch, [1]).tolist() == pytest.approx([whole[1].item()], rel=1e-5)
+
+
+@pytest.mark.usefixtures("root")
 def test_a_steps_noise_follows_from_seed_and_step_alone(base: BaseModel) -> None:
     module = module_of(base, settings())
     first = module.picture_losses(batch_of(base, 1))
