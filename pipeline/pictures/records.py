@@ -1,10 +1,12 @@
 """What is known of each picture, from collecting to training: one JSON line a picture."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from pipeline.files.atomic import read_jsonl, write_jsonl
+from pipeline.files.atomic import JsonLines, write_jsonl
 
 RECORDS = "records.jsonl"
 PICTURES = "pictures"
@@ -42,10 +44,20 @@ class Record:
     """
 
 
-def write_records(folder: Path, records: list[Record]) -> None:
+class Records:
+    """The records of a folder, read one by one each time they are gone through."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rows = JsonLines(folder / RECORDS)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (Record(**row) for row in self.rows)
+
+
+def write_records(folder: Path, records: Sequence[Record]) -> None:
     """records.jsonl in `folder`, by id."""
-    write_jsonl(folder / RECORDS, [vars(record) for record in sorted(records, key=lambda r: r.id)])
+    write_jsonl(folder / RECORDS, map(vars, sorted(records, key=attrgetter("id"))))
 
 
 def read_records(folder: Path) -> list[Record]:
-    return [Record(**row) for row in read_jsonl(folder / RECORDS)]
+    return list(Records(folder))
