@@ -63,7 +63,7 @@ def near_pairs(codes: Codes, max_bits: int) -> list[tuple[int, int, int]]:
 
 
 def _in_band(codes: Codes, low: int, high: int, max_bits: int) -> NDArray[np.int64]:
-    """Pairs [number, 2] of near codes, the later index first, whose bits from `low` up to `high` are equal."""
+    """Pairs [number, 2] of near codes whose bits from `low` up to `high` are equal; the later index first."""
     band = (codes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
     order = np.argsort(band, kind="stable")
     ends = np.searchsorted(band[order], band[order], side="right")

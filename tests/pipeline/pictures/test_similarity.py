@@ -62,7 +62,9 @@ def all_pairs(codes: list[int], max_bits: int) -> list[tuple[int, int, int]]:
 def test_bands_find_what_all_pairs_find(
     codes: list[int], changes: list[tuple[int, set[int]]], max_bits: int
 ) -> None:
-    near = [codes[which % len(codes)] ^ sum(1 << bit for bit in flipped) for which, flipped in changes if codes]
+    near = [
+        codes[which % len(codes)] ^ sum(1 << bit for bit in flipped) for which, flipped in changes if codes
+    ]
     distinct = list(dict.fromkeys([*codes, *near]))
     assert near_pairs(np.array(distinct, np.uint64), max_bits) == all_pairs(distinct, max_bits)
 
