@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -101,7 +101,7 @@ def make_pictures(folder: Path, num: int) -> None:
         path.write_bytes(data)
         path.with_suffix(".txt").write_text("one girl, a meadow, full body")
         digest = sha256_of_bytes(data)
-        known = json.dumps(vars(measures(digest, number, rng)), sort_keys=True)
+        known = json.dumps(asdict(measures(digest, number, rng)), sort_keys=True)
         items.put(f"{key(version=VERSION, picture=digest, faces=False)}.json", known.encode())
 
 

@@ -7,11 +7,9 @@ Deterministic: sorted by id, bytes copied. A picture that is unfit stops the sta
 by picture: one new picture costs one measurement.
 """
 
-import os
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.items import Items
+from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate, waivers
 from pipeline.pictures.folders import Findings, Found
 from pipeline.pictures.measures import Measures, measure
@@ -43,8 +42,7 @@ def measured(pictures: Sequence[Found], config: Collect) -> list[Measures | Faul
         except PictureError as error:
             return Fault(error.check, found.where, f"{error}; replace or delete it", found.id)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(progress(pool.map(one, pictures), "collect", len(pictures)))
+    return list(progress(in_order(one, pictures), "collect", len(pictures)))
 
 
 def judged(findings: Findings, config: Collect) -> gate.Outcome:
@@ -110,14 +108,16 @@ def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
     with new_folder(out / "data/collected") as folder:
         for concept in {record.concept for record in records}:
             (folder / PICTURES / concept).mkdir(parents=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            targets = [folder / PICTURES / record.file for record in records]
-            list(pool.map(shutil.copyfile, [found.path for found, _ in outcome.passed], targets))
+
+        def copy(one: tuple[Found, Record]) -> None:
+            shutil.copyfile(one[0].path, folder / PICTURES / one[1].file)
+
+        deque(in_order(copy, outcome.passed), maxlen=0)
         write_records(folder, records)
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
     counts = summary(outcome, aim)
     write_json(out / "metrics/collect.json", counts)
-    sizes = [(record.id, record.width_px, record.height_px) for record in records]
+    sizes = ((record.id, record.width_px, record.height_px) for record in records)
     write_csv(out / "plots/collect/sizes.csv", ("id", "width_px", "height_px"), sizes)
     verdicts = sorted({**counts["verdicts"], **counts["checks"]}.items())
     write_csv(out / "plots/collect/verdicts.csv", ("verdict", "pictures"), verdicts)

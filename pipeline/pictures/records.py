@@ -1,7 +1,7 @@
 """What is known of each picture, from collecting to training: one JSON line a picture."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ RECORDS = "records.jsonl"
 PICTURES = "pictures"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """A picture: `id` is `<concept>/<stem>`, `file` its path below pictures/, `sha256` that of the file's
     bytes.
@@ -44,6 +44,11 @@ class Record:
     """
 
 
+def row_of(record: Record) -> dict[str, Any]:
+    """Its line in records.jsonl."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
 class Records:
     """The records of a folder, read one by one each time they are gone through."""
 
@@ -56,7 +61,7 @@ class Records:
 
 def write_records(folder: Path, records: Sequence[Record]) -> None:
     """records.jsonl in `folder`, by id."""
-    write_jsonl(folder / RECORDS, map(vars, sorted(records, key=attrgetter("id"))))
+    write_jsonl(folder / RECORDS, map(row_of, sorted(records, key=attrgetter("id"))))
 
 
 def read_records(folder: Path) -> list[Record]:
