@@ -156,20 +156,47 @@ def costs(num: int) -> Iterator[Cost]:
             yield Cost(stage, num, wall, cpu, peak)
 
 
+def plot(costs: Sequence[Cost], path: Path) -> None:
+    """Time and memory by the number of records, as SVG: equal costs give equal bytes."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    from matplotlib import pyplot as plt
+
+    settings = {"svg.hashsalt": "records", "svg.fonttype": "none", "font.family": "sans-serif"}
+    with plt.rc_context(settings):
+        figure, (time, memory) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+        for stage in STAGES:
+            theirs = [cost for cost in costs if cost.stage == stage]
+            numbers = [cost.pictures for cost in theirs]
+            time.loglog(numbers, [cost.cpu_s for cost in theirs], "o-", label=stage.replace("_", "-"))
+            memory.semilogx(numbers, [cost.peak_mib for cost in theirs], "o-")
+        time.set(xlabel="records", ylabel="processor time, s")
+        memory.set(xlabel="records", ylabel="peak of memory, MiB", ylim=(0, None))
+        time.legend()
+        for axes in (time, memory):
+            axes.grid(alpha=0.3)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plot", type=Path, help="draw the curves into this SVG")
     parser.add_argument("--numbers", type=int, nargs="+", default=list(NUMBERS))
-    numbers = parser.parse_args().numbers
+    options = parser.parse_args()
     found = []
-    for number in numbers:
+    for number in options.numbers:
         for cost in costs(number):
             found.append(cost)
             print(
                 f"{cost.stage}: {cost.pictures} records, {cost.wall_s:.1f} s wall,"
                 f" {cost.cpu_s / cost.pictures * 1e6:.0f} us of processor time a record,"
                 f" at most {cost.peak_mib:.0f} MiB",
-                file=sys.stdout, flush=True,
-            )  # fmt: skip
+                flush=True,
+            )
+    if options.plot:
+        plot(found, options.plot)
 
 
 if __name__ == "__main__":
