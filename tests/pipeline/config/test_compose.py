@@ -3,7 +3,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.check import check
-from pipeline.config.compose import EXPERIMENT, Params, compose, flatten, groups, options, read_params, with_overrides
+from pipeline.config.compose import (
+    EXPERIMENT,
+    Params,
+    compose,
+    flatten,
+    groups,
+    options,
+    read_params,
+    with_overrides,
+)
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 
