@@ -3,8 +3,9 @@
     latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
 
 In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors and
-<name>.safetensors, metrics/train.json, plots/train/; logs go to logs/ and are no output. Reads `seed`,
-`base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`.
+<name>.safetensors, metrics/train.json, plots/train/, reports/training/{plan,doctor}.json; logs go to logs/
+and are no output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`,
+`doctor`, `resume`, `logging`.
 Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
 killed carries on from its last checkpoint and ends with the same bytes. By hand, and writing nothing:
 `--plan` shows what a run would do, and what it would cost.
@@ -14,7 +15,7 @@ import argparse
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,9 @@ def write_results(job: Run, ready: Prepared, history: History) -> None:
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
     write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
+    with new_folder(job.out / "reports/training") as folder:
+        write_json(folder / "plan.json", {**ready.plan.as_dict(), "advice": advice(ready.plan, job.config)})
+        write_json(folder / "doctor.json", [asdict(finding) for finding in findings])
     plots = job.out / "plots/train"
     lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in history.rows]
     write_csv(plots / "loss.csv", [field.name for field in fields(Row)], lines)

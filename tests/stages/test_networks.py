@@ -13,8 +13,10 @@ import pytest
 import yaml
 from safetensors import safe_open
 
+from pipeline.config import load
 from pipeline.networks.network_files import epoch_files
-from stages import compose, merge, sample_grid, train
+from pipeline.reports.run.usage import uses
+from stages import compose, merge, report, sample_grid, train
 from tests.conftest import ROOT
 from tests.stages.project import STAGES, make_project
 
@@ -42,6 +44,13 @@ BESIDE = {
 }
 """Ends of the names of what is written beside each file."""
 
+CALLS = {
+    "embedding": "net-000001_zib.safetensors, net-000001_zob.safetensors as embeddings/zib.safetensors",
+    "hypernetwork": "net-000001.pt into models/hypernetworks/",
+    "checkpoint": "net-000001.safetensors into models/Stable-diffusion/",
+}
+"""What the report says of how to use the file."""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -64,7 +73,7 @@ def test_a_family_is_trained_drawn_and_merged(
     params = yaml.safe_load(Path("params.yaml").read_text())
     params |= {"use": {"network": name}, "network": FAMILIES[name]}
     Path("params.yaml").write_text(yaml.safe_dump(params))
-    for stage in (compose, train, sample_grid, merge):
+    for stage in (compose, train, sample_grid, merge, report):
         stage.main([])
     facts = {path.stem: json.loads(path.read_text()) for path in Path("metrics").iterdir()}
     bakes = name not in ("embedding", "hypernetwork")
@@ -78,6 +87,20 @@ def test_a_family_is_trained_drawn_and_merged(
     ends = [".safetensors", *BESIDE.get(name, [])]
     written = {path.name for path in Path("models/network").iterdir()}
     assert written == {f"{stem}{end}" for stem in stems for end in ends}
+    check_report(name, {path.name for path in Path("models/network").iterdir()})
+
+
+def check_report(name: str, files: set[str]) -> None:
+    """The page names every file; what it tells to type into diffusers runs."""
+    text = Path("reports/index.html").read_text()
+    assert all(f"<b>{file}</b>" in text for file in files)
+    assert CALLS.get(name, "&lt;lora:net-00000") in text
+    taken = report.story(load("report")).taken
+    program = uses(taken)[2]
+    if name == "hypernetwork":
+        assert program.blocks == []
+    else:
+        exec(program.blocks[0][1], {})
 
 
 def test_the_example_of_a_new_algorithm_in_contributing_works(project: Path, tmp_path: Path) -> None:
