@@ -1,8 +1,8 @@
 """Every preset of conf/experiment/ on the demo, shortened: `python -m benchmarks.presets [NAME ...]`.
 
-Each goes through the whole graph in a project of its own, from the demo's pictures to a merged checkpoint,
-with twelve pictures, one epoch, few class pictures, one cell a file, and what is the demo base's own (128 px). Prints the time
-and the losses; ends with an error where a preset does not run.
+Each goes through the whole graph in a project of its own, from twelve of the demo's pictures to a merged
+checkpoint, with one epoch, few class pictures, one cell a file, and what is the demo base's own (128 px).
+Prints the time and the losses; ends with an error where a preset does not run.
 """
 
 import argparse
