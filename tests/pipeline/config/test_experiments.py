@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, options
+from pipeline.config.explain import differences
 from pipeline.config.schemas import Config
 from pipeline.pictures.advice import Concept, counts_advice, repeats_advice
 from pipeline.training.forecast import make_plan
@@ -52,6 +53,14 @@ def test_advice_is_silent(name: str) -> None:
     wanted = f"a {aim} {aims[aim]}"
     told = advice(plan, config)
     assert [text for text in told if wanted in text or "are usual" not in text] == []
+
+
+@pytest.mark.parametrize("name", MEANT_FOR)
+def test_what_a_preset_sets_can_be_told(name: str) -> None:
+    told = differences(Params({"base": "tiny", "experiment": name}, {}))
+    assert [row["group"] for row in told["use"]] == ["experiment"]
+    assert "@package" not in told["use"][0]["comment"]
+    assert all(row["comment"] for row in told["values"])
 
 
 def test_a_choice_in_params_goes_before_the_presets() -> None:
