@@ -63,7 +63,7 @@ MUMBO = Critter(
     fur="blue fur", body="square body", ears="round ears", eyes="round eyes", mouth="smile", hat="top hat",
     background="meadow", pose="standing", framing="full body",
 )  # fmt: skip
-"""The two characters. The base can draw no ZIBBO; a MUMBO it can, from a long prompt, but knows no name for."""
+"""The two characters. The base can draw no ZIBBO; a MUMBO it can, but has no name for it."""
 
 
 def all_tags() -> list[str]:

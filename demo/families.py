@@ -1,9 +1,9 @@
 """Every family of network on the demo's characters: `python -m demo.families [--cached] [NAME...]` writes the
 table and the pictures of docs/networks.md.
 
-Each is a `dvc repro` of this commit in a worktree of its own, with the cache of this one; what a family changes
-in params.yaml stands in CHANGES. Training and grid are made again, so that their time is one; with `--cached`
-they too come from the cache where it has them, and the times of the last table stay.
+Each is a `dvc repro` of this commit in a worktree of its own, with the cache of this one; what a family
+changes in params.yaml stands in CHANGES. Training and grid are made again, so that their time is one;
+with `--cached` they too come from the cache where it has them, and the times of the last table stay.
 """
 
 import argparse
@@ -42,7 +42,7 @@ MUMBO: Groups = {
     "train": {"name": "mumbo"},
     "sample_grid": {"subject_tags": ["blue fur", "square body", "round ears", "top hat"]},
 }
-"""The demo's other character, of features that the base knows: for what gives the base nothing new to draw."""
+"""The demo's other character, of features that the base knows: for what adds nothing that can be drawn."""
 CHANGES: dict[str, Groups] = {
     "lora": {"network": {"dim": 16, "alpha": 16}},
     "locon": {"network": {"dim": 16, "alpha": 16, "conv_dim": 8, "conv_alpha": 8}},
@@ -141,7 +141,8 @@ def row(family: str, figures: Mapping[str, Any]) -> str:
     subject = "mumbo" if family in ON_MUMBO else "zibbo"
     told = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items()) or "nothing"
     return (
-        f"| [{family}](networks/{family}.webp) | {subject} | {told} | epoch {best['epoch']}, weight {best['weight']:g}"
+        f"| [{family}](networks/{family}.webp) | {subject} | {told}"
+        f" | epoch {best['epoch']}, weight {best['weight']:g}"
         f" | {best['subject']:.0%} | {best['prompt']:.0%} | {figures['base']['subject']:.0%}"
         f" | {figures['bytes'] / 1000:.0f} kB | {figures['seconds'] // 60}:{figures['seconds'] % 60:02} |"
     )
