@@ -53,7 +53,8 @@ CHANGES: dict[str, Groups] = {
     "dora": {"network": {"dim": 16, "alpha": 16, "dora": True}},
     "embedding": {
         "network": {"words": ["mumbo"], "initial_text": "critter"},
-        "optimizer": {"lr": 2e-2, "weight_decay": 0.0},
+        "optimizer": {"lr": 5e-3, "weight_decay": 0.0},
+        "use": {"schedule": "cosine"},
     },
     "hypernetwork": {
         "network": {"layer_structure": [1, 4, 1], "activation": "swish"},
@@ -64,7 +65,7 @@ CHANGES: dict[str, Groups] = {
 }
 """What stands in params.yaml beside `use.network`; `dora` is a lora."""
 OPTION = {"dora": "lora"}
-ON_MUMBO = ("embedding",)
+ON_MUMBO = ("embedding", "hypernetwork")
 """Families that are shown on that character."""
 
 
