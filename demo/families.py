@@ -54,7 +54,6 @@ CHANGES: dict[str, Groups] = {
     "embedding": {
         "network": {"words": ["mumbo"], "initial_text": "critter"},
         "optimizer": {"lr": 5e-3, "weight_decay": 0.0},
-        "use": {"schedule": "cosine"},
     },
     "hypernetwork": {
         "network": {"layer_structure": [1, 4, 1], "activation": "swish"},
