@@ -64,7 +64,7 @@ CHANGES: dict[str, Groups] = {
 }
 """What stands in params.yaml beside `use.network`; `dora` is a lora."""
 OPTION = {"dora": "lora"}
-ON_MUMBO = ("embedding", "hypernetwork")
+ON_MUMBO = ("ia3", "embedding", "hypernetwork")
 """Families that are shown on that character."""
 
 
