@@ -60,10 +60,16 @@ CHANGES: dict[str, Groups] = {
         "optimizer": {"lr": 3e-3},
         "sample_grid": {"weights": [1.0, 1.2, 1.5]},
     },
+    "dreambooth": {
+        "use": {"class_images": "prior"},
+        "network": {"dim": 16, "alpha": 16},
+        "class_images": {"prompt": "critter", "count": 48},
+        "train": {"epochs": 10},
+    },
     "checkpoint": {"network": {}, "optimizer": {"lr": 2e-4, "text_encoder_lr": 0.0}},
 }
-"""What stands in params.yaml beside `use.network`; `dora` is a lora."""
-OPTION = {"dora": "lora"}
+"""What stands in params.yaml beside `use.network`; `dora` and `dreambooth` are a lora."""
+OPTION = {"dora": "lora", "dreambooth": "lora"}
 ON_MUMBO = ("ia3", "embedding", "hypernetwork")
 """Families that are shown on that character."""
 
