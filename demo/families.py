@@ -39,7 +39,7 @@ HEADER = (
 MUMBO: Groups = {
     "collect": {"source": "demo/known_pictures"},
     "filter_tags": {"trigger": "mumbo", "blacklist": ["critter", "* fur", "* body", "* ears", "* hat"]},
-    "train": {"name": "mumbo"},
+    "train": {"name": "mumbo", "epochs": 10},
     "sample_grid": {"subject_tags": ["blue fur", "square body", "round ears", "top hat"]},
 }
 """The demo's other character, of features that the base knows: for what adds nothing that can be drawn."""
