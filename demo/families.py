@@ -74,6 +74,15 @@ ON_MUMBO = ("ia3", "embedding", "hypernetwork")
 """Families that are shown on that character."""
 
 
+def run_of(family: str) -> dict[str, Any]:
+    """What the table says of a run beside its results: the character, and the keys that were changed for it."""
+    groups = CHANGES[family].items()
+    return {
+        "character": "mumbo" if family in ON_MUMBO else "zibbo",
+        "changed": {f"{group}.{key}": value for group, values in groups for key, value in values.items()},
+    }
+
+
 def params_of(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """params.yaml of a run of the family: its option and its values, in place of all that stood in the
     network's group, beside what stood in others.
@@ -131,23 +140,16 @@ def result(family: str, folder: Path, again: bool) -> dict[str, Any]:
     scores = json.loads((folder / "metrics/sample_grid.json").read_text())
     file = json.loads((folder / "reports/sample-grid/choice.json").read_text())["file"]
     bytes_ = (folder / "models/network" / file).stat().st_size
-    return {"base": scores["base"], "best": scores["best"], "bytes": bytes_, "seconds": round(seconds)}
+    found = {"base": scores["base"], "best": scores["best"], "bytes": bytes_, "seconds": round(seconds)}
+    return {**run_of(family), **found}
 
 
 def row(family: str, figures: Mapping[str, Any]) -> str:
     """A line of the table."""
-    best, changes = (
-        figures["best"],
-        {
-            f"{group}.{key}": value
-            for group, values in CHANGES[family].items()
-            for key, value in values.items()
-        },
-    )
-    subject = "mumbo" if family in ON_MUMBO else "zibbo"
-    told = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items()) or "nothing"
+    best = figures["best"]
+    changed = (f"`{key}: {json.dumps(value)}`" for key, value in figures["changed"].items())
     return (
-        f"| [{family}](networks/{family}.webp) | {subject} | {told}"
+        f"| [{family}](networks/{family}.webp) | {figures['character']} | {', '.join(changed) or 'nothing'}"
         f" | epoch {best['epoch']}, weight {best['weight']:g}"
         f" | {best['subject']:.0%} | {best['prompt']:.0%} | {figures['base']['subject']:.0%}"
         f" | {figures['bytes'] / 1000:.0f} kB | {figures['seconds'] // 60}:{figures['seconds'] % 60:02} |"
