@@ -75,7 +75,7 @@ ON_MUMBO = ("ia3", "embedding", "hypernetwork")
 
 
 def run_of(family: str) -> dict[str, Any]:
-    """What the table says of a run beside its results: the character, and the keys that were changed for it."""
+    """What the table says of a run beside its results: the character, and the keys changed for it."""
     groups = CHANGES[family].items()
     return {
         "character": "mumbo" if family in ON_MUMBO else "zibbo",
@@ -147,7 +147,7 @@ def result(family: str, folder: Path, again: bool) -> dict[str, Any]:
 def row(family: str, figures: Mapping[str, Any]) -> str:
     """A line of the table."""
     best = figures["best"]
-    changed = (f"`{key}: {json.dumps(value)}`" for key, value in figures["changed"].items())
+    changed = (f"`{key}: {json.dumps(value)}`" for key, value in sorted(figures["changed"].items()))
     return (
         f"| [{family}](networks/{family}.webp) | {figures['character']} | {', '.join(changed) or 'nothing'}"
         f" | epoch {best['epoch']}, weight {best['weight']:g}"
@@ -161,6 +161,13 @@ def page_with(table: str, text: str) -> str:
     before, _, rest = text.partition(TABLE_BEGINS)
     _, _, after = rest.partition(TABLE_ENDS)
     return f"{before}{TABLE_BEGINS}\n\n{table}\n\n{TABLE_ENDS}{after}"
+
+
+def write_table(figures: Mapping[str, Any]) -> None:
+    columns = HEADER.count("|") - 1
+    rows = [row(family, figures[family]) for family in CHANGES if family in figures]
+    table = "\n".join([HEADER, "|" + " --- |" * columns, *rows])
+    write_text(PAGE, page_with(table, PAGE.read_text(encoding="utf-8")))
 
 
 def main() -> None:
@@ -180,10 +187,7 @@ def main() -> None:
                 figures[family]["seconds"] = before["seconds"]
             write_json(FIGURES, figures)
             print(row(family, figures[family]), flush=True)
-    columns = HEADER.count("|") - 1
-    rows = [row(family, figures[family]) for family in CHANGES if family in figures]
-    table = "\n".join([HEADER, "|" + " --- |" * columns, *rows])
-    write_text(PAGE, page_with(table, PAGE.read_text(encoding="utf-8")))
+    write_table(figures)
 
 
 if __name__ == "__main__":
