@@ -7,7 +7,6 @@ Deterministic: PNG without metadata. Kept by picture: one new picture costs one 
 
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +57,7 @@ class Cropper:
         facts = self._kept(stem) or self._made(record, stem)
         crops = [self._record(record, fact) for fact in facts]
         for crop in crops:
-            shutil.copyfile(self.items.path(f"{crop.sha256}.png"), self.folder / PICTURES / crop.file)
+            self.items.deliver(f"{crop.sha256}.png", self.folder / PICTURES / crop.file)
         return Cropped(record, crops, self.items.path(f"{stem}.webp"))
 
     def _key(self, record: Record) -> str:

@@ -1,10 +1,11 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.items import Items, key, store_root, trim, trim_if_grown
+from pipeline.items import Items, key, seal_ns, store_root, trim, trim_if_grown
 
 
 def test_keys_follow_the_parts_not_their_order() -> None:
@@ -19,11 +20,39 @@ def test_what_was_put_is_got() -> None:
     assert Items("tag").get("k" * 64) is None
 
 
+def test_what_is_handed_out_and_then_edited_in_place_is_made_anew(tmp_path: Path) -> None:
+    items, out = Items("crop"), tmp_path / "crop.png"
+    items.put("aa1", b"as it was made")
+    items.deliver("aa1", out)
+    assert out.read_bytes() == items.get("aa1") == b"as it was made"
+    out.write_bytes(b"painted over!!")
+    assert items.get("aa1") is None
+    items.put("aa1", b"as it was made")
+    assert items.get("aa1") == b"as it was made"
+    assert out.read_bytes() == b"painted over!!"
+
+
+def test_a_file_system_without_links_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refused)
+    items, out = Items("crop"), tmp_path / "crop.png"
+    items.put("aa1", b"x")
+    items.deliver("aa1", out)
+    out.write_bytes(b"y")
+    assert items.get("aa1") == b"x"
+
+
+def test_no_two_items_share_a_seal() -> None:
+    assert len({seal_ns(f"{number}.png") for number in range(1000)}) == 1000
+
+
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     items = Items("crop")
     for number, name in enumerate(("aa1", "bb2", "cc3")):
         items.put(name, b"x" * 100)
-        os.utime(items.path(name), (number, number))
+        os.utime(items.path(name), ns=(number, seal_ns(name)))
     assert items.has("aa1")
     assert trim(store_root(), 250) == 200
     assert [name for name in ("aa1", "bb2", "cc3") if items.has(name)] == ["aa1", "cc3"]
