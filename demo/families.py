@@ -178,16 +178,16 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
-    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     with worktree() as folder:
         for family in chosen.names or CHANGES:
-            before = figures.get(family, {})
-            figures[family] = result(family, folder, again=not chosen.cached)
-            if chosen.cached and "seconds" in before:
-                figures[family]["seconds"] = before["seconds"]
+            found = result(family, folder, again=not chosen.cached)
+            figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+            if chosen.cached and family in figures:
+                found["seconds"] = figures[family]["seconds"]
+            figures[family] = found
             write_json(FIGURES, figures)
-            print(row(family, figures[family]), flush=True)
-    write_table(figures)
+            write_table(figures)
+            print(row(family, found), flush=True)
 
 
 if __name__ == "__main__":
