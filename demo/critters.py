@@ -59,11 +59,6 @@ ZIBBO = Critter(
     fur="green fur", body="round body", ears="long ears", eyes="round eyes", mouth="smile", hat="",
     background="meadow", pose="standing", framing="full body", own=OWN_FEATURES,
 )  # fmt: skip
-MUMBO = Critter(
-    fur="blue fur", body="square body", ears="round ears", eyes="round eyes", mouth="smile", hat="top hat",
-    background="meadow", pose="standing", framing="full body",
-)  # fmt: skip
-"""The two characters. The base can draw no ZIBBO; a MUMBO it can, but has no name for it."""
 
 
 def all_tags() -> list[str]:
@@ -83,11 +78,11 @@ def random_critter(rng: np.random.Generator, own_share: float = 0.0) -> Critter:
     )  # fmt: skip
 
 
-def somewhere(character: Critter, rng: np.random.Generator) -> Critter:
-    """The character with its looks as they are; surroundings, pose and expression vary."""
+def random_zibbo(rng: np.random.Generator) -> Critter:
+    """The character: its looks are fixed, its surroundings, pose and expression vary."""
     other = random_critter(rng)
     return replace(
-        character,
+        ZIBBO,
         eyes=other.eyes,
         mouth=other.mouth,
         background=other.background,
