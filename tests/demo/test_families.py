@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo.families import CHANGES, FIGURES, OPTION, PAGE, params_of, row, run_of
+from demo.families import CHANGES, FIGURES, OPTION, PAGE, params_of, row
 from pipeline.config.check import check
 from pipeline.config.compose import compose, read_params
 from tests.conftest import ROOT
@@ -31,10 +31,9 @@ def test_every_option_but_aesthetic_has_a_row() -> None:
     assert options - {"aesthetic"} == {OPTION.get(family, family) for family in CHANGES}
 
 
-def test_the_page_shows_the_runs_as_they_are_set() -> None:
+def test_the_page_shows_the_runs_that_were_made() -> None:
     figures = json.loads(FIGURES.read_text())
     text = PAGE.read_text()
     assert {family: row(family, found) in text for family, found in figures.items()} == dict.fromkeys(
         figures, True
     )
-    assert {family: found | run_of(family) for family, found in figures.items()} == figures
