@@ -15,9 +15,9 @@ help: ## list the targets
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint
+repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint and a report
 	dvc repro
-	@echo && dvc metrics show metrics/sample_grid.json && echo "\nLook at reports/sample-grid/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
+	@echo && dvc metrics show metrics/sample_grid.json && echo "\nOpen reports/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
 
 test: .venv/ready ## run the linters and all tests
 	$(MAKE) lint

@@ -15,6 +15,8 @@ DATA = {
     "pipeline/base/families.py": "pipeline/base/sd1",
     "pipeline/reports/dataset.py": "pipeline/reports/dataset.html.j2",
     "pipeline/reports/grid.py": "pipeline/reports/grid.html.j2",
+    "pipeline/reports/run/page.py": "pipeline/reports/run/page.html.j2",
+    "pipeline/reports/template.py": "pipeline/reports/look.css",
     "pipeline/captions/templates.py": "pipeline/captions/template_sets",
     "pipeline/captions/word_lists.py": "pipeline/captions/lists",
 }

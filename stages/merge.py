@@ -15,15 +15,14 @@ from safetensors import safe_open
 from pipeline.base.load import load_base
 from pipeline.base.save import save_file, save_folder
 from pipeline.command import Run, run, start
-from pipeline.config.recipes import Content, parse, with_inputs_of_the_run
+from pipeline.config.recipes import Content, content_of_the_run, parse
 from pipeline.config.schemas import Config, Merge
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.merging.bake import acts_on_weights, bake
-from pipeline.merging.header import RECIPE_KEY
-from pipeline.merging.in_memory import Merges
-from pipeline.merging.run import facts_of, run_recipe
+from pipeline.merging.folder import run_recipe_to_folder
+from pipeline.merging.run import run_recipe
 from pipeline.networks.families import load
 from pipeline.networks.network_files import epoch_files
 
@@ -65,29 +64,20 @@ def recipe(config: Config, network: Path) -> dict[str, str]:
 def recipe_content(config: Config, network: Path) -> Content:
     """merge.recipe with the run's own inputs and numbers."""
     assert isinstance(config.merge.recipe, dict)
-    own = {"base": config.base.path, "network": str(network)}
-    content = with_inputs_of_the_run(config.merge.recipe, own)
-    if content["inputs"].get("base") == config.base.path and not Path(config.base.path).exists():
-        raise UserError(
-            f"merge.recipe uses base, but base.path {config.base.path} is no local file or folder;"
-            " fetch it and set base.path to where it lies"
-        )
+    content = content_of_the_run(config.merge.recipe, config.base.path, network, "merge.recipe")
     return {**content, "dtype": config.merge.dtype}
 
 
 def merge_by_recipe(job: Run, network: Path) -> None:
-    """Streamed into a single file; in memory where a diffusers folder is to be written."""
+    """Streamed, into a single file or a diffusers folder."""
     content = recipe_content(job.config, network)
     name = output_name(network) if "network" in content["inputs"] else "merged"
     with new_folder(job.out / "models/merged") as folder:
+        wanted = parse(content, "merge.recipe")
         if job.config.merge.layout == "file":
-            facts = run_recipe(parse(content, "merge.recipe"), folder / f"{name}.safetensors")
+            facts = run_recipe(wanted, folder / f"{name}.safetensors")
         else:
-            merges, base = Merges(content), load_base(job.config.base)
-            with merges.applied({}, base):
-                header = {RECIPE_KEY: merges.identity({})}
-                save_folder(base, folder / name, job.config.merge.dtype, header)
-            facts = facts_of(merges.recipe({}), merges.node({}))
+            facts = run_recipe_to_folder(wanted, folder / name)
         digest = sha256_of_tree(next(folder.iterdir()))
     write_json(job.out / "metrics/merge.json", {**facts, "sha256": digest})
 

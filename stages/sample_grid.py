@@ -13,8 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.command import run, start
+from pipeline.config.recipes import Content, content_of_the_run, uses_network_of_the_run
 from pipeline.config.schemas import Config, SampleGrid
 from pipeline.device import make_repeatable
+from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.networks.network_files import epoch_files
 from pipeline.progress import progress
@@ -24,7 +26,8 @@ from pipeline.sampling.choice import ranked
 from pipeline.sampling.grid import Grid, plan
 from pipeline.sampling.judging import Judge
 from pipeline.sampling.library import Library
-from pipeline.sampling.manifest import SCORE_COLUMNS, Scores, by_place, score_rows, summary
+from pipeline.sampling.manifest import SCORE_COLUMNS, Scores, by_place, is_base_alone, score_rows, summary
+from pipeline.sampling.merge_axes import Sweep
 from pipeline.sampling.network_choice import network_file
 from pipeline.sampling.report import write_report
 from pipeline.sampling.settings import SecondPass, Settings
@@ -36,10 +39,11 @@ NO_NETWORK = "none"
 def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
     """The grid that the configuration asks for."""
     wanted = config.sample_grid
-    is_fixed = wanted.network != NO_NETWORK and "network" not in (wanted.x, wanted.y, wanted.z)
+    is_merged = wanted.merge is not None and uses_network_of_the_run(recipe_of(wanted))
     start_cell = Cell(
         checkpoint=None,
-        network=network_file(wanted.network, epochs, NETWORKS) if is_fixed else None,
+        network=None if is_merged else fixed_network(wanted, epochs),
+        merge=None if wanted.merge is None else (),
         weight=wanted.weight,
         blocks=None,
         prompts=tuple(wanted.prompts),
@@ -47,6 +51,30 @@ def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
         settings=replace(Settings.of(wanted, config.base), second_pass=second_pass(wanted)),
     )
     return plan(wanted, start_cell, epochs, NETWORKS)
+
+
+def fixed_network(wanted: SampleGrid, epochs: Mapping[int, Path]) -> Path | None:
+    """The network of every cell; None where there is none, or an axis varies it."""
+    is_fixed = wanted.network != NO_NETWORK and "network" not in (wanted.x, wanted.y, wanted.z)
+    return network_file(wanted.network, epochs, NETWORKS) if is_fixed else None
+
+
+def recipe_of(wanted: SampleGrid) -> Content:
+    """The grid's recipe; `compose` has read its file."""
+    assert isinstance(wanted.merge, dict)
+    return wanted.merge
+
+
+def sweep(config: Config, epochs: Mapping[int, Path]) -> Sweep | None:
+    """What merged cells are made of."""
+    wanted = config.sample_grid
+    if wanted.merge is None:
+        return None
+    recipe, network = recipe_of(wanted), fixed_network(wanted, epochs)
+    if uses_network_of_the_run(recipe) and network is None:
+        raise UserError("sample_grid.merge uses `network`, but sample_grid.network is none; name the network")
+    content = content_of_the_run(recipe, config.base.path, network, "sample_grid.merge")
+    return Sweep(content, wanted.merge_step)
 
 
 def second_pass(wanted: SampleGrid) -> SecondPass | None:
@@ -65,15 +93,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     make_repeatable()
     epochs = epoch_files(NETWORKS)
     grid = planned(job.config, epochs)
-    painter = Painter(
-        job.config.base, Library([Path(each) for each in job.config.sample_grid.prompt_networks])
-    )
+    library = Library([Path(each) for each in job.config.sample_grid.prompt_networks])
+    painter = Painter(job.config.base, library, sweep(job.config, epochs))
     for cell in progress(painter.missing(grid.cells), "sample-grid"):
         painter.draw(cell)
     scores: Scores = Judge(job.config, painter, CROPPED).judged(grid.cells)
     by_file = {file: epoch for epoch, file in epochs.items()}
     places = by_place(scores, by_file)
-    ranking = ranked(places, [scored for cell, scored in scores.items() if not cell.network])
+    ranking = ranked(places, [scored for cell, scored in scores.items() if is_base_alone(cell)])
     with new_folder(job.out / "reports/sample-grid") as folder:
         write_report(folder, job.config.sample_grid, grid, painter, scores, by_file, ranking)
     write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))

@@ -3,9 +3,9 @@
     latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
 
 In: data/encoded/, data/captions/, the base; data/cropped/ for `aesthetic`, which looks at pictures. Out:
-models/network/<name>-<epoch>.safetensors and <name>.safetensors, metrics/train.json, plots/train/; logs go
-to logs/ and are no output. Reads `seed`,
-`base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`.
+models/network/<name>-<epoch>.safetensors and <name>.safetensors, metrics/train.json, plots/train/,
+reports/training/{plan,doctor}.json; logs go to logs/ and are no output. Reads `seed`, `base`, `network`,
+`optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`.
 Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
 killed carries on from its last checkpoint and ends with the same bytes. By hand, and writing nothing:
 `--plan` shows what a run would do, and what it would cost.
@@ -13,9 +13,9 @@ killed carries on from its last checkpoint and ends with the same bytes. By hand
 
 import argparse
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,15 @@ def write_results(job: Run, ready: Prepared, history: History) -> None:
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
     write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
+    write_report(job, {**ready.plan.as_dict(), "advice": advice(ready.plan, job.config)}, findings)
     write_curves(job, history)
+
+
+def write_report(job: Run, plan: Mapping[str, Any], findings: Sequence[Finding]) -> None:
+    """reports/training/."""
+    with new_folder(job.out / "reports/training") as folder:
+        write_json(folder / "plan.json", plan)
+        write_json(folder / "doctor.json", [asdict(finding) for finding in findings])
 
 
 def write_curves(job: Run, history: History) -> None:
@@ -203,8 +211,21 @@ def write_mean(job: Run) -> None:
         for name in (f"{config.train.name}-000001", config.train.name):
             write_safetensors(folder / f"{name}.safetensors", network.file_tensors("fp32"), metadata)
             network.write_other_layouts(folder / name, 0)
-    write_json(job.out / "metrics/train.json", {"pictures": len(files), "steps": 0})
+    numbers = {"parameters": network.embedding.numel(), "loss_first_epoch": None, "loss_last_epoch": None}
+    write_json(
+        job.out / "metrics/train.json",
+        {"pictures": len(files), "steps": 0, "modules": 0, "doctor": {}, "rollbacks": 0, **numbers},
+    )
+    write_report(job, looked_at(config), [])
     write_curves(job, History())
+
+
+def looked_at(config: Config) -> dict[str, Any]:
+    """The plan where each picture is looked at once, and nothing updated."""
+    shown = [(each.concept, replace(each.shown, repeats=1)) for each in read_pictures(ENCODED, CAPTIONS)]
+    own = [(concept, each) for concept, each in shown if not each.is_class]
+    plan = make_plan(own, held_out=0, epochs=1, batch=1, accumulation=1, form=config.train.prior_form)
+    return {**plan.as_dict(), "updates": 0, "updates_per_epoch": 0, "advice": []}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -130,14 +130,21 @@ def _from_file(path: Path) -> BaseModel:
             f"base.path {path} is {family or 'no checkpoint that is known here'};"
             f" this pipeline trains {SD1}: choose such a base"
         )
-    own = json.loads(header.get(HEADER_KEY, "{}"))
+    model = outline(json.loads(header.get(HEADER_KEY, "{}")))
+    for part, module in (("unet", model.unet), ("vae", model.vae), ("text_encoder", model.text_encoder)):
+        _fill(module, part, path, shapes)
+    return model
+
+
+def outline(own: dict[str, Any]) -> BaseModel:
+    """A base without weights, on the meta device. `own`: a header's HEADER_KEY, configs and tokenizer;
+    SD 1.x's where they are not said.
+    """
     configs = own.get("configs") or sd1_configs()
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(configs["unet"])
         vae = AutoencoderKL.from_config(configs["vae"])
         text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"]))
-    for part, module in (("unet", unet), ("vae", vae), ("text_encoder", text_encoder)):
-        _fill(module, part, path, shapes)
     return BaseModel(make_tokenizer(own.get("tokenizer")), text_encoder, unet, vae, configs)
 
 

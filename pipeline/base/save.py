@@ -71,21 +71,32 @@ def _ldm_shape(part: str, key: str, tensor: Tensor) -> Tensor:
 
 def save_folder(model: BaseModel, path: Path, dtype: str, metadata: dict[str, str]) -> None:
     """A diffusers folder that diffusers loads with transformers 4 and 5 alike."""
-    configs = plain_configs(model)
     with new_folder(path) as folder:
         for part, module in parts_of(model).items():
             tensors = {
-                (text_encoder_key(key) if part == "text_encoder" else key): tensor.to(PRECISIONS[dtype])
+                folder_key(part, key): tensor.to(PRECISIONS[dtype])
                 for key, tensor in module.state_dict().items()
                 if not key.endswith("position_ids")
             }
             write_safetensors(folder / part / WEIGHT_FILES[part], tensors, {"format": "pt", **metadata})
-            write_json(folder / part / "config.json", configs[part])
-        write_json(folder / "scheduler" / "scheduler_config.json", configs["scheduler"])
-        model.tokenizer.save_pretrained(folder / "tokenizer")
-        for name, text in tokenizer_files(model.tokenizer).items():
-            (folder / "tokenizer" / name).write_text(text, encoding="utf-8")
-        write_json(folder / "model_index.json", model_index(configs["scheduler"]["_class_name"]))
+        write_settings(model, folder)
+
+
+def folder_key(part: str, key: str) -> str:
+    """Name of a module's weight in a folder."""
+    return text_encoder_key(key) if part == "text_encoder" else key
+
+
+def write_settings(model: BaseModel, folder: Path) -> None:
+    """All of a folder but the weights."""
+    configs = plain_configs(model)
+    for part in WEIGHT_FILES:
+        write_json(folder / part / "config.json", configs[part])
+    write_json(folder / "scheduler" / "scheduler_config.json", configs["scheduler"])
+    model.tokenizer.save_pretrained(folder / "tokenizer")
+    for name, text in tokenizer_files(model.tokenizer).items():
+        (folder / "tokenizer" / name).write_text(text, encoding="utf-8")
+    write_json(folder / "model_index.json", model_index(configs["scheduler"]["_class_name"]))
 
 
 def plain_configs(model: BaseModel) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,43 @@ def explain(key: str, overrides: Sequence[str] = ()) -> list[Explanation]:
     return [_explain(name, values[name], params, filed) for name in keys]
 
 
+def differences(params: Params) -> dict[str, Any]:
+    """What a run says of itself: `use`, rows (group, option, default option, the option's first comment) of
+    the options that are not the default; `values`, rows of the keys that differ from their option's own
+    value; `params`, both as params.yaml would hold them.
+    """
+    values = flatten(compose(params))
+    experiment = CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
+    from_experiment = flatten(_content(experiment)) if experiment.exists() else {}
+    named = [key for key in values if key in {**from_experiment, **params.values}]
+    told = [_explain(key, values[key], params, params) for key in named]
+    chosen = {group: option for group, option in sorted(params.use.items()) if option}
+    return {
+        "use": [
+            {"group": group, "option": option, "default": default, "comment": _purpose(group, option)}
+            for group, option in chosen.items()
+            if option != (default := _default_option(group))
+        ],
+        "values": [
+            {"key": each.key, "value": each.value, "default": default, "comment": each.comment}
+            for each in told
+            if each.value != (default := _default(each.key, params))
+        ],
+        "params": {"use": chosen, "values": dict(params.values)},
+    }
+
+
+def _default(key: str, params: Params) -> Any:
+    """What the chosen option says of a key."""
+    return next(keys_of(path)[key] for path in _option_files(key, params) if key in keys_of(path))
+
+
+def _purpose(group: str, option: str) -> str:
+    """The first comment of an option file, up to its first blank or value."""
+    lines = (CONF / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
+    return " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+
+
 def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation:
     files = _option_files(key, params)
     default_file = next(path for path in files if key in keys_of(path))
@@ -87,7 +125,7 @@ def _default_option(group: str) -> str:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {}
 
 
 def keys_of(path: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ LOCKED = (
     ("sample_grid.clip", "sample_grid.clip_sha256", None),
     ("tag.sentence_model", "tag.sentence_sha256", REPOSITORY_FOLDER),
 )
+RECIPES = (("merge", "recipe"), ("sample_grid", "merge"))
 FILES = (".safetensors", ".ckpt", ".pt", ".onnx")
 BUILT_IN = {"crop.face_model": "lbp"}
 """Names that stand for no file."""
@@ -49,8 +50,9 @@ def lock(values: dict[str, Any]) -> dict[str, Any]:
             ]
         elif paths not in (None, BUILT_IN.get(path_key)):
             locked[group][hash_name] = _locked(path_key, paths, hash_key, wanted, hub, problems)
-    if (recipe := values["merge"]["recipe"]) is not None:
-        locked["merge"]["recipe"] = locked_content(recipe, "merge.recipe", problems)
+    for group, name in RECIPES:
+        if (recipe := values[group][name]) is not None:
+            locked[group][name] = locked_content(recipe, f"{group}.{name}", problems)
     if problems:
         raise UserError(*problems)
     return locked

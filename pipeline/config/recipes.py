@@ -16,6 +16,7 @@ from pipeline.files.hashing import sha256_of_tree
 Content = dict[str, Any]
 OF_THE_RUN = ("base", "network")
 """Inputs that need no path in `merge.recipe`: `base.path`, and the file of `merge.epoch`."""
+RATIOS = ("alpha", "beta", "strength")
 
 
 def read_yaml(path: Path) -> Content:
@@ -84,7 +85,7 @@ def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Content:
         *way, last = place.split(".")
         here: Any = result
         for number, key in enumerate(way):
-            if isinstance(here, dict) and key == "alpha" and not isinstance(here.get(key), dict):
+            if isinstance(here, dict) and key in RATIOS and not isinstance(here.get(key), dict):
                 here[key] = {"blocks": here.get(key)}  # `alpha.base_alpha` beside a plain `alpha`
             if not _holds(here, key):
                 where = ".".join(way[:number]) or "the recipe"
@@ -102,6 +103,25 @@ def with_inputs_of_the_run(content: Mapping[str, Any], paths: Mapping[str, str])
     given = content.get("inputs") or {}
     used = set(_words(content.get("merge")))
     return {**content, "inputs": {**{name: path for name, path in paths.items() if name in used}, **given}}
+
+
+def uses_network_of_the_run(content: Mapping[str, Any]) -> bool:
+    """Whether a step uses `network` without the recipe saying where it lies."""
+    return "network" in set(_words(content.get("merge"))) - set(content.get("inputs") or ())
+
+
+def content_of_the_run(content: Content, base: str, network: Path | None, key: str) -> Content:
+    """With the run's own inputs; a base that is no local file or folder is a user error. `key` names the
+    recipe in errors.
+    """
+    own = {"base": base} | ({"network": str(network)} if network else {})
+    found = with_inputs_of_the_run(content, own)
+    if found["inputs"].get("base") == base and not Path(base).exists():
+        raise UserError(
+            f"{key} uses base, but base.path {base} is no local file or folder; fetch it and set base.path to"
+            " where it lies"
+        )
+    return found
 
 
 def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str]) -> Content:

@@ -48,15 +48,20 @@ def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> It
         starts[name] = place
         dtype, shape = shapes[name]
         place += prod(shape) * dtype.itemsize
-    path.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(path.parent).free
-    if free < place:
-        raise UserError(
-            f"{path} needs {place / 1e9:.2f} GB, {free / 1e9:.2f} GB are free there; make room,"
-            " or write elsewhere"
-        )
+    insist_on_room(path, place)
     with new_file(path) as part, part.open("wb") as file:
         file.write(head)
         file.flush()
         os.ftruncate(file.fileno(), place)
         yield TensorWriter(file.fileno(), starts)
+
+
+def insist_on_room(path: Path, num_bytes: int) -> None:
+    """Too little room is a user error; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < num_bytes:
+        raise UserError(
+            f"{path} needs {num_bytes / 1e9:.2f} GB, {free / 1e9:.2f} GB are free there; make room,"
+            " or write elsewhere"
+        )

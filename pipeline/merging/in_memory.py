@@ -6,7 +6,7 @@ key(merge=merges.identity(cell), ...)             # for the store: follows from 
 with merges.applied(cell, base): draw(base, ...)  # outside, the base is as before
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,17 +52,62 @@ class Merges:
     @contextmanager
     def applied(self, overrides: Overrides, base: BaseModel) -> Iterator[None]:
         """Inside, the base has the merged weights, rounded as the file would have them."""
-        node, dtype = self.node(overrides), PRECISIONS[self.recipe(overrides).dtype]
-        before: list[tuple[torch.nn.Parameter, torch.Tensor]] = []
+        merged = MergedBase(self, base)
         try:
-            for part, module in parts_of(base).items():
-                for key, parameter in module.named_parameters():
-                    before.append((parameter, parameter.data))
-                    parameter.data = _merged(node, ldm_key(part, key), parameter.data, dtype)
+            merged.become(overrides)
             yield
         finally:
-            for parameter, data in before:
-                parameter.data = data
+            merged.become(None)
+
+
+class MergedBase:
+    """A loaded base that becomes one variation after another. A tensor is merged anew only where the recipe
+    says otherwise than before, and kept twice only where it is not the base's own.
+    """
+
+    def __init__(self, merges: Merges, base: BaseModel) -> None:
+        self.merges = merges
+        self.parameters = {
+            ldm_key(part, key): parameter
+            for part, module in parts_of(base).items()
+            for key, parameter in module.named_parameters()
+        }
+        self.own: dict[str, torch.Tensor] = {}
+        self.sources: dict[str, Hashable] = {}
+
+    def become(self, overrides: Overrides | None) -> int:
+        """None: the base as it was. Returns how many tensors were merged. After an error, the base is as it
+        was.
+        """
+        if overrides is None:
+            self._restore()
+            return 0
+        recipe = self.merges.recipe(overrides)
+        node, dtype, number = self.merges.node(overrides), PRECISIONS[recipe.dtype], 0
+        try:
+            for name, parameter in self.parameters.items():
+                source = node.source(name) if name in node.tensors else None
+                if source is None or self.sources.get(name) != source:
+                    self._replace(name, _merged(node, name, self.own.get(name, parameter.data), dtype))
+                    self.sources[name] = source
+                    number += 1
+        except BaseException:
+            self._restore()
+            raise
+        return number
+
+    def _replace(self, name: str, merged: torch.Tensor) -> None:
+        parameter = self.parameters[name]
+        own = self.own.pop(name, parameter.data)
+        if torch.equal(merged, own):
+            parameter.data = own
+        else:
+            self.own[name], parameter.data = own, merged
+
+    def _restore(self) -> None:
+        for name, own in self.own.items():
+            self.parameters[name].data = own
+        self.own, self.sources = {}, {}
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.tensor_file import Stored
-from pipeline.files.tensor_writer import TensorWriter, tensor_writer
+from pipeline.files.tensor_writer import tensor_writer
 from pipeline.merging.names import part_of
 from pipeline.merging.tree import Node
 
@@ -57,21 +58,30 @@ def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Ma
     error.
     """
     shapes = result_shapes(node, dtype, drop)
-    large = Lock()
     with tensor_writer(path, shapes, metadata) as writer:
-        pool = ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,))
-        try:
-            jobs = [
-                pool.submit(_write, node, name, dtype, writer, large) for name, (dtype, _) in shapes.items()
-            ]
-            for job in jobs:
-                job.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        fill(node, {name: dtype for name, (dtype, _) in shapes.items()}, writer)
+
+
+class Writer(Protocol):
+    """Takes numbers by single-file name, from several threads."""
+
+    def write(self, name: str, numbers: Tensor, start: int = 0) -> None: ...
+
+
+def fill(node: Node, types: Mapping[str, torch.dtype], writer: Writer) -> None:
+    """Merges and writes each tensor that has a type, rounded to it."""
+    large = Lock()
+    pool = ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        jobs = [pool.submit(_write, node, name, dtype, writer, large) for name, dtype in types.items()]
+        for job in jobs:
+            job.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @torch.no_grad()
-def _write(node: Node, name: str, dtype: torch.dtype, writer: TensorWriter, large: Lock) -> None:
+def _write(node: Node, name: str, dtype: torch.dtype, writer: Writer, large: Lock) -> None:
     stored, numel = node.unchanged(name), node.tensors[name].numel
     if name.endswith("position_ids"):
         # Other tools' merges blend or round these; right is 0, 1, 2 ...

@@ -3,7 +3,7 @@ number is read.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,6 +41,10 @@ class Node(Protocol):
         """Whether a span of the result needs that span of the inputs alone."""
         ...
 
+    def source(self, name: str) -> Hashable:
+        """What the result follows from: equal where the numbers are, in trees over the same inputs."""
+        ...
+
     def numbers(self, name: str, start: int, stop: int) -> Tensor:
         """float32 [stop - start] of the flattened result; the whole tensor where not `in_pieces`."""
         ...
@@ -59,6 +63,9 @@ class Leaf:
 
     def in_pieces(self, name: str) -> bool:  # noqa: ARG002
         return True
+
+    def source(self, name: str) -> Hashable:  # noqa: ARG002
+        return self.label
 
     def numbers(self, name: str, start: int, stop: int) -> Tensor:
         return self.tensors[name].read(start, stop).float()
@@ -92,6 +99,13 @@ class Merge:
             return node.in_pieces(name)
         has_extra = name == FIRST_CONVOLUTION and self._extra_channels()
         return self.method in IN_PIECES and not has_extra and all(node.in_pieces(name) for node in self.nodes)
+
+    def source(self, name: str) -> Hashable:
+        if (node := self._passes_on(name)) is not None:
+            return node.source(name)
+        weights = tuple(weight(name) for weight in self.weights.values())
+        sources = tuple(node.source(name) for node in self.nodes)
+        return self.method, weights, tuple(self.options.items()), sources
 
     def numbers(self, name: str, start: int, stop: int) -> Tensor:
         if (node := self._passes_on(name)) is not None:
@@ -170,6 +184,9 @@ class ReplacedVae:
     def in_pieces(self, name: str) -> bool:
         return name in self.vae or self.model.in_pieces(name)
 
+    def source(self, name: str) -> Hashable:
+        return self.label if name in self.vae else self.model.source(name)
+
     def numbers(self, name: str, start: int, stop: int) -> Tensor:
         if name in self.vae:
             return self.vae[name].read(start, stop).float()
@@ -178,6 +195,11 @@ class ReplacedVae:
 
 class Changes(Protocol):
     """What a network adds to weights."""
+
+    @property
+    def label(self) -> str:
+        """The recipe's name for it."""
+        ...
 
     def __contains__(self, name: str) -> bool: ...
 
@@ -211,6 +233,10 @@ class Baked:
 
     def in_pieces(self, name: str) -> bool:
         return not self._is_changed(name) and self.model.in_pieces(name)
+
+    def source(self, name: str) -> Hashable:
+        inner = self.model.source(name)
+        return (self.changes.label, self.strength(name), inner) if self._is_changed(name) else inner
 
     def numbers(self, name: str, start: int, stop: int) -> Tensor:
         if not self._is_changed(name):

@@ -1,14 +1,18 @@
-"""Jinja templates of the pages."""
+"""Jinja templates of the pages, and the look that they share."""
 
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+LOOK = Path(__file__).with_name("look.css")
+"""Colours of both schemes and the type: `{{ look }}` in a template."""
 
 
 @cache
 def template(path: Path) -> Any:  # jinja2 is imported when a page is made
     """The template of a file; an unknown name in it is an error."""
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         autoescape=True,
@@ -17,4 +21,5 @@ def template(path: Path) -> Any:  # jinja2 is imported when a page is made
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["look"] = Markup(LOOK.read_text(encoding="utf-8"))
     return environment.from_string(path.read_text(encoding="utf-8"))

@@ -16,21 +16,21 @@ VERSION = 1
 SIDE_PX = 192
 
 
-def data_uris(files: Mapping[str, Path]) -> dict[str, str]:
+def data_uris(files: Mapping[str, Path], side_px: int = SIDE_PX) -> dict[str, str]:
     """`data:image/webp;base64,...` of each file; `files` by the SHA-256 of their bytes."""
     items = Items("thumbnail")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = list(pool.map(lambda entry: _webp(entry[0], entry[1], items), files.items()))
+        made = list(pool.map(lambda entry: _webp(entry[0], entry[1], items, side_px), files.items()))
     return {
         digest: f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
         for digest, webp in zip(files, made, strict=True)
     }
 
 
-def _webp(digest: str, file: Path, items: Items) -> bytes:
-    item_key = key(version=VERSION, side_px=SIDE_PX, picture=digest)
+def _webp(digest: str, file: Path, items: Items, side_px: int) -> bytes:
+    item_key = key(version=VERSION, side_px=side_px, picture=digest)
     kept = items.get(item_key)
     if kept is not None:
         return kept
     with Image.open(file) as picture:
-        return items.put(item_key, webp_thumbnail(picture, SIDE_PX))
+        return items.put(item_key, webp_thumbnail(picture, side_px))

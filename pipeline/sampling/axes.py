@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
 from pipeline.sampling.block_weights import BlockWeights, block_weights
+from pipeline.sampling.merge_axes import Variation, block_curves
 from pipeline.sampling.ranges import Values, reals, texts, wholes
 from pipeline.sampling.settings import Job, Settings
 
@@ -29,6 +30,8 @@ class Cell:
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     settings: Settings
+    merge: Variation | None = None
+    """What the grid's recipe has otherwise; None: no merge."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -40,8 +43,9 @@ class Cell:
         return len(self.seeds) if len(self.seeds) > 1 else ceil(sqrt(len(self.prompts)))
 
     def alone(self) -> "Cell":
-        """The same without a network."""
-        return replace(self, network=None, weight=0.0, blocks=None)
+        """The same without a network; of a merge without one, the configured base."""
+        merge = self.merge if self.network else None
+        return replace(self, network=None, weight=0.0, blocks=None, merge=merge)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,12 @@ def _field(name: str) -> Callable[[Cell, Any], Cell]:
     return lambda cell, value: replace(cell, **{name: value})
 
 
+def _merged(name: str) -> Callable[[Cell, Any], Cell]:
+    return lambda cell, value: replace(
+        cell, merge=tuple(sorted({**dict(cell.merge or ()), name: value}.items()))
+    )
+
+
 def _named(name: str) -> Callable[[Any], str]:
     return lambda value: f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
 
@@ -143,29 +153,33 @@ AXES: dict[str, Axis] = {
         lambda cell, value: replace(cell, checkpoint=None if value == "base" else value),
         lambda value: Path(value).stem,
     ),
-    "network": Axis(1, texts, _field("network"), lambda path: path.stem),
+    "merge_alpha": Axis(1, reals, _merged("alpha"), _named("alpha")),
+    "merge_beta": Axis(1, reals, _merged("beta"), _named("beta")),
+    "merge_blocks": Axis(1, block_curves, _merged("blocks"), str),
+    "merge_base_alpha": Axis(1, reals, _merged("base_alpha"), _named("base alpha")),
+    "network": Axis(2, texts, _field("network"), lambda path: path.stem),
     "block_weights": Axis(
-        2,
+        3,
         lambda values: [block_weights(text) for text in texts(values)],
         _field("blocks"),
         lambda blocks: f"blocks {blocks.name}",
     ),
-    "weight": Axis(3, reals, _field("weight"), _named("weight")),
-    "clip_skip": Axis(4, bounded(wholes, 1, 12), _setting("clip_skip"), _named("clip skip")),
-    "prompt": Axis(5, texts, lambda cell, value: replace(cell, prompts=(value,)), str),
-    "search_replace": Axis(6, search_and_replace, replaced, lambda words: words.new),
-    "negative_prompt": Axis(7, texts, _setting("negative_prompt"), lambda text: f"not: {text}"),
+    "weight": Axis(4, reals, _field("weight"), _named("weight")),
+    "clip_skip": Axis(5, bounded(wholes, 1, 12), _setting("clip_skip"), _named("clip skip")),
+    "prompt": Axis(6, texts, lambda cell, value: replace(cell, prompts=(value,)), str),
+    "search_replace": Axis(7, search_and_replace, replaced, lambda words: words.new),
+    "negative_prompt": Axis(8, texts, _setting("negative_prompt"), lambda text: f"not: {text}"),
     "resolution": Axis(
-        8,
+        9,
         sides,
         lambda cell, value: replace(cell, settings=replace(cell.settings, width=value[0], height=value[1])),
         lambda value: f"{value[0]}x{value[1]} px",
     ),
-    "sampler": Axis(9, sampler_names, _setting("sampler"), lambda name: LABELS[name]),
-    "steps": Axis(10, bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
-    "guidance": Axis(11, bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
+    "sampler": Axis(10, sampler_names, _setting("sampler"), lambda name: LABELS[name]),
+    "steps": Axis(11, bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
+    "guidance": Axis(12, bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
     "seed": Axis(
-        12, bounded(wholes, 0, 2**63 - 1), lambda cell, value: replace(cell, seeds=(value,)), _named("seed")
+        13, bounded(wholes, 0, 2**63 - 1), lambda cell, value: replace(cell, seeds=(value,)), _named("seed")
     ),
 }
 """By name, the dearest first."""

@@ -3,35 +3,47 @@ recipe with the hashes of all files.
 """
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pipeline.base.load import read_header
 from pipeline.config.schemas import Base
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.block_weights import PLACES
-from pipeline.sampling.infotext import PARAMETERS, base_facts, infotext, model_of, png_texts
+from pipeline.sampling.infotext import PARAMETERS, Model, base_facts, infotext, model_of, png_texts
 from pipeline.sampling.settings import Job
 
 SHORT = 12
 """Characters of a network's hash that A1111 shows."""
 
 
-def texts_of(cell: Cell, job: Job, base: Base, network_sha256: str | None) -> dict[str, str]:
-    """Texts by PNG keyword. `base`: the cell's own."""
+def texts_of(
+    cell: Cell, job: Job, base: Base, network_sha256: str | None, recipe: str | None = None
+) -> dict[str, str]:
+    """Texts by PNG keyword. `base`: the cell's own; `recipe`: that of its merge, as JSON."""
     network, blocks = cell.network, cell.blocks
     hashes = {network.stem: called_by(network).short_hash} if network and called_by(network).is_lora else {}
     called = Job(f"{job.prompt} {call(cell)}" if hashes else job.prompt, job.seed)
-    model = replace(model_of(base), network_hashes=hashes)
+    merge = json.loads(recipe) if recipe else None
+    model = replace(_merged_model(merge) if merge else model_of(base), network_hashes=hashes)
     files = {
         "base": base_facts(base),
         "network": network and {"name": network.name, "sha256": network_sha256, "weight": cell.weight},
         "block_weights": blocks and dict(zip(PLACES, blocks.factors, strict=True)),
     }
+    files |= {"merge": merge} if merge else {}
     texts = png_texts(job, cell.settings, model, **files)
     return {**texts, PARAMETERS: infotext(called, cell.settings, model)}
+
+
+def _merged_model(merge: Mapping[str, Any]) -> Model:
+    """A merge that lies in no file has no hash."""
+    return Model(" + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values()))
 
 
 def call(cell: Cell) -> str:

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +18,7 @@ from pipeline.config.schemas import Base
 from pipeline.device import best_device
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.items import Items, key
+from pipeline.merging.in_memory import MergedBase, Merges
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import load
 from pipeline.networks.trained import Trained
@@ -26,6 +28,7 @@ from pipeline.sampling.axes import Cell
 from pipeline.sampling.cell_texts import texts_of
 from pipeline.sampling.grid import order_of_drawing
 from pipeline.sampling.library import Library
+from pipeline.sampling.merge_axes import Sweep, Variation
 from pipeline.sampling.settings import Job
 from pipeline.sampling.strength import set_strength
 from pipeline.sampling.text_to_image import NO_NETWORKS, draw
@@ -47,12 +50,15 @@ class Painter:
     for all its weights.
     """
 
-    def __init__(self, base: Base, library: Library = NO_NETWORKS) -> None:
-        """`library`: the networks that prompts may call."""
+    def __init__(self, base: Base, library: Library = NO_NETWORKS, sweep: Sweep | None = None) -> None:
+        """`library`: the networks that prompts may call. `sweep`: the recipe of cells that are merged."""
         self.base, self.library, self.items = base, library, Items("sample_grid")
+        self.sweep = sweep
+        self._merged: tuple[Variation, MergedBase] | None = None
         self._loaded: tuple[Base, BaseModel] | None = None
         self._network: tuple[Path, BaseModel, Trained] | None = None
         self._hashes: dict[Path, str] = {}
+        self._recipes: dict[Variation, str] = {}
 
     def missing(self, cells: Iterable[Cell]) -> list[Cell]:
         """Those of which a picture is not in the store, in the order of drawing."""
@@ -68,7 +74,7 @@ class Painter:
         """The cell's pictures, a job each, with what they were drawn with; all must be in the store."""
         base, network = self.base_of(cell), self.sha256_of(cell.network) if cell.network else None
         return [
-            with_texts(png, texts_of(cell, job, base, network))
+            with_texts(png, texts_of(cell, job, base, network, self._recipe(cell)))
             for job, png in zip(cell.jobs, self._pngs(cell), strict=True)
         ]
 
@@ -98,7 +104,9 @@ class Painter:
         settings = asdict(cell.settings)
         del settings["batch"]  # the jobs drawn together say it
         network = [self.sha256_of(cell.network), cell.weight] if cell.network else None
+        merge = {} if cell.merge is None else {"merge": self._recipe(cell)}
         return {
+            **merge,
             "version": VERSION,
             "base": self.base_of(cell).model_dump(),
             "network": network,
@@ -133,6 +141,7 @@ class Painter:
     def _drawn(self, cell: Cell, jobs: Sequence[Job]) -> list[Image.Image]:
         base = self._load_base(self.base_of(cell))
         aesthetic = None
+        self._merge(base, cell.merge)
         with ExitStack() as stack:
             if cell.network:
                 network = self._load_network(cell.network, base)
@@ -142,9 +151,37 @@ class Painter:
                     aesthetic = _aesthetic(network)
             return list(draw(base, jobs, cell.settings, self.library, aesthetic))
 
+    @cached_property
+    def _merges(self) -> Merges:
+        """Inputs opened, hashed and checked, where a cell is merged at all."""
+        assert self.sweep
+        return Merges(self.sweep.content, "sample_grid.merge")
+
+    def _recipe(self, cell: Cell) -> str | None:
+        """The cell's own recipe, locked."""
+        if cell.merge is None or not self.sweep:
+            return None
+        if cell.merge not in self._recipes:
+            self._recipes[cell.merge] = self._merges.identity(self.sweep.overrides(cell.merge))
+        return self._recipes[cell.merge]
+
+    def _merge(self, base: BaseModel, variation: Variation | None) -> None:
+        """Makes the loaded base the cell's, if it is not already."""
+        before, merged = self._merged or (None, None)
+        if before == variation:
+            return
+        self._network = None  # some keep what they need of the base's weights
+        self._merged = None
+        merged = merged or MergedBase(self._merges, base)
+        if variation is None or not self.sweep:
+            merged.become(None)
+        else:
+            merged.become(self.sweep.overrides(variation))
+            self._merged = variation, merged
+
     def _load_base(self, config: Base) -> BaseModel:
         if self._loaded is None or self._loaded[0] != config:
-            self._loaded = self._network = None  # room for the next before it comes
+            self._loaded = self._network = self._merged = None  # room for the next before it comes
             self._loaded = config, load_base(config).to(best_device())
         return self._loaded[1]
 

@@ -3,13 +3,16 @@ base alone in each, and the order in which they are drawn. Pure.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.recipes import OF_THE_RUN, uses_network_of_the_run, with_inputs_of_the_run
 from pipeline.config.schemas import SampleGrid
 from pipeline.errors import UserError
 from pipeline.sampling.axes import AXES, Cell
+from pipeline.sampling.merge_axes import Sweep
 from pipeline.sampling.network_choice import network_files
 from pipeline.sampling.ranges import Values
 
@@ -18,6 +21,8 @@ BASE_ALONE = "base alone"
 OWN_KEYS = {"weight": "weights", "seed": "seeds", "prompt": "prompts"}
 """Keys of the group that give an axis its values where it names none."""
 ALL_EPOCHS = "all"
+MERGE = "merge_"
+"""How the names of the axes begin that vary a recipe."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def axis_values(config: SampleGrid, axis: str) -> list[Any]:
 
 def axes_problems(config: SampleGrid) -> list[str]:
     """All that is wrong with the axes, in sentences."""
-    problems = []
+    problems: list[str] = []
     kinds = [kind for kind in (config.x, config.y, config.z) if kind != NO_AXIS]
     if len(set(kinds)) < len(kinds):
         problems.append(f"sample_grid: two axes are the same ({', '.join(kinds)}); each may be there once")
@@ -77,7 +82,38 @@ def axes_problems(config: SampleGrid) -> list[str]:
             axis_values(config, axis)
         except UserError as error:
             problems += error.problems
-    return problems
+    return problems or _merge_problems(config, kinds)
+
+
+def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
+    """Why the recipe cannot be varied along the axes."""
+    names = [kind.removeprefix(MERGE) for kind in kinds if kind.startswith(MERGE)]
+    if not isinstance(config.merge, dict):
+        return [
+            f"sample_grid: the axis {MERGE}{name} varies a recipe; name its file in sample_grid.merge"
+            for name in names
+            if config.merge is None
+        ]
+    problems = []
+    if {"alpha", "blocks"} <= set(names):
+        problems.append(
+            "sample_grid: merge_alpha and merge_blocks both say the U-Net's weight; make one of them an axis"
+        )
+    if "checkpoint" in kinds:
+        problems.append("sample_grid: beside a merge there can be no axis checkpoint; vary the recipe")
+    if uses_network_of_the_run(config.merge) and ("network" in kinds or "weight" in kinds):
+        problems.append(
+            "sample_grid.merge uses `network`, which no axis can vary then; leave it out of the recipe, and"
+            " it is drawn with the merge, or take the axes network and weight away"
+        )
+    content = with_inputs_of_the_run(config.merge, dict.fromkeys(OF_THE_RUN, "-"))
+    values = [axis_values(config, axis) for axis in "xyz" if getattr(config, axis).startswith(MERGE)]
+    for each in product(*values):
+        try:
+            Sweep(content, config.merge_step).check(tuple(sorted(zip(names, each, strict=True))))
+        except UserError as error:
+            problems += error.problems
+    return list(dict.fromkeys(problems))
 
 
 def plan(config: SampleGrid, start: Cell, epochs: Mapping[int, Path], folder: Path) -> Grid:
@@ -94,8 +130,8 @@ def plan(config: SampleGrid, start: Cell, epochs: Mapping[int, Path], folder: Pa
         of_sheet = varied(start, kinds["z"], z)
         in_columns = [varied(of_sheet, kinds["x"], x) for x in values["x"]]
         table = [[varied(cell, kinds["y"], y) for cell in in_columns] for y in values["y"]]
-        table = [[cell if cell.network else cell.alone() for cell in row] for row in table]
-        if any(cell.network for row in table for cell in row):
+        table = [[_pruned(cell) for cell in row] for row in table]
+        if any(cell.network or cell.merge is not None for row in table for cell in row):
             table, has_base = [[cell.alone() for cell in in_columns], *table], True
         sheets.append(table)
     names = {axis: _labels(kinds[axis], values[axis], epochs, config.labels) for axis in "xyz"}
@@ -104,17 +140,23 @@ def plan(config: SampleGrid, start: Cell, epochs: Mapping[int, Path], folder: Pa
     return Grid(names["z"], [*base_row, *names["y"]], names["x"], slots)
 
 
+def _pruned(cell: Cell) -> Cell:
+    """Without a network, weight and blocks mean nothing."""
+    return cell if cell.network else replace(cell, weight=0.0, blocks=None)
+
+
 def varied(cell: Cell, kind: str, value: Any) -> Cell:
     return cell if kind == NO_AXIS else AXES[kind].apply(cell, value)
 
 
 def order_of_drawing(cells: Iterable[Cell]) -> list[Cell]:
-    """The dearest to change outermost: checkpoint, network, its blocks' weights, its weight, the rest; within
-    each the order of the grid.
+    """The dearest to change outermost: checkpoint, merge, network, its blocks' weights, its weight, the rest;
+    within each the order of the grid.
     """
     cells = list(cells)
     dearest: list[Callable[[Cell], Any]] = [
         lambda cell: cell.checkpoint,
+        lambda cell: cell.merge,
         lambda cell: cell.network,
         lambda cell: cell.blocks,
         lambda cell: cell.weight,
@@ -157,5 +199,5 @@ def _slots(sheet: int, table: Sequence[Sequence[Cell]]) -> list[Slot]:
         Slot(sheet, row, column, cell)
         for row, cells in enumerate(table)
         for column, cell in enumerate(cells)
-        if cell.network or cell not in cells[:column]
+        if cell.network or cell.merge is not None or cell not in cells[:column]
     ]

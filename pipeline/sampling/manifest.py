@@ -15,9 +15,9 @@ Scores = Mapping[Cell, Scored]
 Place = tuple[Path, int, float]
 
 PICTURE_COLUMNS = (
-    "file", "sheet", "row", "column", "sheet_label", "row_label", "column_label", "checkpoint", "network",
-    "epoch", "weight", "block_weights", "prompt", "negative_prompt", "seed", "sampler", "steps", "guidance",
-    "width", "height", "clip_skip",
+    "file", "sheet", "row", "column", "sheet_label", "row_label", "column_label", "checkpoint", "merge",
+    "network", "epoch", "weight", "block_weights", "prompt", "negative_prompt", "seed", "sampler", "steps",
+    "guidance", "width", "height", "clip_skip",
 )  # fmt: skip
 SCORE_COLUMNS = (
     "epoch", "weight", "subject", "prompt", "clip", "blank", "sharpness", "colours", "clipped", "diversity",
@@ -53,6 +53,7 @@ def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:
     settings = cell.settings
     return {
         "checkpoint": cell.checkpoint,
+        "merge": None if cell.merge is None else ", ".join(f"{name} {value}" for name, value in cell.merge),
         "network": cell.network.name if cell.network else None,
         "epoch": epochs.get(cell.network, 0) if cell.network else 0,
         "weight": cell.weight,
@@ -128,7 +129,13 @@ def score_rows(grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> list[l
 
 def is_plain(cell: Cell) -> bool:
     """On the configured base and with all blocks at full strength: this is what is merged."""
-    return cell.checkpoint is None and (cell.blocks is None or set(cell.blocks.factors) == {1.0})
+    is_base = cell.checkpoint is None and cell.merge is None
+    return is_base and (cell.blocks is None or set(cell.blocks.factors) == {1.0})
+
+
+def is_base_alone(cell: Cell) -> bool:
+    """Neither network nor merge."""
+    return cell.network is None and cell.merge is None
 
 
 def by_place(scores: Scores, epochs: Mapping[Path, int]) -> dict[Place, list[Scored]]:
@@ -158,7 +165,7 @@ def summary(
         "cells": len(scores),
         "pictures": sum(each.num_pictures for each in scores.values()),
     }
-    if base := [scored for cell, scored in scores.items() if not cell.network]:
+    if base := [scored for cell, scored in scores.items() if is_base_alone(cell)]:
         found["base"] = means(base)
     if ranking:
         best = ranking[0]

@@ -1,7 +1,8 @@
-"""Upscaler networks (Real-ESRGAN and kin), by path, through spandrel: RGB, in tiles that blend.
+"""Upscaler networks (Real-ESRGAN and kin), by path: RGB, in tiles that blend.
 
-spandrel is an extra of its own (`pip install "athanor[upscale]"`): it brings torchvision, which must be of
-the same build as torch (CPU or CUDA), or else nothing that needs it can be imported.
+spandrel loads them where it can be imported; ESRGAN's and Real-ESRGAN's load without it. It is an extra of
+its own (`pip install "athanor[upscale]"`): it brings torchvision, which must be of the same build as torch
+(CPU or CUDA), or else nothing that needs it can be imported.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from torch import Tensor
 from pipeline.base.encoding import pixels, unpixels
 from pipeline.errors import UserError
 from pipeline.networks.network_files import read_weights
+from pipeline.sampling.esrgan import esrgan
 
 TILE_PX, OVERLAP_PX = 256, 32
 """Of the picture that is enlarged; more tile: more memory, fewer seams to blend."""
@@ -38,15 +40,26 @@ def load_upscaler(path: Path, device: torch.device) -> Upscaler:
     """From a .safetensors or .pth file; one that is missing, damaged or no upscaler is a user error."""
     if not path.is_file():
         raise UserError(f"{path}: no such upscaler network; give the path of a .safetensors or .pth file")
+    weights = _weights(path)
+    if (found := _by_spandrel(path, weights, device)) is not None:
+        return found
+    network = esrgan(weights)
+    if network is None:
+        raise UserError(
+            f"{path} is neither ESRGAN's nor Real-ESRGAN's network; of other kinds spandrel loads many, which"
+            ' cannot be imported here: `pip install "athanor[upscale]"`, or take the upscaler `latent`'
+        )
+    return Upscaler(network.eval().to(device), network.scale, device)
+
+
+def _by_spandrel(path: Path, weights: dict[str, Any], device: torch.device) -> Upscaler | None:
+    """None where spandrel, or what it needs, is not installed."""
     try:
         from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-    except (ImportError, RuntimeError) as error:
-        raise UserError(
-            f"{path} is an upscaler network, and spandrel, which loads it, cannot be imported ({error});"
-            ' `pip install "athanor[upscale]"`, or take the upscaler `latent`'
-        ) from error
+    except (ImportError, RuntimeError):
+        return None
     try:
-        model = ModelLoader(device).load_from_state_dict(_weights(path))
+        model = ModelLoader(device).load_from_state_dict(weights)
     except UnsupportedModelError as error:
         raise UserError(f"{path} is no upscaler network of a known kind") from error
     if not isinstance(model, ImageModelDescriptor) or model.input_channels != 3:

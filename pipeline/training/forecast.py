@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pipeline.config.schemas import PriorForm
 from pipeline.training.plan import Shown, epoch_indices
@@ -76,6 +77,11 @@ class Plan:
         """
         factor = 2 if self.class_pictures else 1
         return self.epochs * self.showings * factor / self.batch / self.accumulation
+
+    def as_dict(self) -> dict[str, Any]:
+        """plan.json: the fields, and what follows from them."""
+        derived = ("batches_per_epoch", "updates_per_epoch", "updates", "updates_by_formula")
+        return {**asdict(self), **{name: getattr(self, name) for name in derived}}
 
 
 def make_plan(

@@ -12,9 +12,9 @@ from tests.house.repository import Repository, make_repository
 
 ALL = {
     "compose", "collect", "crop", "tag", "filter-tags", "class-images", "encode", "train",
-    "sample-grid", "merge",
+    "sample-grid", "merge", "report",
 }  # fmt: skip
-BELOW_TRAIN = {"train", "sample-grid"}
+BELOW_TRAIN = {"train", "sample-grid", "report"}
 """merge follows only where the chosen file has changed: what `sample-grid` wrote last decides."""
 
 
@@ -38,8 +38,8 @@ def test_a_change_reruns_what_lies_downstream_and_nothing_else(repository: Repos
         return set(repository.repro())
 
     table = {
-        "merge.alpha": (rerun(merge__alpha=0.5), {"compose", "merge"}),
-        "sample_grid.seeds": (rerun(sample_grid__seeds=[2]), {"compose", "sample-grid"}),
+        "merge.alpha": (rerun(merge__alpha=0.5), {"compose", "merge", "report"}),
+        "sample_grid.seeds": (rerun(sample_grid__seeds=[2]), {"compose", "sample-grid", "report"}),
         "network.alpha": (rerun(network__alpha=4), {"compose", *BELOW_TRAIN, "merge"}),
         "alpha undone": (rerun(network__alpha=alpha), {"compose"}),
         "network.dim": (rerun(network__dim=4), {"compose", *BELOW_TRAIN, "merge"}),
@@ -49,9 +49,15 @@ def test_a_change_reruns_what_lies_downstream_and_nothing_else(repository: Repos
             rerun(filter_tags__threshold=0.9),
             {"compose", "filter-tags", *BELOW_TRAIN, "merge"},
         ),
-        "tag.min_score": (rerun(tag__min_score=0.2), {"compose", "tag", "filter-tags", "sample-grid"}),
+        "tag.min_score": (
+            rerun(tag__min_score=0.2),
+            {"compose", "tag", "filter-tags", "sample-grid", "report"},
+        ),
         "crop.focus": (rerun(crop__focus="centre"), ALL - {"collect", "class-images"}),
-        "collect.repeats, which folder names overrule": (rerun(collect__repeats=3), {"compose", "collect"}),
+        "collect.repeats, which folder names overrule": (
+            rerun(collect__repeats=3),
+            {"compose", "collect", "report"},
+        ),
     }
     ImageOps.mirror(Image.open(photo)).save(photo)
     table["a picture changed"] = (set(repository.repro()), ALL - {"compose", "class-images"})

@@ -9,7 +9,9 @@ HEAVY = ("torch", "lightning", "diffusers", "transformers")
 
 
 @pytest.mark.usefixtures("root")
-@pytest.mark.parametrize("stage", ["compose", "collect", "crop", "tag", "filter_tags", "class_images"])
+@pytest.mark.parametrize(
+    "stage", ["compose", "collect", "crop", "tag", "filter_tags", "class_images", "report"]
+)
 def test_a_light_stage_loads_no_heavy_package(stage: str) -> None:
     code = f"import sys, stages.{stage}; print(*(set({HEAVY}) & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,12 +11,24 @@ import yaml
 from PIL import Image
 
 from pipeline.base.save import save_folder
-from stages import class_images, collect, compose, crop, encode, filter_tags, merge, sample_grid, tag, train
+from stages import (
+    class_images,
+    collect,
+    compose,
+    crop,
+    encode,
+    filter_tags,
+    merge,
+    report,
+    sample_grid,
+    tag,
+    train,
+)
 from tests.conftest import ROOT
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.captions.test_wd14 import write_tagger
 
-STAGES = (compose, collect, crop, tag, filter_tags, class_images, encode, train, sample_grid, merge)
+STAGES = (compose, collect, crop, tag, filter_tags, class_images, encode, train, sample_grid, merge, report)
 PARAMS: dict[str, Any] = {
     "base": {"path": "base"},
     "collect": {"source": "photos", "min_side_px": 64},

@@ -1,14 +1,20 @@
 """merge.recipe in a whole project: locked by compose, merged by the stage."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from pipeline.base.save import save_file
+from pipeline.base.load import load_base
+from pipeline.base.save import file_tensors, save_file
+from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file
 from pipeline.files.safetensors_file import write_safetensors
@@ -65,6 +71,29 @@ def test_a_folder_holds_the_files_numbers(project: Path) -> None:
     one = load_file("models/merged/net.safetensors")
     unet = load_file("tries/models/merged/net/unet/diffusion_pytorch_model.safetensors")
     assert one["model.diffusion_model.out.2.weight"].equal(unet["conv_out.weight"])
+    config = yaml.safe_load(Path("params.resolved.yaml").read_text())["base"]
+    folder, file = (
+        file_tensors(load_base(Base(**{**config, "path": path, "sha256": None})), torch.float32)
+        for path in ("tries/models/merged/net", "models/merged/net.safetensors")
+    )
+    assert folder.keys() == file.keys()
+    assert all(torch.equal(folder[name], file[name]) for name in file)
+    pipe = StableDiffusionPipeline.from_pretrained("tries/models/merged/net", safety_checker=None)
+    assert pipe.unet.conv_out.weight.equal(unet["conv_out.weight"].float())
+
+
+def test_a_folder_that_fails_in_the_middle_is_absent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compose.main([])
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    for layout in ("file", "folder"):
+        with pytest.raises(OSError, match="No space left"):
+            merge.main([f"merge.layout={layout}", "--out", "tries"])
+        assert not list(Path("tries").rglob("*.safetensors"))
+        assert not Path("tries/models/merged").exists()
 
 
 def test_compose_tells_every_mistake_of_a_recipe(project: Path) -> None:

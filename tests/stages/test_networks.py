@@ -15,10 +15,12 @@ import yaml
 from PIL import Image
 from safetensors import safe_open
 
+from pipeline.config import load
 from pipeline.errors import UserError
 from pipeline.networks.network_files import epoch_files
+from pipeline.reports.run.usage import uses
 from pipeline.vision.clip_pictures import mean_embedding, opened
-from stages import compose, merge, sample_grid, train
+from stages import compose, merge, report, sample_grid, train
 from tests.conftest import ROOT
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.networks.base_clip import write_base_clip
@@ -48,6 +50,13 @@ BESIDE = {
 }
 """Ends of the names of what is written beside each file."""
 
+CALLS = {
+    "embedding": "net-000001_zib.safetensors, net-000001_zob.safetensors as embeddings/zib.safetensors",
+    "hypernetwork": "net-000001.pt into models/hypernetworks/",
+    "checkpoint": "net-000001.safetensors into models/Stable-diffusion/",
+}
+"""What the report says of how to use the file."""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -70,7 +79,7 @@ def test_a_family_is_trained_drawn_and_merged(
     params = yaml.safe_load(Path("params.yaml").read_text())
     params |= {"use": {"network": name}, "network": FAMILIES[name]}
     Path("params.yaml").write_text(yaml.safe_dump(params))
-    for stage in (compose, train, sample_grid, merge):
+    for stage in (compose, train, sample_grid, merge, report):
         stage.main([])
     facts = {path.stem: json.loads(path.read_text()) for path in Path("metrics").iterdir()}
     bakes = name not in ("embedding", "hypernetwork")
@@ -84,6 +93,20 @@ def test_a_family_is_trained_drawn_and_merged(
     ends = [".safetensors", *BESIDE.get(name, [])]
     written = {path.name for path in Path("models/network").iterdir()}
     assert written == {f"{stem}{end}" for stem in stems for end in ends}
+    check_report(name, {path.name for path in Path("models/network").iterdir()})
+
+
+def check_report(name: str, files: set[str]) -> None:
+    """The page names every file; what it tells to type into diffusers runs."""
+    text = Path("reports/index.html").read_text()
+    assert all(f"<b>{file}</b>" in text for file in files)
+    assert CALLS.get(name, "&lt;lora:net-00000") in text
+    taken = report.story(load("report")).taken
+    program = uses(taken)[2]
+    if name == "hypernetwork":
+        assert program.blocks == []
+    else:
+        exec(program.blocks[0][1], {})
 
 
 def test_an_aesthetic_embedding_is_made_and_drawn_towards(
@@ -97,8 +120,9 @@ def test_an_aesthetic_embedding_is_made_and_drawn_towards(
     with pytest.raises(UserError, match=r"network\.clip clip: no such file or folder"):
         compose.main([])
     write_base_clip(project / "clip", random_base().text_encoder.config.hidden_size)
-    for stage in (compose, train, sample_grid, merge):
+    for stage in (compose, train, sample_grid, merge, report):
         stage.main([])
+    assert "aesthetic_embeddings" in Path("reports/index.html").read_text()
     written = {path.name for path in Path("models/network").iterdir()}
     assert written == {f"{stem}{end}" for stem in ("net", "net-000001") for end in (".safetensors", ".pt")}
     photos = sorted(Path("data/cropped/pictures").rglob("*.png"))

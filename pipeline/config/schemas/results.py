@@ -19,6 +19,10 @@ from pipeline.config.schemas.samplers import Sampler
 AxisKind = Literal[
     "none",
     "checkpoint",
+    "merge_alpha",
+    "merge_beta",
+    "merge_blocks",
+    "merge_base_alpha",
     "network",
     "block_weights",
     "weight",
@@ -42,6 +46,8 @@ class SampleGrid(Group):
     y_values: AxisValues
     z: AxisKind
     z_values: AxisValues
+    merge: NonEmpty | dict[str, Any] | None
+    merge_step: NonEmpty
     network: NonEmpty
     weight: float
     prompts: Annotated[list[NonEmpty], Field(min_length=1)]

@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.config.compose import CONF, groups, options
-from pipeline.config.explain import comments_of, explain, keys_of
+from pipeline.config.compose import CONF, Params, groups, options
+from pipeline.config.explain import comments_of, differences, explain, keys_of
 from pipeline.config.schemas import Schedule
 from pipeline.errors import UserError
 
@@ -56,3 +56,15 @@ def test_an_unknown_key_gets_the_nearest() -> None:
 def test_every_key_of_conf_is_explained(group: str, option: str) -> None:
     path = CONF / group / f"{option}.yaml"
     assert not keys_of(path).keys() - comments_of(path).keys()
+
+
+def test_what_differs_from_the_defaults() -> None:
+    values = {"network.dim": 8, "train.epochs": 10, "seed": 3}
+    found = differences(Params({"network": "loha", "crop": "focal"}, values))
+    assert [(row["group"], row["option"], row["default"]) for row in found["use"]] == [
+        ("network", "loha", "lora")
+    ]
+    assert found["use"][0]["comment"].startswith("LoHa: the product")
+    told = {row["key"]: (row["value"], row["default"]) for row in found["values"]}
+    assert told == {"seed": (3, 0)}, "loha's dim is 8, train's epochs are 10"
+    assert found["params"] == {"use": {"crop": "focal", "network": "loha"}, "values": values}

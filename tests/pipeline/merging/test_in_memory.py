@@ -8,7 +8,7 @@ from pipeline.base.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
-from pipeline.merging.in_memory import Merges
+from pipeline.merging.in_memory import MergedBase, Merges
 from pipeline.merging.run import run_recipe
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import write_file
@@ -58,3 +58,25 @@ def test_a_base_of_another_width_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"input_blocks\.0\.0"), merges.applied({}, base):
         pass
     assert parse(merges.content, "recipe").merge == "a"
+
+
+def test_a_base_becomes_one_variation_after_another_and_only_what_differs_is_merged(tmp_path: Path) -> None:
+    for seed, name in enumerate("ab"):
+        save_file(random_base(seed), tmp_path / f"{name}.safetensors", "fp32", {})
+    step = {"method": "weighted_sum", "a": "a", "b": "b", "alpha": {"blocks": 0.2, "base_alpha": 0.0}}
+    content = {
+        "inputs": {n: str(tmp_path / f"{n}.safetensors") for n in "ab"},
+        "merge": step,
+        "dtype": "fp32",
+    }
+    merges, base = Merges(content), base_of(tmp_path / "a.safetensors")
+    plain, merged = answer(base), MergedBase(merges, base)
+    assert merged.become({}) == len(merged.parameters)
+    assert not any(name.startswith("first_stage") for name in merged.own)  # A's VAE is not kept twice
+    num_texts = sum(name.startswith("cond_stage") for name in merged.parameters)
+    assert merged.become({"merge.alpha.base_alpha": 0.5}) == num_texts
+    stepwise = answer(base)
+    merged.become(None)
+    assert torch.equal(answer(base), plain)
+    with merges.applied({"merge.alpha.base_alpha": 0.5}, base):
+        assert torch.equal(answer(base), stepwise)

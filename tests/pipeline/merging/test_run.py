@@ -17,7 +17,7 @@ from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.merging import stream
+from pipeline.files.tensor_writer import TensorWriter
 from pipeline.merging.__main__ import main
 from pipeline.merging.names import part_of
 from pipeline.merging.run import run_recipe
@@ -313,7 +313,7 @@ def test_numbers_that_do_not_fit_are_told_and_leave_nothing(files: Path, tmp_pat
 def test_stopped_in_the_middle_leaves_no_file(
     error: Any, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = stream.TensorWriter.write, []
+    real, calls = TensorWriter.write, []
 
     def failing(*arguments: Any) -> None:
         calls.append(1)
@@ -321,7 +321,7 @@ def test_stopped_in_the_middle_leaves_no_file(
             raise error
         real(*arguments)
 
-    monkeypatch.setattr(stream.TensorWriter, "write", failing)
+    monkeypatch.setattr(TensorWriter, "write", failing)
     with pytest.raises((KeyboardInterrupt, OSError)):
         run(files, pair(0.5), tmp_path / "out.safetensors")
     assert list(tmp_path.iterdir()) == []

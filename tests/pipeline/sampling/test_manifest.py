@@ -63,6 +63,7 @@ def test_every_picture_has_a_row_with_all_that_it_was_drawn_with() -> None:
     assert rows[3] == {
         "file": "pictures/001-epoch-5-x-weight-0.5-02.png", "sheet": 0, "row": 1, "column": 0,
         "sheet_label": "", "row_label": "epoch 5 / x", "column_label": "weight 0.5", "checkpoint": None,
+            "merge": None,
         "network": "zib-000005.safetensors", "epoch": 5, "weight": 0.5, "block_weights": None,
         "prompt": "a cat", "negative_prompt": "", "seed": 2, "sampler": "ddim", "steps": 2, "guidance": 5.0,
         "width": 64, "height": 128, "clip_skip": 1,

@@ -1,0 +1,111 @@
+"""A recipe -> a diffusers folder, streamed as a single file is: no model is loaded. SD 1.x."""
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.base.families import HEADER_KEY
+from pipeline.base.ldm_keys import TEXT_PREFIX, ldm_key
+from pipeline.base.load import BaseModel, outline
+from pipeline.base.save import WEIGHT_FILES, folder_key, parts_of, write_settings
+from pipeline.config.schemas.recipe import Recipe
+from pipeline.errors import UserError
+from pipeline.files.atomic import new_folder
+from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.files.tensor_writer import TensorWriter, insist_on_room, tensor_writer
+from pipeline.merging.build import build, first_input, open_inputs
+from pipeline.merging.checkpoint import Checkpoint
+from pipeline.merging.header import RECIPE_KEY, metadata, recipe_text
+from pipeline.merging.locking import locked
+from pipeline.merging.run import facts_of
+from pipeline.merging.stream import fill
+from pipeline.merging.tree import Node
+
+Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A weight file of the folder: shapes by its own keys, and the single-file name of each key."""
+
+    file: Path
+    shapes: Shapes
+    names: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Writes each tensor, by its single-file name, to its part's file."""
+
+    places: dict[str, tuple[TensorWriter, str]]
+
+    def write(self, name: str, numbers: torch.Tensor, start: int = 0) -> None:
+        writer, key = self.places[name]
+        writer.write(key, numbers, start)
+
+
+def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
+    """Writes the folder `out`, whole or not at all; returns facts about it. What is wrong is a user error
+    before the first byte is written.
+    """
+    opened = open_inputs(recipe)
+    node = build(recipe.merge, opened)
+    first = opened.checkpoints[first_input(recipe.merge)]
+    _insist_on_sd1(first)
+    recipe = locked(recipe, opened.files)
+    own = json.loads(metadata(recipe, first, opened.checkpoints).get(HEADER_KEY, "{}"))
+    model = outline(own)
+    parts = _parts(model, node, PRECISIONS[recipe.dtype])
+    insist_on_room(
+        out, sum(prod(shape) * dtype.itemsize for part in parts for dtype, shape in part.shapes.values())
+    )
+    with new_folder(out) as folder:
+        _stream(node, folder, parts, {"format": "pt", RECIPE_KEY: recipe_text(recipe)})
+        write_settings(model, folder)
+    return facts_of(recipe, node)
+
+
+def _insist_on_sd1(first: Checkpoint) -> None:
+    if not any(name.startswith(TEXT_PREFIX) for name in first.tensors):
+        raise UserError(
+            f"{first.path} is not of Stable Diffusion 1.x; a diffusers folder is written of that alone: set"
+            " merge.layout to file"
+        )
+
+
+def _parts(model: BaseModel, node: Node, dtype: torch.dtype) -> list[Part]:
+    found, wrong = [], []
+    for part, module in parts_of(model).items():
+        keys = {
+            key: tensor for key, tensor in module.state_dict().items() if not key.endswith("position_ids")
+        }
+        names = {folder_key(part, key): ldm_key(part, key) for key in keys}
+        shapes = {folder_key(part, key): (dtype, tuple(tensor.shape)) for key, tensor in keys.items()}
+        wrong += [
+            name
+            for key, name in names.items()
+            if name not in node.tensors or node.tensors[name].numel != prod(shapes[key][1])
+        ]
+        found.append(Part(Path(part) / WEIGHT_FILES[part], shapes, names))
+    if wrong:
+        raise UserError(
+            f"the merge lacks {len(wrong)} tensors of a diffusers folder, or has them in another shape"
+            f" ({', '.join(wrong[:3])} ...); add a step replace_vae where the VAE is missing, or set"
+            " merge.layout to file"
+        )
+    return found
+
+
+def _stream(node: Node, folder: Path, parts: list[Part], header: dict[str, str]) -> None:
+    places: dict[str, tuple[TensorWriter, str]] = {}
+    with ExitStack() as stack:
+        for part in parts:
+            writer = stack.enter_context(tensor_writer(folder / part.file, part.shapes, header))
+            places |= {name: (writer, key) for key, name in part.names.items()}
+        types = {name: part.shapes[key][0] for part in parts for key, name in part.names.items()}
+        fill(node, types, Parts(places))

@@ -1,0 +1,66 @@
+"""The curves of a training, from plots/train/."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from pipeline.reports.run.curves import Chart, Drawn, Line, Point, drawn, smoothed
+
+WINDOW_SHARE = 0.04
+"""Of the steps: what the smooth curve of the loss is the mean of."""
+SIDES = {"held_out": "held-out pictures", "train": "training pictures"}
+
+Rows = Sequence[Mapping[str, str]]
+
+
+def charts(folder: Path) -> list[Drawn]:
+    """Those for which there is something to draw."""
+    loss, norms, measured = (_rows(folder / f"{name}.csv") for name in ("loss", "norms", "validation"))
+    found = [_loss(loss), _validation(measured), _rates(loss), *_norms(norms)]
+    return [done for chart in found if (done := drawn(chart))]
+
+
+def _rows(path: Path) -> Rows:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _points(rows: Rows, name: str) -> list[Point]:
+    return [(float(row["step"]), float(row[name])) for row in rows if row[name]]
+
+
+def _loss(rows: Rows) -> Chart:
+    points = _points(rows, "loss")
+    smooth = smoothed(points, max(1, round(WINDOW_SHARE * len(points))))
+    told = "Each step's loss differs by its noise level; the line is the mean of the last steps."
+    return Chart("Training loss", told, [Line("each step", points, faint=True), Line("mean", smooth)])
+
+
+def _validation(rows: Rows) -> Chart:
+    lines = []
+    for side, name in SIDES.items():
+        heights: dict[float, list[float]] = {}
+        for row in rows:
+            if row["side"] == side:
+                heights.setdefault(float(row["step"]), []).append(float(row["loss"]))
+        if heights:
+            lines.append(Line(name, [(step, fmean(losses)) for step, losses in heights.items()]))
+    told = "Always the same noise, so that points can be compared; step 0 is the base alone."
+    return Chart("Loss on fixed noise", told, lines)
+
+
+def _rates(rows: Rows) -> Chart:
+    parts = {"lr": "network", "text_encoder_lr": "text encoder"}
+    lines = [Line(name, _points(rows, column)) for column, name in parts.items()]
+    told = "What the optimiser was given at each step."
+    return Chart("Learning rates", told, [line for line in lines if any(y for _, y in line.points)])
+
+
+def _norms(rows: Rows) -> list[Chart]:
+    told = "Before clipping."
+    ratio = "Length of an update over that of the weights."
+    return [
+        Chart("Norm of the gradient", told, [Line("gradient", _points(rows, "gradient_norm"))], log=True),
+        Chart("Updates over weights", ratio, [Line("update", _points(rows, "update_ratio"))], log=True),
+    ]

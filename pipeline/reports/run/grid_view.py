@@ -1,0 +1,115 @@
+"""What of the sample grid goes onto the page: the base beside the proposed file, and the rows with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.files.hashing import sha256_of_file
+from pipeline.reports.thumbnails import data_uris
+
+MOST_PROMPTS, MOST_COLUMNS = 4, 8
+PICTURE_PX, CELL_PX = 320, 320
+Cell = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One prompt and seed: the base alone (None where the grid did not draw it) and the proposed file;
+    pictures are data URIs.
+    """
+
+    prompt: str
+    seed: int
+    base: str | None
+    trained: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells are (label, data URI, link, whether proposed)."""
+
+    label: str
+    cells: Sequence[tuple[str, str, str, bool]]
+
+
+def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> list[Cell]:
+    """Cells of the file at the weight (of None: at its highest) on the base of the run, all blocks at full
+    strength; empty where the grid has none.
+    """
+    changed = ("checkpoint", "block_weights", "merge")
+    plain = [
+        cell
+        for cell in grid["cells"]
+        if cell["network"] == file and all(cell[name] is None for name in changed)
+    ]
+    wanted = max((cell["weight"] for cell in plain), default=None) if weight is None else weight
+    return [cell for cell in plain if cell["weight"] == wanted]
+
+
+def pairs(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[Pair]:
+    """One for each prompt, its first seed."""
+    alone = {
+        (each["prompt"], each["seed"]): each["file"]
+        for cell in grid["cells"]
+        if cell["network"] is None and cell["checkpoint"] is None and cell["merge"] is None
+        for each in reversed(cell["pictures"])
+    }
+    first: dict[str, Mapping[str, Any]] = {}
+    for cell in cells:
+        for each in cell["pictures"]:
+            first.setdefault(each["prompt"], each)
+    chosen = list(first.values())[:MOST_PROMPTS]
+    keys = [(each["prompt"], each["seed"]) for each in chosen]
+    names = [each["file"] for each in chosen] + [alone[key] for key in keys if key in alone]
+    uris = inlined(folder, names, PICTURE_PX)
+    return [
+        Pair(*key, uris[alone[key]] if key in alone else None, uris[each["file"]])
+        for key, each in zip(keys, chosen, strict=True)
+    ]
+
+
+def rows(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[Row]:
+    """The base's row and the one that holds the first proposed cell, of one sheet; without such a cell the
+    first and the last.
+    """
+    sheet = cells[0]["sheet"] if cells else 0
+    of_sheet = [cell for cell in grid["cells"] if cell["sheet"] == sheet]
+    numbers = sorted({cell["row"] for cell in of_sheet})
+    base = next((cell["row"] for cell in of_sheet if cell["network"] is None), numbers[0])
+    wanted = [base, cells[0]["row"] if cells else numbers[-1]]
+    places = {id(cell) for cell in cells}
+    shown = {
+        row: [cell for cell in of_sheet if cell["row"] == row][:MOST_COLUMNS] for row in dict.fromkeys(wanted)
+    }
+    uris = inlined(folder, [cell["image"] for found in shown.values() for cell in found], CELL_PX)
+    return [
+        Row(
+            grid["rows"][row],
+            [
+                (
+                    grid["columns"][cell["column"]] if len(found) > 1 else "",
+                    uris[cell["image"]],
+                    f"{folder.name}/{cell['image']}",
+                    id(cell) in places,
+                )
+                for cell in found
+            ],
+        )
+        for row, found in shown.items()
+    ]
+
+
+def inlined(folder: Path, names: Sequence[str], side_px: int) -> dict[str, str]:
+    """Data URIs by name."""
+    digests = {name: sha256_of_file(folder / name) for name in dict.fromkeys(names)}
+    uris = data_uris({digest: folder / name for name, digest in digests.items()}, side_px)
+    return {name: uris[digest] for name, digest in digests.items()}
+
+
+def infotext(picture: Path) -> str:
+    """AUTOMATIC1111's `parameters` of a PNG; empty where it has none."""
+    from PIL import Image
+
+    with Image.open(picture) as opened:
+        return str(opened.info.get("parameters", ""))

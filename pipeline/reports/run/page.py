@@ -1,0 +1,156 @@
+"""The report as HTML, from what the stages wrote."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.reports.grid import LEGEND, shown
+from pipeline.reports.run.curves import HEIGHT, LEFT, WIDTH, Drawn
+from pipeline.reports.run.dataset_view import DatasetView
+from pipeline.reports.run.files import ADAPTER, HYPERNETWORK, Made
+from pipeline.reports.run.grid_view import Pair, Row
+from pipeline.reports.run.usage import Taken, call, file_to_copy, uses
+from pipeline.reports.run.verdict import Verdict
+from pipeline.reports.template import template
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+MOST_RANKED = 12
+COLUMNS = ("subject", "prompt", "clip", "diversity", "copies", "sharpness", "colours", "clipped")
+
+
+@dataclass(frozen=True)
+class Story:
+    """One run. `config`: the groups base, network, train, merge; `ranking`: ranking.json."""
+
+    name: str
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    findings: Sequence[Mapping[str, str]]
+    recipe: Mapping[str, Any]
+    verdict: Verdict
+    taken: Taken
+    ranking: Sequence[Mapping[str, Any]]
+    pairs: Sequence[Pair]
+    rows: Sequence[Row]
+    charts: Sequence[Drawn]
+    dataset: DatasetView
+    files: Sequence[Made]
+    is_merged_unlike: bool
+
+
+def page(story: Story) -> str:
+    """The HTML."""
+    return str(
+        template(TEMPLATE).render(
+            story=story,
+            taken=story.taken,
+            plan=story.plan,
+            kind=_kind(story.config["network"]),
+            uses=uses(story.taken),
+            call=call(story.taken),
+            file_to_copy=file_to_copy(story.taken),
+            has_strength=story.taken.family in (ADAPTER, HYPERNETWORK),
+            heat=heat(story.ranking),
+            legend=[(name, LEGEND[name]) for name in _known(story.ranking)],
+            ranked=story.ranking[:MOST_RANKED],
+            params=params_text(story.recipe["params"]),
+            told=told_value,
+            shown=shown,
+            byte_text=byte_text,
+            chart_width=WIDTH,
+            chart_height=HEIGHT,
+            chart_left=LEFT,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Scores by epoch (rows) and weight (columns): (share of the best, text, whether proposed) or None."""
+
+    epochs: Sequence[int]
+    weights: Sequence[float]
+    cells: Sequence[Sequence[tuple[int, str, bool, bool] | None]]
+
+
+def heat(ranking: Sequence[Mapping[str, Any]]) -> Heat | None:
+    """None where nothing is scored."""
+    totals = [row["total"] for row in ranking if row["total"] is not None]
+    if not totals:
+        return None
+    low, high = min(totals), max(totals)
+    epochs, weights = (sorted({row[name] for row in ranking}) for name in ("epoch", "weight"))
+    places = {(row["epoch"], row["weight"]): row for row in ranking}
+
+    def cell(epoch: int, weight: float) -> tuple[int, str, bool, bool] | None:
+        row = places.get((epoch, weight))
+        if row is None or row["total"] is None:
+            return None
+        share = round(100 * (row["total"] - low) / (high - low)) if high > low else 100
+        return share, f"{row['total']:.2f}", row is ranking[0], bool(row["against"])
+
+    return Heat(epochs, weights, [[cell(epoch, weight) for weight in weights] for epoch in epochs])
+
+
+def _known(ranking: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [name for name in COLUMNS if any(row["figures"].get(name) is not None for row in ranking)]
+
+
+def _kind(network: Mapping[str, Any]) -> str:
+    """The network in a few words."""
+    name = {
+        "lora": "LoRA",
+        "locon": "LoCon",
+        "loha": "LoHa",
+        "lokr": "LoKr",
+        "ia3": "IA3",
+        "dylora": "DyLoRA",
+    }
+    text = str(name.get(network["name"], network["name"]))
+    if network["name"] == "checkpoint":
+        return "full fine-tune"
+    if network.get("dora"):
+        text += " with DoRA"
+    if "dim" in network and network["name"] != "ia3":
+        text += f", dim {network['dim']}, alpha {network['alpha']:g}"
+    return text
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """params.yaml that makes this run: `use`, then the values by group."""
+    import yaml
+
+    nested: dict[str, Any] = {"use": dict(params["use"])} if params["use"] else {}
+    for key, value in params["values"].items():
+        group, _, rest = key.partition(".")
+        if rest:
+            nested.setdefault(group, {})[rest] = value
+        else:
+            nested[group] = value
+    text: str = yaml.safe_dump(
+        nested, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    )
+    return text
+
+
+def told_value(value: Any) -> str:
+    """As one would write it into params.yaml."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        texts = [told_value(each) for each in value]
+        return ("; " if any("," in text for text in texts) else ", ").join(texts) or "none"
+    return str(value)
+
+
+def byte_text(number: int) -> str:
+    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
+        if number >= 10**power:
+            return f"{number / 10**power:.3g} {unit}"
+    return f"{number} B"

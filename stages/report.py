@@ -1,0 +1,112 @@
+"""What every stage wrote -> reports/index.html: the run on one page, for whoever has to choose a file.
+
+In: reports/recipe.json, metrics/, plots/train/, reports/training/, data/cropped/, plots/filter-tags/kept.csv,
+reports/sample-grid/, models/network/, models/merged/. Out: reports/index.html, pictures inlined; it links to
+the other pages beside it. Reads `base`, `network`, `train`, `merge`. Deterministic: nothing but its inputs. A
+stage of its own, because it tells of all others: a changed figure costs no more than the page.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.command import run, start
+from pipeline.config.schemas import Config
+from pipeline.config.schemas import Embedding as EmbeddingConfig
+from pipeline.files.atomic import write_text
+from pipeline.reports.run.charts import charts
+from pipeline.reports.run.dataset_view import dataset_view
+from pipeline.reports.run.files import family_of, merged_files, network_files
+from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows
+from pipeline.reports.run.page import Story, page
+from pipeline.reports.run.usage import Taken
+from pipeline.reports.run.verdict import verdict
+
+NETWORKS, MERGED, GRID = Path("models/network"), Path("models/merged"), Path("reports/sample-grid")
+REPORT = Path("reports/index.html")
+METRICS = ("collect", "crop", "tag", "filter_tags", "class_images", "train", "sample_grid", "merge")
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def taken(config: Config, grid: Any, best: Any, cells: Sequence[Any], merged: Path | None) -> Taken:
+    """The proposed file, as a person would use it; where the grid did not draw it, at strength 1."""
+    settings, network = grid["settings"], config.network
+    cell = cells[0] if cells else grid["cells"][0]
+    first = cell["pictures"][0]
+    file = read(GRID / "choice.json")["file"]
+    weight = best["weight"] if best else cell["weight"] if cells else 1.0
+    return Taken(
+        kind=network.name,
+        family=family_of(network.name),
+        path=NETWORKS / file,
+        weight=weight,
+        words=network.words if isinstance(network, EmbeddingConfig) else (),
+        base=config.base.model_dump(),
+        merged=merged,
+        prompt=first["prompt"],
+        negative_prompt=cell["negative_prompt"],
+        seed=first["seed"],
+        steps=cell["steps"],
+        guidance=cell["guidance"],
+        width=cell["width"],
+        height=cell["height"],
+        infotext=infotext(GRID / first["file"]) if cells and not settings["second_pass_upscaler"] else "",
+        is_plain=not getattr(network, "dora", False),
+    )
+
+
+def story(config: Config) -> Story:
+    """Everything that the page tells."""
+    metrics = {name: read(Path("metrics") / f"{name}.json") for name in METRICS}
+    plan, findings = read(Path("reports/training/plan.json")), read(Path("reports/training/doctor.json"))
+    grid, ranking, file = (read(GRID / f"{name}.json") for name in ("grid", "ranking", "choice"))
+    best, drawn = ranking[0] if ranking else None, metrics["sample_grid"]
+    cells = proposed_cells(grid, file["file"], best["weight"] if best else None)
+    merged = merged_files(MERGED, _merged_told(config, metrics["merge"]))
+    is_folder = bool(merged) and merged[0].path.parent != MERGED
+    opened = MERGED / merged[0].path.relative_to(MERGED).parts[0] if is_folder else None
+    standing = opened or (merged[0].path if merged else None)
+    family = family_of(config.network.name)
+    return Story(
+        name=config.train.name,
+        config=config.values(),
+        metrics=metrics,
+        plan=plan,
+        findings=findings,
+        recipe=read(Path("reports/recipe.json")),
+        verdict=verdict(best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"]),
+        taken=taken(config, grid, best, cells, standing),
+        ranking=ranking,
+        pairs=pairs(grid, cells, GRID),
+        rows=rows(grid, cells, GRID),
+        charts=charts(Path("plots/train")),
+        dataset=dataset_view(Path("data/cropped"), Path("plots/filter-tags/kept.csv"), metrics),
+        files=[*network_files(NETWORKS, family, file["file"]), *merged],
+        is_merged_unlike=bool(merged) and _is_unlike(config, file["file"], best, metrics["merge"]),
+    )
+
+
+def _merged_told(config: Config, facts: Any) -> str:
+    if "network" in facts:
+        return f"the base with {facts['network']} at {config.merge.alpha:g} baked in"
+    return "made by merge.recipe"
+
+
+def _is_unlike(config: Config, file: str, best: Any, facts: Any) -> bool:
+    """Whether what was baked is another file or strength than is proposed."""
+    if facts.get("network") is None or best is None:
+        return False
+    return bool(facts["network"] != file or config.merge.alpha != best["weight"])
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    job = start("report", arguments)
+    write_text(job.out / REPORT, page(story(job.config)))
+
+
+if __name__ == "__main__":
+    run(main)

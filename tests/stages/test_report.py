@@ -1,0 +1,124 @@
+"""The stage report: its page, read as text, opened in a browser, and its programs run."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import load
+from pipeline.files.hashing import sha256_of_file
+from pipeline.reports.run.usage import uses
+from stages import compose, report, sample_grid
+from tests.pipeline.reports.chromium import CHROMIUM, seen
+from tests.stages.project import make_project, run_all
+
+REPORT = Path("reports/index.html")
+SCRIPT = """<script>
+const told = [document.documentElement.scrollWidth <= innerWidth, document.documentElement.className,
+  [...document.images].every(image => image.naturalWidth > 0)].join(' ');
+document.body.append(Object.assign(document.createElement('pre'), { id: 'told', textContent: told }));
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project in which every stage has run; the working folder."""
+    folder = make_project(
+        tmp_path_factory.mktemp("report") / "project",
+        validation={"share": 0.34},
+        sample_grid={"prompts": ["zib & <co>", "sky"]},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ATHANOR_STORE", str(folder / "store"))
+        run_all()
+        yield folder
+
+
+def test_it_tells_what_to_take_and_how_to_check_it(done: Path) -> None:
+    text = REPORT.read_text()
+    choice = json.loads(Path("reports/sample-grid/choice.json").read_text())
+    best = json.loads(Path("reports/sample-grid/ranking.json").read_text())[0]
+    for wanted in (
+        "<h1>net</h1>",
+        "LoRA, dim 2, alpha 1 on base",
+        f"&lt;lora:{choice['file'].removesuffix('.safetensors')}:{best['weight']:g}&gt;",
+        "zib &amp; &lt;co&gt;",
+        "<code>network.dim</code>",
+        "On the pictures that were kept out, epoch",
+        "Training loss",
+        "git log --oneline -S " + json.loads(Path("metrics/merge.json").read_text())["sha256"],
+    ):
+        assert wanted in text
+    for file in [*Path("models/network").iterdir(), *Path("models/merged").iterdir()]:
+        assert f"sha256 {sha256_of_file(file)}" in text
+    assert "http" not in text
+    assert str(done) not in text
+
+
+def test_the_same_inputs_give_the_same_bytes(done: Path) -> None:
+    before = REPORT.read_bytes()
+    report.main([])
+    assert REPORT.read_bytes() == before
+
+
+def test_its_links_lead_to_files(done: Path) -> None:
+    for link in ("sample-grid/index.html", "dataset/index.html"):
+        assert f'href="{link}"' in REPORT.read_text()
+        assert (REPORT.parent / link).is_file()
+
+
+def test_the_recipe_is_the_params_file(done: Path) -> None:
+    recipe = json.loads(Path("reports/recipe.json").read_text())
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    told = {row["key"]: row["value"] for row in recipe["values"]}
+    assert told["network.dim"] == params["network"]["dim"]
+    assert "train.epochs" in told
+    assert recipe["use"] == []
+
+
+def test_a_grid_of_other_things_and_no_tagger(done: Path) -> None:
+    before, params = Path("params.yaml").read_text(), yaml.safe_load(Path("params.yaml").read_text())
+    page = REPORT.read_bytes()
+    params["sample_grid"] |= {"x": "guidance", "x_values": [3, 5], "y": "seed", "y_values": [1, 2]}
+    params["sample_grid"] |= {"subject_tags": [], "network": "none"}
+    try:
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        for stage in (compose, sample_grid, report):
+            stage.main([])
+        text = REPORT.read_text()
+        assert "Judge by eye" in text
+        assert "so it proposes none of them" in text
+        assert '<p class="big">net-000002.safetensors</p>' in text
+    finally:
+        Path("params.yaml").write_text(before)
+        for stage in (compose, sample_grid, report):
+            stage.main([])
+    assert REPORT.read_bytes() == page
+
+
+def test_its_program_for_diffusers_draws(done: Path) -> None:
+    exec(uses(report.story(load("report")).taken)[2].blocks[0][1], {})
+    assert Path("picture.png").is_file()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("size", ["1280,900", "390,844"])
+def test_in_a_browser_no_error_no_request_and_no_sideways_scrolling(
+    size: str, done: Path, tmp_path: Path
+) -> None:
+    opened = done / "reports/opened.html"
+    opened.write_text(REPORT.read_text() + SCRIPT)
+    found = seen(opened, tmp_path, size)
+    opened.unlink()
+    assert (found.console, found.urls) == ([], [])
+    assert found.html.split('<pre id="told">')[1].split("</pre>")[0] == "true js true"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("page", ["sample-grid", "dataset"])
+def test_the_other_pages_open_without_an_error_or_a_request(page: str, done: Path, tmp_path: Path) -> None:
+    found = seen(Path(f"reports/{page}/index.html"), tmp_path)
+    assert (found.console, found.urls) == ([], [])
