@@ -33,7 +33,8 @@ lint: .venv/ready ## style, types, import contracts
 	lint-imports
 
 bench: .venv/ready ## measure against the bare minimum, as ratios
-	python -m benchmarks.train_step
+	python -m benchmarks.train_step --large --side 256
+	python -m benchmarks.first_step
 	python -m benchmarks.adapter_step
 	python -m benchmarks.data_preparation
 	python -m benchmarks.tagger_preprocessing

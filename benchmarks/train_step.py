@@ -1,15 +1,20 @@
 """A training step of ours over a bare torch loop: `python -m benchmarks.train_step [--large] [--side 256]
-[--rounds 5]`.
+[--batch 1 4 16] [--precision bf16] [--compile] [--rounds 5] [--steps 4]`.
 
-Both use the same modules, batch and optimiser; ours with all that a run has (records, norms, checkpoints,
-the doctor); the bare loop does forward, backward and the update, nothing else. Rounds alternate, so that both
-meet the same machine. Prints the ratio of the medians and its spread over rounds.
+Both use the same modules, batch and optimiser; ours with all that a run has (records, norms, clipping,
+checkpoints, the doctor); the bare loop does forward, backward and the update, nothing else. Rounds alternate,
+so that both meet the same machine; the device is waited for at the ends of a round alone. For each batch it
+prints the ratio of the medians and its spread over rounds, the ratio of processor time (which other work on
+the machine disturbs less), pictures a second, the share of the device's rate on a large matrix product, and
+on a GPU the peak memory; with --compile everything eager, then compiled. On a card: `--large --side 512
+--precision bf16 --batch 1 4 16 --steps 20 --compile`.
 """
 
 import argparse
 import statistics
 import time
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +24,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from pipeline.base.conditioning import encode, token_ids
@@ -27,6 +33,7 @@ from pipeline.base.load import BaseModel, load_base, make_tokenizer
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
+from pipeline.device import best_device
 from pipeline.networks.network import Network
 from pipeline.training.data import Batch
 from pipeline.training.doctor import has_blown_up
@@ -36,10 +43,18 @@ from pipeline.training.logs import Logs
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from pipeline.training.noise import add_noise
 from pipeline.training.optimizers import make_optimizer
+from pipeline.training.precision import DTYPES
 from pipeline.training.recorder import Recorder
 from pipeline.training.workplace import Workplace
 
-STEPS_PER_ROUND = 4
+
+@dataclass(frozen=True)
+class Round:
+    """Of a step, on average: seconds by the clock and of the processor; peak memory, bytes (0 on a CPU)."""
+
+    seconds: float
+    processor_s: float
+    peak_bytes: int
 
 
 class Same(Dataset[Batch]):
@@ -55,14 +70,41 @@ class Same(Dataset[Batch]):
         return replace(self.batch, step=number)
 
 
+class Watch:
+    """From `start` to `stop`, when the device has done what it was given."""
+
+    def start(self) -> None:
+        _wait()
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        self.began = time.perf_counter(), time.process_time()
+
+    def stop(self, steps: int) -> Round:
+        _wait()
+        clock, processor = self.began
+        peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+        return Round((time.perf_counter() - clock) / steps, (time.process_time() - processor) / steps, peak)
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 class Clock(lightning.Callback):
-    """Seconds of each step, from start to start; the last and the first are left out."""
+    """Times all steps but the first, which warms up."""
 
-    def __init__(self) -> None:
-        self.starts: list[float] = []
+    def __init__(self, steps: int) -> None:
+        self.steps, self.watch = steps, Watch()
+        self.round: Round | None = None
 
-    def on_train_batch_start(self, *_: Any) -> None:
-        self.starts.append(time.perf_counter())
+    def on_train_batch_start(self, *arguments: Any) -> None:
+        if arguments[-1] == 1:
+            self.watch.start()
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        if arguments[-1] == self.steps:
+            self.round = self.watch.stop(self.steps)
 
 
 def random_sd15() -> BaseModel:
@@ -78,64 +120,130 @@ def random_sd15() -> BaseModel:
     )
 
 
-def our_steps(base: BaseModel, network: Network, config: Config, batch: Batch) -> list[float]:
+def our_round(base: BaseModel, network: Network, config: Config, batch: Batch, steps: int) -> Round:
     module = Denoising(base, network, config, total_steps=1000)
-    clock, history = Clock(), History()
+    clock, history = Clock(steps), History()
     with TemporaryDirectory() as folder, network.attached(base):
         keeper = Keeper(Workplace(Path(folder)), history, config, Start(), 1000, has_blown_up)
+        # Whatever the others do at the ends of a step lies between the clock's marks.
         callbacks = [clock, Recorder(history, config.logging.every_steps), keeper, Logs(history)]
         options = {**trainer_options(config), "max_epochs": 1, "logger": False, "callbacks": callbacks}
         options["enable_progress_bar"] = False
-        lightning.Trainer(**options).fit(
-            module, DataLoader(Same(batch, STEPS_PER_ROUND + 1), batch_size=None)
-        )
-    return [b - a for a, b in zip(clock.starts, clock.starts[1:], strict=False)]
+        lightning.Trainer(**options).fit(module, DataLoader(Same(batch, steps + 1), batch_size=None))
+    assert clock.round is not None
+    return clock.round
 
 
-def bare_steps(
-    base: BaseModel, network: Network, config: Config, batch: Batch, alphas: torch.Tensor
-) -> list[float]:
-    optimizer = make_optimizer(config.optimizer, {"unet": list(network.parameters()), "text_encoder": []})
-    seconds = []
+def bare_round(base: BaseModel, network: Network, config: Config, batch: Batch, steps: int) -> Round:
+    """The base is where, and in the numbers in which, our round has left it."""
+    device = best_device()
+    parts = {"unet": list(network.parameters()), "text_encoder": []}
+    optimizer = make_optimizer(config.optimizer, parts)
+    mean, ids, watch = batch.mean.to(device), batch.ids.to(device), Watch()
+    alphas = Denoising(base, network, config, 1).alphas.to(device)
+
+    def step() -> None:
+        noise = torch.randn_like(mean)
+        timesteps = torch.randint(0, 1000, (len(noise),), device=device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
+            context = encode(base.text_encoder, ids, 1)
+            answer = base.unet(add_noise(mean, noise, alphas, timesteps), timesteps, context).sample
+        F.mse_loss(answer.float(), noise).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
     with network.attached(base):
-        for _ in range(STEPS_PER_ROUND + 1):
-            started = time.perf_counter()
-            noise = torch.randn_like(batch.mean)
-            timesteps = torch.randint(0, 1000, (len(noise),))
-            context = encode(base.text_encoder, batch.ids, 1)
-            answer = base.unet(add_noise(batch.mean, noise, alphas, timesteps), timesteps, context).sample
-            F.mse_loss(answer, noise).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            seconds.append(time.perf_counter() - started)
-    return seconds[1:]
+        step()
+        watch.start()
+        for _ in range(steps):
+            step()
+        return watch.stop(steps)
+
+
+def step_operations(round_of_one: Callable[[], Round]) -> int:
+    """Floating-point operations of a step; two are run, of which the first warms up."""
+    with FlopCounterMode(display=False) as counter:
+        round_of_one()
+    return int(counter.get_total_flops()) // 2
+
+
+def matrix_rate(precision: str) -> float:
+    """Operations a second of a product of large square matrices."""
+    device = best_device()
+    side, times = (8192, 20) if device.type == "cuda" else (2048, 3)
+    matrix = torch.randn(side, side, device=device, dtype=DTYPES[precision])
+    matrix @ matrix
+    watch = Watch()
+    watch.start()
+    for _ in range(times):
+        matrix @ matrix
+    return 2 * side**3 / watch.stop(times).seconds
+
+
+def told(ours: Sequence[Round], bare: Sequence[Round], pictures: int, operations: int, rate: float) -> str:
+    """The figures in words."""
+    our, other = (statistics.median(each.seconds for each in rounds) for rounds in (ours, bare))
+    ratios = sorted(a.seconds / b.seconds for a, b in zip(ours, bare, strict=True))
+    processor = [statistics.median(each.processor_s for each in rounds) for rounds in (ours, bare)]
+    lines = [
+        f"a step: ours {our:.4f} s, bare {other:.4f} s",
+        f"ratio {our / other:.3f} (by round {ratios[0]:.3f} to {ratios[-1]:.3f});"
+        f" of processor time {processor[0] / processor[1]:.3f}",
+        f"{pictures / our:.2f} pictures a second; {operations / our / rate:.0%} of the matrix rate"
+        f" ({rate / 1e12:.2f} Tflop/s)",
+    ]
+    if peak := max(each.peak_bytes for each in ours):
+        bare_peak = max(each.peak_bytes for each in bare)
+        lines.append(f"peak memory: ours {peak / 2**30:.2f} GiB, bare {bare_peak / 2**30:.2f} GiB")
+    return "\n".join(lines)
+
+
+def measure(base: BaseModel, config: Config, batch_pictures: int, chosen: argparse.Namespace) -> str:
+    network = Network.create(config.network, base, seed=0).to(best_device())
+    shape = (batch_pictures, 4, chosen.side // 8, chosen.side // 8)
+    ids = token_ids(base.tokenizer, ["a picture"] * batch_pictures)
+    batch = Batch(torch.randn(shape), torch.rand(shape), ids, torch.ones(batch_pictures), 0)
+    ours, bare = [], []
+    for _ in range(chosen.rounds):
+        ours.append(our_round(base, network, config, batch, chosen.steps))
+        bare.append(bare_round(base, network, config, batch, chosen.steps))
+    if batch_pictures not in chosen.operations:  # counted eagerly: compiled kernels hide theirs
+        chosen.operations[batch_pictures] = step_operations(
+            lambda: bare_round(base, network, config, batch, 1)
+        )
+    operations = chosen.operations[batch_pictures]
+    return told(ours, bare, batch_pictures, operations, matrix_rate(config.train.precision))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--large", action="store_true", help="a random base of SD 1.5's size instead of the demo's"
     )
     parser.add_argument("--side", type=int, default=128, help="side of the pictures, px")
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1], help="pictures a step")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--compile", action="store_true", help="eager, then compiled")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=4, help="steps of a round, besides the first")
     chosen = parser.parse_args()
+    chosen.operations = {}
     quiet_lightning()
-    config = check(compose(Params({}, {"network.dim": 16, "network.alpha": 8})))
-    base = random_sd15() if chosen.large else load_base(config.base)
-    network = Network.create(config.network, base, seed=0)
-    shape = (chosen.batch, 4, chosen.side // 8, chosen.side // 8)
-    ids = token_ids(base.tokenizer, ["a picture"] * chosen.batch)
-    batch = Batch(torch.randn(shape), torch.rand(shape), ids, torch.ones(chosen.batch), 0)
-    alphas = Denoising(base, network, config, 1).alphas
-    ours, bare = [], []
-    for _ in range(chosen.rounds):
-        ours.append(statistics.median(our_steps(base, network, config, batch)))
-        bare.append(statistics.median(bare_steps(base, network, config, batch, alphas)))
-    ratios = sorted(a / b for a, b in zip(ours, bare, strict=True))
-    our_median, bare_median = statistics.median(ours), statistics.median(bare)
-    print(f"a step: ours {our_median:.4f} s, bare {bare_median:.4f} s")
-    print(f"ratio {our_median / bare_median:.3f} (by round {ratios[0]:.3f} to {ratios[-1]:.3f})")
+    base: BaseModel | None = None
+    for compiled in [False, True] if chosen.compile else [False]:
+        values = {
+            "network.dim": 16,
+            "network.alpha": 8,
+            "train.precision": chosen.precision,
+            "train.compile": compiled,
+        }
+        config = check(compose(Params({}, values)))
+        base = base or (random_sd15() if chosen.large else load_base(config.base))
+        for pictures in chosen.batch:
+            print(f"== batch {pictures}, {chosen.precision}, {'compiled' if compiled else 'eager'}")
+            print(measure(base, config, pictures, chosen), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Pictures and captions from where they lie -> data/collected/: files as they came, a record each, a verdict
-on all.
+on all; masks, where there are any, in data/collected/masks/.
 
 In: the sources that collect.source and collect.class_source name, data/waivers.yaml. Out: data/collected/
 {pictures/,records.jsonl,left_out.jsonl}, metrics/collect.json, plots/collect/. Reads the group `collect`.
@@ -24,6 +24,7 @@ from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.items import Items
 from pipeline.pictures import advice, gate, waivers
 from pipeline.pictures.folders import Findings, Found
+from pipeline.pictures.masks import MASKS
 from pipeline.pictures.measures import Measures, measure
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.records import PICTURES, Record, write_records
@@ -105,6 +106,14 @@ def summary(outcome: gate.Outcome, aim: str | None) -> dict[str, Any]:
     }
 
 
+def copy_masks(folder: Path, outcome: gate.Outcome) -> None:
+    for found, record in outcome.passed:
+        if found.mask and record.mask_file:
+            target = folder / MASKS / record.mask_file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.mask, target)
+
+
 def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
     records = [record for _, record in outcome.passed]
     with new_folder(out / "data/collected") as folder:
@@ -113,6 +122,7 @@ def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             targets = [folder / PICTURES / record.file for record in records]
             list(pool.map(shutil.copyfile, [found.path for found, _ in outcome.passed], targets))
+        copy_masks(folder, outcome)
         write_records(folder, records)
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
     counts = summary(outcome, aim)

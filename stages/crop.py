@@ -1,8 +1,9 @@
 """data/collected/ -> data/cropped/: pictures at the training resolution, around what each is about.
 
-In: data/collected/, data/crop_edits.yaml, the face detector. Out: data/cropped/{pictures/,records.jsonl},
-reports/crop/contact-sheet-<page>.png, metrics/crop.json, plots/crop/sizes.csv. Reads the group `crop`.
-Deterministic: PNG without metadata. Kept by picture: one new picture costs one crop.
+In: data/collected/, data/crop_edits.yaml, the face detector. Out: data/cropped/{pictures/,records.jsonl}, and
+masks/ there where pictures have masks, reports/crop/contact-sheet-<page>.png, metrics/crop.json,
+plots/crop/sizes.csv. Reads the group `crop`. Deterministic: PNG without metadata. Kept by picture: one new
+picture costs one crop.
 """
 
 import json
@@ -18,15 +19,16 @@ from PIL import Image
 
 from pipeline.command import run, start
 from pipeline.config.schemas import Crop
-from pipeline.errors import UserError
+from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
 from pipeline.pictures.contact_sheet import PER_PAGE, THUMBNAIL_PX, Shown, page
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdit, outside, read_crop_edits
-from pipeline.pictures.cutting import cut_out, cuts
+from pipeline.pictures.cutting import cut_mask, cut_out, cuts
+from pipeline.pictures.masks import MASKS, read_mask
 from pipeline.pictures.png import png_bytes
-from pipeline.pictures.reading import read_picture
+from pipeline.pictures.reading import read_alpha, read_picture
 from pipeline.pictures.records import PICTURES, Record, read_records, write_records
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
@@ -58,41 +60,67 @@ class Cropper:
         crops = [self._record(record, fact) for fact in facts]
         for crop in crops:
             self.items.deliver(f"{crop.sha256}.png", self.folder / PICTURES / crop.file)
+            self._place_mask(crop)
         return Cropped(record, crops, self.items.path(f"{stem}.webp"))
 
     def _key(self, record: Record) -> str:
         edit = self.edits.get(record.id, CropEdit()).model_dump()
-        return key(version=VERSION, config=self.settings, edit=edit, picture=record.sha256)
+        mask = self._mask_source(record)
+        return key(version=VERSION, config=self.settings, edit=edit, picture=record.sha256, mask=mask)
+
+    def _mask_source(self, record: Record) -> str | None:
+        """What the mask follows from, besides the picture; None where there is none."""
+        return {"files": record.mask_sha256, "alpha": "alpha", "off": None}[self.config.mask]
+
+    def _mask(self, record: Record) -> Image.Image | None:
+        """Of the whole picture, as `crop.mask` wants it."""
+        if self.config.mask == "alpha":
+            return read_alpha(SOURCE / PICTURES / record.file)
+        has_file = self.config.mask == "files" and record.mask_file
+        return read_mask(SOURCE / MASKS / record.mask_file) if has_file and record.mask_file else None
+
+    def _place_mask(self, crop: Record) -> None:
+        if crop.mask_file:
+            target = self.folder / MASKS / crop.mask_file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.items.deliver(f"{crop.mask_sha256}.png", target)
 
     def _kept(self, stem: str) -> list[dict[str, Any]] | None:
         """Facts of the crops, where the store has them, the crops and the thumbnail."""
         data = self.items.get(f"{stem}.json")
         facts = json.loads(data) if data else []
-        needed = [f"{stem}.webp", *(f"{fact['sha256']}.png" for fact in facts)]
+        pngs = [fact[name] for fact in facts for name in ("sha256", "mask") if name in fact]
+        needed = [f"{stem}.webp", *(f"{digest}.png" for digest in pngs)]
         return facts if facts and all(map(self.items.has, needed)) else None
 
     def _made(self, record: Record, stem: str) -> list[dict[str, Any]]:
         """Crops the picture and puts everything into the store, the facts last."""
         red, green, blue = self.config.background
         picture = read_picture(SOURCE / PICTURES / record.file, background=(red, green, blue))
-        facts = []
+        facts, mask = [], self._mask(record)
         for cut in cuts(picture, self.config, self.edits.get(record.id, CropEdit())):
             png = png_bytes(cut_out(picture, cut))
             self.items.put(f"{sha256_of_bytes(png)}.png", png)
-            facts.append(
-                {"suffix": cut.suffix, "sha256": sha256_of_bytes(png), "target": cut.target, **cut.how}
-            )
+            fact = {"suffix": cut.suffix, "sha256": sha256_of_bytes(png), "target": cut.target, **cut.how}
+            if mask:
+                png = png_bytes(cut_mask(mask, cut))
+                self.items.put(f"{sha256_of_bytes(png)}.png", png)
+                fact["mask"] = sha256_of_bytes(png)
+            facts.append(fact)
         self.items.put(f"{stem}.webp", webp_thumbnail(picture, THUMBNAIL_PX))
         self.items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
         return facts
 
     def _record(self, parent: Record, fact: dict[str, Any]) -> Record:
-        how = {name: value for name, value in fact.items() if name not in ("suffix", "sha256", "target")}
+        told = ("suffix", "sha256", "target", "mask")
+        how = {name: value for name, value in fact.items() if name not in told}
+        mask = fact.get("mask")
         width, height = fact["target"]
         crop_id = f"{parent.id}{fact['suffix']}"
         return replace(
             parent, id=crop_id, file=f"{crop_id}.png", sha256=fact["sha256"],
-            width_px=width, height_px=height, origin={"parent": parent.sha256, "picture": parent.id, **how},
+            width_px=width, height_px=height, mask_file=f"{crop_id}.png" if mask else None, mask_sha256=mask,
+            origin={"parent": parent.sha256, "picture": parent.id, **how},
         )  # fmt: skip
 
 
@@ -111,6 +139,21 @@ def clashes(made: list[Record]) -> list[str]:
     counts = Counter(record.id for record in made)
     return [
         f"{name}: two crops would have this name; rename the picture" for name in counts if counts[name] > 1
+    ]
+
+
+def empty_masks(folder: Path, made: list[Record]) -> list[str]:
+    """Crops of which nothing counts, in a sentence."""
+    empty = [
+        crop.id
+        for crop in made
+        if crop.mask_file and read_mask(folder / MASKS / crop.mask_file).getextrema() == (0, 0)
+    ]
+    if not empty:
+        return []
+    return [
+        f"nothing is learned from {len(empty)} crops, whose masks are black all over"
+        f" ({', '.join(empty[:5])}); mend the masks, move the boxes in {CROP_EDITS}, or set crop.mask to off"
     ]
 
 
@@ -148,6 +191,7 @@ def write_report(out: Path, done: list[Cropped]) -> None:
         "enlarged": sum(crop.origin["scale"] > 1 for crop in crops),
         "by": dict(Counter(crop.origin["by"] for crop in crops)),
         "detectors": dict(Counter(name for crop in crops for name in crop.origin.get("detectors", []))),
+        "masks": sum(crop.mask_file is not None for crop in crops),
         "sizes": dict(Counter(f"{crop.width_px}x{crop.height_px}" for crop in crops)),
     }
     write_json(out / "metrics/crop.json", counts)
@@ -172,6 +216,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         crops = [crop for item in done for crop in item.crops]
         if problems := clashes(crops):
             raise UserError(*problems)
+        for sentence in empty_masks(folder, crops):
+            warn(sentence)
         write_records(folder, crops)
     write_report(job.out, done)
 

@@ -1,9 +1,9 @@
 """data/cropped/ and data/class_images/ -> data/encoded/: the VAE's latents, so that no sweep over dim, alpha
 or lr runs the VAE again.
 
-In: data/cropped/, data/class_images/, the base. Out: data/encoded/{latents.safetensors,records.jsonl},
-metrics/encode.json. Reads `base`. Deterministic: the posterior's mean and deviation, no sample. Kept by
-picture and VAE: one new picture costs one encoding.
+In: data/cropped/, data/class_images/, the base. Out: data/encoded/{latents.safetensors,records.jsonl}, and
+masks.safetensors where there are masks, metrics/encode.json. Reads `base`. Deterministic: the posterior's
+mean and deviation, no sample. Kept by picture and VAE: one new picture costs one encoding.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.base.encoding import LATENTS, moments, non_finite
+from pipeline.base.encoding import LATENTS, MASKS, mask_cells, moments, non_finite
 from pipeline.base.load import load_base
 from pipeline.command import run, start
 from pipeline.config.schemas import Base
@@ -23,6 +23,8 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, read_jsonl, write_json, write_jsonl
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.items import Items, key
+from pipeline.pictures.masks import MASKS as MASK_FOLDER
+from pipeline.pictures.masks import read_mask
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, RECORDS
 from pipeline.progress import progress
@@ -73,6 +75,22 @@ def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> Stored:
     return Stored(items, keys)
 
 
+class Masks(Mapping[str, Tensor]):
+    """The masks' cells by picture id, for pictures that have one; read when they are asked for."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]], folder: Path) -> None:
+        self.paths = {row["id"]: folder / row["mask_file"] for row in rows if row["mask_file"]}
+
+    def __getitem__(self, picture_id: str) -> Tensor:
+        return mask_cells(read_mask(self.paths[picture_id]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
 def record(row: dict[str, Any]) -> dict[str, Any]:
     """What training needs to know of a picture."""
     kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256", "group")
@@ -89,13 +107,16 @@ def main(arguments: Sequence[str] = ()) -> None:
             f"the VAE gives no finite latents for {', '.join(broken)}; remove"
             " these pictures, or set base.vae to another VAE"
         )
+    masks = Masks(rows, Path("data/cropped") / MASK_FOLDER)
     with new_folder(job.out / "data/encoded") as folder:
         write_safetensors(folder / LATENTS, latents, {})
+        if masks:
+            write_safetensors(folder / MASKS, masks, {})
         write_jsonl(folder / RECORDS, [record(row) for row in rows])
     every = torch.stack([tensor[:4].flatten(1).std(dim=1).mean() for tensor in latents.values()])
     write_json(
         job.out / "metrics/encode.json",
-        {"pictures": len(rows), "latent_std_mean": round(every.mean().item(), 4)},
+        {"pictures": len(rows), "masks": len(masks), "latent_std_mean": round(every.mean().item(), 4)},
     )
 
 

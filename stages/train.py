@@ -48,6 +48,7 @@ from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.plan_text import plan_and_cost
 from pipeline.training.samples import Samples
 from pipeline.training.session import Session, recipe
+from pipeline.training.text_outputs import KeepTextOutputs, are_fixed
 from pipeline.training.training_advice import advice
 from pipeline.training.workplace import Workplace, workplace
 from pipeline.vision.clip_pictures import opened
@@ -130,6 +131,7 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         make_callbacks=lambda history: [
             Measuring(history, data, ready.aside, config.validation),
             Samples(config, logs),
+            *([KeepTextOutputs(data)] if are_fixed(config) else []),
         ],
         partial=logs,
     )

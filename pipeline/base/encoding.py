@@ -10,6 +10,10 @@ from torch import Tensor
 
 LATENTS = "latents.safetensors"
 """File in data/encoded/ with the moments of every picture, by id."""
+MASKS = "masks.safetensors"
+"""File in data/encoded/ with the masks of the pictures that have one, by id; absent where none has."""
+CELL_PX = 8
+"""Side of the square of pixels that a latent stands for."""
 
 
 def pixels(picture: Image.Image) -> Tensor:
@@ -21,6 +25,12 @@ def unpixels(images: Tensor) -> list[Image.Image]:
     """Pictures of [batch, 3, height, width] in -1..1, rounded to the nearest of 256 levels."""
     levels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [Image.fromarray(array) for array in levels.permute(0, 2, 3, 1).cpu().numpy()]
+
+
+def mask_cells(mask: Image.Image) -> Tensor:
+    """[1, height/8, width/8] in 0..1: of a grey mask, the mean over what each latent stands for."""
+    levels = torch.from_numpy(np.array(mask)).float()[None] / 255
+    return torch.nn.functional.avg_pool2d(levels, CELL_PX)
 
 
 @torch.no_grad()

@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 
 from pipeline.config.check import check, resolve
+from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
-from pipeline.errors import UserError
+from pipeline.errors import UserError, warn
 
 RESOLVED = Path("params.resolved.yaml")
 DVC_YAML = Path("dvc.yaml")
@@ -22,11 +23,20 @@ def load(stage: str, overrides: Sequence[str] = ()) -> Config:
         from pipeline.config.compose import read_params, with_overrides
         from pipeline.config.lock import lock
 
-        values = lock(resolve(with_overrides(read_params(), overrides)))
+        params = read_params()
+        whole = check(lock(resolve(with_overrides(params, overrides))))
+        _tell_new_doubts(whole, check(resolve(params)))
     else:
-        values = read_resolved()
-    whole = check(values)
+        whole = check(read_resolved())
     return Config.model_construct(**{group: getattr(whole, group) for group in listed_groups(stage)})
+
+
+def _tell_new_doubts(whole: Config, before: Config) -> None:
+    """Warns of what the overrides bring with them; `compose` tells of the rest."""
+    known = doubtful(before)
+    for sentence in doubtful(whole):
+        if sentence not in known:
+            warn(sentence)
 
 
 def read_resolved() -> dict[str, Any]:

@@ -72,7 +72,16 @@ def _reason(focus: Focus, config: Crop) -> dict[str, Any]:
 
 def cut_out(picture: Image.Image, cut: Cut) -> Image.Image:
     """The crop's pixels at its size (Lanczos)."""
-    left, top, width, height = cut.box
-    box = (left, top, left + width, top + height)
-    made = picture.resize(cut.target, Image.Resampling.LANCZOS, box=box, reducing_gap=3)
+    made = picture.resize(cut.target, Image.Resampling.LANCZOS, box=_edges(cut), reducing_gap=3)
     return ImageOps.mirror(made) if cut.mirrored else made
+
+
+def cut_mask(mask: Image.Image, cut: Cut) -> Image.Image:
+    """The mask of the same crop: the mean over each point's area, which never rings."""
+    made = mask.resize(cut.target, Image.Resampling.BOX, box=_edges(cut))
+    return ImageOps.mirror(made) if cut.mirrored else made
+
+
+def _edges(cut: Cut) -> tuple[float, float, float, float]:
+    left, top, width, height = cut.box
+    return left, top, left + width, top + height

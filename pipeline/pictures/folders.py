@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.pictures import metadata_rows, sidecars
+from pipeline.pictures.masks import masks_of
 from pipeline.pictures.reading import SUFFIXES
 from pipeline.pictures.verdicts import Fault
 
@@ -38,6 +39,8 @@ class Found:
     is_class: bool
     caption: str | None
     origin: dict[str, Any]
+    mask: Path | None = None
+    """File that says where the picture counts (pipeline/pictures/masks.py)."""
 
     @property
     def file(self) -> str:
@@ -84,6 +87,9 @@ def read_folder(place: Place, default_repeats: int, columns: Sequence[str]) -> F
     findings = Findings()
     files = _walk(place, findings.problems)
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES and not _hidden(file)]
+    masks, wrong = masks_of(pictures)
+    findings.problems.extend(_show(f"{place.shown}/{sentence}") for sentence in wrong)
+    pictures = [file for file in pictures if file not in set(masks.values())]
     captions, used = _captions(place, files, pictures, columns, findings.problems)
     for file in pictures:
         concept, repeats, below = concept_of((*place.parts, *file.parent.parts), default_repeats)
@@ -100,6 +106,7 @@ def read_folder(place: Place, default_repeats: int, columns: Sequence[str]) -> F
             is_class=place.is_class,
             caption=captions.get(file),
             origin=place.origins.get(file.as_posix(), {"source": place.parts[0], "path": file.as_posix()}),
+            mask=place.root / masks[file] if file in masks else None,
         )
         findings.pictures.append(found)
     for file in files:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pipeline.config.schemas import Collect
+from pipeline.files.hashing import sha256_of_file
 from pipeline.pictures.folders import Found
 from pipeline.pictures.hygiene import duplicates, near_duplicates, picture_faults, same_stem
+from pipeline.pictures.masks import mask_fault
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.records import Record
 from pipeline.pictures.verdicts import Fault, Ruling, gravest, rule
@@ -67,6 +69,10 @@ def judge(
     faults = list(source_faults)
     for item, content in zip(found, measured, strict=True):
         faults += [content] if isinstance(content, Fault) else picture_faults(item, content, config)
+        if item.mask and isinstance(content, Measures):
+            size = (content.width_px, content.height_px)
+            faults += filter(None, [mask_fault(item.mask, item.where, item.id, size)])
+    bad_masks = {fault.where for fault in faults if fault.check.startswith("mask_")}
     rulings = rule(faults, config.checks, waived)
     left = _left(list(zip(found, measured, strict=True)), rulings)
     rulings += rule(same_stem([item for item, _ in left]), config.checks, waived)
@@ -80,7 +86,16 @@ def judge(
     for ruling in rulings:
         of_picture.setdefault(ruling.fault.where, []).append(ruling)
     passed = [
-        (item, _record(item, content, whole[first[index]][0].id, of_picture.get(item.where, [])))
+        (
+            item,
+            _record(
+                item,
+                content,
+                whole[first[index]][0].id,
+                of_picture.get(item.where, []),
+                use_mask=item.where not in bad_masks,
+            ),
+        )
         for index, (item, content) in enumerate(whole)
         if gravest(of_picture.get(item.where, [])) not in ("dropped", "error")
     ]
@@ -93,7 +108,9 @@ def _left(pictures: list[tuple[Found, Content]], rulings: Sequence[Ruling]) -> l
     return [(item, content) for item, content in pictures if item.where not in gone]
 
 
-def _record(found: Found, measures: Measures, group: str, rulings: Sequence[Ruling]) -> Record:
+def _record(
+    found: Found, measures: Measures, group: str, rulings: Sequence[Ruling], use_mask: bool
+) -> Record:
     return Record(
         id=found.id,
         file=found.file,
@@ -108,7 +125,18 @@ def _record(found: Found, measures: Measures, group: str, rulings: Sequence[Ruli
         notes=[ruling.note for ruling in rulings],
         group=group,
         origin=found.origin,
+        **_mask(found, use_mask),
     )
+
+
+def _mask(found: Found, use_mask: bool) -> dict[str, str]:
+    """The record's keys of a mask."""
+    if found.mask is None or not use_mask:
+        return {}
+    return {
+        "mask_file": f"{found.id}{found.mask.suffix}",
+        "mask_sha256": sha256_of_file(found.mask),
+    }
 
 
 def warnings_of(rulings: Sequence[Ruling]) -> list[str]:

@@ -16,8 +16,9 @@ HEAD_LENGTH = 8 + 25
 
 
 def png_bytes(picture: Image.Image, texts: Mapping[str, str] = MappingProxyType({})) -> bytes:
-    """The RGB picture, with texts by keyword (1-79 Latin-1 characters) and no other metadata."""
-    done, data = cv2.imencode(".png", np.asarray(picture)[:, :, ::-1], PARAMETERS)
+    """The picture, RGB or grey, with texts by keyword (1-79 Latin-1 characters) and no other metadata."""
+    pixels = np.asarray(picture)
+    done, data = cv2.imencode(".png", pixels[:, :, ::-1] if pixels.ndim == 3 else pixels, PARAMETERS)
     assert done
     return with_texts(data.tobytes(), texts)
 

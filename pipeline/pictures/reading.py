@@ -90,6 +90,20 @@ def read_picture(
     return read(path, min_side_px, background).picture
 
 
+def read_alpha(path: Path) -> Image.Image | None:
+    """How opaque each point of the upright picture is, 8-bit grey; None where the file cannot say. Raises
+    PictureError.
+    """
+    with _told(path), _opened(path) as picture:
+        orientation = _orientation(picture)
+        picture.load()
+        plain = _eight_bits(picture)
+        if not plain.has_transparency_data:
+            return None
+        alpha = plain.convert("RGBA").getchannel("A")
+        return alpha.transpose(TURNS[orientation]) if orientation in TURNS else alpha
+
+
 def read(path: Path, min_side_px: int | None = None, background: tuple[int, int, int] = WHITE) -> Reading:
     """As `read_picture`, with what is known of the file."""
     with _told(path), _opened(path) as picture:

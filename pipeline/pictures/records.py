@@ -36,6 +36,9 @@ class Record:
     """Id of the first of the pictures that are nearly the same as this one, or its own: a group stays on one
     side of a validation split.
     """
+    mask_file: str | None = None
+    """Path below masks/ of the mask that says where the picture counts; None: everywhere."""
+    mask_sha256: str | None = None
     origin: dict[str, Any]
     """Where it came from: for a collected picture its source path, for a crop the parent's hash, box and
     focus.

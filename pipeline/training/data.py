@@ -2,8 +2,8 @@
 memory, not loaded.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import CLIPTokenizer
 
 from pipeline.base.conditioning import NO_WORDS, Words, body_ids, token_ids
-from pipeline.base.encoding import LATENTS
+from pipeline.base.encoding import LATENTS, MASKS
 from pipeline.captions.templates import fill
 from pipeline.config.schemas import Train
 from pipeline.errors import UserError
@@ -43,7 +43,8 @@ class Picture:
 @dataclass
 class Batch:
     """mean, std: [batch, 4, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks, 77]
-    for long captions; weight: [batch]; step counts batches from 0.
+    for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
+    there is one; context: [batch, tokens, width], where the text encoder's outputs are kept.
     """
 
     mean: Tensor
@@ -51,6 +52,8 @@ class Batch:
     ids: Tensor
     weight: Tensor
     step: int
+    mask: Tensor | None = None
+    context: Tensor | None = None
 
 
 def read_pictures(encoded: Path, captions: Path) -> list[Picture]:
@@ -86,6 +89,9 @@ class EncodedData(lightning.LightningDataModule):
     words: Words = NO_WORDS
     templates: Sequence[str] = ()
     names: Mapping[str, str] = MappingProxyType({})
+
+    text_outputs: Callable[[Sequence[str]], Tensor] | None = None
+    """What the text encoder makes of texts, where that is kept."""
 
     done = 0
     """Steps before which a resumed run does not begin."""
@@ -137,9 +143,33 @@ class EncodedData(lightning.LightningDataModule):
         device: torch.device,
         dataloader_idx: int,
     ) -> Batch:
-        tensors = (batch.mean, batch.std, batch.ids, batch.weight)
-        mean, std, ids, weight = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return Batch(mean, std, ids, weight, batch.step)
+        moved: dict[str, Any] = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(batch).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(batch, **moved)
+
+
+class Masks:
+    """The masks in a folder of encoded pictures, mapped into memory."""
+
+    def __init__(self, encoded: Path) -> None:
+        path = encoded / MASKS
+        self.file = safe_open(path, "pt") if path.exists() else None
+        self.ids = frozenset[str](self.file.keys() if self.file else ())  # type: ignore[no-untyped-call]
+
+    def __call__(self, ids: Sequence[str], shape: torch.Size) -> Tensor | None:
+        """[ids, 1, h, w], 1 everywhere for those without; None where none of them has one."""
+        if self.file is None or self.ids.isdisjoint(ids):
+            return None
+        whole = torch.ones(1, *shape)
+        return torch.stack([self._cells(each) if each in self.ids else whole for each in ids])
+
+    def _cells(self, picture_id: str) -> Tensor:
+        assert self.file is not None
+        cells: Tensor = self.file.get_tensor(picture_id)  # type: ignore[no-untyped-call]
+        return cells
 
 
 class EpochBatches(Dataset[Batch]):
@@ -149,6 +179,7 @@ class EpochBatches(Dataset[Batch]):
         self.data, self.epoch = data, epoch
         self.plan = epoch_batches(data.shown, data.batch, data.seed, epoch, data.config.prior_form)
         self.latents = safe_open(data.encoded / LATENTS, "pt")
+        self.masks = Masks(data.encoded)
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -170,10 +201,13 @@ class EpochBatches(Dataset[Batch]):
         is_class = [picture.shown.is_class for picture in chosen]
         weights = prior_weights(is_class, data.config.prior_loss_weight, data.config.prior_form)
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
+        kept = data.text_outputs
         return Batch(
             mean=mean,
             std=std,
             ids=token_ids(data.tokenizer, captions, data.words, data.config.max_tokens),
             weight=torch.tensor(weights),
             step=self.epoch * len(self.plan) + number,
+            mask=self.masks([picture.id for picture in chosen], mean.shape[-2:]),
+            context=kept(captions) if kept else None,
         )

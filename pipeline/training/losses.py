@@ -11,11 +11,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.config.schemas import Noise, PriorForm
+from pipeline.config.schemas import Noise, PriorForm, Train
 from pipeline.errors import UserError
 
 MAX_SNR = 1000.0
 """What the weights below, min-SNR apart, take a larger SNR for: near timestep 0 it grows without bound."""
+
+SMALLEST_AREA = 1e-4
+"""Mean of a mask at which its loss is raised no further: far under one latent of a 512 px picture's 4096."""
 
 
 def signal_to_noise(alphas_cumprod: Tensor) -> Tensor:
@@ -37,6 +40,19 @@ def point_losses(
     c = huber_c(alphas_cumprod, timesteps, config).view(-1, 1, 1, 1)
     bent = 2 * ((difference.square() + c.square()).sqrt() - c)
     return c * bent if config.loss == "huber" else bent
+
+
+def masked(losses: Tensor, mask: Tensor | None, config: Train) -> Tensor:
+    """[batch, 4, h, w] losses times the mask, which is `unmasked_weight` at least (nerogar/OneTrainer
+    modules/util/loss/masked_loss.py; at 0 kohya-ss/sd-scripts library/custom_train_functions.py,
+    apply_masked_loss). With `normalize_masked_area` over the mask's mean: a small mask counts as much.
+    """
+    if mask is None:
+        return losses
+    weight = mask.clamp(min=config.unmasked_weight)
+    if config.normalize_masked_area:
+        weight = weight / weight.mean(dim=(1, 2, 3), keepdim=True).clamp(min=SMALLEST_AREA)
+    return losses * weight
 
 
 def huber_c(alphas_cumprod: Tensor, timesteps: Tensor, config: Noise) -> Tensor:

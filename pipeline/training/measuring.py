@@ -1,7 +1,8 @@
 """The loss on fixed noise at fixed noise levels: the same for every epoch, seed and run, so that curves are
 smooth and runs comparable.
 
-Plain mean squared error of the U-Net's answer, whatever the training weighs; the latents' mean, captions in
+Plain mean squared error of the U-Net's answer, whatever the training weighs (of what counts of the picture,
+where it has a mask); the latents' mean, captions in
 full and unshuffled, the network without dropout.
 """
 
@@ -18,8 +19,9 @@ from torch import Tensor
 from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.encoding import LATENTS
 from pipeline.config.schemas import Validation
-from pipeline.training.data import EncodedData, Picture
+from pipeline.training.data import EncodedData, Masks, Picture
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured
+from pipeline.training.losses import SMALLEST_AREA
 from pipeline.training.module import Denoising
 from pipeline.training.noise import add_noise, target
 
@@ -95,6 +97,7 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     device = module.device
     with safe_open(data.encoded / LATENTS, "pt") as file:
         latents = torch.stack([file.get_tensor(sample.picture.id)[:4] for sample in group])
+    mask = Masks(data.encoded)([sample.picture.id for sample in group], latents.shape[-2:])
     noise = torch.stack([fixed_noise(sample, latents.shape[1:]) for sample in group]).to(device)
     latents = latents.to(device)
     timesteps = torch.tensor([sample.timestep for sample in group], device=device)
@@ -105,7 +108,11 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     noisy = add_noise(latents, noise, module.alphas, timesteps)
     answer = module.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
     wanted = target(latents, noise, module.alphas, timesteps, module.prediction_type)
-    found: list[float] = (answer - wanted).square().mean(dim=(1, 2, 3)).tolist()
+    error = (answer - wanted).square()
+    if mask is not None:
+        weight = mask.to(device).clamp(min=data.config.unmasked_weight)
+        error = error * weight / weight.mean(dim=(1, 2, 3), keepdim=True).clamp(min=SMALLEST_AREA)
+    found: list[float] = error.mean(dim=(1, 2, 3)).tolist()
     return found
 
 

@@ -24,7 +24,13 @@ from pipeline.networks.trained import Trained
 from pipeline.training.data import Batch
 from pipeline.training.devices import share
 from pipeline.training.ema import RunningMean
-from pipeline.training.losses import check_prediction, noise_weights, point_losses, signal_to_noise
+from pipeline.training.losses import (
+    check_prediction,
+    masked,
+    noise_weights,
+    point_losses,
+    signal_to_noise,
+)
 from pipeline.training.noise import add_noise, make_noise, perturbed, target, zero_terminal
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
@@ -110,15 +116,18 @@ class Denoising(lightning.LightningModule):
         noise = make_noise(latents, config, generator)
         timesteps = draw_timesteps(len(latents), config, generator).to(self.device)
         noisy = add_noise(latents, perturbed(noise, config, generator), self.alphas, timesteps)
-        ids = batch.ids
+        ids, mask, context = batch.ids, batch.mask, batch.context
         if rows is not None and len(rows) < len(latents):
             latents, noise, noisy, timesteps, ids = (
                 each[rows] for each in (latents, noise, noisy, timesteps, ids)
             )
-        context = encode(self.base.text_encoder, ids, self.settings.base.clip_skip)
+            mask, context = (each if each is None else each[rows] for each in (mask, context))
+        if context is None:
+            context = encode(self.base.text_encoder, ids, self.settings.base.clip_skip)
         answer = self.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
         wanted = target(latents, noise, self.alphas, timesteps, self.prediction_type)
-        losses = point_losses(answer, wanted, self.alphas, timesteps, config).mean(dim=(1, 2, 3))
+        points = point_losses(answer, wanted, self.alphas, timesteps, config)
+        losses = masked(points, mask, self.settings.train).mean(dim=(1, 2, 3))
         weights = noise_weights(self.get_buffer("snr")[timesteps], config, self.prediction_type)
         return losses if weights is None else losses * weights
 

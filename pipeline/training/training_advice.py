@@ -20,6 +20,7 @@ def advice(plan: Plan, config: Config) -> list[str]:
         *_steps(plan, config),
         *_warmup(plan, config),
         *_dim(plan, config),
+        *_batch(plan),
         *_holdout(plan, config),
         *class_advice(plan.showings, plan.class_pictures),
     ]
@@ -64,6 +65,22 @@ def _dim(plan: Plan, config: Config) -> list[str]:
             " 32-64 is usual for a character"
         ]
     return []
+
+
+def _batch(plan: Plan) -> list[str]:
+    """Batches that no shape fills, and updates that no epoch fills."""
+    found, most = [], max(bucket.showings for bucket in plan.buckets)
+    if plan.batch > most:
+        found.append(
+            f"no batch is ever full: a batch holds {plan.batch} pictures of one shape, an epoch shows at most"
+            f" {most}; lower train.batch, or raise the repeats"
+        )
+    if plan.accumulation > plan.batches_per_epoch:
+        found.append(
+            f"train.gradient_accumulation {plan.accumulation} is above the {plan.batches_per_epoch} batches"
+            " of an epoch, at whose end an update is made in any case; lower it, or raise the repeats"
+        )
+    return found
 
 
 def _holdout(plan: Plan, config: Config) -> list[str]:

@@ -183,4 +183,4 @@ def test_what_cannot_be_drawn_is_said_and_leaves_what_was_there(
     with pytest.raises(UserError, match=sentence):
         rerun(project, **changes)
     after = outputs(project)
-    assert {path for path in before if before[path] != after[path]} <= {"params.resolved.yaml"}
+    assert {path for path in before if before[path] != after[path]} <= {"params.resolved.yaml", "reports/recipe.json"}

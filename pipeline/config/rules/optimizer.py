@@ -1,7 +1,9 @@
 """What the settings of the group optimizer demand of each other, and of schedule and train."""
 
 from pipeline.config.schemas import Aesthetic, Config, Embedding, Hypernetwork, Optimizer
+from pipeline.errors import nearest
 
+NAMES = ("adafactor", "adamw", "adamw8bit", "dadaptation", "lion", "prodigy", "schedulefree", "sgd")
 FINDS_ITS_RATE = ("prodigy", "dadapt")
 """Parts of the names of algorithms on which lr is a factor."""
 SMALLEST_FACTOR = 0.1
@@ -23,6 +25,11 @@ def optimizer_contradictions(config: Config) -> list[str]:
                 f"schedule.name staircase sets rates, but optimizer.name {optimizer.name} finds its own;"
                 " set schedule to constant"
             )
+    if "." not in optimizer.name and optimizer.name not in NAMES:
+        problems.append(
+            f"optimizer.name: {optimizer.name!r} is neither a name that is known here nor a class's dotted"
+            f" path (torch.optim.RAdam); {nearest(optimizer.name, NAMES)}"
+        )
     if optimizer.arguments.get("relative_step"):
         problems.append(
             "optimizer.arguments.relative_step lets Adafactor choose the rate, so optimizer.lr and"

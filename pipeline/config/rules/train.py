@@ -57,6 +57,17 @@ def train_doubts(config: Config) -> list[str]:
             f"train.prior_form {train.prior_form} has no effect: class_images.count is 0 and"
             " collect.class_source is null, so there are no class pictures"
         )
+    if config.crop.mask == "off":
+        neutral = {"unmasked_weight": 0, "normalize_masked_area": False}
+        found += [
+            f"train.{key} has no effect: crop.mask is off"
+            for key, value in neutral.items()
+            if getattr(train, key) != value
+        ]
+    elif train.unmasked_weight == 1:
+        found.append(
+            f"train.unmasked_weight 1 makes masks count nothing, though crop.mask is {config.crop.mask}"
+        )
     return found + _length_doubts(train, config.filter_tags.max_tokens)
 
 

@@ -18,7 +18,7 @@ Check = Literal[
     Fatal,
     "too_small", "extreme_aspect", "duplicate", "near_duplicate", "blur", "dark", "bright", "border",
     "watermark", "no_face", "several_faces", "wrong_suffix", "broken_profile", "odd_name",
-    "caption_missing", "caption_empty", "unknown_file",
+    "caption_missing", "caption_empty", "unknown_file", "mask_unreadable", "mask_size", "mask_empty",
 ]  # fmt: skip
 FATAL: frozenset[str] = frozenset(get_args(Fatal))
 """Checks without which there is no picture to train on: `error` or `drop`, and never waived."""

@@ -28,4 +28,5 @@ class Crop(Group):
     split_threshold: Share
     split_overlap: Overlap
     mirror: bool
+    mask: Literal["files", "alpha", "off"]
     background: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]

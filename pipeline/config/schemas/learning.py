@@ -111,6 +111,8 @@ class Train(Group):
     clip_norm: Weight
     prior_loss_weight: Weight
     prior_form: PriorForm
+    unmasked_weight: Share
+    normalize_masked_area: bool
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     precision: Literal["fp32", "bf16", "fp16", "bf16_full", "fp16_full"]
     gradient_checkpointing: bool

@@ -22,6 +22,13 @@ def test_overrides_reach_the_stage() -> None:
     assert load("train", ["network.dim=4", "schedule=linear"]).network.dim == 4
 
 
+def test_what_overrides_bring_with_them_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    load("train", ["network.dim=8", "network.alpha=4", "schedule=cosine", "schedule.warmup_percent=60"])
+    said = capsys.readouterr().err
+    assert "warning: schedule.warmup_percent 60: of schedule.name cosine" in said
+    assert said.count("warning") == 1
+
+
 def test_missing_resolved_params_say_what_writes_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

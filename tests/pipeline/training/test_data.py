@@ -73,3 +73,18 @@ def test_templates_name_the_concepts_pictures_and_no_class_picture(data: Encoded
     data.names = {}
     assert data.unseen_words() == ["zob"]
     assert data.longest_texts() == ["zib, one", "zib, two", "thing"]
+
+
+def test_pictures_without_a_mask_count_everywhere_and_batches_without_any_have_none(
+    data: EncodedData,
+) -> None:
+    assert EpochBatches(data, 0)[0].mask is None
+    write_safetensors(data.encoded / "masks.safetensors", {"x/a": torch.full((1, 8, 8), 0.25)}, {})
+    for batch in (EpochBatches(data, 0)[number] for number in range(2)):
+        shown = batch.mean[:, 0, 0, 0].tolist()
+        if 0 not in shown:
+            assert batch.mask is None
+            continue
+        assert batch.mask is not None
+        assert batch.mask.shape == (len(shown), 1, 8, 8)
+        assert batch.mask[:, 0, 0, 0].tolist() == [0.25 if number == 0 else 1 for number in shown]

@@ -4,12 +4,15 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
+from PIL import Image
 from torch.nn import functional as F
 
+from pipeline.base.encoding import mask_cells
 from pipeline.errors import UserError
 from pipeline.training.losses import (
     check_prediction,
     huber_c,
+    masked,
     min_snr_weight,
     noise_weights,
     point_losses,
@@ -17,6 +20,7 @@ from pipeline.training.losses import (
     signal_to_noise,
 )
 from tests.pipeline.training.settings import noise as settings
+from tests.pipeline.training.settings import train as train_settings
 
 pytestmark = pytest.mark.usefixtures("root")
 SCHEDULER = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
@@ -140,3 +144,35 @@ def test_two_means_is_the_loss_of_diffusers(halves: tuple[int, int]) -> None:
     weights = torch.tensor(prior_weights([False] * halves[0] + [True] * halves[1], 0.7, "two_means"))
     ours = ((answer - wanted).square().mean(dim=(1, 2, 3)) * weights).mean()
     assert float(ours) == pytest.approx(float(theirs), rel=1e-6)
+
+
+LOSSES = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).expand(1, 4, 2, 2)
+MASK = torch.tensor([[[[1.0, 0.0], [0.5, 0.0]]]])
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        # sd-scripts: times the mask, and its mean (3/8) is not divided by.
+        ({}, (1.0 + 1.5) / 4),
+        # OneTrainer: at least 0.2 everywhere: 1, 0.2, 0.5, 0.2.
+        ({"unmasked_weight": 0.2}, (1.0 + 0.4 + 1.5 + 0.8) / 4),
+        ({"normalize_masked_area": True}, (1.0 + 1.5) / 4 / 0.375),
+        ({"unmasked_weight": 1.0}, 2.5),
+    ],
+)
+def test_a_masked_loss_by_hand(changes: dict[str, object], wanted: float) -> None:
+    found = masked(LOSSES, MASK, train_settings(**changes)).mean(dim=(1, 2, 3))
+    assert found.tolist() == pytest.approx([wanted])
+
+
+def test_without_a_mask_and_with_an_empty_one() -> None:
+    assert masked(LOSSES, None, train_settings()) is LOSSES
+    empty = masked(LOSSES, torch.zeros(1, 1, 2, 2), train_settings(normalize_masked_area=True))
+    assert empty.tolist() == torch.zeros_like(LOSSES).tolist()
+
+
+def test_the_masks_cells_are_area_means_as_in_torch() -> None:
+    mask = torch.rand((1, 1, 32, 48), generator=torch.Generator().manual_seed(0)).mul(255).round()
+    picture = Image.fromarray(mask[0, 0].to(torch.uint8).numpy())
+    assert torch.allclose(mask_cells(picture), F.interpolate(mask / 255, size=(4, 6), mode="area")[0])

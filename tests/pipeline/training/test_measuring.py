@@ -80,3 +80,17 @@ def test_the_measured_pictures_are_spread_and_no_class_pictures() -> None:
     assert [each.id for each in chosen([*many, regular], 4)] == ["0", "2", "5", "7"]
     assert chosen([*many[:2], regular], 4) == many[:2]
     assert chosen(many, 0) == []
+
+
+def test_of_a_masked_picture_what_counts_is_measured(tmp_path: Path) -> None:
+    module, data = module_and_data(random_base(), tmp_path)
+    wanted = samples(PICTURES[:1], [400])
+    whole = losses(module, data, wanted, 4)[400]
+    left = torch.zeros(1, 8, 8)
+    left[..., :4] = 1
+    halves = []
+    for mask in (left, 1 - left):
+        write_safetensors(tmp_path / "masks.safetensors", {"a/1": mask}, {})
+        halves.append(losses(module, data, wanted, 4)[400])
+    assert sum(halves) / 2 == pytest.approx(whole, rel=1e-5)
+    assert halves[0] != pytest.approx(whole, rel=1e-5)

@@ -69,6 +69,36 @@ def test_the_loss_is_the_plain_squared_error_of_the_noise(base: BaseModel) -> No
 
 
 @pytest.mark.usefixtures("root")
+def test_outside_the_mask_nothing_is_learned(base: BaseModel) -> None:
+    module, batch = module_of(base, settings()), batch_of(base)
+    plain = module.picture_losses(batch)
+    left = torch.zeros(2, 1, 8, 8)
+    left[..., :4] = 1
+    batch.mask = left
+    one = module.picture_losses(batch)
+    batch.mask = 1 - left
+    other = module.picture_losses(batch)
+    assert (one + other).tolist() == pytest.approx(plain.tolist(), rel=1e-5)
+    batch.mask = torch.zeros(2, 1, 8, 8)
+    with module.network.attached(base):
+        nothing = module.picture_losses(batch).sum()
+        nothing.backward()
+    assert nothing == 0
+    assert all(p.grad is None or not p.grad.any() for p in module.network.parameters())
+
+
+@pytest.mark.usefixtures("root")
+def test_a_devices_rows_bring_their_masks_and_contexts(base: BaseModel) -> None:
+    module, batch = module_of(base, settings()), batch_of(base)
+    plain = module.picture_losses(batch)
+    batch.context = encode(base.text_encoder, batch.ids, 1)
+    assert module.picture_losses(batch).tolist() == plain.tolist()
+    batch.mask = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    whole = module.picture_losses(batch)
+    assert module.picture_losses(batch, [1]).tolist() == pytest.approx([whole[1].item()], rel=1e-5)
+
+
+@pytest.mark.usefixtures("root")
 def test_a_steps_noise_follows_from_seed_and_step_alone(base: BaseModel) -> None:
     module = module_of(base, settings())
     first = module.picture_losses(batch_of(base, 1))

@@ -46,3 +46,17 @@ def test_unusual_settings_are_named(settings: dict[str, Any], words: str) -> Non
 def test_many_pictures_call_for_a_hold_out() -> None:
     assert "set use.validation to holdout" in told(60, 10, 15)[0]
     assert told(60, 10, 15, validation__share=0.1) == []
+
+
+def test_batches_and_updates_that_are_never_full_are_named() -> None:
+    config = check(compose(Params({}, {})))
+    shown = [("a", Shown(10, False, (512, 512)))] * 20
+
+    def advised(batch: int, accumulation: int, epochs: int) -> str:
+        plan = make_plan(shown, held_out=0, epochs=epochs, batch=batch, accumulation=accumulation)
+        return " / ".join(advice(plan, config))
+
+    assert "full" not in advised(200, 1, 3000)
+    assert "holds 201 pictures of one shape, an epoch shows at most 200" in advised(201, 1, 3000)
+    assert "accumulation" not in advised(50, 4, 3000)
+    assert "train.gradient_accumulation 5 is above the 4 batches of an epoch" in advised(50, 5, 3000)

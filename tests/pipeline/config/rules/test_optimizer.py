@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 
 from pipeline.config.compose import options
+from pipeline.config.rules.optimizer import NAMES
+from pipeline.training.optimizers import PATHS
 from tests.pipeline.config.rules.composed import must_doubt, must_refuse
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("root")
             {"optimizer.arguments": {"relative_step": True}},
             r"relative_step .* optimizer\.lr and optimizer\.text_encoder_lr",
         ),
+        ("adamw", {"optimizer.name": "Adamw"}, r"'Adamw' is neither .* did you mean adamw\?"),
     ],
 )
 def test_what_cannot_be(use: str, values: dict[str, Any], reason: str) -> None:
@@ -68,6 +71,10 @@ def test_the_rate_of_a_part_that_is_not_trained_does_not_count() -> None:
 )
 def test_what_is_seldom_meant(use: dict[str, str], values: dict[str, Any], sentence: str) -> None:
     must_doubt(use, values, sentence)
+
+
+def test_the_known_names_are_those_that_lead_to_a_class() -> None:
+    assert sorted(NAMES) == sorted(PATHS)
 
 
 def test_every_option_is_silent_with_a_constant_rate() -> None:

@@ -44,6 +44,16 @@ def test_what_cannot_be(values: dict[str, Any], reason: str) -> None:
         ({"train.prior_form": "two_means"}, "train.prior_form two_means has no effect: class_images.count"),
         ({"filter_tags.max_tokens": 150}, "filter_tags.max_tokens 150 is above train.max_tokens 75"),
         ({"filter_tags.max_tokens": 150, "train.max_tokens": 150}, ""),
+        (
+            {"crop.mask": "off", "train.unmasked_weight": 0.1},
+            "train.unmasked_weight has no effect: crop.mask is off",
+        ),
+        (
+            {"crop.mask": "off", "train.normalize_masked_area": True},
+            "train.normalize_masked_area has no effect: crop.mask is off",
+        ),
+        ({"train.unmasked_weight": 1}, "unmasked_weight 1 makes masks count nothing, though crop.mask is"),
+        ({"train.unmasked_weight": 0.1, "train.normalize_masked_area": True}, ""),
         ({"network.text_encoder": False}, "optimizer.text_encoder_lr has no effect: network.text_encoder"),
         ({"network.alpha": 64.0}, "network.alpha 64 is above network.dim 32"),
     ],

@@ -1,0 +1,85 @@
+"""The text encoder's outputs, computed once: where it does not learn and captions stay as they are, each text
+gives the same in every step.
+
+They lie in the store of kept results, one file a text, and are read when a step shows the text: a set of any
+length needs the memory of one batch, and the runs of a sweep share them. Texts go through the encoder one at
+a time, so that an output depends on its text alone; in a batch of several it differs in the last bits.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from safetensors.torch import load, save
+from torch import Tensor
+
+from pipeline.base.conditioning import encode, token_ids
+from pipeline.config.schemas import AdapterNetwork, Checkpoint, Config, Hypernetwork
+from pipeline.items import Items, key
+from pipeline.training.data import EncodedData
+from pipeline.training.module import Denoising
+
+VERSION = 1
+"""Of the algorithm: raise it when outputs would come out differently."""
+
+
+def are_fixed(config: Config) -> bool:
+    """Whether a text gives the same output in every step, and every picture has one text (or, by caption
+    dropout, none).
+    """
+    network, train = config.network, config.train
+    rests = isinstance(network, Hypernetwork) or (
+        isinstance(network, AdapterNetwork | Checkpoint) and not network.text_encoder
+    )
+    return rests and not (train.shuffle_tags or train.tag_dropout)
+
+
+@dataclass(frozen=True)
+class TextOutputs:
+    """Outputs by text: `compute` gives one that is not kept, [tokens, width]."""
+
+    compute: Callable[[str], Tensor]
+    made_by: dict[str, object]
+    """All that an output follows from, besides the text."""
+    items: Items
+
+    def __call__(self, texts: Iterable[str]) -> Tensor:
+        """[texts, tokens, width]."""
+        return torch.stack([self._one(text) for text in texts])
+
+    def _one(self, text: str) -> Tensor:
+        text_key = key(text=text, **self.made_by)
+        kept = self.items.get(text_key) or self.items.put(text_key, save({"output": self.compute(text)}))
+        output: Tensor = load(kept)["output"]
+        return output
+
+
+class KeepTextOutputs(Callback):
+    """Has the batches bring what the text encoder makes of their texts."""
+
+    def __init__(self, data: EncodedData) -> None:
+        self.data = data
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Denoising)
+        module, data = pl_module, self.data
+        base, most = module.settings.base, data.config.max_tokens
+
+        @torch.no_grad()
+        def compute(text: str) -> Tensor:
+            ids = token_ids(data.tokenizer, [text], data.words, most).to(module.device)
+            with trainer.precision_plugin.forward_context():
+                output: Tensor = encode(module.base.text_encoder, ids, base.clip_skip)[0]
+            return output.cpu().contiguous()
+
+        made_by = {
+            "version": VERSION,
+            "model": [base.sha256, base.path, base.revision],
+            "clip_skip": base.clip_skip,
+            "precision": module.precision,
+            "device": module.device.type,
+            "max_tokens": most,
+        }
+        data.text_outputs = TextOutputs(compute, made_by, Items("text_outputs"))
