@@ -36,7 +36,7 @@ from pipeline.training.forecast import Plan, make_plan
 from pipeline.training.history import History, Measured, Norms, Row, best_epoch
 from pipeline.training.holdout import split
 from pipeline.training.keeper import BlownUp
-from pipeline.training.logs import make_logs
+from pipeline.training.logs import LiveCurve, make_logs
 from pipeline.training.measuring import Measuring
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.plan_text import plan_and_cost
@@ -121,6 +121,7 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         make_loggers=lambda done: make_logs(config, logs, done),
         make_callbacks=lambda history: [
             Measuring(history, data, ready.aside, config.validation),
+            LiveCurve(history, logs),
             Samples(config, logs),
         ],
         partial=logs,

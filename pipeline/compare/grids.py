@@ -48,7 +48,9 @@ class Aligned:
 
 
 def aligned(runs: Sequence[Run]) -> Aligned:
-    """The cells that are drawn with what most runs have in common: prompts, seeds, sampler, size, guidance."""
+    """The cells that are drawn with what most runs have in common: prompts, seeds, sampler, size,
+    guidance.
+    """
     cells, left_out = dict[Run, dict[Place, dict[str, Any]]](), list[str]()
     for run in runs:
         try:
@@ -72,7 +74,8 @@ def aligned(runs: Sequence[Run]) -> Aligned:
 
 
 def plain_cells(grid: Mapping[str, Any]) -> dict[Place, dict[str, Any]]:
-    """The cells of a grid.json by epoch and weight; those with a network from elsewhere, another checkpoint or
+    """The cells of a grid.json by epoch and weight; those with a network from elsewhere, another checkpoint
+    or
     weights by block stand for no place. Of several at one place (an axis of samplers, say) the first.
     """
     found: dict[Place, dict[str, Any]] = {}

@@ -2,7 +2,8 @@
 
     eta^2 = sum_v n_v (mean_v - mean)^2 / sum (y - mean)^2      v: the setting's values, n_v: runs that have v
 
-In a full grid the shares of the settings add up to at most 1; the rest is what they do only together. (Fisher's
+In a full grid the shares of the settings add up to at most 1; the rest is what they do only together.
+(Fisher's
 correlation ratio, the main effects of an analysis of variance.)
 """
 
@@ -11,7 +12,9 @@ from statistics import fmean
 
 
 def importance(values: Mapping[str, Sequence[Hashable]], results: Sequence[float]) -> dict[str, float]:
-    """By setting, the greatest first; 0 where all results are equal. `values`: of each setting in each run."""
+    """By setting, the greatest first; 0 where all results are equal. `values`: of each setting in each
+    run.
+    """
     mean = fmean(results)
     total = sum((each - mean) ** 2 for each in results)
     shares = {}

@@ -17,7 +17,8 @@ from pipeline.sweep.metrics import Objective, objective_of
 FOLDER = Path("reports/comparison")
 TEMPLATE = Path(__file__).with_name("comparison.html.j2")
 SHOWN_FIGURES = (
-    "sample_grid.best.subject", "sample_grid.best.prompt", "sample_grid.best.clip", "sample_grid.best.diversity",
+    "sample_grid.best.subject", "sample_grid.best.prompt", "sample_grid.best.clip",
+    "sample_grid.best.diversity",
     "sample_grid.best.copies", "sample_grid.best.epoch", "sample_grid.best.weight", "train.loss_last_epoch",
     "train.validation_loss", "train.best_epoch",
 )  # fmt: skip
@@ -66,7 +67,9 @@ def compare(names: Sequence[str], metric: str | None = None, minimize: bool = Fa
         write_csv(folder / "table.csv", table.header, table.lines)
         write_text(folder / "index.html", page(table))
     best = "\n".join(f"  {command}" for command in commands(table.rows[0].run))
-    return f"{as_text(table)}\n\nThe best: {table.rows[0].run.name}\n{best}\nSide by side: {FOLDER}/index.html"
+    return (
+        f"{as_text(table)}\n\nThe best: {table.rows[0].run.name}\n{best}\nSide by side: {FOLDER}/index.html"
+    )
 
 
 def tabulated(runs: Sequence[Run], objective: Objective) -> Table:
@@ -117,7 +120,9 @@ def as_text(table: Table) -> str:
 
 def shares(table: Table) -> dict[str, float]:
     """Importance of what was varied, over the runs that have a score; none of fewer than three."""
-    scored = [(row.run, value) for row in table.rows if (value := table.objective.of(row.run.figures)) is not None]
+    scored = [
+        (row.run, value) for row in table.rows if (value := table.objective.of(row.run.figures)) is not None
+    ]
     if len(scored) < 3:
         return {}
     values = {key: [str(run.settings.get(key)) for run, _ in scored] for key in table.settings}

@@ -1,4 +1,6 @@
-"""A run as git and DVC keep it: settings, figures, curves, sizes, read off a commit without checking it out."""
+"""A run as git and DVC keep it: settings, figures, curves, sizes, read off a commit without checking it
+out.
+"""
 
 import csv
 import io
@@ -60,7 +62,8 @@ class Run:
 
 
 def find_runs(names: Sequence[str]) -> list[Run]:
-    """Experiments by name or ref, or commits by anything that git knows; without names the experiments that start
+    """Experiments by name or ref, or commits by anything that git knows; without names the experiments that
+    start
     from HEAD.
     """
     experiments = _experiments()
@@ -78,7 +81,9 @@ def find_runs(names: Sequence[str]) -> list[Run]:
         own = name.removeprefix("refs/exps/")
         matching = [run for ref, run in experiments.items() if ref == own or run.name == name]
         if len(matching) > 1:
-            problems.append(f"{name} is the name of {len(matching)} experiments; give the hash of one instead")
+            problems.append(
+                f"{name} is the name of {len(matching)} experiments; give the hash of one instead"
+            )
         try:
             runs.append(matching[0] if matching else _commit(name))
         except UserError:

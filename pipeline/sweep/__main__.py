@@ -1,5 +1,7 @@
-"""`python -m pipeline.sweep -m network.dim=4,8,16 network.alpha=2,4 optimizer.lr=1e-4,2e-4`: every combination
-is trained and saved as a DVC experiment. The same command again makes only what is missing. `--trials N` searches.
+"""`python -m pipeline.sweep -m network.dim=4,8,16 network.alpha=2,4 optimizer.lr=1e-4,2e-4`: every
+combination
+is trained and saved as a DVC experiment. The same command again makes only what is missing. `--trials N`
+searches.
 """
 
 import argparse
@@ -66,10 +68,37 @@ def finish(results: Mapping[Job, dict[str, Any]], options: argparse.Namespace) -
         print(compare(done, options.metric, options.minimize))
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(results)} jobs failed: {', '.join(failed)}; their logs lie in {HOME}/logs/."
-            " The same command runs them again, and no other"
+            f"{len(failed)} of {len(results)} jobs failed: {', '.join(failed)}; their
+            logs
+           
+            lie
+           
+           
+            in
+           
+           
+           
+            {HOME}/logs/."
+            " The same command runs them again,
+            and
+           
+            no
+           
+           
+            other"
+       
+       
+       
         )
 
 
-if __name__ == "__main__":
+if
+__name__
+=
+==
+"__main__"
+"__main__"
+"__main__":
+   
+   
     run(main)

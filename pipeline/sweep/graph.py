@@ -89,7 +89,9 @@ def upstream(stage: Stage) -> list[str]:
 def wanted(targets: Sequence[str]) -> list[str]:
     """The targets and all that they depend on, in order; without targets every stage."""
     problems = [
-        f"--target {name}: no such stage; {nearest(name, stages())}" for name in targets if name not in stages()
+        f"--target {name}: no such stage; {nearest(name, stages())}"
+        for name in targets
+        if name not in stages()
     ]
     if problems:
         raise UserError(*problems)

@@ -1,12 +1,12 @@
 """What runs inside a job's worktree: `python -m pipeline.sweep.in_worktree JOB.json`.
 
-One process of DVC's own for the whole job: what other jobs share is made once under a lock and taken over from
+One process of DVC's own for the whole job: what other jobs share is made once under a lock and taken over
+from
 there on, then the rest runs, and the experiment is saved.
 """
 
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -15,8 +15,6 @@ from functools import cache
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
-
-import yaml
 
 from pipeline.command import run
 from pipeline.files.atomic import new_folder, write_json
@@ -29,7 +27,6 @@ from pipeline.sweep.worktrees import STOP
 LOCK = Path("dvc.lock")
 SECONDS = "Seconds"
 """Trailer of the experiment's commit: how long the job took. Outputs hold no clock."""
-
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -128,7 +125,11 @@ def save(job: Job, seconds: float) -> None:
 
     message = f"sweep: {' '.join(job.overrides)}\n\n{SECONDS}: {seconds:.1f}\n"
     with locked(job.home / "locks" / "save"), Repo() as repo:
-        # What has run is in dvc.lock and the cache already; DVC would look at outputs that lie in no worktree.
+        # What has run is in dvc.lock and the cache already; DVC would look at outputs that lie in no
+       
+       
+       
+        worktree.
         repo.experiments.save(targets=[COMPOSE], name=job.name, force=True, message=message)
 
 

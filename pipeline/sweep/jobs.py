@@ -1,4 +1,6 @@
-"""The jobs of a sweep: what each sets, its name, and what it shares with others. Checked before any starts."""
+"""The jobs of a sweep: what each sets, its name, and what it shares with others. Checked before any
+starts.
+"""
 
 import json
 import re
@@ -14,8 +16,8 @@ from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 from pipeline.items import key
 from pipeline.sampling.grid import axes_problems
-from pipeline.sweep.graph import Segment, segments, stage_keys, wanted
 from pipeline.sweep.grammar import Overrides
+from pipeline.sweep.graph import Segment, segments, stage_keys, wanted
 
 HOME = Path(".athanor/sweeps")
 """Worktrees, locks, logs and searches; nothing in it outlives its use but logs of failures and searches."""
@@ -34,7 +36,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Job:
-    """`root`: the project's; `baseline`: the commit that it starts from; `cache`: DVC's; `threads`: what it may use."""
+    """`root`: the project's; `baseline`: the commit that it starts from; `cache`: DVC's; `threads`: what it
+    may use.
+    """
 
     name: str
     root: str

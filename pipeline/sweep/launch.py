@@ -1,4 +1,6 @@
-"""Hydra's launchers: basic, joblib, submitit (Slurm, or processes here), Ray. They carry jobs to where they run."""
+"""Hydra's launchers: basic, joblib, submitit (Slurm, or processes here), Ray. They carry jobs to where they
+run.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,10 +30,10 @@ class Launcher:
     def __init__(self, settings: Sequence[str]) -> None:
         """`settings`: `hydra/launcher=joblib hydra.launcher.n_jobs=2` and the like."""
         from hydra import initialize_config_dir
+        from hydra._internal.callbacks import Callbacks
         from hydra.core.global_hydra import GlobalHydra
         from hydra.core.hydra_config import HydraConfig
         from hydra.core.plugins import Plugins
-        from hydra._internal.callbacks import Callbacks
         from hydra.errors import HydraException
         from hydra.types import HydraContext, RunMode
 

@@ -1,4 +1,4 @@
-"""A line on stderr whenever a job begins or ends, whichever machine it runs on: read off the results' files."""
+"""A line on stderr whenever a job begins or ends, on whichever machine: read off the results' files."""
 
 import json
 import sys

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Any
 
