@@ -53,11 +53,7 @@ def start(
     parser.add_argument("--out", type=Path, metavar="DIR", help="write under DIR instead of DVC's outputs")
     options = parser.parse_intermixed_args(arguments)
     if options.multirun:
-        # A process of its own, and no import: how values are listed is nothing that a stage's result
-        follows
-       
-       
-        from.
+        # A process of its own, and no import: no stage's result follows from how values are listed.
         os.execv(sys.executable, [sys.executable, "-m", "pipeline.sweep.by_hand", stage, *arguments])
     free = any(getattr(options, name) for name in by_hand)
     if options.overrides and options.out is None and not free:

@@ -68,37 +68,10 @@ def finish(results: Mapping[Job, dict[str, Any]], options: argparse.Namespace) -
         print(compare(done, options.metric, options.minimize))
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(results)} jobs failed: {', '.join(failed)}; their
-            logs
-           
-            lie
-           
-           
-            in
-           
-           
-           
-            {HOME}/logs/."
-            " The same command runs them again,
-            and
-           
-            no
-           
-           
-            other"
-       
-       
-       
+            f"{len(failed)} of {len(results)} jobs failed: {', '.join(failed)}; their logs lie in"
+            f" {HOME}/logs/. The same command runs them again, and no other"
         )
 
 
-if
-__name__
-=
-==
-"__main__"
-"__main__"
-"__main__":
-   
-   
+if __name__ == "__main__":
     run(main)

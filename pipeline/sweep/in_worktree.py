@@ -125,11 +125,7 @@ def save(job: Job, seconds: float) -> None:
 
     message = f"sweep: {' '.join(job.overrides)}\n\n{SECONDS}: {seconds:.1f}\n"
     with locked(job.home / "locks" / "save"), Repo() as repo:
-        # What has run is in dvc.lock and the cache already; DVC would look at outputs that lie in no
-       
-       
-       
-        worktree.
+        # What has run is in dvc.lock and the cache already; outputs need not lie in the worktree.
         repo.experiments.save(targets=[COMPOSE], name=job.name, force=True, message=message)
 
 
