@@ -21,8 +21,8 @@ from pipeline.sweep.running import run_missing, sweeping
 
 def main(arguments: Sequence[str] = ()) -> None:
     options = parser().parse_intermixed_args(arguments)
-    settings = [each for each in options.overrides if each.startswith("hydra")]
-    wanted = [each for each in options.overrides if not each.startswith("hydra")]
+    settings = [each for each in options.overrides if each.lstrip("+").startswith("hydra")]
+    wanted = [each for each in options.overrides if each not in settings]
     baseline = clean_baseline()
     objective = Objective(tuple(options.metric.split("+")), options.minimize) if options.metric else None
     launcher = Launcher(settings)

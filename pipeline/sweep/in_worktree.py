@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         repo.reproduce(targets=[COMPOSE])
     for segment in job.segments:
         take_over_or_make(segment, job.home) if segment.is_shared else make(segment)
+    forget_others(job)
     seconds = time.monotonic() - started
     save(job, seconds)
     write_json(job.result, {"status": "done", "seconds": round(seconds, 1), "figures": figures(Path())})
@@ -117,6 +118,14 @@ def parse_once() -> None:
         return deepcopy(parsed(text, str(path), typ))
 
     _yaml.parse_yaml = parse_yaml
+
+
+def forget_others(job: Job) -> None:
+    """Figures of stages beyond the job's targets are the baseline's: the experiment has none."""
+    own = {name for segment in job.segments for name in segment.stages} | {COMPOSE}
+    for name in stages().keys() - own:
+        for path in stages()[name].kept:
+            Path(path).unlink(missing_ok=True)
 
 
 def save(job: Job, seconds: float) -> None:

@@ -63,7 +63,6 @@ def _run(job: Job, lock: int, environment: dict[str, str]) -> dict[str, Any]:
     if pruned is not None:
         return pruned
     if process.returncode == 0:
-        job.log.unlink(missing_ok=True)
         found: dict[str, Any] = json.loads(job.result.read_text())
         return found
     lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
