@@ -53,6 +53,13 @@ class Table:
         return ["run", *self.settings, self.objective.name, *self.figures, "MiB", "seconds"]
 
     @property
+    def headings(self) -> list[str]:
+        """The header in short, as people see it."""
+        short = [name.rpartition(".")[2] for name in self.figures]
+        score = "score" if len(self.objective.figures) > 1 else self.objective.name.rpartition(".")[2]
+        return ["run", *self.settings, score, *short, "MiB", "seconds"]
+
+    @property
     def lines(self) -> list[list[str]]:
         return [
             [row.run.name, *row.settings, row.score, *row.figures, row.mib, row.seconds] for row in self.rows
@@ -110,9 +117,8 @@ def commands(run: Run) -> list[str]:
 
 def as_text(table: Table) -> str:
     """Columns set below each other, for a terminal."""
-    short = [name.rpartition(".")[2] if " + " not in name else "score" for name in table.header]
-    rows = [short, *table.lines]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(short))]
+    rows = [table.headings, *table.lines]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )

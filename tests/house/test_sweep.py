@@ -1,4 +1,4 @@
-"""A real sweep in a repository of its own: what is shared runs once, results are saved, nothing stays behind."""
+"""A real sweep in a repository of its own: what is shared runs once, results are saved, nothing stays."""
 
 import os
 import signal
