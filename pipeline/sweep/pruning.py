@@ -9,7 +9,8 @@ from pipeline.sweep.jobs import Job
 
 STARTUP_TRIALS = 3
 """So many are seen to their ends before any is given up."""
-WARMUP_EPOCHS = 1
+WARMUP_EPOCHS = 2
+"""Before this epoch nothing is given up: the first curve is mostly the warm-up of the rate."""
 CURVE = "logs/*/validation.csv"
 
 

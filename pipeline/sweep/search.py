@@ -1,7 +1,7 @@
 """A search with Optuna: it proposes values, jobs try them, what trails on the validation curve is given up.
 
 The study lies in a SQLite file; the same command goes on with it. Values: `network.dim=choice(4,8,16)` or
-`4,8,16`, `train.epochs=range(5,20)`, `optimizer.lr=interval(1e-5,1e-3)`, in logarithms as
+`4,8,16`, `train.epochs=range(5,20)`, `network.dim=int(interval(4,32))`, in logarithms as
 `tag(log, interval(1e-5,1e-3))`.
 """
 
