@@ -33,7 +33,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Segment:
-    """Stages that the same jobs share; `needs` are cached outputs that they read from stages before."""
+    """Stages that the same jobs share; `needs` are the cached outputs that they read."""
 
     key: str
     stages: tuple[str, ...]
@@ -137,7 +137,7 @@ def _segments(of_job: Mapping[str, str], sharers: Mapping[str, list[int]]) -> li
 
 
 def _needs(names: Sequence[str]) -> tuple[str, ...]:
-    own = {out for name in names for out in stages()[name].cached}
-    above = [out for name, stage in stages().items() if name not in names for out in stage.cached]
+    """Those made in the segment, too: a stage that has not changed is not run, and one below it may be."""
     deps = [dep for name in names for dep in stages()[name].deps]
-    return tuple(sorted({out for out in above if out not in own and any(_within(dep, out) for dep in deps)}))
+    outs = [out for stage in stages().values() for out in stage.cached]
+    return tuple(sorted(out for out in outs if any(_within(dep, out) for dep in deps)))
