@@ -63,8 +63,9 @@ def open_study(name: str, minimize: bool) -> "optuna.Study":
         study_name=name,
         load_if_exists=True,
         direction="minimize" if minimize else "maximize",
-        sampler=optuna.samplers.TPESampler(seed=SEED),
     )
+    # Going on must not propose again what it proposed at its start.
+    study.sampler = optuna.samplers.TPESampler(seed=SEED + len(study.trials))
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)

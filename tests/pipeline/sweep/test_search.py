@@ -67,7 +67,9 @@ def test_a_killed_searchs_trial_is_tried_again_first(tmp_path: Path, monkeypatch
     trial = study.ask(kinds)
     assert trial.params == left
     study.tell(trial, 1.0)
-    assert finished(open_study("s", False)) == 1
+    resumed = open_study("s", False)
+    assert finished(resumed) == 1
+    assert resumed.ask(kinds).params != left, "going on proposes something new"
 
 
 @pytest.mark.usefixtures("root")
