@@ -7,11 +7,9 @@ Deterministic: sorted by id, bytes copied. A picture that is unfit stops the sta
 by picture: one new picture costs one measurement.
 """
 
-import os
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.items import Items
+from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate, waivers
 from pipeline.pictures.folders import Findings, Found
 from pipeline.pictures.masks import MASKS
@@ -44,8 +43,7 @@ def measured(pictures: Sequence[Found], config: Collect) -> list[Measures | Faul
         except PictureError as error:
             return Fault(error.check, found.where, f"{error}; replace or delete it", found.id)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(progress(pool.map(one, pictures), "collect", len(pictures)))
+    return list(progress(in_order(one, pictures), "collect", len(pictures)))
 
 
 def judged(findings: Findings, config: Collect) -> gate.Outcome:
@@ -106,28 +104,26 @@ def summary(outcome: gate.Outcome, aim: str | None) -> dict[str, Any]:
     }
 
 
-def copy_masks(folder: Path, outcome: gate.Outcome) -> None:
-    for found, record in outcome.passed:
-        if found.mask and record.mask_file:
-            target = folder / MASKS / record.mask_file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.mask, target)
+def copy(folder: Path, found: Found, record: Record) -> None:
+    """The picture, and its mask if there is one, as they came."""
+    shutil.copyfile(found.path, folder / PICTURES / record.file)
+    if found.mask and record.mask_file:
+        shutil.copyfile(found.mask, folder / MASKS / record.mask_file)
 
 
 def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
     records = [record for _, record in outcome.passed]
     with new_folder(out / "data/collected") as folder:
-        for concept in {record.concept for record in records}:
-            (folder / PICTURES / concept).mkdir(parents=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            targets = [folder / PICTURES / record.file for record in records]
-            list(pool.map(shutil.copyfile, [found.path for found, _ in outcome.passed], targets))
-        copy_masks(folder, outcome)
+        for parent in {(folder / PICTURES / record.file).parent for record in records}:
+            parent.mkdir(parents=True)
+        for parent in {(folder / MASKS / record.mask_file).parent for record in records if record.mask_file}:
+            parent.mkdir(parents=True)
+        deque(in_order(lambda pair: copy(folder, *pair), outcome.passed), maxlen=0)
         write_records(folder, records)
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
     counts = summary(outcome, aim)
     write_json(out / "metrics/collect.json", counts)
-    sizes = [(record.id, record.width_px, record.height_px) for record in records]
+    sizes = ((record.id, record.width_px, record.height_px) for record in records)
     write_csv(out / "plots/collect/sizes.csv", ("id", "width_px", "height_px"), sizes)
     verdicts = sorted({**counts["verdicts"], **counts["checks"]}.items())
     write_csv(out / "plots/collect/verdicts.csv", ("verdict", "pictures"), verdicts)

@@ -11,7 +11,7 @@ reads such .txt files back into data/tag_edits.yaml.
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ from pipeline.captions.caption import Caption, Writer
 from pipeline.captions.edit_file import EDITS, read_edits, write_edits
 from pipeline.captions.edits import Edit
 from pipeline.captions.folders import export_folder, imported_edits, read_folder, write_caption
-from pipeline.captions.idle import idle_edits, idle_patterns
+from pipeline.captions.idle import Effects, idle_edits, idle_patterns
 from pipeline.captions.preview import matching, preview
-from pipeline.captions.statistics import dropped_counts, kept_counts, summary, with_trigger
+from pipeline.captions.statistics import Statistics
 from pipeline.command import run, start
 from pipeline.config.schemas import FilterTags
 from pipeline.errors import UserError, warn
-from pipeline.files.atomic import new_folder, read_jsonl, write_csv, write_json, write_jsonl
-from pipeline.pictures.records import read_records
+from pipeline.files.atomic import JsonLines, new_folder, read_jsonl, write_csv, write_json, write_jsonl
+from pipeline.pictures.records import Records, read_records
 from pipeline.reports.dataset import cards_of, page
 
 TAGS = Path("data/tags/tags.jsonl")
@@ -46,45 +46,59 @@ def row(picture_id: str, caption: Caption) -> dict[str, Any]:
     }
 
 
-def write_outputs(out: Path, captions: Mapping[str, Caption]) -> None:
+def write_outputs(out: Path, captions: Iterable[tuple[str, Caption]], statistics: Statistics) -> None:
     """captions.jsonl and one .txt a picture; metrics and plots."""
     with new_folder(out / "data/captions") as folder:
-        write_jsonl(folder / "captions.jsonl", [row(*item) for item in sorted(captions.items())])
-        for picture_id, caption in captions.items():
-            target = folder / f"{picture_id}.txt"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_caption(target, caption.text)
-    write_json(out / "metrics/filter_tags.json", summary(captions))
+        write_jsonl(folder / "captions.jsonl", written(folder, captions, statistics))
+    write_json(out / "metrics/filter_tags.json", statistics.summary())
     plots = out / "plots/filter-tags"
-    write_csv(plots / "kept.csv", ["tag", "pictures"], kept_counts(captions))
-    write_csv(plots / "dropped.csv", ["tag", "pictures"], dropped_counts(captions))
-    write_csv(plots / "trigger.csv", ["trigger", "tag", "pictures", "share"], with_trigger(captions))
+    write_csv(plots / "kept.csv", ["tag", "pictures"], statistics.kept_counts())
+    write_csv(plots / "dropped.csv", ["tag", "pictures"], statistics.dropped_counts())
+    write_csv(plots / "trigger.csv", ["trigger", "tag", "pictures", "share"], statistics.with_trigger())
 
 
-def write_page(out: Path, captions: Mapping[str, Caption]) -> None:
+def written(
+    folder: Path, captions: Iterable[tuple[str, Caption]], statistics: Statistics
+) -> Iterator[dict[str, Any]]:
+    """Writes each .txt; the lines of captions.jsonl."""
+    for picture_id, caption in captions:
+        target = folder / f"{picture_id}.txt"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_caption(target, caption.text)
+        statistics.add(caption)
+        yield row(picture_id, caption)
+
+
+def write_page(out: Path) -> None:
     """reports/dataset/index.html."""
-    records = read_records(CROPPED)
-    rows = {picture_id: row(picture_id, caption) for picture_id, caption in captions.items()}
+    records, captions = Records(CROPPED), JsonLines(out / "data/captions/captions.jsonl")
     left_out = read_jsonl(LEFT_OUT) if LEFT_OUT.exists() else []
     with new_folder(out / "reports/dataset") as folder:
-        html = page(cards_of(records, rows, CROPPED), records, list(rows.values()), left_out)
+        html = page(cards_of(records, captions, CROPPED), records, captions, left_out)
         (folder / "index.html").write_text(html, encoding="utf-8")
 
 
-def warn_of_idle(edits: Sequence[Edit], config: FilterTags, captions: Mapping[str, Caption]) -> None:
-    for sentence in idle_edits(edits, captions):
+def watched(captions: Iterable[tuple[str, Caption]], effects: Effects) -> Iterator[tuple[str, Caption]]:
+    for picture_id, caption in captions:
+        effects.add(picture_id, caption)
+        yield picture_id, caption
+
+
+def warn_of_idle(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
+    for sentence in idle_edits(effects, ids):
         warn(f"{EDITS}: {sentence}")
-    for sentence in idle_patterns(config, captions):
+    for sentence in idle_patterns(config, effects):
         warn(sentence)
 
 
 def import_captions(folder: Path, writer: Writer, edits: Sequence[Edit]) -> None:
     """The .txt files' differences as entries of data/tag_edits.yaml."""
-    texts = read_folder(folder, list(writer.rows))
+    ids = list(writer.ids())
+    texts = read_folder(folder, ids)
     new = imported_edits(texts, writer, edits)
     if new:
         write_edits(new)
-    without = len(writer.rows) - len(texts)
+    without = len(ids) - len(texts)
     print(
         f"{len(texts)} captions read, {len(new)} of them differ and stand in {EDITS} now;"
         f" {without} pictures have none there"
@@ -127,20 +141,21 @@ def main(arguments: Sequence[str] = ()) -> None:
     job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export", "edited"))
     if not TAGS.exists():
         raise UserError(f"{TAGS} is missing; `dvc repro tag` writes it")
-    edits, writer = read_edits(), Writer(read_jsonl(TAGS), job.config.filter_tags)
-    captions = writer.captions(edits)
+    edits, writer = read_edits(), Writer(JsonLines(TAGS), job.config.filter_tags)
     if job.options.edited:
         import_captions(job.options.edited, writer, edits)
         return
-    warn_of_idle(edits, job.config.filter_tags, captions)
+    effects = Effects(edits)
+    captions = watched(writer.captions(edits), effects)
     if job.options.preview:
-        show(job.options.preview, captions)
+        show(job.options.preview, dict(captions))
     elif job.options.export:
-        texts = {key: caption.text for key, caption in captions.items()}
+        texts = {key: caption.text for key, caption in captions}
         export_folder(job.options.export, read_records(CROPPED), CROPPED, texts)
     else:
-        write_outputs(job.out, captions)
-        write_page(job.out, captions)
+        write_outputs(job.out, captions, Statistics(writer.triggers.values()))
+        write_page(job.out)
+    warn_of_idle(effects, job.config.filter_tags, writer.ids())
 
 
 if __name__ == "__main__":

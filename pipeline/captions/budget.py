@@ -38,7 +38,7 @@ def clip_tokenizer() -> "Tokenizer":
     return tokenizer
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=1000)
 def num_tokens(text: str) -> int:
     """Tokens of `text`; a window of the text encoder holds 75."""
     return len(clip_tokenizer().encode(text, add_special_tokens=False).ids)

@@ -7,10 +7,10 @@ trigger first, the caption that came along and the sentence in their places, edi
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.captions.edits import Edit, edited, edits_by_picture
+from pipeline.captions.edits import Edit, EditsOf, edited
 from pipeline.captions.identity import WHO_IT_IS, Identity, Occurrences
 from pipeline.captions.implications import superfluous
 from pipeline.captions.ordering import ordered
@@ -47,30 +47,31 @@ class Caption:
 
 
 class Writer:
-    """Writes captions of `rows`; what follows from all of them together is worked out once, here.
+    """Writes captions of `rows`, which it goes through twice and never holds: what follows from all of them
+    together is counted here, each caption is written when it is asked for.
 
     Raises UserError where a mapping of triggers names a concept that is not there.
     """
 
     def __init__(self, rows: Iterable[Row], config: FilterTags) -> None:
         self.config = config
-        self.rows = {row["id"]: row for row in sorted(rows, key=lambda row: str(row["id"]))}
-        replaced = Replacements(config)
-        self.seen = {picture_id: seen_tags(row, config, replaced) for picture_id, row in self.rows.items()}
-        self.triggers = triggers(config, self._concepts())
+        self.rows = rows
+        self.replacements = Replacements(config)
+        self.occurrences, self.frequency = self._counted()
+        self.triggers = triggers(config, sorted(self.occurrences))
         self.blacklist = Patterns(config.blacklist)
         self.identity = Identity(config)
-        self.occurrences = {concept: self._occurrences(concept) for concept in self._concepts()}
-        self.frequency = Occurrences.of(self._names(picture_id) for picture_id in self.rows).counts
 
-    def captions(self, edits: Sequence[Edit] = ()) -> dict[str, Caption]:
-        """Every picture's caption, by id."""
-        theirs = edits_by_picture(edits, self.rows.keys())
-        return {picture_id: self.caption(picture_id, theirs[picture_id]) for picture_id in self.rows}
+    def ids(self) -> Iterator[str]:
+        return (row["id"] for row in self.rows)
 
-    def caption(self, picture_id: str, edits: Sequence[Edit]) -> Caption:
+    def captions(self, edits: Sequence[Edit] = ()) -> Iterator[tuple[str, Caption]]:
+        """Every picture's id and caption, in the rows' order."""
+        theirs = EditsOf(edits, self.ids())
+        return ((row["id"], self.caption(row, theirs(row["id"]))) for row in self.rows)
+
+    def caption(self, row: Row, edits: Sequence[Edit]) -> Caption:
         """One picture's caption; `edits` are those that name it."""
-        row = self.rows[picture_id]
         parts, dropped = self._by_rules(row)
         for edit in edits:
             parts, gone = edited(parts, edit)
@@ -89,7 +90,7 @@ class Writer:
 
     def _by_rules(self, row: Row) -> tuple[list[Part], list[Dropped]]:
         """The caption's parts before edits and limits."""
-        tags, found = self.seen[row["id"]]
+        tags, found = seen_tags(row, self.config, self.replacements)
         dropped = list(found)
         for rule in (self._replaced_by_text, self._blacklisted, self._identifying, self._implied):
             tags, gone = rule(row, tags)
@@ -146,18 +147,18 @@ class Writer:
     def _trigger(self, row: Row) -> str | None:
         return None if row["is_class"] else self.triggers.get(row["concept"])
 
-    def _concepts(self) -> list[str]:
-        return sorted({row["concept"] for row in self.rows.values()})
-
-    def _names(self, picture_id: str) -> list[str]:
-        return [tag.name for tag in self.seen[picture_id][0]]
-
-    def _occurrences(self, concept: str) -> Occurrences:
-        """Among the concept's pictures, without those of the class."""
-        rows = self.rows.values()
-        return Occurrences.of(
-            self._names(row["id"]) for row in rows if row["concept"] == concept and not row["is_class"]
-        )
+    def _counted(self) -> tuple[dict[str, Occurrences], Mapping[str, int]]:
+        """How often each tag is seen, by concept among its pictures without those of the class, and in
+        all.
+        """
+        by_concept, everywhere = dict[str, Occurrences](), Occurrences()
+        for row in self.rows:
+            names = [tag.name for tag in seen_tags(row, self.config, self.replacements)[0]]
+            everywhere.add(names)
+            theirs = by_concept.setdefault(row["concept"], Occurrences())
+            if not row["is_class"]:
+                theirs.add(names)
+        return by_concept, everywhere.counts
 
 
 def _standing(tag: Tag, finer: Mapping[str, str], gone: Sequence[Dropped]) -> Tag:

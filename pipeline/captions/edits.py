@@ -10,7 +10,7 @@ Several entries may name one picture: they are done in the file's order, and wit
 `remove`, `add`. An entry whose name is a picture's id means that picture alone.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -18,7 +18,7 @@ from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.tags import Dropped
 from pipeline.captions.text import SEPARATOR, same, spaced
-from pipeline.pictures.by_hand import named
+from pipeline.pictures.by_hand import glob
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,20 @@ class Edit:
         return f"edit {self.target}"
 
 
-def edits_by_picture(edits: Sequence[Edit], ids: Collection[str]) -> dict[str, list[Edit]]:
-    """Each picture's edits in the file's order."""
-    found: dict[str, list[Edit]] = {picture_id: [] for picture_id in ids}
-    for edit in edits:
-        for picture_id in named(edit.target, ids):
-            found[picture_id].append(edit)
-    return found
+class EditsOf:
+    """Each picture's edits in the file's order; `ids` are those of all pictures, gone through once."""
+
+    def __init__(self, edits: Sequence[Edit], ids: Iterable[str]) -> None:
+        self.edits = edits
+        own = {edit.target for edit in edits}.intersection(ids) if edits else set()
+        self.exact: dict[str, list[int]] = {}
+        self.patterns: list[int] = []
+        for number, edit in enumerate(edits):
+            (self.exact.setdefault(edit.target, []) if edit.target in own else self.patterns).append(number)
+
+    def __call__(self, picture_id: str) -> list[Edit]:
+        matching = [n for n in self.patterns if glob(self.edits[n].target).fullmatch(picture_id)]
+        return [self.edits[number] for number in sorted([*self.exact.get(picture_id, []), *matching])]
 
 
 def edited(parts: Sequence[Part], edit: Edit) -> tuple[list[Part], list[Dropped]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from pipeline.captions.caption import Writer
-from pipeline.captions.edits import Edit, edits_by_picture
+from pipeline.captions.edits import Edit, EditsOf
+from pipeline.captions.seen import Row
 from pipeline.captions.text import SEPARATOR, unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
@@ -90,12 +91,13 @@ def imported_edits(texts: Mapping[str, str], writer: Writer, edits: Sequence[Edi
     """The edits with which the next run writes exactly `texts` (by id), for the pictures whose caption
     differs now.
     """
-    by_picture, problems, new = edits_by_picture(edits, writer.rows), list[str](), list[Edit]()
-    for picture_id, text in sorted(texts.items()):
-        theirs = by_picture[picture_id]
-        if writer.caption(picture_id, theirs).text == text:
+    of_picture, problems, new = EditsOf(edits, writer.ids()), list[str](), list[Edit]()
+    for row in writer.rows:
+        picture_id, theirs = row["id"], of_picture(row["id"])
+        text = texts.get(picture_id)
+        if text is None or writer.caption(row, theirs).text == text:
             continue
-        found = _edit(picture_id, text, writer, theirs)
+        found = _edit(row, text, writer, theirs)
         if found is None:
             last = theirs[-1].target
             problems.append(
@@ -109,17 +111,18 @@ def imported_edits(texts: Mapping[str, str], writer: Writer, edits: Sequence[Edi
     return new
 
 
-def _edit(picture_id: str, text: str, writer: Writer, edits: Sequence[Edit]) -> Edit | None:
+def _edit(row: Row, text: str, writer: Writer, edits: Sequence[Edit]) -> Edit | None:
     """What differs as `add` and `remove`, which live on when the picture is tagged anew, if something stays
     and that gives the text to the letter; else the whole text.
     """
+    picture_id = row["id"]
     others = [edit for edit in edits if edit.target != picture_id]
-    have, wanted = writer.caption(picture_id, others).kept, _parts(text)
+    have, wanted = writer.caption(row, others).kept, _parts(text)
     removed = tuple(part for part in have if part not in wanted)
     added = tuple(part for part in wanted if part not in have)
     tags = [Edit(picture_id, add=added, remove=removed)] if all(wanted) and set(have) & set(wanted) else []
     for edit in (*tags, Edit(picture_id, set=text)):
-        if writer.caption(picture_id, _with(edits, edit)).text == text:
+        if writer.caption(row, _with(edits, edit)).text == text:
             return edit
     return None
 

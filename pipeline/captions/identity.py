@@ -5,8 +5,8 @@ rule would drop it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cache
 
 from pipeline.captions.patterns import Patterns
@@ -26,17 +26,24 @@ def patterns(name: str) -> Patterns:
     return Patterns(word_list(name))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Occurrences:
     """In how many of a concept's pictures each tag was seen."""
 
-    pictures: int
-    counts: Mapping[str, int]
+    pictures: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, pictures: Iterable[Iterable[str]]) -> "Occurrences":
-        tags = [{same(name) for name in names} for names in pictures]
-        return cls(len(tags), Counter(name for names in tags for name in names))
+        found = cls()
+        for names in pictures:
+            found.add(names)
+        return found
+
+    def add(self, names: Iterable[str]) -> None:
+        """One picture's tags."""
+        self.pictures += 1
+        self.counts.update({same(name) for name in names})
 
     def count(self, tag: str) -> int:
         return self.counts.get(same(tag), 0)

@@ -1,7 +1,7 @@
 """Counts over all captions, for metrics and plots."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.captions.budget import num_tokens
@@ -9,47 +9,66 @@ from pipeline.captions.caption import Caption
 from pipeline.captions.counts import commonest
 
 
-def summary(captions: Mapping[str, Caption]) -> dict[str, Any]:
-    """For metrics/filter_tags.json."""
-    made = captions.values()
-    tokens = [num_tokens(caption.text) for caption in made]
-    return {
-        "captions": len(made),
-        "empty": sum(not caption.text for caption in made),
-        "different_tags": len({tag for caption in made for tag in caption.kept}),
-        "tags_mean": _mean([len(caption.kept) for caption in made]),
-        "tokens_mean": _mean(tokens),
-        "tokens_max": max(tokens, default=0),
-        "dropped_by": dict(Counter(_family(drop.rule) for c in made for drop in c.dropped)),
-    }
+class Statistics:
+    """Of captions, added one by one; `triggers`: every concept's."""
 
+    def __init__(self, triggers: Iterable[str] = ()) -> None:
+        self.captions = self.empty = self.tags = self.tokens = self.most_tokens = 0
+        self.kept, self.dropped, self.dropped_by = Counter[str](), Counter[str](), Counter[str]()
+        self.used = set[str]()
+        """Triggers that some picture has."""
+        self.beside = {trigger: Counter[str]() for trigger in triggers}
+        """By trigger, the pictures that have it and another tag, or the trigger itself."""
 
-def _mean(numbers: list[int]) -> float:
-    return round(sum(numbers) / len(numbers), 3) if numbers else 0.0
+    def add(self, caption: Caption) -> None:
+        tokens, kept = num_tokens(caption.text), set(caption.kept)
+        self.captions += 1
+        self.empty += not caption.text
+        self.tags += len(caption.kept)
+        self.tokens += tokens
+        self.most_tokens = max(self.most_tokens, tokens)
+        self.kept.update(kept)
+        self.dropped.update({drop.tag for drop in caption.dropped})
+        self.dropped_by.update(_family(drop.rule) for drop in caption.dropped)
+        self.used.update(filter(None, [caption.trigger]))
+        for trigger in kept & self.beside.keys():
+            self.beside[trigger].update(kept)
+
+    def summary(self) -> dict[str, Any]:
+        """For metrics/filter_tags.json."""
+        return {
+            "captions": self.captions,
+            "empty": self.empty,
+            "different_tags": len(self.kept),
+            "tags_mean": self._mean(self.tags),
+            "tokens_mean": self._mean(self.tokens),
+            "tokens_max": self.most_tokens,
+            "dropped_by": dict(self.dropped_by),
+        }
+
+    def _mean(self, total: int) -> float:
+        return round(total / self.captions, 3) if self.captions else 0.0
+
+    def kept_counts(self) -> list[tuple[str, int]]:
+        """Rows tag, pictures that have it in their caption."""
+        return commonest(self.kept)
+
+    def dropped_counts(self) -> list[tuple[str, int]]:
+        """Rows tag, pictures that it was dropped from."""
+        return commonest(self.dropped)
+
+    def with_trigger(self) -> list[tuple[str, str, int, float]]:
+        """Rows trigger, tag, pictures, share of the trigger's pictures that have the tag: what always stands
+        beside the trigger is learned as one with it.
+        """
+        rows = []
+        for trigger in sorted(self.used & self.beside.keys()):
+            counts = self.beside[trigger].copy()
+            pictures = counts.pop(trigger, 0)
+            rows += [(trigger, tag, n, round(n / pictures, 4)) for tag, n in commonest(counts)]
+        return rows
 
 
 def _family(rule: str) -> str:
     """`identity hair * hair` -> `identity`: the rule without what it named."""
     return "caption" if rule.startswith("caption") else rule.split(" ", maxsplit=1)[0]
-
-
-def kept_counts(captions: Mapping[str, Caption]) -> list[tuple[str, int]]:
-    """Rows tag, pictures that have it in their caption."""
-    return commonest(Counter(tag for caption in captions.values() for tag in set(caption.kept)))
-
-
-def dropped_counts(captions: Mapping[str, Caption]) -> list[tuple[str, int]]:
-    """Rows tag, pictures that it was dropped from."""
-    return commonest(Counter(tag for c in captions.values() for tag in {drop.tag for drop in c.dropped}))
-
-
-def with_trigger(captions: Mapping[str, Caption]) -> list[tuple[str, str, int, float]]:
-    """Rows trigger, tag, pictures, share of the trigger's pictures that have the tag: what always stands
-    beside the trigger is learned as one with it.
-    """
-    rows = []
-    for trigger in sorted({caption.trigger for caption in captions.values() if caption.trigger}):
-        theirs = [set(c.kept) - {trigger} for c in captions.values() if trigger in c.kept]
-        counts = Counter(tag for tags in theirs for tag in tags)
-        rows += [(trigger, tag, n, round(n / len(theirs), 4)) for tag, n in commonest(counts)]
-    return rows

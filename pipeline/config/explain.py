@@ -83,7 +83,8 @@ def _default(key: str, params: Params) -> Any:
 def _purpose(group: str, option: str) -> str:
     """The first comment of an option file, up to its first blank or value."""
     lines = (CONF / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
-    return " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+    comment = takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in comment if not line.startswith("# @package"))
 
 
 def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation:
@@ -108,7 +109,7 @@ def _option_files(key: str, params: Params) -> list[Path]:
     group, dot, _ = key.partition(".")
     if not dot:
         return [CONF / "config.yaml"]
-    option = params.use.get(group) or _default_option(group)
+    option = params.use.get(group) or _of_experiment(group, params) or _default_option(group)
     files = [CONF / group / f"{option}.yaml"]
     for path in files:
         files += [
@@ -117,6 +118,15 @@ def _option_files(key: str, params: Params) -> list[Path]:
             if isinstance(name, str) and name != "_self_"
         ]
     return files
+
+
+def _of_experiment(group: str, params: Params) -> str | None:
+    """The option that the chosen experiment takes, where it names one."""
+    experiment = CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
+    entries = _content(experiment).get("defaults", []) if experiment.exists() else []
+    return next(
+        (str(entry[f"override /{group}"]) for entry in entries if f"override /{group}" in entry), None
+    )
 
 
 def _default_option(group: str) -> str:

@@ -27,7 +27,7 @@ MAX_NAME_BYTES = 200
 """Of a picture's name: later stages add suffixes, and a disk ends at 255."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """A picture file and what is known of it before it is opened. `where` is what the user calls it."""
 

@@ -124,10 +124,13 @@ def near_duplicates(
     Equal bytes are in a group too, but are told by `duplicates`.
     """
     near = similarity.near_earlier([measures.perceptual_hash for _, measures in pictures], max_bits)
+    first: dict[str, int] = {}
+    for index, (_, measures) in enumerate(pictures):
+        first.setdefault(measures.sha256, index)
     faults = []
     for index, others in near.items():
         found, measures = pictures[index]
-        if any(pictures[other][1].sha256 == measures.sha256 for other, _ in others):
+        if first[measures.sha256] != index:
             continue
         other, bits = min(others, key=lambda pair: (pair[1], pair[0]))
         sentence = f"looks like {pictures[other][0].file} ({bits} of 64 bits differ); keep the better one"

@@ -3,7 +3,7 @@ picture measured.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ VERSION = 2
 """Of the algorithm: raise it when a measure would come out differently."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measures:
     """Sizes are those of the whole upright picture; `faces` is None where nobody asked for them."""
 
@@ -49,7 +49,7 @@ def measure(path: Path, with_faces: bool, items: Items) -> Measures:
         return Measures(**json.loads(kept))
     verify(path)
     made = of_reading(read(path, min_side_px=WORK_SIDE_PX), digest, with_faces)
-    items.put(f"{stem}.json", json.dumps(vars(made), sort_keys=True).encode())
+    items.put(f"{stem}.json", json.dumps(asdict(made), sort_keys=True).encode())
     return made
 
 

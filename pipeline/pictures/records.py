@@ -1,16 +1,18 @@
 """What is known of each picture, from collecting to training: one JSON line a picture."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from pipeline.files.atomic import read_jsonl, write_jsonl
+from pipeline.files.atomic import JsonLines, write_jsonl
 
 RECORDS = "records.jsonl"
 PICTURES = "pictures"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """A picture: `id` is `<concept>/<stem>`, `file` its path below pictures/, `sha256` that of the file's
     bytes.
@@ -45,10 +47,25 @@ class Record:
     """
 
 
-def write_records(folder: Path, records: list[Record]) -> None:
+def row_of(record: Record) -> dict[str, Any]:
+    """Its line in records.jsonl."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+class Records:
+    """The records of a folder, read one by one each time they are gone through."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rows = JsonLines(folder / RECORDS)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (Record(**row) for row in self.rows)
+
+
+def write_records(folder: Path, records: Sequence[Record]) -> None:
     """records.jsonl in `folder`, by id."""
-    write_jsonl(folder / RECORDS, [vars(record) for record in sorted(records, key=lambda r: r.id)])
+    write_jsonl(folder / RECORDS, map(row_of, sorted(records, key=attrgetter("id"))))
 
 
 def read_records(folder: Path) -> list[Record]:
-    return [Record(**row) for row in read_jsonl(folder / RECORDS)]
+    return list(Records(folder))

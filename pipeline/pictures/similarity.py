@@ -1,6 +1,7 @@
 """Pictures that are nearly the same: a perceptual hash, and groups of near ones. Arithmetic only."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -8,7 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 HASH_SIDE = 8
+HASH_BITS = HASH_SIDE**2
 SAMPLE_SIDE_PX = 32
+MIN_BAND_BITS = 8
+Codes = NDArray[np.uint64]
 
 
 def perceptual_hash(picture: Image.Image) -> int:
@@ -27,14 +31,51 @@ def perceptual_hash(picture: Image.Image) -> int:
 
 
 def near_earlier(hashes: Sequence[int], max_bits: int) -> dict[int, list[tuple[int, int]]]:
-    """Index -> the earlier pictures that differ in at most `max_bits`, each as (index, bits)."""
-    codes: NDArray[np.uint64] = np.array(hashes, np.uint64)
-    near = {}
-    for index in range(1, len(codes)):
-        bits = np.bitwise_count(codes[:index] ^ codes[index])
-        if len(others := np.flatnonzero(bits <= max_bits)):
-            near[index] = [(int(other), int(bits[other])) for other in others]
-    return near
+    """Index -> the earlier pictures that differ in at most `max_bits`, each as (index, bits). The first of
+    those with one hash stands for them all: it is the only one that the later ones name, and the only one
+    that is named.
+    """
+    codes, first, which = np.unique(np.array(hashes, np.uint64), return_index=True, return_inverse=True)
+    by_first = np.argsort(first)
+    near = {
+        index: [(int(first[code]), 0)] for index, code in enumerate(which.tolist()) if first[code] != index
+    }
+    leaders = first[by_first].tolist()
+    for earlier, later, bits in near_pairs(codes[by_first], max_bits):
+        near.setdefault(leaders[later], []).append((leaders[earlier], bits))
+    return dict(sorted(near.items()))
+
+
+def near_pairs(codes: Codes, max_bits: int) -> list[tuple[int, int, int]]:
+    """All pairs of different codes that differ in at most `max_bits`, as (index, later index, bits), by the
+    later one.
+
+    Codes are cut into max_bits + 1 bands: two that differ in max_bits have one band in common, so only those
+    with an equal band are compared (Manku et al. 2007; Norouzi et al. 2012). With bands of fewer than
+    MIN_BAND_BITS that spares nothing, and all are compared with all.
+    """
+    num = max_bits + 1 if HASH_BITS // (max_bits + 1) >= MIN_BAND_BITS else 1
+    edges = [HASH_BITS * band // num for band in range(num + 1)]
+    found = [_in_band(codes, low, high if num > 1 else low, max_bits) for low, high in pairwise(edges)]
+    pairs = np.unique(np.concatenate(found), axis=0)
+    bits = np.bitwise_count(codes[pairs[:, 0]] ^ codes[pairs[:, 1]])
+    return [(a, b, n) for (b, a), n in zip(pairs.tolist(), bits.tolist(), strict=True)]
+
+
+def _in_band(codes: Codes, low: int, high: int, max_bits: int) -> NDArray[np.int64]:
+    """Pairs [number, 2] of near codes whose bits from `low` up to `high` are equal; the later index first."""
+    band = (codes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+    order = np.argsort(band, kind="stable")
+    ends = np.searchsorted(band[order], band[order], side="right")
+    left, pairs = np.arange(len(codes)), [np.empty((0, 2), np.int64)]
+    for step in range(1, len(codes)):
+        left = left[left + step < ends[left]]
+        if not len(left):
+            break
+        earlier, later = order[left], order[left + step]
+        near = np.bitwise_count(codes[earlier] ^ codes[later]) <= max_bits
+        pairs.append(np.stack([later[near], earlier[near]], axis=1))
+    return np.concatenate(pairs)
 
 
 def groups(number: int, near: Mapping[int, Sequence[tuple[int, int]]]) -> list[int]:

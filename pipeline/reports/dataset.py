@@ -1,8 +1,9 @@
 """The dataset on one page: every crop with its verdict, its tags, what was dropped and why."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ TEMPLATE = Path(__file__).with_name("dataset.html.j2")
 MOST_CARDS = 2000
 """Pictures on the page; a browser is slow with more. The page says so."""
 MOST_TAGS = 80
+MOST_LEFT_OUT = 500
 Row = Mapping[str, Any]
 
 
@@ -45,12 +47,13 @@ class TagCount:
     rules: tuple[str, ...]
 
 
-def tag_counts(captions: Sequence[Row]) -> list[TagCount]:
+def tag_counts(captions: Iterable[Row]) -> list[TagCount]:
     """All tags, the commonest first."""
-    kept = Counter(tag for row in captions for tag in set(row["kept"]))
-    dropped = Counter(tag for row in captions for tag in {drop["tag"] for drop in row["dropped"]})
+    kept, dropped = Counter[str](), Counter[str]()
     rules: dict[str, set[str]] = {}
     for row in captions:
+        kept.update(set(row["kept"]))
+        dropped.update({drop["tag"] for drop in row["dropped"]})
         for drop in row["dropped"]:
             rules.setdefault(drop["tag"], set()).add(drop["rule"])
     counts = [
@@ -60,38 +63,53 @@ def tag_counts(captions: Sequence[Row]) -> list[TagCount]:
     return sorted(counts, key=lambda count: (-count.kept - count.dropped, count.tag))
 
 
-def cards_of(records: Sequence[Record], captions: Mapping[str, Row], cropped: Path) -> list[Card]:
-    """What was noted first, then by id; at most MOST_CARDS."""
-    ordered = sorted(records, key=lambda record: (record.verdict == "ok", record.id))[:MOST_CARDS]
+def cards_of(records: Iterable[Record], captions: Iterable[Row], cropped: Path) -> list[Card]:
+    """What was noted first, then by id; at most MOST_CARDS. Both are gone through once, and not held."""
+    ordered = nsmallest(MOST_CARDS, records, key=lambda record: (record.verdict == "ok", record.id))
     uris = data_uris({record.sha256: cropped / PICTURES / record.file for record in ordered})
-    return [Card(record, uris[record.sha256], captions[record.id]) for record in ordered]
+    shown = {record.id for record in ordered}
+    rows = {row["id"]: row for row in captions if row["id"] in shown}
+    return [Card(record, uris[record.sha256], rows[record.id]) for record in ordered]
+
+
+class Totals:
+    """Counts over all records, which are gone through once."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.pictures = self.enlarged = 0
+        self.verdicts = Counter[str]()
+        self.by_concept, self.exposures = Counter[tuple[str, bool]](), Counter[tuple[str, bool]]()
+        for record in records:
+            self.pictures += 1
+            self.enlarged += record.origin["scale"] > 1
+            self.verdicts[record.verdict] += 1
+            self.by_concept[record.concept, record.is_class] += 1
+            self.exposures[record.concept, record.is_class] += record.repeats
+
+    def concepts(self) -> list[tuple[str, int, int, bool]]:
+        """Rows concept, pictures, exposures an epoch, whether they are of the class."""
+        return [
+            (name, self.by_concept[name, flag], self.exposures[name, flag], flag)
+            for name, flag in sorted(self.by_concept)
+        ]
 
 
 def page(
-    cards: Sequence[Card], records: Sequence[Record], captions: Sequence[Row], out: Sequence[Row]
+    cards: Sequence[Card], records: Iterable[Record], captions: Iterable[Row], out: Sequence[Row]
 ) -> str:
     """The HTML. `out`: what `collect` left out, rows of left_out.jsonl."""
-    counts = tag_counts(captions)
-    verdicts = Counter(record.verdict for record in records)
+    counts, totals = tag_counts(captions), Totals(records)
     return str(
         template(TEMPLATE).render(
             cards=cards,
-            num_pictures=len(records),
-            concepts=_concepts(records),
-            verdicts=sorted(verdicts.items()),
+            num_pictures=totals.pictures,
+            concepts=totals.concepts(),
+            verdicts=sorted(totals.verdicts.items()),
             tags=counts[:MOST_TAGS],
             num_tags=len(counts),
             most=max((count.kept + count.dropped for count in counts), default=1),
-            enlarged=sum(record.origin["scale"] > 1 for record in records),
-            left_out=out,
+            enlarged=totals.enlarged,
+            left_out=out[:MOST_LEFT_OUT],
+            num_left_out=len(out),
         )
     )
-
-
-def _concepts(records: Sequence[Record]) -> list[tuple[str, int, int, bool]]:
-    """Rows concept, pictures, exposures an epoch, whether they are of the class."""
-    pictures = Counter((record.concept, record.is_class) for record in records)
-    exposures = Counter[tuple[str, bool]]()
-    for record in records:
-        exposures[record.concept, record.is_class] += record.repeats
-    return [(name, pictures[name, flag], exposures[name, flag], flag) for name, flag in sorted(pictures)]

@@ -2,7 +2,7 @@
 figures.
 """
 
-from pipeline.config.schemas import Config
+from pipeline.config.schemas import Checkpoint, Config, Hypernetwork
 from pipeline.pictures.advice import class_advice
 from pipeline.training.forecast import Plan
 from pipeline.training.schedules import warmup_steps
@@ -27,7 +27,11 @@ def advice(plan: Plan, config: Config) -> list[str]:
 
 
 def _steps(plan: Plan, config: Config) -> list[str]:
-    """Twice the rate needs more than half of the steps: steps x rate is an upper bound of a run's worth."""
+    """Twice the rate needs more than half of the steps: steps x rate is an upper bound of a run's worth. The
+    figures are LoRA's and its kin's; a full fine-tune or a hypernetwork has rates of another order.
+    """
+    if isinstance(config.network, Checkpoint | Hypernetwork):
+        return []
     lr = max(config.optimizer.lr, config.optimizer.text_encoder_lr)
     if lr >= 0.1:  # an optimiser that finds its own rate
         return []

@@ -50,6 +50,11 @@ def test_no_generated_value_is_put_into_the_graph() -> None:
     assert "${" not in TEXT
 
 
+def test_artifacts_are_outs_of_stages() -> None:
+    outs = {path for stage in STAGES.values() for path in outs_of(stage)}
+    assert {entry["path"] for entry in yaml.safe_load(TEXT)["artifacts"].values()} <= outs
+
+
 def outs_of(stage: dict[str, Any]) -> dict[str, dict[str, Any]]:
     entries = [entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, [])]
     return {

@@ -5,7 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.captions.edit_file import EDITS, read_edits, write_edits
-from pipeline.captions.edits import Edit, edits_by_picture
+from pipeline.captions.edits import Edit, EditsOf
 from pipeline.errors import UserError
 from tests.conftest import ROOT
 
@@ -135,8 +135,10 @@ def test_the_first_entry_leaves_the_heading(tmp_path: Path, text: str | None) ->
 
 def test_an_id_means_one_picture_and_a_pattern_those_it_names() -> None:
     one, some = Edit("a/?", add=("x",)), Edit("b/*", add=("y",))
-    assert edits_by_picture([one, some], ["a/?", "a/1", "b/1", "B/1"]) == {
-        "a/?": [one],
+    ids = ["a/?", "a/1", "b/1", "B/1"]
+    of_picture = EditsOf([one, some, one], ids)
+    assert {picture_id: of_picture(picture_id) for picture_id in ids} == {
+        "a/?": [one, one],
         "a/1": [],
         "b/1": [some],
         "B/1": [],

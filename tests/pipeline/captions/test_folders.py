@@ -133,9 +133,9 @@ def test_edited_captions_come_back_to_the_letter_and_again(
     path = tmp_path_factory.mktemp("edits") / "tag_edits.yaml"
     path.write_text("# Mine.\nzib/*: {add: [by hand], remove: [smile]}\n")
     writer = Writer(ROWS, SETTINGS)
-    for texts in (dict(zip(writer.rows, some, strict=True)) for some in (first, second)):
+    for texts in (dict(zip(writer.ids(), some, strict=True)) for some in (first, second)):
         write_edits(imported_edits(texts, writer, read_edits(path)), path)
-        assert {key: made.text for key, made in writer.captions(read_edits(path)).items()} == texts
+        assert {key: made.text for key, made in writer.captions(read_edits(path))} == texts
     assert path.read_text(encoding="utf-8").startswith("# Mine.\n")
 
 

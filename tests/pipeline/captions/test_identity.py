@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 from tests.pipeline.captions.filter_tags_config import config
 
 LISTS = ROOT / "pipeline" / "captions" / "lists"
-NONE = Occurrences(0, {})
+NONE = Occurrences()
 ALL = {"identity_lists": list(get_args(IdentityList)), "keep_lists": list(get_args(KeepList))}
 
 

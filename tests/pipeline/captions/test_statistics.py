@@ -1,5 +1,5 @@
 from pipeline.captions.caption import Caption
-from pipeline.captions.statistics import dropped_counts, kept_counts, summary, with_trigger
+from pipeline.captions.statistics import Statistics
 from pipeline.captions.tags import Dropped
 
 HAIR = Dropped("long hair", "identity hair * hair", 0.9)
@@ -11,8 +11,15 @@ CAPTIONS = {
 }
 
 
+def counted() -> Statistics:
+    statistics = Statistics(["zib", "unused"])
+    for caption in CAPTIONS.values():
+        statistics.add(caption)
+    return statistics
+
+
 def test_the_summary_counts_captions_tags_and_tokens() -> None:
-    assert summary(CAPTIONS) == {
+    assert counted().summary() == {
         "captions": 4,
         "empty": 1,
         "different_tags": 3,
@@ -21,13 +28,13 @@ def test_the_summary_counts_captions_tags_and_tokens() -> None:
         "tokens_max": 6,
         "dropped_by": {"identity": 2, "blacklist": 1, "caption": 1},
     }
-    assert summary({})["tags_mean"] == 0.0
+    assert Statistics().summary()["tags_mean"] == 0.0
 
 
 def test_the_commonest_tags_come_first_and_ties_by_the_alphabet() -> None:
-    assert kept_counts(CAPTIONS) == [("hat", 2), ("smile", 2), ("zib", 2)]
-    assert dropped_counts(CAPTIONS) == [("long hair", 2), ("x", 1), ("y", 1)]
+    assert counted().kept_counts() == [("hat", 2), ("smile", 2), ("zib", 2)]
+    assert counted().dropped_counts() == [("long hair", 2), ("x", 1), ("y", 1)]
 
 
 def test_what_stands_beside_the_trigger_is_counted_among_its_pictures() -> None:
-    assert with_trigger(CAPTIONS) == [("zib", "smile", 2, 1.0), ("zib", "hat", 1, 0.5)]
+    assert counted().with_trigger() == [("zib", "smile", 2, 1.0), ("zib", "hat", 1, 0.5)]

@@ -6,7 +6,7 @@ from PIL import Image
 from scipy.fft import dct
 from skimage import data
 
-from pipeline.pictures.similarity import groups, near_earlier, perceptual_hash
+from pipeline.pictures.similarity import groups, near_earlier, near_pairs, perceptual_hash
 
 PHOTOS = {
     "astronaut": data.astronaut, "coffee": data.coffee, "rocket": data.rocket,
@@ -42,6 +42,31 @@ def test_smaller_brighter_and_recompressed_copies_are_near_and_others_are_not() 
 
 def test_near_ones_are_named_with_their_distance() -> None:
     assert near_earlier([0b0000, 0b0001, 0b1111, 0b0011], 2) == {1: [(0, 1)], 3: [(0, 2), (1, 1), (2, 2)]}
+
+
+def test_the_first_of_equal_hashes_stands_for_all() -> None:
+    assert near_earlier([5, 4, 5, 4, 5], 1) == {1: [(0, 1)], 2: [(0, 0)], 3: [(1, 0)], 4: [(0, 0)]}
+
+
+def all_pairs(codes: list[int], max_bits: int) -> list[tuple[int, int, int]]:
+    """Every code held against every earlier one."""
+    pairs = [(a, b, (codes[a] ^ codes[b]).bit_count()) for b in range(len(codes)) for a in range(b)]
+    return [pair for pair in pairs if pair[2] <= max_bits]
+
+
+@given(
+    st.lists(st.integers(0, 2**64 - 1), max_size=12),
+    st.lists(st.tuples(st.integers(0, 11), st.sets(st.integers(0, 63), max_size=12)), max_size=30),
+    st.integers(0, 20),
+)
+def test_bands_find_what_all_pairs_find(
+    codes: list[int], changes: list[tuple[int, set[int]]], max_bits: int
+) -> None:
+    near = [
+        codes[which % len(codes)] ^ sum(1 << bit for bit in flipped) for which, flipped in changes if codes
+    ]
+    distinct = list(dict.fromkeys([*codes, *near]))
+    assert near_pairs(np.array(distinct, np.uint64), max_bits) == all_pairs(distinct, max_bits)
 
 
 def test_chains_of_near_ones_are_one_group() -> None:

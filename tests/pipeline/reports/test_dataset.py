@@ -41,12 +41,12 @@ def test_tags_are_counted_by_caption() -> None:
 
 def test_the_page_shows_every_picture_with_its_tags_and_remarks(tmp_path: Path) -> None:
     records = [record(tmp_path, "a"), record(tmp_path, "bb", "warn", ("blur: too soft <b>",))]
-    rows = {"zib/a": row("zib/a", "zib", dropped=("red fur",)), "zib/bb": row("zib/bb", "zib", "smile")}
+    rows = [row("zib/a", "zib", dropped=("red fur",)), row("zib/bb", "zib", "smile")]
     cards = cards_of(records, rows, tmp_path)
     assert [card.record.id for card in cards] == ["zib/bb", "zib/a"]
     encoded = cards[0].thumbnail.removeprefix("data:image/webp;base64,")
     assert Image.open(io.BytesIO(base64.b64decode(encoded))).size == (192, 192)
-    html = page(cards, records, list(rows.values()), LEFT_OUT)
+    html = page(cards, records, rows, LEFT_OUT)
     for text in (
         "zib/bb",
         "300x300 from 200x200 at 0,5, enlarged 1.50x",
@@ -57,11 +57,11 @@ def test_the_page_shows_every_picture_with_its_tags_and_remarks(tmp_path: Path) 
         assert text in html
     assert "blur: too soft &lt;b&gt;" in html
     assert html.count('class="card"') == 2
-    assert html == page(cards, records, list(rows.values()), LEFT_OUT)
+    assert html == page(cards, records, rows, LEFT_OUT)
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     records = [record(tmp_path, "a")]
-    html = page(cards_of(records, {"zib/a": row("zib/a")}, tmp_path), records, [], [])
+    html = page(cards_of(records, [row("zib/a")], tmp_path), records, [], [])
     assert "http" not in html
     assert 'src="data:' in html

@@ -1,0 +1,69 @@
+"""The presets: each composes, and practitioners have nothing against it for the amounts it is meant for."""
+
+import pytest
+
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose, options
+from pipeline.config.explain import differences
+from pipeline.config.schemas import Config
+from pipeline.pictures.advice import Concept, counts_advice, repeats_advice
+from pipeline.training.forecast import make_plan
+from pipeline.training.plan import Shown
+from pipeline.training.training_advice import WANTED_UPDATES, advice
+
+MEANT_FOR = {
+    "character": 20, "person": 28, "style": 50, "concept": 40, "embedding": 20, "dreambooth": 10,
+    "hypernetwork": 50, "memory_6gb": 20, "memory_8gb": 20, "memory_10gb": 20, "memory_12gb": 20,
+}  # fmt: skip
+"""Preset -> pictures."""
+MEMORY_REPEATS = 7
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def test_every_preset_is_held_against_the_figures() -> None:
+    assert set(options("experiment")) == MEANT_FOR.keys()
+
+
+def composed(name: str) -> Config:
+    return check(compose(Params({"base": "tiny", "experiment": name}, {})))
+
+
+@pytest.mark.parametrize("name", MEANT_FOR)
+def test_advice_is_silent(name: str) -> None:
+    config = composed(name)
+    pictures = MEANT_FOR[name]
+    repeats = config.collect.repeats if not name.startswith("memory") else MEMORY_REPEATS
+    concepts = [Concept("it", pictures, repeats * pictures)]
+    assert counts_advice(concepts, config.collect.aim) == []
+    assert repeats_advice(concepts, config.collect.aim) == []
+    held_out = round(pictures * config.validation.share)
+    shown = [Shown(repeats, False, (512, 512))] * (pictures - held_out)
+    shown += [Shown(1, True, (512, 512))] * config.class_images.count
+    plan = make_plan(
+        [("it", each) for each in shown],
+        held_out=held_out,
+        epochs=config.train.epochs,
+        batch=config.train.batch,
+        accumulation=config.train.gradient_accumulation,
+        form=config.train.prior_form,
+    )
+    aims = dict(WANTED_UPDATES)
+    aim = config.collect.aim if config.collect.aim in aims else "character"
+    wanted = f"a {aim} {aims[aim]}"
+    told = advice(plan, config)
+    assert [text for text in told if wanted in text or "are usual" not in text] == []
+
+
+@pytest.mark.parametrize("name", MEANT_FOR)
+def test_what_a_preset_sets_can_be_told(name: str) -> None:
+    told = differences(Params({"base": "tiny", "experiment": name}, {}))
+    assert [row["group"] for row in told["use"]] == ["experiment"]
+    assert "@package" not in told["use"][0]["comment"]
+    assert all(row["comment"] for row in told["values"])
+
+
+def test_a_choice_in_params_goes_before_the_presets() -> None:
+    params = Params({"experiment": "character", "network": "locon"}, {"network.dim": 8})
+    config = check(compose(params))
+    assert (config.network.name, config.network.dim, config.network.conv_dim) == ("locon", 8, 8)  # type: ignore[union-attr]
