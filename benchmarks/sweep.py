@@ -1,8 +1,8 @@
 """A 2x2x2 sweep of the demo, two at a time, against its own parts run alone.
 
-Allowed: (upstream + 8 x a job's own stages / 2) x 1.15 + 8 x 5 s, both measured alone with the threads that a
-job of the sweep has. Then every network file of the sweep is compared, byte by byte, with those of a lone run
-(`--alone N`: for so many of the 8 jobs). Everything happens in repositories of their own.
+Allowed: (upstream + 8 x a job's own stages / 2) x 1.15 + 8 x 5 s, both measured alone with the threads that
+a job of the sweep has. Then every network file of the sweep is compared, byte by byte, with those of a lone
+run (`--alone N`: for so many of the 8 jobs). Everything happens in repositories of their own.
 """
 
 import argparse

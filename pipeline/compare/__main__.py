@@ -1,6 +1,5 @@
 """`python -m pipeline.compare [EXPERIMENT or COMMIT...]`: runs side by side, the best first, and a page of
-their
-pictures and curves. Without names: the experiments that start from the present commit.
+their pictures and curves. Without names: the experiments that start from the present commit.
 """
 
 import argparse

@@ -3,8 +3,7 @@
     eta^2 = sum_v n_v (mean_v - mean)^2 / sum (y - mean)^2      v: the setting's values, n_v: runs that have v
 
 In a full grid the shares of the settings add up to at most 1; the rest is what they do only together.
-(Fisher's
-correlation ratio, the main effects of an analysis of variance.)
+(Fisher's correlation ratio, the main effects of an analysis of variance.)
 """
 
 from collections.abc import Hashable, Mapping, Sequence

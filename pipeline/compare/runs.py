@@ -1,6 +1,4 @@
-"""A run as git and DVC keep it: settings, figures, curves, sizes, read off a commit without checking it
-out.
-"""
+"""A run as git and DVC keep it: settings, figures, curves, sizes, read off a commit, not checked out."""
 
 import csv
 import io

@@ -1,7 +1,6 @@
 """`python -m pipeline.sweep -m network.dim=4,8,16 network.alpha=2,4 optimizer.lr=1e-4,2e-4`: every
-combination
-is trained and saved as a DVC experiment. The same command again makes only what is missing. `--trials N`
-searches.
+combination is trained and saved as a DVC experiment. The same command again makes only what is missing.
+`--trials N` searches.
 """
 
 import argparse

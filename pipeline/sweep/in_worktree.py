@@ -1,8 +1,7 @@
 """What runs inside a job's worktree: `python -m pipeline.sweep.in_worktree JOB.json`.
 
 One process of DVC's own for the whole job: what other jobs share is made once under a lock and taken over
-from
-there on, then the rest runs, and the experiment is saved.
+from there on, then the rest runs, and the experiment is saved.
 """
 
 import os

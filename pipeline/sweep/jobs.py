@@ -1,6 +1,4 @@
-"""The jobs of a sweep: what each sets, its name, and what it shares with others. Checked before any
-starts.
-"""
+"""The jobs of a sweep: what each sets, its name, what it shares with others. Checked before any starts."""
 
 import json
 import re

@@ -1,6 +1,4 @@
-"""Locks between processes and machines that share a file system; they end with the processes that hold
-them.
-"""
+"""Locks between processes and machines that share a file system; they end with those who hold them."""
 
 import fcntl
 from collections.abc import Iterator
