@@ -150,6 +150,7 @@ def _told(cell: Cell) -> dict[str, tuple[str, ...]]:
         "guidance": (f"{settings.guidance:g}",),
         "clip skip": (str(settings.clip_skip),),
         "resolution": (f"{settings.width}x{settings.height} px",),
+        "second pass": (str(settings.second_pass or ""),),
     }
 
 

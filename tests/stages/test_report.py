@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from pipeline.config import load
 from pipeline.files.hashing import sha256_of_file
@@ -28,7 +30,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = make_project(
         tmp_path_factory.mktemp("report") / "project",
         validation={"share": 0.34},
-        sample_grid={"prompts": ["zib & <co>", "sky"]},
+        sample_grid={"prompts": ["zib & <co>", "sky"], "sampler": "Euler a", "negative_prompt": "bad"},
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -99,9 +101,20 @@ def test_a_grid_of_other_things_and_no_tagger(done: Path) -> None:
     assert REPORT.read_bytes() == page
 
 
-def test_its_program_for_diffusers_draws(done: Path) -> None:
-    exec(uses(report.story(load("report")).taken)[2].blocks[0][1], {})
-    assert Path("picture.png").is_file()
+def test_its_program_for_diffusers_draws_the_grids_own_picture(done: Path) -> None:
+    story = report.story(load("report"))
+    exec(uses(story.taken)[2].blocks[0][1], {})
+    grid, best = json.loads(Path("reports/sample-grid/grid.json").read_text()), story.ranking[0]
+    (file,) = (
+        cell["pictures"][0]["file"]
+        for cell in grid["cells"]
+        if (cell["epoch"], cell["weight"]) == (best["epoch"], best["weight"])
+    )
+    ours, theirs = (
+        np.asarray(Image.open(path)).astype(int) for path in (f"reports/sample-grid/{file}", "picture.png")
+    )
+    # Sums of a batch of two may round otherwise.
+    assert np.abs(ours - theirs).max() <= 1
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
