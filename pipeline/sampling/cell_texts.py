@@ -13,7 +13,7 @@ from pipeline.base.conditioning import words_in
 from pipeline.base.load import read_header
 from pipeline.config.schemas import Base
 from pipeline.files.embedding_file import read_embeddings
-from pipeline.files.hashing import sha256_of_file, sha256_of_tensors
+from pipeline.files.hashing import sha256_of_tensors
 from pipeline.files.pickled import PICKLED
 from pipeline.networks.families import family_of_file
 from pipeline.sampling.axes import Cell
@@ -40,7 +40,7 @@ def texts_of(
     network, blocks, merge = cell.network, cell.blocks, json.loads(recipe) if recipe else None
     model = replace(
         _model(cell, base, merge, sha256_of),
-        network_hashes=_lora_hashes(cell, job, library),
+        network_hashes=_lora_hashes(cell, job, library, sha256_of),
         embedding_hashes=_embedding_hashes(cell, job, library, sha256_of),
     )
     files: dict[str, Any] = {
@@ -52,7 +52,8 @@ def texts_of(
     files |= {"merge": merge} if merge else {}
     files |= {"files": named} if named else {}
     texts = png_texts(job, cell.settings, model, **files)
-    called = Job(f"{job.prompt} {call(cell)}".rstrip() if call(cell) else job.prompt, job.seed)
+    tag = call(cell, sha256_of)
+    called = Job(f"{job.prompt} {tag}" if tag else job.prompt, job.seed)
     return {**texts, PARAMETERS: infotext(called, cell.settings, model)}
 
 
@@ -65,12 +66,11 @@ def files_named(cell: Cell, job: Job, library: Library) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def call(cell: Cell) -> str:
+def call(cell: Cell, sha256_of: Hash) -> str:
     """`<lora:name:0.8>`, as a prompt of A1111 has it; block weights as sd-webui-lora-block-weight reads
     them. Empty where no tag calls the network.
     """
-    kind = CALLS.get(_family(cell.network), "lora") if cell.network else ""
-    if not cell.network or not kind:
+    if not cell.network or not (kind := CALLS.get(_family(cell.network, sha256_of(cell.network)), "lora")):
         return ""
     blocks = f":lbw={cell.blocks.name}" if cell.blocks else ""
     return f"<{kind}:{cell.network.stem}:{cell.weight:g}{blocks}>"
@@ -81,27 +81,27 @@ def _model(cell: Cell, base: Base, merge: Mapping[str, Any] | None, sha256_of: H
     if merge:
         return Model(" + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values()))
     model = model_of(base)
-    if cell.network is None or _family(cell.network) != "checkpoint":
+    if cell.network is None or _family(cell.network, sha256_of(cell.network)) != "checkpoint":
         return model
     if cell.weight == 1 and cell.blocks is None:
         return replace(model, name=cell.network.stem, sha256=sha256_of(cell.network))
     return replace(model, name=f"{model.name} + {cell.network.stem}", sha256=None)
 
 
-def _lora_hashes(cell: Cell, job: Job, library: Library) -> dict[str, str]:
+def _lora_hashes(cell: Cell, job: Job, library: Library, sha256_of: Hash) -> dict[str, str]:
     """By the names in the prompt; of hypernetworks A1111 says none."""
     tags = split_tags(job.prompt)[1]
-    found = {tag.name: lora_hash(library.find(tag.name)) for tag in tags if tag.kind == "lora"}
-    if cell.network and call(cell).startswith("<lora:"):
-        found[cell.network.stem] = lora_hash(cell.network)
-    return found
+    files = {tag.name: library.find(tag.name) for tag in tags if tag.kind == "lora"}
+    if cell.network and call(cell, sha256_of).startswith("<lora:"):
+        files[cell.network.stem] = cell.network
+    return {name: lora_hash(path, sha256_of(path)) for name, path in files.items()}
 
 
 def _embedding_hashes(cell: Cell, job: Job, library: Library, sha256_of: Hash) -> dict[str, str]:
     """By the words that stand in the prompts."""
     text = f"{split_tags(job.prompt)[0]} {cell.settings.negative_prompt}"
     files = library.embeddings(text)
-    if cell.network and _family(cell.network) == "embedding":
+    if cell.network and _family(cell.network, sha256_of(cell.network)) == "embedding":
         own = _files_of_words(cell.network)
         files |= {word: own[word] for word in words_in(text, own)}
     return {word: sha256_of(path)[:SHORT] for word, path in files.items()}
@@ -119,14 +119,16 @@ def _files_of_words(path: Path) -> dict[str, Path]:
 
 
 @cache
-def lora_hash(path: Path) -> str:
+def lora_hash(path: Path, sha256: str) -> str:
     """Of the tensors' bytes, as the header has it, or computed (AUTOMATIC1111/stable-diffusion-webui:
-    extensions-builtin/Lora/network.py).
+    extensions-builtin/Lora/network.py). `sha256`: the file's.
     """
     if path.suffix in PICKLED:
-        return sha256_of_file(path)[:SHORT]
+        return sha256[:SHORT]
     metadata, _ = read_header(path)
     return (metadata.get("sshs_model_hash") or sha256_of_tensors(path))[:SHORT]
 
 
-_family = cache(family_of_file)
+@cache
+def _family(path: Path, sha256: str) -> str:  # noqa: ARG001  # what lies there may be another file later
+    return family_of_file(path)

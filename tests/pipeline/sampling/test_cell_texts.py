@@ -14,7 +14,7 @@ from pipeline.base.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Base
-from pipeline.files.embedding_file import embedding_metadata, embedding_tensors
+from pipeline.files.embedding_file import WORDS_KEY, embedding_metadata, embedding_tensors
 from pipeline.files.hashing import sha256_of_file
 from pipeline.files.hypernetwork_file import SETTINGS_KEY
 from pipeline.files.safetensors_file import write_safetensors
@@ -85,7 +85,7 @@ def test_a_lora_is_called_in_the_prompt_with_its_hash(tmp_path: Path) -> None:
 def test_the_hash_is_of_the_tensors_where_the_header_has_none(tmp_path: Path) -> None:
     network = write(tmp_path / "zib.safetensors", "lora_te_x.lora_up.weight", {})
     digest = hashlib.sha256(torch.arange(4.0).numpy().tobytes()).hexdigest()
-    assert lora_hash(network) == digest[:12]
+    assert lora_hash(network, sha256_of_file(network)) == digest[:12]
 
 
 def test_the_base_alone_calls_nothing() -> None:
@@ -97,7 +97,7 @@ def test_the_base_alone_calls_nothing() -> None:
 def test_a_hypernetwork_is_called_and_an_embedding_is_told_by_its_words_hash(tmp_path: Path) -> None:
     hypernetwork = write(tmp_path / "ink.safetensors", "x", {SETTINGS_KEY: "{}"})
     assert told(cell(hypernetwork))["Prompt"] == "a cat <hypernet:ink:0.8>"
-    embedding = write(tmp_path / "zib.safetensors", "emb_params", {})
+    embedding = write(tmp_path / "ink.safetensors", "emb_params", {WORDS_KEY: '["zib"]'})  # in its place
     values = told(cell(embedding), prompt="a (Zib:1.2) zibbo")
     assert values["Prompt"] == "a (Zib:1.2) zibbo"
     assert values["TI hashes"] == f"zib: {sha256_of_file(embedding)[:12]}"
