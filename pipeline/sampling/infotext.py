@@ -169,7 +169,7 @@ def model_of(base: Base) -> Model:
     return Model(
         path.stem,
         base.sha256 if path.is_file() else None,
-        vae and vae.name,
+        vae.name if vae else None,
         base.vae_sha256 if vae and vae.is_file() else None,
     )
 
