@@ -31,7 +31,7 @@ from pipeline.sampling.settings import Job
 from pipeline.sampling.strength import set_strength
 from pipeline.sampling.text_to_image import NO_NETWORKS, draw
 
-VERSION = 2
+VERSION = 3
 """Of the algorithm: raise it when pictures would come out differently."""
 
 
