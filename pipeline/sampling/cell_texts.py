@@ -25,8 +25,8 @@ from pipeline.sampling.settings import Job
 
 SHORT = 12
 """Characters of the hash of a network or embedding that A1111 shows."""
-CALLS = {"checkpoint": "", "embedding": "", "hypernetwork": "hypernet"}
-"""The word of A1111's tags by family, that of all others being `lora`; the first two have none."""
+CALLS = {"aesthetic": "", "checkpoint": "", "embedding": "", "hypernetwork": "hypernet"}
+"""The word of A1111's tags by family, that of all others being `lora`; the first three have none."""
 Hash = Callable[[Path], str]
 """A file's SHA-256."""
 

@@ -9,6 +9,7 @@ from pipeline.config.schemas.samplers import SCHEDULERS
 from pipeline.reports.run.files import (
     A1111_FOLDERS,
     ADAPTER,
+    AESTHETIC,
     CHECKPOINT,
     COMFY_FOLDERS,
     EMBEDDING,
@@ -74,7 +75,7 @@ def call(taken: Taken) -> str:
 
 def file_to_copy(taken: Taken) -> str:
     """Of a hypernetwork the .pt beside it; an embedding under its word, of several words one file each."""
-    if taken.family == HYPERNETWORK:
+    if taken.family in (HYPERNETWORK, AESTHETIC):
         return taken.path.with_suffix(".pt").name
     if taken.family == EMBEDDING and len(taken.words) > 1:
         return ", ".join(f"{taken.path.stem}_{word}.safetensors" for word in taken.words)
@@ -94,10 +95,16 @@ def _a1111(taken: Taken) -> Use:
     if word := call(taken):
         blocks.insert(0, ("In the prompt:", word))
     notes = ["Choose it as the checkpoint; nothing goes into the prompt."] if not call(taken) else []
+    if taken.family == AESTHETIC:
+        notes = [
+            "Choose it in the panel of the extension for aesthetic gradients; nothing goes into the prompt."
+        ]
     return Use("AUTOMATIC1111", _place(taken, A1111_FOLDERS[taken.family]), blocks, notes)
 
 
 def _comfyui(taken: Taken) -> Use:
+    if taken.family == AESTHETIC:
+        return Use("ComfyUI", "not at all", [], ["ComfyUI has no aesthetic gradients."])
     weight = f"{taken.weight:g}"
     told = {
         ADAPTER: ("Node Load LoRA:", f"strength_model {weight}\nstrength_clip {weight}"),
@@ -113,8 +120,9 @@ def _comfyui(taken: Taken) -> Use:
 
 def _diffusers(taken: Taken) -> Use:
     place = "where it is: run this from the project's root"
-    if taken.family == HYPERNETWORK:
-        return Use("diffusers", "not at all", [], ["diffusers has no hypernetworks."])
+    if taken.family in (HYPERNETWORK, AESTHETIC):
+        lacks = "hypernetworks" if taken.family == HYPERNETWORK else "aesthetic gradients"
+        return Use("diffusers", "not at all", [], [f"diffusers has no {lacks}."])
     opened, notes = _opened(Path(taken.base["path"]), taken.base), _limits(taken)
     loaded = [] if taken.family == CHECKPOINT else [*_vae(taken.base), *_loaded(taken)]
     if taken.family == CHECKPOINT:

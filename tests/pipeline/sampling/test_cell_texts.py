@@ -88,10 +88,11 @@ def test_the_hash_is_of_the_tensors_where_the_header_has_none(tmp_path: Path) ->
     assert lora_hash(network, sha256_of_file(network)) == digest[:12]
 
 
-def test_the_base_alone_calls_nothing() -> None:
-    values = told(cell(None))
-    assert values["Prompt"] == "a cat"
-    assert values.keys().isdisjoint({"Lora hashes", "TI hashes", "VAE"})
+def test_the_base_alone_and_an_aesthetic_embedding_are_not_called(tmp_path: Path) -> None:
+    for network in (None, write(tmp_path / "set.safetensors", "aesthetic", {})):
+        values = told(cell(network))
+        assert values["Prompt"] == "a cat"
+        assert values.keys().isdisjoint({"Lora hashes", "TI hashes", "VAE"})
 
 
 def test_a_hypernetwork_is_called_and_an_embedding_is_told_by_its_words_hash(tmp_path: Path) -> None:
