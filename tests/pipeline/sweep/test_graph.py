@@ -26,7 +26,7 @@ def test_targets_bring_what_they_depend_on() -> None:
 
 def test_what_only_training_depends_on_leaves_all_above_shared() -> None:
     above = {"collect", "crop", "tag", "filter-tags", "class-images", "encode"}
-    below = {"train", "sample-grid", "merge"}
+    below = {"train", "sample-grid", "merge", "report"}
     for of_job in shared(("network.dim=4",), ("network.dim=8",)):
         assert of_job == [(above, True), (below, False)]
 
@@ -38,7 +38,7 @@ def test_jobs_that_differ_in_two_places_share_by_halves() -> None:
     for of_job in found:
         assert of_job[0] == ({"collect", "class-images"}, True)
         assert of_job[1] == ({"crop", "tag", "filter-tags", "encode"}, True)
-        assert of_job[2] == ({"train", "sample-grid", "merge"}, False)
+        assert of_job[2] == ({"train", "sample-grid", "merge", "report"}, False)
     keys = [
         segments(
             [
@@ -55,4 +55,4 @@ def test_a_segment_names_the_outputs_that_it_reads() -> None:
     keys = [stage_keys(checked((f"network.dim={dim}",)).values(), wanted([])) for dim in (4, 8)]
     needs = set(segments(keys)[0][1].needs)
     assert {"data/encoded", "data/captions", "data/cropped", "models/network"} <= needs
-    assert needs.isdisjoint({"data/collected", "data/tags", "models/merged"})
+    assert needs.isdisjoint({"data/collected", "data/tags"})
