@@ -9,7 +9,8 @@ from pipeline.merging.names import part_of
 MERGED_PARTS = ("unet", "text_encoder", "vae")
 MUST_AGREE = ("unet", "text_encoder")
 FIRST_CONVOLUTION = "model.diffusion_model.input_blocks.0.0.weight"
-CHANNELS = {4: "an ordinary checkpoint", 8: "instruct-pix2pix", 9: "inpainting"}
+PIX2PIX, INPAINTING = 8, 9
+CHANNELS = {4: "an ordinary checkpoint", PIX2PIX: "instruct-pix2pix", INPAINTING: "inpainting"}
 """Input channels of the U-Net."""
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
 from pipeline.errors import UserError
-from pipeline.files.tensor_file import Stored, TensorFile
+from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.names import (
     OPENCLIP,
     SD2_TEXT_PREFIX,
@@ -26,6 +26,7 @@ from pipeline.merging.names import (
 )
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
+from pipeline.networks.diffusers_layout import from_diffusers, is_diffusers
 from pipeline.networks.network_files import grouped
 
 LORA_UNET, LORA_TEXT, LORA_TEXTS = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
@@ -40,6 +41,16 @@ class Third:
     module: str
     index: int = 0
     of: int = 1
+
+
+def open_network(path: Path) -> TensorFile:
+    """A network's file by sd-scripts' keys; diffusers' and PEFT's are renamed, in memory."""
+    file = open_tensors(path)
+    if not is_diffusers(file.tensors):
+        return file
+    tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
+    named = from_diffusers(tensors, file.metadata, path)
+    return TensorFile(path, {key: Stored.of(tensor) for key, tensor in named.items()}, file.metadata)
 
 
 class NetworkChanges:
@@ -74,7 +85,7 @@ class NetworkChanges:
 
     def _module_delta(self, module: str, weight: Tensor) -> Tensor:
         weights = self.module_weights(module)
-        if DIFFERENCE in weights:
+        if weights.keys() == {DIFFERENCE}:
             return weights[DIFFERENCE].float().reshape(weight.shape)
         try:
             delta: Tensor = adapter_of(module, weights, weight.shape, self.path).delta(weight)

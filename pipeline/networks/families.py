@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
-from pipeline.files.safetensors_file import read_keys
+from pipeline.files.safetensors_header import read_header
 from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
 from pipeline.networks.embedding import Embedding
@@ -49,7 +49,8 @@ def family_of_file(path: Path) -> str:
         return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
     if path.suffix in PICTURES:
         return "embedding"
-    keys, metadata = read_keys(path)
+    header = read_header(path)
+    keys, metadata = header.tensors.keys(), header.metadata
     if is_checkpoint(path):
         return "checkpoint"
     if is_hypernetwork(keys, metadata):

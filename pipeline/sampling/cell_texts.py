@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.load import read_header
 from pipeline.config.schemas import Base
+from pipeline.files.safetensors_header import read_header
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.block_weights import PLACES
@@ -68,9 +68,9 @@ def called_by(path: Path) -> Called:
     """The hash is of the tensors' bytes, as the header has it, or computed (AUTOMATIC1111/
     stable-diffusion-webui: extensions-builtin/Lora/network.py).
     """
-    metadata, shapes = read_header(path)
-    digest = metadata.get("sshs_model_hash") or _hash_of_tensors(path)
-    return Called(any(key.startswith((UNET_PREFIX, TEXT_PREFIX)) for key in shapes), digest[:SHORT])
+    header = read_header(path)
+    digest = header.metadata.get("sshs_model_hash") or _hash_of_tensors(path)
+    return Called(any(key.startswith((UNET_PREFIX, TEXT_PREFIX)) for key in header.tensors), digest[:SHORT])
 
 
 def _hash_of_tensors(path: Path) -> str:

@@ -29,12 +29,14 @@ class Input(Group):
 class Weights(Group):
     """A weight for each block and part.
 
-    blocks: one number, one for each block, or a preset's name. base_alpha: the text encoder's; left out, it
-    is the number, or 0 beside a list or preset. vae: 0 keeps A's. time: where the time embedding counts.
-    keys: {regular expression: number}, found anywhere in a single-file name, the last that fits wins.
+    blocks: one number, one for each block, a preset's name, or {block: number} with names like M00, ranges
+    like IN04-IN08 and the halves IN and OUT, of which the narrower wins; blocks without a name have 0.
+    base_alpha: the text encoder's; left out, it is the number, or 0 beside all else. vae: 0 keeps A's.
+    time: where the time embedding counts. keys: {regular expression: number}, found anywhere in a
+    single-file name; of those that fit the longest wins.
     """
 
-    blocks: float | list[float] | NonEmpty
+    blocks: float | list[float] | NonEmpty | dict[str, float]
     base_alpha: float | None = None
     vae: float = 0.0
     time: Literal["IN00", "base"] = "IN00"
