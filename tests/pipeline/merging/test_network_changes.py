@@ -68,8 +68,9 @@ def test_a_baked_file_answers_as_the_attached_network(
 def test_a_lora_in_diffusers_layout_is_baked_as_in_sd_scripts(
     prefix: str, base: BaseModel, base_file: Path, tmp_path: Path
 ) -> None:
-    up, down = torch.ones(16, 2), torch.full((2, 16), 0.5)
-    place = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    torch.manual_seed(0)
+    up, down = torch.randn(16, 2), torch.randn(2, 16)
+    place = "mid_block.attentions.0.transformer_blocks.0.attn1.to_v"
     module = f"lora_unet_{place.replace('.', '_')}"
     ours = {f"{module}.lora_up.weight": up, f"{module}.lora_down.weight": down}
     theirs = {f"{prefix}{place}.lora_B.weight": up, f"{prefix}{place}.lora_A.weight": down}
