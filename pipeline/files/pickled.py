@@ -57,6 +57,14 @@ def read_pickled(path: Path, mapped: bool = False) -> dict[Any, Any]:
     UserError for a file that is missing, damaged, of another kind, or holds more than tensors and plain
     values.
     """
+    read = unpickled(path, mapped)
+    if not isinstance(read, Mapping):
+        raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; it is no file of this kind")
+    return dict(read)
+
+
+def unpickled(path: Path, mapped: bool = False) -> object:
+    """What the file holds, on the CPU; errors as of `read_pickled`, of any kind."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
@@ -64,7 +72,7 @@ def read_pickled(path: Path, mapped: bool = False) -> dict[Any, Any]:
             warnings.simplefilter("ignore")  # what it would warn of either loads or ends as an error below
             # Before torch 1.6 the file was no archive, and cannot be mapped.
             mmap = mapped and zipfile.is_zipfile(path)
-            read = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is no {path.suffix or '.pt'} file of tensors and plain values alone"
@@ -76,9 +84,6 @@ def read_pickled(path: Path, mapped: bool = False) -> dict[Any, Any]:
             f"{path} is not a readable {path.suffix or '.pt'} file ({_first_line(error)}); it may be cut"
             " short: fetch it again"
         ) from error
-    if not isinstance(read, Mapping):
-        raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; it is no file of this kind")
-    return dict(read)
 
 
 def _first_line(error: Exception) -> str:
