@@ -6,7 +6,7 @@ tensor. Any family of adapters whose change is one of weights is read; nothing o
 silence.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from pipeline.merging.names import (
     diffusers_unet_name,
     part_of,
 )
-from pipeline.networks.adapter import Adapter
+from pipeline.networks.adapter import Adapter, Layer
 from pipeline.networks.algorithms import READERS
 from pipeline.networks.diffusers_layout import from_diffusers, is_diffusers
 from pipeline.networks.network_files import grouped
@@ -88,7 +88,7 @@ class NetworkChanges:
         if weights.keys() == {DIFFERENCE}:
             return weights[DIFFERENCE].float().reshape(weight.shape)
         try:
-            delta: Tensor = adapter_of(module, weights, weight.shape, self.path).delta(weight)
+            delta: Tensor = adapter_of(module, weights, weight, self.path).delta(weight)
         except (RuntimeError, KeyError, AssertionError) as error:
             raise UserError(
                 f"{self.path}: {module} does not fit this checkpoint ({' '.join(str(error).split())[:200]})"
@@ -117,19 +117,20 @@ def modules_of(file: TensorFile) -> set[str]:
     return modules
 
 
-def adapter_of(module: str, weights: Mapping[str, Tensor], shape: Iterable[int], path: Path) -> Adapter:
-    """The adapter of a module, on a layer of the given weight's shape that holds no numbers."""
+def adapter_of(module: str, weights: Mapping[str, Tensor], weight: Tensor, path: Path) -> Adapter:
+    """The adapter of a module, on a layer that has the given weight."""
     reader = next((each for each in READERS if any(mark in weights for mark in each.marks)), None)
     if reader is None:
         raise UserError(
             f"{path}: {module} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"
         )
-    out, inside, *kernel = shape
-    layer = (
+    out, inside, *kernel = weight.shape
+    layer: Layer = (
         nn.Conv2d(inside, out, tuple(kernel), bias=False, device="meta")  # type: ignore[arg-type]
         if kernel
         else nn.Linear(inside, out, bias=False, device="meta")
     )
+    layer.weight = nn.Parameter(weight, requires_grad=False)
     return reader.from_weights(layer, weights).eval()
 
 
