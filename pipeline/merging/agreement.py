@@ -10,11 +10,13 @@ from pipeline.merging.names import part_of
 MERGED_PARTS = ("unet", "text_encoder", "vae")
 MUST_AGREE = ("unet", "text_encoder")
 OPTIONAL = re.compile(
-    r"conditioner\.embedders\.1\.model\.logit_scale"
-    r"|cond_stage_model\.model\.(logit_scale|text_projection|transformer\.resblocks\.23\..+)"
+    r".+\.logit_scale"
+    r"|cond_stage_model\.(model\.|transformer\.)?text_projection(\.weight)?"
+    r"|conditioner\.embedders\.0\.transformer\.text_projection\.weight"
+    r"|cond_stage_model\.model\.transformer\.resblocks\.23\..+"
 )
-"""Weights of OpenCLIP that no picture depends on (SD 2.x is conditioned by the layer before its last):
-single files hold them, diffusers' folders do not. A's stay.
+"""Weights of text encoders that no picture depends on (SD 2.x is conditioned by the layer before its last):
+some files hold them, others and diffusers' folders do not. A's stay.
 """
 FIRST_CONVOLUTION = "model.diffusion_model.input_blocks.0.0.weight"
 PIX2PIX, INPAINTING = 8, 9
