@@ -402,6 +402,22 @@ def test_mistakes_of_a_recipe_come_together() -> None:
     assert len(caught.value.problems) == 3  # an unknown name, two inputs without use
 
 
+@pytest.mark.parametrize(
+    ("alpha", "told"),
+    [
+        ({"M00": 1}, ["merge.alpha.blocks is missing", "merge.alpha.M00 is unknown there"]),
+        ({"blocks": {"M00": "x"}}, ["merge.alpha.blocks.M00: 'x' is not allowed; input should be"]),
+        ([0.1, "x"], ["merge.alpha.1: 'x' is not allowed; input should be"]),
+        (None, ["merge.alpha: None is not allowed; weights are a number, a list of them,"]),
+    ],
+)
+def test_weights_of_no_known_form_are_told_in_one_sentence(alpha: Any, told: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        parse({"inputs": {"a": "x", "b": "y"}, "merge": pair(alpha)}, "r.yaml")
+    for problem, start in zip(caught.value.problems, told, strict=True):
+        assert problem.startswith(f"r.yaml: {start}")
+
+
 def test_a_recipe_is_varied_at_dotted_places() -> None:
     content = {"inputs": {"a": "x", "b": "y"}, "merge": pair(0.5)}
     assert varied(content, {"merge.alpha": 0.2})["merge"]["alpha"] == 0.2
