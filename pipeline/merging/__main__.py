@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    chosen = make_parser().parse_args(arguments)
+    parser = make_parser()
+    chosen, rest = parser.parse_known_args(arguments)
+    if chosen.command == "run":  # KEY=VALUE behind options, as the stages take it
+        chosen.changes += [word for word in rest if "=" in word and not word.startswith("-")]
+        rest = [word for word in rest if word not in chosen.changes]
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     _insist_on_suffix(chosen)
     COMMANDS[chosen.command](chosen)
 

@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,11 +27,19 @@ from tests.pipeline.base.random_sd1 import random_base
 COMMAND = "import sys; from pipeline.command import run; from pipeline.merging.__main__ import main"
 
 
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """a as a file, b as a folder."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    save_file(random_base(0), folder / "a.safetensors", "fp32", {})
+    save_folder(random_base(1), folder / "b", "fp32", {})
+    return folder
+
+
 @pytest.fixture
-def models(tmp_path: Path) -> Path:
-    """a as a file, b as a folder, and a recipe of both."""
-    save_file(random_base(0), tmp_path / "a.safetensors", "fp32", {})
-    save_folder(random_base(1), tmp_path / "b", "fp32", {})
+def models(checkpoints: Path, tmp_path: Path) -> Path:
+    """Copies of both, and a recipe of them."""
+    shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
     inputs = {"a": str(tmp_path / "a.safetensors"), "b": str(tmp_path / "b")}
     step = {"method": "weighted_sum", "a": "a", "b": "b", "alpha": {"blocks": {"M00": 1.0}}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"inputs": inputs, "merge": step}))
@@ -43,7 +52,7 @@ def test_a_folder_is_written_and_made_again(models: Path, capsys: pytest.Capture
     assert f"inputs.b.sha256 {sha256_of_tree(models / 'b')}" in capsys.readouterr().out
     main(["rebuild", out, "--out", again])
     assert sha256_of_tree(out) == sha256_of_tree(again)
-    main(["run", recipe, "merge.alpha.base_alpha=0.5", "--out", f"{out}.safetensors"])
+    main(["run", recipe, "--out", f"{out}.safetensors", "merge.alpha.base_alpha=0.5"])
     single, _ = read_safetensors(Path(f"{out}.safetensors"))
     pipe = StableDiffusionPipeline.from_pretrained(out, safety_checker=None)
     assert pipe.unet.conv_out.weight.equal(single["model.diffusion_model.out.2.weight"].float())
@@ -60,12 +69,16 @@ def test_what_would_be_lost_or_is_misnamed_is_told(models: Path) -> None:
         main(["run", recipe, "--out", str(models / "out.safetensors"), "--layout", "folder"])
     with pytest.raises(UserError, match=r"is a \.png file"):
         main(["inspect", a, "--out", str(models / "bars.svg")])
+    with pytest.raises(SystemExit):
+        main(["run", recipe, "--out", f"{a}.safetensors", "--alfa=1"])
     with pytest.raises(UserError, match="carries no recipe"):
         main(["rebuild", a, "--out", str(models / "again.safetensors")])
     assert (models / "a.safetensors").read_bytes() == before
 
 
-def test_a_rebuild_tells_what_is_missing_and_what_has_changed(models: Path, tmp_path: Path) -> None:
+def test_a_rebuild_tells_what_is_missing_and_what_has_changed(
+    checkpoints: Path, models: Path, tmp_path: Path
+) -> None:
     out = models / "out.safetensors"
     main(["run", str(models / "recipe.yaml"), "--out", str(out)])
     digest = sha256_of_tree(models / "b")
@@ -74,7 +87,7 @@ def test_a_rebuild_tells_what_is_missing_and_what_has_changed(models: Path, tmp_
         UserError, match=rf"inputs\.b: b is not there; wanted is what has the sha256 {digest}"
     ):
         main(["rebuild", str(out), "--out", str(tmp_path / "again.safetensors")])
-    save_folder(random_base(1), models / "b", "fp32", {})
+    shutil.copytree(checkpoints / "b", models / "b", dirs_exist_ok=True)
     tensors, header = read_safetensors(out)
     tensors["model.diffusion_model.out.2.bias"] += 1
     write_safetensors(out, tensors, header)  # by hand, the recipe kept
