@@ -22,19 +22,23 @@ def shard(unet: nn.Module, text_encoder: nn.Module, mesh: DeviceMesh) -> None:
     """Splits what learns of both; what does not stays whole on every device."""
     from torch.distributed.fsdp import fully_shard
 
+    frozen = {
+        weight for part in (unet, text_encoder) for weight in part.parameters() if not weight.requires_grad
+    }
+    for module in (*_blocks(unet), unet, *_blocks(text_encoder)):
+        if any(weight not in frozen for weight in module.parameters()):
+            # Let go after each pass: between two steps weights may be changed (by a running mean).
+            fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=frozen)
     for part in (unet, text_encoder):
-        frozen = {weight for weight in part.parameters() if not weight.requires_grad}
-        for module in (*_blocks(part), part):
-            if any(weight not in frozen for weight in module.parameters()):
-                # Whole again after each pass: between steps weights may be changed (a running mean).
-                fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=frozen)
+        for name, weight in part.named_parameters():
+            assert not weight.requires_grad or _is_split(weight), name
 
 
 def _blocks(part: nn.Module) -> Iterator[nn.Module]:
-    """What is gathered at a time: ResNet and attention blocks, layers of the text encoder. Its last norm by
-    itself: `clip_skip` calls it from outside.
+    """What is gathered at a time: ResNet and attention blocks; all of the text encoder, whose class
+    transformers must find unchanged, and whose last norm `clip_skip` calls from outside.
     """
-    kinds = ("ResnetBlock2D", "Transformer2DModel", "CLIPEncoderLayer")
+    kinds = ("ResnetBlock2D", "Transformer2DModel", "CLIPEncoderLayer", "CLIPTextEmbeddings")
     for name, module in part.named_modules():
         if type(module).__name__ in kinds or name.endswith("final_layer_norm"):
             yield module

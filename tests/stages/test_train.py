@@ -181,7 +181,7 @@ def test_a_checkpoint_split_between_two_is_what_one_trains_though_they_were_kill
     }
     Path("params.yaml").write_text(yaml.safe_dump(params))
     common = ["train.epochs=2", "optimizer.lr=1e-3", "optimizer.text_encoder_lr=5e-4", "base.clip_skip=2"]
-    common += ["train.save_precision=fp32", "train.ema_decay=0.9"]
+    common += ["train.save_precision=fp32", "train.ema_decay=0.9", "optimizer.eps=1e-6"]
     train.main([*common, "train.batch=4", "--out", "one"])
     split = by_two(*common, "train.strategy=fsdp", "resume.every_steps=1")
     places = Path(os.environ["ATHANOR_STORE"]) / "training"
@@ -189,7 +189,8 @@ def test_a_checkpoint_split_between_two_is_what_one_trains_though_they_were_kill
     while not list(places.glob("*/last.pt")) and split.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(split.pid, signal.SIGKILL)
-    assert split.wait() == -signal.SIGKILL, split.communicate()[1]
+    before_death = split.communicate()[1]
+    assert split.returncode == -signal.SIGKILL, before_death
     said = ended(by_two(*common, "train.strategy=fsdp", "resume.every_steps=1"))
     assert "carrying on after step" in said
     same_as_by_one(project)
