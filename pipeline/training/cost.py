@@ -57,7 +57,7 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
         if id(tensor) not in learns
     ]
     # A weight's gradient goes at once: it is counted with the weights.
-    hooks = [parameter.register_post_accumulate_grad_hook(_let_go) for parameter in learning]
+    hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]  # type: ignore[no-untyped-call]
     dtype = DTYPES[module.precision.removesuffix(FULL)]
     mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode, FlopCounterMode(display=False) as counter:
