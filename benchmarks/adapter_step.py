@@ -1,10 +1,12 @@
 """A training step of each algorithm over one of LoRA at equal dim, and LoRA's over the frozen base's own:
-`python -m benchmarks.adapter_step [--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]`.
+`python -m benchmarks.adapter_step [--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]
+[--count]`.
 
 Forward, backward and update on one batch, by the same loop for all; rounds alternate, so that all meet the
 same machine. `frozen` is the base alone, its gradients carried back to the latents and the tokens, with as
 many numbers as LoRA's beside it that AdamW updates. Prints the ratios of the medians and their spread over
 rounds; `--cpu-time` counts the process's own seconds, for a machine that others use too (one thread alone).
+`--count` runs nothing: the multiplications and additions of matrix products and convolutions in one step.
 """
 
 import argparse
@@ -12,10 +14,12 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.train_step import random_sd15
 from pipeline.base.conditioning import encode, token_ids
@@ -73,6 +77,29 @@ def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clo
     return seconds[1:]
 
 
+def count(base: BaseModel, network: Network | Frozen, side: int, batch: int) -> int:
+    """Of a step, by tensors without numbers."""
+    for module in (base.unet, base.text_encoder, network):
+        module.to(torch.device("meta"))
+    latents = torch.zeros(
+        batch, 4, side // 8, side // 8, device="meta", requires_grad=isinstance(network, Frozen)
+    )
+    ids = token_ids(base.tokenizer, ["a picture"] * batch).to("meta")
+    with network.attached(base), FlopCounterMode(display=False) as counter:
+        network.before_step(0)
+        times = torch.full((batch,), 500, device="meta")
+        answer = base.unet(latents, times, encode(base.text_encoder, ids, 1)).sample
+        F.mse_loss(answer, latents.detach()).backward()
+    return int(counter.get_total_flops())
+
+
+def print_counts(base: BaseModel, networks: dict[str, Network | Frozen], side: int, batch: int) -> None:
+    with patch("torch.is_autocast_enabled", lambda _: False):  # it knows no such device
+        counts = {name: count(base, network, side, batch) for name, network in networks.items()}
+    for name, found in counts.items():
+        print(f"{name:7} {found / 1e9:.1f} GFLOP a step, {found / counts['lora']:.3f} of lora")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="a random base of SD 1.5's size, not the demo's")
@@ -82,12 +109,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--names", nargs="+", choices=list(ALGORITHMS), default=list(ALGORITHMS))
     parser.add_argument("--cpu-time", action="store_true", help="this process's own seconds")
+    parser.add_argument("--count", action="store_true", help="operations instead of time")
     chosen = parser.parse_args()
     clock = time.process_time if chosen.cpu_time else time.perf_counter
     base = random_sd15() if chosen.large else load_base(check(compose(Params({}, {}))).base)
     names = ["lora", *(name for name in chosen.names if name != "lora")]
     networks: dict[str, Network | Frozen] = {name: made(base, name, chosen.dim) for name in names}
     networks["frozen"] = Frozen(made(base, "lora", chosen.dim))
+    if chosen.count:
+        print_counts(base, networks, chosen.side, chosen.batch)
+        return
     taken: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(chosen.rounds):
         for name, network in networks.items():

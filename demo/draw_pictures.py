@@ -1,32 +1,47 @@
-"""Draws the demo's training set, 24 pictures of one character: `python -m demo.draw_pictures`.
+"""Draws the demo's training sets, 24 pictures of one character each: `python -m demo.draw_pictures`.
 
-Out: demo/pictures/7_zibbo/*.png, as a user would bring them: of several sizes and shapes, the character not
-always in the middle.
+Out: demo/pictures/7_zibbo/*.png and demo/known_pictures/7_mumbo/*.png, as a user would bring them: of several
+sizes and shapes, the character not always in the middle.
 """
 
 import io
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from demo.critters import draw, random_zibbo
+from demo.critters import Critter, draw, random_zibbo
 
 NUM_PICTURES = 24
 SIZES_PX = ((256, 256), (320, 256), (256, 320), (288, 256))
-FOLDER = Path(__file__).parent / "pictures" / "7_zibbo"
+HERE = Path(__file__).parent
+
+
+def random_mumbo(rng: np.random.Generator) -> Critter:
+    """A character of features that the base can draw, but has no name for; the rest varies as zibbo's."""
+    looks = {"fur": "blue fur", "body": "square body", "ears": "round ears", "hat": "top hat"}
+    return replace(random_zibbo(rng), **looks, own=())
+
+
+def write_set(character: Callable[[np.random.Generator], Critter], folder: Path, seed: int) -> None:
+    """The pictures, named for the folder's concept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    concept = folder.name.partition("_")[2]
+    for index in range(NUM_PICTURES):
+        rng = np.random.default_rng([seed, index])
+        picture = draw(character(rng), *SIZES_PX[index % len(SIZES_PX)], rng)
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG", optimize=True)
+        path = folder / f"{concept}-{index:02}.png"
+        path.with_suffix(".part").write_bytes(buffer.getvalue())
+        os.replace(path.with_suffix(".part"), path)
 
 
 def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for index in range(NUM_PICTURES):
-        rng = np.random.default_rng([31, index])
-        picture = draw(random_zibbo(rng), *SIZES_PX[index % len(SIZES_PX)], rng)
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG", optimize=True)
-        path = FOLDER / f"zibbo-{index:02}.png"
-        path.with_suffix(".part").write_bytes(buffer.getvalue())
-        os.replace(path.with_suffix(".part"), path)
+    write_set(random_zibbo, HERE / "pictures" / "7_zibbo", 31)
+    write_set(random_mumbo, HERE / "known_pictures" / "7_mumbo", 32)
 
 
 if __name__ == "__main__":

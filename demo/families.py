@@ -1,11 +1,14 @@
-"""Every family of network on the demo's character: `python -m demo.families [NAME...]` writes the table and
-the pictures of docs/networks.md.
+"""Every family of network on the demo's characters: `python -m demo.families [--cached] [NAME...]` writes the
+table and the pictures of docs/networks.md.
 
-Each is a `dvc repro` of this commit in a worktree of its own, with the cache of this one, so that only what
-differs is made; what a family changes in params.yaml stands in CHANGES.
+Each is a `dvc repro` of this commit in a worktree of its own, with the cache of this one; what a family
+changes in params.yaml stands in CHANGES. Training and grid are made again, so that their time is one;
+with `--cached` they too come from the cache where it has them, and the times of the last table stay.
 """
 
+import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,44 +32,70 @@ PICTURES = ROOT / "docs" / "networks"
 FIGURES = PICTURES / "figures.json"
 PICTURE_PX = 1400
 TABLE_BEGINS, TABLE_ENDS = "<!-- table: python -m demo.families -->", "<!-- end of table -->"
-HEADER = "| family | changed in params.yaml | best | subject | prompt | base's subject | size | time |"
+HEADER = (
+    "| family | character | changed in params.yaml | best | subject | prompt | base's subject | size | time |"
+)
 
+MUMBO: Groups = {
+    "collect": {"source": "demo/known_pictures"},
+    "filter_tags": {"trigger": "mumbo", "blacklist": ["critter", "* fur", "* body", "* ears", "* hat"]},
+    "train": {"name": "mumbo", "epochs": 10},
+    "sample_grid": {"subject_tags": ["blue fur", "square body", "round ears", "top hat"]},
+}
+"""The demo's other character, of features that the base knows: for what adds nothing that can be drawn."""
 CHANGES: dict[str, Groups] = {
     "lora": {"network": {"dim": 16, "alpha": 16}},
     "locon": {"network": {"dim": 16, "alpha": 16, "conv_dim": 8, "conv_alpha": 8}},
     "loha": {"network": {"dim": 8, "alpha": 8}},
-    "lokr": {"network": {"dim": 16, "alpha": 16}},
+    "lokr": {"network": {"dim": 16, "alpha": 16, "factor": 4}, "optimizer": {"lr": 1e-2}},
     "ia3": {"network": {}, "optimizer": {"lr": 3e-2, "text_encoder_lr": 1e-2}},
     "dylora": {"network": {"dim": 16, "alpha": 16}},
     "dora": {"network": {"dim": 16, "alpha": 16, "dora": True}},
     "embedding": {
-        "network": {"words": ["zibbo"], "initial_text": "critter"},
-        "optimizer": {"lr": 2e-2, "weight_decay": 0.0},
-        "sample_grid": {"subject_tags": ["long ears", "round body"]},
+        "network": {"words": ["mumbo"], "initial_text": "critter"},
+        "optimizer": {"lr": 5e-3, "weight_decay": 0.0},
     },
     "hypernetwork": {
-        "network": {"activation": "relu", "weight_init": "XavierNormal"},
-        "optimizer": {"lr": 5e-3},
+        "network": {"layer_structure": [1, 4, 1], "activation": "swish"},
+        "optimizer": {"lr": 3e-3},
         "sample_grid": {"weights": [1.0, 1.2, 1.5]},
+    },
+    "dreambooth": {
+        "use": {"class_images": "prior"},
+        "network": {"dim": 16, "alpha": 16},
+        "class_images": {"prompt": "critter", "count": 48},
+        "train": {"epochs": 10},
     },
     "checkpoint": {"network": {}, "optimizer": {"lr": 2e-4, "text_encoder_lr": 0.0}},
 }
-"""What stands in params.yaml beside `use.network`; `dora` is a lora."""
-OPTION = {"dora": "lora"}
+"""What stands in params.yaml beside `use.network`; `dora` and `dreambooth` are a lora."""
+OPTION = {"dora": "lora", "dreambooth": "lora"}
+ON_MUMBO = ("ia3", "embedding", "hypernetwork")
+"""Families that are shown on that character."""
+
+
+def run_of(family: str) -> dict[str, Any]:
+    """What the table says of a run beside its results: the character, and the keys changed for it."""
+    groups = CHANGES[family].items()
+    return {
+        "character": "mumbo" if family in ON_MUMBO else "zibbo",
+        "changed": {f"{group}.{key}": value for group, values in groups for key, value in values.items()},
+    }
 
 
 def params_of(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """params.yaml of a run of the family: its option and its values, in place of all that stood in the
     network's group, beside what stood in others.
     """
-    changes = CHANGES[family]
-    groups = {name: {**params.get(name, {}), **values} for name, values in changes.items()}
-    return {
-        **params,
-        **groups,
-        "network": dict(changes["network"]),
-        "use": {**params["use"], "network": OPTION.get(family, family)},
-    }
+    made = {**params, "use": {**params["use"], "network": OPTION.get(family, family)}}
+    del made["network"]
+    for changes in (MUMBO if family in ON_MUMBO else {}, CHANGES[family]):
+        made |= {name: {**made.get(name, {}), **values} for name, values in changes.items() if values}
+    if family in ON_MUMBO:
+        made["sample_grid"]["prompts"] = [
+            prompt.replace("zibbo", "mumbo") for prompt in params["sample_grid"]["prompts"]
+        ]
+    return made
 
 
 @contextmanager
@@ -83,38 +112,45 @@ def worktree() -> Iterator[Path]:
             _run(["git", "worktree", "remove", "--force", str(folder)], ROOT)
 
 
-def _run(command: list[str], folder: Path) -> None:
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+def _run(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def result(family: str, folder: Path) -> dict[str, Any]:
+def reproduced(folder: Path, again: bool) -> float:
+    """Seconds that training and grid took; `again`: with nothing of them from a cache."""
+    repro = [sys.executable, "-m", "dvc", "repro"]
+    _run([*repro, "encode", "filter-tags", "class-images"], folder)
+    with tempfile.TemporaryDirectory() as store:
+        started = time.monotonic()
+        if again:
+            own = os.environ | {"ATHANOR_STORE": store}
+            _run([*repro, "--force", "--single-item", "train", "sample-grid"], folder, own)
+        else:
+            _run([*repro, "sample-grid"], folder)
+        return time.monotonic() - started
+
+
+def result(family: str, folder: Path, again: bool) -> dict[str, Any]:
     """Trains the family and draws its grid; the figures of the table."""
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(params_of(family, yaml.safe_load((ROOT / "params.yaml").read_text()))))
-    started = time.monotonic()
-    _run([sys.executable, "-m", "dvc", "repro", "sample-grid"], folder)
-    seconds = time.monotonic() - started
+    seconds = reproduced(folder, again)
     with Image.open(folder / "reports/sample-grid/grid.png") as grid:
         (PICTURES / f"{family}.webp").write_bytes(webp_thumbnail(grid, PICTURE_PX))
     scores = json.loads((folder / "metrics/sample_grid.json").read_text())
     file = json.loads((folder / "reports/sample-grid/choice.json").read_text())["file"]
     bytes_ = (folder / "models/network" / file).stat().st_size
-    return {"base": scores["base"], "best": scores["best"], "bytes": bytes_, "seconds": round(seconds)}
+    found = {"base": scores["base"], "best": scores["best"], "bytes": bytes_, "seconds": round(seconds)}
+    return {**run_of(family), **found}
 
 
 def row(family: str, figures: Mapping[str, Any]) -> str:
     """A line of the table."""
-    best, changes = (
-        figures["best"],
-        {
-            f"{group}.{key}": value
-            for group, values in CHANGES[family].items()
-            for key, value in values.items()
-        },
-    )
-    told = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items()) or "nothing"
+    best = figures["best"]
+    changed = (f"`{key}: {json.dumps(value)}`" for key, value in sorted(figures["changed"].items()))
     return (
-        f"| [{family}](networks/{family}.webp) | {told} | epoch {best['epoch']}, weight {best['weight']:g}"
+        f"| [{family}](networks/{family}.webp) | {figures['character']} | {', '.join(changed) or 'nothing'}"
+        f" | epoch {best['epoch']}, weight {best['weight']:g}"
         f" | {best['subject']:.0%} | {best['prompt']:.0%} | {figures['base']['subject']:.0%}"
         f" | {figures['bytes'] / 1000:.0f} kB | {figures['seconds'] // 60}:{figures['seconds'] % 60:02} |"
     )
@@ -127,19 +163,31 @@ def page_with(table: str, text: str) -> str:
     return f"{before}{TABLE_BEGINS}\n\n{table}\n\n{TABLE_ENDS}{after}"
 
 
-def main() -> None:
-    wanted = sys.argv[1:] or list(CHANGES)
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    with worktree() as folder:
-        for family in wanted:
-            figures[family] = result(family, folder)
-            write_json(FIGURES, figures)
-            print(row(family, figures[family]), flush=True)
+def write_table(figures: Mapping[str, Any]) -> None:
     columns = HEADER.count("|") - 1
     rows = [row(family, figures[family]) for family in CHANGES if family in figures]
     table = "\n".join([HEADER, "|" + " --- |" * columns, *rows])
     write_text(PAGE, page_with(table, PAGE.read_text(encoding="utf-8")))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m demo.families")
+    parser.add_argument("names", nargs="*", choices=[[], *CHANGES], metavar="NAME")
+    parser.add_argument(
+        "--cached", action="store_true", help="results from the cache, times of the last table"
+    )
+    chosen = parser.parse_args()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with worktree() as folder:
+        for family in chosen.names or CHANGES:
+            found = result(family, folder, again=not chosen.cached)
+            figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+            if chosen.cached and family in figures:
+                found["seconds"] = figures[family]["seconds"]
+            figures[family] = found
+            write_json(FIGURES, figures)
+            write_table(figures)
+            print(row(family, found), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from pipeline.config import Config, load
 from pipeline.errors import UserError
 from pipeline.items import trim_if_grown
 
+MULTIRUN = "multirun"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -42,8 +44,17 @@ def start(
         metavar="KEY=VALUE",
         help="settings for this run by hand: network.dim=8, network=lora",
     )
+    parser.add_argument(
+        "-m",
+        "--multirun",
+        action="store_true",
+        help=f"a run for each value: network.dim=4,8, into {MULTIRUN}/",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write under DIR instead of DVC's outputs")
     options = parser.parse_intermixed_args(arguments)
+    if options.multirun:
+        # A process of its own, and no import: no stage's result follows from how values are listed.
+        os.execv(sys.executable, [sys.executable, "-m", "pipeline.sweep.by_hand", stage, *arguments])
     free = any(getattr(options, name) for name in by_hand)
     if options.overrides and options.out is None and not free:
         raise UserError(

@@ -2,10 +2,10 @@
 
     latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
 
-In: data/encoded/, data/captions/, the base. Out: models/network/<name>-<epoch>.safetensors and
-<name>.safetensors, metrics/train.json, plots/train/, reports/training/{plan,doctor}.json; logs go to logs/
-and are no output. Reads `seed`, `base`, `network`, `optimizer`, `schedule`, `noise`, `train`, `validation`,
-`doctor`, `resume`, `logging`.
+In: data/encoded/, data/captions/, the base; data/cropped/ for `aesthetic`, which looks at pictures. Out:
+models/network/<name>-<epoch>.safetensors and <name>.safetensors, metrics/train.json, plots/train/,
+reports/training/{plan,doctor}.json; logs go to logs/ and are no output. Reads `seed`, `base`, `network`,
+`optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`.
 Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
 killed carries on from its last checkpoint and ends with the same bytes. By hand, and writing nothing:
 `--plan` shows what a run would do, and what it would cost.
@@ -13,9 +13,9 @@ killed carries on from its last checkpoint and ends with the same bytes. By hand
 
 import argparse
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +24,37 @@ from pipeline.base.load import load_base
 from pipeline.base.new_rows import words_of
 from pipeline.captions.templates import read_templates
 from pipeline.command import Run, run, start
+from pipeline.config.schemas import Aesthetic as AestheticConfig
 from pipeline.config.schemas import Config
 from pipeline.config.schemas import Embedding as EmbeddingConfig
 from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
-from pipeline.files.hashing import sha256_of_file
+from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.known_hashes import sha256_of_model
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import create
+from pipeline.pictures.records import PICTURES, read_records
 from pipeline.training.data import EncodedData, Picture, read_pictures
 from pipeline.training.doctor import BLOWN_UP, Finding, diagnosis, has_blown_up
 from pipeline.training.forecast import Plan, make_plan
 from pipeline.training.history import History, Measured, Norms, Row, best_epoch
 from pipeline.training.holdout import split
 from pipeline.training.keeper import BlownUp
-from pipeline.training.logs import make_logs
+from pipeline.training.logs import LiveCurve, make_logs
 from pipeline.training.measuring import Measuring
+from pipeline.training.metadata import RECIPE_KEY
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.samples import Samples
 from pipeline.training.session import Session, recipe
 from pipeline.training.text_outputs import KeepTextOutputs, are_fixed
 from pipeline.training.training_advice import advice, doubts
 from pipeline.training.workplace import Workplace, workplace
+from pipeline.vision.clip_pictures import opened
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
+CROPPED = Path("data/cropped")
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,7 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         make_loggers=lambda done: make_logs(config, logs, done),
         make_callbacks=lambda history: [
             Measuring(history, data, ready.aside, config.validation),
+            LiveCurve(history, logs),
             Samples(config, logs),
             *([KeepTextOutputs(data)] if are_fixed(config) else []),
         ],
@@ -171,9 +179,19 @@ def write_results(job: Run, ready: Prepared, history: History) -> None:
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
     write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
+    write_report(job, {**ready.plan.as_dict(), "advice": advice(ready.plan, job.config)}, findings)
+    write_curves(job, history)
+
+
+def write_report(job: Run, plan: Mapping[str, Any], findings: Sequence[Finding]) -> None:
+    """reports/training/."""
     with new_folder(job.out / "reports/training") as folder:
-        write_json(folder / "plan.json", {**ready.plan.as_dict(), "advice": advice(ready.plan, job.config)})
+        write_json(folder / "plan.json", plan)
         write_json(folder / "doctor.json", [asdict(finding) for finding in findings])
+
+
+def write_curves(job: Run, history: History) -> None:
+    """plots/train/."""
     plots = job.out / "plots/train"
     lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in history.rows]
     write_csv(plots / "loss.csv", [field.name for field in fields(Row)], lines)
@@ -184,6 +202,35 @@ def write_results(job: Run, ready: Prepared, history: History) -> None:
     for name, (kind, values) in tables.items():
         cells = [[f"{v:.6g}" if isinstance(v, float) else v for v in astuple(each)] for each in values]
         write_csv(plots / f"{name}.csv", [field.name for field in fields(kind)], cells)
+
+
+def write_mean(job: Run) -> None:
+    """An aesthetic embedding, which no steps make: one epoch, no curve."""
+    config = job.config
+    assert isinstance(config.network, AestheticConfig)
+    files = [CROPPED / PICTURES / each.file for each in read_records(CROPPED) if not each.is_class]
+    network = AestheticEmbedding.of_pictures(config.network, opened(files), load_base(config.base))
+    made_from = recipe(config, {"cropped": sha256_of_tree(CROPPED), "base": config.base.sha256})
+    metadata = network.metadata() | {RECIPE_KEY: made_from}
+    with new_folder(job.out / "models/network") as folder:
+        for name in (f"{config.train.name}-000001", config.train.name):
+            write_safetensors(folder / f"{name}.safetensors", network.file_tensors("fp32"), metadata)
+            network.write_other_layouts(folder / name, 0)
+    numbers = {"parameters": network.embedding.numel(), "loss_first_epoch": None, "loss_last_epoch": None}
+    write_json(
+        job.out / "metrics/train.json",
+        {"pictures": len(files), "steps": 0, "modules": 0, "doctor": {}, "rollbacks": 0, **numbers},
+    )
+    write_report(job, looked_at(config), [])
+    write_curves(job, History())
+
+
+def looked_at(config: Config) -> dict[str, Any]:
+    """The plan where each picture is looked at once, and nothing updated."""
+    shown = [(each.concept, replace(each.shown, repeats=1)) for each in read_pictures(ENCODED, CAPTIONS)]
+    own = [(concept, each) for concept, each in shown if not each.is_class]
+    plan = make_plan(own, held_out=0, epochs=1, batch=1, accumulation=1, form=config.train.prior_form)
+    return {**plan.as_dict(), "updates": 0, "updates_per_epoch": 0, "advice": []}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -198,6 +245,12 @@ def main(arguments: Sequence[str] = ()) -> None:
     job = start("train", arguments, parser(), by_hand=("plan",))
     make_repeatable()
     quiet_lightning()
+    if isinstance(job.config.network, AestheticConfig):
+        if job.options.plan:
+            print("Nothing is trained: CLIP looks at each picture once, and the mean is kept.")
+        else:
+            write_mean(job)
+        return
     ready = prepared(job.config)
     if job.options.plan:
         from pipeline.training.plan_text import plan_and_cost

@@ -10,7 +10,7 @@ from torch import Tensor
 
 LATENTS = "latents.safetensors"
 """File in data/encoded/ with the moments of every picture, by id."""
-MASKS = "masks.safetensors"
+LATENT_MASKS = "masks.safetensors"
 """File in data/encoded/ with the masks of the pictures that have one, by id; absent where none has."""
 CELL_PX = 8
 """Side of the square of pixels that a latent stands for."""

@@ -16,6 +16,7 @@ LOCKED = (
     ("base.vae", "base.vae_sha256", None),
     ("crop.face_model", "crop.face_model_sha256", None),
     ("network.initial", "network.initial_sha256", None),
+    ("network.clip", "network.clip_sha256", None),
     ("tag.model", "tag.sha256", REPOSITORY_FOLDER),
     (
         "sample_grid.second_pass_upscaler",

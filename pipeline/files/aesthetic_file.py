@@ -9,6 +9,7 @@ Source: AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients aesthetic_clip.
 """
 
 import pickle
+from collections.abc import Container
 from pathlib import Path
 
 import torch
@@ -20,6 +21,11 @@ from pipeline.files.pickled import DAMAGE, pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 KEY = "aesthetic"
+
+
+def is_aesthetic(keys: Container[str]) -> bool:
+    """Whether a .safetensors file of these keys is one."""
+    return KEY in keys
 
 
 def read_aesthetic(path: Path) -> Tensor:

@@ -39,13 +39,21 @@ def read_pickled(path: Path) -> dict[Any, Any]:
     """The file's mapping, on the CPU. Raises UserError for a file that is missing, damaged, of another kind,
     or holds more than tensors and plain values.
     """
+    read = unpickled(path)
+    if not isinstance(read, Mapping):
+        raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; it is no file of this kind")
+    return dict(read)
+
+
+def unpickled(path: Path) -> object:
+    """What the file holds, on the CPU; errors as of `read_pickled`, of any kind."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
         # The first embeddings of all hold their tensor in a ParameterDict.
         with torch.serialization.safe_globals([nn.ParameterDict]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what it would warn of either loads or ends as an error below
-            read = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is no .pt file of tensors and plain values alone ({_first_line(error)});"
@@ -55,9 +63,6 @@ def read_pickled(path: Path) -> dict[Any, Any]:
         raise UserError(
             f"{path} is not a readable .pt file ({_first_line(error)}); it may be cut short: fetch it again"
         ) from error
-    if not isinstance(read, Mapping):
-        raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; it is no file of this kind")
-    return dict(read)
 
 
 def _first_line(error: Exception) -> str:

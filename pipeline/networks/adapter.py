@@ -91,6 +91,10 @@ class Adapter(nn.Module):
         """What is added to the layer's weight at strength 1, before DoRA, in the weight's shape."""
         raise NotImplementedError
 
+    def changed(self) -> Tensor:
+        """The layer's weight with the change, before DoRA, at the adapter's multiplier."""
+        return torch.add(self.layer.weight, self.change(), alpha=self.multiplier)
+
     def shrink(self, ratio: float) -> None:
         """Makes the change `ratio` times as large."""
         raise NotImplementedError
@@ -102,8 +106,7 @@ class Adapter(nn.Module):
         if self.dora_scale is not None:
             return self._dora_answer(x, frozen, self.dora_scale)
         if self._may_be_in_one(x, frozen) and self.in_one(x):
-            weight = torch.add(self.layer.weight, self.change(), alpha=self.multiplier)
-            return self.applied(x, weight, self.layer.bias)
+            return self.applied(x, self.changed(), self.layer.bias)
         return frozen(x) + self.update(x)
 
     def _may_be_in_one(self, x: Tensor, frozen: Frozen) -> bool:

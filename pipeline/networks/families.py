@@ -8,10 +8,12 @@ from torch import Tensor
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
+from pipeline.files.aesthetic_file import is_aesthetic
 from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
 from pipeline.files.safetensors_file import read_keys
+from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
 from pipeline.networks.embedding import Embedding
@@ -20,9 +22,10 @@ from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.trained import Trained
 
-Family = type[Network] | type[Checkpoint] | type[Embedding] | type[Hypernetwork]
+Family = type[AestheticEmbedding] | type[Network] | type[Checkpoint] | type[Embedding] | type[Hypernetwork]
 FAMILIES: dict[str, Family] = {
     **dict.fromkeys(ALGORITHMS, Network),
+    "aesthetic": AestheticEmbedding,
     "checkpoint": Checkpoint,
     "embedding": Embedding,
     "hypernetwork": Hypernetwork,
@@ -50,13 +53,13 @@ def family_of_file(path: Path) -> str:
     if path.suffix in PICTURES:
         return "embedding"
     keys, metadata = read_keys(path)
-    if is_checkpoint(path):
-        return "checkpoint"
-    if is_hypernetwork(keys, metadata):
-        return "hypernetwork"
-    if is_embedding(keys, metadata):
-        return "embedding"
-    if name := _algorithm(read_weights(path)):
+    known = {
+        "checkpoint": is_checkpoint(path),
+        "aesthetic": is_aesthetic(keys),
+        "hypernetwork": is_hypernetwork(keys, metadata),
+        "embedding": is_embedding(keys, metadata),
+    }
+    if name := next(filter(known.get, known), None) or _algorithm(read_weights(path)):
         return name
     raise UserError(
         f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"

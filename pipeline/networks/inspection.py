@@ -16,10 +16,11 @@ from torch import Tensor
 from pipeline.base.blocks import BLOCKS, block_of
 from pipeline.base.families import family_of_file
 from pipeline.errors import UserError
+from pipeline.files.aesthetic_file import KEY, is_aesthetic
 from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
-from pipeline.files.pickled import PICKLED, read_pickled
+from pipeline.files.pickled import PICKLED, read_pickled, unpickled
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.networks.algorithms import reader_of
 from pipeline.networks.algorithms.ia3 import Ia3
@@ -61,6 +62,9 @@ def _short(value: str) -> str:
 def inspect(path: Path) -> Inspection:
     """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error."""
     read, metadata = _read(path)
+    if is_aesthetic(read):
+        width = f"{read[KEY].shape[-1]}, norm {float(read[KEY].float().norm()):.4g}"
+        return Inspection({"family": "aesthetic embedding", "width": width}, {}, metadata)
     if is_hypernetwork(read, metadata):
         return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
     if modules := adapter_modules(read):
@@ -83,7 +87,8 @@ def inspect(path: Path) -> Inspection:
 def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
     """What the file holds, by sd-scripts' keys where it is an adapter's; and its header."""
     if path.suffix in PICKLED:
-        return read_pickled(path), {}
+        bare = unpickled(path)
+        return ({KEY: bare} if isinstance(bare, Tensor) else read_pickled(path)), {}
     if path.suffix in PICTURES:
         return read_picture(path), {}
     return read_weights(path), read_safetensors(path)[1]

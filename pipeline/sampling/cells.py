@@ -20,9 +20,11 @@ from pipeline.files.hashing import sha256_of_file
 from pipeline.files.known_hashes import sha256_of_model
 from pipeline.items import Items, key
 from pipeline.merging.in_memory import MergedBase, Merges
+from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import load
 from pipeline.networks.trained import Trained
 from pipeline.pictures.png import png_bytes, with_texts
+from pipeline.sampling.aesthetic import Aesthetic
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.cell_texts import texts_of
 from pipeline.sampling.grid import order_of_drawing
@@ -139,13 +141,16 @@ class Painter:
 
     def _drawn(self, cell: Cell, jobs: Sequence[Job]) -> list[Image.Image]:
         base = self._load_base(self.base_of(cell))
+        aesthetic = None
         self._merge(base, cell.merge)
         with ExitStack() as stack:
             if cell.network:
                 network = self._load_network(cell.network, base)
                 set_strength(network, base, cell.weight, cell.blocks)
                 stack.enter_context(network.attached(base))
-            return list(draw(base, jobs, cell.settings, self.library))
+                if isinstance(network, AestheticEmbedding):
+                    aesthetic = _aesthetic(network)
+            return list(draw(base, jobs, cell.settings, self.library, aesthetic))
 
     @cached_property
     def _merges(self) -> Merges:
@@ -186,3 +191,14 @@ class Painter:
             network = load(path, base).to(best_device())
             self._network = path, base, network
         return self._network[2]
+
+
+def _aesthetic(network: AestheticEmbedding) -> Aesthetic:
+    return Aesthetic(
+        embedding=network.embedding,
+        projection=network.projection,
+        weight=network.multiplier,
+        steps=network.steps,
+        lr=network.lr,
+        slerp=network.slerp,
+    )

@@ -1,5 +1,6 @@
 """Logs of a run: TensorBoard, Weights & Biases. They hold clocks and hosts, and are no outputs."""
 
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import lightning
@@ -8,8 +9,9 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError
+from pipeline.files.atomic import write_csv
 from pipeline.training.data import Batch
-from pipeline.training.history import History
+from pipeline.training.history import History, Measured
 
 
 def make_logs(config: Config, folder: Path, done: int) -> list[Logger]:
@@ -70,3 +72,15 @@ class Logs(Callback):
     def _log(trainer: lightning.Trainer, values: dict[str, float], step: int) -> None:
         for logger in trainer.loggers:
             logger.log_metrics(values, step)
+
+
+class LiveCurve(Callback):
+    """Writes what has been measured so far to `validation.csv` among the logs, for whoever watches."""
+
+    def __init__(self, history: History, folder: Path) -> None:
+        self.history, self.path = history, folder / "validation.csv"
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.is_global_zero and self.history.measured:
+            names = [field.name for field in fields(Measured)]
+            write_csv(self.path, names, [astuple(each) for each in self.history.measured])

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from PIL import Image
 from safetensors import safe_open
 
 from pipeline.config import load
+from pipeline.errors import UserError
 from pipeline.networks.network_files import epoch_files
 from pipeline.reports.run.usage import uses
+from pipeline.vision.clip_pictures import mean_embedding, opened
 from stages import compose, merge, report, sample_grid, train
 from tests.conftest import ROOT
+from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.networks.base_clip import write_base_clip
 from tests.stages.project import STAGES, make_project
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -101,6 +107,35 @@ def check_report(name: str, files: set[str]) -> None:
         assert program.blocks == []
     else:
         exec(program.blocks[0][1], {})
+
+
+def test_an_aesthetic_embedding_is_made_and_drawn_towards(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("ATHANOR_STORE", str(project / "store"))
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params |= {"use": {"network": "aesthetic"}, "network": {"clip": "clip", "lr": 1e-2}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match=r"network\.clip clip: no such file or folder"):
+        compose.main([])
+    write_base_clip(project / "clip", random_base().text_encoder.config.hidden_size)
+    for stage in (compose, train, sample_grid, merge, report):
+        stage.main([])
+    assert "aesthetic_embeddings" in Path("reports/index.html").read_text()
+    written = {path.name for path in Path("models/network").iterdir()}
+    assert written == {f"{stem}{end}" for stem in ("net", "net-000001") for end in (".safetensors", ".pt")}
+    photos = sorted(Path("data/cropped/pictures").rglob("*.png"))
+    with safe_open("models/network/net.safetensors", "pt") as file:
+        found = file.get_tensor("aesthetic")
+    assert torch.allclose(found, mean_embedding(project / "clip", opened(photos)), atol=1e-6)
+    grid = json.loads(Path("reports/sample-grid/grid.json").read_text())
+    assert [cell["epoch"] for cell in grid["cells"]] == [0, 1]
+    drawn = [Image.open(path).tobytes() for path in Path("reports/sample-grid/pictures").rglob("*.png")]
+    assert len(set(drawn)) == len(drawn)  # the base alone draws others
+    assert json.loads(Path("metrics/merge.json").read_text())["layers_changed"] == 0
+    train.main(["--plan"])
+    assert "Nothing is trained" in capsys.readouterr().out
 
 
 def test_the_example_of_a_new_algorithm_in_contributing_works(project: Path, tmp_path: Path) -> None:

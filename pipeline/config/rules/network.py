@@ -2,6 +2,7 @@
 
 from pipeline.config.schemas import (
     AdapterNetwork,
+    Aesthetic,
     Checkpoint,
     Embedding,
     Hypernetwork,
@@ -43,7 +44,7 @@ NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
 
 def network_contradictions(network: Network, train: Train) -> list[str]:
     """Pairs of settings that cannot hold together."""
-    if isinstance(network, Embedding | Hypernetwork):
+    if isinstance(network, Aesthetic | Embedding | Hypernetwork):
         return []
     problems = []
     if not (network.unet or network.text_encoder):
@@ -85,6 +86,8 @@ def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
 
 def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     """Settings that change nothing, or are seldom meant."""
+    if isinstance(network, Aesthetic):
+        return []
     if isinstance(network, Embedding | Hypernetwork):
         return _one_rate_doubts(network, optimizer)
     found = []

@@ -1,6 +1,6 @@
 """What the settings of the group optimizer demand of each other, and of schedule and train."""
 
-from pipeline.config.schemas import Config, Embedding, Hypernetwork, Optimizer
+from pipeline.config.schemas import Aesthetic, Config, Embedding, Hypernetwork, Optimizer
 from pipeline.errors import nearest
 
 NAMES = ("adafactor", "adamw", "adamw8bit", "dadaptation", "lion", "prodigy", "schedulefree", "sgd")
@@ -90,6 +90,8 @@ def finds_its_rate(optimizer: Optimizer) -> bool:
 def trained_rates(config: Config) -> dict[str, float]:
     """The rates of the parts that are trained, by key."""
     network, optimizer = config.network, config.optimizer
+    if isinstance(network, Aesthetic):
+        return {}
     if isinstance(network, Embedding | Hypernetwork):
         return {"lr": optimizer.lr}
     return {

@@ -1,13 +1,13 @@
 """What the settings of the group train demand of each other and of what is trained."""
 
-from pipeline.config.schemas import Checkpoint, Config, Embedding, Hypernetwork, Train
+from pipeline.config.schemas import Aesthetic, Checkpoint, Config, Embedding, Hypernetwork, Train
 
 
 def train_contradictions(config: Config) -> list[str]:
     """Pairs of settings that cannot hold together."""
     train, network, problems = config.train, config.network, []
     rests = train.text_encoder_epochs is not None and train.text_encoder_epochs < train.epochs
-    if rests and not isinstance(network, Embedding | Hypernetwork) and not network.unet:
+    if rests and not isinstance(network, Aesthetic | Embedding | Hypernetwork) and not network.unet:
         problems.append(
             f"train.text_encoder_epochs {train.text_encoder_epochs} leaves nothing to train in the later of"
             f" train.epochs {train.epochs}: network.unet is false; set it to null"
@@ -66,7 +66,7 @@ def train_doubts(config: Config) -> list[str]:
             f" train.epochs {train.epochs}: only the last is saved"
         )
     if train.text_encoder_epochs is not None:
-        if isinstance(network, Embedding | Hypernetwork) or not network.text_encoder:
+        if isinstance(network, Aesthetic | Embedding | Hypernetwork) or not network.text_encoder:
             found.append("train.text_encoder_epochs has no effect: no text encoder layers are trained")
         elif train.text_encoder_epochs >= train.epochs:
             found.append(

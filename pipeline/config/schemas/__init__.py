@@ -2,6 +2,7 @@
 
 from typing import Any, NoReturn, get_args
 
+from pipeline.config.schemas.aesthetic import Aesthetic
 from pipeline.config.schemas.checkpoint import Checkpoint
 from pipeline.config.schemas.class_images import ClassImages
 from pipeline.config.schemas.collect import Collect
@@ -18,6 +19,7 @@ from pipeline.config.schemas.watching import Doctor, Logging, Resume, Validation
 
 __all__ = [
     "AdapterNetwork",
+    "Aesthetic",
     "Base",
     "Checkpoint",
     "ClassImages",

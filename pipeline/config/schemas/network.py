@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.config.schemas.aesthetic import Aesthetic
 from pipeline.config.schemas.blocks import BlockName, Rates, Regular, Shape
 from pipeline.config.schemas.checkpoint import Checkpoint
 from pipeline.config.schemas.embedding import Embedding
@@ -53,4 +54,6 @@ class AdapterNetwork(Group):
     initial_sha256: Sha256 | None
 
 
-Network = Annotated[AdapterNetwork | Checkpoint | Embedding | Hypernetwork, Field(discriminator="name")]
+Network = Annotated[
+    AdapterNetwork | Aesthetic | Checkpoint | Embedding | Hypernetwork, Field(discriminator="name")
+]

@@ -9,10 +9,11 @@ product has a core T [dim, dim, k, k] between A [dim, out] and B [dim, in], T st
 
 The full weight is not always built. The product equals one of rank dim^2 with the factors' columns multiplied
 pairwise (a Khatri-Rao product); for small dims that is two small operations. Otherwise the layer runs once,
-with W + change.
+with W + change: the frozen layer's two passes, a third for the gradient of the weight, and the building,
+which a CPU does in pieces that fit its cache.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.networks.adapter import Adapter, Settings, alpha_of, has_kernel
+
+PIECE = 2**18
+"""Numbers of the weight that a CPU builds at a time: 1 MB."""
 
 
 class Loha(Adapter):
@@ -101,10 +105,20 @@ class Loha(Adapter):
                 )
             ]
             return halves[0] * halves[1] * strength
-        product: Tensor = Hadamard.apply(  # type: ignore[no-untyped-call]
-            self.hada_w1_a * strength, self.hada_w1_b, self.hada_w2_a, self.hada_w2_b
+        return self._built(torch.zeros((), device=self.hada_w1_a.device), strength)
+
+    def changed(self) -> Tensor:
+        return (
+            super().changed() if self.tucker else self._built(self.layer.weight, self.multiplier * self.scale)
         )
-        return product.reshape(self.layer.weight.shape)
+
+    def _built(self, onto: Tensor, strength: float) -> Tensor:
+        """onto + strength (A1 B1) o (A2 B2), in the weight's shape."""
+        shape = self.layer.weight.shape
+        flat = onto.expand(shape).flatten(1)
+        factors = (self.hada_w1_a, self.hada_w1_b, self.hada_w2_a, self.hada_w2_b)
+        built: Tensor = Hadamard.apply(flat, *factors, strength)  # type: ignore[no-untyped-call]
+        return built.reshape(shape)
 
     @torch.no_grad()
     def shrink(self, ratio: float) -> None:
@@ -112,15 +126,38 @@ class Loha(Adapter):
 
 
 class Hadamard(torch.autograd.Function):
-    """(A1 B1) o (A2 B2), of which the backward pass keeps the factors alone and builds the products again."""
+    """W + strength (A1 B1) o (A2 B2), of which the backward pass keeps the factors alone and builds the
+    products again. W is frozen.
+    """
 
     @staticmethod
-    def forward(ctx: Any, a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, weight: Tensor, a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor, strength: float
+    ) -> Tensor:
         ctx.save_for_backward(a1, b1, a2, b2)
-        return (a1 @ b1) * (a2 @ b2)
+        ctx.strength = strength
+        made = torch.empty_like(weight, dtype=a1.dtype, memory_format=torch.contiguous_format)
+        for rows in pieces(weight):
+            torch.addcmul(weight[rows], a1[rows] @ b1, a2[rows] @ b2, value=strength, out=made[rows])
+        return made
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         a1, b1, a2, b2 = ctx.saved_tensors
-        first, second = gradients[0] * (a2 @ b2), gradients[0] * (a1 @ b1)
-        return first @ b1.T, a1.T @ first, second @ b2.T, a2.T @ second
+        found = [torch.zeros_like(factor) for factor in (a1, b1, a2, b2)]
+        of_a1, of_b1, of_a2, of_b2 = found
+        for rows in pieces(gradients[0]):
+            share = (a2[rows] @ b2).mul_(gradients[0][rows])
+            torch.mm(share, b1.T, out=of_a1[rows])
+            of_b1.addmm_(a1[rows].T, share)
+            share = torch.mm(a1[rows], b1, out=share).mul_(gradients[0][rows])
+            torch.mm(share, b2.T, out=of_a2[rows])
+            of_b2.addmm_(a2[rows].T, share)
+        return None, *(factor.mul_(ctx.strength) for factor in found), None
+
+
+def pieces(weight: Tensor) -> Iterator[slice]:
+    """Rows that are built at a time: all, but on a CPU."""
+    rows, columns = weight.shape
+    step = max(1, PIECE // columns) if weight.device.type == "cpu" else rows
+    return (slice(first, first + step) for first in range(0, rows, step))

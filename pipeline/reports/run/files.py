@@ -9,11 +9,13 @@ from pipeline.files.safetensors_header import metadata_of
 
 Family = str
 ADAPTER, EMBEDDING, HYPERNETWORK, CHECKPOINT = "adapter", "embedding", "hypernetwork", "checkpoint"
+AESTHETIC = "aesthetic"
 A1111_FOLDERS = {
     ADAPTER: "models/Lora",
     EMBEDDING: "embeddings",
     HYPERNETWORK: "models/hypernetworks",
     CHECKPOINT: "models/Stable-diffusion",
+    AESTHETIC: "extensions/stable-diffusion-webui-aesthetic-gradients/aesthetic_embeddings",
 }
 COMFY_FOLDERS = {
     ADAPTER: "models/loras",
@@ -39,7 +41,7 @@ class Made:
 
 def family_of(name: str) -> Family:
     """Of `network.name`: how other tools use its files."""
-    return name if name in (EMBEDDING, HYPERNETWORK, CHECKPOINT) else ADAPTER
+    return name if name in (EMBEDDING, HYPERNETWORK, CHECKPOINT, AESTHETIC) else ADAPTER
 
 
 def made(path: Path, family: Family, told: str, is_chosen: bool = False) -> Made:
@@ -54,6 +56,8 @@ def a1111_hashes(path: Path, family: Family, sha256: str) -> dict[str, str]:
     """
     if family == CHECKPOINT:
         return {"Model hash": sha256[:10], "old hash": legacy_hash(path)}
+    if family == AESTHETIC:
+        return {}
     if family == HYPERNETWORK:
         return {"Hypernet hash": sha256[:10]}
     if family == EMBEDDING:

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.reports.run.files import (
     A1111_FOLDERS,
     ADAPTER,
+    AESTHETIC,
     CHECKPOINT,
     COMFY_FOLDERS,
     EMBEDDING,
@@ -68,7 +69,7 @@ def call(taken: Taken) -> str:
 
 def file_to_copy(taken: Taken) -> str:
     """Of a hypernetwork the .pt beside it; an embedding under its word, of several words one file each."""
-    if taken.family == HYPERNETWORK:
+    if taken.family in (HYPERNETWORK, AESTHETIC):
         return taken.path.with_suffix(".pt").name
     if taken.family == EMBEDDING and len(taken.words) > 1:
         return ", ".join(f"{taken.path.stem}_{word}.safetensors" for word in taken.words)
@@ -91,10 +92,16 @@ def _a1111(taken: Taken) -> Use:
     if word := call(taken):
         blocks.insert(0, ("In the prompt:", word))
     notes = ["Choose it as the checkpoint; nothing goes into the prompt."] if not call(taken) else []
+    if taken.family == AESTHETIC:
+        notes = [
+            "Choose it in the panel of the extension for aesthetic gradients; nothing goes into the prompt."
+        ]
     return Use("AUTOMATIC1111", _place(taken, A1111_FOLDERS[taken.family]), blocks, notes)
 
 
 def _comfyui(taken: Taken) -> Use:
+    if taken.family == AESTHETIC:
+        return Use("ComfyUI", "not at all", [], ["ComfyUI has no aesthetic gradients."])
     weight = f"{taken.weight:g}"
     told = {
         ADAPTER: ("Node Load LoRA:", f"strength_model {weight}\nstrength_clip {weight}"),
@@ -110,8 +117,9 @@ def _comfyui(taken: Taken) -> Use:
 
 def _diffusers(taken: Taken) -> Use:
     place = "where it is: run this from the project's root"
-    if taken.family == HYPERNETWORK:
-        return Use("diffusers", "not at all", [], ["diffusers has no hypernetworks."])
+    if taken.family in (HYPERNETWORK, AESTHETIC):
+        lacks = "hypernetworks" if taken.family == HYPERNETWORK else "aesthetic gradients"
+        return Use("diffusers", "not at all", [], [f"diffusers has no {lacks}."])
     if taken.family == ADAPTER and not (taken.kind in IN_DIFFUSERS and taken.is_plain):
         if taken.merged is None:
             return Use("diffusers", place, [], [f"diffusers opens no {taken.kind}: merge it into the base."])

@@ -6,6 +6,7 @@ from peft.tuners.loha.layer import Conv2d as PeftConv2d
 from peft.tuners.loha.layer import Linear as PeftLinear
 from torch import nn
 
+from pipeline.networks.algorithms import loha
 from pipeline.networks.algorithms.loha import Hadamard, Loha
 from tests.pipeline.networks.examples import (
     LAYERS,
@@ -68,9 +69,15 @@ def test_in_tucker_form_too() -> None:
     assert relative(adapter.answer(x, target.forward), merged(adapter, x)) < 1e-5
 
 
-def test_the_gradients_are_those_of_autograd() -> None:
+def test_pieces_of_the_weight_and_their_gradients_are_those_of_autograd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loha, "PIECE", 12)  # pieces of two rows, and one of one
+    weight = torch.randn(5, 6, dtype=torch.float64)
     factors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((5, 2), (2, 6)) * 2]
-    assert torch.autograd.gradcheck(Hadamard.apply, factors)
+    a1, b1, a2, b2 = factors
+    assert torch.allclose(Hadamard.apply(weight, *factors, 0.7), weight + 0.7 * (a1 @ b1) * (a2 @ b2))
+    assert torch.autograd.gradcheck(Hadamard.apply, (weight, *factors, 0.7))
 
 
 @pytest.mark.parametrize("layer", ["linear", "1x1", "3x3"])

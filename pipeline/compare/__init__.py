@@ -1,0 +1,1 @@
+"""Runs side by side: any DVC experiments or commits, their settings, figures, curves and pictures."""

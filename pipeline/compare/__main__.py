@@ -1,0 +1,24 @@
+"""`python -m pipeline.compare [EXPERIMENT or COMMIT...]`: runs side by side, the best first, and a page of
+their pictures and curves. Without names: the experiments that start from the present commit.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from pipeline.command import run
+from pipeline.compare.page import compare
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.compare", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="EXPERIMENT", help="an experiment, or a commit, branch or tag"
+    )
+    parser.add_argument("--metric", metavar="FIGURE[+FIGURE]", help="what decides: train.validation_loss")
+    parser.add_argument("--minimize", action="store_true", help="of --metric the smallest is the best")
+    options = parser.parse_args(arguments)
+    print(compare(options.names, options.metric, options.minimize))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,156 @@
+"""One XYZ grid over all runs: x weights, y runs, z epochs, every cell with the same prompts and seeds; above
+them the base alone.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from pipeline.compare.runs import Run
+
+REPORT = "reports/sample-grid"
+SIDE_PX = 1024
+"""Of the pictures of a cell side by side; the page shows them smaller, and whole on a click."""
+
+Place = tuple[int, float]
+"""Epoch and weight."""
+Pictures = tuple[tuple[str, int], ...]
+"""Prompt and seed of each picture of a cell."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`image` as data URI; `figures` as the run's own grid has them."""
+
+    image: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An epoch; a row for the base, which has no weight, and one for each run: a cell for each weight, None
+    where it has none.
+    """
+
+    label: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell | None]]]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """`left_out`: a sentence for each run that could not be shown."""
+
+    sheets: Sequence[Sheet]
+    pictures: Pictures
+    left_out: Sequence[str]
+
+
+def aligned(runs: Sequence[Run]) -> Aligned:
+    """The cells that are drawn with what most runs have in common: prompts, seeds, sampler, size,
+    guidance.
+    """
+    cells, bases = dict[Run, dict[Place, dict[str, Any]]](), dict[Run, list[dict[str, Any]]]()
+    left_out = list[str]()
+    for run in runs:
+        try:
+            grid = json.loads(read(run, f"{REPORT}/grid.json"))
+            cells[run], bases[run] = plain_cells(grid), base_cells(grid)
+        except FileNotFoundError:
+            left_out.append(
+                f"{run.name}: its pictures are not here; `dvc fetch --rev {run.revision[:8]}` gets them"
+            )
+    drawn = [_drawn(cell) for of_run in cells.values() for cell in of_run.values()]
+    common = max(drawn, key=drawn.count, default=None)
+    kept = {
+        run: {place: cell for place, cell in of_run.items() if _drawn(cell) == common}
+        for run, of_run in cells.items()
+    }
+    left_out += [
+        f"{run.name}: drawn with other prompts, seeds or settings than most" for run in kept if not kept[run]
+    ]
+    shown = {run: of_run for run, of_run in kept.items() if of_run}
+    pictures = common[0] if common else ()
+    base = next(
+        (_cell(run, cell) for run in shown for cell in bases[run] if _drawn(cell) == common),
+        None,
+    )
+    return Aligned(_sheets(shown, base), pictures, left_out)
+
+
+def plain_cells(grid: Mapping[str, Any]) -> dict[Place, dict[str, Any]]:
+    """The cells of a grid.json by epoch and weight; those with another checkpoint or weights by block stand
+    for no place. Of several at one place (an axis of samplers, say) the first.
+    """
+    found: dict[Place, dict[str, Any]] = {}
+    for cell in grid["cells"]:
+        if _is_on_base(cell) and cell["block_weights"] is None and cell["network"] is not None:
+            found.setdefault((cell["epoch"], cell["weight"]), cell)
+    return found
+
+
+def base_cells(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those that the run's own base drew alone."""
+    return [cell for cell in grid["cells"] if _is_on_base(cell) and cell["network"] is None]
+
+
+def _is_on_base(cell: Mapping[str, Any]) -> bool:
+    return cell["checkpoint"] is None and cell["merge"] is None
+
+
+def _drawn(cell: Mapping[str, Any]) -> tuple[Pictures, tuple[Any, ...]]:
+    names = ("negative_prompt", "sampler", "steps", "guidance", "width", "height", "clip_skip")
+    pictures = tuple((each["prompt"], each["seed"]) for each in cell["pictures"])
+    return pictures, tuple(cell[name] for name in names)
+
+
+def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]], base: Cell | None) -> list[Sheet]:
+    places = sorted({place for of_run in cells.values() for place in of_run})
+    found = []
+    for epoch in sorted({epoch for epoch, _ in places}):
+        weights = [weight for other, weight in places if other == epoch]
+        rows: list[tuple[str, Sequence[Cell | None]]] = [
+            (run.name, [_cell(run, of_run.get((epoch, weight))) for weight in weights])
+            for run, of_run in cells.items()
+        ]
+        if base:
+            rows.insert(0, ("base alone", [base, *[None] * (len(weights) - 1)]))
+        found.append(Sheet(f"epoch {epoch}", [f"weight {weight:g}" for weight in weights], rows))
+    return found
+
+
+def _cell(run: Run, cell: Mapping[str, Any] | None) -> Cell | None:
+    if cell is None:
+        return None
+    picture = Image.open(io.BytesIO(read(run, f"{REPORT}/{cell['image']}"))).convert("RGB")
+    picture.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=85, method=4)
+    return Cell(f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}", cell["figures"])
+
+
+def read(run: Run, path: str) -> bytes:
+    """A file of a run's outputs, from the DVC cache or a remote; FileNotFoundError where neither has it."""
+    from dvc.exceptions import DvcException
+
+    try:
+        data: bytes = _files(run.revision).read_bytes(path)
+    except (DvcException, OSError) as error:
+        raise FileNotFoundError(path) from error
+    return data
+
+
+_open: dict[str, Any] = {}
+
+
+def _files(revision: str) -> Any:
+    from dvc.api import DVCFileSystem
+
+    if revision not in _open:
+        _open[revision] = DVCFileSystem(rev=revision)
+    return _open[revision]

@@ -1,0 +1,151 @@
+"""A run as git and DVC keep it: settings, figures, curves, sizes, read off a commit, not checked out."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from pipeline.config.compose import flatten
+from pipeline.config.load import RESOLVED
+from pipeline.errors import UserError, nearest
+from pipeline.sweep.in_worktree import SECONDS
+from pipeline.sweep.jobs import git
+from pipeline.sweep.results import committed_figures
+
+NETWORK = "models/network"
+Curve = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """`revision`: its commit's hash; `name`: the experiment's, or what the user called the commit."""
+
+    name: str
+    revision: str
+    is_experiment: bool
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """By dotted key."""
+        text = git("show", f"{self.revision}:{RESOLVED}")
+        return flatten(yaml.load(text, Loader=yaml.CSafeLoader))
+
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        return committed_figures(self.revision)
+
+    @cached_property
+    def seconds(self) -> float | None:
+        """How long the job took; None of a run that no sweep made."""
+        found = re.search(rf"^{SECONDS}: ([\d.]+)$", git("log", "-1", "--format=%B", self.revision), re.M)
+        return float(found[1]) if found else None
+
+    @cached_property
+    def network_bytes(self) -> int | None:
+        """Of models/network/, all epochs."""
+        content = yaml.load(git("show", f"{self.revision}:dvc.lock"), Loader=yaml.CSafeLoader)
+        outs = [out for stage in content["stages"].values() for out in stage.get("outs", [])]
+        return next((out.get("size") for out in outs if out["path"] == NETWORK), None)
+
+    def table(self, path: str) -> list[dict[str, str]]:
+        """Rows of a CSV file in the commit; none where it has no such file."""
+        if not git("ls-tree", "--name-only", self.revision, path).strip():
+            return []
+        return list(csv.DictReader(io.StringIO(git("show", f"{self.revision}:{path}"))))
+
+
+def find_runs(names: Sequence[str]) -> list[Run]:
+    """Experiments by name or ref, or commits by anything that git knows; without names the experiments that
+    start
+    from HEAD.
+    """
+    experiments = _experiments()
+    if not names:
+        head = git("rev-parse", "HEAD").strip()
+        found = [run for ref, run in experiments.items() if ref.startswith(f"{head[:2]}/{head[2:]}/")]
+        if not found:
+            raise UserError(
+                "no experiment starts from this commit; name some (`dvc exp list --all`), or commits,"
+                " or make them: `python -m pipeline.sweep -m network.dim=4,8`"
+            )
+        return found
+    runs, problems = list[Run](), list[str]()
+    for name in dict.fromkeys(names):
+        own = name.removeprefix("refs/exps/")
+        matching = [run for ref, run in experiments.items() if ref == own or run.name == name]
+        if len(matching) > 1:
+            problems.append(
+                f"{name} is the name of {len(matching)} experiments; give the hash of one instead"
+            )
+        try:
+            runs.append(matching[0] if matching else _commit(name))
+        except UserError:
+            known = [run.name for run in experiments.values()]
+            problems.append(f"{name} is no experiment and no commit; {nearest(name, known)}")
+    if problems:
+        raise UserError(*problems)
+    return runs
+
+
+def _experiments() -> dict[str, Run]:
+    """By ref below refs/exps: baseline and name."""
+    lines = git("for-each-ref", "--format=%(refname) %(objectname)", "refs/exps/").splitlines()
+    found: dict[str, Run] = {}
+    for line in lines:
+        ref, _, revision = line.partition(" ")
+        parts = ref.removeprefix("refs/exps/").split("/")
+        if len(parts) == 3 and len(parts[0]) == 2:
+            found["/".join(parts)] = Run(parts[2], revision, is_experiment=True)
+    return found
+
+
+def _commit(name: str) -> Run:
+    revision = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+    return Run(name, revision, is_experiment=False)
+
+
+def varied(runs: Sequence[Run]) -> list[str]:
+    """Settings in which the runs differ."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    missing = object()
+    return [
+        key
+        for key in sorted(keys)
+        if any(run.settings.get(key, missing) != runs[0].settings.get(key, missing) for run in runs[1:])
+    ]
+
+
+def loss_curves(run: Run) -> Mapping[str, Curve]:
+    """By what they show: the training loss by step; the loss on fixed noise, mean over the noise levels."""
+    found: dict[str, Curve] = {}
+    if rows := run.table("plots/train/loss.csv"):
+        found["training loss"] = smoothed([(float(row["step"]), float(row["loss"])) for row in rows])
+    levels: dict[str, dict[float, list[float]]] = {}
+    for row in run.table("plots/train/validation.csv"):
+        levels.setdefault(row["side"], {}).setdefault(float(row["step"]), []).append(float(row["loss"]))
+    for side, title in (("held_out", "held-out pictures"), ("train", "training pictures")):
+        if side in levels:
+            found[f"loss on fixed noise, {title}"] = [
+                (step, sum(each) / len(each)) for step, each in sorted(levels[side].items())
+            ]
+    return found
+
+
+SMOOTHING = 0.95
+
+
+def smoothed(curve: Curve) -> Curve:
+    """An exponential mean without the start's bias, at most 200 points: single steps differ by their noise
+    level.
+    """
+    mean, weight, found = 0.0, 0.0, []
+    for step, loss in curve:
+        mean, weight = SMOOTHING * mean + (1 - SMOOTHING) * loss, SMOOTHING * weight + (1 - SMOOTHING)
+        found.append((step, mean / weight))
+    every = max(1, len(found) // 200)
+    return found[::-1][::every][::-1]

@@ -1,0 +1,102 @@
+"""Aesthetic embedding (Gallego 2022, arXiv 2209.12330): the mean of what CLIP sees in a set of pictures. It
+changes no weight of the base; how it acts on a prompt stands in pipeline/sampling/aesthetic.py.
+
+Our file holds all that drawing needs: the embedding, CLIP's text projection, and the steps in its header. The
+.pt beside it is AUTOMATIC1111's extension's, the embedding alone.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor, nn
+
+from pipeline.base.load import BaseModel
+from pipeline.config.schemas import Aesthetic as AestheticConfig
+from pipeline.errors import UserError
+from pipeline.files.aesthetic_file import KEY, write_aesthetic
+from pipeline.files.safetensors_file import read_safetensors
+from pipeline.networks.trained import Trained
+
+PROJECTION, SETTINGS_KEY = "text_projection", "athanor.aesthetic"
+
+
+class AestheticEmbedding(nn.Module, Trained):
+    """embedding: [1, projection]; projection: CLIP's [projection, width]; multiplier: its weight, 0 to 1."""
+
+    multiplier: float = 1.0
+    embedding: Tensor
+    projection: Tensor
+
+    def __init__(self, embedding: Tensor, projection: Tensor, steps: int, lr: float, slerp: bool) -> None:
+        super().__init__()
+        self.register_buffer("embedding", embedding.float())
+        self.register_buffer("projection", projection.float())
+        self.steps, self.lr, self.slerp = steps, lr, slerp
+
+    @classmethod
+    def of_pictures(
+        cls, config: AestheticConfig, pictures: Iterable[Image.Image], base: BaseModel
+    ) -> "AestheticEmbedding":
+        """The mean of the pictures. A CLIP that is not that of the base's text encoder is a user error."""
+        from pipeline.vision.clip_pictures import load_clip, mean_embedding
+
+        folder = Path(config.clip)
+        projection = load_clip(folder).text_projection.weight.detach()
+        check_width(projection, base, f"network.clip {config.clip}")
+        return cls(mean_embedding(folder, pictures), projection, config.steps, config.lr, config.slerp)
+
+    @classmethod
+    def create(cls, config: AestheticConfig, base: BaseModel, seed: int) -> "AestheticEmbedding":
+        raise NotImplementedError("it is made of pictures, by `of_pictures`")
+
+    @classmethod
+    def load(cls, path: Path, base: BaseModel) -> "AestheticEmbedding":
+        """From a file of ours; one without CLIP's projection, or of another base, is a user error."""
+        tensors, metadata = read_safetensors(path)
+        if PROJECTION not in tensors or SETTINGS_KEY not in metadata:
+            raise UserError(
+                f"{path} holds an aesthetic embedding alone, without what draws with it; make it anew from"
+                " its pictures: `use: {network: aesthetic}` in params.yaml"
+            )
+        check_width(tensors[PROJECTION], base, str(path))
+        return cls(tensors[KEY], tensors[PROJECTION], **json.loads(metadata[SETTINGS_KEY]))
+
+    def part_parameters(self, prefix: str) -> list[nn.Parameter]:  # noqa: ARG002
+        """None: nothing learns."""
+        return []
+
+    def num_modules(self) -> int:
+        return 0
+
+    def set_multiplier(self, multiplier: float) -> None:
+        self.multiplier = multiplier
+
+    @contextmanager
+    def attached(self, base: BaseModel) -> Iterator[None]:  # noqa: ARG002
+        """The base stays as it is; the steps belong to a prompt."""
+        yield
+
+    def write_other_layouts(self, stem: Path, step: int) -> None:  # noqa: ARG002
+        """The .pt of AUTOMATIC1111's extension."""
+        write_aesthetic(stem.with_name(f"{stem.name}.pt"), self.embedding.cpu())
+
+    def file_tensors(self, precision: str) -> dict[str, Tensor]:  # noqa: ARG002
+        """In float32, whatever the precision: a mean of few numbers."""
+        return {KEY: self.embedding.cpu(), PROJECTION: self.projection.cpu()}
+
+    def metadata(self) -> dict[str, str]:
+        settings = {"steps": self.steps, "lr": self.lr, "slerp": self.slerp}
+        return {"format": "pt", SETTINGS_KEY: json.dumps(settings, sort_keys=True)}
+
+
+def check_width(projection: Tensor, base: BaseModel, where: str) -> None:
+    """A projection of another text encoder's width is a user error."""
+    width = base.text_encoder.config.hidden_size
+    if projection.shape[1] != width:
+        raise UserError(
+            f"{where}: its text encoder is {projection.shape[1]} wide, the base's {width}; take the CLIP"
+            " model that the base's text encoder comes from (SD 1.x: openai/clip-vit-large-patch14)"
+        )

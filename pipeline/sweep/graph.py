@@ -1,0 +1,143 @@
+"""dvc.yaml as a sweep sees it, and which of a job's stages other jobs share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from pipeline.config.load import DVC_YAML, RESOLVED
+from pipeline.errors import UserError, nearest
+from pipeline.items import key
+
+COMPOSE = "compose"
+"""The stage that every job runs for itself: its input, params.yaml, is what makes the job."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`kept` are outputs that git keeps (`cache: false`), `cached` those that DVC does."""
+
+    name: str
+    groups: tuple[str, ...]
+    deps: tuple[str, ...]
+    cached: tuple[str, ...]
+    kept: tuple[str, ...]
+
+    @property
+    def outs(self) -> tuple[str, ...]:
+        return self.cached + self.kept
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Stages that the same jobs share; `needs` are the cached outputs that they read."""
+
+    key: str
+    stages: tuple[str, ...]
+    needs: tuple[str, ...]
+    is_shared: bool
+
+
+@cache
+def stages() -> dict[str, Stage]:
+    """Every stage of dvc.yaml, each after those that it depends on."""
+    content = yaml.load(DVC_YAML.read_bytes(), Loader=yaml.CSafeLoader)["stages"]
+    found = {name: _stage(name, said) for name, said in content.items()}
+    ordered: dict[str, Stage] = {}
+    while len(ordered) < len(found):
+        ready = [
+            each for each in found.values()
+            if each.name not in ordered and all(up in ordered for up in _upstream(each, found.values()))
+        ]  # fmt: skip
+        assert ready, "dvc.yaml has a cycle"
+        ordered |= {each.name: each for each in ready}
+    return ordered
+
+
+def _stage(name: str, said: Mapping[str, Any]) -> Stage:
+    outs: dict[bool, list[str]] = {True: [], False: []}
+    for kind in ("outs", "metrics", "plots"):
+        for entry in said.get(kind, []):
+            path, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
+            outs[settings.get("cache", True)].append(path)
+    listed = [entry for entry in said.get("params", []) if isinstance(entry, dict)]
+    groups = tuple(group for entry in listed for group in entry.get(RESOLVED.name, []))
+    return Stage(name, groups, tuple(said.get("deps", [])), tuple(outs[True]), tuple(outs[False]))
+
+
+def _upstream(stage: Stage, every: Iterable[Stage]) -> list[str]:
+    return [
+        other.name
+        for other in every
+        if other.name != stage.name and any(_within(dep, out) for dep in stage.deps for out in other.outs)
+    ]
+
+
+def _within(path: str, other: str) -> bool:
+    first, second = PurePosixPath(path), PurePosixPath(other)
+    return first == second or second in first.parents or first in second.parents
+
+
+def upstream(stage: Stage) -> list[str]:
+    """Names of the stages whose outputs it reads."""
+    return _upstream(stage, stages().values())
+
+
+def wanted(targets: Sequence[str]) -> list[str]:
+    """The targets and all that they depend on, in order; without targets every stage."""
+    problems = [
+        f"--target {name}: no such stage; {nearest(name, stages())}"
+        for name in targets
+        if name not in stages()
+    ]
+    if problems:
+        raise UserError(*problems)
+    found = set(targets or stages())
+    waiting = list(found)
+    while waiting:
+        new = [name for name in upstream(stages()[waiting.pop()]) if name not in found]
+        found.update(new)
+        waiting += new
+    return [name for name in stages() if name in found and name != COMPOSE]
+
+
+def stage_keys(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
+    """A key for each stage's result under a configuration: equal keys, equal results."""
+    keys: dict[str, str] = {}
+    for name in names:
+        stage = stages()[name]
+        above = [keys[other] for other in upstream(stage) if other in keys]
+        keys[name] = key(stage=name, params={group: values[group] for group in stage.groups}, above=above)
+    return keys
+
+
+def segments(keys: Sequence[Mapping[str, str]]) -> list[list[Segment]]:
+    """Each job's stages, those together that the same jobs share. `keys`: `stage_keys` of each job."""
+    sharers: dict[str, list[int]] = {}
+    for number, of_job in enumerate(keys):
+        for each in of_job.values():
+            sharers.setdefault(each, []).append(number)
+    return [_segments(of_job, sharers) for of_job in keys]
+
+
+def _segments(of_job: Mapping[str, str], sharers: Mapping[str, list[int]]) -> list[Segment]:
+    grouped: dict[tuple[int, ...], list[str]] = {}
+    for name, each in of_job.items():
+        grouped.setdefault(tuple(sharers[each]), []).append(name)
+    return [
+        Segment(
+            key(stages=[of_job[name] for name in names]), tuple(names), _needs(names), is_shared=len(jobs) > 1
+        )
+        # A stage has at most as many sharers as any stage above it, so this order has causes first.
+        for jobs, names in sorted(grouped.items(), key=lambda entry: -len(entry[0]))
+    ]
+
+
+def _needs(names: Sequence[str]) -> tuple[str, ...]:
+    """Those made in the segment, too: a stage that has not changed is not run, and one below it may be."""
+    deps = [dep for name in names for dep in stages()[name].deps]
+    outs = [out for stage in stages().values() for out in stage.cached]
+    return tuple(sorted(out for out in outs if any(_within(dep, out) for dep in deps)))

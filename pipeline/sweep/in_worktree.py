@@ -1,0 +1,148 @@
+"""What runs inside a job's worktree: `python -m pipeline.sweep.in_worktree JOB.json`.
+
+One process of DVC's own for the whole job: what other jobs share is made once under a lock and taken over
+from there on, then the rest runs, and the experiment is saved.
+"""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any
+
+from pipeline.command import run
+from pipeline.files.atomic import new_folder, write_json
+from pipeline.sweep.graph import COMPOSE, Segment, stages
+from pipeline.sweep.jobs import Job
+from pipeline.sweep.locks import locked
+from pipeline.sweep.metrics import figures
+from pipeline.sweep.worktrees import STOP
+
+LOCK = Path("dvc.lock")
+SECONDS = "Seconds"
+"""Trailer of the experiment's commit: how long the job took. Outputs hold no clock."""
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    started = time.monotonic()
+    job = Job.of_json(Path(arguments[0]).read_text())
+    threading.Thread(target=_end_with, args=(os.getppid(), job.home / STOP), daemon=True).start()
+    parse_once()
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        repo.reproduce(targets=[COMPOSE])
+    for segment in job.segments:
+        take_over_or_make(segment, job.home) if segment.is_shared else make(segment)
+    forget_others(job)
+    seconds = time.monotonic() - started
+    save(job, seconds)
+    write_json(job.result, {"status": "done", "seconds": round(seconds, 1), "figures": figures(Path())})
+
+
+def make(segment: Segment) -> None:
+    """Runs what has changed of the segment's stages; outputs of stages before are fetched only if read."""
+    from dvc.exceptions import CheckoutError
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        try:
+            if segment.needs and LOCK.exists():
+                repo.checkout(targets=list(segment.needs), force=True, allow_missing=False)
+        except CheckoutError:  # never made here, or its data lies elsewhere: made, or pulled, stage by stage
+            repo.reproduce(targets=list(segment.stages), pull=bool(repo.config["core"].get("remote")))
+            return
+        repo.reproduce(targets=list(segment.stages), allow_missing=True)
+
+
+def take_over_or_make(segment: Segment, home: Path) -> None:
+    """The first job makes the segment and leaves its entries of dvc.lock and what git keeps of it; the others
+    take those.
+    """
+    record = home / "shared" / segment.key
+    kept = [path for name in segment.stages for path in stages()[name].kept]
+    with locked(home / "locks" / segment.key):
+        if not record.exists():
+            make(segment)
+            with new_folder(record) as folder:
+                for path in (LOCK, *map(Path, kept)):
+                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(path, folder / path)
+            return
+    for path in map(Path, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(record / path, path)
+    adopt(record / LOCK, segment.stages)
+
+
+def adopt(source: Path, names: Sequence[str]) -> None:
+    """Puts the stages' entries of another dvc.lock into ours."""
+    from dvc.utils.serialize import modify_yaml
+
+    theirs = _lock_entries(source)
+    if LOCK.exists() and {name: _lock_entries(LOCK).get(name) for name in names} == {
+        name: theirs[name] for name in names
+    }:
+        return
+    with modify_yaml(str(LOCK)) as content:
+        content.setdefault("schema", "2.0")
+        content.setdefault("stages", {}).update({name: theirs[name] for name in names})
+
+
+def _lock_entries(path: Path) -> dict[str, Any]:
+    from dvc.utils.serialize import load_yaml
+
+    entries: dict[str, Any] = load_yaml(str(path))["stages"]
+    return entries
+
+
+def parse_once() -> None:
+    """Has DVC parse equal YAML text once: it reads dvc.yaml and dvc.lock some forty times a run, a third of a
+    second each.
+    """
+    from dvc.utils.serialize import _yaml
+
+    parse = _yaml.parse_yaml
+
+    @cache
+    def parsed(text: str, path: str, typ: str) -> Any:
+        return parse(text, path, typ)
+
+    def parse_yaml(text: str, path: str, typ: str = "safe") -> Any:
+        return deepcopy(parsed(text, str(path), typ))
+
+    _yaml.parse_yaml = parse_yaml
+
+
+def forget_others(job: Job) -> None:
+    """Figures of stages beyond the job's targets are the baseline's: the experiment has none."""
+    own = {name for segment in job.segments for name in segment.stages} | {COMPOSE}
+    for name in stages().keys() - own:
+        for path in stages()[name].kept:
+            Path(path).unlink(missing_ok=True)
+
+
+def save(job: Job, seconds: float) -> None:
+    """`dvc exp save`: DVC notes what it saves in refs that all worktrees share, hence the lock."""
+    from dvc.repo import Repo
+
+    message = f"sweep: {' '.join(job.overrides)}\n\n{SECONDS}: {seconds:.1f}\n"
+    with locked(job.home / "locks" / "save"), Repo() as repo:
+        # What has run is in dvc.lock and the cache already; outputs need not lie in the worktree.
+        repo.experiments.save(targets=[COMPOSE], name=job.name, force=True, message=message)
+
+
+def _end_with(parent: int, stop: Path) -> None:
+    """Ends this process and all that it started once whoever started it is gone, or the sweep is stopped."""
+    while os.getppid() == parent and not stop.exists():
+        time.sleep(0.5)
+    os.killpg(os.getpgid(0), SIGTERM)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,163 @@
+"""The jobs of a sweep: what each sets, its name, what it shares with others. Checked before any starts."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.config.check import check, resolve
+from pipeline.config.compose import groups, read_params, with_overrides
+from pipeline.config.schemas import Config
+from pipeline.errors import UserError
+from pipeline.items import key
+from pipeline.sampling.grid import axes_problems
+from pipeline.sweep.grammar import Overrides
+from pipeline.sweep.graph import Segment, segments, stage_keys, wanted
+
+HOME = Path(".athanor/sweeps")
+"""Worktrees, locks, logs and searches; nothing in it outlives its use but logs of failures and searches."""
+NAME_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The job's place in a search: the study's database and name, the trial's number there."""
+
+    storage: str
+    study: str
+    id: int
+    minimize: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """`root`: the project's; `baseline`: the commit that it starts from; `cache`: DVC's; `threads`: what it
+    may use.
+    """
+
+    name: str
+    root: str
+    baseline: str
+    overrides: Overrides
+    segments: tuple[Segment, ...]
+    cache: str
+    threads: int = 1
+    trial: Trial | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def of_json(cls, text: str) -> "Job":
+        said = json.loads(text)
+        return cls(**{
+            **said,
+            "overrides": tuple(said["overrides"]),
+            "trial": Trial(**said["trial"]) if said["trial"] else None,
+            "segments": tuple(
+                Segment(**{**each, "stages": tuple(each["stages"]), "needs": tuple(each["needs"])})
+                for each in said["segments"]
+            ),
+        })  # fmt: skip
+
+    @property
+    def home(self) -> Path:
+        return Path(self.root) / HOME
+
+    @property
+    def worktree(self) -> Path:
+        return self.home / "worktrees" / self.name
+
+    @property
+    def lock(self) -> Path:
+        return self.home / "locks" / f"{self.name}.lock"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "logs" / f"{self.name}.log"
+
+    @property
+    def result(self) -> Path:
+        return self.home / "results" / f"{self.name}.json"
+
+    @property
+    def ref(self) -> str:
+        """The git ref of its experiment."""
+        return f"refs/exps/{self.baseline[:2]}/{self.baseline[2:]}/{self.name}"
+
+
+def make_jobs(sets: Sequence[Overrides], targets: Sequence[str], baseline: str) -> list[Job]:
+    """A job for each set of overrides; every mistake in any of them at once, and two alike are one."""
+    distinct: dict[str, tuple[Overrides, dict[str, str]]] = {}
+    problems: dict[str, None] = {}
+    names = wanted(targets)
+    for overrides in sets:
+        try:
+            keys = stage_keys(checked(overrides).values(), names)
+        except UserError as error:
+            problems |= dict.fromkeys(error.problems)
+            continue
+        distinct.setdefault(key(stages=keys), (overrides, keys))
+    if problems:
+        raise UserError(*problems)
+    parts = segments([keys for _, keys in distinct.values()])
+    root, cache = str(Path.cwd()), dvc_cache()
+    return [
+        Job(name_of(overrides, targets), root, baseline, overrides, tuple(own), cache)
+        for (overrides, _), own in zip(distinct.values(), parts, strict=True)
+    ]
+
+
+def dvc_cache() -> str:
+    """Folder of the project's DVC cache."""
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise UserError(f"`dvc cache dir` fails here: {ended.stderr.strip()}")
+    return ended.stdout.strip()
+
+
+def checked(overrides: Overrides) -> Config:
+    """The configuration of one job."""
+    config = check(resolve(with_overrides(read_params(), overrides)))
+    if found := axes_problems(config.sample_grid):
+        raise UserError(*found)
+    return config
+
+
+def name_of(overrides: Overrides, targets: Sequence[str]) -> str:
+    """What a person reads, and a hash of it all: `dim4-alpha2-lr1e-4-3fa29c01`. Of the same values always the
+    same, so that a second sweep finds what the first has made.
+    """
+    parts = [override.partition("=") for override in overrides]
+    readable = "-".join(
+        f"{key_ if key_ in groups() else key_.rpartition('.')[2]}{'-' if key_ in groups() else ''}{value}"
+        for key_, _, value in parts
+    )
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", readable)[:NAME_LENGTH].strip("-._").replace("..", "_")
+    return f"{readable or 'as-is'}-{key(overrides=sorted(overrides), targets=sorted(targets))[:8]}"
+
+
+def git(*arguments: str, root: str | Path = ".") -> str:
+    """Output of a git command; its failure is an error with what git said."""
+    ended = subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False, errors="replace"
+    )
+    if ended.returncode:
+        raise UserError(f"git {' '.join(arguments)}: {ended.stderr.strip()}")
+    return ended.stdout
+
+
+def clean_baseline() -> str:
+    """HEAD's hash; files that differ from it are a user error that names them: jobs start from the commit."""
+    lines = git("status", "--porcelain", "--untracked-files=all").splitlines()
+    if lines:
+        shown = ", ".join(line[3:] for line in lines[:8]) + (" ..." if len(lines) > 8 else "")
+        raise UserError(
+            f"jobs start from the last commit, and these files differ from it: {shown};"
+            " `git commit` them (or `git stash --include-untracked`), then run the same command"
+        )
+    return git("rev-parse", "HEAD").strip()

@@ -1,0 +1,70 @@
+"""What a job is judged by: `metrics/*.json` as flat figures, and the one number to compare by."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError, nearest
+
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A sum of figures (`sample_grid.best.subject+sample_grid.best.prompt`); larger is better, or smaller."""
+
+    figures: tuple[str, ...]
+    minimize: bool = False
+
+    @property
+    def name(self) -> str:
+        return " + ".join(self.figures)
+
+    def of(self, found: Figures) -> float | None:
+        """None where a figure is not there."""
+        if any(name not in found for name in self.figures):
+            return None
+        return round(sum(found[name] for name in self.figures), 6)
+
+    def sort_key(self, found: Figures) -> float:
+        """The best first, what has no number last."""
+        value = self.of(found)
+        return float("inf") if value is None else value if self.minimize else -value
+
+
+DEFAULTS = (
+    Objective(("sample_grid.best.subject", "sample_grid.best.prompt")),
+    Objective(("sample_grid.best.prompt",)),
+    Objective(("train.validation_loss",), minimize=True),
+    Objective(("train.loss_last_epoch",), minimize=True),
+)
+"""Unless the user names one, the first that every job has."""
+
+
+def objective_of(text: str | None, minimize: bool, found: Sequence[Figures]) -> Objective:
+    """The one asked for, or the first of DEFAULTS. A figure that no job has is a user error."""
+    if text is None:
+        known = [each for each in DEFAULTS if found and all(each.of(one) is not None for one in found)]
+        return known[0] if known else DEFAULTS[-1]
+    wanted = Objective(tuple(part.strip() for part in text.split("+")), minimize)
+    names = {name for one in found for name in one}
+    if names and (unknown := [name for name in wanted.figures if name not in names]):
+        raise UserError(*(f"--metric {name}: no such figure; {nearest(name, names)}" for name in unknown))
+    return wanted
+
+
+def figures(root: Path) -> dict[str, float]:
+    """Every number below metrics/, by `<file>.<key>.<key>`."""
+    found: dict[str, float] = {}
+    for path in sorted((root / "metrics").glob("*.json")):
+        found |= flat(json.loads(path.read_text()), path.stem)
+    return found
+
+
+def flat(value: Any, name: str) -> dict[str, float]:
+    if isinstance(value, dict):
+        return {k: v for key, inner in value.items() for k, v in flat(inner, f"{name}.{key}").items()}
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {name: float(value)} if is_number else {}

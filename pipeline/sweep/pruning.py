@@ -1,0 +1,56 @@
+"""Gives a trial up whose validation curve trails those of others (Optuna's median pruner)."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.sweep.jobs import Job
+
+STARTUP_TRIALS = 3
+"""So many are seen to their ends before any is given up."""
+WARMUP_EPOCHS = 2
+"""Before this epoch nothing is given up: the first curve is mostly the warm-up of the rate."""
+CURVE = "logs/*/validation.csv"
+
+
+class Pruning:
+    """Watches the curve that the training writes after each epoch it measures."""
+
+    def __init__(self, job: Job) -> None:
+        import optuna
+
+        assert job.trial is not None
+        self._job, self._reported = job, set[int]()
+        study = optuna.load_study(study_name=job.trial.study, storage=job.trial.storage)
+        self._trial: Any = optuna.Trial(study, job.trial.id)
+        self._pruner = optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP_EPOCHS)
+        self._study, self._sign = study, 1.0 if job.trial.minimize else -1.0
+
+    def gives_up(self) -> int | None:
+        """The epoch after which the trial is not worth going on with; None while it is."""
+        for epoch, loss in sorted(self._curve().items()):
+            if epoch and epoch not in self._reported:
+                self._reported.add(epoch)
+                # The pruner knows the study's direction; the loss is better where it is smaller.
+                self._trial.report(self._sign * loss, epoch)
+                frozen = self._study._storage.get_trial(self._trial._trial_id)
+                if self._pruner.prune(self._study, frozen):
+                    return epoch
+        return None
+
+    def _curve(self) -> Mapping[int, float]:
+        for path in self._job.worktree.glob(CURVE):
+            return mean_by_epoch(path)
+        return {}
+
+
+def mean_by_epoch(path: Path) -> dict[int, float]:
+    """Mean over noise levels after each epoch: of held-out pictures, or where none are of others."""
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    side = "held_out" if any(row["side"] == "held_out" for row in rows) else "train"
+    losses: dict[int, list[float]] = {}
+    for row in rows:
+        if row["side"] == side:
+            losses.setdefault(int(row["epoch"]), []).append(float(row["loss"]))
+    return {epoch: sum(each) / len(each) for epoch, each in losses.items()}

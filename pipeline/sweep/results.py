@@ -1,0 +1,37 @@
+"""What became of each job: from its experiment, or from the file that it left."""
+
+import json
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.sweep.jobs import Job, git
+from pipeline.sweep.metrics import flat
+
+
+def existing(job: Job) -> dict[str, Any] | None:
+    """The result of a job whose experiment has been saved, by this sweep or one before."""
+    try:
+        git("rev-parse", "--verify", "--quiet", job.ref, root=job.root)
+    except UserError:
+        return None
+    return {"status": "done", "figures": committed_figures(job.ref, job.root)}
+
+
+def committed_figures(revision: str, root: str = ".") -> dict[str, float]:
+    """Every number below metrics/ in a commit."""
+    names = git("ls-tree", "--name-only", revision, "metrics/", root=root).splitlines()
+    found: dict[str, float] = {}
+    for name in names:
+        if name.endswith(".json"):
+            stem = name.removeprefix("metrics/").removesuffix(".json")
+            found |= flat(json.loads(git("show", f"{revision}:{name}", root=root)), stem)
+    return found
+
+
+def result_of(job: Job) -> dict[str, Any]:
+    """A job that left no file never began, or was ended from outside."""
+    try:
+        found: dict[str, Any] = json.loads(job.result.read_text())
+    except FileNotFoundError:
+        return existing(job) or {"status": "missing"}
+    return found

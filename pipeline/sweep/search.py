@@ -1,0 +1,171 @@
+"""A search with Optuna: it proposes values, jobs try them, what trails on the validation curve is given up.
+
+The study lies in a SQLite file; the same command goes on with it. Values: `network.dim=choice(4,8,16)` or
+`4,8,16`, `train.epochs=range(5,20)`, `network.dim=int(interval(4,32))`, in logarithms as
+`tag(log, interval(1e-5,1e-3))`.
+"""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import UserError
+from pipeline.sweep.grammar import Overrides, parsed, values_of
+from pipeline.sweep.jobs import HOME, Job, Trial, make_jobs, name_of
+from pipeline.sweep.launch import Launcher
+from pipeline.sweep.metrics import DEFAULTS, Figures, Objective
+from pipeline.sweep.results import result_of
+from pipeline.sweep.running import run_missing
+
+if TYPE_CHECKING:
+    import optuna
+
+SEED = 0
+
+
+def search(
+    texts: Sequence[str], options: Namespace, baseline: str, launcher: Launcher, objective: Objective | None
+) -> list[Job]:
+    """Goes on until the study has `options.trials` trials with a result; returns their jobs."""
+    space = space_of(texts)
+    study = open_study(options.study, minimizes(objective))
+    jobs: dict[str, Job] = {}
+    while (left := options.trials - finished(study)) > 0:
+        trials = [study.ask(space_distributions(space)) for _ in range(min(left, launcher.at_once))]
+        batch = _batch(trials, space, options.target, baseline, study, objective)
+        # Two trials may be given the same values: one job serves both.
+        jobs |= {job.name: job for job in batch}
+        run_missing(list({job.name: job for job in batch}.values()), launcher, objective)
+        for trial, job in zip(trials, batch, strict=True):
+            _tell(study, trial, result_of(job), objective)
+    return list(jobs.values()) or _known_jobs(study, space, options.target, baseline)
+
+
+def minimizes(objective: Objective | None) -> bool:
+    return objective.minimize if objective else False
+
+
+def storage_of(name: str) -> str:
+    path = HOME / "searches" / f"{name}.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{path.resolve()}"
+
+
+def open_study(name: str, minimize: bool) -> "optuna.Study":
+    """The study, new or as it was left; trials that a killed search had under way are tried again first."""
+    import optuna
+    from optuna.trial import TrialState
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        storage=storage_of(name),
+        study_name=name,
+        load_if_exists=True,
+        direction="minimize" if minimize else "maximize",
+    )
+    # Going on must not propose again what it proposed at its start.
+    study.sampler = optuna.samplers.TPESampler(seed=SEED + len(study.trials))
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    return study
+
+
+def finished(study: "optuna.Study") -> int:
+    """Trials that count: failed ones are made up for, unless nothing but failures comes."""
+    from optuna.trial import TrialState
+
+    failed = len(study.get_trials(states=(TrialState.FAIL,)))
+    good = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    if failed >= 3 and not good:
+        raise UserError(f"every trial failed; their logs lie in {HOME}/logs/")
+    return good
+
+
+Space = dict[str, Any]
+"""By key: a value that is fixed, or one of Optuna's distributions."""
+
+
+def space_of(texts: Sequence[str]) -> Space:
+    """What the overrides leave open, and what they fix."""
+    from hydra.core.override_parser.types import IntervalSweep, RangeSweep
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    space: Space = {}
+    for override in parsed(texts):
+        key, value = override.get_key_element(), override.value()
+        log = isinstance(value, IntervalSweep | RangeSweep) and "log" in value.tags
+        if isinstance(value, IntervalSweep):
+            kind = IntDistribution if isinstance(value.start, int) and isinstance(value.end, int) else None
+            assert value.start is not None
+            assert value.end is not None
+            space[key] = (
+                IntDistribution(int(value.start), int(value.end), log=log)
+                if kind
+                else FloatDistribution(value.start, value.end, log=log)
+            )
+        elif override.is_sweep_override():
+            texts_of = [text.partition("=")[2] for text in values_of(override)]
+            space[key] = CategoricalDistribution(texts_of)
+        else:
+            space[key] = override.get_value_element_as_str()
+    if not space_distributions(space):
+        raise UserError("nothing to search: leave a setting open, as optimizer.lr=interval(1e-5,1e-3)")
+    return space
+
+
+def space_distributions(space: Space) -> dict[str, Any]:
+    return {key: value for key, value in space.items() if not isinstance(value, str)}
+
+
+def overrides_of(space: Space, params: dict[str, Any]) -> Overrides:
+    return tuple(f"{key}={fixed if isinstance(fixed, str) else params[key]}" for key, fixed in space.items())
+
+
+def _batch(
+    trials: Sequence["optuna.Trial"],
+    space: Space,
+    targets: Sequence[str],
+    baseline: str,
+    study: "optuna.Study",
+    objective: Objective | None,
+) -> list[Job]:
+    """A job for each trial; made together, so that they share what is above the first thing that differs."""
+    sets = [overrides_of(space, trial.params) for trial in trials]
+    made = {job.name: job for job in make_jobs(sets, targets, baseline)}
+    found = []
+    for trial, overrides in zip(trials, sets, strict=True):
+        job = made.get(name_of(overrides, targets)) or make_jobs([overrides], targets, baseline)[0]
+        name = study.study_name
+        found.append(replace(job, trial=Trial(storage_of(name), name, trial._trial_id, minimizes(objective))))
+    return found
+
+
+def _tell(
+    study: "optuna.Study", trial: "optuna.Trial", result: dict[str, Any], objective: Objective | None
+) -> None:
+    from optuna.trial import TrialState
+
+    if result["status"] == "pruned":
+        study.tell(trial, state=TrialState.PRUNED)
+        return
+    value = score(result.get("figures", {}), objective) if result["status"] == "done" else None
+    study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
+
+
+def score(figures: Figures, objective: Objective | None) -> float | None:
+    """Larger is better unless the objective says otherwise."""
+    if objective:
+        return objective.of(figures)
+    for each in DEFAULTS:
+        if (value := each.of(figures)) is not None:
+            return -value if each.minimize else value
+    return None
+
+
+def _known_jobs(study: "optuna.Study", space: Space, targets: Sequence[str], baseline: str) -> list[Job]:
+    from optuna.trial import TrialState
+
+    done = study.get_trials(states=(TrialState.COMPLETE,))
+    return make_jobs([overrides_of(space, trial.params) for trial in done], targets, baseline)

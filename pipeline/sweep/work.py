@@ -1,0 +1,105 @@
+"""One job as a launcher's worker runs it: worktree, process, result, and nothing left behind."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.files.atomic import write_json, write_text
+from pipeline.sweep import worktrees
+from pipeline.sweep.devices import gpu
+from pipeline.sweep.jobs import Job
+from pipeline.sweep.locks import locked
+from pipeline.sweep.results import existing
+
+GRACE_S = 20.0
+"""A training that is told to stop writes a checkpoint first."""
+LAST_LINES = 5
+
+
+def work(job: Job) -> dict[str, Any]:
+    """Runs the job unless its experiment is there; its result, which stands in its file too. A job that fails
+    is a result as well.
+    """
+    with locked(job.lock) as lock:
+        if (result := existing(job)) is None:
+            write_json(job.result, {"status": "running", "begun": time.time()})
+            try:
+                worktrees.create(job)
+                with gpu(job.home) as environment:
+                    result = _run(job, lock.fileno(), environment)
+            except UserError as error:
+                result = {"status": "failed", "reason": str(error), "log": None}
+            finally:
+                worktrees.remove(job)
+    write_json(job.result, result)
+    return result
+
+
+def _run(job: Job, lock: int, environment: dict[str, str]) -> dict[str, Any]:
+    order = job.worktree / ".dvc" / "tmp" / "job.json"
+    write_text(order, job.to_json())
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.sweep.in_worktree", str(order)],
+            cwd=job.worktree,
+            env={**os.environ, **environment, **_threads(job.threads)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # A lock is held as long as any process has its file: the job's own keeps it if we are killed.
+            pass_fds=[lock],
+        )
+        try:
+            pruned = _wait(process, job)
+        finally:
+            stop(process)
+    if pruned is not None:
+        return pruned
+    if process.returncode == 0:
+        found: dict[str, Any] = json.loads(job.result.read_text())
+        return found
+    lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error:")] or lines[-LAST_LINES:]
+    return {"status": "failed", "reason": "\n".join(errors), "log": str(job.log)}
+
+
+def _wait(process: subprocess.Popen[bytes], job: Job) -> dict[str, Any] | None:
+    """Until the job ends, or its search gives it up; then the result that says so."""
+    if not job.trial:
+        process.wait()
+        return None
+    from pipeline.sweep.pruning import Pruning
+
+    pruning = Pruning(job)
+    while process.poll() is None:
+        if (epoch := pruning.gives_up()) is not None:
+            return {"status": "pruned", "epoch": epoch}
+        time.sleep(0.2)
+    return None
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends everything in the process's session, and waits until it has ended."""
+    for number, patience_s in ((SIGTERM, GRACE_S), (SIGKILL, 5.0)):
+        try:
+            os.killpg(process.pid, number)
+            end = time.monotonic() + patience_s
+            while time.monotonic() < end:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)
+        except ProcessLookupError:
+            return
+
+
+def _threads(number: int) -> dict[str, str]:
+    """Trainings side by side must share the cores out, or their threads wait for each other."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {name: min(os.environ.get(name, str(number)), str(number), key=int) for name in names}

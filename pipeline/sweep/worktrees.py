@@ -1,0 +1,103 @@
+"""A git worktree for each job: at the baseline, on the project's DVC cache, with the job's values in its
+params.yaml.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.config.compose import PARAMS, Params, with_overrides
+from pipeline.sweep.grammar import Overrides
+from pipeline.sweep.jobs import HOME, Job, git
+from pipeline.sweep.locks import locked, locked_now
+
+LINKS = "reflink,hardlink,symlink,copy"
+"""How DVC fills a job's worktree: outputs are never edited there, and go with it."""
+
+
+STOP = "stop"
+"""File that tells every job of the project's sweep to end."""
+PASSING = ("launcher", "shared", "results")
+"""Folders whose contents mean nothing once their sweep has ended."""
+
+
+def create(job: Job) -> None:
+    """Makes the job's worktree anew."""
+    with locked(job.home / "locks" / "worktrees"):
+        _drop(job.worktree, job.root)
+        git("worktree", "add", "--detach", "--force", str(job.worktree), job.baseline, root=job.root)
+    _configure_dvc(job)
+    write_overrides(job.worktree / PARAMS, job.overrides)
+
+
+def remove(job: Job) -> None:
+    with locked(job.home / "locks" / "worktrees"):
+        _drop(job.worktree, job.root)
+
+
+def sweep_up(root: Path) -> list[str]:
+    """Removes what a killed sweep left: worktrees whose job's lock nobody holds. Returns their names."""
+    gone = []
+    for folder in sorted((root / HOME / "worktrees").glob("*")):
+        with locked_now(root / HOME / "locks" / f"{folder.name}.lock") as is_free:
+            if is_free:
+                with locked(root / HOME / "locks" / "worktrees"):
+                    _drop(folder, str(root))
+                gone.append(folder.name)
+    return gone
+
+
+def tidy(root: Path) -> None:
+    """At the end: locks that nobody holds, and folders that are empty."""
+    sweep_up(root)
+    for path in (root / HOME / "locks").glob("*"):
+        with locked_now(path) as is_free:
+            if is_free:
+                path.unlink(missing_ok=True)
+    for name in PASSING:
+        shutil.rmtree(root / HOME / name, ignore_errors=True)
+    for folder in sorted((root / HOME).glob("*")):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _drop(folder: Path, root: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    git("worktree", "prune", root=root)
+
+
+def _configure_dvc(job: Job) -> None:
+    """The project's own settings (config.local is in no commit), its cache, and links instead of copies."""
+    own = Path(job.root) / ".dvc" / "config.local"
+    if own.exists():
+        shutil.copy(own, job.worktree / ".dvc" / "config.local")
+    from configobj import ConfigObj
+
+    config = ConfigObj(str(job.worktree / ".dvc" / "config.local"))
+    config.setdefault("cache", {}).update({"dir": job.cache, "type": LINKS})
+    # DVC's notes on a repository go with the worktree.
+    config.setdefault("core", {})["site_cache_dir"] = str(job.worktree / ".dvc" / "tmp" / "site")
+    config.write()
+
+
+def write_overrides(path: Path, overrides: Overrides) -> None:
+    """Sets the values in a params.yaml; everything else in it stays, comments too."""
+    params = with_overrides(Params({}, {}), overrides)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    content = yaml.load(path.read_text(encoding="utf-8")) or {}
+    for group, option in sorted(params.use.items()):
+        content.setdefault("use", {})[group] = option
+    for dotted, value in sorted(params.values.items()):
+        *parents, leaf = dotted.split(".")
+        target: Any = content
+        for parent in parents:
+            if not isinstance(target.get(parent), dict):
+                target[parent] = {}
+            target = target[parent]
+        target[leaf] = value
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
