@@ -22,8 +22,8 @@ def pixels(picture: Image.Image) -> Tensor:
 
 
 def unpixels(images: Tensor) -> list[Image.Image]:
-    """Pictures of [batch, 3, height, width] in -1..1, rounded to the nearest of 256 levels."""
-    levels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    """Pictures of [batch, 3, height, width] in -1..1, rounded to the nearest of 256 levels; NaN is black."""
+    levels = ((images.float().nan_to_num(-1).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [Image.fromarray(array) for array in levels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
