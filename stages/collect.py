@@ -72,7 +72,7 @@ def judged(findings: Findings, config: Collect) -> gate.Outcome:
             f"to accept a fault, waive it in {PATH} (`id: {{check: reason}}`; id and check stand in"
             " brackets); to leave such pictures out, set collect.checks.<check>: drop"
         )
-    if not (problems or len(outcome.fit)):
+    if not (problems or outcome.is_fit.any()):
         problems.append("no picture is left: all were dropped; see the levels in collect.checks")
     if problems:
         raise UserError(*problems)

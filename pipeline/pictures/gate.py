@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.config.schemas import Collect
 from pipeline.pictures.found import Found, Pictures
@@ -16,7 +17,7 @@ from pipeline.pictures.hygiene import picture_faults
 from pipeline.pictures.masks import MaskMeasures, mask_fault
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.records import Record
-from pipeline.pictures.traits import DTYPE, NO_HASH, Numbers, Pairs, equals, likenesses, name_hash
+from pipeline.pictures.traits import DTYPE, NO_HASH, Pairs, equals, likenesses, name_hash
 from pipeline.pictures.verdicts import GRAVITY, Fault, Ruling, Rulings, gravest
 
 SHOWN = 5
@@ -63,22 +64,25 @@ class Outcome:
             yield {"id": fault.id, "name": fault.name, "check": fault.check, "sentence": fault.sentence}
 
     @property
-    def fit(self) -> Numbers:
-        """Numbers of the pictures that pass."""
-        return np.flatnonzero(self.traits["is_read"] & (self.traits["gravity"] >= LEAST_FIT))
+    def is_fit(self) -> NDArray[np.bool_]:
+        """Which pictures pass."""
+        fit: NDArray[np.bool_] = self.traits["is_read"] & (self.traits["gravity"] >= LEAST_FIT)
+        return fit
 
     @property
     def num_groups(self) -> int:
         """Of those that pass."""
-        return len({self.groups.get(number, number) for number in self.fit.tolist()})
+        first = np.arange(len(self.traits))
+        first[list(self.groups)] = list(self.groups.values())
+        return len(np.unique(first[self.is_fit]))
 
     def passed(self) -> Iterator[tuple[Found, Record]]:
         """By id."""
-        firsts, ids, fit = set(self.groups.values()), dict[int, str](), set(self.fit.tolist())
-        for number, found in enumerate(self.pictures):
+        firsts, ids = set(self.groups.values()), dict[int, str]()
+        for number, (found, is_fit) in enumerate(zip(self.pictures, self.is_fit, strict=True)):
             if number in firsts:
                 ids[number] = found.id
-            if number in fit:
+            if is_fit:
                 group = ids[self.groups[number]] if number in self.groups else found.id
                 yield found, self._record(number, found, group)
 
@@ -205,7 +209,7 @@ def _line(verdict: str, check: str, first: Sequence[Ruling], number: int) -> str
 
 def counts(outcome: Outcome) -> dict[str, dict[str, int]]:
     """Pictures by verdict, and faults by check."""
-    gravities = Counter(outcome.traits["gravity"][outcome.fit].tolist())
+    gravities = Counter(outcome.traits["gravity"][outcome.is_fit].tolist())
     verdicts: dict[str, int] = {GRAVITY[gravity]: number for gravity, number in gravities.items()}
     verdicts["dropped"] = sum(1 for _ in groupby(outcome.dropped, key=lambda ruling: ruling.fault.where))
     checks = Counter(ruling.fault.check for ruling in outcome.rulings)

@@ -53,11 +53,10 @@ def likenesses(traits: Traits, among: Numbers, max_bits: int) -> tuple[Pairs, di
     """
     near = similarity.near_earlier(traits["look"][among], max_bits)
     copies = equals(traits["sha256"], among)
-    numbers = among.tolist()
-    most: Pairs = {
-        numbers[index]: min(((numbers[other], bits) for other, bits in others), key=lambda pair: pair[::-1])
-        for index, others in near.items()
-        if numbers[index] not in copies
-    }
+    most: Pairs = {}
+    for index, others in near.items():
+        if (number := int(among[index])) not in copies:
+            other, bits = min(others, key=lambda pair: pair[::-1])
+            most[number] = (int(among[other]), bits)
     groups = similarity.groups(near)
-    return most, {numbers[index]: numbers[first] for index, first in groups.items()}
+    return most, {int(among[index]): int(among[first]) for index, first in groups.items()}
