@@ -58,6 +58,11 @@ class SortedRows:
         rows = self.disk.execute("SELECT DISTINCT name FROM rows ORDER BY name")
         return (name.decode(errors="surrogatepass") for (name,) in rows)
 
+    def repeated(self) -> Iterator[str]:
+        """Names with several values, in order."""
+        rows = self.disk.execute("SELECT name FROM rows GROUP BY name HAVING count(*) > 1 ORDER BY name")
+        return (name.decode(errors="surrogatepass") for (name,) in rows)
+
     def of(self, name: str) -> list[Any]:
         """The values of a name."""
         rows = self.disk.execute(

@@ -60,6 +60,12 @@ class Records:
     def __iter__(self) -> Iterator[Record]:
         return (Record(**row) for row in self.rows)
 
+    def ids(self) -> Iterator[str]:
+        return (row["id"] for row in self.rows)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.rows)
+
 
 def write_records(folder: Path, records: Iterable[Record]) -> None:
     """records.jsonl in `folder`; the records come by id."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
-from pipeline.pictures.by_hand import glob, read_entries
+from pipeline.pictures.by_hand import Names, read_entries
 from pipeline.pictures.found import Pictures
 
 PATH = Path("data/waivers.yaml")
@@ -53,33 +53,30 @@ class Waivers:
 
     def __init__(self, lines: Lines, pictures: Pictures) -> None:
         self.lines, self.pictures = lines, pictures
-        self.patterns = [line for line in lines if line[0] not in pictures]
+        self.names = Names((name for name, _ in lines), pictures.ids())
         self.idle = dict.fromkeys(lines)
         """Lines none of whose pictures was asked about."""
 
     def reason(self, picture_id: str | None, check: str) -> str | None:
         """Why a picture's fault is accepted, if it is."""
-        if picture_id is None or not self.lines:
+        if picture_id is None:
             return None
-        naming = [line for line in [(picture_id, check)] if line in self.lines]
-        naming += [line for line in self.patterns if line[1] == check and glob(line[0]).fullmatch(picture_id)]
+        naming = [(name, check) for name in self.names.of(picture_id) if (name, check) in self.lines]
         for line in naming:
             self.idle.pop(line, None)
-        return self.lines[naming[0]] if naming else None
+        first = min(naming, key=lambda line: line[0] != picture_id, default=None)
+        return self.lines[first] if first else None
 
     def unknown(self) -> list[str]:
         """A sentence for each name or pattern that is no picture's."""
-        left = dict.fromkeys(pattern for pattern, _ in self.patterns)
-        for picture_id in self.pictures.ids() if left else ():
-            for pattern in [pattern for pattern in left if glob(pattern).fullmatch(picture_id)]:
-                del left[pattern]
         return [
-            f"{PATH}: {pattern} is no picture; {nearest(pattern, self.pictures.ids())}" for pattern in left
+            f"{PATH}: {name} is no picture; {nearest(name, self.pictures.ids())}"
+            for name in self.names.unknown
         ]
 
     def unneeded(self) -> list[str]:
         """Lines none of whose pictures has the fault (any more)."""
         return [
-            f"{PATH}: {pattern}: {check} is waived, but no picture of that name has the fault; delete it"
-            for pattern, check in self.idle
+            f"{PATH}: {name}: {check} is waived, but no picture of that name has the fault; delete it"
+            for name, check in self.idle
         ]

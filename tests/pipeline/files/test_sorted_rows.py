@@ -26,6 +26,7 @@ def test_rows_come_as_a_stable_sort_in_memory_puts_them(rows: list[tuple[str, st
     assert list(made) == values
     assert len(made) == len(rows)
     assert list(made.names()) == sorted({name for name, *_ in rows})
+    assert list(made.repeated()) == sorted({name for name, *_ in rows if len(made.of(name)) > 1})
     assert list(made.numbered({0, 2, 99})) == [(n, values[n]) for n in (0, 2) if n < len(values)]
     for name in ("", *(name for name, *_ in rows)):
         assert made.of(name) == [value for row, *_, value in expected if row == name]
