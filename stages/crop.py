@@ -9,6 +9,7 @@ picture costs one crop.
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
@@ -20,7 +21,7 @@ from PIL import Image
 from pipeline.command import run, start
 from pipeline.config.schemas import Crop
 from pipeline.errors import UserError, warn
-from pipeline.files.atomic import new_folder, write_csv, write_json
+from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.items import Items, key
@@ -31,7 +32,7 @@ from pipeline.pictures.cutting import cut_mask, cut_out, cuts
 from pipeline.pictures.masks import MASKS, measure_mask, read_mask
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_alpha, read_picture
-from pipeline.pictures.records import PICTURES, Record, Records, row_of, write_records
+from pipeline.pictures.records import PICTURES, RECORDS, Record, Records, row_of
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
 
@@ -236,14 +237,17 @@ def pages(done: Iterator[Cropped]) -> Iterator[list[Cropped]]:
 def write(out: Path, records: Records, config: Crop, edits: CropEdits) -> Tally:
     """Pictures, records and contact sheets, a page at a time."""
     tally = Tally()
-    with new_folder(out / "data/cropped") as folder, new_folder(out / "reports/crop") as sheets:
-        done = in_order(Cropper(config, edits, folder), records)
-        shown = tally.counted(progress(done, "crop", len(records)))
-        for number, png in enumerate(in_order(contact_sheet, pages(shown), PAGES_AHEAD), 1):
+    with (
+        new_folder(out / "data/cropped") as folder,
+        new_folder(out / "reports/crop") as sheets,
+        closing(in_order(Cropper(config, edits, folder), records)) as done,
+    ):
+        shown = pages(tally.counted(progress(done, "crop", records.count())))
+        for number, png in enumerate(in_order(contact_sheet, shown, ahead=PAGES_AHEAD), 1):
             (sheets / f"contact-sheet-{number:03}.png").write_bytes(png)
         if problems := tally.clashes():
             raise UserError(*problems)
-        write_records(folder, (Record(**row) for row in tally.rows))
+        write_jsonl(folder / RECORDS, tally.rows)
     return tally
 
 

@@ -49,6 +49,10 @@ class JsonLines:
         with self.path.open(encoding="utf-8") as file:
             yield from map(json.loads, file)
 
+    def count(self) -> int:
+        with self.path.open("rb") as file:
+            return sum(1 for _ in file)
+
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return list(JsonLines(path))

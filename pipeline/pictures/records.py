@@ -63,8 +63,8 @@ class Records:
     def ids(self) -> Iterator[str]:
         return (row["id"] for row in self.rows)
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self.rows)
+    def count(self) -> int:
+        return self.rows.count()
 
 
 def write_records(folder: Path, records: Iterable[Record]) -> None:
