@@ -17,7 +17,7 @@ from pipeline.pictures.hygiene import picture_faults
 from pipeline.pictures.masks import MaskMeasures, mask_fault
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.records import Record
-from pipeline.pictures.traits import DTYPE, NO_HASH, Pairs, equals, likenesses, name_hash
+from pipeline.pictures.traits import NO_HASH, Pairs, Traits, equals, hash_of, likenesses, name_hash
 from pipeline.pictures.verdicts import GRAVITY, Fault, Ruling, Rulings, gravest
 
 SHOWN = 5
@@ -40,8 +40,8 @@ class Outcome:
 
     def __init__(self, pictures: Pictures, config: Collect, rulings: Rulings) -> None:
         self.pictures, self.config, self.rulings = pictures, config, rulings
-        self.traits = np.zeros(len(pictures), DTYPE)
-        self.traits["gravity"], self.traits["is_left"] = GRAVITY.index("ok"), True
+        self.traits = Traits(len(pictures))
+        self.traits.gravity[:] = GRAVITY.index("ok")
         self.groups: dict[int, int] = {}
         """The first of its group, for each picture that is not that itself."""
 
@@ -66,15 +66,14 @@ class Outcome:
     @property
     def is_fit(self) -> NDArray[np.bool_]:
         """Which pictures pass."""
-        fit: NDArray[np.bool_] = self.traits["is_read"] & (self.traits["gravity"] >= LEAST_FIT)
-        return fit
+        return self.traits.is_read & (self.traits.gravity >= LEAST_FIT)
 
     @property
     def num_groups(self) -> int:
         """Of those that pass."""
-        first = np.arange(len(self.traits))
+        first = np.arange(len(self.traits.look))
         first[list(self.groups)] = list(self.groups.values())
-        return len(np.unique(first[self.is_fit]))
+        return int(np.count_nonzero(np.bincount(first[self.is_fit])))
 
     def passed(self) -> Iterator[tuple[Found, Record]]:
         """By id."""
@@ -87,15 +86,15 @@ class Outcome:
                 yield found, self._record(number, found, group)
 
     def _record(self, number: int, found: Found, group: str) -> Record:
-        traits = self.traits[number]
-        is_told = traits["gravity"] != GRAVITY.index("ok")
+        traits = self.traits
+        is_told = traits.gravity[number] != GRAVITY.index("ok")
         rulings = self.rulings.of(found.where, number) if is_told else []
         return Record(
             id=found.id,
             file=found.file,
-            sha256=traits["sha256"].tobytes().hex(),
-            width_px=int(traits["width_px"]),
-            height_px=int(traits["height_px"]),
+            sha256=traits.sha256[number].tobytes().hex(),
+            width_px=int(traits.width_px[number]),
+            height_px=int(traits.height_px[number]),
             concept=found.concept,
             repeats=found.repeats,
             is_class=found.is_class,
@@ -104,14 +103,14 @@ class Outcome:
             notes=[ruling.note for ruling in rulings],
             group=group,
             origin=found.origin,
-            **_mask(found, traits["mask_sha256"]),
+            **_mask(found, traits.mask_sha256[number]),
         )
 
     def rule(self, number: int, fault: Fault) -> None:
         """Notes a fault of a picture, and what it leads to."""
-        verdict, traits = self.rulings.add(fault, number), self.traits[number]
-        traits["gravity"] = min(traits["gravity"], GRAVITY.index(verdict))
-        traits["is_left"] &= verdict != "dropped"
+        verdict, traits = self.rulings.add(fault, number), self.traits
+        traits.gravity[number] = min(traits.gravity[number], GRAVITY.index(verdict))
+        traits.is_left[number] &= verdict != "dropped"
 
     def rule_on_pairs(self, check: str, pairs: Pairs, sentence: str) -> None:
         """A fault of each later picture; the sentence names the earlier one's file and the bits."""
@@ -150,38 +149,38 @@ def judge(
     traits = outcome.traits
     outcome.rule_on_pairs(
         "same_stem",
-        equals(traits["name"], np.flatnonzero(traits["is_left"])),
+        equals(traits.name, np.flatnonzero(traits.is_left)),
         "shares its name with {}, so one caption would serve both; rename one",
     )
-    whole = np.flatnonzero(traits["is_left"] & traits["is_read"])
+    whole = np.flatnonzero(traits.is_left & traits.is_read)
     outcome.rule_on_pairs(
         "duplicate",
-        equals(traits["sha256"], whole),
+        equals(traits.sha256, whole),
         "the same file as {}; delete one of them",
     )
-    whole = np.flatnonzero(traits["is_left"] & traits["is_read"])
+    whole = np.flatnonzero(traits.is_left & traits.is_read)
     near, outcome.groups = likenesses(traits, whole, config.near_duplicate_bits)
     outcome.rule_on_pairs("near_duplicate", near, "looks like {} ({} of 64 bits differ); keep the better one")
     return outcome
 
 
 def _judge_alone(outcome: Outcome, number: int, found: Found, content: Content) -> None:
-    traits, measures, mask = outcome.traits[number], content.picture, content.mask
-    traits["name"] = np.void(name_hash(found.id))
+    traits, measures, mask = outcome.traits, content.picture, content.mask
+    traits.name[number] = name_hash(found.id)
     if isinstance(measures, Fault):
         outcome.rule(number, measures)
         return
-    traits["is_read"] = True
-    traits["sha256"] = np.void(bytes.fromhex(measures.sha256))
-    traits["look"] = measures.perceptual_hash
-    traits["width_px"], traits["height_px"] = measures.width_px, measures.height_px
+    traits.is_read[number] = True
+    traits.sha256[number] = hash_of(measures.sha256)
+    traits.look[number] = measures.perceptual_hash
+    traits.width_px[number], traits.height_px[number] = measures.width_px, measures.height_px
     for fault in picture_faults(found, measures, outcome.config):
         outcome.rule(number, fault)
     if isinstance(mask, MaskMeasures):
-        traits["mask_sha256"] = np.void(bytes.fromhex(mask.sha256))
+        traits.mask_sha256[number] = hash_of(mask.sha256)
         mask = mask_fault(mask, found, (measures.width_px, measures.height_px))
     if mask:
-        traits["mask_sha256"] = NO_HASH
+        traits.mask_sha256[number] = NO_HASH
         outcome.rule(number, mask)
 
 
@@ -209,7 +208,7 @@ def _line(verdict: str, check: str, first: Sequence[Ruling], number: int) -> str
 
 def counts(outcome: Outcome) -> dict[str, dict[str, int]]:
     """Pictures by verdict, and faults by check."""
-    gravities = Counter(outcome.traits["gravity"][outcome.is_fit].tolist())
+    gravities = Counter(outcome.traits.gravity[outcome.is_fit].tolist())
     verdicts: dict[str, int] = {GRAVITY[gravity]: number for gravity, number in gravities.items()}
     verdicts["dropped"] = sum(1 for _ in groupby(outcome.dropped, key=lambda ruling: ruling.fault.where))
     checks = Counter(ruling.fault.check for ruling in outcome.rulings)

@@ -67,7 +67,8 @@ def _in_band(codes: Codes, low: int, high: int, max_bits: int) -> NDArray[np.int
     """Pairs [number, 2] of near codes whose bits from `low` up to `high` are equal; the later index first."""
     band = (codes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
     order = np.argsort(band, kind="stable")
-    ends = np.searchsorted(band[order], band[order], side="right")
+    band = band[order]
+    ends = np.searchsorted(band, band, side="right")
     left, pairs = np.arange(len(codes)), [np.empty((0, 2), np.int64)]
     for step in range(1, len(codes)):
         left = left[left + step < ends[left]]
