@@ -12,6 +12,8 @@ HASH_SIDE = 8
 HASH_BITS = HASH_SIDE**2
 SAMPLE_SIDE_PX = 32
 MIN_BAND_BITS = 8
+AT_ONCE = 1 << 14
+"""So many codes are held against others in one array operation: more take memory and save no time."""
 Codes = NDArray[np.uint64]
 
 
@@ -69,14 +71,16 @@ def _in_band(codes: Codes, low: int, high: int, max_bits: int) -> NDArray[np.int
     order = np.argsort(band, kind="stable")
     band = band[order]
     ends = np.searchsorted(band, band, side="right")
-    left, pairs = np.arange(len(codes)), [np.empty((0, 2), np.int64)]
-    for step in range(1, len(codes)):
-        left = left[left + step < ends[left]]
-        if not len(left):
-            break
-        earlier, later = order[left], order[left + step]
-        near = np.bitwise_count(codes[earlier] ^ codes[later]) <= max_bits
-        pairs.append(np.stack([later[near], earlier[near]], axis=1))
+    pairs = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(codes), AT_ONCE):
+        left = np.arange(start, min(start + AT_ONCE, len(codes)))
+        for step in range(1, len(codes)):
+            left = left[left + step < ends[left]]
+            if not len(left):
+                break
+            earlier, later = order[left], order[left + step]
+            near = np.bitwise_count(codes[earlier] ^ codes[later]) <= max_bits
+            pairs.append(np.stack([later[near], earlier[near]], axis=1))
     return np.concatenate(pairs)
 
 
