@@ -23,7 +23,7 @@ from pipeline.config.compose import options
 ROOT = Path(__file__).parent.parent
 STAGES = (
     "compose", "collect", "crop", "tag", "filter_tags", "class_images", "encode", "train", "sample_grid",
-    "merge",
+    "merge", "report",
 )  # fmt: skip
 SHORT: dict[str, dict[str, Any]] = {
     "collect": {"source": "pictures", "min_side_px": 128},

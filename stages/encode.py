@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.base.encoding import LATENTS, MASKS, mask_cells, moments, non_finite
+from pipeline.base.encoding import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
 from pipeline.base.load import load_base
 from pipeline.command import run, start
 from pipeline.config.schemas import Base
@@ -26,8 +26,7 @@ from pipeline.files.atomic import JsonLines, new_folder, write_json, write_jsonl
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.items import Items, key
-from pipeline.pictures.masks import MASKS as MASK_FOLDER
-from pipeline.pictures.masks import read_mask
+from pipeline.pictures.masks import MASKS, read_mask
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, RECORDS
 from pipeline.progress import progress
@@ -117,11 +116,11 @@ def main(arguments: Sequence[str] = ()) -> None:
             f"the VAE gives no finite latents for {', '.join(broken)}; remove"
             " these pictures, or set base.vae to another VAE"
         )
-    masks = masks_of(rows, Path("data/cropped") / MASK_FOLDER)
+    masks = masks_of(rows, Path("data/cropped") / MASKS)
     with new_folder(job.out / "data/encoded") as folder:
         write_safetensors(folder / LATENTS, latents, {})
         if masks:
-            write_safetensors(folder / MASKS, masks, {})
+            write_safetensors(folder / LATENT_MASKS, masks, {})
         write_jsonl(folder / RECORDS, map(record, rows))
     spreads = (latents[row["id"]][:4].flatten(1).std(dim=1).mean().item() for row in rows)
     every = torch.from_numpy(np.fromiter(spreads, np.float32))

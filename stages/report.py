@@ -50,12 +50,15 @@ def taken(config: Config, grid: Any, best: Any, cells: Sequence[Any], merged: Pa
         prompt=first["prompt"],
         negative_prompt=cell["negative_prompt"],
         seed=first["seed"],
+        sampler=cell["sampler"],
         steps=cell["steps"],
         guidance=cell["guidance"],
         width=cell["width"],
         height=cell["height"],
-        infotext=infotext(GRID / first["file"]) if cells and not settings["second_pass_upscaler"] else "",
+        clip_skip=cell["clip_skip"],
+        infotext=infotext(GRID / first["file"]) if cells else "",
         is_plain=not getattr(network, "dora", False),
+        second_steps=settings["second_pass_steps"] if settings["second_pass_upscaler"] else 0,
     )
 
 

@@ -5,12 +5,14 @@ a word of its own; upper and lower case are one, as for CLIP.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
+
+from pipeline.errors import UserError
 
 MAX_TOKENS = 77
 CHUNK = MAX_TOKENS - 2
@@ -56,12 +58,17 @@ def body_ids(tokenizer: CLIPTokenizer, caption: str, words: Words = NO_WORDS) ->
     ]
 
 
+def words_in(text: str, words: Collection[str]) -> list[str]:
+    """Those of `words`, lower-cased, that the text calls, each once."""
+    return list(dict.fromkeys(map(str.lower, _splitter(words).findall(text)))) if words else []
+
+
 def _text_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
     ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
     return ids
 
 
-def _splitter(words: Words) -> re.Pattern[str]:
+def _splitter(words: Collection[str]) -> re.Pattern[str]:
     """Finds the words, the longest first; `zib` stands neither in `zibbo` nor in `zib_style`."""
     longest_first = sorted(words, key=lambda word: (-len(word), word))
     return re.compile(rf"({'|'.join(map(_whole, longest_first))})", re.IGNORECASE)
@@ -87,6 +94,11 @@ def encode(text_encoder: CLIPTextModel, ids: Tensor, clip_skip: int) -> Tensor:
     if ids.dim() == 3:
         states = encode(text_encoder, ids.flatten(0, 1), clip_skip).view(*ids.shape, -1)
         return torch.cat([states[:, 0, :1], states[:, :, 1:-1].flatten(1, 2), states[:, -1, -1:]], dim=1)
+    if clip_skip > (layers := text_encoder.config.num_hidden_layers):
+        raise UserError(
+            f"clip skip {clip_skip}: this base's text encoder has {layers} layers; lower base.clip_skip, or"
+            " the values of a grid's axis clip_skip"
+        )
     if clip_skip == 1:
         last: Tensor = text_encoder(ids).last_hidden_state
         return last

@@ -10,7 +10,7 @@ from torch import Tensor
 
 LATENTS = "latents.safetensors"
 """File in data/encoded/ with the moments of every picture, by id."""
-MASKS = "masks.safetensors"
+LATENT_MASKS = "masks.safetensors"
 """File in data/encoded/ with the masks of the pictures that have one, by id; absent where none has."""
 CELL_PX = 8
 """Side of the square of pixels that a latent stands for."""
@@ -22,8 +22,8 @@ def pixels(picture: Image.Image) -> Tensor:
 
 
 def unpixels(images: Tensor) -> list[Image.Image]:
-    """Pictures of [batch, 3, height, width] in -1..1, rounded to the nearest of 256 levels."""
-    levels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    """Pictures of [batch, 3, height, width] in -1..1, rounded to the nearest of 256 levels; NaN is black."""
+    levels = ((images.float().nan_to_num(-1).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [Image.fromarray(array) for array in levels.permute(0, 2, 3, 1).cpu().numpy()]
 
 

@@ -1,4 +1,6 @@
-"""One XYZ grid over all runs: x weights, y runs, z epochs, every cell with the same prompts and seeds."""
+"""One XYZ grid over all runs: x weights, y runs, z epochs, every cell with the same prompts and seeds; above
+them the base alone.
+"""
 
 import base64
 import io
@@ -31,7 +33,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sheet:
-    """An epoch; a row for each run: a cell for each weight, None where the run has none."""
+    """An epoch; a row for the base, which has no weight, and one for each run: a cell for each weight, None
+    where it has none.
+    """
 
     label: str
     columns: Sequence[str]
@@ -51,10 +55,12 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     """The cells that are drawn with what most runs have in common: prompts, seeds, sampler, size,
     guidance.
     """
-    cells, left_out = dict[Run, dict[Place, dict[str, Any]]](), list[str]()
+    cells, bases = dict[Run, dict[Place, dict[str, Any]]](), dict[Run, list[dict[str, Any]]]()
+    left_out = list[str]()
     for run in runs:
         try:
-            cells[run] = plain_cells(json.loads(read(run, f"{REPORT}/grid.json")))
+            grid = json.loads(read(run, f"{REPORT}/grid.json"))
+            cells[run], bases[run] = plain_cells(grid), base_cells(grid)
         except FileNotFoundError:
             left_out.append(
                 f"{run.name}: its pictures are not here; `dvc fetch --rev {run.revision[:8]}` gets them"
@@ -70,19 +76,31 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     ]
     shown = {run: of_run for run, of_run in kept.items() if of_run}
     pictures = common[0] if common else ()
-    return Aligned(_sheets(shown), pictures, left_out)
+    base = next(
+        (_cell(run, cell) for run in shown for cell in bases[run] if _drawn(cell) == common),
+        None,
+    )
+    return Aligned(_sheets(shown, base), pictures, left_out)
 
 
 def plain_cells(grid: Mapping[str, Any]) -> dict[Place, dict[str, Any]]:
-    """The cells of a grid.json by epoch and weight; those with a network from elsewhere, another checkpoint
-    or
-    weights by block stand for no place. Of several at one place (an axis of samplers, say) the first.
+    """The cells of a grid.json by epoch and weight; those with another checkpoint or weights by block stand
+    for no place. Of several at one place (an axis of samplers, say) the first.
     """
     found: dict[Place, dict[str, Any]] = {}
     for cell in grid["cells"]:
-        if cell["checkpoint"] is None and cell["block_weights"] is None and cell["network"] is not None:
+        if _is_on_base(cell) and cell["block_weights"] is None and cell["network"] is not None:
             found.setdefault((cell["epoch"], cell["weight"]), cell)
     return found
+
+
+def base_cells(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those that the run's own base drew alone."""
+    return [cell for cell in grid["cells"] if _is_on_base(cell) and cell["network"] is None]
+
+
+def _is_on_base(cell: Mapping[str, Any]) -> bool:
+    return cell["checkpoint"] is None and cell["merge"] is None
 
 
 def _drawn(cell: Mapping[str, Any]) -> tuple[Pictures, tuple[Any, ...]]:
@@ -91,15 +109,17 @@ def _drawn(cell: Mapping[str, Any]) -> tuple[Pictures, tuple[Any, ...]]:
     return pictures, tuple(cell[name] for name in names)
 
 
-def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]]) -> list[Sheet]:
+def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]], base: Cell | None) -> list[Sheet]:
     places = sorted({place for of_run in cells.values() for place in of_run})
     found = []
     for epoch in sorted({epoch for epoch, _ in places}):
         weights = [weight for other, weight in places if other == epoch]
-        rows = [
+        rows: list[tuple[str, Sequence[Cell | None]]] = [
             (run.name, [_cell(run, of_run.get((epoch, weight))) for weight in weights])
             for run, of_run in cells.items()
         ]
+        if base:
+            rows.insert(0, ("base alone", [base, *[None] * (len(weights) - 1)]))
         found.append(Sheet(f"epoch {epoch}", [f"weight {weight:g}" for weight in weights], rows))
     return found
 

@@ -1,4 +1,4 @@
-"""Content hashes: of files, of folders, and the two that AUTOMATIC1111 shows."""
+"""Content hashes: of files, of folders, and those that AUTOMATIC1111 shows."""
 
 import hashlib
 from collections.abc import Sequence
@@ -42,3 +42,10 @@ def legacy_hash(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(0x100000)
         return sha256_of_bytes(file.read(0x10000))[:8]
+
+
+def sha256_of_tensors(path: Path) -> str:
+    """Of a .safetensors file behind its header: AUTOMATIC1111's Lora hash, which no metadata changes."""
+    with path.open("rb") as file:
+        file.seek(8 + int.from_bytes(file.read(8), "little"))
+        return hashlib.file_digest(file, "sha256").hexdigest()

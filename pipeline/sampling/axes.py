@@ -13,7 +13,7 @@ from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
 from pipeline.sampling.block_weights import BlockWeights, block_weights
 from pipeline.sampling.merge_axes import Variation, block_curves
-from pipeline.sampling.ranges import Values, reals, texts, wholes
+from pipeline.sampling.ranges import Values, reals, texts, texts_or_none, wholes
 from pipeline.sampling.settings import Job, Settings
 
 
@@ -50,9 +50,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Axis:
-    """`cost` orders the drawing: what is dearest to change has the lowest and changes least often."""
+    """How values are read, what each changes in a cell, and what it is called."""
 
-    cost: int
     read: Callable[[Values], list[Any]]
     apply: Callable[[Cell, Any], Cell]
     label: Callable[[Any], str]
@@ -67,8 +66,12 @@ class Replacement:
 
 
 def search_and_replace(values: Values) -> list[Replacement]:
-    """The first text is searched for; it is a value of its own, so that the prompt as it is comes first."""
-    words = texts(values)
+    """The first text is searched for; it is a value of its own, so that the prompt as it is comes first. An
+    empty one takes it away.
+    """
+    words = texts_or_none(values)
+    if not words[0]:
+        raise UserError("the first value of a search_replace axis is searched for; it cannot be empty")
     return [Replacement(words[0], word) for word in words]
 
 
@@ -135,6 +138,15 @@ def _field(name: str) -> Callable[[Cell, Any], Cell]:
     return lambda cell, value: replace(cell, **{name: value})
 
 
+def _second(name: str) -> Callable[[Cell, Any], Cell]:
+    def applied(cell: Cell, value: Any) -> Cell:
+        second = cell.settings.second_pass
+        assert second  # the axes were checked
+        return replace(cell, settings=replace(cell.settings, second_pass=replace(second, **{name: value})))
+
+    return applied
+
+
 def _merged(name: str) -> Callable[[Cell, Any], Cell]:
     return lambda cell, value: replace(
         cell, merge=tuple(sorted({**dict(cell.merge or ()), name: value}.items()))
@@ -148,38 +160,42 @@ def _named(name: str) -> Callable[[Any], str]:
 INF = float("inf")
 AXES: dict[str, Axis] = {
     "checkpoint": Axis(
-        0,
         texts,
         lambda cell, value: replace(cell, checkpoint=None if value == "base" else value),
         lambda value: Path(value).stem,
     ),
-    "merge_alpha": Axis(1, reals, _merged("alpha"), _named("alpha")),
-    "merge_beta": Axis(1, reals, _merged("beta"), _named("beta")),
-    "merge_blocks": Axis(1, block_curves, _merged("blocks"), str),
-    "merge_base_alpha": Axis(1, reals, _merged("base_alpha"), _named("base alpha")),
-    "network": Axis(2, texts, _field("network"), lambda path: path.stem),
+    "merge_alpha": Axis(reals, _merged("alpha"), _named("alpha")),
+    "merge_beta": Axis(reals, _merged("beta"), _named("beta")),
+    "merge_blocks": Axis(block_curves, _merged("blocks"), str),
+    "merge_base_alpha": Axis(reals, _merged("base_alpha"), _named("base alpha")),
+    "network": Axis(texts, _field("network"), lambda path: path.stem),
     "block_weights": Axis(
-        3,
         lambda values: [block_weights(text) for text in texts(values)],
         _field("blocks"),
         lambda blocks: f"blocks {blocks.name}",
     ),
-    "weight": Axis(4, reals, _field("weight"), _named("weight")),
-    "clip_skip": Axis(5, bounded(wholes, 1, 12), _setting("clip_skip"), _named("clip skip")),
-    "prompt": Axis(6, texts, lambda cell, value: replace(cell, prompts=(value,)), str),
-    "search_replace": Axis(7, search_and_replace, replaced, lambda words: words.new),
-    "negative_prompt": Axis(8, texts, _setting("negative_prompt"), lambda text: f"not: {text}"),
+    "weight": Axis(reals, _field("weight"), _named("weight")),
+    "clip_skip": Axis(bounded(wholes, 1, 12), _setting("clip_skip"), _named("clip skip")),
+    "prompt": Axis(texts, lambda cell, value: replace(cell, prompts=(value,)), str),
+    "search_replace": Axis(search_and_replace, replaced, lambda words: words.new or f"without {words.old}"),
+    "negative_prompt": Axis(
+        texts_or_none,
+        _setting("negative_prompt"),
+        lambda text: f"not: {text}" if text else "no negative prompt",
+    ),
     "resolution": Axis(
-        9,
         sides,
         lambda cell, value: replace(cell, settings=replace(cell.settings, width=value[0], height=value[1])),
         lambda value: f"{value[0]}x{value[1]} px",
     ),
-    "sampler": Axis(10, sampler_names, _setting("sampler"), lambda name: LABELS[name]),
-    "steps": Axis(11, bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
-    "guidance": Axis(12, bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
+    "sampler": Axis(sampler_names, _setting("sampler"), lambda name: LABELS[name]),
+    "steps": Axis(bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
+    "guidance": Axis(bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
     "seed": Axis(
-        13, bounded(wholes, 0, 2**63 - 1), lambda cell, value: replace(cell, seeds=(value,)), _named("seed")
+        bounded(wholes, 0, 2**63 - 1), lambda cell, value: replace(cell, seeds=(value,)), _named("seed")
     ),
+    "second_pass_scale": Axis(bounded(reals, 1, 8), _second("scale"), _named("enlarged")),
+    "second_pass_steps": Axis(bounded(wholes, 1, INF), _second("steps"), _named("second steps")),
+    "second_pass_strength": Axis(bounded(reals, 0.01, 1), _second("strength"), _named("strength")),
 }
-"""By name, the dearest first."""
+"""By name."""

@@ -25,7 +25,7 @@ from pipeline.networks.trained import Trained
 from pipeline.pictures.png import png_bytes, with_texts
 from pipeline.sampling.aesthetic import Aesthetic
 from pipeline.sampling.axes import Cell
-from pipeline.sampling.cell_texts import texts_of
+from pipeline.sampling.cell_texts import files_named, texts_of
 from pipeline.sampling.grid import order_of_drawing
 from pipeline.sampling.library import Library
 from pipeline.sampling.merge_axes import Sweep, Variation
@@ -33,7 +33,7 @@ from pipeline.sampling.settings import Job
 from pipeline.sampling.strength import set_strength
 from pipeline.sampling.text_to_image import NO_NETWORKS, draw
 
-VERSION = 2
+VERSION = 3
 """Of the algorithm: raise it when pictures would come out differently."""
 
 
@@ -72,9 +72,9 @@ class Painter:
 
     def pngs(self, cell: Cell) -> list[bytes]:
         """The cell's pictures, a job each, with what they were drawn with; all must be in the store."""
-        base, network = self.base_of(cell), self.sha256_of(cell.network) if cell.network else None
+        base, recipe = self.base_of(cell), self._recipe(cell)
         return [
-            with_texts(png, texts_of(cell, job, base, network, self._recipe(cell)))
+            with_texts(png, texts_of(cell, job, base, self.sha256_of, self.library, recipe))
             for job, png in zip(cell.jobs, self._pngs(cell), strict=True)
         ]
 
@@ -117,11 +117,9 @@ class Painter:
 
     def _files(self, cell: Cell) -> dict[str, str]:
         """Hashes of the files that prompts and settings name, by the names that they have for them."""
-        prompts = (*cell.prompts, cell.settings.negative_prompt)
-        named = {name: path for prompt in prompts for name, path in self.library.used(prompt).items()}
-        second = cell.settings.second_pass
-        if second and Path(second.upscaler).is_file():
-            named[second.upscaler] = Path(second.upscaler)
+        named = {
+            name: path for job in cell.jobs for name, path in files_named(cell, job, self.library).items()
+        }
         return {name: self.sha256_of(path) for name, path in sorted(named.items())}
 
     def base_of(self, cell: Cell) -> Base:

@@ -55,7 +55,7 @@ class RRDBNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        x = F.pad(x, (0, -width % self.fold, 0, -height % self.fold), "replicate")
+        x = F.pad(x, (0, -width % self.fold, 0, -height % self.fold), "reflect")
         features = self.first(F.pixel_unshuffle(x, self.fold))
         inner = features
         for block in self.body:

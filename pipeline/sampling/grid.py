@@ -21,8 +21,8 @@ BASE_ALONE = "base alone"
 OWN_KEYS = {"weight": "weights", "seed": "seeds", "prompt": "prompts"}
 """Keys of the group that give an axis its values where it names none."""
 ALL_EPOCHS = "all"
-MERGE = "merge_"
-"""How the names of the axes begin that vary a recipe."""
+MERGE, SECOND_PASS = "merge_", "second_pass_"
+"""How the names of the axes begin that vary a recipe, or the second pass."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ def axes_problems(config: SampleGrid) -> list[str]:
     kinds = [kind for kind in (config.x, config.y, config.z) if kind != NO_AXIS]
     if len(set(kinds)) < len(kinds):
         problems.append(f"sample_grid: two axes are the same ({', '.join(kinds)}); each may be there once")
+    if config.second_pass_upscaler is None and (second := [k for k in kinds if k.startswith(SECOND_PASS)]):
+        problems.append(
+            f"sample_grid: the axis {second[0]} varies a second pass; name its upscaler in"
+            " sample_grid.second_pass_upscaler"
+        )
     for axis in ("x", "y", "z"):
         try:
             axis_values(config, axis)

@@ -34,12 +34,15 @@ _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 
 @dataclass(frozen=True)
 class Model:
-    """What pictures are drawn with: the base by name and SHA-256 (of a checkpoint file; else None), networks
-    and embeddings by name with the start of the hash that A1111 shows for them.
+    """What pictures are drawn with: the base by name and SHA-256 (of a checkpoint file; else None), a VAE of
+    its own by file name and SHA-256, networks and embeddings by name with the start of the hash that A1111
+    shows for them.
     """
 
     name: str
     sha256: str | None = None
+    vae: str | None = None
+    vae_sha256: str | None = None
     network_hashes: Mapping[str, str] = field(default_factory=dict)
     embedding_hashes: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,7 +56,9 @@ def infotext(job: Job, settings: Settings, model: Model) -> str:
         "Seed": job.seed,
         "Size": f"{settings.width}x{settings.height}",
         "Model hash": model.sha256[:10] if model.sha256 else None,
-        "Model": model.name.replace(",", "").replace(":", ""),
+        "Model": _unmarked(model.name),
+        "VAE hash": model.vae_sha256[:10] if model.vae_sha256 else None,
+        "VAE": model.vae,
         "Denoising strength": settings.second_pass and _number(settings.second_pass.strength),
         "Clip skip": settings.clip_skip if settings.clip_skip > 1 else None,
         "RNG": "CPU",
@@ -79,7 +84,12 @@ def _number(value: float) -> str:
 
 
 def _listed(hashes: Mapping[str, str]) -> str | None:
-    return ", ".join(f"{name}: {short}" for name, short in sorted(hashes.items())) or None
+    return ", ".join(f"{_unmarked(name)}: {short}" for name, short in sorted(hashes.items())) or None
+
+
+def _unmarked(name: str) -> str:
+    """Without what would end it in a list, as A1111 writes names."""
+    return name.replace(",", "").replace(":", "")
 
 
 def _quoted(text: str) -> str:
@@ -154,9 +164,14 @@ def recipe(job: Job, settings: Settings, **more: Any) -> str:
 
 
 def model_of(base: Base) -> Model:
-    """The base by its file's or folder's name; only a file's hash is one that others know."""
-    path = Path(base.path)
-    return Model(path.stem, base.sha256 if path.is_file() else None)
+    """The base and its VAE by their files' or folders' names; only a file's hash is one that others know."""
+    path, vae = Path(base.path), Path(base.vae) if base.vae else None
+    return Model(
+        path.stem,
+        base.sha256 if path.is_file() else None,
+        vae.name if vae else None,
+        base.vae_sha256 if vae and vae.is_file() else None,
+    )
 
 
 def base_facts(base: Base) -> dict[str, str | None]:

@@ -22,6 +22,7 @@ from pipeline.sampling.axes import Cell
 from pipeline.sampling.cells import Painter
 from pipeline.sampling.choice import Scored
 from pipeline.sampling.measures import Measures, Nearest, TrainingPictures, measure
+from pipeline.sampling.plain_prompt import plain_prompt
 from pipeline.sampling.scores import Score, score
 
 VERSION = 1
@@ -49,7 +50,8 @@ class Judge:
         training = [record.sha256 for record in self.records]
 
         def make() -> dict[str, Any]:
-            return asdict(measure(self.painter.pictures(cell), prompts_of(cell), self.training, bits))
+            prompts = [job.prompt for job in cell.jobs]
+            return asdict(measure(self.painter.pictures(cell), prompts, self.training, bits))
 
         kept = self._kept(self._key(cell, kind="measures", training=training, bits=bits), make)
         return Measures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
@@ -62,7 +64,7 @@ class Judge:
 
         def make() -> dict[str, Any]:
             tags = self.taggers.tags(self.painter.pictures(cell))
-            return asdict(score(prompts_of(cell), tags, wanted.subject_tags, wanted.tag_threshold))
+            return asdict(score(asked_of(cell), tags, wanted.subject_tags, wanted.tag_threshold))
 
         return Score(**self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **asked), make))
 
@@ -72,12 +74,12 @@ class Judge:
             return None
 
         def make() -> float:
-            return round(fmean(self.clip.scores(self.painter.pictures(cell), prompts_of(cell))), 4)
+            return round(fmean(self.clip.scores(self.painter.pictures(cell), asked_of(cell))), 4)
 
         return float(self._kept(self._key(cell, kind="clip", model=wanted.clip_sha256), make))
 
     def _key(self, cell: Cell, **parts: Any) -> str:
-        return key(version=VERSION, pictures=self.painter.keys(cell), prompts=prompts_of(cell), **parts)
+        return key(version=VERSION, pictures=self.painter.keys(cell), prompts=asked_of(cell), **parts)
 
     def _kept(self, item_key: str, make: Callable[[], Any]) -> Any:
         kept = self.items.get(item_key)
@@ -115,6 +117,7 @@ class Judge:
         return TrainingPictures([record.id] * len(arrays["hashes"]), arrays["hashes"], arrays["small"])
 
 
-def prompts_of(cell: Cell) -> list[str]:
-    """Of each picture."""
-    return [job.prompt for job in cell.jobs]
+def asked_of(cell: Cell) -> list[str]:
+    """What each picture should show, in plain words."""
+    second = cell.settings.second_pass.steps if cell.settings.second_pass else 0
+    return [plain_prompt(job.prompt, cell.settings.steps, second) for job in cell.jobs]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.base.conditioning import words_in
 from pipeline.base.load import BaseModel
 from pipeline.base.new_rows import words_of
 from pipeline.errors import UserError, nearest, warn
@@ -80,7 +81,7 @@ class Library:
         """The files that the prompt needs, masks too, by the names that it has for them."""
         text, tags = split_tags(prompt)
         names = [name for tag in tags for name in (tag.name, tag.mask) if name]
-        return {name: self.find(name) for name in names} | self._words_in(text)
+        return {name: self.find(name) for name in names} | self.embeddings(text)
 
     def calls(self, prompt: str, negative_prompt: str) -> Calls:
         """What both prompts ask for; a name that is not there, or a network in the negative prompt, is a user
@@ -90,11 +91,11 @@ class Library:
         if split_tags(negative_prompt)[1]:
             raise UserError("the negative prompt calls a network; networks are called in the prompt")
         self.used(prompt)
-        return Calls(tags, tuple(self._words_in(f"{text} {negative_prompt}").values()))
+        return Calls(tags, tuple(self.embeddings(f"{text} {negative_prompt}").values()))
 
-    def _words_in(self, text: str) -> dict[str, Path]:
-        """Also those that only stand in longer words: an embedding that no word calls changes nothing."""
-        return {word: path for word, path in self.words.items() if word in text.lower()}
+    def embeddings(self, text: str) -> dict[str, Path]:
+        """The files whose words the text calls, by word."""
+        return {word: self.words[word] for word in words_in(text, self.words)}
 
     @contextmanager
     def attached(self, base: BaseModel, calls: Calls) -> Iterator[None]:

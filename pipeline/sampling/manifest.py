@@ -17,7 +17,7 @@ Place = tuple[Path, int, float]
 PICTURE_COLUMNS = (
     "file", "sheet", "row", "column", "sheet_label", "row_label", "column_label", "checkpoint", "merge",
     "network", "epoch", "weight", "block_weights", "prompt", "negative_prompt", "seed", "sampler", "steps",
-    "guidance", "width", "height", "clip_skip",
+    "guidance", "width", "height", "clip_skip", "second_pass",
 )  # fmt: skip
 SCORE_COLUMNS = (
     "epoch", "weight", "subject", "prompt", "clip", "blank", "sharpness", "colours", "clipped", "diversity",
@@ -65,6 +65,7 @@ def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:
         "width": settings.width,
         "height": settings.height,
         "clip_skip": settings.clip_skip,
+        "second_pass": str(settings.second_pass) if settings.second_pass else None,
     }
 
 

@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
+from io import StringIO
 from typing import TypeVar
 
 from pipeline.errors import UserError
@@ -57,8 +58,20 @@ def texts(values: Values) -> list[str]:
     """
     if isinstance(values, list):
         return _once([str(value) for value in values])
-    [row] = csv.reader([str(values)], skipinitialspace=True)
-    return _once([text.strip() for text in row])
+    first, *more = csv.reader(StringIO(str(values) or '""'), skipinitialspace=True)
+    if more:
+        raise UserError(f"{values!r} runs over several lines; write a list of texts")
+    return _once([text.strip() for text in first])
+
+
+def texts_or_none(values: Values) -> list[str]:
+    """As `texts`; a list may hold an empty one."""
+    if isinstance(values, list) and "" in values:
+        texts([value for value in values if value != ""] or ["-"])
+        if values.count("") > 1:
+            raise UserError("the empty text is named twice")
+        return [str(value) for value in values]
+    return texts(values)
 
 
 def _parts(values: Values) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.config.schemas import SampleGrid
+from pipeline.config.schemas.samplers import LABELS
 from pipeline.files.atomic import write_bytes, write_csv, write_json, write_text
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.reports.grid import IN_CELLS, THUMBNAIL_PX, PageCell, PageSheet, page
@@ -146,10 +147,11 @@ def _told(cell: Cell) -> dict[str, tuple[str, ...]]:
         "prompts": cell.prompts,
         "negative prompt": (settings.negative_prompt,),
         "seeds": (", ".join(map(str, cell.seeds)),),
-        "sampler": (f"{settings.sampler}, {settings.steps} steps",),
+        "sampler": (f"{LABELS[settings.sampler]}, {settings.steps} steps",),
         "guidance": (f"{settings.guidance:g}",),
         "clip skip": (str(settings.clip_skip),),
         "resolution": (f"{settings.width}x{settings.height} px",),
+        "second pass": (str(settings.second_pass or ""),),
     }
 
 

@@ -1,50 +1,17 @@
-"""Samplers by the names that users know, as diffusers' schedulers.
-
-What stands for which name follows the table in diffusers' documentation (docs/source/en/api/schedulers/
-overview.md), but for DPM++ SDE: DPMSolverSDEScheduler is k-diffusion's sampler of that name, with two calls
-of the denoiser a step, which DPMSolverSinglestepScheduler is not.
-"""
+"""Samplers by the names that users know, as diffusers' schedulers (pipeline/config/schemas/samplers.py)."""
 
 import inspect
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    DPMSolverSDEScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    HeunDiscreteScheduler,
-    LMSDiscreteScheduler,
-    SchedulerMixin,
-    UniPCMultistepScheduler,
-)
+from diffusers import DPMSolverSDEScheduler
 from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
 from torch import Generator, Tensor
 
-KARRAS = {"use_karras_sigmas": True}
-SDE = {"algorithm_type": "sde-dpmsolver++"}
-SAMPLERS: dict[str, tuple[type[SchedulerMixin], dict[str, Any]]] = {
-    "ddim": (DDIMScheduler, {}),
-    "euler": (EulerDiscreteScheduler, {}),
-    "euler_a": (EulerAncestralDiscreteScheduler, {}),
-    "heun": (HeunDiscreteScheduler, {}),
-    "lms": (LMSDiscreteScheduler, {}),
-    "lms_karras": (LMSDiscreteScheduler, KARRAS),
-    "dpmpp_2m": (DPMSolverMultistepScheduler, {}),
-    "dpmpp_2m_karras": (DPMSolverMultistepScheduler, KARRAS),
-    "dpmpp_2m_sde": (DPMSolverMultistepScheduler, SDE),
-    "dpmpp_2m_sde_karras": (DPMSolverMultistepScheduler, SDE | KARRAS),
-    "dpmpp_sde": (DPMSolverSDEScheduler, {}),
-    "dpmpp_sde_karras": (DPMSolverSDEScheduler, KARRAS),
-    "unipc": (UniPCMultistepScheduler, {}),
-}
-"""By our name (pipeline/config/schemas/samplers.py): the class, and what differs from the base's own
-configuration.
-"""
+from pipeline.config.schemas.samplers import SCHEDULERS
 
 
 class Sampler:
@@ -60,8 +27,10 @@ class Sampler:
         device: torch.device,
         first_step: int = 0,
     ) -> None:
-        kind, options = SAMPLERS[name]
-        self.scheduler: Any = kind.from_config(scheduler_config, clip_sample=False, **options)  # type: ignore[attr-defined]
+        kind, options = SCHEDULERS[name]
+        self.scheduler: Any = getattr(diffusers, kind).from_config(
+            scheduler_config, clip_sample=False, **options
+        )
         self.scheduler.set_timesteps(num_steps, device=device)
         self.order: int = self.scheduler.order
         """Calls of the denoiser a step, but for the last step, which has one."""

@@ -25,6 +25,9 @@ class SecondPass:
     steps: int
     strength: float
 
+    def __str__(self) -> str:
+        return f"{self.upscaler} {self.scale:g}x, {self.steps} steps at {self.strength:g}"
+
     def enlarged(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of the second picture, px: multiples of 8."""
         return int(width * self.scale) // 8 * 8, int(height * self.scale) // 8 * 8

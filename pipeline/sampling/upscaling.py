@@ -24,7 +24,9 @@ from pipeline.sampling.esrgan import esrgan
 TILE_PX, OVERLAP_PX = 256, 32
 """Of the picture that is enlarged; more tile: more memory, fewer seams to blend."""
 MAX_TURNS = 3
-"""A network of 2x is run again where that is not enough; Lanczos does the rest."""
+"""A network of 2x is run again where that is not enough, one of 1x, which mends only, once; Lanczos does the
+rest.
+"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _weights(path: Path) -> dict[str, Any]:
 @torch.no_grad()
 def upscaled(upscaler: Upscaler, picture: Image.Image, width: int, height: int) -> Image.Image:
     """The picture at width x height px: the network as often as it takes, then Lanczos."""
-    for _ in range(MAX_TURNS):
+    for _ in range(MAX_TURNS if upscaler.scale > 1 else 1):
         if picture.width >= width and picture.height >= height:
             break
         values = (pixels(picture).to(upscaler.device) + 1) / 2

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import CLIPTokenizer
 
 from pipeline.base.conditioning import NO_WORDS, Words, body_ids, token_ids
-from pipeline.base.encoding import LATENTS, MASKS
+from pipeline.base.encoding import LATENT_MASKS, LATENTS
 from pipeline.captions.templates import fill
 from pipeline.config.schemas import Train
 from pipeline.errors import UserError
@@ -155,7 +155,7 @@ class Masks:
     """The masks in a folder of encoded pictures, mapped into memory."""
 
     def __init__(self, encoded: Path) -> None:
-        path = encoded / MASKS
+        path = encoded / LATENT_MASKS
         self.file = safe_open(path, "pt") if path.exists() else None
         self.ids = frozenset[str](self.file.keys() if self.file else ())  # type: ignore[no-untyped-call]
 

@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.sampling import cells
+from stages import sample_grid
 from tests.conftest import ROOT
 from tests.stages.project import draw_pictures, make_project, outputs, run_all
 
@@ -81,3 +84,38 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(finished: Pat
     assert ended.stderr.startswith("error: the disk is full")
     assert outputs(finished) == before
     assert not (finished / PART["stages.crop"]).exists()
+
+
+def test_a_killed_grid_draws_no_finished_cell_again_and_ends_with_the_same_bytes(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL: nothing in the process can answer it."""
+    before, store = outputs(finished), tmp_path / "empty store"
+    process = stage("stages.sample_grid", finished, store)
+    deadline = time.monotonic() + 120
+    while len(items_in(store)) < 4 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert process.poll() is None, "the grid ended before it could be killed"
+    process.kill()
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    kept = len(items_in(store))
+    assert 4 <= kept < 10  # 5 cells of 2 pictures
+    assert outputs(finished) == before
+    drawn, draw = [], cells.draw
+
+    def counted(base: Any, jobs: Any, *rest: Any) -> Any:
+        drawn.append(len(jobs))
+        return draw(base, jobs, *rest)
+
+    monkeypatch.chdir(finished)
+    monkeypatch.setenv("ATHANOR_STORE", str(store))
+    monkeypatch.setattr(cells, "draw", counted)
+    sample_grid.main([])
+    assert drawn == [2] * (5 - kept // 2)
+    assert outputs(finished) == before
+
+
+def items_in(store: Path) -> list[Path]:
+    """Whole pictures of the grid."""
+    return [path for path in (store / "sample_grid").rglob("*") if path.is_file() and path.suffix != ".part"]

@@ -35,8 +35,11 @@ AxisKind = Literal[
     "steps",
     "guidance",
     "seed",
+    "second_pass_scale",
+    "second_pass_steps",
+    "second_pass_strength",
 ]
-AxisValues = NonEmpty | int | float | Annotated[list[NonEmpty | int | float], Field(min_length=1)] | None
+AxisValues = NonEmpty | int | float | Annotated[list[str | int | float], Field(min_length=1)] | None
 
 
 class SampleGrid(Group):

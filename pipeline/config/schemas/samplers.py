@@ -1,9 +1,13 @@
-"""Samplers by the names that users write, in any spelling; which class stands behind each is
-pipeline/sampling/samplers.py.
+"""Samplers by the names that users write, in any spelling, and which of diffusers' classes stands behind
+each.
+
+That follows the table in diffusers' documentation (docs/source/en/api/schedulers/overview.md), but for
+DPM++ SDE: DPMSolverSDEScheduler is k-diffusion's sampler of that name, with two calls of the denoiser a step,
+which DPMSolverSinglestepScheduler is not.
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -28,6 +32,24 @@ LABELS = {
 """AUTOMATIC1111's names (modules/sd_samplers_kdiffusion.py, sd_samplers_timesteps.py), which infotexts
 carry, by ours.
 """
+KARRAS = {"use_karras_sigmas": True}
+SDE = {"algorithm_type": "sde-dpmsolver++"}
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
+    "heun": ("HeunDiscreteScheduler", {}),
+    "lms": ("LMSDiscreteScheduler", {}),
+    "lms_karras": ("LMSDiscreteScheduler", KARRAS),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
+    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", KARRAS),
+    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", SDE),
+    "dpmpp_2m_sde_karras": ("DPMSolverMultistepScheduler", SDE | KARRAS),
+    "dpmpp_sde": ("DPMSolverSDEScheduler", {}),
+    "dpmpp_sde_karras": ("DPMSolverSDEScheduler", KARRAS),
+    "unipc": ("UniPCMultistepScheduler", {}),
+}
+"""By our name: diffusers' class, and what differs from the base's own configuration."""
 ALIASES = {"eulerancestral": "euler_a"}
 """Other tools' names, as `_plain` leaves them."""
 

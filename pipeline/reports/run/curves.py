@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import fmean
 
 WIDTH, HEIGHT = 440, 240
-LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 28
 MOST_POINTS = 400
 """A longer curve is shown by the means of as many equal parts."""
 MOST_DOTS = 20
@@ -115,7 +115,7 @@ def drawn(chart: Chart) -> Drawn | None:
         ],
         [(line.name, colour) for line, heights, colour in shown if heights and not line.faint],
         [(up(y), label) for y, label in _labels(low, high, chart.log)],
-        [(across(x), f"{x:g}") for x in ticks(0, right)],
+        [(across(x), f"{x:g}") for x in ticks(0, right) if x.is_integer()],
         [(across(x), text) for x, text in chart.marks if 0 <= x <= right],
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.files.hashing import legacy_hash, sha256_of_file
+from pipeline.files.hashing import legacy_hash, sha256_of_file, sha256_of_tensors
 from pipeline.files.safetensors_header import metadata_of
 
 Family = str
@@ -62,8 +62,9 @@ def a1111_hashes(path: Path, family: Family, sha256: str) -> dict[str, str]:
         return {"Hypernet hash": sha256[:10]}
     if family == EMBEDDING:
         return {"TI hash": sha256[:12]}
-    own = metadata_of(path).get("sshs_model_hash") if path.suffix == SAFETENSORS else None
-    return {"Lora hash": (own or sha256)[:12]}
+    if path.suffix != SAFETENSORS:
+        return {"Lora hash": sha256[:12]}
+    return {"Lora hash": (metadata_of(path).get("sshs_model_hash") or sha256_of_tensors(path))[:12]}
 
 
 def epoch_of(path: Path) -> int | None:

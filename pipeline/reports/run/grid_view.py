@@ -79,8 +79,9 @@ def rows(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[R
     base = next((cell["row"] for cell in of_sheet if cell["network"] is None), numbers[0])
     wanted = [base, cells[0]["row"] if cells else numbers[-1]]
     places = {id(cell) for cell in cells}
+    first = max(0, cells[0]["column"] + 1 - MOST_COLUMNS) if cells else 0
     shown = {
-        row: [cell for cell in of_sheet if cell["row"] == row][:MOST_COLUMNS] for row in dict.fromkeys(wanted)
+        row: _from(first, [cell for cell in of_sheet if cell["row"] == row]) for row in dict.fromkeys(wanted)
     }
     uris = inlined(folder, [cell["image"] for found in shown.values() for cell in found], CELL_PX)
     return [
@@ -98,6 +99,12 @@ def rows(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[R
         )
         for row, found in shown.items()
     ]
+
+
+def _from(column: int, cells: Sequence[Cell]) -> Sequence[Cell]:
+    """As many as there is room for; a row that is the same everywhere has one."""
+    later = [cell for cell in cells if cell["column"] >= column]
+    return (later or cells)[:MOST_COLUMNS]
 
 
 def inlined(folder: Path, names: Sequence[str], side_px: int) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The report as HTML, from what the stages wrote."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ def page(story: Story) -> str:
             ranked=story.ranking[:MOST_RANKED],
             params=params_text(story.recipe["params"]),
             told=told_value,
+            first_sentence=first_sentence,
             shown=shown,
             byte_text=byte_text,
             chart_width=WIDTH,
@@ -147,6 +149,11 @@ def told_value(value: Any) -> str:
         texts = [told_value(each) for each in value]
         return ("; " if any("," in text for text in texts) else ", ").join(texts) or "none"
     return str(value)
+
+
+def first_sentence(comment: str) -> str:
+    """Without its point; `et al. 2023` ends none."""
+    return re.split(r"(?<!\bal)\.(?:\s|$)", comment, maxsplit=1)[0]
 
 
 def byte_text(number: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.schemas.samplers import SCHEDULERS
 from pipeline.reports.run.files import (
     A1111_FOLDERS,
     ADAPTER,
@@ -15,6 +16,7 @@ from pipeline.reports.run.files import (
     HYPERNETWORK,
     Family,
 )
+from pipeline.sampling.plain_prompt import plain_prompt
 
 IN_DIFFUSERS = ("lora", "locon", "dylora")
 """Whose files diffusers opens; the others it does not know."""
@@ -35,13 +37,17 @@ class Taken:
     prompt: str
     negative_prompt: str
     seed: int
+    sampler: str
     steps: int
     guidance: float
     width: int
     height: int
+    clip_skip: int
     infotext: str
     is_plain: bool = True
     """Whether the other tools open it by itself: LoRA without DoRA."""
+    second_steps: int = 0
+    """Of the picture's second pass; 0: it has none."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +90,8 @@ def _place(taken: Taken, folder: str) -> str:
 
 
 def _a1111(taken: Taken) -> Use:
-    text = taken.infotext
-    if taken.family == HYPERNETWORK and call(taken) not in text:
-        first, newline, rest = text.partition("\n")
-        text = f"{first} {call(taken)}{newline}{rest}"
-    blocks = [("Paste into the prompt and press the blue arrow: all settings follow.", text)] if text else []
+    told = "Paste into the prompt and press the blue arrow: all settings follow."
+    blocks = [(told, taken.infotext)] if taken.infotext else []
     if word := call(taken):
         blocks.insert(0, ("In the prompt:", word))
     notes = ["Choose it as the checkpoint; nothing goes into the prompt."] if not call(taken) else []
@@ -120,18 +123,31 @@ def _diffusers(taken: Taken) -> Use:
     if taken.family in (HYPERNETWORK, AESTHETIC):
         lacks = "hypernetworks" if taken.family == HYPERNETWORK else "aesthetic gradients"
         return Use("diffusers", "not at all", [], [f"diffusers has no {lacks}."])
+    opened, notes = _opened(Path(taken.base["path"]), taken.base), _limits(taken)
+    loaded = [] if taken.family == CHECKPOINT else [*_vae(taken.base), *_loaded(taken)]
+    if taken.family == CHECKPOINT:
+        opened = _opened(taken.path, taken.base)
     if taken.family == ADAPTER and not (taken.kind in IN_DIFFUSERS and taken.is_plain):
         if taken.merged is None:
             return Use("diffusers", place, [], [f"diffusers opens no {taken.kind}: merge it into the base."])
-        note = f"diffusers opens no {taken.kind}; this is the merged checkpoint."
-        return Use("diffusers", place, [("", _code(taken, _opened(taken.merged, taken.base), []))], [note])
-    if taken.family == CHECKPOINT:
-        return Use("diffusers", place, [("", _code(taken, _opened(taken.path, taken.base), []))])
-    return Use(
-        "diffusers",
-        place,
-        [("", _code(taken, _opened(Path(taken.base["path"]), taken.base), _loaded(taken)))],
-    )
+        opened, loaded = _opened(taken.merged, taken.base), []
+        notes = [f"diffusers opens no {taken.kind}; this is the merged checkpoint.", *notes]
+    return Use("diffusers", place, [("", _code(taken, opened, loaded))], notes)
+
+
+def _plain(taken: Taken, prompt: str) -> str:
+    """The prompt as diffusers reads it."""
+    return plain_prompt(prompt, taken.steps, taken.second_steps)
+
+
+def _limits(taken: Taken) -> list[str]:
+    """What the program leaves out of the picture's settings."""
+    notes, prompts = [], (taken.prompt, taken.negative_prompt)
+    if any(_plain(taken, prompt) != prompt for prompt in prompts):
+        notes.append("diffusers knows no weights, BREAK, steps or calls in prompts: they are left out here.")
+    if taken.second_steps:
+        notes.append("The program draws the first pass alone.")
+    return notes
 
 
 def _opened(path: Path, base: Mapping[str, Any]) -> str:
@@ -142,6 +158,14 @@ def _opened(path: Path, base: Mapping[str, Any]) -> str:
         return f'from_pretrained("{path.as_posix()}")'
     config = "" if Path(base["path"]).suffix in SINGLE_FILES else f', config="{base["path"]}"'
     return f'from_single_file("{path.as_posix()}"{config})'
+
+
+def _vae(base: Mapping[str, Any]) -> list[str]:
+    """A line that puts the base's other VAE into `pipe`."""
+    if not base.get("vae"):
+        return []
+    way = "single_file" if Path(base["vae"]).suffix in SINGLE_FILES else "pretrained"
+    return [f'pipe.vae = diffusers.AutoencoderKL.from_{way}("{base["vae"]}")']
 
 
 def _loaded(taken: Taken) -> list[str]:
@@ -162,20 +186,25 @@ def _loaded(taken: Taken) -> list[str]:
 
 def _code(taken: Taken, opened: str, loaded: Sequence[str]) -> str:
     """A whole program. AUTOMATIC1111's clip skip 2 is diffusers' 1."""
-    skip = taken.base.get("clip_skip", 1)
+    kind, options = SCHEDULERS[taken.sampler]
+    if kind == "DPMSolverSDEScheduler":
+        options = options | {"noise_sampler_seed": taken.seed}
+    told = "".join(f", {name}={value!r}" for name, value in options.items())
+    negative = _plain(taken, taken.negative_prompt)
     settings = [
-        repr(taken.prompt),
-        *([f"negative_prompt={taken.negative_prompt!r}"] if taken.negative_prompt else []),
+        repr(_plain(taken, taken.prompt)),
+        *([f"negative_prompt={negative!r}"] if negative else []),
         f"width={taken.width}, height={taken.height}",
         f"num_inference_steps={taken.steps}, guidance_scale={taken.guidance:g}",
-        *([f"clip_skip={skip - 1}"] if skip > 1 else []),
+        *([f"clip_skip={taken.clip_skip - 1}"] if taken.clip_skip > 1 else []),
         f'generator=torch.Generator("cpu").manual_seed({taken.seed})',
     ]
     lines = [
+        "import diffusers",
         "import torch",
-        "from diffusers import StableDiffusionPipeline",
         "",
-        f"pipe = StableDiffusionPipeline.{opened}",
+        f"pipe = diffusers.StableDiffusionPipeline.{opened}",
+        f"pipe.scheduler = diffusers.{kind}.from_config(pipe.scheduler.config{told})",
         *loaded,
         "picture = pipe(",
         *(f"    {setting}," for setting in settings),

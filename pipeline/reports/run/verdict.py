@@ -22,18 +22,22 @@ def verdict(
     """`best`: the first row of ranking.json; `base`: the base's figures; `findings`: the doctor's;
     `per_cell`: pictures of a cell.
     """
-    against = [f"{finding['sentence']}." for finding in findings]
+    against = [_sentence(finding["sentence"]) for finding in findings]
     if best is None or best["total"] is None:
         told = ["No tagger and no CLIP model judged the pictures: compare them yourself."]
         return Verdict("doubt" if against else "unknown", "Judge by eye", [*against, *told])
     told = evidence(best["figures"], base or {}, per_cell)
-    faults = [*against, *(f"{each}." for each in best["against"])]
+    faults = [*against, *map(_sentence, best["against"])]
     if base is not None and best["total"] <= total(base):
         word = "Nothing learned that the tagger can see"
         return Verdict("bad", word, [*faults, *told])
     if faults:
         return Verdict("doubt", "Look twice", [*faults, *told])
     return Verdict("good", "It has learned", told)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def total(figures: Figures) -> float:

@@ -21,6 +21,28 @@ class Seen:
     urls: list[str]
 
 
+PROBE = """<script>addEventListener('load', () => parent.postMessage([innerWidth,
+document.documentElement.scrollWidth <= document.documentElement.clientWidth].join(' '), '*'))</script>"""
+HOST = """<body><iframe src="{page}" style="width: {width}px; height: 844px; border: 0"></iframe><script>
+const told = document.createElement('pre');
+onmessage = event => {{ told.textContent = event.data; document.body.append(told); }};
+</script>"""
+
+
+def framed(page: Path, folder: Path, width_px: int) -> Seen:
+    """Opens `page` in a frame of that width, for no window is narrower than 500 px. Below it stands, between
+    <pre> and </pre>, its width, and whether nothing is wider.
+    """
+    copy = page.with_name("framed.html")
+    copy.write_text(page.read_text(encoding="utf-8") + PROBE, encoding="utf-8")
+    host = folder / "host.html"
+    host.write_text(HOST.format(page=copy.resolve().as_uri(), width=width_px))
+    try:
+        return seen(host, folder)
+    finally:
+        copy.unlink()
+
+
 def seen(page: Path, folder: Path, size: str = "1400,900") -> Seen:
     """Opens `page`; `folder` takes the browser's own files."""
     log = folder / "net.json"

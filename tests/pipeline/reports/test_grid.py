@@ -81,6 +81,13 @@ press('ArrowUp'); note(); one('stage').click(); note();
 one('job').value = '1'; one('job').dispatchEvent(new Event('change'));
 told.push(links[1].firstElementChild.getAttribute('src'));
 one('close').click(); told.push(one('view').open);
+const scroll = document.querySelector('.scroll'), heads = [...scroll.querySelectorAll('th')];
+const [corner, column, , , row] = heads, box = scroll.getBoundingClientRect();
+Object.assign(scroll.style, { width: '260px', height: '160px' });
+scroll.scrollTo(9999, 9999);
+const edge = head => head.getBoundingClientRect();
+told.push(scroll.scrollLeft > 0 && scroll.scrollTop > 0);
+told.push(edge(column).top - box.top < 2, edge(row).left - box.left < 2, edge(corner).left - box.left < 2);
 document.body.append(Object.assign(document.createElement('pre'), { textContent: told.join('\\n') }));
 </script>"""
 
@@ -104,4 +111,5 @@ def test_in_a_browser_it_flips_between_two_places_without_an_error_or_a_request(
     assert told == [
         left, "cells/a.webp", right, "cells/b.webp", left, "cells/a.webp", right, "cells/b.webp",
         "base alone", "cells/base.webp", right, "cells/b.webp", "pictures/a-02.png", "false",
+        "true", "true", "true", "true",
     ]  # fmt: skip

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from pipeline.base.load import BaseModel
+from pipeline.errors import UserError
 from pipeline.sampling.conditioning import conditioning, emphasised
 from tests.pipeline.base.random_sd1 import random_base
 
@@ -71,3 +72,10 @@ def test_a_mean_of_nought_is_not_restored() -> None:
     found = emphasised(states, weights)
     assert torch.equal(found[0, 5], states[0, 5] * 2)
     assert torch.equal(found[0, 6:], states[0, 6:])
+
+
+def test_more_layers_skipped_than_there_are_is_told(base: BaseModel) -> None:
+    layers = base.text_encoder.config.num_hidden_layers
+    assert conditioning(base, "a", layers).shape == (1, 77, 16)
+    with pytest.raises(UserError, match=f"clip skip {layers + 1}: .* has {layers} layers"):
+        conditioning(base, "a", layers + 1)

@@ -10,7 +10,7 @@ from pipeline.config.schemas import SampleGrid
 from pipeline.errors import UserError
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.grid import Grid, axes_problems, order_of_drawing, plan
-from pipeline.sampling.settings import Settings
+from pipeline.sampling.settings import SecondPass, Settings
 
 pytestmark = pytest.mark.usefixtures("root")
 FOLDER = Path("models/network")
@@ -90,6 +90,9 @@ def test_words_are_searched_for_in_prompts_and_negative_prompt() -> None:
     last = found.slots[-1].cell
     assert last.prompts == ("zib, pale green hat", "zib")
     assert last.settings.negative_prompt == "infrapale green"
+    removed = grid(TEN, x="search_replace", x_values=[", red hat", ""], y="none")
+    assert removed.columns == [", red hat", "without , red hat"]
+    assert removed.slots[-1].cell.prompts == ("zib", "zib")
     with pytest.raises(
         UserError, match="'pink', the first value of a search_replace axis, stands in no prompt"
     ):
@@ -104,7 +107,7 @@ def test_each_axis_changes_what_it_names() -> None:
     assert [cell.prompts for cell in only("prompt", '"a, b", c')] == [("a, b",), ("c",)]
     assert [cell.seeds for cell in only("seed", "4-6")] == [(4,), (5,), (6,)]
     assert [cell.settings.clip_skip for cell in only("clip_skip", "1-2")] == [1, 2]
-    assert [cell.settings.negative_prompt for cell in only("negative_prompt", "bad")] == ["bad"]
+    assert [cell.settings.negative_prompt for cell in only("negative_prompt", ["", "bad"])] == ["", "bad"]
     sizes = [(cell.settings.width, cell.settings.height) for cell in only("resolution", "64, 64x128")]
     assert sizes == [(64, 64), (64, 128)]
     assert [cell.checkpoint for cell in only("checkpoint", "base, other/b.safetensors")] == [
@@ -112,6 +115,18 @@ def test_each_axis_changes_what_it_names() -> None:
     ]  # fmt: skip
     blocks = only("block_weights", ["INS", "1" + ",0" * 16])
     assert [cell.blocks.name for cell in blocks if cell.blocks] == ["INS", "1" + ",0" * 16]
+
+
+def test_a_second_pass_is_varied_where_there_is_one() -> None:
+    wanted = config(second_pass_upscaler="latent", x="second_pass_strength", x_values="0.3-0.5 [3]")
+    second = SecondPass(upscaler="latent", scale=2.0, steps=10, strength=0.7)
+    start = replace(grid().cells[0], settings=replace(grid().cells[0].settings, second_pass=second))
+    found = plan(wanted, start, EPOCHS, FOLDER)
+    assert found.columns == ["strength 0.3", "strength 0.4", "strength 0.5"]
+    assert [str(slot.cell.settings.second_pass) for slot in found.slots[:3]] == [
+        "latent 2x, 10 steps at 0.3", "latent 2x, 10 steps at 0.4", "latent 2x, 10 steps at 0.5",
+    ]  # fmt: skip
+    assert [slot.cell.network for slot in found.slots[::3]] == [None, FIVE, TEN]
 
 
 def test_labels_can_be_changed() -> None:
@@ -126,6 +141,10 @@ def test_labels_can_be_changed() -> None:
         ({}, []),
         ({"x": "steps", "x_values": "10-50 (+0)"}, ["sample_grid.x_values: '10-50 (+0)': a step of 0"]),
         ({"x": "steps"}, ["sample_grid.x_values is null; give the values of steps"]),
+        (
+            {"x": "second_pass_steps", "x_values": "5, 10"},
+            ["sample_grid: the axis second_pass_steps varies a second pass; name its upscaler"],
+        ),
         ({"x": "network"}, ["sample_grid: two axes are the same (network, network)"]),
         ({"z_values": "1"}, ["sample_grid.z_values has no axis"]),
         (
@@ -134,6 +153,11 @@ def test_labels_can_be_changed() -> None:
         ),
         ({"x": "resolution", "x_values": "500x"}, ["sample_grid.x_values: '500x' is no resolution"]),
         ({"x": "resolution", "x_values": "500"}, ["sample_grid.x_values: '500': sides are multiples of 8"]),
+        (
+            {"x": "search_replace", "x_values": ["", "a"]},
+            ["sample_grid.x_values: the first value of a search_replace axis"],
+        ),
+        ({"x": "sampler", "x_values": ["Euler", ""]}, ["sample_grid.x_values: a value is empty"]),
         ({"x": "seed", "x_values": -1}, ["sample_grid.x_values: -1: must be from 0"]),
         ({"x": "guidance", "x_values": "-1"}, ["sample_grid.x_values: -1: must be at least 0"]),
     ],

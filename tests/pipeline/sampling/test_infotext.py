@@ -3,7 +3,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -36,7 +36,8 @@ def test_a_plain_infotext_by_hand() -> None:
 
 def test_a_full_infotext_by_hand() -> None:
     full = replace(PLAIN, negative_prompt="bad, (ugly:1.2)", clip_skip=2, guidance=7.5, second_pass=SECOND)
-    model = Model("any:thing, v3", "0123456789abcdef", {"zib": "a1b2c3", "art": "ffff"}, {"bad": "9999"})
+    loras, words = {"zib": "a1b2c3", "art": "ffff"}, {"bad": "9999"}
+    model = Model("any:thing, v3", "0123456789abcdef", network_hashes=loras, embedding_hashes=words)
     assert infotext(Job("a cat,\n<lora:zib:0.8>", 5), full, model) == (
         "a cat,\n<lora:zib:0.8>\n"
         "Negative prompt: bad, (ugly:1.2)\n"
@@ -82,8 +83,33 @@ def test_what_cannot_be_read_is_named(text: str, reason: str) -> None:
         parse_infotext(text)
 
 
-LINE = st.text(st.characters(blacklist_categories=["Cc", "Cs", "Z"]), max_size=30).filter(
-    lambda line: not line.startswith("Negative prompt:")
+def read_by_a1111s_rules(text: str) -> tuple[str, str, dict[str, str]]:
+    """Prompt, negative prompt and settings, as its written rules have them (AUTOMATIC1111/
+    stable-diffusion-webui: modules/infotext_utils.py): the last line holds settings; from a line that begins
+    with `Negative prompt:` on all is negative; a value in quotes is JSON, any other ends at a comma.
+    """
+    *lines, last = text.strip().split("\n")
+    lines = [line.strip() for line in lines]
+    start = next((n for n, line in enumerate(lines) if line.startswith("Negative prompt:")), len(lines))
+    negative = "\n".join(lines[start:])[len("Negative prompt:") :].strip()
+    found, rest = {}, last
+    while rest.strip():
+        key, _, rest = rest.partition(":")
+        if rest.lstrip().startswith('"'):
+            value, length = json.JSONDecoder().raw_decode(rest.lstrip())
+            after = rest.lstrip()[length:]
+            assert after.strip() == "" or after.startswith(",")
+            rest = after[1:]
+        else:
+            value, _, rest = rest.partition(",")
+        found[key.strip()] = value.strip()
+    return "\n".join(lines[:start]), negative, found
+
+
+LINE = (
+    st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=30)
+    .map(str.strip)
+    .filter(lambda line: not line.startswith("Negative prompt:"))
 )
 PROMPT = st.lists(LINE, min_size=1, max_size=3).map(lambda lines: "\n".join(lines).strip())
 SECOND_PASS = st.builds(
@@ -105,12 +131,36 @@ SETTINGS = st.builds(
     batch=st.just(1),
     second_pass=st.none() | SECOND_PASS,
 )
+MODEL = Model(
+    "any:thing, v3", "ab" * 32, "a, b.vae.pt", "cd" * 32, {"zib": "a1", "one: two, three": "b2"}, {"bad": "9"}
+)
 
 
 @given(PROMPT, st.integers(0, 2**32), SETTINGS)
 def test_an_infotext_parses_back_to_the_same_settings(prompt: str, seed: int, settings: Settings) -> None:
-    text = infotext(Job(prompt, seed), settings, Model("x", "ab" * 32, {"a": "b"}))
+    text = infotext(Job(prompt, seed), settings, MODEL)
     assert parse_infotext(text) == (Job(prompt, seed), settings)
+
+
+@given(PROMPT, st.integers(0, 2**32), SETTINGS)
+@example('a, b: (c:1.2)\n\n"d"', 1, replace(PLAIN, negative_prompt="x,\ny: \\", second_pass=SECOND))
+def test_a1111s_reader_shows_the_same_settings(prompt: str, seed: int, settings: Settings) -> None:
+    positive, negative, found = read_by_a1111s_rules(infotext(Job(prompt, seed), settings, MODEL))
+    assert (positive, negative) == (prompt, settings.negative_prompt)
+    assert (int(found["Steps"]), float(found["CFG scale"])) == (settings.steps, settings.guidance)
+    assert (found["Sampler"], int(found["Seed"])) == (LABELS[settings.sampler], seed)
+    assert found["Size"] == f"{settings.width}x{settings.height}"
+    assert int(found.get("Clip skip", 1)) == settings.clip_skip
+    assert (found["Model"], found["Model hash"]) == ("anything v3", "ababababab")
+    assert (found["VAE"], found["VAE hash"]) == ("a, b.vae.pt", "cdcdcdcdcd")
+    listed = dict(each.split(": ") for each in found["Lora hashes"].split(", "))
+    assert (listed, found["TI hashes"]) == ({"zib": "a1", "one two three": "b2"}, "bad: 9")
+    second = settings.second_pass
+    assert ("Hires upscale" in found) == (second is not None)
+    if second:
+        assert float(found["Denoising strength"]) == second.strength
+        assert (float(found["Hires upscale"]), int(found["Hires steps"])) == (second.scale, second.steps)
+        assert found["Hires upscaler"] == LATENT_LABELS.get(second.upscaler, second.upscaler)
 
 
 def test_a_picture_carries_infotext_and_recipe() -> None:

@@ -1,5 +1,6 @@
 """What cells are judged by, and that none is judged twice."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.cells import Painter
-from pipeline.sampling.judging import Judge
+from pipeline.sampling.judging import Judge, asked_of
 from pipeline.sampling.settings import Settings
 from tests.pipeline.captions.test_wd14 import write_tagger
 from tests.pipeline.vision.tiny_clip import write_clip
@@ -108,3 +109,12 @@ def test_a_judged_cell_is_not_judged_again(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Painter, "pictures", refuse)
     assert Judge(config, painter, folder).judged([cell]) == first
+
+
+def test_models_are_asked_about_plain_words() -> None:
+    settings = replace(Settings.of(configured().sample_grid, configured().base), steps=4)
+    cell = Cell(
+        checkpoint=None, network=None, weight=0.0, blocks=None, prompts=("a (red:1.3) [dog:cat:2]<lora:x>",),
+        seeds=(1, 2), settings=settings,
+    )  # fmt: skip
+    assert asked_of(cell) == ["a red cat", "a red cat"]

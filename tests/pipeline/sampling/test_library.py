@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -31,7 +32,10 @@ def library(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Librar
     (folder / "sub").mkdir()
     for number, name in enumerate(("one", "two", "sub/two", "sub/three")):
         write_lora(folder / f"{name}.safetensors", base, number)
-    Image.new("L", (4, 4), 255).save(folder / "white.png")
+    white = Image.new("L", (4, 4), 255)
+    white.save(folder / "white.png")
+    white.paste(0, (2, 0, 4, 4))
+    white.save(folder / "left.png")
     return Library([folder])
 
 
@@ -77,6 +81,21 @@ def test_parts_and_blocks_have_their_own_weights(base: BaseModel, library: Libra
     for name, adapter in network.adapters():
         expected = 0.5 if name.startswith(TEXT_PREFIX) else 0.8 if "_up_blocks_" in name else 0.0
         assert adapter.multiplier == expected, name
+
+
+def test_a_masked_call_acts_in_its_region(base: BaseModel, library: Library) -> None:
+    """On the white side the picture is nearer to one with the network everywhere, on the black side to one
+    without; attention carries some of it across.
+    """
+    calls = ("", "<lora:one:te=0:unet=0.7>", "<lora:one:te=0:unet=0.7:mask={}.png>")
+    plain, whole, white, left = (
+        np.frombuffer(drawn(base, library, f"a cat{call}")[0], np.uint8).astype(int).reshape(64, 64, 3)
+        for call in (calls[0], calls[1], calls[2].format("white"), calls[2].format("left"))
+    )
+    assert np.abs(whole - white).max() <= 1
+    to_whole, to_plain = (np.abs(left - other).mean(axis=(0, 2)) for other in (whole, plain))
+    assert to_whole[:32].mean() < to_plain[:32].mean()
+    assert to_whole[32:].mean() > to_plain[32:].mean()
 
 
 def test_each_picture_has_its_own_networks_and_the_base_stays(base: BaseModel, library: Library) -> None:

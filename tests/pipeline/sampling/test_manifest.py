@@ -66,7 +66,7 @@ def test_every_picture_has_a_row_with_all_that_it_was_drawn_with() -> None:
             "merge": None,
         "network": "zib-000005.safetensors", "epoch": 5, "weight": 0.5, "block_weights": None,
         "prompt": "a cat", "negative_prompt": "", "seed": 2, "sampler": "ddim", "steps": 2, "guidance": 5.0,
-        "width": 64, "height": 128, "clip_skip": 1,
+        "width": 64, "height": 128, "clip_skip": 1, "second_pass": None,
     }  # fmt: skip
 
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage import data as photographs
 
+from pipeline.base.encoding import unpixels
 from pipeline.sampling.measures import (
     TrainingPictures,
     clipped,
@@ -47,6 +49,12 @@ def test_blank_pictures_are_counted() -> None:
     found = measure([BLACK, CAT, Image.new("RGB", (64, 64), "white")], ["a", "a", "a"], None, 6)
     assert found.blank == 2
     assert found.nearest is None
+
+
+def test_a_picture_of_nan_is_black_and_blank() -> None:
+    (picture,) = unpixels(torch.full((1, 3, 64, 64), torch.nan))
+    assert picture.tobytes() == BLACK.tobytes()
+    assert measure([picture], ["a"], None, 6).blank == 1
 
 
 def test_diversity_compares_the_seeds_of_one_prompt() -> None:

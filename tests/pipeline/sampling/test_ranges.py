@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.sampling.ranges import decimals, reals, texts, wholes
+from pipeline.sampling.ranges import decimals, reals, texts, texts_or_none, wholes
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_real_numbers(written: Any, meant: list[float]) -> None:
         ("ddim, euler_a", ["ddim", "euler_a"]),
         ('"a cat, asleep", a dog', ["a cat, asleep", "a dog"]),
         (["a cat, asleep", "a dog"], ["a cat, asleep", "a dog"]),
-        (["red", ""][:1], ["red"]),
+        ('"a\nb", c', ["a\nb", "c"]),
     ],
 )
 def test_texts(written: Any, meant: list[str]) -> None:
@@ -81,11 +81,22 @@ def test_texts(written: Any, meant: list[str]) -> None:
         (reals, "nan", "is no number"),
         (texts, "a,,b", "a value is empty"),
         (texts, [], "a value is empty"),
+        (texts, "", "a value is empty"),
+        (texts, "a\nb", "runs over several lines"),
+        (texts_or_none, ["a", "", ""], "the empty text is named twice"),
+        (texts_or_none, ["a", "", "a"], "a is named twice"),
+        (texts_or_none, "a,,b", "a value is empty"),
     ],
 )
 def test_what_cannot_be_meant_is_said(read: Any, written: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         read(written)
+
+
+def test_a_list_may_hold_an_empty_text_where_that_means_something() -> None:
+    assert texts_or_none(["hat", ""]) == ["hat", ""]
+    assert texts_or_none([""]) == [""]
+    assert texts_or_none("a, b") == ["a", "b"]
 
 
 HUNDREDTHS = st.integers(-500, 500).map(lambda number: Decimal(number) / 100)

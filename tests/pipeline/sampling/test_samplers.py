@@ -1,16 +1,19 @@
 """Every sampler against diffusers' own pipelines."""
 
+from dataclasses import replace
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retrieve_timesteps
 from PIL import Image
 
 from pipeline.base.load import BaseModel
-from pipeline.config.schemas.samplers import LABELS, sampler_name
-from pipeline.sampling.samplers import SAMPLERS, Sampler
+from pipeline.config.schemas.samplers import LABELS, SCHEDULERS, sampler_name
+from pipeline.sampling.samplers import Sampler
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
 from tests.pipeline.sampling.demo_base import demo_base
@@ -32,12 +35,13 @@ def settings(sampler: str) -> Settings:
 
 
 def pipeline_of(kind: type[Any], base: BaseModel, sampler: str, seeds: list[int]) -> Any:
-    scheduler, options = SAMPLERS[sampler]
+    scheduler, options = SCHEDULERS[sampler]
+    config = base.configs["scheduler"]
     if sampler.startswith("dpmpp_sde"):
         options = options | {"noise_sampler_seed": seeds}
     pipe = kind(
         vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
-        scheduler=scheduler.from_config(base.configs["scheduler"], clip_sample=False, **options),
+        scheduler=getattr(diffusers, scheduler).from_config(config, clip_sample=False, **options),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
@@ -50,7 +54,7 @@ def same(one: Image.Image, two: Image.Image) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:Should have t[ab]:UserWarning")  # diffusers lets torchsde say so
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SCHEDULERS)
 def test_diffusers_own_pipeline_takes_the_same_steps_and_draws_the_same(
     base: BaseModel, sampler: str
 ) -> None:
@@ -77,6 +81,18 @@ def test_a_sampler_that_adds_noise_repeats_and_takes_it_from_the_pictures_own_se
     assert same(together[1], alone[0])
 
 
+@pytest.mark.parametrize("sampler", SCHEDULERS)
+def test_a_single_step_and_many_are_what_diffusers_takes(base: BaseModel, sampler: str) -> None:
+    pipe = pipeline_of(StableDiffusionPipeline, base, sampler, [1])
+    for steps in (1, 2, 20, 50):
+        found, _ = retrieve_timesteps(pipe.scheduler, steps, CPU)
+        ours = Sampler(sampler, base.configs["scheduler"], steps, CPU)
+        assert ours.timesteps.tolist() == found.tolist()
+        assert len(found) == (2 * steps - 1 if ours.order == 2 else steps)
+    (picture,) = draw(base, JOBS[:1], replace(settings(sampler), steps=1))
+    assert np.asarray(picture).std() > 0
+
+
 def test_noise_is_a_pictures_own(base: BaseModel) -> None:
     sampler = Sampler("euler_a", base.configs["scheduler"], 4, CPU)
     noise = sampler.noise([1, 2], width=64, height=128)
@@ -85,7 +101,7 @@ def test_noise_is_a_pictures_own(base: BaseModel) -> None:
 
 
 def test_every_sampler_has_a_name_and_every_name_a_sampler() -> None:
-    assert set(LABELS) == set(SAMPLERS)
+    assert set(LABELS) == set(SCHEDULERS)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from torch.nn import functional as F
 
 from pipeline.base.load import BaseModel
+from pipeline.config.schemas.samplers import SCHEDULERS
 from pipeline.errors import UserError
-from pipeline.sampling.samplers import SAMPLERS
 from pipeline.sampling.second_pass import INTERPOLATIONS, second_sampler, total_steps, upscaler_of
 from pipeline.sampling.settings import Job, SecondPass, Settings
 from pipeline.sampling.text_to_image import draw
@@ -35,7 +35,7 @@ def settings(sampler: str = "euler", **changes: object) -> Settings:
 
 
 @pytest.mark.filterwarnings("ignore:Should have t[ab]:UserWarning")  # diffusers lets torchsde say so
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", SCHEDULERS)
 def test_image_to_image_of_diffusers_draws_the_same(base: BaseModel, sampler: str) -> None:
     def generator() -> torch.Generator:
         return torch.Generator().manual_seed(7)

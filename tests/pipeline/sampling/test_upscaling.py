@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from pipeline.base.encoding import pixels
 from pipeline.errors import UserError
+from pipeline.sampling.esrgan import esrgan
 from pipeline.sampling.upscaling import Upscaler, load_upscaler, starts, tiled, upscaled
 
 CPU = torch.device("cpu")
@@ -65,6 +66,17 @@ def test_a_network_runs_until_it_is_enough_and_lanczos_does_the_rest() -> None:
     assert calls == [(32, 48), (64, 96)]
 
 
+def test_a_network_that_enlarges_nothing_runs_once() -> None:
+    calls = []
+
+    def mended(picture: torch.Tensor) -> torch.Tensor:
+        calls.append(tuple(picture.shape[2:]))
+        return picture
+
+    assert upscaled(Upscaler(mended, 1, CPU), Image.new("RGB", (32, 32)), 64, 64).size == (64, 64)
+    assert calls == [(32, 32)]
+
+
 def test_colours_stay_in_their_order() -> None:
     red = Image.new("RGB", (16, 16), (200, 10, 30))
     found = upscaled(Upscaler(doubled, 2, CPU), red, 32, 32)
@@ -95,6 +107,24 @@ def test_a_real_esrgan_file_is_loaded_and_enlarges(tmp_path: Path) -> None:
         assert found.scale == 4
         with torch.no_grad():
             torch.testing.assert_close(tiled(found, picture), wanted.clamp(0, 1))
+
+
+@pytest.mark.skipif(not HAS_SPANDREL, reason="the extra `upscale` is not installed")
+def test_our_own_networks_answer_as_spandrels() -> None:
+    from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
+    from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
+
+    torch.manual_seed(0)
+    theirs = [
+        RRDBNet(scale=4, num_filters=8, num_blocks=2),
+        RRDBNet(in_nc=12, scale=4, shuffle_factor=2, num_filters=8, num_blocks=1),
+        SRVGGNetCompact(num_feat=8, num_conv=2, upscale=4),
+    ]
+    for network in theirs:
+        x, ours = torch.rand(1, 3, 9, 13), esrgan(network.state_dict())
+        assert ours is not None
+        with torch.no_grad():
+            torch.testing.assert_close(ours(x), network.eval()(x))
 
 
 @pytest.mark.skipif(not HAS_SPANDREL, reason="the extra `upscale` is not installed")

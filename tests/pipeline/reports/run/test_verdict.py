@@ -29,7 +29,7 @@ def test_a_subject_that_the_base_lacks_was_learned() -> None:
 def test_a_fault_or_a_finding_casts_doubt() -> None:
     assert verdict(best(0.9, 0.8, "3 of 16 pictures are blank"), BASE, [], 16).kind == "doubt"
     found = verdict(best(0.9, 0.8), BASE, [FINDING], 16)
-    assert (found.kind, found.sentences[0]) == ("doubt", "overfitted: by heart.")
+    assert (found.kind, found.sentences[0]) == ("doubt", "Overfitted: by heart.")
 
 
 def test_no_better_than_the_base_is_nothing_learned() -> None:

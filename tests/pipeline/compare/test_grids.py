@@ -1,0 +1,82 @@
+"""What stands beside what when runs are compared by their pictures."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pipeline.compare import grids
+from pipeline.compare.runs import Run
+
+DRAWN = {
+    "negative_prompt": "", "sampler": "ddim", "steps": 4, "guidance": 5.0, "width": 64, "height": 64,
+    "clip_skip": 1, "checkpoint": None, "merge": None, "block_weights": None,
+}  # fmt: skip
+COLOURS = {"base": 0, "one": 60, "two": 120}
+
+
+def cell(epoch: int, weight: float, **other: Any) -> dict[str, Any]:
+    pictures = [{"prompt": "zib", "seed": seed} for seed in (1, 2)]
+    network = "zib.safetensors" if epoch else None
+    named = {"image": f"{epoch}-{weight:g}.png", "figures": {"subject": epoch / 10}}
+    return {
+        **DRAWN, "epoch": epoch, "weight": weight, "network": network, "pictures": pictures, **named, **other,
+    }  # fmt: skip
+
+
+GRIDS = {
+    "one": [cell(0, 0.0), cell(1, 0.8), cell(1, 1.0), cell(2, 1.0)],
+    "two": [cell(0, 0.0), cell(1, 1.0), cell(1, 1.0, block_weights="x"), cell(1, 0.8, merge="alpha 0.5")],
+    "other": [cell(0, 0.0, steps=9), cell(1, 1.0, steps=9)],
+}
+RUNS = {name: Run(name, name * 4, is_experiment=True) for name in (*GRIDS, "absent")}
+
+
+def read(run: Run, path: str) -> bytes:
+    if run.name == "absent":
+        raise FileNotFoundError(path)
+    if path.endswith(".json"):
+        return json.dumps({"cells": GRIDS[run.name]}).encode()
+    place = path.rpartition("/")[2]
+    shade = COLOURS["base" if place.startswith("0-") else run.name]
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (shade, shade, shade)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def shade(found: grids.Cell | None) -> int | None:
+    if found is None:
+        return None
+    data = base64.b64decode(found.image.removeprefix("data:image/webp;base64,"))
+    pixel = Image.open(io.BytesIO(data)).convert("L").getpixel((5, 5))
+    assert isinstance(pixel, int)
+    return round(pixel / 60) * 60
+
+
+def test_runs_stand_below_each_other_and_the_base_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "read", read)
+    found = grids.aligned([RUNS[name] for name in ("one", "other", "absent", "two")])
+    assert found.pictures == (("zib", 1), ("zib", 2))
+    shown = {
+        sheet.label: (list(sheet.columns), [(name, list(map(shade, cells))) for name, cells in sheet.rows])
+        for sheet in found.sheets
+    }
+    assert shown == {
+        "epoch 1": (
+            ["weight 0.8", "weight 1"],
+            [("base alone", [0, None]), ("one", [60, 60]), ("two", [None, 120])],
+        ),
+        "epoch 2": (["weight 1"], [("base alone", [0]), ("one", [60]), ("two", [None])]),
+    }
+
+
+def test_a_run_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "read", read)
+    found = grids.aligned([RUNS[name] for name in ("one", "other", "absent", "two")])
+    assert found.left_out == [
+        "absent: its pictures are not here; `dvc fetch --rev absentab` gets them",
+        "other: drawn with other prompts, seeds or settings than most",
+    ]
