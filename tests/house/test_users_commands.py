@@ -18,8 +18,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 def commands_of_the_readme() -> list[str]:
-    """Commands in the README's tables and after `python -m`, but those with a place to fill in, and sweeps, which
-    have tests of their own (test_sweep.py).
+    """Commands in the README's tables and after `python -m`, but those with a place to fill in, and sweeps,
+    which have tests of their own (test_sweep.py).
     """
     text = (ROOT / "README.md").read_text()
     told = re.findall(r"`((?:dvc|git|python -m) [^`]+)`", text)
