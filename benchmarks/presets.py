@@ -19,12 +19,9 @@ from typing import Any
 import yaml
 
 from pipeline.config.compose import options
+from pipeline.sweep.graph import stages
 
 ROOT = Path(__file__).parent.parent
-STAGES = (
-    "compose", "collect", "crop", "tag", "filter_tags", "class_images", "encode", "train", "sample_grid",
-    "merge", "report",
-)  # fmt: skip
 SHORT: dict[str, dict[str, Any]] = {
     "collect": {"source": "pictures", "min_side_px": 128},
     "crop": {"resolution": 128, "bucket_min_px": 64, "bucket_max_px": 256},
@@ -59,8 +56,8 @@ def run_preset(folder: Path, preset: str, store: Path) -> str | None:
     """What went wrong, None where all stages ran."""
     make_project(folder, preset)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(store), "HF_HUB_OFFLINE": "1"}
-    for stage in STAGES:
-        command = [sys.executable, "-m", f"stages.{stage}"]
+    for stage in stages():
+        command = [sys.executable, "-m", f"stages.{stage.replace('-', '_')}"]
         ended = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )

@@ -2,16 +2,17 @@
 them the base alone.
 """
 
-import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from PIL import Image
 
 from pipeline.compare.runs import Run
+from pipeline.pictures.thumbnails import webp_uri
 
 REPORT = "reports/sample-grid"
 SIDE_PX = 1024
@@ -131,7 +132,7 @@ def _cell(run: Run, cell: Mapping[str, Any] | None) -> Cell | None:
     picture.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=85, method=4)
-    return Cell(f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}", cell["figures"])
+    return Cell(webp_uri(buffer.getvalue()), cell["figures"])
 
 
 def read(run: Run, path: str) -> bytes:
@@ -145,12 +146,8 @@ def read(run: Run, path: str) -> bytes:
     return data
 
 
-_open: dict[str, Any] = {}
-
-
+@cache
 def _files(revision: str) -> Any:
     from dvc.api import DVCFileSystem
 
-    if revision not in _open:
-        _open[revision] = DVCFileSystem(rev=revision)
-    return _open[revision]
+    return DVCFileSystem(rev=revision)

@@ -61,8 +61,7 @@ class Run:
 
 def find_runs(names: Sequence[str]) -> list[Run]:
     """Experiments by name or ref, or commits by anything that git knows; without names the experiments that
-    start
-    from HEAD.
+    start from HEAD.
     """
     experiments = _experiments()
     if not names:

@@ -1,5 +1,6 @@
 """Small pictures for people to look at."""
 
+import base64
 import io
 
 from PIL import Image
@@ -12,3 +13,8 @@ def webp_thumbnail(picture: Image.Image, side_px: int) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=80, method=2)
     return buffer.getvalue()
+
+
+def webp_uri(webp: bytes) -> str:
+    """The picture as a page holds it in itself."""
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"

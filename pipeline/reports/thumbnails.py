@@ -1,6 +1,5 @@
 """Pictures inlined into a page: small WebP as data URIs, kept by content."""
 
-import base64
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.items import Items, key
-from pipeline.pictures.thumbnails import webp_thumbnail
+from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
 
 VERSION = 1
 """Of the algorithm: raise it when thumbnails would come out differently."""
@@ -21,10 +20,7 @@ def data_uris(files: Mapping[str, Path], side_px: int = SIDE_PX) -> dict[str, st
     items = Items("thumbnail")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         made = list(pool.map(lambda entry: _webp(entry[0], entry[1], items, side_px), files.items()))
-    return {
-        digest: f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
-        for digest, webp in zip(files, made, strict=True)
-    }
+    return {digest: webp_uri(webp) for digest, webp in zip(files, made, strict=True)}
 
 
 def _webp(digest: str, file: Path, items: Items, side_px: int) -> bytes:

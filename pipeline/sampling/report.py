@@ -1,6 +1,5 @@
 """reports/sample-grid/: the pictures, the grid as one picture and as a page, its manifests, the choice."""
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from PIL import Image
 from pipeline.config.schemas import SampleGrid
 from pipeline.config.schemas.samplers import LABELS
 from pipeline.files.atomic import write_bytes, write_csv, write_json, write_text
-from pipeline.pictures.thumbnails import webp_thumbnail
+from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
 from pipeline.reports.grid import IN_CELLS, THUMBNAIL_PX, PageCell, PageSheet, page
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.cells import Painter
@@ -64,12 +63,12 @@ def _write_pictures(folder: Path, cell: Cell, name: str, painter: Painter) -> st
     for number, png in enumerate(painter.pngs(cell)):
         write_bytes(folder / picture_file(name, number), png)
     pictures = block(painter.pictures(cell), cell.per_row)
-    thumbnail = base64.b64encode(webp_thumbnail(pictures, THUMBNAIL_PX)).decode()
+    thumbnail = webp_uri(webp_thumbnail(pictures, THUMBNAIL_PX))
     pictures.thumbnail((WEBP_SIDE_PX, WEBP_SIDE_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     pictures.save(buffer, "WEBP", quality=90, method=4)
     write_bytes(folder / f"cells/{name}.webp", buffer.getvalue())
-    return f"data:image/webp;base64,{thumbnail}"
+    return thumbnail
 
 
 def _picture(config: SampleGrid, grid: Grid, painter: Painter, scores: Scores) -> Image.Image:

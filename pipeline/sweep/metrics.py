@@ -55,6 +55,14 @@ def objective_of(text: str | None, minimize: bool, found: Sequence[Figures]) -> 
     return wanted
 
 
+def judged_by(found: Figures, objective: Objective | None = None) -> tuple[Objective, float] | None:
+    """By what one job is judged, the objective or the first of DEFAULTS that it has, and its value."""
+    for each in (objective,) if objective else DEFAULTS:
+        if (value := each.of(found)) is not None:
+            return each, value
+    return None
+
+
 def figures(root: Path) -> dict[str, float]:
     """Every number below metrics/, by `<file>.<key>.<key>`."""
     found: dict[str, float] = {}

@@ -1,15 +1,14 @@
 """A line on stderr whenever a job begins or ends, on whichever machine: read off the results' files."""
 
-import json
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from pipeline.sweep.jobs import Job
-from pipeline.sweep.metrics import DEFAULTS, Objective
+from pipeline.sweep.metrics import Objective, judged_by
+from pipeline.sweep.results import left_by
 
 POLL_S = 0.3
 
@@ -22,7 +21,7 @@ def lines(jobs: Sequence[Job], objective: Objective | None = None) -> Iterator[N
 
     def look() -> None:
         for job in jobs:
-            result = _read(job)
+            result = left_by(job)
             if result and told.get(job.name) != result["status"]:
                 told[job.name] = result["status"]
                 done = sum(status != "running" for status in told.values())
@@ -37,18 +36,9 @@ def lines(jobs: Sequence[Job], objective: Objective | None = None) -> Iterator[N
     try:
         yield
     finally:
-        time.sleep(0)
         ended.set()
         thread.join()
         look()
-
-
-def _read(job: Job) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads(job.result.read_text())
-    except FileNotFoundError:
-        return None
-    return found
 
 
 def line(job: Job, result: dict[str, Any], objective: Objective | None = None) -> str:
@@ -64,7 +54,5 @@ def line(job: Job, result: dict[str, Any], objective: Objective | None = None) -
 
 
 def _score(figures: dict[str, float], objective: Objective | None) -> str:
-    for each in (objective,) if objective else DEFAULTS:
-        if (value := each.of(figures)) is not None:
-            return f", {each.name} = {value:g}"
-    return ""
+    judged = judged_by(figures, objective)
+    return f", {judged[0].name} = {judged[1]:g}" if judged else ""

@@ -28,10 +28,15 @@ def committed_figures(revision: str, root: str = ".") -> dict[str, float]:
     return found
 
 
-def result_of(job: Job) -> dict[str, Any]:
-    """A job that left no file never began, or was ended from outside."""
+def left_by(job: Job) -> dict[str, Any] | None:
+    """What the job's file says; None of a job that has not begun."""
     try:
         found: dict[str, Any] = json.loads(job.result.read_text())
     except FileNotFoundError:
-        return existing(job) or {"status": "missing"}
+        return None
     return found
+
+
+def result_of(job: Job) -> dict[str, Any]:
+    """A job that left no file never began, or was ended from outside."""
+    return left_by(job) or existing(job) or {"status": "missing"}

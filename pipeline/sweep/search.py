@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.sweep.grammar import Overrides, parsed, values_of
 from pipeline.sweep.jobs import HOME, Job, Trial, make_jobs, name_of
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import DEFAULTS, Figures, Objective
+from pipeline.sweep.metrics import Figures, Objective, judged_by
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing
 
@@ -156,12 +156,10 @@ def _tell(
 
 def score(figures: Figures, objective: Objective | None) -> float | None:
     """Larger is better unless the objective says otherwise."""
-    if objective:
-        return objective.of(figures)
-    for each in DEFAULTS:
-        if (value := each.of(figures)) is not None:
-            return -value if each.minimize else value
-    return None
+    if (judged := judged_by(figures, objective)) is None:
+        return None
+    by, value = judged
+    return -value if by.minimize and not objective else value
 
 
 def _known_jobs(study: "optuna.Study", space: Space, targets: Sequence[str], baseline: str) -> list[Job]:

@@ -18,18 +18,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 def commands_of_the_readme() -> list[str]:
-    """Commands in the README's tables and after `python -m`, but those with a place to fill in, and sweeps,
-    which have tests of their own (test_sweep.py).
+    """Commands in the README's tables and after `python -m`, but those with a place to fill in, and the
+    sweep, which is held elsewhere (test_sweep.py, test_jobs.py).
     """
     text = (ROOT / "README.md").read_text()
     told = re.findall(r"`((?:dvc|git|python -m) [^`]+)`", text)
     return [
         command
         for command in told
-        if not any(
-            mark in command
-            for mark in ("<", "/mnt", "dvc push", "dvc pull", "pipeline.sweep", "pipeline.compare")
-        )
+        if not any(mark in command for mark in ("<", "/mnt", "dvc push", "dvc pull", "[", "pipeline.sweep"))
     ]
 
 
@@ -51,6 +48,9 @@ def test_users_commands_on_the_result(repository: Repository, tmp_path: Path) ->
     assert "small" in repository.run("dvc", "exp", "show", "--csv").stdout
     assert "network.dim" in repository.run("dvc", "params", "diff").stdout
     assert "train.json" in repository.run("dvc", "metrics", "show").stdout
+    repository.run("python", "-m", "pipeline.compare", "HEAD", "small")
+    compared = (repository.folder / "reports/comparison/index.html").read_text()
+    assert all(f"<td>{name}" in compared for name in ("HEAD", "small"))
     repository.run("dvc", "plots", "show", "--out", str(tmp_path / "plots"))
     assert (tmp_path / "plots" / "index.html").is_file()
     repository.run("git", "commit", "--quiet", "--all", "--message", "second")

@@ -54,5 +54,5 @@ def test_jobs_that_differ_in_two_places_share_by_halves() -> None:
 def test_a_segment_names_the_outputs_that_it_reads() -> None:
     keys = [stage_keys(checked((f"network.dim={dim}",)).values(), wanted([])) for dim in (4, 8)]
     needs = set(segments(keys)[0][1].needs)
-    assert {"data/encoded", "data/captions", "data/cropped", "models/network"} <= needs
+    assert {"data/encoded", "data/captions", "data/cropped", "models/network", "models/merged"} <= needs
     assert needs.isdisjoint({"data/collected", "data/tags"})

@@ -1,13 +1,18 @@
 """Names, checks and params.yaml of jobs."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pipeline.errors import UserError
+from pipeline.sweep.__main__ import parser
+from pipeline.sweep.grammar import expand
 from pipeline.sweep.jobs import Job, make_jobs, name_of
 from pipeline.sweep.worktrees import write_overrides
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -23,6 +28,16 @@ def test_mistakes_of_all_jobs_come_before_any_job() -> None:
     with pytest.raises(UserError) as caught:
         make_jobs([("network.dim=0",), ("network.dim=4",), ("network.dimm=4",)], [], "0" * 40)
     assert len(caught.value.problems) == 2
+
+
+def test_the_sweep_in_the_readme_is_one() -> None:
+    told = re.search(r"`python -m pipeline\.sweep ([^`]+)`", (ROOT / "README.md").read_text())
+    assert told
+    options = parser().parse_intermixed_args(shlex.split(told[1]))
+    jobs = make_jobs(expand(options.overrides), options.target, "0" * 40)
+    assert [job.overrides for job in jobs] == [
+        (f"network.dim={dim}", f"optimizer.lr={lr}") for dim in (4, 8, 16) for lr in ("0.0001", "0.0002")
+    ]
 
 
 def test_two_jobs_of_the_same_values_are_one() -> None:
