@@ -41,7 +41,7 @@ from pipeline.training.forecast import Plan, make_plan
 from pipeline.training.history import History, Measured, Norms, Row, best_epoch
 from pipeline.training.holdout import split
 from pipeline.training.keeper import BlownUp
-from pipeline.training.logs import LiveCurve, make_logs
+from pipeline.training.logs import LiveCurve, keeps_logs, make_logs
 from pipeline.training.measuring import Measuring
 from pipeline.training.metadata import RECIPE_KEY
 from pipeline.training.module import Denoising, quiet_lightning
@@ -130,7 +130,7 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         make_loggers=lambda done: make_logs(config, logs, done),
         make_callbacks=lambda history: [
             Measuring(history, data, ready.aside, config.validation),
-            LiveCurve(history, logs),
+            *([LiveCurve(history, logs)] if keeps_logs(config) else []),
             Samples(config, logs),
             *([KeepTextOutputs(data)] if are_fixed(config) else []),
         ],

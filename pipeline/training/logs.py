@@ -14,6 +14,11 @@ from pipeline.training.data import Batch
 from pipeline.training.history import History, Measured
 
 
+def keeps_logs(config: Config) -> bool:
+    """Whether the settings ask for any."""
+    return config.logging.tensorboard or config.logging.wandb_project is not None
+
+
 def make_logs(config: Config, folder: Path, done: int) -> list[Logger]:
     """What the settings ask for; steps from `done` on replace those of a run that was stopped."""
     made: list[Logger] = []
