@@ -40,6 +40,7 @@ bench: .venv/ready ## measure against the bare minimum, as ratios
 	python -m benchmarks.tagger_preprocessing
 	python -m benchmarks.drawing
 	python -m benchmarks.grid
+	python -m benchmarks.merge
 	python -m benchmarks.records
 
 presets: .venv/ready ## run every preset of conf/experiment/ on the demo, shortened (some ten minutes)

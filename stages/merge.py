@@ -3,14 +3,14 @@ makes: a checkpoint that stands alone.
 
 In: models/network/, reports/sample-grid/choice.json, the base, the recipe's inputs. Out:
 models/merged/<name>.safetensors or a folder, metrics/merge.json. Reads `base` and `merge`. Deterministic:
-float32 arithmetic, rounded once.
+float32 arithmetic, rounded once. The header holds the recipe: `python -m pipeline.merging rebuild` makes the
+result again to the byte.
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-
-from safetensors import safe_open
+from typing import Any
 
 from pipeline.base.load import load_base
 from pipeline.base.save import save_file, save_folder
@@ -19,11 +19,15 @@ from pipeline.config.recipes import Content, content_of_the_run, parse
 from pipeline.config.schemas import Config, Merge
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
-from pipeline.files.hashing import sha256_of_file, sha256_of_tree
-from pipeline.merging.bake import acts_on_weights, bake
+from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.safetensors_header import metadata_of
+from pipeline.merging.bake import bake
 from pipeline.merging.folder import run_recipe_to_folder
+from pipeline.merging.header import RECIPE_KEY, recipe_text
 from pipeline.merging.run import run_recipe
-from pipeline.networks.families import load
+from pipeline.networks.checkpoint import Checkpoint
+from pipeline.networks.families import FAMILIES, family_of_file, load
+from pipeline.networks.network import Network
 from pipeline.networks.network_files import epoch_files
 
 NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
@@ -46,40 +50,57 @@ def chosen_file(config: Merge) -> Path:
 
 def output_name(network: Path) -> str:
     """The training's name, from the file's header."""
-    with safe_open(network, "pt") as file:
-        return str(file.metadata()["ss_output_name"])
+    return metadata_of(network)["ss_output_name"]
 
 
-def recipe(config: Config, network: Path) -> dict[str, str]:
-    """What the checkpoint was made of."""
-    parts = {
-        "base": config.base.sha256,
-        "network": sha256_of_file(network),
-        "alpha": config.merge.alpha,
-        "method": "bake",
+def bake_content(config: Config, network: Path) -> Content:
+    """The recipe of the default: the network baked into the base, and base.vae in its place."""
+    step: Content = {
+        "method": "bake", "model": "base", "network": "network", "strength": config.merge.alpha,
+    }  # fmt: skip
+    inputs: Content = {
+        "base": {"path": config.base.path, "sha256": config.base.sha256},
+        "network": {"path": str(network)},
     }
-    return {"athanor.merge": json.dumps(parts, sort_keys=True)}
+    if config.base.vae:
+        step = {"method": "replace_vae", "model": step, "vae": "vae"}
+        inputs["vae"] = {"path": config.base.vae, "sha256": config.base.vae_sha256}
+    return {"inputs": inputs, "merge": step, "dtype": config.merge.dtype}
 
 
 def recipe_content(config: Config, network: Path) -> Content:
-    """merge.recipe with the run's own inputs and numbers."""
+    """merge.recipe, or the default, with the run's own inputs and numbers."""
+    if config.merge.recipe is None:
+        return bake_content(config, network)
     assert isinstance(config.merge.recipe, dict)
     content = content_of_the_run(config.merge.recipe, config.base.path, network, "merge.recipe")
     return {**content, "dtype": config.merge.dtype}
 
 
-def merge_by_recipe(job: Run, network: Path) -> None:
-    """Streamed, into a single file or a diffusers folder."""
-    content = recipe_content(job.config, network)
-    name = output_name(network) if "network" in content["inputs"] else "merged"
-    with new_folder(job.out / "models/merged") as folder:
-        wanted = parse(content, "merge.recipe")
-        if job.config.merge.layout == "file":
-            facts = run_recipe(wanted, folder / f"{name}.safetensors")
-        else:
-            facts = run_recipe_to_folder(wanted, folder / name)
-        digest = sha256_of_tree(next(folder.iterdir()))
-    write_json(job.out / "metrics/merge.json", {**facts, "sha256": digest})
+def merge_by_recipe(config: Config, content: Content, out: Path) -> dict[str, Any]:
+    """Streamed, into a single file or a diffusers folder; returns facts about it."""
+    recipe = parse(content, "merge.recipe")
+    if config.merge.layout == "file":
+        return run_recipe(recipe, out.with_name(f"{out.name}.safetensors"))
+    return run_recipe_to_folder(recipe, out)
+
+
+def bake_into_hub_base(config: Config, content: Content, out: Path) -> dict[str, Any]:
+    """The default for a base that the hub's cache holds: loaded, changed, written."""
+    base = load_base(config.base)
+    network = load(Path(content["inputs"]["network"]["path"]), base)
+    changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
+    header = {RECIPE_KEY: recipe_text(parse(content, "merge"))}
+    if config.merge.layout == "file":
+        save_file(base, out.with_name(f"{out.name}.safetensors"), config.merge.dtype, header)
+    else:
+        save_folder(base, out, config.merge.dtype, header)
+    return {"layers_changed": len(changed)}
+
+
+def acts_on_weights(network: Path) -> bool:
+    """Whether it can be baked in; embeddings and hypernetworks cannot."""
+    return FAMILIES[family_of_file(network)] in (Network, Checkpoint)
 
 
 def leave_out(job: Run, network: Path) -> None:
@@ -94,23 +115,19 @@ def leave_out(job: Run, network: Path) -> None:
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("merge", arguments)
-    config = job.config
-    network_file = chosen_file(config.merge)
-    if config.merge.recipe is not None:
-        return merge_by_recipe(job, network_file)
-    base = load_base(config.base)
-    network = load(network_file, base)
-    if not acts_on_weights(network):
-        return leave_out(job, network_file)
-    changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
-    name = output_name(network_file)
+    config, network = job.config, chosen_file(job.config.merge)
+    is_default = config.merge.recipe is None
+    if is_default and not acts_on_weights(network):
+        return leave_out(job, network)
+    content = recipe_content(config, network)
+    on_the_hub = is_default and not Path(config.base.path).exists()
+    write = bake_into_hub_base if on_the_hub else merge_by_recipe
+    uses_network = "network" in content["inputs"]
     with new_folder(job.out / "models/merged") as folder:
-        if config.merge.layout == "file":
-            save_file(base, folder / f"{name}.safetensors", config.merge.dtype, recipe(config, network_file))
-        else:
-            save_folder(base, folder / name, config.merge.dtype, recipe(config, network_file))
-        digest = sha256_of_tree(next(folder.iterdir()))
-    facts = {"network": network_file.name, "layers_changed": len(changed), "sha256": digest}
+        facts = write(config, content, folder / (output_name(network) if uses_network else "merged"))
+        facts["sha256"] = sha256_of_tree(next(folder.iterdir()))
+    if uses_network:
+        facts["network"] = network.name
     write_json(job.out / "metrics/merge.json", facts)
 
 

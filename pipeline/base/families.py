@@ -93,6 +93,16 @@ def write_clip_tokenizer(folder: Path) -> None:
     (folder / "vocab.json").write_text(vocabulary, encoding="utf-8")
 
 
+def older_tokenizer_files(tokenizer: str) -> dict[str, str]:
+    """vocab.json and merges.txt from the text of a tokenizer.json, which holds the same."""
+    model = json.loads(tokenizer)["model"]
+    merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
+    return {
+        "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
+        "merges.txt": "\n".join(["#version: 0.2", *merges, ""]),
+    }
+
+
 def byte_symbols() -> list[str]:
     """The 256 symbols that stand for bytes in CLIP's vocabulary: printable ones as themselves, the rest from
     U+0100 on.

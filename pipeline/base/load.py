@@ -31,6 +31,7 @@ from pipeline.base.ldm_keys import VAE_PREFIX, ldm_key, vae_key
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.safetensors_header import read_header
 
 MODULES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
 
@@ -123,14 +124,15 @@ def _scheduler_config(path: str, options: dict[str, str]) -> dict[str, Any]:
 
 def _from_file(path: Path) -> BaseModel:
     """A single file in the original layout."""
-    header, shapes = read_header(path)
+    header = read_header(path)
+    shapes = header.shapes
     family = family_of_file(shapes)
     if family != SD1:
         raise UserError(
             f"base.path {path} is {family or 'no checkpoint that is known here'};"
             f" this pipeline trains {SD1}: choose such a base"
         )
-    model = outline(json.loads(header.get(HEADER_KEY, "{}")))
+    model = outline(json.loads(header.metadata.get(HEADER_KEY, "{}")))
     for part, module in (("unet", model.unet), ("vae", model.vae), ("text_encoder", model.text_encoder)):
         _fill(module, part, path, shapes)
     return model
@@ -166,7 +168,7 @@ def load_vae(path: Path) -> tuple[AutoencoderKL, dict[str, Any]]:
         return vae, dict(vae.config)
     if not path.is_file():
         raise UserError(f"base.vae {path}: no such file or folder; correct base.vae, or set it to null")
-    _, shapes = read_header(path)
+    shapes = read_header(path).shapes
     configs = sd1_configs()["vae"]
     with torch.device("meta"):
         vae = AutoencoderKL.from_config(configs)
@@ -174,26 +176,12 @@ def load_vae(path: Path) -> tuple[AutoencoderKL, dict[str, Any]]:
     return vae, configs
 
 
-def read_header(path: Path) -> tuple[dict[str, str], Shapes]:
-    """(metadata, shape by key) of a .safetensors file."""
-    try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}, {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is not a readable .safetensors file ({error}); it may be cut short: fetch it again"
-        ) from error
-
-
 def _fill(module: nn.Module, part: str, path: Path, shapes: Shapes) -> None:
     """Puts the file's weights, as float32, into a module on the meta device; missing and misshapen ones are a
     user error.
     """
-    wanted = {
-        key: _name_in_file(part, key, shapes)
-        for key in module.state_dict()
-        if not key.endswith("position_ids")
-    }
+    keys = [key for key in module.state_dict() if not key.endswith("position_ids")]
+    wanted = names_in_file(part, keys, shapes)
     absent = [name for name in wanted.values() if name not in shapes]
     if absent:
         raise UserError(
@@ -215,14 +203,16 @@ def _fill(module: nn.Module, part: str, path: Path, shapes: Shapes) -> None:
     _restore_position_ids(module)
 
 
-def _name_in_file(part: str, key: str, shapes: Shapes) -> str:
-    """The key's name in this file: original layout, or diffusers' for a VAE file of its own."""
-    name = ldm_key(part, key)
-    if part == "vae" and name not in shapes:
-        return (
-            vae_key(key).removeprefix(VAE_PREFIX) if vae_key(key).removeprefix(VAE_PREFIX) in shapes else key
-        )
-    return name
+def names_in_file(part: str, keys: list[str], shapes: Shapes) -> dict[str, str]:
+    """Each key's name in this file: original layout; a VAE file of its own may lack the prefix, or be in
+    diffusers'.
+    """
+    names = {key: ldm_key(part, key) for key in keys}
+    if part != "vae" or any(name in shapes for name in names.values()):
+        return names
+    bare = {name: name.removeprefix(VAE_PREFIX) for name in names.values()}
+    found = {vae_key(own): own for own in shapes} | {name: own for name, own in bare.items() if own in shapes}
+    return {key: found.get(name, name) for key, name in names.items()}
 
 
 def _restore_position_ids(module: nn.Module) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from pipeline.base.families import HEADER_KEY
+from pipeline.base.families import HEADER_KEY, older_tokenizer_files
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
 from pipeline.base.load import BaseModel
 from pipeline.files.atomic import new_folder, write_json
@@ -119,12 +119,7 @@ def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, str]:
     """vocab.json and merges.txt, from the tokenizer's own tokenizer.json."""
     with tempfile.TemporaryDirectory() as name:
         tokenizer.save_pretrained(name)
-        model = json.loads((Path(name) / "tokenizer.json").read_text(encoding="utf-8"))["model"]
-    merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
-    return {
-        "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
-        "merges.txt": "\n".join(["#version: 0.2", *merges, ""]),
-    }
+        return older_tokenizer_files((Path(name) / "tokenizer.json").read_text(encoding="utf-8"))
 
 
 def model_index(scheduler_class: str) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def _sentence(details: ErrorDetails, origin: str) -> str:
     kinds = {kind.__name__ for kind in STEPS} | {"Input", "Weights"}
     place = ".".join(
         str(part) for part in details["loc"]
-        if part not in kinds and not str(part).startswith(("constrained", "list[", "function-"))
+        if part not in kinds and not str(part).startswith(("constrained", "list[", "dict[", "function-"))
         and part not in ("str", "float")
     )  # fmt: skip
     if details["type"] == "unknown_method":

@@ -1,8 +1,11 @@
-"""Files of torch.save (.pt) as other tools read and write them.
+"""Files of torch.save (.pt, .ckpt) as other tools read and write them.
 
 Reading never runs a stranger's code: torch's `weights_only` unpickler makes tensors, containers, numbers and
-text, and refuses all else. Writing leaves out the records that newer versions of torch add to the archive:
-AUTOMATIC1111 (modules/safe.py) accepts a file only if its archive holds data.pkl, data/<number> and version.
+text, and refuses all else. The checkpoints of Stable Diffusion's first years name a class of Lightning's
+beside their weights (AUTOMATIC1111 modules/safe.py lets it pass too); an empty one stands for it.
+
+Writing leaves out the records that newer versions of torch add to the archive: AUTOMATIC1111
+(modules/safe.py) accepts a file only if its archive holds data.pkl, data/<number> and version.
 """
 
 import io
@@ -16,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,33 +39,50 @@ DAMAGE = (
 NO_CLOCK = (1980, 1, 1, 0, 0, 0)
 
 
-def read_pickled(path: Path) -> dict[Any, Any]:
-    """The file's mapping, on the CPU. Raises UserError for a file that is missing, damaged, of another kind,
-    or holds more than tensors and plain values.
+class Inert:
+    """Stands for a class that is named in a file and never made."""
+
+
+NUMBER = np._core.multiarray.scalar  # type: ignore[attr-defined]
+HARMLESS = [
+    nn.ParameterDict,  # the first embeddings of all hold their tensor in one
+    (Inert, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
+    NUMBER, (NUMBER, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType,
+]  # fmt: skip
+"""What the unpickler may name beyond its own list."""
+
+
+def read_pickled(path: Path, mapped: bool = False) -> dict[Any, Any]:
+    """The file's mapping, on the CPU; `mapped`: tensors stay in the file until they are read. Raises
+    UserError for a file that is missing, damaged, of another kind, or holds more than tensors and plain
+    values.
     """
-    read = unpickled(path)
+    read = unpickled(path, mapped)
     if not isinstance(read, Mapping):
         raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; it is no file of this kind")
     return dict(read)
 
 
-def unpickled(path: Path) -> object:
+def unpickled(path: Path, mapped: bool = False) -> object:
     """What the file holds, on the CPU; errors as of `read_pickled`, of any kind."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        # The first embeddings of all hold their tensor in a ParameterDict.
-        with torch.serialization.safe_globals([nn.ParameterDict]), warnings.catch_warnings():
+        with torch.serialization.safe_globals(HARMLESS), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what it would warn of either loads or ends as an error below
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # Before torch 1.6 the file was no archive, and cannot be mapped.
+            mmap = mapped and zipfile.is_zipfile(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path} is no .pt file of tensors and plain values alone ({_first_line(error)});"
-            " what else it holds could run code, so it is not read"
+            f"{path} is no {path.suffix or '.pt'} file of tensors and plain values alone"
+            f" ({_first_line(error)}); what else it holds could run code, so it is not read: look for it as a"
+            " .safetensors file"
         ) from error
     except DAMAGE as error:
         raise UserError(
-            f"{path} is not a readable .pt file ({_first_line(error)}); it may be cut short: fetch it again"
+            f"{path} is not a readable {path.suffix or '.pt'} file ({_first_line(error)}); it may be cut"
+            " short: fetch it again"
         ) from error
 
 

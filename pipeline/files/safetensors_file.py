@@ -7,9 +7,7 @@ stand by type, then name, as the format's own writer places them. Reading is the
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -70,23 +68,11 @@ def write_safetensors(path: Path, tensors: Tensors, metadata: Mapping[str, str])
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(tensors on the CPU, metadata); a file that is missing or damaged is a user error."""
-    with _opened(path) as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-
-
-def read_keys(path: Path) -> tuple[list[str], dict[str, str]]:
-    """(keys of the tensors, metadata), from the header alone."""
-    with _opened(path) as file:
-        return list(file.keys()), file.metadata() or {}
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
         with safe_open(path, "pt") as file:
-            yield file
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except SafetensorError as error:
         raise UserError(
             f"{path} is not a readable .safetensors file ({error}); it may be cut short: fetch it again"

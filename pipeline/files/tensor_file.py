@@ -4,28 +4,26 @@ A .safetensors file is read at its offsets. A .ckpt (a zip of a pickle and raw n
 by torch, which unpickles tensors and plain containers alone (`weights_only`): a stranger's file runs no code.
 """
 
-import json
 import os
-import pickle
-import struct
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.files.pickled import read_pickled
 from pipeline.files.safetensors_file import DTYPES
+from pipeline.files.safetensors_header import read_header
 
 TYPES = {name: dtype for dtype, name in DTYPES.items()} | {
-    "I16": torch.int16, "I8": torch.int8, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+    "I16": torch.int16, "I8": torch.int8, "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
-HEADER_LIMIT_BYTES = 100_000_000
-"""As the format's own reader has it."""
 
 
 class Bytes(Protocol):
@@ -84,6 +82,11 @@ class Stored:
     shape: tuple[int, ...]
     bytes: Bytes
 
+    @classmethod
+    def of(cls, tensor: Tensor) -> "Stored":
+        """One that is in memory."""
+        return cls(tensor.dtype, tuple(tensor.shape), InMemory.of(tensor.detach()))
+
     @property
     def numel(self) -> int:
         return prod(self.shape)
@@ -112,56 +115,27 @@ def open_tensors(path: Path) -> TensorFile:
 
 
 def _open_safetensors(path: Path) -> TensorFile:
-    whole = path.stat().st_size
-    with path.open("rb") as opened:
-        start = opened.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= min(whole - 8, HEADER_LIMIT_BYTES):
-            raise UserError(f"{path} is no .safetensors file, or is cut short: fetch it again")
-        text = opened.read(length)
+    header = read_header(path)
     file = OpenFile(path)
-    try:
-        header = json.loads(text)
-        metadata = header.pop("__metadata__", {})
-        tensors = {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
-        spans = sorted(entry["data_offsets"] for entry in header.values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} has a header that cannot be read ({error}): fetch it again") from error
-    ends = [0, *(stop for _, stop in spans)]
-    if [start for start, _ in spans] != ends[:-1] or 8 + length + ends[-1] != whole:
-        raise UserError(
-            f"{path} is damaged: it has {whole} bytes, its header promises {8 + length + ends[-1]} without"
-            " gaps; fetch it again"
-        )
-    return TensorFile(path, tensors, metadata)
-
-
-def _stored(file: OpenFile, data: int, entry: Mapping[str, Any]) -> Stored:
-    dtype, shape = TYPES[entry["dtype"]], tuple(int(side) for side in entry["shape"])
-    start, stop = entry["data_offsets"]
-    if start < 0 or stop - start != prod(shape) * dtype.itemsize:
-        raise ValueError(f"shape {shape} does not fill bytes {start} to {stop}")
-    return Stored(dtype, shape, InFile(file, data + start))
+    tensors = {
+        name: Stored(TYPES[entry.dtype], entry.shape, InFile(file, entry.offset))
+        for name, entry in header.tensors.items()
+    }
+    return TensorFile(path, tensors, header.metadata)
 
 
 def _open_pickle(path: Path) -> TensorFile:
-    try:
-        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path} holds more than tensors, or is damaged ({reason}); only tensors are read from"
-            " such a file, since anything else could run code: convert it to .safetensors elsewhere"
-        ) from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    found = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    content = read_pickled(path, mapped=True)
+    content = content.get("state_dict", content)
+    pairs = content.items() if isinstance(content, Mapping) else ()
+    found = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, Tensor)}
     if not found:
-        raise UserError(f"{path} holds no tensors by name; it is no checkpoint")
+        raise UserError(
+            f"{path} holds no weights by name: it is neither a checkpoint nor a network that changes weights"
+            " (an embedding or a hypernetwork cannot be merged; use the file beside the checkpoint)"
+        )
     return TensorFile(
         path,
-        {
-            name: Stored(value.dtype, tuple(value.shape), InMemory.of(value.detach()))
-            for name, value in found.items()
-        },
+        {name: Stored.of(value) for name, value in found.items()},
         {},
     )

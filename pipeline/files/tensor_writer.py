@@ -1,12 +1,16 @@
 """Writes a .safetensors file piece by piece: shapes are known first, numbers come in any order.
 
-The bytes are those of `write_safetensors`. The file is whole or absent: written beside, then renamed.
+The bytes are those of `write_safetensors`. The file is whole or absent: written beside, then renamed. What a
+killed process left beside it is removed when the same file is written again.
 """
 
+import errno
+import fcntl
+import glob
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -48,12 +52,37 @@ def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> It
         starts[name] = place
         dtype, shape = shapes[name]
         place += prod(shape) * dtype.itemsize
+    remove_abandoned(path)
     insist_on_room(path, place)
-    with new_file(path) as part, part.open("wb") as file:
+    with telling_a_full_disk(path, place), new_file(path) as part, part.open("wb") as file:
+        with suppress(OSError):  # some network disks know no locks
+            fcntl.flock(file, fcntl.LOCK_EX)
         file.write(head)
         file.flush()
         os.ftruncate(file.fileno(), place)
         yield TensorWriter(file.fileno(), starts)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Parts of this file that no process holds any more: gigabytes that a kill left behind."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with part.open("rb") as file, suppress(OSError):  # an error: it is held
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def telling_a_full_disk(path: Path, num_bytes: int) -> Iterator[None]:
+    """A disk that fills up, or a quota, inside is a user error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise UserError(
+            f"{path} needs {num_bytes / 1e9:.2f} GB, and writing it stopped ({error.strerror}); nothing"
+            " half-written was left: make room, or write elsewhere, and run the same command again"
+        ) from error
 
 
 def insist_on_room(path: Path, num_bytes: int) -> None:

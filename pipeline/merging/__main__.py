@@ -1,25 +1,46 @@
-"""Merging outside the graph: `python -m pipeline.merging run|inspect|diff|combine|resize|extract`.
+"""Merging outside the graph: `python -m pipeline.merging run|rebuild|inspect|diff|combine|resize|extract`.
 
-`run RECIPE --out FILE` merges as a recipe says: a YAML file, or a merged .safetensors, whose header carries
-its recipe: then the file is made again, to the byte.
+`run RECIPE --out FILE` merges as a recipe says: a YAML file, or what was merged here, whose header carries
+its recipe. `rebuild MERGED --out FILE` makes it again from that and compares the bytes. docs/merging.md tells
+more.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from pipeline.command import run as run_command
 from pipeline.errors import UserError, warn
 
+if TYPE_CHECKING:
+    from pipeline.config.schemas.recipe import Recipe
+
 
 def main(arguments: Sequence[str]) -> None:
-    chosen = make_parser().parse_args(arguments)
-    out = getattr(chosen, "out", None)
-    if out and chosen.command in ("run", "combine", "resize", "extract") and out.suffix != ".safetensors":
-        raise UserError(f"--out {out}: the result is a .safetensors file; name it so")
+    parser = make_parser()
+    chosen, rest = parser.parse_known_args(arguments)
+    if chosen.command == "run":  # KEY=VALUE behind options, as the stages take it
+        chosen.changes += [word for word in rest if "=" in word and not word.startswith("-")]
+        rest = [word for word in rest if word not in chosen.changes]
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    _insist_on_suffix(chosen)
     COMMANDS[chosen.command](chosen)
+
+
+def _insist_on_suffix(chosen: argparse.Namespace) -> None:
+    """A wrong name is told before hours of work."""
+    if chosen.command == "rebuild":
+        chosen.layout = "folder" if chosen.merged.is_dir() else "file"
+    wanted = ".png" if chosen.command in ("inspect", "diff") else ".safetensors"
+    if getattr(chosen, "layout", "file") == "folder":
+        if chosen.out.suffix == wanted:
+            raise UserError(f"--out {chosen.out}: the result is a folder; leave {wanted} out of its name")
+    elif chosen.out and chosen.out.suffix != wanted:
+        raise UserError(f"--out {chosen.out}: the result is a {wanted} file; name it so")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -29,8 +50,14 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", type=Path, metavar="RECIPE", help="a YAML file, or a merged .safetensors")
     run.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="merge.alpha=0.3, dtype=fp32 ...")
     run.add_argument(
-        "--search", type=Path, nargs="+", default=[], metavar="DIR", help="folders with the inputs"
+        "--layout", choices=["file", "folder"], default="file", help="folder: diffusers', of SD 1.x"
     )
+    rebuild = commands.add_parser("rebuild", help="make what was merged again, and compare the bytes")
+    rebuild.add_argument("merged", type=Path, metavar="MERGED", help="a merged .safetensors or folder")
+    for each in (run, rebuild):
+        each.add_argument(
+            "--search", type=Path, nargs="+", default=[], metavar="DIR", help="folders with the inputs"
+        )
     inspect = commands.add_parser("inspect", help="a checkpoint's norms by block")
     inspect.add_argument("a", type=Path, metavar="A")
     diff = commands.add_parser("diff", help="how far two checkpoints are apart, by block")
@@ -53,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     extract.add_argument("original", type=Path, metavar="ORIGINAL")
     extract.add_argument("--dim", type=int, required=True)
     extract.add_argument("--conv-dim", type=int, default=0, help="of 3x3 kernels; 0 leaves them out")
-    for each in (run, combine, resize, extract):
+    for each in (run, rebuild, combine, resize, extract):
         each.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .safetensors to write")
     for each in (combine, resize, extract):
         each.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="fp16")
@@ -63,14 +90,51 @@ def make_parser() -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace) -> None:
     from pipeline.config.recipes import parse, varied
     from pipeline.merging.recipes import found_by_hash, read_content
-    from pipeline.merging.run import run_recipe
 
     changes = {
         key: yaml.safe_load(value) for key, _, value in (change.partition("=") for change in chosen.changes)
     }
     recipe = parse(varied(read_content(chosen.recipe), changes), str(chosen.recipe))
-    facts = run_recipe(found_by_hash(recipe, chosen.search), chosen.out)
-    print(f"{chosen.out}: {facts['tensors_merged']} tensors merged")
+    _merge(found_by_hash(recipe, chosen.search), chosen.out, chosen.layout)
+
+
+def _rebuild(chosen: argparse.Namespace) -> None:
+    from pipeline.config.recipes import parse
+    from pipeline.files.hashing import sha256_of_tree
+    from pipeline.merging.recipes import found_by_hash, read_content
+
+    merged: Path = chosen.merged
+    recipe = parse(read_content(merged), str(merged))
+    found = found_by_hash(recipe, [merged.parent, *chosen.search])
+    if chosen.out.resolve() == merged.resolve():
+        raise UserError(
+            f"--out {chosen.out} is {merged} itself; choose another name, so that they can be compared"
+        )
+    _merge(found, chosen.out, chosen.layout)
+    before, after = sha256_of_tree(merged), sha256_of_tree(chosen.out)
+    if before != after:
+        raise UserError(
+            f"{chosen.out} has the sha256 {after}, {merged} has {before}: the recipe and its inputs are the"
+            " same, so another version of this program or of torch made one of them, or the file was changed"
+        )
+    print(f"{chosen.out} is {merged} to the byte (sha256 {after})")
+
+
+def _merge(recipe: "Recipe", out: Path, layout: str) -> None:
+    from pipeline.merging.locking import paths_of
+    from pipeline.merging.run import run_recipe
+
+    if out.resolve() in [path.resolve() for path in paths_of(recipe).values()]:
+        raise UserError(f"--out {out} is an input of the recipe, which would be lost; choose another name")
+    if layout == "file":
+        facts = run_recipe(recipe, out)
+    else:
+        from pipeline.merging.folder import run_recipe_to_folder  # loads diffusers
+
+        facts = run_recipe_to_folder(recipe, out)
+    print(f"{out}: {facts['layers_changed']} layers changed")
+    for name, digest in facts["inputs"].items():
+        print(f"  inputs.{name}.sha256 {digest}")
 
 
 def _compare(chosen: argparse.Namespace) -> None:
@@ -79,7 +143,8 @@ def _compare(chosen: argparse.Namespace) -> None:
     found = by_block(chosen.a, getattr(chosen, "b", None))
     print("\n".join(lines(found)))
     if chosen.out:
-        picture(found).save(chosen.out)
+        names = [path.name for path in (chosen.a, getattr(chosen, "b", None)) if path]
+        picture(found, names).save(chosen.out)
 
 
 def _combine(chosen: argparse.Namespace) -> None:
@@ -129,6 +194,7 @@ def _extract(chosen: argparse.Namespace) -> None:
 
 COMMANDS = {
     "run": _run,
+    "rebuild": _rebuild,
     "inspect": _compare,
     "diff": _compare,
     "combine": _combine,

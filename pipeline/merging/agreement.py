@@ -1,5 +1,6 @@
 """Whether two checkpoints can be merged, told from names and shapes before a number is read."""
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -8,8 +9,18 @@ from pipeline.merging.names import part_of
 
 MERGED_PARTS = ("unet", "text_encoder", "vae")
 MUST_AGREE = ("unet", "text_encoder")
+OPTIONAL = re.compile(
+    r".+\.logit_scale"
+    r"|cond_stage_model\.(model\.|transformer\.)?text_projection(\.weight)?"
+    r"|conditioner\.embedders\.0\.transformer\.text_projection\.weight"
+    r"|cond_stage_model\.model\.transformer\.resblocks\.23\..+"
+)
+"""Weights of text encoders that no picture depends on (SD 2.x is conditioned by the layer before its last):
+some files hold them, others and diffusers' folders do not. A's stay.
+"""
 FIRST_CONVOLUTION = "model.diffusion_model.input_blocks.0.0.weight"
-CHANNELS = {4: "an ordinary checkpoint", 8: "instruct-pix2pix", 9: "inpainting"}
+PIX2PIX, INPAINTING = 8, 9
+CHANNELS = {4: "an ordinary checkpoint", PIX2PIX: "instruct-pix2pix", INPAINTING: "inpainting"}
 """Input channels of the U-Net."""
 
 
@@ -26,8 +37,7 @@ class Named(Protocol):
 def differences(a: Named, b: Named) -> list[str]:
     """Why `b` cannot be merged into `a`: the first keys and shapes in which the two differ."""
     ours, theirs = _merged(a.tensors), _merged(b.tensors)
-    lacking = sorted(name for name in ours.keys() - theirs.keys() if part_of(name) in MUST_AGREE)
-    extra = sorted(name for name in theirs.keys() - ours.keys() if part_of(name) in MUST_AGREE)
+    lacking, extra = _missing(ours, theirs), _missing(theirs, ours)
     shapes = sorted(
         name for name in ours.keys() & theirs.keys()
         if not alike(ours[name], theirs[name]) and name != FIRST_CONVOLUTION
@@ -47,6 +57,14 @@ def differences(a: Named, b: Named) -> list[str]:
             )
         problems.append(f"{a.label} and {b.label} are of different architectures: {'; '.join(told)}")
     return problems
+
+
+def _missing(names: Mapping[str, Stored], there: Mapping[str, Stored]) -> list[str]:
+    return sorted(
+        name
+        for name in names.keys() - there.keys()
+        if part_of(name) in MUST_AGREE and not OPTIONAL.fullmatch(name)
+    )
 
 
 def _merged(tensors: Mapping[str, Stored]) -> dict[str, Stored]:

@@ -1,5 +1,5 @@
-"""A network's change added to the base's weights for good: W + r delta, in float32, rounded once when
-written.
+"""A network's change added to a loaded base's weights for good: W + r delta, in float32, rounded once when
+written. (Files are baked into as they stream: `network_changes`.)
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,6 @@ from pipeline.networks.trained import Trained
 def baked(weight: Tensor, delta: Tensor, strength: float) -> Tensor:
     """W + r delta; `delta` holds all but r."""
     return weight + strength * delta
-
-
-def acts_on_weights(network: Trained) -> bool:
-    """Whether it can be baked; an embedding and a hypernetwork cannot."""
-    return isinstance(network, Network | Checkpoint)
 
 
 @torch.no_grad()

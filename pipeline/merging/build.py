@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.base.ldm_keys import UNET_PREFIX
 from pipeline.config.recipes import children
 from pipeline.config.schemas.recipe import Bake, Recipe, ReplaceVae
-from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
+from pipeline.files.tensor_file import Stored, TensorFile
 from pipeline.merging.checkpoint import Checkpoint, open_checkpoint, open_vae
 from pipeline.merging.locking import paths_of
 from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
@@ -32,11 +33,17 @@ def open_inputs(recipe: Recipe) -> Opened:
     paths, roles = paths_of(recipe), set(_roles(recipe.merge))
     checkpoints = {name: open_checkpoint(path) for name, path in paths.items() if (name, "model") in roles}
     vaes = {name: open_vae(path) for name, path in paths.items() if (name, "vae") in roles}
-    networks = {name: open_tensors(path) for name, path in paths.items() if (name, "network") in roles}
+    networks = {name: _network(path) for name, path in paths.items() if (name, "network") in roles}
     files: dict[str, tuple[TensorFile, ...]] = {name: (file,) for name, file in networks.items()}
     files |= {name: opened for name, (_, opened) in vaes.items()}
     files |= {name: checkpoint.files for name, checkpoint in checkpoints.items()}
     return Opened(checkpoints, {name: tensors for name, (tensors, _) in vaes.items()}, networks, files)
+
+
+def _network(path: Path) -> TensorFile:
+    from pipeline.merging.network_changes import open_network  # loads diffusers
+
+    return open_network(path)
 
 
 def _roles(step: Any) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.base.families import family_of_file
 from pipeline.base.ldm_keys import TEXT_PREFIX, VAE_PREFIX, vae_key
 from pipeline.errors import UserError
-from pipeline.files.tensor_file import InMemory, Stored, TensorFile, open_tensors
+from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.blocks import blocks_of
 from pipeline.merging.names import (
     SD2_TEXT_PREFIX,
@@ -140,7 +140,7 @@ def _text(files: tuple[TensorFile, ...], prefix: str) -> Iterator[tuple[str, Sto
                 thirds.setdefault(name, {})[third] = stored
             elif name.endswith(".text_projection"):
                 turned = stored.read().reshape(stored.shape).T.contiguous()
-                yield name, Stored(stored.dtype, tuple(turned.shape), InMemory.of(turned))
+                yield name, Stored.of(turned)
             else:
                 yield name, stored
     for name, found in thirds.items():
@@ -150,11 +150,13 @@ def _text(files: tuple[TensorFile, ...], prefix: str) -> Iterator[tuple[str, Sto
 
 
 def _weight_files(folder: Path) -> tuple[TensorFile, ...]:
-    """The part's weights: one file or several; full precision before a variant (`.fp16.`)."""
-    found = sorted(folder.glob("*.safetensors"))
+    """The part's weights: one file or several; full precision before a variant (`.fp16.`), .safetensors
+    before .bin.
+    """
+    found = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     plain = [path for path in found if not re.search(r"\.(fp16|bf16|non_ema|ema)[.-]", path.name)]
     if not found:
-        raise UserError(f"{folder}: no .safetensors file in it; fetch the folder again, with safetensors")
+        raise UserError(f"{folder}: no .safetensors or .bin file in it; fetch the folder again")
     return tuple(open_tensors(path) for path in (plain or found))
 
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.families import HEADER_KEY
+from pipeline.base.families import HEADER_KEY, older_tokenizer_files
 from pipeline.config.schemas.recipe import Difference, Input, Pair, Recipe, ReplaceVae
+from pipeline.errors import warn
 from pipeline.files.hashing import legacy_hash
+from pipeline.merging.agreement import FIRST_CONVOLUTION, INPAINTING, PIX2PIX
 from pipeline.merging.checkpoint import Checkpoint
 
 RECIPE_KEY = "athanor.merge"
@@ -46,7 +48,7 @@ def metadata(recipe: Recipe, first: Checkpoint, checkpoints: Mapping[str, Checkp
         **kept,
         "format": "pt",
         RECIPE_KEY: recipe_text(recipe),
-        "sd_merge_recipe": json.dumps(webui_recipe(recipe), sort_keys=True),
+        "sd_merge_recipe": json.dumps({**webui_recipe(recipe), **_channels(first)}, sort_keys=True),
         "sd_merge_models": json.dumps(webui_models(recipe, checkpoints), sort_keys=True),
     }
 
@@ -79,18 +81,32 @@ def webui_recipe(recipe: Recipe) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _channels(first: Checkpoint) -> dict[str, bool]:
+    channels = first.tensors[FIRST_CONVOLUTION].shape[1]
+    return {"is_inpainting": channels == INPAINTING, "is_instruct_pix2pix": channels == PIX2PIX}
+
+
 def webui_models(recipe: Recipe, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Any]:
     """The checkpoints by sha256, and those that these were merged from (ibid., sd_merge_models)."""
     found: dict[str, Any] = {}
     for name, checkpoint in checkpoints.items():
-        own = checkpoint.metadata.get("sd_merge_recipe")
-        found |= json.loads(checkpoint.metadata.get("sd_merge_models", "{}"))
+        earlier = _stated(checkpoint, "sd_merge_models")
+        found |= earlier if isinstance(earlier, dict) else {}
         found[str(_input(recipe, name).sha256)] = {
             "name": checkpoint.path.name,
             "legacy_hash": legacy_hash(checkpoint.path) if checkpoint.path.is_file() else None,
-            "sd_merge_recipe": json.loads(own) if own else None,
+            "sd_merge_recipe": _stated(checkpoint, "sd_merge_recipe"),
         }
     return found
+
+
+def _stated(checkpoint: Checkpoint, key: str) -> Any:
+    """An entry of a stranger's header; None where it is not what it should be."""
+    try:
+        return json.loads(checkpoint.metadata.get(key) or "null")
+    except ValueError:
+        warn(f"{checkpoint.path}: {key} in its header is no JSON, and is not passed on")
+        return None
 
 
 def folder_header(folder: Path) -> str:
@@ -108,12 +124,16 @@ def folder_header(folder: Path) -> str:
         for part, file in parts.items()
         if (folder / file).is_file()
     }
-    tokenizer = {
-        name: (folder / "tokenizer" / name).read_text("utf-8")
-        for name in ("vocab.json", "merges.txt")
-        if (folder / "tokenizer" / name).is_file()
-    }
-    return json.dumps({"configs": configs, "tokenizer": tokenizer or None}, sort_keys=True)
+    return json.dumps({"configs": configs, "tokenizer": _tokenizer(folder / "tokenizer")}, sort_keys=True)
+
+
+def _tokenizer(folder: Path) -> dict[str, str] | None:
+    """vocab.json and merges.txt; newer folders have tokenizer.json alone."""
+    names = ("vocab.json", "merges.txt")
+    if all((folder / name).is_file() for name in names):
+        return {name: (folder / name).read_text("utf-8") for name in names}
+    whole = folder / "tokenizer.json"
+    return older_tokenizer_files(whole.read_text("utf-8")) if whole.is_file() else None
 
 
 def _input(recipe: Recipe, name: str) -> Input:

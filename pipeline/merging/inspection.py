@@ -1,6 +1,6 @@
 """Norms of a checkpoint, and distances between two, by block: where a merge or a training changed what."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -17,8 +17,14 @@ from pipeline.merging.tree import Leaf
 
 PARTS = {"text_encoder": "BASE", "vae": "VAE"}
 BAR_CHARACTERS = 40
-ROW_PX, LABEL_PX, BAR_PX = 22, 70, 420
-INK, PAPER, BAR = (24, 24, 27), (255, 255, 255), (37, 99, 235)
+ROW_PX, LABEL_PX, BAR_PX, FIGURE_PX, MARGIN_PX, GAP_PX, BAR_HALF_PX = 22, 72, 420, 88, 16, 8, 8
+INK, FAINT, PAPER, BAR, OTHER_BAR = (
+    (24, 24, 27),
+    (95, 95, 105),
+    (255, 255, 255),
+    (37, 99, 235),
+    (148, 163, 184),
+)
 
 
 @dataclass(frozen=True)
@@ -79,26 +85,50 @@ def _pieces(name: str, a: Checkpoint, b: Checkpoint | None) -> Iterator[tuple[in
         yield stop - start, float(ours.square().sum()), away
 
 
+def title(found: Mapping[str, Amount]) -> str:
+    """What the bars are."""
+    return "distance |A - B| / |A| by block" if _compared(found) else "root mean square by block"
+
+
 def lines(found: Mapping[str, Amount]) -> Iterator[str]:
     """A bar a block, for a terminal."""
-    compared = any(amount.distance is not None for amount in found.values())
-    largest = max((amount.shown for amount in found.values()), default=0) or 1
-    yield "block  " + ("|A - B| / |A|" if compared else "root mean square")
+    yield title(found)
     for label, amount in found.items():
-        bar = "#" * round(BAR_CHARACTERS * amount.shown / largest)
-        yield f"{label:<6} {amount.shown:10.6f}  {bar}".rstrip()
+        bar = "#" * round(BAR_CHARACTERS * amount.shown / _largest(found))
+        yield f"{label:<6} {_figure(amount):>9}  {bar}".rstrip()
 
 
-def picture(found: Mapping[str, Amount]) -> Image.Image:
-    """The same bars as a picture."""
+def picture(found: Mapping[str, Amount], names: Sequence[str]) -> Image.Image:
+    """The same bars as a picture, A's and B's names above: text encoder, U-Net and VAE set apart."""
     font = ImageFont.load_default(ROW_PX * 0.6)
-    sheet = Image.new("RGB", (2 * LABEL_PX + BAR_PX, ROW_PX * (len(found) + 1)), PAPER)
+    head = [title(found), *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=False))]
+    gaps = {label for label in found if label in ("BASE", "IN00", "VAE")}
+    height = ROW_PX * (len(head) + len(found) + 1) + GAP_PX * len(gaps)
+    sheet = Image.new("RGB", (LABEL_PX + BAR_PX + FIGURE_PX, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    largest = max((amount.shown for amount in found.values()), default=0) or 1
-    for row, (label, amount) in enumerate(found.items()):
-        top = ROW_PX * row + ROW_PX // 2
-        width = round(BAR_PX * amount.shown / largest)
-        draw.text((LABEL_PX - 8, top + ROW_PX / 2), label, INK, font, anchor="rm")
-        draw.rectangle((LABEL_PX, top + 3, LABEL_PX + width, top + ROW_PX - 3), BAR)
-        draw.text((LABEL_PX + width + 6, top + ROW_PX / 2), f"{amount.shown:.4g}", INK, font, anchor="lm")
+    middle = ROW_PX
+    for number, text in enumerate(head):
+        draw.text((MARGIN_PX, middle), text, FAINT if number else INK, font, anchor="lm")
+        middle += ROW_PX
+    for label, amount in found.items():
+        middle += GAP_PX if label in gaps else 0
+        end = LABEL_PX + round(BAR_PX * amount.shown / _largest(found))
+        draw.text((LABEL_PX - 8, middle), label, INK, font, anchor="rm")
+        if end > LABEL_PX:
+            color = BAR if label not in PARTS.values() else OTHER_BAR
+            draw.rectangle((LABEL_PX, middle - BAR_HALF_PX, end, middle + BAR_HALF_PX), color)
+        draw.text((end + 6, middle), _figure(amount), INK, font, anchor="lm")
+        middle += ROW_PX
     return sheet
+
+
+def _compared(found: Mapping[str, Amount]) -> bool:
+    return any(amount.distance is not None for amount in found.values())
+
+
+def _largest(found: Mapping[str, Amount]) -> float:
+    return max((amount.shown for amount in found.values()), default=0) or 1
+
+
+def _figure(amount: Amount) -> str:
+    return f"{amount.shown:.6f}" if amount.distance is None else f"{100 * amount.shown:.3g} %"

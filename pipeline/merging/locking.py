@@ -56,7 +56,8 @@ def _entry(given: str | Input) -> Input:
 
 def _scan(path: Path, files: tuple[TensorFile, ...]) -> tuple[str, list[str]]:
     """(sha256, names of tensors with NaN or infinity)."""
-    if len(files) == 1 and path.is_file() and path.suffix == ".safetensors":
+    in_file = all(isinstance(stored.bytes, InFile) for file in files for stored in file.tensors.values())
+    if len(files) == 1 and path.is_file() and in_file:
         return _scan_file(files[0])
     digest = sha256_of_tree(path)
     assert digest

@@ -39,6 +39,8 @@ def extract(tuned: Path, original: Path, dim: int, conv_dim: int) -> Extracted:
     for name, stored in sorted(ours.tensors.items()):
         if part_of(name) not in ("unet", "text_encoder") or name.endswith("position_ids"):
             continue
+        if name not in theirs.tensors:  # one that no picture depends on
+            continue
         delta = nodes[0].numbers(name, 0, stored.numel) - nodes[1].numbers(name, 0, stored.numel)
         if not delta.any():
             continue

@@ -12,10 +12,10 @@ from torch import Tensor
 from pipeline.config.schemas.recipe import Alpha
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
-from pipeline.files.tensor_file import TensorFile, open_tensors
+from pipeline.files.tensor_file import TensorFile
 from pipeline.merging.blocks import block_names
 from pipeline.merging.lora_pairs import Pair, RankRule, concatenated, truncated
-from pipeline.merging.network_changes import modules_of
+from pipeline.merging.network_changes import modules_of, open_network
 from pipeline.merging.weights import WeightOf, weight_of
 
 LEAVES = {"lora_up.weight", "lora_down.weight", "lora_mid.weight", "alpha"}
@@ -52,7 +52,7 @@ class LoraFile:
 
 def read_lora(path: Path) -> LoraFile:
     """A LoRA or LoCon file, cores (Tucker) multiplied out; another family is a user error."""
-    file = open_tensors(path)
+    file = open_network(path)
     modules = modules_of(file)
     if foreign := {key.partition(".")[2] for key in file.tensors} - LEAVES:
         raise UserError(

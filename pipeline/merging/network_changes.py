@@ -6,7 +6,7 @@ tensor. Any family of adapters whose change is one of weights is read; nothing o
 silence.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
 from pipeline.errors import UserError
-from pipeline.files.tensor_file import Stored, TensorFile
+from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.names import (
     OPENCLIP,
     SD2_TEXT_PREFIX,
@@ -24,8 +24,9 @@ from pipeline.merging.names import (
     diffusers_unet_name,
     part_of,
 )
-from pipeline.networks.adapter import Adapter
+from pipeline.networks.adapter import Adapter, Layer
 from pipeline.networks.algorithms import READERS
+from pipeline.networks.diffusers_layout import from_diffusers, is_diffusers
 from pipeline.networks.network_files import grouped
 
 LORA_UNET, LORA_TEXT, LORA_TEXTS = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
@@ -40,6 +41,16 @@ class Third:
     module: str
     index: int = 0
     of: int = 1
+
+
+def open_network(path: Path) -> TensorFile:
+    """A network's file by sd-scripts' keys; diffusers' and PEFT's are renamed, in memory."""
+    file = open_tensors(path)
+    if not is_diffusers(file.tensors):
+        return file
+    tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
+    named = from_diffusers(tensors, file.metadata, path)
+    return TensorFile(path, {key: Stored.of(tensor) for key, tensor in named.items()}, file.metadata)
 
 
 class NetworkChanges:
@@ -74,10 +85,10 @@ class NetworkChanges:
 
     def _module_delta(self, module: str, weight: Tensor) -> Tensor:
         weights = self.module_weights(module)
-        if DIFFERENCE in weights:
+        if weights.keys() == {DIFFERENCE}:
             return weights[DIFFERENCE].float().reshape(weight.shape)
         try:
-            delta: Tensor = adapter_of(module, weights, weight.shape, self.path).delta(weight)
+            delta: Tensor = adapter_of(module, weights, weight, self.path).delta(weight)
         except (RuntimeError, KeyError, AssertionError) as error:
             raise UserError(
                 f"{self.path}: {module} does not fit this checkpoint ({' '.join(str(error).split())[:200]})"
@@ -106,19 +117,20 @@ def modules_of(file: TensorFile) -> set[str]:
     return modules
 
 
-def adapter_of(module: str, weights: Mapping[str, Tensor], shape: Iterable[int], path: Path) -> Adapter:
-    """The adapter of a module, on a layer of the given weight's shape that holds no numbers."""
+def adapter_of(module: str, weights: Mapping[str, Tensor], weight: Tensor, path: Path) -> Adapter:
+    """The adapter of a module, on a layer that has the given weight."""
     reader = next((each for each in READERS if any(mark in weights for mark in each.marks)), None)
     if reader is None:
         raise UserError(
             f"{path}: {module} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"
         )
-    out, inside, *kernel = shape
-    layer = (
+    out, inside, *kernel = weight.shape
+    layer: Layer = (
         nn.Conv2d(inside, out, tuple(kernel), bias=False, device="meta")  # type: ignore[arg-type]
         if kernel
         else nn.Linear(inside, out, bias=False, device="meta")
     )
+    layer.weight = nn.Parameter(weight, requires_grad=False)
     return reader.from_weights(layer, weights).eval()
 
 

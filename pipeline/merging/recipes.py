@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pipeline.config.recipes import Content, from_yaml, parse, read_yaml
-from pipeline.config.schemas.recipe import Recipe
+from pipeline.config.recipes import Content, from_yaml, read_yaml
+from pipeline.config.schemas.recipe import Input, Recipe
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
-from pipeline.files.tensor_file import open_tensors
+from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.header import RECIPE_KEY
+
+UNET = "unet/diffusion_pytorch_model.safetensors"
+"""The part of a folder whose header is read."""
 
 
 def read_content(path: Path) -> Content:
-    """A recipe as plain values: a YAML file, or the header of a merged .safetensors."""
-    if path.suffix != ".safetensors":
+    """A recipe as plain values: a YAML file, or the header of what was merged, a .safetensors or a folder."""
+    if path.suffix != ".safetensors" and not path.is_dir():
         return read_yaml(path)
-    text = open_tensors(path).metadata.get(RECIPE_KEY)
+    text = metadata_of(path / UNET if path.is_dir() else path).get(RECIPE_KEY)
     if text is None:
         raise UserError(f"{path} carries no recipe: it was not merged here")
     return from_yaml(text, str(path))
@@ -24,27 +26,43 @@ def read_content(path: Path) -> Content:
 
 def found_by_hash(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
     """With each input that is not at its path, or is another file there, looked up in `folders`: by its name,
-    then by its sha256.
+    then by its sha256. Where no folder is given, only that something is there is insisted on.
     """
-    inputs: dict[str, Any] = {}
-    for name, given in recipe.inputs.items():
-        path, wanted = (Path(given), None) if isinstance(given, str) else (Path(given.path), given.sha256)
-        if path.exists() and not (folders and wanted and sha256_of_tree(path) != wanted):
-            inputs[name] = given
-            continue
-        near = [folder / path.name for folder in folders]
-        candidates = [candidate for candidate in near if candidate.exists()] + [
-            candidate
-            for folder in folders
-            for candidate in sorted(folder.glob("*"))
-            if candidate.suffix == path.suffix
-        ]
-        match = next((c for c in candidates if wanted is None or sha256_of_tree(c) == wanted), None)
-        if match is None:
-            looked = ", ".join(map(str, folders)) or "no other folder"
-            raise UserError(
-                f"inputs.{name}: {path} is not there, and {looked} holds no file of sha256 {wanted};"
-                " name the folder that has it with --search"
-            )
-        inputs[name] = {"path": str(match), "sha256": wanted}
-    return parse({**recipe.model_dump(), "inputs": inputs}, "recipe")
+    found = {name: _found(_entry(given), folders) for name, given in recipe.inputs.items()}
+    problems = [
+        f"inputs.{name}: {_missing(_entry(recipe.inputs[name]), folders)}"
+        for name, entry in found.items()
+        if entry is None
+    ]
+    if problems:
+        raise UserError(*problems)
+    return recipe.model_copy(update={"inputs": found})
+
+
+def _entry(given: str | Input) -> Input:
+    return Input(path=given) if isinstance(given, str) else given
+
+
+def _found(entry: Input, folders: Sequence[Path]) -> Input | None:
+    path = Path(entry.path)
+    if path.exists() and (not folders or _is_it(path, entry)):
+        return entry
+    named = [folder / path.name for folder in folders if (folder / path.name).exists()]
+    others = [
+        other for folder in folders for other in sorted(folder.glob("*")) if other.suffix == path.suffix
+    ]
+    candidates = [*named, *others] if entry.sha256 else named
+    match = next((candidate for candidate in candidates if _is_it(candidate, entry)), None)
+    return Input(path=str(match), sha256=entry.sha256) if match else None
+
+
+def _is_it(path: Path, entry: Input) -> bool:
+    return entry.sha256 is None or sha256_of_tree(path) == entry.sha256
+
+
+def _missing(entry: Input, folders: Sequence[Path]) -> str:
+    path = Path(entry.path)
+    at_place = f"has the sha256 {sha256_of_tree(path)}" if path.exists() else "is not there"
+    wanted = f"what has the sha256 {entry.sha256}" if entry.sha256 else "a file of this name"
+    looked = f", nor is that in {', '.join(map(str, folders))}" if folders else ""
+    return f"{path} {at_place}; wanted is {wanted}{looked}. Name the folder that has it with --search"

@@ -23,8 +23,10 @@ def run_recipe(recipe: Recipe, out: Path) -> dict[str, Any]:
 
 
 def facts_of(recipe: Recipe, node: Node) -> dict[str, Any]:
-    """How many tensors a locked recipe merges, and the inputs' sha256."""
+    """How many layers are other than the first checkpoint's, and the inputs' sha256, of a locked recipe."""
+    first = first_input(recipe.merge)
+    changed = {name.rpartition(".")[0] for name in node.tensors if node.source(name) != first}
     return {
-        "tensors_merged": sum(node.unchanged(name) is None for name in node.tensors),
+        "layers_changed": len(changed),
         "inputs": {name: entry["sha256"] for name, entry in recipe.model_dump()["inputs"].items()},
     }

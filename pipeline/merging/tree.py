@@ -140,7 +140,7 @@ class Merge:
         part = part_of(name)
         if part not in MERGED_PARTS or not self.tensors[name].dtype.is_floating_point:
             return self.first
-        if any(name not in node.tensors for node in self.nodes):  # a VAE that not all have
+        if any(name not in node.tensors for node in self.nodes):  # a VAE, or what no picture depends on
             return self.first
         weights = [weight(name) for weight in self.weights.values()]
         if not any(weights) and (self.method not in ALWAYS_MIXES or part == "vae"):

@@ -1,10 +1,10 @@
 """A step's weights -> one number for each tensor."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.config.schemas.recipe import Alpha, Weights
-from pipeline.errors import UserError
+from pipeline.errors import UserError, nearest
 from pipeline.merging.blocks import TIME, block_of
 from pipeline.merging.names import part_of
 from pipeline.merging.presets import preset
@@ -20,7 +20,7 @@ def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:
     weights = setting if isinstance(setting, Weights) else Weights(blocks=setting)
     listed, base = _listed(weights, blocks, key)
     by_block = dict(zip(blocks, listed, strict=True))
-    patterns = [(_pattern(pattern, key), value) for pattern, value in weights.keys.items()]
+    patterns = [(_pattern(text, key), weights.keys[text]) for text in sorted(weights.keys, key=_rank)]
 
     def weight(name: str) -> float:
         found = [value for pattern, value in patterns if pattern.search(name)]
@@ -35,9 +35,16 @@ def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:
     return weight
 
 
+def _rank(pattern: str) -> tuple[int, str]:
+    """Where several fit, the longest wins. (A mapping's order is lost on the way through DVC and headers.)"""
+    return len(pattern), pattern
+
+
 def _listed(weights: Weights, blocks: tuple[str, ...], key: str) -> tuple[Sequence[float], float]:
     """(a number for each block, the text encoder's)."""
     setting, base = weights.blocks, weights.base_alpha
+    if isinstance(setting, Mapping):
+        return _named(setting, blocks, key), base or 0.0
     if isinstance(setting, str):
         return preset(setting, len(blocks)), base or 0.0
     if isinstance(setting, int | float):
@@ -54,6 +61,30 @@ def _listed(weights: Weights, blocks: tuple[str, ...], key: str) -> tuple[Sequen
             f"{blocks[-1]}), and one number for the text encoder may stand before theirs"
         )
     return setting, base or 0.0
+
+
+def _named(setting: Mapping[str, float], blocks: tuple[str, ...], key: str) -> list[float]:
+    """By names of blocks, ranges and halves: the narrower wins; a block that none names has 0."""
+    spans = {name: _span(name, blocks, key) for name in setting}
+    listed = [0.0] * len(blocks)
+    for name in sorted(setting, key=lambda name: (-len(spans[name]), name)):
+        for place in spans[name]:
+            listed[place] = setting[name]
+    return listed
+
+
+def _span(name: str, blocks: tuple[str, ...], key: str) -> range:
+    """Places of `M00`, `IN04-IN08`, or a half, `IN` or `OUT`."""
+    middle = len(blocks) // 2
+    if name in ("IN", "OUT"):
+        return range(middle) if name == "IN" else range(middle + 1, len(blocks))
+    ends = [end.strip() for end in name.split("-")]
+    if unknown := [end for end in ends if end not in blocks]:
+        raise UserError(
+            f"{key}.blocks: {name!r} is no block of this family ({blocks[0]} ... {blocks[-1]}, IN, OUT, or a"
+            f" range like {blocks[4]}-{blocks[7]}); {nearest(unknown[0], blocks)}"
+        )
+    return range(blocks.index(ends[0]), blocks.index(ends[-1]) + 1)
 
 
 def _pattern(pattern: str, key: str) -> re.Pattern[str]:

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from pipeline.base.blocks import block_of
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
-from pipeline.base.load import BaseModel, read_header
+from pipeline.base.load import BaseModel
 from pipeline.base.save import file_header, file_tensors
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.files.safetensors_header import read_header
 from pipeline.networks.block_values import by_block
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained, set_rate_factor
@@ -142,7 +143,7 @@ def base_weights(base: BaseModel) -> dict[str, Tensor]:
 
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file holds a whole checkpoint; nothing but its header is read."""
-    return _file_key("unet.conv_in.weight") in read_header(path)[1]
+    return _file_key("unet.conv_in.weight") in read_header(path).tensors
 
 
 def slots_of(unet: nn.Module, text_encoder: nn.Module) -> dict[str, Slot]:

@@ -12,7 +12,7 @@ from pipeline.files.aesthetic_file import is_aesthetic
 from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
-from pipeline.files.safetensors_file import read_keys
+from pipeline.files.safetensors_header import read_header
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
@@ -52,7 +52,8 @@ def family_of_file(path: Path) -> str:
         return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
     if path.suffix in PICTURES:
         return "embedding"
-    keys, metadata = read_keys(path)
+    header = read_header(path)
+    keys, metadata = header.tensors.keys(), header.metadata
     known = {
         "checkpoint": is_checkpoint(path),
         "aesthetic": is_aesthetic(keys),

@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from pipeline.base.load import load_base
-from pipeline.base.save import file_tensors, save_file
+from pipeline.base.save import file_tensors, save_file, save_folder
+from pipeline.config import load
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file
@@ -64,6 +65,32 @@ def test_the_stage_merges_what_compose_locked(project: Path) -> None:
     assert Path("again.safetensors").read_bytes() == Path("models/merged/net.safetensors").read_bytes()
 
 
+def test_the_default_is_a_recipe_too_and_is_made_again_to_the_byte(project: Path) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    save_folder(random_base(2), Path("other"), "fp32", {})
+    params |= {"merge": {"alpha": 0.8}, "base": {**params["base"], "vae": "other/vae"}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    compose.main([])
+    merge.main([])
+    facts = json.loads(Path("metrics/merge.json").read_text())
+    merged = Path("models/merged/net.safetensors")
+    assert facts["network"] == "net-000001.safetensors"
+    places = ["--search", ".", "models/network", "other"]
+    main(["rebuild", str(merged), "--out", "again.safetensors", *places])
+    # A base that lies in the hub's cache is loaded whole instead: the same numbers, to a rounding.
+    loaded = load("merge")
+    content = merge.recipe_content(loaded, Path("models/network/net-000001.safetensors"))
+    hub = merge.bake_into_hub_base(loaded, content, Path("hub"))
+    assert hub["layers_changed"] == facts["layers_changed"] - num_vae_layers(merged)
+    ours, theirs = load_file(merged), load_file("hub.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(ours[key].float(), theirs[key].float(), rtol=1e-3, atol=1e-7) for key in ours)
+
+
+def num_vae_layers(path: Path) -> int:
+    return len({key.rpartition(".")[0] for key in load_file(path) if key.startswith("first_stage_model.")})
+
+
 def test_a_folder_holds_the_files_numbers(project: Path) -> None:
     compose.main([])
     merge.main([])
@@ -90,7 +117,7 @@ def test_a_folder_that_fails_in_the_middle_is_absent(project: Path, monkeypatch:
 
     monkeypatch.setattr(os, "pwrite", full)
     for layout in ("file", "folder"):
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(UserError, match=r"No space left on device.*make room"):
             merge.main([f"merge.layout={layout}", "--out", "tries"])
         assert not list(Path("tries").rglob("*.safetensors"))
         assert not Path("tries/models/merged").exists()

@@ -26,22 +26,48 @@ class Input(Group):
     sha256: Sha256 | None = None
 
 
+def _form(of_mapping: str) -> Discriminator:
+    """Tells the members of a union of weights by a value's type, so that an error speaks of the one meant."""
+
+    def tag(value: Any) -> str | None:
+        if isinstance(value, bool):
+            return None
+        kinds = {int: "float", float: "float", list: "list[float]", str: "str"}
+        return kinds.get(type(value)) or (of_mapping if isinstance(value, dict | Group) else None)
+
+    return Discriminator(
+        tag,
+        custom_error_type="unknown_form",
+        custom_error_message="weights are a number, a list of them, a preset's name, or a mapping",
+    )
+
+
+Number = Annotated[float, Tag("float")]
+Numbers = Annotated[list[float], Tag("list[float]")]
+Preset = Annotated[NonEmpty, Tag("str")]
+
+
 class Weights(Group):
     """A weight for each block and part.
 
-    blocks: one number, one for each block, or a preset's name. base_alpha: the text encoder's; left out, it
-    is the number, or 0 beside a list or preset. vae: 0 keeps A's. time: where the time embedding counts.
-    keys: {regular expression: number}, found anywhere in a single-file name, the last that fits wins.
+    blocks: one number, one for each block, a preset's name, or {block: number} with names like M00, ranges
+    like IN04-IN08 and the halves IN and OUT, of which the narrower wins; blocks without a name have 0.
+    base_alpha: the text encoder's; left out, it is the number, or 0 beside all else. vae: 0 keeps A's.
+    time: where the time embedding counts. keys: {regular expression: number}, found anywhere in a
+    single-file name; of those that fit the longest wins.
     """
 
-    blocks: float | list[float] | NonEmpty
+    blocks: Annotated[
+        Number | Numbers | Preset | Annotated[dict[str, float], Tag("dict[str,float]")],
+        _form("dict[str,float]"),
+    ]
     base_alpha: float | None = None
     vae: float = 0.0
     time: Literal["IN00", "base"] = "IN00"
     keys: dict[str, float] = Field(default_factory=dict)
 
 
-Alpha = float | list[float] | NonEmpty | Weights
+Alpha = Annotated[Number | Numbers | Preset | Annotated[Weights, Tag("Weights")], _form("Weights")]
 """One number, 25 (SDXL: 19) or with the text encoder's before them 26 (20), a preset, or all of it."""
 
 

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
-from pipeline.base.load import load_base
+from pipeline.base.families import sd1_configs
+from pipeline.base.ldm_keys import vae_key
+from pipeline.base.load import load_base, names_in_file
 from pipeline.base.save import save_file as save_checkpoint
 from pipeline.base.save import save_folder
 from pipeline.config.schemas import Base
@@ -24,6 +27,14 @@ def config(path: Path, **changes: object) -> Base:
         **changes,
     }
     return Base.model_validate(values)
+
+
+def older_vae_name(key: str) -> str:
+    """diffusers' name of a VAE's weight as its older versions had it, and the hub's SD 1.x has it still."""
+    older = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    for new, old in older.items():
+        key = key.replace(f".{new}.", f".{old}.")
+    return key
 
 
 def test_folder_and_file_load_as_what_was_saved(tmp_path: Path) -> None:
@@ -46,6 +57,21 @@ def test_another_vae_is_put_in_place(tmp_path: Path) -> None:
     loaded = load_base(config(tmp_path / "a", vae=str(tmp_path / "b" / "vae")))
     wanted = load_base(config(tmp_path / "b")).vae.state_dict()
     assert all(torch.equal(tensor, wanted[key]) for key, tensor in loaded.vae.state_dict().items())
+
+
+@pytest.mark.parametrize("layout", ["prefixed", "bare", "diffusers", "older diffusers"])
+def test_a_vae_file_in_every_layout(layout: str, tmp_path: Path) -> None:
+    configs = sd1_configs()["vae"]
+    with torch.device("meta"):
+        keys = AutoencoderKL.from_config(configs).state_dict()
+    names = {
+        "prefixed": vae_key,
+        "bare": lambda key: vae_key(key).removeprefix("first_stage_model."),
+        "diffusers": lambda key: key,
+        "older diffusers": older_vae_name,
+    }[layout]
+    shapes = {names(key): tuple(tensor.shape) for key, tensor in keys.items()}
+    assert names_in_file("vae", list(keys), shapes) == {key: names(key) for key in keys}
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from pipeline.errors import UserError
-from pipeline.files.safetensors_file import read_keys, write_safetensors
-from pipeline.files.safetensors_header import metadata_of
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.files.safetensors_header import metadata_of, read_header
 
 
 @pytest.mark.parametrize("metadata", [{}, {"ss_epoch": "1", "title": "\u00e4"}])
 def test_it_reads_what_the_package_reads(metadata: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    write_safetensors(path, {"a": torch.ones(2)}, metadata)
-    assert metadata_of(path) == read_keys(path)[1] == metadata
+    write_safetensors(path, {"a": torch.ones(2), "b": torch.ones(3, 1).half()}, metadata)
+    assert metadata_of(path) == metadata
+    with safe_open(path, "pt") as file:
+        theirs = {key: tuple(file.get_slice(key).get_shape()) for key in ("a", "b")}
+    assert read_header(path).shapes == theirs
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 import json
 import os
 import struct
+import sys
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.tensor_file import open_tensors
-from pipeline.files.tensor_writer import tensor_writer
+from pipeline.files.tensor_writer import remove_abandoned, tensor_writer
 
 TENSORS = {
     "a": torch.arange(12.0).reshape(3, 4),
@@ -51,7 +54,7 @@ def test_a_stranger_s_pickle_runs_no_code(tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "harm"),)
 
     torch.save({"state_dict": {"a": torch.ones(1)}, "callback": Harm()}, tmp_path / "a.ckpt")
-    with pytest.raises(UserError, match="holds more than tensors"):
+    with pytest.raises(UserError, match="could run code, so it is not read"):
         open_tensors(tmp_path / "a.ckpt")
     assert not (tmp_path / "harm").exists()
 
@@ -94,3 +97,42 @@ def test_pieces_in_any_order_give_the_bytes_of_the_whole(tmp_path: Path) -> None
         for name in reversed(list(TENSORS)):
             writer.write(name, TENSORS[name].flatten()[:7])
     assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_part_that_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    path, shapes = tmp_path / "a.safetensors", {"a": (torch.float32, (2,))}
+    (tmp_path / ".a.safetensors.4242-1.part").write_bytes(b"left")
+    (tmp_path / ".b.safetensors.4242-1.part").write_bytes(b"another file's")
+    with tensor_writer(path, shapes, {}) as outer:
+        with tensor_writer(tmp_path / "b.safetensors", shapes, {}):
+            pass
+        remove_abandoned(path)
+        outer.write("a", torch.ones(2))
+    assert torch.equal(open_tensors(path).tensors["a"].read(), torch.ones(2))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
+
+
+def test_checkpoints_of_the_first_years_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Lightning's class and numpy's numbers beside the weights, and before torch wrote archives."""
+    name = "pytorch_lightning.callbacks.model_checkpoint"
+    callback = type("ModelCheckpoint", (), {"__module__": name})
+    for place in ("pytorch_lightning", "pytorch_lightning.callbacks", name):
+        monkeypatch.setitem(sys.modules, place, ModuleType(place))
+    monkeypatch.setattr(sys.modules[name], "ModelCheckpoint", callback, raising=False)
+    content = {"state_dict": TENSORS, "callbacks": {callback: {"best": np.float64(0.5)}}}
+    for archive in (True, False):
+        torch.save(content, tmp_path / f"{archive}.ckpt", _use_new_zipfile_serialization=archive)
+    for place in ("pytorch_lightning", "pytorch_lightning.callbacks", name):
+        monkeypatch.delitem(sys.modules, place)
+    for archive in (True, False):
+        file = open_tensors(tmp_path / f"{archive}.ckpt")
+        assert file.tensors.keys() == TENSORS.keys()
+        assert torch.equal(file.tensors["a"].read(), TENSORS["a"].flatten())
+
+
+def test_a_file_without_weights_by_name_is_told(tmp_path: Path) -> None:
+    torch.save({320: ({"linear.weight": torch.ones(2)},), "step": 3}, tmp_path / "hyper.pt")
+    torch.save({"string_to_param": {"*": torch.ones(2, 3)}, "name": "zib"}, tmp_path / "zib.pt")
+    for name in ("hyper.pt", "zib.pt"):
+        with pytest.raises(UserError, match="an embedding or a hypernetwork cannot be merged"):
+            open_tensors(tmp_path / name)

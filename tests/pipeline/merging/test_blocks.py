@@ -7,6 +7,7 @@ import torch
 import yaml
 from diffusers import UNet2DConditionModel
 
+from pipeline.base.families import sd1_configs
 from pipeline.base.ldm_keys import UNET_PREFIX
 from pipeline.merging.blocks import block_names, block_of, blocks_of
 from pipeline.merging.names import unet_name
@@ -47,15 +48,23 @@ def xl_diffusers_names() -> set[str]:
     return {unet_name(key, is_xl=True) for key in unet.state_dict()}
 
 
+def sd2_diffusers_names() -> set[str]:
+    own = {"use_linear_projection": True, "cross_attention_dim": 1024, "attention_head_dim": [5, 10, 20, 20]}
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(sd1_configs()["unet"] | own)
+    return {unet_name(key, is_xl=False) for key in unet.state_dict()}
+
+
 @pytest.mark.parametrize(
     ("names", "golden"),
     [
         (listed("sd1-ldm"), GOLDEN),
         ({unet_name(key, is_xl=False) for key in REAL["unet"]}, GOLDEN),
+        (sd2_diffusers_names(), GOLDEN),
         (listed("sdxl-sgm"), XL_GOLDEN),
         (xl_diffusers_names(), XL_GOLDEN),
     ],
-    ids=["SD 1.x, LDM", "SD 1.x, diffusers", "SDXL, SGM", "SDXL, diffusers"],
+    ids=["SD 1.x, LDM", "SD 1.x, diffusers", "SD 2.x, diffusers", "SDXL, SGM", "SDXL, diffusers"],
 )
 def test_every_weight_has_its_block_in_every_layout(names: set[str], golden: dict[str, int]) -> None:
     blocks = blocks_of(names)

@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.checkpoint import open_checkpoint, open_vae
 from pipeline.merging.names import XL_TEXT_PREFIXES, vae_name
+from tests.pipeline.base.test_load import older_vae_name
 from tests.pipeline.merging.random_checkpoints import random_weights, single_file
 
 
@@ -57,7 +58,7 @@ def test_a_span_over_the_joints_of_three_tensors(tmp_path: Path) -> None:
     assert torch.equal(stored.read(256, 512), whole[256:512])
 
 
-@pytest.mark.parametrize("layout", ["whole", "prefixed", "bare", "diffusers"])
+@pytest.mark.parametrize("layout", ["whole", "prefixed", "bare", "diffusers", "older diffusers"])
 def test_a_vae_in_every_layout(layout: str, tmp_path: Path) -> None:
     weights = random_weights(1)
     whole = single_file(weights)
@@ -67,6 +68,7 @@ def test_a_vae_in_every_layout(layout: str, tmp_path: Path) -> None:
         "prefixed": vae,
         "bare": {key.removeprefix("first_stage_model."): value for key, value in vae.items()},
         "diffusers": weights["vae"],
+        "older diffusers": {older_vae_name(key): value for key, value in weights["vae"].items()},
     }[layout]
     write_safetensors(tmp_path / "vae.safetensors", content, {})
     found, _ = open_vae(tmp_path / "vae.safetensors")
@@ -83,12 +85,15 @@ def test_what_holds_no_vae_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_prefers_full_precision_and_tells_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "unet").mkdir()
-    with pytest.raises(UserError, match=r"unet: no \.safetensors file"):
+    with pytest.raises(UserError, match=r"unet: no \.safetensors or \.bin file"):
         open_checkpoint(tmp_path)
     unet = random_weights(0)["unet"]
+    torch.save(unet, tmp_path / "unet" / "diffusion_pytorch_model.bin")
+    from_pickle = open_checkpoint(tmp_path).tensors
     write_safetensors(tmp_path / "unet" / "diffusion_pytorch_model.safetensors", unet, {})
     halves = {key: value.half() for key, value in unet.items()}
     write_safetensors(tmp_path / "unet" / "diffusion_pytorch_model.fp16.safetensors", halves, {})
     tensors = open_checkpoint(tmp_path).tensors
     assert {stored.dtype for stored in tensors.values()} == {torch.float32}
     assert len(tensors) == len(unet)
+    assert all(torch.equal(tensors[name].read(), from_pickle[name].read()) for name in tensors)

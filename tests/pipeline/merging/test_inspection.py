@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -7,6 +8,7 @@ from safetensors.torch import load_file
 
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.merging import inspection
 from pipeline.merging.__main__ import main
 from pipeline.merging.inspection import by_block
 from tests.pipeline.merging.random_checkpoints import FIRST, write_file
@@ -28,9 +30,12 @@ def test_distances_worked_by_hand_and_drawn(tmp_path: Path, capsys: pytest.Captu
     main(["diff", str(a), str(b), "--out", str(tmp_path / "bars.png")])
     bars = [line for line in capsys.readouterr().out.splitlines() if "#" in line]
     assert len(bars) == 1
-    assert bars[0].startswith("M00")
+    assert bars[0].split()[:3] == ["M00", "50", "%"]
     with Image.open(tmp_path / "bars.png") as picture:
-        assert picture.size[1] == 28 * 22
+        blue = (np.asarray(picture) == inspection.BAR).all(2)
+    rows = blue.any(1)
+    assert (rows[1:] & ~rows[:-1]).sum() == 1  # the bar of the one block that differs, as long as bars are
+    assert blue[rows].sum(1).tolist() == [inspection.BAR_PX + 1] * (2 * inspection.BAR_HALF_PX + 1)
 
 
 def test_norms_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from pipeline.base.load import BaseModel, load_base
 from pipeline.base.save import save_file
@@ -17,11 +18,14 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.names import diffusers_unet_name, unet_name
 from pipeline.merging.network_changes import Third, thirds_of
 from pipeline.merging.run import run_recipe
+from pipeline.networks.families import create
 from tests.pipeline.base.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import REAL
 from tests.pipeline.merging.test_blocks import XL_UNET
-from tests.pipeline.networks.test_families import KINDS, trained
-from tests.pipeline.networks.test_network import answer
+from tests.pipeline.networks.test_families import KINDS, filled, trained
+from tests.pipeline.networks.test_network import answer, config
+
+CHANGED = "model.diffusion_model.middle_block.1.proj_in.weight"
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +47,14 @@ def baked(base_file: Path, network: Path, strength: Any, out: Path) -> BaseModel
     return load_base(Base(path=str(out), vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+DORA = {f"{name}, dora": config(name, dim=2, conv_dim=2, dora=True) for name in ("locon", "loha", "lokr")}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *DORA])
 def test_a_baked_file_answers_as_the_attached_network(
     kind: str, base: BaseModel, base_file: Path, tmp_path: Path
 ) -> None:
-    network = trained(kind, base)
+    network = filled(create({**KINDS, **DORA}[kind], base, seed=0))
     write_safetensors(tmp_path / "net.safetensors", network.file_tensors("fp32"), {})
     result = baked(base_file, tmp_path / "net.safetensors", 0.7, tmp_path / "out.safetensors")
     network.set_multiplier(0.7)
@@ -55,6 +62,26 @@ def test_a_baked_file_answers_as_the_attached_network(
         attached = answer(base)
     assert torch.allclose(answer(result), attached, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(answer(base), attached, atol=1e-2)
+
+
+@pytest.mark.parametrize("prefix", ["unet.", "base_model.model."], ids=["diffusers", "peft"])
+def test_a_lora_in_diffusers_layout_is_baked_as_in_sd_scripts(
+    prefix: str, base: BaseModel, base_file: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    up, down = torch.randn(16, 2), torch.randn(2, 16)
+    place = "mid_block.attentions.0.transformer_blocks.0.attn1.to_v"
+    module = f"lora_unet_{place.replace('.', '_')}"
+    ours = {f"{module}.lora_up.weight": up, f"{module}.lora_down.weight": down}
+    theirs = {f"{prefix}{place}.lora_B.weight": up, f"{prefix}{place}.lora_A.weight": down}
+    write_safetensors(tmp_path / "ours.safetensors", ours, {})
+    write_safetensors(tmp_path / "theirs.safetensors", theirs, {})
+    answers = [
+        answer(baked(base_file, tmp_path / f"{name}.safetensors", 1.0, tmp_path / "out.safetensors"))
+        for name in ("ours", "theirs")
+    ]
+    assert torch.equal(*answers)
+    assert not torch.allclose(answers[0], answer(base), atol=1e-3)
 
 
 def test_by_block(base: BaseModel, base_file: Path, tmp_path: Path) -> None:
@@ -70,6 +97,37 @@ def test_by_block(base: BaseModel, base_file: Path, tmp_path: Path) -> None:
     assert changed == {"middle_block"}
 
 
+def test_merged_then_baked_into_then_given_another_vae_is_the_same_step_by_step(
+    base: BaseModel, base_file: Path, tmp_path: Path
+) -> None:
+    save_file(random_base(1), tmp_path / "other.safetensors", "fp32", {})
+    write_safetensors(tmp_path / "net.safetensors", trained("lora", base).file_tensors("fp32"), {})
+    paths = {"a": base_file, "b": tmp_path / "other.safetensors", "net": tmp_path / "net.safetensors"}
+
+    def made(step: Any, name: str, **more: Path) -> Path:
+        inputs = {key: str(path) for key, path in (paths | more).items() if f"'{key}'" in str(step)}
+        content = {"inputs": inputs, "merge": step, "dtype": "fp32"}
+        run_recipe(parse(content, "recipe"), tmp_path / name)
+        return tmp_path / name
+
+    def merged(a: Any) -> dict[str, Any]:
+        return {"method": "weighted_sum", "a": a, "b": "b", "alpha": 0.3}
+
+    def with_network(model: Any) -> dict[str, Any]:
+        return {"method": "bake", "model": model, "network": "net", "strength": 0.5}
+
+    def with_vae(model: Any) -> dict[str, Any]:
+        return {"method": "replace_vae", "model": model, "vae": "b"}
+
+    at_once = load_file(made(with_vae(with_network(merged("a"))), "at_once.safetensors"))
+    first = made(merged("a"), "1.safetensors")
+    second = made(with_network("one"), "2.safetensors", one=first)
+    third = load_file(made(with_vae("two"), "3.safetensors", two=second))
+    assert all(torch.equal(third[key], at_once[key]) for key in third)
+    turned = load_file(made(with_vae(merged(with_network("a"))), "turned.safetensors"))
+    assert not torch.equal(turned[CHANGED], at_once[CHANGED])  # the network is weakened by the merge
+
+
 def test_a_network_of_another_family_is_refused(base_file: Path, tmp_path: Path) -> None:
     weights = {"lora_unet_input_blocks_7_1_x.lora_up.weight": torch.ones(2, 2)}
     write_safetensors(tmp_path / "net.safetensors", weights, {})
@@ -78,6 +136,9 @@ def test_a_network_of_another_family_is_refused(base_file: Path, tmp_path: Path)
     write_safetensors(tmp_path / "emb.safetensors", {"emb_params": torch.ones(2, 2)}, {})
     with pytest.raises(UserError, match="no network that changes weights"):
         baked(base_file, tmp_path / "emb.safetensors", 1.0, tmp_path / "out.safetensors")
+    torch.save({16: ({"linear.0.weight": torch.ones(2)}, {})}, tmp_path / "hyper.pt")
+    with pytest.raises(UserError, match="a hypernetwork cannot be merged"):
+        baked(base_file, tmp_path / "hyper.pt", 1.0, tmp_path / "out.safetensors")
 
 
 def test_the_names_turn_round() -> None:

@@ -19,6 +19,7 @@ from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.tensor_writer import TensorWriter
 from pipeline.merging.__main__ import main
+from pipeline.merging.build import build, open_inputs
 from pipeline.merging.names import part_of
 from pipeline.merging.run import run_recipe
 from tests.pipeline.merging.random_checkpoints import (
@@ -175,6 +176,28 @@ def test_every_method_streams_the_same_bytes_each_time(
     )
 
 
+NOTHING = [
+    *(pair(0.0, method) for method in ("weighted_sum", "slerp")),
+    *({"method": method, "a": "a", "b": "b", "c": "c", "alpha": 0}
+      for method in ("add_difference", "train_difference", "smooth_add")),
+    *({"method": method, "a": "a", "b": "b", "c": "c", "alpha": 0, "beta": 0}
+      for method in ("triple_sum", "sum_twice")),
+    {"method": "ties", "base": "a", "models": ["b", "c"], "density": 0.3, "alpha": 0},
+    {"method": "dare", "base": "a", "models": ["b", "c"], "drop": 0.5, "alpha": 0},
+    {"method": "model_stock", "base": "a", "models": ["b", "c"], "alpha": 0},
+    {"method": "bake", "model": "a", "network": "b", "strength": 0},
+]  # fmt: skip
+"""cosine_a and cosine_b are not A at alpha 0: they take from B what points elsewhere."""
+
+
+@pytest.mark.parametrize("step", NOTHING, ids=lambda step: step["method"])
+def test_every_method_at_nothing_passes_as_own_bytes_on(step: dict[str, Any], files: Path) -> None:
+    opened = open_inputs(recipe(files, step))
+    node, a = build(opened=opened, step=recipe(files, step).merge), opened.checkpoints["a"].tensors
+    assert node.tensors.keys() == a.keys()
+    assert all(node.unchanged(name) is stored for name, stored in a.items())
+
+
 def test_dare_draws_other_places_for_each_tensor(files: Path, tmp_path: Path) -> None:
     step = {"method": "dare", "base": "a", "models": ["b"], "drop": 0.5}
     found = run(files, step, tmp_path / "out.safetensors")
@@ -188,12 +211,16 @@ def test_dare_draws_other_places_for_each_tensor(files: Path, tmp_path: Path) ->
     assert not torch.equal(*masks)
 
 
-def test_a_merged_file_is_made_again_to_the_byte_from_its_own_header(files: Path, tmp_path: Path) -> None:
-    merge = {"method": "replace_vae", "model": pair({"blocks": "GRAD_V", "base_alpha": 0}), "vae": "c"}
+def test_a_merged_file_is_made_again_to_the_byte_from_its_own_header(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alpha = {"blocks": "GRAD_V", "base_alpha": 0, "keys": {r"attn2\.to_k": 1.0, "attn": 0.5}}
+    merge = {"method": "replace_vae", "model": pair(alpha), "vae": "c"}
     out, again = tmp_path / "out.safetensors", tmp_path / "again.safetensors"
     run(files, merge, out, "bf16", b="b")
-    main(["run", str(out), "--out", str(again), "--search", str(files)])
+    main(["rebuild", str(out), "--out", str(again), "--search", str(files)])
     assert again.read_bytes() == out.read_bytes()
+    assert f"is {out} to the byte (sha256 {sha256_of_file(out)})" in capsys.readouterr().out
     with safe_open(out, "pt") as file:
         header = file.metadata()
     own = json.loads(header["athanor.merge"])
@@ -220,6 +247,7 @@ def test_the_webui_finds_its_own_entries(files: Path, tmp_path: Path) -> None:
     first = models[sha256_of_file(out)]
     assert first["name"] == "out.safetensors"
     assert first["sd_merge_recipe"]["multiplier"] == 0.3
+    assert (entry["is_inpainting"], entry["is_instruct_pix2pix"]) == (False, False)
     assert sha256_of_file(files / "a.safetensors") in models
 
 
@@ -294,7 +322,8 @@ def test_nan_in_an_input_and_another_file_than_asked_for_are_told_together(
     with pytest.raises(UserError) as caught:
         run_recipe(parse(content, "recipe"), tmp_path / "out.safetensors")
     assert len(caught.value.problems) == 2
-    assert "the recipe asks for 000" in caught.value.problems[0]
+    found = sha256_of_file(files / "a.safetensors")
+    assert f"a.safetensors has the sha256 {found}, the recipe asks for {'0' * 64}" in caught.value.problems[0]
     assert "NaN or infinity in 1 tensors" in caught.value.problems[1]
 
 
@@ -309,9 +338,18 @@ def test_numbers_that_do_not_fit_are_told_and_leave_nothing(files: Path, tmp_pat
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), "^$"),
+        (
+            OSError(28, "No space left on device"),
+            r"out\.safetensors needs 0\.00 GB.*No space left.*make room",
+        ),
+    ],
+)
 def test_stopped_in_the_middle_leaves_no_file(
-    error: Any, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, told: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = TensorWriter.write, []
 
@@ -322,7 +360,7 @@ def test_stopped_in_the_middle_leaves_no_file(
         real(*arguments)
 
     monkeypatch.setattr(TensorWriter, "write", failing)
-    with pytest.raises((KeyboardInterrupt, OSError)):
+    with pytest.raises((KeyboardInterrupt, UserError), match=told):
         run(files, pair(0.5), tmp_path / "out.safetensors")
     assert list(tmp_path.iterdir()) == []
 
@@ -362,6 +400,22 @@ def test_mistakes_of_a_recipe_come_together() -> None:
     with pytest.raises(UserError, match="did you mean anime") as caught:
         parse({"inputs": {"anime": "x", "b": "y"}, "merge": {**pair(1), "a": "anme", "b": "anme"}}, "r.yaml")
     assert len(caught.value.problems) == 3  # an unknown name, two inputs without use
+
+
+@pytest.mark.parametrize(
+    ("alpha", "told"),
+    [
+        ({"M00": 1}, ["merge.alpha.blocks is missing", "merge.alpha.M00 is unknown there"]),
+        ({"blocks": {"M00": "x"}}, ["merge.alpha.blocks.M00: 'x' is not allowed; input should be"]),
+        ([0.1, "x"], ["merge.alpha.1: 'x' is not allowed; input should be"]),
+        (None, ["merge.alpha: None is not allowed; weights are a number, a list of them,"]),
+    ],
+)
+def test_weights_of_no_known_form_are_told_in_one_sentence(alpha: Any, told: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        parse({"inputs": {"a": "x", "b": "y"}, "merge": pair(alpha)}, "r.yaml")
+    for problem, start in zip(caught.value.problems, told, strict=True):
+        assert problem.startswith(f"r.yaml: {start}")
 
 
 def test_a_recipe_is_varied_at_dotted_places() -> None:

@@ -40,6 +40,15 @@ def test_cosine_keeps_what_is_alike_and_takes_what_is_not() -> None:
     assert cosine_a(a, b, alpha=1.0).tolist() == b.tolist()
 
 
+def test_cosine_b_counts_the_whole_tensor_too() -> None:
+    a = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
+    b = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    # Columns: 1 and 0; the whole: 9 / (5 5) = 0.36. Shares of B: 1 - 0.68 and 1 - 0.18, less by alpha 0.1.
+    shares = [1 - 0.58, 1 - 0.08]
+    expected = [[3.0, 4 * shares[1]], [0.0, 4 * (1 - shares[1])]]
+    assert torch.allclose(cosine_b(a, b, alpha=0.1), torch.tensor(expected), atol=1e-6)
+
+
 def test_model_stock_worked_by_hand() -> None:
     base = torch.zeros(2)
     # cos = 0.6: t = 2 0.6 / 1.6 = 0.75 of the mean.

@@ -1,3 +1,5 @@
+from math import exp
+
 import pytest
 import torch
 from sd_mecha.extensions.builtin.merge_methods import ties as mecha_ties
@@ -41,4 +43,10 @@ def test_smooth_add_removes_a_lone_spike_and_adds_a_constant() -> None:
     a, spike = torch.zeros(9, 9), torch.zeros(9, 9)
     spike[4, 4] = 100
     assert smooth_add(a, spike, a, alpha=1).tolist() == a.tolist()
+    step = torch.cat([torch.zeros(20), torch.ones(20)])
+    # A step outlasts the median; the Gaussian of sigma 1, cut at 4, leaves the sum of its weights beyond it.
+    weights = torch.tensor([exp(-(n**2) / 2) for n in range(-4, 5)])
+    beyond = float(weights[5:].sum() / weights.sum())
+    found = smooth_add(torch.zeros(40), step, torch.zeros(40), alpha=1)
+    assert found[[0, 19, 20, 39]].tolist() == pytest.approx([0, beyond, 1 - beyond, 1], abs=1e-6)
     assert torch.allclose(smooth_add(a, a + 2, a, alpha=0.5), a + 1)
