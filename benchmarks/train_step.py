@@ -2,12 +2,12 @@
 [--batch 1 4 16] [--precision bf16] [--compile] [--rounds 5] [--steps 4]`.
 
 Both use the same modules, batch and optimiser; ours with all that a run has (records, norms, clipping,
-checkpoints, the doctor); the bare loop does forward, backward and the update, nothing else. Rounds alternate,
-so that both meet the same machine; the device is waited for at the ends of a round alone. For each batch it
-prints the ratio of the medians and its spread over rounds, the ratio of processor time (which other work on
-the machine disturbs less), pictures a second, the share of the device's rate on a large matrix product, and
-on a GPU the peak memory; with --compile everything eager, then compiled. On a card: `--large --side 512
---precision bf16 --batch 1 4 16 --steps 20 --compile`.
+checkpoints, the doctor, TensorBoard, deterministic algorithms); the bare loop does forward, backward and the
+update, nothing else. Rounds alternate, so that both meet the same machine; the device is waited for at the
+ends of a round alone. For each batch it prints the ratio of the medians and its spread over rounds, the ratio
+of processor time (which other work on the machine disturbs less), pictures a second, the share of the
+device's rate on a large matrix product, and on a GPU the peak memory; with --compile everything eager, then
+compiled. On a card: `--large --side 512 --precision bf16 --batch 1 4 16 --steps 20 --compile`.
 """
 
 import argparse
@@ -33,13 +33,13 @@ from pipeline.base.load import BaseModel, load_base, make_tokenizer
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
-from pipeline.device import best_device
+from pipeline.device import best_device, make_repeatable
 from pipeline.networks.network import Network
 from pipeline.training.data import Batch
 from pipeline.training.doctor import has_blown_up
 from pipeline.training.history import History
 from pipeline.training.keeper import Keeper, Start
-from pipeline.training.logs import Logs
+from pipeline.training.logs import Logs, make_logs
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from pipeline.training.noise import add_noise
 from pipeline.training.optimizers import make_optimizer
@@ -121,13 +121,15 @@ def random_sd15() -> BaseModel:
 
 
 def our_round(base: BaseModel, network: Network, config: Config, batch: Batch, steps: int) -> Round:
+    make_repeatable()
     module = Denoising(base, network, config, total_steps=1000)
     clock, history = Clock(steps), History()
     with TemporaryDirectory() as folder, network.attached(base):
         keeper = Keeper(Workplace(Path(folder)), history, config, Start(), 1000, has_blown_up)
         # Whatever the others do at the ends of a step lies between the clock's marks.
         callbacks = [clock, Recorder(history, config.logging.every_steps), keeper, Logs(history)]
-        options = {**trainer_options(config), "max_epochs": 1, "logger": False, "callbacks": callbacks}
+        logs = make_logs(config, Path(folder), done=0)
+        options = {**trainer_options(config), "max_epochs": 1, "logger": logs, "callbacks": callbacks}
         options["enable_progress_bar"] = False
         lightning.Trainer(**options).fit(module, DataLoader(Same(batch, steps + 1), batch_size=None))
     assert clock.round is not None
@@ -136,6 +138,7 @@ def our_round(base: BaseModel, network: Network, config: Config, batch: Batch, s
 
 def bare_round(base: BaseModel, network: Network, config: Config, batch: Batch, steps: int) -> Round:
     """The base is where, and in the numbers in which, our round has left it."""
+    torch.use_deterministic_algorithms(False)
     device = best_device()
     parts = {"unet": list(network.parameters()), "text_encoder": []}
     optimizer = make_optimizer(config.optimizer, parts)

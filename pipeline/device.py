@@ -19,6 +19,8 @@ def make_repeatable() -> None:
     """Deterministic algorithms where there are any; a warning names those without."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
+    # Else each new tensor is filled, so that reading what nothing wrote shows; torch advises to do without.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def leads() -> bool:

@@ -31,6 +31,7 @@ from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
+from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import create
@@ -45,11 +46,10 @@ from pipeline.training.logs import LiveCurve, keeps_logs, make_logs
 from pipeline.training.measuring import Measuring
 from pipeline.training.metadata import RECIPE_KEY
 from pipeline.training.module import Denoising, quiet_lightning
-from pipeline.training.plan_text import plan_and_cost
 from pipeline.training.samples import Samples
 from pipeline.training.session import Session, recipe
 from pipeline.training.text_outputs import KeepTextOutputs, are_fixed
-from pipeline.training.training_advice import advice
+from pipeline.training.training_advice import advice, doubts
 from pipeline.training.workplace import Workplace, workplace
 from pipeline.vision.clip_pictures import opened
 
@@ -106,13 +106,15 @@ def prepared(config: Config) -> Prepared:
         accumulation=config.train.gradient_accumulation,
         form=config.train.prior_form,
     )
+    for sentence in doubts(plan, config):
+        warn(sentence)
     network = create(config.network, base, config.seed)
     return Prepared(Denoising(base, network, config, plan.updates), data, aside, plan)
 
 
 def recipe_of(config: Config) -> str:
     """Everything that the result follows from."""
-    hashes = {"encoded": sha256_of_tree(ENCODED), "captions": sha256_of_file(CAPTIONS)}
+    hashes = {"encoded": sha256_of_model(ENCODED), "captions": sha256_of_file(CAPTIONS)}
     return recipe(config, {**hashes, "base": config.base.sha256})
 
 
@@ -173,7 +175,7 @@ def metrics(ready: Prepared, history: History, findings: Sequence[Finding]) -> d
 
 def write_results(job: Run, ready: Prepared, history: History) -> None:
     """Metrics and curves; what the doctor found is said, too."""
-    findings = diagnosis(history, job.config.network.name, ready.plan)
+    findings = diagnosis(history, job.config.network.name, ready.plan, ready.data.latents_deviation())
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
     write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
@@ -251,6 +253,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         return
     ready = prepared(job.config)
     if job.options.plan:
+        from pipeline.training.plan_text import plan_and_cost
+
         with attached(ready):
             print(plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config)))
         return

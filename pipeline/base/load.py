@@ -6,7 +6,10 @@ that we write carry their own configurations in the header.
 
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ from pipeline.base.families import (
 from pipeline.base.ldm_keys import VAE_PREFIX, ldm_key, vae_key
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
-from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.safetensors_header import read_header
 
 MODULES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
@@ -40,22 +43,63 @@ for quiet in (diffusers_logging, transformers_logging):
     quiet.disable_progress_bar()
 
 
-@dataclass
+Part = nn.Module | Callable[[], nn.Module]
+"""A part of a checkpoint, or what reads it."""
+
+
 class BaseModel:
     """The parts of a checkpoint; `configs` are their configurations by part (unet, vae, text_encoder,
-    scheduler).
+    scheduler). A part that is given as a function is read when it is first asked for: a training on kept
+    latents needs no VAE, the encoding of pictures nothing else.
     """
 
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-    unet: UNet2DConditionModel
-    vae: AutoencoderKL
-    configs: dict[str, dict[str, Any]]
+    def __init__(
+        self,
+        tokenizer: CLIPTokenizer,
+        text_encoder: Part,
+        unet: Part,
+        vae: Part,
+        configs: dict[str, dict[str, Any]],
+    ) -> None:
+        self.tokenizer, self.configs = tokenizer, configs
+        self._parts = {"text_encoder": text_encoder, "unet": unet, "vae": vae}
+        self._device: torch.device | None = None
+
+    @property
+    def text_encoder(self) -> CLIPTextModel:
+        return self._part("text_encoder")
+
+    @property
+    def unet(self) -> UNet2DConditionModel:
+        return self._part("unet")
+
+    @property
+    def vae(self) -> AutoencoderKL:
+        return self._part("vae")
+
+    def _part(self, name: str) -> Any:
+        part = self._parts[name]
+        if not isinstance(part, nn.Module):
+            part = self._parts[name] = part().eval().requires_grad_(False)
+            if self._device:
+                part.to(self._device)
+        return part
 
     def to(self, device: torch.device) -> "BaseModel":
-        for part in (self.text_encoder, self.unet, self.vae):
-            part.to(device)
+        self._device = device
+        for part in self._parts.values():
+            if isinstance(part, nn.Module):
+                part.to(device)
         return self
+
+    def with_vae(self, vae: Part, config: dict[str, Any]) -> "BaseModel":
+        return BaseModel(
+            self.tokenizer,
+            self._parts["text_encoder"],
+            self._parts["unet"],
+            vae,
+            {**self.configs, "vae": config},
+        )
 
 
 def load_base(config: Base) -> BaseModel:
@@ -63,15 +107,11 @@ def load_base(config: Base) -> BaseModel:
     path = Path(config.path)
     _insist(path, config)
     model = _from_file(path) if path.is_file() else _from_folder(config)
-    if config.vae:
-        model.vae, model.configs["vae"] = load_vae(Path(config.vae))
-    for part in (model.text_encoder, model.unet, model.vae):
-        part.eval().requires_grad_(False)
-    return model
+    return model.with_vae(*load_vae(Path(config.vae))) if config.vae else model
 
 
 def _insist(path: Path, config: Base) -> None:
-    if config.sha256 and path.exists() and (found := sha256_of_tree(path)) != config.sha256:
+    if config.sha256 and path.exists() and (found := sha256_of_model(path)) != config.sha256:
         raise UserError(
             f"base.path {path} has changed since `compose` ran (hash {found}, not"
             f" {config.sha256}); run `dvc repro -f compose`, then `dvc repro`"
@@ -87,32 +127,53 @@ def _from_folder(config: Base) -> BaseModel:
             " diffusers folder, or a .safetensors file"
         )
     options = {"revision": config.revision} if config.revision and not path.is_dir() else {}
-    try:
+    with _failures_told(config.path):
         unet_config = UNet2DConditionModel.load_config(config.path, subfolder="unet", **options)
         if (family := family_of_unet(unet_config)) != SD1:
             raise UserError(
                 f"base.path {config.path} is {family}; this pipeline trains {SD1}: choose such a base"
             )
-        text_encoder = CLIPTextModel.from_pretrained(
-            config.path, subfolder="text_encoder", dtype=torch.float32, **options
-        )
+        vae_config = AutoencoderKL.load_config(config.path, subfolder="vae", **options)
+        text_config = CLIPTextConfig.from_pretrained(config.path, subfolder="text_encoder", **options)
         tokenizer = CLIPTokenizer.from_pretrained(config.path, subfolder="tokenizer", **options)
-        parts = {
-            name: kind.from_pretrained(config.path, subfolder=name, torch_dtype=torch.float32, **options)
-            for name, kind in MODULES.items()
-        }
         scheduler = _scheduler_config(config.path, options)
+    with torch.device("meta"):  # the classes fill in what a file leaves out
+        unet, vae = UNet2DConditionModel.from_config(unet_config), AutoencoderKL.from_config(vae_config)
+    configs = {
+        "unet": dict(unet.config), "vae": dict(vae.config),
+        "text_encoder": text_config.to_dict(), "scheduler": scheduler,
+    }  # fmt: skip
+
+    def reads(name: str) -> Callable[[], nn.Module]:
+        return partial(_read_part, name, config.path, options)
+
+    return BaseModel(tokenizer, reads("text_encoder"), reads("unet"), reads("vae"), configs)
+
+
+def _read_part(name: str, path: str, options: dict[str, str]) -> nn.Module:
+    with _failures_told(path):
+        if name == "text_encoder":
+            text_encoder: nn.Module = CLIPTextModel.from_pretrained(
+                path, subfolder=name, dtype=torch.float32, **options
+            )
+            return text_encoder
+        part: nn.Module = MODULES[name].from_pretrained(
+            path, subfolder=name, torch_dtype=torch.float32, **options
+        )
+        return part
+
+
+@contextmanager
+def _failures_told(path: str) -> Iterator[None]:
+    """What fails to load within is the user's to mend."""
+    try:
+        yield
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"base.path {config.path}: no such folder or file here that loads, nor a hub"
+            f"base.path {path}: no such folder or file here that loads, nor a hub"
             f" name that can be fetched ({reason}); correct base.path"
         ) from error
-    configs = {
-        "unet": dict(parts["unet"].config), "vae": dict(parts["vae"].config),
-        "text_encoder": text_encoder.config.to_dict(), "scheduler": scheduler,
-    }  # fmt: skip
-    return BaseModel(tokenizer, text_encoder, parts["unet"], parts["vae"], configs)
 
 
 def _scheduler_config(path: str, options: dict[str, str]) -> dict[str, Any]:
@@ -133,9 +194,17 @@ def _from_file(path: Path) -> BaseModel:
             f" this pipeline trains {SD1}: choose such a base"
         )
     model = outline(json.loads(header.metadata.get(HEADER_KEY, "{}")))
-    for part, module in (("unet", model.unet), ("vae", model.vae), ("text_encoder", model.text_encoder)):
-        _fill(module, part, path, shapes)
-    return model
+
+    def reads(part: str, module: nn.Module) -> Callable[[], nn.Module]:
+        return partial(_filled, module, path, _names_of(module, part, path, shapes))
+
+    return BaseModel(
+        model.tokenizer,
+        reads("text_encoder", model.text_encoder),
+        reads("unet", model.unet),
+        reads("vae", model.vae),
+        model.configs,
+    )
 
 
 def outline(own: dict[str, Any]) -> BaseModel:
@@ -161,8 +230,10 @@ def make_tokenizer(files: dict[str, str] | None) -> CLIPTokenizer:
         return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
 
 
-def load_vae(path: Path) -> tuple[AutoencoderKL, dict[str, Any]]:
-    """A VAE of its own: a diffusers folder, or a .safetensors file in the original or diffusers layout."""
+def load_vae(path: Path) -> tuple[Part, dict[str, Any]]:
+    """A VAE of its own, or what reads it: a diffusers folder, or a .safetensors file in the original or
+    diffusers layout.
+    """
     if path.is_dir():
         vae = AutoencoderKL.from_pretrained(path, torch_dtype=torch.float32)
         return vae, dict(vae.config)
@@ -172,35 +243,40 @@ def load_vae(path: Path) -> tuple[AutoencoderKL, dict[str, Any]]:
     configs = sd1_configs()["vae"]
     with torch.device("meta"):
         vae = AutoencoderKL.from_config(configs)
-    _fill(vae, "vae", path, shapes)
-    return vae, configs
+    return partial(_filled, vae, path, _names_of(vae, "vae", path, shapes)), configs
 
 
-def _fill(module: nn.Module, part: str, path: Path, shapes: Shapes) -> None:
-    """Puts the file's weights, as float32, into a module on the meta device; missing and misshapen ones are a
-    user error.
-    """
-    keys = [key for key in module.state_dict() if not key.endswith("position_ids")]
-    wanted = names_in_file(part, keys, shapes)
+def _names_of(module: nn.Module, part: str, path: Path, shapes: Shapes) -> dict[str, str]:
+    """Each weight's name in the file; missing and misshapen ones are a user error."""
+    expected = {
+        key: tensor for key, tensor in module.state_dict().items() if not key.endswith("position_ids")
+    }
+    wanted = names_in_file(part, list(expected), shapes)
     absent = [name for name in wanted.values() if name not in shapes]
     if absent:
         raise UserError(
             f"{path}: {len(absent)} weights of the {part} are missing"
             f" ({', '.join(sorted(absent)[:3])} ...); it is not a whole {SD1} checkpoint"
         )
-    expected = module.state_dict()
-    weights: dict[str, Tensor] = {}
+    for key, name in wanted.items():
+        if prod(shapes[name]) != expected[key].numel():
+            raise UserError(
+                f"{path}: {name} has the shape {shapes[name]}, {SD1} has"
+                f" {tuple(expected[key].shape)}; choose another base"
+            )
+    return wanted
+
+
+def _filled(module: nn.Module, path: Path, names: dict[str, str]) -> nn.Module:
+    """The module, which was on the meta device, with the file's weights as float32."""
+    shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
     with safe_open(path, "pt") as file:
-        for key, name in wanted.items():
-            tensor = file.get_tensor(name).float()
-            if tensor.numel() != expected[key].numel():
-                raise UserError(
-                    f"{path}: {name} has the shape {tuple(tensor.shape)}, {SD1} has"
-                    f" {tuple(expected[key].shape)}; choose another base"
-                )
-            weights[key] = tensor.reshape(expected[key].shape)
+        weights: dict[str, Tensor] = {
+            key: file.get_tensor(name).float().reshape(shapes[key]) for key, name in names.items()
+        }
     module.load_state_dict(weights, strict=False, assign=True)
     _restore_position_ids(module)
+    return module
 
 
 def names_in_file(part: str, keys: list[str], shapes: Shapes) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.config.recipes import locked_content
 from pipeline.errors import UserError
-from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.known_hashes import sha256_of_model
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 REPOSITORY_FOLDER = re.compile(r"[\w.-]+/[\w.-]+(/[\w.-]+)*(@[\w./-]+)?")
@@ -67,7 +67,7 @@ def _locked(
     problems: list[str],
 ) -> str | None:
     """The hash of one model, or the one wanted of a hub name; what is wrong goes to `problems`."""
-    found = sha256_of_tree(path)
+    found = sha256_of_model(path)
     if found is None and not (hub and _is_hub_name(path, hub)):
         problems.append(f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}")
     if found and wanted and found != wanted:

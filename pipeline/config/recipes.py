@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Several, methods_of
 from pipeline.errors import UserError, nearest
-from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.known_hashes import sha256_of_model
 
 Content = dict[str, Any]
 OF_THE_RUN = ("base", "network")
@@ -136,7 +136,7 @@ def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str
     inputs = {}
     for name, given in (content.get("inputs") or {}).items():
         path, wanted = (given, None) if isinstance(given, str) else (given["path"], given.get("sha256"))
-        digest = sha256_of_tree(path)
+        digest = sha256_of_model(path)
         if digest is None:
             problems.append(
                 f"{key}: inputs.{name} {path}: no such file or folder; put it there, or correct it"

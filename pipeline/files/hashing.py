@@ -1,7 +1,7 @@
 """Content hashes: of files, of folders, and those that AUTOMATIC1111 shows."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 22
@@ -16,13 +16,17 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_of_tree(path: str | Path, only: Sequence[str] = ("**/*",)) -> str | None:
+def sha256_of_tree(
+    path: str | Path,
+    only: Sequence[str] = ("**/*",),
+    of_file: Callable[[Path], str] = sha256_of_file,
+) -> str | None:
     """Hash of a file's bytes, or of a folder's sorted names and bytes (of files that a pattern of `only`
-    finds); None where there is no such local path.
+    finds); None where there is no such local path. `of_file`: what hashes one file.
     """
     root = Path(path)
     if root.is_file():
-        return sha256_of_file(root)
+        return of_file(root)
     if not root.is_dir():
         return None
     digest = hashlib.sha256()
@@ -31,7 +35,7 @@ def sha256_of_tree(path: str | Path, only: Sequence[str] = ("**/*",)) -> str | N
         for p in {p for pattern in only for p in root.glob(pattern)}
         if p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts)
     ):
-        digest.update(f"{file.relative_to(root).as_posix()}\0{sha256_of_file(file)}\n".encode())
+        digest.update(f"{file.relative_to(root).as_posix()}\0{of_file(file)}\n".encode())
     return digest.hexdigest()
 
 

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from pipeline.base.blocks import block_of
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
 from pipeline.base.load import BaseModel
-from pipeline.base.save import file_header, file_tensors
+from pipeline.base.save import file_header, file_tensors, parts_of
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.safetensors_header import read_header
 from pipeline.networks.block_values import by_block
+from pipeline.networks.sharding import whole
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained, set_rate_factor
 
@@ -55,6 +56,7 @@ class Checkpoint(nn.Module, Trained):
                 f"network.blocks {config.blocks}, include {config.include} and exclude {config.exclude}"
                 f" leave no weight to train; names are like {next(iter(weights))}"
             )
+        parts_of(base)  # the VAE is read, which the file will hold: what is wrong with it is said now
         dtype = PRECISIONS[config.weight_precision]
         made = cls(base, {name: weights[name].to(dtype) for name in rates})
         for name, parameter in made.trained():
@@ -110,6 +112,15 @@ class Checkpoint(nn.Module, Trained):
         before = self._aside[name].to(weight.device)
         return nn.Parameter(strengthened(before, weight.detach(), self.multiplier), requires_grad=False)
 
+    def take_over(self) -> None:
+        """What stands in the base now, attached and then split over several devices, is what learns."""
+        slots = slots_of(self._base[0].unet, self._base[0].text_encoder)
+        for number, name in enumerate(self.names):
+            module, leaf = slots[name]
+            weight = module.get_parameter(leaf)
+            set_rate_factor(weight, getattr(self.weights[number], "rate_factor", 1.0))
+            self.weights[number] = weight
+
     def set_multiplier(self, multiplier: float) -> None:
         """At 1 the copies act themselves and can learn; at 0 the base's weights."""
         self.multiplier = multiplier
@@ -120,7 +131,8 @@ class Checkpoint(nn.Module, Trained):
         """The whole checkpoint, in which the copies stand."""
         dtype = PRECISIONS[precision]
         copies = {
-            _file_key(name): weight.detach().to("cpu", dtype, copy=True) for name, weight in self.trained()
+            _file_key(name): whole(weight.detach()).to("cpu", dtype, copy=True)
+            for name, weight in self.trained()
         }
         return file_tensors(self._base[0], dtype, without=copies.keys()) | copies
 

@@ -16,7 +16,8 @@ from PIL import Image
 from pipeline.base.load import BaseModel, load_base
 from pipeline.config.schemas import Base
 from pipeline.device import best_device
-from pipeline.files.hashing import sha256_of_file, sha256_of_tree
+from pipeline.files.hashing import sha256_of_file
+from pipeline.files.known_hashes import sha256_of_model
 from pipeline.items import Items, key
 from pipeline.merging.in_memory import MergedBase, Merges
 from pipeline.networks.aesthetic import AestheticEmbedding
@@ -127,7 +128,7 @@ class Painter:
             return self.base
         path = Path(cell.checkpoint)
         if path not in self._hashes:
-            self._hashes[path] = str(sha256_of_tree(path))
+            self._hashes[path] = str(sha256_of_model(path))
         changes = {"path": cell.checkpoint, "sha256": self._hashes[path], "revision": None}
         return self.base.model_copy(update=changes)
 

@@ -3,16 +3,21 @@ no numbers (torch's fake tensors), its time follows from what this device is see
 """
 
 import time
+import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
+from pipeline.training.precision import DTYPES, FULL
 
 EFFICIENCY = {"cpu": 0.5, "cuda": 0.45, "mps": 0.4}
 """Share of a large matrix product's rate that a training step reaches."""
@@ -23,7 +28,7 @@ MOMENTS = 2
 @dataclass(frozen=True)
 class Cost:
     """Of a step: floating-point operations; bytes of the weights, their gradients and the optimiser's state;
-    bytes that the forward pass leaves for the backward pass, by picture.
+    bytes of what else is in memory at the fullest moment, by picture.
     """
 
     operations: int
@@ -41,40 +46,66 @@ class Cost:
 
 
 def step_cost(module: Denoising, batch: Batch) -> Cost:
-    """Counted without computing; the network must be attached to its base."""
+    """Counted without computing; the module must be prepared, its network attached to the base."""
     learning = list(module.network.parameters())
     parts: list[nn.Module] = [module.base.unet, module.base.text_encoder]
-    frozen = [tensor for part in parts for tensor in [*part.parameters(), *part.buffers()]]
-    number = len(batch.weight)
+    learns = {id(parameter) for parameter in learning}
+    frozen = [
+        tensor
+        for part in parts
+        for tensor in [*part.parameters(), *part.buffers()]
+        if id(tensor) not in learns
+    ]
+    # A weight's gradient goes at once: it is counted with the weights.
+    hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]  # type: ignore[no-untyped-call]
+    dtype = DTYPES[module.precision.removesuffix(FULL)]
+    mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode, FlopCounterMode(display=False) as counter:
-        kept = _Kept([mode.from_tensor(tensor) for tensor in [*learning, *frozen]])
-        with saved_tensors_hooks(kept.note, lambda tensor: tensor):
-            loss = (module.picture_losses(batch) * batch.weight).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-    for parameter in learning:
-        parameter.grad = None
+        weights = [mode.from_tensor(tensor) for tensor in [*learning, *frozen]]
+        with _Memory(weights) as memory:
+            with mixed:
+                loss = (module.picture_losses(batch) * batch.weight).mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+    for hook in hooks:
+        hook.remove()
     fixed = sum(map(_bytes, frozen)) + (2 + MOMENTS) * sum(map(_bytes, learning))
-    return Cost(counter.get_total_flops(), fixed, kept.bytes // number, number)
+    number = len(batch.weight)
+    return Cost(counter.get_total_flops(), fixed, memory.most // number, number)
 
 
-class _Kept:
-    """Bytes of tensors that autograd keeps, each storage once, weights left out."""
-
-    def __init__(self, weights: list[Tensor]) -> None:
-        self.seen = {_storage(weight) for weight in weights}
-        self.alive = list(weights)
-        self.bytes = 0
-
-    def note(self, tensor: Tensor) -> Tensor:
-        if _storage(tensor) not in self.seen and not isinstance(tensor, nn.Parameter):
-            self.seen.add(_storage(tensor))
-            self.alive.append(tensor)
-            self.bytes += tensor.untyped_storage().nbytes()
-        return tensor
+def _let_go(parameter: Tensor) -> None:
+    parameter.grad = None
 
 
-def _storage(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
+class _Memory(TorchDispatchMode):
+    """Bytes of all storages that operations made and something still holds: now, and at the most; `weights`
+    are left out.
+    """
+
+    def __init__(self, weights: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.known = {int(weight.untyped_storage()._cdata) for weight in weights}
+        self.now = self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for each in tree_leaves(made):
+            if isinstance(each, Tensor):
+                self._note(each.untyped_storage())
+        return made
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        number, length = int(storage._cdata), storage.nbytes()
+        if number in self.known:
+            return
+        self.known.add(number)
+        self.now += length
+        self.most = max(self.most, self.now)
+        weakref.finalize(storage, self._gone, number, length)
+
+    def _gone(self, number: int, length: int) -> None:
+        self.known.discard(number)
+        self.now -= length
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -112,6 +112,13 @@ class EncodedData(lightning.LightningDataModule):
     def shown(self) -> list[Shown]:
         return [picture.shown for picture in self.pictures]
 
+    def latents_deviation(self, most: int = 64) -> float:
+        """Mean over pictures (at most so many, evenly spread) of the deviation of their latents."""
+        spread = self.pictures[:: -(-len(self.pictures) // most)]
+        with safe_open(self.encoded / LATENTS, "pt") as file:
+            means = [file.get_tensor(picture.id)[:4] for picture in spread]
+        return float(torch.stack([mean.flatten(1).std(dim=1).mean() for mean in means]).mean())
+
     def name_of(self, picture: Picture) -> str:
         """What a template calls the picture's subject."""
         return "" if picture.shown.is_class else self.names.get(picture.concept, "")

@@ -32,6 +32,8 @@ shown that often (100-200 times are usual), below the second in any case.
 """
 GAP, TURN = 1.5, 1.1
 """Held-out over training loss, next to what it was before; held-out loss over its best."""
+USUAL_DEVIATION = (0.3, 2.5)
+"""Of latents: the VAE's scaling factor brings it to about 1 (Rombach et al. 2022, arXiv 2112.10752, G)."""
 HELPS = 0.98
 """A picture's own caption should lower the base's loss to this of what another's gives, in the geometric mean
 over noise levels: the high ones, where losses are small, tell most.
@@ -71,12 +73,27 @@ def _base_loss(history: History) -> float:
     return mean_by_epoch(history.measured, TRAIN).get(0, history.rows[0].loss)
 
 
-def diagnosis(history: History, network: str, plan: Plan) -> list[Finding]:
+def diagnosis(history: History, network: str, plan: Plan, latents_deviation: float) -> list[Finding]:
     """The findings of a run that came to its end; none for a healthy one."""
-    found = _rates(history)
+    found = [*_latents(latents_deviation), *_rates(history)]
     if any(finding.kind == BLOWN_UP.kind for finding in found):
         return found
     return [*found, *_fit(history, network, plan), *_captions(history)]
+
+
+def _latents(deviation: float) -> list[Finding]:
+    low, high = USUAL_DEVIATION
+    if low <= deviation <= high:
+        return []
+    return [
+        Finding(
+            "latents_unusual",
+            f"the latents' deviation is {deviation:.2g}, about 1 is usual: the VAE does not belong to the"
+            " base, or its scaling factor is wrong",
+            "set base.vae to null or to the VAE that the base was made with, and look whether the pictures"
+            " are nearly blank",
+        )
+    ]
 
 
 def _rates(history: History) -> list[Finding]:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from pipeline.networks.sharding import split_like
+
 
 class RunningMean:
     """The mean of some parameters, kept beside them, on their device, in fp32."""
@@ -53,5 +55,7 @@ class RunningMean:
         means, updates = state["means"], state["updates"]
         assert isinstance(means, list)
         assert isinstance(updates, int)
-        self.means = [mean.to(old.device) for mean, old in zip(means, self.means, strict=True)]
+        self.means = [
+            split_like(mean, old).to(old.device) for mean, old in zip(means, self.means, strict=True)
+        ]
         self.updates = updates

@@ -6,6 +6,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from pipeline.config.schemas import Config
+from pipeline.device import leads
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.trained import Beside
 from pipeline.training.data import EncodedData
@@ -24,7 +25,7 @@ class EpochFiles(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Denoising)
         epoch, train = trainer.current_epoch + 1, self.config.train
-        if not trainer.is_global_zero:
+        if not (trainer.is_global_zero or pl_module.is_split):  # split weights are gathered by all
             return
         if epoch % train.save_every_epochs == 0 or epoch == train.epochs:
             self.write(
@@ -47,7 +48,10 @@ class EpochFiles(Callback):
         facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
         with module.as_saved():
             files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
-            network.write_other_layouts(stem, progress.step)
+            if leads():
+                network.write_other_layouts(stem, progress.step)
+        if not leads():
+            return
         for end, file in files.items():
             metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
             write_safetensors(stem.with_name(f"{stem.name}{end}.safetensors"), file.tensors, metadata)

@@ -108,8 +108,8 @@ class History:
 
 
 def best_epoch(measured: Sequence[Measured]) -> dict[str, float | int]:
-    """The score of the held-out pictures: the mean over levels, of the best epoch and the last; empty where
-    none were kept out. Smaller is better.
+    """The score of the held-out pictures: the mean over levels, of the best epoch and the last, and at the
+    best how many times that of training pictures; empty where none were kept out. Smaller is better.
     """
     scores = mean_by_epoch(measured, HELD_OUT)
     after = {epoch: score for epoch, score in scores.items() if epoch}
@@ -121,6 +121,7 @@ def best_epoch(measured: Sequence[Measured]) -> dict[str, float | int]:
         "validation_loss": round(after[best], 6),
         "validation_loss_base": round(scores[0], 6),
         "validation_loss_last": round(after[max(after)], 6),
+        "validation_gap": round(after[best] / mean_by_epoch(measured, TRAIN)[best], 4),
     }
 
 

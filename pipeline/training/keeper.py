@@ -105,7 +105,8 @@ class Keeper(Callback):
             self.history.settle(trainer.strategy.reduce)
             if looks:
                 self._look(trainer, module, step)
-            if wanted or stops or self._is_time():
+            # The leading process's clock decides for all: weights that are split are gathered by all.
+            if trainer.strategy.broadcast(wanted or stops or self._is_time()):
                 self._save(LAST, trainer, module, step)
         if self.interrupted:
             raise Interrupted
@@ -144,9 +145,10 @@ class Keeper(Callback):
     def _save(
         self, name: str, trainer: lightning.Trainer, module: lightning.LightningModule, step: int
     ) -> None:
+        weights = taken(trainer, module)
         if trainer.is_global_zero:
             rate, files = self.start.rate, sorted(file.name for file in self.place.files.iterdir())
-            state = Start(step, rate, rate, files, self.history.state(), taken(trainer, module))
+            state = Start(step, rate, rate, files, self.history.state(), weights)
             self.place.save(name, vars(state))
         self._saved_at = time.monotonic()
 

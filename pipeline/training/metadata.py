@@ -116,7 +116,10 @@ def _noise(config: Noise) -> dict[str, Any]:
 def _base(config: Config) -> dict[str, Any]:
     path = Path(config.base.path)
     hashes = (
-        {"ss_sd_model_hash": legacy_hash(path), "ss_new_sd_model_hash": sha256_of_file(path)}
+        {
+            "ss_sd_model_hash": legacy_hash(path),
+            "ss_new_sd_model_hash": config.base.sha256 or sha256_of_file(path),
+        }
         if path.is_file()
         else {}
     )

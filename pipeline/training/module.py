@@ -5,20 +5,22 @@ base and a network.
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import lightning
 import torch
 from diffusers import DDPMScheduler
-from lightning.pytorch.strategies import DDPStrategy, Strategy
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from pipeline.base.conditioning import encode
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Config
+from pipeline.networks.checkpoint import Checkpoint
+from pipeline.networks.sharding import shard
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained
 from pipeline.training.data import Batch
@@ -36,6 +38,8 @@ from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
 from pipeline.training.schedules import rate_factor
 from pipeline.training.timesteps import draw_timesteps
+
+EVERY = slice(None)
 
 
 class Denoising(lightning.LightningModule):
@@ -69,8 +73,13 @@ class Denoising(lightning.LightningModule):
         return self._base[0]
 
     def setup(self, stage: str) -> None:
+        if not self.is_split:
+            self.base.to(self.device)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """The base as the steps have it: its numbers, their order, what the backward pass computes again."""
         train, unet, text_encoder = self.settings.train, self.base.unet, self.base.text_encoder
-        self.base.to(self.device)
         if train.channels_last:
             unet.to(memory_format=torch.channels_last)
         cast(self.precision, [unet, text_encoder], list(self.network.parameters()))
@@ -78,10 +87,24 @@ class Denoising(lightning.LightningModule):
             unet.enable_gradient_checkpointing()
             text_encoder.activation_checkpointing_enable({"use_reentrant": False})
             text_encoder.train()  # transformers checkpoints in this mode alone; SD 1.x has no dropout
+
+    def configure_model(self) -> None:
+        train, base = self.settings.train, self.base
+        if self.is_split:
+            assert isinstance(self.network, Checkpoint)
+            assert self.device_mesh is not None
+            shard(base.unet, base.text_encoder, self.device_mesh["data_parallel"])
+            self.network.take_over()
+            base.to(self.device)
         if train.compile:
-            unet.compile()
+            base.unet.compile()
         if train.ema_decay is not None:
             self.mean = RunningMean(self.network.parameters(), train.ema_decay)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether what learns is split over several devices: no process then holds a whole weight."""
+        return isinstance(self.trainer.strategy, ModelParallelStrategy)
 
     def on_train_epoch_start(self) -> None:
         set_averaging(self.trainer.optimizers, False)
@@ -106,22 +129,23 @@ class Denoising(lightning.LightningModule):
         if self.mean:
             self.mean.update()
 
-    def picture_losses(self, batch: Batch, rows: Sequence[int] | None = None) -> Tensor:
+    def picture_losses(self, batch: Batch, rows: slice = EVERY) -> Tensor:
         """[rows] error of the U-Net's answer, weighed by place and noise level; of all pictures, or of those
         in `rows`. The draws are those of the whole batch: several devices see what one would.
         """
         config = self.settings.noise
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + batch.step)
-        latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(self.device)
+        latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(
+            self.device, non_blocking=True
+        )
         noise = make_noise(latents, config, generator)
-        timesteps = draw_timesteps(len(latents), config, generator).to(self.device)
+        timesteps = draw_timesteps(len(latents), config, generator).to(self.device, non_blocking=True)
         noisy = add_noise(latents, perturbed(noise, config, generator), self.alphas, timesteps)
         ids, mask, context = batch.ids, batch.mask, batch.context
-        if rows is not None and len(rows) < len(latents):
-            latents, noise, noisy, timesteps, ids = (
-                each[rows] for each in (latents, noise, noisy, timesteps, ids)
-            )
-            mask, context = (each if each is None else each[rows] for each in (mask, context))
+        latents, noise, noisy, timesteps, ids = (
+            each[rows] for each in (latents, noise, noisy, timesteps, ids)
+        )
+        mask, context = (each if each is None else each[rows] for each in (mask, context))
         if context is None:
             context = encode(self.base.text_encoder, ids, self.settings.base.clip_skip)
         answer = self.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
@@ -181,6 +205,9 @@ def quiet_lightning() -> None:
 
 def _strategy(config: Config) -> Strategy | str:
     """DDP looks for weights without a gradient: clip_skip leaves some, and so do dropped modules."""
+    if config.train.strategy == "fsdp":
+        devices = config.train.devices * config.train.num_nodes
+        return ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)
     if config.train.strategy == "ddp" or config.train.devices * config.train.num_nodes > 1:
         return DDPStrategy(find_unused_parameters=True)
     return "auto"

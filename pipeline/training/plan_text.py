@@ -85,6 +85,7 @@ def plan_and_cost(plan: Plan, module: Denoising, data: EncodedData, advice: Sequ
     """Counts a batch on the real modules, the network attached, and measures what this device does."""
     device = best_device()
     rate = module.settings.optimizer.lr
+    module.prepare()
     batch = EpochBatches(data, 0)[0]
     cost = step_cost(module, batch)
     dtype = torch.float32 if module.settings.train.precision == "fp32" else torch.bfloat16

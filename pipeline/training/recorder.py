@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from pipeline.networks.sharding import everywhere
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising
@@ -39,7 +40,7 @@ class Recorder(Callback):
         if self._step % self.every_steps == 0 and self._gradient_norm is None:
             learning = learning_parameters(trainer)
             gradients = [p.grad for p in learning if p.grad is not None]
-            self._gradient_norm = torch.nn.utils.get_total_norm(gradients)
+            self._gradient_norm = everywhere(torch.nn.utils.get_total_norm(gradients))
             if sum(p.numel() for p in learning) <= MAX_COPIED:
                 self._before = [p.detach().clone() for p in learning]
 
@@ -72,7 +73,7 @@ class Recorder(Callback):
             return torch.tensor(float("nan"))
         after = [p.detach() for p in learning_parameters(trainer)]
         change = torch._foreach_sub(after, self._before)
-        return torch.nn.utils.get_total_norm(change) / torch.nn.utils.get_total_norm(self._before)
+        return everywhere(torch.nn.utils.get_total_norm(change) / torch.nn.utils.get_total_norm(self._before))
 
 
 def learning_parameters(trainer: lightning.Trainer) -> list[torch.nn.Parameter]:

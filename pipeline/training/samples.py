@@ -9,7 +9,6 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from pipeline.config.schemas import Config
 from pipeline.sampling.settings import Job, Settings
-from pipeline.sampling.text_to_image import draw
 from pipeline.training.module import Denoising
 
 
@@ -34,8 +33,11 @@ class Samples(Callback):
     def _draw(self, trainer: lightning.Trainer, module: lightning.LightningModule, epoch: int) -> None:
         assert isinstance(module, Denoising)
         prompts, side = self.config.logging.sample_prompts, self.config.logging.sample_resolution
-        if not (prompts and trainer.is_global_zero):
+        # Weights that are split are gathered by all: then every process draws, and the first one keeps.
+        if not (prompts and (trainer.is_global_zero or module.is_split)):
             return
+        from pipeline.sampling.text_to_image import draw  # a second of loading, which most runs spare
+
         settings = Settings(
             steps=20, guidance=7.0, sampler="ddim", negative_prompt="", width=side, height=side,
             clip_skip=self.config.base.clip_skip, batch=1,
@@ -46,6 +48,8 @@ class Samples(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         with module.as_saved(), trainer.precision_plugin.forward_context():
             for number, picture in enumerate(draw(module.base, jobs, settings)):
+                if not trainer.is_global_zero:
+                    continue
                 picture.save(self.folder / f"{number:02}-{epoch:06}.png")
                 for logger in trainer.loggers:
                     if isinstance(logger, TensorBoardLogger):

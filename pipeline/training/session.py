@@ -1,5 +1,6 @@
 """One training from its start, or from where it was stopped, to its end."""
 
+import copy
 import json
 import random
 import sys
@@ -58,11 +59,16 @@ class Session:
 
     def run(self) -> History:
         """Trains to the end; Ctrl-C is a KeyboardInterrupt, a run that cannot be saved a BlownUp."""
-        fresh = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+        # Only a run that goes back comes to its start again, and a whole checkpoint is large.
+        goes_back = self.config.doctor.action == "rollback"
+        fresh = copy.deepcopy(self.module.state_dict()) if goes_back else None
         while True:
             start = Start(**(self.place.load(LAST) or {}))
             if start.weights is None:
-                self._begin(fresh)
+                if fresh:
+                    self.module.load_state_dict(fresh)
+                torch.manual_seed(self.config.seed)
+                random.seed(self.config.seed)
             elif start.done:
                 print(f"carrying on after step {start.done} of {self.plan.batches}", file=sys.stderr)
             with suppress(TurnedBack):
@@ -74,11 +80,6 @@ class Session:
                 "the run had blown up at step {}; back to step {}, rates times {:g}".format(*last),
                 file=sys.stderr,
             )
-
-    def _begin(self, fresh: dict[str, torch.Tensor]) -> None:
-        self.module.load_state_dict(fresh)
-        torch.manual_seed(self.config.seed)
-        random.seed(self.config.seed)
 
     def _from(self, start: Start) -> History:
         history = History.of_state(start.history)
@@ -112,6 +113,12 @@ class Session:
     def _keep_partial(self, files: EpochFiles, done: int) -> None:
         """What an interrupted run had trained, as a file that says so in its name."""
         if done == 0:
+            return
+        if self.module.is_split:  # the others may have stopped at another step, or be gone
+            print(
+                "of weights that are split no partial file is made; the last checkpoint stays",
+                file=sys.stderr,
+            )
             return
         stem = self.partial / f"{self.config.train.name}-partial-step{done:08}"
         files.write(stem, done, self.module)

@@ -10,17 +10,19 @@ from typing import Any
 import lightning
 import torch
 
+from pipeline.networks.sharding import split_like, split_state, whole
+
 
 def taken(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:
     """Plain values and tensors, at the border of two updates. The tensors are the training's own: save or
-    clone them at once.
+    clone them at once. Where weights are split all processes must ask; the one that leads has the whole.
     """
     beside: dict[str, Any] = {}
     module.on_save_checkpoint(beside)
     return {
-        "module": module.state_dict(),
-        "beside": beside,
-        "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
+        "module": whole(dict(module.state_dict())),
+        "beside": whole(beside),
+        "optimizers": [whole(optimizer.state_dict()) for optimizer in trainer.optimizers],
         "schedulers": [config.scheduler.state_dict() for config in trainer.lr_scheduler_configs],
         "precision": trainer.precision_plugin.state_dict(),
         "random": random_state(),
@@ -29,10 +31,13 @@ def taken(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict
 
 def put_back(state: dict[str, Any], trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
     """All but the random generators: those are set last, just before the first step."""
-    module.load_state_dict(state["module"])
+    ours = module.state_dict()
+    module.load_state_dict(
+        {name: split_like(value, ours.get(name)) for name, value in state["module"].items()}
+    )
     module.on_load_checkpoint(state["beside"])
     for optimizer, values in zip(trainer.optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(values)
+        optimizer.load_state_dict(split_state(values, optimizer))
     for config, values in zip(trainer.lr_scheduler_configs, state["schedulers"], strict=True):
         config.scheduler.load_state_dict(values)
     trainer.precision_plugin.load_state_dict(state["precision"])

@@ -50,11 +50,28 @@ def _warmup(plan: Plan, config: Config) -> list[str]:
     if schedule.name in ("constant", "staircase"):
         return []
     percent = 100 * warmup_steps(schedule, plan.updates) / plan.updates
+    key = "warmup_percent" if schedule.warmup_steps is None else "warmup_steps"
     if percent < 5:
-        return [f"the warm-up takes {percent:.2g} % of the run; 5-10 is usual: fewer runs blow up"]
-    if percent > 10:
-        return [f"the warm-up takes {percent:.2g} % of the run; 5-10 is usual: the rest is hardly trained"]
-    return []
+        reason = "fewer runs blow up"
+    elif percent > 10:
+        reason = "the rest is hardly trained"
+    else:
+        return []
+    return [
+        f"schedule.{key} {getattr(schedule, key):g}: the warm-up takes {percent:.2g} % of the run; 5-10 is"
+        f" usual: {reason}"
+    ]
+
+
+def doubts(plan: Plan, config: Config) -> list[str]:
+    """Settings that are seldom meant, which the plan brings to light; a run says them before it starts."""
+    steps = config.schedule.warmup_steps
+    if config.schedule.name in ("constant", "staircase") or not steps or 2 * steps <= plan.updates:
+        return []
+    return [
+        f"schedule.warmup_steps {steps} is more than half of the {plan.updates} updates that train.epochs"
+        f" {config.train.epochs} makes: the full rate comes late, or never; 5-10 % is usual"
+    ]
 
 
 def _dim(plan: Plan, config: Config) -> list[str]:

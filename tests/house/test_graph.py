@@ -1,5 +1,6 @@
 """dvc.yaml is honest: what it says of a stage is what the stage reads and writes."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,12 @@ def test_every_out_is_ignored_by_git_or_left_out_of_the_cache(name: str) -> None
     for path, options in outs_of(STAGES[name]).items():
         ignored = subprocess.run(["git", "check-ignore", "-q", f"{path}/x"], check=False).returncode == 0
         assert ignored != (options.get("cache") is False), path
+
+
+def test_curves_of_this_run_and_the_last_commits_are_drawn_by_noise_level() -> None:
+    command = ["dvc", "plots", "diff", "HEAD", "--json", "--targets", "plots/train/validation.csv"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    (plot,) = json.loads(told)["data"]["plots/train/validation.csv"]
+    assert plot["content"]["spec"]["encoding"]["color"]["field"] == "timestep"
+    values = plot["content"]["data"]["values"]
+    assert {"side", "timestep", "step", "loss", "rev"} <= values[0].keys()

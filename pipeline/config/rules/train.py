@@ -1,6 +1,6 @@
 """What the settings of the group train demand of each other and of what is trained."""
 
-from pipeline.config.schemas import Aesthetic, Config, Embedding, Hypernetwork, Train
+from pipeline.config.schemas import Aesthetic, Checkpoint, Config, Embedding, Hypernetwork, Train
 
 
 def train_contradictions(config: Config) -> list[str]:
@@ -23,6 +23,29 @@ def train_contradictions(config: Config) -> list[str]:
             f"train.prior_form two_means halves each batch, subject and class; train.batch {train.batch} is"
             f" odd, set it to {train.batch + 1}"
         )
+    return problems + _split_contradictions(config)
+
+
+def _split_contradictions(config: Config) -> list[str]:
+    """What train.strategy fsdp cannot be with."""
+    train, optimizer, problems = config.train, config.optimizer.name, []
+    if train.strategy != "fsdp":
+        return []
+    if not isinstance(config.network, Checkpoint):
+        problems.append(
+            f"train.strategy fsdp splits the weights of a whole checkpoint, but network.name is"
+            f" {config.network.name}, which fits any card; set train.strategy to ddp"
+        )
+    if optimizer not in ("adamw", "sgd") and not optimizer.startswith("torch.optim."):
+        problems.append(
+            f"optimizer.name {optimizer} does not work on weights that train.strategy fsdp has split; take"
+            " adamw, sgd, or a class of torch.optim"
+        )
+    problems += [
+        f"train.{key} cannot be with train.strategy fsdp; set it to false"
+        for key in ("channels_last", "compile")
+        if getattr(train, key)
+    ]
     return problems
 
 
@@ -50,6 +73,8 @@ def train_doubts(config: Config) -> list[str]:
                 f"train.text_encoder_epochs {train.text_encoder_epochs} has no effect: train.epochs is"
                 f" {train.epochs}"
             )
+    if train.strategy != "auto" and train.devices * train.num_nodes == 1:
+        found.append(f"train.strategy {train.strategy} has no effect: train.devices x num_nodes is 1")
     if train.caption_dropout_every_epochs == 1:
         found.append("train.caption_dropout_every_epochs 1: no caption is ever shown; 0 is never")
     if train.prior_form != "sd_scripts" and not _has_class_pictures(config):

@@ -120,5 +120,5 @@ class Train(Group):
     save_precision: Literal["fp32", "bf16", "fp16"]
     devices: Positive
     num_nodes: Positive
-    strategy: Literal["auto", "ddp"]
+    strategy: Literal["auto", "ddp", "fsdp"]
     channels_last: bool

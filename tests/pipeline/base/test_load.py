@@ -6,11 +6,12 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
+from pipeline.base import load
 from pipeline.base.families import sd1_configs
 from pipeline.base.ldm_keys import vae_key
 from pipeline.base.load import load_base, names_in_file
+from pipeline.base.save import plain_configs, save_folder
 from pipeline.base.save import save_file as save_checkpoint
-from pipeline.base.save import save_folder
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from tests.pipeline.base.random_sd1 import random_base
@@ -49,6 +50,35 @@ def test_folder_and_file_load_as_what_was_saved(tmp_path: Path) -> None:
             assert all(torch.equal(ours[key], theirs[key]) for key in ours)
         assert loaded.tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
         assert loaded.configs["scheduler"]["beta_end"] == 0.012
+
+
+@pytest.mark.parametrize("layout", ["folder", "file"])
+def test_a_part_is_read_when_it_is_asked_for(
+    tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of a part before is what its module says of itself."""
+    save = save_folder if layout == "folder" else save_checkpoint
+    save(random_base(), tmp_path / "x.safetensors", "fp16", {})
+    read: list[str] = []
+    for name in ("_read_part", "_filled"):
+        original = getattr(load, name)
+        monkeypatch.setattr(
+            load,
+            name,
+            lambda first, *rest, _original=original: read.append(str(first)) or _original(first, *rest),
+        )
+    loaded = load_base(config(tmp_path / "x.safetensors")).to(torch.device("cpu"))
+    assert read == []
+    before = plain_configs(loaded)
+    assert not loaded.vae.training
+    assert not any(parameter.requires_grad for parameter in loaded.vae.parameters())
+    assert len(read) == 1
+    assert loaded.vae is loaded.vae
+    assert len(read) == 1
+    loaded.configs["vae"], loaded.configs["unet"] = dict(loaded.vae.config), dict(loaded.unet.config)
+    loaded.configs["text_encoder"] = loaded.text_encoder.config.to_dict()
+    if layout == "folder":
+        assert plain_configs(loaded) == before
 
 
 def test_another_vae_is_put_in_place(tmp_path: Path) -> None:

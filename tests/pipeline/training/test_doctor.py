@@ -26,7 +26,7 @@ def history(
 
 
 def kinds(made: History, network: str = "lora") -> list[str]:
-    return [finding.kind for finding in diagnosis(made, network, PLAN)]
+    return [finding.kind for finding in diagnosis(made, network, PLAN, 0.9)]
 
 
 FLAT = [0.1] * 200
@@ -58,6 +58,13 @@ FLAT = [0.1] * 200
 )  # fmt: skip
 def test_findings(made: History, wanted: list[str]) -> None:
     assert kinds(made) == wanted
+
+
+@pytest.mark.parametrize(("deviation", "found"), [(0.18, True), (0.6, False), (1.2, False), (5.5, True)])
+def test_latents_that_lack_their_scaling_factor_are_named(deviation: float, found: bool) -> None:
+    """Without the factor of 0.18215 the deviation is about 5.5, with it twice 0.18."""
+    said = diagnosis(history(FLAT), "lora", PLAN, deviation)
+    assert [finding.kind for finding in said] == ["latents_unusual"] * found
 
 
 def test_an_embedding_has_thresholds_of_its_own() -> None:
@@ -93,7 +100,7 @@ def test_a_gradient_that_is_no_number_is_trouble() -> None:
 def test_what_is_shown_hundreds_of_times_is_known_by_heart_sooner() -> None:
     shown = [("a", Shown(1, False, (64, 64)))] * 4
     long = make_plan(shown, held_out=0, epochs=400, batch=4, accumulation=1)
-    (finding,) = diagnosis(history(FLAT, (0.10, 0.02)), "lora", long)
+    (finding,) = diagnosis(history(FLAT, (0.10, 0.02)), "lora", long, 0.9)
     assert finding.kind == "overfitted"
     assert "each was shown 400 times" in finding.sentence
 
@@ -109,7 +116,7 @@ def test_weights_that_hardly_moved_explain_a_small_fall() -> None:
 def test_every_sentence_says_what_and_what_to_do() -> None:
     made = history(FLAT, (0.1, 0.08))
     made.rollbacks = [Rollback(50, 0, 0.1)]
-    (finding,) = diagnosis(made, "lora", PLAN)
+    (finding,) = diagnosis(made, "lora", PLAN, 0.9)
     assert finding.kind == "rate_too_high"
     assert "blew up 1 times; 0.1 of the rates held" in finding.sentence
     assert "lower optimizer.lr" in finding.advice

@@ -23,10 +23,12 @@ def test_the_best_epoch_is_that_of_the_least_held_out_loss() -> None:
         for timestep, loss in zip((100, 900), pair, strict=True)
         for side in (HELD_OUT,)
     ]
+    measured.append(Measured(0, 2, TRAIN, 500, 0.12))
     assert best_epoch(measured) == {
         "best_epoch": 2,
         "validation_loss": 0.15,
         "validation_loss_base": 0.3,
         "validation_loss_last": 0.3,
+        "validation_gap": 1.25,
     }
     assert best_epoch([Measured(0, 1, TRAIN, 100, 0.1)]) == {}

@@ -6,7 +6,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.training.forecast import make_plan
 from pipeline.training.plan import Shown
-from pipeline.training.training_advice import advice
+from pipeline.training.training_advice import advice, doubts
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -41,6 +41,17 @@ def test_steps_are_weighed_by_the_rate() -> None:
 def test_unusual_settings_are_named(settings: dict[str, Any], words: str) -> None:
     (sentence,) = told(19, 10, 20, **settings)
     assert words in sentence
+
+
+def test_a_warmup_in_steps_over_half_of_the_run_names_both_settings() -> None:
+    plan = make_plan([("a", Shown(10, False, (512, 512)))] * 2, held_out=0, epochs=5, batch=1, accumulation=1)
+
+    def said(steps: int) -> list[str]:
+        return doubts(plan, check(compose(Params({}, {"schedule.warmup_steps": steps, "train.epochs": 5}))))
+
+    assert said(50) == []
+    (sentence,) = said(51)
+    assert "schedule.warmup_steps 51 is more than half of the 100 updates that train.epochs 5" in sentence
 
 
 def test_many_pictures_call_for_a_hold_out() -> None:

@@ -22,12 +22,40 @@ pytestmark = pytest.mark.usefixtures("root")
             {"train.prior_form": "two_means", "train.batch": 3, "collect.class_source": "reg"},
             r"two_means halves each batch, subject and class; train\.batch 3 is odd, set it to 4",
         ),
+        (
+            {"train.strategy": "fsdp", "train.devices": 2},
+            r"train\.strategy fsdp splits the weights of a whole checkpoint, but network\.name is lora",
+        ),
         ({"train.max_tokens": 100}, r"train\.max_tokens: 100 is not allowed"),
         ({"train.ema_decay": 1.0}, r"train\.ema_decay: 1\.0 is not allowed"),
     ],
 )
 def test_what_cannot_be(values: dict[str, Any], reason: str) -> None:
     must_refuse({}, values, reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ({"optimizer": "lion"}, {}, r"optimizer\.name lion does not work .* train\.strategy fsdp"),
+        ({}, {"train.channels_last": True}, r"train\.channels_last cannot be with train\.strategy fsdp"),
+        ({}, {"train.compile": True}, r"train\.compile cannot be with train\.strategy fsdp"),
+    ],
+)
+def test_what_cannot_be_with_weights_that_are_split(
+    use: dict[str, str], values: dict[str, Any], reason: str
+) -> None:
+    split = {
+        "train.strategy": "fsdp",
+        "train.devices": 2,
+        "optimizer.lr": 1e-6,
+        "optimizer.text_encoder_lr": 1e-6,
+    }
+    must_refuse({"network": "checkpoint", **use}, {**split, **values}, reason)
+    said = {"network.text_encoder": True, "train.devices": 1}
+    must_doubt(
+        {"network": "checkpoint"}, {**split, **said}, "train.strategy fsdp has no effect: train.devices x"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""A checkpoint's weights over several devices (FSDP): each keeps a share of every weight, of its gradient and
+of the optimiser's state.
+
+    a block:  its weights are gathered --> forward or backward --> all but the own share is let go
+    its gradients:  mean over the devices, of which each keeps its share
+
+By torch's fully_shard (Zhao et al. 2023, arXiv 2304.11277, in its second make). A share is a DTensor, which
+stands in the weight's place between two steps.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+
+from pipeline.device import leads
+
+
+def shard(unet: nn.Module, text_encoder: nn.Module, mesh: DeviceMesh) -> None:
+    """Splits what learns of both; what does not stays whole on every device."""
+    from torch.distributed.fsdp import fully_shard
+
+    frozen = {
+        weight for part in (unet, text_encoder) for weight in part.parameters() if not weight.requires_grad
+    }
+    for module in (*_blocks(unet), unet, *_blocks(text_encoder)):
+        if any(weight not in frozen for weight in module.parameters()):
+            # Let go after each pass: between two steps weights may be changed (by a running mean).
+            fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=frozen)
+    for part in (unet, text_encoder):
+        for name, weight in part.named_parameters():
+            assert not weight.requires_grad or _is_split(weight), name
+
+
+def _blocks(part: nn.Module) -> Iterator[nn.Module]:
+    """What is gathered at a time: ResNet and attention blocks; all of the text encoder, whose class
+    transformers must find unchanged, and whose last norm `clip_skip` calls from outside.
+    """
+    kinds = ("ResnetBlock2D", "Transformer2DModel", "CLIPEncoderLayer", "CLIPTextEmbeddings")
+    for name, module in part.named_modules():
+        if type(module).__name__ in kinds or name.endswith("final_layer_norm"):
+            yield module
+
+
+def everywhere(tensor: Tensor) -> Tensor:
+    """The whole of a tensor that may be split, on every device. All processes must ask for it."""
+    full: Tensor = tensor.full_tensor() if _is_split(tensor) else tensor  # type: ignore[attr-defined]
+    return full
+
+
+def whole(value: Any) -> Any:
+    """With each split tensor within it whole, on the CPU, in the process that leads; elsewhere nothing is
+    left of it. All processes must ask for it.
+    """
+    if isinstance(value, dict):
+        return {key: whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    if not _is_split(value):
+        return value
+    full = everywhere(value)
+    return full.cpu() if leads() else full.new_empty(0)
+
+
+def split_like(value: Any, like: Any) -> Any:
+    """A whole tensor, split as `like` is; what is no tensor, or whole there too, as it is."""
+    if not (isinstance(value, Tensor) and _is_split(like) and value.shape == like.shape):
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    mesh = like.device_mesh
+    # Every process has read the same: nothing needs to be sent.
+    return distribute_tensor(
+        value.to(mesh.device_type, like.dtype), mesh, like.placements, src_data_rank=None
+    )
+
+
+def split_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """An optimiser's saved state, each tensor split as its parameter is."""
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    if not any(map(_is_split, parameters)):
+        return state
+    kept = {
+        number: {name: split_like(value, parameters[number]) for name, value in values.items()}
+        for number, values in state["state"].items()
+    }
+    return {**state, "state": kept}
+
+
+def _is_split(value: object) -> bool:
+    """Whether it is a DTensor, of which a process holds a share; asked without loading their module."""
+    return hasattr(value, "full_tensor")
