@@ -29,7 +29,6 @@ from pipeline.pictures.measures import VERSION, Measures
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = (1_000, 10_000, 100_000)
-STAGES = ("collect", "filter_tags")
 PER_FOLDER = 1000
 """Pictures in a folder, as large sets are stored."""
 TAGS_A_PICTURE = 30
@@ -144,14 +143,18 @@ def make_crops(folder: Path, num: int) -> None:
         shutil.copy(picture, pictures / f"{number:07}.png")
 
 
-def costs(num: int) -> Iterator[Cost]:
-    """Of each stage over `num` records."""
+STAGES = {"collect": make_pictures, "filter_tags": make_crops}
+"""With what makes their input."""
+
+
+def costs(num: int, stages: Sequence[str]) -> Iterator[Cost]:
+    """Of each of these stages over `num` records."""
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)
         make_project(project)
         run("compose", project)
-        for stage, make in zip(STAGES, (make_pictures, make_crops), strict=True):
-            make(project, num)
+        for stage in stages:
+            STAGES[stage](project, num)
             wall, cpu, peak = run(stage, project)
             yield Cost(stage, num, wall, cpu, peak)
 
@@ -184,10 +187,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plot", type=Path, help="draw the curves into this SVG")
     parser.add_argument("--numbers", type=int, nargs="+", default=list(NUMBERS))
+    parser.add_argument("--stages", choices=STAGES, nargs="+", default=list(STAGES))
     options = parser.parse_args()
     found = []
     for number in options.numbers:
-        for cost in costs(number):
+        for cost in costs(number, options.stages):
             found.append(cost)
             print(
                 f"{cost.stage}: {cost.pictures} records, {cost.wall_s:.1f} s wall,"

@@ -8,8 +8,9 @@ by picture: one new picture costs one measurement.
 """
 
 import shutil
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,121 +22,144 @@ from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.items import Items
 from pipeline.parallel import in_order
-from pipeline.pictures import advice, gate, waivers
-from pipeline.pictures.folders import Findings, Found
-from pipeline.pictures.masks import MASKS
-from pipeline.pictures.measures import Measures, measure
+from pipeline.pictures import advice, gate
+from pipeline.pictures.folders import Findings
+from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.masks import MASKS, MaskMeasures, measure_mask
+from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
-from pipeline.pictures.records import PICTURES, Record, write_records
+from pipeline.pictures.records import PICTURES, Record, Records, write_records
 from pipeline.pictures.sources import find, paths, work_folder
-from pipeline.pictures.verdicts import Fault
+from pipeline.pictures.verdicts import Fault, Rulings
+from pipeline.pictures.waivers import PATH, Waivers, read_waivers
 from pipeline.progress import progress
 
 
-def measured(pictures: Sequence[Found], config: Collect) -> list[Measures | Fault]:
-    """The measures of each picture, or why it cannot be read."""
+def contents(pictures: Pictures, config: Collect) -> Iterator[gate.Content]:
+    """The measures of each picture and its mask, or why they cannot be read."""
     items = Items("collect")
     with_faces = any(config.checks[check] != "off" for check in ("no_face", "several_faces"))
 
-    def one(found: Found) -> Measures | Fault:
+    def one(found: Found) -> gate.Content:
         try:
-            return measure(found.path, with_faces, items)
+            measures = measure(found.path, with_faces, items)
         except PictureError as error:
-            return Fault(error.check, found.where, f"{error}; replace or delete it", found.id)
+            return gate.Content(Fault(error.check, found.where, f"{error}; replace or delete it", found.id))
+        return gate.Content(measures, mask_of(found, items))
 
-    return list(progress(in_order(one, pictures), "collect", len(pictures)))
+    yield from progress(in_order(one, pictures), "collect", len(pictures))
+
+
+def mask_of(found: Found, items: Items) -> MaskMeasures | Fault | None:
+    if found.mask is None:
+        return None
+    try:
+        return measure_mask(found.mask, items)
+    except PictureError as error:
+        sentence = f"its mask {found.mask.name}: {error}; replace it"
+        return Fault("mask_unreadable", found.where, sentence, found.id)
 
 
 def judged(findings: Findings, config: Collect) -> gate.Outcome:
     """All pictures, ruled on; whatever must stop the stage is one user error that lists it all."""
-    listed, wrong_lines = waivers.read_waivers(waivers.PATH, CHECKS)
-    waived, unknown = waivers.by_picture(listed, [found.id for found in findings.pictures])
-    outcome = gate.judge(
-        findings.pictures, measured(findings.pictures, config), findings.faults, config, waived
-    )
-    problems = [*findings.problems, *wrong_lines, *unknown, *outcome.errors]
+    lines, wrong_lines = read_waivers(PATH, CHECKS)
+    waivers, pictures = Waivers(lines, findings.pictures), findings.pictures
+    rulings = Rulings(config.checks, waivers.reason)
+    outcome = gate.judge(pictures, contents(pictures, config), findings.faults, config, rulings)
+    problems = [*findings.problems, *wrong_lines, *waivers.unknown(), *outcome.errors]
     if outcome.errors:
         problems.append(
-            f"to accept a fault, waive it in {waivers.PATH} (`id: {{check: reason}}`; id and check stand in"
+            f"to accept a fault, waive it in {PATH} (`id: {{check: reason}}`; id and check stand in"
             " brackets); to leave such pictures out, set collect.checks.<check>: drop"
         )
-    if not (problems or outcome.passed):
+    if not (problems or outcome.is_fit.any()):
         problems.append("no picture is left: all were dropped; see the levels in collect.checks")
     if problems:
         raise UserError(*problems)
-    faults = {(ruling.fault.id, ruling.fault.check) for ruling in outcome.rulings}
-    for sentence in [*gate.warnings_of(outcome.rulings), *waivers.unneeded(listed, faults)]:
+    for sentence in [*gate.warnings_of(outcome.rulings), *waivers.unneeded()]:
         warn(sentence)
     return outcome
 
 
-def concepts_of(records: Sequence[Record]) -> list[advice.Concept]:
-    pictures = Counter(record.concept for record in records)
-    exposures: Counter[str] = Counter()
-    for record in records:
-        exposures[record.concept] += record.repeats
-    return [advice.Concept(name, pictures[name], exposures[name]) for name in sorted(pictures)]
+class Tally:
+    """Counts over the records, of the subject and of the class."""
+
+    def __init__(self) -> None:
+        self.pictures = {is_class: Counter[str]() for is_class in (False, True)}
+        self.exposures = {is_class: Counter[str]() for is_class in (False, True)}
+        self.captions = 0
+
+    def counted(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            self.pictures[record.is_class][record.concept] += 1
+            self.exposures[record.is_class][record.concept] += record.repeats
+            self.captions += record.caption is not None
+            yield record
+
+    def concepts(self) -> list[advice.Concept]:
+        """Those of the subject."""
+        pictures, exposures = self.pictures[False], self.exposures[False]
+        return [advice.Concept(name, pictures[name], exposures[name]) for name in sorted(pictures)]
+
+    def advised(self, aim: str | None) -> list[str]:
+        """How the set differs from what practitioners advise."""
+        return [
+            *advice.counts_advice(self.concepts(), aim),
+            *advice.repeats_advice(self.concepts(), aim),
+            *advice.class_advice(self.exposures[False].total(), self.exposures[True].total()),
+        ]
+
+    def summary(self, aim: str | None) -> dict[str, Any]:
+        """For metrics/collect.json."""
+        return {
+            "pictures": self.pictures[False].total(),
+            "class_pictures": self.pictures[True].total(),
+            "captions": self.captions,
+            "concepts": dict(self.pictures[False] + self.pictures[True]),
+            "exposures": self.exposures[False].total(),
+            "proposed_repeats": advice.proposed_repeats(self.concepts(), aim),
+        }
 
 
-def advised(records: Sequence[Record], aim: str | None) -> list[str]:
-    """How the set differs from what practitioners advise."""
-    subject = concepts_of([record for record in records if not record.is_class])
-    shown = [sum(record.repeats for record in records if record.is_class is flag) for flag in (False, True)]
-    return [
-        *advice.counts_advice(subject, aim),
-        *advice.repeats_advice(subject, aim),
-        *advice.class_advice(*shown),
-    ]
+def copied(folder: Path, outcome: gate.Outcome) -> Iterator[Record]:
+    """Pictures, and the masks of those that have one, as they came."""
+    make = cache(partial(Path.mkdir, parents=True, exist_ok=True))
+
+    def copy(pair: tuple[Found, Record]) -> Record:
+        found, record = pair
+        copies = [(found.path, folder / PICTURES / record.file)]
+        if found.mask and record.mask_file:
+            copies.append((found.mask, folder / MASKS / record.mask_file))
+        for source, target in copies:
+            make(target.parent)
+            shutil.copyfile(source, target)
+        return record
+
+    return in_order(copy, outcome.passed())
 
 
-def summary(outcome: gate.Outcome, aim: str | None) -> dict[str, Any]:
-    """Counts for metrics/collect.json."""
-    records = [record for _, record in outcome.passed]
-    subject = [record for record in records if not record.is_class]
-    return {
-        "pictures": len(subject),
-        "class_pictures": len(records) - len(subject),
-        "captions": sum(record.caption is not None for record in records),
-        "concepts": dict(Counter(record.concept for record in records)),
-        "exposures": sum(record.repeats for record in subject),
-        "proposed_repeats": advice.proposed_repeats(concepts_of(subject), aim),
-        "groups": len({record.group for record in records}),
-        **gate.counts(outcome),
-    }
-
-
-def copy(folder: Path, found: Found, record: Record) -> None:
-    """The picture, and its mask if there is one, as they came."""
-    shutil.copyfile(found.path, folder / PICTURES / record.file)
-    if found.mask and record.mask_file:
-        shutil.copyfile(found.mask, folder / MASKS / record.mask_file)
-
-
-def write(out: Path, outcome: gate.Outcome, aim: str | None) -> None:
-    records = [record for _, record in outcome.passed]
+def write(out: Path, outcome: gate.Outcome, aim: str | None) -> Tally:
+    tally = Tally()
     with new_folder(out / "data/collected") as folder:
-        for parent in {(folder / PICTURES / record.file).parent for record in records}:
-            parent.mkdir(parents=True)
-        for parent in {(folder / MASKS / record.mask_file).parent for record in records if record.mask_file}:
-            parent.mkdir(parents=True)
-        deque(in_order(lambda pair: copy(folder, *pair), outcome.passed), maxlen=0)
-        write_records(folder, records)
+        write_records(folder, tally.counted(copied(folder, outcome)))
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
-    counts = summary(outcome, aim)
+    counts = {**tally.summary(aim), "groups": outcome.num_groups, **gate.counts(outcome)}
     write_json(out / "metrics/collect.json", counts)
+    records = Records(out / "data/collected")
     sizes = ((record.id, record.width_px, record.height_px) for record in records)
     write_csv(out / "plots/collect/sizes.csv", ("id", "width_px", "height_px"), sizes)
     verdicts = sorted({**counts["verdicts"], **counts["checks"]}.items())
     write_csv(out / "plots/collect/verdicts.csv", ("verdict", "pictures"), verdicts)
+    return tally
 
 
 def collect(config: Collect, out: Path) -> None:
     """The stage below `out`."""
     with work_folder(out / "data/.sources.part") as work:
         outcome = judged(find(config, work), config)
-        for sentence in advised([record for _, record in outcome.passed], config.aim):
-            warn(sentence)
-        write(out, outcome, config.aim)
+        tally = write(out, outcome, config.aim)
+    for sentence in tally.advised(config.aim):
+        warn(sentence)
 
 
 def untracked(config: Collect) -> list[str]:

@@ -7,11 +7,12 @@ picture costs one crop.
 """
 
 import json
-import os
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +21,69 @@ from PIL import Image
 from pipeline.command import run, start
 from pipeline.config.schemas import Crop
 from pipeline.errors import UserError, warn
-from pipeline.files.atomic import new_folder, write_csv, write_json
+from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.files.hashing import sha256_of_bytes
+from pipeline.files.sorted_rows import SortedRows
 from pipeline.items import Items, key
+from pipeline.parallel import in_order
 from pipeline.pictures.contact_sheet import PER_PAGE, THUMBNAIL_PX, Shown, page
-from pipeline.pictures.crop_edits import CROP_EDITS, CropEdit, outside, read_crop_edits
+from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, outside, read_crop_edits
 from pipeline.pictures.cutting import cut_mask, cut_out, cuts
-from pipeline.pictures.masks import MASKS, read_mask
+from pipeline.pictures.masks import MASKS, measure_mask, read_mask
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_alpha, read_picture
-from pipeline.pictures.records import PICTURES, Record, read_records, write_records
+from pipeline.pictures.records import PICTURES, RECORDS, Record, Records, row_of
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
 
 VERSION = 3
 """Of the algorithm: raise it when a crop would come out differently."""
 SOURCE = Path("data/collected")
+PAGES_AHEAD = 2
+"""Contact sheets in the making."""
 
 
 @dataclass(frozen=True)
 class Cropped:
-    """A collected picture, the records of its crops, and the file of its thumbnail (WebP)."""
+    """A collected picture, the records of its crops, those of them of which nothing counts, and the file of
+    its thumbnail (WebP).
+    """
 
     parent: Record
     crops: list[Record]
+    empty: list[str]
     thumbnail: Path
 
 
 class Cropper:
     """Crops pictures into `folder`, or takes the crops from the store."""
 
-    def __init__(self, config: Crop, edits: dict[str, CropEdit], folder: Path) -> None:
+    def __init__(self, config: Crop, edits: CropEdits, folder: Path) -> None:
         self.config, self.edits, self.folder, self.items = config, edits, folder, Items("crop")
         self.settings = config.model_dump(exclude={"face_model"} if config.face_model_sha256 else None)
+        self.make = cache(partial(Path.mkdir, parents=True, exist_ok=True))
 
     def __call__(self, record: Record) -> Cropped:
         stem = self._key(record)
         facts = self._kept(stem) or self._made(record, stem)
         crops = [self._record(record, fact) for fact in facts]
         for crop in crops:
-            self.items.deliver(f"{crop.sha256}.png", self.folder / PICTURES / crop.file)
-            self._place_mask(crop)
-        return Cropped(record, crops, self.items.path(f"{stem}.webp"))
+            self._place(f"{crop.sha256}.png", self.folder / PICTURES / crop.file)
+        empty = [crop.id for crop in crops if crop.mask_file and self._is_masked_out(crop, crop.mask_file)]
+        return Cropped(record, crops, empty, self.items.path(f"{stem}.webp"))
+
+    def _place(self, item_key: str, target: Path) -> None:
+        self.make(target.parent)
+        self.items.deliver(item_key, target)
+
+    def _is_masked_out(self, crop: Record, mask_file: str) -> bool:
+        """Puts the crop's mask beside it; says whether it is black all over."""
+        target = self.folder / MASKS / mask_file
+        self._place(f"{crop.mask_sha256}.png", target)
+        return measure_mask(target, self.items).is_black
 
     def _key(self, record: Record) -> str:
-        edit = self.edits.get(record.id, CropEdit()).model_dump()
+        edit = self.edits.of(record.id).model_dump()
         mask = self._mask_source(record)
         return key(version=VERSION, config=self.settings, edit=edit, picture=record.sha256, mask=mask)
 
@@ -79,12 +98,6 @@ class Cropper:
         has_file = self.config.mask == "files" and record.mask_file
         return read_mask(SOURCE / MASKS / record.mask_file) if has_file and record.mask_file else None
 
-    def _place_mask(self, crop: Record) -> None:
-        if crop.mask_file:
-            target = self.folder / MASKS / crop.mask_file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.items.deliver(f"{crop.mask_sha256}.png", target)
-
     def _kept(self, stem: str) -> list[dict[str, Any]] | None:
         """Facts of the crops, where the store has them, the crops and the thumbnail."""
         data = self.items.get(f"{stem}.json")
@@ -98,7 +111,7 @@ class Cropper:
         red, green, blue = self.config.background
         picture = read_picture(SOURCE / PICTURES / record.file, background=(red, green, blue))
         facts, mask = [], self._mask(record)
-        for cut in cuts(picture, self.config, self.edits.get(record.id, CropEdit())):
+        for cut in cuts(picture, self.config, self.edits.of(record.id)):
             png = png_bytes(cut_out(picture, cut))
             self.items.put(f"{sha256_of_bytes(png)}.png", png)
             fact = {"suffix": cut.suffix, "sha256": sha256_of_bytes(png), "target": cut.target, **cut.how}
@@ -124,37 +137,75 @@ class Cropper:
         )  # fmt: skip
 
 
-def checked_edits(records: list[Record]) -> dict[str, CropEdit]:
-    """Hand-made edits by picture id; one that does not fit its picture is a user error."""
-    edits = read_crop_edits(CROP_EDITS, [record.id for record in records])
-    sizes = {record.id: (record.width_px, record.height_px) for record in records}
-    wrong = {name: fault for name, edit in edits.items() if (fault := outside(edit, *sizes[name]))}
+def checked_edits(records: Records) -> CropEdits:
+    """Hand-made edits; one that does not fit its picture is a user error."""
+    edits = read_crop_edits(CROP_EDITS, records.ids)
+    wrong = [
+        f"{CROP_EDITS}: {record.id}: {fault}; correct it"
+        for record in (records if edits.edits else ())
+        if (fault := outside(edits.of(record.id), record.width_px, record.height_px))
+    ]
     if wrong:
-        raise UserError(*(f"{CROP_EDITS}: {name}: {fault}; correct it" for name, fault in wrong.items()))
+        raise UserError(*wrong)
     return edits
 
 
-def clashes(made: list[Record]) -> list[str]:
-    """Ids that two crops share, in words."""
-    counts = Counter(record.id for record in made)
-    return [
-        f"{name}: two crops would have this name; rename the picture" for name in counts if counts[name] > 1
-    ]
+class Tally:
+    """What is told of all pictures, gathered as they pass: the crops' rows and their sizes lie on disk."""
 
+    def __init__(self) -> None:
+        self.rows, self.sizes = SortedRows(), SortedRows()
+        self.empty: list[str] = []
+        self.pictures = self.crops = self.enlarged = self.masks = 0
+        self.by, self.detectors, self.shapes = Counter[str](), Counter[str](), Counter[str]()
 
-def empty_masks(folder: Path, made: list[Record]) -> list[str]:
-    """Crops of which nothing counts, in a sentence."""
-    empty = [
-        crop.id
-        for crop in made
-        if crop.mask_file and read_mask(folder / MASKS / crop.mask_file).getextrema() == (0, 0)
-    ]
-    if not empty:
-        return []
-    return [
-        f"nothing is learned from {len(empty)} crops, whose masks are black all over"
-        f" ({', '.join(empty[:5])}); mend the masks, move the boxes in {CROP_EDITS}, or set crop.mask to off"
-    ]
+    def counted(self, done: Iterable[Cropped]) -> Iterator[Cropped]:
+        for item in done:
+            self.pictures += 1
+            self.empty += item.empty
+            for crop in item.crops:
+                self._add(item.parent, crop)
+            yield item
+
+    def _add(self, parent: Record, crop: Record) -> None:
+        scale = crop.origin["scale"]
+        self.crops += 1
+        self.enlarged += scale > 1
+        self.masks += crop.mask_file is not None
+        self.by[crop.origin["by"]] += 1
+        self.detectors.update(crop.origin.get("detectors", []))
+        self.shapes[f"{crop.width_px}x{crop.height_px}"] += 1
+        self.rows.add(crop.id, "", row_of(crop))
+        row = (crop.id, parent.width_px, parent.height_px, crop.width_px, crop.height_px, scale)
+        self.sizes.add("", "", row)
+
+    def clashes(self) -> list[str]:
+        """Ids that two crops share, in words."""
+        return [
+            f"{name}: two crops would have this name; rename the picture" for name in self.rows.repeated()
+        ]
+
+    def empty_masks(self) -> list[str]:
+        """Crops of which nothing counts, in a sentence."""
+        if not self.empty:
+            return []
+        return [
+            f"nothing is learned from {len(self.empty)} crops, whose masks are black all over"
+            f" ({', '.join(self.empty[:5])}); mend the masks, move the boxes in {CROP_EDITS}, or"
+            " set crop.mask to off"
+        ]
+
+    def summary(self) -> dict[str, Any]:
+        """For metrics/crop.json."""
+        return {
+            "pictures": self.pictures,
+            "crops": self.crops,
+            "enlarged": self.enlarged,
+            "by": dict(self.by),
+            "detectors": dict(self.detectors),
+            "masks": self.masks,
+            "sizes": dict(self.shapes),
+        }
 
 
 def shown(item: Cropped) -> Shown:
@@ -177,49 +228,38 @@ def contact_sheet(done: list[Cropped]) -> bytes:
     return items.get(page_key) or items.put(page_key, png_bytes(page([shown(item) for item in done])))
 
 
-def write_report(out: Path, done: list[Cropped]) -> None:
-    """Contact sheets, metrics and the sizes before and after."""
-    starts = range(0, len(done), PER_PAGE)
-    with new_folder(out / "reports/crop") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        sheets = pool.map(lambda start: contact_sheet(done[start : start + PER_PAGE]), starts)
-        for number, png in enumerate(sheets, 1):
-            (folder / f"contact-sheet-{number:03}.png").write_bytes(png)
-    crops = [crop for item in done for crop in item.crops]
-    counts = {
-        "pictures": len(done),
-        "crops": len(crops),
-        "enlarged": sum(crop.origin["scale"] > 1 for crop in crops),
-        "by": dict(Counter(crop.origin["by"] for crop in crops)),
-        "detectors": dict(Counter(name for crop in crops for name in crop.origin.get("detectors", []))),
-        "masks": sum(crop.mask_file is not None for crop in crops),
-        "sizes": dict(Counter(f"{crop.width_px}x{crop.height_px}" for crop in crops)),
-    }
-    write_json(out / "metrics/crop.json", counts)
-    header = ("id", "width_before", "height_before", "width", "height", "scale")
-    rows = [
-        (c.id, item.parent.width_px, item.parent.height_px, c.width_px, c.height_px, c.origin["scale"])
-        for item in done
-        for c in item.crops
-    ]
-    write_csv(out / "plots/crop/sizes.csv", header, rows)
+def pages(done: Iterator[Cropped]) -> Iterator[list[Cropped]]:
+    """What stands on one contact sheet."""
+    while several := list(islice(done, PER_PAGE)):
+        yield several
+
+
+def write(out: Path, records: Records, config: Crop, edits: CropEdits) -> Tally:
+    """Pictures, records and contact sheets, a page at a time."""
+    tally = Tally()
+    with (
+        new_folder(out / "data/cropped") as folder,
+        new_folder(out / "reports/crop") as sheets,
+        closing(in_order(Cropper(config, edits, folder), records)) as done,
+    ):
+        shown = pages(tally.counted(progress(done, "crop", records.count())))
+        for number, png in enumerate(in_order(contact_sheet, shown, ahead=PAGES_AHEAD), 1):
+            (sheets / f"contact-sheet-{number:03}.png").write_bytes(png)
+        if problems := tally.clashes():
+            raise UserError(*problems)
+        write_jsonl(folder / RECORDS, tally.rows)
+    return tally
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("crop", arguments)
-    records = read_records(SOURCE)
-    edits = checked_edits(records)
-    with new_folder(job.out / "data/cropped") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for concept in {record.concept for record in records}:
-            (folder / PICTURES / concept).mkdir(parents=True)
-        cropper = Cropper(job.config.crop, edits, folder)
-        done = list(progress(pool.map(cropper, records), "crop", len(records)))
-        crops = [crop for item in done for crop in item.crops]
-        if problems := clashes(crops):
-            raise UserError(*problems)
-        for sentence in empty_masks(folder, crops):
-            warn(sentence)
-        write_records(folder, crops)
-    write_report(job.out, done)
+    records = Records(SOURCE)
+    tally = write(job.out, records, job.config.crop, checked_edits(records))
+    for sentence in tally.empty_masks():
+        warn(sentence)
+    write_json(job.out / "metrics/crop.json", tally.summary())
+    header = ("id", "width_before", "height_before", "width", "height", "scale")
+    write_csv(job.out / "plots/crop/sizes.csv", header, tally.sizes)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ masks.safetensors where there are masks, metrics/encode.json. Reads `base`. Dete
 mean and deviation, no sample. Kept by picture and VAE: one new picture costs one encoding.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
@@ -20,8 +22,9 @@ from pipeline.command import run, start
 from pipeline.config.schemas import Base
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
-from pipeline.files.atomic import new_folder, read_jsonl, write_json, write_jsonl
+from pipeline.files.atomic import JsonLines, new_folder, write_json, write_jsonl
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.files.sorted_rows import SortedRows
 from pipeline.items import Items, key
 from pipeline.pictures.masks import MASKS, read_mask
 from pipeline.pictures.reading import read_picture
@@ -32,62 +35,69 @@ VERSION = 1
 """Of the algorithm: raise it when latents would come out differently."""
 
 
-def pictures_of(folder: Path) -> list[dict[str, Any]]:
-    """Records with the path of each picture."""
-    rows = read_jsonl(folder / RECORDS)
-    return [{**row, "path": folder / PICTURES / row["file"]} for row in rows]
-
-
-class Stored(Mapping[str, Tensor]):
-    """Latents by picture id, read from the store when they are asked for: a set of any length needs the
-    memory of one picture.
+class Rows:
+    """The records of several folders, one after the other, with the path of each picture; read anew each time
+    they are gone through.
     """
 
-    def __init__(self, items: Items, keys: dict[str, str]) -> None:
-        self.items_of, self.keys_of = items, keys
+    def __init__(self, *folders: Path) -> None:
+        self.folders = folders
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for folder in self.folders:
+            for row in JsonLines(folder / RECORDS):
+                yield {**row, "path": folder / PICTURES / row["file"]}
+
+
+class Tensors(Mapping[str, Tensor]):
+    """A tensor by picture id, read when it is asked for: a set of any length needs the memory of one."""
+
+    def __init__(self, names: Iterable[tuple[str, str]], read: Callable[[str], Tensor]) -> None:
+        """`names`: a picture's id, and what its tensor is read by."""
+        self.rows, self.read = SortedRows(), read
+        for picture_id, name in names:
+            self.rows.add(picture_id, "", name)
 
     def __getitem__(self, picture_id: str) -> Tensor:
-        moments: Tensor = load(self.items_of.path(self.keys_of[picture_id]).read_bytes())["moments"]
-        return moments
+        if not (names := self.rows.of(picture_id)):
+            raise KeyError(picture_id)
+        return self.read(names[-1])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.keys_of)
+        return self.rows.names()
 
     def __len__(self) -> int:
-        return len(self.keys_of)
+        return sum(1 for _ in self)
 
 
-def encoded(rows: list[dict[str, Any]], base: Base, items: Items) -> Stored:
-    """Only pictures that the store does not have run through the VAE."""
+def encoded(rows: Rows, base: Base, items: Items) -> Tensors:
+    """Latents; only pictures that the store does not have run through the VAE."""
     hashes = {
         "model": base.sha256,
         "path": base.path,
         "revision": base.revision,
         "vae": base.vae_sha256 or base.vae,
     }
-    keys = {row["id"]: key(version=VERSION, picture=row["sha256"], **hashes) for row in rows}
-    missing = [row for row in rows if not items.has(keys[row["id"]])]
-    if missing:
+
+    def key_of(row: dict[str, Any]) -> str:
+        return key(version=VERSION, picture=row["sha256"], **hashes)
+
+    def latents(item_key: str) -> Tensor:
+        moments: Tensor = load(items.path(item_key).read_bytes())["moments"]
+        return moments
+
+    is_missing = bytearray(not items.has(key_of(row)) for row in rows)
+    if any(is_missing):
         vae = load_base(base).vae.to(best_device())
-        for row in progress(missing, "encode"):
-            items.put(keys[row["id"]], save({"moments": moments(vae, read_picture(row["path"]))}))
-    return Stored(items, keys)
+        for row in progress(compress(rows, is_missing), "encode", sum(is_missing)):
+            items.put(key_of(row), save({"moments": moments(vae, read_picture(row["path"]))}))
+    return Tensors(((row["id"], key_of(row)) for row in rows), latents)
 
 
-class Masks(Mapping[str, Tensor]):
-    """The masks' cells by picture id, for pictures that have one; read when they are asked for."""
-
-    def __init__(self, rows: Sequence[dict[str, Any]], folder: Path) -> None:
-        self.paths = {row["id"]: folder / row["mask_file"] for row in rows if row["mask_file"]}
-
-    def __getitem__(self, picture_id: str) -> Tensor:
-        return mask_cells(read_mask(self.paths[picture_id]))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
+def masks_of(rows: Rows, folder: Path) -> Tensors:
+    """The masks' cells, for pictures that have one."""
+    files = ((row["id"], row["mask_file"]) for row in rows if row["mask_file"])
+    return Tensors(files, lambda name: mask_cells(read_mask(folder / name)))
 
 
 def record(row: dict[str, Any]) -> dict[str, Any]:
@@ -99,23 +109,24 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("encode", arguments)
     make_repeatable()
-    rows = pictures_of(Path("data/cropped")) + pictures_of(Path("data/class_images"))
+    rows = Rows(Path("data/cropped"), Path("data/class_images"))
     latents = encoded(rows, job.config.base, Items("encode"))
     if broken := list(non_finite(latents)):
         raise UserError(
             f"the VAE gives no finite latents for {', '.join(broken)}; remove"
             " these pictures, or set base.vae to another VAE"
         )
-    masks = Masks(rows, Path("data/cropped") / MASKS)
+    masks = masks_of(rows, Path("data/cropped") / MASKS)
     with new_folder(job.out / "data/encoded") as folder:
         write_safetensors(folder / LATENTS, latents, {})
         if masks:
             write_safetensors(folder / LATENT_MASKS, masks, {})
-        write_jsonl(folder / RECORDS, [record(row) for row in rows])
-    every = torch.stack([tensor[:4].flatten(1).std(dim=1).mean() for tensor in latents.values()])
+        write_jsonl(folder / RECORDS, map(record, rows))
+    spreads = (latents[row["id"]][:4].flatten(1).std(dim=1).mean().item() for row in rows)
+    every = torch.from_numpy(np.fromiter(spreads, np.float32))
     write_json(
         job.out / "metrics/encode.json",
-        {"pictures": len(rows), "masks": len(masks), "latent_std_mean": round(every.mean().item(), 4)},
+        {"pictures": len(every), "masks": len(masks), "latent_std_mean": round(every.mean().item(), 4)},
     )
 
 

@@ -6,11 +6,11 @@ plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one pictu
 five decimals. Kept by picture and model: one new picture costs one call, one more tagger costs only its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.counts import most_seen, seen_mean, tags_by_threshold
+from pipeline.captions.counts import ScoreCounts
 from pipeline.captions.ensemble import Ensemble
 from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.labels import named_scores
@@ -19,7 +19,7 @@ from pipeline.command import run, start
 from pipeline.config.schemas import Tag
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.items import Items
-from pipeline.pictures.records import Record, read_records
+from pipeline.pictures.records import Record, Records
 from pipeline.vision.answers import Question, answers
 from pipeline.vision.models import CAPTIONER_FILES, Model, located
 from pipeline.vision.taggers import open_tagger, tag_models
@@ -69,28 +69,28 @@ def questions(config: Tag) -> tuple[list[Question], Question | None]:
 
 
 def tagged(
-    records: list[Record], config: Tag, items: Items
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    records: Records, config: Tag, items: Items
+) -> tuple[Iterator[dict[str, Any]], list[dict[str, Any]]]:
     """A row a picture, and what each model is that looked at them."""
     taggers, captioner = questions(config)
     found = [answers(question, records, SOURCE, items, VERSION) for question in taggers]
     used = [(question.model, about) for question, (about, _) in zip(taggers, found, strict=True)]
     ensemble = Ensemble([about.labels for about, _ in found])
-    sentences = [None] * len(records)
+    sentence: Callable[[Record], str] | None = None
     if captioner:
-        about, sentences = answers(captioner, records, SOURCE, items, VERSION)
+        about, sentence = answers(captioner, records, SOURCE, items, VERSION)
         used.append((captioner.model, about))
-    rows = [
+    rows = (
         {
             "id": record.id,
             "concept": record.concept,
             "is_class": record.is_class,
             "caption": record.caption,
-            "sentence": sentences[number],
-            "scores": ensemble.mean([scores[number] for _, scores in found], config.min_score),
+            "sentence": sentence(record) if sentence else None,
+            "scores": ensemble.mean([scores(record) for _, scores in found], config.min_score),
         }
-        for number, record in enumerate(records)
-    ]
+        for record in records
+    )
     return rows, [described(model, about) for model, about in used]
 
 
@@ -105,21 +105,35 @@ def described(model: Model, about: About) -> dict[str, Any]:
     }
 
 
+class Tally:
+    """Counts over the rows as they pass."""
+
+    def __init__(self) -> None:
+        self.scores, self.sentences = ScoreCounts(), 0
+
+    def counted(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            self.scores.add(row["scores"])
+            self.sentences += row["sentence"] is not None
+            yield row
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("tag", arguments)
-    rows, models = tagged(read_records(SOURCE), job.config.tag, Items("tag"))
+    rows, models = tagged(Records(SOURCE), job.config.tag, Items("tag"))
+    tally = Tally()
     with new_folder(job.out / "data/tags") as folder:
-        write_jsonl(folder / "tags.jsonl", rows)
+        write_jsonl(folder / "tags.jsonl", tally.counted(rows))
     summary = {
-        "pictures": len(rows),
-        "sentences": sum(row["sentence"] is not None for row in rows),
-        "tags_over_half_mean": seen_mean(rows),
+        "pictures": tally.scores.pictures,
+        "sentences": tally.sentences,
+        "tags_over_half_mean": tally.scores.seen_mean(),
         "models": models,
     }
     write_json(job.out / "metrics/tag.json", summary)
     header = ("threshold", "general", "character")
-    write_csv(job.out / "plots/tag/thresholds.csv", header, tags_by_threshold(rows))
-    write_csv(job.out / "plots/tag/tags.csv", ("tag", "category", "pictures"), most_seen(rows))
+    write_csv(job.out / "plots/tag/thresholds.csv", header, tally.scores.tags_by_threshold())
+    write_csv(job.out / "plots/tag/tags.csv", ("tag", "category", "pictures"), tally.scores.most_seen())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What all scores say together: how many tags a threshold keeps, which tags are seen most. Pure."""
 
+from bisect import bisect
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from pipeline.captions.labels import Scores
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 SEEN = 0.5
@@ -10,39 +12,48 @@ SEEN = 0.5
 CHARTED = 60
 """So many of the most frequent tags are charted: bars of a plot that can still be read."""
 
-Rows = Sequence[dict[str, Any]]
 Key = TypeVar("Key", str, tuple[str, str])
 
 
-def tags_by_threshold(rows: Rows) -> list[tuple[float, float, float]]:
-    """(threshold, general tags a picture, character tags a picture)."""
+class ScoreCounts:
+    """Of pictures, added one by one."""
 
-    def mean(category: str, threshold: float) -> float:
-        kept = [
-            score for row in rows for score in row["scores"].get(category, {}).values() if score >= threshold
+    def __init__(self) -> None:
+        self.pictures = self.seen_general = 0
+        self.passing = {category: Counter[int]() for category in ("general", "character")}
+        """Tags by the number of thresholds that their score reaches."""
+        self.seen = Counter[tuple[str, str]]()
+
+    def add(self, scores: Scores) -> None:
+        """{category: {tag: score}} of a picture."""
+        self.pictures += 1
+        self.seen_general += sum(score >= SEEN for score in scores.get("general", {}).values())
+        for category, passing in self.passing.items():
+            passing.update(bisect(THRESHOLDS, score) for score in scores.get(category, {}).values())
+        for category, tags in scores.items():
+            if category != "rating":
+                self.seen.update((tag, category) for tag, score in tags.items() if score >= SEEN)
+
+    def tags_by_threshold(self) -> list[tuple[float, float, float]]:
+        """(threshold, general tags a picture, character tags a picture)."""
+
+        def mean(category: str, number: int) -> float:
+            passing = self.passing[category]
+            kept = sum(tags for reached, tags in passing.items() if reached > number)
+            return round(kept / max(1, self.pictures), 4)
+
+        return [
+            (threshold, mean("general", number), mean("character", number))
+            for number, threshold in enumerate(THRESHOLDS)
         ]
-        return round(len(kept) / max(1, len(rows)), 4)
 
-    return [(least, mean("general", least), mean("character", least)) for least in THRESHOLDS]
+    def seen_mean(self) -> float:
+        """General tags that are seen, a picture."""
+        return float(round(self.seen_general / max(1, self.pictures), 3))
 
-
-def seen_mean(rows: Rows) -> float:
-    """General tags that are seen, a picture."""
-    counts = [sum(score >= SEEN for score in row["scores"].get("general", {}).values()) for row in rows]
-    return float(round(sum(counts) / max(1, len(counts)), 3))
-
-
-def most_seen(rows: Rows) -> list[tuple[str, str, int]]:
-    """(tag, category, pictures that show it), the most frequent first, without ratings."""
-    seen = Counter(
-        (tag, category)
-        for row in rows
-        for category, scores in row["scores"].items()
-        if category != "rating"
-        for tag, score in scores.items()
-        if score >= SEEN
-    )
-    return [(tag, category, number) for (tag, category), number in commonest(seen)]
+    def most_seen(self) -> list[tuple[str, str, int]]:
+        """(tag, category, pictures that show it), the most frequent first, without ratings."""
+        return [(tag, category, number) for (tag, category), number in commonest(self.seen)]
 
 
 def commonest(counts: Counter[Key]) -> list[tuple[Key, int]]:

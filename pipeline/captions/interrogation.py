@@ -1,9 +1,9 @@
 """Shows pictures to a tagger or a captioner: decoded in parallel, a few at a time, memory bounded."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.captions.labels import Label
+from pipeline.parallel import in_order
 
 BATCHES = 4
 """So many batches are in memory at most: one in the network, the others being decoded."""
@@ -47,7 +48,7 @@ class Interrogator(Protocol):
 
 def interrogate(
     model: Interrogator,
-    things: Sequence[T],
+    things: Iterable[T],
     read: Callable[[T], Image.Image],
     use: Callable[[T, Any], R],
     batch: int,
@@ -65,6 +66,7 @@ def interrogate(
 
     step = model.together
     threads = min(batch if step == 1 else BATCHES, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        for used in pool.map(one, [things[start : start + step] for start in range(0, len(things), step)]):
-            yield from used
+    rest = iter(things)
+    batches = iter(lambda: list(islice(rest, step)), [])
+    for used in in_order(one, batches, threads):
+        yield from used

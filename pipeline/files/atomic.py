@@ -1,7 +1,6 @@
 """Writing so that a file or folder is whole or absent: beside, then renamed."""
 
 import csv
-import io
 import json
 import os
 import shutil
@@ -34,11 +33,10 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    with new_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 class JsonLines:
@@ -50,6 +48,10 @@ class JsonLines:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with self.path.open(encoding="utf-8") as file:
             yield from map(json.loads, file)
+
+    def count(self) -> int:
+        with self.path.open("rb") as file:
+            return sum(1 for _ in file)
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

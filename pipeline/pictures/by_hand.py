@@ -3,7 +3,7 @@ with something below each.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,3 +37,29 @@ def glob(pattern: str) -> re.Pattern[str]:
 def named(pattern: str, ids: Collection[str]) -> list[str]:
     """Picture ids that the pattern names; an id names its picture alone, whatever signs are in it."""
     return [pattern] if pattern in ids else [name for name in ids if glob(pattern).fullmatch(name)]
+
+
+class Names:
+    """Names and patterns that stand in a file, held against the pictures there are, which are not held."""
+
+    def __init__(self, written: Iterable[str], ids: Iterable[str]) -> None:
+        self.places = {name: place for place, name in enumerate(dict.fromkeys(written))}
+        patterns = {name: glob(name) for name in self.places if "*" in name or "?" in name}
+        exact, found = set(), set()
+        for picture_id in ids if self.places else ():
+            if picture_id in self.places:
+                exact.add(picture_id)
+            found.update(
+                [name for name in patterns if name not in found and patterns[name].fullmatch(picture_id)]
+            )
+        self.patterns = {name: pattern for name, pattern in patterns.items() if name not in exact}
+        self.unknown = [name for name in self.places if name not in exact | found]
+        """Those that name no picture."""
+
+    def of(self, picture_id: str) -> list[str]:
+        """Those that name this picture, in the file's order; an id names its picture alone, whatever signs
+        are in it.
+        """
+        naming = [name for name, pattern in self.patterns.items() if pattern.fullmatch(picture_id)]
+        naming += [picture_id] if picture_id in self.places else []
+        return sorted(naming, key=self.places.__getitem__)

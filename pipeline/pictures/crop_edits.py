@@ -7,14 +7,14 @@ zibbo/photo7: {box: [10, 0, 300, 420]}          # left, top, width, height: show
 ```
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UserError, nearest
-from pipeline.pictures.by_hand import named, read_entries
+from pipeline.pictures.by_hand import Names, read_entries
 
 CROP_EDITS = Path("data/crop_edits.yaml")
 Whole = Annotated[int, Field(ge=0)]
@@ -31,30 +31,35 @@ class CropEdit(BaseModel):
     split: bool | None = None
 
 
-def read_crop_edits(path: Path, ids: Iterable[str]) -> dict[str, CropEdit]:
-    """The edit of each picture that has one; of several that name it, later ones replace what they set.
+class CropEdits:
+    """The file's edits, by the names and patterns that stand there."""
 
-    A pattern that names no picture, an unknown key and a wrong value are user errors, all at once.
+    def __init__(self, edits: Mapping[str, CropEdit], names: Names) -> None:
+        self.edits, self.names = edits, names
+
+    def of(self, picture_id: str) -> CropEdit:
+        """That of a picture; of several that name it, later ones replace what they set."""
+        merged = CropEdit()
+        for name in self.names.of(picture_id):
+            merged = merged.model_copy(update=self.edits[name].model_dump(exclude_none=True))
+        return merged
+
+
+def read_crop_edits(path: Path, ids: Callable[[], Iterable[str]]) -> CropEdits:
+    """The edits, held against the pictures' ids. What names no picture, an unknown key and a wrong value are
+    user errors, all at once.
     """
-    entries = read_entries(path, "zibbo/photo3: {focus: [120, 80]}")
-    known, problems, merged = sorted(ids), list[str](), dict[str, CropEdit]()
-    for pattern, value in entries.items():
+    problems, edits = list[str](), dict[str, CropEdit]()
+    for name, value in read_entries(path, "zibbo/photo3: {focus: [120, 80]}").items():
         try:
-            edit = CropEdit.model_validate(value)
+            edits[name] = CropEdit.model_validate(value)
         except ValidationError as error:
-            problems += [
-                _sentence(path, pattern, details["loc"], details["msg"]) for details in error.errors()
-            ]
-            continue
-        pictures = named(pattern, known)
-        if not pictures:
-            problems.append(f"{path}: {pattern} names no picture; {nearest(pattern, known)}")
-        for picture_id in pictures:
-            before = merged.get(picture_id, CropEdit())
-            merged[picture_id] = before.model_copy(update=edit.model_dump(exclude_none=True))
+            problems += [_sentence(path, name, details["loc"], details["msg"]) for details in error.errors()]
+    names = Names(edits, ids())
+    problems += [f"{path}: {name} names no picture; {nearest(name, ids())}" for name in names.unknown]
     if problems:
         raise UserError(*problems)
-    return merged
+    return CropEdits(edits, names)
 
 
 def outside(edit: CropEdit, width_px: int, height_px: int) -> str | None:

@@ -5,59 +5,23 @@ The nearest folder named `<repeats>_<concept>` above a picture gives its concept
 first folder below the source does, or the source itself. Folders below that are part of the picture's name.
 """
 
-import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import PurePosixPath
 
-from pipeline.pictures import metadata_rows, sidecars
+from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.found_captions import FoundCaptions
 from pipeline.pictures.masks import masks_of
+from pipeline.pictures.places import Folder, Place, is_hidden, is_picture, shown, suffix_of, walk
 from pipeline.pictures.reading import SUFFIXES
 from pipeline.pictures.verdicts import Fault
 
 REPEATS_CONCEPT = re.compile(r"^(?P<repeats>[1-9]\d{0,5})_(?P<concept>.+)$")
-SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
-"""What systems leave behind without hiding it."""
-NOTES = frozenset({".md", ".dvc"})
-"""Of people and of DVC, about the pictures."""
+CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
 MAX_NAME_BYTES = 200
 """Of a picture's name: later stages add suffixes, and a disk ends at 255."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A picture file and what is known of it before it is opened. `where` is what the user calls it."""
-
-    path: Path
-    where: str
-    id: str
-    concept: str
-    repeats: int
-    is_class: bool
-    caption: str | None
-    origin: dict[str, Any]
-    mask: Path | None = None
-    """File that says where the picture counts (pipeline/pictures/masks.py)."""
-
-    @property
-    def file(self) -> str:
-        return f"{self.id}{self.path.suffix}"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder to read: where it lies, what the user calls it, and the names that give the concept."""
-
-    root: Path
-    shown: str
-    parts: tuple[str, ...]
-    is_class: bool = False
-    origins: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    """By relative path, where files came from that were not always here."""
-    captions: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,11 +30,13 @@ class Findings:
     (always an error).
     """
 
-    pictures: list[Found] = field(default_factory=list)
+    pictures: Pictures = field(default_factory=Pictures)
     faults: list[Fault] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    tables: list[PurePosixPath] = field(default_factory=list)
-    """Parquet files, which hold pictures themselves."""
+
+    def number(self) -> int:
+        """Of all that was found."""
+        return len(self.pictures) + len(self.faults) + len(self.problems)
 
 
 def concept_of(parts: Sequence[str], default_repeats: int) -> tuple[str, int, tuple[str, ...]]:
@@ -82,47 +48,65 @@ def concept_of(parts: Sequence[str], default_repeats: int) -> tuple[str, int, tu
     return parts[index], default_repeats, tuple(parts[index + 1 :])
 
 
-def read_folder(place: Place, default_repeats: int, columns: Sequence[str]) -> Findings:
-    """Everything in the tree, sorted; `columns` as for metadata rows."""
-    findings = Findings()
-    files = _walk(place, findings.problems)
-    pictures = [file for file in files if file.suffix.lower() in SUFFIXES and not _hidden(file)]
-    masks, wrong = masks_of(pictures)
-    findings.problems.extend(_show(f"{place.shown}/{sentence}") for sentence in wrong)
-    pictures = [file for file in pictures if file not in set(masks.values())]
-    captions, used = _captions(place, files, pictures, columns, findings.problems)
-    for file in pictures:
-        concept, repeats, below = concept_of((*place.parts, *file.parent.parts), default_repeats)
-        name = unicodedata.normalize("NFC", f"{concept}/{'_'.join([*below, file.stem])}")
-        if problem := _unusable(name):
-            findings.problems.append(f"{_show(f'{place.shown}/{file}')}: {problem}; rename it")
+def read_folder(
+    place: Place, default_repeats: int, columns: Sequence[str], findings: Findings
+) -> list[PurePosixPath]:
+    """Adds everything in the tree to `findings`, a folder at a time; `columns` as for metadata rows. Returns
+    the parquet files, which hold pictures themselves.
+    """
+    captions, tables = FoundCaptions(place, columns, findings.problems), []
+    for folder in walk(place, findings.problems):
+        captions.open(folder)
+        _read_pictures(place, folder, default_repeats, captions, findings)
+        for name in folder.files:
+            if is_hidden(name) or name in captions.used or suffix_of(name) in SUFFIXES:
+                continue
+            if suffix_of(name) == ".parquet":
+                tables.append(PurePosixPath(folder.of(name)))
+            else:
+                _tell(name, shown(f"{place.shown}/{folder.of(name)}"), findings)
+    findings.problems.extend(captions.without_picture())
+    return tables
+
+
+def _read_pictures(
+    place: Place, folder: Folder, default_repeats: int, captions: FoundCaptions, findings: Findings
+) -> None:
+    names = [name for name in folder.files if is_picture(name)]
+    masks, wrong = masks_of(names, folder.masks, folder.path, holds_masks=folder.holds_masks)
+    findings.problems.extend(shown(f"{place.shown}/{sentence}") for sentence in wrong)
+    are_masks = set(names) if folder.holds_masks else set(masks.values())
+    concept, repeats, below = concept_of((*place.parts, *folder.parts), default_repeats)
+    for name in names:
+        if name in are_masks:
             continue
+        path = folder.of(name)
+        caption = captions.take(name)
+        stem = name.rpartition(".")[0]
+        picture_id = unicodedata.normalize("NFC", f"{concept}/{'_'.join([*below, stem])}")
+        if problem := _unusable(picture_id, path):
+            findings.problems.append(f"{shown(f'{place.shown}/{path}')}: {problem}; rename it")
+            continue
+        told = place.told.of(path)
         found = Found(
-            path=place.root / file,
-            where=f"{place.shown}/{file}",
-            id=name,
+            path=place.root / path,
+            where=f"{place.shown}/{path}",
+            id=picture_id,
             concept=unicodedata.normalize("NFC", concept),
             repeats=repeats,
             is_class=place.is_class,
-            caption=captions.get(file),
-            origin=place.origins.get(file.as_posix(), {"source": place.parts[0], "path": file.as_posix()}),
-            mask=place.root / masks[file] if file in masks else None,
+            caption=caption,
+            origin=told[-1][0] if told else {"source": place.parts[0], "path": path},
+            mask=place.root / folder.of(masks[name]) if name in masks else None,
         )
-        findings.pictures.append(found)
-    for file in files:
-        if not (_hidden(file) or file in used or file.suffix.lower() in SUFFIXES):
-            _tell(file, place, findings)
-    return findings
+        findings.pictures.add(found)
 
 
-def _tell(file: PurePosixPath, place: Place, findings: Findings) -> None:
+def _tell(name: str, where: str, findings: Findings) -> None:
     """A file that is no picture and belongs to none."""
-    where = _show(f"{place.shown}/{file}")
-    if file.suffix.lower() == ".parquet":
-        findings.tables.append(file)
-    elif file.suffix.lower() in (".txt", ".caption"):
+    if suffix_of(name) in (".txt", ".caption"):
         findings.problems.append(
-            f"{where}: a caption without a picture; add {_show(file.stem)}.png"
+            f"{where}: a caption without a picture; add {shown(name.rpartition('.')[0])}.png"
             " (or .jpg ...) beside it, or delete the caption"
         )
     else:
@@ -131,107 +115,15 @@ def _tell(file: PurePosixPath, place: Place, findings: Findings) -> None:
         )
 
 
-def _walk(place: Place, problems: list[str]) -> list[PurePosixPath]:
-    """Regular files below the root, sorted. Links that lead out, broken links and special files are
-    problems.
-    """
-    files = []
-    real_root = place.root.resolve()
-    allowed = (real_root, Path(".dvc/cache").resolve())
-    for folder, names, file_names in os.walk(place.root):
-        names[:] = sorted(name for name in names if not (name.startswith(".") or name in SYSTEM_FILES))
-        for name in [*names, *file_names]:
-            path = Path(folder, name)
-            where = _show(f"{place.shown}/{path.relative_to(place.root).as_posix()}")
-            if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in allowed):
-                problems.append(f"{where}: a link out of the source; put the file itself there")
-            elif path.is_symlink() and not path.is_file():
-                problems.append(f"{where}: a link to no file; put the file itself there")
-            elif path.is_file():
-                files.append(PurePosixPath(path.relative_to(place.root)))
-            elif name in file_names:
-                problems.append(f"{where}: neither a file nor a folder; delete it")
-    return sorted(files)
-
-
-def _hidden(file: PurePosixPath) -> bool:
-    return file.name.startswith(".") or file.name in SYSTEM_FILES or file.suffix in NOTES
-
-
-def _captions(
-    place: Place,
-    files: Sequence[PurePosixPath],
-    pictures: Sequence[PurePosixPath],
-    columns: Sequence[str],
-    problems: list[str],
-) -> tuple[dict[PurePosixPath, str | None], set[PurePosixPath]]:
-    """Caption by picture, and the files that captions were looked for in."""
-    captions, used = _from_tables(place, files, pictures, columns, problems)
-    captions |= {PurePosixPath(name): text for name, text in place.captions.items()}
-    by_name = {
-        _same(file): file for file in files if file.suffix.lower() in sidecars.SUFFIXES and file not in used
-    }
-    for picture in pictures:
-        beside = [picture.parent / name for name in sidecars.names_for(picture.name)]
-        there = [by_name[_same(file)] for file in beside if _same(file) in by_name]
-        used |= set(there)
-        for file in there[:1]:
-            if captions.get(picture) is not None:
-                problems.append(
-                    f"{place.shown}/{picture}: has a caption in {file.name} and in a metadata table;"
-                    " delete one"
-                )
-            try:
-                captions[picture] = sidecars.read_caption(place.root / file)
-            except sidecars.CaptionError as error:
-                problems.append(f"{place.shown}/{file}: {error}")
-    return captions, used
-
-
-def _from_tables(
-    place: Place,
-    files: Sequence[PurePosixPath],
-    pictures: Sequence[PurePosixPath],
-    columns: Sequence[str],
-    problems: list[str],
-) -> tuple[dict[PurePosixPath, str | None], set[PurePosixPath]]:
-    """Captions in metadata.jsonl and metadata.csv, and those files."""
-    known, captions = set(pictures), dict[PurePosixPath, str | None]()
-    tables = [file for file in files if file.name in metadata_rows.NAMES]
-    for table in tables:
-        try:
-            rows = metadata_rows.read_rows(place.root / table, columns)
-        except sidecars.CaptionError as error:
-            problems.append(f"{place.shown}/{table}: {error}")
-            continue
-        for name, caption in rows.items():
-            picture = table.parent / name
-            if picture not in known:
-                problems.append(
-                    f"{place.shown}/{table}: names {name!r}, which is no picture beside it; mend the row"
-                )
-            captions[picture] = caption
-    return captions, set(tables)
-
-
-def _same(file: PurePosixPath) -> str:
-    """Names that a person takes for one are one, however a system spells their accents."""
-    return unicodedata.normalize("NFC", str(file))
-
-
-def _unusable(name: str) -> str | None:
-    """Why no later stage could write a file of this name."""
+def _unusable(picture_id: str, path: str) -> str | None:
+    """Why no later stage could write a file of this name, or no record tell where it came from."""
     try:
-        encoded = name.encode()
+        encoded = picture_id.encode()
+        path.encode()
     except UnicodeEncodeError:
         return "its name is not UTF-8"
-    if any(unicodedata.category(letter) == "Cc" for letter in name):
+    if CONTROL.search(picture_id):
         return "its name holds control characters"
     if max(len(part) for part in encoded.split(b"/")) > MAX_NAME_BYTES:
         return f"its name is longer than {MAX_NAME_BYTES} bytes"
     return None
-
-
-def _show(name: str) -> str:
-    """A name as a terminal can show it."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -1,35 +1,49 @@
 """The gate between the user's files and the pipeline: all faults of all pictures, ruled on, then the records
-of those that pass.
+of those that pass. Pictures and rulings lie on disk; traits.py says what is held of each.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.config.schemas import Collect
-from pipeline.files.hashing import sha256_of_file
-from pipeline.pictures.folders import Found
-from pipeline.pictures.hygiene import duplicates, near_duplicates, picture_faults, same_stem
-from pipeline.pictures.masks import mask_fault
+from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.hygiene import picture_faults
+from pipeline.pictures.masks import MaskMeasures, mask_fault
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.records import Record
-from pipeline.pictures.verdicts import Fault, Ruling, gravest, rule
+from pipeline.pictures.traits import NO_HASH, Pairs, Traits, equals, hash_of, likenesses, name_hash
+from pipeline.pictures.verdicts import GRAVITY, Fault, Ruling, Rulings, gravest
 
-Content = TypeVar("Content")
-Waived = Mapping[tuple[str | None, str], str]
 SHOWN = 5
 """So many pictures are named in a warning; all stand in the records."""
+LEAST_FIT = GRAVITY.index("warn")
 
 
 @dataclass(frozen=True)
+class Content:
+    """What a picture's file and that of its mask hold, or why they cannot be read."""
+
+    picture: Measures | Fault
+    mask: MaskMeasures | Fault | None = None
+
+
 class Outcome:
     """What passes, file by file, and every ruling. There are records even where `errors` must stop the
     stage.
     """
 
-    passed: list[tuple[Found, Record]]
-    rulings: list[Ruling]
+    def __init__(self, pictures: Pictures, config: Collect, rulings: Rulings) -> None:
+        self.pictures, self.config, self.rulings = pictures, config, rulings
+        self.traits = Traits(len(pictures))
+        self.traits.gravity[:] = GRAVITY.index("ok")
+        self.groups: dict[int, int] = {}
+        """The first of its group, for each picture that is not that itself."""
 
     @property
     def errors(self) -> list[str]:
@@ -37,129 +51,165 @@ class Outcome:
         return [str(ruling.fault) for ruling in self.rulings if ruling.verdict == "error"]
 
     @property
-    def dropped(self) -> list[Ruling]:
-        return [ruling for ruling in self.rulings if ruling.verdict == "dropped"]
+    def dropped(self) -> Iterator[Ruling]:
+        return (ruling for ruling in self.rulings if ruling.verdict == "dropped")
 
     @property
-    def left_out(self) -> list[dict[str, str | None]]:
+    def left_out(self) -> Iterator[dict[str, str | None]]:
         """Rows of what is dropped, and why: `name` is a file's name or a URL, `id` null for what never became
         a picture.
         """
-        return [
-            {
-                "id": ruling.fault.id,
-                "name": ruling.fault.name,
-                "check": ruling.fault.check,
-                "sentence": ruling.fault.sentence,
-            }
-            for ruling in self.dropped
-        ]
+        for ruling in self.dropped:
+            fault = ruling.fault
+            yield {"id": fault.id, "name": fault.name, "check": fault.check, "sentence": fault.sentence}
+
+    @property
+    def is_fit(self) -> NDArray[np.bool_]:
+        """Which pictures pass."""
+        return self.traits.is_read & (self.traits.gravity >= LEAST_FIT)
+
+    @property
+    def num_groups(self) -> int:
+        """Of those that pass."""
+        first = np.arange(len(self.traits.look))
+        first[list(self.groups)] = list(self.groups.values())
+        return int(np.count_nonzero(np.bincount(first[self.is_fit])))
+
+    def passed(self) -> Iterator[tuple[Found, Record]]:
+        """By id."""
+        firsts, ids = set(self.groups.values()), dict[int, str]()
+        for number, (found, is_fit) in enumerate(zip(self.pictures, self.is_fit, strict=True)):
+            if number in firsts:
+                ids[number] = found.id
+            if is_fit:
+                group = ids[self.groups[number]] if number in self.groups else found.id
+                yield found, self._record(number, found, group)
+
+    def _record(self, number: int, found: Found, group: str) -> Record:
+        traits = self.traits
+        is_told = traits.gravity[number] != GRAVITY.index("ok")
+        rulings = self.rulings.of(found.where, number) if is_told else []
+        return Record(
+            id=found.id,
+            file=found.file,
+            sha256=traits.sha256[number].tobytes().hex(),
+            width_px=int(traits.width_px[number]),
+            height_px=int(traits.height_px[number]),
+            concept=found.concept,
+            repeats=found.repeats,
+            is_class=found.is_class,
+            caption=found.caption or None,
+            verdict=gravest(rulings),
+            notes=[ruling.note for ruling in rulings],
+            group=group,
+            origin=found.origin,
+            **_mask(found, traits.mask_sha256[number]),
+        )
+
+    def rule(self, number: int, fault: Fault) -> None:
+        """Notes a fault of a picture, and what it leads to."""
+        verdict, traits = self.rulings.add(fault, number), self.traits
+        traits.gravity[number] = min(traits.gravity[number], GRAVITY.index(verdict))
+        traits.is_left[number] &= verdict != "dropped"
+
+    def rule_on_pairs(self, check: str, pairs: Pairs, sentence: str) -> None:
+        """A fault of each later picture; the sentence names the earlier one's file and the bits."""
+        files, firsts = dict[int, str](), {first for first, *_ in pairs.values()}
+        for number, found in self.pictures.numbered(pairs.keys() | firsts):
+            if number in firsts:
+                files[number] = found.file
+            if number in pairs:
+                first, *bits = pairs[number]
+                told = sentence.format(files[first], *bits)
+                self.rule(number, Fault(check, found.where, told, found.id))
+
+
+def _mask(found: Found, digest: Any) -> dict[str, str]:
+    """The record's keys of a mask."""
+    if found.mask is None or digest == NO_HASH:
+        return {}
+    return {"mask_file": f"{found.id}{found.mask.suffix}", "mask_sha256": digest.tobytes().hex()}
 
 
 def judge(
-    found: Sequence[Found],
-    measured: Sequence[Measures | Fault],
+    pictures: Pictures,
+    contents: Iterable[Content],
     source_faults: Sequence[Fault],
     config: Collect,
-    waived: Waived,
+    rulings: Rulings,
 ) -> Outcome:
     """Rules on each picture alone, then on names, copies and likenesses among what is left: a picture that
     is dropped takes no other with it.
     """
-    faults = list(source_faults)
-    for item, content in zip(found, measured, strict=True):
-        faults += [content] if isinstance(content, Fault) else picture_faults(item, content, config)
-        if item.mask and isinstance(content, Measures):
-            size = (content.width_px, content.height_px)
-            faults += filter(None, [mask_fault(item.mask, item.where, item.id, size)])
-    bad_masks = {fault.where for fault in faults if fault.check.startswith("mask_")}
-    rulings = rule(faults, config.checks, waived)
-    left = _left(list(zip(found, measured, strict=True)), rulings)
-    rulings += rule(same_stem([item for item, _ in left]), config.checks, waived)
-    whole = [(item, content) for item, content in _left(left, rulings) if not isinstance(content, Fault)]
-    rulings += rule(duplicates(whole), config.checks, waived)
-    whole = _left(whole, rulings)
-    near, first = near_duplicates(whole, config.near_duplicate_bits)
-    rulings += rule(near, config.checks, waived)
-    rulings.sort(key=lambda ruling: (ruling.fault.where, ruling.fault.check))
-    of_picture: dict[str, list[Ruling]] = {}
-    for ruling in rulings:
-        of_picture.setdefault(ruling.fault.where, []).append(ruling)
-    passed = [
-        (
-            item,
-            _record(
-                item,
-                content,
-                whole[first[index]][0].id,
-                of_picture.get(item.where, []),
-                use_mask=item.where not in bad_masks,
-            ),
-        )
-        for index, (item, content) in enumerate(whole)
-        if gravest(of_picture.get(item.where, [])) not in ("dropped", "error")
-    ]
-    return Outcome(passed, rulings)
-
-
-def _left(pictures: list[tuple[Found, Content]], rulings: Sequence[Ruling]) -> list[tuple[Found, Content]]:
-    """The pictures that are not dropped."""
-    gone = {ruling.fault.where for ruling in rulings if ruling.verdict == "dropped"}
-    return [(item, content) for item, content in pictures if item.where not in gone]
-
-
-def _record(
-    found: Found, measures: Measures, group: str, rulings: Sequence[Ruling], use_mask: bool
-) -> Record:
-    return Record(
-        id=found.id,
-        file=found.file,
-        sha256=measures.sha256,
-        width_px=measures.width_px,
-        height_px=measures.height_px,
-        concept=found.concept,
-        repeats=found.repeats,
-        is_class=found.is_class,
-        caption=found.caption or None,
-        verdict=gravest(rulings),
-        notes=[ruling.note for ruling in rulings],
-        group=group,
-        origin=found.origin,
-        **_mask(found, use_mask),
+    for fault in source_faults:
+        rulings.add(fault)
+    outcome = Outcome(pictures, config, rulings)
+    for number, (found, content) in enumerate(zip(pictures, contents, strict=True)):
+        _judge_alone(outcome, number, found, content)
+    traits = outcome.traits
+    outcome.rule_on_pairs(
+        "same_stem",
+        equals(traits.name, np.flatnonzero(traits.is_left)),
+        "shares its name with {}, so one caption would serve both; rename one",
     )
+    whole = np.flatnonzero(traits.is_left & traits.is_read)
+    outcome.rule_on_pairs(
+        "duplicate",
+        equals(traits.sha256, whole),
+        "the same file as {}; delete one of them",
+    )
+    whole = np.flatnonzero(traits.is_left & traits.is_read)
+    near, outcome.groups = likenesses(traits, whole, config.near_duplicate_bits)
+    outcome.rule_on_pairs("near_duplicate", near, "looks like {} ({} of 64 bits differ); keep the better one")
+    return outcome
 
 
-def _mask(found: Found, use_mask: bool) -> dict[str, str]:
-    """The record's keys of a mask."""
-    if found.mask is None or not use_mask:
-        return {}
-    return {
-        "mask_file": f"{found.id}{found.mask.suffix}",
-        "mask_sha256": sha256_of_file(found.mask),
-    }
+def _judge_alone(outcome: Outcome, number: int, found: Found, content: Content) -> None:
+    traits, measures, mask = outcome.traits, content.picture, content.mask
+    traits.name[number] = name_hash(found.id)
+    if isinstance(measures, Fault):
+        outcome.rule(number, measures)
+        return
+    traits.is_read[number] = True
+    traits.sha256[number] = hash_of(measures.sha256)
+    traits.look[number] = measures.perceptual_hash
+    traits.width_px[number], traits.height_px[number] = measures.width_px, measures.height_px
+    for fault in picture_faults(found, measures, outcome.config):
+        outcome.rule(number, fault)
+    if isinstance(mask, MaskMeasures):
+        traits.mask_sha256[number] = hash_of(mask.sha256)
+        mask = mask_fault(mask, found, (measures.width_px, measures.height_px))
+    if mask:
+        traits.mask_sha256[number] = NO_HASH
+        outcome.rule(number, mask)
 
 
-def warnings_of(rulings: Sequence[Ruling]) -> list[str]:
+def warnings_of(rulings: Iterable[Ruling]) -> list[str]:
     """One line a check and verdict, with the first pictures' names and one of the sentences."""
-    lines: dict[tuple[str, str], list[Ruling]] = {}
+    first: dict[tuple[str, str], list[Ruling]] = {}
+    numbers: Counter[tuple[str, str]] = Counter()
     for ruling in rulings:
         if ruling.verdict in ("warn", "dropped"):
-            lines.setdefault((ruling.verdict, ruling.fault.check), []).append(ruling)
-    return [_line(verdict, check, several) for (verdict, check), several in sorted(lines.items())]
+            kind = (ruling.verdict, ruling.fault.check)
+            numbers[kind] += 1
+            if numbers[kind] <= SHOWN:
+                first.setdefault(kind, []).append(ruling)
+    return [_line(*kind, several, numbers[kind]) for kind, several in sorted(first.items())]
 
 
-def _line(verdict: str, check: str, rulings: Sequence[Ruling]) -> str:
+def _line(verdict: str, check: str, first: Sequence[Ruling], number: int) -> str:
     left_out = ", left out" if verdict == "dropped" else ""
-    if len(rulings) == 1:
-        return f"{check}{left_out}: {rulings[0].fault.where}: {rulings[0].fault.sentence}"
-    names = ", ".join(ruling.fault.id or ruling.fault.where for ruling in rulings[:SHOWN])
-    more = f" and {len(rulings) - SHOWN} more" if len(rulings) > SHOWN else ""
-    return f"{check}{left_out}: {len(rulings)} pictures ({names}{more}); {rulings[0].fault.sentence}"
+    if number == 1:
+        return f"{check}{left_out}: {first[0].fault.where}: {first[0].fault.sentence}"
+    names = ", ".join(ruling.fault.id or ruling.fault.where for ruling in first)
+    more = f" and {number - SHOWN} more" if number > SHOWN else ""
+    return f"{check}{left_out}: {number} pictures ({names}{more}); {first[0].fault.sentence}"
 
 
 def counts(outcome: Outcome) -> dict[str, dict[str, int]]:
     """Pictures by verdict, and faults by check."""
-    verdicts = Counter(record.verdict for _, record in outcome.passed)
-    verdicts["dropped"] = len({ruling.fault.where for ruling in outcome.dropped})
+    gravities = Counter(outcome.traits.gravity[outcome.is_fit].tolist())
+    verdicts: dict[str, int] = {GRAVITY[gravity]: number for gravity, number in gravities.items()}
+    verdicts["dropped"] = sum(1 for _ in groupby(outcome.dropped, key=lambda ruling: ruling.fault.where))
     checks = Counter(ruling.fault.check for ruling in outcome.rulings)
-    return {"verdicts": dict(verdicts), "checks": dict(checks)}
+    return {"verdicts": verdicts, "checks": dict(checks)}

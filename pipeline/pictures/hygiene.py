@@ -1,13 +1,12 @@
-"""The checks: what is wrong with a picture, and with the set, for training, in words. Pure: measures and
-names in, faults out. Which of them stop the stage is decided elsewhere (verdicts.py).
+"""The checks of one picture: what is wrong with it for training, in words. Pure: measures and names in,
+faults out. Which of them stop the stage is decided elsewhere (verdicts.py).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pipeline.config.schemas import Collect
-from pipeline.pictures import similarity
-from pipeline.pictures.folders import Found
+from pipeline.pictures.found import Found
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.reading import SUFFIX_OF_FORMAT
 from pipeline.pictures.verdicts import Fault
@@ -95,44 +94,3 @@ def _caption(caption: str | None) -> Iterator[tuple[str, str]]:
         yield "caption_missing", "no caption came along"
     elif not caption:
         yield "caption_empty", "its caption is empty; write one, or delete the file"
-
-
-def same_stem(pictures: Sequence[Found]) -> Iterator[Fault]:
-    """Pictures whose ids a person, or a system that folds case, takes for one: all but the first."""
-    first: dict[str, Found] = {}
-    for found in pictures:
-        other = first.setdefault(found.id.casefold(), found)
-        if other is not found:
-            sentence = f"shares its name with {other.file}, so one caption would serve both; rename one"
-            yield Fault("same_stem", found.where, sentence, found.id)
-
-
-def duplicates(pictures: Sequence[tuple[Found, Measures]]) -> Iterator[Fault]:
-    """Later copies of the same bytes."""
-    first: dict[str, Found] = {}
-    for found, measures in pictures:
-        other = first.setdefault(measures.sha256, found)
-        if other is not found:
-            sentence = f"the same file as {other.file}; delete one of them"
-            yield Fault("duplicate", found.where, sentence, found.id)
-
-
-def near_duplicates(
-    pictures: Sequence[tuple[Found, Measures]], max_bits: int
-) -> tuple[list[Fault], list[int]]:
-    """Later pictures that look like an earlier one, and for each picture the index of its group's first.
-    Equal bytes are in a group too, but are told by `duplicates`.
-    """
-    near = similarity.near_earlier([measures.perceptual_hash for _, measures in pictures], max_bits)
-    first: dict[str, int] = {}
-    for index, (_, measures) in enumerate(pictures):
-        first.setdefault(measures.sha256, index)
-    faults = []
-    for index, others in near.items():
-        found, measures = pictures[index]
-        if first[measures.sha256] != index:
-            continue
-        other, bits = min(others, key=lambda pair: (pair[1], pair[0]))
-        sentence = f"looks like {pictures[other][0].file} ({bits} of 64 bits differ); keep the better one"
-        faults.append(Fault("near_duplicate", found.where, sentence, found.id))
-    return faults, similarity.groups(len(pictures), near)

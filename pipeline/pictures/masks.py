@@ -5,14 +5,22 @@ A mask file is grey, as large as its picture, and named for it: `a.mask.png` or 
 transparency can be the mask.
 """
 
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from PIL import Image
 
+from pipeline.files.hashing import sha256_of_file
+from pipeline.items import Items, key
+from pipeline.pictures.found import Found
 from pipeline.pictures.reading import PictureError, read_picture
 from pipeline.pictures.verdicts import Fault
 
+VERSION = 1
+"""Of what is kept of a mask: raise it when it would come out differently."""
 MASKS = "masks"
 """The folder of mask files: in a source beside the pictures, in the stages' outputs beside pictures/."""
 ENDS = (".mask", "-masklabel")
@@ -20,40 +28,56 @@ ENDS = (".mask", "-masklabel")
 BLACK = (0, 0, 0)
 
 
-def masks_of(pictures: Iterable[PurePosixPath]) -> tuple[dict[PurePosixPath, PurePosixPath], list[str]]:
-    """Mask by picture, among files of which each looks like a picture; and what is wrong with their names."""
-    files = list(pictures)
-    known = {(file.parent, file.stem): file for file in files}
-    folders = {file.parent for file in files}
-    found: dict[PurePosixPath, PurePosixPath] = {}
+@dataclass(frozen=True, slots=True)
+class MaskMeasures:
+    """What the gate knows of a mask file's content."""
+
+    sha256: str
+    width_px: int
+    height_px: int
+    is_black: bool
+
+
+def masks_of(
+    pictures: Sequence[str], beside: Sequence[str], folder: str, *, holds_masks: bool = False
+) -> tuple[dict[str, str], list[str]]:
+    """Mask by picture, among the names of a folder's files that look like pictures and of those in its folder
+    `masks`; and what is wrong with their names. `holds_masks`: the folder is itself one of masks.
+    """
+    masks = {f"{MASKS}/{name}": _picture_stem(name) or _stem(name) for name in beside}
+    if not holds_masks:
+        masks |= {name: stem for name in pictures if (stem := _picture_stem(name))}
+    by_stem = {_stem(name): name for name in pictures} if masks else {}
+    found: dict[str, str] = {}
     problems = []
-    for mask in files:
-        place = _picture_place(mask, folders)
-        if place is None:
-            continue
-        picture = known.get(place)
+    for mask, stem in sorted(masks.items()):
+        picture = by_stem.get(stem)
         if picture is None:
             problems.append(
-                f"{mask}: a mask without a picture; add {place[1]}.png (or .jpg ...) to {place[0]}/, or"
-                " rename the mask if it is a picture"
+                f"{_in(folder, mask)}: a mask without a picture; add {stem}.png (or .jpg ...) to"
+                f" {folder or '.'}/, or rename the mask if it is a picture"
             )
         elif picture in found:
-            problems.append(f"{picture}: two masks, {found[picture]} and {mask}; delete one")
+            first, second = _in(folder, found[picture]), _in(folder, mask)
+            problems.append(f"{_in(folder, picture)}: two masks, {first} and {second}; delete one")
         else:
             found[picture] = mask
     return found, problems
 
 
-def _picture_place(mask: PurePosixPath, folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, str] | None:
-    """Folder and stem of the picture that a file of this name would be the mask of."""
-    stem, folder = mask.stem, mask.parent
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0]
+
+
+def _picture_stem(name: str) -> str | None:
+    """Stem of the picture that a file of this name would be the mask of."""
+    stem = _stem(name)
     end = next((end for end in ENDS if stem.endswith(end) and stem != end), None)
-    if end is not None:
-        stem = stem.removesuffix(end)
-    # A folder of this name that stands alone is a folder of pictures.
-    if folder.name == MASKS and folder.parent in folders:
-        return folder.parent, stem
-    return (folder, stem) if end is not None else None
+    return end and stem.removesuffix(end)
+
+
+def _in(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def read_mask(path: Path) -> Image.Image:
@@ -61,22 +85,30 @@ def read_mask(path: Path) -> Image.Image:
     return read_picture(path, background=BLACK).convert("L")
 
 
-def mask_fault(path: Path, where: str, picture_id: str, size_px: tuple[int, int]) -> Fault | None:
-    """What speaks against a mask file for a picture of this upright size."""
+def measure_mask(path: Path, items: Items) -> MaskMeasures:
+    """Measures of a mask file, from the store if they were taken before. Raises PictureError."""
     try:
+        digest = sha256_of_file(path)
+        item_key = f"{key(version=VERSION, mask=digest)}.json"
+        if kept := items.get(item_key):
+            return MaskMeasures(**json.loads(kept))
         mask = read_mask(path)
-    except (PictureError, OSError) as error:
-        return Fault("mask_unreadable", where, f"its mask {path.name}: {error}; replace it", picture_id)
-    if mask.size != size_px:
-        sizes = "{}x{} px, the picture {}x{}".format(*mask.size, *size_px)
-        return Fault(
-            "mask_size", where, f"its mask {path.name} is {sizes}; make them equally large", picture_id
-        )
-    if mask.getextrema() == (0, 0):
-        return Fault(
-            "mask_empty",
-            where,
-            f"its mask {path.name} is black all over: nothing of the picture would be learned",
-            picture_id,
-        )
+    except OSError as error:
+        raise PictureError(str(error)) from None
+    made = MaskMeasures(digest, *mask.size, is_black=mask.getextrema() == (0, 0))
+    items.put(item_key, json.dumps(asdict(made), sort_keys=True).encode())
+    return made
+
+
+def mask_fault(mask: MaskMeasures, found: Found, size_px: tuple[int, int]) -> Fault | None:
+    """What speaks against the mask file of a picture of this upright size."""
+    assert found.mask is not None
+    name = found.mask.name
+    if (mask.width_px, mask.height_px) != size_px:
+        sizes = "{}x{} px, the picture {}x{}".format(mask.width_px, mask.height_px, *size_px)
+        sentence = f"its mask {name} is {sizes}; make them equally large"
+        return Fault("mask_size", found.where, sentence, found.id)
+    if mask.is_black:
+        sentence = f"its mask {name} is black all over: nothing of the picture would be learned"
+        return Fault("mask_empty", found.where, sentence, found.id)
     return None

@@ -8,28 +8,29 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures.sidecars import CaptionError, one_line
 
 NAMES = ("metadata.jsonl", "metadata.csv")
 FILE_NAME = "file_name"
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> dict[str, str | None]:
-    """File name, relative to the table's folder -> caption: the first of `columns` that the row fills, None
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """File name, relative to the table's folder, and caption: the first of `columns` that the row fills, None
     where it fills none. Raises CaptionError.
     """
-    captions: dict[str, str | None] = {}
+    seen = SortedRows()
     try:
         for number, row in _rows(path):
             name = row.get(FILE_NAME)
             if not isinstance(name, str) or not name:
                 raise CaptionError(f"line {number} has no `{FILE_NAME}`; each row must name its picture")
-            if name in captions:
+            if name in seen:
                 raise CaptionError(f"line {number} names {name} a second time; delete one of the rows")
-            captions[name] = caption_in(row, columns)
+            seen.add(name, "", None)
+            yield name, caption_in(row, columns)
     except UnicodeDecodeError as error:
         raise CaptionError(f"not UTF-8 ({error.reason}); save it as UTF-8") from None
-    return captions
 
 
 def caption_in(row: dict[str, Any], columns: Sequence[str]) -> str | None:

@@ -1,8 +1,7 @@
 """What is known of each picture, from collecting to training: one JSON line a picture."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +60,16 @@ class Records:
     def __iter__(self) -> Iterator[Record]:
         return (Record(**row) for row in self.rows)
 
+    def ids(self) -> Iterator[str]:
+        return (row["id"] for row in self.rows)
 
-def write_records(folder: Path, records: Sequence[Record]) -> None:
-    """records.jsonl in `folder`, by id."""
-    write_jsonl(folder / RECORDS, map(row_of, sorted(records, key=attrgetter("id"))))
+    def count(self) -> int:
+        return self.rows.count()
+
+
+def write_records(folder: Path, records: Iterable[Record]) -> None:
+    """records.jsonl in `folder`; the records come by id."""
+    write_jsonl(folder / RECORDS, map(row_of, records))
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -12,6 +12,8 @@ HASH_SIDE = 8
 HASH_BITS = HASH_SIDE**2
 SAMPLE_SIDE_PX = 32
 MIN_BAND_BITS = 8
+AT_ONCE = 1 << 14
+"""So many codes are held against others in one array operation: more take memory and save no time."""
 Codes = NDArray[np.uint64]
 
 
@@ -30,19 +32,20 @@ def perceptual_hash(picture: Image.Image) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def near_earlier(hashes: Sequence[int], max_bits: int) -> dict[int, list[tuple[int, int]]]:
+def near_earlier(hashes: Codes, max_bits: int) -> dict[int, list[tuple[int, int]]]:
     """Index -> the earlier pictures that differ in at most `max_bits`, each as (index, bits). The first of
     those with one hash stands for them all: it is the only one that the later ones name, and the only one
     that is named.
     """
-    codes, first, which = np.unique(np.array(hashes, np.uint64), return_index=True, return_inverse=True)
-    by_first = np.argsort(first)
+    codes, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[which] != np.arange(len(which)))
     near = {
-        index: [(int(first[code]), 0)] for index, code in enumerate(which.tolist()) if first[code] != index
+        later: [(leader, 0)]
+        for later, leader in zip(again.tolist(), first[which[again]].tolist(), strict=True)
     }
-    leaders = first[by_first].tolist()
-    for earlier, later, bits in near_pairs(codes[by_first], max_bits):
-        near.setdefault(leaders[later], []).append((leaders[earlier], bits))
+    leaders = np.sort(first)
+    for earlier, later, bits in near_pairs(codes[np.argsort(first)], max_bits):
+        near.setdefault(int(leaders[later]), []).append((int(leaders[earlier]), bits))
     return dict(sorted(near.items()))
 
 
@@ -66,31 +69,36 @@ def _in_band(codes: Codes, low: int, high: int, max_bits: int) -> NDArray[np.int
     """Pairs [number, 2] of near codes whose bits from `low` up to `high` are equal; the later index first."""
     band = (codes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
     order = np.argsort(band, kind="stable")
-    ends = np.searchsorted(band[order], band[order], side="right")
-    left, pairs = np.arange(len(codes)), [np.empty((0, 2), np.int64)]
-    for step in range(1, len(codes)):
-        left = left[left + step < ends[left]]
-        if not len(left):
-            break
-        earlier, later = order[left], order[left + step]
-        near = np.bitwise_count(codes[earlier] ^ codes[later]) <= max_bits
-        pairs.append(np.stack([later[near], earlier[near]], axis=1))
+    band = band[order]
+    ends = np.searchsorted(band, band, side="right")
+    pairs = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(codes), AT_ONCE):
+        left = np.arange(start, min(start + AT_ONCE, len(codes)))
+        for step in range(1, len(codes)):
+            left = left[left + step < ends[left]]
+            if not len(left):
+                break
+            earlier, later = order[left], order[left + step]
+            near = np.bitwise_count(codes[earlier] ^ codes[later]) <= max_bits
+            pairs.append(np.stack([later[near], earlier[near]], axis=1))
     return np.concatenate(pairs)
 
 
-def groups(number: int, near: Mapping[int, Sequence[tuple[int, int]]]) -> list[int]:
-    """For each of `number` pictures the index of the first of its group: those that chains of near pairs
+def groups(near: Mapping[int, Sequence[tuple[int, int]]]) -> dict[int, int]:
+    """The first of its group, for each picture that is not that itself: a group is what chains of near pairs
     join.
     """
-    first = list(range(number))
+    first: dict[int, int] = {}
 
     def root(index: int) -> int:
-        while first[index] != index:
-            first[index] = index = first[first[index]]
+        while (before := first.get(index)) is not None:
+            first[index] = first.get(before, before)
+            index = before
         return index
 
     for index, others in near.items():
         for other, _ in others:
             low, high = sorted((root(other), root(index)))
-            first[high] = low
-    return [root(index) for index in range(number)]
+            if low != high:
+                first[high] = low
+    return {index: root(index) for index in sorted(first)}

@@ -5,13 +5,17 @@ lists of URLs and parquet tables laid out as folders below a work folder first.
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
+from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures import archives, downloads
-from pipeline.pictures.folders import Findings, Found, Place, read_folder
+from pipeline.pictures.folders import Findings, read_folder
+from pipeline.pictures.found import Pictures
 from pipeline.pictures.parquet_rows import ParquetError, read_parquet
+from pipeline.pictures.places import Place
 from pipeline.pictures.reading import SUFFIXES
 from pipeline.pictures.verdicts import Fault
 
@@ -36,15 +40,14 @@ def find(config: Collect, work: Path) -> Findings:
             place = _place(key, source, is_class, config, work, whole)
             if place is None:
                 continue
-            found = _read(place, config, work)
-            if not (found.pictures or found.problems or found.faults):
+            before = whole.number()
+            _read(place, config, work, whole)
+            if whole.number() == before:
                 suffixes = ", ".join(sorted(SUFFIXES))
                 whole.problems.append(
                     f"collect.{key} {source}: no pictures in it ({suffixes} are looked for)"
                 )
-            _join(whole, found)
     whole.problems.extend(_mixed_concepts(whole.pictures))
-    whole.pictures.sort(key=lambda item: (item.id, item.where))
     return whole
 
 
@@ -96,7 +99,7 @@ def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole
     except UserError as error:
         whole.problems.extend(error.problems)
         return None
-    origins = {}
+    told = SortedRows()
     target.mkdir(parents=True)
     for fetched in downloads.fetch(urls, config):
         if fetched.error:
@@ -104,8 +107,8 @@ def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole
         for name, file in fetched.files.items():
             (target / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(file, target / name)
-            origins[name] = {"url": fetched.url}
-    return Place(target, path.as_posix(), (path.stem,), is_class, origins)
+            told.add(name, "", ({"url": fetched.url}, None))
+    return Place(target, path.as_posix(), (path.stem,), is_class, told)
 
 
 def _table(
@@ -118,7 +121,7 @@ def _table(
     whole: Findings,
 ) -> Place | None:
     """A parquet table's pictures, named by table and row."""
-    origins, captions = {}, {}
+    told = SortedRows()
     target.mkdir(parents=True)
     try:
         for row in read_parquet(path, config.caption_columns):
@@ -126,36 +129,28 @@ def _table(
             bare.write_bytes(row.picture)
             name = f"{bare.name}{downloads.picture_suffix(bare) or '.png'}"
             bare.rename(target / name)
-            origins[name] = {"source": path.name, "row": row.number}
-            captions[name] = row.caption
+            told.add(name, "", ({"source": path.name, "row": row.number}, row.caption))
     except ParquetError as error:
         whole.problems.append(f"{shown}: {error}")
         return None
-    return Place(target, shown, parts, is_class, origins, captions)
+    return Place(target, shown, parts, is_class, told)
 
 
-def _read(place: Place, config: Collect, work: Path) -> Findings:
-    """The place's findings, those of tables in it among them."""
-    found = read_folder(place, config.repeats, config.caption_columns)
-    for table in found.tables:
+def _read(place: Place, config: Collect, work: Path, whole: Findings) -> None:
+    """The place, and the tables in it."""
+    for table in read_folder(place, config.repeats, config.caption_columns, whole):
         parts, shown = (*place.parts, *table.parent.parts), f"{place.shown}/{table}"
         target = work / _fresh(work)
-        inner = _table(place.root / table, shown, parts, target, place.is_class, config, found)
+        inner = _table(place.root / table, shown, parts, target, place.is_class, config, whole)
         if inner is not None:
-            _join(found, read_folder(inner, config.repeats, config.caption_columns))
-    return found
+            read_folder(inner, config.repeats, config.caption_columns, whole)
 
 
-def _join(whole: Findings, part: Findings) -> None:
-    whole.pictures.extend(part.pictures)
-    whole.faults.extend(part.faults)
-    whole.problems.extend(part.problems)
-
-
-def _mixed_concepts(pictures: list[Found]) -> Iterator[str]:
-    subject = {item.concept for item in pictures if not item.is_class}
-    for concept in sorted(subject & {item.concept for item in pictures if item.is_class}):
-        yield (
-            f"concept {concept} is both in collect.source and in collect.class_source;"
-            " rename its folder in one of them"
-        )
+def _mixed_concepts(pictures: Pictures) -> Iterator[str]:
+    names = [concept for concept, _ in sorted(pictures.concepts)]
+    for concept, other in pairwise(names):
+        if concept == other:
+            yield (
+                f"concept {concept} is both in collect.source and in collect.class_source;"
+                " rename its folder in one of them"
+            )

@@ -1,10 +1,11 @@
-"""What becomes of a picture's faults: levels from conf/, waivers from git, then a verdict. Pure."""
+"""What becomes of a picture's faults: levels from conf/, waivers from git, then a verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.config.schemas.collect import FATAL
+from pipeline.files.sorted_rows import SortedRows
 
 Verdict = Literal["ok", "warn", "waived", "dropped", "error"]
 
@@ -49,18 +50,36 @@ LEVELS: dict[str, Verdict] = {"error": "error", "drop": "dropped", "warn": "warn
 GRAVITY: tuple[Verdict, ...] = ("error", "dropped", "warn", "waived", "ok")
 
 
-def rule(
-    faults: Iterable[Fault], levels: Mapping[Any, str], waivers: Mapping[tuple[str | None, str], str]
-) -> list[Ruling]:
-    """The faults whose check is not `off`, each ruled on; `waivers`: (picture id, check) -> reason."""
-    rulings = []
-    for fault in faults:
-        level = levels[fault.check]
-        reason = None if fault.check in FATAL else waivers.get((fault.id, fault.check))
-        if level == "off":
-            continue
-        rulings.append(Ruling(fault, LEVELS[level]) if reason is None else Ruling(fault, "waived", reason))
-    return rulings
+class Rulings:
+    """The faults whose check is not `off`, each ruled on, by `where` and check. They lie on disk: there may
+    be some of every picture.
+    """
+
+    def __init__(self, levels: Mapping[Any, str], reason_of: Callable[[str | None, str], str | None]) -> None:
+        """`reason_of`: that of the waiver, if there is one, by picture id and check."""
+        self.levels, self.reason_of, self.rows = levels, reason_of, SortedRows()
+
+    def add(self, fault: Fault, number: int | None = None) -> Verdict:
+        """Notes a fault, that of a picture with the picture's number; returns what it leads to."""
+        if (level := self.levels[fault.check]) == "off":
+            return "ok"
+        reason = None if fault.check in FATAL else self.reason_of(fault.id, fault.check)
+        verdict = LEVELS[level] if reason is None else "waived"
+        told = (number, fault.check, fault.where, fault.sentence, fault.id, verdict, reason or "")
+        self.rows.add(fault.where, fault.check, told)
+        return verdict
+
+    def __iter__(self) -> Iterator[Ruling]:
+        return map(_ruling, self.rows)
+
+    def of(self, where: str, number: int) -> list[Ruling]:
+        """Those on one picture."""
+        return [_ruling(row) for row in self.rows.of(where) if row[0] == number]
+
+
+def _ruling(row: Sequence[Any]) -> Ruling:
+    _, *fault, verdict, reason = row
+    return Ruling(Fault(*fault), verdict, reason)
 
 
 def gravest(rulings: Iterable[Ruling]) -> Verdict:

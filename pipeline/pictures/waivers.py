@@ -4,20 +4,20 @@ zibbo/zibbo-03: {blur: he runs}          # picture id: {check: reason}
 zibbo/*: {too_small: only scans exist}   # `*` and `?` stand for any letters
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
-from pipeline.pictures.by_hand import named, read_entries
+from pipeline.pictures.by_hand import Names, read_entries
+from pipeline.pictures.found import Pictures
 
 PATH = Path("data/waivers.yaml")
-Waivers = dict[tuple[str, str], str]
+Lines = dict[tuple[str, str], str]
 """(id or pattern, check) -> reason."""
-ByPicture = dict[tuple[str | None, str], str]
 
 
-def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Waivers, list[str]]:
+def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Lines, list[str]]:
     """The file's lines, none where there is no file, and what is wrong with it: misshapen lines, unknown
     checks, missing reasons.
     """
@@ -25,15 +25,15 @@ def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Waivers, list[str]]
         entries = read_entries(path, "zibbo/photo3: {blur: he runs}")
     except UserError as error:
         return {}, list(error.problems)
-    checks, problems, waivers = list(checks), list[str](), Waivers()
+    checks, problems, lines = list(checks), list[str](), Lines()
     for pattern, entry in entries.items():
         if not isinstance(entry, dict) or not entry:
             problems.append(f"{path}: {pattern}: write `{{check: reason}}`, found {entry!r}")
             continue
         for check, reason in entry.items():
             problems += [f"{path}: {pattern}: {text}" for text in _wrong(check, reason, checks)]
-            waivers[pattern, str(check)] = str(reason)
-    return waivers, problems
+            lines[pattern, str(check)] = str(reason)
+    return lines, problems
 
 
 def _wrong(check: object, reason: object, checks: list[str]) -> Iterable[str]:
@@ -48,24 +48,35 @@ def _wrong(check: object, reason: object, checks: list[str]) -> Iterable[str]:
         yield f"{check} needs a reason in words, found {reason!r}"
 
 
-def by_picture(waivers: Waivers, ids: Iterable[str]) -> tuple[ByPicture, list[str]]:
-    """(picture id, check) -> reason, and a sentence for each line that names no picture. An exact id goes
-    before a pattern, a pattern before those below it.
-    """
-    names, problems = sorted(set(ids)), []
-    expanded: ByPicture = {}
-    for (pattern, check), reason in sorted(waivers.items(), key=lambda item: item[0][0] not in names):
-        if not (matching := named(pattern, names)):
-            problems.append(f"{PATH}: {pattern} is no picture; {nearest(pattern, names)}")
-        for name in matching:
-            expanded.setdefault((name, check), reason)
-    return expanded, list(dict.fromkeys(problems))
+class Waivers:
+    """Reasons by picture and check. An exact id goes before a pattern, a pattern before those below it."""
 
+    def __init__(self, lines: Lines, pictures: Pictures) -> None:
+        self.lines, self.pictures = lines, pictures
+        self.names = Names((name for name, _ in lines), pictures.ids())
+        self.idle = dict.fromkeys(lines)
+        """Lines none of whose pictures was asked about."""
 
-def unneeded(waivers: Waivers, faults: Collection[tuple[str | None, str]]) -> list[str]:
-    """Lines none of whose pictures has the fault (any more); `faults`: (picture id, check)."""
-    return [
-        f"{PATH}: {pattern}: {check} is waived, but no picture of that name has the fault; delete it"
-        for pattern, check in waivers
-        if not named(pattern, {str(name) for name, known in faults if known == check})
-    ]
+    def reason(self, picture_id: str | None, check: str) -> str | None:
+        """Why a picture's fault is accepted, if it is."""
+        if picture_id is None:
+            return None
+        naming = [(name, check) for name in self.names.of(picture_id) if (name, check) in self.lines]
+        for line in naming:
+            self.idle.pop(line, None)
+        first = min(naming, key=lambda line: line[0] != picture_id, default=None)
+        return self.lines[first] if first else None
+
+    def unknown(self) -> list[str]:
+        """A sentence for each name or pattern that is no picture's."""
+        return [
+            f"{PATH}: {name} is no picture; {nearest(name, self.pictures.ids())}"
+            for name in self.names.unknown
+        ]
+
+    def unneeded(self) -> list[str]:
+        """Lines none of whose pictures has the fault (any more)."""
+        return [
+            f"{PATH}: {name}: {check} is waived, but no picture of that name has the fault; delete it"
+            for name, check in self.idle
+        ]

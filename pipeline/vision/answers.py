@@ -1,8 +1,9 @@
 """A model's answers about pictures, each asked for once: kept by picture, model and settings."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +38,18 @@ class Question:
 
 
 def answers(
-    question: Question, records: list[Record], source: Path, items: Items, version: int
-) -> tuple[About, list[Any]]:
-    """What the model is, and its answer to each picture; it is opened only where one of these is missing."""
+    question: Question, records: Iterable[Record], source: Path, items: Items, version: int
+) -> tuple[About, Callable[[Record], Any]]:
+    """What the model is, and what gives its answer to each picture; it is opened only where one of these is
+    missing. The records are gone through several times.
+    """
     about, opened = _about(question, items, version)
     what = {"version": version, "model": question.model.sha256, "preprocessing": about.preprocessing}
-    keys = [key(picture=record.sha256, **what, **question.settings) for record in records]
-    missing = {
-        item_key: record for item_key, record in zip(keys, records, strict=True) if not items.has(item_key)
-    }
 
-    def read(item_key: str) -> Image.Image:
-        record = missing[item_key]
+    def key_of(record: Record) -> str:
+        return key(picture=record.sha256, **what, **question.settings)
+
+    def read(record: Record) -> Image.Image:
         path = source / PICTURES / record.file
         try:
             return question.read(path, about.side_px)
@@ -57,15 +58,17 @@ def answers(
                 f"{record.id}: {path}: {error}; run `dvc repro -f crop` to make it anew"
             ) from None
 
-    def put(item_key: str, answer: Any) -> None:
+    def put(record: Record, answer: Any) -> None:
         text = json.dumps(question.kept(about, answer), sort_keys=True, ensure_ascii=False)
-        items.put(item_key, text.encode())
+        items.put(key_of(record), text.encode())
 
-    if missing:
-        asked = interrogate(opened or question.opened(about), list(missing), read, put, question.batch)
-        for _ in progress(asked, f"tag: {question.model.name}", len(missing)):
+    is_missing = bytearray(not items.has(key_of(record)) for record in records)
+    if any(is_missing):
+        missing = compress(records, is_missing)
+        asked = interrogate(opened or question.opened(about), missing, read, put, question.batch)
+        for _ in progress(asked, f"tag: {question.model.name}", sum(is_missing)):
             pass
-    return about, [json.loads(items.path(item_key).read_bytes()) for item_key in keys]
+    return about, lambda record: json.loads(items.path(key_of(record)).read_bytes())
 
 
 def _about(question: Question, items: Items, version: int) -> tuple[About, Interrogator | None]:

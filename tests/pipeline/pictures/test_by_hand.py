@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.pictures.by_hand import named, read_entries
+from pipeline.pictures.by_hand import Names, named, read_entries
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,15 @@ from pipeline.pictures.by_hand import named, read_entries
 )
 def test_only_star_and_question_mark_are_wild(pattern: str, ids: list[str], expected: list[str]) -> None:
     assert named(pattern, ids) == expected
+    names = Names([pattern], ids)
+    assert [picture_id for picture_id in ids if names.of(picture_id)] == expected
+    assert names.unknown == ([] if expected else [pattern])
+
+
+def test_names_of_a_picture_come_as_they_are_written() -> None:
+    names = Names(["a/*", "a/1", "gone", "b/?", "a/?"], iter(["a/1", "b/22"]))
+    assert names.of("a/1") == ["a/*", "a/1", "a/?"]
+    assert names.unknown == ["gone", "b/?"]
 
 
 def test_no_file_has_no_entries_and_names_are_text(tmp_path: Path) -> None:

@@ -16,31 +16,33 @@ def write(folder: Path, text: str) -> Path:
 
 def test_later_edits_replace_what_they_set(tmp_path: Path) -> None:
     path = write(tmp_path, '"zib/*": {mirror: false, focus: [1, 2]}\nzib/b: {focus: [3, 4]}\n')
-    assert read_crop_edits(path, IDS) == {
+    edits = read_crop_edits(path, lambda: IDS)
+    assert {picture_id: edits.of(picture_id) for picture_id in IDS} == {
         "zib/a": CropEdit(mirror=False, focus=[1, 2]),
         "zib/b": CropEdit(mirror=False, focus=[3, 4]),
+        "dog/a": CropEdit(),
     }
 
 
 def test_no_file_and_an_empty_one_edit_nothing(tmp_path: Path) -> None:
-    assert read_crop_edits(tmp_path / "none.yaml", IDS) == {}
-    assert read_crop_edits(write(tmp_path, "# nothing\n{}\n"), IDS) == {}
+    for path in (tmp_path / "none.yaml", write(tmp_path, "# nothing\n{}\n")):
+        assert read_crop_edits(path, lambda: IDS).of("zib/a") == CropEdit()
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, "zib/c: {focus: [1, 2]}\nzib/a: {focsu: [1, 2]}\nzib/b: {box: [1, -2, 3, 4]}\n")
     with pytest.raises(UserError) as error:
-        read_crop_edits(path, IDS)
+        read_crop_edits(path, lambda: IDS)
     assert len(error.value.problems) == 3
-    assert "zib/c names no picture; did you mean zib/" in error.value.problems[0]
-    assert "zib/a: focsu" in error.value.problems[1]
-    assert "zib/b: box.1" in error.value.problems[2]
+    assert "zib/a: focsu" in error.value.problems[0]
+    assert "zib/b: box.1" in error.value.problems[1]
+    assert "zib/c names no picture; did you mean zib/" in error.value.problems[2]
 
 
 @pytest.mark.parametrize("text", ["- zib/a\n", "zib/a: ["])
 def test_a_misshapen_file_is_a_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match=r"crop_edits\.yaml"):
-        read_crop_edits(write(tmp_path, text), IDS)
+        read_crop_edits(write(tmp_path, text), lambda: IDS)
 
 
 @pytest.mark.parametrize(

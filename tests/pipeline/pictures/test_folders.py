@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.pictures.folders import Findings, Place, concept_of, read_folder
+from pipeline.pictures.folders import Findings, concept_of, read_folder
+from pipeline.pictures.places import Place
 
 COLUMNS = ["text", "caption"]
 
@@ -15,7 +16,9 @@ def touch(*paths: Path, text: str = "") -> None:
 
 
 def read(folder: Path, repeats: int = 1) -> Findings:
-    return read_folder(Place(folder, folder.name, (folder.name,)), repeats, COLUMNS)
+    findings = Findings()
+    read_folder(Place(folder, folder.name, (folder.name,)), repeats, COLUMNS, findings)
+    return findings
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_the_nearest_named_folder_gives_concept_and_repeats(
 
 def test_pictures_at_any_depth_are_found_and_named(tmp_path: Path) -> None:
     touch(tmp_path / "7_cat" / "a.png", tmp_path / "7_cat" / "day" / "a.JPG", tmp_path / "c.webp")
-    found = read(tmp_path).pictures
+    found = list(read(tmp_path).pictures)
     assert {(item.id, item.file, item.repeats) for item in found} == {
         ("cat/a", "cat/a.png", 7),
         ("cat/day_a", "cat/day_a.JPG", 7),
@@ -100,14 +103,16 @@ def test_captions_come_along(tmp_path: Path, name: str, text: str, caption: str 
     findings = read(tmp_path)
     assert findings.problems == []
     assert findings.faults == []
-    assert findings.pictures[0].caption == caption
+    (found,) = findings.pictures
+    assert found.caption == caption
 
 
 def test_a_text_goes_before_a_downloaders_json(tmp_path: Path) -> None:
     touch(tmp_path / "a.png")
     touch(tmp_path / "a.txt", text="mine")
     touch(tmp_path / "a.json", text='{"tags": "theirs"}')
-    assert read(tmp_path).pictures[0].caption == "mine"
+    (found,) = read(tmp_path).pictures
+    assert found.caption == "mine"
 
 
 def test_accents_may_be_spelt_in_two_ways(tmp_path: Path) -> None:
@@ -138,3 +143,43 @@ def test_two_captions_of_one_picture_are_a_problem(tmp_path: Path) -> None:
     touch(tmp_path / "metadata.jsonl", text='{"file_name": "a.png", "text": "y"}\n')
     (problem,) = read(tmp_path).problems
     assert "has a caption in a.txt and in a metadata table" in problem
+
+
+def test_a_row_that_no_picture_asks_for_is_a_problem(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "b.png", tmp_path / "c.mask.png", tmp_path / "c.png")
+    names = ("a/b.png", "b.png", "../x.png", "c.mask.png")
+    touch(tmp_path / "metadata.jsonl", text="".join(f'{{"file_name": "{name}"}}\n' for name in names))
+    told = [problem.partition("names ")[2].partition(",")[0] for problem in read(tmp_path).problems]
+    assert told == ["'../x.png'", "'b.png'", "'c.mask.png'"]
+
+
+def test_masks_are_found_in_every_folder_and_are_no_pictures(tmp_path: Path) -> None:
+    pictures = ["a.png", "7_cat/a.png", "7_cat/b.png", "masks/masks/a.png"]
+    masks = {"a.png": "masks/a.png", "7_cat/a.png": "7_cat/masks/a.png", "7_cat/b.png": "7_cat/b.mask.png"}
+    touch(*(tmp_path / name for name in [*pictures, *masks.values()]))
+    findings = read(tmp_path)
+    assert findings.problems == []
+    assert {
+        str(found.path.relative_to(tmp_path)): str(found.mask.relative_to(tmp_path))
+        for found in findings.pictures
+        if found.mask
+    } == masks
+    assert len(findings.pictures) == len(masks)
+
+
+def test_a_folder_whose_name_no_record_could_tell_is_a_problem(tmp_path: Path) -> None:
+    touch(tmp_path / "caf\udce9" / "7_cat" / "a.png")
+    findings = read(tmp_path)
+    assert len(findings.pictures) == 0
+    assert findings.problems == [f"{tmp_path.name}/caf\\udce9/7_cat/a.png: its name is not UTF-8; rename it"]
+
+
+def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "gone.png").symlink_to("nothing.png")
+    told = read(tmp_path).problems
+    assert [problem.partition(": ")[0] for problem in told] == [
+        f"{tmp_path.name}/{name}.png" for name in ("gone", "loop")
+    ]
+    assert all("a link to no file" in problem for problem in told)

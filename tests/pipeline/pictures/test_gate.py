@@ -1,9 +1,33 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.pictures.gate import counts, judge, warnings_of
-from pipeline.pictures.verdicts import Fault
+from pipeline.config.schemas import Collect
+from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.gate import Content, Outcome, counts, warnings_of
+from pipeline.pictures.gate import judge as judge_contents
+from pipeline.pictures.measures import Measures
+from pipeline.pictures.verdicts import Fault, Rulings
 from tests.pipeline.pictures.settings import settings
 from tests.pipeline.pictures.test_hygiene import GOOD, found
+
+
+def judge(
+    pictures: Sequence[Found],
+    measured: Sequence[Measures | Fault],
+    faults: Sequence[Fault],
+    config: Collect,
+    waived: dict[tuple[str | None, str], str],
+) -> Outcome:
+    """Pictures are given by id."""
+    on_disk = Pictures()
+    for item in pictures:
+        on_disk.add(item)
+    rulings = Rulings(config.checks, lambda picture_id, check: waived.get((picture_id, check)))
+    return judge_contents(on_disk, map(Content, measured), faults, config, rulings)
+
+
+def notes(outcome: Outcome) -> dict[str, list[str]]:
+    return {found.where: record.notes for found, record in outcome.passed()}
 
 
 def test_what_is_dropped_is_no_first_of_duplicates() -> None:
@@ -12,7 +36,7 @@ def test_what_is_dropped_is_no_first_of_duplicates() -> None:
     outcome = judge(
         pictures, [replace(soft, sha256="1" * 64), GOOD], [], settings(checks={"blur": "drop"}), {}
     )
-    ((item, record),) = outcome.passed
+    ((item, record),) = outcome.passed()
     assert (item.id, record.group, record.verdict) == ("zib/2", "zib/2", "ok")
     assert [ruling.fault.check for ruling in outcome.dropped] == ["blur"]
 
@@ -29,14 +53,14 @@ def test_each_drop_leaves_the_others_their_chance() -> None:
     ]
     drops = dict.fromkeys(("truncated", "same_stem", "duplicate", "near_duplicate"), "drop")
     outcome = judge(pictures, measured, [], settings(checks=drops), {})
-    assert [record.file for _, record in outcome.passed] == ["zib/a.png", "zib/b.jpg", "zib/c.png"]
+    assert [record.file for _, record in outcome.passed()] == ["zib/a.png", "zib/b.jpg", "zib/c.png"]
 
 
 def test_one_of_near_duplicates_stays() -> None:
     pictures = [found(f"{number}.png") for number in range(3)]
     measured = [replace(GOOD, sha256=str(number) * 64) for number in range(3)]
     outcome = judge(pictures, measured, [], settings(checks={"near_duplicate": "drop"}), {})
-    assert [record.id for _, record in outcome.passed] == ["zib/0"]
+    assert [record.id for _, record in outcome.passed()] == ["zib/0"]
 
 
 def test_all_errors_of_one_picture_and_of_all_are_told() -> None:
@@ -51,15 +75,15 @@ def test_all_errors_of_one_picture_and_of_all_are_told() -> None:
 
 
 def test_an_error_in_one_of_two_files_of_a_name_leaves_the_other_alone() -> None:
-    pictures = [found("a.png"), found("a.jpg")]
+    pictures = [found("a.jpg"), found("a.png")]
     outcome = judge(
         pictures,
-        [replace(GOOD, width_px=1), replace(GOOD, format="JPEG", sha256="1" * 64, perceptual_hash=2**64 - 1)],
+        [replace(GOOD, format="JPEG", sha256="1" * 64, perceptual_hash=2**64 - 1), replace(GOOD, width_px=1)],
         [],
         settings(checks={"too_small": "drop", "extreme_aspect": "drop"}),
         {},
     )
-    assert [record.file for _, record in outcome.passed] == ["zib/a.jpg"]
+    assert [record.file for _, record in outcome.passed()] == ["zib/a.jpg"]
 
 
 def test_warnings_and_counts() -> None:
@@ -75,3 +99,39 @@ def test_warnings_and_counts() -> None:
         "verdicts": {"ok": 1, "warn": 5, "waived": 1, "dropped": 0},
         "checks": {"watermark": 6},
     }
+
+
+def test_names_that_differ_in_suffix_or_case_are_one() -> None:
+    pictures = [found("A.jpg"), found("a.jpg"), found("a.png"), found("b.png")]
+    measured = [
+        replace(GOOD, sha256=str(n) * 64, perceptual_hash=((1 << 9) - 1) << (9 * n)) for n in range(4)
+    ]
+    outcome = judge(pictures, measured, [], settings(), {})
+    first, second = [ruling.fault for ruling in outcome.rulings if ruling.fault.check == "same_stem"]
+    assert [first.where, second.where] == ["in/a.jpg", "in/a.png"]
+    assert first.sentence.startswith("shares its name with zib/A.jpg, so one caption would serve both")
+
+
+def test_copies_point_to_the_first_and_are_no_near_duplicates_too() -> None:
+    pictures = [found(f"{number}.png") for number in range(1, 5)]
+    measured = [
+        GOOD,
+        GOOD,
+        replace(GOOD, sha256="1" * 64, perceptual_hash=0b111),
+        replace(GOOD, sha256="2" * 64, perceptual_hash=0b11111000),
+    ]
+    outcome = judge(pictures, measured, [], settings(checks={"duplicate": "warn"}), {})
+    assert notes(outcome) == {
+        "in/1.png": [],
+        "in/2.png": ["duplicate: the same file as zib/1.png; delete one of them"],
+        "in/3.png": ["near_duplicate: looks like zib/1.png (3 of 64 bits differ); keep the better one"],
+        "in/4.png": [],
+    }
+    assert [record.group for _, record in outcome.passed()] == ["zib/1", "zib/1", "zib/1", "zib/4"]
+    assert outcome.num_groups == 2
+
+
+def test_a_file_name_with_braces_is_told_as_it_is() -> None:
+    pictures = [found("{0}.png"), found("{x}.png")]
+    outcome = judge(pictures, [GOOD, GOOD], [], settings(checks={"duplicate": "warn"}), {})
+    assert notes(outcome)["in/{x}.png"] == ["duplicate: the same file as zib/{0}.png; delete one of them"]

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.pictures.folders import Found
-from pipeline.pictures.hygiene import duplicates, near_duplicates, picture_faults, same_stem
+from pipeline.pictures.found import Found
+from pipeline.pictures.hygiene import picture_faults
 from pipeline.pictures.measures import Measures
 from tests.pipeline.pictures.settings import settings
 
@@ -84,24 +84,3 @@ def test_captions(caption: str | None, check: str) -> None:
 )
 def test_one_format_has_several_suffixes(name: str, kind: str) -> None:
     assert checks_of(replace(GOOD, format=kind), found(name)) == []
-
-
-def test_names_that_differ_in_suffix_or_case_are_one() -> None:
-    (first, second) = same_stem([found("A.jpg"), found("a.jpg"), found("a.png"), found("b.png")])
-    assert [first.where, second.where] == ["in/a.jpg", "in/a.png"]
-    assert first.sentence.startswith("shares its name with zib/A.jpg, so one caption would serve both")
-
-
-def test_copies_point_to_the_first_and_are_no_near_duplicates_too() -> None:
-    pictures = [
-        (found("1.png"), GOOD),
-        (found("2.png"), GOOD),
-        (found("3.png"), replace(GOOD, sha256="1" * 64, perceptual_hash=0b111)),
-        (found("4.png"), replace(GOOD, sha256="2" * 64, perceptual_hash=0b11111000)),
-    ]
-    (copy,) = duplicates(pictures)
-    assert (copy.id, copy.sentence) == ("zib/2", "the same file as zib/1.png; delete one of them")
-    (near,), first = near_duplicates(pictures, 4)
-    assert near.id == "zib/3"
-    assert near.sentence.startswith("looks like zib/1.png (3 of 64 bits differ)")
-    assert first == [0, 0, 0, 3]

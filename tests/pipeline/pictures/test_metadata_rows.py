@@ -15,7 +15,8 @@ from pipeline.pictures.sidecars import CaptionError
 )
 def test_the_first_column_that_is_filled_is_the_caption(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    assert read_rows(tmp_path / name, ["text", "tags"]) == {"a.png": "x, y z", "b.png": None}
+    rows = [("a.png", "x, y z"), ("b.png", None)]
+    assert list(read_rows(tmp_path / name, ["text", "tags"])) == rows
 
 
 @pytest.mark.parametrize(
@@ -29,4 +30,4 @@ def test_the_first_column_that_is_filled_is_the_caption(tmp_path: Path, name: st
 def test_mistakes_are_told_with_their_line(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "metadata.jsonl").write_text(text)
     with pytest.raises(CaptionError, match=reason):
-        read_rows(tmp_path / "metadata.jsonl", ["text"])
+        list(read_rows(tmp_path / "metadata.jsonl", ["text"]))

@@ -80,9 +80,10 @@ def test_archives_are_read_as_folders(tmp_path: Path, name: str) -> None:
     with work_folder(tmp_path / "work"):
         findings = found(tmp_path, source=str(archive))
         assert ids(findings) == [("hat/b", 5, None), ("zib/a", 3, "a cat")]
-        assert findings.pictures[1].path.read_bytes() == members["a.png"]
-        assert findings.pictures[1].where == f"{archive}!/a.png"
-        assert findings.pictures[1].origin == {"source": "3_zib", "path": "a.png"}
+        picture = list(findings.pictures)[1]
+        assert picture.path.read_bytes() == members["a.png"]
+        assert picture.where == f"{archive}!/a.png"
+        assert picture.origin == {"source": "3_zib", "path": "a.png"}
     assert not (tmp_path / "work").exists()
 
 
@@ -99,7 +100,7 @@ def test_parquet_tables_hold_pictures_and_captions(tmp_path: Path, struct: bool)
     findings = found(tmp_path, source=str(tmp_path / "4_zib.parquet"))
     assert ids(findings)[7] == ("zib/4_zib-000007", 4, "no 7")
     assert [item.path.read_bytes() for item in findings.pictures] == pictures
-    assert findings.pictures[7].origin == {"source": "4_zib.parquet", "row": 7}
+    assert list(findings.pictures)[7].origin == {"source": "4_zib.parquet", "row": 7}
 
 
 def test_tables_in_a_folder_are_of_the_folders_concept(tmp_path: Path) -> None:

@@ -1,8 +1,19 @@
 import pytest
 
-from pipeline.pictures.verdicts import Fault, Verdict, gravest, rule
+from pipeline.pictures.verdicts import Fault, Ruling, Rulings, Verdict, gravest
 
 BLUR, CUT = Fault("blur", "in/a.png", "soft", "zib/a"), Fault("truncated", "in/b.png", "cut", "zib/b")
+
+SOFT = Fault("blur", "in/b.png", "soft", "zib/b")
+
+
+def rule(
+    faults: list[Fault], levels: dict[str, str], waivers: dict[tuple[str | None, str], str]
+) -> list[Ruling]:
+    rulings = Rulings(levels, lambda picture_id, check: waivers.get((picture_id, check)))
+    for fault in faults:
+        rulings.add(fault)
+    return list(rulings)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +41,14 @@ def test_what_is_off_needs_no_waiver() -> None:
 )
 def test_the_gravest_counts(levels: tuple[str, ...], verdict: Verdict) -> None:
     assert gravest([ruling for level in levels for ruling in rule([BLUR], {"blur": level}, {})]) == verdict
+
+
+def test_rulings_are_sorted_and_of_two_pictures_of_one_name_each_has_its_own() -> None:
+    rulings = Rulings({"blur": "warn", "dark": "drop"}, lambda *_: None)
+    dark = Fault("dark", "in/a.png", "dark", "zib/a")
+    assert [rulings.add(SOFT, 2), rulings.add(dark, 0), rulings.add(BLUR, 1)] == ["warn", "dropped", "warn"]
+    assert [ruling.fault for ruling in rulings] == [BLUR, dark, SOFT]
+    assert [ruling.fault for ruling in rulings.of("in/a.png", 1)] == [BLUR]
 
 
 def test_a_fault_names_the_file_and_how_to_waive_it() -> None:

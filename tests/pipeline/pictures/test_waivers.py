@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.schemas.collect import CHECKS
-from pipeline.pictures.waivers import by_picture, read_waivers, unneeded
+from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.waivers import Waivers, read_waivers
 from tests.conftest import ROOT
 
 
@@ -39,14 +40,30 @@ def test_a_file_that_is_no_mapping_is_a_sentence(tmp_path: Path, text: str) -> N
     assert len(problems) == 1
 
 
+def pictures(*ids: str) -> Pictures:
+    found = Pictures()
+    for picture_id in ids:
+        found.add(Found(Path("in/x.png"), picture_id, picture_id, "zib", 1, False, None, {}))
+    return found
+
+
 def test_an_id_goes_before_patterns_and_a_misspelt_one_gets_the_nearest() -> None:
-    waivers = {("zib/*", "blur"): "all", ("zib/1", "blur"): "one", ("zibb/2", "dark"): "typo"}
-    expanded, problems = by_picture(waivers, ["zib/1", "zib/2", "bob/1"])
-    assert expanded == {("zib/1", "blur"): "one", ("zib/2", "blur"): "all"}
-    assert problems == ["data/waivers.yaml: zibb/2 is no picture; did you mean zib/2 or zib/1?"]
+    lines = {("zib/*", "blur"): "all", ("zib/1", "blur"): "one", ("zibb/2", "dark"): "typo"}
+    waivers = Waivers(lines, pictures("zib/1", "zib/2", "bob/1"))
+    asked = [("zib/1", "blur"), ("zib/2", "blur"), ("zib/2", "dark"), ("bob/1", "blur"), (None, "blur")]
+    assert [waivers.reason(*fault) for fault in asked] == ["one", "all", None, None, None]
+    assert waivers.unknown() == ["data/waivers.yaml: zibb/2 is no picture; did you mean zib/2 or zib/1?"]
+
+
+def test_an_id_with_a_star_names_its_picture_alone() -> None:
+    waivers = Waivers({("zib/*", "blur"): "x"}, pictures("zib/*", "zib/1"))
+    assert (waivers.reason("zib/*", "blur"), waivers.reason("zib/1", "blur")) == ("x", None)
+    assert waivers.unknown() == []
 
 
 def test_lines_that_no_picture_needs_any_more_are_told() -> None:
-    waivers = {("zib/*", "blur"): "x", ("zib/1", "dark"): "x"}
-    (sentence,) = unneeded(waivers, {("zib/2", "blur"), (None, "dark")})
+    waivers = Waivers({("zib/*", "blur"): "x", ("zib/1", "dark"): "x"}, pictures("zib/1", "zib/2"))
+    waivers.reason("zib/2", "blur")
+    waivers.reason("zib/2", "dark")
+    (sentence,) = waivers.unneeded()
     assert "zib/1: dark is waived, but no picture" in sentence

@@ -1,0 +1,68 @@
+"""Captions that come along with the pictures of a place: in sidecars, in metadata tables, or told with it."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from pipeline.files.sorted_rows import SortedRows
+from pipeline.pictures import metadata_rows, sidecars
+from pipeline.pictures.places import Folder, Place, suffix_of
+
+
+class FoundCaptions:
+    """Asked about a picture after `open` was called with its folder and with those above."""
+
+    def __init__(self, place: Place, columns: Sequence[str], problems: list[str]) -> None:
+        self.place, self.columns, self.problems = place, columns, problems
+        self.rows = SortedRows()
+        """(table, name there, caption) by the picture's path, until it is asked about."""
+        self.used: set[str] = set()
+        """Files of the open folder that belong to a picture, or are tables."""
+
+    def open(self, folder: Folder) -> None:
+        self.folder = folder
+        self.used = {name for name in folder.files if name in metadata_rows.NAMES}
+        for name in sorted(self.used):
+            self._read_table(folder.of(name))
+        self.sidecars = {
+            _same(name): name
+            for name in folder.files
+            if suffix_of(name) in sidecars.SUFFIXES and name not in self.used
+        }
+
+    def _read_table(self, table: str) -> None:
+        parent = PurePosixPath(table).parent
+        try:
+            for name, caption in metadata_rows.read_rows(self.place.root / table, self.columns):
+                self.rows.add(str(parent / name), table, (table, name, caption))
+        except sidecars.CaptionError as error:
+            self.problems.append(f"{self.place.shown}/{table}: {error}")
+
+    def take(self, picture: str) -> str | None:
+        """The caption of a picture of the open folder."""
+        path = self.folder.of(picture)
+        told = [caption for *_, caption in [*self.rows.take(path), *self.place.told.of(path)]]
+        caption: str | None = told[-1] if told else None
+        beside = map(_same, sidecars.names_for(picture))
+        there = [self.sidecars[name] for name in beside if name in self.sidecars]
+        self.used.update(there)
+        for name in there[:1]:
+            if caption is not None:
+                self.problems.append(
+                    f"{self.place.shown}/{path}: has a caption in {name} and in a metadata table; delete one"
+                )
+            try:
+                caption = sidecars.read_caption(self.place.root / self.folder.of(name))
+            except sidecars.CaptionError as error:
+                self.problems.append(f"{self.place.shown}/{self.folder.of(name)}: {error}")
+        return caption
+
+    def without_picture(self) -> Iterator[str]:
+        """At the end: what is wrong with rows that nobody asked for."""
+        for table, name, _ in self.rows:
+            yield (f"{self.place.shown}/{table}: names {name!r}, which is no picture beside it; mend the row")
+
+
+def _same(name: str) -> str:
+    """Names that a person takes for one are one, however a system spells their accents."""
+    return unicodedata.normalize("NFC", name)
