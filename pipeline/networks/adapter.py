@@ -43,7 +43,7 @@ class Adapter(nn.Module):
     marks: tuple[str, ...] = ()
     """Names in a file, behind the module's, by one of which the algorithm is known."""
     only: Pattern[str] | None = None
-    """Names of the layers that the algorithm is for; None: all."""
+    """Names of the layers that the algorithm is for where `include` names none; None: all."""
     from_zero: tuple[str, ...] = ()
     """Weights that start at zero: LoRA+ gives them a rate of their own."""
 

@@ -38,10 +38,11 @@ def places(
         **(convolution_targets(unet) if config.unet and config.conv_dim else {}),
         **(text_encoder_targets(text_encoder) if config.text_encoder else {}),
     }
+    only = None if config.include else algorithm.only
     wanted = {
         name: module
         for name, module in targets.items()
-        if (algorithm.only is None or algorithm.only.search(name)) and _passes(name, config)
+        if (only is None or only.search(name)) and _passes(name, config)
     }
     paths = unet_paths(unet)
     blocks = {name: block_of(f"{paths[name]}.") for name in wanted if not name.startswith(TEXT_PREFIX)}

@@ -37,6 +37,13 @@ def test_how_many_layers_sd15_gives_to_each_algorithm() -> None:
     }
 
 
+def test_include_names_other_layers_than_an_algorithms_own() -> None:
+    own = found("ia3")
+    assert set(found("ia3", include=["_to_[kv]$"])) == {name for name in own if name.endswith(("to_k", "to_v"))}
+    queries = found("ia3", include=["_to_q$"])
+    assert len(queries) == 32 and not set(queries) & set(own)
+
+
 def test_kernels_have_their_own_dim_and_alpha() -> None:
     made = found("locon", dim=32, alpha=16.0, conv_dim=8, conv_alpha=4.0)
     expected = {
