@@ -39,7 +39,9 @@ def test_how_many_layers_sd15_gives_to_each_algorithm() -> None:
 
 def test_include_names_other_layers_than_an_algorithms_own() -> None:
     own = found("ia3")
-    assert set(found("ia3", include=["_to_[kv]$"])) == {name for name in own if name.endswith(("to_k", "to_v"))}
+    assert set(found("ia3", include=["_to_[kv]$"])) == {
+        name for name in own if name.endswith(("to_k", "to_v"))
+    }
     queries = found("ia3", include=["_to_q$"])
     assert len(queries) == 32 and not set(queries) & set(own)
 
