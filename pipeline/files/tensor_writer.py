@@ -34,6 +34,8 @@ class TensorWriter:
 
     def write(self, name: str, numbers: Tensor, start: int = 0) -> None:
         """Puts `numbers` at place `start` of the flattened tensor."""
+        if not numbers.numel():  # some files mark themselves by an empty tensor
+            return
         view = memoryview(numbers.flatten().view(torch.uint8).numpy())  # type: ignore[arg-type]
         place, done = self.starts[name] + start * numbers.element_size(), 0
         while done < len(view):

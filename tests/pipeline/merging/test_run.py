@@ -258,6 +258,14 @@ def test_position_ids_are_restored_and_never_blended(files: Path, tmp_path: Path
     assert torch.equal(found[POSITION_IDS], torch.arange(77)[None])
 
 
+def test_an_empty_tensor_that_marks_a_model_is_kept(files: Path, tmp_path: Path) -> None:
+    """As `v_pred`, by which ComfyUI knows a model of v-prediction."""
+    tensors = load_file(files / "a.safetensors") | {"v_pred": torch.zeros(0)}
+    write_safetensors(tmp_path / "a.safetensors", tensors, {})
+    found = run(files, pair(0.3), tmp_path / "out.safetensors", a=str(tmp_path / "a.safetensors"))
+    assert found["v_pred"].shape == (0,)
+
+
 def test_ema_and_optimizer_are_dropped_by_choice(files: Path, tmp_path: Path) -> None:
     extra = {"model_ema.decay": torch.ones(()), "betas": torch.ones(3), "optimizer.step": torch.ones(1)}
     write_safetensors(tmp_path / "a.safetensors", load_file(files / "a.safetensors") | extra, {})
