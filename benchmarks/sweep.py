@@ -54,7 +54,7 @@ def swept(made: Repository) -> float:
     return time.monotonic() - started
 
 
-def experiment_networks(made: Repository) -> dict[tuple[str, ...], dict[str, bytes]]:
+def experiment_networks(made: Repository) -> dict[tuple[float, ...], dict[str, bytes]]:
     """Of every experiment, by the values of its job."""
     found = {}
     command = ["git", "for-each-ref", "--format=%(objectname) %(contents:subject)", "refs/exps/"]
@@ -63,7 +63,7 @@ def experiment_networks(made: Repository) -> dict[tuple[str, ...], dict[str, byt
         if subject:
             files = DVCFileSystem(str(made.folder), rev=revision)
             names = files.ls("models/network", detail=False)
-            combination = tuple(each.partition("=")[2] for each in subject.split())
+            combination = tuple(float(each.partition("=")[2]) for each in subject.split())
             found[combination] = {Path(name).name: files.read_bytes(name) for name in names}
     return found
 
@@ -85,7 +85,9 @@ def main() -> None:
         for combination in combinations[: options.alone]:
             took, files = alone(lone, combination)
             own.append(took)
-            assert results[combination] == files, f"{combination} differs from the same run alone"
+            assert results[tuple(map(float, combination))] == files, (
+                f"{combination} differs from the same run alone"
+            )
         logs = "".join(path.read_text() for path in (whole.folder / ".athanor/sweeps/logs").glob("*.log"))
     for stage in SHARED_ONCE:
         assert logs.count(f"Running stage '{stage}'") == 1, stage
