@@ -18,7 +18,6 @@ from dvc.api import DVCFileSystem
 from tests.house.repository import SHORT, Repository, make_repository
 
 VALUES = {"network.dim": ("4", "8"), "network.alpha": ("2", "4"), "optimizer.lr": ("1.0e-3", "2.0e-3")}
-OWN = ("train", "sample-grid", "merge")
 AT_ONCE = 2
 SHARED_ONCE = ("collect", "crop", "tag", "filter-tags", "encode")
 
@@ -37,7 +36,7 @@ def alone(made: Repository, combination: tuple[str, ...]) -> tuple[float, dict[s
     for key, value in zip(VALUES, combination, strict=True):
         made.set(**{key.replace(".", "__"): float(value) if "." in value else int(value)})
     started = time.monotonic()
-    made.run("dvc", "repro", *OWN)
+    made.run("dvc", "repro")
     return time.monotonic() - started, networks(made.folder)
 
 

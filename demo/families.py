@@ -1,4 +1,4 @@
-"""Every family of network on the demo's characters: `python -m demo.families [--cached] [NAME...]` writes the
+"""Every family of network on the demo's sets: `python -m demo.families [--cached] [NAME...]` writes the
 table and the pictures of docs/networks.md.
 
 Each is a `dvc repro` of this commit in a worktree of its own, with the cache of this one; what a family
@@ -33,16 +33,29 @@ FIGURES = PICTURES / "figures.json"
 PICTURE_PX = 1400
 TABLE_BEGINS, TABLE_ENDS = "<!-- table: python -m demo.families -->", "<!-- end of table -->"
 HEADER = (
-    "| family | character | changed in params.yaml | best | subject | prompt | base's subject | size | time |"
+    "| family | learns | changed in params.yaml | best | subject | prompt | base's subject | size | time |"
 )
 
-MUMBO: Groups = {
-    "collect": {"source": "demo/known_pictures"},
-    "filter_tags": {"trigger": "mumbo", "blacklist": ["critter", "* fur", "* body", "* ears", "* hat"]},
-    "train": {"name": "mumbo", "epochs": 10},
-    "sample_grid": {"subject_tags": ["blue fur", "square body", "round ears", "top hat"]},
+SETS: dict[str, Groups] = {
+    "zibbo": {},
+    "mumbo": {
+        "collect": {"source": "demo/known_pictures"},
+        "filter_tags": {"trigger": "mumbo", "blacklist": ["critter", "* fur", "* body", "* ears", "* hat"]},
+        "train": {"name": "mumbo", "epochs": 10},
+        "sample_grid": {"subject_tags": ["blue fur", "square body", "round ears", "top hat"]},
+    },
+    "blocky": {
+        "collect": {"source": "demo/style_pictures"},
+        "filter_tags": {"trigger": "blocky", "blacklist": ["critter", "* body", "* ears", "* hat"]},
+        "train": {"name": "blocky", "epochs": 10},
+        "sample_grid": {"subject_tags": ["square body", "round ears", "top hat"]},
+    },
 }
-"""The demo's other character, of features that the base knows: for what adds nothing that can be drawn."""
+"""What params.yaml says for each set; zibbo is its own. mumbo, a character, and blocky, a style, are of
+features that the base knows: for what adds nothing that can be drawn.
+"""
+LEARNS = {"embedding": "mumbo", "ia3": "blocky", "hypernetwork": "blocky"}
+"""By family; the others learn zibbo."""
 CHANGES: dict[str, Groups] = {
     "lora": {"network": {"dim": 16, "alpha": 16}},
     "locon": {"network": {"dim": 16, "alpha": 16, "conv_dim": 8, "conv_alpha": 8}},
@@ -70,15 +83,13 @@ CHANGES: dict[str, Groups] = {
 }
 """What stands in params.yaml beside `use.network`; `dora` and `dreambooth` are a lora."""
 OPTION = {"dora": "lora", "dreambooth": "lora"}
-ON_MUMBO = ("ia3", "embedding", "hypernetwork")
-"""Families that are shown on that character."""
 
 
 def run_of(family: str) -> dict[str, Any]:
-    """What the table says of a run beside its results: the character, and the keys changed for it."""
+    """What the table says of a run beside its results: the set, and the keys changed for it."""
     groups = CHANGES[family].items()
     return {
-        "character": "mumbo" if family in ON_MUMBO else "zibbo",
+        "learns": LEARNS.get(family, "zibbo"),
         "changed": {f"{group}.{key}": value for group, values in groups for key, value in values.items()},
     }
 
@@ -89,12 +100,11 @@ def params_of(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     made = {**params, "use": {**params["use"], "network": OPTION.get(family, family)}}
     del made["network"]
-    for changes in (MUMBO if family in ON_MUMBO else {}, CHANGES[family]):
-        made |= {name: {**made.get(name, {}), **values} for name, values in changes.items() if values}
-    if family in ON_MUMBO:
-        made["sample_grid"]["prompts"] = [
-            prompt.replace("zibbo", "mumbo") for prompt in params["sample_grid"]["prompts"]
-        ]
+    name = LEARNS.get(family, "zibbo")
+    for changes in (SETS[name], CHANGES[family]):
+        made |= {group: {**made.get(group, {}), **values} for group, values in changes.items() if values}
+    prompts = [prompt.replace("zibbo", name) for prompt in params["sample_grid"]["prompts"]]
+    made["sample_grid"] = {**made["sample_grid"], "prompts": prompts}
     return made
 
 
@@ -149,7 +159,7 @@ def row(family: str, figures: Mapping[str, Any]) -> str:
     best = figures["best"]
     changed = (f"`{key}: {json.dumps(value)}`" for key, value in sorted(figures["changed"].items()))
     return (
-        f"| [{family}](networks/{family}.webp) | {figures['character']} | {', '.join(changed) or 'nothing'}"
+        f"| [{family}](networks/{family}.webp) | {figures['learns']} | {', '.join(changed) or 'nothing'}"
         f" | epoch {best['epoch']}, weight {best['weight']:g}"
         f" | {best['subject']:.0%} | {best['prompt']:.0%} | {figures['base']['subject']:.0%}"
         f" | {figures['bytes'] / 1000:.0f} kB | {figures['seconds'] // 60}:{figures['seconds'] % 60:02} |"
