@@ -61,7 +61,13 @@ CHANGES: dict[str, Groups] = {
     "locon": {"network": {"dim": 16, "alpha": 16, "conv_dim": 8, "conv_alpha": 8}},
     "loha": {"network": {"dim": 8, "alpha": 8}},
     "lokr": {"network": {"dim": 16, "alpha": 16, "factor": 4}, "optimizer": {"lr": 1e-2}},
-    "ia3": {"network": {}, "optimizer": {"lr": 3e-2, "text_encoder_lr": 1e-2}},
+    "ia3": {
+        "use": {"schedule": "cosine"},
+        "network": {},
+        "noise": {"min_timestep": 500},
+        "optimizer": {"lr": 4e-2, "text_encoder_lr": 1e-2, "weight_decay": 0.0},
+        "train": {"epochs": 20, "save_every_epochs": 10},
+    },
     "dylora": {"network": {"dim": 16, "alpha": 16}},
     "dora": {"network": {"dim": 16, "alpha": 16, "dora": True}},
     "embedding": {
@@ -69,9 +75,11 @@ CHANGES: dict[str, Groups] = {
         "optimizer": {"lr": 5e-3, "weight_decay": 0.0},
     },
     "hypernetwork": {
-        "network": {"layer_structure": [1, 4, 1], "activation": "swish"},
-        "optimizer": {"lr": 3e-3},
-        "sample_grid": {"weights": [1.0, 1.2, 1.5]},
+        "use": {"schedule": "cosine"},
+        "network": {"layer_structure": [1, 4, 1], "activation": "swish", "sizes": [64]},
+        "noise": {"min_timestep": 400},
+        "optimizer": {"lr": 4e-3, "weight_decay": 0.0},
+        "train": {"epochs": 20, "save_every_epochs": 10},
     },
     "dreambooth": {
         "use": {"class_images": "prior"},
