@@ -43,7 +43,8 @@ def test_include_names_other_layers_than_an_algorithms_own() -> None:
         name for name in own if name.endswith(("to_k", "to_v"))
     }
     queries = found("ia3", include=["_to_q$"])
-    assert len(queries) == 32 and not set(queries) & set(own)
+    assert len(queries) == 32
+    assert not set(queries) & set(own)
 
 
 def test_kernels_have_their_own_dim_and_alpha() -> None:
