@@ -119,7 +119,6 @@ def _files_of_words(path: Path) -> dict[str, Path]:
 
 
 @cache
-@cache
 def lora_hash(path: Path, sha256: str) -> str:
     """Of the tensors' bytes, as the header has it, or computed (AUTOMATIC1111/stable-diffusion-webui:
     extensions-builtin/Lora/network.py). `sha256`: the file's.
