@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.config.recipes import Content, from_yaml, read_yaml
 from pipeline.config.schemas.recipe import Input, Recipe
 from pipeline.errors import UserError
-from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.header import RECIPE_KEY
 
@@ -57,12 +57,12 @@ def _found(entry: Input, folders: Sequence[Path]) -> Input | None:
 
 
 def _is_it(path: Path, entry: Input) -> bool:
-    return entry.sha256 is None or sha256_of_tree(path) == entry.sha256
+    return entry.sha256 is None or sha256_of_model(path) == entry.sha256
 
 
 def _missing(entry: Input, folders: Sequence[Path]) -> str:
     path = Path(entry.path)
-    at_place = f"has the sha256 {sha256_of_tree(path)}" if path.exists() else "is not there"
+    at_place = f"has the sha256 {sha256_of_model(path)}" if path.exists() else "is not there"
     wanted = f"what has the sha256 {entry.sha256}" if entry.sha256 else "a file of this name"
     looked = f", nor is that in {', '.join(map(str, folders))}" if folders else ""
     return f"{path} {at_place}; wanted is {wanted}{looked}. Name the folder that has it with --search"
