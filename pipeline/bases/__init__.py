@@ -1,0 +1,1 @@
+"""Base checkpoints: one folder a family, and what the families share."""

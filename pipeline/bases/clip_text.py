@@ -1,0 +1,64 @@
+"""CLIP text encoders: token ids to the states that a denoiser reads.
+
+Ids come as [batch, 77], or for long captions as [batch, chunks, 77], each chunk framed by start and end; the
+states of chunks are joined: the first start, every chunk's 75 tokens, the last end (kohya-ss/sd-scripts
+library/train_util.py, get_hidden_states).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextModelWithProjection
+
+
+def inner(encoder: nn.Module) -> Any:
+    """The transformer, which newer versions of transformers do not wrap."""
+    return getattr(encoder, "text_model", encoder)
+
+
+def padded(ids: Tensor, end: int, padding: int) -> Tensor:
+    """The ids with `padding` behind their first end token.
+
+    By place, not by a tokenizer's pad token: transformers would take each "!" of a text, id 0, for padding.
+    """
+    is_end = ids == end
+    behind = (is_end.cumsum(dim=-1) - is_end.long()) > 0
+    return ids.masked_fill(behind, padding)
+
+
+def states(encoder: nn.Module, ids: Tensor, skip: int, normed: bool) -> tuple[Tensor, Tensor]:
+    """Hidden states [batch, tokens, width] `skip` layers from the end (1: the last), and the last layer's.
+
+    The latter [batch, 77, width] are of the first chunk and normed: a pooled vector is taken from them.
+    normed: whether the former go through the final norm, too.
+    """
+    chunked = ids.dim() == 3
+    model = inner(encoder)
+    found = model(ids.flatten(0, 1) if chunked else ids, output_hidden_states=True)
+    last: Tensor = found.last_hidden_state
+    if skip == 1 and normed:
+        chosen = last
+    else:
+        chosen = found.hidden_states[-skip]
+        chosen = model.final_layer_norm(chosen) if normed else chosen
+    if not chunked:
+        return chosen, last
+    return joined(chosen.view(*ids.shape, -1)), last.view(*ids.shape, -1)[:, 0]
+
+
+def joined(chunks: Tensor) -> Tensor:
+    """[batch, chunks, 77, width] -> [batch, 75 chunks + 2, width]."""
+    return torch.cat([chunks[:, 0, :1], chunks[:, :, 1:-1].flatten(1, 2), chunks[:, -1, -1:]], dim=1)
+
+
+def pooled(encoder: CLIPTextModelWithProjection, last: Tensor, ids: Tensor, end: int) -> Tensor:
+    """[batch, width]: the projected state of the first end token.
+
+    Published configurations give 2 as the end token, and transformers then takes the largest id's place: an
+    embedding's id beyond the vocabulary would win.
+    """
+    first = ids[:, 0] if ids.dim() == 3 else ids
+    place = (first == end).int().argmax(dim=-1)
+    projected: Tensor = encoder.text_projection(last[torch.arange(len(last), device=last.device), place])
+    return projected

@@ -1,0 +1,53 @@
+"""What the denoiser is conditioned on: one thing to batch, slice, move, keep and guide."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """tokens: [batch, n, width]. pooled: [batch, width], sizes: [batch, 6], each where the family has it.
+
+    Sizes are original height and width, crop top and left, target height and width, in pixels.
+    """
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+    sizes: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def rows(self, rows: slice | Tensor) -> "Conditioning":
+        """Of some pictures of the batch."""
+        return self._each(lambda value: value[rows])
+
+    def to(self, *arguments: Any, **named: Any) -> "Conditioning":
+        """As torch's `to`."""
+        return self._each(lambda value: value.to(*arguments, **named))
+
+    def with_sizes(self, sizes: Tensor | None) -> "Conditioning":
+        """With these sizes."""
+        return Conditioning(self.tokens, self.pooled, sizes)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Conditioning":
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: change(value) for name, value in values.items() if value is not None}
+        return Conditioning(**changed)
+
+
+def cat(several: Sequence[Conditioning]) -> Conditioning:
+    """One batch of several; all have the same parts and as many tokens."""
+
+    def joined(values: Sequence[Tensor | None]) -> Tensor | None:
+        known = [value for value in values if value is not None]
+        assert len(known) in (0, len(values)), "some are pooled or sized, others not"
+        return torch.cat(known) if known else None
+
+    tokens = torch.cat([each.tokens for each in several])
+    pooled, sizes = [each.pooled for each in several], [each.sizes for each in several]
+    return Conditioning(tokens, joined(pooled), joined(sizes))

@@ -1,0 +1,38 @@
+"""What the rest of the house asks of a family without loading torch: names, blocks, usual sizes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.bases.structure import Structure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A family of base checkpoints. Each folder of pipeline/bases has one, FACTS in its facts.py."""
+
+    name: str
+    title: str
+    modelspec: str
+    """modelspec.architecture of a checkpoint; a LoRA's ends in `/lora`."""
+    version: str
+    """ss_base_model_version in a network's header."""
+    owns: Callable[[Structure], bool]
+    """Whether a denoiser is of the family."""
+    variant: Callable[[Structure], str | None]
+    """What a denoiser of the family is besides (inpainting ...); None: an ordinary one, to be trained."""
+    blocks: tuple[str, ...]
+    """The denoiser's, by which merges are weighed and layers trained."""
+    text_encoders: tuple[str, ...]
+    """Folders of the text encoders, in the order in which their tokens are joined."""
+    text_layers: int
+    """Of the first text encoder: clip skip goes up to it."""
+    resolution_px: int
+    """Side of the square that the published base was trained on."""
+    step_px: int
+    """Sides of pictures are multiples of it."""
+    has_sizes: bool
+    """Whether it is conditioned on sizes and crop."""
+    has_hypernetworks: bool
+    """Whether front ends know hypernetworks for it."""
+    pipeline: str
+    """diffusers' class."""

@@ -1,0 +1,69 @@
+"""What every family does: the one place where text is encoded, and the one where the denoiser is called."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.facts import Facts
+from pipeline.bases.origins import Origin
+from pipeline.bases.parts import Part
+from pipeline.bases.registry import folder_of
+
+if TYPE_CHECKING:
+    from pipeline.bases.base import Base
+
+Config = dict[str, Any]
+Configs = Mapping[str, Config]
+"""By part, and `scheduler`."""
+
+
+class Family(ABC):
+    """A family of bases; its folder holds all that is peculiar to it."""
+
+    facts: Facts
+    parts: tuple[Part, ...]
+    """The denoiser first."""
+
+    @property
+    def denoiser(self) -> Part:
+        return self.parts[0]
+
+    @cached_property
+    def configs(self) -> Configs:
+        """The published base's configurations."""
+        folder = folder_of(self.facts.name) / "configs"
+        return {
+            path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
+        }
+
+    def part(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
+
+    @abstractmethod
+    def origin(self, part: str, name: str, configs: Configs) -> Origin:
+        """Where a part's tensor is in a single file."""
+
+    def origins(self, part: str, names: Iterable[str], configs: Configs) -> dict[str, Origin]:
+        """Where a part's tensors are in a single file, by their names in the part."""
+        return {name: self.origin(part, name, configs) for name in names if not name.endswith("position_ids")}
+
+    @abstractmethod
+    def layer_name(self, part: str, path: str, configs: Configs) -> str:
+        """A layer's name in files of networks, by its path in its part."""
+
+    @abstractmethod
+    def block_of(self, key: str) -> str | None:
+        """The block of a tensor of the denoiser by its name in a single file; None of other parts."""
+
+    @abstractmethod
+    def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
+        """Token ids [batch, 77] or [batch, chunks, 77] as the denoiser reads them."""
+
+    @abstractmethod
+    def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
+        """The denoiser's answer to noisy latents [batch, channels, h, w] at noise levels [batch] or one."""

@@ -1,0 +1,80 @@
+"""Where a part's tensors are in a single file, and in which form.
+
+Both directions follow from one description: `taken` makes a module's tensor from the file's, `put` the file's
+tensor from the module's.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+
+class Form(Enum):
+    """How the file has a tensor."""
+
+    SAME = "same"
+    CONVOLUTION = "convolution"
+    """A linear layer's weight, with two more axes of 1."""
+    TRANSPOSED = "transposed"
+    SWAPPED = "swapped"
+    """The two halves of the first axis in the other order."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file's tensor `key`, or piece `piece` of `pieces` equal ones along its first axis."""
+
+    key: str
+    piece: int = 0
+    pieces: int = 1
+    form: Form = Form.SAME
+
+
+Origins = Mapping[str, Origin]
+"""By the tensors' names in the module."""
+
+
+def taken(origin: Origin, stored: Tensor, shape: Iterable[int]) -> Tensor:
+    """A module's tensor of this shape from the file's tensor.
+
+    Raises:
+        RuntimeError: the file's tensor does not have as many numbers.
+    """
+    own = stored.chunk(origin.pieces)[origin.piece] if origin.pieces > 1 else stored
+    if origin.form is Form.TRANSPOSED:
+        own = own.T
+    elif origin.form is Form.SWAPPED:
+        own = own.roll(len(own) // 2, 0)
+    return own.reshape(*shape)
+
+
+def put(origins: Origins, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The file's tensors by their keys, from the module's tensors by theirs."""
+    found: dict[str, dict[int, Tensor]] = {}
+    for name, tensor in tensors.items():
+        origin = origins[name]
+        found.setdefault(origin.key, {})[origin.piece] = _formed(origin.form, tensor)
+    return {
+        key: torch.cat([pieces[number] for number in sorted(pieces)]) if len(pieces) > 1 else pieces[0]
+        for key, pieces in found.items()
+    }
+
+
+def _formed(form: Form, tensor: Tensor) -> Tensor:
+    if form is Form.CONVOLUTION and tensor.dim() == 2:
+        return tensor[:, :, None, None]
+    if form is Form.TRANSPOSED:
+        return tensor.T.contiguous()
+    return tensor.roll(len(tensor) // 2, 0) if form is Form.SWAPPED else tensor
+
+
+def file_shape(origin: Origin, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the file's tensor, from that of the module's."""
+    if origin.form is Form.TRANSPOSED:
+        return shape[::-1]
+    if origin.form is Form.CONVOLUTION and len(shape) == 2:
+        return (*shape, 1, 1)
+    return (shape[0] * origin.pieces, *shape[1:]) if origin.pieces > 1 else shape

@@ -1,0 +1,80 @@
+"""Which family a checkpoint is of. Each folder of this package is a family; no list names them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+import pipeline.bases
+from pipeline.bases.facts import Facts
+from pipeline.bases.structure import Shapes, structure
+
+if TYPE_CHECKING:
+    from pipeline.bases.family import Family
+
+STRANGERS = {"mmdit": "Stable Diffusion 3", "flux": "Flux"}
+"""Denoisers that are known by name alone, by their kind."""
+NOT_BASES = {
+    "lora_unet_": "a LoRA (a network, not a checkpoint)",
+    "lora_te": "a LoRA (a network, not a checkpoint)",
+    "string_to_param": "an embedding (a network, not a checkpoint)",
+    "scaled_fp8": "a checkpoint in scaled fp8, for drawing alone",
+}
+"""Beginnings of names that tell what else a file is."""
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """title: what people call it, variant included. facts: None where it cannot be trained."""
+
+    title: str
+    facts: Facts | None
+
+
+@cache
+def families() -> Mapping[str, Facts]:
+    """Every family's facts by its name."""
+    found = {}
+    for module in iter_modules(pipeline.bases.__path__):
+        if module.ispkg:
+            facts: Facts = import_module(f"pipeline.bases.{module.name}.facts").FACTS
+            found[facts.name] = facts
+    return found
+
+
+def family(name: str) -> "Family":
+    """The family of that name, which loads torch."""
+    made: Family = import_module(f"pipeline.bases.{name}.family").FAMILY
+    return made
+
+
+def recognised(shapes: Shapes) -> Recognised | None:
+    """What a single file is, by its names and shapes; None where no sign is known."""
+    if any(name.startswith("scaled_fp8") for name in shapes):
+        return Recognised(NOT_BASES["scaled_fp8"], None)
+    found = structure(shapes)
+    for facts in families().values():
+        if facts.owns(found):
+            variant = facts.variant(found)
+            return Recognised(
+                f"{facts.title} {variant}" if variant else facts.title, None if variant else facts
+            )
+    if found.kind in STRANGERS:
+        return Recognised(STRANGERS[found.kind], None)
+    titles = (title for sign, title in NOT_BASES.items() if any(name.startswith(sign) for name in shapes))
+    return next((Recognised(title, None) for title in titles), None)
+
+
+def family_of_config(unet: Mapping[str, Any]) -> str | None:
+    """Family of a diffusers folder, by its unet/config.json."""
+    if unet.get("addition_embed_type") == "text_time":
+        return "sdxl"
+    return "sd2" if unet.get("use_linear_projection") else "sd1"
+
+
+def folder_of(name: str) -> Path:
+    """The family's folder, with its configurations."""
+    return Path(import_module(f"pipeline.bases.{name}").__path__[0])

@@ -1,0 +1,32 @@
+"""Stable Diffusion 1.x: a U-Net and CLIP ViT-L/14, whose last layer conditions it."""
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from pipeline.bases.clip_names import clip_origin
+from pipeline.bases.clip_text import states
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.parts import UNET, VAE, Part
+from pipeline.bases.sd1.facts import FACTS
+from pipeline.bases.unet_family import UNetFamily
+
+if TYPE_CHECKING:
+    from pipeline.bases.base import Base
+
+
+class SD1(UNetFamily):
+    facts = FACTS
+    parts = (
+        UNET,
+        VAE,
+        Part("text_encoder", "text encoder", "transformers", "CLIPTextModel", "lora_te_", "text_encoder_lr"),
+    )
+    text_origins: ClassVar = {"text_encoder": partial(clip_origin, prefix="cond_stage_model.transformer.")}
+
+    def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
+        return Conditioning(states(base.text_encoders[0], ids, clip_skip, normed=True)[0])
+
+
+FAMILY = SD1()

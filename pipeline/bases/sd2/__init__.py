@@ -1,0 +1,1 @@
+"""Stable Diffusion 2.0 and 2.1."""

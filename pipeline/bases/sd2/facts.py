@@ -1,0 +1,33 @@
+"""Stable Diffusion 2.0 and 2.1."""
+
+from pipeline.bases.facts import Facts
+from pipeline.bases.structure import Structure
+from pipeline.bases.unet_blocks import block_names, with_channels
+
+
+def owns(found: Structure) -> bool:
+    """A U-Net with linear layers round its attention, in three levels as in 1.x."""
+    return found.kind == "unet" and found.linear and len(found.input_layers) == 6
+
+
+def variant(found: Structure) -> str | None:
+    """unCLIP has a vector beside the tokens."""
+    return "unCLIP" if found.adm else with_channels(found)
+
+
+FACTS = Facts(
+    name="sd2",
+    title="Stable Diffusion 2.x",
+    modelspec="stable-diffusion-v2-512",
+    version="sd_v2",
+    owns=owns,
+    variant=variant,
+    blocks=block_names(12),
+    text_encoders=("text_encoder",),
+    text_layers=23,
+    resolution_px=768,
+    step_px=64,
+    has_sizes=False,
+    has_hypernetworks=True,
+    pipeline="StableDiffusionPipeline",
+)

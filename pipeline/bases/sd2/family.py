@@ -1,0 +1,39 @@
+"""Stable Diffusion 2.x: a U-Net and OpenCLIP ViT-H/14, whose last but one layer conditions it.
+
+transformers' model has 23 of its 24 layers, so that the last but one is its last.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from pipeline.bases.clip_names import openclip_origin
+from pipeline.bases.clip_text import padded, states
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.parts import UNET, VAE, Part
+from pipeline.bases.sd2.facts import FACTS
+from pipeline.bases.unet_family import UNetFamily
+
+if TYPE_CHECKING:
+    from pipeline.bases.base import Base
+
+PADDING = 0
+"""OpenCLIP's, the symbol "!"."""
+
+
+class SD2(UNetFamily):
+    facts = FACTS
+    parts = (
+        UNET,
+        VAE,
+        Part("text_encoder", "text encoder", "transformers", "CLIPTextModel", "lora_te_", "text_encoder_lr"),
+    )
+    text_origins: ClassVar = {"text_encoder": partial(openclip_origin, prefix="cond_stage_model.model.")}
+
+    def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
+        own = padded(ids, base.end_token, PADDING)
+        return Conditioning(states(base.text_encoders[0], own, clip_skip, normed=True)[0])
+
+
+FAMILY = SD2()

@@ -1,0 +1,40 @@
+"""Stable Diffusion XL."""
+
+from pipeline.bases.facts import Facts
+from pipeline.bases.structure import Structure
+from pipeline.bases.unet_blocks import block_names, with_channels
+
+LAYERS = (2, 2, 10, 10)
+"""Transformer layers of the input blocks that have any."""
+
+
+def owns(found: Structure) -> bool:
+    """A U-Net with a vector beside the tokens and attention in two levels."""
+    return found.kind == "unet" and found.linear and found.adm > 0 and len(found.input_layers) <= 4
+
+
+def variant(found: Structure) -> str | None:
+    """The refiner, and bases that were made smaller, are of other depths."""
+    if set(found.input_layers) == {4}:
+        return "refiner"
+    if found.input_layers != LAYERS or found.middle_layers != LAYERS[-1]:
+        return "distilled (SSD-1B, Segmind Vega, KOALA)"
+    return with_channels(found)
+
+
+FACTS = Facts(
+    name="sdxl",
+    title="Stable Diffusion XL",
+    modelspec="stable-diffusion-xl-v1-base",
+    version="sdxl_base_v1-0",
+    owns=owns,
+    variant=variant,
+    blocks=block_names(9),
+    text_encoders=("text_encoder", "text_encoder_2"),
+    text_layers=12,
+    resolution_px=1024,
+    step_px=32,
+    has_sizes=True,
+    has_hypernetworks=False,
+    pipeline="StableDiffusionXLPipeline",
+)

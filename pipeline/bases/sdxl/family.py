@@ -1,0 +1,71 @@
+"""Stable Diffusion XL: a U-Net, CLIP ViT-L/14 and OpenCLIP ViT-bigG/14.
+
+The last but one layers of both, without a final norm, are joined along their width. The U-Net also gets
+bigG's projected vector and six numbers of size and crop (Podell et al. 2023, arXiv 2307.01952).
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from pipeline.bases import unet_names
+from pipeline.bases.clip_names import clip_origin, openclip_origin
+from pipeline.bases.clip_text import padded, pooled, states
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.family import Configs
+from pipeline.bases.parts import UNET, VAE, Part
+from pipeline.bases.sdxl.facts import FACTS
+from pipeline.bases.unet_family import UNetFamily, has_attention
+
+if TYPE_CHECKING:
+    from pipeline.bases.base import Base
+
+PADDING = 0
+"""OpenCLIP's, the symbol "!"."""
+LAST_BUT_ONE = 2
+
+
+class SDXL(UNetFamily):
+    facts = FACTS
+    parts = (
+        UNET,
+        VAE,
+        Part(
+            "text_encoder", "first text encoder", "transformers", "CLIPTextModel",
+            layer_prefix="lora_te1_", lr="text_encoder_lr",
+        ),
+        Part(
+            "text_encoder_2", "second text encoder", "transformers", "CLIPTextModelWithProjection",
+            layer_prefix="lora_te2_", lr="text_encoder_2_lr",
+        ),
+    )  # fmt: skip
+    text_origins: ClassVar = {
+        "text_encoder": partial(clip_origin, prefix="conditioner.embedders.0.transformer."),
+        "text_encoder_2": partial(openclip_origin, prefix="conditioner.embedders.1.model."),
+    }
+
+    def layer_name(self, part: str, path: str, configs: Configs) -> str:
+        """sd-scripts' names: here the U-Net's are those of the original layout."""
+        if part != "unet":
+            return super().layer_name(part, path, configs)
+        named = unet_names.ldm_name(path, has_attention(configs))
+        return f"{UNET.layer_prefix}{named.replace('.', '_')}"
+
+    def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
+        first, second = base.text_encoders
+        own = padded(ids, base.end_token, PADDING)
+        tokens, _ = states(first, ids, max(clip_skip, LAST_BUT_ONE), normed=False)
+        others, last = states(second, own, LAST_BUT_ONE, normed=False)
+        return Conditioning(torch.cat([tokens, others], dim=-1), pooled(second, last, own, base.end_token))
+
+    def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
+        beside = {"text_embeds": conditioning.pooled, "time_ids": conditioning.sizes}
+        answer: Tensor = base.denoiser(
+            noisy, levels, conditioning.tokens, added_cond_kwargs=beside, return_dict=False
+        )[0]
+        return answer
+
+
+FAMILY = SDXL()

@@ -1,0 +1,52 @@
+"""What the families with a U-Net share; each says its parts, its names and how it reads text."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from pipeline.bases import unet_names, vae_names
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.family import Configs, Family
+from pipeline.bases.origins import Origin
+from pipeline.bases.unet_blocks import block_of
+
+if TYPE_CHECKING:
+    from pipeline.bases.base import Base
+
+TextOrigin = Callable[[str], Origin]
+
+
+class UNetFamily(Family):
+    """text_origins: where the text encoders' tensors are in a single file, by part."""
+
+    text_origins: ClassVar[Mapping[str, TextOrigin]]
+
+    def origin(self, part: str, name: str, configs: Configs) -> Origin:
+        if part == "unet":
+            return Origin(unet_names.PREFIX + unet_names.ldm_name(name, has_attention(configs)))
+        return vae_names.origin(name) if part == "vae" else self.text_origins[part](name)
+
+    def layer_name(self, part: str, path: str, configs: Configs) -> str:  # noqa: ARG002
+        """sd-scripts' names: diffusers' paths, and transformers' with their `text_model.` level."""
+        named = path if part == "unet" else clip_path(path)
+        return f"{self.part(part).layer_prefix}{named.replace('.', '_')}"
+
+    def block_of(self, key: str) -> str | None:
+        if not key.startswith(unet_names.PREFIX):
+            return None
+        return block_of(key.removeprefix(unet_names.PREFIX), self.facts.blocks)
+
+    def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
+        answer: Tensor = base.denoiser(noisy, levels, conditioning.tokens, return_dict=False)[0]
+        return answer
+
+
+def has_attention(configs: Configs) -> list[bool]:
+    """Which levels of the way up have attention, from the deepest."""
+    return ["CrossAttn" in kind for kind in configs["unet"]["up_block_types"]]
+
+
+def clip_path(path: str) -> str:
+    """The path with the `text_model.` level."""
+    return path if path.startswith("text_model.") else f"text_model.{path}"

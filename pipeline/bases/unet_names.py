@@ -1,0 +1,91 @@
+"""Names of a U-Net's weights in diffusers' layout, and in the original (LDM, SGM) layout of single files.
+
+The rules follow the modules' places (CompVis/stable-diffusion ldm/modules/diffusionmodules/openaimodel.py);
+they hold for any width, and for every family with a U-Net. Both layouts hold the same tensors.
+"""
+
+import re
+from collections.abc import Sequence
+
+PREFIX = "model.diffusion_model."
+ENDS = {
+    "conv_in": "input_blocks.0.0",
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+}
+RESNET = {
+    "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0", "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
+}  # fmt: skip
+LAYERS = 2
+"""Res blocks a level of the way down; the way up has one more."""
+PLACES = LAYERS + 1
+"""Places a level: those, and the down- or upsampler."""
+LEVEL = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)")
+MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)")
+BLOCK = re.compile(r"(input|output)_blocks\.(\d+)\.(\d+)\.(.+)")
+MIDDLE_BLOCK = re.compile(r"middle_block\.(\d)\.(.+)")
+SAMPLER = re.compile(r"(?:op|conv)((?:\..+)?)")
+_ENDS = {theirs: ours for ours, theirs in ENDS.items()}
+_RESNET = {theirs: ours for ours, theirs in RESNET.items()}
+
+
+def ldm_name(name: str, has_attention: Sequence[bool]) -> str:
+    """`down_blocks.0.resnets.0.conv1.weight` -> `input_blocks.1.0.in_layers.2.weight`; a module's name alike.
+
+    has_attention: which levels of the way up have attention, from the deepest; an upsampler is behind it.
+
+    Raises:
+        KeyError: no U-Net has such a name.
+    """
+    if match := MIDDLE.fullmatch(name):
+        index, inner = int(match[2]), match[3]
+        is_resnet = match[1] == "resnets"
+        return f"middle_block.{2 * index if is_resnet else 1}.{_swap(inner, RESNET) if is_resnet else inner}"
+    match = LEVEL.fullmatch(name)
+    if match is None:
+        return _swap(name, ENDS)
+    way, level, kind, index, inner = match[1], int(match[2]), match[3], int(match[4]), match[5]
+    first = PLACES * level
+    if kind == "downsamplers":
+        return f"input_blocks.{first + PLACES}.0.{inner.replace('conv', 'op', 1)}"
+    if kind == "upsamplers":
+        return f"output_blocks.{first + LAYERS}.{2 if has_attention[level] else 1}.{inner}"
+    block = f"input_blocks.{first + index + 1}" if way == "down" else f"output_blocks.{first + index}"
+    return f"{block}.0.{_swap(inner, RESNET)}" if kind == "resnets" else f"{block}.1.{inner}"
+
+
+def diffusers_name(name: str) -> str:
+    """`input_blocks.1.0.in_layers.2.weight` -> `down_blocks.0.resnets.0.conv1.weight`: the way back.
+
+    Raises:
+        KeyError: no U-Net has such a name.
+    """
+    if match := MIDDLE_BLOCK.fullmatch(name):
+        number, inner = int(match[1]), match[2]
+        if number == 1:
+            return f"mid_block.attentions.0.{inner}"
+        return f"mid_block.resnets.{number // 2}.{_swap(inner, _RESNET)}"
+    match = BLOCK.fullmatch(name)
+    if match is None or name.startswith("input_blocks.0."):
+        return _swap(name, _ENDS)
+    is_down, number, inside, inner = match[1] == "input", int(match[2]), match[3], match[4]
+    level, index = divmod(number - 1 if is_down else number, PLACES)
+    way = f"{'down' if is_down else 'up'}_blocks.{level}"
+    if sampler := SAMPLER.fullmatch(inner):
+        return f"{way}.{'down' if is_down else 'up'}samplers.0.conv{sampler[1]}"
+    if inside == "0":
+        return f"{way}.resnets.{index}.{_swap(inner, _RESNET)}"
+    return f"{way}.attentions.{index}.{inner}"
+
+
+def _swap(name: str, names: dict[str, str]) -> str:
+    """The name with its longest known beginning replaced."""
+    if name in names:
+        return names[name]
+    stem, _, leaf = name.rpartition(".")
+    return f"{names[stem]}.{leaf}"

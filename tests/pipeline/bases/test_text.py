@@ -1,0 +1,126 @@
+"""What conditions the denoiser, against diffusers' own pipelines on the same random weights."""
+
+from contextlib import ExitStack
+from functools import partial
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from transformers import CLIPTokenizer
+
+from pipeline.base.load import make_tokenizer
+from pipeline.base.new_rows import new_rows
+from pipeline.bases.base import Base
+from pipeline.bases.conditioning import Conditioning, cat
+from pipeline.bases.registry import family
+from tests.pipeline.bases.tiny import random_parts, small_configs
+
+TEXTS = ["a cat!", "1girl, solo, a very long dress, looking at viewer", ""]
+
+
+def small_base(name: str) -> Base:
+    made, configs = family(name), small_configs(name)
+    return Base(made, make_tokenizer(None), random_parts(made, configs), configs)
+
+
+def ids_of(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
+    rows = tokenizer(texts, padding="max_length", truncation=True, max_length=77, return_tensors="pt")
+    ids: torch.Tensor = rows.input_ids
+    return ids
+
+
+def test_sdxl_joins_both_encoders_and_pools_the_second() -> None:
+    base = small_base("sdxl")
+    pipeline = StableDiffusionXLPipeline(
+        vae=base.vae, text_encoder=base.text_encoders[0], text_encoder_2=base.text_encoders[1],
+        tokenizer=base.tokenizer, tokenizer_2=base.tokenizer, unet=base.denoiser, scheduler=None,
+        add_watermarker=False,
+    )  # fmt: skip
+    ids = ids_of(base.tokenizer, TEXTS)
+    ours = base.family.encode(base, ids, clip_skip=1)
+    for place, encoder in enumerate(base.text_encoders):
+        encoder.config.eos_token_id = base.end_token
+        own = ids if place == 0 else torch.where((ids == base.end_token).cumsum(1) > 1, 0, ids)
+        theirs = encoder(own, output_hidden_states=True)
+        width = theirs.hidden_states[-2].shape[-1]
+        start = 0 if place == 0 else ours.tokens.shape[-1] - width
+        assert torch.equal(ours.tokens[..., start : start + width], theirs.hidden_states[-2])
+        if place == 1:
+            assert ours.pooled is not None
+            assert torch.allclose(ours.pooled, theirs.text_embeds, atol=1e-6)
+    whole, _, pooled, _ = pipeline.encode_prompt(TEXTS[1], do_classifier_free_guidance=False, device="cpu")
+    assert whole.shape == ours.tokens[1:2].shape
+    assert torch.equal(whole[..., :16], ours.tokens[1:2, :, :16])
+    assert pooled.shape == (1, 24)
+
+
+def test_an_embeddings_id_beyond_the_vocabulary_is_not_taken_for_the_end() -> None:
+    base = small_base("sdxl")
+    counts = {"zib": 2}
+    ids = ids_of(base.tokenizer, ["a cat"])
+    beyond, cat_id = base.text_encoders[1].get_input_embeddings().num_embeddings, int(ids[0, 2])
+    with_word = ids.clone()
+    with_word[0, 2] = beyond
+    with ExitStack() as stack:
+        for encoder in base.text_encoders:
+            row = encoder.get_input_embeddings().weight[cat_id]
+            stack.enter_context(new_rows(encoder, counts, partial(torch.stack, [row, row])))
+        found = base.family.encode(base, with_word, 1).pooled
+    expected = base.family.encode(base, ids, 1).pooled
+    assert found is not None
+    assert expected is not None
+    assert torch.equal(found, expected)
+
+
+def test_padding_is_behind_the_end_and_an_exclamation_mark_stays_a_word() -> None:
+    base = small_base("sd2")
+    ids = ids_of(base.tokenizer, ["a cat!"])
+    assert 256 in ids[0].tolist()
+    encoder = base.text_encoders[0]
+    own = torch.tensor([[49406, 320, 2368, 256, 49407, *[0] * 72]])
+    assert torch.equal(base.family.encode(base, ids, 1).tokens, encoder(own).last_hidden_state)
+
+
+def test_sd1_is_conditioned_as_by_diffusers() -> None:
+    base = small_base("sd1")
+    pipeline = StableDiffusionPipeline(
+        vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizer, unet=base.denoiser,
+        scheduler=None, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    ours = base.family.encode(base, ids_of(base.tokenizer, TEXTS), 1).tokens
+    theirs, _ = pipeline.encode_prompt(TEXTS, "cpu", 1, False)
+    assert torch.equal(ours, theirs)
+
+
+def test_clip_skip_leaves_layers_out_and_keeps_the_final_norm() -> None:
+    base = small_base("sd1")
+    ids, (encoder,) = ids_of(base.tokenizer, TEXTS), base.text_encoders
+    states = encoder(ids, output_hidden_states=True).hidden_states
+    expected = encoder.final_layer_norm(states[-2])
+    assert torch.equal(base.family.encode(base, ids, 2).tokens, expected)
+
+
+@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+def test_long_captions_are_joined_from_chunks_of_75(name: str) -> None:
+    base = small_base(name)
+    first, second = ids_of(base.tokenizer, ["a cat", "a dog"])
+    whole = base.family.encode(base, torch.stack([first, second])[None], 1)
+    alone = [base.family.encode(base, each[None], 1) for each in (first, second)]
+    assert whole.tokens.shape[1] == 152
+    assert torch.allclose(whole.tokens[:, :76], alone[0].tokens[:, :76], atol=1e-6)
+    assert torch.allclose(whole.tokens[:, 76:], alone[1].tokens[:, 1:], atol=1e-6)
+    if whole.pooled is not None:
+        assert alone[0].pooled is not None
+        assert torch.allclose(whole.pooled, alone[0].pooled, atol=1e-6)
+
+
+def test_a_batch_of_conditionings_is_cut_and_joined_as_one() -> None:
+    whole = Conditioning(torch.rand(3, 77, 4), torch.rand(3, 2), torch.rand(3, 6))
+    again = cat([whole.rows(slice(0, 1)), whole.rows(slice(1, 3))])
+    assert torch.equal(again.tokens, whole.tokens)
+    assert again.pooled is not None
+    assert whole.pooled is not None
+    assert torch.equal(again.pooled, whole.pooled)
+    assert again.sizes is not None
+    assert again.sizes.shape == (3, 6)
+    assert cat([Conditioning(torch.rand(1, 2, 3))] * 2).pooled is None

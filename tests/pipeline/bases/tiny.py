@@ -1,0 +1,56 @@
+"""Random bases of every family's topology, a few numbers wide."""
+
+from typing import Any
+
+import torch
+
+from pipeline.bases.family import Family
+from pipeline.bases.registry import family
+
+UNET = {"norm_num_groups": 4, "attention_head_dim": 2, "sample_size": 8}
+VAE = {"block_out_channels": [4, 4, 8, 8], "norm_num_groups": 4, "sample_size": 64}
+TEXT = {"intermediate_size": 32, "num_attention_heads": 2}
+SMALL: dict[str, dict[str, dict[str, Any]]] = {
+    "sd1": {
+        "unet": {**UNET, "block_out_channels": [8, 8, 16, 16], "cross_attention_dim": 16},
+        "text_encoder": {**TEXT, "hidden_size": 16, "projection_dim": 16, "num_hidden_layers": 3},
+    },
+    "sd2": {
+        "unet": {**UNET, "block_out_channels": [8, 8, 16, 16], "cross_attention_dim": 16},
+        "text_encoder": {**TEXT, "hidden_size": 16, "projection_dim": 8, "num_hidden_layers": 3},
+    },
+    "sdxl": {
+        "unet": {
+            **UNET, "block_out_channels": [8, 8, 16], "cross_attention_dim": 40, "addition_time_embed_dim": 8,
+            "projection_class_embeddings_input_dim": 24 + 6 * 8,
+        },
+        "text_encoder": {**TEXT, "hidden_size": 16, "projection_dim": 16, "num_hidden_layers": 3},
+        "text_encoder_2": {**TEXT, "hidden_size": 24, "projection_dim": 24, "num_hidden_layers": 3},
+    },
+}  # fmt: skip
+
+
+def small_configs(name: str) -> dict[str, dict[str, Any]]:
+    """The family's configurations with small widths."""
+    published, small = family(name).configs, {"vae": VAE, **SMALL[name]}
+    return {part: {**config, **small.get(part, {})} for part, config in published.items()}
+
+
+def random_parts(
+    made: Family, configs: dict[str, dict[str, Any]], seed: int = 0
+) -> dict[str, torch.nn.Module]:
+    """Parts with random weights; no two tensors are alike."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = {}
+    for part in made.parts:
+        model = part.outline(configs[part.name]).to_empty(device="cpu")
+        for key, tensor in model.state_dict().items():
+            if key.endswith("position_ids"):
+                tensor.copy_(torch.arange(tensor.shape[-1]).expand(1, -1))
+            else:
+                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.2)
+        for module in model.modules():
+            if "position_ids" in module._buffers:
+                module._buffers["position_ids"] = torch.arange(77).expand(1, -1)
+        parts[part.name] = model.eval().requires_grad_(False)
+    return parts
