@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-large lint bench presets deps demo
+.PHONY: help repro test test-large lint bench presets schema demo
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -46,8 +46,7 @@ bench: .venv/ready ## measure against the bare minimum, as ratios
 presets: .venv/ready ## run every preset of conf/experiment/ on the demo, shortened (some ten minutes)
 	python -m benchmarks.presets
 
-deps: .venv/ready ## write each stage's code dependencies into dvc.yaml, the editors' schema into conf/
-	python -m pipeline.closure
+schema: .venv/ready ## write the editors' schema into conf/, after a change of schemas or conf/
 	python -m pipeline.config schema
 
 demo: .venv/ready ## train the demo world's models anew (hours) and draw its pictures

@@ -11,6 +11,7 @@ from signal import SIGINT, SIGTERM, signal
 from typing import NoReturn
 
 from pipeline.config import Config, load
+from pipeline.config.load import listed_groups
 from pipeline.errors import UserError
 from pipeline.items import trim_if_grown
 
@@ -21,9 +22,16 @@ MULTIRUN = "multirun"
 class Run:
     """A stage's configuration and the folder under which its outputs go (the project's root in the graph)."""
 
+    stage: str
     config: Config
     out: Path
     options: argparse.Namespace
+
+    def code(self) -> str:
+        """The hash of the stage's code, as it is now."""
+        from pipeline.code import code_of
+
+        return code_of(self.stage, self.config, listed_groups(self.stage))
 
 
 def start(
@@ -61,7 +69,7 @@ def start(
             f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
             " add `--out DIR` for a run by hand, or write the values into params.yaml and type `dvc repro`"
         )
-    return Run(load(stage, options.overrides), options.out or Path(), options)
+    return Run(stage, load(stage, options.overrides), options.out or Path(), options)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

@@ -6,16 +6,18 @@ keys, no clock, no paths but those written in params.yaml.
 """
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
+from pipeline.code import code_of
 from pipeline.command import run
 from pipeline.config.check import check, resolve
 from pipeline.config.compose import read_params
 from pipeline.config.explain import differences
-from pipeline.config.load import RESOLVED
+from pipeline.config.load import CODE, RESOLVED, listed_groups, locked_code, stages
 from pipeline.config.lock import lock
 from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
@@ -36,12 +38,38 @@ def resolved() -> Config:
     return config
 
 
+def stage_code(config: Config) -> dict[str, str]:
+    """The hash of each stage's code."""
+    return {stage: code_of(stage, config, listed_groups(stage)) for stage in stages()}
+
+
+def report_changed_code(code: Mapping[str, str]) -> None:
+    """Says which results an upgrade makes stale, and how to keep them."""
+    changed = [stage for stage, before in locked_code().items() if code.get(stage, before) != before]
+    if changed:
+        names = " ".join(changed)
+        print(
+            f"the code of {', '.join(changed)} has changed since these results were made, so they run again;"
+            f" if you know that the results stay the same, keep them: `dvc repro compose`, then"
+            f" `dvc commit --force {names}`",
+            file=sys.stderr,
+        )
+
+
+def resolved_text(config: Config, code: Mapping[str, str]) -> str:
+    """What params.resolved.yaml holds."""
+    values = {**config.values(), CODE: dict(code)}
+    return BANNER + yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     argparse.ArgumentParser(prog="python -m stages.compose", description=__doc__).parse_args(arguments)
     config = resolved()
     for sentence in doubtful(config):
         warn(sentence)
-    write_text(RESOLVED, BANNER + yaml.safe_dump(config.values(), sort_keys=True, allow_unicode=True))
+    code = stage_code(config)
+    report_changed_code(code)
+    write_text(RESOLVED, resolved_text(config, code))
     write_json(RECIPE, differences(read_params()))
 
 

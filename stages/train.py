@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] = ()) -> None:
             print(plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config)))
         return
     made_from = recipe_of(job.config)
-    with workplace(made_from, job.config.train.devices * job.config.train.num_nodes) as place:
+    with workplace(made_from, job.code(), job.config.train.devices * job.config.train.num_nodes) as place:
         try:
             history = train(job.config, ready, place, job.out / "logs" / job.config.train.name, made_from)
         except BlownUp:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from pipeline.config.compose import flatten
-from pipeline.config.load import RESOLVED
+from pipeline.config.load import CODE, RESOLVED
 from pipeline.errors import UserError, nearest
 from pipeline.sweep.in_worktree import SECONDS
 from pipeline.sweep.jobs import git
@@ -32,8 +32,8 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """By dotted key."""
-        text = git("show", f"{self.revision}:{RESOLVED}")
-        return flatten(yaml.load(text, Loader=yaml.CSafeLoader))
+        values = yaml.load(git("show", f"{self.revision}:{RESOLVED}"), Loader=yaml.CSafeLoader)
+        return flatten({key: value for key, value in values.items() if key != CODE})
 
     @cached_property
     def figures(self) -> dict[str, float]:

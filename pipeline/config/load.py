@@ -1,6 +1,6 @@
 """The configuration as one stage sees it: the groups that dvc.yaml lists for it and no others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from pipeline.config.schemas import Config
 from pipeline.errors import UserError, warn
 
 RESOLVED = Path("params.resolved.yaml")
-DVC_YAML = Path("dvc.yaml")
+DVC_YAML, DVC_LOCK = Path("dvc.yaml"), Path("dvc.lock")
+CODE = "code"
+"""Beside the groups: the hash of each stage's code (pipeline/code)."""
 
 
 def load(stage: str, overrides: Sequence[str] = ()) -> Config:
@@ -40,16 +42,36 @@ def _tell_new_doubts(whole: Config, before: Config) -> None:
 
 
 def read_resolved() -> dict[str, Any]:
-    """params.resolved.yaml as plain values."""
+    """params.resolved.yaml as plain values, without the hashes of code."""
     if not RESOLVED.exists():
         raise UserError(f"{RESOLVED} is missing; `dvc repro compose` writes it")
-    return _mapping(RESOLVED)
+    return {key: value for key, value in _mapping(RESOLVED).items() if key != CODE}
 
 
 def listed_groups(stage: str) -> list[str]:
     """Groups of params.resolved.yaml under the stage's `params:` in dvc.yaml."""
-    listed = [entry for entry in in_graph(stage).get("params", []) if isinstance(entry, dict)]
-    return [group for entry in listed for group in entry.get(RESOLVED.name, [])]
+    return groups_in(in_graph(stage))
+
+
+def groups_in(said: Mapping[str, Any]) -> list[str]:
+    """The same, of what dvc.yaml says of a stage; its code is no group."""
+    listed = [entry for entry in said.get("params", []) if isinstance(entry, dict)]
+    names = [name for entry in listed for name in entry.get(RESOLVED.name, [])]
+    return [name for name in names if not name.startswith(f"{CODE}.")]
+
+
+def stages() -> list[str]:
+    """Names of the stages that read params.resolved.yaml, in the order of dvc.yaml."""
+    return [name for name in _mapping(DVC_YAML)["stages"] if listed_groups(name)]
+
+
+def locked_code() -> dict[str, str]:
+    """Hash of the code that each stage's results in dvc.lock were made with."""
+    if not DVC_LOCK.exists():
+        return {}
+    stages = _mapping(DVC_LOCK)["stages"]
+    params = {name: said.get("params", {}).get(RESOLVED.name, {}) for name, said in stages.items()}
+    return {name: given[key] for name, given in params.items() if (key := f"{CODE}.{name}") in given}
 
 
 def in_graph(stage: str) -> dict[str, Any]:

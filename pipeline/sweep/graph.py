@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.load import DVC_YAML, RESOLVED
+from pipeline.config.load import DVC_YAML, groups_in
 from pipeline.errors import UserError, nearest
 from pipeline.items import key
 
@@ -63,8 +63,7 @@ def _stage(name: str, said: Mapping[str, Any]) -> Stage:
         for entry in said.get(kind, []):
             path, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
             outs[settings.get("cache", True)].append(path)
-    listed = [entry for entry in said.get("params", []) if isinstance(entry, dict)]
-    groups = tuple(group for entry in listed for group in entry.get(RESOLVED.name, []))
+    groups = tuple(groups_in(said))
     return Stage(name, groups, tuple(said.get("deps", [])), tuple(outs[True]), tuple(outs[False]))
 
 

@@ -1,7 +1,7 @@
 """Where a training keeps what it would carry on from: a folder of its own, outside the outputs.
 
 It lies in the store of kept results, under a key of everything that the result follows from (inputs,
-settings, packages, this package's code), so that no other run takes up a checkpoint; at success it goes.
+settings, packages, the code of the stage), so that no other run takes up a checkpoint; at success it goes.
 """
 
 import fcntl
@@ -14,11 +14,9 @@ from typing import Any
 
 import torch
 
-import pipeline
 from pipeline.device import leads
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_file
-from pipeline.files.hashing import sha256_of_tree
 from pipeline.items import key, store_root
 
 LAST = "last.pt"
@@ -57,11 +55,10 @@ class Workplace:
 
 
 @contextmanager
-def workplace(recipe: str, devices: int) -> Iterator[Workplace]:
-    """The run's own place, kept when the run fails. A second process with the same run at the same time gets
+def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
+    """The run's own place, kept when the run fails; `code`: the hash of the stage's code. A second process with the same run at the same time gets
     another, which goes with it; a run's own further devices share its place.
     """
-    code = sha256_of_tree(Path(pipeline.__file__).parent, ["**/*.py"])
     folder = store_root() / "training" / key(recipe=recipe, code=code)
     folder.mkdir(parents=True, exist_ok=True)
     if not leads():

@@ -2,6 +2,7 @@
 through every stage.
 """
 
+import json
 import os
 import re
 import shutil
@@ -52,6 +53,10 @@ class Repository:
         return re.findall(
             r"^Running stage '([\w-]+)'", self.run("dvc", "repro", *arguments).stdout, re.MULTILINE
         )
+
+    def stale(self) -> set[str]:
+        """`dvc status`: the stages that would run first."""
+        return set(json.loads(self.run("dvc", "status", "--json").stdout))
 
     def set(self, **changes: object) -> None:
         """Sets dotted keys of params.yaml (`network__dim=8`)."""

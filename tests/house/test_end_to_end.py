@@ -71,3 +71,48 @@ def test_a_change_reruns_what_lies_downstream_and_nothing_else(repository: Repos
     assert {change: ran for change, (ran, _) in table.items()} == {
         change: wanted for change, (_, wanted) in table.items()
     }
+
+
+NOISE = "pipeline/training/noise.py"
+EDITS = {
+    "a docstring in pipeline/": (NOISE, '"""', '"""Reworded. ', set[str]()),
+    "a comment in stages/": ("stages/train.py", "import argparse", "import argparse  # options", set()),
+    "a message": ("pipeline/pictures/faces.py", "UserError(", 'UserError("reworded", ', set()),
+    "the arithmetic of noise": (NOISE, "torch.randn(", "2 * torch.randn(", {"train"}),
+    "an algorithm that is not configured": (
+        "pipeline/networks/algorithms/loha.py", "* self.scale", "* 2 * self.scale", set(),
+    ),
+    "the configured algorithm": (
+        "pipeline/networks/algorithms/lora.py", "* self.scale", "* 2 * self.scale",
+        {"train", "sample-grid", "merge"},
+    ),
+    "a rule between groups": ("pipeline/config/rules/merge.py", "return", "assert True; return", set()),
+}  # fmt: skip
+
+
+def test_code_reruns_what_its_results_follow_from(repository: Repository) -> None:
+    assert not repository.stale()
+    stale = {}
+    for name, (file, before, after, _) in EDITS.items():
+        path = repository.folder / file
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after, 1))
+        repository.repro("compose")
+        stale[name] = repository.stale()
+        path.write_text(text)
+    new = repository.folder / "pipeline" / "networks" / "algorithms" / "full.py"
+    new.write_text((new.with_name("lora.py")).read_text().replace("class Lora", "class Full"))
+    assert repository.repro("compose") == ["compose"]
+    stale["a new file in a registry"] = repository.stale()
+    assert stale == {name: wanted for name, (*_, wanted) in EDITS.items()} | {"a new file in a registry": set()}
+
+
+def test_compose_says_what_an_upgrade_makes_stale_and_results_can_be_kept(repository: Repository) -> None:
+    noise = repository.folder / NOISE
+    noise.write_text(noise.read_text().replace("torch.randn(", "2 * torch.randn("))
+    said = repository.run("dvc", "repro", "compose").stderr
+    assert "the code of train has changed" in said
+    assert "dvc commit --force train" in said
+    repository.run("dvc", "commit", "--force", "train")
+    assert repository.repro() == []

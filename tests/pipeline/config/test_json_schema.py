@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("root")
 
 
 def test_the_committed_schema_is_what_would_be_generated() -> None:
-    assert PATH.read_text() == json_schema(), "run `make deps`"
+    assert PATH.read_text() == json_schema(), "run `make schema`"
 
 
 def test_it_describes_and_restricts_what_an_editor_completes() -> None:

@@ -1,0 +1,140 @@
+"""The files that a stage's results follow from: its module, what it imports, and the data that they read."""
+
+import ast
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from pipeline.code.choices import CHOICES
+from pipeline.code.meaning import meaning
+from pipeline.config.schemas import Config
+from pipeline.files.hashing import sha256_of_bytes
+from pipeline.items import Items, key
+
+PACKAGES = ("pipeline", "stages")
+ASIDE = (
+    "pipeline/command.py",
+    "pipeline/errors.py",
+    "pipeline/progress.py",
+    "pipeline/code/",
+    "pipeline/config/__init__.py",
+    "pipeline/config/check.py",
+    "pipeline/config/compose.py",
+    "pipeline/config/explain.py",
+    "pipeline/config/load.py",
+    "pipeline/config/lock.py",
+    "pipeline/config/rules/",
+)
+"""No result follows from these: how a command starts, ends and reports, and what compose alone asks, whose
+answers reach a stage as values.
+"""
+SCHEMAS = "pipeline/config/schemas/__init__.py"
+DATA = {
+    "pipeline/base/families.py": "pipeline/base/sd1",
+    "pipeline/reports/dataset.py": "pipeline/reports/dataset.html.j2",
+    "pipeline/reports/grid.py": "pipeline/reports/grid.html.j2",
+    "pipeline/reports/run/page.py": "pipeline/reports/run/page.html.j2",
+    "pipeline/reports/template.py": "pipeline/reports/look.css",
+    "pipeline/captions/templates.py": "pipeline/captions/template_sets",
+    "pipeline/captions/word_lists.py": "pipeline/captions/lists",
+}
+"""Files that a module reads from its own package."""
+
+
+def closure(stage: str, config: Config, groups: Sequence[str]) -> list[str]:
+    """The stage's files, sorted: its module, what it imports, and the data that those read."""
+    seen, waiting = set[str](), [f"stages/{stage.replace('-', '_')}.py"]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name.startswith(ASIDE):
+            continue
+        seen.add(name)
+        waiting += schema_files(config, groups) if name == SCHEMAS else imports(name)
+        folder, _, file = name.rpartition("/")
+        if file == "__init__.py" and folder in CHOICES:
+            waiting += chosen(folder, config, stage)
+    return sorted({*seen, *(DATA[name] for name in seen if name in DATA)} - {SCHEMAS})
+
+
+def chosen(folder: str, config: Config, stage: str) -> list[str]:
+    """The files that the configuration picks from a folder."""
+    names = CHOICES[folder](config, stage)
+    return [path.as_posix() for path in Path(folder).glob("*.py") if names is None or path.stem in names]
+
+
+def schema_files(config: Config, groups: Sequence[str]) -> list[str]:
+    """Files of the schemas that a stage reads."""
+    modules = {type(getattr(config, group)).__module__ for group in groups}
+    return [file for module in modules if module.startswith("pipeline.") and (file := module_file(module))]
+
+
+@cache
+def module_file(name: str) -> str | None:
+    """File of a module of the project, by its dotted name."""
+    path = Path(*name.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file.as_posix() for file in candidates if file.is_file()), None)
+
+
+def imports(name: str) -> tuple[str, ...]:
+    """Files named in a file's import statements, and the packages above them; not what types alone need."""
+    return tuple(dict.fromkeys(file for module in _facts(name).modules for file in _with_parents(module)))
+
+
+def hash_of(name: str) -> str:
+    """SHA-256 of a Python file's meaning, or of the bytes of data files."""
+    path = Path(name)
+    if path.suffix == ".py":
+        return _facts(name).meaning
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    parts = [f"{file.as_posix()}\0{sha256_of_bytes(file.read_bytes())}" for file in files]
+    return sha256_of_bytes("\0".join(parts).encode())
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a Python file imports, and the hash of its meaning."""
+
+    modules: list[str]
+    meaning: str
+
+
+@cache
+def _own_code() -> list[str]:
+    """What facts are found with: another way to find them makes them anew."""
+    return [sha256_of_bytes(path.read_bytes()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+
+
+@cache
+def _facts(name: str) -> Facts:
+    """Kept by the file's content: reading all of the project's code anew takes two seconds."""
+    data = Path(name).read_bytes()
+    items, item_key = Items("code"), key(by=_own_code(), file=sha256_of_bytes(data))
+    if (kept := items.get(item_key)) is None:
+        text = data.decode()
+        found = Facts([*imported(ast.parse(text))], sha256_of_bytes(meaning(text).encode()))
+        kept = items.put(item_key, json.dumps(asdict(found)).encode())
+    return Facts(**json.loads(kept))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of all that is imported, wherever the statement is."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        else:
+            yield from imported(node)
+
+
+def _with_parents(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    if parts[0] in PACKAGES:
+        files = (module_file(".".join(parts[:depth])) for depth in range(1, len(parts) + 1))
+        yield from filter(None, files)

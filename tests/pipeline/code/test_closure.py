@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.code import closure, code_of
+from pipeline.code.closure import DATA
+from pipeline.config.check import check
+from pipeline.config.load import listed_groups, read_resolved
+from pipeline.config.schemas import Config
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def configured(**changes: dict[str, object]) -> Config:
+    values = read_resolved()
+    for group, keys in changes.items():
+        values[group] = {**values[group], **keys}
+    return check(values)
+
+
+def files_of(stage: str, **changes: dict[str, object]) -> list[str]:
+    return closure(stage, configured(**changes), listed_groups(stage))
+
+
+def test_imports_inside_functions_and_of_imports_count() -> None:
+    files = files_of("tag")
+    assert "pipeline/captions/onnx_tagger.py" in files
+    assert "pipeline/files/atomic.py" in files
+    assert "stages/crop.py" not in files
+
+
+def test_only_the_configured_algorithm_counts() -> None:
+    files = files_of("train")
+    assert "pipeline/networks/algorithms/lora.py" in files
+    assert "pipeline/networks/algorithms/loha.py" not in files
+    assert "pipeline/networks/algorithms/loha.py" in files_of("train", network={"name": "loha"})
+    assert not [file for file in files_of("tag") if "algorithms" in file]
+
+
+def test_every_algorithm_counts_where_any_file_may_be_read() -> None:
+    recipe: dict[str, dict[str, object]] = {"sample_grid": {"prompt_networks": ["models/others"]}}
+    assert "pipeline/networks/algorithms/loha.py" in files_of("sample-grid", **recipe)
+    assert "pipeline/networks/algorithms/loha.py" not in files_of("sample-grid")
+
+
+def test_schemas_of_groups_that_the_stage_reads_count() -> None:
+    schemas = {file for file in files_of("collect") if file.startswith("pipeline/config")}
+    assert schemas == {"pipeline/config/schemas/collect.py", "pipeline/config/schemas/group.py"}
+
+
+def test_data_of_the_package_counts() -> None:
+    assert "pipeline/base/sd1" in files_of("encode")
+
+
+def test_all_data_of_the_package_is_read_by_a_module_that_says_so() -> None:
+    said = tuple(DATA.values())
+    ends = {".json", ".gz", ".j2", ".css", ".txt", ".js"}
+    data = {path.as_posix() for path in (ROOT / "pipeline").rglob("*") if path.suffix in ends}
+    names = {Path(path).relative_to(ROOT).as_posix() for path in data}
+    by_hand = ("pipeline/compare/",)  # no stage imports the comparison
+    assert not [name for name in names if not name.startswith((*said, *by_hand))]
+    assert not [name for name in said if not Path(name).exists()]
+
+
+def test_the_hash_is_that_of_the_resolved_file() -> None:
+    kept = yaml.safe_load((ROOT / "params.resolved.yaml").read_text())["code"]
+    assert kept["tag"] == code_of("tag", configured(), listed_groups("tag")), "run `dvc repro compose`"
