@@ -2,11 +2,11 @@
 
 In: demo/critters.py, the VAE of demo/base. Out: demo/base_xl/, a diffusers folder in fp16.
 
-Everything that the code of SDXL depends on is SDXL's: three levels with 0, 2 and 10 transformer layers, two text
-encoders whose penultimate states are concatenated, the second one's projected vector, and six numbers of size and
-crop; only the widths are small. Each picture is drawn on a canvas of its own size, resized until it covers the
-square, and cropped, so that the base learns what the six numbers mean: a small original is blurred, a crop corner
-off zero cuts the critter.
+Everything that the code of SDXL depends on is SDXL's: three levels with 0, 2 and 10 transformer layers, two
+text encoders whose penultimate states are joined, the second one's projected vector, and six numbers of size
+and crop; only the widths are small. Each picture is drawn on a canvas of its own size, resized until it covers
+the square, and cropped, so that the base learns what the six numbers mean: a small original is blurred, a crop
+corner off zero cuts the critter.
 """
 
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def _drawn(example: Example, index: int, mouth: str) -> np.ndarray:
 
 
 def picture_and_weights(example: Example, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """The picture [128, 128, 3] and the error's weights [16, 16], higher where another mouth changes pixels."""
+    """The picture [128, 128, 3] and the error's weights [16, 16], higher where the mouth is."""
     picture = _drawn(example, index, example.critter.mouth)
     others = [_drawn(example, index, mouth) for mouth in MOUTH if mouth != example.critter.mouth]
     changed = np.max([np.abs(picture.astype(int) - other).max(-1) > 24 for other in others], axis=0)

@@ -18,8 +18,8 @@ Span = tuple[tuple[int, int], tuple[int, int]]
 def meaning(text: str) -> str:
     """The code as tokens, a statement a line, without comments, docstrings and messages' texts.
 
-    Cut by positions and not by `ast.dump`, whose form changes with Python's version; a formatted string, which
-    newer versions split into tokens, is one word.
+    Cut by positions and not by `ast.dump`, whose form changes with Python's version; a formatted string,
+    which newer versions split into tokens, is one word.
     """
     nodes, lines = list(_walk(ast.parse(text))), text.splitlines()
     calls = [node for node in nodes if isinstance(node, ast.Call) and _name(node) in MESSAGES]

@@ -56,8 +56,9 @@ class Workplace:
 
 @contextmanager
 def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
-    """The run's own place, kept when the run fails; `code`: the hash of the stage's code. A second process with the same run at the same time gets
-    another, which goes with it; a run's own further devices share its place.
+    """The run's own place, kept when the run fails; `code`: the hash of the stage's code. A second process
+    with the same run at the same time gets another, which goes with it; a run's own further devices share its
+    place.
     """
     folder = store_root() / "training" / key(recipe=recipe, code=code)
     folder.mkdir(parents=True, exist_ok=True)

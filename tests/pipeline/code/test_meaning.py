@@ -30,7 +30,7 @@ def scaled(x: float, names: list[str]) -> float:
         ('    """Scales."""\n', ""),
         ('f"{x}: negative"', '"negative"'),
         ('f"{x}: negative", "write a', 'f"{x!r}: négative" " — no", "type a'),
-        ('UserError(f"{x}: negative", "write', 'UserError(\n            f"{x}: below"\n            " 0",\n "write'),
+        ('UserError(f"{x}: negative", "write', 'UserError(\n        f"{x}: below"\n        " 0",\n "write'),
         ('a positive number")', 'a positive number",\n        )'),
         ('warn("large")', "warn('large, so it is slow')"),
         ('print("scaled", ', 'print(f"scaled by {RATIO}", '),
