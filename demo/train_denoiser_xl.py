@@ -4,9 +4,9 @@ In: demo/critters.py, the VAE of demo/base. Out: demo/base_xl/, a diffusers fold
 
 Everything that the code of SDXL depends on is SDXL's: three levels with 0, 2 and 10 transformer layers, two
 text encoders whose penultimate states are joined, the second one's projected vector, and six numbers of size
-and crop; only the widths are small. Each picture is drawn on a canvas of its own size, resized until it covers
-the square, and cropped, so that the base learns what the six numbers mean: a small original is blurred, a crop
-corner off zero cuts the critter.
+and crop; only the widths are small. Each picture is drawn on a canvas of its own size, resized until it
+covers the square, and cropped, so that the base learns what the six numbers mean: a small original is
+blurred, a crop corner off zero cuts the critter.
 """
 
 from dataclasses import dataclass
