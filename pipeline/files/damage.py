@@ -5,6 +5,7 @@ answer a changed byte with dozens of kinds of errors, plain `Exception` and Rust
 """
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,10 @@ from pipeline.errors import UserError
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EMFILE)
 """Errors of files that tell nothing of what is in them."""
 
-ADVICE = ("weights_only", "trust_remote_code", "add_safe_globals", "allow_pickle")
+ADVICE = (
+    "weights_only", "weights only", "Weights only", "trust", "add_safe_globals", "allow_pickle",
+    "two options", "arbitrary code", "recommended steps", "documentation",
+)  # fmt: skip
 """Words of advice to run a stranger's code."""
 
 
@@ -39,13 +43,14 @@ def _is_of_the_file(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """A library's message in one line, without its advice to read the file in an unsafe way."""
-    lines = (" ".join(line.split()) for line in str(error).splitlines())
-    told = next((line for line in lines if line and not _is_advice(line)), "")
-    return told[:200] or type(error).__name__
+    """The first sentence of a library's message, without its advice to read the file in an unsafe way."""
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    sentences = re.split(r"(?<=[.!?])\s|\n", str(error)[:20_000])
+    told = (" ".join(each.split()) for each in sentences if not any(word in each for word in ADVICE))
+    return escaped(next(filter(None, told), type(error).__name__)[:200])
 
 
-def _is_advice(line: str) -> bool:
-    return any(
-        word in line for word in ("weights_only", "trust_remote_code", "add_safe_globals", "allow_pickle")
-    )
+def escaped(text: str) -> str:
+    """With control characters, which a file may put into a message, as they are written."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -20,6 +20,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.json_text import JsonError, parse_json
 from pipeline.files.names import insist_on_plain_name
@@ -46,6 +47,11 @@ def is_embedding(tensors: Collection[str], metadata: Mapping[str, str]) -> bool:
 
 def read_embeddings(path: Path) -> Vectors:
     """[num_vectors, width] in float32 by word. Raises UserError for a damaged or foreign file."""
+    with damage_told(f"{path} is no readable embedding"):
+        return _embeddings(path)
+
+
+def _embeddings(path: Path) -> Vectors:
     tensors, words = _read(path)
     if {"clip_l", "clip_g"} <= tensors.keys():
         raise UserError(
