@@ -39,6 +39,8 @@ def damage_told(problem: str, cure: str = "it may be damaged or cut short: fetch
 def _is_of_the_file(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         return False
+    if type(error).__name__ == "OutOfMemoryError":  # the accelerator's; torch is not loaded here
+        return False
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
