@@ -20,6 +20,7 @@ from pipeline.config.schemas import Config, Merge
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.names import insist_on_plain_name
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.bake import bake
 from pipeline.merging.folder import run_recipe_to_folder
@@ -50,7 +51,8 @@ def chosen_file(config: Merge) -> Path:
 
 def output_name(network: Path) -> str:
     """The training's name, from the file's header."""
-    return metadata_of(network)["ss_output_name"]
+    name = metadata_of(network).get("ss_output_name")
+    return insist_on_plain_name(name, f"{network}: ss_output_name in its header,")
 
 
 def bake_content(config: Config, network: Path) -> Content:

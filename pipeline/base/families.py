@@ -6,6 +6,7 @@ them, one CLIP text encoder.
 
 import gzip
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -93,9 +94,9 @@ def write_clip_tokenizer(folder: Path) -> None:
     (folder / "vocab.json").write_text(vocabulary, encoding="utf-8")
 
 
-def older_tokenizer_files(tokenizer: str) -> dict[str, str]:
-    """vocab.json and merges.txt from the text of a tokenizer.json, which holds the same."""
-    model = json.loads(tokenizer)["model"]
+def older_tokenizer_files(tokenizer: Mapping[str, Any]) -> dict[str, str]:
+    """vocab.json and merges.txt from the content of a tokenizer.json, which holds the same."""
+    model = tokenizer["model"]
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
     return {
         "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),

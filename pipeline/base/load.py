@@ -4,10 +4,9 @@ A single file needs no network: SD 1.x's configurations and CLIP's vocabulary sh
 that we write carry their own configurations in the header.
 """
 
-import json
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
@@ -31,8 +30,11 @@ from pipeline.base.families import (
     write_clip_tokenizer,
 )
 from pipeline.base.ldm_keys import VAE_PREFIX, ldm_key, vae_key
+from pipeline.base.part_schemas import PARTS
+from pipeline.base.stated import checked, stated, tokenizer_texts
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.safetensors_header import read_header
 
@@ -134,14 +136,20 @@ def _from_folder(config: Base) -> BaseModel:
                 f"base.path {config.path} is {family}; this pipeline trains {SD1}: choose such a base"
             )
         vae_config = AutoencoderKL.load_config(config.path, subfolder="vae", **options)
-        text_config = CLIPTextConfig.from_pretrained(config.path, subfolder="text_encoder", **options)
-        tokenizer = CLIPTokenizer.from_pretrained(config.path, subfolder="tokenizer", **options)
+        text_config, _ = CLIPTextConfig.get_config_dict(config.path, subfolder="text_encoder", **options)
         scheduler = _scheduler_config(config.path, options)
-    with torch.device("meta"):  # the classes fill in what a file leaves out
-        unet, vae = UNet2DConditionModel.from_config(unet_config), AutoencoderKL.from_config(vae_config)
+    given = {"unet": unet_config, "vae": vae_config, "text_encoder": text_config, "scheduler": scheduler}
+    for part, values in given.items():
+        checked(part, values, f"base.path {config.path}")
+    with _failures_told(config.path):
+        text_encoder = CLIPTextConfig.from_pretrained(config.path, subfolder="text_encoder", **options)
+        tokenizer = CLIPTokenizer.from_pretrained(config.path, subfolder="tokenizer", **options)
+        with torch.device("meta"):  # the classes fill in what a file leaves out
+            unet, vae = UNet2DConditionModel.from_config(unet_config), AutoencoderKL.from_config(vae_config)
+    _insist_on_known_tokens(tokenizer, text_encoder.vocab_size, f"base.path {config.path}")
     configs = {
         "unet": dict(unet.config), "vae": dict(vae.config),
-        "text_encoder": text_config.to_dict(), "scheduler": scheduler,
+        "text_encoder": text_encoder.to_dict(), "scheduler": scheduler,
     }  # fmt: skip
 
     def reads(name: str) -> Callable[[], nn.Module]:
@@ -163,17 +171,12 @@ def _read_part(name: str, path: str, options: dict[str, str]) -> nn.Module:
         return part
 
 
-@contextmanager
-def _failures_told(path: str) -> Iterator[None]:
+def _failures_told(path: str) -> AbstractContextManager[None]:
     """What fails to load within is the user's to mend."""
-    try:
-        yield
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"base.path {path}: no such folder or file here that loads, nor a hub"
-            f" name that can be fetched ({reason}); correct base.path"
-        ) from error
+    return damage_told(
+        f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched",
+        "correct base.path, or fetch it again",
+    )
 
 
 def _scheduler_config(path: str, options: dict[str, str]) -> dict[str, Any]:
@@ -193,7 +196,7 @@ def _from_file(path: Path) -> BaseModel:
             f"base.path {path} is {family or 'no checkpoint that is known here'};"
             f" this pipeline trains {SD1}: choose such a base"
         )
-    model = outline(json.loads(header.metadata.get(HEADER_KEY, "{}")))
+    model = outline(stated(header.metadata.get(HEADER_KEY), f"base.path {path}"), f"base.path {path}")
 
     def reads(part: str, module: nn.Module) -> Callable[[], nn.Module]:
         return partial(_filled, module, path, _names_of(module, part, path, shapes))
@@ -207,27 +210,46 @@ def _from_file(path: Path) -> BaseModel:
     )
 
 
-def outline(own: dict[str, Any]) -> BaseModel:
-    """A base without weights, on the meta device. `own`: a header's HEADER_KEY, configs and tokenizer;
-    SD 1.x's where they are not said.
+def outline(own: dict[str, Any], origin: str) -> BaseModel:
+    """A base without weights, on the meta device. `own`: what a header states (`stated`); SD 1.x's where it
+    states nothing. `origin` names the file in errors.
     """
     configs = own.get("configs") or sd1_configs()
-    with torch.device("meta"):
+    if absent := [part for part in PARTS if part not in configs]:
+        raise UserError(
+            f"{origin}: its configs lack {', '.join(absent)}; the file is damaged: fetch it again"
+        )
+    with damage_told(f"{origin}: no {SD1} can be built of its configs"), torch.device("meta"):
         unet = UNet2DConditionModel.from_config(configs["unet"])
         vae = AutoencoderKL.from_config(configs["vae"])
         text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"]))
-    return BaseModel(make_tokenizer(own.get("tokenizer")), text_encoder, unet, vae, configs)
+    tokenizer = make_tokenizer(own.get("tokenizer"), origin)
+    _insist_on_known_tokens(tokenizer, text_encoder.config.vocab_size, origin)
+    return BaseModel(tokenizer, text_encoder, unet, vae, configs)
 
 
-def make_tokenizer(files: dict[str, str] | None) -> CLIPTokenizer:
-    """From vocab.json and merges.txt by name; None gives CLIP's own, as SD 1.x uses it."""
+def make_tokenizer(files: dict[str, str] | None, origin: str = "the base") -> CLIPTokenizer:
+    """From the texts of vocab.json and merges.txt, the two names that are taken; None gives CLIP's own, as
+    SD 1.x uses it.
+    """
+    texts = {} if files is None else tokenizer_texts(files, origin)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if files is None:
             write_clip_tokenizer(folder)
-        for file, text in (files or {}).items():
+        for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
-        return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
+        with damage_told(f"{origin}: its tokenizer cannot be read"):
+            return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
+
+
+def _insist_on_known_tokens(tokenizer: CLIPTokenizer, rows: int, origin: str) -> None:
+    """A token beyond the text encoder's table would end in an index error in the middle of a run."""
+    if (largest := max(tokenizer.get_vocab().values(), default=0)) >= rows:
+        raise UserError(
+            f"{origin}: its tokenizer has the token {largest}, its text encoder {rows} rows: they do not"
+            " belong together; fetch it again"
+        )
 
 
 def load_vae(path: Path) -> tuple[Part, dict[str, Any]]:
@@ -235,7 +257,11 @@ def load_vae(path: Path) -> tuple[Part, dict[str, Any]]:
     diffusers layout.
     """
     if path.is_dir():
-        vae = AutoencoderKL.from_pretrained(path, torch_dtype=torch.float32)
+        with damage_told(
+            f"base.vae {path}: no folder of a VAE that loads", "correct base.vae, or fetch it again"
+        ):
+            checked("vae", AutoencoderKL.load_config(path), f"base.vae {path}")
+            vae = AutoencoderKL.from_pretrained(path, torch_dtype=torch.float32)
         return vae, dict(vae.config)
     if not path.is_file():
         raise UserError(f"base.vae {path}: no such file or folder; correct base.vae, or set it to null")
@@ -270,7 +296,7 @@ def _names_of(module: nn.Module, part: str, path: Path, shapes: Shapes) -> dict[
 def _filled(module: nn.Module, path: Path, names: dict[str, str]) -> nn.Module:
     """The module, which was on the meta device, with the file's weights as float32."""
     shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
-    with safe_open(path, "pt") as file:
+    with damage_told(f"{path} is not a readable .safetensors file"), safe_open(path, "pt") as file:
         weights: dict[str, Tensor] = {
             key: file.get_tensor(name).float().reshape(shapes[key]) for key, name in names.items()
         }

@@ -19,6 +19,7 @@ from pipeline.base.families import HEADER_KEY, older_tokenizer_files
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
 from pipeline.base.load import BaseModel
 from pipeline.files.atomic import new_folder, write_json
+from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 
 WEIGHT_FILES = {
@@ -119,7 +120,7 @@ def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, str]:
     """vocab.json and merges.txt, from the tokenizer's own tokenizer.json."""
     with tempfile.TemporaryDirectory() as name:
         tokenizer.save_pretrained(name)
-        return older_tokenizer_files((Path(name) / "tokenizer.json").read_text(encoding="utf-8"))
+        return older_tokenizer_files(read_mapping(Path(name) / "tokenizer.json"))
 
 
 def model_index(scheduler_class: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.captions.edits import Edit
 from pipeline.errors import UserError, nearest
 from pipeline.files.atomic import write_text
+from pipeline.files.yaml_text import text_of
 
 EDITS = Path("data/tag_edits.yaml")
 KEYS = ("replace", "remove", "add", "set")
@@ -35,8 +36,8 @@ def _load(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="base").load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+        return YAML(typ="base").load(text_of(path))
+    except (YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
 
 
@@ -83,7 +84,7 @@ def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
     """
     from ruamel.yaml.comments import CommentedMap
 
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = text_of(path) if path.exists() else ""
     yaml, before = _keeping_yaml(), ""
     content = yaml.load(text)
     if not content:

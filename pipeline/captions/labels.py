@@ -3,7 +3,6 @@ order, and scores by these names.
 """
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+from pipeline.files.json_text import read_json, read_mapping
 
 CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
 """Danbooru's numbers, and 9 for ratings, as in SmilingWolf's selected_tags.csv."""
@@ -32,11 +33,13 @@ class Label:
 
 def read_selected_tags(path: Path) -> list[Label]:
     """selected_tags.csv (SmilingWolf): columns tag_id,name,category,count; rows of any order."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with damage_told(f"{path} is no table of labels"), path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or not {"name", "category"} <= rows[0].keys():
         found = ",".join(rows[0]) if rows else "no rows"
         raise UserError(f"{path}: needs the columns tag_id,name,category,count; found {found}")
+    if any(row["name"] is None or row["category"] is None for row in rows):
+        raise UserError(f"{path}: a row is cut short; fetch it again")
     unknown = sorted({row["category"] for row in rows} - {str(number) for number in CATEGORIES})
     if unknown:
         raise UserError(f"{path}: unknown category {', '.join(unknown)}; known: {CATEGORIES}")
@@ -45,7 +48,7 @@ def read_selected_tags(path: Path) -> list[Label]:
 
 def read_tag_mapping(path: Path) -> list[Label]:
     """tag_mapping.json (cl_tagger): {id: {tag, category}}, or {idx_to_tag: {id: tag}, tag_to_category}."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_mapping(path)
     try:
         labels = {int(number): label for number, label in _mapping(content).items()}
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -70,7 +73,8 @@ def read_tags_txt(path: Path) -> list[Label]:
     """tags.txt (DeepDanbooru): a tag a line. What is a character stands in categories.json beside it (names
     with the index of their first tag), or in tags-character.txt; without either all are general.
     """
-    tags = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line]
+    with damage_told(f"{path} is no list of tags"):
+        tags = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line]
     if not tags:
         raise UserError(f"{path}: no tags in it")
     return deepdanbooru_labels(tags, path.parent)
@@ -81,9 +85,12 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
     starts, characters = folder / "categories.json", folder / "tags-character.txt"
     categories = ["general"] * len(tags)
     if starts.is_file():
-        for entry in json.loads(starts.read_text(encoding="utf-8")):
-            start, name = int(entry["start_index"]), str(entry["name"]).lower()
-            categories[start:] = [name if name in NAMES else "meta"] * (len(tags) - start)
+        with damage_told(f"{starts} is no list of categories"):
+            for entry in read_json(starts):
+                start, name = int(entry["start_index"]), str(entry["name"]).lower()
+                if not 0 <= start <= len(tags):
+                    raise ValueError(f"start_index {start} is beyond the {len(tags)} tags")
+                categories[start:] = [name if name in NAMES else "meta"] * (len(tags) - start)
     elif characters.is_file():
         known = set(characters.read_text(encoding="utf-8-sig").splitlines())
         categories = ["character" if tag in known else "general" for tag in tags]

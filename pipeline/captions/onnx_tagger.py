@@ -12,12 +12,12 @@ from threading import Lock
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from PIL import Image
 
 from pipeline.captions.interrogation import About
 from pipeline.captions.layouts import network_file, recognise
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 
 CPU = "CPUExecutionProvider"
 PROVIDERS = {
@@ -28,10 +28,6 @@ PROVIDERS = {
     CPU: {},
 }
 """Of what onnxruntime has here, the first that starts is used. TensorFloat-32 would move scores by 1e-3."""
-UNREADABLE = (
-    onnx_errors.Fail, onnx_errors.InvalidProtobuf, onnx_errors.InvalidGraph, onnx_errors.InvalidArgument,
-    onnx_errors.NotImplemented, onnx_errors.RuntimeException, onnx_errors.NoSuchFile,
-)  # fmt: skip
 
 
 class OnnxTagger:
@@ -42,6 +38,8 @@ class OnnxTagger:
     def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
         self.network = network_file(folder)
         self.session = _session(self.network)
+        if not self.session.get_inputs() or not self.session.get_outputs():
+            raise UserError(f"tag.model {self.network}: a network without input or output; fetch it again")
         self.input = self.session.get_inputs()[0]
         on_cpu = self.session.get_providers()[0] == CPU
         self._turn = nullcontext() if on_cpu else Lock()
@@ -49,7 +47,8 @@ class OnnxTagger:
         self.together = self.fixed_batch or (1 if on_cpu else batch)
         layout, side_px = recognise(self.network, self.input.shape)
         self.recipe, self.label_file = layout.recipe, folder / layout.label_file
-        labels = tuple(layout.read_labels(self.label_file))
+        with damage_told(f"{self.label_file} is no list of labels that can be read"):
+            labels = tuple(layout.read_labels(self.label_file))
         self.about = known or About(layout.name, layout.recipe.id, side_px, labels)
         if known is None:
             self.about = replace(self.about, gives_logits=self._gives_logits())
@@ -77,7 +76,7 @@ class OnnxTagger:
             x = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)])
         if self.input.type == "tensor(float16)":
             x = x.astype(np.float16)  # type: ignore[assignment]
-        with self._turn:
+        with self._turn, damage_told(f"tag.model {self.network} cannot be run", "fetch it again"):
             y: NDArray[np.float32] = self.session.run(None, {self.input.name: x})[0].astype(np.float32)
         if y.ndim != 2 or y.shape[1] != len(self.about.labels):
             raise UserError(
@@ -104,8 +103,5 @@ def _session(network: Path) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     present = onnxruntime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in present]
-    try:
+    with damage_told(f"tag.model {network}: not a readable ONNX file", "fetch it again"):
         return onnxruntime.InferenceSession(network, options, providers=providers)
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"tag.model {network}: not a readable ONNX file ({reason}); fetch it again") from None

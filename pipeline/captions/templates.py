@@ -19,7 +19,7 @@ def fill(template: str, name: str, filewords: str) -> str:
     commas and words that would lead to it go too (`a photo of [name], [filewords]` -> `a photo of zib`).
     """
     if not filewords.strip():
-        template = re.sub(r",?\s*(\bof )?\[filewords\],?\s*", " ", template).strip()
+        template = re.sub(r",?\s*+(\bof )?\[filewords\],?\s*+", " ", template).strip()
     values = {NAME: name, FILEWORDS: filewords}
     return PLACE.sub(lambda place: values.get(place[1], place[0]), template)
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import yaml
-
 from pipeline.config.compose import flatten
 from pipeline.config.load import CODE, RESOLVED
 from pipeline.errors import UserError, nearest
+from pipeline.files.yaml_text import parse_yaml
 from pipeline.sweep.in_worktree import SECONDS
 from pipeline.sweep.jobs import git
 from pipeline.sweep.results import committed_figures
@@ -32,7 +31,8 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """By dotted key."""
-        values = yaml.load(git("show", f"{self.revision}:{RESOLVED}"), Loader=yaml.CSafeLoader)
+        text = git("show", f"{self.revision}:{RESOLVED}")
+        values = parse_yaml(text, f"{self.name}: {RESOLVED}")
         return flatten({key: value for key, value in values.items() if key != CODE})
 
     @cached_property
@@ -48,7 +48,7 @@ class Run:
     @cached_property
     def network_bytes(self) -> int | None:
         """Of models/network/, all epochs."""
-        content = yaml.load(git("show", f"{self.revision}:dvc.lock"), Loader=yaml.CSafeLoader)
+        content = parse_yaml(git("show", f"{self.revision}:dvc.lock"), f"{self.name}: dvc.lock")
         outs = [out for stage in content["stages"].values() for out in stage.get("outs", [])]
         return next((out.get("size") for out in outs if out["path"] == NETWORK), None)
 

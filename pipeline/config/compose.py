@@ -8,14 +8,17 @@ single ones. Overrides of the command line use Hydra's grammar and are folded in
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
+from pipeline.files.yaml_text import text_of
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
@@ -57,9 +60,10 @@ def read_params(path: Path = PARAMS) -> Params:
             f" get it back with `git checkout -- {path}`"
         )
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except YAMLError as error:
-        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+        content = OmegaConf.to_container(OmegaConf.load(StringIO(text_of(path))), resolve=False)
+    except (YAMLError, OmegaConfBaseException, ValueError, TypeError, OSError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(f"{path} is not readable YAML: {reason}; correct it") from error
     if not isinstance(content, dict):
         raise UserError(
             f"{path} must hold keys and values (`use:`, `network:` ...), found {type(content).__name__}"

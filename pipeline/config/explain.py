@@ -6,8 +6,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.config.compose import (
     CONF,
     EXPERIMENT,
@@ -19,6 +17,7 @@ from pipeline.config.compose import (
     with_overrides,
 )
 from pipeline.errors import UserError, nearest
+from pipeline.files.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _default_option(group: str) -> str:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {}
+    return read_yaml(path) or {}
 
 
 def keys_of(path: Path) -> dict[str, Any]:

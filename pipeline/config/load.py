@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.config.check import check, resolve
 from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError, warn
+from pipeline.files.yaml_text import read_yaml
 
 RESOLVED = Path("params.resolved.yaml")
 DVC_YAML, DVC_LOCK = Path("dvc.yaml"), Path("dvc.lock")
@@ -82,6 +81,7 @@ def in_graph(stage: str) -> dict[str, Any]:
 
 def _mapping(path: Path) -> dict[str, Any]:
     """A YAML file of ours, by libyaml: every stage reads two before its first line of work."""
-    content = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    assert isinstance(content, dict)
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no keys and values; get it back with `git checkout -- {path}`")
     return content

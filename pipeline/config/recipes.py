@@ -5,13 +5,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Several, methods_of
 from pipeline.errors import UserError, nearest
 from pipeline.files.known_hashes import sha256_of_model
+from pipeline.files.yaml_text import parse_yaml, text_of
 
 Content = dict[str, Any]
 OF_THE_RUN = ("base", "network")
@@ -23,14 +23,11 @@ def read_yaml(path: Path) -> Content:
     """A recipe's file."""
     if not path.is_file():
         raise UserError(f"{path}: no such recipe; it is a YAML file with `inputs:` and `merge:`")
-    return from_yaml(path.read_text(encoding="utf-8"), str(path))
+    return from_yaml(text_of(path), str(path))
 
 
 def from_yaml(text: str, origin: str) -> Content:
-    try:
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{origin} is no YAML ({' '.join(str(error).split())})") from error
+    content = parse_yaml(text, origin)
     if not isinstance(content, dict):
         raise UserError(f"{origin} must have `inputs:` and `merge:`, as conf/merge/recipe.yaml shows")
     return content

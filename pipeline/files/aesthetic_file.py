@@ -8,16 +8,15 @@
 Source: AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients aesthetic_clip.py.
 """
 
-import pickle
 from collections.abc import Container
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
-from pipeline.files.pickled import DAMAGE, pickled
+from pipeline.files.damage import damage_told
+from pipeline.files.pickled import pickled, unpickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 KEY = "aesthetic"
@@ -32,22 +31,13 @@ def read_aesthetic(path: Path) -> Tensor:
     """[1, width] in float32. Raises UserError for a file that is missing, damaged or holds anything else; a
     .pt is read by torch's `weights_only` reader, which runs no code of the file.
     """
-    read = _read_pt(path) if path.suffix == ".pt" else read_safetensors(path)[0].get(KEY)
-    if not isinstance(read, Tensor) or read.dim() not in (1, 2) or read.numel() != read.shape[-1]:
-        raise UserError(f"{path} is no aesthetic embedding: it must hold one tensor of the shape [1, width]")
-    return read.detach().float().reshape(1, -1)
-
-
-def _read_pt(path: Path) -> object:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, *DAMAGE) as error:
-        raise UserError(
-            f"{path} is no .pt file that holds a tensor alone; what else it holds could run code, so it is"
-            " not read"
-        ) from error
+    read = unpickled(path) if path.suffix == ".pt" else read_safetensors(path)[0].get(KEY)
+    with damage_told(f"{path} is no aesthetic embedding"):
+        if not isinstance(read, Tensor) or read.dim() not in (1, 2) or not 0 < read.numel() == read.shape[-1]:
+            raise UserError(
+                f"{path} is no aesthetic embedding: it must hold one tensor of the shape [1, width]"
+            )
+        return read.detach().float().reshape(1, -1)
 
 
 def write_aesthetic(path: Path, embedding: Tensor) -> None:

@@ -20,7 +20,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.files.embedding_picture import read_picture
+from pipeline.files.json_text import JsonError, parse_json
+from pipeline.files.names import insist_on_plain_name
 from pipeline.files.pickled import PICKLED, read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
@@ -44,6 +47,11 @@ def is_embedding(tensors: Collection[str], metadata: Mapping[str, str]) -> bool:
 
 def read_embeddings(path: Path) -> Vectors:
     """[num_vectors, width] in float32 by word. Raises UserError for a damaged or foreign file."""
+    with damage_told(f"{path} is no readable embedding"):
+        return _embeddings(path)
+
+
+def _embeddings(path: Path) -> Vectors:
     tensors, words = _read(path)
     if {"clip_l", "clip_g"} <= tensors.keys():
         raise UserError(
@@ -91,9 +99,14 @@ def _as_rows(key: str, tensor: Tensor, path: Path) -> Tensor:
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     tensors, metadata = read_safetensors(path)
     try:
-        return tensors, json.loads(metadata.get(WORDS_KEY, "[]"))
-    except json.JSONDecodeError as error:
+        words = parse_json(metadata.get(WORDS_KEY, "[]"))
+    except JsonError as error:
         raise UserError(f"{path}: {WORDS_KEY} in its header is no JSON ({error})") from error
+    if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
+        raise UserError(f"{path}: {WORDS_KEY} in its header must be a list of words; fetch the file again")
+    if len(tensors) > 1 and (absent := [word for word in words if word not in tensors]):
+        raise UserError(f"{path}: its header names {absent[0][:60]!r}, which is not in it; fetch it again")
+    return tensors, words
 
 
 def _nested(path: Path, read: Mapping[Any, Any]) -> dict[str, Tensor]:
@@ -129,7 +142,11 @@ def embedding_metadata(words: Sequence[str]) -> dict[str, str]:
 
 
 def write_each(folder: Path, vectors: Mapping[str, Tensor]) -> None:
-    """One `<word>.safetensors` a word, as A1111, ComfyUI and diffusers open it."""
+    """One `<word>.safetensors` a word, as A1111, ComfyUI and diffusers open it. The words come from a
+    stranger's file: one that would lead out of the folder, or is no file's name, is a user error.
+    """
+    for word in vectors:
+        insist_on_plain_name(word, "the embedding's word")
     for word, tensor in vectors.items():
         write_safetensors(
             folder / f"{word}.safetensors", embedding_tensors({word: tensor}), embedding_metadata([word])

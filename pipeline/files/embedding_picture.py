@@ -4,15 +4,16 @@ hides in the pixels, for sites that remove text chunks, is not read.
 """
 
 import base64
-import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
-from torch import Tensor
+from PIL import Image, PngImagePlugin
 
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+from pipeline.files.json_text import parse_json
 
 CHUNK = "sd-ti-embedding"
 TENSOR = "TORCHTENSOR"
@@ -20,29 +21,26 @@ TENSOR = "TORCHTENSOR"
 
 def read_picture(path: Path) -> dict[str, Any]:
     """What A1111's .pt would hold. Raises UserError for a picture without an embedding."""
-    try:
-        with Image.open(path) as picture:
+    with damage_told(f"{path}: no readable picture", "fetch the original file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=["PNG"]) as picture:
             text = picture.text.get(CHUNK) if isinstance(picture, PngImagePlugin.PngImageFile) else None
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path}: no readable picture ({error})") from error
     if text is None:
         raise UserError(
             f"{path} holds no embedding: it has no text chunk {CHUNK}; sites and editors remove such"
             " chunks, so fetch the original file"
         )
-    try:
-        read = json.loads(base64.b64decode(text, validate=True), object_hook=_tensor)
-    except ValueError as error:
-        raise UserError(f"{path}: its chunk {CHUNK} is damaged ({error}); fetch the file again") from error
+    with damage_told(f"{path}: its chunk {CHUNK} is damaged", "fetch the file again"):
+        read = _with_tensors(parse_json(base64.b64decode(text, validate=True)))
     if not isinstance(read, dict):
         raise UserError(f"{path}: its chunk {CHUNK} is damaged (no mapping); fetch the file again")
     return read
 
 
-def _tensor(values: dict[str, Any]) -> dict[str, Any] | Tensor:
-    if TENSOR not in values:
-        return values
-    try:
-        return torch.tensor(values[TENSOR], dtype=torch.float32)
-    except TypeError as error:
-        raise ValueError(f"{TENSOR} holds no numbers") from error
+def _with_tensors(value: Any) -> Any:
+    """With a tensor for each mapping that has one's numbers."""
+    if not isinstance(value, dict):
+        return value
+    if TENSOR in value:
+        return torch.tensor(value[TENSOR], dtype=torch.float32)
+    return {key: _with_tensors(inner) for key, inner in value.items()}

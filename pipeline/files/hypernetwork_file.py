@@ -15,6 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+from pipeline.files.json_text import parse_json
 from pipeline.files.pickled import read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors
 
@@ -22,6 +24,7 @@ SETTINGS_KEY = "athanor.hypernetwork"
 PARTS = ("k", "v")
 OLD_KEYS = {"linear1": "linear.0", "linear2": "linear.1"}
 """Names in A1111's first files (fix_old_state_dict)."""
+MOST_LAYERS, MOST_WIDTH = 64, 1 << 15
 Weights = dict[str, Tensor]
 
 
@@ -57,7 +60,25 @@ def is_hypernetwork(keys: Collection[Any], metadata: Mapping[str, str]) -> bool:
 
 def read_hypernetwork(path: Path) -> HypernetworkFile:
     """Either layout. Raises UserError for a file that is damaged or of another kind."""
-    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
+    with damage_told(f"{path} is no readable hypernetwork"):
+        file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
+        _insist_on_its_bounds(path, file)
+        return file
+
+
+def _insist_on_its_bounds(path: Path, file: HypernetworkFile) -> None:
+    """What the file says of itself decides how large its layers are made."""
+    made = file.structure
+    multiples, rates = made.layer_structure, made.dropout_structure
+    sound = (
+        _is_numbers(multiples) and _is_numbers(rates) and 1 < len(multiples) <= MOST_LAYERS
+        and len(rates) == len(multiples) and all(0 < each <= MOST_LAYERS for each in multiples)
+        and all(0 <= each < 1 for each in rates) and all(0 < width <= MOST_WIDTH for width in file.layers)
+        and all(isinstance(flag, bool) for flag in (made.activate_output, made.use_layer_norm))
+        and all(isinstance(name, str) for name in (made.activation, made.weight_init))
+    )  # fmt: skip
+    if not sound:
+        raise UserError(f"{path}: its settings are no hypernetwork's, or out of range; fetch it again")
 
 
 def _read_pt(path: Path) -> HypernetworkFile:
@@ -156,7 +177,7 @@ def _read_safetensors(path: Path) -> HypernetworkFile:
 
 def _from_header(text: str) -> Structure:
     values: dict[str, Any] = {
-        key: tuple(item) if isinstance(item, list) else item for key, item in json.loads(text).items()
+        key: tuple(item) if isinstance(item, list) else item for key, item in parse_json(text).items()
     }
     return Structure(**values)
 

@@ -10,7 +10,6 @@ Writing leaves out the records that newer versions of torch add to the archive: 
 
 import io
 import pickle
-import struct
 import sys
 import warnings
 import zipfile
@@ -25,17 +24,14 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
+from pipeline.files.damage import damage_told, reason_of
 
 PICKLED = (".pt", ".bin")
 """Suffixes of such files."""
 FOLDER = "archive"
 RECORDS = ("data.pkl", "data/", "version")
 """Records that are kept, by the start of their names inside the archive's folder."""
-DAMAGE = (
-    RuntimeError, EOFError, LookupError, ValueError, AttributeError, TypeError, AssertionError,
-    ArithmeticError, MemoryError, struct.error,
-)  # fmt: skip
-"""What torch's reader answers to bytes that were changed or cut."""
+SMALLEST_BOMB = 1 << 26
 NO_CLOCK = (1980, 1, 1, 0, 0, 0)
 
 
@@ -67,28 +63,29 @@ def unpickled(path: Path, mapped: bool = False) -> object:
     """What the file holds, on the CPU; errors as of `read_pickled`, of any kind."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    try:
-        with torch.serialization.safe_globals(HARMLESS), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it would warn of either loads or ends as an error below
-            # Before torch 1.6 the file was no archive, and cannot be mapped.
-            mmap = mapped and zipfile.is_zipfile(path)
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path} is no {path.suffix or '.pt'} file of tensors and plain values alone"
-            f" ({_first_line(error)}); what else it holds could run code, so it is not read: look for it as a"
-            " .safetensors file"
-        ) from error
-    except DAMAGE as error:
-        raise UserError(
-            f"{path} is not a readable {path.suffix or '.pt'} file ({_first_line(error)}); it may be cut"
-            " short: fetch it again"
-        ) from error
+    kind = path.suffix or ".pt"
+    with damage_told(f"{path} is not a readable {kind} file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it would warn of either loads or ends as an error below
+        is_archive = zipfile.is_zipfile(path)
+        if is_archive:
+            _insist_on_its_size(path)
+        try:
+            with torch.serialization.safe_globals(HARMLESS):
+                # Before torch 1.6 the file was no archive, and cannot be mapped.
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and is_archive)
+        except pickle.UnpicklingError as error:
+            raise UserError(
+                f"{path} is no {kind} file of tensors and plain values alone ({reason_of(error)}); what else"
+                " it holds could run code, so it is not read: look for it as a .safetensors file"
+            ) from error
 
 
-def _first_line(error: Exception) -> str:
-    lines = (line.strip() for line in str(error).splitlines())
-    return next(filter(None, lines), type(error).__name__)[:150]
+def _insist_on_its_size(path: Path) -> None:
+    """torch stores numbers as they are: what unpacks to many times its bytes is a bomb."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > max(SMALLEST_BOMB, 2 * path.stat().st_size):
+        raise UserError(f"{path} would unpack to {unpacked} bytes, which no such file does; it is not read")
 
 
 def write_pickled(path: Path, value: Mapping[Any, Any]) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from pipeline.errors import UserError
 from pipeline.files.atomic import new_file
+from pipeline.files.damage import damage_told
+from pipeline.files.safetensors_header import read_header
 
 Tensors = Mapping[str, Tensor]
 DTYPES = {
@@ -68,12 +69,6 @@ def write_safetensors(path: Path, tensors: Tensors, metadata: Mapping[str, str])
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(tensors on the CPU, metadata); a file that is missing or damaged is a user error."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is not a readable .safetensors file ({error}); it may be cut short: fetch it again"
-        ) from error
+    header = read_header(path)
+    with damage_told(f"{path} is not a readable .safetensors file"), safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in header.tensors}, dict(header.metadata)

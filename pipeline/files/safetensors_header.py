@@ -5,7 +5,7 @@
 Offsets count from the header's end; the tensors fill the file without gaps.
 """
 
-import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.files.damage import reason_of
+from pipeline.files.hashing import sha256_of_tensors
+from pipeline.files.json_text import parse_json
 
 MOST_BYTES = 100_000_000
 """The format's own limit."""
+HASH = re.compile(r"[0-9a-fA-F]{12,64}")
+MOST_AXES, MOST_COUNT = 16, 1 << 62
 WIDTHS = {
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
@@ -60,13 +65,14 @@ def read_header(path: Path) -> Header:
             )
         text = file.read(length)
     try:
-        content = json.loads(text)
-        metadata = content.pop("__metadata__", None) or {}
+        content = parse_json(text)
+        metadata = _texts(content.pop("__metadata__", None) or {})
         tensors = {name: _entry(entry, 8 + length) for name, entry in content.items()}
         spans = sorted(entry["data_offsets"] for entry in content.values())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path} is not a readable .safetensors file: its header is damaged ({error!r}); fetch it again"
+            f"{path} is not a readable .safetensors file: its header is damaged ({reason_of(error)}); fetch"
+            " it again"
         ) from error
     ends = [0, *(stop for _, stop in spans)]
     if [start for start, _ in spans] != ends[:-1] or 8 + length + ends[-1] != whole:
@@ -77,14 +83,35 @@ def read_header(path: Path) -> Header:
     return Header(tensors, metadata)
 
 
+def _texts(metadata: Any) -> dict[str, str]:
+    """As the format has it, text to text: what else is there would be taken for text by all who read it."""
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("its metadata must be texts by name")
+    return metadata
+
+
 def _entry(entry: Mapping[str, Any], data: int) -> Entry:
-    shape = tuple(int(side) for side in entry["shape"])
-    start, stop = entry["data_offsets"]
-    if start < 0 or stop - start != prod(shape) * WIDTHS[entry["dtype"]]:
+    shape, (start, stop), dtype = entry["shape"], entry["data_offsets"], entry["dtype"]
+    if dtype not in WIDTHS:
+        raise ValueError(f"the type {dtype!r} is unknown")
+    counts = [*shape, start, stop]
+    if not isinstance(shape, list) or len(shape) > MOST_AXES or not all(map(_is_count, counts)):
+        raise ValueError("a shape or a place in the file is no list of counts")
+    if stop - start != prod(shape) * WIDTHS[dtype]:
         raise ValueError(f"shape {shape} does not fill bytes {start} to {stop}")
-    return Entry(entry["dtype"], shape, data + start)
+    return Entry(dtype, tuple(shape), data + start)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST_COUNT
 
 
 def metadata_of(path: Path) -> Mapping[str, str]:
     """`__metadata__`; empty where there is none."""
     return read_header(path).metadata
+
+
+def stated_hash(path: Path) -> str:
+    """What AUTOMATIC1111 calls the file by: as its header says, where that is a hash; else computed."""
+    stated = metadata_of(path).get("sshs_model_hash", "")
+    return stated if HASH.fullmatch(stated) else sha256_of_tensors(path)

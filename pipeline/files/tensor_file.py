@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.files.pickled import read_pickled
 from pipeline.files.safetensors_file import DTYPES
 from pipeline.files.safetensors_header import read_header
@@ -111,7 +112,9 @@ def open_tensors(path: Path) -> TensorFile:
     """Opens a .safetensors, .ckpt or .pt file; no number is read yet. A damaged file is a user error."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path")
-    return _open_pickle(path) if path.suffix in (".ckpt", ".pt", ".pth", ".bin") else _open_safetensors(path)
+    with damage_told(f"{path} is no file of tensors that can be read"):
+        is_pickle = path.suffix in (".ckpt", ".pt", ".pth", ".bin")
+        return _open_pickle(path) if is_pickle else _open_safetensors(path)
 
 
 def _open_safetensors(path: Path) -> TensorFile:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from pipeline.command import run as run_command
 from pipeline.errors import UserError, warn
+from pipeline.files.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from pipeline.config.schemas.recipe import Recipe
@@ -92,7 +91,8 @@ def _run(chosen: argparse.Namespace) -> None:
     from pipeline.merging.recipes import found_by_hash, read_content
 
     changes = {
-        key: yaml.safe_load(value) for key, _, value in (change.partition("=") for change in chosen.changes)
+        key: parse_yaml(value, f"--set {key}")
+        for key, _, value in (change.partition("=") for change in chosen.changes)
     }
     recipe = parse(varied(read_content(chosen.recipe), changes), str(chosen.recipe))
     _merge(found_by_hash(recipe, chosen.search), chosen.out, chosen.layout)
@@ -153,7 +153,7 @@ def _combine(chosen: argparse.Namespace) -> None:
 
     parts = [given.rpartition(":") if _has_ratio(given) else (given, ":", "1") for given in chosen.files]
     files = [read_lora(Path(path)) for path, _, _ in parts]
-    ratios = [yaml.safe_load(f"[{text}]") if "," in text else yaml.safe_load(text) for _, _, text in parts]
+    ratios = [parse_yaml(f"[{text}]" if "," in text else text, "a ratio") for _, _, text in parts]
     result = combine(files, ratios, fixed(chosen.rank) if chosen.rank else None)
     write_lora(chosen.out, result, chosen.dtype)
     print(f"{chosen.out}: {len(result.pairs)} modules, relative error {result.error():.3%}")

@@ -1,6 +1,5 @@
 """A checkpoint to merge: a single file or a diffusers folder, opened by name, no weight read."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from torch import Tensor
 from pipeline.base.families import family_of_file
 from pipeline.base.ldm_keys import TEXT_PREFIX, VAE_PREFIX, vae_key
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+from pipeline.files.json_text import read_mapping
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.blocks import blocks_of
 from pipeline.merging.names import (
@@ -59,6 +60,11 @@ class Joined:
 
 def open_checkpoint(path: Path) -> Checkpoint:
     """A single file or a diffusers folder of SD 1.x, 2.x or SDXL; anything else is a user error."""
+    with damage_told(f"{path} is no checkpoint that can be read"):
+        return _checkpoint(path)
+
+
+def _checkpoint(path: Path) -> Checkpoint:
     if path.is_dir():
         tensors, files, metadata = _folder(path)
     else:
@@ -78,6 +84,11 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 def open_vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
     """The VAE's weights by their single-file names: of a VAE's file or folder, or of a whole checkpoint."""
+    with damage_told(f"{path} is no VAE that can be read"):
+        return _vae(path)
+
+
+def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
     if path.is_dir():
         folder = path / "vae" if (path / "vae").is_dir() else path
         files = _weight_files(folder)
@@ -125,9 +136,7 @@ def _folder(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...], dict
 
 def _is_sd2(path: Path) -> bool:
     config = path / "unet" / "config.json"
-    return config.is_file() and bool(
-        json.loads(config.read_text(encoding="utf-8")).get("use_linear_projection")
-    )
+    return config.is_file() and bool(read_mapping(config).get("use_linear_projection"))
 
 
 def _text(files: tuple[TensorFile, ...], prefix: str) -> Iterator[tuple[str, Stored]]:

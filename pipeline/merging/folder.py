@@ -1,6 +1,5 @@
 """A recipe -> a diffusers folder, streamed as a single file is: no model is loaded. SD 1.x."""
 
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +12,7 @@ from pipeline.base.families import HEADER_KEY
 from pipeline.base.ldm_keys import TEXT_PREFIX, ldm_key
 from pipeline.base.load import BaseModel, outline
 from pipeline.base.save import WEIGHT_FILES, folder_key, parts_of, write_settings
+from pipeline.base.stated import stated
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
@@ -58,8 +58,8 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     first = opened.checkpoints[first_input(recipe.merge)]
     _insist_on_sd1(first)
     recipe = locked(recipe, opened.files)
-    own = json.loads(metadata(recipe, first, opened.checkpoints).get(HEADER_KEY, "{}"))
-    model = outline(own)
+    own = stated(metadata(recipe, first, opened.checkpoints).get(HEADER_KEY), str(first.path))
+    model = outline(own, str(first.path))
     parts = _parts(model, node, PRECISIONS[recipe.dtype])
     insist_on_room(
         out, sum(prod(shape) * dtype.itemsize for part in parts for dtype, shape in part.shapes.values())

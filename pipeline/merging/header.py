@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.families import HEADER_KEY, older_tokenizer_files
+from pipeline.base.stated import TOKENIZER_FILES, checked_configs, stated, tokenizer_texts
 from pipeline.config.schemas.recipe import Difference, Input, Pair, Recipe, ReplaceVae
 from pipeline.errors import warn
+from pipeline.files.damage import damage_told
 from pipeline.files.hashing import legacy_hash
+from pipeline.files.json_text import JsonError, parse_json, read_mapping
 from pipeline.merging.agreement import FIRST_CONVOLUTION, INPAINTING, PIX2PIX
 from pipeline.merging.checkpoint import Checkpoint
 
 RECIPE_KEY = "athanor.merge"
-KEPT = (HEADER_KEY, "modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")
+KEPT = ("modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")
 """Entries of A's header that hold for the result: how it is built and sampled."""
 STAMPS = (
     "_name_or_path",
@@ -44,6 +47,8 @@ def metadata(recipe: Recipe, first: Checkpoint, checkpoints: Mapping[str, Checkp
     kept = {key: first.metadata[key] for key in KEPT if key in first.metadata}
     if first.path.is_dir():
         kept[HEADER_KEY] = folder_header(first.path)
+    elif own := stated(first.metadata.get(HEADER_KEY), str(first.path)):
+        kept[HEADER_KEY] = json.dumps(own, sort_keys=True)
     return {
         **kept,
         "format": "pt",
@@ -103,8 +108,8 @@ def webui_models(recipe: Recipe, checkpoints: Mapping[str, Checkpoint]) -> dict[
 def _stated(checkpoint: Checkpoint, key: str) -> Any:
     """An entry of a stranger's header; None where it is not what it should be."""
     try:
-        return json.loads(checkpoint.metadata.get(key) or "null")
-    except ValueError:
+        return parse_json(checkpoint.metadata.get(key) or "null")
+    except JsonError:
         warn(f"{checkpoint.path}: {key} in its header is no JSON, and is not passed on")
         return None
 
@@ -116,24 +121,28 @@ def folder_header(folder: Path) -> str:
         "scheduler": "scheduler/scheduler_config.json",
     }  # fmt: skip
     configs = {
-        part: {
-            key: value
-            for key, value in json.loads((folder / file).read_text("utf-8")).items()
-            if key not in STAMPS
-        }
+        part: {key: value for key, value in read_mapping(folder / file).items() if key not in STAMPS}
         for part, file in parts.items()
         if (folder / file).is_file()
     }
-    return json.dumps({"configs": configs, "tokenizer": _tokenizer(folder / "tokenizer")}, sort_keys=True)
+    own = {
+        "configs": checked_configs(configs, str(folder)),
+        "tokenizer": _tokenizer(folder / "tokenizer"),
+    }
+    return json.dumps(own, sort_keys=True)
 
 
 def _tokenizer(folder: Path) -> dict[str, str] | None:
     """vocab.json and merges.txt; newer folders have tokenizer.json alone."""
-    names = ("vocab.json", "merges.txt")
-    if all((folder / name).is_file() for name in names):
-        return {name: (folder / name).read_text("utf-8") for name in names}
     whole = folder / "tokenizer.json"
-    return older_tokenizer_files(whole.read_text("utf-8")) if whole.is_file() else None
+    with damage_told(f"{folder} is no tokenizer's folder that can be read"):
+        if all((folder / name).is_file() for name in TOKENIZER_FILES):
+            texts = {name: (folder / name).read_text("utf-8") for name in TOKENIZER_FILES}
+        elif whole.is_file():
+            texts = older_tokenizer_files(read_mapping(whole))
+        else:
+            return None
+    return tokenizer_texts(texts, str(folder))
 
 
 def _input(recipe: Recipe, name: str) -> Input:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.config.schemas.recipe import Alpha
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.files.tensor_file import TensorFile
 from pipeline.merging.blocks import block_names
@@ -52,6 +53,11 @@ class LoraFile:
 
 def read_lora(path: Path) -> LoraFile:
     """A LoRA or LoCon file, cores (Tucker) multiplied out; another family is a user error."""
+    with damage_told(f"{path} is no readable LoRA"):
+        return _lora(path)
+
+
+def _lora(path: Path) -> LoraFile:
     file = open_network(path)
     modules = modules_of(file)
     if foreign := {key.partition(".")[2] for key in file.tensors} - LEAVES:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.names import (
     OPENCLIP,
@@ -48,8 +49,9 @@ def open_network(path: Path) -> TensorFile:
     file = open_tensors(path)
     if not is_diffusers(file.tensors):
         return file
-    tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
-    named = from_diffusers(tensors, file.metadata, path)
+    with damage_told(f"{path} is no readable network file"):
+        tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
+        named = from_diffusers(tensors, file.metadata, path)
     return TensorFile(path, {key: Stored.of(tensor) for key, tensor in named.items()}, file.metadata)
 
 

@@ -17,9 +17,12 @@ from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Aesthetic as AestheticConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import KEY, write_aesthetic
+from pipeline.files.damage import damage_told
+from pipeline.files.json_text import parse_json
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.networks.trained import Trained
 
+MOST_STEPS = 10_000
 PROJECTION, SETTINGS_KEY = "text_projection", "athanor.aesthetic"
 
 
@@ -62,7 +65,11 @@ class AestheticEmbedding(nn.Module, Trained):
                 " its pictures: `use: {network: aesthetic}` in params.yaml"
             )
         check_width(tensors[PROJECTION], base, str(path))
-        return cls(tensors[KEY], tensors[PROJECTION], **json.loads(metadata[SETTINGS_KEY]))
+        with damage_told(f"{path}: its settings are no aesthetic embedding's"):
+            steps, lr, slerp = (parse_json(metadata[SETTINGS_KEY])[key] for key in ("steps", "lr", "slerp"))
+            if type(steps) is not int or not 0 <= steps <= MOST_STEPS or not 0 <= lr <= 1:
+                raise ValueError("steps or lr is out of range")
+            return cls(tensors[KEY], tensors[PROJECTION], steps, float(lr), bool(slerp))
 
     def part_parameters(self, prefix: str) -> list[nn.Parameter]:  # noqa: ARG002
         """None: nothing learns."""

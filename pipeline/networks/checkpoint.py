@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from pipeline.base.blocks import block_of
@@ -20,6 +20,7 @@ from pipeline.base.load import BaseModel
 from pipeline.base.save import file_header, file_tensors, parts_of
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.safetensors_header import read_header
 from pipeline.networks.block_values import by_block
@@ -66,17 +67,12 @@ class Checkpoint(nn.Module, Trained):
     @classmethod
     def load(cls, path: Path, base: BaseModel) -> "Checkpoint":
         """The U-Net and the text encoder of a whole checkpoint in the original layout."""
-        try:
-            with safe_open(path, "pt") as file:
-                found = {
-                    name: file.get_tensor(_file_key(name)).float().reshape(weight.shape)
-                    for name, weight in base_weights(base).items()
-                }
-        except (SafetensorError, RuntimeError) as error:
-            raise UserError(
-                f"{path} does not fit this base"
-                f" ({' '.join(str(error).split())[:200]}); use the base that it was trained on"
-            ) from error
+        cure = "use the base that it was trained on"
+        with damage_told(f"{path} does not fit this base", cure), safe_open(path, "pt") as file:
+            found = {
+                name: file.get_tensor(_file_key(name)).float().reshape(weight.shape)
+                for name, weight in base_weights(base).items()
+            }
         return cls(base, found).eval().requires_grad_(False)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:

@@ -9,6 +9,7 @@ from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import is_aesthetic
+from pipeline.files.damage import damage_told
 from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
 from pipeline.files.pickled import PICKLED, read_pickled
@@ -41,11 +42,17 @@ def create(config: NetworkConfig, base: BaseModel, seed: int) -> Trained:
 
 def load(path: Path, base: BaseModel) -> Trained:
     """From a file of any family."""
-    return FAMILIES[family_of_file(path)].load(path, base)
+    with damage_told(f"{path} is no readable network of this base"):
+        return FAMILIES[family_of_file(path)].load(path, base)
 
 
 def family_of_file(path: Path) -> str:
     """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
+    with damage_told(f"{path} is no readable network file"):
+        return _family_of_file(path)
+
+
+def _family_of_file(path: Path) -> str:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if path.suffix in PICKLED:

@@ -17,6 +17,7 @@ from pipeline.base.blocks import BLOCKS, block_of
 from pipeline.base.families import family_of_file
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import KEY, is_aesthetic
+from pipeline.files.damage import damage_told
 from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
@@ -61,6 +62,11 @@ def _short(value: str) -> str:
 
 def inspect(path: Path) -> Inspection:
     """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error."""
+    with damage_told(f"{path} is no readable network file"):
+        return _inspected(path)
+
+
+def _inspected(path: Path) -> Inspection:
     read, metadata = _read(path)
     if is_aesthetic(read):
         width = f"{read[KEY].shape[-1]}, norm {float(read[KEY].float().norm()):.4g}"

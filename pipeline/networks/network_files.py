@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pipeline.files.damage import damage_told
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.networks.diffusers_layout import from_diffusers, is_diffusers
 
@@ -18,7 +19,8 @@ def epoch_files(folder: Path) -> dict[int, Path]:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """All tensors of a .safetensors file, by sd-scripts' keys; diffusers' and PEFT's are renamed."""
     tensors, metadata = read_safetensors(path)
-    return from_diffusers(tensors, metadata, path) if is_diffusers(tensors) else tensors
+    with damage_told(f"{path} is no readable network file"):
+        return from_diffusers(tensors, metadata, path) if is_diffusers(tensors) else tensors
 
 
 def grouped(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

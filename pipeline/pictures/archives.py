@@ -24,7 +24,8 @@ MAX_MEMBERS = 1_000_000
 MAX_NAME_BYTES = 255
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error,
-    EOFError, OSError, ValueError, LookupError, NotImplementedError, RuntimeError,
+    EOFError, OSError, ValueError, LookupError, NotImplementedError, RuntimeError, TypeError, AttributeError,
+    ArithmeticError, AssertionError, MemoryError,
 )  # fmt: skip
 """What the readers raise on bytes that are no archive's, or on a kind of archive that they do not know."""
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -88,7 +89,8 @@ def _cascade(path: Path) -> Detector:
     def detect(rgb: Pixels) -> list[Face]:
         gray = cv2.equalizeHist(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
         smallest = max(24, round(min(rgb.shape[:2]) * SMALLEST_SHARE))
-        found = cascade.detectMultiScale(gray, 1.1, 5, minSize=(smallest, smallest))
+        with damage_told(f"crop.face_model {path} cannot be run", "fetch it again"):
+            found = cascade.detectMultiScale(gray, 1.1, 5, minSize=(smallest, smallest))
         return sorted_faces([Face(_box(*face), None) for face in found])
 
     return detect
@@ -97,8 +99,9 @@ def _cascade(path: Path) -> Detector:
 def _yunet(path: Path, min_score: float) -> Detector:
     def detect(rgb: Pixels) -> list[Face]:
         height, width = rgb.shape[:2]
-        network = cv2.FaceDetectorYN.create(str(path), "", (width, height), min_score, NMS_IOU, 5000)
-        _, found = network.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        with damage_told(f"crop.face_model {path} cannot be run", "fetch it again"):
+            network = cv2.FaceDetectorYN.create(str(path), "", (width, height), min_score, NMS_IOU, 5000)
+            _, found = network.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
         rows = [] if found is None else found
         return sorted_faces([Face(_box(*row[:4]), float(row[-1])) for row in rows])
 
@@ -115,21 +118,24 @@ def _session(path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    try:
+    with damage_told(f"crop.face_model {path}: not a readable ONNX file", "fetch it again"):
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise UserError(f"crop.face_model {path}: not a readable ONNX file ({error})") from error
 
 
 def _yolo(path: Path, min_score: float) -> Detector:
     session = _session(path)
+    if len(session.get_inputs()) != 1 or len(session.get_inputs()[0].shape) != 4:
+        raise UserError(f"crop.face_model {path}: no YOLO detector, which takes one picture; fetch it again")
     taken = session.get_inputs()[0]
     fixed = [side if isinstance(side, int) else 640 for side in taken.shape[2:]]
 
     def detect(rgb: Pixels) -> list[Face]:
         x, scale = letterbox(rgb, (fixed[1], fixed[0]))
-        (output,) = session.run(None, {taken.name: x})
-        rows = yolo_rows(output[0], min_score)
+        with damage_told(f"crop.face_model {path} cannot be run as a YOLO detector", "fetch it again"):
+            (output,) = session.run(None, {taken.name: x})
+            rows = yolo_rows(output[0], min_score)
+            if not np.isfinite(rows).all():
+                raise ValueError("its boxes are no finite numbers")
         boxes = [_box(*(value / scale for value in row[:4])) for row in rows]
         kept = cv2.dnn.NMSBoxes(boxes, [float(row[4]) for row in rows], min_score, NMS_IOU) if boxes else ()
         return sorted_faces([Face(boxes[index], round(float(rows[index][4]), 4)) for index in kept])

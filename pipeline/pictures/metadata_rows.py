@@ -3,11 +3,11 @@ metadata.csv with a column `file_name` and one of text.
 """
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.files.json_text import JsonError, parse_json
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures.sidecars import CaptionError, one_line
 
@@ -31,6 +31,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str | N
             yield name, caption_in(row, columns)
     except UnicodeDecodeError as error:
         raise CaptionError(f"not UTF-8 ({error.reason}); save it as UTF-8") from None
+    except csv.Error as error:
+        raise CaptionError(f"no readable CSV ({error}); mend or delete it") from None
 
 
 def caption_in(row: dict[str, Any], columns: Sequence[str]) -> str | None:
@@ -58,8 +60,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _json_row(line: str, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        row = parse_json(line)
+    except JsonError as error:
         raise CaptionError(f"line {number} is not readable JSON ({error})") from None
     if not isinstance(row, dict):
         raise CaptionError(f"line {number} is no JSON object")

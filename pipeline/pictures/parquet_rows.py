@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.files.damage import reason_of
 from pipeline.pictures.metadata_rows import caption_in
 
 BATCH_ROWS = 16
+DAMAGED = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError,
+)  # fmt: skip
+"""What pyarrow raises on damaged bytes beside its own errors."""
 
 
 class ParquetError(Exception):
@@ -42,8 +47,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                 for row in batch.to_pylist():
                     yield Row(number, _bytes(row[image], number), caption_in(row, columns))
                     number += 1
-    except (pa.ArrowException, OSError) as error:
-        raise ParquetError(f"damaged or no parquet ({error})") from None
+    except (pa.ArrowException, *DAMAGED) as error:
+        raise ParquetError(f"damaged or no parquet ({reason_of(error)})") from None
 
 
 def _image_column(schema: Any) -> str:

@@ -8,6 +8,7 @@ brightness cannot be known is refused.
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ TURNS = {
 ORIENTATION = 0x0112
 DAMAGED = (
     OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError,
-    MemoryError, struct.error,
+    MemoryError, AttributeError, AssertionError, struct.error, zlib.error,
 )  # fmt: skip
 """What Pillow's readers raise on damaged bytes, found by flipping bytes of every format."""
 _headers = Lock()

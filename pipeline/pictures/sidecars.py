@@ -3,10 +3,11 @@
 Read as text or as JSON, never in any other way: waifuc's metadata may hold pickles, which are left alone.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pipeline.files.json_text import JsonError, parse_json
 
 SUFFIXES = (".txt", ".caption", ".json")
 TEXT_KEYS = ("caption", "text", "prompt", "description")
@@ -36,8 +37,8 @@ def read_caption(path: Path) -> str | None:
     if path.suffix.lower() != ".json":
         return one_line(text)
     try:
-        return caption_of(json.loads(text))
-    except (ValueError, RecursionError) as error:
+        return caption_of(parse_json(text))
+    except JsonError as error:
         raise CaptionError(f"not readable JSON ({error}); mend or delete it") from None
 
 

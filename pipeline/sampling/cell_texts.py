@@ -12,9 +12,8 @@ from typing import Any
 from pipeline.base.conditioning import words_in
 from pipeline.config.schemas import Base
 from pipeline.files.embedding_file import read_embeddings
-from pipeline.files.hashing import sha256_of_tensors
 from pipeline.files.pickled import PICKLED
-from pipeline.files.safetensors_header import metadata_of
+from pipeline.files.safetensors_header import stated_hash
 from pipeline.networks.families import family_of_file
 from pipeline.sampling.axes import Cell
 from pipeline.sampling.block_weights import PLACES
@@ -125,7 +124,7 @@ def lora_hash(path: Path, sha256: str) -> str:
     """
     if path.suffix in PICKLED:
         return sha256[:SHORT]
-    return (metadata_of(path).get("sshs_model_hash") or sha256_of_tensors(path))[:SHORT]
+    return stated_hash(path)[:SHORT]
 
 
 @cache

@@ -6,6 +6,7 @@ from torch import Tensor
 from pipeline.base.conditioning import encode
 from pipeline.base.load import BaseModel
 from pipeline.base.new_rows import words_of
+from pipeline.errors import UserError
 from pipeline.sampling.aesthetic import Aesthetic
 from pipeline.sampling.chunks import chunks
 from pipeline.sampling.prompt_weights import weighted_parts
@@ -38,4 +39,7 @@ def emphasised(states: Tensor, weights: Tensor) -> Tensor:
     before, after = (values.mean(dim=(1, 2), keepdim=True) for values in (states, weighted))
     plain = (weights == 1).all(dim=1)[:, None, None]
     centred = before.abs() < NO_MEAN * states.std(dim=(1, 2), keepdim=True)
-    return torch.where(plain | centred, weighted, weighted * (before / after))
+    found = torch.where(plain | centred, weighted, weighted * (before / after))
+    if not found.isfinite().all():
+        raise UserError("the prompt's weights make of its words no finite numbers; write weights nearer to 1")
+    return found

@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.config.schemas import Base
 from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
+from pipeline.files.json_text import JsonError, parse_json
 from pipeline.sampling.settings import LATENT, Job, SecondPass, Settings
 
 PARAMETERS, RECIPE = "parameters", "athanor"
@@ -29,7 +30,9 @@ LATENT_LABELS = {
     "latent_nearest": "Latent (nearest)",
     "latent_nearest-exact": "Latent (nearest-exact)",
 }
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_PAIR = re.compile(r'(\w[\w \-/]{1,60}):\s*+("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+"""A name has a bound, so that a line without names takes time in proportion to its length."""
+MOST_TEXT, MOST_STEPS, MOST_PX, MOST_GUIDANCE = 1_000_000, 10_000, 1 << 15, 1000.0
 
 
 @dataclass(frozen=True)
@@ -104,36 +107,59 @@ def parameters_of(text: str) -> dict[str, str]:
         lines, pairs = [*lines, last], []
     start = next((n for n, line in enumerate(lines) if line.startswith(NEGATIVE.strip())), len(lines))
     negative = "\n".join(lines[start:]).removeprefix(NEGATIVE.strip()).strip()
-    found = {key: json.loads(value) if value.startswith('"') else value.strip() for key, value in pairs}
+    found = {key: _unquoted(value.strip()) for key, value in pairs}
     return {"Prompt": "\n".join(lines[:start]).strip(), "Negative prompt": negative, **found}
+
+
+def _unquoted(value: str) -> str:
+    """As A1111: what is no JSON in spite of its quotes is taken as it stands."""
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(parse_json(value))
+    except JsonError:
+        return value
 
 
 def parse_infotext(text: str) -> tuple[Job, Settings]:
     """The picture and its settings again, A1111's own infotexts too; raises UserError where a setting is
     missing or unknown. `batch` is no part of a picture (it is 1); an upscaler network is named, not found.
     """
+    if len(text) > MOST_TEXT:
+        raise UserError(f"the infotext has {len(text)} characters, more than any tool writes")
     values = parameters_of(text)
     absent = [key for key in ("Steps", "Sampler", "CFG scale", "Seed", "Size") if key not in values]
+    absent += ["Denoising strength"] * ("Hires upscale" in values and "Denoising strength" not in values)
     if absent:
         raise UserError(f"the infotext lacks {', '.join(absent)}; it must end in a line of settings")
     try:
-        return Job(values["Prompt"], int(values["Seed"])), _settings(values)
+        return Job(values["Prompt"], int(_within(values, "Seed", 0, (1 << 64) - 1))), _settings(values)
     except ValueError as error:
         raise UserError(f"the infotext's settings cannot be read: {error}") from error
 
 
+def _within(values: Mapping[str, str], key: str, least: float, most: float, default: str = "") -> float:
+    """A number between the two; raises ValueError. A whole one where `least` is whole."""
+    text = values.get(key, default)
+    number = int(text) if isinstance(least, int) else float(text)
+    if not least <= number <= most:  # nan is neither
+        raise ValueError(f"{key}: {text[:40]} is not between {least:g} and {most:g}")
+    return number
+
+
 def _settings(values: Mapping[str, str]) -> Settings:
     width, _, height = values["Size"].partition("x")
+    size = {"Width": width, "Height": height}
     schedule = values.get("Schedule type", "")
     karras = " Karras" if schedule == "Karras" else ""
     return Settings(
-        steps=int(values["Steps"]),
-        guidance=float(values["CFG scale"]),
+        steps=int(_within(values, "Steps", 1, MOST_STEPS)),
+        guidance=_within(values, "CFG scale", -MOST_GUIDANCE, MOST_GUIDANCE),
         sampler=sampler_name(values["Sampler"] + karras),
         negative_prompt=values["Negative prompt"],
-        width=int(width),
-        height=int(height),
-        clip_skip=int(values.get("Clip skip", "1")),
+        width=int(_within(size, "Width", 1, MOST_PX)),
+        height=int(_within(size, "Height", 1, MOST_PX)),
+        clip_skip=int(_within(values, "Clip skip", 1, 12, "1")),
         batch=1,
         second_pass=_second_pass(values),
     )
@@ -146,10 +172,10 @@ def _second_pass(values: Mapping[str, str]) -> SecondPass | None:
     upscaler = values.get("Hires upscaler", LATENT_LABELS[LATENT])
     return SecondPass(
         upscaler=by_label.get(upscaler, upscaler),
-        scale=float(values["Hires upscale"]),
+        scale=_within(values, "Hires upscale", 0.01, 16.0),
         # A1111 leaves them out where they are those of the first pass.
-        steps=int(values.get("Hires steps", values["Steps"])),
-        strength=float(values["Denoising strength"]),
+        steps=int(_within(values, "Hires steps", 0, MOST_STEPS, values["Steps"])),
+        strength=_within(values, "Denoising strength", 0.0, 1.0),
     )
 
 

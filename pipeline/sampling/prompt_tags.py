@@ -13,6 +13,7 @@ extensions-builtin/Lora/extra_networks_lora.py). No torch here.
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 
 from pipeline.errors import UserError, nearest
 from pipeline.sampling.block_weights import BlockWeights, block_weights
@@ -20,7 +21,8 @@ from pipeline.sampling.block_weights import BlockWeights, block_weights
 KINDS = {"lora": "lora", "lyco": "lora", "hypernet": "hypernet"}
 NAMED = ("te", "unet", "lbw", "mask", "channel")
 CHANNELS = ("r", "g", "b")
-_TAG = re.compile(r"<(\w+):([^>]+)>")
+_TAG = re.compile(r"<(\w{1,40}+):([^>]{1,2000}+)>")
+"""With bounds, so that a prompt of `<` takes time in proportion to its length."""
 
 
 @dataclass(frozen=True)
@@ -59,5 +61,7 @@ def _tag(match: re.Match[str]) -> Tag:
         unet = float(named.get("unet", numbers[1] if len(numbers) > 1 else weight))
     except ValueError as error:
         raise UserError(f"{match[0]}: {error}; weights are numbers") from None
+    if not isfinite(weight) or not isfinite(unet):
+        raise UserError(f"{match[0]}: a weight must be a finite number")
     blocks = block_weights(named["lbw"]) if "lbw" in named else None
     return Tag(KINDS[kind], name, weight, unet, blocks, named.get("mask"), named.get("channel"))

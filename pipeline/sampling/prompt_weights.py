@@ -14,6 +14,10 @@ Weights of nested brackets multiply; a bracket that is never closed reaches to t
 import re
 from dataclasses import dataclass
 from itertools import groupby
+from math import isfinite
+
+from pipeline.errors import UserError
+from pipeline.sampling.products import Products
 
 ROUND, SQUARE = 1.1, 1 / 1.1
 BREAK = "BREAK"
@@ -21,10 +25,10 @@ _TOKEN = re.compile(
     r"""\\(?P<escaped>[()\[\]\\])
     | (?P<lone>\\)
     | (?P<open>[(\[])
-    | :\s*(?P<weight>[+-]?(?:\d+\.?\d*|\.\d+))\s*\)
+    | :\s*+(?P<weight>[+-]?(?:\d++(?:\.\d*+)?|\.\d++))\s*+\)
     | (?P<close>[)\]])
-    | \s*\b(?P<break>BREAK)\b\s*
-    | (?P<text>.)""",
+    | \s*+\b(?P<break>BREAK)\b\s*+
+    | (?P<text>\s++|[^\\()\[\]:\sB]++|.)""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -37,41 +41,71 @@ class Part:
     weight: float | None = 1.0
 
 
+@dataclass(frozen=True)
+class _Range:
+    """Pieces `start` to `stop` are weighted by `factor`."""
+
+    start: int
+    stop: int
+    factor: float
+
+
 def weighted_parts(prompt: str) -> list[Part]:
     """The prompt's parts in order; neighbours of one weight are one part. An empty prompt has one empty
-    part.
+    part. Raises UserError where weights multiply to no finite number.
     """
-    pieces: list[Part] = []
+    pieces, ranges = _read(prompt)
+    weights = _weights(len(pieces), ranges)
+    if not all(map(isfinite, weights)):
+        raise UserError(
+            f"the prompt {prompt[:60]!r} ... has weights that multiply to no finite number; write fewer"
+            " brackets, or smaller weights"
+        )
+    return _merged(pieces, weights) or [Part("")]
+
+
+def _read(prompt: str) -> tuple[list[str | None], list[_Range]]:
+    """Texts (None: BREAK), and what weights them in the order in which brackets close."""
+    pieces, ranges = list[str | None](), list[_Range]()
     opened: dict[str, list[int]] = {"(": [], "[": []}
     for match in _TOKEN.finditer(prompt):
         kind = match.lastgroup
         if kind == "open":
             opened[match["open"]].append(len(pieces))
         elif kind == "weight" and opened["("]:
-            _multiply(pieces, opened["("].pop(), float(match["weight"]))
+            ranges.append(_Range(opened["("].pop(), len(pieces), float(match["weight"])))
         elif kind == "close" and opened["(" if match["close"] == ")" else "["]:
             bracket, factor = ("(", ROUND) if match["close"] == ")" else ("[", SQUARE)
-            _multiply(pieces, opened[bracket].pop(), factor)
+            ranges.append(_Range(opened[bracket].pop(), len(pieces), factor))
         elif kind == "break":
-            pieces.append(Part(BREAK, None))
+            pieces.append(None)
         elif kind != "lone":
-            pieces.append(Part(match["escaped"] or match[0]))
-    for start in opened["("]:
-        _multiply(pieces, start, ROUND)
-    for start in opened["["]:
-        _multiply(pieces, start, SQUARE)
-    return _merged(pieces) or [Part("")]
+            pieces.append(match["escaped"] or match[0])
+    ranges += [_Range(start, len(pieces), ROUND) for start in opened["("]]
+    ranges += [_Range(start, len(pieces), SQUARE) for start in opened["["]]
+    return pieces, ranges
 
 
-def _multiply(pieces: list[Part], start: int, factor: float) -> None:
-    pieces[start:] = [
-        Part(piece.text, None if piece.weight is None else piece.weight * factor) for piece in pieces[start:]
-    ]
+def _weights(count: int, ranges: list[_Range]) -> list[float]:
+    """Of each piece: the product of its ranges' factors, in their order."""
+    changes: dict[int, list[tuple[int, bool]]] = {}
+    for place, each in enumerate(ranges):
+        changes.setdefault(each.start, []).append((place, True))
+        changes.setdefault(each.stop, []).append((place, False))
+    products, found = Products([each.factor for each in ranges]), list[float]()
+    for number in range(count):
+        for place, starts in changes.get(number, ()):
+            products.switch(place, starts)
+        found.append(products.product() if number in changes or not found else found[-1])
+    return found
 
 
-def _merged(pieces: list[Part]) -> list[Part]:
+def _merged(pieces: list[str | None], weights: list[float]) -> list[Part]:
     merged: list[Part] = []
-    for weight, group in groupby(pieces, key=lambda piece: piece.weight):
-        alike = list(group)
-        merged += alike if weight is None else [Part("".join(part.text for part in alike), weight)]
+    weighted = [
+        (text, None if text is None else weight) for text, weight in zip(pieces, weights, strict=True)
+    ]
+    for weight, group in groupby(weighted, key=lambda piece: piece[1]):
+        texts = [BREAK if text is None else text for text, _ in group]
+        merged += [Part(BREAK, None)] * len(texts) if weight is None else [Part("".join(texts), weight)]
     return merged

@@ -7,17 +7,23 @@ scripts/xyz_grid.py). Both ends belong to a range, and a range never passes its 
 
 import csv
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from io import StringIO
 from typing import TypeVar
 
 from pipeline.errors import UserError
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 Values = str | int | float | list[str | int | float]
 MOST = 1000
 """Values of one range; more are a slip of the finger."""
+
+LONGEST = 100
+"""Characters of a number or a range."""
+MOST_DIGITS = 12
+"""Before the point."""
 
 NUMBER = r"(?:\d+\.?\d*|\.\d+)"
 SINGLE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?\d+)?")
@@ -58,9 +64,14 @@ def texts(values: Values) -> list[str]:
     """
     if isinstance(values, list):
         return _once([str(value) for value in values])
-    first, *more = csv.reader(StringIO(str(values) or '""'), skipinitialspace=True)
+    try:
+        first, *more = csv.reader(StringIO(str(values) or '""'), skipinitialspace=True)
+    except (csv.Error, ValueError) as error:
+        raise UserError(
+            f"{str(values)[:LONGEST]!r} cannot be cut into texts ({error}); write a list"
+        ) from None
     if more:
-        raise UserError(f"{values!r} runs over several lines; write a list of texts")
+        raise UserError(f"{str(values)[:LONGEST]!r} runs over several lines; write a list of texts")
     return _once([text.strip() for text in first])
 
 
@@ -80,8 +91,12 @@ def _parts(values: Values) -> list[str]:
 
 
 def _numbers(text: str) -> Iterator[Decimal]:
+    if len(text) > LONGEST:
+        raise UserError(f"{text[:LONGEST]!r} ... is no number and no range; {NOTATION}")
     if SINGLE.fullmatch(text):
-        yield Decimal(text)
+        if (number := Decimal(text)) and number.adjusted() > MOST_DIGITS:
+            raise UserError(f"{text!r} is larger than any value that can be drawn")
+        yield number
     elif match := RANGE.fullmatch(text):
         start, end = Decimal(match["start"]), Decimal(match["end"])
         if match["count"]:
@@ -125,6 +140,6 @@ def _insist_on_few(count: int, text: str) -> None:
 def _once(values: list[T]) -> list[T]:
     if not values or "" in values:
         raise UserError("a value is empty; give at least one, and none between two commas")
-    if twice := [value for index, value in enumerate(values) if value in values[:index]]:
-        raise UserError(f"{', '.join(map(str, dict.fromkeys(twice)))} is named twice")
+    if twice := [value for value, times in Counter(values).items() if times > 1]:
+        raise UserError(f"{', '.join(map(str, twice))} is named twice")
     return values

@@ -9,6 +9,7 @@ The text encoder, and what the U-Net makes of the prompt and the time step, have
 there the network acts as without a mask.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -22,6 +23,7 @@ from torch.nn import functional as F
 
 from pipeline.base.load import BaseModel
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.networks.network import Network
 from pipeline.networks.targets import TEXT_PREFIX, all_targets
 
@@ -41,10 +43,9 @@ class Region:
     @classmethod
     def read(cls, path: Path, channel: str | None) -> "Region":
         """From a picture's lightness, or one of its channels; black all over is a user error."""
-        try:
+        with damage_told(f"{path}: no readable picture to mask with"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             picture = Image.open(path).convert("RGB")
-        except OSError as error:
-            raise UserError(f"{path}: no readable picture to mask with ({error})") from error
         band = picture.getchannel(channel.upper()) if channel else picture.convert("L")
         values = torch.tensor(list(band.tobytes()), dtype=torch.float32).reshape(
             1, 1, band.height, band.width

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -18,6 +17,8 @@ from torch import Tensor
 
 from pipeline.base.encoding import pixels, unpixels
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+from pipeline.files.pickled import read_pickled
 from pipeline.networks.network_files import read_weights
 from pipeline.sampling.esrgan import esrgan
 
@@ -42,6 +43,11 @@ def load_upscaler(path: Path, device: torch.device) -> Upscaler:
     """From a .safetensors or .pth file; one that is missing, damaged or no upscaler is a user error."""
     if not path.is_file():
         raise UserError(f"{path}: no such upscaler network; give the path of a .safetensors or .pth file")
+    with damage_told(f"{path} is no readable upscaler network"):
+        return _upscaler(path, device)
+
+
+def _upscaler(path: Path, device: torch.device) -> Upscaler:
     weights = _weights(path)
     if (found := _by_spandrel(path, weights, device)) is not None:
         return found
@@ -72,13 +78,7 @@ def _by_spandrel(path: Path, weights: dict[str, Any], device: torch.device) -> U
 def _weights(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return read_weights(path)
-    try:
-        read: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(
-            f"{path} is no file of weights alone ({' '.join(str(error).split())[:120]})"
-        ) from error
-    return read
+    return read_pickled(path)
 
 
 @torch.no_grad()

@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
 from pipeline.config.load import DVC_YAML, groups_in
 from pipeline.errors import UserError, nearest
+from pipeline.files.yaml_text import read_yaml
 from pipeline.items import key
 
 COMPOSE = "compose"
@@ -44,7 +43,7 @@ class Segment:
 @cache
 def stages() -> dict[str, Stage]:
     """Every stage of dvc.yaml, each after those that it depends on."""
-    content = yaml.load(DVC_YAML.read_bytes(), Loader=yaml.CSafeLoader)["stages"]
+    content = read_yaml(DVC_YAML)["stages"]
     found = {name: _stage(name, said) for name, said in content.items()}
     ordered: dict[str, Stage] = {}
     while len(ordered) < len(found):

@@ -9,6 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.config.compose import PARAMS, Params, with_overrides
+from pipeline.files.yaml_text import text_of
 from pipeline.sweep.grammar import Overrides
 from pipeline.sweep.jobs import HOME, Job, git
 from pipeline.sweep.locks import locked, locked_now
@@ -88,7 +89,7 @@ def write_overrides(path: Path, overrides: Overrides) -> None:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    content = yaml.load(path.read_text(encoding="utf-8")) or {}
+    content = yaml.load(text_of(path)) or {}
     for group, option in sorted(params.use.items()):
         content.setdefault("use", {})[group] = option
     for dotted, value in sorted(params.values.items()):

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
 from transformers.utils import logging
 
@@ -19,6 +18,7 @@ from pipeline.captions.interrogation import About
 from pipeline.config.schemas import Tag
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
+from pipeline.files.damage import reason_of
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -69,8 +69,8 @@ def _load(folder: Path) -> tuple[BlipImageProcessorPil, AutoTokenizer, BlipForCo
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             ),
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # what transformers, tokenizers and safetensors raise is of any kind
+        reason = reason_of(error)
         raise UserError(
             f"tag.sentence_model {folder}: not a BLIP folder of transformers that loads ({reason}); wanted:"
             " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPImageProcessorPil, CLIPModel
 
 from pipeline.device import best_device
 from pipeline.errors import UserError
+from pipeline.files.damage import reason_of
 from pipeline.pictures.reading import SUFFIXES, PictureError, read_picture
 
 
@@ -20,8 +20,8 @@ def load_clip(folder: Path) -> CLIPModel:
         model = CLIPModel.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # what transformers, tokenizers and safetensors raise is of any kind
+        reason = reason_of(error)
         raise UserError(
             f"{folder}: not a CLIP folder of transformers that loads ({reason}); wanted: config.json,"
             " model.safetensors and preprocessor_config.json (SD 1.x: openai/clip-vit-large-patch14)"
@@ -61,7 +61,7 @@ def mean_embedding(folder: Path, pictures: Iterable[Image.Image]) -> Tensor:
     model, device = load_clip(folder), best_device()
     try:
         processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError):
+    except Exception:
         raise UserError(f"{folder}: no preprocessor_config.json in it that loads") from None
     model.to(device)
     found = [_embedding(model, processor, picture) for picture in pictures]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 from transformers.utils import logging
 
 from pipeline.device import best_device
 from pipeline.errors import UserError
+from pipeline.files.damage import reason_of
 
 VERSION = 1
 """Of the algorithm: raise it when scores would come out differently."""
@@ -46,8 +46,8 @@ def _load(folder: Path) -> tuple[CLIPImageProcessorPil, AutoTokenizer, CLIPModel
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             ),
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # what transformers, tokenizers and safetensors raise is of any kind
+        reason = reason_of(error)
         raise UserError(
             f"sample_grid.clip {folder}: not a CLIP folder of transformers that loads ({reason}); wanted:"
             " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"

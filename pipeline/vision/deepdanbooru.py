@@ -7,7 +7,6 @@ modules/deepbooru_model.py); batch norms are folded into the convolutions. Tenso
 odd pixel right and below.
 """
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from pipeline.captions.labels import deepdanbooru_labels
 from pipeline.captions.preprocessing import DEEPDANBOORU
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
+from pipeline.files.pickled import read_pickled
 
 SIDE_PX = 512
 STEM = 64
@@ -131,17 +131,11 @@ class TorchDeepDanbooru:
 
 def _read(weights: Path) -> dict[str, Any]:
     """The state dict; nothing in the file is run."""
-    try:
-        state: Any = torch.load(weights, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = " ".join(str(error).split())[:150]
+    state = read_pickled(weights)
+    tags = state.get("tags")
+    if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) for tag in tags):
         raise UserError(
-            f"tag.model {weights}: not a weights file that can be read safely ({reason}); fetch"
-            " model-resnet_custom_v3.pt again"
-        ) from None
-    if not isinstance(state, dict) or not state.get("tags"):
-        raise UserError(
-            f"tag.model {weights}: no entry `tags`; wanted: DeepDanbooru's model-resnet_custom_v3.pt"
+            f"tag.model {weights}: no list `tags`; wanted: DeepDanbooru's model-resnet_custom_v3.pt"
         )
     return state
 

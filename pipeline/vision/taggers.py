@@ -6,6 +6,7 @@ from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.layouts import WANTED
 from pipeline.config.schemas import Tag
 from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
 from pipeline.vision.models import TAGGER_FILES, Model, located
 
 
@@ -22,6 +23,11 @@ def open_tagger(model: Model, batch: int, known: About | None = None) -> Interro
     """An ONNX tagger, or DeepDanbooru's torch weights; what is neither is a user error. `known`: what the
     same model was found to be before.
     """
+    with damage_told(f"tag.model {model.name} is no tagger that can be read"):
+        return _open(model, batch, known)
+
+
+def _open(model: Model, batch: int, known: About | None) -> Interrogator:
     if weights := _torch_weights(model.path):
         from pipeline.vision.deepdanbooru import TorchDeepDanbooru
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.files.hashing import legacy_hash, sha256_of_file, sha256_of_tensors
-from pipeline.files.safetensors_header import metadata_of
+from pipeline.files.hashing import legacy_hash, sha256_of_file
+from pipeline.files.safetensors_header import stated_hash
 
 Family = str
 ADAPTER, EMBEDDING, HYPERNETWORK, CHECKPOINT = "adapter", "embedding", "hypernetwork", "checkpoint"
@@ -64,7 +64,7 @@ def a1111_hashes(path: Path, family: Family, sha256: str) -> dict[str, str]:
         return {"TI hash": sha256[:12]}
     if path.suffix != SAFETENSORS:
         return {"Lora hash": sha256[:12]}
-    return {"Lora hash": (metadata_of(path).get("sshs_model_hash") or sha256_of_tensors(path))[:12]}
+    return {"Lora hash": stated_hash(path)[:12]}
 
 
 def epoch_of(path: Path) -> int | None:

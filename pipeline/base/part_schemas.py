@@ -1,0 +1,101 @@
+"""Types and ranges of what a stranger's configurations of a base's parts may say: they bound what is built
+(layers, widths, table sizes), and no entry names code to fetch or run.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST_TOKENS = 1 << 20
+MOST_ENTRIES = 10_000
+
+Few = Annotated[int, Field(ge=1, le=64)]
+Width = Annotated[int, Field(ge=1, le=1 << 15)]
+Token = Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
+Tiny = Annotated[float, Field(ge=0, lt=1)]
+Word = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_.+-]*$")]
+Blocks = Annotated[list[Word], Field(min_length=1, max_length=8)]
+Widths = Annotated[list[Width], Field(min_length=1, max_length=8)]
+Fews = Annotated[list[Few], Field(max_length=8)]
+
+
+class Stated(BaseModel):
+    """Entries that are not named here are plain values that build nothing."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    auto_map: None = None
+    quantization_config: None = None
+
+
+class Unet(Stated):
+    class_name: Literal["UNet2DConditionModel"] = Field("UNet2DConditionModel", alias="_class_name")
+    in_channels: Few = 4
+    out_channels: Few = 4
+    block_out_channels: Widths
+    cross_attention_dim: Width
+    down_block_types: Blocks
+    up_block_types: Blocks
+    mid_block_type: Word | None = None
+    layers_per_block: Few | Fews = 2
+    attention_head_dim: Width | Widths = 8
+    num_attention_heads: Width | Widths | None = None
+    transformer_layers_per_block: Few | Fews = 1
+    reverse_transformer_layers_per_block: Few | Fews | None = None
+    norm_num_groups: Width | None = 32
+    norm_eps: Tiny = 1e-5
+    conv_in_kernel: Few = 3
+    conv_out_kernel: Few = 3
+    sample_size: Width | Widths | None = None
+    act_fn: Word = "silu"
+
+
+class Vae(Stated):
+    class_name: Literal["AutoencoderKL"] = Field("AutoencoderKL", alias="_class_name")
+    in_channels: Few = 3
+    out_channels: Few = 3
+    latent_channels: Few = 4
+    block_out_channels: Widths
+    down_block_types: Blocks
+    up_block_types: Blocks
+    layers_per_block: Few = 2
+    norm_num_groups: Width = 32
+    sample_size: Width | None = None
+    scaling_factor: Annotated[float, Field(gt=0, le=1000)] = 0.18215
+    act_fn: Word = "silu"
+
+
+class TextEncoder(Stated):
+    vocab_size: Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+    hidden_size: Width
+    intermediate_size: Width
+    projection_dim: Width | None = None
+    num_hidden_layers: Few
+    num_attention_heads: Few
+    max_position_embeddings: Width
+    hidden_act: Word = "quick_gelu"
+    layer_norm_eps: Tiny = 1e-5
+    attention_dropout: Tiny = 0.0
+    bos_token_id: Token | None = None
+    eos_token_id: Token | list[Token] | None = None
+    pad_token_id: Token | None = None
+    attn_implementation: Literal["eager", "sdpa"] | None = None
+    attn_implementation_kept: Literal["eager", "sdpa"] | None = Field(None, alias="_attn_implementation")
+    experts_implementation: None = None
+
+
+class Scheduler(Stated):
+    class_name: Word = Field("DDIMScheduler", alias="_class_name")
+    num_train_timesteps: Annotated[int, Field(ge=1, le=MOST_ENTRIES)] = 1000
+    beta_start: Annotated[float, Field(gt=0, lt=1)] = 0.00085
+    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.012
+    beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "scaled_linear"
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
+    steps_offset: Annotated[int, Field(ge=0, le=1000)] = 0
+    trained_betas: Annotated[list[Tiny], Field(max_length=MOST_ENTRIES)] | None = None
+
+
+PARTS: dict[str, type[Stated]] = {
+    "unet": Unet, "vae": Vae, "text_encoder": TextEncoder, "scheduler": Scheduler,
+}  # fmt: skip
+"""By the names that a header gives the parts."""

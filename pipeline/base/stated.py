@@ -1,0 +1,143 @@
+"""What a file or folder states of a base, its parts' configurations and its tokenizer. It comes from a
+stranger, so it is checked before anything is built from it. Of a tokenizer two texts are taken, by the names
+below, whatever other names a header holds.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.base.families import HEADER_KEY
+from pipeline.base.part_schemas import MOST_ENTRIES, MOST_TOKENS, PARTS
+from pipeline.errors import UserError, warn
+from pipeline.files.json_text import JsonError, insist_on_shallow, parse_json
+
+TOKENIZER_FILES = ("vocab.json", "merges.txt")
+MOST_TEXT = 1 << 24
+"""Characters of a tokenizer's file; CLIP's have 1.4 million."""
+MOST_DEPTH = 4
+
+
+def stated(text: str | None, origin: str) -> dict[str, Any]:
+    """Of a header's entry HEADER_KEY: `configs` of the parts that it has, and `tokenizer`. Empty where there
+    is none; raises UserError for one that is not as it must be.
+    """
+    if text is None:
+        return {}
+    own = _parsed(text, f"{origin}: {HEADER_KEY} in its header")
+    configs, tokenizer = own.get("configs"), own.get("tokenizer")
+    found: dict[str, Any] = {}
+    if configs is not None:
+        found["configs"] = checked_configs(configs, f"{origin}: configs in its header")
+    if "tokenizer" in own:
+        found["tokenizer"] = None if tokenizer is None else tokenizer_texts(tokenizer, origin)
+    return found
+
+
+def checked_configs(configs: Any, origin: str) -> dict[str, dict[str, Any]]:
+    """The parts' configurations, as they are given."""
+    if not isinstance(configs, dict):
+        raise UserError(f"{origin} must be a mapping of {', '.join(PARTS)}; fetch the file again")
+    return {part: checked(part, configs[part], origin) for part in configs if part in PARTS}
+
+
+def checked(part: str, config: Any, origin: str) -> dict[str, Any]:
+    """One part's configuration, as it is given. Raises UserError, every mistake at once."""
+    if not isinstance(config, Mapping):
+        raise UserError(f"{origin}: {part} must be a mapping, found {_shown(config)}; fetch it again")
+    values = dict(config)
+    problems = _not_plain(values)
+    try:
+        PARTS[part].model_validate(values)
+    except ValidationError as error:
+        problems += [_sentence(each["loc"], each["msg"], each["input"]) for each in error.errors()]
+    if problems:
+        told = [f"{origin}: {part}.{problem}; it was changed or damaged: fetch it again"
+                for problem in dict.fromkeys(problems)]  # fmt: skip
+        raise UserError(*told[:10])
+    return values
+
+
+def _sentence(place: tuple[int | str, ...], message: str, found: Any) -> str:
+    where = ".".join(str(step) for step in place)[:100]
+    if message == "Field required":
+        return f"{where} is missing"
+    return f"{where}: {_shown(found)} is not allowed ({message[:1].lower()}{message[1:]})"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _not_plain(values: dict[str, Any]) -> list[str]:
+    """Entries that are no short plain values."""
+    return [f"{_shown(key)}: {reason}" for key, value in values.items() if (reason := _oddity(value))]
+
+
+def _oddity(value: Any) -> str | None:
+    try:
+        insist_on_shallow(value, MOST_DEPTH)
+    except JsonError as error:
+        return str(error)
+    waiting, seen = [value], 0
+    while waiting:
+        each = waiting.pop()
+        seen += 1
+        if isinstance(each, dict | list | tuple):
+            waiting += [*each, *each.values()] if isinstance(each, dict) else each
+        elif isinstance(each, str):
+            if len(each) > 1000:
+                return f"a text of {len(each)} characters"
+        elif isinstance(each, int | float):
+            if not abs(each) <= 1 << 40:  # nan is neither
+                return f"{_shown(each)} is out of any range"
+        elif each is not None:
+            return f"{type(each).__name__} is no plain value"
+    return f"{seen} values" if seen > MOST_ENTRIES + 1 else None
+
+
+def tokenizer_texts(files: Any, origin: str) -> dict[str, str]:
+    """vocab.json and merges.txt. Other names are left out, told; missing, foreign or damaged ones are a user
+    error.
+    """
+    if not isinstance(files, Mapping):
+        raise UserError(f"{origin}: its tokenizer must be a mapping of {' and '.join(TOKENIZER_FILES)}")
+    if other := [_shown(str(name)) for name in files if name not in TOKENIZER_FILES]:
+        warn(
+            f"{origin}: its tokenizer names {', '.join(other[:3])}, which is no file of a tokenizer;"
+            " left out: somebody may have tampered with the file"
+        )
+    for name in TOKENIZER_FILES:
+        text = files.get(name)
+        if not isinstance(text, str) or not 0 < len(text) <= MOST_TEXT:
+            raise UserError(
+                f"{origin}: its tokenizer has no text {name}; the file is damaged: fetch it again"
+            )
+    _check_tokens(files["vocab.json"], files["merges.txt"], origin)
+    return {name: files[name] for name in sorted(TOKENIZER_FILES)}
+
+
+def _check_tokens(vocabulary: str, merges: str, origin: str) -> None:
+    tokens = _parsed(vocabulary, f"{origin}: vocab.json of its tokenizer")
+    ids = [number for number in tokens.values() if isinstance(number, int) and 0 <= number < MOST_TOKENS]
+    if len(ids) != len(tokens) or len(set(ids)) != len(ids):
+        raise UserError(f"{origin}: vocab.json of its tokenizer must give each token a number of its own")
+    lines = [line for line in merges.split("\n") if line and not line.startswith("#version")]
+    for line in lines:
+        first, blank, second = line.partition(" ")
+        if not blank or not {first, second, first + second} <= tokens.keys():
+            raise UserError(
+                f"{origin}: merges.txt of its tokenizer joins {_shown(line)}, which vocab.json does not have"
+            )
+
+
+def _parsed(text: str, what: str) -> dict[str, Any]:
+    try:
+        content = parse_json(text)
+    except JsonError as error:
+        raise UserError(f"{what} is not readable JSON ({error}); fetch the file again") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{what} must be a JSON mapping; fetch the file again")
+    return content

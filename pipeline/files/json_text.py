@@ -1,0 +1,87 @@
+"""JSON from strangers: bounded in depth, every number finite, every character whole, each key once."""
+
+import json
+from collections.abc import Iterable
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+
+MOST_DEPTH = 64
+"""Levels of nesting; what tools write has fewer than ten."""
+MOST_BYTES = 100_000_000
+"""Of a file."""
+
+
+class JsonError(ValueError):
+    """Why a text is not read, in a few words."""
+
+
+def read_json(path: Path) -> Any:
+    """A file's value. One that is missing, too long or no JSON is a user error."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if path.stat().st_size > MOST_BYTES:
+        raise UserError(f"{path} has more than {MOST_BYTES} bytes, which no such file has; fetch it again")
+    try:
+        return parse_json(path.read_bytes().decode("utf-8-sig"))
+    except (JsonError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable JSON ({error}); mend it, or fetch it again") from None
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """As `read_json`, of a JSON object."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a JSON mapping, found {type(content).__name__}; fetch it again")
+    return content
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The text's value. Raises JsonError."""
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_mapping, parse_float=_finite, parse_constant=_not_a_number
+        )
+        if b"\\u" in (text if isinstance(text, bytes) else text.encode()):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise JsonError(f"nested more than {MOST_DEPTH} levels deep") from None
+    except UnicodeError:
+        raise JsonError("it holds half a character (a lone surrogate, or bytes that are not UTF-8)") from None
+    except ValueError as error:
+        raise JsonError(str(error)) from None
+    insist_on_shallow(value)
+    return value
+
+
+def insist_on_shallow(value: Any, most: int = MOST_DEPTH) -> None:
+    """Raises JsonError where lists and mappings are nested too deep for those who walk through them."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [inner for each in level if isinstance(each, dict | list) for inner in _inside(each)]
+        if not level:
+            return
+    raise JsonError(f"nested more than {most} levels deep")
+
+
+def _inside(each: dict[Any, Any] | list[Any]) -> Iterable[Any]:
+    return each.values() if isinstance(each, dict) else each
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
+        raise JsonError(f"{twice[:80]!r} is there twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if isfinite(value) else _not_a_number(text)
+
+
+def _not_a_number(text: str) -> float:
+    raise JsonError(f"{text[:20]} is no finite number")
