@@ -12,7 +12,6 @@ killed carries on from its last checkpoint and ends with the same bytes. By hand
 """
 
 import argparse
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields, replace
@@ -267,7 +266,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         if not leads():
             return
         with new_folder(job.out / "models/network") as folder:
-            shutil.copytree(place.files, folder, dirs_exist_ok=True)
+            place.deliver(folder)
         write_results(job, ready, history)
 
 

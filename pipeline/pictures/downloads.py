@@ -16,7 +16,6 @@ from PIL import Image
 
 from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
-from pipeline.files.atomic import new_file, new_folder
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
 from pipeline.pictures.reading import FORMATS, SUFFIX_OF_FORMAT
@@ -102,9 +101,9 @@ def _direct(url: str, config: Collect) -> Path:
     import requests
     from urllib3.util import Retry
 
-    kept = Items("downloads").path(key(url=url))
-    if kept.exists():
-        return kept
+    items, item_key = Items("downloads"), key(url=url)
+    if items.has(item_key):
+        return items.path(item_key)
     retry = Retry(config.download_retries, backoff_factor=0.5, status_forcelist=TRY_AGAIN)
     try:
         with requests.Session() as session:
@@ -112,14 +111,14 @@ def _direct(url: str, config: Collect) -> Path:
                 session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
             with session.get(url, stream=True, timeout=config.download_timeout_s) as answer:
                 answer.raise_for_status()
-                with new_file(kept) as part:
+                with items.new(item_key) as part:
                     _save(answer.iter_content(CHUNK_BYTES), part, config.download_limit_mib)
                     if picture_suffix(part) is None:
                         kind = answer.headers.get("content-type", "of no stated type")
                         raise DownloadError(f"the answer is no picture ({kind})")
     except requests.RequestException as error:
         raise DownloadError(f"could not be fetched ({_plain(error)})") from None
-    return kept
+    return items.path(item_key)
 
 
 def _save(chunks: Iterator[bytes], part: Path, limit_mib: int) -> None:
@@ -141,15 +140,15 @@ def _gallery_dl(url: str, config: Collect) -> Path:
     """A folder of what the URL leads to, by gallery-dl as a program of its own, with the user's own settings
     and logins; its metadata files come along as captions.
     """
-    folder = Items("gallery-dl").path(key(url=url))
-    if not folder.exists():
+    items, item_key = Items("gallery-dl"), key(url=url)
+    if not items.has(item_key):
         program = shutil.which("gallery-dl")
         if program is None:
             raise UserError(
                 "collect.downloader is gallery-dl, which is not installed;"
                 " `pip install gallery-dl`, or set collect.downloader: direct"
             )
-        with new_folder(folder) as part:
+        with items.new(item_key, folder=True) as part:
             command = [program, "--write-metadata", "--directory", str(part)]
             command += ["--retries", str(config.download_retries)]
             command += ["--http-timeout", str(config.download_timeout_s)]
@@ -158,4 +157,4 @@ def _gallery_dl(url: str, config: Collect) -> Path:
             if ended.returncode or not any(part.iterdir()):
                 last = (ended.stderr.strip().splitlines() or ["no files"])[-1]
                 raise DownloadError(f"gallery-dl ended with code {ended.returncode}: {last}")
-    return folder
+    return items.path(item_key)
