@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
+from pipeline.files.finite import insist_on_finite
 from pipeline.files.pickled import DAMAGE, pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
@@ -35,6 +36,7 @@ def read_aesthetic(path: Path) -> Tensor:
     read = _read_pt(path) if path.suffix == ".pt" else read_safetensors(path)[0].get(KEY)
     if not isinstance(read, Tensor) or read.dim() not in (1, 2) or read.numel() != read.shape[-1]:
         raise UserError(f"{path} is no aesthetic embedding: it must hold one tensor of the shape [1, width]")
+    insist_on_finite(path, {KEY: read})
     return read.detach().float().reshape(1, -1)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.files.finite import insist_on_finite
 from pipeline.files.pickled import read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors
 
@@ -57,7 +58,11 @@ def is_hypernetwork(keys: Collection[Any], metadata: Mapping[str, str]) -> bool:
 
 def read_hypernetwork(path: Path) -> HypernetworkFile:
     """Either layout. Raises UserError for a file that is damaged or of another kind."""
-    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
+    file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
+    for width, pair in file.layers.items():
+        for part, weights in zip(PARTS, pair, strict=True):
+            insist_on_finite(path, {f"{width}.{part}.{name}": weight for name, weight in weights.items()})
+    return file
 
 
 def _read_pt(path: Path) -> HypernetworkFile:

@@ -150,7 +150,7 @@ def test_a_search_hashes_no_folder_that_is_no_model(models: Path, opened: list[s
     (models / "private").mkdir()
     (models / "private" / "letters").write_text("dear")
     again = models / "again.safetensors"
-    main(["rebuild", str(given), "--out", str(again), "--search", str(models)])
+    main(["run", str(given), "--out", str(again), "--search", str(models)])
     assert again.exists()
     assert not [each for each in opened if "private" in each]
 
