@@ -64,14 +64,16 @@ def _is_mapping(lock: Path) -> bool:
 
 
 def running_dvcs(root: Path) -> Iterator[int]:
-    """Ids of the processes that are a DVC at work in this project; those that look for updates are not."""
+    """Ids of the processes that are a DVC at work in this project."""
     import psutil  # type: ignore[import-untyped]
 
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            words = process.cmdline()
-            named = any(Path(word).name == "dvc" for word in words[:3]) or "dvc.cli" in words[:3]
-            if named and "daemon" not in words and Path(process.cwd()).is_relative_to(root.resolve()):
+            words, helpers = process.cmdline(), [child.cmdline() for child in process.children()]
+            named = any(Path(word).name == "dvc" for word in words[:3]) and "daemon" not in words
+            # A fork that waits for DVC's search for updates has the words of the command that forked it.
+            waits = bool(helpers) and all("daemon" in each for each in helpers)
+            if named and not waits and Path(process.cwd()).is_relative_to(root.resolve()):
                 yield process.pid
 
 
