@@ -16,6 +16,7 @@ help: ## list the targets
 	@touch $@
 
 repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint and a report
+	@python -m pipeline.mend
 	dvc repro
 	@echo && dvc metrics show metrics/sample_grid.json && echo "\nOpen reports/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
 

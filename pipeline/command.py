@@ -14,6 +14,7 @@ from pipeline.config import Config, load
 from pipeline.config.load import listed_groups
 from pipeline.errors import UserError
 from pipeline.items import trim_if_grown
+from pipeline.printable import printable
 
 MULTIRUN = "multirun"
 
@@ -113,9 +114,9 @@ def _message(error: BaseException) -> str | None:
     if isinstance(error, KeyboardInterrupt):
         return "error: interrupted; nothing half-written was left behind, the same command starts again"
     if isinstance(error, UserError):
-        return "\n".join(f"error: {problem}" for problem in error.problems)
+        return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
     if isinstance(error, OSError):
-        where = "while writing" if error.filename is None else str(error.filename)
+        where = "while writing" if error.filename is None else printable(str(error.filename))
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return (
                 f"error: the disk is full ({where}); nothing half-written was left"

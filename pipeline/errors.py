@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pipeline.printable import printable
+
 
 class UserError(Exception):
     """What was found, where, what is allowed, what to do next; several problems of one input come
@@ -30,4 +32,4 @@ def near(name: str, valid: Iterable[str]) -> str:
 
 def warn(message: str) -> None:
     """One line on stderr, for settings without effect and data that looks wrong."""
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {printable(message)}", file=sys.stderr)

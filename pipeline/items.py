@@ -5,9 +5,9 @@ outputs, in `.athanor/items` of the main worktree, so that all worktrees share i
 elsewhere. Losing it costs time, nothing else: what was used longest ago goes when it outgrows
 `ATHANOR_STORE_GIB` (50 unless set).
 
-A result may be handed out as a hard link, which costs no copy. Each file's time of change is a seal that only
-its key gives: who edits such a link in place breaks the seal, and the result is made anew. When it was last
-used stands in the time of access.
+A result may be handed out as a hard link, which costs no copy. Each carries a seal (pipeline/files/seal.py)
+that only its key and its content give: what was edited in place, was cut or has rotted counts as absent, so
+it is made anew. The time of access says when it was last used.
 """
 
 import hashlib
@@ -15,15 +15,19 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files.atomic import new_file, write_bytes
+from pipeline.files.atomic import new_file, new_folder, write_bytes
+from pipeline.files.hashing import sha256_of_bytes
+from pipeline.files.seal import is_sealed, seal, seal_ns
+from pipeline.store_users import register
+from pipeline.trimming import trim
 
 DEFAULT_GIB = 50.0
-STALE_PART_S = 24 * 3600
-"""A half-written file of this age belongs to a process that was killed."""
 
 
 def key(**parts: Any) -> str:
@@ -35,6 +39,7 @@ class Items:
     """One kind of result."""
 
     def __init__(self, kind: str) -> None:
+        register(store_root())
         self.folder = store_root() / kind
 
     def path(self, item_key: str) -> Path:
@@ -42,25 +47,45 @@ class Items:
 
     def has(self, item_key: str) -> bool:
         """Whether the result is there, as it was put; it counts as used."""
-        path, sealed = self.path(item_key), seal_ns(item_key)
-        try:
-            if path.stat().st_mtime_ns != sealed:
-                return False
-            os.utime(path, ns=(time.time_ns(), sealed))
-        except FileNotFoundError:
-            return False
-        return True
+        path = self.path(item_key)
+        return is_sealed(path, item_key) and _used(path)
 
     def get(self, item_key: str) -> bytes | None:
-        return self.path(item_key).read_bytes() if self.has(item_key) else None
+        """The result; None where there is none, or one that is not as it was put."""
+        path = self.path(item_key)
+        try:
+            data, changed_ns = path.read_bytes(), path.stat().st_mtime_ns
+        except OSError:
+            return None
+        if changed_ns != seal_ns(item_key, sha256_of_bytes(data)):
+            return None
+        _used(path)
+        return data
+
+    def read(self, item_key: str) -> bytes:
+        """A result that was there when this command began."""
+        if (data := self.get(item_key)) is None:
+            raise UserError(
+                f"{self.path(item_key)}: this kept result was damaged or removed while the"
+                " command ran; run the same command again, which makes it anew"
+            )
+        return data
 
     def put(self, item_key: str, data: bytes) -> bytes:
-        global _put_bytes  # noqa: PLW0603
-        with new_file(self.path(item_key)) as part:
+        with self.new(item_key) as part:
             part.write_bytes(data)
-            os.utime(part, ns=(time.time_ns(), seal_ns(item_key)))
-        _put_bytes += len(data)
         return data
+
+    @contextmanager
+    def new(self, item_key: str, *, folder: bool = False) -> Iterator[Path]:
+        """A path to write the result to, as a file or a folder of files; kept on success."""
+        global _put_bytes  # noqa: PLW0603
+        path = self.path(item_key)
+        _clear(path)
+        with new_folder(path) if folder else new_file(path) as part:
+            yield part
+            seal(part, item_key)
+            _put_bytes += _length(part)
 
     def deliver(self, item_key: str, target: Path) -> None:
         """The result as a file: a hard link where the file system can, else a copy."""
@@ -70,12 +95,23 @@ class Items:
             shutil.copyfile(self.path(item_key), target)
 
 
-def seal_ns(item_key: str) -> int:
-    """The time of change of an item's file, in nanoseconds since 1970: some moment of 2001 to 2004. Two items
-    never share it, so that whoever knows a file by inode, length and time (DVC, git) never takes one for
-    another.
-    """
-    return 10**18 + int(hashlib.sha256(item_key.encode()).hexdigest(), 16) % 10**17
+def _used(path: Path) -> bool:
+    """Notes that it was used; always true. In a store of several people, files of others keep their time."""
+    for file in path.iterdir() if path.is_dir() else (path,):
+        with suppress(OSError):
+            os.utime(file, ns=(time.time_ns(), file.stat().st_mtime_ns))
+    return True
+
+
+def _clear(path: Path) -> None:
+    """Removes what no file can replace."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+
+
+def _length(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files)
 
 
 _put_bytes = 0
@@ -90,41 +126,29 @@ def trim_if_grown() -> None:
     """
     if not _put_bytes:
         return
-    text = os.environ.get("ATHANOR_STORE_GIB", str(DEFAULT_GIB))
-    try:
-        limit = round(float(text) * 2**30)
-    except ValueError:
-        raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, as 50") from None
+    limit = _limit_bytes()
     note = store_root() / GROWN
-    grown = _put_bytes + (int(note.read_text()) if note.exists() else 0)
+    grown = _put_bytes + _noted(note)
     if grown > limit / 100:
         trim(store_root(), limit)
         grown = 0
     write_bytes(note, str(grown).encode())
 
 
-def trim(root: Path, limit_bytes: int) -> int:
-    """Removes what was used longest ago until the store holds at most `limit_bytes`; returns what it holds
-    then, in bytes. Half-written files of killed processes go too.
-    """
-    files = []
-    for path in root.rglob("*"):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue
-        if path.name.endswith(".part"):
-            if time.time() - status.st_mtime > STALE_PART_S:
-                path.unlink(missing_ok=True)
-        elif path.is_file():
-            files.append((status.st_atime_ns, status.st_size, path))
-    held = sum(length for _, length, _ in files)
-    for _, length, path in sorted(files):
-        if held <= limit_bytes:
-            break
-        path.unlink(missing_ok=True)
-        held -= length
-    return held
+def _limit_bytes() -> int:
+    text = os.environ.get("ATHANOR_STORE_GIB", str(DEFAULT_GIB))
+    with suppress(ValueError, OverflowError):
+        if (limit := round(float(text) * 2**30)) >= 0:
+            return limit
+    raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, as 50")
+
+
+def _noted(note: Path) -> int:
+    """0 where there is no note, or a damaged one."""
+    try:
+        return max(0, int(note.read_text()))
+    except (OSError, ValueError):
+        return 0
 
 
 def store_root() -> Path:

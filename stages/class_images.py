@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     with new_folder(job.out / "data/class_images") as folder:
         (folder / PICTURES / CONCEPT).mkdir(parents=True)
         for number, seed in enumerate(seeds):
-            png = items.path(item_key(config, seed)).read_bytes()
+            png = items.read(item_key(config, seed))
             records.append(record(number, png, seed, config))
             (folder / PICTURES / records[-1].file).write_bytes(png)
         write_records(folder, records)

@@ -6,6 +6,7 @@ plots/crop/sizes.csv. Reads the group `crop`. Deterministic: PNG without metadat
 picture costs one crop.
 """
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,14 +46,14 @@ PAGES_AHEAD = 2
 
 @dataclass(frozen=True)
 class Cropped:
-    """A collected picture, the records of its crops, those of them of which nothing counts, and the file of
+    """A collected picture, the records of its crops, those of them of which nothing counts, and the key of
     its thumbnail (WebP).
     """
 
     parent: Record
     crops: list[Record]
     empty: list[str]
-    thumbnail: Path
+    thumbnail: str
 
 
 class Cropper:
@@ -70,7 +71,7 @@ class Cropper:
         for crop in crops:
             self._place(f"{crop.sha256}.png", self.folder / PICTURES / crop.file)
         empty = [crop.id for crop in crops if crop.mask_file and self._is_masked_out(crop, crop.mask_file)]
-        return Cropped(record, crops, empty, self.items.path(f"{stem}.webp"))
+        return Cropped(record, crops, empty, f"{stem}.webp")
 
     def _place(self, item_key: str, target: Path) -> None:
         self.make(target.parent)
@@ -210,12 +211,13 @@ class Tally:
 
 def shown(item: Cropped) -> Shown:
     """The picture on the contact sheet."""
+    webp = io.BytesIO(Items("crop").read(item.thumbnail))
     first = item.crops[0]
     boxes = [tuple(crop.origin["box_px"]) for crop in item.crops if not crop.origin["mirrored"]]
     faces = [tuple(face["box_px"]) for face in first.origin.get("faces", [])]
     size = f"{item.parent.width_px}x{item.parent.height_px} -> {first.width_px}x{first.height_px}"
     note = f"{size}, enlarged" if first.origin["scale"] > 1 else size
-    with Image.open(item.thumbnail) as kept:
+    with Image.open(webp) as kept:
         thumbnail = kept.convert("RGB")
     return Shown(thumbnail, item.parent.width_px, boxes, faces, item.parent.id, note)
 

@@ -83,7 +83,7 @@ def encoded(rows: Rows, base: Base, items: Items) -> Tensors:
         return key(version=VERSION, picture=row["sha256"], **hashes)
 
     def latents(item_key: str) -> Tensor:
-        moments: Tensor = load(items.path(item_key).read_bytes())["moments"]
+        moments: Tensor = load(items.read(item_key))["moments"]
         return moments
 
     is_missing = bytearray(not items.has(key_of(row)) for row in rows)

@@ -12,7 +12,6 @@ killed carries on from its last checkpoint and ends with the same bytes. By hand
 """
 
 import argparse
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields, replace
@@ -36,6 +35,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import create
 from pipeline.pictures.records import PICTURES, read_records
+from pipeline.printable import printable_lines
 from pipeline.training.data import EncodedData, Picture, read_pictures
 from pipeline.training.doctor import BLOWN_UP, Finding, diagnosis, has_blown_up
 from pipeline.training.forecast import Plan, make_plan
@@ -256,7 +256,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         from pipeline.training.plan_text import plan_and_cost
 
         with attached(ready):
-            print(plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config)))
+            plan = plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config))
+            print(printable_lines(plan))
         return
     made_from = recipe_of(job.config)
     with workplace(made_from, job.code(), job.config.train.devices * job.config.train.num_nodes) as place:
@@ -267,7 +268,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         if not leads():
             return
         with new_folder(job.out / "models/network") as folder:
-            shutil.copytree(place.files, folder, dirs_exist_ok=True)
+            place.deliver(folder)
         write_results(job, ready, history)
 
 

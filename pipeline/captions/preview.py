@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pipeline.captions.caption import Caption
 from pipeline.errors import UserError, near
 from pipeline.pictures.by_hand import named
+from pipeline.printable import printable
 
 BOLD, RED, GREEN, CYAN, DIM = "1", "31", "32", "36", "2"
 
@@ -25,7 +26,7 @@ def preview(captions: dict[str, Caption], colour: bool) -> str:
 
 def _lines(picture_id: str, caption: Caption, colour: bool) -> Iterator[str]:
     def paint(code: str, text: str) -> str:
-        return f"\033[{code}m{text}\033[0m" if colour else text
+        return f"\033[{code}m{printable(text)}\033[0m" if colour else printable(text)
 
     yield paint(BOLD, picture_id)
     yield f"  {paint(GREEN, caption.text)}"

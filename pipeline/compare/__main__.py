@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.command import run
 from pipeline.compare.page import compare
+from pipeline.printable import printable_lines
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--metric", metavar="FIGURE[+FIGURE]", help="what decides: train.validation_loss")
     parser.add_argument("--minimize", action="store_true", help="of --metric the smallest is the best")
     options = parser.parse_args(arguments)
-    print(compare(options.names, options.metric, options.minimize))
+    print(printable_lines(compare(options.names, options.metric, options.minimize)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pipeline.command import run
 from pipeline.config.explain import explain
 from pipeline.config.json_schema import PATH, json_schema
 from pipeline.files.atomic import write_text
+from pipeline.printable import printable_lines
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     if chosen.command == "schema":
         write_text(PATH, json_schema())
         return
-    print("\n\n".join(str(item) for item in explain(chosen.key, chosen.overrides)))
+    print("\n\n".join(printable_lines(str(item)) for item in explain(chosen.key, chosen.overrides)))
 
 
 if __name__ == "__main__":

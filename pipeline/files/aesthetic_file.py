@@ -16,6 +16,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
 from pipeline.files.damage import damage_told
+from pipeline.files.finite import insist_on_finite
 from pipeline.files.pickled import pickled, unpickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
@@ -37,6 +38,7 @@ def read_aesthetic(path: Path) -> Tensor:
             raise UserError(
                 f"{path} is no aesthetic embedding: it must hold one tensor of the shape [1, width]"
             )
+        insist_on_finite(path, {KEY: read})
         return read.detach().float().reshape(1, -1)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
+from pipeline.files.finite import insist_on_finite
 from pipeline.files.json_text import parse_json
 from pipeline.files.pickled import read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors
@@ -63,6 +64,9 @@ def read_hypernetwork(path: Path) -> HypernetworkFile:
     with damage_told(f"{path} is no readable hypernetwork"):
         file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
         _insist_on_its_bounds(path, file)
+        for width, pair in file.layers.items():
+            for part, weights in zip(PARTS, pair, strict=True):
+                insist_on_finite(path, {f"{width}.{part}.{name}": each for name, each in weights.items()})
         return file
 
 

@@ -88,14 +88,19 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _run(chosen: argparse.Namespace) -> None:
     from pipeline.config.recipes import parse, varied
-    from pipeline.merging.recipes import found_by_hash, read_content
+    from pipeline.merging.recipes import found_by_hash, is_merged, read_content
 
     changes = {
         key: parse_yaml(value, f"--set {key}")
         for key, _, value in (change.partition("=") for change in chosen.changes)
     }
     recipe = parse(varied(read_content(chosen.recipe), changes), str(chosen.recipe))
-    _merge(found_by_hash(recipe, chosen.search), chosen.out, chosen.layout)
+    folders, stated = chosen.search, set[str]()
+    if is_merged(chosen.recipe):
+        folders = [chosen.recipe.parent, *folders]
+        typed = {key.removeprefix("inputs.").removesuffix(".path") for key in changes}
+        stated = recipe.inputs.keys() - typed
+    _merge(found_by_hash(recipe, folders, stated), chosen.out, chosen.layout)
 
 
 def _rebuild(chosen: argparse.Namespace) -> None:
@@ -105,7 +110,7 @@ def _rebuild(chosen: argparse.Namespace) -> None:
 
     merged: Path = chosen.merged
     recipe = parse(read_content(merged), str(merged))
-    found = found_by_hash(recipe, [merged.parent, *chosen.search])
+    found = found_by_hash(recipe, [merged.parent, *chosen.search], recipe.inputs)
     if chosen.out.resolve() == merged.resolve():
         raise UserError(
             f"--out {chosen.out} is {merged} itself; choose another name, so that they can be compared"

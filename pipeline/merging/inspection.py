@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.errors import UserError
+from pipeline.files.finite import insist_on_finite
 from pipeline.merging.agreement import differences
 from pipeline.merging.blocks import block_of
 from pipeline.merging.checkpoint import Checkpoint, open_checkpoint
@@ -48,6 +49,9 @@ def by_block(a: Path, b: Path | None) -> dict[str, Amount]:
     first, second = open_checkpoint(a), open_checkpoint(b) if b else None
     if second and (problems := _incomparable(first, second)):
         raise UserError(*problems)
+    for each in (first, second):
+        if each:
+            insist_on_finite(each.path, each.tensors)
     sums = {label: [0, 0.0, 0.0] for label in ("BASE", *first.blocks, "VAE")}
     for name, stored in first.tensors.items():
         label = _label(name, first.blocks)

@@ -1,20 +1,18 @@
 """Inputs of a recipe: opened, hashed and looked through for NaN and infinity, in one reading."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from pipeline.config.schemas.recipe import Input, Recipe
 from pipeline.errors import UserError
+from pipeline.files.finite import broken, is_finite, pieces
 from pipeline.files.hashing import sha256_of_tree
 from pipeline.files.tensor_file import InFile, Stored, TensorFile
-from pipeline.merging.stream import WORKERS, is_finite
-
-READ_NUMBERS = 1 << 19
+from pipeline.merging.stream import WORKERS
 
 
 def paths_of(recipe: Recipe) -> dict[str, Path]:
@@ -38,10 +36,7 @@ def locked(recipe: Recipe, files: Mapping[str, tuple[TensorFile, ...]]) -> Recip
                 " put the right file there, or leave sha256 out"
             )
         if sick:
-            problems.append(
-                f"inputs.{name}: {entry.path} holds NaN or infinity in {len(sick)} tensors"
-                f" ({', '.join(sick[:3])}); it is broken, use another"
-            )
+            problems.append(f"inputs.{name}: {broken(entry.path, sick)}")
     if problems:
         raise UserError(*problems)
     inputs = {
@@ -73,7 +68,7 @@ def _scan_file(file: TensorFile) -> tuple[str, list[str]]:
         digest.update(raw.read(placed[0][0] if placed else -1))
     for _, name in placed:
         finite = True
-        for piece in _pieces(file.tensors[name]):
+        for piece in pieces(file.tensors[name]):
             digest.update(memoryview(piece.view(torch.uint8).numpy()))  # type: ignore[arg-type]
             finite = finite and is_finite(piece)
         if not finite:
@@ -82,9 +77,4 @@ def _scan_file(file: TensorFile) -> tuple[str, list[str]]:
 
 
 def _finite(stored: Stored) -> bool:
-    return all(map(is_finite, _pieces(stored)))
-
-
-def _pieces(stored: Stored) -> Iterator[Tensor]:
-    for start in range(0, stored.numel, READ_NUMBERS):
-        yield stored.read(start, min(start + READ_NUMBERS, stored.numel))
+    return all(map(is_finite, pieces(stored)))

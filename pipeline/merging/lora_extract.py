@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.files.finite import insist_on_finite
 from pipeline.merging.agreement import differences
 from pipeline.merging.checkpoint import open_checkpoint
 from pipeline.merging.lora_files import LoraFile
@@ -33,6 +34,8 @@ def extract(tuned: Path, original: Path, dim: int, conv_dim: int) -> Extracted:
     """
     ours, theirs = open_checkpoint(tuned), open_checkpoint(original)
     nodes = [Leaf(str(each.path), each.blocks, each.tensors) for each in (ours, theirs)]
+    for each in (ours, theirs):
+        insist_on_finite(each.path, each.tensors)
     if problems := differences(*nodes):
         raise UserError(*problems)
     result, left_out = LoraFile({}, {}), []

@@ -12,6 +12,7 @@ from torch import Tensor
 from pipeline.config.schemas.recipe import Alpha
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
+from pipeline.files.finite import insist_on_finite, is_finite
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.files.tensor_file import TensorFile
 from pipeline.merging.blocks import block_names
@@ -59,6 +60,7 @@ def read_lora(path: Path) -> LoraFile:
 
 def _lora(path: Path) -> LoraFile:
     file = open_network(path)
+    insist_on_finite(path, file.tensors)
     modules = modules_of(file)
     if foreign := {key.partition(".")[2] for key in file.tensors} - LEAVES:
         raise UserError(
@@ -83,7 +85,7 @@ def _pair(module: str, file: TensorFile) -> tuple[Pair, list[int]]:
         if "lora_mid.weight" in weights:
             down = torch.einsum("abkl,bi->aikl", weights["lora_mid.weight"], down.flatten(1))
         return Pair(up.flatten(1) * scale, down.flatten(1)), list(down.shape[2:])
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, ValueError, ZeroDivisionError) as error:
         raise UserError(f"{file.path}: {module} is no whole LoRA module ({error})") from error
 
 
@@ -157,6 +159,11 @@ def write_lora(path: Path, lora: LoraFile, precision: str) -> None:
         tensors[f"{module}.lora_up.weight"] = pair.up.reshape(-1, pair.rank, *ones).to(dtype)
         tensors[f"{module}.lora_down.weight"] = pair.down.reshape(pair.rank, inside, *kernel).to(dtype)
         tensors[f"{module}.alpha"] = torch.tensor(float(pair.rank)).to(dtype)
+    if sick := [name for name, tensor in tensors.items() if not is_finite(tensor)]:
+        raise UserError(
+            f"{sick[0]}: the numbers do not fit into {precision};"
+            " take finite and smaller ratios, or --dtype fp32"
+        )
     write_safetensors(path, tensors, {**lora.header, **_rank_header(lora)})
 
 

@@ -1,6 +1,6 @@
 """Recipes outside the graph: read from YAML or from a merged file's header, their inputs looked up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.config.recipes import Content, from_yaml, read_yaml
@@ -14,9 +14,14 @@ UNET = "unet/diffusion_pytorch_model.safetensors"
 """The part of a folder whose header is read."""
 
 
+def is_merged(path: Path) -> bool:
+    """Whether the recipe is in the header of what was merged: its paths are a stranger's, not the user's."""
+    return path.suffix == ".safetensors" or path.is_dir()
+
+
 def read_content(path: Path) -> Content:
     """A recipe as plain values: a YAML file, or the header of what was merged, a .safetensors or a folder."""
-    if path.suffix != ".safetensors" and not path.is_dir():
+    if not is_merged(path):
         return read_yaml(path)
     text = metadata_of(path / UNET if path.is_dir() else path).get(RECIPE_KEY)
     if text is None:
@@ -24,13 +29,15 @@ def read_content(path: Path) -> Content:
     return from_yaml(text, str(path))
 
 
-def found_by_hash(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
+def found_by_hash(recipe: Recipe, folders: Sequence[Path], stated: Collection[str] = ()) -> Recipe:
     """With each input that is not at its path, or is another file there, looked up in `folders`: by its name,
-    then by its sha256. Where no folder is given, only that something is there is insisted on.
+    then by its sha256. Where no folder is given, only that something is there is insisted on. `stated`:
+    inputs whose path a merged file states; nothing at such a path is opened, only its name is looked up.
     """
-    found = {name: _found(_entry(given), folders) for name, given in recipe.inputs.items()}
+    entries = {name: _entry(given, name in stated) for name, given in recipe.inputs.items()}
+    found = {name: _found(entry, folders, name in stated) for name, entry in entries.items()}
     problems = [
-        f"inputs.{name}: {_missing(_entry(recipe.inputs[name]), folders)}"
+        f"inputs.{name}: {_missing(entries[name], folders, name in stated)}"
         for name, entry in found.items()
         if entry is None
     ]
@@ -39,30 +46,45 @@ def found_by_hash(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
     return recipe.model_copy(update={"inputs": found})
 
 
-def _entry(given: str | Input) -> Input:
-    return Input(path=given) if isinstance(given, str) else given
+def _entry(given: str | Input, is_stated: bool) -> Input:
+    entry = Input(path=given) if isinstance(given, str) else given
+    return Input(path=_name(entry.path), sha256=entry.sha256) if is_stated else entry
 
 
-def _found(entry: Input, folders: Sequence[Path]) -> Input | None:
+def _name(path: str) -> str:
+    """The last part of a path that a merged file states, whichever system wrote it."""
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    if name in ("", ".", "..") or not name.isprintable():
+        raise UserError(f"the recipe in the merged file names the input {path!r}, which is no file's name")
+    return name
+
+
+def _found(entry: Input, folders: Sequence[Path], is_stated: bool) -> Input | None:
     path = Path(entry.path)
-    if path.exists() and (not folders or _is_it(path, entry)):
+    if not is_stated and path.exists() and (not folders or _is_it(path, entry)):
         return entry
     named = [folder / path.name for folder in folders if (folder / path.name).exists()]
-    others = [
-        other for folder in folders for other in sorted(folder.glob("*")) if other.suffix == path.suffix
-    ]
-    candidates = [*named, *others] if entry.sha256 else named
+    candidates = [*named, *_alike(path, folders)] if entry.sha256 else named
     match = next((candidate for candidate in candidates if _is_it(candidate, entry)), None)
     return Input(path=str(match), sha256=entry.sha256) if match else None
+
+
+def _alike(path: Path, folders: Sequence[Path]) -> Iterator[Path]:
+    """What may be the same under another name: files of its suffix; for a folder, diffusers' folders."""
+    for folder in folders:
+        for other in sorted(folder.glob("*")):
+            if other.suffix == path.suffix and (other.is_file() or (other / "model_index.json").is_file()):
+                yield other
 
 
 def _is_it(path: Path, entry: Input) -> bool:
     return entry.sha256 is None or sha256_of_model(path) == entry.sha256
 
 
-def _missing(entry: Input, folders: Sequence[Path]) -> str:
+def _missing(entry: Input, folders: Sequence[Path], is_stated: bool) -> str:
     path = Path(entry.path)
-    at_place = f"has the sha256 {sha256_of_model(path)}" if path.exists() else "is not there"
+    is_there = not is_stated and path.exists()
+    at_place = f"has the sha256 {sha256_of_model(path)}" if is_there else "is not there"
     wanted = f"what has the sha256 {entry.sha256}" if entry.sha256 else "a file of this name"
     looked = f", nor is that in {', '.join(map(str, folders))}" if folders else ""
     return f"{path} {at_place}; wanted is {wanted}{looked}. Name the folder that has it with --search"

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from pydantic import ValidationError
+
 from pipeline.config.schemas.recipe import Alpha, Weights
 from pipeline.errors import UserError, nearest
 from pipeline.merging.blocks import TIME, block_of
@@ -17,7 +19,12 @@ def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:
 
     The VAE's is 0 unless `vae` says otherwise, so that A's stays.
     """
-    weights = setting if isinstance(setting, Weights) else Weights(blocks=setting)
+    try:
+        weights = setting if isinstance(setting, Weights) else Weights(blocks=setting)
+    except ValidationError:
+        raise UserError(
+            f"{key}: {setting!r} is no weight; give a finite number, a list of them, or a preset's name"
+        ) from None
     listed, base = _listed(weights, blocks, key)
     by_block = dict(zip(blocks, listed, strict=True))
     patterns = [(_pattern(text, key), weights.keys[text]) for text in sorted(weights.keys, key=_rank)]

@@ -17,6 +17,7 @@ from pipeline.files.aesthetic_file import write_aesthetic
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.conversion import LAYOUTS, convert, convert_to_lora
 from pipeline.networks.inspection import inspect
+from pipeline.printable import printable, printable_lines
 from pipeline.progress import progress
 
 
@@ -29,13 +30,15 @@ def main(arguments: Sequence[str]) -> None:
     _add_aesthetic(commands.add_parser("aesthetic", help="the mean CLIP embedding of pictures"))
     chosen = parser.parse_args(arguments)
     if chosen.command == "inspect":
-        print("\n\n".join("\n".join([str(file), *inspect(file).lines()]) for file in chosen.files))
+        described = ([str(file), *inspect(file).lines()] for file in chosen.files)
+        print("\n\n".join("\n".join(map(printable, lines)) for lines in described))
     elif chosen.command == "aesthetic":
-        print(_aesthetic(chosen))
+        print(printable_lines(_aesthetic(chosen)))
     elif chosen.to == "lora":
-        print(_to_lora(chosen))
+        print(printable_lines(_to_lora(chosen)))
     else:
-        print("\n".join(map(str, convert(chosen.source, chosen.target, chosen.to))))
+        written = convert(chosen.source, chosen.target, chosen.to)
+        print("\n".join(printable(str(each)) for each in written))
 
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:

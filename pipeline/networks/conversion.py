@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.base.load import BaseModel
 from pipeline.errors import UserError
 from pipeline.files import embedding_file, hypernetwork_file
+from pipeline.files.finite import is_finite
 from pipeline.files.safetensors_file import PRECISIONS, read_safetensors, write_safetensors
 from pipeline.networks.diffusers_layout import to_diffusers
 from pipeline.networks.families import family_of_file
@@ -51,6 +52,8 @@ def convert_to_lora(source: Path, target: Path, base: BaseModel, dim: int, preci
     named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
     kept = {key: value for key, value in read_safetensors(source)[1].items() if key != "ss_network_args"}
     tensors = {key: tensor.to(PRECISIONS[precision]) for key, tensor in made.tensors.items()}
+    if sick := [key for key, tensor in tensors.items() if not is_finite(tensor)]:
+        raise UserError(f"{sick[0]}: the numbers do not fit into {precision}; take --precision fp32")
     write_safetensors(target, tensors, kept | named)
     return made
 

@@ -5,36 +5,35 @@ never fetched again; delete the entry there to have it anew.
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
 from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
-from pipeline.files.atomic import new_file, new_folder
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
+from pipeline.pictures.connections import DownloadError, Line, Place, places
 from pipeline.pictures.reading import FORMATS, SUFFIX_OF_FORMAT
+from pipeline.printable import printable, without_passwords
 from pipeline.progress import progress
 
 CONNECTIONS = 4
 CHUNK_BYTES = 1 << 18
-TRY_AGAIN = (429, 500, 502, 503, 504)
 MIB = 1 << 20
-
-
-class DownloadError(Exception):
-    """Why a URL gives no picture; raised so that nothing half-fetched is kept."""
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """One URL's files, by the names that they shall have, or why there are none."""
+    """One URL's files, by the names that they shall have, or why there are none; the URL has no passwords."""
 
     url: str
     files: Mapping[str, Path] = field(default_factory=dict)
@@ -53,7 +52,8 @@ def read_list(path: Path) -> list[str]:
     problems, seen = [], dict[str, int]()
     for number, url in numbered:
         if not re.match(r"https?://[^/\s]+\S*$", url):
-            problems.append(f"{path}: line {number} {url[:80]!r} is no http or https URL; mend or delete it")
+            shown = without_passwords(url)[:80]
+            problems.append(f"{path}: line {number} {shown!r} is no http or https URL; mend or delete it")
         if seen.setdefault(url, number) != number:
             problems.append(f"{path}: line {number} repeats line {seen[url]}; delete one of them")
     if problems:
@@ -65,21 +65,29 @@ def fetch(urls: Sequence[str], config: Collect) -> Iterator[Fetched]:
     """The files of each URL, in order, fetched or kept. Names hold a piece of the URL's hash, so that no two
     URLs' `1.jpg` meet.
     """
+    named = places(urls)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        yield from progress(pool.map(partial(_fetch, config=config), urls), "download", len(urls))
+        fetched = pool.map(partial(_fetch, config=config, named=named), urls)
+        yield from progress(fetched, "download", len(urls))
 
 
-def _fetch(url: str, config: Collect) -> Fetched:
-    tag = sha256_of_bytes(url.encode())[:8]
+def _fetch(url: str, config: Collect, named: Collection[Place]) -> Fetched:
+    shown, tag = without_passwords(url), sha256_of_bytes(_without_user(url).encode())[:8]
     try:
         if config.downloader == "direct":
-            file = _direct(url, config)
-            return Fetched(url, {f"{_stem(url)}-{tag}{picture_suffix(file)}": file})
+            file = _direct(url, config, named)
+            return Fetched(shown, {f"{_stem(url)}-{tag}{picture_suffix(file)}": file})
         folder = _gallery_dl(url, config)
     except DownloadError as error:
-        return Fetched(url, error=str(error))
+        return Fetched(shown, error=printable(str(error)))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return Fetched(url, {f"{tag}/{file.relative_to(folder).as_posix()}": file for file in files})
+    return Fetched(shown, {f"{tag}/{file.relative_to(folder).as_posix()}": file for file in files})
+
+
+def _without_user(url: str) -> str:
+    """What a URL leads to, whoever asks: nothing that is kept follows from a password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
 
 
 def _stem(url: str) -> str:
@@ -97,29 +105,29 @@ def picture_suffix(path: Path) -> str | None:
         return None
 
 
-def _direct(url: str, config: Collect) -> Path:
+def _direct(url: str, config: Collect, named: Collection[Place]) -> Path:
     """One GET: retried after a pause where the server is busy, cut off at the limits of time and bytes."""
     import requests
-    from urllib3.util import Retry
 
-    kept = Items("downloads").path(key(url=url))
-    if kept.exists():
-        return kept
-    retry = Retry(config.download_retries, backoff_factor=0.5, status_forcelist=TRY_AGAIN)
+    items, item_key = Items("downloads"), key(url=_without_user(url))
+    if items.has(item_key):
+        return items.path(item_key)
+    line = Line(named, config.download_total_s)
     try:
-        with requests.Session() as session:
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
-            with session.get(url, stream=True, timeout=config.download_timeout_s) as answer:
-                answer.raise_for_status()
-                with new_file(kept) as part:
-                    _save(answer.iter_content(CHUNK_BYTES), part, config.download_limit_mib)
-                    if picture_suffix(part) is None:
-                        kind = answer.headers.get("content-type", "of no stated type")
-                        raise DownloadError(f"the answer is no picture ({kind})")
+        with (
+            line.session(config.download_retries) as session,
+            session.get(url, stream=True, timeout=config.download_timeout_s) as answer,
+        ):
+            answer.raise_for_status()
+            with items.new(item_key) as part:
+                _save(answer.iter_content(CHUNK_BYTES), part, config.download_limit_mib)
+                line.check_time()
+                if picture_suffix(part) is None:
+                    kind = answer.headers.get("content-type", "of no stated type")
+                    raise DownloadError(f"the answer is no picture ({kind})")
     except requests.RequestException as error:
         raise DownloadError(f"could not be fetched ({_plain(error)})") from None
-    return kept
+    return items.path(item_key)
 
 
 def _save(chunks: Iterator[bytes], part: Path, limit_mib: int) -> None:
@@ -141,21 +149,40 @@ def _gallery_dl(url: str, config: Collect) -> Path:
     """A folder of what the URL leads to, by gallery-dl as a program of its own, with the user's own settings
     and logins; its metadata files come along as captions.
     """
-    folder = Items("gallery-dl").path(key(url=url))
-    if not folder.exists():
+    items, item_key = Items("gallery-dl"), key(url=_without_user(url))
+    if not items.has(item_key):
         program = shutil.which("gallery-dl")
         if program is None:
             raise UserError(
                 "collect.downloader is gallery-dl, which is not installed;"
                 " `pip install gallery-dl`, or set collect.downloader: direct"
             )
-        with new_folder(folder) as part:
+        with items.new(item_key, folder=True) as part:
             command = [program, "--write-metadata", "--directory", str(part)]
             command += ["--retries", str(config.download_retries)]
             command += ["--http-timeout", str(config.download_timeout_s)]
             command += ["--filesize-max", f"{config.download_limit_mib}M", url]
-            ended = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
-            if ended.returncode or not any(part.iterdir()):
-                last = (ended.stderr.strip().splitlines() or ["no files"])[-1]
-                raise DownloadError(f"gallery-dl ended with code {ended.returncode}: {last}")
-    return folder
+            code, said = _run(command, part, config.download_total_s)
+            if code or not any(part.iterdir()):
+                last = (said.strip().splitlines() or ["no files"])[-1]
+                raise DownloadError(f"gallery-dl ended with code {code}: {last}")
+    return items.path(item_key)
+
+
+def _run(command: Sequence[str], folder: Path, limit_s: int) -> tuple[int, str]:
+    """Exit code and errors of a program that fills a folder. It is ended when no file comes for so long."""
+    with TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        try:
+            files, since = 0, time.monotonic()
+            while process.poll() is None:
+                if (now := sum(path.suffix != ".part" for path in folder.rglob("*"))) != files:
+                    files, since = now, time.monotonic()
+                if time.monotonic() - since > limit_s:
+                    raise DownloadError(f"no file came for longer than collect.download_total_s {limit_s}")
+                time.sleep(POLL_S)
+        finally:
+            process.kill()
+            process.wait()
+        errors.seek(0)
+        return process.returncode, errors.read().decode(errors="replace")

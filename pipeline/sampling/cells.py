@@ -95,7 +95,7 @@ class Painter:
             yield Batch(batch, [key(**alike, jobs=drawn, place=place) for place in range(len(batch))])
 
     def _pngs(self, cell: Cell) -> list[bytes]:
-        return [self.items.path(item_key).read_bytes() for item_key in self.keys(cell)]
+        return [self.items.read(item_key) for item_key in self.keys(cell)]
 
     def _is_missing(self, batch: Batch) -> bool:
         return not all(self.items.has(item_key) for item_key in batch.keys)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.command import run
 from pipeline.errors import UserError
+from pipeline.printable import printable_lines
 from pipeline.sweep.grammar import expand
 from pipeline.sweep.jobs import HOME, Job, clean_baseline, make_jobs
 from pipeline.sweep.launch import Launcher
@@ -64,7 +65,7 @@ def finish(results: Mapping[Job, dict[str, Any]], options: argparse.Namespace) -
     if done and not options.no_compare:
         from pipeline.compare.page import compare
 
-        print(compare(done, options.metric, options.minimize))
+        print(printable_lines(compare(done, options.metric, options.minimize)))
     if failed:
         raise UserError(
             f"{len(failed)} of {len(results)} jobs failed: {', '.join(failed)}; their logs lie in"

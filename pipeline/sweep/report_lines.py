@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.printable import printable
 from pipeline.sweep.jobs import Job
 from pipeline.sweep.metrics import Objective, judged_by
 from pipeline.sweep.results import left_by
@@ -25,7 +26,9 @@ def lines(jobs: Sequence[Job], objective: Objective | None = None) -> Iterator[N
             if result and told.get(job.name) != result["status"]:
                 told[job.name] = result["status"]
                 done = sum(status != "running" for status in told.values())
-                print(f"[{done}/{total}] {line(job, result, objective)}", file=sys.stderr, flush=True)
+                print(
+                    f"[{done}/{total}] {printable(line(job, result, objective))}", file=sys.stderr, flush=True
+                )
 
     def watch() -> None:
         while not ended.wait(POLL_S):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.mend import mend
 from pipeline.sweep.jobs import HOME, Job
 from pipeline.sweep.launch import Launcher
 from pipeline.sweep.locks import locked_now
@@ -26,6 +27,7 @@ def sweeping(root: Path) -> Iterator[None]:
     with locked_now(own) as is_free:
         if not is_free:
             raise UserError("a sweep is running in this project already; wait until it has ended")
+        mend(root)
         stop = root / HOME / STOP
         await_jobs(root)
         if gone := sweep_up(root):

@@ -38,13 +38,13 @@ class BlownUp(Exception):  # noqa: N818 - a turn of events, no mistake
 @dataclass
 class Start:
     """What a run starts from, or carries on from: `done` steps, rates times `rate`, of which
-    `rate_in_weights` stands in the optimisers' state already.
+    `rate_in_weights` stands in the optimisers' state already; `files`: SHA-256 by name of the epoch files.
     """
 
     done: int = 0
     rate: float = 1.0
     rate_in_weights: float = 1.0
-    files: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
     history: dict[str, Any] = field(default_factory=History().state)
     weights: dict[str, Any] | None = None
 
@@ -147,8 +147,8 @@ class Keeper(Callback):
     ) -> None:
         weights = taken(trainer, module)
         if trainer.is_global_zero:
-            rate, files = self.start.rate, sorted(file.name for file in self.place.files.iterdir())
-            state = Start(step, rate, rate, files, self.history.state(), weights)
+            rate = self.start.rate
+            state = Start(step, rate, rate, self.place.digests(), self.history.state(), weights)
             self.place.save(name, vars(state))
         self._saved_at = time.monotonic()
 

@@ -121,7 +121,16 @@ class Denoising(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.network.before_step(self.settings.seed * 1_000_003 + batch.step)
         rows, factor = share(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
-        return (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
+        loss = (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
+        return loss * self.window_factor(batch_idx)
+
+    def window_factor(self, batch_idx: int) -> float:
+        """Makes each update the mean of its batches: Lightning divides by the number of a full update, and an
+        epoch's last one may hold fewer.
+        """
+        full = self.trainer.accumulate_grad_batches
+        held = self.trainer.num_training_batches - (batch_idx - batch_idx % full)
+        return full / min(full, held)
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         super().optimizer_step(*arguments, **named)

@@ -53,9 +53,9 @@ class Recorder(Callback):
         batch_idx: int,
     ) -> None:
         assert isinstance(pl_module, Denoising)
-        # Lightning divides what it hands on by the batches that make up an update.
+        # Lightning divides what it hands on by the batches that make up a full update.
         loss = (outputs["loss"] if isinstance(outputs, dict) else outputs).detach()
-        loss = loss * trainer.accumulate_grad_batches
+        loss = loss * trainer.accumulate_grad_batches / pl_module.window_factor(batch_idx)
         if pl_module.settings.train.prior_form == "two_means":
             loss = loss / batch.weight.mean().to(loss)  # a sum of means: written down as their mean
         unet, text = self._rates.get("unet", 0.0), self._rates.get("text_encoder", 0.0)

@@ -68,7 +68,7 @@ def answers(
         asked = interrogate(opened or question.opened(about), missing, read, put, question.batch)
         for _ in progress(asked, f"tag: {question.model.name}", sum(is_missing)):
             pass
-    return about, lambda record: json.loads(items.path(key_of(record)).read_bytes())
+    return about, lambda record: json.loads(items.read(key_of(record)))
 
 
 def _about(question: Question, items: Items, version: int) -> tuple[About, Interrogator | None]:

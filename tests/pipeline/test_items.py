@@ -1,11 +1,12 @@
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.items import Items, key, seal_ns, store_root, trim, trim_if_grown
+from pipeline.items import GROWN, Items, key, store_root, trim_if_grown
 
 
 def test_keys_follow_the_parts_not_their_order() -> None:
@@ -44,32 +45,6 @@ def test_a_file_system_without_links_gets_a_copy(tmp_path: Path, monkeypatch: py
     assert items.get("aa1") == b"x"
 
 
-def test_no_two_items_share_a_seal() -> None:
-    assert len({seal_ns(f"{number}.png") for number in range(1000)}) == 1000
-
-
-def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    items = Items("crop")
-    for number, name in enumerate(("aa1", "bb2", "cc3")):
-        items.put(name, b"x" * 100)
-        os.utime(items.path(name), ns=(number, seal_ns(name)))
-    assert items.has("aa1")
-    assert trim(store_root(), 250) == 200
-    assert [name for name in ("aa1", "bb2", "cc3") if items.has(name)] == ["aa1", "cc3"]
-    assert trim(store_root(), 1000) == 200
-
-
-def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    items = Items("crop")
-    items.put("aa1", b"x")
-    old, new = (items.path("aa1").with_name(f".{name}.1.part") for name in ("old", "new"))
-    for path in (old, new):
-        path.touch()
-    os.utime(old, (0, 0))
-    trim(store_root(), 1000)
-    assert (old.exists(), new.exists()) == (False, True)
-
-
 def test_the_store_is_looked_through_once_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATHANOR_STORE_GIB", str(10_000 / 2**30))
     monkeypatch.setattr("pipeline.items._put_bytes", 0)
@@ -82,11 +57,84 @@ def test_the_store_is_looked_through_once_it_has_grown(monkeypatch: pytest.Monke
     assert seen == [10_000]
 
 
-def test_a_limit_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["lots", "nan", "inf", "-1"])
+def test_a_limit_that_is_no_number_is_told(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Items("crop").put("aa1", b"x")
-    monkeypatch.setenv("ATHANOR_STORE_GIB", "lots")
-    with pytest.raises(UserError, match="ATHANOR_STORE_GIB=lots"):
+    monkeypatch.setenv("ATHANOR_STORE_GIB", limit)
+    with pytest.raises(UserError, match=f"ATHANOR_STORE_GIB={limit}: must be a number of gibibytes"):
         trim_if_grown()
+
+
+@pytest.mark.parametrize("note", [b"", b"12x", b"\xff\xfe", b"-5", b"9" * 5000])
+def test_a_damaged_note_of_the_growth_counts_as_none(note: bytes) -> None:
+    Items("crop").put("aa1", b"x")
+    (store_root() / GROWN).write_bytes(note)
+    trim_if_grown()
+    assert int((store_root() / GROWN).read_text()) >= 1
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "rotten": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "cut": lambda data: data[:-1],
+    "empty": lambda data: data[:0],
+    "longer": lambda data: data + b"x",
+    "zeros": lambda data: bytes(len(data)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_result_whose_time_is_as_it_was_counts_as_absent(damage: str, tmp_path: Path) -> None:
+    items = Items("tag")
+    items.put("aa1", b"as it was made")
+    damaged(items.path("aa1"), DAMAGES[damage])
+    assert (items.has("aa1"), items.get("aa1")) == (False, None)
+    with pytest.raises(UserError, match="run the same command again"):
+        items.read("aa1")
+    items.put("aa1", b"as it was made")
+    assert items.has("aa1")
+    assert items.read("aa1") == b"as it was made"
+
+
+def damaged(path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """Changes a file's bytes and keeps both its times, as rot on a disk does."""
+    status = path.stat()
+    path.write_bytes(damage(path.read_bytes()))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_result_that_cannot_be_read_counts_as_absent() -> None:
+    items = Items("tag")
+    items.path("aa1").mkdir(parents=True)
+    assert (items.has("aa1"), items.get("aa1")) == (False, None)
+    items.put("aa1", b"x")
+    assert items.get("aa1") == b"x"
+
+
+def test_a_kept_folder_is_whole_or_absent() -> None:
+    items = Items("gallery-dl")
+    with items.new("aa1", folder=True) as part:
+        for name in ("1.jpg", "2.jpg"):
+            (part / name).write_bytes(name.encode())
+    assert items.has("aa1")
+    damaged(items.path("aa1") / "2.jpg", DAMAGES["rotten"])
+    assert not items.has("aa1")
+    with items.new("aa1", folder=True) as part:
+        (part / "1.jpg").write_bytes(b"1.jpg")
+    assert items.has("aa1")
+    (items.path("aa1") / "1.jpg").unlink()
+    assert not items.has("aa1")
+
+
+def test_a_result_reaches_the_disk_before_its_seal(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    sync, utime, replace = os.fsync, os.utime, os.replace
+    monkeypatch.setattr(os, "fsync", lambda *a: (done.append("disk"), sync(*a)))
+    monkeypatch.setattr(os, "utime", lambda *a, **k: (done.append("seal"), utime(*a, **k)))
+    items = Items("crop")
+    monkeypatch.setattr(os, "replace", lambda *a: (done.append("there"), replace(*a)))
+    done.clear()
+    items.put("aa1", b"x")
+    assert done == ["disk", "seal", "there"]
 
 
 def test_worktrees_share_the_store_of_the_main_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

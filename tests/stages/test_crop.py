@@ -109,3 +109,17 @@ def test_the_contact_sheet_shows_every_picture(project: Path) -> None:
     sheet = Image.open("reports/crop/contact-sheet-001.png")
     assert sheet.width == 4 * 152 + 8
     assert len(sheet.getcolors(maxcolors=1 << 24) or []) > 100
+
+
+@pytest.mark.parametrize("damage", ["rotten", "empty", "cut"])
+def test_a_damaged_crop_of_the_store_is_made_anew(project: Path, tmp_path: Path, damage: str) -> None:
+    """Facts, crop and thumbnail, each with its time of change as it was."""
+    before = {record.file: picture(record).copy() for record in run().values()}
+    sheet = Path("reports/crop/contact-sheet-001.png").read_bytes()
+    shutil.rmtree("data/cropped")
+    for file in (path for path in (tmp_path / "store").rglob("*.*") if path.suffix != ".part"):
+        status, data = file.stat(), file.read_bytes()
+        file.write_bytes({"rotten": data[:-9] + b"?" + data[-8:], "empty": b"", "cut": data[:-1]}[damage])
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert all(np.array_equal(picture(record), before[record.file]) for record in run().values())
+    assert Path("reports/crop/contact-sheet-001.png").read_bytes() == sheet

@@ -98,3 +98,13 @@ def test_ctrl_c_keeps_what_was_trained_and_the_same_command_carries_on(
         assert 0 < int(file.metadata()["ss_steps"]) < 24
     assert outputs(project) == unbroken
     assert trained(project, tmp_path) == unbroken
+
+
+def test_a_run_whose_checkpoint_was_damaged_starts_again_and_ends_with_the_same_bytes(
+    project: Path, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    stopped(project, tmp_path, 0, signal.SIGKILL)
+    (last,) = (tmp_path / "training").glob("*/last.pt")
+    data = last.read_bytes()
+    last.write_bytes(data[: len(data) // 2])
+    assert trained(project, tmp_path) == unbroken

@@ -43,4 +43,5 @@ class Collect(Group):
     downloader: Literal["direct", "gallery-dl"]
     download_retries: Count
     download_timeout_s: Positive
+    download_total_s: Positive
     download_limit_mib: Positive

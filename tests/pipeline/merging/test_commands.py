@@ -1,5 +1,6 @@
 """`python -m pipeline.merging` as it is typed."""
 
+import json
 import os
 import re
 import resource
@@ -93,6 +94,74 @@ def test_a_rebuild_tells_what_is_missing_and_what_has_changed(
     write_safetensors(out, tensors, header)  # by hand, the recipe kept
     with pytest.raises(UserError, match="or the file was changed"):
         main(["rebuild", str(out), "--out", str(tmp_path / "again.safetensors")])
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every path that is hashed to find an input."""
+    seen: list[str] = []
+
+    def hashed(path: Path) -> str | None:
+        seen.append(str(path))
+        return sha256_of_tree(path)
+
+    monkeypatch.setattr("pipeline.merging.recipes.sha256_of_model", hashed)
+    return seen
+
+
+def stated_by_a_stranger(models: Path, path: str) -> Path:
+    """A merged file whose header names the input b by this path."""
+    out = models / "given" / "out.safetensors"
+    main(["run", str(models / "recipe.yaml"), "--out", str(out)])
+    tensors, header = read_safetensors(out)
+    recipe = json.loads(header["athanor.merge"])
+    recipe["inputs"]["b"]["path"] = path
+    write_safetensors(out, tensors, {**header, "athanor.merge": json.dumps(recipe)})
+    return out
+
+
+@pytest.mark.parametrize("command", ["rebuild", "run"])
+@pytest.mark.parametrize("path", ["{}/secret/b", "secret/b", "given/../secret/b"])
+def test_a_path_in_a_strangers_header_is_never_opened(
+    path: str, command: str, models: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name alone is looked up, in the folders that the user named."""
+    monkeypatch.chdir(models)
+    given = stated_by_a_stranger(models, path.format(models))
+    for folder in ("secret", "elsewhere"):
+        (models / folder).mkdir()
+    (models / "b").rename(models / "secret" / "b")
+    shutil.copy(models / "a.safetensors", "elsewhere")
+    with pytest.raises(UserError, match=r"inputs\.b: b is not there; wanted is what has the sha256"):
+        main([command, str(given), "--out", str(models / "again.safetensors"), "--search", "elsewhere"])
+    assert not [each for each in opened if "secret" in each]
+
+
+@pytest.mark.parametrize("path", ["..", "/", ".", "a/..", "./", "b\n"])
+def test_what_is_no_name_in_a_strangers_header_is_refused(path: str, models: Path, opened: list[str]) -> None:
+    given = stated_by_a_stranger(models, path)
+    with pytest.raises(UserError, match="which is no file's name"):
+        main(["rebuild", str(given), "--out", str(models / "again.safetensors"), "--search", str(models)])
+    assert opened == []
+
+
+def test_a_search_hashes_no_folder_that_is_no_model(models: Path, opened: list[str]) -> None:
+    given = stated_by_a_stranger(models, "another name")
+    (models / "private").mkdir()
+    (models / "private" / "letters").write_text("dear")
+    again = models / "again.safetensors"
+    main(["run", str(given), "--out", str(again), "--search", str(models)])
+    assert again.exists()
+    assert not [each for each in opened if "private" in each]
+
+
+def test_a_path_that_the_user_types_is_opened(models: Path) -> None:
+    given = stated_by_a_stranger(models, "b")
+    (models / "b").rename(models / "moved")
+    shutil.copy(models / "a.safetensors", models / "given")
+    again, path = models / "again.safetensors", models / "moved"
+    main(["run", str(given), f"inputs.b.path={path}", "--out", str(again)])
+    assert again.exists()
 
 
 def python(program: str, models: Path, **options: object) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 """Against a real server on this machine."""
 
 import io
+import os
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import UserError
+from pipeline.items import Items
 from pipeline.pictures.downloads import read_list
 from pipeline.pictures.folders import Findings
 from pipeline.pictures.sources import find
@@ -100,7 +102,7 @@ def test_all_that_fails_is_told_and_nothing_of_it_is_kept(tmp_path: Path, server
     assert told[urls[1]] == "more than collect.download_limit_mib 1"
     assert told[urls[2]] == "the answer is no picture (text/html)"
     assert "could not be fetched" in told[urls[3]]
-    assert len([path for path in (tmp_path / "store").rglob("*") if path.is_file()]) == 1
+    assert len([path for path in (tmp_path / "store/downloads").rglob("*") if path.is_file()]) == 1
 
 
 def test_lines_that_are_no_urls_are_told_at_once(tmp_path: Path) -> None:
@@ -134,3 +136,15 @@ def test_gallery_dl_must_be_installed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="pip install gallery-dl"):
         found(tmp_path, ["http://127.0.0.1:1/a.png"], downloader="gallery-dl")
+
+
+@pytest.mark.parametrize("content", [b"", PAGES["/c"][:100], bytes(len(PAGES["/c"]))])
+def test_a_damaged_download_is_fetched_again(content: bytes, tmp_path: Path, server: str) -> None:
+    found(tmp_path, [f"{server}/c"])
+    (kept,) = (path for path in Items("downloads").folder.rglob("*") if path.is_file())
+    status = kept.stat()
+    kept.write_bytes(content)
+    os.utime(kept, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (again,) = found(tmp_path, [f"{server}/c"]).pictures
+    assert again.path.read_bytes() == PAGES["/c"]
+    assert Pages.asked == {"/c": 2}

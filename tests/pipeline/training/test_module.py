@@ -179,20 +179,29 @@ PLAIN_SGD = {
 
 
 @pytest.mark.usefixtures("root")
-def test_accumulated_batches_make_one_step_of_their_mean(base: BaseModel) -> None:
-    module = module_of(base, settings(**PLAIN_SGD, train__gradient_accumulation=2))
-    batches = [batch_of(base, step) for step in range(3)]
+@pytest.mark.parametrize(("accumulation", "number"), [(2, 4), (2, 3), (4, 1), (3, 5)])
+def test_each_update_is_the_mean_of_the_batches_that_it_holds(
+    base: BaseModel, accumulation: int, number: int
+) -> None:
+    """An epoch's last update holds what is left; an epoch may be shorter than one."""
+    module = module_of(base, settings(**PLAIN_SGD, train__gradient_accumulation=accumulation))
+    batches = [batch_of(base, step) for step in range(number)]
     by_hand = copy.deepcopy(module)
+    groups = [batches[start : start + accumulation] for start in range(0, number, accumulation)]
+    losses = []
     with by_hand.network.attached(by_hand.base):
-        for group in (batches[:2], batches[2:]):
+        for group in groups:
+            losses += [by_hand.picture_losses(batch).mean().item() for batch in group]
             loss = sum((by_hand.picture_losses(batch).mean() for batch in group), torch.zeros(()))
             parameters = list(by_hand.network.parameters())
             for parameter, gradient in zip(
-                parameters, torch.autograd.grad(loss / 2, parameters), strict=True
+                parameters, torch.autograd.grad(loss / len(group), parameters), strict=True
             ):
                 parameter.data -= 0.1 * gradient
-    trainer = fit(module, batches)
-    assert trainer.global_step == 2
+    history = History()
+    trainer = fit(module, batches, history=history)
+    assert trainer.global_step == len(groups)
+    assert [row.loss for row in history.rows] == pytest.approx(losses, rel=1e-5)
     for ours, wanted in zip(weights(module), weights(by_hand), strict=True):
         assert torch.allclose(ours, wanted, atol=1e-7)
 

@@ -1,0 +1,85 @@
+"""`python -m pipeline.mend`: mends what a killed DVC left behind.
+
+DVC writes `.dvc/tmp/rwlock` in place. A kill in that moment leaves it empty, and every later `dvc repro` ends
+with "JSON structure is corrupted". What it held, the locks of running DVCs, is of no use once none runs.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import yaml
+
+from pipeline.command import run
+from pipeline.errors import UserError, warn
+from pipeline.sweep.locks import locked_now
+
+NOTES = Path(".dvc/tmp")
+RWLOCK, LOCK = "rwlock", Path("dvc.lock")
+GUARDS = ("lock", "rwlock.lock")
+"""DVC holds the first while it reads the graph, the second while it writes the rwlock."""
+
+
+def mend(root: Path = Path()) -> None:
+    """Removes a damaged rwlock where no DVC runs. A damaged dvc.lock is a user error: git has it whole."""
+    if is_damaged(root / NOTES / RWLOCK):
+        with ExitStack() as held:
+            free = [held.enter_context(locked_now(root / NOTES / name)) for name in GUARDS]
+            running = sorted(running_dvcs(root))
+            if not all(free) or running:
+                raise UserError(
+                    f"{root / NOTES / RWLOCK} is damaged, and DVC runs"
+                    f" (process {', '.join(map(str, running)) or 'unknown'}); wait until it has ended, then"
+                    " run the same command again"
+                )
+            (root / NOTES / RWLOCK).unlink(missing_ok=True)
+            warn(f"{root / NOTES / RWLOCK} was damaged by a DVC that was killed; it is removed")
+    if not _is_mapping(root / LOCK):
+        raise UserError(
+            f"{root / LOCK} is damaged, as after a kill while DVC wrote it; type `git checkout {LOCK}`, then"
+            " run the same command again: what has run since is found in DVC's cache"
+        )
+
+
+def is_damaged(rwlock: Path) -> bool:
+    """Whether DVC would refuse it."""
+    try:
+        content = json.loads(rwlock.read_bytes())
+    except FileNotFoundError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+    return not (isinstance(content, dict) and all(isinstance(each, dict) for each in content.values()))
+
+
+def _is_mapping(lock: Path) -> bool:
+    """Whether a file is absent, or a YAML mapping."""
+    with suppress(FileNotFoundError):
+        try:
+            return isinstance(yaml.load(lock.read_bytes(), Loader=yaml.CSafeLoader), dict)
+        except yaml.YAMLError:
+            return False
+    return True
+
+
+def running_dvcs(root: Path) -> Iterator[int]:
+    """Ids of the processes that are a DVC at work in this project."""
+    import psutil  # type: ignore[import-untyped]
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words, helpers = process.cmdline(), [child.cmdline() for child in process.children()]
+            named = any(Path(word).name == "dvc" for word in words[:3]) and "daemon" not in words
+            # A fork that waits for DVC's search for updates has the words of the command that forked it.
+            waits = bool(helpers) and all("daemon" in each for each in helpers)
+            if named and not waits and Path(process.cwd()).is_relative_to(root.resolve()):
+                yield process.pid
+
+
+def main(arguments: Sequence[str] = ()) -> None:  # noqa: ARG001
+    mend()
+
+
+if __name__ == "__main__":
+    run(main)
