@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
+from pipeline.config.following import follow
 from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
 
@@ -153,6 +154,7 @@ def compose_known(params: Params) -> tuple[Values, list[str]]:
         for parent in parents:
             target = target[parent]
         target[leaf] = params.values[key]
+    follow(config, params.values.keys())
     return config, [*filter(None, problems.values()), *unknown]
 
 
@@ -162,7 +164,7 @@ def _hydra(use: dict[str, str]) -> Values:
 
     overrides = [f"{group}={option}" for group, option in sorted(use.items())]
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        content = OmegaConf.to_container(hydra_compose("config", overrides=overrides), resolve=True)
+        content = OmegaConf.to_container(hydra_compose("config", overrides=overrides), resolve=False)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
 

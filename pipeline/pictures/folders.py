@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from pipeline.captions.lines import CaptionReader
 from pipeline.pictures.found import Found, Pictures
 from pipeline.pictures.found_captions import FoundCaptions
 from pipeline.pictures.masks import masks_of
@@ -33,6 +34,7 @@ class Findings:
     pictures: Pictures = field(default_factory=Pictures)
     faults: list[Fault] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    captions: CaptionReader = field(default_factory=CaptionReader)
 
     def number(self) -> int:
         """Of all that was found."""
@@ -54,7 +56,7 @@ def read_folder(
     """Adds everything in the tree to `findings`, a folder at a time; `columns` as for metadata rows. Returns
     the parquet files, which hold pictures themselves.
     """
-    captions, tables = FoundCaptions(place, columns, findings.problems), []
+    captions, tables = FoundCaptions(place, columns, findings.problems, findings.captions), []
     for folder in walk(place, findings.problems):
         captions.open(folder)
         _read_pictures(place, folder, default_repeats, captions, findings)

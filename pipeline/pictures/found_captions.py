@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from pipeline.captions.lines import CaptionReader
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures import metadata_rows, sidecars
 from pipeline.pictures.places import Folder, Place, suffix_of
@@ -12,8 +13,10 @@ from pipeline.pictures.places import Folder, Place, suffix_of
 class FoundCaptions:
     """Asked about a picture after `open` was called with its folder and with those above."""
 
-    def __init__(self, place: Place, columns: Sequence[str], problems: list[str]) -> None:
-        self.place, self.columns, self.problems = place, columns, problems
+    def __init__(
+        self, place: Place, columns: Sequence[str], problems: list[str], reader: CaptionReader
+    ) -> None:
+        self.place, self.columns, self.problems, self.reader = place, columns, problems, reader
         self.rows = SortedRows()
         """(table, name there, caption) by the picture's path, until it is asked about."""
         self.used: set[str] = set()
@@ -33,18 +36,22 @@ class FoundCaptions:
     def _read_table(self, table: str) -> None:
         parent = PurePosixPath(table).parent
         try:
-            for name, caption in metadata_rows.read_rows(self.place.root / table, self.columns):
+            for name, caption in self._rows(table):
                 self.rows.add(str(parent / name), table, (table, name, caption))
         except sidecars.CaptionError as error:
             self.problems.append(f"{self.place.shown}/{table}: {error}")
+
+    def _rows(self, table: str) -> Iterator[tuple[str, str | None]]:
+        path = self.place.root / table
+        return metadata_rows.read_rows(path, self.columns, self.reader.separators)
 
     def take(self, picture: str) -> str | None:
         """The caption of a picture of the open folder."""
         path = self.folder.of(picture)
         told = [caption for *_, caption in [*self.rows.take(path), *self.place.told.of(path)]]
         caption: str | None = told[-1] if told else None
-        beside = map(_same, sidecars.names_for(picture))
-        there = [self.sidecars[name] for name in beside if name in self.sidecars]
+        names = map(_same, sidecars.names_for(picture))
+        there = [self.sidecars[name] for name in names if name in self.sidecars]
         self.used.update(there)
         for name in there[:1]:
             if caption is not None:
@@ -52,10 +59,11 @@ class FoundCaptions:
                     f"{self.place.shown}/{path}: has a caption in {name} and in a metadata table; delete one"
                 )
             try:
-                caption = sidecars.read_caption(self.place.root / self.folder.of(name))
+                beside = self.place.root / self.folder.of(name)
+                caption = sidecars.read_caption(beside, self.reader.separators)
             except sidecars.CaptionError as error:
                 self.problems.append(f"{self.place.shown}/{self.folder.of(name)}: {error}")
-        return caption
+        return None if caption is None else self.reader(caption, f"{self.place.shown}/{path}")
 
     def without_picture(self) -> Iterator[str]:
         """At the end: what is wrong with rows that nobody asked for."""

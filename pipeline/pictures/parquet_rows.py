@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.captions.separators import COMMAS, Separators
 from pipeline.errors import UserError
 from pipeline.pictures.metadata_rows import caption_in
 
@@ -26,7 +27,7 @@ class Row:
     caption: str | None
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_parquet(path: Path, columns: Sequence[str], separators: Separators = COMMAS) -> Iterator[Row]:
     """The table's pictures; `columns` as for metadata rows. Raises ParquetError."""
     try:
         import pyarrow as pa
@@ -40,7 +41,7 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             number = 0
             for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
                 for row in batch.to_pylist():
-                    yield Row(number, _bytes(row[image], number), caption_in(row, columns))
+                    yield Row(number, _bytes(row[image], number), caption_in(row, columns, separators))
                     number += 1
     except (pa.ArrowException, OSError) as error:
         raise ParquetError(f"damaged or no parquet ({error})") from None

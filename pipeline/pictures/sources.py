@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+from pipeline.captions.lines import CaptionReader
+from pipeline.captions.separators import Separators
 from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
 from pipeline.files.sorted_rows import SortedRows
@@ -34,7 +36,7 @@ def work_folder(path: Path) -> Iterator[Path]:
 
 def find(config: Collect, work: Path) -> Findings:
     """Every picture of the sources, by id, and all that is wrong with them; `work` need not exist."""
-    whole = Findings()
+    whole = Findings(captions=CaptionReader(config.caption_lines, Separators(config.caption_separator)))
     for key, is_class in (("source", False), ("class_source", True)):
         for source in paths(getattr(config, key)):
             place = _place(key, source, is_class, config, work, whole)
@@ -124,7 +126,7 @@ def _table(
     told = SortedRows()
     target.mkdir(parents=True)
     try:
-        for row in read_parquet(path, config.caption_columns):
+        for row in read_parquet(path, config.caption_columns, whole.captions.separators):
             bare = target / f"{path.stem}-{row.number:06}"
             bare.write_bytes(row.picture)
             name = f"{bare.name}{downloads.picture_suffix(bare) or '.png'}"
