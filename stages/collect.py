@@ -74,11 +74,17 @@ def judged(findings: Findings, config: Collect) -> gate.Outcome:
             " brackets); to leave such pictures out, set collect.checks.<check>: drop"
         )
     if not (problems or outcome.is_fit.any()):
-        problems.append("no picture is left: all were dropped; see the levels in collect.checks")
+        by = Counter(ruling.fault.check for ruling in outcome.dropped)
+        checks = ", ".join(f"{check} {number}" for check, number in sorted(by.items()))
+        problems.append(f"no picture is left: all were dropped ({checks}); see the levels in collect.checks")
+    for sentence in [
+        *gate.warnings_of(outcome.rulings),
+        *waivers.unneeded(),
+        *findings.names.warnings(config.repeats),
+    ]:
+        warn(sentence)
     if problems:
         raise UserError(*problems)
-    for sentence in [*gate.warnings_of(outcome.rulings), *waivers.unneeded()]:
-        warn(sentence)
     return outcome
 
 

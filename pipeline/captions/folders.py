@@ -63,7 +63,7 @@ def read_folder(folder: Path, ids: Sequence[str]) -> dict[str, str]:
         raise UserError(f"{folder} is no folder; name one that --export wrote")
     known = {normalize("NFC", picture_id): picture_id for picture_id in ids}
     texts, problems = dict[str, str](), list[str]()
-    for path in sorted(folder.rglob("*.txt")):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".txt"):
         found = list(_owners(path, known))
         if len(found) != 1 or found[0] in texts:
             names = ", ".join(found) or "none"

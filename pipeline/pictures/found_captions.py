@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from pipeline.captions.lines import CaptionReader
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures import metadata_rows, sidecars
-from pipeline.pictures.places import Folder, Place, suffix_of
+from pipeline.pictures.places import Folder, Place, is_picture, suffix_of
 
 
 class FoundCaptions:
@@ -24,14 +24,17 @@ class FoundCaptions:
 
     def open(self, folder: Folder) -> None:
         self.folder = folder
-        self.used = {name for name in folder.files if name in metadata_rows.NAMES}
+        self.used = {name for name in folder.files if name.lower() in metadata_rows.NAMES}
         for name in sorted(self.used):
             self._read_table(folder.of(name))
-        self.sidecars = {
-            _same(name): name
-            for name in folder.files
-            if suffix_of(name) in sidecars.SUFFIXES and name not in self.used
-        }
+        theirs = [
+            name for name in folder.files if suffix_of(name) in sidecars.SUFFIXES and name not in self.used
+        ]
+        self.sidecars = {_same(name): name for name in theirs}
+        pictures = filter(is_picture, folder.files)
+        claimed = {_same(name) for picture in pictures for name in sidecars.names_for(picture)}
+        self.folded = {_same(name).casefold(): name for name in theirs if _same(name) not in claimed}
+        """Those that are no picture's to the letter: `a.TXT` is the caption of `a.PNG`."""
 
     def _read_table(self, table: str) -> None:
         parent = PurePosixPath(table).parent
@@ -50,8 +53,9 @@ class FoundCaptions:
         path = self.folder.of(picture)
         told = [caption for *_, caption in [*self.rows.take(path), *self.place.told.of(path)]]
         caption: str | None = told[-1] if told else None
-        names = map(_same, sidecars.names_for(picture))
-        there = [self.sidecars[name] for name in names if name in self.sidecars]
+        names = [_same(name) for name in sidecars.names_for(picture)]
+        found = [self.sidecars.get(name) or self.folded.get(name.casefold()) for name in names]
+        there = list(dict.fromkeys(filter(None, found)))
         self.used.update(there)
         for name in there[:1]:
             if caption is not None:
