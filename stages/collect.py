@@ -8,6 +8,7 @@ by picture: one new picture costs one measurement.
 """
 
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
@@ -73,11 +74,17 @@ def judged(findings: Findings, config: Collect) -> gate.Outcome:
             " brackets); to leave such pictures out, set collect.checks.<check>: drop"
         )
     if not (problems or outcome.is_fit.any()):
-        problems.append("no picture is left: all were dropped; see the levels in collect.checks")
+        by = Counter(ruling.fault.check for ruling in outcome.dropped)
+        checks = ", ".join(f"{check} {number}" for check, number in sorted(by.items()))
+        problems.append(f"no picture is left: all were dropped ({checks}); see the levels in collect.checks")
+    for sentence in [
+        *gate.warnings_of(outcome.rulings),
+        *waivers.unneeded(),
+        *findings.names.warnings(config.repeats),
+    ]:
+        warn(sentence)
     if problems:
         raise UserError(*problems)
-    for sentence in [*gate.warnings_of(outcome.rulings), *waivers.unneeded()]:
-        warn(sentence)
     return outcome
 
 
@@ -138,13 +145,14 @@ def copied(folder: Path, outcome: gate.Outcome) -> Iterator[Record]:
     return in_order(copy, outcome.passed())
 
 
-def write(out: Path, outcome: gate.Outcome, aim: str | None) -> Tally:
+def write(out: Path, outcome: gate.Outcome, aim: str | None, caption_lines: dict[str, int]) -> Tally:
     tally = Tally()
     with new_folder(out / "data/collected") as folder:
         write_records(folder, tally.counted(copied(folder, outcome)))
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
     counts = {**tally.summary(aim), "groups": outcome.num_groups, **gate.counts(outcome)}
-    write_json(out / "metrics/collect.json", counts)
+    lines = {"caption_lines": caption_lines} if caption_lines else {}
+    write_json(out / "metrics/collect.json", counts | lines)
     records = Records(out / "data/collected")
     sizes = ((record.id, record.width_px, record.height_px) for record in records)
     write_csv(out / "plots/collect/sizes.csv", ("id", "width_px", "height_px"), sizes)
@@ -156,8 +164,11 @@ def write(out: Path, outcome: gate.Outcome, aim: str | None) -> Tally:
 def collect(config: Collect, out: Path) -> None:
     """The stage below `out`."""
     with work_folder(out / "data/.sources.part") as work:
-        outcome = judged(find(config, work), config)
-        tally = write(out, outcome, config.aim)
+        findings = find(config, work)
+        outcome = judged(findings, config)
+        tally = write(out, outcome, config.aim, dict(findings.captions.forms))
+    for sentence in findings.captions.told():
+        print(sentence, file=sys.stderr)
     for sentence in tally.advised(config.aim):
         warn(sentence)
 

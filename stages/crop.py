@@ -37,7 +37,7 @@ from pipeline.pictures.records import PICTURES, RECORDS, Record, Records, row_of
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
 
-VERSION = 3
+VERSION = 4
 """Of the algorithm: raise it when a crop would come out differently."""
 SOURCE = Path("data/collected")
 PAGES_AHEAD = 2

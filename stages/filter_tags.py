@@ -16,9 +16,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.caption import Caption, Writer
+from pipeline.captions.caption import Writer
 from pipeline.captions.edit_file import EDITS, read_edits, write_edits
 from pipeline.captions.edits import Edit
+from pipeline.captions.finished import Caption
 from pipeline.captions.folders import export_folder, imported_edits, read_folder, write_caption
 from pipeline.captions.idle import Effects, idle_edits, idle_patterns
 from pipeline.captions.preview import matching, preview
@@ -84,7 +85,10 @@ def watched(captions: Iterable[tuple[str, Caption]], effects: Effects) -> Iterat
         yield picture_id, caption
 
 
-def warn_of_idle(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
+def tell(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
+    """What became of a person's own captions, and what a person asked for in vain."""
+    for sentence in effects.own.told(config.max_tokens):
+        print(sentence, file=sys.stderr)
     for sentence in idle_edits(effects, ids):
         warn(f"{EDITS}: {sentence}")
     for sentence in idle_patterns(config, effects):
@@ -155,7 +159,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     else:
         write_outputs(job.out, captions, Statistics(writer.triggers.values()))
         write_page(job.out)
-    warn_of_idle(effects, job.config.filter_tags, writer.ids())
+    tell(effects, job.config.filter_tags, writer.ids())
 
 
 if __name__ == "__main__":

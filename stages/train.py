@@ -22,6 +22,7 @@ from pipeline.base.conditioning import too_long
 from pipeline.base.load import load_base
 from pipeline.base.new_rows import words_of
 from pipeline.captions.templates import read_templates
+from pipeline.captions.wildcards import has_wildcards
 from pipeline.command import Run, run, start
 from pipeline.config.schemas import Aesthetic as AestheticConfig
 from pipeline.config.schemas import Config
@@ -82,6 +83,12 @@ def check_captions(data: EncodedData) -> None:
         raise UserError(
             f"no caption holds {', '.join(unseen)}, so nothing would be learned of it; set"
             " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
+        )
+    marked = [picture.caption for picture in data.pictures if has_wildcards(picture.caption)]
+    if marked and not data.config.wildcards:
+        warn(
+            f"{len(marked)} captions hold wildcards ({marked[0][:80]!r} ...), which are shown as they are"
+            " written; set train.wildcards: true"
         )
     most = data.config.max_tokens
     if cut := too_long(data.tokenizer, data.longest_texts(), data.words, most):

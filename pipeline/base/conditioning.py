@@ -28,16 +28,21 @@ def token_ids(
     """[captions, 77] ids, cut and padded as SD 1.x was trained; for 150 or 225 `max_tokens` [captions, 2 or
     3, 77], each 75 framed by start and end (kohya-ss/sd-scripts library/train_util.py, get_input_ids).
     """
-    if max_tokens > CHUNK:
+    if max_tokens > CHUNK or words:
         bodies = [body_ids(tokenizer, text, words) for text in captions]
-        starts = range(0, max_tokens, CHUNK)
-        return torch.tensor([[_framed(tokenizer, body[start:]) for start in starts] for body in bodies])
-    if words:
-        return torch.tensor([_framed(tokenizer, body_ids(tokenizer, text, words)) for text in captions])
+        return ids_of_bodies(tokenizer, bodies, max_tokens)
     ids: Tensor = tokenizer(
         captions, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     ).input_ids
     return ids
+
+
+def ids_of_bodies(tokenizer: CLIPTokenizer, bodies: list[list[int]], max_tokens: int = CHUNK) -> Tensor:
+    """As `token_ids`, of ids without start and end."""
+    if max_tokens > CHUNK:
+        starts = range(0, max_tokens, CHUNK)
+        return torch.tensor([[_framed(tokenizer, body[start:]) for start in starts] for body in bodies])
+    return torch.tensor([_framed(tokenizer, body) for body in bodies])
 
 
 def too_long(

@@ -6,13 +6,16 @@ trigger first, the caption that came along and the sentence in their places, edi
 `max_tokens`, escapes.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from pipeline.captions.budget import within
+from pipeline.captions.clauses import clauses
 from pipeline.captions.edits import Edit, EditsOf, edited
+from pipeline.captions.finished import Caption, Own, sorted_drops, together
 from pipeline.captions.identity import WHO_IT_IS, Identity, Occurrences
 from pipeline.captions.implications import superfluous
+from pipeline.captions.lines import alternatives
 from pipeline.captions.ordering import ordered
 from pipeline.captions.parts import (
     Part,
@@ -24,26 +27,14 @@ from pipeline.captions.parts import (
     within_budget,
 )
 from pipeline.captions.patterns import Patterns
-from pipeline.captions.seen import CAME_ALONG, Replacements, Row, seen_tags
-from pipeline.captions.tags import Added, Dropped, Tag, sift
-from pipeline.captions.text import SEPARATOR, unescaped
+from pipeline.captions.seen import CAME_ALONG, Replacements, Row, along, is_text, seen_tags
+from pipeline.captions.separators import FRONT, separators_of
+from pipeline.captions.tags import Dropped, Tag, sift
+from pipeline.captions.text import same
 from pipeline.config.schemas import FilterTags
 from pipeline.errors import UserError, nearest
 
 SENTENCE = "sentence"
-
-
-@dataclass(frozen=True)
-class Caption:
-    """The caption's text, its parts in their order, each dropped tag with the rule, and which parts no score
-    gave.
-    """
-
-    text: str
-    trigger: str | None
-    kept: tuple[str, ...]
-    dropped: tuple[Dropped, ...]
-    added: tuple[Added, ...]
 
 
 class Writer:
@@ -56,7 +47,7 @@ class Writer:
     def __init__(self, rows: Iterable[Row], config: FilterTags) -> None:
         self.config = config
         self.rows = rows
-        self.replacements = Replacements(config)
+        self.replacements, self.separators = Replacements(config), separators_of(config)
         self.occurrences, self.frequency = self._counted()
         self.triggers = triggers(config, sorted(self.occurrences))
         self.blacklist = Patterns(config.blacklist)
@@ -71,22 +62,52 @@ class Writer:
         return ((row["id"], self.caption(row, theirs(row["id"]))) for row in self.rows)
 
     def caption(self, row: Row, edits: Sequence[Edit]) -> Caption:
-        """One picture's caption; `edits` are those that name it."""
+        """One picture's caption, a line for each that came along; `edits` are those that name it."""
+        came = alternatives(row["caption"]) if self.config.existing_caption != "ignore" else [None]
+        rows = [{**row, "caption": text} for text in came] if len(came) > 1 else [row]
+        return together([self._one(each, edits) for each in rows])
+
+    def _one(self, row: Row, edits: Sequence[Edit]) -> Caption:
         parts, dropped = self._by_rules(row)
+        own = [part for part in parts if part.origin == CAME_ALONG]
         for edit in edits:
-            parts, gone = edited(parts, edit)
+            parts, gone = edited(parts, edit, self.separators)
             dropped += gone
         parts, over = at_most(parts, self.config.max_tags)
         parts, cut = within_budget(parts, self.config)
         kept = tuple(part.text for part in parts)
         gone = [drop for drop in (*dropped, *over, *cut) if drop.tag not in kept]
+        text = render(parts, self.config)
         return Caption(
-            text=render(parts, self.config),
+            text=text,
             trigger=self._trigger(row),
             kept=kept,
-            dropped=tuple(sorted(gone, key=lambda drop: (drop.tag, drop.rule))),
+            dropped=tuple(sorted_drops(gone)),
             added=tuple(additions(parts)),
+            own=self._own(row, own, gone, text),
         )
+
+    def _own(self, row: Row, own: Sequence[Part], gone: Sequence[Dropped], text: str) -> tuple[Own, ...]:
+        """What became of the caption that came along, if one did; `own` are its parts that the rules left."""
+        if not row["caption"] or self.config.existing_caption == "ignore":
+            return ()
+        theirs = is_text(row["caption"], self.config)
+        raw = {same(part.text) for part in own} | {same(name) for name in self._raw_names(row)}
+        lost = [drop for drop in gone if same(drop.tag) in raw and not drop.rule.startswith("edit ")]
+        occurrences = self.occurrences[row["concept"]]
+        spared = [
+            part.text
+            for part in own
+            if part.fixed and part.kind == "tag" and not row["is_class"]
+            if self.identity.reason(part.text, occurrences)
+        ]
+        return (Own(theirs, tuple(lost), tuple(spared), not within(text, self.config.max_tokens)),)
+
+    def _raw_names(self, row: Row) -> list[str]:
+        """Tags of the caption that came along, as they were before every rule."""
+        if is_text(row["caption"], self.config):
+            return []
+        return [tag.name for tag in along(row, self.config)]
 
     def _by_rules(self, row: Row) -> tuple[list[Part], list[Dropped]]:
         """The caption's parts before edits and limits."""
@@ -118,31 +139,48 @@ class Writer:
         occurrences = self.occurrences[row["concept"]]
         return sift(
             tags,
-            lambda tag: self.identity.reason(tag.name, occurrences) if tag.category in WHO_IT_IS else None,
+            lambda tag: (
+                self.identity.reason(tag.name, occurrences)
+                if tag.category in WHO_IT_IS and not self._stays(tag)
+                else None
+            ),
         )
 
     def _implied(self, _: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
         if not self.config.implications:
             return tags, []
         finer = superfluous(tag.name for tag in tags)
-        kept, gone = sift(tags, lambda tag: f"implied by {finer[tag.name]}" if tag.name in finer else None)
+        kept, gone = sift(
+            tags,
+            lambda tag: (
+                f"implied by {finer[tag.name]}" if tag.name in finer and not self._stays(tag) else None
+            ),
+        )
         return [_standing(tag, finer, gone) for tag in kept], gone
+
+    def _stays(self, tag: Tag) -> bool:
+        """Whether only `replace` and `blacklist`, which name it, may change the tag: a person wrote it."""
+        return tag.score is None and not self.config.filter_existing
 
     def _parts(self, row: Row, tags: Sequence[Tag]) -> list[Part]:
         """Trigger, texts and tags in their places."""
         trigger = self._trigger(row)
-        along = [of_tag(tag) for tag in tags if tag.score is None]
-        if self.config.existing_form == "text":
-            along = clauses(row["caption"], CAME_ALONG, trigger)
-        texts = [
-            (self.config.sentence, clauses(row.get("sentence"), SENTENCE, trigger)),
-            (self.config.existing_caption, along),
-        ]
+        came = self._came_along(row, tags, trigger)
+        sentence = clauses((row.get("sentence") or "").rstrip(". "), SENTENCE, trigger, self.separators)
+        texts = [(self.config.sentence, sentence), (self.config.existing_caption, came)]
         before = [part for place, some in texts if place in ("prepend", "replace") for part in some]
         after = [part for place, some in reversed(texts) if place == "append" for part in some]
         rest = ordered([tag for tag in tags if tag.score is not None], self.config, self.frequency)
-        first = [Part(trigger, "trigger", "trigger")] if trigger else []
+        section = FRONT if any(part.section is not None for part in came) else None
+        first = [Part(trigger, "trigger", "trigger", section=section)] if trigger else []
         return distinct_parts([*first, *before, *map(of_tag, rest), *after])
+
+    def _came_along(self, row: Row, tags: Sequence[Tag], trigger: str | None) -> list[Part]:
+        """Parts of the caption that came along."""
+        config, fixed = self.config, not self.config.filter_existing
+        if row["caption"] and config.existing_caption != "ignore" and is_text(row["caption"], config):
+            return clauses(row["caption"], CAME_ALONG, trigger, self.separators, fixed, config.escape)
+        return [of_tag(tag, fixed) for tag in tags if tag.score is None]
 
     def _trigger(self, row: Row) -> str | None:
         return None if row["is_class"] else self.triggers.get(row["concept"])
@@ -177,13 +215,3 @@ def triggers(config: FilterTags, concepts: Sequence[str]) -> dict[str, str]:
     ]:
         raise UserError(*unknown)
     return config.trigger
-
-
-def clauses(text: str | None, origin: str, trigger: str | None) -> list[Part]:
-    """A text as parts between its commas, so that a limit takes the last ones; on one line, without the full
-    stop, which would stand before a comma, and without the trigger that it begins with.
-    """
-    words = unescaped(" ".join((text or "").split())).rstrip(".,")
-    if trigger and re.match(rf"{re.escape(trigger)}(?!\w)", words, re.IGNORECASE):
-        words = words[len(trigger) :].lstrip(" ,")
-    return [Part(clause, "text", origin) for clause in words.split(SEPARATOR) if clause]

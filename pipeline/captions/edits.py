@@ -16,8 +16,9 @@ from itertools import chain
 
 from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
 from pipeline.captions.patterns import Patterns
+from pipeline.captions.separators import COMMAS, Separators
 from pipeline.captions.tags import Dropped
-from pipeline.captions.text import SEPARATOR, same, spaced
+from pipeline.captions.text import same, spaced
 from pipeline.pictures.by_hand import glob
 
 
@@ -52,13 +53,16 @@ class EditsOf:
         return [self.edits[number] for number in sorted([*self.exact.get(picture_id, []), *matching])]
 
 
-def edited(parts: Sequence[Part], edit: Edit) -> tuple[list[Part], list[Dropped]]:
+def edited(
+    parts: Sequence[Part], edit: Edit, separators: Separators = COMMAS
+) -> tuple[list[Part], list[Dropped]]:
     """The caption's parts after the edit, and those that it took away."""
     if edit.set is not None:
-        texts = edit.set.split(SEPARATOR) if edit.set else []
+        texts = edit.set.split(separators.joiner) if edit.set else []
         whole = [Part(text, "verbatim", edit.rule) for text in texts]
         return whole, [_dropped(part, edit) for part in parts]
-    replacements = {same(spaced(old)): new for old, new in edit.replace.items()}
+    added = _names(edit.add, separators)
+    replacements = {same(spaced(old)): _names(new, separators) for old, new in edit.replace.items()}
     removed = Patterns(edit.remove)
     left, gone = list[Part](), list[Dropped]()
     for part in parts:
@@ -69,9 +73,14 @@ def edited(parts: Sequence[Part], edit: Edit) -> tuple[list[Part], list[Dropped]
             left.append(part)
     gone += [_dropped(part, edit) for part in left if removed.find(part.text)]
     left = [part for part in left if not removed.find(part.text)]
-    whole = distinct_parts([*left, *(_by_hand(tag, edit) for tag in edit.add)])
-    asked = {same(spaced(tag)) for tag in (*edit.add, *chain.from_iterable(edit.replace.values()))}
+    whole = distinct_parts([*left, *(_by_hand(tag, edit) for tag in added)])
+    asked = {same(spaced(tag)) for tag in (*added, *chain.from_iterable(replacements.values()))}
     return [_protected(part) if same(part.text) in asked else part for part in whole], gone
+
+
+def _names(tags: Sequence[str], separators: Separators) -> list[str]:
+    """`smile, hat` in one pair of quotes is two tags."""
+    return [name for tag in tags for name in separators.names(tag)]
 
 
 def _by_hand(tag: str, edit: Edit) -> Part:

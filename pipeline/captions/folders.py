@@ -11,7 +11,8 @@ from unicodedata import normalize
 from pipeline.captions.caption import Writer
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.captions.seen import Row
-from pipeline.captions.text import SEPARATOR, unescaped
+from pipeline.captions.separators import separators_of
+from pipeline.captions.text import unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
 from pipeline.pictures.records import PICTURES, Record
@@ -62,7 +63,7 @@ def read_folder(folder: Path, ids: Sequence[str]) -> dict[str, str]:
         raise UserError(f"{folder} is no folder; name one that --export wrote")
     known = {normalize("NFC", picture_id): picture_id for picture_id in ids}
     texts, problems = dict[str, str](), list[str]()
-    for path in sorted(folder.rglob("*.txt")):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".txt"):
         found = list(_owners(path, known))
         if len(found) != 1 or found[0] in texts:
             names = ", ".join(found) or "none"
@@ -117,7 +118,7 @@ def _edit(row: Row, text: str, writer: Writer, edits: Sequence[Edit]) -> Edit | 
     """
     picture_id = row["id"]
     others = [edit for edit in edits if edit.target != picture_id]
-    have, wanted = writer.caption(row, others).kept, _parts(text)
+    have, wanted = writer.caption(row, others).kept, _parts(text, separators_of(writer.config).joiner)
     removed = tuple(part for part in have if part not in wanted)
     added = tuple(part for part in wanted if part not in have)
     tags = [Edit(picture_id, add=added, remove=removed)] if all(wanted) and set(have) & set(wanted) else []
@@ -127,8 +128,8 @@ def _edit(row: Row, text: str, writer: Writer, edits: Sequence[Edit]) -> Edit | 
     return None
 
 
-def _parts(text: str) -> list[str]:
-    return [unescaped(part) for part in text.split(SEPARATOR)] if text else []
+def _parts(text: str, joiner: str) -> list[str]:
+    return [unescaped(part) for part in text.split(joiner)] if text else []
 
 
 def _with(edits: Sequence[Edit], new: Edit) -> list[Edit]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.captions.caption import Caption
 from pipeline.captions.edits import Edit
+from pipeline.captions.finished import Caption
+from pipeline.captions.own import OwnCaptions
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import spaced
 from pipeline.config.schemas import FilterTags
@@ -21,9 +22,11 @@ class Effects:
         self.dropped: dict[str, set[str]] = {}
         """Tags by the rule that dropped them."""
         self.kept, self.added_by = set[str](), set[str]()
+        self.own = OwnCaptions()
 
     def add(self, picture_id: str, caption: Caption) -> None:
         self.unnamed -= {name for name in self.unnamed if named(name, [picture_id])}
+        self.own.add(caption)
         self.kept.update(caption.kept)
         self.added_by.update(added.rule for added in caption.added)
         for drop in caption.dropped:

@@ -1,5 +1,6 @@
 """A caption as a row of parts: the trigger, tags, sentences, and what was added by hand."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,8 +8,9 @@ from operator import attrgetter
 from typing import Literal
 
 from pipeline.captions.budget import within
+from pipeline.captions.separators import Piece, separators_of
 from pipeline.captions.tags import Added, Dropped, Tag
-from pipeline.captions.text import SEPARATOR, escaped, same, underscored
+from pipeline.captions.text import escaped, same, underscored
 from pipeline.config.schemas import FilterTags
 
 Kind = Literal["trigger", "tag", "text", "hand", "verbatim"]
@@ -28,28 +30,50 @@ class Part:
     score: float | None = None
     sureness: float = float("inf")
     """What a limit goes by."""
+    fixed: bool = False
+    """A person wrote it: no limit drops it, and no equal part takes its place."""
+    written: str | None = None
+    section: int | None = None
+    group: int = 0
+    """As a Tag has them."""
 
 
-def of_tag(tag: Tag) -> Part:
-    return Part(tag.name, "tag", tag.origin, tag.score, tag.sureness)
+def of_tag(tag: Tag, fixed: bool = False) -> Part:
+    return Part(
+        tag.name, "tag", tag.origin, tag.score, tag.sureness,
+        fixed=fixed, written=tag.written, section=tag.section, group=tag.group,
+    )  # fmt: skip
 
 
 def distinct_parts(parts: Iterable[Part]) -> list[Part]:
-    """The first of equal parts."""
-    first: dict[str, Part] = {}
-    for part in parts:
-        first.setdefault(same(part.text), part)
-    return list(first.values())
+    """The trigger and what a person wrote, then the first of equal parts; a person's sentence stays whole."""
+    left, seen, listed = list[Part](), set[str](), list(parts)
+    theirs = {same(part.text) for part in listed if part.fixed}
+    for part in listed:
+        name = same(part.text)
+        is_sentence = part.fixed and part.kind == "text"
+        is_theirs = part.fixed or part.kind == "trigger" or name not in theirs
+        if is_sentence or (is_theirs and name not in seen):
+            left.append(part)
+            seen.add(name)
+    return left
 
 
 def render(parts: Sequence[Part], config: FilterTags) -> str:
     """The caption's text: underscores as asked for, escapes last."""
-    return SEPARATOR.join(_rendered(part, config) for part in parts)
+    texts = [_rendered(part, config) for part in parts]
+    for number, part in enumerate(parts[:-1]):
+        if part.kind == "text":  # a full stop would stand before a comma
+            texts[number] = re.sub(r"(?<!\.)\.$", "", texts[number])
+    pieces = [Piece(text, part.section, part.group) for text, part in zip(texts, parts, strict=True)]
+    return separators_of(config).join(pieces)
 
 
 def _rendered(part: Part, config: FilterTags) -> str:
     if part.kind == "verbatim":
         return part.text
+    if part.written and config.escape:
+        return part.written
     is_tag = part.kind in ("tag", "hand")
     text = underscored(part.text) if is_tag and config.underscores else part.text
     return escaped(text) if config.escape else text
@@ -84,7 +108,7 @@ def _rank(part: Part) -> int:
 
 def _droppable(parts: Sequence[Part]) -> list[Part]:
     """From the last on."""
-    return [part for part in reversed(parts) if part.kind in DROPPABLE]
+    return [part for part in reversed(parts) if part.kind in DROPPABLE and not part.fixed]
 
 
 def _without(parts: Sequence[Part], going: Sequence[Part], rule: str) -> tuple[list[Part], list[Dropped]]:

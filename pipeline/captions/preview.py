@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.captions.caption import Caption
+from pipeline.captions.finished import Caption
 from pipeline.errors import UserError, near
 from pipeline.pictures.by_hand import named
 from pipeline.printable import printable

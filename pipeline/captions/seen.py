@@ -2,19 +2,25 @@
 their place by `replace`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pipeline.captions.forms import is_prose
+from pipeline.captions.lines import alternatives
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.selection import rating, select
+from pipeline.captions.separators import Piece, separators_of
 from pipeline.captions.tags import Dropped, Tag, distinct
-from pipeline.captions.text import spaced, split
+from pipeline.captions.text import KAOMOJI, spaced, unescaped
 from pipeline.config.schemas import FilterTags
 
 Row = Mapping[str, Any]
 """A line of data/tags/tags.jsonl."""
 CAME_ALONG = "caption came along"
+WEIGHTED = re.compile(r"\((?P<words>.+?)(:\s*[+-]?[\d.]+\s*)?\)|\[(?P<weak>.+)\]")
+"""A tag with a weight, `(smile:1.2)`, `(smile)` or `[smile]`."""
 
 
 class Replacements:
@@ -22,7 +28,11 @@ class Replacements:
 
     def __init__(self, config: FilterTags) -> None:
         self.patterns = Patterns(config.replace)
-        self.new = {old: [new] if isinstance(new, str) else new for old, new in config.replace.items()}
+        names = separators_of(config).names
+        self.new = {
+            old: [name for text in ([new] if isinstance(new, str) else new) for name in names(text)]
+            for old, new in config.replace.items()
+        }
 
     def __call__(self, tags: Sequence[Tag]) -> tuple[list[Tag], list[Dropped]]:
         """The tags with the new ones in the old ones' places; the old ones, with the rule."""
@@ -43,12 +53,33 @@ def seen_tags(row: Row, config: FilterTags, replacements: Replacements) -> tuple
     """Tags of the picture, those that came along first; and what was replaced, or is off."""
     found, off = select(row["scores"], config)
     found += rating(row["scores"], config)
-    tags, replaced = replacements([*_along(row, config), *found])
+    tags, replaced = replacements([*along(row, config), *found])
     return distinct(tags), [*off, *replaced]
 
 
-def _along(row: Row, config: FilterTags) -> list[Tag]:
-    """Tags of the caption that came with the picture, where it is made of tags."""
-    if row["caption"] is None or config.existing_caption == "ignore" or config.existing_form == "text":
+def along(row: Row, config: FilterTags) -> list[Tag]:
+    """Tags of the captions that came with the picture, where they are made of tags."""
+    if config.existing_caption == "ignore":
         return []
-    return [Tag(spaced(name), None, origin=CAME_ALONG) for name in split(row["caption"])]
+    texts = [text for text in alternatives(row["caption"]) if not is_text(text, config)]
+    return [_tag(piece, config) for text in texts for piece in separators_of(config).pieces(text)]
+
+
+def is_text(caption: str, config: FilterTags) -> bool:
+    """Whether a caption that came along is a text, no list of tags."""
+    return config.existing_form == "text" or (config.existing_form == "auto" and is_prose(caption))
+
+
+def _tag(piece: Piece, config: FilterTags) -> Tag:
+    name, written = unescaped(piece.text), weighted(piece.text) if config.escape else None
+    if written and (match := WEIGHTED.fullmatch(written)):
+        name = match["words"] or match["weak"]
+    return Tag(
+        spaced(name), None, origin=CAME_ALONG, written=written, section=piece.section, group=piece.group
+    )
+
+
+def weighted(text: str) -> str | None:
+    """The text, if it gives words a weight."""
+    is_weighted = text not in KAOMOJI and (WEIGHTED.fullmatch(text) or re.search(r":\s*[+-]?[\d.]+\)", text))
+    return text if is_weighted else None

@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.captions.budget import num_tokens
-from pipeline.captions.caption import Caption
 from pipeline.captions.counts import commonest
+from pipeline.captions.finished import Caption
+from pipeline.captions.lines import alternatives
+from pipeline.captions.own import OwnCaptions
+from pipeline.captions.tags import family
 
 
 class Statistics:
@@ -17,11 +20,13 @@ class Statistics:
         self.kept, self.dropped, self.dropped_by = Counter[str](), Counter[str](), Counter[str]()
         self.used = set[str]()
         """Triggers that some picture has."""
+        self.own = OwnCaptions()
         self.beside = {trigger: Counter[str]() for trigger in triggers}
         """By trigger, the pictures that have it and another tag, or the trigger itself."""
 
     def add(self, caption: Caption) -> None:
-        tokens, kept = num_tokens(caption.text), set(caption.kept)
+        tokens, kept = max(map(num_tokens, alternatives(caption.text))), set(caption.kept)
+        self.own.add(caption)
         self.captions += 1
         self.empty += not caption.text
         self.tags += len(caption.kept)
@@ -29,7 +34,7 @@ class Statistics:
         self.most_tokens = max(self.most_tokens, tokens)
         self.kept.update(kept)
         self.dropped.update({drop.tag for drop in caption.dropped})
-        self.dropped_by.update(_family(drop.rule) for drop in caption.dropped)
+        self.dropped_by.update(family(drop.rule) for drop in caption.dropped)
         self.used.update(filter(None, [caption.trigger]))
         for trigger in kept & self.beside.keys():
             self.beside[trigger].update(kept)
@@ -44,6 +49,7 @@ class Statistics:
             "tokens_mean": self._mean(self.tokens),
             "tokens_max": self.most_tokens,
             "dropped_by": dict(self.dropped_by),
+            **self.own.summary(),
         }
 
     def _mean(self, total: int) -> float:
@@ -67,8 +73,3 @@ class Statistics:
             pictures = counts.pop(trigger, 0)
             rows += [(trigger, tag, n, round(n / pictures, 4)) for tag, n in commonest(counts)]
         return rows
-
-
-def _family(rule: str) -> str:
-    """`identity hair * hair` -> `identity`: the rule without what it named."""
-    return "caption" if rule.startswith("caption") else rule.split(" ", maxsplit=1)[0]

@@ -18,6 +18,11 @@ class Tag:
     origin: str | None = None
     stands_for: float = 0.0
     """Highest score of the tags that this one makes superfluous."""
+    written: str | None = None
+    """With its weight, as the caption that came along has it."""
+    section: int | None = None
+    group: int = 0
+    """Places in that caption, as a Piece has them."""
 
     @property
     def sureness(self) -> float:
@@ -42,6 +47,11 @@ class Added:
 
     tag: str
     rule: str
+
+
+def family(rule: str) -> str:
+    """`identity hair * hair` -> `identity`: the rule without what it named."""
+    return "caption" if rule.startswith("caption") else rule.split(" ", maxsplit=1)[0]
 
 
 def sift(tags: Sequence[Tag], reason: Callable[[Tag], str | None]) -> tuple[list[Tag], list[Dropped]]:

@@ -1,15 +1,15 @@
-"""How tags are written: underscores, kaomoji, escapes, separators. Inside the project a tag is raw: with
-spaces, without escapes; what a trainer shall read is made last.
+"""How tags are written: underscores, kaomoji, escapes. Inside the project a tag is raw: with spaces, without
+escapes; what a trainer shall read is made last.
 """
 
 import re
+import unicodedata
 
 KAOMOJI = frozenset([
     "0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@",
     "^_^", "o_o", "u_u", "x_x", "|_|", "||_||",
 ])  # fmt: skip
 """The 19 tags whose underscore belongs to a face (deepghs/imgutils imgutils/tagging/format.py)."""
-SEPARATOR = ", "
 SPECIAL = re.compile(r"([\\()])")
 ESCAPED = re.compile(r"\\([\\()])")
 
@@ -36,11 +36,8 @@ def unescaped(text: str) -> str:
     return ESCAPED.sub(r"\1", text)
 
 
-def split(caption: str) -> list[str]:
-    """A caption's tags, raw, without the empty ones."""
-    return [unescaped(part.strip()) for part in caption.split(",") if part.strip()]
-
-
 def same(tag: str) -> str:
-    """Equal for tags that are the same to the text encoder, which reads small letters only."""
-    return tag.lower()
+    """Equal for tags that are the same to the text encoder, which reads small letters only and joins accents
+    to their letters.
+    """
+    return unicodedata.normalize("NFC", tag).lower()

@@ -1,6 +1,7 @@
 """A composed configuration -> the frozen Config, or every mistake in it at once."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
@@ -20,9 +21,10 @@ MARKS = ("constrained", "literal[", "list[", "dict[", "function-")
 def resolve(params: "Params") -> "Values":
     """The composed and checked configuration as plain values; every mistake in `params` at once."""
     from pipeline.config.compose import compose_known  # a stage in the graph composes nothing
+    from pipeline.config.typed import misread
 
     values, unknown = compose_known(params)
-    check(values, unknown)
+    check(values, [*unknown, *misread()])
     return values
 
 
@@ -33,8 +35,10 @@ def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        wrong = dict.fromkeys(_sentence(details) for details in error.errors())
-        raise UserError(*unknown, *wrong) from None
+        # Where words were meant, the other forms that a value may have are no help.
+        words = {tuple(_path(details)) for details in error.errors() if _is_unquoted(details)}
+        told = [each for each in error.errors() if _is_unquoted(each) or tuple(_path(each)) not in words]
+        raise UserError(*unknown, *dict.fromkeys(map(_sentence, told))) from None
     if unknown:
         raise UserError(*unknown)
     if found := contradictions(config):
@@ -42,12 +46,34 @@ def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
     return config
 
 
-def _sentence(details: ErrorDetails) -> str:
+def _is_unquoted(details: ErrorDetails) -> bool:
+    """Whether YAML has read something else than the words that belong there."""
+    return details["type"] == "string_type" and isinstance(details["input"], bool | int | float | date)
+
+
+def _path(details: ErrorDetails) -> list[str]:
+    """Names that lead to a value, without the branches of a union."""
     group, *inner = (str(part) for part in details["loc"])
     if inner and inner[0] in _family_names(group):
         inner = inner[1:]
     path = [group, *(part for part in inner if not part.startswith(MARKS))]
-    key = ".".join(part for part in path if part not in ("str", "int", "float", "bool", "none"))
+    return [part for part in path if part not in ("str", "int", "float", "bool", "none")]
+
+
+def _unquoted(key: str, path: Sequence[str], value: object) -> str:
+    from pipeline.config.typed import typed
+
+    written = typed(path[:-1] if path[-1] == "[key]" else path)
+    if path[-1] == "[key]" or written is None:
+        return f"{key}: {value!r} is not allowed; words belong here: put them in quotes"
+    return f"{key}: YAML reads {written} as {value!r}; words belong here: put them in quotes: '{written}'"
+
+
+def _sentence(details: ErrorDetails) -> str:
+    path = _path(details)
+    group, key = path[0], ".".join(path)
+    if _is_unquoted(details):
+        return _unquoted(key, path, details["input"])
     if details["type"] == "extra_forbidden":
         return f"{key} is no setting of the chosen {group}; {nearest(path[-1], _keys(group))}"
     if details["type"] == "missing":
@@ -56,7 +82,15 @@ def _sentence(details: ErrorDetails) -> str:
         name = details["ctx"]["tag"]
         return f"{group}.name: {name!r} is not allowed; {nearest(name, sorted(_family_names(group)))}"
     message = details["msg"].removeprefix("Value error, ")
-    return f"{key}: {details['input']!r} is not allowed; {message[0].lower()}{message[1:]}"
+    return f"{key}: {_shown(path, details['input'])} is not allowed; {message[0].lower()}{message[1:]}"
+
+
+def _shown(path: Sequence[str], value: object) -> str:
+    """The value, and what was typed where YAML has made something else of it."""
+    from pipeline.config.typed import typed
+
+    is_word = isinstance(value, bool) and (written := typed(path)) not in (None, str(value).lower())
+    return f"{written} (to YAML {value!r}; in quotes it is a word)" if is_word else repr(value)
 
 
 def _family_names(group: str) -> set[str]:

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from pipeline.config.following import follow
 from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
 from pipeline.files.yaml_text import text_of
@@ -157,6 +158,7 @@ def compose_known(params: Params) -> tuple[Values, list[str]]:
         for parent in parents:
             target = target[parent]
         target[leaf] = params.values[key]
+    follow(config, params.values.keys())
     return config, [*filter(None, problems.values()), *unknown]
 
 
@@ -166,7 +168,7 @@ def _hydra(use: dict[str, str]) -> Values:
 
     overrides = [f"{group}={option}" for group, option in sorted(use.items())]
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        content = OmegaConf.to_container(hydra_compose("config", overrides=overrides), resolve=True)
+        content = OmegaConf.to_container(hydra_compose("config", overrides=overrides), resolve=False)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
 

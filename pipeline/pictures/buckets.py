@@ -8,6 +8,8 @@ from fractions import Fraction
 from pipeline.config.schemas import Crop
 
 Size = tuple[int, int]
+LEAST_AREA = 0.75
+"""A size that cuts less may be so much smaller than the picture's own."""
 
 
 def bucket_table(resolution: int, min_px: int, max_px: int, step_px: int = 64) -> list[Size]:
@@ -36,12 +38,40 @@ def nearest_bucket(width_px: int, height_px: int, table: list[Size]) -> Size:
     return min(table, key=lambda bucket: (abs(math.log(bucket[0] / bucket[1]) - wanted), bucket))
 
 
-def own_bucket(width_px: int, height_px: int, resolution: int, step_px: int) -> Size:
-    """The picture's own size, shrunk to the area resolution^2 where it is larger, cut to multiples of
-    `step_px`: never enlarged.
+def bucket_within(width_px: int, height_px: int, table: list[Size], config: Crop) -> Size:
+    """The size that cuts least of those that need no enlarging: the table's that fit into the picture, and
+    those of its own shape. Of sizes that cut equally much, to a hundredth, one of the table, then the
+    largest.
     """
-    scale = min(1.0, resolution / math.sqrt(width_px * height_px))
-    return _steps(width_px * scale, step_px), _steps(height_px * scale, step_px)
+    fitting = {(width, height) for width, height in table if width <= width_px and height <= height_px}
+    return min(
+        fitting | _own_sizes(width_px, height_px, config),
+        key=lambda size: (
+            round(share_cut(width_px, height_px, size), 2), size not in fitting, -size[0] * size[1], size
+        ),
+    )  # fmt: skip
+
+
+def _own_sizes(width_px: int, height_px: int, config: Crop) -> set[Size]:
+    """The picture's size, shrunk to the area resolution^2 where it is larger, in steps, and those one step
+    smaller that keep most of its area. The limits of buckets hold, also where a side is under them.
+    """
+    step, least, most = config.bucket_step_px, config.bucket_min_px, config.bucket_max_px
+    scale = min(1.0, config.resolution / math.sqrt(width_px * height_px))
+    widest, highest = (
+        [min(most, int(side * scale + 1e-6)) // step * step - less for less in (0, step)]
+        for side in (width_px, height_px)
+    )
+    smallest = -(-least // step) * step
+    sizes = {(max(smallest, width), max(smallest, height)) for width in widest for height in highest}
+    largest = max(width * height for width, height in sizes)
+    return {(width, height) for width, height in sizes if width * height >= LEAST_AREA * largest}
+
+
+def share_cut(width_px: int, height_px: int, size: Size) -> float:
+    """Share of a picture that a crop of the shape of `size` leaves out."""
+    ratio = (width_px * size[1]) / (height_px * size[0])
+    return 1 - min(ratio, 1 / ratio)
 
 
 def fixed_size(resolution: int, ratio: tuple[int, int], step_px: int) -> Size:
@@ -52,17 +82,13 @@ def fixed_size(resolution: int, ratio: tuple[int, int], step_px: int) -> Size:
     return round(resolution * root / step_px) * step_px, round(resolution / root / step_px) * step_px
 
 
-def _steps(length: float, step_px: int) -> int:
-    return max(step_px, int(length + 1e-6) // step_px * step_px)
-
-
 def target_size(width_px: int, height_px: int, config: Crop) -> Size:
     """The size that a picture of this size is cropped to."""
     if config.shape == "square":
         return config.resolution, config.resolution
     if config.shape == "ratio":
         return fixed_size(config.resolution, (config.ratio[0], config.ratio[1]), config.bucket_step_px)
-    if not config.enlarge:
-        return own_bucket(width_px, height_px, config.resolution, config.bucket_step_px)
     table = bucket_table(config.resolution, config.bucket_min_px, config.bucket_max_px, config.bucket_step_px)
+    if not config.enlarge:
+        return bucket_within(width_px, height_px, table, config)
     return nearest_bucket(width_px, height_px, table)

@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
 from pipeline.pictures.connections import DownloadError, Line, Place, places
-from pipeline.pictures.reading import FORMATS, SUFFIX_OF_FORMAT
+from pipeline.pictures.formats import FORMATS, HEADER_BYTES, SUFFIX_OF_FORMAT, plugin_format
 from pipeline.printable import printable, without_passwords
 from pipeline.progress import progress
 
@@ -98,6 +98,9 @@ def _stem(url: str) -> str:
 
 def picture_suffix(path: Path) -> str | None:
     """By the file's first bytes; None where they are no picture's."""
+    with path.open("rb") as file:
+        if name := plugin_format(file.read(HEADER_BYTES)):
+            return SUFFIX_OF_FORMAT[name]
     try:
         with Image.open(path, formats=FORMATS) as picture:
             return SUFFIX_OF_FORMAT[str(picture.format)]

@@ -1,8 +1,7 @@
 """Pictures and captions of one folder tree. Every file of it is a picture, belongs to one, or is told about;
 hidden files and notes alone are passed over.
 
-The nearest folder named `<repeats>_<concept>` above a picture gives its concept; where there is none, the
-first folder below the source does, or the source itself. Folders below that are part of the picture's name.
+Names of folders give concept and repeats (folder_names.py).
 """
 
 import re
@@ -11,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from pipeline.captions.lines import CaptionReader
+from pipeline.pictures.folder_names import FolderNames, concept_of
+from pipeline.pictures.formats import SUFFIXES, UNREAD
 from pipeline.pictures.found import Found, Pictures
 from pipeline.pictures.found_captions import FoundCaptions
 from pipeline.pictures.masks import masks_of
 from pipeline.pictures.places import Folder, Place, is_hidden, is_picture, shown, suffix_of, walk
-from pipeline.pictures.reading import SUFFIXES
 from pipeline.pictures.verdicts import Fault
 
-REPEATS_CONCEPT = re.compile(r"^(?P<repeats>[1-9]\d{0,5})_(?P<concept>.+)$")
 CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
 MAX_NAME_BYTES = 200
 """Of a picture's name: later stages add suffixes, and a disk ends at 255."""
@@ -33,19 +33,12 @@ class Findings:
     pictures: Pictures = field(default_factory=Pictures)
     faults: list[Fault] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    captions: CaptionReader = field(default_factory=CaptionReader)
+    names: FolderNames = field(default_factory=FolderNames)
 
     def number(self) -> int:
         """Of all that was found."""
         return len(self.pictures) + len(self.faults) + len(self.problems)
-
-
-def concept_of(parts: Sequence[str], default_repeats: int) -> tuple[str, int, tuple[str, ...]]:
-    """Concept, repeats, and the folders below the one that names the concept."""
-    for index in range(len(parts) - 1, -1, -1):
-        if match := REPEATS_CONCEPT.match(parts[index]):
-            return match["concept"], int(match["repeats"]), tuple(parts[index + 1 :])
-    index = min(1, len(parts) - 1)
-    return parts[index], default_repeats, tuple(parts[index + 1 :])
 
 
 def read_folder(
@@ -54,8 +47,11 @@ def read_folder(
     """Adds everything in the tree to `findings`, a folder at a time; `columns` as for metadata rows. Returns
     the parquet files, which hold pictures themselves.
     """
-    captions, tables = FoundCaptions(place, columns, findings.problems), []
+    captions, tables = FoundCaptions(place, columns, findings.problems, findings.captions), []
     for folder in walk(place, findings.problems):
+        pictures = sum(map(is_picture, folder.files))
+        if findings.names.leave_out(place.shown, (*place.parts, *folder.parts), folder.path, pictures):
+            continue
         captions.open(folder)
         _read_pictures(place, folder, default_repeats, captions, findings)
         for name in folder.files:
@@ -109,6 +105,9 @@ def _tell(name: str, where: str, findings: Findings) -> None:
             f"{where}: a caption without a picture; add {shown(name.rpartition('.')[0])}.png"
             " (or .jpg ...) beside it, or delete the caption"
         )
+    elif suffix_of(name) in UNREAD:
+        sentence = f"a picture of a kind that is not read ({suffix_of(name)}); save it as PNG or JPEG"
+        findings.faults.append(Fault("unreadable", where, sentence))
     else:
         findings.faults.append(
             Fault("unknown_file", where, "neither a picture that is read nor a caption of one")

@@ -4,16 +4,19 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from pipeline.captions.lines import CaptionReader
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures import metadata_rows, sidecars
-from pipeline.pictures.places import Folder, Place, suffix_of
+from pipeline.pictures.places import Folder, Place, is_picture, suffix_of
 
 
 class FoundCaptions:
     """Asked about a picture after `open` was called with its folder and with those above."""
 
-    def __init__(self, place: Place, columns: Sequence[str], problems: list[str]) -> None:
-        self.place, self.columns, self.problems = place, columns, problems
+    def __init__(
+        self, place: Place, columns: Sequence[str], problems: list[str], reader: CaptionReader
+    ) -> None:
+        self.place, self.columns, self.problems, self.reader = place, columns, problems, reader
         self.rows = SortedRows()
         """(table, name there, caption) by the picture's path, until it is asked about."""
         self.used: set[str] = set()
@@ -21,30 +24,38 @@ class FoundCaptions:
 
     def open(self, folder: Folder) -> None:
         self.folder = folder
-        self.used = {name for name in folder.files if name in metadata_rows.NAMES}
+        self.used = {name for name in folder.files if name.lower() in metadata_rows.NAMES}
         for name in sorted(self.used):
             self._read_table(folder.of(name))
-        self.sidecars = {
-            _same(name): name
-            for name in folder.files
-            if suffix_of(name) in sidecars.SUFFIXES and name not in self.used
-        }
+        theirs = [
+            name for name in folder.files if suffix_of(name) in sidecars.SUFFIXES and name not in self.used
+        ]
+        self.sidecars = {_same(name): name for name in theirs}
+        pictures = filter(is_picture, folder.files)
+        claimed = {_same(name) for picture in pictures for name in sidecars.names_for(picture)}
+        self.folded = {_same(name).casefold(): name for name in theirs if _same(name) not in claimed}
+        """Those that are no picture's to the letter: `a.TXT` is the caption of `a.PNG`."""
 
     def _read_table(self, table: str) -> None:
         parent = PurePosixPath(table).parent
         try:
-            for name, caption in metadata_rows.read_rows(self.place.root / table, self.columns):
+            for name, caption in self._rows(table):
                 self.rows.add(str(parent / name), table, (table, name, caption))
         except sidecars.CaptionError as error:
             self.problems.append(f"{self.place.shown}/{table}: {error}")
+
+    def _rows(self, table: str) -> Iterator[tuple[str, str | None]]:
+        path = self.place.root / table
+        return metadata_rows.read_rows(path, self.columns, self.reader.separators)
 
     def take(self, picture: str) -> str | None:
         """The caption of a picture of the open folder."""
         path = self.folder.of(picture)
         told = [caption for *_, caption in [*self.rows.take(path), *self.place.told.of(path)]]
         caption: str | None = told[-1] if told else None
-        beside = map(_same, sidecars.names_for(picture))
-        there = [self.sidecars[name] for name in beside if name in self.sidecars]
+        names = [_same(name) for name in sidecars.names_for(picture)]
+        found = [self.sidecars.get(name) or self.folded.get(name.casefold()) for name in names]
+        there = list(dict.fromkeys(filter(None, found)))
         self.used.update(there)
         for name in there[:1]:
             if caption is not None:
@@ -52,10 +63,11 @@ class FoundCaptions:
                     f"{self.place.shown}/{path}: has a caption in {name} and in a metadata table; delete one"
                 )
             try:
-                caption = sidecars.read_caption(self.place.root / self.folder.of(name))
+                beside = self.place.root / self.folder.of(name)
+                caption = sidecars.read_caption(beside, self.reader.separators)
             except sidecars.CaptionError as error:
                 self.problems.append(f"{self.place.shown}/{self.folder.of(name)}: {error}")
-        return caption
+        return None if caption is None else self.reader(caption, f"{self.place.shown}/{path}")
 
     def without_picture(self) -> Iterator[str]:
         """At the end: what is wrong with rows that nobody asked for."""

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 
 from pipeline.config.schemas import Collect
+from pipeline.pictures.formats import SUFFIX_OF_FORMAT
 from pipeline.pictures.found import Found
 from pipeline.pictures.measures import Measures
-from pipeline.pictures.reading import SUFFIX_OF_FORMAT
 from pipeline.pictures.verdicts import Fault
 
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[. ]")
 """Names that Windows gives to devices, and ends that it cuts off."""
 FORBIDDEN = frozenset('<>:"\\|?*')
-SAME_SUFFIX = {".jpeg": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".tiff": ".tif"}
+SAME_SUFFIX = {
+    ".jpeg": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".tiff": ".tif", ".heif": ".heic", ".hif": ".heic",
+}  # fmt: skip
 
 
 def picture_faults(found: Found, measures: Measures, config: Collect) -> list[Fault]:

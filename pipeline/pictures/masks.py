@@ -19,7 +19,7 @@ from pipeline.pictures.found import Found
 from pipeline.pictures.reading import PictureError, read_picture
 from pipeline.pictures.verdicts import Fault
 
-VERSION = 1
+VERSION = 2
 """Of what is kept of a mask: raise it when it would come out differently."""
 MASKS = "masks"
 """The folder of mask files: in a source beside the pictures, in the stages' outputs beside pictures/."""

@@ -16,7 +16,7 @@ from pipeline.pictures.reading import PictureError, Reading, read, verify
 from pipeline.pictures.similarity import perceptual_hash
 from pipeline.pictures.work_copy import WORK_SIDE_PX, work_copy
 
-VERSION = 2
+VERSION = 3
 """Of the algorithm: raise it when a measure would come out differently."""
 
 

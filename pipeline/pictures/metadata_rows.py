@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
 from pipeline.files.sorted_rows import SortedRows
-from pipeline.pictures.sidecars import CaptionError, one_line
+from pipeline.pictures.sidecars import TAG_KEYS, CaptionError, lines_of
 
 NAMES = ("metadata.jsonl", "metadata.csv")
 FILE_NAME = "file_name"
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+def read_rows(
+    path: Path, columns: Sequence[str], separators: Separators = COMMAS
+) -> Iterator[tuple[str, str | None]]:
     """File name, relative to the table's folder, and caption: the first of `columns` that the row fills, None
     where it fills none. Raises CaptionError.
     """
@@ -28,21 +31,23 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str | N
             if name in seen:
                 raise CaptionError(f"line {number} names {name} a second time; delete one of the rows")
             seen.add(name, "", None)
-            yield name, caption_in(row, columns)
+            yield name, caption_in(row, columns, separators)
     except UnicodeDecodeError as error:
         raise CaptionError(f"not UTF-8 ({error.reason}); save it as UTF-8") from None
     except csv.Error as error:
         raise CaptionError(f"no readable CSV ({error}); mend or delete it") from None
 
 
-def caption_in(row: dict[str, Any], columns: Sequence[str]) -> str | None:
-    """The first of `columns` that the row fills; a list of tags is joined by commas."""
+def caption_in(row: dict[str, Any], columns: Sequence[str], separators: Separators = COMMAS) -> str | None:
+    """The first of `columns` that the row fills, in its lines; of a list a line each, of a list of tags one
+    line.
+    """
     for column in columns:
         value = row.get(column)
         if isinstance(value, list):
-            value = ", ".join(str(part) for part in value)
-        if isinstance(value, str):
-            return one_line(value)
+            value = (separators.joiner if column in TAG_KEYS else "\n").join(map(str, value))
+        if (text := lines_of(value)) is not None:
+            return text
     return None
 
 

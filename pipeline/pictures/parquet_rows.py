@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.captions.separators import COMMAS, Separators
 from pipeline.errors import UserError
 from pipeline.files.damage import reason_of
 from pipeline.pictures.metadata_rows import caption_in
@@ -31,7 +32,7 @@ class Row:
     caption: str | None
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_parquet(path: Path, columns: Sequence[str], separators: Separators = COMMAS) -> Iterator[Row]:
     """The table's pictures; `columns` as for metadata rows. Raises ParquetError."""
     try:
         import pyarrow as pa
@@ -45,7 +46,7 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             number = 0
             for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
                 for row in batch.to_pylist():
-                    yield Row(number, _bytes(row[image], number), caption_in(row, columns))
+                    yield Row(number, _bytes(row[image], number), caption_in(row, columns, separators))
                     number += 1
     except (pa.ArrowException, *DAMAGED) as error:
         raise ParquetError(f"damaged or no parquet ({reason_of(error)})") from None

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.files.sorted_rows import SortedRows
+from pipeline.pictures.formats import SUFFIXES
 from pipeline.pictures.masks import MASKS
-from pipeline.pictures.reading import SUFFIXES
 
-SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
-"""What systems leave behind without hiding it."""
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+"""What systems leave behind without hiding it, in any case."""
 NOTES = frozenset({".md", ".dvc"})
 """Of people and of DVC, about the pictures."""
 
@@ -55,7 +55,7 @@ def suffix_of(name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in SYSTEM_FILES or os.path.splitext(name)[1] in NOTES
+    return name.startswith(".") or name.lower() in SYSTEM_FILES or suffix_of(name) in NOTES
 
 
 def is_picture(name: str) -> bool:
@@ -90,7 +90,7 @@ def _listed(place: Place, parts: tuple[str, ...], problems: list[str]) -> tuple[
     with entries:
         for entry in entries:
             is_folder = os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
-            if is_folder and (entry.name.startswith(".") or entry.name in SYSTEM_FILES):
+            if is_folder and (entry.name.startswith(".") or entry.name.lower() in SYSTEM_FILES):
                 continue
             if fault := _fault(entry, is_folder, allowed):
                 wrong.append(f"{shown('/'.join((place.shown, *parts, entry.name)))}: {fault}")

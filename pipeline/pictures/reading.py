@@ -5,7 +5,6 @@ applied, transparent parts get a chosen background, and a file that is damaged, 
 brightness cannot be known is refused.
 """
 
-import io
 import struct
 import warnings
 import zlib
@@ -14,19 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-from PIL import Image, ImageCms, UnidentifiedImageError
+import numpy as np
+from PIL import Image, UnidentifiedImageError
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".mpo"}
-)
-SUFFIX_OF_FORMAT = {
-    "PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif",
-    "TIFF": ".tif", "AVIF": ".avif",
-}  # fmt: skip
-"""The formats that are read, by Pillow's names, and the suffix that a file without a name gets."""
-FORMATS = tuple(name for name in SUFFIX_OF_FORMAT if name != "MPO")
-"""What Pillow may try; its JPEG reader finds MPO by itself."""
+from pipeline.pictures.colour import to_srgb
+from pipeline.pictures.formats import HEADER_BYTES, MissingPluginError, formats_for
+
 WHITE = (255, 255, 255)
 MAX_PIXELS = 89_478_485
 """As Pillow's own limit: 256 MiB of RGB. More is a bomb, or a scan that wants to be made smaller first."""
@@ -41,6 +35,10 @@ TURNS = {
 }
 """EXIF orientation -> what makes the picture upright."""
 ORIENTATION = 0x0112
+OF_COLOURS = ("icc_profile", "gamma", "chromaticity", "srgb")
+"""What a file says of its colours."""
+GREY_STEPS = {"L;2": 85, "L;4": 17}
+"""What Pillow multiplies greys of few bits by, but not the grey that a file calls transparent."""
 DAMAGED = (
     OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError,
     MemoryError, AttributeError, AssertionError, struct.error, zlib.error,
@@ -96,9 +94,10 @@ def read_alpha(path: Path) -> Image.Image | None:
     PictureError.
     """
     with _told(path), _opened(path) as picture:
+        raw_mode = _raw_mode(picture)  # EXIF of a PNG is read after its points
         orientation = _orientation(picture)
         picture.load()
-        plain = _eight_bits(picture)
+        plain = _eight_bits(picture, raw_mode)
         if not plain.has_transparency_data:
             return None
         alpha = plain.convert("RGBA").getchannel("A")
@@ -108,12 +107,13 @@ def read_alpha(path: Path) -> Image.Image | None:
 def read(path: Path, min_side_px: int | None = None, background: tuple[int, int, int] = WHITE) -> Reading:
     """As `read_picture`, with what is known of the file."""
     with _told(path), _opened(path) as picture:
+        raw_mode = _raw_mode(picture)  # EXIF of a PNG is read after its points
         orientation = _orientation(picture)
         width, height = picture.size
         if min_side_px and picture.format in ("JPEG", "MPO"):
             picture.draft(None, (min_side_px, min_side_px))
         picture.load()
-        srgb, broken = _srgb(_eight_bits(picture))
+        srgb, broken = to_srgb(_eight_bits(picture, raw_mode))
         upright = srgb.transpose(TURNS[orientation]) if orientation in TURNS else srgb
         if orientation in (5, 6, 7, 8):
             width, height = height, width
@@ -125,6 +125,8 @@ def _told(path: Path) -> Iterator[None]:
     """What Pillow raises on a bad file, as a PictureError."""
     try:
         yield
+    except MissingPluginError as error:
+        raise PictureError(str(error)) from None
     except UnidentifiedImageError:
         raise PictureError(
             "not a picture that can be read" if path.stat().st_size else "not a picture, the file is empty"
@@ -142,9 +144,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """The picture with its header read and accepted."""
     # Pillow leaves files that it opened itself open where a reader stumbles.
     with path.open("rb") as file:
+        formats = formats_for(file.read(HEADER_BYTES))
+        file.seek(0)
         with _headers, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = Image.open(file, formats=FORMATS)
+            picture = Image.open(file, formats=formats)
             _refuse(picture)
         yield picture
 
@@ -161,7 +165,11 @@ def _refuse(picture: Image.Image) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF's orientation; 1 where there is none that can be read."""
+    """EXIF's orientation; 1 where there is none that can be read, or where the reader has turned the picture:
+    JPEG XL has its own, beside which EXIF's does not count.
+    """
+    if picture.format == "JXL":
+        return 1
     with _headers, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -170,37 +178,32 @@ def _orientation(picture: Image.Image) -> int:
             return 1
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
+def _raw_mode(picture: Image.Image) -> str:
+    """How the file stores its points, as Pillow calls it; known until they are loaded."""
+    tiles = getattr(picture, "tile", None)
+    args = tiles[0][3] if tiles else ""
+    return str(args[0] if isinstance(args, tuple) and args else args)
+
+
+def _eight_bits(picture: Image.Image, raw_mode: str = "") -> Image.Image:
     """16-bit grey scaled to 8, a palette's colours in place of their numbers."""
+    transparent = picture.info.get("transparency")
     if picture.mode.startswith("I;16"):
-        profile = picture.info.get("icc_profile")
+        kept: dict[Any, Any] = {name: value for name, value in picture.info.items() if name in OF_COLOURS}
+        opaque = None
+        if isinstance(transparent, int):
+            opaque = Image.fromarray(np.where(np.asarray(picture) == transparent, 0, 255).astype(np.uint8))
         picture = picture.point(lambda value: value / 257).convert("L")
-        picture.info = {"icc_profile": profile} if profile else {}
+        if opaque:
+            picture.putalpha(opaque)
+        picture.info = kept
     elif picture.mode in ("P", "PA"):
         picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    elif isinstance(transparent, int) and raw_mode in GREY_STEPS:
+        picture.info["transparency"] = transparent * GREY_STEPS[raw_mode]
+    elif isinstance(transparent, tuple) and raw_mode.startswith("RGB;16"):
+        picture.info["transparency"] = tuple(value >> 8 for value in transparent)
     return picture
-
-
-def _srgb(picture: Image.Image) -> tuple[Image.Image, bool]:
-    """The picture in sRGB, and whether its profile was broken (it is then taken as sRGB)."""
-    profile = picture.info.get("icc_profile")
-    if not profile:
-        return picture, False
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if ImageCms.getProfileDescription(source).startswith("sRGB"):
-            return picture, False
-        alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
-        colours = picture.convert(picture.mode.removesuffix("A").removesuffix("a")) if alpha else picture
-        converted = ImageCms.profileToProfile(
-            colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return picture, True
-    assert converted is not None
-    if alpha:
-        converted.putalpha(alpha)
-    return converted, False
 
 
 def _flat(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.captions.lines import tidy
+from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
 
 SUFFIXES = (".txt", ".caption", ".json")
@@ -28,16 +30,18 @@ def names_for(picture: str) -> Iterator[str]:
     yield from (f"{picture}.json", f"{stem}.json", f".{stem}_meta.json")
 
 
-def read_caption(path: Path) -> str | None:
-    """The caption in one line; None for a .json that holds neither text nor tags. Raises CaptionError."""
+def read_caption(path: Path, separators: Separators = COMMAS) -> str | None:
+    """The caption in the lines that it has; None for a .json that holds neither text nor tags. Raises
+    CaptionError.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise CaptionError(f"not UTF-8 (byte {error.start}); save it as UTF-8") from None
     if path.suffix.lower() != ".json":
-        return one_line(text)
+        return tidy(text)
     try:
-        return caption_of(parse_json(text))
+        return caption_of(parse_json(text), separators)
     except JsonError as error:
         raise CaptionError(f"not readable JSON ({error}); mend or delete it") from None
 
@@ -46,26 +50,37 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def caption_of(content: Any) -> str | None:
+def lines_of(value: Any) -> str | None:
+    """A text, or a list of texts a line each; None for anything else."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        value = "\n".join(map(one_line, value))
+    return tidy(value) if isinstance(value, str) else None
+
+
+def caption_of(content: Any, separators: Separators = COMMAS) -> str | None:
     """The text, else the tags joined by commas, of a downloader's JSON: danbooru `tag_string`, gelbooru
     `tags` in one string, gallery-dl a list, e621 lists by category, waifuc scores by tag. Tags stay raw.
     """
     if not isinstance(content, dict):
         return None
     for key in TEXT_KEYS:
-        if isinstance(content.get(key), str):
-            return one_line(content[key])
+        if (text := lines_of(content.get(key))) is not None:
+            return text
     for key in TAG_KEYS:
         if key in content:
-            return ", ".join(_tags(content[key]))
+            return separators.joiner.join(_tags(content[key], separators))
     return None
 
 
-def _tags(value: Any) -> list[str]:
+def _tags(value: Any, separators: Separators) -> list[str]:
     if isinstance(value, str):
-        parts = value.split(",") if "," in value else value.split()
+        parts = separators.names(value) if separators.is_in(value) else value.split()
         return [one_line(part) for part in parts if part.strip()]
     if isinstance(value, dict):
         lists = [entry for entry in value.values() if isinstance(entry, list)]
-        return [tag for entry in lists for tag in _tags(entry)] if lists else [str(key) for key in value]
+        return (
+            [tag for entry in lists for tag in _tags(entry, separators)]
+            if lists
+            else [str(key) for key in value]
+        )
     return [one_line(tag) for tag in value if isinstance(tag, str)] if isinstance(value, list) else []

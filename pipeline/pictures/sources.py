@@ -3,20 +3,23 @@ lists of URLs and parquet tables laid out as folders below a work folder first.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+from pipeline.captions.lines import CaptionReader
+from pipeline.captions.separators import Separators
 from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures import archives, downloads
 from pipeline.pictures.folders import Findings, read_folder
+from pipeline.pictures.formats import SUFFIXES
 from pipeline.pictures.found import Pictures
 from pipeline.pictures.parquet_rows import ParquetError, read_parquet
-from pipeline.pictures.places import Place
-from pipeline.pictures.reading import SUFFIXES
+from pipeline.pictures.places import Place, suffix_of
 from pipeline.pictures.verdicts import Fault
 
 KINDS = f"a folder, an archive ({', '.join(archives.SUFFIXES)}), a .txt of URLs, or a .parquet table"
@@ -34,21 +37,31 @@ def work_folder(path: Path) -> Iterator[Path]:
 
 def find(config: Collect, work: Path) -> Findings:
     """Every picture of the sources, by id, and all that is wrong with them; `work` need not exist."""
-    whole = Findings()
+    whole = Findings(captions=CaptionReader(config.caption_lines, Separators(config.caption_separator)))
     for key, is_class in (("source", False), ("class_source", True)):
         for source in paths(getattr(config, key)):
             place = _place(key, source, is_class, config, work, whole)
             if place is None:
                 continue
-            before = whole.number()
+            pictures, faults, left_out = len(whole.pictures), len(whole.faults), whole.names.left_out.total()
             _read(place, config, work, whole)
-            if whole.number() == before:
+            if len(whole.pictures) == pictures:
+                theirs = whole.faults[faults:]
+                saw = _saw(theirs, whole.names.left_out.total() - left_out)
                 suffixes = ", ".join(sorted(SUFFIXES))
                 whole.problems.append(
-                    f"collect.{key} {source}: no pictures in it ({suffixes} are looked for)"
+                    f"collect.{key} {source}: no pictures in it{saw}; {suffixes} are looked for"
                 )
     whole.problems.extend(_mixed_concepts(whole.pictures))
     return whole
+
+
+def _saw(faults: Sequence[Fault], left_out: int) -> str:
+    """What a source holds in place of pictures."""
+    kinds = Counter(suffix_of(fault.name) or fault.name for fault in faults)
+    told = [f"{number} {kind}" for kind, number in kinds.most_common()]
+    told += [f"{left_out} pictures below folders of 0 repeats"] if left_out else []
+    return f", but {', '.join(told)}" if told else ""
 
 
 def paths(value: str | list[str] | None) -> list[str]:
@@ -124,7 +137,7 @@ def _table(
     told = SortedRows()
     target.mkdir(parents=True)
     try:
-        for row in read_parquet(path, config.caption_columns):
+        for row in read_parquet(path, config.caption_columns, whole.captions.separators):
             bare = target / f"{path.stem}-{row.number:06}"
             bare.write_bytes(row.picture)
             name = f"{bare.name}{downloads.picture_suffix(bare) or '.png'}"

@@ -45,7 +45,8 @@ def _wrong(check: object, reason: object, checks: list[str]) -> Iterable[str]:
             f" mend the file, or set collect.checks.{check}: drop"
         )
     if not isinstance(reason, str) or not reason.strip():
-        yield f"{check} needs a reason in words, found {reason!r}"
+        quotes = "; put it in quotes" if isinstance(reason, bool | int | float) else ""
+        yield f"{check} needs a reason in words, found {reason!r}{quotes}"
 
 
 class Waivers:

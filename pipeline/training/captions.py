@@ -1,12 +1,18 @@
-"""How a caption is shown in one step: shuffled, thinned out, put into a prompt template, or dropped. Pure.
+"""How a caption is shown in one step: one of its alternatives, its wildcards drawn, shuffled, thinned out,
+put into a prompt template, or dropped. Pure.
 
-The rules, and their order, are those of kohya-ss/sd-scripts library/train_util.py (process_caption).
+The rules, and their order, are those of kohya-ss/sd-scripts library/train_util.py (process_caption); a prefix
+and a suffix go around every alternative, and tags are joined by the separator that parts them.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
+from pipeline.captions.lines import alternatives
+from pipeline.captions.separators import END, FRONT, Piece, separators_of
 from pipeline.captions.templates import fill
+from pipeline.captions.wildcards import drawn, longest
 from pipeline.config.schemas import Train
 
 
@@ -26,16 +32,45 @@ def shown_caption(
     every = config.caption_dropout_every_epochs
     if random.random() < config.caption_dropout or (every and (epoch + 1) % every == 0):
         return ""
-    mark = config.keep_tokens_separator
-    if config.shuffle_tags or config.tag_dropout or (mark and mark in caption):
-        caption = ", ".join(_arranged(caption, config, random))
-    if config.secondary_separator:
-        caption = caption.replace(config.secondary_separator, config.caption_separator)
+    lines = alternatives(caption)
+    caption = framed(random.choice(lines) if len(lines) > 1 else lines[0], config)
+    if config.wildcards:
+        caption = drawn(caption, random.choice)
+    caption = arranged(caption, config, random)
     return fill(random.choice(templates), name, caption) if templates and name else caption
 
 
-def _arranged(caption: str, config: Train, random: Random) -> list[str]:
-    """The tags in the order of this step."""
+def plain_caption(caption: str, config: Train) -> str:
+    """The caption where nothing is left to chance: the first alternative and the first of each wildcard's
+    words, in order, whole.
+    """
+    caption = framed(alternatives(caption)[0], config)
+    if config.wildcards:
+        caption = drawn(caption, lambda words: words[0])
+    return arranged(caption, config.model_copy(update={"shuffle_tags": False, "tag_dropout": 0.0}), Random(0))
+
+
+def longest_captions(caption: str, config: Train) -> list[str]:
+    """Each alternative at the longest that it may be shown."""
+    framed_lines = [framed(line, config) for line in alternatives(caption)]
+    return [longest(line) for line in framed_lines] if config.wildcards else framed_lines
+
+
+def framed(caption: str, config: Train) -> str:
+    """Between the prefix and the suffix."""
+    return " ".join(filter(None, [config.caption_prefix, caption, config.caption_suffix]))
+
+
+def arranged(caption: str, config: Train, random: Random) -> str:
+    """The tags in the order of this step; the marks are gone."""
+    separators, mark = separators_of(config), config.keep_tokens_separator
+    if config.shuffle_tags or config.tag_dropout or (mark and mark in caption):
+        pieces = [replace(piece, section=None) for piece in _ordered(caption, config, random)]
+        caption = separators.join(pieces)
+    return separators.ungrouped(caption)
+
+
+def _ordered(caption: str, config: Train, random: Random) -> list[Piece]:
     head, free, tail = _split(caption, config)
     if config.shuffle_tags:
         random.shuffle(free)
@@ -44,15 +79,11 @@ def _arranged(caption: str, config: Train, random: Random) -> list[str]:
     return head + free + tail
 
 
-def _split(caption: str, config: Train) -> tuple[list[str], list[str], list[str]]:
+def _split(caption: str, config: Train) -> tuple[list[Piece], list[Piece], list[Piece]]:
     """Tags that stay in front, tags that may move or go, tags that stay at the end."""
-    mark = config.keep_tokens_separator
-    if mark and mark in caption:
-        head, free, *tail = (_tags(part, config) for part in caption.split(mark, 2))
-        return head, free, tail[0] if tail else []
-    tags = _tags(caption, config)
-    return tags[: config.keep_tokens], tags[config.keep_tokens :], []
-
-
-def _tags(text: str, config: Train) -> list[str]:
-    return [tag.strip() for tag in text.split(config.caption_separator) if tag.strip()]
+    tags = separators_of(config).whole_pieces(caption)
+    if not config.keep_tokens_separator or config.keep_tokens_separator not in caption:
+        return tags[: config.keep_tokens], tags[config.keep_tokens :], []
+    head = [tag for tag in tags if tag.section == FRONT]
+    tail = [tag for tag in tags if tag.section == END]
+    return head, [tag for tag in tags if tag.section not in (FRONT, END)], tail

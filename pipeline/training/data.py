@@ -22,7 +22,8 @@ from pipeline.captions.templates import fill
 from pipeline.config.schemas import Train
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
-from pipeline.training.captions import shown_caption
+from pipeline.training.captions import longest_captions, shown_caption
+from pipeline.training.emphasis import unweighted, weighted_ids
 from pipeline.training.losses import prior_weights
 from pipeline.training.plan import Shown, epoch_batches
 
@@ -44,7 +45,8 @@ class Picture:
 class Batch:
     """mean, std: [batch, 4, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks, 77]
     for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
-    there is one; context: [batch, tokens, width], where the text encoder's outputs are kept.
+    there is one; context: [batch, tokens, width], where the text encoder's outputs are kept; emphasis:
+    [batch, tokens, 1] by which its outputs are multiplied, where captions have weights.
     """
 
     mean: Tensor
@@ -54,6 +56,7 @@ class Batch:
     step: int
     mask: Tensor | None = None
     context: Tensor | None = None
+    emphasis: Tensor | None = None
 
 
 def read_pictures(encoded: Path, captions: Path) -> list[Picture]:
@@ -124,19 +127,33 @@ class EncodedData(lightning.LightningDataModule):
         return "" if picture.shown.is_class else self.names.get(picture.concept, "")
 
     def longest_texts(self) -> list[str]:
-        """Each picture's caption as it is shown at its longest."""
+        """Each picture's captions as they are shown at their longest."""
         lengths = {line: len(body_ids(self.tokenizer, line)) for line in self.templates}
         longest = max(lengths, key=lengths.__getitem__, default="")
-        named = ((picture.caption, self.name_of(picture)) for picture in self.pictures)
+        named = (
+            (unweighted(text) if self.config.weighted_captions else text, self.name_of(picture))
+            for picture in self.pictures
+            for text in longest_captions(picture.caption, self.config)
+        )
         return [fill(longest, name, caption) if longest and name else caption for caption, name in named]
 
     def unseen_words(self) -> list[str]:
         """Words that no picture is shown with: their vectors would stay as they are."""
         if not self.words:
             return []
-        texts = {*self.longest_texts(), *map(self.name_of, self.pictures if self.templates else [])}
+        # A wildcard's shorter words are shown too.
+        written = [picture.caption for picture in self.pictures if self.config.wildcards]
+        named = map(self.name_of, self.pictures if self.templates else [])
+        texts = {*self.longest_texts(), *written, *named}
         seen = {token for text in texts for token in body_ids(self.tokenizer, text, self.words)}
         return [word for word, ids in self.words.items() if ids[0] not in seen]
+
+    def encodable(self, captions: list[str]) -> tuple[Tensor, Tensor | None]:
+        """Ids of captions as they are shown, and the weights of their tokens where captions have weights."""
+        most = self.config.max_tokens
+        if self.config.weighted_captions:
+            return weighted_ids(self.tokenizer, captions, self.words, most)
+        return token_ids(self.tokenizer, captions, self.words, most), None
 
     def train_dataloader(self) -> DataLoader[Batch]:
         epoch = self.trainer.current_epoch if self.trainer else 0
@@ -209,12 +226,14 @@ class EpochBatches(Dataset[Batch]):
         weights = prior_weights(is_class, data.config.prior_loss_weight, data.config.prior_form)
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
         kept = data.text_outputs
+        ids, emphasis = data.encodable(captions)
         return Batch(
             mean=mean,
             std=std,
-            ids=token_ids(data.tokenizer, captions, data.words, data.config.max_tokens),
+            ids=ids,
             weight=torch.tensor(weights),
             step=self.epoch * len(self.plan) + number,
             mask=self.masks([picture.id for picture in chosen], mean.shape[-2:]),
             context=kept(captions) if kept else None,
+            emphasis=None if kept else emphasis,
         )

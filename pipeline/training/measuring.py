@@ -16,9 +16,10 @@ from lightning.pytorch.callbacks import Callback
 from safetensors import safe_open
 from torch import Tensor
 
-from pipeline.base.conditioning import encode, token_ids
+from pipeline.base.conditioning import encode
 from pipeline.base.encoding import LATENTS
 from pipeline.config.schemas import Validation
+from pipeline.training.captions import plain_caption
 from pipeline.training.data import EncodedData, Masks, Picture
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured
 from pipeline.training.losses import SMALLEST_AREA
@@ -101,10 +102,9 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     noise = torch.stack([fixed_noise(sample, latents.shape[1:]) for sample in group]).to(device)
     latents = latents.to(device)
     timesteps = torch.tensor([sample.timestep for sample in group], device=device)
-    ids = token_ids(
-        data.tokenizer, [sample.caption for sample in group], data.words, data.config.max_tokens
-    ).to(device)
-    context = encode(module.base.text_encoder, ids, module.settings.base.clip_skip)
+    ids, emphasis = data.encodable([plain_caption(sample.caption, data.config) for sample in group])
+    context = encode(module.base.text_encoder, ids.to(device), module.settings.base.clip_skip)
+    context = context if emphasis is None else context * emphasis.to(context)
     noisy = add_noise(latents, noise, module.alphas, timesteps)
     answer = module.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
     wanted = target(latents, noise, module.alphas, timesteps, module.prediction_type)

@@ -14,6 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
+from pipeline.captions.lines import alternatives
+from pipeline.captions.separators import Separators, separators_of
+from pipeline.captions.text import same
 from pipeline.config.schemas import Config, Noise, Optimizer
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_file import chunks, header
@@ -131,7 +134,7 @@ def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
     for picture in pictures:
         folders.setdefault(f"{picture.shown.repeats}_{picture.concept}", []).append(picture)
     training = {name: group for name, group in folders.items() if not group[0].shown.is_class}
-    tags = {name: _tag_counts(group) for name, group in folders.items()}
+    tags = {name: _tag_counts(group, separators_of(config.train)) for name, group in folders.items()}
     resolution = next(picture.shown.bucket for group in training.values() for picture in group)
     buckets = sorted(Counter(picture.shown.bucket for picture in pictures).items())
     return {
@@ -169,11 +172,14 @@ def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
     }
 
 
-def _tag_counts(pictures: Sequence[Picture]) -> dict[str, int]:
-    """Tag -> pictures that have it, lower-cased, repeats not counted."""
+def _tag_counts(pictures: Sequence[Picture], separators: Separators) -> dict[str, int]:
+    """Tag -> pictures that have it, lower-cased, repeats not counted; of alternatives every one."""
     return dict(
         Counter(
-            tag.strip().lower() for picture in pictures for tag in picture.caption.split(",") if tag.strip()
+            same(tag)
+            for picture in pictures
+            for line in alternatives(picture.caption)
+            for tag in separators.names(line)
         )
     )
 

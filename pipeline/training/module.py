@@ -157,6 +157,8 @@ class Denoising(lightning.LightningModule):
         mask, context = (each if each is None else each[rows] for each in (mask, context))
         if context is None:
             context = encode(self.base.text_encoder, ids, self.settings.base.clip_skip)
+            if batch.emphasis is not None:
+                context = context * batch.emphasis[rows].to(context)
         answer = self.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
         wanted = target(latents, noise, self.alphas, timesteps, self.prediction_type)
         points = point_losses(answer, wanted, self.alphas, timesteps, config)

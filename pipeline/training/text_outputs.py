@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.base.conditioning import encode, token_ids
+from pipeline.base.conditioning import encode
 from pipeline.config.schemas import AdapterNetwork, Checkpoint, Config, Hypernetwork
 from pipeline.items import Items, key
 from pipeline.training.data import EncodedData
@@ -69,17 +69,18 @@ class KeepTextOutputs(Callback):
 
         @torch.no_grad()
         def compute(text: str) -> Tensor:
-            ids = token_ids(data.tokenizer, [text], data.words, most).to(module.device)
+            ids, emphasis = data.encodable([text])
             with trainer.precision_plugin.forward_context():
-                output: Tensor = encode(module.base.text_encoder, ids, base.clip_skip)[0]
-            return output.cpu().contiguous()
+                output = encode(module.base.text_encoder, ids.to(module.device), base.clip_skip)
+            output = output if emphasis is None else output * emphasis.to(output)
+            return output[0].cpu().contiguous()
 
-        made_by = {
+        made_by: dict[str, object] = {
             "version": VERSION,
             "model": [base.sha256, base.path, base.revision],
             "clip_skip": base.clip_skip,
             "precision": module.precision,
             "device": module.device.type,
             "max_tokens": most,
-        }
+        } | ({"weighted": True} if data.config.weighted_captions else {})
         data.text_outputs = TextOutputs(compute, made_by, Items("text_outputs"))

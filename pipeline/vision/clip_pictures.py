@@ -11,7 +11,8 @@ from transformers import CLIPImageProcessorPil, CLIPModel
 from pipeline.device import best_device
 from pipeline.errors import UserError
 from pipeline.files.damage import reason_of
-from pipeline.pictures.reading import SUFFIXES, PictureError, read_picture
+from pipeline.pictures.formats import SUFFIXES
+from pipeline.pictures.reading import PictureError, read_picture
 
 
 def load_clip(folder: Path) -> CLIPModel:

@@ -19,7 +19,7 @@ def contradictions(config: Config) -> list[str]:
     return [
         *network_contradictions(config.network, config.train),
         *picture_contradictions(config),
-        *caption_contradictions(config.tag),
+        *caption_contradictions(config),
         *optimizer_contradictions(config),
         *schedule_contradictions(config.schedule),
         *noise_contradictions(config.noise),

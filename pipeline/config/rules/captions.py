@@ -1,10 +1,45 @@
 """What the settings of tag, filter_tags and sample_grid demand of each other."""
 
-from pipeline.config.schemas import Config, Tag
+from pipeline.captions.separators import separators_of
+from pipeline.config.schemas import Config, FilterTags, Tag, Train
+
+SEPARATORS = ("caption_separator", "keep_tokens_separator", "secondary_separator")
 
 
-def caption_contradictions(tag: Tag) -> list[str]:
+def caption_contradictions(config: Config) -> list[str]:
     """Pairs of settings that cannot hold together."""
+    return [
+        *_tag_contradictions(config.tag),
+        *_parted_triggers(config.filter_tags),
+        *_other_separators(config),
+    ]
+
+
+def _parted_triggers(filtered: FilterTags) -> list[str]:
+    trigger = filtered.trigger
+    words = trigger.values() if isinstance(trigger, dict) else filter(None, [trigger])
+    separators = separators_of(filtered)
+    return [
+        f"filter_tags.trigger {word!r} holds what parts tags ({separators.mark!r}), so that shuffling and"
+        " train.keep_tokens would take it apart; write one word, or words without it"
+        for word in words
+        if separators.names(word) != [word.strip()] or "\n" in word
+    ]
+
+
+def _other_separators(config: Config) -> list[str]:
+    """Captions that are written with other marks than training looks for."""
+    groups = (("collect", config.collect), ("filter_tags", config.filter_tags))
+    return [
+        f"{group}.{key} is {getattr(values, key)!r}, but train.{key} is {getattr(config.train, key)!r}; leave"
+        f" {group}.{key} away, it follows train.{key}"
+        for group, values in groups
+        for key in SEPARATORS
+        if hasattr(values, key) and getattr(values, key) != getattr(config.train, key)
+    ]
+
+
+def _tag_contradictions(tag: Tag) -> list[str]:
     problems = []
     models, hashes = tag.model, tag.sha256
     paired = not isinstance(hashes, list) or (isinstance(models, list) and len(models) == len(hashes))
@@ -24,9 +59,18 @@ def caption_doubts(config: Config) -> list[str]:
         found.append("sample_grid.subject_tags has no effect: tag.model is null, so nothing is scored")
     if filtered.keep and not (filtered.identity_lists or filtered.identity_share):
         found.append("filter_tags.keep has no effect: identity_lists is empty and identity_share null")
-    if filtered.escape:
+    if filtered.escape and not config.train.weighted_captions:
         found.append(
             "filter_tags.escape is for other trainers: training here learns the backslashes;"
-            " use it with --export alone"
+            " use it with --export alone, or with train.weighted_captions"
         )
-    return found
+    return found + _weight_doubts(config.train, filtered)
+
+
+def _weight_doubts(train: Train, filtered: FilterTags) -> list[str]:
+    if train.weighted_captions and not filtered.escape:
+        return [
+            "train.weighted_captions reads brackets as weights, also those of tags like `mario (game)`:"
+            " filter_tags.escape is false; set it to true"
+        ]
+    return []

@@ -60,6 +60,10 @@ def optimizer_doubts(config: Config) -> list[str]:
         )
     if optimizer.name == "schedulefree" and config.train.ema_decay is not None:
         found.append("train.ema_decay with optimizer.name schedulefree: the saved weights are averaged twice")
+    rates = trained_rates(config)
+    if rates and not any(rates.values()):
+        keys = " and ".join(f"optimizer.{key}" for key in rates)
+        found.append(f"{keys} {'are' if len(rates) > 1 else 'is'} 0: nothing would be learned")
     if finds_its_rate(optimizer):
         found += _search_doubts(config)
     return found

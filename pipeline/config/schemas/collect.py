@@ -32,6 +32,8 @@ class Collect(Group):
     repeats: Positive
     aim: Literal["character", "person", "style", "concept", "embedding"] | None
     caption_columns: list[NonEmpty]
+    caption_lines: Literal["auto", "alternatives", "tags", "join", "first"]
+    caption_separator: NonEmpty
     checks: dict[Check, Level]
     min_side_px: Positive
     max_aspect: Annotated[float, Field(ge=1)]

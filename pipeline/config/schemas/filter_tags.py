@@ -35,7 +35,11 @@ class FilterTags(Group):
     max_tags: Positive
     max_tokens: Positive | None
     existing_caption: Place
-    existing_form: Literal["tags", "text"]
+    existing_form: Literal["auto", "tags", "text"]
+    filter_existing: bool
     sentence: Place
     underscores: bool
     escape: bool
+    caption_separator: NonEmpty
+    keep_tokens_separator: NonEmpty | None
+    secondary_separator: NonEmpty | None

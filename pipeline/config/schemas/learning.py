@@ -104,6 +104,10 @@ class Train(Group):
     keep_tokens_separator: NonEmpty | None
     caption_separator: NonEmpty
     secondary_separator: NonEmpty | None
+    caption_prefix: NonEmpty | None
+    caption_suffix: NonEmpty | None
+    wildcards: bool
+    weighted_captions: bool
     tag_dropout: Share
     caption_dropout: Share
     caption_dropout_every_epochs: Count

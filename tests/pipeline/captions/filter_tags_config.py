@@ -28,9 +28,13 @@ PLAIN: dict[str, Any] = {
     "max_tokens": None,
     "existing_caption": "prepend",
     "existing_form": "tags",
+    "filter_existing": True,
     "sentence": "prepend",
     "underscores": False,
     "escape": False,
+    "caption_separator": ",",
+    "keep_tokens_separator": None,
+    "secondary_separator": None,
 }
 
 

@@ -11,4 +11,6 @@ from tests.conftest import ROOT
 def settings(checks: dict[str, str] | None = None, **changes: Any) -> Collect:
     """conf/collect/pictures.yaml with `changes`, those of single checks in `checks`."""
     values = yaml.safe_load((ROOT / "conf/collect/pictures.yaml").read_text(encoding="utf-8"))
-    return Collect(**{**values, **changes, "checks": {**values["checks"], **(checks or {})}})
+    return Collect(
+        **{**values, "caption_separator": ",", **changes, "checks": {**values["checks"], **(checks or {})}}
+    )

@@ -1,8 +1,15 @@
+from random import Random
+from statistics import fmean
+from typing import Any
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.pictures.buckets import bucket_table, fixed_size, nearest_bucket, own_bucket
+from pipeline.config.schemas import Crop
+from pipeline.pictures.buckets import bucket_table, fixed_size, nearest_bucket, share_cut, target_size
+from tests.conftest import ROOT
 
 SD1 = bucket_table(512, 256, 1024)
 
@@ -37,14 +44,62 @@ def test_tall_pictures_are_treated_as_wide_ones(width: int, height: int) -> None
     assert wide[0] / wide[1] == pytest.approx(tall[1] / tall[0])
 
 
+def buckets(resolution: int = 512, **changes: Any) -> Crop:
+    values = yaml.safe_load((ROOT / "conf/crop/focal.yaml").read_text(encoding="utf-8"))
+    own = {"shape": "buckets", "enlarge": False, "bucket_max_px": 2 * resolution}
+    return Crop(**{**values, **own, "resolution": resolution, **changes})
+
+
 @pytest.mark.parametrize(
-    ("size", "bucket"),
-    [((300, 200), (256, 192)), ((1024, 1024), (512, 512)), ((2048, 512), (1024, 256)), ((50, 80), (64, 64))],
+    ("size", "bucket", "cut"),
+    [
+        ((2999, 3001), (512, 512), 0.0007),  # the table's, and nothing is enlarged
+        ((1024, 1024), (512, 512), 0.0),
+        ((500, 500), (448, 448), 0.0),  # the table has no square that fits
+        ((500, 1000), (320, 640), 0.0),
+        ((2048, 512), (1024, 256), 0.0),
+        ((300, 280), (256, 256), 0.0667),  # 1 - 280/300
+        ((200, 280), (256, 256), 0.2857),  # limits hold: a side under them is enlarged
+        ((9000, 1000), (1024, 256), 0.5556),  # and one over them is cut
+    ],
 )
-def test_a_bucket_of_its_own_is_never_larger_than_the_picture(
-    size: tuple[int, int], bucket: tuple[int, int]
+def test_without_enlarging_the_size_that_cuts_least_is_chosen_within_the_limits(
+    size: tuple[int, int], bucket: tuple[int, int], cut: float
 ) -> None:
-    assert own_bucket(*size, 512, 64) == bucket
+    assert target_size(*size, buckets()) == bucket
+    assert share_cut(*size, bucket) == pytest.approx(cut, abs=5e-5)
+
+
+def sd_scripts_share(width: int, height: int, resolution: int) -> float:
+    """The share that sd-scripts leaves out with bucket_no_upscale (library/train_util.py, select_bucket)."""
+    ratio, shown = width / height, (width, height)
+    if width * height > resolution**2:
+        by_width = [(resolution * ratio**0.5 + 0.5) // 64 * 64]
+        by_width.append((by_width[0] / ratio + 0.5) // 64 * 64)
+        by_height = [(resolution / ratio**0.5 + 0.5) // 64 * 64]
+        by_height.insert(0, (by_height[0] * ratio + 0.5) // 64 * 64)
+        if abs(by_width[0] / by_width[1] - ratio) < abs(by_height[0] / by_height[1] - ratio):
+            shown = (int(by_width[0]), int(by_width[0] / ratio + 0.5))
+        else:
+            shown = (int(by_height[1] * ratio + 0.5), int(by_height[1]))
+    return 1 - (shown[0] // 64 * 64) * (shown[1] // 64 * 64) / (shown[0] * shown[1])
+
+
+@pytest.mark.parametrize("resolution", [512, 768, 1024])
+def test_less_is_cut_than_by_sd_scripts_and_nothing_enlarged(resolution: int) -> None:
+    """On average over random sizes; of ratios that the limits allow."""
+    config, random, ours, theirs = buckets(resolution), Random(0), [], []
+    while len(ours) < 1500:
+        size = random.randint(256, 3000), random.randint(256, 3000)
+        if max(size) < 3 * min(size):
+            bucket = target_size(*size, config)
+            assert bucket[0] <= size[0]
+            assert bucket[1] <= size[1]
+            assert min(bucket) >= 256
+            assert max(bucket) <= 2 * resolution
+            ours.append(share_cut(*size, bucket))
+            theirs.append(sd_scripts_share(*size, resolution))
+    assert fmean(ours) < 0.8 * fmean(theirs)
 
 
 def test_a_fixed_ratio_keeps_the_area() -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.pictures.folders import Findings, concept_of, read_folder
+from pipeline.pictures.folder_names import concept_of
+from pipeline.pictures.folders import Findings, read_folder
 from pipeline.pictures.places import Place
 
 COLUMNS = ["text", "caption"]
@@ -31,7 +32,7 @@ def read(folder: Path, repeats: int = 1) -> Findings:
         (["pictures", "set", "7_cat", "day"], ("cat", 7, ("day",))),
         (["7_cat", "5_hat"], ("hat", 5, ())),
         (["7_cat", "day"], ("cat", 7, ("day",))),
-        (["0_cat"], ("0_cat", 2, ())),
+        (["07_cat"], ("cat", 7, ())),
         (["7_"], ("7_", 2, ())),
         (["7_3_cat"], ("3_cat", 7, ())),
     ],
@@ -61,12 +62,12 @@ def test_hidden_files_and_notes_are_left_alone_and_all_else_is_told(tmp_path: Pa
         tmp_path / "Thumbs.db",
         tmp_path / "__MACOSX" / "d.png",
     )
-    touch(tmp_path / "film.mp4", tmp_path / "e.heic", tmp_path / "info.json", tmp_path / "set.zip")
+    touch(tmp_path / "film.mp4", tmp_path / "e.mp3", tmp_path / "info.json", tmp_path / "set.zip")
     findings = read(tmp_path)
     assert [item.path.name for item in findings.pictures] == ["c.png"]
     assert findings.problems == []
     told = [(fault.check, Path(fault.where).name) for fault in findings.faults]
-    assert told == [("unknown_file", name) for name in ("e.heic", "film.mp4", "info.json", "set.zip")]
+    assert told == [("unknown_file", name) for name in ("e.mp3", "film.mp4", "info.json", "set.zip")]
 
 
 def test_links_into_dvcs_cache_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,3 +184,29 @@ def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
         f"{tmp_path.name}/{name}.png" for name in ("gone", "loop")
     ]
     assert all("a link to no file" in problem for problem in told)
+
+
+def test_suffixes_may_be_written_in_capitals(tmp_path: Path) -> None:
+    touch(tmp_path / "a.PNG", tmp_path / "b.jpg", tmp_path / "C.png", tmp_path / "d.JPG", tmp_path / "e.png")
+    for name in ("a.TXT", "b.Txt", "c.txt", "d.JPG.TXT", "E.txt"):
+        touch(tmp_path / name, text=name)
+    touch(tmp_path / "Thumbs.DB", tmp_path / "README.MD")
+    findings = read(tmp_path)
+    assert {found.id.rpartition("/")[2]: found.caption for found in findings.pictures} == {
+        "a": "a.TXT", "b": "b.Txt", "C": "c.txt", "d": "d.JPG.TXT", "e": "E.txt",
+    }  # fmt: skip
+    assert (findings.problems, findings.faults) == ([], [])
+
+
+def test_a_caption_to_the_letter_is_no_one_elses(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "A.png")
+    touch(tmp_path / "a.txt", text="small")
+    findings = read(tmp_path)
+    assert [found.caption for found in findings.pictures] == [None, "small"]
+
+
+def test_pictures_of_kinds_that_are_not_read_are_errors(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "IMG_1.DNG", tmp_path / "b.psd")
+    told = [(fault.check, fault.sentence) for fault in read(tmp_path).faults]
+    assert [check for check, _ in told] == ["unreadable", "unreadable"]
+    assert "(.dng); save it as PNG or JPEG" in told[0][1]

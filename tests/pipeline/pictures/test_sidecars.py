@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.captions.lines import tidy
 from pipeline.pictures.sidecars import CaptionError, caption_of, read_caption
 
 
@@ -37,9 +38,9 @@ ANY_JSON = st.recursive(
 
 
 @given(ANY_JSON)
-def test_any_json_gives_one_line_or_nothing(content: Any) -> None:
+def test_any_json_gives_tidy_lines_or_nothing(content: Any) -> None:
     caption = caption_of(json.loads(json.dumps(content)))
-    assert caption is None or caption == " ".join(caption.split()) or "," in caption
+    assert caption is None or caption == tidy(caption) or "," in caption
 
 
 def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from pipeline.training.captions import shown_caption
+from pipeline.training.captions import longest_captions, plain_caption, shown_caption
 from tests.pipeline.training.settings import train as config
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -58,7 +58,36 @@ def test_a_separator_keeps_both_ends_and_keep_tokens_does_not_count() -> None:
 def test_tags_are_parted_by_the_separator_and_joined_groups_move_as_one() -> None:
     grouped = config(caption_separator=";", secondary_separator="+", keep_tokens=0)
     shown = {shown_caption("red hat+blue bow;a", grouped, Random(seed)) for seed in range(20)}
-    assert shown == {"red hat;blue bow, a", "a, red hat;blue bow"}
+    assert shown == {"red hat; blue bow; a", "a; red hat; blue bow"}
+    marks = config(caption_separator=";", secondary_separator=";;;", keep_tokens_separator="|||")
+    assert plain_caption("zib|||red hat;;;bow;a, b", marks) == "zib; red hat; bow; a, b"
+
+
+def test_one_of_several_alternatives_is_drawn_a_showing() -> None:
+    still = config(shuffle_tags=False)
+    shown = [shown_caption("a, b\nc", still, Random(seed)) for seed in range(200)]
+    assert set(shown) == {"a, b", "c"}
+    assert 70 < shown.count("c") < 130  # 100 expected, standard deviation 7
+    assert shown_caption("a, b\nc", still, Random(5)) == shown[5]
+    assert plain_caption("a, b\nc", still) == "a, b"
+
+
+def test_a_prefix_and_a_suffix_go_around_each_alternative_before_tags_are_kept() -> None:
+    framed = config(caption_prefix="best,", caption_suffix=", end", keep_tokens=2)
+    shown = {shown_caption("a, b\nc, d", framed, Random(seed)) for seed in range(60)}
+    assert {text[:8] for text in shown} == {"best, a,", "best, c,"}
+    assert shown_caption("a", config(caption_prefix="best,", caption_dropout=1.0), Random(0)) == ""
+    assert longest_captions("a\nb", framed) == ["best, a , end", "best, b , end"]
+
+
+def test_wildcards_are_drawn_a_showing_where_they_are_wanted() -> None:
+    drawn = config(wildcards=True, shuffle_tags=False)
+    shown = {shown_caption("a {red, big|blue} hat", drawn, Random(seed)) for seed in range(20)}
+    assert shown == {"a red, big hat", "a blue hat"}
+    assert plain_caption("a {red|blue} hat", drawn) == "a red hat"
+    assert longest_captions("{red|green} hat", drawn) == ["green hat"]
+    as_written = "a {red|blue} hat"
+    assert shown_caption(as_written, config(shuffle_tags=False), Random(0)) == as_written
 
 
 def test_a_template_is_filled_anew_in_each_step() -> None:

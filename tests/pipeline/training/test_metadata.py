@@ -46,6 +46,18 @@ def test_what_automatic1111_reads() -> None:
     assert not [key for key in facts if "date" in key or "_at" in key]
 
 
+@pytest.mark.usefixtures("root")
+def test_tags_are_counted_between_the_marks_of_training() -> None:
+    marks = {"keep_tokens_separator": "|||", "secondary_separator": ";;;", "caption_separator": ";"}
+    config = check(compose(Params({}, {f"train.{key}": value for key, value in marks.items()})))
+    caption = "zib ||| Red hat;;;bow; a, b ||| best\nzib; cafe\u0301"
+    pictures = [Picture("cat/a", "cat", caption, "zib", Shown(7, False, (512, 512)))]
+    facts = network_metadata(config, {}, pictures, Progress(1, 1, 1, 1), "epsilon")
+    assert json.loads(facts["ss_tag_frequency"])["7_cat"] == {
+        "zib": 2, "red hat": 1, "bow": 1, "a, b": 1, "best": 1, "caf\u00e9": 1,
+    }  # fmt: skip
+
+
 def test_the_model_hash_is_that_of_the_bytes_after_the_header(tmp_path: Path) -> None:
     tensors = {"b": torch.arange(4.0), "a": torch.ones(2, dtype=torch.float16)}
     metadata = with_hashes(tensors, {"ss_x": "1", "other": "2"})

@@ -80,3 +80,19 @@ def test_the_known_names_are_those_that_lead_to_a_class() -> None:
 def test_every_option_is_silent_with_a_constant_rate() -> None:
     for option in options("optimizer"):
         must_doubt({"optimizer": option, "schedule": "constant"}, {}, "")
+
+
+@pytest.mark.parametrize(
+    ("network", "values", "reason"),
+    [
+        (
+            "lora",
+            {"optimizer.lr": 0.0, "optimizer.text_encoder_lr": 0.0},
+            r"optimizer.lr and optimizer.text_encoder_lr are 0: nothing would be learned",
+        ),
+        ("lora", {"optimizer.lr": 0.0, "network.text_encoder": False}, r"optimizer.lr is 0: nothing"),
+        ("embedding", {"optimizer.lr": 0.0}, r"optimizer.lr is 0: nothing"),
+    ],
+)
+def test_rates_that_are_all_zero_are_doubted(network: str, values: dict[str, Any], reason: str) -> None:
+    must_doubt({"network": network}, values, reason)

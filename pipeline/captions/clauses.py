@@ -1,0 +1,38 @@
+"""A text as parts of a caption."""
+
+import re
+
+from pipeline.captions.parts import Part
+from pipeline.captions.seen import weighted
+from pipeline.captions.separators import COMMAS, Piece, Separators
+from pipeline.captions.text import unescaped
+
+
+def clauses(
+    text: str | None,
+    origin: str,
+    trigger: str | None,
+    separators: Separators = COMMAS,
+    fixed: bool = False,
+    escape: bool = False,
+) -> list[Part]:
+    """A text as parts between its commas, so that a limit takes the last ones; on one line, and without the
+    trigger that it begins with. With `escape` clauses with a weight are kept as they are written.
+    """
+    words = " ".join((text or "").split()).rstrip(f" {separators.mark}")
+    if trigger and (begins := re.match(rf"{re.escape(trigger)}(?!\w)", words, re.IGNORECASE)):
+        words = words[begins.end() :].lstrip(f" {separators.mark}")
+    return [
+        Part(
+            unescaped(piece.text), "text", origin, fixed=fixed,
+            written=weighted(piece.text) if escape else None, section=piece.section, group=piece.group,
+        )
+        for piece in _pieces(words, separators)
+    ]  # fmt: skip
+
+
+def _pieces(words: str, separators: Separators) -> list[Piece]:
+    """To the letter, where no mark parts the text into sections."""
+    if separators.keep and separators.keep in words:
+        return separators.pieces(words)
+    return [Piece(clause) for clause in words.split(separators.joiner) if clause]

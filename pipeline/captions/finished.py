@@ -1,0 +1,54 @@
+"""A finished caption, and what became of the one that came along with the picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from pipeline.captions.tags import Added, Dropped
+
+
+@dataclass(frozen=True)
+class Own:
+    """What became of a caption that came along: what the rules took out of it (edits by hand do not count),
+    tags that they would have taken out but left, and whether it is longer than `max_tokens`.
+    """
+
+    is_text: bool
+    lost: tuple[Dropped, ...] = ()
+    spared: tuple[str, ...] = ()
+    is_too_long: bool = False
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The caption's text, its parts in their order, each dropped tag with the rule, and which parts no score
+    gave. Alternatives stand on lines of their own.
+    """
+
+    text: str
+    trigger: str | None
+    kept: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+    added: tuple[Added, ...]
+    own: tuple[Own, ...] = ()
+    """One for each alternative that came along."""
+
+
+def together(captions: Sequence[Caption]) -> Caption:
+    """Alternatives of one picture as one caption."""
+    if len(captions) == 1:
+        return captions[0]
+    kept = tuple(dict.fromkeys(chain.from_iterable(each.kept for each in captions)))
+    dropped = dict.fromkeys(chain.from_iterable(each.dropped for each in captions))
+    return Caption(
+        text="\n".join(dict.fromkeys(each.text for each in captions)),
+        trigger=captions[0].trigger,
+        kept=kept,
+        dropped=tuple(drop for drop in sorted_drops(dropped) if drop.tag not in kept),
+        added=tuple(dict.fromkeys(chain.from_iterable(each.added for each in captions))),
+        own=tuple(chain.from_iterable(each.own for each in captions)),
+    )
+
+
+def sorted_drops(dropped: Sequence[Dropped] | dict[Dropped, None]) -> list[Dropped]:
+    return sorted(dropped, key=lambda drop: (drop.tag, drop.rule))

@@ -1,0 +1,76 @@
+"""What a person typed into params.yaml, before YAML made something else of it: `no` is false to it, `007` is
+7, `010` is 8 and `12:30` is 750.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from pipeline.config.compose import PARAMS
+
+NUMBERS = re.compile(r"0\d+|[+-]?\d+(:\d+)+(\.\d*)?")
+"""Of base 8 and base 60, which nobody means."""
+
+
+def typed(path: Sequence[str]) -> str | None:
+    """The plain scalar at a place; None where there is none, or it is in quotes."""
+    node = _root()
+    for part in path:
+        if part == "[key]":
+            break
+        node = _child(node, part)
+    return node.value if isinstance(node, yaml.ScalarNode) and node.style is None else None
+
+
+def misread() -> list[str]:
+    """A sentence for each number that YAML reads as another one."""
+    found = []
+    for place, node in _scalars(_root(), ()):
+        value = yaml.safe_load(node.value) if NUMBERS.fullmatch(node.value) else None
+        is_other = value is not None and not (node.value.isdigit() and int(node.value) == value)
+        if node.style is None and is_other:
+            found.append(
+                f"{PARAMS}: {'.'.join(place)}: YAML reads {node.value} as {value}; write {value} if that is"
+                f" meant, or put it in quotes: '{node.value}'"
+            )
+    return found
+
+
+def _root() -> Any:
+    """None where the file cannot be read: whoever reads it in earnest says why."""
+    try:
+        return yaml.compose(PARAMS.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+
+
+def _child(node: Any, part: str) -> Any:
+    """A value by its key, as it is typed or as YAML reads it; of a list by number."""
+    if isinstance(node, yaml.SequenceNode):
+        return node.value[int(part)] if part.isdigit() and int(part) < len(node.value) else None
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    keys = {key.value: (key, value) for key, value in node.value}
+    if part in keys:
+        return keys[part][1]
+    others = (pair for text, pair in keys.items() if _is_read_as(text, part))
+    return next(others, (None, None))[1]
+
+
+def _is_read_as(text: str, part: str) -> bool:
+    value = yaml.safe_load(text) if re.fullmatch(r"[\w:.+-]+", text) else text
+    return part in (str(value), str(int(value)) if isinstance(value, bool) else "")
+
+
+def _scalars(node: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode]]:
+    """Depth is that of a file which was read before."""
+    if isinstance(node, yaml.ScalarNode):
+        yield place, node
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _scalars(value, (*place, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _scalars(value, (*place, str(number)))

@@ -1,0 +1,66 @@
+import pytest
+
+from pipeline.captions.lines import CaptionReader, tidy
+from pipeline.captions.separators import Separators
+
+TWO = "a woman in an orange suit\na girl who smiles on the beach"
+
+
+@pytest.mark.parametrize(
+    ("text", "caption", "form"),
+    [
+        (
+            "1girl\nlong_hair\non_hip\n",
+            "1girl, long_hair, on_hip",
+            "tags",
+        ),  # gallery-dl
+        ("1girl\r\n\r\nsolo\r\n", "1girl, solo", "tags"),
+        ("myname\n1girl, solo", "myname, 1girl, solo", "tags"),  # one whole caption is no choice
+        (TWO, TWO, "alternatives"),
+        ("1girl, solo\n\n1boy, hat", "1girl, solo\n1boy, hat", "alternatives"),
+        ("1girl, solo,\nsmile,\nhat", "1girl, solo, smile, hat", "join"),
+        (
+            "A woman stands\nin front of a house.",
+            "A woman stands in front of a house.",
+            "join",
+        ),
+        ("A cat sits.\nA dog runs.", "A cat sits.\nA dog runs.", "alternatives"),
+        ("one line", "one line", None),
+        ("\n \n", "", None),
+    ],
+)
+def test_several_lines_are_told_apart(text: str, caption: str, form: str | None) -> None:
+    reader = CaptionReader()
+    assert reader(text, "a.txt") == caption
+    assert list(reader.forms) == ([form] if form else [])
+    assert bool(reader.told()) == bool(form)
+
+
+@pytest.mark.parametrize(
+    ("lines", "caption"),
+    [
+        ("alternatives", "1girl, solo\nhat"),
+        ("tags", "1girl, solo, hat"),
+        ("join", "1girl, solo hat"),
+        ("first", "1girl, solo"),
+    ],
+)
+def test_the_settings_may_say_what_lines_are(lines: str, caption: str) -> None:
+    reader = CaptionReader(lines)
+    assert reader("1girl, solo\nhat", "a.txt") == caption
+    assert reader.told() == []
+
+
+def test_tags_of_lines_are_joined_by_the_separator() -> None:
+    assert CaptionReader(separators=Separators(";"))("red hat\nbow, blue", "a.txt") == "red hat; bow, blue"
+
+
+def test_what_no_one_can_see_is_removed_and_said() -> None:
+    reader = CaptionReader()
+    assert reader("1gi\x00rl\x1b[0m,\u200b solo\ufeff, \ud800x\u202e", "set/a.png") == "1girl[0m, solo, x"
+    assert reader("fine \u0939\u093f\u200d, \U0001f469\u200d\U0001f680", "b.png")  # joiners are letters' own
+    assert reader.told() == ["control characters were removed from 1 captions: set/a.png"]
+
+
+def test_blanks_and_empty_lines_go() -> None:
+    assert tidy(" a \t b\r\n\n\u2028c\rd ") == "a b\nc\nd"
