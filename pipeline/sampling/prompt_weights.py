@@ -1,4 +1,5 @@
-"""Weights in a prompt, in AUTOMATIC1111's grammar (modules/prompt_parser.py, parse_prompt_attention). Pure.
+"""Weights in a prompt, in AUTOMATIC1111's grammar (modules/prompt_parser.py, parse_prompt_attention). Pure,
+and linear in the prompt's length.
 
 | written | means |
 |---|---|
@@ -8,70 +9,112 @@
 | `\\(`, `\\)`, `\\[`, `\\]`, `\\\\` | the character itself |
 | `BREAK` | the rest begins a new chunk of 75 tokens |
 
-Weights of nested brackets multiply; a bracket that is never closed reaches to the end.
+Weights of nested brackets multiply; a bracket that is never closed reaches to the end. `BREAK` inside of
+brackets that have a weight is no new chunk: A1111 keeps it as a piece of weight -1, which the brackets
+multiply like any other, and only -1 means a new chunk. `(a BREAK b:1.2)` says the word BREAK at weight -1.2.
 """
 
 import re
 from dataclasses import dataclass
 from itertools import groupby
+from math import isfinite
+
+from pipeline.errors import UserError
 
 ROUND, SQUARE = 1.1, 1 / 1.1
 BREAK = "BREAK"
+_BREAK_WEIGHT = -1.0
+MAX_DEPTH = 100
+"""Open brackets at once; 1.1 to the power of 100 is 13 781."""
 _TOKEN = re.compile(
     r"""\\(?P<escaped>[()\[\]\\])
     | (?P<lone>\\)
     | (?P<open>[(\[])
-    | :\s*(?P<weight>[+-]?(?:\d+\.?\d*|\.\d+))\s*\)
+    | :\s*(?P<weight>[+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*\)
     | (?P<close>[)\]])
-    | \s*\b(?P<break>BREAK)\b\s*
-    | (?P<text>.)""",
-    re.VERBOSE | re.DOTALL,
+    | (?P<text>[^\\()\[\]:]+|:)""",
+    re.VERBOSE,
 )
+_BREAK = re.compile(r"\bBREAK\b")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of text with one weight; `BREAK` has no weight."""
+    """A stretch of text with one weight; where a new chunk begins, `BREAK` without a weight."""
 
     text: str
     weight: float | None = 1.0
 
 
+class _Pieces:
+    """Texts and weights so far, and where the brackets opened that are not closed yet."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.weights: list[float] = []
+        self.opened: dict[str, list[int]] = {"(": [], "[": []}
+
+    def add(self, text: str, weight: float = 1.0) -> None:
+        self.texts.append(text)
+        self.weights.append(weight)
+
+    def add_with_breaks(self, text: str) -> None:
+        """Blanks around BREAK are no part of the text."""
+        first, *others = _BREAK.split(text)
+        self.add(first.rstrip() if others else first)
+        for number, other in enumerate(others, 1):
+            self.add(BREAK, _BREAK_WEIGHT)
+            self.add(other.strip() if number < len(others) else other.lstrip())
+
+    def open(self, bracket: str) -> None:
+        self.opened[bracket].append(len(self.texts))
+        if sum(map(len, self.opened.values())) > MAX_DEPTH:
+            raise UserError(
+                f"a prompt opens more than {MAX_DEPTH} brackets one in another; write the weight as a number,"
+                r" (word:1.5), or \( for a bracket that is text"
+            )
+
+    def close(self, bracket: str, factor: float) -> None:
+        """Multiplies what came since the innermost of these brackets."""
+        for place in range(self.opened[bracket].pop(), len(self.weights)):
+            self.weights[place] *= factor
+
+    def close_all(self) -> None:
+        for bracket, factor in (("(", ROUND), ("[", SQUARE)):
+            while self.opened[bracket]:
+                self.close(bracket, factor)
+
+
 def weighted_parts(prompt: str) -> list[Part]:
     """The prompt's parts in order; neighbours of one weight are one part. An empty prompt has one empty
-    part.
+    part. Brackets too deep, or a weight beyond all numbers, are a user error.
     """
-    pieces: list[Part] = []
-    opened: dict[str, list[int]] = {"(": [], "[": []}
+    pieces = _Pieces()
     for match in _TOKEN.finditer(prompt):
         kind = match.lastgroup
         if kind == "open":
-            opened[match["open"]].append(len(pieces))
-        elif kind == "weight" and opened["("]:
-            _multiply(pieces, opened["("].pop(), float(match["weight"]))
-        elif kind == "close" and opened["(" if match["close"] == ")" else "["]:
-            bracket, factor = ("(", ROUND) if match["close"] == ")" else ("[", SQUARE)
-            _multiply(pieces, opened[bracket].pop(), factor)
-        elif kind == "break":
-            pieces.append(Part(BREAK, None))
-        elif kind != "lone":
-            pieces.append(Part(match["escaped"] or match[0]))
-    for start in opened["("]:
-        _multiply(pieces, start, ROUND)
-    for start in opened["["]:
-        _multiply(pieces, start, SQUARE)
+            pieces.open(match["open"])
+        elif kind == "weight" and pieces.opened["("]:
+            pieces.close("(", float(match["weight"]))
+        elif kind == "close" and pieces.opened[bracket := "(" if match["close"] == ")" else "["]:
+            pieces.close(bracket, ROUND if bracket == "(" else SQUARE)
+        elif kind == "escaped":
+            pieces.add(match["escaped"])
+        elif kind == "lone":
+            pieces.add("")
+        else:
+            pieces.add_with_breaks(match[0])
+    pieces.close_all()
     return _merged(pieces) or [Part("")]
 
 
-def _multiply(pieces: list[Part], start: int, factor: float) -> None:
-    pieces[start:] = [
-        Part(piece.text, None if piece.weight is None else piece.weight * factor) for piece in pieces[start:]
-    ]
-
-
-def _merged(pieces: list[Part]) -> list[Part]:
-    merged: list[Part] = []
-    for weight, group in groupby(pieces, key=lambda piece: piece.weight):
-        alike = list(group)
-        merged += alike if weight is None else [Part("".join(part.text for part in alike), weight)]
-    return merged
+def _merged(pieces: _Pieces) -> list[Part]:
+    parts = []
+    for weight, group in groupby(zip(pieces.weights, pieces.texts, strict=True), key=lambda piece: piece[0]):
+        if not isfinite(weight):
+            raise UserError(
+                f"a prompt's weights multiply to {weight}; write smaller ones, such as (word:1.5)"
+            )
+        text = "".join(text for _, text in group)
+        parts.append(Part(text, None if (text, weight) == (BREAK, _BREAK_WEIGHT) else weight))
+    return [part for part in parts if part.text]
