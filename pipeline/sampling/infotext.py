@@ -3,7 +3,7 @@ modules/infotext_utils.py, parse_generation_parameters), and back.
 
     a cat, <lora:zib:0.8>
     Negative prompt: blurry
-    Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: 6ce0161689, ...
+    Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x512, ...
 """
 
 import json
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.schemas import Base
-from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
+from pipeline.sampling.infotext_sampler import sampler_of, sampler_pairs
 from pipeline.sampling.settings import LATENT, Job, SecondPass, Settings
 
 PARAMETERS, RECIPE = "parameters", "athanor"
@@ -51,7 +51,7 @@ def infotext(job: Job, settings: Settings, model: Model) -> str:
     """One picture's settings for people and A1111's reader."""
     pairs = {
         "Steps": settings.steps,
-        "Sampler": LABELS[settings.sampler],
+        **sampler_pairs(settings.sampler),
         "CFG scale": _number(settings.guidance),
         "Seed": job.seed,
         "Size": f"{settings.width}x{settings.height}",
@@ -124,12 +124,10 @@ def parse_infotext(text: str) -> tuple[Job, Settings]:
 
 def _settings(values: Mapping[str, str]) -> Settings:
     width, _, height = values["Size"].partition("x")
-    schedule = values.get("Schedule type", "")
-    karras = " Karras" if schedule == "Karras" else ""
     return Settings(
         steps=int(values["Steps"]),
         guidance=float(values["CFG scale"]),
-        sampler=sampler_name(values["Sampler"] + karras),
+        sampler=sampler_of(values),
         negative_prompt=values["Negative prompt"],
         width=int(width),
         height=int(height),
