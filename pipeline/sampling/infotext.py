@@ -3,7 +3,7 @@ modules/infotext_utils.py, parse_generation_parameters), and back.
 
     a cat, <lora:zib:0.8>
     Negative prompt: blurry
-    Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: 6ce0161689, ...
+    Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x512, ...
 """
 
 import json
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.schemas import Base
-from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
 from pipeline.files.json_text import JsonError, parse_json
+from pipeline.sampling.infotext_sampler import sampler_of, sampler_pairs
 from pipeline.sampling.settings import LATENT, Job, SecondPass, Settings
 
 PARAMETERS, RECIPE = "parameters", "athanor"
@@ -54,7 +54,7 @@ def infotext(job: Job, settings: Settings, model: Model) -> str:
     """One picture's settings for people and A1111's reader."""
     pairs = {
         "Steps": settings.steps,
-        "Sampler": LABELS[settings.sampler],
+        **sampler_pairs(settings.sampler),
         "CFG scale": _number(settings.guidance),
         "Seed": job.seed,
         "Size": f"{settings.width}x{settings.height}",
@@ -150,12 +150,10 @@ def _within(values: Mapping[str, str], key: str, least: float, most: float, defa
 def _settings(values: Mapping[str, str]) -> Settings:
     width, _, height = values["Size"].partition("x")
     size = {"Width": width, "Height": height}
-    schedule = values.get("Schedule type", "")
-    karras = " Karras" if schedule == "Karras" else ""
     return Settings(
         steps=int(_within(values, "Steps", 1, MOST_STEPS)),
         guidance=_within(values, "CFG scale", -MOST_GUIDANCE, MOST_GUIDANCE),
-        sampler=sampler_name(values["Sampler"] + karras),
+        sampler=sampler_of(values),
         negative_prompt=values["Negative prompt"],
         width=int(_within(size, "Width", 1, MOST_PX)),
         height=int(_within(size, "Height", 1, MOST_PX)),

@@ -4,7 +4,7 @@ read that know no more. Pure.
 
 from pipeline.sampling.prompt_steps import texts_by_step
 from pipeline.sampling.prompt_tags import split_tags
-from pipeline.sampling.prompt_weights import weighted_parts
+from pipeline.sampling.prompt_weights import BREAK, weighted_parts
 
 
 def plain_prompt(prompt: str, steps: int, second_steps: int = 0) -> str:
@@ -12,5 +12,5 @@ def plain_prompt(prompt: str, steps: int, second_steps: int = 0) -> str:
     `second_steps`, what it says last.
     """
     *_, last = texts_by_step(split_tags(prompt)[0], steps, second_steps)
-    parts = (" " if part.weight is None else part.text for part in weighted_parts(last))
+    parts = (" " if part.text == BREAK else part.text for part in weighted_parts(last))
     return " ".join("".join(parts).split())

@@ -1,22 +1,121 @@
-"""Prompts that change while a picture is drawn, in AUTOMATIC1111's grammar (modules/prompt_parser.py). Pure.
+"""Prompts that change while a picture is drawn, in AUTOMATIC1111's grammar (modules/prompt_parser.py,
+get_learned_conditioning_prompt_schedules). Pure, and linear in the prompt's length.
 
 | written | means |
 |---|---|
 | `[from:to:when]` | `from` in the first `when` steps, then `to`; either may be empty |
 | `[to:when]` | `to` after the first `when` steps |
-| `[a\\|b\\|c]` | a, b, c, a ... in turn, another in each step |
+| `[a\\|b\\|c]` | a, b, c, a ... in turn, another in each step; a second pass begins with a again |
 
-`when` is a number of steps, or, written with a point, a share of them (0.5: half). In a drawing with two
-passes the steps of the second follow those of the first; 1.5 is half of the second pass.
+`when` is a number of steps, or, written with a point, a share of them (0.5: half); `1e-1` has no point and is
+less than one step, a negative one is before the first. In a drawing with two passes the steps of the second
+follow those of the first; 1.5 is half of the second pass.
+
+Brackets that are none of these stay as they are (they are weights, or just text). A prompt is plain text as a
+whole where a `|` is outside of `[a|b]`, as in `[a|b:0.5]` or `(a|b)`, or where it ends in a single backslash.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
 from pipeline.errors import UserError
 
-_NUMBER = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*")
+_NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 _AND = re.compile(r"\bAND\b")
+_TOKEN = re.compile(r"(?P<text>(?:[^\\\[\]():|]|\\.)+)|(?P<mark>[\[\]():|])")
+_OPENING = {")": "(", "]": "["}
+
+
+@dataclass(frozen=True)
+class _Edited:
+    """`before` up to step `when`, `after` from then on."""
+
+    before: Sequence["_Fixed"]
+    after: Sequence["_Fixed"]
+    when: str
+
+    def chosen(self, step: int, passes: "_Passes") -> Sequence["_Fixed"]:
+        return self.before if passes.is_before(step, self.when) else self.after
+
+
+@dataclass(frozen=True)
+class _Alternating:
+    """The options in turn."""
+
+    options: Sequence[Sequence["_Fixed"]]
+
+    def chosen(self, step: int, passes: "_Passes") -> Sequence["_Fixed"]:
+        return self.options[(passes.in_its_pass(step) - 1) % len(self.options)]
+
+
+_Fixed = str | _Edited | _Alternating
+"""Text, or what depends on the step."""
+_Part = _Fixed | list["_Part"]
+"""The same, or a bracket that stays, with what is in it."""
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """Steps of the first pass and of the second."""
+
+    first: int
+    second: int
+
+    def is_before(self, step: int, when: str) -> bool:
+        """Whether `step` is among the first `when` steps; each pass counts its own."""
+        number, has_point, here = float(when), "." in when, self.in_its_pass(step)
+        if step <= self.first:
+            return here <= (number * self.first if has_point else number)
+        return here <= ((number - 1) * self.second if has_point else number - self.first)
+
+    def in_its_pass(self, step: int) -> int:
+        return step if step <= self.first else step - self.first
+
+
+@dataclass
+class _Bracket:
+    """One that is open: what it holds so far, in segments that `marks` (`:` and `|`) divide."""
+
+    opening: str
+    segments: list[list[_Part]] = field(default_factory=lambda: [[]])
+    marks: str = ""
+
+    def parts(self) -> Iterator[_Part]:
+        """As written, without the closing bracket."""
+        yield self.opening
+        for segment, mark in zip(self.segments, [*self.marks, ""], strict=True):
+            yield from segment
+            yield mark
+
+    def closed(self) -> _Part | None:
+        """What it stands for; None if it is just text."""
+        if self.opening == "(":
+            return [*self.parts(), ")"] if self.marks in ("", ":") else None
+        if not self.marks:
+            return [*self.parts(), "]"]
+        if "|" in self.marks:
+            return None if ":" in self.marks else _Alternating([_flat(each) for each in self.segments])
+        *texts, last = self.segments
+        number = _NUMBER.fullmatch("".join(part for part in last if isinstance(part, str)))
+        if len(texts) > 2 or number is None or not all(isinstance(part, str) for part in last):
+            return None
+        before, after = ([], *texts)[-2:]
+        return _Edited(_flat(before), _flat(after), number[1])
+
+
+def _flat(parts: Iterable[_Part]) -> list[_Fixed]:
+    """Without lists, and with one text where several follow each other; what depends on the step stays."""
+    flat, rest = list[_Fixed](), [*reversed([*parts])]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, list):
+            rest.extend(reversed(part))
+        else:
+            flat.append(part)
+    runs = [(is_text, [*run]) for is_text, run in groupby(flat, key=lambda part: isinstance(part, str))]
+    return [part for is_text, run in runs for part in (["".join(map(str, run))] if is_text else run)]
 
 
 def texts_by_step(prompt: str, steps: int, second_steps: int = 0) -> list[str]:
@@ -26,64 +125,62 @@ def texts_by_step(prompt: str, steps: int, second_steps: int = 0) -> list[str]:
             f"the prompt {prompt!r} holds AND, which joins several prompts elsewhere and is not done here;"
             " write `and`, or draw the prompts apart"
         )
-    if "[" not in prompt:
+    parts = _parsed(prompt)
+    if all(isinstance(part, str) for part in parts):
         return [prompt] * (steps + second_steps)
-    return [_at_step(prompt, step, (steps, second_steps)) for step in range(1, steps + second_steps + 1)]
+    passes = _Passes(steps, second_steps)
+    return [_at_step(parts, step, passes) for step in range(1, steps + second_steps + 1)]
 
 
-def _at_step(text: str, step: int, passes: tuple[int, int]) -> str:
+def _at_step(parts: Sequence[_Fixed], step: int, passes: _Passes) -> str:
     """The text as it stands in `step`, counted from 1."""
-    found, position = [], 0
-    while position < len(text):
-        length = 2 if text[position] == "\\" else 1
-        if text[position] == "[" and (end := _closing(text, position)):
-            found.append(_chosen(text[position + 1 : end], step, passes))
-            length = end + 1 - position
+    found, rest = [], [*reversed(parts)]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, str):
+            found.append(part)
         else:
-            found.append(text[position : position + length])
-        position += length
+            rest.extend(reversed(part.chosen(step, passes)))
     return "".join(found)
 
 
-def _chosen(inside: str, step: int, passes: tuple[int, int]) -> str:
-    """What a bracket with `inside` stands for; one that changes nothing stays a bracket (it is a weight)."""
-    *texts, last = _split(inside, ":")
-    if len(texts) in (1, 2) and (number := _NUMBER.fullmatch(last)):
-        before, after = ("", *texts)[-2:]
-        return _at_step(before if step <= _when(number[1], passes) else after, step, passes)
-    if len(options := _split(inside, "|")) > 1:
-        return _at_step(options[(step - 1) % len(options)], step, passes)
-    return f"[{_at_step(inside, step, passes)}]"
+def _parsed(prompt: str) -> list[_Fixed]:
+    """The prompt's parts; one text if A1111's grammar does not take it."""
+    tokens = [*_TOKEN.finditer(prompt)]
+    if sum(len(token[0]) for token in tokens) < len(prompt):
+        return [prompt]
+    outside, opened = _Bracket(""), list[_Bracket]()
+    for token in tokens:
+        _take(token[0], token.lastgroup == "text", outside, opened)
+    _give_up(outside, opened)
+    return [prompt] if "|" in outside.marks else _flat(outside.parts())
 
 
-def _when(number: str, passes: tuple[int, int]) -> int:
-    """The last step of the first text."""
-    if "." not in number:
-        return int(number)
-    share = float(number)
-    return int(share * passes[0]) if share <= 1 else passes[0] + int((share - 1) * passes[1])
+def _take(token: str, is_text: bool, outside: _Bracket, opened: list[_Bracket]) -> None:
+    innermost = opened[-1] if opened else outside
+    if is_text:
+        innermost.segments[-1].append(token)
+    elif token in "([":
+        opened.append(_Bracket(token))
+    elif token in ":|":
+        innermost.segments.append([])
+        innermost.marks += token
+    else:
+        whole = innermost.closed() if _OPENING[token] == innermost.opening else None
+        if whole is None:
+            _give_up(outside, opened)
+            outside.segments[-1].append(token)
+        else:
+            opened.pop()
+            (opened[-1] if opened else outside).segments[-1].append(whole)
 
 
-def _closing(text: str, start: int) -> int | None:
-    """Where the square bracket that opens at `start` closes."""
-    depth = 0
-    for position, character in _unescaped(text, start):
-        depth += {"[": 1, "]": -1}.get(character, 0)
-        if depth == 0:
-            return position
-    return None
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """At separators outside of all brackets."""
-    depth, cuts = 0, [-1]
-    for position, character in _unescaped(text):
-        depth += {"[": 1, "(": 1, "]": -1, ")": -1}.get(character, 0)
-        if depth == 0 and character == separator:
-            cuts.append(position)
-    return [text[a + 1 : b] for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]
-
-
-def _unescaped(text: str, start: int = 0) -> Iterator[tuple[int, str]]:
-    """Characters by position, without those behind a backslash."""
-    return ((match.start(), match[0]) for match in re.compile(r"\\.|.", re.DOTALL).finditer(text, start))
+def _give_up(outside: _Bracket, opened: list[_Bracket]) -> None:
+    """What is open is just text: what is inside of a bracket must all have a meaning."""
+    for bracket in opened:
+        outside.segments[-1].append(bracket.opening)
+        first, *others = bracket.segments
+        outside.segments[-1].extend(first)
+        outside.segments.extend(others)
+        outside.marks += bracket.marks
+    opened.clear()

@@ -1,4 +1,5 @@
-"""Weights in a prompt, in AUTOMATIC1111's grammar (modules/prompt_parser.py, parse_prompt_attention). Pure.
+"""Weights in a prompt, in AUTOMATIC1111's grammar (modules/prompt_parser.py, parse_prompt_attention). Pure,
+and linear in the prompt's length.
 
 | written | means |
 |---|---|
@@ -8,7 +9,9 @@
 | `\\(`, `\\)`, `\\[`, `\\]`, `\\\\` | the character itself |
 | `BREAK` | the rest begins a new chunk of 75 tokens |
 
-Weights of nested brackets multiply; a bracket that is never closed reaches to the end.
+Weights of nested brackets multiply; a bracket that is never closed reaches to the end. `BREAK` inside of
+brackets that have a weight is no new chunk: A1111 keeps it as a piece of weight -1, which the brackets
+multiply like any other, and only -1 means a new chunk. `(a BREAK b:1.2)` says the word BREAK at weight -1.2.
 """
 
 import re
@@ -17,95 +20,101 @@ from itertools import groupby
 from math import isfinite
 
 from pipeline.errors import UserError
-from pipeline.sampling.products import Products
 
 ROUND, SQUARE = 1.1, 1 / 1.1
 BREAK = "BREAK"
+_BREAK_WEIGHT = -1.0
+MAX_DEPTH = 100
+"""Open brackets at once; 1.1 to the power of 100 is 13 781."""
 _TOKEN = re.compile(
     r"""\\(?P<escaped>[()\[\]\\])
     | (?P<lone>\\)
     | (?P<open>[(\[])
     | :\s*+(?P<weight>[+-]?(?:\d++(?:\.\d*+)?|\.\d++))\s*+\)
     | (?P<close>[)\]])
-    | \s*+\b(?P<break>BREAK)\b\s*+
-    | (?P<text>\s++|[^\\()\[\]:\sB]++|.)""",
-    re.VERBOSE | re.DOTALL,
+    | (?P<text>[^\\()\[\]:]++|:)""",
+    re.VERBOSE,
 )
+_BREAK = re.compile(r"\bBREAK\b")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of text with one weight; `BREAK` has no weight."""
+    """A stretch of text with one weight; where a new chunk begins, `BREAK` without a weight."""
 
     text: str
     weight: float | None = 1.0
 
 
-@dataclass(frozen=True)
-class _Range:
-    """Pieces `start` to `stop` are weighted by `factor`."""
+class _Pieces:
+    """Texts and weights so far, and where the brackets opened that are not closed yet."""
 
-    start: int
-    stop: int
-    factor: float
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.weights: list[float] = []
+        self.opened: dict[str, list[int]] = {"(": [], "[": []}
+
+    def add(self, text: str, weight: float = 1.0) -> None:
+        self.texts.append(text)
+        self.weights.append(weight)
+
+    def add_with_breaks(self, text: str) -> None:
+        """Blanks around BREAK are no part of the text."""
+        first, *others = _BREAK.split(text)
+        self.add(first.rstrip() if others else first)
+        for number, other in enumerate(others, 1):
+            self.add(BREAK, _BREAK_WEIGHT)
+            self.add(other.strip() if number < len(others) else other.lstrip())
+
+    def open(self, bracket: str) -> None:
+        self.opened[bracket].append(len(self.texts))
+        if sum(map(len, self.opened.values())) > MAX_DEPTH:
+            raise UserError(
+                f"a prompt opens more than {MAX_DEPTH} brackets one in another; write the weight as a number,"
+                r" (word:1.5), or \( for a bracket that is text"
+            )
+
+    def close(self, bracket: str, factor: float) -> None:
+        """Multiplies what came since the innermost of these brackets."""
+        for place in range(self.opened[bracket].pop(), len(self.weights)):
+            self.weights[place] *= factor
+
+    def close_all(self) -> None:
+        for bracket, factor in (("(", ROUND), ("[", SQUARE)):
+            while self.opened[bracket]:
+                self.close(bracket, factor)
 
 
 def weighted_parts(prompt: str) -> list[Part]:
     """The prompt's parts in order; neighbours of one weight are one part. An empty prompt has one empty
-    part. Raises UserError where weights multiply to no finite number.
+    part. Brackets too deep, or a weight beyond all numbers, are a user error.
     """
-    pieces, ranges = _read(prompt)
-    weights = _weights(len(pieces), ranges)
-    if not all(map(isfinite, weights)):
-        raise UserError(
-            f"the prompt {prompt[:60]!r} ... has weights that multiply to no finite number; write fewer"
-            " brackets, or smaller weights"
-        )
-    return _merged(pieces, weights) or [Part("")]
-
-
-def _read(prompt: str) -> tuple[list[str | None], list[_Range]]:
-    """Texts (None: BREAK), and what weights them in the order in which brackets close."""
-    pieces, ranges = list[str | None](), list[_Range]()
-    opened: dict[str, list[int]] = {"(": [], "[": []}
+    pieces = _Pieces()
     for match in _TOKEN.finditer(prompt):
         kind = match.lastgroup
         if kind == "open":
-            opened[match["open"]].append(len(pieces))
-        elif kind == "weight" and opened["("]:
-            ranges.append(_Range(opened["("].pop(), len(pieces), float(match["weight"])))
-        elif kind == "close" and opened["(" if match["close"] == ")" else "["]:
-            bracket, factor = ("(", ROUND) if match["close"] == ")" else ("[", SQUARE)
-            ranges.append(_Range(opened[bracket].pop(), len(pieces), factor))
-        elif kind == "break":
-            pieces.append(None)
-        elif kind != "lone":
-            pieces.append(match["escaped"] or match[0])
-    ranges += [_Range(start, len(pieces), ROUND) for start in opened["("]]
-    ranges += [_Range(start, len(pieces), SQUARE) for start in opened["["]]
-    return pieces, ranges
+            pieces.open(match["open"])
+        elif kind == "weight" and pieces.opened["("]:
+            pieces.close("(", float(match["weight"]))
+        elif kind == "close" and pieces.opened[bracket := "(" if match["close"] == ")" else "["]:
+            pieces.close(bracket, ROUND if bracket == "(" else SQUARE)
+        elif kind == "escaped":
+            pieces.add(match["escaped"])
+        elif kind == "lone":
+            pieces.add("")
+        else:
+            pieces.add_with_breaks(match[0])
+    pieces.close_all()
+    return _merged(pieces) or [Part("")]
 
 
-def _weights(count: int, ranges: list[_Range]) -> list[float]:
-    """Of each piece: the product of its ranges' factors, in their order."""
-    changes: dict[int, list[tuple[int, bool]]] = {}
-    for place, each in enumerate(ranges):
-        changes.setdefault(each.start, []).append((place, True))
-        changes.setdefault(each.stop, []).append((place, False))
-    products, found = Products([each.factor for each in ranges]), list[float]()
-    for number in range(count):
-        for place, starts in changes.get(number, ()):
-            products.switch(place, starts)
-        found.append(products.product() if number in changes or not found else found[-1])
-    return found
-
-
-def _merged(pieces: list[str | None], weights: list[float]) -> list[Part]:
-    merged: list[Part] = []
-    weighted = [
-        (text, None if text is None else weight) for text, weight in zip(pieces, weights, strict=True)
-    ]
-    for weight, group in groupby(weighted, key=lambda piece: piece[1]):
-        texts = [BREAK if text is None else text for text, _ in group]
-        merged += [Part(BREAK, None)] * len(texts) if weight is None else [Part("".join(texts), weight)]
-    return merged
+def _merged(pieces: _Pieces) -> list[Part]:
+    parts = []
+    for weight, group in groupby(zip(pieces.weights, pieces.texts, strict=True), key=lambda piece: piece[0]):
+        if not isfinite(weight):
+            raise UserError(
+                f"a prompt's weights multiply to {weight}; write smaller ones, such as (word:1.5)"
+            )
+        text = "".join(text for _, text in group)
+        parts.append(Part(text, None if (text, weight) == (BREAK, _BREAK_WEIGHT) else weight))
+    return [part for part in parts if part.text]

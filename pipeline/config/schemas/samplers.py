@@ -4,6 +4,9 @@ each.
 That follows the table in diffusers' documentation (docs/source/en/api/schedulers/overview.md), but for
 DPM++ SDE: DPMSolverSDEScheduler is k-diffusion's sampler of that name, with two calls of the denoiser a step,
 which DPMSolverSinglestepScheduler is not.
+
+The samplers that are k-diffusion's in AUTOMATIC1111 take each of its schedules of noise
+(pipeline/sampling/schedules.py): `dpmpp_2m` is uniform, `dpmpp_2m_karras` Karras.
 """
 
 import re
@@ -14,40 +17,54 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.errors import nearest
 
-LABELS = {
-    "ddim": "DDIM",
-    "euler": "Euler",
-    "euler_a": "Euler a",
-    "heun": "Heun",
-    "lms": "LMS",
-    "lms_karras": "LMS Karras",
-    "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_2m_karras": "DPM++ 2M Karras",
-    "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_2m_sde_karras": "DPM++ 2M SDE Karras",
-    "dpmpp_sde": "DPM++ SDE",
-    "dpmpp_sde_karras": "DPM++ SDE Karras",
-    "unipc": "UniPC",
+Options = dict[str, Any]
+SDE: Options = {"algorithm_type": "sde-dpmsolver++"}
+K_SAMPLERS: dict[str, tuple[str, str, Options]] = {
+    "euler": ("Euler", "EulerDiscreteScheduler", {}),
+    "euler_a": ("Euler a", "EulerAncestralDiscreteScheduler", {}),
+    "heun": ("Heun", "HeunDiscreteScheduler", {}),
+    "lms": ("LMS", "LMSDiscreteScheduler", {}),
+    "dpmpp_2m": ("DPM++ 2M", "DPMSolverMultistepScheduler", {}),
+    "dpmpp_2m_sde": ("DPM++ 2M SDE", "DPMSolverMultistepScheduler", SDE),
+    "dpmpp_sde": ("DPM++ SDE", "DPMSolverSDEScheduler", {}),
 }
-"""AUTOMATIC1111's names (modules/sd_samplers_kdiffusion.py, sd_samplers_timesteps.py), which infotexts
-carry, by ours.
+"""By our name: AUTOMATIC1111's (modules/sd_samplers_kdiffusion.py), diffusers' class, and what differs from
+the base's own configuration.
 """
-KARRAS = {"use_karras_sigmas": True}
-SDE = {"algorithm_type": "sde-dpmsolver++"}
-SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "lms_karras": ("LMSDiscreteScheduler", KARRAS),
-    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
-    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", KARRAS),
-    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", SDE),
-    "dpmpp_2m_sde_karras": ("DPMSolverMultistepScheduler", SDE | KARRAS),
-    "dpmpp_sde": ("DPMSolverSDEScheduler", {}),
-    "dpmpp_sde_karras": ("DPMSolverSDEScheduler", KARRAS),
-    "unipc": ("UniPCMultistepScheduler", {}),
+OTHERS: dict[str, tuple[str, str, Options]] = {
+    "ddim": ("DDIM", "DDIMScheduler", {}),
+    "unipc": ("UniPC", "UniPCMultistepScheduler", {}),
+}
+"""The same of those whose steps are timesteps (modules/sd_samplers_timesteps.py): they have no schedules."""
+UNIFORM = "uniform"
+SCHEDULES: dict[str, tuple[str, Options]] = {
+    UNIFORM: ("Uniform", {"timestep_spacing": "linspace"}),
+    "karras": ("Karras", {"timestep_spacing": "linspace", "use_karras_sigmas": True}),
+    "exponential": ("Exponential", {"timestep_spacing": "linspace", "use_exponential_sigmas": True}),
+    "sgm_uniform": ("SGM Uniform", {"timestep_spacing": "trailing"}),
+}
+"""By our name: AUTOMATIC1111's (modules/sd_schedulers.py), and what comes nearest in diffusers."""
+AUTOMATIC = {"dpmpp_2m": "karras", "dpmpp_sde": "karras", "dpmpp_2m_sde": "exponential"}
+"""What A1111 1.9 and later take where no schedule is named; uniform for the others."""
+
+
+def named(sampler: str, schedule: str) -> str:
+    """Our name for both."""
+    return sampler if schedule == UNIFORM else f"{sampler}_{schedule}"
+
+
+PARTS = {named(sampler, schedule): (sampler, schedule) for sampler in K_SAMPLERS for schedule in SCHEDULES}
+"""Sampler and schedule by the name for both."""
+LABELS = {name: label for name, (label, _, _) in OTHERS.items()} | {
+    name: " ".join([K_SAMPLERS[sampler][0], *([SCHEDULES[schedule][0]] if schedule != UNIFORM else [])])
+    for name, (sampler, schedule) in PARTS.items()
+}
+"""AUTOMATIC1111's names by ours."""
+SCHEDULERS: dict[str, tuple[str, Options]] = {
+    name: (kind, options) for name, (_, kind, options) in OTHERS.items()
+} | {
+    name: (K_SAMPLERS[sampler][1], K_SAMPLERS[sampler][2] | SCHEDULES[schedule][1])
+    for name, (sampler, schedule) in PARTS.items()
 }
 """By our name: diffusers' class, and what differs from the base's own configuration."""
 ALIASES = {"eulerancestral": "euler_a"}

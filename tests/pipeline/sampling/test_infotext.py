@@ -30,7 +30,8 @@ SECOND = SecondPass(upscaler="latent_nearest-exact", scale=1.5, steps=10, streng
 def test_a_plain_infotext_by_hand() -> None:
     assert infotext(Job("a cat", 5), PLAIN, Model("tiny")) == (
         "a cat\n"
-        "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 5, Size: 512x768, Model: tiny, RNG: CPU"
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 5, Size: 512x768,"
+        " Model: tiny, RNG: CPU"
     )
 
 
@@ -41,8 +42,9 @@ def test_a_full_infotext_by_hand() -> None:
     assert infotext(Job("a cat,\n<lora:zib:0.8>", 5), full, model) == (
         "a cat,\n<lora:zib:0.8>\n"
         "Negative prompt: bad, (ugly:1.2)\n"
-        "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7.5, Seed: 5, Size: 512x768, Model hash: 0123456789,"
-        " Model: anything v3, Denoising strength: 0.55, Clip skip: 2, RNG: CPU, Hires upscale: 1.5,"
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 5, Size: 512x768,"
+        " Model hash: 0123456789, Model: anything v3, Denoising strength: 0.55, Clip skip: 2, RNG: CPU,"
+        " Hires upscale: 1.5,"
         ' Hires steps: 10, Hires upscaler: Latent (nearest-exact), Lora hashes: "art: ffff, zib: a1b2c3",'
         ' TI hashes: "bad: 9999"'
     )
@@ -148,7 +150,9 @@ def test_a1111s_reader_shows_the_same_settings(prompt: str, seed: int, settings:
     positive, negative, found = read_by_a1111s_rules(infotext(Job(prompt, seed), settings, MODEL))
     assert (positive, negative) == (prompt, settings.negative_prompt)
     assert (int(found["Steps"]), float(found["CFG scale"])) == (settings.steps, settings.guidance)
-    assert (found["Sampler"], int(found["Seed"])) == (LABELS[settings.sampler], seed)
+    schedule = found.get("Schedule type", "Uniform")
+    together = found["Sampler"] if schedule == "Uniform" else f"{found['Sampler']} {schedule}"
+    assert (together, int(found["Seed"])) == (LABELS[settings.sampler], seed)
     assert found["Size"] == f"{settings.width}x{settings.height}"
     assert int(found.get("Clip skip", 1)) == settings.clip_skip
     assert (found["Model"], found["Model hash"]) == ("anything v3", "ababababab")

@@ -2,6 +2,8 @@
 text.
 """
 
+import time
+
 import pytest
 
 from pipeline.errors import UserError
@@ -40,6 +42,59 @@ def test_editing_by_hand(prompt: str, expected: list[tuple[int, str]]) -> None:
     assert spans(prompt) == expected
 
 
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        # A bar and a colon in one bracket are no alternation and no editing; the bar makes all of it text.
+        ("[a|b:0.5]", [(10, "[a|b:0.5]")]),
+        ("[a b|c d:0.5]", [(10, "[a b|c d:0.5]")]),
+        ("[(a|b):c:0.5]", [(10, "[(a|b):c:0.5]")]),
+        ("(a|b) [c:d:5]", [(10, "(a|b) [c:d:5]")]),
+        ("x|y [c:d:5]", [(10, "x|y [c:d:5]")]),
+        # Numbers have a sign and an exponent; what has no point counts steps.
+        ("[a:b:-1]", [(10, "b")]),
+        ("[a:b:-0.5]", [(10, "b")]),
+        ("[a:b:+2]", [(2, "a"), (10, "b")]),
+        ("[a:b:1e-1]", [(10, "b")]),
+        ("[a:b:3e0]", [(3, "a"), (10, "b")]),
+        ("[a:b:1.5E-1]", [(1, "a"), (10, "b")]),
+        ("[a:b:1e999]", [(10, "a")]),
+        ("[a:b:- 1]", [(10, "[a:b:- 1]")]),
+        ("[a:b:\n2 ]", [(2, "a"), (10, "b")]),
+        ("[a:b:1 0]", [(10, "[a:b:1 0]")]),
+        # What is in a bracket must have a meaning, or the bracket is text.
+        ("[a:(b:c:d):2]", [(10, "[a:(b:c:d):2]")]),
+        ("[[a:b]:c:2]", [(10, "[[a:b]:c:2]")]),
+        ("[a:b):c:2]", [(10, "[a:b):c:2]")]),
+        ("[a:b:[c:d:2]]", [(2, "[a:b:c]"), (10, "[a:b:d]")]),
+        ("[(a:[b:c:1]):d:2]", [(1, "(a:b)"), (2, "(a:c)"), (10, "d")]),
+        ("((a][:b:c [d:3]", [(3, "((a][:b:c "), (10, "((a][:b:c d")]),
+        (r"[a\:b:c:2]", [(2, r"a\:b"), (10, "c")]),
+        ("a [b:c:2] \\", [(10, "a [b:c:2] \\")]),
+        ("a\\\n[b:c:2]", [(10, "a\\\n[b:c:2]")]),
+        ("[::2]", [(10, "")]),
+        ("[2]", [(10, "[2]")]),
+    ],
+)
+def test_brackets_as_a1111s_own_parser_draws_them(prompt: str, expected: list[tuple[int, str]]) -> None:
+    assert spans(prompt) == expected
+
+
+LONG = 20_000
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["(" * LONG, "[" * LONG, "[a|" * LONG, " " * LONG, "(" * LONG + ")" * LONG, "[a:b:" + "1" * LONG,
+     "[a|" * LONG + "]" * LONG, "[" * LONG + "a:1]" * LONG],
+)  # fmt: skip
+def test_a_long_prompt_takes_time_in_proportion_however_deep(prompt: str) -> None:
+    """Each takes less than a second here; read in quadratic time they take a minute and more."""
+    before = time.process_time()
+    assert len(texts_by_step(prompt, 4)) == 4
+    assert time.process_time() - before < 10
+
+
 def test_alternation_takes_turns() -> None:
     assert texts_by_step("[a|(b:1.1)] x", 4) == ["a x", "(b:1.1) x", "a x", "(b:1.1) x"]
     assert texts_by_step("[a|b|]", 4) == ["a", "b", "", "a"]
@@ -50,6 +105,11 @@ def test_steps_of_a_second_pass_follow() -> None:
     assert spans("[a:b:1.0]", 4, 2) == [(4, "a"), (6, "b")]
     assert spans("[a:b:1.5]", 4, 2) == [(5, "a"), (6, "b")]
     assert spans("[a:b:5]", 4, 2) == [(5, "a"), (6, "b")]
+    assert spans("[a:b:1.4]", 4, 5) == [(5, "a"), (9, "b")]
+
+
+def test_alternation_begins_anew_in_the_second_pass() -> None:
+    assert texts_by_step("[a|b]", 3, 3) == ["a", "b", "a", "a", "b", "a"]
 
 
 def test_and_is_refused_with_a_sentence() -> None:

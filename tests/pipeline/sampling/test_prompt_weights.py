@@ -1,9 +1,12 @@
 """Expectations are AUTOMATIC1111's own examples, and cases worked out by hand."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import UserError
 from pipeline.sampling.prompt_weights import BREAK, Part, weighted_parts
 
 W = 1.1
@@ -48,9 +51,41 @@ def test_weights_by_hand(prompt: str, parts: list[tuple[str, float]]) -> None:
 def test_break_stands_alone_whatever_is_around_it() -> None:
     gap = Part(BREAK, None)
     assert weighted_parts("a, BREAK b") == [Part("a,"), gap, Part("b")]
-    assert weighted_parts("(a BREAK b:1.2)") == [Part("a", 1.2), gap, Part("b", 1.2)]
+    assert weighted_parts("(a BREAK b:1)") == [Part("a"), gap, Part("b")]
     assert weighted_parts("a BREAK BREAK b") == [Part("a"), gap, gap, Part("b")]
     assert weighted_parts("aBREAK BREAKs") == [Part("aBREAK BREAKs")]
+
+
+def test_break_in_brackets_with_a_weight_is_the_word_break_as_a1111_draws_it() -> None:
+    """A1111's piece ["BREAK", -1] is multiplied like its neighbours, and -1.2 opens no chunk."""
+    assert weighted_parts("(a BREAK b:1.2)") == [Part("a", 1.2), Part(BREAK, -1.2), Part("b", 1.2)]
+    assert weighted_parts("(a BREAK b)") == [Part("a", W), Part(BREAK, -W), Part("b", W)]
+    assert weighted_parts("[(a BREAK b)]") == [Part("a"), Part(BREAK, None), Part("b")]
+    assert weighted_parts("(a BREAK b:0)") == [Part("aBREAKb", 0)]
+    assert weighted_parts("x (BREAK y") == [Part("x "), Part(BREAK, -W), Part("y", W)]
+
+
+def test_brackets_too_deep_and_weights_beyond_numbers_are_refused() -> None:
+    assert weighted_parts("(" * 100 + "a") == [Part("a", pytest.approx(13780.6123))]
+    with pytest.raises(UserError, match="more than 100 brackets"):
+        weighted_parts("([" * 51)
+    with pytest.raises(UserError, match="multiply to inf"):
+        weighted_parts(f"(a:{'9' * 400})")
+
+
+LONG = 20_000
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [" " * LONG, ":" + "1" * LONG, ": " * LONG, ":" + " " * LONG, " " * LONG + "BREAK", "BREAK " * LONG,
+     "\\" * LONG, "(" * 99 + "a(b)" * LONG],
+)  # fmt: skip
+def test_a_long_prompt_takes_time_in_proportion(prompt: str) -> None:
+    """Each takes less than a second here; read in quadratic time they take a minute and more."""
+    before = time.process_time()
+    assert weighted_parts(prompt)
+    assert time.process_time() - before < 10
 
 
 @given(st.text(alphabet="ab ,()[]\\:1.2\n", max_size=30))

@@ -1,4 +1,6 @@
-"""Every sampler against diffusers' own pipelines."""
+"""The samplers of timesteps against diffusers' own pipelines, and what all samplers have in common. Those of
+sigmas: test_k_samplers.py.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +14,7 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retri
 from PIL import Image
 
 from pipeline.base.load import BaseModel
-from pipeline.config.schemas.samplers import LABELS, SCHEDULERS, sampler_name
+from pipeline.config.schemas.samplers import LABELS, OTHERS, SCHEDULERS, sampler_name
 from pipeline.sampling.samplers import Sampler
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
@@ -34,11 +36,9 @@ def settings(sampler: str) -> Settings:
     )  # fmt: skip
 
 
-def pipeline_of(kind: type[Any], base: BaseModel, sampler: str, seeds: list[int]) -> Any:
+def pipeline_of(kind: type[Any], base: BaseModel, sampler: str) -> Any:
     scheduler, options = SCHEDULERS[sampler]
     config = base.configs["scheduler"]
-    if sampler.startswith("dpmpp_sde"):
-        options = options | {"noise_sampler_seed": seeds}
     pipe = kind(
         vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
         scheduler=getattr(diffusers, scheduler).from_config(config, clip_sample=False, **options),
@@ -53,19 +53,18 @@ def same(one: Image.Image, two: Image.Image) -> bool:
     return bool(np.abs(np.asarray(one).astype(int) - np.asarray(two).astype(int)).max() <= 1)
 
 
-@pytest.mark.filterwarnings("ignore:Should have t[ab]:UserWarning")  # diffusers lets torchsde say so
-@pytest.mark.parametrize("sampler", SCHEDULERS)
+@pytest.mark.parametrize("sampler", OTHERS)
 def test_diffusers_own_pipeline_takes_the_same_steps_and_draws_the_same(
     base: BaseModel, sampler: str
 ) -> None:
-    pipe = pipeline_of(StableDiffusionPipeline, base, sampler, [job.seed for job in JOBS])
+    pipe = pipeline_of(StableDiffusionPipeline, base, sampler)
     theirs = pipe(
         [job.prompt for job in JOBS], negative_prompt=["bad"] * 2, num_inference_steps=4, guidance_scale=5.0,
         height=72, width=64, generator=[torch.Generator().manual_seed(job.seed) for job in JOBS],
     ).images  # fmt: skip
     ours = Sampler(sampler, base.configs["scheduler"], 4, CPU)
     assert ours.timesteps.tolist() == pipe.scheduler.timesteps.tolist()
-    assert len(ours.timesteps) == (7 if ours.order == 2 else 4)
+    assert len(ours.timesteps) == 4
     drawn = list(draw(base, JOBS, settings(sampler)))
     assert drawn[0].tobytes() != drawn[1].tobytes()
     assert all(same(one, two) for one, two in zip(drawn, theirs, strict=True))
@@ -82,15 +81,21 @@ def test_a_sampler_that_adds_noise_repeats_and_takes_it_from_the_pictures_own_se
 
 
 @pytest.mark.parametrize("sampler", SCHEDULERS)
+def test_every_sampler_takes_a_single_step_and_many(base: BaseModel, sampler: str) -> None:
+    for steps in (1, 2, 20, 50):
+        ours = Sampler(sampler, base.configs["scheduler"], steps, CPU)
+        assert len(ours.timesteps) == (2 * steps - 1 if ours.order == 2 else steps)
+    (picture,) = draw(base, JOBS[:1], replace(settings(sampler), steps=1))
+    assert np.asarray(picture).std() > 0
+
+
+@pytest.mark.parametrize("sampler", OTHERS)
 def test_a_single_step_and_many_are_what_diffusers_takes(base: BaseModel, sampler: str) -> None:
-    pipe = pipeline_of(StableDiffusionPipeline, base, sampler, [1])
+    pipe = pipeline_of(StableDiffusionPipeline, base, sampler)
     for steps in (1, 2, 20, 50):
         found, _ = retrieve_timesteps(pipe.scheduler, steps, CPU)
         ours = Sampler(sampler, base.configs["scheduler"], steps, CPU)
         assert ours.timesteps.tolist() == found.tolist()
-        assert len(found) == (2 * steps - 1 if ours.order == 2 else steps)
-    (picture,) = draw(base, JOBS[:1], replace(settings(sampler), steps=1))
-    assert np.asarray(picture).std() > 0
 
 
 def test_noise_is_a_pictures_own(base: BaseModel) -> None:
@@ -111,7 +116,9 @@ def test_every_sampler_has_a_name_and_every_name_a_sampler() -> None:
         ("k_euler", "euler"), ("DPM++ 2M Karras", "dpmpp_2m_karras"), ("dpm++_2m_karras", "dpmpp_2m_karras"),
         ("k_dpmpp_2m_ka", "dpmpp_2m_karras"), ("DPM++ SDE", "dpmpp_sde"), ("dpmpp_2m", "dpmpp_2m"),
         ("UniPC", "unipc"), ("uni_pc", "unipc"), ("LMS", "lms"), ("k_lms_ka", "lms_karras"),
-        ("heun", "heun"), ("k_heun", "heun"),
+        ("heun", "heun"), ("k_heun", "heun"), ("Euler Karras", "euler_karras"),
+        ("DPM++ 2M SDE Exponential", "dpmpp_2m_sde_exponential"),
+        ("DPM++ SDE SGM Uniform", "dpmpp_sde_sgm_uniform"),
     ],
 )  # fmt: skip
 def test_names_as_users_and_other_tools_write_them(written: str, name: str) -> None:

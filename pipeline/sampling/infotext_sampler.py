@@ -1,0 +1,116 @@
+"""Sampler and schedule of noise in an infotext, as AUTOMATIC1111 1.9 and later write and read them
+(modules/sd_samplers.py, get_sampler_and_scheduler; modules/sd_samplers_kdiffusion.py, get_sigmas).
+
+    Sampler: DPM++ 2M, Schedule type: Karras
+
+Without a schedule, `DPM++ 2M Karras` names it in the sampler; else the version decides: 1.9 and later take
+`Automatic`, which is Karras or exponential for DPM++; before, and in our own files, it is uniform.
+"""
+
+import re
+from collections.abc import Mapping
+
+from pipeline.config.schemas.samplers import (
+    AUTOMATIC,
+    K_SAMPLERS,
+    LABELS,
+    PARTS,
+    SCHEDULES,
+    UNIFORM,
+    named,
+    sampler_name,
+)
+from pipeline.errors import UserError, nearest
+
+SAMPLER, SCHEDULE = "Sampler", "Schedule type"
+_SAME = {"polyexponential": "exponential", "normal": UNIFORM}
+"""Schedules of A1111's that have the sigmas of one of ours: polyexponential with its own rho (1), and normal,
+which is uniform by another way.
+"""
+_BY_LABEL = {label.lower(): name for name, (label, _) in SCHEDULES.items()} | {"sgmuniform": "sgm_uniform"}
+_NOT_DRAWN = (
+    "Schedule rho", "Schedule max sigma", "Schedule min sigma", "Discard penultimate sigma", "Eta",
+    "Sigma churn", "Sigma tmin", "Sigma tmax", "Sigma noise", "SGM noise multiplier", "NGMS",
+    "Skip Early CFG", "Emphasis", "Old prompt editing timelines", "Variation seed strength",
+    "Seed resize from", "Token merging ratio", "Token merging ratio hr", "Refiner", "Tiling",
+    "Face restoration", "Hires prompt", "Hires negative prompt", "Hires checkpoint", "Hires CFG Scale",
+    "Hires resize",
+)  # fmt: skip
+"""A1111 writes them only where they are not as usual, and then they change the picture."""
+
+
+def sampler_pairs(name: str) -> dict[str, str]:
+    """What an infotext says of the sampler `name`."""
+    if name not in PARTS:
+        return {SAMPLER: LABELS[name]}
+    sampler, schedule = PARTS[name]
+    return {SAMPLER: K_SAMPLERS[sampler][0], SCHEDULE: SCHEDULES[schedule][0]}
+
+
+def sampler_of(values: Mapping[str, str]) -> str:
+    """Our name for an infotext's sampler and schedule. Raises ValueError for an unknown sampler, UserError
+    for what cannot be drawn.
+    """
+    _refuse_what_is_not_drawn(values)
+    sampler, in_name = _split(values[SAMPLER])
+    named_apart = values.get(SCHEDULE)
+    if sampler not in K_SAMPLERS:
+        return sampler
+    if named_apart is None and in_name is None and _version(values) >= (1, 9):
+        named_apart = "Automatic"
+    schedule = _schedule(named_apart, sampler) if named_apart and in_name is None else in_name or UNIFORM
+    _refuse_another_second_pass(values, sampler, schedule)
+    return named(sampler, schedule)
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """Sampler, and the schedule if its name says one."""
+    for label in sorted([*_BY_LABEL, *_SAME], key=len, reverse=True):
+        if text.lower().endswith(f" {label}"):
+            sampler = sampler_name(text[: -len(label) - 1])
+            if sampler not in K_SAMPLERS:
+                raise ValueError(f"{text!r} is no sampler with one schedule that is drawn here")
+            return sampler, _schedule(label, sampler)
+    sampler, schedule = PARTS.get(name := sampler_name(text), (name, UNIFORM))
+    return sampler, schedule if schedule != UNIFORM else None
+
+
+def _schedule(text: str, sampler: str) -> str:
+    label = text.strip().lower()
+    if label == "automatic":
+        return AUTOMATIC.get(sampler, UNIFORM)
+    label = _SAME.get(label, label)
+    if label in SCHEDULES or label in _BY_LABEL:
+        return _BY_LABEL.get(label, label)
+    drawn = [label for label, _ in SCHEDULES.values()]
+    raise UserError(
+        f"the infotext's schedule type is {text!r}, which is not drawn here ({nearest(text, drawn)});"
+        " the picture would be another one"
+    )
+
+
+def _version(values: Mapping[str, str]) -> tuple[int, int]:
+    """A1111's, or the one that a fork says it follows (`f2.0.1v1.10.1-previous`)."""
+    found = re.search(r"(?:^|v)(\d+)\.(\d+)", values.get("Version", ""))
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _refuse_what_is_not_drawn(values: Mapping[str, str]) -> None:
+    found = [f"{key}: {values[key]}" for key in _NOT_DRAWN if values.get(key)]
+    if found:
+        raise UserError(
+            f"the infotext says {', '.join(found)}, which is not done here; the picture would be another one."
+            " Take it out of the text to draw without"
+        )
+
+
+def _refuse_another_second_pass(values: Mapping[str, str], sampler: str, schedule: str) -> None:
+    """Ours has the first pass's sampler."""
+    label, another = values.get("Hires sampler"), values.get("Hires schedule type")
+    same = label in (None, "Use same sampler") or _split(label) in ((sampler, None), (sampler, schedule))
+    same_schedule = another in (None, "Use same scheduler") or _schedule(another, sampler) == schedule
+    if not (same and same_schedule):
+        raise UserError(
+            f"the infotext's second pass has the sampler {label or 'of the first'!r} and the schedule"
+            f" {another or 'of the first'!r}; here both passes have the same"
+        )

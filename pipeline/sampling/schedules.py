@@ -1,0 +1,53 @@
+"""Schedules of noise as AUTOMATIC1111 has them (modules/sd_schedulers.py; k_diffusion/external.py,
+DiscreteSchedule; k_diffusion/sampling.py).
+
+    sigma(t) = sqrt((1 - a) / a) of the base's product of alphas a; between two timesteps log sigma is linear
+    uniform      sigma(t), t from the last timestep to 0 in n even steps
+    sgm_uniform  the same in n + 1 steps, without the end
+    karras       (max^(1/7) + r (min^(1/7) - max^(1/7)))^7, r from 0 to 1    (Karras et al. 2022, eq. 5)
+    exponential  exp(log max + r (log min - log max))
+
+n sigmas; the step behind the last one ends at 0. For SD 1.5 they begin at 14.61 and end at 0.029.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+RHO = 7.0
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The base's sigmas, rising, one a timestep."""
+
+    sigmas: Values
+
+    @classmethod
+    def of(cls, alphas_cumprod: Values) -> "Noise":
+        return cls(np.asarray(np.sqrt((1 - alphas_cumprod) / alphas_cumprod)))
+
+    def sigma(self, timesteps: Values) -> Values:
+        places = np.arange(len(self.sigmas))
+        return np.asarray(np.exp(np.interp(timesteps, places, np.log(self.sigmas))))
+
+    def timestep(self, sigmas: Values) -> Values:
+        """The denoiser is asked at these, fractions too."""
+        places = np.arange(len(self.sigmas), dtype=float)
+        return np.asarray(np.interp(np.log(sigmas), np.log(self.sigmas), places))
+
+
+def schedule(noise: Noise, name: str, num_steps: int) -> Values:
+    """`num_steps` sigmas, falling, of the schedule `name` (pipeline/config/schemas/samplers.py)."""
+    last, (low, high) = len(noise.sigmas) - 1, noise.sigmas[[0, -1]]
+    ramp = np.linspace(0, 1, num_steps)
+    if name == "uniform":
+        return noise.sigma(np.linspace(last, 0, num_steps))
+    if name == "sgm_uniform":
+        return noise.sigma(np.linspace(last, 0, num_steps + 1)[:-1])
+    if name == "karras":
+        return np.asarray((high ** (1 / RHO) + ramp * (low ** (1 / RHO) - high ** (1 / RHO))) ** RHO)
+    assert name == "exponential"
+    return np.asarray(np.exp(np.log(high) + ramp * (np.log(low) - np.log(high))))
