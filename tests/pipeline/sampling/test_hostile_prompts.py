@@ -50,10 +50,7 @@ def test_brackets_without_end_have_the_weight_of_automatic1111_up_to_a_depth() -
             weighted_parts(bracket * LENGTH + "a")
 
 
-NINES = "9" * 400
-
-
-@pytest.mark.parametrize("text", [f"(a:{NINES})", f"((a:{NINES[:200]}):{NINES[:200]})", f"((a:{NINES}):0)"])
+@pytest.mark.parametrize(
     "text", [f"(a:{'9' * 400})", f"((a:{'9' * 200}):{'9' * 200})", f"((a:{'9' * 400}):0)"]
 )
 def test_weights_that_are_not_finite_are_refused(text: str) -> None:
