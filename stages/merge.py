@@ -26,9 +26,7 @@ from pipeline.merging.bake import bake
 from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.header import RECIPE_KEY, recipe_text
 from pipeline.merging.run import run_recipe
-from pipeline.networks.checkpoint import Checkpoint
-from pipeline.networks.families import FAMILIES, family_of_file, load
-from pipeline.networks.network import Network
+from pipeline.networks.families import acts_on_weights, load
 from pipeline.networks.network_files import epoch_files
 
 NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
@@ -98,11 +96,6 @@ def bake_into_hub_base(config: Config, content: Content, out: Path) -> dict[str,
     else:
         save_folder(base, out, config.merge.dtype, header)
     return {"layers_changed": len(changed)}
-
-
-def acts_on_weights(network: Path) -> bool:
-    """Whether it can be baked in; embeddings and hypernetworks cannot."""
-    return FAMILIES[family_of_file(network)] in (Network, Checkpoint)
 
 
 def leave_out(job: Run, network: Path) -> None:

@@ -1,4 +1,5 @@
-"""Base checkpoints from a diffusers folder, a single .safetensors file, or a hub name, as float32 modules.
+"""Base checkpoints from a diffusers folder, a single .safetensors or .ckpt file, or a hub name, as float32
+modules.
 
 A single file needs no network: SD 1.x's configurations and CLIP's vocabulary ship with the package, and files
 that we write carry their own configurations in the header.
@@ -15,7 +16,6 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
-from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
@@ -31,12 +31,13 @@ from pipeline.base.families import (
 )
 from pipeline.base.ldm_keys import VAE_PREFIX, ldm_key, vae_key
 from pipeline.base.part_schemas import PARTS
+from pipeline.base.single_file import alone, names_there, outline_of, say_averaged, why_absent
 from pipeline.base.stated import checked, stated, tokenizer_texts
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.known_hashes import sha256_of_model
-from pipeline.files.safetensors_header import read_header
+from pipeline.files.tensor_file import open_tensors
 
 MODULES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
 
@@ -108,7 +109,7 @@ def load_base(config: Base) -> BaseModel:
     """Loads and checks; a missing, damaged or unfit checkpoint is a user error."""
     path = Path(config.path)
     _insist(path, config)
-    model = _from_file(path) if path.is_file() else _from_folder(config)
+    model = _from_file(path, not config.vae) if path.is_file() else _from_folder(config)
     return model.with_vae(*load_vae(Path(config.vae))) if config.vae else model
 
 
@@ -186,11 +187,11 @@ def _scheduler_config(path: str, options: dict[str, str]) -> dict[str, Any]:
     return config
 
 
-def _from_file(path: Path) -> BaseModel:
-    """A single file in the original layout."""
-    header = read_header(path)
+def _from_file(path: Path, own_vae: bool) -> BaseModel:
+    """A single file in the original layout; its VAE is looked for where `own_vae`."""
+    header = outline_of(path)
     shapes = header.shapes
-    family = family_of_file(shapes)
+    family = family_of_file(shapes) or alone(shapes)
     if family != SD1:
         raise UserError(
             f"base.path {path} is {family or 'no checkpoint that is known here'};"
@@ -205,7 +206,7 @@ def _from_file(path: Path) -> BaseModel:
         model.tokenizer,
         reads("text_encoder", model.text_encoder),
         reads("unet", model.unet),
-        reads("vae", model.vae),
+        reads("vae", model.vae) if own_vae else model.vae,
         model.configs,
     )
 
@@ -253,8 +254,8 @@ def _insist_on_known_tokens(tokenizer: CLIPTokenizer, rows: int, origin: str) ->
 
 
 def load_vae(path: Path) -> tuple[Part, dict[str, Any]]:
-    """A VAE of its own, or what reads it: a diffusers folder, or a .safetensors file in the original or
-    diffusers layout.
+    """A VAE of its own, or what reads it: a diffusers folder, or a .safetensors, .ckpt or .pt file in the
+    original or diffusers layout.
     """
     if path.is_dir():
         with damage_told(
@@ -265,7 +266,7 @@ def load_vae(path: Path) -> tuple[Part, dict[str, Any]]:
         return vae, dict(vae.config)
     if not path.is_file():
         raise UserError(f"base.vae {path}: no such file or folder; correct base.vae, or set it to null")
-    shapes = read_header(path).shapes
+    shapes = outline_of(path).shapes
     configs = sd1_configs()["vae"]
     with torch.device("meta"):
         vae = AutoencoderKL.from_config(configs)
@@ -278,7 +279,10 @@ def _names_of(module: nn.Module, part: str, path: Path, shapes: Shapes) -> dict[
         key: tensor for key, tensor in module.state_dict().items() if not key.endswith("position_ids")
     }
     wanted = names_in_file(part, list(expected), shapes)
+    say_averaged(path, wanted.values())
     absent = [name for name in wanted.values() if name not in shapes]
+    if absent and (reason := why_absent(part, shapes)):
+        raise UserError(f"{path} {reason}")
     if absent:
         raise UserError(
             f"{path}: {len(absent)} weights of the {part} are missing"
@@ -296,9 +300,10 @@ def _names_of(module: nn.Module, part: str, path: Path, shapes: Shapes) -> dict[
 def _filled(module: nn.Module, path: Path, names: dict[str, str]) -> nn.Module:
     """The module, which was on the meta device, with the file's weights as float32."""
     shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
-    with damage_told(f"{path} is not a readable .safetensors file"), safe_open(path, "pt") as file:
+    with damage_told(f"{path} is not a readable checkpoint"):
+        tensors = open_tensors(path).tensors
         weights: dict[str, Tensor] = {
-            key: file.get_tensor(name).float().reshape(shapes[key]) for key, name in names.items()
+            key: tensors[name].read().float().reshape(shapes[key]) for key, name in names.items()
         }
     module.load_state_dict(weights, strict=False, assign=True)
     _restore_position_ids(module)
@@ -306,10 +311,10 @@ def _filled(module: nn.Module, path: Path, names: dict[str, str]) -> nn.Module:
 
 
 def names_in_file(part: str, keys: list[str], shapes: Shapes) -> dict[str, str]:
-    """Each key's name in this file: original layout; a VAE file of its own may lack the prefix, or be in
-    diffusers'.
+    """Each key's name in this file: original layout, old names too (pipeline/base/single_file.py); a VAE file
+    of its own may lack the prefix, or be in diffusers'.
     """
-    names = {key: ldm_key(part, key) for key in keys}
+    names = dict(zip(keys, names_there(part, (ldm_key(part, key) for key in keys), shapes), strict=True))
     if part != "vae" or any(name in shapes for name in names.values()):
         return names
     bare = {name: name.removeprefix(VAE_PREFIX) for name in names.values()}

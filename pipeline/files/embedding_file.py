@@ -6,6 +6,7 @@
 | several words in one .safetensors (written) | each word's [n, width] under the word |
 | diffusers' learned_embeds.safetensors or .bin | {token: [width] or [n, width]} |
 | OneTrainer's .safetensors | `emp_params` [n, width] |
+| ComfyUI's and SD 3's, of one text encoder | `clip_l` [n, width] |
 | AUTOMATIC1111's .pt (written), and the same in a .png | {string_to_param: {"*": [n, width]}, ...} |
 
 Sources: kohya-ss/sd-scripts train_textual_inversion.py, huggingface/diffusers loaders/textual_inversion.py,
@@ -28,7 +29,9 @@ from pipeline.files.pickled import PICKLED, read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 PARAMS = "emb_params"
-NAMELESS = {PARAMS, "emp_params", "*"}
+ENCODERS = {"clip_l", "clip_g", "clip_h", "t5xxl"}
+"""Keys of files for several text encoders, or for one alone: SD 1.x's is clip_l, SD 2.x's clip_h."""
+NAMELESS = {PARAMS, "emp_params", "*", *ENCODERS}
 """Keys that say nothing of the word; it is then the file's name, as in A1111 and ComfyUI."""
 PICTURES = (".png",)
 """Suffixes of pictures that may hold one."""
@@ -40,7 +43,7 @@ Vectors = dict[str, Tensor]
 
 def is_embedding(tensors: Collection[str], metadata: Mapping[str, str]) -> bool:
     """Whether a .safetensors file is one, told by its keys and header; SDXL's count too."""
-    if WORDS_KEY in metadata or {"clip_l", "clip_g"} <= set(tensors):
+    if WORDS_KEY in metadata or len(ENCODERS & set(tensors)) > 1:
         return True
     return len(tensors) == 1 and "." not in next(iter(tensors))
 
@@ -53,10 +56,11 @@ def read_embeddings(path: Path) -> Vectors:
 
 def _embeddings(path: Path) -> Vectors:
     tensors, words = _read(path)
-    if {"clip_l", "clip_g"} <= tensors.keys():
+    if len(several := ENCODERS & tensors.keys()) > 1:
+        family = "an SD 3" if "t5xxl" in several else "an SDXL"
         raise UserError(
-            f"{path} is an SDXL embedding (clip_l and clip_g, for its two text encoders); SD 1.x has one:"
-            " use an embedding that was trained on SD 1.x"
+            f"{path} is {family} embedding ({' and '.join(sorted(several, reverse=True))}, for its text"
+            " encoders); SD 1.x has one: use an embedding that was trained on SD 1.x"
         )
     if len(tensors) != 1 and len(words) != len(tensors):
         raise UserError(

@@ -36,6 +36,10 @@ def bake(
         weight = targets[name].weight
         assert isinstance(weight, Tensor)
         weight.copy_(baked(weight, adapter.delta(weight), strength))
+        if adapter.bias_change is not None:
+            bias = targets[name].bias
+            assert isinstance(bias, Tensor)
+            bias.copy_(baked(bias, adapter.bias_change, strength))
     return {name: targets[name] for name in network}
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.base.families import family_of_file
-from pipeline.base.ldm_keys import TEXT_PREFIX, VAE_PREFIX, vae_key
+from pipeline.base.families import family_of_file, sd1_configs
+from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX, VAE_PREFIX, ldm_key, vae_key
+from pipeline.base.single_file import EMA_PREFIX, alone, ema_name, say_averaged
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import read_mapping
@@ -69,17 +70,34 @@ def _checkpoint(path: Path) -> Checkpoint:
         tensors, files, metadata = _folder(path)
     else:
         file = open_tensors(path)
-        tensors = {single_file_name(name): stored for name, stored in file.tensors.items()}
+        tensors = {single_file_name(name): stored for name, stored in averaged(path, file.tensors).items()}
         files, metadata = (file,), dict(file.metadata)
     blocks = blocks_of(tensors)
     if blocks is None:
-        family = family_of_file({name: stored.shape for name, stored in tensors.items()})
+        shapes = {name: stored.shape for name, stored in tensors.items()}
+        family = alone(shapes) or family_of_file(shapes)
         raise UserError(
             f"{path} is {family or 'no checkpoint that is known here'}; whole checkpoints of Stable Diffusion"
             " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
         )
     return Checkpoint(path, {name: _four_axes(name, stored) for name, stored in tensors.items()},
                       blocks, metadata, files)  # fmt: skip
+
+
+def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
+    """Averaged (EMA) weights by their usual names, where the file has no others."""
+    is_there = {
+        prefix: any(name.startswith(prefix) for name in tensors) for prefix in (UNET_PREFIX, EMA_PREFIX)
+    }
+    if is_there[UNET_PREFIX] or not is_there[EMA_PREFIX]:
+        return tensors
+    from diffusers import UNet2DConditionModel
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(sd1_configs()["unet"])
+    usual = {ema_name(name): name for name in (ldm_key("unet", key) for key in unet.state_dict())}
+    say_averaged(path, tensors)
+    return {usual.get(name, name): stored for name, stored in tensors.items()}
 
 
 def open_vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:

@@ -121,4 +121,4 @@ def diffusers_unet_name(name: str) -> str:
 
 def _resnet(own: str) -> str:
     place, _, leaf = own.rpartition(".")
-    return f"{RESNET_PLACES[place]}.{leaf}"
+    return f"{RESNET_PLACES.get(place, place)}.{leaf}"  # the place itself: a stranger's addition

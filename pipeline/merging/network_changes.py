@@ -25,14 +25,14 @@ from pipeline.merging.names import (
     diffusers_unet_name,
     part_of,
 )
-from pipeline.networks.adapter import Adapter, Layer
+from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
-from pipeline.networks.diffusers_layout import from_diffusers, is_diffusers
+from pipeline.networks.layouts import by_sd_scripts_names, is_foreign
 from pipeline.networks.network_files import grouped
 
 LORA_UNET, LORA_TEXT, LORA_TEXTS = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
-DIFFERENCE = "diff"
-"""Leaf of a module that holds the change itself (LyCORIS's `full`, and files beside IA3's)."""
+OF_BIAS = {"diff_b", "b_norm"}
+"""Leaves that change a layer's bias; all others change its weight."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Third:
 
 
 def open_network(path: Path) -> TensorFile:
-    """A network's file by sd-scripts' keys; diffusers' and PEFT's are renamed, in memory."""
+    """A network's file by sd-scripts' keys; another tool's are renamed, in memory."""
     file = open_tensors(path)
-    if not is_diffusers(file.tensors):
+    if not is_foreign(file.tensors):
         return file
     with damage_told(f"{path} is no readable network file"):
         tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
-        named = from_diffusers(tensors, file.metadata, path)
+        named = by_sd_scripts_names(tensors, file.metadata, path)
     return TensorFile(path, {key: Stored.of(tensor) for key, tensor in named.items()}, file.metadata)
 
 
@@ -62,7 +62,7 @@ class NetworkChanges:
         self.label, self.path, self.file = label, file.path, file
         self.modules = modules_of(file)
         by_module = {third.module: third for name in tensors for third in thirds_of(name)}
-        if unknown := sorted(self.modules - by_module.keys()):
+        if unknown := sorted(self.modules.keys() - by_module.keys()):
             raise UserError(
                 f"{file.path}: {len(unknown)} of its modules are not in this checkpoint"
                 f" ({', '.join(unknown[:3])} ...): it belongs to another family, or is no network of weights"
@@ -70,8 +70,19 @@ class NetworkChanges:
         self.thirds = {
             name: found
             for name in tensors
-            if (found := [third for third in thirds_of(name) if third.module in self.modules])
+            if (found := [third for third in thirds_of(name) if self._changes(name, third.module)])
         }
+        changed = {third.module for name, found in self.thirds.items() if _is_bias(name) for third in found}
+        if absent := sorted(
+            module for module, own in self.modules.items() if own & OF_BIAS and module not in changed
+        ):
+            raise UserError(
+                f"{file.path}: {absent[0]} changes a bias, and this checkpoint has none there; use another"
+            )
+
+    def _changes(self, name: str, module: str) -> bool:
+        leaves = self.modules.get(module, set())
+        return bool(leaves & OF_BIAS if _is_bias(name) else leaves - OF_BIAS)
 
     def __contains__(self, name: str) -> bool:
         return name in self.thirds
@@ -82,15 +93,18 @@ class NetworkChanges:
         for third in self.thirds[name]:
             rows = len(weight) // third.of
             own = slice(third.index * rows, (third.index + 1) * rows)
-            change[own] += self._module_delta(third.module, weight[own])
+            change[own] += self._module_delta(third.module, weight[own], _is_bias(name))
         return change
 
-    def _module_delta(self, module: str, weight: Tensor) -> Tensor:
+    def _module_delta(self, module: str, weight: Tensor, is_bias: bool) -> Tensor:
         weights = self.module_weights(module)
-        if weights.keys() == {DIFFERENCE}:
-            return weights[DIFFERENCE].float().reshape(weight.shape)
         try:
-            delta: Tensor = adapter_of(module, weights, weight, self.path).delta(weight)
+            if is_bias:
+                return next(
+                    weights[leaf].float().reshape(weight.shape) for leaf in OF_BIAS if leaf in weights
+                )
+            own = {leaf: tensor for leaf, tensor in weights.items() if leaf not in OF_BIAS}
+            delta: Tensor = adapter_of(module, own, weight, self.path).delta(weight)
         except (RuntimeError, KeyError, AssertionError) as error:
             raise UserError(
                 f"{self.path}: {module} does not fit this checkpoint ({' '.join(str(error).split())[:200]})"
@@ -105,16 +119,15 @@ class NetworkChanges:
         }
 
 
-def modules_of(file: TensorFile) -> set[str]:
-    """The modules of a network file; one of another kind is a user error."""
-    modules = set(grouped(dict.fromkeys(file.tensors, torch.empty(0))))
-    foreign = sorted(module for module in modules if not module.startswith(("lora_unet_", "lora_te")))
-    leaves = {key.partition(".")[2] for key in file.tensors}
-    unread = sorted(leaves & {"diff_b", "w_norm", "b_norm"})
-    if foreign or unread:
+def modules_of(file: TensorFile) -> dict[str, set[str]]:
+    """The modules of a network file, each with its leaves; a file of another kind is a user error."""
+    modules = {
+        name: set(leaves) for name, leaves in grouped(dict.fromkeys(file.tensors, torch.empty(0))).items()
+    }
+    if foreign := sorted(module for module in modules if not module.startswith(("lora_unet_", "lora_te"))):
         raise UserError(
-            f"{file.path} holds {', '.join((foreign or unread)[:3])}: it is no network that changes weights"
-            " alone, and cannot be baked in"
+            f"{file.path} holds {', '.join(foreign[:3])}: it is no network that changes weights alone, and"
+            " cannot be baked in"
         )
     return modules
 
@@ -126,25 +139,35 @@ def adapter_of(module: str, weights: Mapping[str, Tensor], weight: Tensor, path:
         raise UserError(
             f"{path}: {module} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"
         )
-    out, inside, *kernel = weight.shape
-    layer: Layer = (
-        nn.Conv2d(inside, out, tuple(kernel), bias=False, device="meta")  # type: ignore[arg-type]
-        if kernel
-        else nn.Linear(inside, out, bias=False, device="meta")
-    )
-    layer.weight = nn.Parameter(weight, requires_grad=False)
+    layer = _layer_of(weight)
+    layer.register_parameter("weight", nn.Parameter(weight, requires_grad=False))
     return reader.from_weights(layer, weights).eval()
 
 
+def _layer_of(weight: Tensor) -> nn.Module:
+    """A layer of the weight's shape: a norm where that has one axis."""
+    out, *inner = weight.shape
+    if not inner:
+        return nn.LayerNorm(out, device="meta")
+    inside, *kernel = inner
+    if not kernel:
+        return nn.Linear(inside, out, bias=False, device="meta")
+    return nn.Conv2d(inside, out, tuple(kernel), bias=False, device="meta")  # type: ignore[arg-type]
+
+
+def _is_bias(name: str) -> bool:
+    return name.endswith("bias")
+
+
 def thirds_of(name: str) -> list[Third]:
-    """Modules that may change the weight of this single-file name; of the U-Net's, which have two names each,
-    first the one that SDXL's files use.
+    """Modules that may change the weight or bias of this single-file name; of the U-Net's, which have two
+    names each, first the one that SDXL's files use.
     """
     part = part_of(name)
-    if part == "unet" and name.endswith(".weight"):
+    if part == "unet" and name.endswith((".weight", ".bias")):
         own = (name.removeprefix(UNET_PREFIX), diffusers_unet_name(name))
         return [Third(LORA_UNET + _module(each)) for each in own]
-    if part != "text_encoder" or not name.endswith("weight"):
+    if part != "text_encoder" or not name.endswith(("weight", "bias")):
         return []
     if name.startswith(TEXT_PREFIX):
         return [Third(LORA_TEXT + _module(name.removeprefix(TEXT_PREFIX)))]
@@ -160,11 +183,11 @@ def _openclip_thirds(name: str, lora: str) -> list[Third]:
     for ours, theirs in OPENCLIP.items():
         name = name.replace(theirs, ours)
     stem = lora + "text_model_"
-    if name.endswith("in_proj_weight"):
-        place = stem + name.removesuffix("in_proj_weight").replace(".", "_")
+    if name.endswith(("in_proj_weight", "in_proj_bias")):
+        place = stem + name.rpartition("in_proj_")[0].replace(".", "_")
         return [Third(f"{place}{third}_proj", index, len(THIRDS)) for index, third in enumerate(THIRDS)]
     return [Third(stem + _module(name))]
 
 
 def _module(name: str) -> str:
-    return name.removesuffix(".weight").replace(".", "_")
+    return name.removesuffix(".weight").removesuffix(".bias").replace(".", "_")

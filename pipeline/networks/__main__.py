@@ -13,6 +13,7 @@ from pipeline.base.load import load_base
 from pipeline.command import run
 from pipeline.config.check import check
 from pipeline.config.compose import compose, read_params
+from pipeline.errors import warn
 from pipeline.files.aesthetic_file import write_aesthetic
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.conversion import LAYOUTS, convert, convert_to_lora
@@ -76,6 +77,11 @@ def _to_lora(chosen: argparse.Namespace) -> str:
         base = base.model_copy(update={"path": chosen.base})
     made = convert_to_lora(chosen.source, chosen.target, load_base(base), chosen.dim, chosen.precision)
     name, worst = made.worst
+    if made.left_out:
+        warn(
+            f"{chosen.source} also changes {len(made.left_out)} norms and biases"
+            f" ({', '.join(made.left_out[:3])} ...), which no LoRA holds: they are left out"
+        )
     return (
         f"{chosen.target}\nerror of the change at rank {chosen.dim}: {made.error:.2%} of its norm in all,"
         f" {worst:.2%} in the worst layer, {name}"

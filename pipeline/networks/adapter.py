@@ -46,19 +46,23 @@ class Adapter(nn.Module):
     """Names of the layers that the algorithm is for where `include` names none; None: all."""
     from_zero: tuple[str, ...] = ()
     """Weights that start at zero: LoRA+ gives them a rate of their own."""
+    of_base = False
+    """Whether the change follows from the base's own weight, too."""
 
     multiplier: float = 1.0
     dropout: float = 0.0
     rank_dropout: float = 0.0
     module_dropout: float = 0.0
     dora_scale: nn.Parameter | None
+    diff_b: nn.Parameter | None
+    """A change of the layer's bias, which other tools' files bring."""
 
     def __init__(self, target: nn.Module) -> None:
         super().__init__()
-        assert isinstance(target, nn.Linear | nn.Conv2d)
         # In a list, so that the frozen layer is no submodule: not trained, not saved, not moved.
-        self._layer: list[Layer] = [target]
+        self._layer: list[Any] = [target]
         self.register_parameter("dora_scale", None)
+        self.register_parameter("diff_b", None)
 
     @classmethod
     def from_config(cls, target: nn.Module, settings: Settings) -> "Adapter":
@@ -109,6 +113,18 @@ class Adapter(nn.Module):
             return self.applied(x, self.changed(), self.layer.bias)
         return frozen(x) + self.update(x)
 
+    def with_bias(self, x: Tensor, frozen: Frozen) -> Tensor:
+        """The answer, with the change of the layer's bias where there is one."""
+        answer = self.answer(x, frozen)
+        if self.bias_change is None:
+            return answer
+        return answer + self.per_channel(answer, self.multiplier * self.bias_change)
+
+    @property
+    def bias_change(self) -> Tensor | None:
+        """What is added to the layer's bias at strength 1."""
+        return self.diff_b
+
     def _may_be_in_one(self, x: Tensor, frozen: Frozen) -> bool:
         """Another network may be attached to the layer before this one: its part must not be lost. And a sum
         rounded to half precision would swallow a small change.
@@ -142,13 +158,16 @@ class Adapter(nn.Module):
         """With a file's tensors; alpha may be missing."""
         if "dora_scale" in weights:
             self.dora_scale = nn.Parameter(torch.empty_like(weights["dora_scale"], dtype=torch.float32))
+        if "diff_b" in weights:
+            self.diff_b = nn.Parameter(torch.zeros(len(self.layer.weight)))
         known: dict[str, Any] = {"alpha": self.alpha} if hasattr(self, "alpha") else {}
         self.load_state_dict(known | {key: value.float() for key, value in weights.items()})
         return self
 
     @property
     def layer(self) -> Layer:
-        return self._layer[0]
+        layer: Layer = self._layer[0]
+        return layer
 
     def applied(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The layer's own operation with another weight."""
@@ -176,7 +195,8 @@ class Adapter(nn.Module):
 
     @property
     def _channel_axis(self) -> int:
-        return 1 if isinstance(self.layer, nn.Conv2d) else -1
+        layer: nn.Module = self.layer
+        return 1 if isinstance(layer, nn.Conv2d | nn.GroupNorm) else -1
 
 
 def has_kernel(target: nn.Module) -> bool:

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.networks.algorithms import reader_of
+from pipeline.networks.foreign.difference import Difference
 
 Weights = Mapping[str, Tensor]
 
 
 def dim_of(weights: Weights) -> str:
     """Rank of one module; LoKr's blocks may be full."""
-    for leaf in ("lora_down.weight", "hada_w1_b", "lokr_w2_b", "lokr_w1_b"):
+    for leaf in ("lora_down.weight", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2.weight"):
         if leaf in weights:
             return str(weights[leaf].shape[0])
     return "full"
@@ -21,13 +22,13 @@ def dim_of(weights: Weights) -> str:
 @torch.no_grad()
 def change_of(weights: Weights) -> Tensor | None:
     """The change at strength 1, in the weight's shape or with its kernel flat; None where it depends on the
-    base's weight (DoRA, IA3), or the algorithm is unknown.
+    base's weight (DoRA, IA3, OFT, GLoRA), the algorithm is unknown, or a bias alone changes.
     """
-    if "diff" in weights:
-        return weights["diff"].float()
     reader = reader_of(weights)
-    if reader is None or "dora_scale" in weights or "on_input" in weights:
+    if reader is None or reader.of_base or "dora_scale" in weights:
         return None
+    if reader is Difference:
+        return next((weights[leaf].float() for leaf in ("diff", "w_norm") if leaf in weights), None)
     return reader.from_weights(_layer(weights), weights).change()
 
 

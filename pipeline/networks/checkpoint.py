@@ -7,22 +7,23 @@ for every tool. The base's own weights are set aside while the copies act, so th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from pipeline.base.blocks import block_of
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
 from pipeline.base.load import BaseModel
 from pipeline.base.save import file_header, file_tensors, parts_of
+from pipeline.base.single_file import ema_name, names_there
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.safetensors_header import read_header
+from pipeline.files.tensor_file import open_tensors
 from pipeline.networks.block_values import by_block
 from pipeline.networks.sharding import whole
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
@@ -68,10 +69,12 @@ class Checkpoint(nn.Module, Trained):
     def load(cls, path: Path, base: BaseModel) -> "Checkpoint":
         """The U-Net and the text encoder of a whole checkpoint in the original layout."""
         cure = "use the base that it was trained on"
-        with damage_told(f"{path} does not fit this base", cure), safe_open(path, "pt") as file:
+        with damage_told(f"{path} does not fit this base", cure):
+            tensors, weights = open_tensors(path).tensors, base_weights(base)
+            names = _names_in_file(list(weights), tensors)
             found = {
-                name: file.get_tensor(_file_key(name)).float().reshape(weight.shape)
-                for name, weight in base_weights(base).items()
+                name: tensors[names[name]].read().float().reshape(weight.shape)
+                for name, weight in weights.items()
             }
         return cls(base, found).eval().requires_grad_(False)
 
@@ -151,7 +154,8 @@ def base_weights(base: BaseModel) -> dict[str, Tensor]:
 
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file holds a whole checkpoint; nothing but its header is read."""
-    return _file_key("unet.conv_in.weight") in read_header(path).tensors
+    name = _file_key("unet.conv_in.weight")
+    return not {name, ema_name(name)}.isdisjoint(read_header(path).tensors)
 
 
 def slots_of(unet: nn.Module, text_encoder: nn.Module) -> dict[str, Slot]:
@@ -172,6 +176,15 @@ def _long(part: str, key: str) -> str:
 def _file_key(name: str) -> str:
     part, _, key = name.partition(".")
     return ldm_key(part, key)
+
+
+def _names_in_file(names: list[str], there: Collection[str]) -> dict[str, str]:
+    """As the file has them, old names too."""
+    found: dict[str, str] = {}
+    for part in PARTS:
+        own = [name for name in names if name.startswith(f"{part}.")]
+        found |= dict(zip(own, names_there(part, map(_file_key, own), there), strict=True))
+    return found
 
 
 def _rate(name: str, config: CheckpointConfig) -> float:

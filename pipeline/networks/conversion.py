@@ -6,14 +6,19 @@ between sd-scripts' layout and diffusers', and any of them as a plain LoRA.
 from pathlib import Path
 
 from pipeline.base.load import BaseModel
-from pipeline.errors import UserError
+from pipeline.config.rules.hypernetworks import misread_by_comfyui
+from pipeline.errors import UserError, nearest, warn
 from pipeline.files import embedding_file, hypernetwork_file
 from pipeline.files.finite import is_finite
-from pipeline.files.safetensors_file import PRECISIONS, read_safetensors, write_safetensors
+from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
+from pipeline.networks.adapter_config import HEADER_KEY
+from pipeline.networks.bundled import bundled
 from pipeline.networks.diffusers_layout import to_diffusers
 from pipeline.networks.families import family_of_file
+from pipeline.networks.layouts import FOLDED_KEY, insist_on_known
+from pipeline.networks.mlp import ACTIVATIONS
 from pipeline.networks.network import Network
-from pipeline.networks.network_files import grouped, read_weights
+from pipeline.networks.network_files import grouped, read_tensors, read_weights
 from pipeline.networks.reduction import Reduced, reduced
 
 SUFFIXES = (".pt", ".safetensors")
@@ -22,9 +27,14 @@ LAYOUTS = ("sd-scripts", "diffusers", "lora")
 
 def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]:
     """Writes what `source` holds to `target`, and returns the files; an embedding of several words goes to
-    the folder `target`, one .safetensors a word. `layout`, of adapters: sd-scripts or diffusers.
+    the folder `target`, one .safetensors a word, as do those that an adapter's file brings along. `layout`,
+    of adapters: sd-scripts or diffusers.
     """
     family = family_of_file(source)
+    if family == "aesthetic":
+        raise UserError(f"{source} is an aesthetic embedding; no tool has another layout of it")
+    if family in ("hypernetwork", "embedding") and layout is not None:
+        raise UserError(f"{source} is no adapter ({family}), and --to {layout} is for adapters: leave it out")
     if family == "hypernetwork":
         return _hypernetwork(source, target)
     if family == "embedding":
@@ -33,24 +43,35 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
         raise UserError(
             f"{source} is a whole checkpoint; a run with base.path at it and merge.layout converts it"
         )
+    if not target.suffix and (words := bundled(read_tensors(source)[0], source)):
+        embedding_file.write_each(target, words)
+        return [target / f"{word}.safetensors" for word in words]
     if layout is None:
         raise UserError(f"{source} is {family}; say in which layout it is wanted: --to {', '.join(LAYOUTS)}")
     _check(target, (".safetensors",))
-    weights, metadata = read_weights(source), read_safetensors(source)[1]
+    weights, metadata = read_weights(source), _described(source)
+    insist_on_known(weights, source)
     if layout == "diffusers":
         weights = to_diffusers(grouped(weights), source)
+        metadata[FOLDED_KEY] = "1"
     write_safetensors(target, weights, metadata)
     return [target]
 
 
+def _described(source: Path) -> dict[str, str]:
+    """The header, without what holds of the layout that is left."""
+    left = (HEADER_KEY, FOLDED_KEY)
+    return {key: value for key, value in read_tensors(source)[1].items() if key not in left}
+
+
 def convert_to_lora(source: Path, target: Path, base: BaseModel, dim: int, precision: str) -> Reduced:
     """Writes any adapter of `base` as a LoRA of rank `dim`."""
-    if family_of_file(source) in ("embedding", "hypernetwork"):
+    if family_of_file(source) in ("embedding", "hypernetwork", "aesthetic"):
         raise UserError(f"{source} is no change of the base's weights, so that no LoRA is like it")
     _check(target, (".safetensors",))
     made = reduced(Network.load(source, base), dim)
     named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
-    kept = {key: value for key, value in read_safetensors(source)[1].items() if key != "ss_network_args"}
+    kept = {key: value for key, value in _described(source).items() if key != "ss_network_args"}
     tensors = {key: tensor.to(PRECISIONS[precision]) for key, tensor in made.tensors.items()}
     if sick := [key for key, tensor in tensors.items() if not is_finite(tensor)]:
         raise UserError(f"{sick[0]}: the numbers do not fit into {precision}; take --precision fp32")
@@ -61,6 +82,11 @@ def convert_to_lora(source: Path, target: Path, base: BaseModel, dim: int, preci
 def _hypernetwork(source: Path, target: Path) -> list[Path]:
     _check(target)
     file = hypernetwork_file.read_hypernetwork(source)
+    if (name := file.structure.activation) not in ACTIVATIONS:
+        raise UserError(f"{source}: unknown activation {name[:60]!r}; {nearest(name, ACTIVATIONS)}")
+    made = file.structure
+    if misread := misread_by_comfyui(name, made.activate_output, made.use_layer_norm):
+        warn(f"{source}: {misread}")
     if target.suffix == ".pt":
         hypernetwork_file.write_a1111(target, file)
     else:

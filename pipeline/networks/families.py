@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pipeline.base.ldm_keys import UNET_PREFIX
 from pipeline.base.load import BaseModel
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
@@ -12,15 +13,18 @@ from pipeline.files.aesthetic_file import is_aesthetic
 from pipeline.files.damage import damage_told
 from pipeline.files.embedding_file import PICTURES, is_embedding
 from pipeline.files.hypernetwork_file import is_hypernetwork
-from pipeline.files.pickled import PICKLED, read_pickled
+from pipeline.files.pickled import read_pickled
 from pipeline.files.safetensors_header import read_header
+from pipeline.networks.adapter import Adapter
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.algorithms import ALGORITHMS, READERS
 from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
 from pipeline.networks.embedding import Embedding
+from pipeline.networks.foreign import FOREIGN
 from pipeline.networks.hypernetwork import Hypernetwork
+from pipeline.networks.layouts import is_adapter
 from pipeline.networks.network import Network
-from pipeline.networks.network_files import grouped, read_weights
+from pipeline.networks.network_files import PICKLES, grouped, read_weights
 from pipeline.networks.trained import Trained
 
 Family = type[AestheticEmbedding] | type[Network] | type[Checkpoint] | type[Embedding] | type[Hypernetwork]
@@ -32,6 +36,8 @@ FAMILIES: dict[str, Family] = {
     "hypernetwork": Hypernetwork,
 }
 """By `network.name`."""
+READ: dict[str, Family] = {**FAMILIES, **dict.fromkeys(FOREIGN, Network)}
+"""By the family that a file is of: those, too, that other tools alone train."""
 
 
 def create(config: NetworkConfig, base: BaseModel, seed: int) -> Trained:
@@ -43,7 +49,12 @@ def create(config: NetworkConfig, base: BaseModel, seed: int) -> Trained:
 def load(path: Path, base: BaseModel) -> Trained:
     """From a file of any family."""
     with damage_told(f"{path} is no readable network of this base"):
-        return FAMILIES[family_of_file(path)].load(path, base)
+        return READ[family_of_file(path)].load(path, base)
+
+
+def acts_on_weights(path: Path) -> bool:
+    """Whether it can be baked in; embeddings and hypernetworks cannot."""
+    return READ[family_of_file(path)] in (Network, Checkpoint)
 
 
 def family_of_file(path: Path) -> str:
@@ -55,8 +66,8 @@ def family_of_file(path: Path) -> str:
 def _family_of_file(path: Path) -> str:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    if path.suffix in PICKLED:
-        return "hypernetwork" if is_hypernetwork(read_pickled(path), {}) else "embedding"
+    if path.suffix in PICKLES:
+        return _family_of_pickle(path)
     if path.suffix in PICTURES:
         return "embedding"
     header = read_header(path)
@@ -74,6 +85,16 @@ def _family_of_file(path: Path) -> str:
     )
 
 
+def _family_of_pickle(path: Path) -> str:
+    read = read_pickled(path)
+    if is_hypernetwork(read, {}):
+        return "hypernetwork"
+    keys = [str(key) for key in read.get("state_dict", read)]
+    if any(key.startswith(UNET_PREFIX) for key in keys):
+        return "checkpoint"
+    return (_algorithm(read_weights(path)) if is_adapter(keys) else None) or "embedding"
+
+
 def _algorithm(weights: Mapping[str, Tensor]) -> str | None:
     """A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
     modules = grouped(weights).values()
@@ -83,12 +104,12 @@ def _algorithm(weights: Mapping[str, Tensor]) -> str | None:
     return "lora" if name == "locon" and not any(kernels) else name
 
 
-def _sign(reader: str) -> Callable[[set[str]], bool]:
-    marks = set(ALGORITHMS[reader].marks)
+def _sign(algorithm: type[Adapter]) -> Callable[[set[str]], bool]:
+    marks = set(algorithm.marks)
     return lambda leaves: bool(leaves & marks)
 
 
 SIGNS: dict[str, Callable[[set[str]], bool]] = {
-    name: _sign(name) for name, algorithm in ALGORITHMS.items() if algorithm in READERS
+    name: _sign(algorithm) for name, algorithm in {**ALGORITHMS, **FOREIGN}.items() if algorithm in READERS
 }
 """Whether a file is of a family, by the parts of its keys behind the first dot."""

@@ -21,20 +21,27 @@ from pipeline.files.damage import damage_told
 from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
-from pipeline.files.pickled import PICKLED, read_pickled, unpickled
-from pipeline.files.safetensors_file import read_safetensors
+from pipeline.files.pickled import read_pickled, unpickled
+from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import reader_of
 from pipeline.networks.algorithms.ia3 import Ia3
 from pipeline.networks.algorithms.locon import Locon
 from pipeline.networks.algorithms.loha import Loha
 from pipeline.networks.algorithms.lokr import Lokr
 from pipeline.networks.changes import Weights, change_of, dim_of
-from pipeline.networks.network_files import grouped, read_weights
+from pipeline.networks.foreign.difference import Difference
+from pipeline.networks.foreign.glora import Glora
+from pipeline.networks.foreign.oft import Oft
+from pipeline.networks.layouts import is_adapter
+from pipeline.networks.network_files import PICKLES, grouped, read_tensors, read_weights
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 
 TEXT_ENCODER = "text encoder"
 PLACE = re.compile(r"^(down_blocks|up_blocks)_(\d)_(resnets|attentions|downsamplers|upsamplers)_(\d)_")
-SPELT = {Locon: "LoRA", Loha: "LoHa", Lokr: "LoKr", Ia3: "IA3"}
+SPELT: dict[type[Adapter], str] = {
+    Locon: "LoRA", Loha: "LoHa", Lokr: "LoKr", Ia3: "IA3", Oft: "OFT", Glora: "GLoRA",
+    Difference: "weight difference",
+}  # fmt: skip
 """Algorithms as people write them."""
 
 
@@ -92,12 +99,16 @@ def _inspected(path: Path) -> Inspection:
 
 def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
     """What the file holds, by sd-scripts' keys where it is an adapter's; and its header."""
-    if path.suffix in PICKLED:
-        bare = unpickled(path)
-        return ({KEY: bare} if isinstance(bare, Tensor) else read_pickled(path)), {}
     if path.suffix in PICTURES:
         return read_picture(path), {}
-    return read_weights(path), read_safetensors(path)[1]
+    if path.suffix not in PICKLES:
+        return read_weights(path), read_tensors(path)[1]
+    bare = unpickled(path)
+    if isinstance(bare, Tensor):
+        return {KEY: bare}, {}
+    read = read_pickled(path)
+    is_weights = is_adapter([str(key) for key in read.get("state_dict", read)])
+    return (read_weights(path) if is_weights else read), {}
 
 
 def _hypernetwork_facts(file: HypernetworkFile) -> dict[str, str]:
@@ -144,8 +155,6 @@ def _counted(found: Counter[str]) -> str:
 
 def family_of(weights: Weights) -> str:
     """Of one module, by its tensors."""
-    if "diff" in weights:
-        return "weight difference"
     reader = reader_of(weights)
     family = SPELT.get(reader, reader.__name__) if reader else "unknown"
     if family == "LoRA" and ("lora_mid.weight" in weights or weights["lora_down.weight"].shape[2:] > (1, 1)):

@@ -62,6 +62,11 @@ class Network(nn.ModuleDict, Trained):
                 f"{path} does not fit this base"
                 f" ({' '.join(str(error).split())[:200]}); use the base that it was trained on"
             ) from error
+        for name, adapter in made.items():
+            if adapter.bias_change is not None and getattr(targets[name], "bias", None) is None:
+                raise UserError(
+                    f"{path}: {name} changes a bias, and this base has none there; use another base"
+                )
         return cls(made).eval()
 
     def continue_from(self, path: Path) -> None:
@@ -120,7 +125,7 @@ class Network(nn.ModuleDict, Trained):
         try:
             for name, adapter in self.adapters():
                 layer = targets[name]
-                layer.forward = partial(adapter.answer, frozen=layer.forward)  # type: ignore[method-assign]
+                layer.forward = partial(adapter.with_bias, frozen=layer.forward)  # type: ignore[method-assign]
             yield
         finally:
             for name, forward in before.items():

@@ -8,7 +8,11 @@ from torch import Tensor
 from pipeline.files.damage import damage_told
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.safetensors_file import read_safetensors
-from pipeline.networks.diffusers_layout import from_diffusers, is_diffusers
+from pipeline.files.tensor_file import open_tensors
+from pipeline.networks.layouts import by_sd_scripts_names, is_foreign
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+"""Suffixes of files of torch.save."""
 
 
 def epoch_files(folder: Path) -> dict[int, Path]:
@@ -18,13 +22,22 @@ def epoch_files(folder: Path) -> dict[int, Path]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors file, by sd-scripts' keys; diffusers' and PEFT's are renamed. NaN and
-    infinity are a user error.
+    """All tensors of a file, an adapter's by sd-scripts' keys, whatever tool wrote it. NaN and infinity are a
+    user error.
     """
-    tensors, metadata = read_safetensors(path)
+    tensors, metadata = read_tensors(path)
     insist_on_finite(path, tensors)
     with damage_told(f"{path} is no readable network file"):
-        return from_diffusers(tensors, metadata, path) if is_diffusers(tensors) else tensors
+        return by_sd_scripts_names(tensors, metadata, path) if is_foreign(tensors) else tensors
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors by the file's own keys, metadata) of a .safetensors file, or one of torch.save."""
+    if path.suffix not in PICKLES:
+        return read_safetensors(path)
+    return {
+        name: stored.read().reshape(stored.shape) for name, stored in open_tensors(path).tensors.items()
+    }, {}
 
 
 def grouped(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

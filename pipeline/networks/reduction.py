@@ -9,16 +9,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.networks.network import Network
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """A LoRA's tensors; the error relative to the change's norm, of all layers together and of the worst."""
+    """A LoRA's tensors; the error relative to the change's norm, of all layers together and of the worst;
+    changes of norms and biases, which no LoRA holds.
+    """
 
     tensors: dict[str, Tensor]
     error: float
     worst: tuple[str, float]
+    left_out: list[str]
 
 
 @torch.no_grad()
@@ -28,16 +32,23 @@ def reduced(network: Network, dim: int) -> Reduced:
     """
     tensors: dict[str, Tensor] = {}
     errors: dict[str, tuple[float, float]] = {}
+    left_out = []
     for name, adapter in network.adapters():
+        left_out += [f"{name} (bias)"] if adapter.bias_change is not None else []
         change = adapter.delta(adapter.layer.weight.float())
+        if change.dim() == 1:
+            left_out.append(name)
+            continue
         down, up, lost = best_of_rank(change, dim)
         tensors |= {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}
         tensors[f"{name}.alpha"] = torch.tensor(float(len(down)))
         errors[name] = (lost, float(change.norm()))
+    if not tensors:
+        raise UserError("it changes norms and biases alone, which no LoRA can hold")
     by_layer = {name: lost / norm if norm else 0.0 for name, (lost, norm) in errors.items()}
     worst = max(by_layer, key=by_layer.__getitem__)
     lost, whole = (math.hypot(*column) for column in zip(*errors.values(), strict=True))
-    return Reduced(tensors, lost / whole if whole else 0.0, (worst, by_layer[worst]))
+    return Reduced(tensors, lost / whole if whole else 0.0, (worst, by_layer[worst]), left_out)
 
 
 def best_of_rank(change: Tensor, dim: int) -> tuple[Tensor, Tensor, float]:

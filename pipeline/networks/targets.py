@@ -12,7 +12,7 @@ UNET_PREFIX = "lora_unet_"
 TEXT_PREFIX = "lora_te_"
 ATTENTION_BLOCKS = ("Transformer2DModel",)
 CONVOLUTION_BLOCKS = ("ResnetBlock2D", "Downsample2D", "Upsample2D")
-ENDS = ("conv_in", "conv_out", "time_embedding.linear_1", "time_embedding.linear_2")
+CHANGEABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
 TEXT_PARTS = ("self_attn", "mlp")
 
 
@@ -27,10 +27,13 @@ def convolution_targets(unet: nn.Module) -> dict[str, nn.Module]:
 
 
 def all_targets(unet: nn.Module, text_encoder: nn.Module) -> dict[str, nn.Module]:
-    """Every layer that a file may change; both ends of the U-Net come with LyCORIS's preset `full`."""
-    modules = dict(unet.named_modules())
-    ends = {file_name(UNET_PREFIX, name): modules[name] for name in ENDS}
-    return unet_targets(unet) | convolution_targets(unet) | ends | text_encoder_targets(text_encoder)
+    """Every layer that a file may change, norms too: whatever tool wrote it."""
+    in_unet = {file_name(UNET_PREFIX, name): module for name, module in unet.named_modules()}
+    in_text = {
+        file_name(TEXT_PREFIX, text_encoder_key(name)): module
+        for name, module in text_encoder.named_modules()
+    }
+    return {name: module for name, module in (in_unet | in_text).items() if isinstance(module, CHANGEABLE)}
 
 
 def text_encoder_targets(text_encoder: nn.Module) -> dict[str, nn.Module]:

@@ -1,5 +1,6 @@
 """What the settings of the group network demand of each other."""
 
+from pipeline.config.rules.hypernetworks import misread_by_comfyui
 from pipeline.config.schemas import (
     AdapterNetwork,
     Aesthetic,
@@ -88,8 +89,11 @@ def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     """Settings that change nothing, or are seldom meant."""
     if isinstance(network, Aesthetic):
         return []
-    if isinstance(network, Embedding | Hypernetwork):
-        return _one_rate_doubts(network, optimizer)
+    if isinstance(network, Hypernetwork):
+        misread = misread_by_comfyui(network.activation, network.activate_output, network.use_layer_norm)
+        return [f"network: {misread}"] if misread else []
+    if isinstance(network, Embedding):
+        return _embedding_doubts(optimizer)
     found = []
     if not network.text_encoder and optimizer.text_encoder_lr:
         found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
@@ -100,8 +104,8 @@ def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
     return found + _checkpoint_doubts(network, optimizer)
 
 
-def _one_rate_doubts(network: Embedding | Hypernetwork, optimizer: Optimizer) -> list[str]:
-    if isinstance(network, Embedding) and optimizer.lr < EMBEDDING_RATE / 10:
+def _embedding_doubts(optimizer: Optimizer) -> list[str]:
+    if optimizer.lr < EMBEDDING_RATE / 10:
         return [f"optimizer.lr {optimizer.lr:g} teaches an embedding slowly; {EMBEDDING_RATE:g} is usual"]
     return []
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from pipeline.networks.adapter import Adapter
+from pipeline.networks.foreign import FOREIGN
 
 
 def _algorithm(name: str) -> type[Adapter]:
@@ -19,7 +20,10 @@ ALGORITHMS: dict[str, type[Adapter]] = {
     name: _algorithm(name) for name in sorted(module.name for module in iter_modules(__path__))
 }
 
-READERS: tuple[type[Adapter], ...] = tuple(each for each in ALGORITHMS.values() if each.marks)
+READERS: tuple[type[Adapter], ...] = (
+    *(each for each in ALGORITHMS.values() if each.marks),
+    *FOREIGN.values(),
+)
 """Those that a file's keys tell. A LoRA or DyLoRA file is LoCon's without kernels."""
 
 

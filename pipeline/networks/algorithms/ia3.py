@@ -26,6 +26,7 @@ class Ia3(Adapter):
     """The scales of one layer."""
 
     marks = ("on_input",)
+    of_base = True
     only = re.compile(r"(to_[kv]|[kv]_proj|ff_net_2|mlp_fc2)$")
 
     def __init__(self, target: nn.Module, on_input: bool) -> None:

@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.files.embedding_file import (
     embedding_metadata,
     embedding_tensors,
+    is_embedding,
     read_embeddings,
     write_a1111,
     write_each,
@@ -162,3 +163,19 @@ def test_a_picture_without_an_embedding_or_with_a_damaged_one_is_a_sentence(tmp_
     path.write_bytes(b"no picture")
     with pytest.raises(UserError, match="no readable picture"):
         read_embeddings(path)
+
+
+@pytest.mark.parametrize("key", ["clip_l", "clip_g", "clip_h", "t5xxl", "emp_params"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_d4_a_lone_key_of_a_text_encoder_takes_the_files_name(key: str, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"zib{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)({key: ROWS}, path)
+    assert torch.equal(read_embeddings(path)["zib"], ROWS)
+    if suffix == ".safetensors":
+        assert is_embedding([key], {})
+
+
+def test_d4_brother_an_sd3_embedding_is_called_by_its_name(tmp_path: Path) -> None:
+    save_file({key: ROWS.clone() for key in ("clip_l", "clip_g", "t5xxl")}, tmp_path / "zib.safetensors")
+    with pytest.raises(UserError, match=r"an SD 3 embedding \(t5xxl and clip_l and clip_g"):
+        read_embeddings(tmp_path / "zib.safetensors")

@@ -15,7 +15,7 @@ from pipeline.files.embedding_file import embedding_metadata, read_embeddings, w
 from pipeline.files.hypernetwork_file import read_hypernetwork
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.conversion import convert, convert_to_lora
-from pipeline.networks.families import load
+from pipeline.networks.families import family_of_file, load
 from pipeline.networks.inspection import inspect
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import read_weights
@@ -68,7 +68,7 @@ def test_several_words_become_one_file_each(tmp_path: Path) -> None:
 
 
 def test_what_has_no_other_layout_is_a_sentence(tmp_path: Path) -> None:
-    save_file({"lora_te_x.diff": ROWS}, tmp_path / "a.safetensors")
+    save_file({"lora_te_x.unknown": ROWS}, tmp_path / "a.safetensors")
     with pytest.raises(UserError, match="is no network file of a known family"):
         convert(tmp_path / "a.safetensors", tmp_path / "b.pt")
     write_a1111(tmp_path / "zib.pt", "zib", ROWS, {})
@@ -154,3 +154,64 @@ def test_what_has_no_layout_of_the_kind_is_a_sentence(tmp_path: Path) -> None:
     write_a1111(tmp_path / "zib.pt", "zib", ROWS, {})
     with pytest.raises(UserError, match="no LoRA is like it"):
         convert_to_lora(tmp_path / "zib.pt", tmp_path / "b.safetensors", base, 2, "fp16")
+
+
+STEM = "lora_unet_mid_block_attentions_0_proj_in"
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (f"{STEM}.some_new_thing", "1 of its keys are not known .*some_new_thing"),
+        ("lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight", "it is for Flux"),
+        ("lora_te_x.lora_up.weight", "not known"),
+        ("a_stray_key", "not known"),
+    ],
+)
+def test_d4_convert_refuses_what_it_does_not_know(key: str, reason: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_file({f"{STEM}.lora_up.weight": ROWS, f"{STEM}.lora_down.weight": ROWS + 1, key: ROWS + 2}, source)
+    with pytest.raises(UserError, match=reason):
+        convert(source, target, "sd-scripts")
+    assert not target.exists()
+
+
+def test_d4_convert_refuses_a_layout_for_what_is_no_adapter(tmp_path: Path) -> None:
+    write_a1111(tmp_path / "zib.pt", "zib", ROWS, {})
+    two_wide(tmp_path / "hyper.pt")
+    for name in ("zib", "hyper"):
+        with pytest.raises(UserError, match="--to diffusers is for adapters"):
+            convert(tmp_path / f"{name}.pt", tmp_path / "b.safetensors", "diffusers")
+    save_file({"aesthetic": torch.ones(1, 768)}, tmp_path / "a.safetensors")
+    if family_of_file(tmp_path / "a.safetensors") == "aesthetic":
+        with pytest.raises(UserError, match="aesthetic embedding"):
+            convert(tmp_path / "a.safetensors", tmp_path / "b.safetensors", "sd-scripts")
+
+
+def test_d4_brother_an_unknown_activation_is_not_converted(tmp_path: Path) -> None:
+    two_wide(tmp_path / "a.pt", activation_func="nonsense")
+    with pytest.raises(UserError, match="unknown activation 'nonsense'"):
+        convert(tmp_path / "a.pt", tmp_path / "b.safetensors")
+
+
+def test_d4_a_hypernetwork_that_comfyui_misreads_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_wide(tmp_path / "a.pt", activation_func="gelu", activate_output=False)
+    convert(tmp_path / "a.pt", tmp_path / "b.safetensors")
+    assert "activation gelu is not known to ComfyUI" in capsys.readouterr().err
+
+
+@torch.no_grad()
+def test_d1_brother_our_diffusers_file_says_that_alpha_is_in_the_matrices(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = random_base()
+    write_safetensors(tmp_path / "a.safetensors", trained("lora", base).file_tensors("fp32"), {})
+    convert(tmp_path / "a.safetensors", tmp_path / "b.safetensors", "diffusers")
+    (tmp_path / "adapter_config.json").write_text('{"r": 4, "lora_alpha": 99}')
+    convert(tmp_path / "b.safetensors", tmp_path / "c.safetensors", "sd-scripts")
+    assert {
+        float(value) for key, value in read_weights(tmp_path / "c.safetensors").items() if "alpha" in key
+    } == {4}
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,157 @@
+"""PEFT's settings of an adapter: which rank and alpha each module was trained with.
+
+They are in the header of diffusers' files (`lora_adapter_metadata`: JSON, one set of keys a part, as in
+`unet.lora_alpha`), or in the file `adapter_config.json` that PEFT writes beside the weights. `use_rslora`
+scales by alpha / sqrt(rank) in place of alpha / rank; `alpha_pattern` and `rank_pattern` give single modules
+values of their own, by regular expression (huggingface/peft utils/other.py, get_pattern_key;
+tuners/lora/config.py).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite, sqrt
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+
+HEADER_KEY = "lora_adapter_metadata"
+CONFIG_FILE = "adapter_config.json"
+MOST_BYTES = 1_000_000
+"""Of a file of settings; PEFT's have some 1,000."""
+MOST_CHARACTERS = 200
+"""Of a pattern, and of a module's name that is held against one."""
+REPETITION = re.compile(r"(?<!\\)[*+?{]")
+KINDS = ("LORA", "LOHA", "LOKR")
+"""Of PEFT's `peft_type`: those whose weights are read."""
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """Of one part; `origin` says in errors where it was found."""
+
+    origin: str
+    rank: float
+    alpha: float
+    ranks: Mapping[str, float]
+    alphas: Mapping[str, float]
+    rslora: bool
+
+    def rank_of(self, module: str) -> float:
+        return _by_pattern(self.ranks, module, self.rank)
+
+    def scale_of(self, module: str) -> float:
+        """What PEFT multiplies the product of the two matrices by."""
+        rank, alpha = self.rank_of(module), _by_pattern(self.alphas, module, self.alpha)
+        return alpha / (sqrt(rank) if self.rslora else rank)
+
+
+def header_configs(metadata: Mapping[str, str], path: Path) -> dict[str, AdapterConfig]:
+    """By part: `unet`, `text_encoder`, `text_encoder_2`; `` holds for a file of one part. A damaged header is
+    a user error.
+    """
+    if HEADER_KEY not in metadata:
+        return {}
+    origin = f"{path}: {HEADER_KEY} in its header"
+    values = _parsed(metadata[HEADER_KEY], origin)
+    parts: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        part, _, name = key.rpartition(".")
+        parts.setdefault(part, {})[name] = value
+    return {part: _config(own, origin) for part, own in parts.items() if "lora_alpha" in own or "r" in own}
+
+
+def config_beside(path: Path) -> AdapterConfig | None:
+    """Of the file `adapter_config.json` in the weights' folder; None where there is none."""
+    beside = path.parent / CONFIG_FILE
+    if not beside.is_file():
+        return None
+    if beside.stat().st_size > MOST_BYTES:
+        raise UserError(f"{beside} has more than {MOST_BYTES} bytes, so it is not PEFT's; move it away")
+    try:
+        text = beside.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{beside} cannot be read ({error}); fetch it again, or move it away") from error
+    values = _parsed(text, str(beside))
+    kind = values.get("peft_type", "LORA")
+    if kind not in KINDS:
+        raise UserError(
+            f"{beside} says peft_type {kind!r}; of PEFT's adapters {', '.join(KINDS)} are read: merge the"
+            " adapter into its base with PEFT (merge_and_unload) and use that"
+        )
+    return _config(values, str(beside))
+
+
+def _parsed(text: str, origin: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{origin} is no JSON ({error}); fetch the file again") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{origin} is no mapping; fetch the file again")
+    return values
+
+
+def _config(values: Mapping[str, Any], origin: str) -> AdapterConfig:
+    """LoHa's and LoKr's alpha is called `alpha`; a missing one is PEFT's own default, 8."""
+    rank = _number(values.get("r", 8), "r", origin)
+    alpha = values.get("lora_alpha", values.get("alpha", 8))
+    return AdapterConfig(
+        origin,
+        rank,
+        _number(alpha, "lora_alpha", origin),
+        _patterns(values.get("rank_pattern"), "rank_pattern", origin),
+        _patterns(values.get("alpha_pattern"), "alpha_pattern", origin),
+        values.get("use_rslora") is True,
+    )
+
+
+def _number(value: Any, key: str, origin: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value < 1e9
+        or not isfinite(value)
+    ):
+        raise UserError(
+            f"{origin}: {key} is {str(value)[:50]}; it must be a number above 0: fetch the file again"
+        )
+    return float(value)
+
+
+def _patterns(values: Any, key: str, origin: str) -> dict[str, float]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{origin}: {key} is no mapping; fetch the file again")
+    return {
+        _pattern(text, key, origin): _number(value, f"{key} {text}", origin) for text, value in values.items()
+    }
+
+
+def _pattern(text: str, key: str, origin: str) -> str:
+    """A stranger's expression must not run for ever: few repetitions, none of a group."""
+    marks = REPETITION.findall(text)
+    try:
+        re.compile(text)
+        is_bounded = (
+            len(text) <= MOST_CHARACTERS and len(marks) <= 3 and not re.search(r"\)[*+?{]|\\\d", text)
+        )
+    except (re.error, RecursionError, OverflowError):
+        is_bounded = False
+    if not is_bounded:
+        raise UserError(
+            f"{origin}: {key} has the pattern {text[:60]!r}, which is none that can be matched safely: name"
+            " the modules plainly, or with at most three of * + ?"
+        )
+    return text
+
+
+def _by_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
+    """The first pattern that matches the end of the module's name, as in PEFT."""
+    for text, value in patterns.items():
+        if len(module) <= MOST_CHARACTERS and re.match(rf"(.*\.)?({text})$", module):
+            return value
+    return default

@@ -1,0 +1,233 @@
+"""Adapter files of other tools, read as sd-scripts' and LyCORIS's.
+
+| layout | the two matrices of a module |
+|---|---|
+| sd-scripts | `lora_unet_mid_block_..._to_q.lora_down.weight`, `.lora_up.weight`, and `.alpha` |
+| diffusers | `unet.mid_block....to_q.lora_A.weight`, `.lora_B.weight` |
+| diffusers before PEFT | `unet.mid_block....to_q.lora.down.weight`, `.lora.up.weight` |
+| PEFT | `base_model.model.mid_block....to_q.lora_A.weight`, `.lora_B.weight` |
+| ComfyUI, OneTrainer | `diffusion_model.middle_block....`, `text_encoders.clip_l....`; `lora_down` or
+`lora_A` |
+| OMI | `unet.middle_block....to_q.lora_down.weight`, `clip_l....` |
+
+The leaves of LoHa, LoKr, OFT, GLoRA, differences and norms are the same in all. PEFT's and diffusers' alpha
+is in no tensor: pipeline/networks/adapter_config.py.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import UserError, warn
+from pipeline.networks.adapter_config import AdapterConfig, config_beside, header_configs
+from pipeline.networks.bundled import PREFIX, words_of
+from pipeline.networks.module_names import OWN, PEFT, SHORT_TEXT, Named, is_place, is_xl, named, other_family
+
+DOWN, UP, UP_BIAS, MAGNITUDE = "lora_down.weight", "lora_up.weight", "lora_up.bias", "lora_magnitude_vector"
+SPELLINGS = {
+    DOWN: (".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight", "_lora.down.weight",
+           ".lora_linear_layer.down.weight"),
+    UP: (".lora_B.weight", ".lora_B.default.weight", ".lora.up.weight", "_lora.up.weight",
+         ".lora_linear_layer.up.weight"),
+    UP_BIAS: (".lora_B.bias", ".lora_B.default.bias"),
+    MAGNITUDE: (".lora_magnitude_vector", ".lora_magnitude_vector.weight", ".lora_magnitude_vector.default",
+                ".lora_magnitude_vector.default.weight"),
+}  # fmt: skip
+"""Ends of keys in diffusers' and PEFT's files, by sd-scripts' leaf."""
+SHARED = (
+    DOWN, UP, "lora_mid.weight", "dora_scale", "alpha", "scalar", "diff", "diff_b", "w_norm", "b_norm",
+    "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a",
+    "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "oft_blocks", "rescale",
+    "a1.weight", "a2.weight", "b1.weight", "b2.weight", "bm.weight",
+)  # fmt: skip
+"""Leaves that every tool writes alike."""
+ENDS = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | {f".{leaf}": leaf for leaf in SHARED}
+WEAK = {"alpha", "scalar", "rescale", "diff", "diff_b"}
+"""Leaves that files of other kinds may have, too."""
+SCALED = ("hada_w1_a", "lokr_w1", "lokr_w1_a")
+"""Leaves that carry a module's scale where PEFT's settings say it: one factor of each algorithm's product."""
+FOLDED_KEY = "athanor.alpha"
+"""Header entry of diffusers' files that we write: alpha is multiplied into the matrices."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a file, taken apart. `is_peft`: spelt as diffusers and PEFT
+    do, whose alpha is in no tensor.
+    """
+
+    module: str
+    leaf: str
+    is_peft: bool
+
+
+def is_foreign(keys: Collection[str]) -> bool:
+    """Whether a file is an adapter's in another layout than sd-scripts'."""
+    for key in keys:
+        if key.startswith(PREFIX):
+            return True
+        found = None if _is_own(key) else taken_apart(key)
+        if found and (found.leaf not in WEAK or named(found.module, xl=False)):
+            return True
+    return False
+
+
+def is_adapter(keys: Collection[str]) -> bool:
+    """Whether a file is an adapter's, in whatever layout."""
+    return is_foreign(keys) or any(map(_is_own, keys))
+
+
+def taken_apart(key: str) -> Key | None:
+    """None for a key that ends as no adapter's does."""
+    end = max((end for end in ENDS if key.endswith(end)), key=len, default="")
+    if not end or len(key) == len(end):
+        return None
+    module = key.removesuffix(end)
+    return Key(module, ENDS[end], end in SPELLINGS[DOWN] or module.startswith(PEFT))
+
+
+def by_sd_scripts_names(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path
+) -> dict[str, Tensor]:
+    """The file's tensors by sd-scripts' keys, with its scale in `alpha`. What is of an unknown place or
+    algorithm is a user error.
+    """
+    kept = without_words(tensors, path)
+    xl = is_xl(kept)
+    parts = _places(kept, xl, path)
+    found = {f"{place.name}.{key.leaf}": kept[whole] for whole, (key, place) in parts.items()}
+    places = {place.name: place for _, place in parts.values()}
+    is_peft = any(key.is_peft for key, _ in parts.values())
+    scales = _scales(found, places, metadata, path, is_peft)
+    return _in_shape(_scaled(found, scales))
+
+
+def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
+    """That every key, by sd-scripts' names, is of a place and an algorithm that are known here."""
+    unknown = sorted(
+        key
+        for key in weights
+        if not is_place(key.partition(".")[0]) or key.partition(".")[2] not in {*SHARED, "weight"}
+    )
+    if unknown:
+        family = next(filter(None, map(other_family, unknown)), None)
+        raise UserError(
+            f"{path}: {len(unknown)} of its keys are not known ({', '.join(unknown[:3])} ...)"
+            + (f"; it is for {family}" if family else "")
+            + ": nothing is written, as its meaning might be lost"
+        )
+
+
+def without_words(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Without the embeddings that OneTrainer bundles with a LoRA; they are named."""
+    words = words_of(tensors)
+    if words:
+        _say(
+            f"{path} brings the embeddings {', '.join(words)}, which act where their files are called:"
+            f" `python -m pipeline.networks convert {path} <folder>` writes them"
+        )
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(PREFIX)}
+
+
+def _is_own(key: str) -> bool:
+    module, _, leaf = key.partition(".")
+    return bool(leaf) and module.startswith(OWN) and not SHORT_TEXT.match(module)
+
+
+def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[Key, Named]]:
+    found, unknown = {}, []
+    for whole in keys:
+        module, _, leaf = whole.partition(".")
+        key = Key(module, leaf, is_peft=False) if _is_own(whole) else taken_apart(whole)
+        place = Named(module, "", module) if _is_own(whole) else key and named(key.module, xl)
+        if key and place:
+            found[whole] = (key, place)
+        else:
+            unknown.append(whole)
+    if unknown:
+        family = next(filter(None, map(other_family, unknown)), None)
+        raise UserError(
+            f"{path}: {len(unknown)} of its keys are not known ({', '.join(sorted(unknown)[:3])} ...); "
+            + (f"it is for {family}: use one for this base" if family else
+               "adapters of Stable Diffusion 1.x, 2.x and SDXL are read, as LoRA, LoHa, LoKr, IA3, OFT,"
+               " GLoRA, differences and norms")
+        )  # fmt: skip
+    return found
+
+
+def _scales(
+    found: Mapping[str, Tensor],
+    places: Mapping[str, Named],
+    metadata: Mapping[str, str],
+    path: Path,
+    is_peft: bool,
+) -> dict[str, float]:
+    """By module, where PEFT's settings say it. A module's own alpha goes before them."""
+    open_modules = {name for name in places if f"{name}.alpha" not in found}
+    if not open_modules or FOLDED_KEY in metadata:
+        return {}
+    configs = header_configs(metadata, path)
+    if not configs and is_peft and (beside := config_beside(path)):
+        if stranger := _misfit(beside, found, places):
+            _say(f"{beside.origin} is not of {path}: {stranger}; it is not used")
+        else:
+            configs = {"": beside}
+    own = {
+        name: configs.get(place.part, configs.get(""))
+        for name, place in places.items()
+        if name in open_modules
+    }
+    if is_peft and not all(own.values()):
+        _say(
+            f"{path}: alpha is neither in its header nor in an adapter_config.json beside it; alpha = rank is"
+            " taken, as diffusers does. If it was trained with another, put PEFT's adapter_config.json beside"
+            " the file"
+        )
+    return {name: config.scale_of(places[name].path) for name, config in own.items() if config}
+
+
+def _misfit(config: AdapterConfig, found: Mapping[str, Tensor], places: Mapping[str, Named]) -> str | None:
+    """Where the settings' rank is not the file's."""
+    for name, place in places.items():
+        down = found.get(f"{name}.{DOWN}")
+        if down is not None and len(down) != config.rank_of(place.path):
+            return f"{place.path} has rank {len(down)} there, {config.rank_of(place.path):g} in the settings"
+    return None
+
+
+def _scaled(found: Mapping[str, Tensor], scales: Mapping[str, float]) -> dict[str, Tensor]:
+    """A LoRA's scale goes into its alpha, so that no number is rounded; elsewhere into one factor."""
+    made = dict(found)
+    for name, scale in scales.items():
+        if f"{name}.{DOWN}" in made:
+            made[f"{name}.alpha"] = torch.tensor(scale * len(made[f"{name}.{DOWN}"]))
+            continue
+        for leaf in SCALED:
+            if f"{name}.{leaf}" in made:
+                made[f"{name}.{leaf}"] = made[f"{name}.{leaf}"].float() * scale
+    return made
+
+
+def _in_shape(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Alphas are written out. PEFT's magnitudes are those of outputs, [out] or [1, out, 1, 1]: here [out, 1]
+    or [out, 1, 1, 1]. Its bias of B is one of the layer.
+    """
+    made = dict(found)
+    for key in [key for key in found if key.endswith(f".{DOWN}")]:
+        name, down = key.partition(".")[0], found[key]
+        alpha = made.setdefault(f"{name}.alpha", torch.tensor(float(len(down))))
+        if (magnitudes := made.pop(f"{name}.{MAGNITUDE}", None)) is not None:
+            made[f"{name}.dora_scale"] = magnitudes.reshape(-1, *[1] * (down.dim() - 1))
+        if (bias := made.pop(f"{name}.{UP_BIAS}", None)) is not None:
+            made[f"{name}.diff_b"] = bias.float() * (float(alpha) / len(down))
+    return made
+
+
+@cache
+def _say(message: str) -> None:
+    """Once, however often a command reads the file."""
+    warn(message)

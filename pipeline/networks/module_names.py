@@ -1,0 +1,142 @@
+"""Names of modules in other tools' adapter files -> sd-scripts' names.
+
+A key is a part (`unet.`, `diffusion_model.`), a module's path in diffusers' or the original (LDM) layout, and
+a leaf (`.lora_A.weight`). Sources: huggingface/diffusers loaders/lora_pipeline.py, huggingface/peft
+utils/save_and_load.py, comfyanonymous/ComfyUI comfy/lora.py and comfy_extras/nodes_lora_extract.py,
+Nerogar/OneTrainer modules/util/convert_lora_util.py, Open-Model-Initiative's LoRA keys.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline.base.ldm_keys import UNET_PREFIX as LDM_UNET
+from pipeline.base.ldm_keys import text_encoder_key
+from pipeline.merging.names import diffusers_unet_name, unet_name
+from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
+
+TEXT_PREFIXES = ("lora_te1_", "lora_te2_")
+OWN = (UNET_PREFIX, TEXT_PREFIX, *TEXT_PREFIXES)
+"""How sd-scripts' names begin."""
+UNET, TEXT, SECOND = "unet", "text_encoder", "text_encoder_2"
+PARTS = {
+    "model.diffusion_model.": UNET, "diffusion_model.": UNET, "unet.": UNET,
+    "text_encoder.": TEXT, "text_encoder_2.": SECOND, "te1.": TEXT, "te2.": SECOND,
+    "text_encoders.clip_l.transformer.": TEXT, "text_encoders.clip_l.": TEXT, "clip_l.transformer.": TEXT,
+    "clip_l.": TEXT, "text_encoders.clip_g.transformer.": SECOND, "text_encoders.clip_g.": SECOND,
+    "clip_g.transformer.": SECOND, "clip_g.": SECOND, "text_encoders.clip_h.transformer.": TEXT,
+    "clip_h.transformer.": TEXT, "clip_h.": TEXT,
+}  # fmt: skip
+"""How a key begins, by the part that it names; the longest that fits counts."""
+LYCORIS = "lycoris_"
+PEFT = ("base_model.model.", "base_model.")
+LDM_PLACES = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
+DIFFUSERS_PLACES = (
+    "down_blocks.", "mid_block.", "up_blocks.", "conv_in", "conv_out", "conv_norm_out", "time_embedding.",
+    "add_embedding.",
+)  # fmt: skip
+UNET_PLACES = LDM_PLACES + DIFFUSERS_PLACES
+TEXT_PLACES = ("text_model.", "encoder.layers.", "embeddings.", "final_layer_norm", "text_projection")
+"""How a path begins that stands without its part."""
+SHORT_TEXT = re.compile(r"^(lora_te[12]?_)((?:encoder_layers|embeddings|final_layer_norm).*)$", re.DOTALL)
+"""Written by trainers that run on transformers 5, whose text encoder lacks the level `text_model`."""
+SIGNS_OF_XL = re.compile(
+    r"^(text_encoder_2|te2|(text_encoders\.)?clip_g|lora_te2_)|label_emb|add_embedding"
+    r"|transformer_blocks[._](?!0[._])\d+[._]"
+)
+OTHER_FAMILIES = {
+    "transformer.": "SD 3, Flux or another transformer", "lora_transformer_": "SD 3, Flux or another"
+    " transformer",
+    "double_blocks.": "Flux", "single_blocks.": "Flux", "joint_blocks.": "Stable Diffusion 3",
+    "text_encoders.t5xxl.": "SD 3 or Flux", "t5xxl.": "SD 3 or Flux", "lora_prior_": "Stable Cascade",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Named:
+    """A module: its name in sd-scripts' files; the part and the path that PEFT's settings know it by."""
+
+    name: str
+    part: str
+    path: str
+
+
+def is_xl(keys: Iterable[str]) -> bool:
+    """Whether the keys are of SDXL: a second text encoder, or blocks of more than one transformer."""
+    return any(SIGNS_OF_XL.search(key) for key in keys)
+
+
+def named(module: str, xl: bool) -> Named | None:
+    """None for a module of an unknown part."""
+    if module.startswith(LYCORIS):
+        return _lycoris(module)
+    if short := SHORT_TEXT.match(module):
+        return Named(f"{short[1]}text_model_{short[2]}", TEXT, module)
+    start = max((start for start in PARTS if module.startswith(start)), key=len, default="")
+    path = module.removeprefix(start)
+    for prefix in PEFT:
+        path = path.removeprefix(prefix)
+    part = PARTS[start] if start else _part_of(path)
+    if part is None or not path.startswith(UNET_PLACES if part == UNET else TEXT_PLACES):
+        return None
+    try:
+        return Named(_unet(path, xl) if part == UNET else _text(path, part, xl), part, path)
+    except (AssertionError, KeyError):  # a path that neither layout has
+        return None
+
+
+def _lycoris(module: str) -> Named:
+    """LyCORIS's wrapper of any model writes one prefix for all parts."""
+    path = module.removeprefix(LYCORIS)
+    in_text = path.startswith(("text_model_", "encoder_layers_"))
+    own = path if path.startswith("text_model_") else f"text_model_{path}"
+    return Named(TEXT_PREFIX + own, TEXT, path) if in_text else Named(UNET_PREFIX + path, UNET, path)
+
+
+def is_place(name: str) -> bool:
+    """Whether sd-scripts' name is of a place that a U-Net or a CLIP text encoder has."""
+    if name.startswith(UNET_PREFIX):
+        return name.removeprefix(UNET_PREFIX).startswith(tuple(_flat(UNET_PLACES)))
+    start = next((start for start in (*TEXT_PREFIXES, TEXT_PREFIX) if name.startswith(start)), None)
+    return start is not None and name.removeprefix(start).startswith("text_")
+
+
+def _flat(paths: Iterable[str]) -> Iterator[str]:
+    return (path.replace(".", "_") for path in paths)
+
+
+def other_family(module: str) -> str | None:
+    """What a module belongs to that no base here has."""
+    bare = module
+    for start in (*PEFT, "diffusion_model.", UNET_PREFIX):
+        bare = bare.removeprefix(start)
+    return next(
+        (
+            family
+            for start, family in OTHER_FAMILIES.items()
+            if bare.startswith((start, start.replace(".", "_")))
+        ),
+        None,
+    )
+
+
+def _part_of(path: str) -> str | None:
+    if path.startswith(UNET_PLACES):
+        return UNET
+    return TEXT if path.startswith(TEXT_PLACES) else None
+
+
+def _unet(path: str, xl: bool) -> str:
+    """SD 1.x and 2.x by diffusers' path, SDXL by the original one, as sd-scripts has them."""
+    path = re.sub(r"\.to_out$", ".to_out.0", path.replace(".processor.", "."))
+    is_ldm = path.startswith(LDM_PLACES)
+    if is_ldm and not xl:
+        path = diffusers_unet_name(f"{LDM_UNET}{path}.weight").removesuffix(".weight")
+    elif xl and not is_ldm and path.startswith(DIFFUSERS_PLACES):
+        path = unet_name(f"{path}.weight", is_xl=True).removeprefix(LDM_UNET).removesuffix(".weight")
+    return UNET_PREFIX + path.replace(".", "_")
+
+
+def _text(path: str, part: str, xl: bool) -> str:
+    prefix = TEXT_PREFIXES[part == SECOND] if xl else TEXT_PREFIX
+    return prefix + text_encoder_key(path).replace(".", "_")
