@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import token_ids
+from pipeline.base.conditioning import encode, token_ids
 from pipeline.base.load import make_tokenizer
 from pipeline.training.emphasis import unweighted, weighted_ids
+from tests.pipeline.training.test_module import batch_of, frozen_base, module_of, settings
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +37,16 @@ def test_long_captions_keep_their_weights_in_every_chunk(tokenizer: CLIPTokenize
 def test_brackets_that_mean_themselves_and_break_are_words() -> None:
     assert unweighted(r"mario \(game\), (smile:1.2)") == "mario (game), smile"
     assert "BREAK" in unweighted("a BREAK b")
+
+
+@pytest.mark.usefixtures("root")
+def test_the_text_encoders_outputs_are_multiplied_by_the_weights() -> None:
+    base = frozen_base()
+    module, batch = module_of(base, settings()), batch_of(base)
+    ids, weights = weighted_ids(base.tokenizer, ["a (cat:1.5)", ""])
+    assert torch.equal(ids, batch.ids)
+    states = encode(base.text_encoder, ids, 1)
+    states[0, 2] *= 1.5  # start, a, cat
+    by_hand = module.picture_losses(replace(batch, context=states))
+    assert torch.equal(module.picture_losses(replace(batch, emphasis=weights)), by_hand)
+    assert not torch.equal(module.picture_losses(batch), by_hand)
