@@ -244,7 +244,7 @@ def test_stopped_in_the_middle_it_loses_nothing(
         [sys.executable, "-m", "stages.tag"], env=environment, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while len(list(store.glob("tag/*/*"))) < 3 and process.poll() is None and time.monotonic() < deadline:
+    while len(list(store.glob("tag/*/[!.]*"))) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
