@@ -74,7 +74,8 @@ def test_k_diffusions_own_steps_end_in_the_same_latents(
     picture = torch.linspace(-1, 1, 2 * 4 * 64).reshape(2, 4, 8, 8)
 
     def clean(x: Tensor, i: int) -> Tensor:
-        return x - s[i] * predicted(x / (s[i] ** 2 + 1) ** 0.5, timesteps[i])
+        answer = predicted(x / (s[i] ** 2 + 1) ** 0.5, timesteps[i])
+        return x.sub(s[i] * answer)
 
     noisy = picture + first * s[0] if first_step else first * s[0]
     wanted = formula(noisy, s, clean, lambda: start_noise(generators, 64, 64))
