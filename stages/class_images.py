@@ -18,7 +18,7 @@ from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.progress import progress
 
-VERSION = 4
+VERSION = 5
 """Of the algorithm: raise it when pictures would come out differently."""
 CONCEPT = "class"
 

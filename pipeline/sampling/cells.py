@@ -34,7 +34,7 @@ from pipeline.sampling.settings import Job
 from pipeline.sampling.strength import set_strength
 from pipeline.sampling.text_to_image import NO_NETWORKS, draw
 
-VERSION = 3
+VERSION = 4
 """Of the algorithm: raise it when pictures would come out differently."""
 
 
