@@ -36,7 +36,7 @@ def read_selected_tags(path: Path) -> list[Label]:
     with damage_told(f"{path} is no table of labels"), path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or not {"name", "category"} <= rows[0].keys():
-        found = ",".join(rows[0]) if rows else "no rows"
+        found = ",".join(map(str, rows[0])) if rows else "no rows"
         raise UserError(f"{path}: needs the columns tag_id,name,category,count; found {found}")
     if any(row["name"] is None or row["category"] is None for row in rows):
         raise UserError(f"{path}: a row is cut short; fetch it again")
