@@ -13,6 +13,7 @@ from typing import NoReturn
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 from pipeline.items import trim_if_grown
+from pipeline.outside_graph import insist_on_inputs, is_by_hand, refuse_while_dvc_runs
 
 MULTIRUN = "multirun"
 
@@ -35,7 +36,8 @@ def start(
     """Parses `[KEY=VALUE...] [--out DIR]` and the options of `parser`, and loads the stage's groups.
 
     Overrides need --out: in the graph, values come from params.yaml, and DVC's outputs must be what it says.
-    `by_hand` names options of `parser` with which none of these is written, so that overrides are free.
+    `by_hand` names options of `parser` with which none of these is written, so that overrides are
+    free. By hand the settings are those of params.yaml as it is now; DVC hands over params.resolved.yaml.
     """
     parser = parser or argparse.ArgumentParser(prog=f"python -m stages.{stage.replace('-', '_')}")
     parser.add_argument(
@@ -61,7 +63,14 @@ def start(
             f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
             " add `--out DIR` for a run by hand, or write the values into params.yaml and type `dvc repro`"
         )
-    return Run(load(stage, options.overrides), options.out or Path(), options)
+    writes_outputs = options.out is None and not free
+    if writes_outputs and is_by_hand():
+        refuse_while_dvc_runs()
+    composes = is_by_hand() or not writes_outputs
+    config = load(stage, options.overrides, composes)
+    if composes and not free:
+        insist_on_inputs(stage)
+    return Run(config, options.out or Path(), options)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from pipeline.device import best_device
 from pipeline.training.cost import Cost, seconds_a_step, step_cost
-from pipeline.training.data import EncodedData, EpochBatches
+from pipeline.training.data import Batch
 from pipeline.training.forecast import Plan
 from pipeline.training.module import Denoising
 from pipeline.training.schedules import rate_factor
@@ -81,12 +81,11 @@ def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) 
     return lines
 
 
-def plan_and_cost(plan: Plan, module: Denoising, data: EncodedData, advice: Sequence[str]) -> str:
+def plan_and_cost(plan: Plan, module: Denoising, batch: Batch, advice: Sequence[str]) -> str:
     """Counts a batch on the real modules, the network attached, and measures what this device does."""
     device = best_device()
     rate = module.settings.optimizer.lr
     module.prepare()
-    batch = EpochBatches(data, 0)[0]
     cost = step_cost(module, batch)
     dtype = torch.float32 if module.settings.train.precision == "fp32" else torch.bfloat16
     memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
