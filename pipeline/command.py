@@ -13,7 +13,7 @@ from typing import NoReturn
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 from pipeline.items import trim_if_grown
-from pipeline.outside_graph import insist_on_inputs, is_by_hand, refuse_while_dvc_runs
+from pipeline.outside_graph import is_by_hand, missing_output, refuse_while_dvc_runs
 
 MULTIRUN = "multirun"
 
@@ -66,10 +66,7 @@ def start(
     writes_outputs = options.out is None and not free
     if writes_outputs and is_by_hand():
         refuse_while_dvc_runs()
-    composes = is_by_hand() or not writes_outputs
-    config = load(stage, options.overrides, composes)
-    if composes and not free:
-        insist_on_inputs(stage)
+    config = load(stage, options.overrides, by_hand=is_by_hand() or not writes_outputs)
     return Run(config, options.out or Path(), options)
 
 
@@ -116,6 +113,8 @@ def _message(error: BaseException) -> str | None:
     if isinstance(error, UserError):
         return "\n".join(f"error: {problem}" for problem in error.problems)
     if isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError) and (missing := missing_output(str(error.filename))):
+            return f"error: {missing}"
         where = "while writing" if error.filename is None else str(error.filename)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.load import in_graph, stages
+from pipeline.config.load import DVC_YAML, stages
 from pipeline.errors import UserError
 
 DVC_STAGE = "DVC_STAGE"
@@ -24,16 +24,17 @@ def is_by_hand() -> bool:
 
 def insist_on(*paths: Path) -> None:
     """What is not there is a user error that names the stage that writes it."""
-    missing = [
-        f"{path} is missing; `dvc repro {_maker(path)}` writes it" for path in paths if not path.exists()
-    ]
-    if missing:
+    if missing := [sentence for path in paths if not path.exists() and (sentence := missing_output(path))]:
         raise UserError(*missing)
 
 
-def insist_on_inputs(stage: str) -> None:
-    """What other stages make of the inputs that dvc.yaml lists for this one."""
-    insist_on(*(Path(dep) for dep in in_graph(stage).get("deps", []) if _makers(Path(dep))))
+def missing_output(path: str | Path) -> str | None:
+    """What to do about a missing file that a stage writes; None for any other."""
+    path = Path(path)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    makers = _makers(path) if DVC_YAML.exists() else []
+    return f"{path} is missing; `dvc repro {makers[0]}` writes it" if makers else None
 
 
 def refuse_while_dvc_runs() -> None:
@@ -65,10 +66,6 @@ def _is_alive(process: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
-
-
-def _maker(path: Path) -> str:
-    return _makers(path)[0]
 
 
 def _makers(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from pipeline.config.compose import read_params
 from pipeline.config.explain import differences
 from pipeline.config.load import RESOLVED
 from pipeline.config.lock import lock
+from pipeline.config.presets import beaten
 from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError, warn
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     if is_by_hand():
         refuse_while_dvc_runs()
     config = resolved()
-    for sentence in doubtful(config):
+    for sentence in [*beaten(read_params()), *doubtful(config)]:
         warn(sentence)
     write_text(RESOLVED, BANNER + yaml.safe_dump(config.values(), sort_keys=True, allow_unicode=True))
     write_json(RECIPE, differences(read_params()))

@@ -12,7 +12,8 @@ import yaml
 from PIL import Image
 
 from pipeline.errors import UserError
-from stages import collect, compose, crop, encode, filter_tags, tag, train
+from stages import collect, compose, crop, filter_tags, tag, train
+from tests.conftest import ROOT
 from tests.stages.project import draw_pictures, make_project, outputs
 
 
@@ -116,15 +117,31 @@ def test_doubts_of_an_edit_are_told_at_once(project: Path, capsys: pytest.Captur
     assert "train.save_every_epochs 9 is above train.epochs 3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("stage", "path", "maker"),
+    [
+        ("crop", "data/collected/records.jsonl", "collect"),
+        ("tag", "data/cropped/records.jsonl", "crop"),
+        ("filter_tags", "data/tags/tags.jsonl", "tag"),
+        ("encode", "data/cropped/records.jsonl", "crop"),
+        ("train", "data/captions/captions.jsonl", "filter-tags"),
+        ("sample_grid", "models/network", "train"),
+        ("merge", "reports/sample-grid/choice.json", "sample-grid"),
+        ("merge merge.epoch=last", "models/network", "train"),
+        ("report", "metrics/", "collect"),
+    ],
+)
 @pytest.mark.usefixtures("project")
-def test_inputs_that_no_stage_has_made_yet_are_a_sentence() -> None:
-    with pytest.raises(UserError, match="data/cropped is missing; `dvc repro crop` writes it"):
-        encode.main(["--out", "x"])
-    with pytest.raises(UserError, match="data/collected is missing; `dvc repro collect` writes it"):
-        crop.main([])
-    with pytest.raises(UserError, match=r"data/tags.* is missing; `dvc repro tag` writes it"):
-        filter_tags.main(["--export", "x"])
-    assert not Path("x").exists()
+def test_inputs_that_no_stage_has_made_yet_are_a_sentence(stage: str, path: str, maker: str) -> None:
+    command = [sys.executable, "-m", *f"stages.{stage}".split(), "--out", "x"]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    errors = [line for line in ended.stderr.splitlines() if not line.startswith("warning: ")]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"error: {path}")
+    assert f"`dvc repro {maker}`" in errors[0]
 
 
 def note_dvc(folder: Path, process: int) -> None:
