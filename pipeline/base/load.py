@@ -33,6 +33,7 @@ from pipeline.base.families import (
 from pipeline.base.ldm_keys import VAE_PREFIX, ldm_key, vae_key
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
+from pipeline.files.hub_names import NO_NETWORK, reason_of
 from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.safetensors_header import read_header
 
@@ -169,7 +170,12 @@ def _failures_told(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error)
+        if reason == NO_NETWORK:
+            raise UserError(
+                f"base.path {path} is not in the hub's cache, and {reason}; connect to it once, or put the"
+                " base here and name its file or folder"
+            ) from error
         raise UserError(
             f"base.path {path}: no such folder or file here that loads, nor a hub"
             f" name that can be fetched ({reason}); correct base.path"

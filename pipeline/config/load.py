@@ -1,6 +1,6 @@
 """The configuration as one stage sees it: the groups that dvc.yaml lists for it and no others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,21 @@ def load(stage: str, overrides: Sequence[str] = (), by_hand: bool = False) -> Co
     overrides, they are composed anew, so that an edit of params.yaml counts at once.
     """
     if by_hand or overrides:
-        whole = composed(overrides)
+        whole = composed(overrides, listed_groups(stage))
         _tell_new_doubts(whole)
     else:
         whole = check(read_resolved())
     return Config.model_construct(**{group: getattr(whole, group) for group in listed_groups(stage)})
 
 
-def composed(overrides: Sequence[str] = ()) -> Config:
-    """The whole configuration that conf/, params.yaml and the overrides stand for now."""
+def composed(overrides: Sequence[str] = (), groups: Collection[str] | None = None) -> Config:
+    """The whole configuration that conf/, params.yaml and the overrides stand for now; the models of `groups`
+    must be there (None: of all).
+    """
     from pipeline.config.compose import read_params, with_overrides
     from pipeline.config.lock import lock
 
-    return check(lock(resolve(with_overrides(read_params(), overrides))))
+    return check(lock(resolve(with_overrides(read_params(), overrides)), groups))
 
 
 def _tell_new_doubts(whole: Config) -> None:

@@ -3,9 +3,6 @@
 Stages import this by its name alone, so that it is no dependency of theirs: no result follows from it.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ from pipeline.files.atomic import JsonLines
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, read_crop_edits
 from pipeline.pictures.crop_sizes import crop_sizes
 from pipeline.pictures.records import Record
+from pipeline.preflight import run_collect
 from pipeline.training.data import Batch, EncodedData, EpochBatches, Masks, Picture
 from pipeline.training.forecast import Plan
 from pipeline.training.module import Denoising
@@ -29,7 +27,6 @@ from pipeline.training.plan_text import plan_and_cost
 
 CAPTION_GROUPS = ("collect", "crop", "tag", "filter_tags")
 """Whose settings captions follow from."""
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Foreseen:
 
 def foreseen(overrides: Sequence[str], captions: Path) -> Foreseen:
     """What the stages before would hand over, by the pictures and settings of now."""
-    config = composed(overrides)
+    config = composed(overrides, ())
     texts = {row["id"]: row for row in JsonLines(captions)} if captions.exists() else {}
     records = _collected(overrides)
     edits = read_crop_edits(CROP_EDITS, lambda: (record.id for record in records))
@@ -56,9 +53,7 @@ def _collected(overrides: Sequence[str]) -> list[Record]:
     """The records that `collect` would write; it measures new pictures, and reports unfit ones."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "records.jsonl"
-        command = [sys.executable, "-m", "stages.collect", *overrides, "--records", str(file)]
-        search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        if subprocess.run(command, env={**os.environ, "PYTHONPATH": search}, check=False).returncode:
+        if run_collect(tuple(overrides), file).returncode:
             raise UserError("there is no plan without pictures; mend what `collect` reports above")
         return [Record(**row) for row in JsonLines(file)]
 
