@@ -109,7 +109,7 @@ class Stopped:
 
 def _message(error: BaseException) -> str | None:
     if isinstance(error, KeyboardInterrupt):
-        return "error: interrupted; nothing half-written was left behind, the same command starts again"
+        return "error: interrupted; nothing half-written was left behind, the same command carries on"
     if isinstance(error, UserError):
         return "\n".join(f"error: {problem}" for problem in error.problems)
     if isinstance(error, OSError):
