@@ -6,8 +6,8 @@ that we write carry their own configurations in the header.
 """
 
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -35,7 +35,8 @@ from pipeline.base.single_file import alone, names_there, outline_of, say_averag
 from pipeline.base.stated import checked, stated, tokenizer_texts
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import damage_told, is_of_the_file
+from pipeline.files.hub_names import NO_NETWORK, reason_of
 from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.tensor_file import open_tensors
 
@@ -172,12 +173,26 @@ def _read_part(name: str, path: str, options: dict[str, str]) -> nn.Module:
         return part
 
 
-def _failures_told(path: str) -> AbstractContextManager[None]:
+@contextmanager
+def _failures_told(path: str) -> Iterator[None]:
     """What fails to load within is the user's to mend."""
-    return damage_told(
-        f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched",
-        "correct base.path, or fetch it again",
-    )
+    try:
+        yield
+    except UserError:
+        raise
+    except BaseException as error:
+        if not is_of_the_file(error):
+            raise
+        reason = reason_of(error)
+        if reason == NO_NETWORK:
+            raise UserError(
+                f"base.path {path} is not in the hub's cache, and {reason}; connect to it once, or put the"
+                " base here and name its file or folder"
+            ) from error
+        raise UserError(
+            f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched"
+            f" ({reason}); correct base.path, or fetch it again"
+        ) from error
 
 
 def _scheduler_config(path: str, options: dict[str, str]) -> dict[str, Any]:
