@@ -141,7 +141,7 @@ def _read(weights: Path) -> dict[str, Any]:
     tags = state.get("tags")
     if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) for tag in tags):
         raise UserError(
-            f"tag.model {weights}: no entry `tags`, a list of texts; wanted: DeepDanbooru's model-resnet_custom_v3.pt"
+            f"tag.model {weights}: no entry `tags`, a list of texts; wanted: model-resnet_custom_v3.pt"
         )
     return state
 
