@@ -19,16 +19,17 @@ random. CLIP of SD 1.x has about 0.1.
 
 def conditioning(base: BaseModel, text: str, clip_skip: int, aesthetic: Aesthetic | None = None) -> Tensor:
     """[1, 77 x chunks, width]: each chunk through the text encoder, weighted, joined. Words of attached
-    embeddings stand for their vectors; an aesthetic embedding draws the chunks towards itself.
+    embeddings stand for their vectors; an aesthetic embedding draws the weighted chunks towards itself.
     """
     parts = chunks(base.tokenizer, weighted_parts(text), words_of(base.text_encoder))
     device = base.text_encoder.device
     ids = torch.tensor([part.ids for part in parts], device=device)
     states = encode(base.text_encoder, ids, clip_skip)
+    weights = torch.tensor([part.weights for part in parts], device=device, dtype=states.dtype)
+    states = emphasised(states, weights)
     if aesthetic:
         states = aesthetic.applied(base.text_encoder, ids, states, clip_skip)
-    weights = torch.tensor([part.weights for part in parts], device=device, dtype=states.dtype)
-    return emphasised(states, weights).flatten(0, 1)[None]
+    return states.flatten(0, 1)[None]
 
 
 def emphasised(states: Tensor, weights: Tensor) -> Tensor:
