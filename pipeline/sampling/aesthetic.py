@@ -52,7 +52,7 @@ class Aesthetic:
         if not (self.weight and self.steps and self.lr):
             return states
         moved = torch.cat(
-            [encode(self.stepped(text_encoder, chunk), chunk, clip_skip).detach() for chunk in ids.split(1)]
+            [encode(self.stepped(text_encoder, one), one, clip_skip).detach() for one in torch.split(ids, 1)]
         )
         mix = slerp if self.slerp else torch.lerp
         return mix(states, moved, torch.tensor(self.weight).to(states))
