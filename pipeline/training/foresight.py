@@ -3,10 +3,11 @@
 Stages import this by its name alone, so that it is no dependency of theirs: no result follows from it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,13 +69,19 @@ def _cropped(records: Iterable[Record], config: Config, edits: CropEdits) -> Ite
 
 
 def _are_of_now(config: Config) -> bool:
-    """Whether the last `compose` had the same settings of captions."""
+    """Whether the last `compose` had the same settings of captions; no model is read for that."""
     try:
         before = read_resolved()
     except UserError:
         return False
     values = config.values()
-    return all(before.get(group) == values[group] for group in CAPTION_GROUPS)
+    return all(
+        _without_hashes(before.get(group, {})) == _without_hashes(values[group]) for group in CAPTION_GROUPS
+    )
+
+
+def _without_hashes(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if not key.endswith("sha256")}
 
 
 def _captioned(picture: Picture, row: dict[str, str] | None) -> Picture:
