@@ -18,7 +18,7 @@ help: ## list the targets
 repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint and a report
 	@python -m pipeline.mend
 	dvc repro
-	@echo && dvc metrics show metrics/sample_grid.json && echo "\nOpen reports/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
+	@echo && dvc metrics show && echo "\nOpen reports/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
 
 test: .venv/ready ## run the linters and all tests
 	$(MAKE) lint

@@ -2,19 +2,20 @@
 
 In: reports/recipe.json, metrics/, plots/train/, reports/training/, data/cropped/, plots/filter-tags/kept.csv,
 reports/sample-grid/, models/network/, models/merged/. Out: reports/index.html, pictures inlined; it links to
-the other pages beside it. Reads `base`, `network`, `train`, `merge`. Deterministic: nothing but its inputs. A
-stage of its own, because it tells of all others: a changed figure costs no more than the page.
+the other pages beside it; metrics/run.json, the few figures that `dvc metrics show` prints. Reads `base`,
+`network`, `train`, `merge`. Deterministic: nothing but its inputs. A stage of its own, because it tells of
+all others: a changed figure costs no more than the page.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.command import run, start
 from pipeline.config.schemas import Config
 from pipeline.config.schemas import Embedding as EmbeddingConfig
-from pipeline.files.atomic import write_text
+from pipeline.files.atomic import write_json, write_text
 from pipeline.reports.run.charts import charts
 from pipeline.reports.run.dataset_view import dataset_view
 from pipeline.reports.run.files import family_of, merged_files, network_files
@@ -24,7 +25,7 @@ from pipeline.reports.run.usage import Taken
 from pipeline.reports.run.verdict import verdict
 
 NETWORKS, MERGED, GRID = Path("models/network"), Path("models/merged"), Path("reports/sample-grid")
-REPORT = Path("reports/index.html")
+REPORT, FIGURES = Path("reports/index.html"), Path("metrics/run.json")
 METRICS = ("collect", "crop", "tag", "filter_tags", "class_images", "train", "sample_grid", "merge")
 
 
@@ -108,9 +109,19 @@ def _is_unlike(config: Config, file: str, best: Any, facts: Any) -> bool:
     return bool(facts["network"] != file or config.merge.alpha != best["weight"])
 
 
+def figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What `dvc metrics show` prints in one line: of the proposed cell, and of the base alone."""
+    drawn, base = metrics["sample_grid"].get("best") or {}, metrics["sample_grid"].get("base") or {}
+    found = {name: drawn.get(name) for name in ("epoch", "weight", "subject", "prompt")}
+    found |= {"base_subject": base.get("subject"), "loss": metrics["train"].get("loss_last_epoch")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("report", arguments)
-    write_text(job.out / REPORT, page(story(job.config)))
+    told = story(job.config)
+    write_text(job.out / REPORT, page(told))
+    write_json(job.out / FIGURES, figures(told.metrics))
 
 
 if __name__ == "__main__":
