@@ -41,7 +41,7 @@ def verdict(
         told = ["No tagger and no CLIP model judged the pictures: compare them yourself."]
         return Verdict("doubt" if against else "unknown", "Judge by eye", [*against, *told, *loss])
     told = [*evidence(best["figures"], base or {}, per_cell), *loss, *_lacking(best, train)]
-    faults = [*against, *map(_sentence, best["against"])]
+    faults = [*against, *map(_sentence, best["against"]), *_softness(best["figures"], base or {})]
     gain = gain_over(best["total"], base)
     kind, word = _judgement(gain, bool(faults), _fall(train))
     return Verdict(kind, word, [*faults, *told], gain)
@@ -124,14 +124,17 @@ def evidence(figures: Figures, base: Figures, per_cell: float) -> list[str]:
     if (clip := figures.get("clip")) is not None:
         alone = f"; the base alone: {base['clip']:.1f}" if base.get("clip") is not None else ""
         told.append(f"CLIP gives its pictures {clip:.1f} of 100{alone}.")
-    sharp, usual = figures.get("sharpness"), base.get("sharpness")
-    if sharp is not None and usual and sharp < SOFT_SHARE * usual:
-        told.append(
-            f"Its pictures have {sharp / usual:.0%} of the base's sharpness: flat, or smeared; look closely."
-        )
     if copies := figures.get("copies"):
         told.append(f"Near copies of training pictures: {copies:.3g} of {per_cell:.3g}.")
     return told
+
+
+def _softness(figures: Figures, base: Figures) -> list[str]:
+    """A tagger finds its tags in smeared pictures, too."""
+    sharp, usual = figures.get("sharpness"), base.get("sharpness")
+    if sharp is None or not usual or sharp >= SOFT_SHARE * usual:
+        return []
+    return [f"Its pictures have {sharp / usual:.0%} of the base's sharpness: flat, or smeared; look closely."]
 
 
 def _base(base: Figures, name: str) -> str:
