@@ -1,6 +1,5 @@
 """Everything that later stages would stop at, before the first one runs: models, sources, pictures."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pipeline.captions.layouts import network_file
 from pipeline.config.lock import WHERE_FROM, hub_models
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_cached, refusal
+from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_header import read_header
 
 SIGNS = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
@@ -53,7 +53,7 @@ def _family(path: Path) -> str:
                 f"base.path {path}: no model_index.json or no unet/config.json in it; it must be a diffusers"
                 f" folder, or a .safetensors file; {WHERE_FROM['base.path']}"
             )
-        return family_of_unet(json.loads(config.read_text(encoding="utf-8")))
+        return family_of_unet(read_mapping(config))
     if path.suffix != ".safetensors" or not path.exists():
         return SD1
     return family_of_file(read_header(path).shapes) or "no checkpoint that is known here"

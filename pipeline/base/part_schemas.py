@@ -16,11 +16,15 @@ Tiny = Annotated[float, Field(ge=0, lt=1)]
 Word = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_.+-]*$")]
 Blocks = Annotated[list[Word], Field(min_length=1, max_length=8)]
 Widths = Annotated[list[Width], Field(min_length=1, max_length=8)]
-Fews = Annotated[list[Few], Field(max_length=8)]
+Layers = Annotated[int, Field(ge=1, le=8)]
+Depth = Annotated[int, Field(ge=0, le=24)]
+Depths = Annotated[list[Depth | Annotated[list[Depth], Field(max_length=8)]], Field(max_length=8)]
 
 
 class Stated(BaseModel):
-    """Entries that are not named here are plain values that build nothing."""
+    """Entries that are not named here are plain and small (stated.py: MOST_NUMBER): some libraries build by
+    them, such as transformers a table of `num_labels` rows.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
@@ -37,11 +41,11 @@ class Unet(Stated):
     down_block_types: Blocks
     up_block_types: Blocks
     mid_block_type: Word | None = None
-    layers_per_block: Few | Fews = 2
+    layers_per_block: Layers | Annotated[list[Layers], Field(max_length=8)] = 2
     attention_head_dim: Width | Widths = 8
     num_attention_heads: Width | Widths | None = None
-    transformer_layers_per_block: Few | Fews = 1
-    reverse_transformer_layers_per_block: Few | Fews | None = None
+    transformer_layers_per_block: Depth | Depths = 1
+    reverse_transformer_layers_per_block: Depth | Depths | None = None
     norm_num_groups: Width | None = 32
     norm_eps: Tiny = 1e-5
     conv_in_kernel: Few = 3
@@ -58,7 +62,7 @@ class Vae(Stated):
     block_out_channels: Widths
     down_block_types: Blocks
     up_block_types: Blocks
-    layers_per_block: Few = 2
+    layers_per_block: Layers = 2
     norm_num_groups: Width = 32
     sample_size: Width | None = None
     scaling_factor: Annotated[float, Field(gt=0, le=1000)] = 0.18215

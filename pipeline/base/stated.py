@@ -17,6 +17,7 @@ TOKENIZER_FILES = ("vocab.json", "merges.txt")
 MOST_TEXT = 1 << 24
 """Characters of a tokenizer's file; CLIP's have 1.4 million."""
 MOST_DEPTH = 4
+MOST_NUMBER = 1 << 18
 
 
 def stated(text: str | None, origin: str) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _oddity(value: Any) -> str | None:
             if len(each) > 1000:
                 return f"a text of {len(each)} characters"
         elif isinstance(each, int | float):
-            if not abs(each) <= 1 << 40:  # nan is neither
+            if not abs(each) <= MOST_NUMBER:  # nan is neither
                 return f"{_shown(each)} is out of any range"
         elif each is not None:
             return f"{type(each).__name__} is no plain value"

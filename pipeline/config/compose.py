@@ -14,12 +14,11 @@ from typing import Any, Literal, get_args, get_origin
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from pipeline.config.following import follow
 from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
-from pipeline.files.yaml_text import text_of
+from pipeline.files.yaml_text import UNREADABLE, text_of
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
@@ -62,7 +61,7 @@ def read_params(path: Path = PARAMS) -> Params:
         )
     try:
         content = OmegaConf.to_container(OmegaConf.load(StringIO(text_of(path))), resolve=False)
-    except (YAMLError, OmegaConfBaseException, ValueError, TypeError, OSError, RecursionError) as error:
+    except (*UNREADABLE, OmegaConfBaseException, OSError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"{path} is not readable YAML: {reason}; correct it") from error
     if not isinstance(content, dict):

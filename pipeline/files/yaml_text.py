@@ -17,6 +17,10 @@ MOST_DEPTH = 64
 MOST_EXPANDED = 10_000
 """Values that aliases may add in all."""
 CURE = "correct it"
+UNREADABLE = (
+    yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+"""What PyYAML raises over a text; the last but the first come from values that do not fit their tags."""
 
 
 class YamlError(ValueError):
@@ -70,7 +74,7 @@ def parse_yaml(text: str | bytes, origin: str) -> Any:
     insist_on_bounds(text, origin)
     try:
         return yaml.load(text, Loader=Loader)
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{origin} is not readable YAML: {_one_line(error)}; {CURE}") from None
 
 

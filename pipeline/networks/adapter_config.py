@@ -9,7 +9,7 @@ tuners/lora/config.py).
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite, sqrt
 from pathlib import Path
@@ -21,6 +21,7 @@ HEADER_KEY = "lora_adapter_metadata"
 CONFIG_FILE = "adapter_config.json"
 MOST_BYTES = 1_000_000
 """Of a file of settings; PEFT's have some 1,000."""
+MOST_PATTERNS = 256
 MOST_CHARACTERS = 200
 """Of a pattern, and of a module's name that is held against one."""
 REPETITION = re.compile(r"(?<!\\)[*+?{]")
@@ -96,15 +97,15 @@ def _parsed(text: str, origin: str) -> dict[str, Any]:
 
 def _config(values: Mapping[str, Any], origin: str) -> AdapterConfig:
     """LoHa's and LoKr's alpha is called `alpha`; a missing one is PEFT's own default, 8."""
-    rank = _number(values.get("r", 8), "r", origin)
+    rank = _rank(values.get("r", 8), "r", origin)
     alpha = values.get("lora_alpha", values.get("alpha", 8))
     return AdapterConfig(
         origin,
         rank,
         _number(alpha, "lora_alpha", origin),
-        _patterns(values.get("rank_pattern"), "rank_pattern", origin),
-        _patterns(values.get("alpha_pattern"), "alpha_pattern", origin),
-        values.get("use_rslora") is True,
+        _patterns(values.get("rank_pattern"), "rank_pattern", origin, _rank),
+        _patterns(values.get("alpha_pattern"), "alpha_pattern", origin, _number),
+        values.get("use_rslora") in (True, 1, "true", "True"),
     )
 
 
@@ -121,13 +122,24 @@ def _number(value: Any, key: str, origin: str) -> float:
     return float(value)
 
 
-def _patterns(values: Any, key: str, origin: str) -> dict[str, float]:
+def _rank(value: Any, key: str, origin: str) -> float:
+    if (number := _number(value, key, origin)) != int(number):
+        raise UserError(f"{origin}: {key} is {number:g}; a rank is a whole number: fetch the file again")
+    return number
+
+
+def _patterns(
+    values: Any, key: str, origin: str, checked: Callable[[Any, str, str], float]
+) -> dict[str, float]:
     if values is None:
         return {}
-    if not isinstance(values, dict):
-        raise UserError(f"{origin}: {key} is no mapping; fetch the file again")
+    if not isinstance(values, dict) or len(values) > MOST_PATTERNS:
+        raise UserError(
+            f"{origin}: {key} is no mapping of at most {MOST_PATTERNS} patterns; fetch the file again"
+        )
     return {
-        _pattern(text, key, origin): _number(value, f"{key} {text}", origin) for text, value in values.items()
+        _pattern(text, key, origin): checked(value, f"{key} {text[:60]}", origin)
+        for text, value in values.items()
     }
 
 
@@ -135,7 +147,7 @@ def _pattern(text: str, key: str, origin: str) -> str:
     """A stranger's expression must not run for ever: few repetitions, none of a group."""
     marks = REPETITION.findall(text)
     try:
-        re.compile(text)
+        re.compile(_ending(text))
         is_bounded = (
             len(text) <= MOST_CHARACTERS and len(marks) <= 3 and not re.search(r"\)[*+?{]|\\\d", text)
         )
@@ -152,6 +164,10 @@ def _pattern(text: str, key: str, origin: str) -> str:
 def _by_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     """The first pattern that matches the end of the module's name, as in PEFT."""
     for text, value in patterns.items():
-        if len(module) <= MOST_CHARACTERS and re.match(rf"(.*\.)?({text})$", module):
+        if len(module) <= MOST_CHARACTERS and re.match(_ending(text), module):
             return value
     return default
+
+
+def _ending(text: str) -> str:
+    return rf"(.*\.)?({text})$"

@@ -11,6 +11,7 @@ from pipeline.base.load import load_base
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_hub_name
+from pipeline.preflight import _base_problems
 from pipeline.vision.models import TAGGER_FILES, located
 from stages import collect, compose
 from tests.stages.project import make_project
@@ -103,3 +104,12 @@ def test_a_stage_by_hand_needs_the_models_of_its_own_groups_alone(
     edit(project, "base", path="models/none")
     collect.main(["--out", "tries/collected"])
     assert (project / "tries/collected/data/collected/records.jsonl").is_file()
+
+
+@pytest.mark.parametrize("config", [b"{broken", b"[1]", b"\xff\xfe"])
+def test_a_damaged_configuration_of_a_base_is_a_sentence(config: bytes, tmp_path: Path) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "model_index.json").write_text("{}")
+    (tmp_path / "unet" / "config.json").write_bytes(config)
+    (problem,) = _base_problems(tmp_path)
+    assert "config.json" in problem

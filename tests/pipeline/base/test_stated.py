@@ -191,3 +191,17 @@ def test_older_configurations_pass() -> None:
         "only_cross_attention": False,
     }
     assert checked("unet", unet, "x") == unet
+
+
+@pytest.mark.parametrize(
+    ("part", "entry"),
+    [
+        ("text_encoder", {"num_labels": 1 << 33}),
+        ("unet", {"layers_per_block": 64}),
+        ("unet", {"transformer_layers_per_block": [1, 2, 1000, 1]}),
+    ],
+)
+def test_what_a_library_would_build_by_is_bounded(part: str, entry: dict[str, object]) -> None:
+    """transformers makes a table of `num_labels` rows, diffusers as many layers as it is told."""
+    with pytest.raises(UserError, match=next(iter(entry))):
+        checked(part, {**BASE.configs[part], **entry}, "a base")

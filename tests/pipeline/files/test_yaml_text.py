@@ -122,3 +122,11 @@ def test_the_process_survives(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout.strip()) == (0, "UserError")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: !!bool foo", "a: !!timestamp foo", 'a: !!int ""', 'a: !!int "_"', 'a: !!float ""']
+)
+def test_a_value_that_does_not_fit_its_tag_is_a_sentence(text: str) -> None:
+    with pytest.raises(UserError, match=r"list\.yaml is not readable YAML"):
+        parse_yaml(text, "list.yaml")

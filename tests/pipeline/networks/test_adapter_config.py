@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.base.load import BaseModel
 from pipeline.errors import UserError
-from pipeline.networks.adapter_config import CONFIG_FILE
+from pipeline.networks.adapter_config import CONFIG_FILE, header_configs
 from pipeline.networks.families import load
 from pipeline.networks.layouts import _say
 from pipeline.networks.network_files import read_weights
@@ -190,3 +190,18 @@ def test_d1_brother_a_bias_of_the_second_matrix(base: BaseModel, tmp_path: Path)
     path = tmp_path / "adapter_model.safetensors"
     assert any(key.endswith("lora_B.bias") for key in load_file(path))
     assert distance(effect_of(path, base), peft_effect(unet, base)) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"rank_pattern": {f"layer{number}": 4 for number in range(1000)}}, "at most 256 patterns"),
+        ({"rank_pattern": {"(?i)to_q": 4}}, "none that can be matched safely"),
+        ({"r": 1e-300}, "a rank is a whole number"),
+        ({"rank_pattern": {"to_q": 8.5}}, "a rank is a whole number"),
+    ],
+)
+def test_d1_settings_out_of_bounds_are_a_sentence(settings: dict[str, object], reason: str) -> None:
+    values = {f"unet.{key}": value for key, value in {"r": 4, "lora_alpha": 4, **settings}.items()}
+    with pytest.raises(UserError, match=reason):
+        header_configs({"lora_adapter_metadata": json.dumps(values)}, Path("a.safetensors"))
