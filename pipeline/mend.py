@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import yaml
-
 from pipeline.command import run
 from pipeline.errors import UserError, warn
+from pipeline.files.yaml_text import parse_yaml
 from pipeline.sweep.locks import locked_now
 
 NOTES = Path(".dvc/tmp")
@@ -57,8 +56,8 @@ def _is_mapping(lock: Path) -> bool:
     """Whether a file is absent, or a YAML mapping."""
     with suppress(FileNotFoundError):
         try:
-            return isinstance(yaml.load(lock.read_bytes(), Loader=yaml.CSafeLoader), dict)
-        except yaml.YAMLError:
+            return isinstance(parse_yaml(lock.read_bytes(), str(lock)), dict)
+        except UserError:
             return False
     return True
 

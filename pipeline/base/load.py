@@ -35,8 +35,9 @@ from pipeline.base.single_file import alone, names_there, outline_of, say_averag
 from pipeline.base.stated import checked, stated, tokenizer_texts
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told, is_of_the_file
-from pipeline.files.hub_names import NO_NETWORK, reason_of
+from pipeline.files.damage import damage_told, is_of_the_file, reason_of
+from pipeline.files.hub_names import NO_NETWORK
+from pipeline.files.hub_names import reason_of as reason_of_hub
 from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.tensor_file import open_tensors
 
@@ -183,15 +184,14 @@ def _failures_told(path: str) -> Iterator[None]:
     except BaseException as error:
         if not is_of_the_file(error):
             raise
-        reason = reason_of(error)
-        if reason == NO_NETWORK:
+        if reason_of_hub(error) == NO_NETWORK:
             raise UserError(
-                f"base.path {path} is not in the hub's cache, and {reason}; connect to it once, or put the"
-                " base here and name its file or folder"
+                f"base.path {path} is not in the hub's cache, and {NO_NETWORK}; connect to it once, or put"
+                " the base here and name its file or folder"
             ) from error
         raise UserError(
             f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched"
-            f" ({reason}); correct base.path, or fetch it again"
+            f" ({reason_of(error)}); correct base.path, or fetch it again"
         ) from error
 
 

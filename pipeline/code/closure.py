@@ -13,6 +13,8 @@ from pipeline.config.schemas import Config
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
 
+ROOT = Path(__file__).parents[2]
+"""Where the packages are; a run may have another working folder."""
 PACKAGES = ("pipeline", "stages")
 ASIDE = (
     "pipeline/command.py",
@@ -63,7 +65,8 @@ def closure(stage: str, config: Config, groups: Sequence[str]) -> list[str]:
 def chosen(folder: str, config: Config, stage: str) -> list[str]:
     """The files that the configuration picks from a folder."""
     names = CHOICES[folder](config, stage)
-    return [path.as_posix() for path in Path(folder).glob("*.py") if names is None or path.stem in names]
+    files = sorted((ROOT / folder).glob("*.py"))
+    return [f"{folder}/{file.name}" for file in files if names is None or file.stem in names]
 
 
 def schema_files(config: Config, groups: Sequence[str]) -> list[str]:
@@ -77,7 +80,7 @@ def module_file(name: str) -> str | None:
     """File of a module of the project, by its dotted name."""
     path = Path(*name.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
-    return next((file.as_posix() for file in candidates if file.is_file()), None)
+    return next((file.as_posix() for file in candidates if (ROOT / file).is_file()), None)
 
 
 def imports(name: str) -> tuple[str, ...]:
@@ -87,11 +90,11 @@ def imports(name: str) -> tuple[str, ...]:
 
 def hash_of(name: str) -> str:
     """SHA-256 of a Python file's meaning, or of the bytes of data files."""
-    path = Path(name)
+    path = ROOT / name
     if path.suffix == ".py":
         return _facts(name).meaning
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    parts = [f"{file.as_posix()}\0{sha256_of_bytes(file.read_bytes())}" for file in files]
+    parts = [f"{file.relative_to(ROOT).as_posix()}\0{sha256_of_bytes(file.read_bytes())}" for file in files]
     return sha256_of_bytes("\0".join(parts).encode())
 
 
@@ -112,7 +115,7 @@ def _own_code() -> list[str]:
 @cache
 def _facts(name: str) -> Facts:
     """Kept by the file's content: reading all of the project's code anew takes two seconds."""
-    data = Path(name).read_bytes()
+    data = (ROOT / name).read_bytes()
     items, item_key = Items("code"), key(by=_own_code(), file=sha256_of_bytes(data))
     if (kept := items.get(item_key)) is None:
         text = data.decode()

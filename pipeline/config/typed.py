@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from pipeline.config.compose import PARAMS
+from pipeline.errors import UserError
+from pipeline.files.yaml_text import text_of
 
 NUMBERS = re.compile(r"0\d+|[+-]?\d+(:\d+)+(\.\d*)?")
 """Of base 8 and base 60, which nobody means."""
@@ -41,8 +43,8 @@ def misread() -> list[str]:
 def _root() -> Any:
     """None where the file cannot be read: whoever reads it in earnest says why."""
     try:
-        return yaml.compose(PARAMS.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return yaml.compose(text_of(PARAMS), Loader=yaml.SafeLoader)
+    except (UserError, OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
 
 

@@ -90,11 +90,11 @@ def test_an_unfinished_training_goes_whole() -> None:
 
 @pytest.mark.parametrize("second", [False, True])
 def test_a_running_training_keeps_its_epochs_through_a_trim(second: bool) -> None:
-    with workplace("a recipe", 1) as first:
+    with workplace("a recipe", "code", 1) as first:
         if not second:
             keeps_its_epoch(first)
             return
-        with workplace("a recipe", 1) as place:
+        with workplace("a recipe", "code", 1) as place:
             assert place.folder != first.folder
             keeps_its_epoch(place)
 
