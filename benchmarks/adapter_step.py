@@ -22,8 +22,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.train_step import random_sd15
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.load import BaseModel, load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.algorithms import ALGORITHMS
@@ -49,7 +49,7 @@ class Frozen(nn.Module):
 
     @contextmanager
     def attached(self, base: BaseModel) -> Iterator[None]:
-        tokens = base.text_encoder.get_input_embeddings()
+        tokens = base.text_encoders[0].get_input_embeddings()
         handle = tokens.register_forward_hook(lambda _, __, out: out.detach().requires_grad_())
         yield
         handle.remove()
@@ -69,7 +69,7 @@ def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clo
         for number in range(STEPS_PER_ROUND + 1):
             started = clock()
             network.before_step(number)
-            answer = base.unet(latents, timesteps, encode(base.text_encoder, ids, 1)).sample
+            answer = base.denoiser(latents, timesteps, encode(base.text_encoders[0], ids, 1)).sample
             F.mse_loss(answer, latents.detach()).backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -79,7 +79,7 @@ def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clo
 
 def count(base: BaseModel, network: Network | Frozen, side: int, batch: int) -> int:
     """Of a step, by tensors without numbers."""
-    for module in (base.unet, base.text_encoder, network):
+    for module in (base.denoiser, base.text_encoders[0], network):
         module.to(torch.device("meta"))
     latents = torch.zeros(
         batch, 4, side // 8, side // 8, device="meta", requires_grad=isinstance(network, Frozen)
@@ -88,7 +88,7 @@ def count(base: BaseModel, network: Network | Frozen, side: int, batch: int) -> 
     with network.attached(base), FlopCounterMode(display=False) as counter:
         network.before_step(0)
         times = torch.full((batch,), 500, device="meta")
-        answer = base.unet(latents, times, encode(base.text_encoder, ids, 1)).sample
+        answer = base.denoiser(latents, times, encode(base.text_encoders[0], ids, 1)).sample
         F.mse_loss(answer, latents.detach()).backward()
     return int(counter.get_total_flops())
 

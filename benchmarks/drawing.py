@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from PIL import Image
 
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.load import BaseModel, load_base
 from pipeline.config.schemas import Base
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
@@ -39,10 +39,10 @@ def pictures(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> list[I
 @torch.no_grad()
 def bare(base: BaseModel, calls: int, batch: int) -> None:
     """The denoiser alone, with and without the prompt in one batch."""
-    latents = torch.zeros(2 * batch, 4, SIDE // 8, SIDE // 8, device=base.unet.device)
-    context = torch.zeros(2 * batch, 77, base.text_encoder.config.hidden_size, device=base.unet.device)
+    latents = torch.zeros(2 * batch, 4, SIDE // 8, SIDE // 8, device=base.denoiser.device)
+    context = torch.zeros(2 * batch, 77, base.text_encoders[0].config.hidden_size, device=base.denoiser.device)
     for _ in range(calls):
-        base.unet(latents, torch.tensor(500), context, return_dict=False)
+        base.denoiser(latents, torch.tensor(500), context, return_dict=False)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.load import BaseModel, load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
@@ -97,7 +97,7 @@ def main() -> None:
         epochs = write_networks(config, base, folder, chosen.epochs)
         write_records(folder, [])
         grid = the_grid(config, epochs, folder)
-        base.unet.forward = clock.around(base.unet.forward)
+        base.denoiser.forward = clock.around(base.denoiser.forward)
         cells_module.load_base = lambda _: base  # type: ignore[assignment]  # loading it is no part of a grid
         started = time.perf_counter()
         painter = Painter(config.base)

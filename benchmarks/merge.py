@@ -22,7 +22,7 @@ import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
+from pipeline.bases.clip_vocabulary import sd1_configs
 from pipeline.base.ldm_keys import ldm_key
 from pipeline.files.tensor_file import open_tensors
 from pipeline.files.tensor_writer import tensor_writer

@@ -27,9 +27,9 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.families import sd1_configs
-from pipeline.base.load import BaseModel, load_base, make_tokenizer
+from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.clip_vocabulary import sd1_configs
+from pipeline.bases.load import BaseModel, load_base, make_tokenizer
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
@@ -149,8 +149,8 @@ def bare_round(base: BaseModel, network: Network, config: Config, batch: Batch, 
         noise = torch.randn_like(mean)
         timesteps = torch.randint(0, 1000, (len(noise),), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
-            context = encode(base.text_encoder, ids, 1)
-            answer = base.unet(add_noise(mean, noise, alphas, timesteps), timesteps, context).sample
+            context = encode(base.text_encoders[0], ids, 1)
+            answer = base.denoiser(add_noise(mean, noise, alphas, timesteps), timesteps, context).sample
         F.mse_loss(answer.float(), noise).backward()
         optimizer.step()
         optimizer.zero_grad()

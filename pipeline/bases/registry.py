@@ -70,9 +70,13 @@ def recognised(shapes: Shapes) -> Recognised | None:
 
 def family_of_config(unet: Mapping[str, Any]) -> str | None:
     """Family of a diffusers folder, by its unet/config.json."""
-    if unet.get("addition_embed_type") == "text_time":
-        return "sdxl"
-    return "sd2" if unet.get("use_linear_projection") else "sd1"
+    return next((facts.name for facts in families().values() if facts.owns_config(unet)), None)
+
+
+def titles() -> str:
+    """The families' titles, as a sentence lists them."""
+    *others, last = (facts.title for facts in families().values())
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def folder_of(name: str) -> Path:

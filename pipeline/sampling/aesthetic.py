@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPTextModel
 
-from pipeline.base.conditioning import encode
+from pipeline.bases.clip_text import states as states_of
 from pipeline.errors import UserError
 
 
@@ -45,7 +45,7 @@ class Aesthetic:
         """[chunks, 77, width]: `states`, the encoder's answer to ids [chunks, 77], drawn towards the set."""
         if not (self.weight and self.steps and self.lr):
             return states
-        moved = encode(self.stepped(text_encoder, ids), ids, clip_skip).detach()
+        moved = states_of(self.stepped(text_encoder, ids), ids, clip_skip, normed=True)[0].detach()
         mix = slerp if self.slerp else torch.lerp
         return mix(states, moved, torch.tensor(self.weight).to(states))
 

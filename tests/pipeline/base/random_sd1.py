@@ -6,8 +6,8 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.load import BaseModel, make_tokenizer
+from pipeline.bases.clip_vocabulary import sd1_configs
+from pipeline.bases.load import BaseModel, make_tokenizer
 
 
 def small_configs() -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from pipeline.base.blocks import BLOCKS, block_of
-from pipeline.base.families import sd1_configs
+from pipeline.bases.clip_vocabulary import sd1_configs
 
 GOLDEN = {
     "IN00": 6, "IN01": 36, "IN02": 36, "IN03": 2, "IN04": 38, "IN05": 36, "IN06": 2, "IN07": 38, "IN08": 36,

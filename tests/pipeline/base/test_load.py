@@ -7,14 +7,14 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from pipeline.base import load
-from pipeline.base.families import sd1_configs
+from pipeline.bases.clip_vocabulary import sd1_configs
 from pipeline.base.ldm_keys import vae_key
-from pipeline.base.load import load_base, names_in_file
-from pipeline.base.save import plain_configs, save_folder
-from pipeline.base.save import save_file as save_checkpoint
+from pipeline.bases.load import load_base, names_in_file
+from pipeline.bases.save import plain_configs, save_folder
+from pipeline.bases.save import save_file as save_checkpoint
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 
 def config(path: Path, **changes: object) -> Base:
@@ -75,8 +75,8 @@ def test_a_part_is_read_when_it_is_asked_for(
     assert len(read) == 1
     assert loaded.vae is loaded.vae
     assert len(read) == 1
-    loaded.configs["vae"], loaded.configs["unet"] = dict(loaded.vae.config), dict(loaded.unet.config)
-    loaded.configs["text_encoder"] = loaded.text_encoder.config.to_dict()
+    loaded.configs["vae"], loaded.configs["unet"] = dict(loaded.vae.config), dict(loaded.denoiser.config)
+    loaded.configs["text_encoder"] = loaded.text_encoders[0].config.to_dict()
     if layout == "folder":
         assert plain_configs(loaded) == before
 

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file as save_base
-from pipeline.base.single_file import ema_name, older_name
+from pipeline.bases.load import BaseModel, load_base
+from pipeline.bases.save import save_file as save_base
+from pipeline.bases.single_file import ema_name, older_name
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
@@ -17,7 +17,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import load
-from tests.pipeline.base.random_sd1 import random_base, small_configs
+from tests.pipeline.bases.random_sd1 import random_base, small_configs
 from tests.pipeline.networks.test_network import answer
 
 UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
@@ -90,7 +90,7 @@ def test_d3_a_pickled_base_and_vae(
     suffix: str, whole: tuple[Path, BaseModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such files carry no configurations: those of SD 1.x are taken, here the small ones."""
-    monkeypatch.setattr("pipeline.base.load.sd1_configs", small_configs)
+    monkeypatch.setattr("pipeline.bases.load.sd1_configs", small_configs)
     path, base = whole
     tensors = load_file(path)
     torch.save({"state_dict": tensors, "global_step": 7}, tmp_path / f"a{suffix}")

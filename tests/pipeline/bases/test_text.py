@@ -8,8 +8,8 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from transformers import CLIPTokenizer
 
-from pipeline.base.load import make_tokenizer
-from pipeline.base.new_rows import new_rows
+from pipeline.bases.load import make_tokenizer
+from pipeline.bases.new_tokens import new_rows
 from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning, cat
 from pipeline.bases.registry import family

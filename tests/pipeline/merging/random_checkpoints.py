@@ -8,10 +8,10 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
+from pipeline.bases.clip_vocabulary import sd1_configs
 from pipeline.base.ldm_keys import ldm_key, text_encoder_key
 from pipeline.files.safetensors_file import write_safetensors
-from tests.pipeline.base.random_sd1 import small_configs
+from tests.pipeline.bases.random_sd1 import small_configs
 
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"

@@ -7,7 +7,7 @@ import torch
 import yaml
 from diffusers import UNet2DConditionModel
 
-from pipeline.base.families import sd1_configs
+from pipeline.bases.clip_vocabulary import sd1_configs
 from pipeline.base.ldm_keys import UNET_PREFIX
 from pipeline.merging.blocks import block_names, block_of, blocks_of
 from pipeline.merging.names import unet_name

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_file
+from pipeline.bases.load import BaseModel
+from pipeline.bases.save import save_file
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 from pipeline.merging.__main__ import main
 from pipeline.networks.__main__ import main as networks
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_families import trained
 
 

@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file
+from pipeline.bases.load import BaseModel, load_base
+from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.merging.in_memory import MergedBase, Merges
 from pipeline.merging.run import run_recipe
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import write_file
 from tests.pipeline.networks.test_network import answer
 
@@ -54,7 +54,7 @@ def test_a_base_of_another_width_is_refused(tmp_path: Path) -> None:
     write_file(tmp_path / "a.safetensors", 0)
     merges = Merges({"inputs": {"a": str(tmp_path / "a.safetensors")}, "merge": "a"})
     base = random_base()
-    base.unet.conv_in.weight.data = torch.zeros(4, 4, 3, 3)
+    base.denoiser.conv_in.weight.data = torch.zeros(4, 4, 3, 3)
     with pytest.raises(UserError, match=r"input_blocks\.0\.0"), merges.applied({}, base):
         pass
     assert parse(merges.content, "recipe").merge == "a"

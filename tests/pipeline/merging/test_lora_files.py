@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_file
+from pipeline.bases.load import BaseModel
+from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -18,7 +18,7 @@ from pipeline.merging.lora_files import combine, read_lora
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import load
 from pipeline.networks.network import Network
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_families import trained
 
 

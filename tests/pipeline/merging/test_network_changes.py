@@ -9,8 +9,8 @@ from diffusers import UNet2DConditionModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file
+from pipeline.bases.load import BaseModel, load_base
+from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
@@ -19,7 +19,7 @@ from pipeline.merging.names import diffusers_unet_name, unet_name
 from pipeline.merging.network_changes import Third, thirds_of
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import create
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import REAL
 from tests.pipeline.merging.test_blocks import XL_UNET
 from tests.pipeline.networks.test_families import KINDS, filled, trained

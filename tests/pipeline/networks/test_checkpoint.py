@@ -6,8 +6,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file as save_tensors
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file
+from pipeline.bases.load import BaseModel, load_base
+from pipeline.bases.save import save_file
 from pipeline.config.schemas import Base
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
@@ -17,7 +17,7 @@ from pipeline.networks.checkpoint import Checkpoint, base_weights, strengthened
 from pipeline.networks.families import create, family_of_file, load
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import by_rate_factor
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import defaults
 from tests.pipeline.networks.test_network import answer
 
@@ -61,11 +61,11 @@ def test_hand_worked_strength() -> None:
 
 def test_all_of_the_unet_learns_and_of_the_text_encoder_by_choice(base: BaseModel) -> None:
     names = {name for name, _ in Checkpoint.create(config(), base, 0).trained()}
-    assert len(names) == len(list(base.unet.parameters())) == 684
+    assert len(names) == len(list(base.denoiser.parameters())) == 684
     both = Checkpoint.create(config(text_encoder=True), base, 0)
     assert set(both.names) == base_weights(base).keys()
     assert len(both.part_parameters(UNET_PREFIX)) == 684
-    assert len(both.part_parameters(TEXT_PREFIX)) == len(list(base.text_encoder.parameters()))
+    assert len(both.part_parameters(TEXT_PREFIX)) == len(list(base.text_encoders[0].parameters()))
     assert "text_encoder.text_model.encoder.layers.0.mlp.fc1.weight" in both.names
 
 
@@ -104,7 +104,7 @@ def test_it_starts_at_the_base_and_leaves_it_as_it_was(base: BaseModel) -> None:
     with made.attached(base):
         assert torch.equal(answer(base), plain)
         optimizer = torch.optim.AdamW(made.parameters(), lr=1e-3)
-        base.unet(
+        base.denoiser(
             torch.ones(1, 4, 8, 8), torch.tensor([3]), torch.ones(1, 77, 16)
         ).sample.square().mean().backward()
         optimizer.step()
@@ -152,9 +152,9 @@ def test_baked_it_is_the_trained_weights_or_a_part_of_the_way(base: BaseModel) -
     made = trained(base)
     before = base_weights(base)["unet.conv_in.weight"].clone()
     after = dict(made.trained())["unet.conv_in.weight"]
-    bake(made, base.unet, base.text_encoder, 0.5)
+    bake(made, base.denoiser, base.text_encoders[0], 0.5)
     assert torch.allclose(base_weights(base)["unet.conv_in.weight"], (before + after) / 2)
-    changed = bake(made, base.unet, base.text_encoder, 1)
+    changed = bake(made, base.denoiser, base.text_encoders[0], 1)
     assert len(changed) == made.num_modules()
     assert all(torch.equal(base_weights(base)[name], weight) for name, weight in made.trained())
 
@@ -164,8 +164,8 @@ def test_weights_of_half_precision_learn_under_bf16(base: BaseModel) -> None:
     assert {weight.dtype for weight in made.parameters()} == {torch.bfloat16}
     ids = base.tokenizer(["a cat"], padding="max_length", return_tensors="pt").input_ids
     with made.attached(base), torch.autocast("cpu", torch.bfloat16):
-        context = base.text_encoder(ids).last_hidden_state
-        base.unet(torch.ones(1, 4, 8, 8), torch.tensor([3]), context).sample.square().mean().backward()
+        context = base.text_encoders[0](ids).last_hidden_state
+        base.denoiser(torch.ones(1, 4, 8, 8), torch.tensor([3]), context).sample.square().mean().backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in made.parameters())
 
 

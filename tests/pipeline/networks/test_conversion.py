@@ -8,8 +8,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_folder
+from pipeline.bases.load import BaseModel
+from pipeline.bases.save import save_folder
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, read_embeddings, write_a1111
 from pipeline.files.hypernetwork_file import read_hypernetwork
@@ -20,7 +20,7 @@ from pipeline.networks.inspection import inspect
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import read_weights
 from pipeline.networks.reduction import best_of_rank
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import two_wide
 from tests.pipeline.networks.test_families import trained
 

@@ -6,10 +6,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
-from pipeline.base.new_rows import words_of
-from pipeline.base.save import save_folder
+from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.load import BaseModel
+from pipeline.bases.new_tokens import words_of
+from pipeline.bases.save import save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas.embedding import Embedding as EmbeddingConfig
@@ -22,7 +22,7 @@ from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.optimizers import make_optimizer
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 PROMPT = "a photo of zib, smile"
 
@@ -63,16 +63,16 @@ def filled(base: BaseModel, *words: tuple[str, int, str]) -> Embedding:
 
 
 def ids_of(base: BaseModel, prompt: str) -> list[int]:
-    return token_ids(base.tokenizer, [prompt], words_of(base.text_encoder))[0].tolist()
+    return token_ids(base.tokenizer, [prompt], words_of(base.text_encoders[0]))[0].tolist()
 
 
 @torch.no_grad()
 def answer(base: BaseModel, prompt: str = PROMPT) -> Tensor:
-    return encode(base.text_encoder, torch.tensor([ids_of(base, prompt)]), clip_skip=1)
+    return encode(base.text_encoders[0], torch.tensor([ids_of(base, prompt)]), clip_skip=1)
 
 
 def table(base: BaseModel) -> Tensor:
-    rows: Tensor = base.text_encoder.get_input_embeddings().weight
+    rows: Tensor = base.text_encoders[0].get_input_embeddings().weight
     return rows
 
 
@@ -95,7 +95,7 @@ def test_before_training_the_word_means_its_initial_text(base: BaseModel) -> Non
 
 def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: BaseModel) -> None:
     embedding, plain, vocabulary = filled(base, ("zib", 3, "cat")), answer(base), len(base.tokenizer)
-    state = {name: value.clone() for name, value in base.text_encoder.state_dict().items()}
+    state = {name: value.clone() for name, value in base.text_encoders[0].state_dict().items()}
     with embedding.attached(base):
         full = answer(base)
         embedding.set_multiplier(0.5)
@@ -106,9 +106,9 @@ def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: B
     assert torch.equal(answer(base), plain)
     assert torch.equal(answer(base, "a cat"), other)
     assert len(base.tokenizer) == vocabulary
-    assert not words_of(base.text_encoder)
-    assert not {"forward", "words"} & base.text_encoder.get_input_embeddings().__dict__.keys()
-    after = base.text_encoder.state_dict()
+    assert not words_of(base.text_encoders[0])
+    assert not {"forward", "words"} & base.text_encoders[0].get_input_embeddings().__dict__.keys()
+    after = base.text_encoders[0].state_dict()
     assert after.keys() == state.keys()
     assert all(torch.equal(after[name], state[name]) for name in state)
 
@@ -116,16 +116,16 @@ def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: B
 def test_several_words_and_several_embeddings_at_once(base: BaseModel) -> None:
     first, second = filled(base, ("zib", 2, "cat"), ("<zob>", 1, "dog")), filled(base, ("zab", 1, "cat"))
     with first.attached(base), second.attached(base):
-        assert {word: list(ids) for word, ids in words_of(base.text_encoder).items()} == {
+        assert {word: list(ids) for word, ids in words_of(base.text_encoders[0]).items()} == {
             "zib": [49408, 49409], "<zob>": [49410], "zab": [49411],
         }  # fmt: skip
-        rows = base.text_encoder.get_input_embeddings()(torch.tensor([49408, 49409, 49410, 49411, 5]))
+        rows = base.text_encoders[0].get_input_embeddings()(torch.tensor([49408, 49409, 49410, 49411, 5]))
         wanted = [*first.vectors[0], *first.vectors[1], *second.vectors[0], table(base)[5]]
         assert torch.equal(rows, torch.stack(wanted))
         with pytest.raises(UserError, match="two embeddings are both called zab"):
             second.attached(base).__enter__()
     with first.attached(base):
-        assert "zab" not in words_of(base.text_encoder)
+        assert "zab" not in words_of(base.text_encoders[0])
 
 
 @pytest.mark.usefixtures("root")
@@ -145,7 +145,7 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
     step = Denoising(base, Network(), settings, total_steps=3)
     with embedding.attached(base):
         for number in range(3):
-            ids = token_ids(base.tokenizer, [PROMPT, "a cat"], words_of(base.text_encoder))
+            ids = token_ids(base.tokenizer, [PROMPT, "a cat"], words_of(base.text_encoders[0]))
             mean = torch.randn((2, 4, 8, 8), generator=torch.Generator().manual_seed(number))
             batch = Batch(mean, torch.zeros_like(mean), ids, torch.ones(2), number)
             step.picture_losses(batch).mean().backward()
@@ -158,7 +158,7 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
     assert not torch.equal(embedding.vectors[0], before[0])
     for (part, name), value in state.items():
         assert torch.equal(getattr(base, part).state_dict()[name], value), name
-    assert all(p.grad is None for p in [*base.text_encoder.parameters(), *base.unet.parameters()])
+    assert all(p.grad is None for p in [*base.text_encoders[0].parameters(), *base.denoiser.parameters()])
 
 
 @pytest.mark.parametrize("layout", ["safetensors", "each"])

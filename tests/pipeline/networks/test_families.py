@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.config.compose import options
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -12,7 +12,7 @@ from pipeline.networks.algorithms.dylora import cut_all
 from pipeline.networks.families import FAMILIES, create, family_of_file, load
 from pipeline.networks.network import Network
 from pipeline.networks.trained import Trained
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer, config
 
 KINDS = {

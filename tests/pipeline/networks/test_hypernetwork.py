@@ -7,7 +7,7 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.hypernetwork_file import write_a1111
@@ -15,7 +15,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.hypernetwork import Hypernetwork, context_widths, structure_of
 from pipeline.networks.mlp import Mlp, start
 from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import SETTINGS, random_mlp, two_wide
 
 CONTEXT = torch.tensor([[[3.0, -5.0]]])
@@ -41,7 +41,7 @@ def answer(base: BaseModel) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn((1, 4, 8, 8), generator=generator)
     context = torch.randn((1, 77, 16), generator=generator)
-    sample: Tensor = base.unet(x, torch.tensor([500]), context).sample
+    sample: Tensor = base.denoiser(x, torch.tensor([500]), context).sample
     return sample
 
 
@@ -114,7 +114,7 @@ def test_in_the_unet_it_acts_as_in_a1111(
         ours = answer(base)
     assert torch.equal(answer(base), plain)
     assert (ours - plain).abs().max() > 0.01
-    base.unet.set_attn_processor(Reference(layers, strength))
+    base.denoiser.set_attn_processor(Reference(layers, strength))
     assert torch.allclose(ours, answer(base), atol=1e-5)
 
 
@@ -183,16 +183,16 @@ def test_weights_start_as_the_rule_says(rule: str, activation: str, deviation: f
 
 
 def test_training_reaches_every_weight_and_the_base_stays(base: BaseModel) -> None:
-    base.unet.requires_grad_(False)
+    base.denoiser.requires_grad_(False)
     made = Hypernetwork.create(config(activation="tanh"), base, seed=0)
-    assert sorted(map(int, made)) == sorted(context_widths(base.unet)) == [8, 16]
+    assert sorted(map(int, made)) == sorted(context_widths(base.denoiser)) == [8, 16]
     assert made.part_parameters(TEXT_PREFIX) == []
     assert made.num_modules() == 4
     with made.attached(base):
         x, context = torch.randn(1, 4, 8, 8), torch.randn(1, 77, 16)
-        base.unet(x, torch.tensor([500]), context).sample.square().mean().backward()
+        base.denoiser(x, torch.tensor([500]), context).sample.square().mean().backward()
     assert all(p.grad is not None and p.grad.any() for p in made.part_parameters(UNET_PREFIX))
-    assert all(p.grad is None for p in base.unet.parameters())
+    assert all(p.grad is None for p in base.denoiser.parameters())
 
 
 def test_a_steps_dropout_follows_from_its_seed(base: BaseModel) -> None:

@@ -6,7 +6,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
+from pipeline.bases.clip_vocabulary import sd1_configs
 from pipeline.errors import UserError
 from pipeline.networks.algorithms import ALGORITHMS
 from pipeline.networks.layers import Place, places

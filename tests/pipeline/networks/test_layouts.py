@@ -16,7 +16,7 @@ from pipeline.networks.families import family_of_file
 from pipeline.networks.layouts import _say, is_foreign
 from pipeline.networks.network_files import read_weights
 from pipeline.networks.targets import all_targets
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 PLACES = [
     "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_out.0",
@@ -83,7 +83,7 @@ def test_d3_every_layout_of_names_is_read(layout: str, tmp_path: Path) -> None:
 def test_d3_the_places_are_those_of_a_base() -> None:
     base = random_base()
     names = {key.partition(".")[0] for key in ours()}
-    assert names <= all_targets(base.unet, base.text_encoder).keys()
+    assert names <= all_targets(base.denoiser, base.text_encoders[0]).keys()
 
 
 def test_d3_hand_worked_names(tmp_path: Path) -> None:

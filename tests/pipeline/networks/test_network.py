@@ -8,16 +8,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_folder
+from pipeline.bases.clip_vocabulary import sd1_configs
+from pipeline.bases.load import BaseModel
+from pipeline.bases.save import save_folder
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from pipeline.networks.targets import text_encoder_targets, unet_targets
 from pipeline.networks.trained import by_rate_factor
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import network_config
 
 
@@ -44,7 +44,7 @@ def answer(base: BaseModel) -> Tensor:
     ids = base.tokenizer(["a cat"], padding="max_length", return_tensors="pt").input_ids
     x = torch.randn((1, 4, 8, 8), generator=generator)
     with torch.no_grad():
-        sample: Tensor = base.unet(x, torch.tensor([500]), base.text_encoder(ids).last_hidden_state).sample
+        sample: Tensor = base.denoiser(x, torch.tensor([500]), base.text_encoders[0](ids).last_hidden_state).sample
     return sample
 
 

@@ -1,6 +1,6 @@
 """The demo's own base, which draws real pictures."""
 
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.load import BaseModel, load_base
 from pipeline.config.schemas import Base
 from tests.conftest import ROOT
 

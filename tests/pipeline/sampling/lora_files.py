@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from tests.pipeline.networks.examples import network_config

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
+from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.load import BaseModel
 from pipeline.errors import UserError
 from pipeline.sampling.aesthetic import Aesthetic, slerp, text_features
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 PROMPTS = ["a cat", "a dog in the rain"]
 
@@ -27,9 +27,9 @@ def base() -> BaseModel:
 def clip(base: BaseModel) -> CLIPModel:
     """A whole CLIP whose text half is the base's text encoder."""
     torch.manual_seed(4)
-    text = base.text_encoder.config.to_dict()
+    text = base.text_encoders[0].config.to_dict()
     model = CLIPModel(CLIPConfig(text_config=text, projection_dim=16)).eval()
-    inner = getattr(base.text_encoder, "text_model", base.text_encoder)
+    inner = getattr(base.text_encoders[0], "text_model", base.text_encoders[0])
     model.text_model.load_state_dict(inner.state_dict(), strict=False)
     return model
 
@@ -43,7 +43,7 @@ def test_text_features_are_transformers_own(base: BaseModel, clip: CLIPModel) ->
     ids = token_ids(base.tokenizer, PROMPTS)
     theirs = clip.get_text_features(input_ids=ids).pooler_output
     assert torch.allclose(
-        text_features(base.text_encoder, ids, clip.text_projection.weight), theirs, atol=1e-6
+        text_features(base.text_encoders[0], ids, clip.text_projection.weight), theirs, atol=1e-6
     )
 
 
@@ -52,8 +52,8 @@ def test_the_steps_are_those_of_the_extension(base: BaseModel, clip: CLIPModel, 
     """AestheticCLIP.__call__, written anew with transformers' CLIPModel."""
     aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS[:1])
     with torch.no_grad():
-        states = encode(base.text_encoder, ids, clip_skip)
-        found = aesthetic.applied(base.text_encoder, ids, states, clip_skip)
+        states = encode(base.text_encoders[0], ids, clip_skip)
+        found = aesthetic.applied(base.text_encoders[0], ids, states, clip_skip)
     model, goal = copy.deepcopy(clip), aesthetic.embedding / aesthetic.embedding.norm()
     optimizer = torch.optim.Adam(model.text_model.parameters(), lr=1e-3)
     for _ in range(5):
@@ -69,16 +69,16 @@ def test_the_steps_are_those_of_the_extension(base: BaseModel, clip: CLIPModel, 
 
 def test_the_prompt_comes_nearer_and_the_encoder_stays(base: BaseModel, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip, steps=10, lr=1e-3), token_ids(base.tokenizer, PROMPTS)
-    before = {name: tensor.clone() for name, tensor in base.text_encoder.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in base.text_encoders[0].state_dict().items()}
 
     def nearness(encoder: torch.nn.Module) -> torch.Tensor:
         with torch.no_grad():
             features = text_features(encoder, ids, aesthetic.projection)  # type: ignore[arg-type]
         return torch.cosine_similarity(features, aesthetic.embedding)
 
-    moved = aesthetic.stepped(base.text_encoder, ids)
-    assert (nearness(moved) > nearness(base.text_encoder)).all()
-    assert all(torch.equal(before[name], tensor) for name, tensor in base.text_encoder.state_dict().items())
+    moved = aesthetic.stepped(base.text_encoders[0], ids)
+    assert (nearness(moved) > nearness(base.text_encoders[0])).all()
+    assert all(torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items())
 
 
 @pytest.mark.parametrize("changes", [{"weight": 0.0}, {"steps": 0}, {"lr": 0.0}])
@@ -86,8 +86,8 @@ def test_without_steps_or_weight_nothing_changes(
     base: BaseModel, clip: CLIPModel, changes: dict[str, float]
 ) -> None:
     ids = token_ids(base.tokenizer, PROMPTS)
-    states = encode(base.text_encoder, ids, 1).detach()
-    assert aesthetic_of(clip, **changes).applied(base.text_encoder, ids, states, 1) is states
+    states = encode(base.text_encoders[0], ids, 1).detach()
+    assert aesthetic_of(clip, **changes).applied(base.text_encoders[0], ids, states, 1) is states
 
 
 def test_slerp_by_hand() -> None:
@@ -100,8 +100,8 @@ def test_slerp_by_hand() -> None:
 
 def test_a_text_turns_the_embedding(base: BaseModel, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip), token_ids(base.tokenizer, PROMPTS[:1])
-    text = text_features(base.text_encoder, ids, aesthetic.projection).detach()
-    towards, away = (aesthetic.turned(base.text_encoder, ids, 0.3, negative) for negative in (False, True))
+    text = text_features(base.text_encoders[0], ids, aesthetic.projection).detach()
+    towards, away = (aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True))
     start, one, other = (
         float(torch.cosine_similarity(text, each)) for each in (aesthetic.embedding, towards, away)
     )

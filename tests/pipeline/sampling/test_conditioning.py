@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.errors import UserError
 from pipeline.sampling.conditioning import conditioning, emphasised
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 START, END, COMMA, A, B, CAT = 49406, 49407, 267, 320, 321, 2368
 
@@ -22,10 +22,10 @@ def base() -> BaseModel:
 
 def states(base: BaseModel, body: list[int], clip_skip: int = 1) -> Tensor:
     ids = torch.tensor([[START, *body, *[END] * (76 - len(body))]])
-    output = base.text_encoder(ids, output_hidden_states=True)
+    output = base.text_encoders[0](ids, output_hidden_states=True)
     if clip_skip == 1:
         return output.last_hidden_state
-    return base.text_encoder.final_layer_norm(output.hidden_states[-clip_skip])
+    return base.text_encoders[0].final_layer_norm(output.hidden_states[-clip_skip])
 
 
 @pytest.mark.parametrize("clip_skip", [1, 2])
@@ -75,7 +75,7 @@ def test_a_mean_of_nought_is_not_restored() -> None:
 
 
 def test_more_layers_skipped_than_there_are_is_told(base: BaseModel) -> None:
-    layers = base.text_encoder.config.num_hidden_layers
+    layers = base.text_encoders[0].config.num_hidden_layers
     assert conditioning(base, "a", layers).shape == (1, 77, 16)
     with pytest.raises(UserError, match=f"clip skip {layers + 1}: .* has {layers} layers"):
         conditioning(base, "a", layers + 1)

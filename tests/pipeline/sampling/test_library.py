@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
 from pipeline.networks.targets import TEXT_PREFIX
 from pipeline.sampling.library import Library
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.sampling.lora_files import write_lora
 
 SETTINGS = Settings(

@@ -5,12 +5,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
 from pipeline.networks.targets import all_targets
 from pipeline.sampling.regions import Region, attached_in
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.sampling.lora_files import random_lora
 
 CONVOLUTION = "lora_unet_down_blocks_0_attentions_0_proj_in"
@@ -38,14 +38,14 @@ def unet(base: BaseModel, height: int, width: int) -> Tensor:
     x = torch.randn((1, 4, height, width), generator=torch.Generator().manual_seed(0))
     context = torch.randn((1, 77, 16), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        sample: Tensor = base.unet(x, torch.tensor([500]), context).sample
+        sample: Tensor = base.denoiser(x, torch.tensor([500]), context).sample
     return sample
 
 
 def layer_output(base: BaseModel, name: str, height: int, width: int) -> Tensor:
     """Of the first call of the layer; a hook sees what its (replaced) forward answers."""
     seen: list[Tensor] = []
-    layer = all_targets(base.unet, base.text_encoder)[name]
+    layer = all_targets(base.denoiser, base.text_encoders[0])[name]
     handle = layer.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
     unet(base, height, width)
     handle.remove()

@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retrieve_timesteps
 from PIL import Image
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.config.schemas.samplers import LABELS, OTHERS, SCHEDULERS, sampler_name
 from pipeline.sampling.samplers import Sampler
 from pipeline.sampling.settings import Job, Settings
@@ -40,7 +40,7 @@ def pipeline_of(kind: type[Any], base: BaseModel, sampler: str) -> Any:
     scheduler, options = SCHEDULERS[sampler]
     config = base.configs["scheduler"]
     pipe = kind(
-        vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
+        vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizer, unet=base.denoiser,
         scheduler=getattr(diffusers, scheduler).from_config(config, clip_sample=False, **options),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip

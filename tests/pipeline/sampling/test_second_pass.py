@@ -8,7 +8,7 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from torch.nn import functional as F
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.config.schemas.samplers import OTHERS
 from pipeline.errors import UserError
 from pipeline.sampling.second_pass import INTERPOLATIONS, second_sampler, total_steps, upscaler_of

@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.sampling import text_to_image
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import batches, draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 LONG = "a " * 80
 

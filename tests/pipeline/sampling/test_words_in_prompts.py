@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.load import BaseModel
 from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -19,7 +19,7 @@ from pipeline.sampling.library import Library
 from pipeline.sampling.prompt_weights import weighted_parts
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import defaults
 from tests.pipeline.sampling.lora_files import write_lora
 
@@ -67,7 +67,7 @@ def drawn(base: BaseModel, library: Library, prompt: str, **changes: object) -> 
 def test_a_words_vectors_stand_in_its_place_and_take_its_weight(base: BaseModel) -> None:
     """The reference: a text encoder whose table has two more rows."""
     other = random_base().text_encoder
-    other.load_state_dict(base.text_encoder.state_dict())
+    other.load_state_dict(base.text_encoders[0].state_dict())
     other.resize_token_embeddings(VOCABULARY + 2, mean_resizing=False)
     other.get_input_embeddings().weight[VOCABULARY:] = vectors(2)
     ids = torch.tensor([[START, A, VOCABULARY, VOCABULARY + 1, CAT, *[END] * 72]])

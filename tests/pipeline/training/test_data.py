@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.load import make_tokenizer
+from pipeline.bases.clip_vocabulary import sd1_configs
+from pipeline.bases.load import make_tokenizer
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Train
 from pipeline.files.safetensors_file import write_safetensors

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
+from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.load import BaseModel
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import write_safetensors
@@ -15,7 +15,7 @@ from pipeline.training.data import EncodedData, Picture
 from pipeline.training.measuring import chosen, fixed_noise, losses, samples
 from pipeline.training.module import Denoising
 from pipeline.training.plan import Shown
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -48,8 +48,8 @@ def test_the_loss_is_the_plain_error_on_noise_of_the_pictures_name(tmp_path: Pat
     alpha = module.alphas[400]
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     with torch.no_grad():
-        context = encode(base.text_encoder, token_ids(base.tokenizer, ["a cat"]), 1)
-        answer = base.unet(noisy, torch.tensor([400]), context).sample
+        context = encode(base.text_encoders[0], token_ids(base.tokenizer, ["a cat"]), 1)
+        answer = base.denoiser(noisy, torch.tensor([400]), context).sample
     wanted = F.mse_loss(answer, noise).item()
     assert losses(module, data, [sample], 4) == {400: pytest.approx(wanted, rel=1e-5)}
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
+from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.load import BaseModel
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
@@ -22,12 +22,12 @@ from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from pipeline.training.recorder import Recorder
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 
 def frozen_base() -> BaseModel:
     base = random_base()
-    for part in (base.unet, base.text_encoder):
+    for part in (base.denoiser, base.text_encoders[0]):
         part.requires_grad_(False)
     return base
 
@@ -63,7 +63,7 @@ def test_the_loss_is_the_plain_squared_error_of_the_noise(base: BaseModel) -> No
     timesteps = torch.randint(0, 1000, (2,), generator=generator)
     alpha = module.alphas[timesteps].view(-1, 1, 1, 1)
     noisy = alpha.sqrt() * batch.mean + (1 - alpha).sqrt() * noise
-    answer = base.unet(noisy, timesteps, encode(base.text_encoder, batch.ids, 1)).sample
+    answer = base.denoiser(noisy, timesteps, encode(base.text_encoders[0], batch.ids, 1)).sample
     wanted = [F.mse_loss(answer[n], noise[n]).item() for n in range(2)]
     assert module.picture_losses(batch).tolist() == pytest.approx(wanted, rel=1e-6)
 
@@ -91,7 +91,7 @@ def test_outside_the_mask_nothing_is_learned(base: BaseModel) -> None:
 def test_a_devices_rows_bring_their_masks_and_contexts(base: BaseModel) -> None:
     module, batch = module_of(base, settings()), batch_of(base)
     plain = module.picture_losses(batch)
-    batch.context = encode(base.text_encoder, batch.ids, 1)
+    batch.context = encode(base.text_encoders[0], batch.ids, 1)
     assert module.picture_losses(batch).tolist() == plain.tolist()
     batch.mask = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(2))
     whole = module.picture_losses(batch)
@@ -111,10 +111,10 @@ def test_a_steps_noise_follows_from_seed_and_step_alone(base: BaseModel) -> None
 @pytest.mark.parametrize("clip_skip", [1, 2])
 def test_clip_skip_takes_the_layer_and_norms_it(base: BaseModel, clip_skip: int) -> None:
     ids = token_ids(base.tokenizer, ["a cat"])
-    states = base.text_encoder(ids, output_hidden_states=True).hidden_states
-    inner = getattr(base.text_encoder, "text_model", base.text_encoder)
+    states = base.text_encoders[0](ids, output_hidden_states=True).hidden_states
+    inner = getattr(base.text_encoders[0], "text_model", base.text_encoders[0])
     wanted = inner.final_layer_norm(states[-clip_skip])
-    assert torch.allclose(encode(base.text_encoder, ids, clip_skip), wanted, atol=1e-6)
+    assert torch.allclose(encode(base.text_encoders[0], ids, clip_skip), wanted, atol=1e-6)
 
 
 @pytest.mark.usefixtures("root")
@@ -212,8 +212,8 @@ def test_gradient_checkpointing_changes_no_gradient(base: BaseModel) -> None:
     checkpointed = module_of(frozen_base(), settings(**PLAIN_SGD, train__gradient_checkpointing=True))
     fit(plain, [batch_of(base)])
     fit(checkpointed, [batch_of(base)])
-    assert checkpointed.base.unet.is_gradient_checkpointing
-    assert all(layer.gradient_checkpointing for layer in checkpointed.base.text_encoder.encoder.layers)
+    assert checkpointed.base.denoiser.is_gradient_checkpointing
+    assert all(layer.gradient_checkpointing for layer in checkpointed.base.text_encoders[0].encoder.layers)
     for one, other in zip(weights(plain), weights(checkpointed), strict=True):
         assert torch.allclose(one, other, atol=1e-7)
 
@@ -231,7 +231,7 @@ def test_sixteen_bits_train_networks(name: str, precision: str) -> None:
     rounded, plainly = History(), History()
     fit(module, [batch_of(base, step) for step in range(2)], history=rounded)
     fit(plain, [batch_of(base, 0)], history=plainly)
-    assert base.unet.dtype == base.text_encoder.dtype == torch.bfloat16
+    assert base.denoiser.dtype == base.text_encoders[0].dtype == torch.bfloat16
     wanted = torch.bfloat16 if precision == "bf16_full" else torch.float32
     assert {parameter.dtype for parameter in module.network.parameters()} == {wanted}
     assert module.alphas.dtype == torch.float32
@@ -331,8 +331,8 @@ def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: BaseModel) 
     generator = torch.Generator().manual_seed(0)
     torch.randn(batch.mean.shape, generator=generator)
     noise = torch.randn(batch.mean.shape, generator=generator)
-    context = encode(base.text_encoder, batch.ids, 1)
-    answer = base.unet(noise, torch.tensor([999, 999]), context).sample
+    context = encode(base.text_encoders[0], batch.ids, 1)
+    answer = base.denoiser(noise, torch.tensor([999, 999]), context).sample
     errors = (answer + batch.mean).square().mean(dim=(1, 2, 3)) * snr / (snr + 1)
     assert module.picture_losses(batch).tolist() == pytest.approx(errors.tolist(), rel=1e-4)
 
