@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.train_step import random_sd15
+from pipeline.bases.base import Base
+from pipeline.bases.load import load_base
 from pipeline.bases.tokens import encode, token_ids
-from pipeline.bases.load import BaseModel, load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.algorithms import ALGORITHMS
@@ -33,7 +34,7 @@ STEPS_PER_ROUND = 4
 Clock = Callable[[], float]
 
 
-def made(base: BaseModel, name: str, dim: int) -> Network:
+def made(base: Base, name: str, dim: int) -> Network:
     """Of the attention blocks and the text encoder, as LoRA is."""
     values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
     config = check(compose(Params({"network": name}, values)))
@@ -48,7 +49,7 @@ class Frozen(nn.Module):
         self.numbers = nn.ParameterList(torch.zeros_like(each) for each in like.parameters())
 
     @contextmanager
-    def attached(self, base: BaseModel) -> Iterator[None]:
+    def attached(self, base: Base) -> Iterator[None]:
         tokens = base.text_encoders[0].get_input_embeddings()
         handle = tokens.register_forward_hook(lambda _, __, out: out.detach().requires_grad_())
         yield
@@ -59,7 +60,7 @@ class Frozen(nn.Module):
             number.grad = number.detach()
 
 
-def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clock: Clock) -> list[float]:
+def steps(base: Base, network: Network | Frozen, side: int, batch: int, clock: Clock) -> list[float]:
     """Seconds of each step but the first."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
     latents = torch.randn(batch, 4, side // 8, side // 8, requires_grad=isinstance(network, Frozen))
@@ -77,7 +78,7 @@ def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clo
     return seconds[1:]
 
 
-def count(base: BaseModel, network: Network | Frozen, side: int, batch: int) -> int:
+def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
     """Of a step, by tensors without numbers."""
     for module in (base.denoiser, base.text_encoders[0], network):
         module.to(torch.device("meta"))
@@ -93,7 +94,7 @@ def count(base: BaseModel, network: Network | Frozen, side: int, batch: int) -> 
     return int(counter.get_total_flops())
 
 
-def print_counts(base: BaseModel, networks: dict[str, Network | Frozen], side: int, batch: int) -> None:
+def print_counts(base: Base, networks: dict[str, Network | Frozen], side: int, batch: int) -> None:
     with patch("torch.is_autocast_enabled", lambda _: False):  # it knows no such device
         counts = {name: count(base, network, side, batch) for name, network in networks.items()}
     for name, found in counts.items():

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from pipeline.base.ldm_keys import ldm_key
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.bases.clip_vocabulary import sd1_configs
-from pipeline.base.ldm_keys import ldm_key
+from pipeline.bases.registry import family
 from pipeline.files.tensor_file import open_tensors
 from pipeline.files.tensor_writer import tensor_writer
 
@@ -32,7 +32,7 @@ Table = dict[str, tuple[int, ...]]
 
 def sd1_table() -> Table:
     """Shapes of SD 1.5's weights by their single-file names."""
-    configs = sd1_configs()
+    configs = family("sd1").configs
     with torch.device("meta"):
         parts = {
             "unet": UNet2DConditionModel.from_config(configs["unet"]),

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.training_utils import compute_snr
+from pipeline.base.load import Base
+from pipeline.base.save import save_folder
 from tqdm import tqdm
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from demo.critters import draw, random_critter
 from demo.resumable import STATE, train
 from demo.vocabulary import write_tokenizer
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_folder
 
 NUM_PICTURES = 12_000
 STEPS = 16_000
@@ -143,7 +143,7 @@ def save_base(
         "text_encoder": model.text_encoder.config.to_dict(),
         "scheduler": dict(scheduler.config),
     }
-    save_folder(BaseModel(tokenizer, model.text_encoder, model.unet, vae, configs), BASE, "fp16", {})
+    save_folder(Base(tokenizer, model.text_encoder, model.unet, vae, configs), BASE, "fp16", {})
 
 
 def main() -> None:

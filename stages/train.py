@@ -18,9 +18,9 @@ from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.tokens import too_long
 from pipeline.bases.load import load_base
 from pipeline.bases.new_tokens import words_of
+from pipeline.bases.tokens import too_long
 from pipeline.captions.templates import read_templates
 from pipeline.captions.wildcards import has_wildcards
 from pipeline.command import Run, run, start

@@ -27,7 +27,8 @@ def main_layers(base: Base) -> dict[str, BaseLayer]:
 
 
 def further_layers(base: Base) -> dict[str, BaseLayer]:
-    """Every linear layer and convolution in the denoiser's Res blocks and between its levels: 86 on SD 1.x."""
+    """Every linear layer and convolution in the denoiser's Res blocks and between its levels: 86 on SD
+    1.x."""
     return _inside(base, base.family.further_blocks)
 
 
@@ -37,8 +38,8 @@ def text_layers(base: Base) -> dict[str, BaseLayer]:
         name: layer
         for part in base.family.parts
         if part.layer_prefix and part != base.family.denoiser
-        for name, layer in _layers(base, part)
-        if isinstance(layer.module, nn.Linear) and _within(layer.path, base.family.text_blocks)
+        for name, layer in _layers(base, part, (nn.Linear,))
+        if _within(layer.path, base.family.text_blocks)
     }
 
 
@@ -48,8 +49,7 @@ def changeable_layers(base: Base) -> dict[str, BaseLayer]:
         name: layer
         for part in base.family.parts
         if part.layer_prefix
-        for name, layer in _layers(base, part)
-        if isinstance(layer.module, CHANGEABLE)
+        for name, layer in _layers(base, part, CHANGEABLE)
     }
 
 
@@ -70,9 +70,9 @@ def _inside(base: Base, blocks: Collection[str]) -> dict[str, BaseLayer]:
     }
 
 
-def _layers(base: Base, part: Part) -> Iterator[tuple[str, BaseLayer]]:
+def _layers(base: Base, part: Part, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[str, BaseLayer]]:
     for path, module in base.part(part.name).named_modules():
-        if path and not any(module.children()):
+        if isinstance(module, kinds):
             yield base.family.layer_name(part.name, path, base.configs), _layer(base, part, path, module)
 
 

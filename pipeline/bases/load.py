@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 from pipeline.bases.base import Base, Part
 from pipeline.bases.family import Family
 from pipeline.bases.origins import Origin, file_shape, taken
+from pipeline.bases.parts import UNET
 from pipeline.bases.registry import family, family_of_config, recognised, titles
 from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
 from pipeline.bases.stated import HEADER_KEY, checked, stated
@@ -54,7 +55,7 @@ def _insist(path: Path, config: BaseConfig) -> None:
 
 def _from_folder(config: BaseConfig) -> Base:
     """A local diffusers folder, or a hub name."""
-    from diffusers import ConfigMixin
+    from diffusers import DDIMScheduler
 
     path, origin = Path(config.path), f"base.path {config.path}"
     if path.is_dir() and not (path / "model_index.json").is_file():
@@ -63,10 +64,10 @@ def _from_folder(config: BaseConfig) -> Base:
         )
     options = {"revision": config.revision} if config.revision and not path.is_dir() else {}
     with _failures_told(config.path):
-        denoiser = ConfigMixin.load_config(config.path, subfolder="unet", **options)
+        denoiser = UNET.read_config(config.path, options)
     made = family(_known(family_of_config(denoiser), origin))
     with _failures_told(config.path):
-        given = {"scheduler": ConfigMixin.load_config(config.path, subfolder="scheduler", **options)}
+        given = {"scheduler": DDIMScheduler.load_config(config.path, subfolder="scheduler", **options)}
         given |= {part.name: part.read_config(config.path, options) for part in made.parts}
     for part, values in given.items():
         checked(part, values, origin)

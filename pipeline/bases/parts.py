@@ -16,8 +16,9 @@ IN_FOLDER = "in its folder"
 class Part:
     """name: its folder in diffusers' layout. title: in messages. library, class_name: who builds it.
 
-    file_prefix: how its tensors' names begin in a single file. layer_prefix: how its layers' names begin in files
-    of networks; None: no network changes it. lr: the key of the group optimizer whose rate its layers learn at.
+    file_prefix: how its tensors' names begin in a single file. layer_prefix: how its layers' names begin in
+    files of networks; None: no network changes it. lr: the key of the group optimizer whose rate its layers
+    learn at.
     """
 
     name: str

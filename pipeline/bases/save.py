@@ -49,7 +49,8 @@ def save_file(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> N
 def file_tensors(
     base: Base, dtype: torch.dtype, others: Mapping[str, Tensor] = MappingProxyType({})
 ) -> dict[str, Tensor]:
-    """What such a file holds. `others` take the place of the base's own: by part and key, `unet.conv_in.bias`."""
+    """What such a file holds. `others` take the place of the base's own: by part and key,
+    `unet.conv_in.bias`."""
     found: dict[str, Tensor] = {}
     for part, module in base.loaded().items():
         tensors = module.state_dict()
@@ -104,7 +105,9 @@ def plain_configs(base: Base) -> dict[str, dict[str, Any]]:
     classes: dict[str, dict[str, Any]] = {"scheduler": {"_class_name": SCHEDULER_CLASS}}
     for part in base.family.parts:
         named = part.library == "diffusers"
-        classes[part.name] = {"_class_name": part.class_name} if named else {"architectures": [part.class_name]}
+        classes[part.name] = (
+            {"_class_name": part.class_name} if named else {"architectures": [part.class_name]}
+        )
     return {
         name: {**classes[name], **{key: value for key, value in config.items() if key not in STAMPS}}
         for name, config in base.configs.items()

@@ -88,7 +88,8 @@ def _cure(part: Part) -> str:
 
 
 def alone(shapes: Iterable[str], parts: Iterable[Part] = ()) -> str | None:
-    """What a file holds that is a part of a checkpoint, and no whole one. `parts`: of its denoiser's family."""
+    """What a file holds that is a part of a checkpoint, and no whole one. `parts`: of its denoiser's
+    family."""
     names, whole = list(shapes), list(parts)
     texts = [part for part in whole if part.library == "transformers"]
     if texts and all(why_absent(part, names) for part in texts):

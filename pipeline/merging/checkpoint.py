@@ -111,7 +111,9 @@ def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
     if path.is_dir():
         folder = path / "vae" if (path / "vae").is_dir() else path
         files = _weight_files(folder)
-        named = {whole_checkpoint_name(name): stored for file in files for name, stored in file.tensors.items()}
+        named = {
+            whole_checkpoint_name(name): stored for file in files for name, stored in file.tensors.items()
+        }
     else:
         files = (open_tensors(path),)
         named = {

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from pipeline.bases.base import Base
-from pipeline.bases.load import outline
 from pipeline.bases.family import Family
+from pipeline.bases.load import outline
 from pipeline.bases.registry import family, recognised
 from pipeline.bases.save import folder_key, write_settings
 from pipeline.bases.stated import HEADER_KEY, stated

@@ -16,9 +16,7 @@ from pipeline.bases.single_file import EMA_PREFIX
 UNET_PREFIX, VAE_PREFIX = unet_names.PREFIX, vae_names.PREFIX
 TEXT_PREFIX = family("sd1").part("text_encoder").file_prefix
 SD2_TEXT_PREFIX = family("sd2").part("text_encoder").file_prefix
-XL_TEXT_PREFIXES = tuple(
-    family("sdxl").part(name).file_prefix for name in ("text_encoder", "text_encoder_2")
-)
+XL_TEXT_PREFIXES = tuple(family("sdxl").part(name).file_prefix for name in ("text_encoder", "text_encoder_2"))
 PARTS = {
     UNET_PREFIX: "unet",
     VAE_PREFIX: "vae",
@@ -66,4 +64,3 @@ def diffusers_unet_name(name: str) -> str:
         return unet_names.diffusers_name(rest)
     except KeyError:
         return rest
-

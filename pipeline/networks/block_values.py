@@ -17,7 +17,8 @@ SHAPES: dict[str, Callable[[float], float]] = {
 
 
 def by_block(setting: BlockSetting, whole: float, blocks: Sequence[str]) -> dict[str, float]:
-    """`setting` as a number for each of `blocks`; `whole` is what blocks without one have, and what a shape multiplies."""
+    """`setting` as a number for each of `blocks`; `whole` is what blocks without one have, and what a shape
+    multiplies."""
     if setting is None:
         return dict.fromkeys(blocks, whole)
     if isinstance(setting, str):

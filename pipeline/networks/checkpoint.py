@@ -143,10 +143,7 @@ def strengthened(before: Tensor, after: Tensor, strength: float) -> Tensor:
 
 def base_weights(base: Base) -> dict[str, Tensor]:
     """All weights that can learn, by their names."""
-    return {
-        name: module.get_parameter(leaf)
-        for name, (module, leaf) in slots_of(base).items()
-    }
+    return {name: module.get_parameter(leaf) for name, (module, leaf) in slots_of(base).items()}
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from pipeline.bases.tokens import body_ids
 from pipeline.bases.base import Base
 from pipeline.bases.new_tokens import new_rows
 from pipeline.bases.parts import Part
+from pipeline.bases.tokens import body_ids
 from pipeline.config.schemas import Embedding as EmbeddingConfig
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings

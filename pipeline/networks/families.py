@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.bases.base import Base
+from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import is_aesthetic

@@ -4,7 +4,6 @@ The norm is Frobenius', of the weight's change at strength 1 (pipeline/networks/
 over all modules of a block: the root of the sum of their squares.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,8 +31,8 @@ from pipeline.networks.foreign.difference import Difference
 from pipeline.networks.foreign.glora import Glora
 from pipeline.networks.foreign.oft import Oft
 from pipeline.networks.layouts import is_adapter
-from pipeline.networks.network_files import PICKLES, grouped, read_tensors, read_weights
 from pipeline.networks.module_names import TEXT_PREFIX, UNET_PREFIX
+from pipeline.networks.network_files import PICKLES, grouped, read_tensors, read_weights
 
 TEXT_ENCODER = "text encoder"
 SPELT: dict[type[Adapter], str] = {

@@ -17,9 +17,7 @@ random. CLIP of SD 1.x has about 0.1.
 """
 
 
-def conditioning(
-    base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | None = None
-) -> Conditioning:
+def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | None = None) -> Conditioning:
     """Of a batch of one, 77 tokens a chunk: each chunk through the text encoders, weighted, joined. Words of
     attached embeddings stand for their vectors; an aesthetic embedding draws the chunks towards itself.
     """

@@ -76,7 +76,9 @@ def batches(jobs: Sequence[Job], contexts: Mapping[str, Contexts], at_most: int)
     """Neighbours whose prompts are equally long, so that none is padded: a picture is the same in any
     company.
     """
-    for _, group in groupby(jobs, key=lambda job: [context.tokens.shape[1] for context in contexts[job.prompt]]):
+    for _, group in groupby(
+        jobs, key=lambda job: [context.tokens.shape[1] for context in contexts[job.prompt]]
+    ):
         alike = list(group)
         for start in range(0, len(alike), at_most):
             yield alike[start : start + at_most]

@@ -44,10 +44,10 @@ class Picture:
 
 @dataclass
 class Batch:
-    """mean, std: [batch, channels, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks, 77]
-    for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
-    there is one; conditioning: where the text encoders' outputs are kept; emphasis:
-    [batch, tokens, 1] by which its outputs are multiplied, where captions have weights.
+    """mean, std: [batch, channels, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks,
+    77] for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
+    there is one; conditioning: where the text encoders' outputs are kept; emphasis: [batch, tokens, 1] by
+    which its outputs are multiplied, where captions have weights.
     """
 
     mean: Tensor

@@ -153,7 +153,9 @@ class Denoising(lightning.LightningModule):
         noisy = add_noise(latents, perturbed(noise, config, generator), self.alphas, timesteps)
         latents, noise, noisy, timesteps = (each[rows] for each in (latents, noise, noisy, timesteps))
         mask = None if batch.mask is None else batch.mask[rows]
-        answer = self.base.family.predict(self.base, noisy, timesteps, self._conditioning(batch, rows)).float()
+        answer = self.base.family.predict(
+            self.base, noisy, timesteps, self._conditioning(batch, rows)
+        ).float()
         wanted = target(latents, noise, self.alphas, timesteps, self.prediction_type)
         points = point_losses(answer, wanted, self.alphas, timesteps, config)
         losses = masked(points, mask, self.settings.train).mean(dim=(1, 2, 3))

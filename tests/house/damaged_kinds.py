@@ -16,9 +16,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.bases.clip_vocabulary import HEADER_KEY
 from pipeline.bases.load import _failures_told, _read_part
-from pipeline.bases.stated import checked, stated
+from pipeline.bases.stated import HEADER_KEY, checked, stated
 from pipeline.captions.folders import read_caption as read_own_caption
 from pipeline.captions.labels import read_selected_tags, read_tag_mapping, read_tags_txt
 from pipeline.captions.onnx_tagger import OnnxTagger

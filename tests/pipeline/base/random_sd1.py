@@ -6,12 +6,13 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from pipeline.bases.clip_vocabulary import sd1_configs
-from pipeline.bases.load import BaseModel, make_tokenizer
+from pipeline.bases.base import Base
+from pipeline.bases.registry import family
+from pipeline.bases.tokenizers import make_tokenizer
 
 
 def small_configs() -> dict[str, dict[str, Any]]:
-    configs = {part: dict(config) for part, config in sd1_configs().items()}
+    configs = {part: dict(config) for part, config in family("sd1").configs.items()}
     configs["unet"] |= {"block_out_channels": [8, 16, 16, 16], "norm_num_groups": 4, "attention_head_dim": 2}
     configs["unet"] |= {"cross_attention_dim": 16, "sample_size": 8}
     configs["vae"] |= {"block_out_channels": [8, 8, 16, 16], "norm_num_groups": 4, "sample_size": 64}
@@ -20,11 +21,11 @@ def small_configs() -> dict[str, dict[str, Any]]:
     return configs
 
 
-def random_base(seed: int = 0) -> BaseModel:
+def random_base(seed: int = 0) -> Base:
     torch.manual_seed(seed)
     configs = small_configs()
     tokenizer: CLIPTokenizer = make_tokenizer(None)
     text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval()
     unet = UNet2DConditionModel.from_config(configs["unet"]).eval()
     vae = AutoencoderKL.from_config(configs["vae"]).eval()
-    return BaseModel(tokenizer, text_encoder, unet, vae, configs)
+    return Base(tokenizer, text_encoder, unet, vae, configs)

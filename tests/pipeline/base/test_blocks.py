@@ -2,9 +2,9 @@ from collections import Counter
 
 import torch
 from diffusers import UNet2DConditionModel
-
 from pipeline.base.blocks import BLOCKS, block_of
-from pipeline.bases.clip_vocabulary import sd1_configs
+
+from pipeline.bases.registry import family
 
 GOLDEN = {
     "IN00": 6, "IN01": 36, "IN02": 36, "IN03": 2, "IN04": 38, "IN05": 36, "IN06": 2, "IN07": 38, "IN08": 36,
@@ -16,6 +16,6 @@ GOLDEN = {
 
 def test_every_weight_has_its_block() -> None:
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(sd1_configs()["unet"])
+        unet = UNet2DConditionModel.from_config(family("sd1").configs["unet"])
     assert Counter(block_of(key) for key in unet.state_dict()) == GOLDEN
     assert tuple(GOLDEN) == BLOCKS

@@ -2,8 +2,8 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.bases.tokens import body_ids, encode, token_ids, too_long
-from pipeline.bases.load import make_tokenizer
 from tests.pipeline.bases.random_sd1 import random_base
 
 WORDS = {"zib": range(49408, 49410), "zibbo": range(49410, 49411), "<cat-toy>": range(49411, 49412)}

@@ -2,16 +2,16 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+from pipeline.base.ldm_keys import ldm_key, unet_key, vae_key
 from torch import nn
 
-from pipeline.bases.clip_vocabulary import sd1_configs
-from pipeline.base.ldm_keys import ldm_key, text_encoder_key, unet_key, vae_key
+from pipeline.bases.registry import family
 
 
 def on_meta(part: str) -> nn.Module:
     kind = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}[part]
     with torch.device("meta"):
-        return kind.from_config(sd1_configs()[part])
+        return kind.from_config(family("sd1").configs[part])
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_hand_worked_vae_names(ours: str, theirs: str) -> None:
 
 def test_text_encoders_always_get_the_level_that_transformers_5_dropped() -> None:
     name = "encoder.layers.0.mlp.fc1.bias"
-    assert text_encoder_key(name) == text_encoder_key(f"text_model.{name}") == f"text_model.{name}"
+    assert transformers_name(name) == transformers_name(f"text_model.{name}") == f"text_model.{name}"
     assert ldm_key("text_encoder", name) == f"cond_stage_model.transformer.text_model.{name}"
 
 

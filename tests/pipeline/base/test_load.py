@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from pipeline.base import load
+from pipeline.base.ldm_keys import vae_key
 from safetensors.torch import load_file, save_file
 
-from pipeline.base import load
-from pipeline.bases.clip_vocabulary import sd1_configs
-from pipeline.base.ldm_keys import vae_key
 from pipeline.bases.load import load_base, names_in_file
+from pipeline.bases.registry import family
 from pipeline.bases.save import plain_configs, save_folder
 from pipeline.bases.save import save_file as save_checkpoint
 from pipeline.config.schemas import Base
@@ -91,7 +91,7 @@ def test_another_vae_is_put_in_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["prefixed", "bare", "diffusers", "older diffusers"])
 def test_a_vae_file_in_every_layout(layout: str, tmp_path: Path) -> None:
-    configs = sd1_configs()["vae"]
+    configs = family("sd1").configs["vae"]
     with torch.device("meta"):
         keys = AutoencoderKL.from_config(configs).state_dict()
     names = {

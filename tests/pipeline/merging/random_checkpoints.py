@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from pipeline.base.ldm_keys import ldm_key
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.bases.clip_vocabulary import sd1_configs
-from pipeline.base.ldm_keys import ldm_key, text_encoder_key
+from pipeline.bases.registry import family
 from pipeline.files.safetensors_file import write_safetensors
 from tests.pipeline.bases.random_sd1 import small_configs
 
@@ -32,7 +32,7 @@ def shapes(configs: dict[str, dict[str, Any]]) -> dict[str, dict[str, tuple[int,
 
 
 SMALL = shapes(small_configs())
-REAL = shapes(sd1_configs())
+REAL = shapes(family("sd1").configs)
 
 
 def random_weights(seed: int, dtype: torch.dtype = torch.float32) -> dict[str, dict[str, Tensor]]:
@@ -66,7 +66,7 @@ def write_folder(path: Path, seed: int) -> dict[str, Tensor]:
     weights = random_weights(seed)
     for part, named in weights.items():
         keyed = {
-            text_encoder_key(key) if part == "text_encoder" else key: value for key, value in named.items()
+            transformers_name(key) if part == "text_encoder" else key: value for key, value in named.items()
         }
         name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
         (path / part).mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bases.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.bases.save import save_file
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
@@ -16,19 +16,19 @@ from tests.pipeline.networks.test_families import trained
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture(scope="module")
-def lora(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lora(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("lora") / "lora.safetensors"
     write_safetensors(path, trained("lora", base).file_tensors("fp32"), {})
     return path
 
 
 @pytest.fixture(scope="module")
-def checkpoint(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint.safetensors"
     save_file(base, path, "fp32", {})
     return path

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.bases.load import BaseModel, load_base
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
@@ -15,7 +16,7 @@ from tests.pipeline.merging.random_checkpoints import write_file
 from tests.pipeline.networks.test_network import answer
 
 
-def base_of(path: Path) -> BaseModel:
+def base_of(path: Path) -> LoadedBase:
     return load_base(Base(path=str(path), vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
 
 

@@ -8,7 +8,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
-from pipeline.bases.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.bases.save import save_folder
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, read_embeddings, write_a1111
@@ -28,12 +28,12 @@ ROOT = Path(__file__).parents[3]
 ROWS = torch.arange(4.0).reshape(2, 2)
 
 
-def diffusers_pipeline(base: BaseModel, folder: Path) -> Any:
+def diffusers_pipeline(base: Base, folder: Path) -> Any:
     save_folder(base, folder, "fp32", {})
     return StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
 
 
-def network_of(path: Path, base: BaseModel) -> Network:
+def network_of(path: Path, base: Base) -> Network:
     network = load(path, base)
     assert isinstance(network, Network)
     return network

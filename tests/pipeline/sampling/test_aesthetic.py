@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
+from pipeline.bases.base import Base
 from pipeline.bases.tokens import encode, token_ids
-from pipeline.bases.load import BaseModel
 from pipeline.errors import UserError
 from pipeline.sampling.aesthetic import Aesthetic, slerp, text_features
 from pipeline.sampling.settings import Job, Settings
@@ -19,12 +19,12 @@ PROMPTS = ["a cat", "a dog in the rain"]
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture
-def clip(base: BaseModel) -> CLIPModel:
+def clip(base: Base) -> CLIPModel:
     """A whole CLIP whose text half is the base's text encoder."""
     torch.manual_seed(4)
     text = base.text_encoders[0].config.to_dict()
@@ -39,7 +39,7 @@ def aesthetic_of(clip: CLIPModel, **changes: object) -> Aesthetic:
     return Aesthetic(embedding=embedding, projection=clip.text_projection.weight.detach(), **changes)  # type: ignore[arg-type]
 
 
-def test_text_features_are_transformers_own(base: BaseModel, clip: CLIPModel) -> None:
+def test_text_features_are_transformers_own(base: Base, clip: CLIPModel) -> None:
     ids = token_ids(base.tokenizer, PROMPTS)
     theirs = clip.get_text_features(input_ids=ids).pooler_output
     assert torch.allclose(
@@ -48,7 +48,7 @@ def test_text_features_are_transformers_own(base: BaseModel, clip: CLIPModel) ->
 
 
 @pytest.mark.parametrize("clip_skip", [1, 2])
-def test_the_steps_are_those_of_the_extension(base: BaseModel, clip: CLIPModel, clip_skip: int) -> None:
+def test_the_steps_are_those_of_the_extension(base: Base, clip: CLIPModel, clip_skip: int) -> None:
     """AestheticCLIP.__call__, written anew with transformers' CLIPModel."""
     aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS[:1])
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_the_steps_are_those_of_the_extension(base: BaseModel, clip: CLIPModel, 
     assert not torch.allclose(found, states, atol=1e-3)
 
 
-def test_the_prompt_comes_nearer_and_the_encoder_stays(base: BaseModel, clip: CLIPModel) -> None:
+def test_the_prompt_comes_nearer_and_the_encoder_stays(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip, steps=10, lr=1e-3), token_ids(base.tokenizer, PROMPTS)
     before = {name: tensor.clone() for name, tensor in base.text_encoders[0].state_dict().items()}
 
@@ -78,12 +78,14 @@ def test_the_prompt_comes_nearer_and_the_encoder_stays(base: BaseModel, clip: CL
 
     moved = aesthetic.stepped(base.text_encoders[0], ids)
     assert (nearness(moved) > nearness(base.text_encoders[0])).all()
-    assert all(torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items())
+    assert all(
+        torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items()
+    )
 
 
 @pytest.mark.parametrize("changes", [{"weight": 0.0}, {"steps": 0}, {"lr": 0.0}])
 def test_without_steps_or_weight_nothing_changes(
-    base: BaseModel, clip: CLIPModel, changes: dict[str, float]
+    base: Base, clip: CLIPModel, changes: dict[str, float]
 ) -> None:
     ids = token_ids(base.tokenizer, PROMPTS)
     states = encode(base.text_encoders[0], ids, 1).detach()
@@ -98,10 +100,12 @@ def test_slerp_by_hand() -> None:
     assert torch.equal(slerp(same, same, torch.tensor(0.3)), same)
 
 
-def test_a_text_turns_the_embedding(base: BaseModel, clip: CLIPModel) -> None:
+def test_a_text_turns_the_embedding(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip), token_ids(base.tokenizer, PROMPTS[:1])
     text = text_features(base.text_encoders[0], ids, aesthetic.projection).detach()
-    towards, away = (aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True))
+    towards, away = (
+        aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True)
+    )
     start, one, other = (
         float(torch.cosine_similarity(text, each)) for each in (aesthetic.embedding, towards, away)
     )
@@ -113,7 +117,7 @@ def test_the_embedding_of_another_clip_is_a_sentence() -> None:
         Aesthetic(embedding=torch.ones((1, 768)), projection=torch.ones((16, 16)))
 
 
-def test_every_prompt_but_the_negative_is_drawn_towards_it(base: BaseModel, clip: CLIPModel) -> None:
+def test_every_prompt_but_the_negative_is_drawn_towards_it(base: Base, clip: CLIPModel) -> None:
     settings = Settings(
         steps=1,
         guidance=3.0,

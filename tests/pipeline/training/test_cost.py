@@ -7,7 +7,7 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.bases.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.training.cost import Cost, step_cost
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
@@ -16,7 +16,7 @@ from tests.pipeline.training.test_module import batch_of, frozen_base, module_of
 pytestmark = pytest.mark.usefixtures("root")
 
 
-def numbers(base: BaseModel) -> int:
+def numbers(base: Base) -> int:
     """Of the U-Net and the text encoder; its buffer of positions holds whole numbers."""
     parts = (base.denoiser, base.text_encoders[0])
     return sum(parameter.numel() for part in parts for parameter in part.parameters())

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.bases.tokens import encode, token_ids
-from pipeline.bases.load import make_tokenizer
 from pipeline.training.emphasis import unweighted, weighted_ids
 from tests.pipeline.training.test_module import batch_of, frozen_base, module_of, settings
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from pipeline.bases.base import Base
 from pipeline.bases.tokens import encode, token_ids
-from pipeline.bases.load import BaseModel
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import write_safetensors
@@ -27,7 +27,7 @@ def picture(name: str, caption: str = "", bucket: tuple[int, int] = (64, 64)) ->
 PICTURES = [picture("a/1", "a cat"), picture("a/2", "a dog"), picture("a/3", "a dog", (128, 64))]
 
 
-def module_and_data(base: BaseModel, folder: Path, **settings: Any) -> tuple[Denoising, EncodedData]:
+def module_and_data(base: Base, folder: Path, **settings: Any) -> tuple[Denoising, EncodedData]:
     config = check(compose(Params({}, {"network.dim": 2, "network.alpha": 2.0, **settings})))
     latents = {
         each.id: torch.randn((8, each.shown.bucket[1] // 8, each.shown.bucket[0] // 8)) for each in PICTURES

@@ -13,7 +13,7 @@ from lycoris.kohya import create_network
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.bases.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.bases.save import save_file as save_base
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -136,7 +136,7 @@ def test_d3_what_does_not_fit_is_a_sentence(weights: dict[str, Tensor], reason: 
 
 @torch.no_grad()
 def test_d3_our_own_differences_beside_an_ia3_are_read(tmp_path: Path) -> None:
-    base: BaseModel = random_base()
+    base: Base = random_base()
     network = trained("ia3", base)
     write_safetensors(tmp_path / "a-diff.safetensors", network.beside("fp32")["-diff"].tensors, {})
     with network.attached(base):
