@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.train_step import random_sd15
 from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.algorithms import ALGORITHMS
@@ -70,7 +70,7 @@ def steps(base: Base, network: Network | Frozen, side: int, batch: int, clock: C
         for number in range(STEPS_PER_ROUND + 1):
             started = clock()
             network.before_step(number)
-            answer = base.denoiser(latents, timesteps, encode(base.text_encoders[0], ids, 1)).sample
+            answer = base.denoiser(latents, timesteps, base.family.encode(base, ids, 1)).sample
             F.mse_loss(answer, latents.detach()).backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -89,7 +89,7 @@ def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
     with network.attached(base), FlopCounterMode(display=False) as counter:
         network.before_step(0)
         times = torch.full((batch,), 500, device="meta")
-        answer = base.denoiser(latents, times, encode(base.text_encoders[0], ids, 1)).sample
+        answer = base.denoiser(latents, times, base.family.encode(base, ids, 1)).sample
         F.mse_loss(answer, latents.detach()).backward()
     return int(counter.get_total_flops())
 

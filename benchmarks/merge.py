@@ -20,12 +20,12 @@ import numpy as np
 import torch
 import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from pipeline.base.ldm_keys import ldm_key
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from pipeline.bases.registry import family
 from pipeline.files.tensor_file import open_tensors
 from pipeline.files.tensor_writer import tensor_writer
+from tests.pipeline.bases.random_sd1 import file_key
 
 Table = dict[str, tuple[int, ...]]
 
@@ -40,7 +40,7 @@ def sd1_table() -> Table:
             "text_encoder": CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])),
         }
     return {
-        ldm_key(part, key): tuple(weight.shape)
+        file_key(part, key): tuple(weight.shape)
         for part, module in parts.items()
         for key, weight in module.state_dict().items()
     }

@@ -55,7 +55,7 @@ RUNS: dict[str, Run] = {
 
 def staged(folder: Path, change: Callable[[Rows, Rows], None], settings: Sequence[str]) -> str:
     """Runs the training in a project of its own; what it said."""
-    for name in ("conf", "demo", "data/encoded", "data/captions"):
+    for name in ("conf", "demo", "data/cropped", "data/encoded", "data/captions"):
         shutil.copytree(Path(name), folder / name)
     for name in ("dvc.yaml", "params.yaml", "params.resolved.yaml"):
         shutil.copy(name, folder)

@@ -31,7 +31,7 @@ from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import family
 from pipeline.bases.tokenizers import make_tokenizer
-from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
@@ -151,7 +151,7 @@ def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps
         noise = torch.randn_like(mean)
         timesteps = torch.randint(0, 1000, (len(noise),), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
-            context = encode(base.text_encoders[0], ids, 1)
+            context = base.family.encode(base, ids, 1)
             answer = base.denoiser(add_noise(mean, noise, alphas, timesteps), timesteps, context).sample
         F.mse_loss(answer.float(), noise).backward()
         optimizer.step()

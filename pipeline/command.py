@@ -14,6 +14,7 @@ from pipeline.config import Config, load
 from pipeline.config.load import listed_groups
 from pipeline.errors import UserError
 from pipeline.items import trim_if_grown
+from pipeline.outside_graph import is_by_hand, missing_output, refuse_while_dvc_runs
 from pipeline.printable import printable
 
 MULTIRUN = "multirun"
@@ -44,7 +45,8 @@ def start(
     """Parses `[KEY=VALUE...] [--out DIR]` and the options of `parser`, and loads the stage's groups.
 
     Overrides need --out: in the graph, values come from params.yaml, and DVC's outputs must be what it says.
-    `by_hand` names options of `parser` with which none of these is written, so that overrides are free.
+    `by_hand` names options of `parser` with which none of these is written, so that overrides are
+    free. By hand the settings are those of params.yaml as it is now; DVC hands over params.resolved.yaml.
     """
     parser = parser or argparse.ArgumentParser(prog=f"python -m stages.{stage.replace('-', '_')}")
     parser.add_argument(
@@ -70,7 +72,11 @@ def start(
             f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
             " add `--out DIR` for a run by hand, or write the values into params.yaml and type `dvc repro`"
         )
-    return Run(stage, load(stage, options.overrides), options.out or Path(), options)
+    writes_outputs = options.out is None and not free
+    if writes_outputs and is_by_hand():
+        refuse_while_dvc_runs()
+    config = load(stage, options.overrides, by_hand=is_by_hand() or not writes_outputs)
+    return Run(stage, config, options.out or Path(), options)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
@@ -112,10 +118,12 @@ class Stopped:
 
 def _message(error: BaseException) -> str | None:
     if isinstance(error, KeyboardInterrupt):
-        return "error: interrupted; nothing half-written was left behind, the same command starts again"
+        return "error: interrupted; nothing half-written was left behind, the same command carries on"
     if isinstance(error, UserError):
         return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
     if isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError) and (missing := missing_output(str(error.filename))):
+            return f"error: {printable(missing)}"
         where = "while writing" if error.filename is None else printable(str(error.filename))
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return (

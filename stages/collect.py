@@ -5,8 +5,11 @@ In: the sources that collect.source and collect.class_source name, data/waivers.
 {pictures/,records.jsonl,left_out.jsonl}, metrics/collect.json, plots/collect/. Reads the group `collect`.
 Deterministic: sorted by id, bytes copied. A picture that is unfit stops the stage, with the full list. Kept
 by picture: one new picture costs one measurement.
+
+By hand, and writing none of these: `--records FILE` writes the records alone, for a plan.
 """
 
+import argparse
 import shutil
 import sys
 from collections import Counter
@@ -29,7 +32,7 @@ from pipeline.pictures.found import Found, Pictures
 from pipeline.pictures.masks import MASKS, MaskMeasures, measure_mask
 from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
-from pipeline.pictures.records import PICTURES, Record, Records, write_records
+from pipeline.pictures.records import PICTURES, Record, Records, row_of, write_records
 from pipeline.pictures.sources import find, paths, work_folder
 from pipeline.pictures.verdicts import Fault, Rulings
 from pipeline.pictures.waivers import PATH, Waivers, read_waivers
@@ -184,8 +187,26 @@ def untracked(config: Collect) -> list[str]:
     ]
 
 
+def write_records_alone(config: Collect, file: Path) -> None:
+    """Those of the pictures that pass."""
+    with work_folder(file.with_name(f".{file.name}.sources")) as work:
+        passed = judged(find(config, work), config).passed()
+        write_jsonl(file, (row_of(record) for _, record in passed))
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m stages.collect")
+    made.add_argument(
+        "--records", type=Path, metavar="FILE", help="write the records of fit pictures, and nothing else"
+    )
+    return made
+
+
 def main(arguments: Sequence[str] = ()) -> None:
-    job = start("collect", arguments)
+    job = start("collect", arguments, parser(), by_hand=("records",))
+    if job.options.records:
+        write_records_alone(job.config.collect, job.options.records)
+        return
     if not job.options.out:
         for sentence in untracked(job.config.collect):
             warn(sentence)

@@ -26,8 +26,9 @@ from pipeline.captions.preview import matching, preview
 from pipeline.captions.statistics import Statistics
 from pipeline.command import run, start
 from pipeline.config.schemas import FilterTags
-from pipeline.errors import UserError, warn
+from pipeline.errors import warn
 from pipeline.files.atomic import JsonLines, new_folder, read_jsonl, write_csv, write_json, write_jsonl
+from pipeline.outside_graph import insist_on
 from pipeline.pictures.records import Records, read_records
 from pipeline.reports.dataset import cards_of, page
 
@@ -143,8 +144,7 @@ def with_pattern(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export", "edited"))
-    if not TAGS.exists():
-        raise UserError(f"{TAGS} is missing; `dvc repro tag` writes it")
+    insist_on(TAGS, *([CROPPED] if job.options.export else []))
     edits, writer = read_edits(), Writer(JsonLines(TAGS), job.config.filter_tags)
     if job.options.edited:
         import_captions(job.options.edited, writer, edits)

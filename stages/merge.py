@@ -37,6 +37,8 @@ def chosen_file(config: Merge) -> Path:
     epochs = epoch_files(NETWORKS)
     if config.epoch == "best":
         return NETWORKS / str(json.loads(CHOICE.read_text(encoding="utf-8"))["file"])
+    if not epochs:
+        raise UserError(f"{NETWORKS} holds no epoch's file; run `dvc repro train`")
     if config.epoch == "last":
         return epochs[max(epochs)]
     if config.epoch not in epochs:

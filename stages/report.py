@@ -81,7 +81,9 @@ def story(config: Config) -> Story:
         plan=plan,
         findings=findings,
         recipe=read(Path("reports/recipe.json")),
-        verdict=verdict(best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"]),
+        verdict=verdict(
+            best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], metrics["train"]
+        ),
         taken=taken(config, grid, best, cells, standing),
         ranking=ranking,
         pairs=pairs(grid, cells, GRID),

@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,10 @@ def check_captions(data: EncodedData) -> None:
         )
 
 
-def prepared(config: Config) -> Prepared:
-    """Loads the base and the pictures and makes the network and the plan."""
+def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
+    """Loads the base and makes the network and the plan."""
     base = load_base(config.base)
-    pictures, aside = split(read_pictures(ENCODED, CAPTIONS), config.validation.share)
+    pictures, aside = split(pictures, config.validation.share)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
     if isinstance(config.network, EmbeddingConfig):
         name_subjects(data, config.network)
@@ -150,12 +151,13 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
 
 
 @contextmanager
-def attached(ready: Prepared) -> Iterator[None]:
+def attached(ready: Prepared, knows_captions: bool = True) -> Iterator[None]:
     """Inside, the base acts with the network, and the captions know its words."""
     base = ready.module.base
     with ready.module.network.attached(base):
         ready.data.words = words_of(base.text_encoders)
-        check_captions(ready.data)
+        if knows_captions:
+            check_captions(ready.data)
         yield
 
 
@@ -248,6 +250,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def show_plan(job: Run) -> None:
+    """What a run would do with the pictures and settings of now, whatever has run before."""
+    foresight = import_module("pipeline.training.foresight")  # by name: no result follows from it
+    seen = foresight.foreseen(job.options.overrides, CAPTIONS)
+    ready = prepared(job.config, seen.pictures)
+    with attached(ready, seen.knows_captions):
+        told = advice(ready.plan, job.config)
+        plan = foresight.plan_of(ready.plan, ready.module, ready.data, told, seen.knows_captions)
+        print(printable_lines(plan))
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("train", arguments, parser(), by_hand=("plan",))
     make_repeatable()
@@ -258,14 +271,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         else:
             write_mean(job)
         return
-    ready = prepared(job.config)
     if job.options.plan:
-        from pipeline.training.plan_text import plan_and_cost
-
-        with attached(ready):
-            plan = plan_and_cost(ready.plan, ready.module, ready.data, advice(ready.plan, job.config))
-            print(printable_lines(plan))
+        show_plan(job)
         return
+    ready = prepared(job.config, read_pictures(ENCODED, CAPTIONS))
     made_from = recipe_of(job.config)
     with workplace(made_from, job.code(), job.config.train.devices * job.config.train.num_nodes) as place:
         try:

@@ -25,6 +25,8 @@ ASIDE = (
     "pipeline/config/explain.py",
     "pipeline/config/load.py",
     "pipeline/config/lock.py",
+    "pipeline/outside_graph.py",
+    "pipeline/printable.py",
     "pipeline/config/rules/",
 )
 """No result follows from these: how a command starts, ends and reports, and what compose alone asks, whose

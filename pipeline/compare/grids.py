@@ -63,9 +63,7 @@ def aligned(runs: Sequence[Run]) -> Aligned:
             grid = json.loads(read(run, f"{REPORT}/grid.json"))
             cells[run], bases[run] = plain_cells(grid), base_cells(grid)
         except FileNotFoundError:
-            left_out.append(
-                f"{run.name}: its pictures are not here; `dvc fetch --rev {run.revision[:8]}` gets them"
-            )
+            left_out.append(f"{run.name}: its pictures are not here; {how_to_fetch(run)}")
     drawn = [_drawn(cell) for of_run in cells.values() for cell in of_run.values()]
     common = max(drawn, key=drawn.count, default=None)
     kept = {
@@ -135,13 +133,22 @@ def _cell(run: Run, cell: Mapping[str, Any] | None) -> Cell | None:
     return Cell(webp_uri(buffer.getvalue()), cell["figures"])
 
 
+def how_to_fetch(run: Run) -> str:
+    """What to type for a run's pictures, which the cache on this machine does not have."""
+    if run.is_experiment:
+        return f"`dvc exp pull <git remote> {run.name}` gets them, where they were pushed"
+    made = f"`git checkout {run.revision[:8]} && dvc repro` makes them"
+    return f"`dvc fetch --all-commits {REPORT}` gets them from the DVC remote, {made}"
+
+
 def read(run: Run, path: str) -> bytes:
     """A file of a run's outputs, from the DVC cache or a remote; FileNotFoundError where neither has it."""
     from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexDirError
 
     try:
         data: bytes = _files(run.revision).read_bytes(path)
-    except (DvcException, OSError) as error:
+    except (DvcException, DataIndexDirError, OSError) as error:
         raise FileNotFoundError(path) from error
     return data
 

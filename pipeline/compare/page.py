@@ -9,6 +9,7 @@ from pipeline.compare.curves import Plot, plot
 from pipeline.compare.grids import aligned
 from pipeline.compare.importance import importance
 from pipeline.compare.runs import Run, find_runs, loss_curves, varied
+from pipeline.errors import warn
 from pipeline.files.atomic import new_folder, write_csv, write_text
 from pipeline.reports.grid import IN_CELLS, PageCell
 from pipeline.reports.template import template
@@ -149,6 +150,8 @@ def page(table: Table) -> str:
     """The HTML."""
     runs = [row.run for row in table.rows]
     grid = aligned(runs)
+    for sentence in grid.left_out:
+        warn(sentence)
     return str(
         template(TEMPLATE).render(
             table=table,

@@ -54,8 +54,7 @@ def differences(params: Params) -> dict[str, Any]:
     value; `params`, both as params.yaml would hold them.
     """
     values = flatten(compose(params))
-    experiment = CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
-    from_experiment = flatten(_content(experiment)) if experiment.exists() else {}
+    from_experiment = of_preset(preset_file(params))
     named = [key for key in values if key in {**from_experiment, **params.values}]
     told = [_explain(key, values[key], params, params) for key in named]
     chosen = {group: option for group, option in sorted(params.use.items()) if option}
@@ -95,9 +94,8 @@ def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation
         return Explanation(key, value, "the command line", default, comment)
     if key in params.values:
         return Explanation(key, value, str(PARAMS), default, comment)
-    experiment = CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
-    if experiment.exists() and key in flatten(_content(experiment)):
-        return Explanation(key, value, str(experiment), default, comment)
+    if key in of_preset(preset_file(params)):
+        return Explanation(key, value, str(preset_file(params)), default, comment)
     return Explanation(key, value, str(default_file), None, comment)
 
 
@@ -108,7 +106,7 @@ def _option_files(key: str, params: Params) -> list[Path]:
     group, dot, _ = key.partition(".")
     if not dot:
         return [CONF / "config.yaml"]
-    option = params.use.get(group) or _of_experiment(group, params) or _default_option(group)
+    option = params.use.get(group) or option_of_preset(group, params) or _default_option(group)
     files = [CONF / group / f"{option}.yaml"]
     for path in files:
         files += [
@@ -119,10 +117,21 @@ def _option_files(key: str, params: Params) -> list[Path]:
     return files
 
 
-def _of_experiment(group: str, params: Params) -> str | None:
+def preset_file(params: Params) -> Path:
+    """Of the chosen experiment; there is none where params.yaml chooses none."""
+    return CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
+
+
+def of_preset(path: Path) -> dict[str, Any]:
+    """The values that a preset sets, by dotted key."""
+    content = _content(path) if path.exists() else {}
+    return flatten({key: value for key, value in content.items() if key != "defaults"})
+
+
+def option_of_preset(group: str, params: Params) -> str | None:
     """The option that the chosen experiment takes, where it names one."""
-    experiment = CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
-    entries = _content(experiment).get("defaults", []) if experiment.exists() else []
+    path = preset_file(params)
+    entries = _content(path).get("defaults", []) if path.exists() else []
     return next(
         (str(entry[f"override /{group}"]) for entry in entries if f"override /{group}" in entry), None
     )

@@ -1,6 +1,6 @@
 """The configuration as one stage sees it: the groups that dvc.yaml lists for it and no others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,34 @@ CODE = "code"
 """Beside the groups: the hash of each stage's code (pipeline/code)."""
 
 
-def load(stage: str, overrides: Sequence[str] = ()) -> Config:
-    """The stage's groups, frozen. Without overrides from params.resolved.yaml; with them composed anew, for a
-    run by hand.
+def load(stage: str, overrides: Sequence[str] = (), by_hand: bool = False) -> Config:
+    """The stage's groups, frozen. In the graph they come from params.resolved.yaml; by hand, or with
+    overrides, they are composed anew, so that an edit of params.yaml counts at once.
     """
-    if overrides:
-        from pipeline.config.compose import read_params, with_overrides
-        from pipeline.config.lock import lock
-
-        params = read_params()
-        whole = check(lock(resolve(with_overrides(params, overrides))))
-        _tell_new_doubts(whole, check(resolve(params)))
+    if by_hand or overrides:
+        whole = composed(overrides, listed_groups(stage))
+        _tell_new_doubts(whole)
     else:
         whole = check(read_resolved())
     return Config.model_construct(**{group: getattr(whole, group) for group in listed_groups(stage)})
 
 
-def _tell_new_doubts(whole: Config, before: Config) -> None:
-    """Warns of what the overrides bring with them; `compose` tells of the rest."""
-    known = doubtful(before)
+def composed(overrides: Sequence[str] = (), groups: Collection[str] | None = None) -> Config:
+    """The whole configuration that conf/, params.yaml and the overrides stand for now; the models of `groups`
+    must be there (None: of all).
+    """
+    from pipeline.config.compose import read_params, with_overrides
+    from pipeline.config.lock import lock
+
+    return check(lock(resolve(with_overrides(read_params(), overrides)), groups))
+
+
+def _tell_new_doubts(whole: Config) -> None:
+    """Warns of what came after the last `compose`, which has told of the rest."""
+    try:
+        known = doubtful(check(read_resolved()))
+    except UserError:  # none yet, or of an older version
+        known = []
     for sentence in doubtful(whole):
         if sentence not in known:
             warn(sentence)
@@ -59,9 +68,9 @@ def groups_in(said: Mapping[str, Any]) -> list[str]:
     return [name for name in names if not name.startswith(f"{CODE}.")]
 
 
-def stages() -> list[str]:
+def configured_stages() -> list[str]:
     """Names of the stages that read params.resolved.yaml, in the order of dvc.yaml."""
-    return [name for name in _mapping(DVC_YAML)["stages"] if listed_groups(name)]
+    return [name for name in stages() if listed_groups(name)]
 
 
 def locked_code() -> dict[str, str]:
@@ -75,7 +84,13 @@ def locked_code() -> dict[str, str]:
 
 def in_graph(stage: str) -> dict[str, Any]:
     """What dvc.yaml says of the stage."""
-    said: dict[str, Any] = _mapping(DVC_YAML)["stages"][stage]
+    said: dict[str, Any] = stages()[stage]
+    return said
+
+
+def stages() -> dict[str, dict[str, Any]]:
+    """What dvc.yaml says of each stage."""
+    said: dict[str, dict[str, Any]] = _mapping(DVC_YAML)["stages"]
     return said
 
 

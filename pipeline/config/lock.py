@@ -1,15 +1,14 @@
 """Content hashes of the models that a run starts from: another file under the same name is another run."""
 
 import re
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
 from pipeline.config.recipes import locked_content
 from pipeline.errors import UserError
+from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
 from pipeline.files.known_hashes import sha256_of_model
 
-REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-REPOSITORY_FOLDER = re.compile(r"[\w.-]+/[\w.-]+(/[\w.-]+)*(@[\w./-]+)?")
 # (key of the path, key of its hash, what a hub's name looks like there)
 LOCKED = (
     ("base.path", "base.sha256", REPOSITORY),
@@ -17,30 +16,49 @@ LOCKED = (
     ("crop.face_model", "crop.face_model_sha256", None),
     ("network.initial", "network.initial_sha256", None),
     ("network.clip", "network.clip_sha256", None),
-    ("tag.model", "tag.sha256", REPOSITORY_FOLDER),
+    ("tag.model", "tag.sha256", FOLDER_OF_REPOSITORY),
     (
         "sample_grid.second_pass_upscaler",
         "sample_grid.second_pass_upscaler_sha256",
         re.compile(r"latent\w*(-exact)?"),
     ),
     ("sample_grid.clip", "sample_grid.clip_sha256", None),
-    ("tag.sentence_model", "tag.sentence_sha256", REPOSITORY_FOLDER),
+    ("tag.sentence_model", "tag.sentence_sha256", FOLDER_OF_REPOSITORY),
 )
 RECIPES = (("merge", "recipe"), ("sample_grid", "merge"))
-FILES = (".safetensors", ".ckpt", ".pt", ".onnx")
+WHERE_FROM = {
+    "base.path": "`hf download stable-diffusion-v1-5/stable-diffusion-v1-5 v1-5-pruned-emaonly.safetensors"
+    " --local-dir models/base` fetches SD 1.5; with `use: {base: sd15}` it is fetched by itself",
+    "tag.model": "`hf download SmilingWolf/wd-swinv2-tagger-v3 model.onnx selected_tags.csv --local-dir"
+    " models/tagger` fetches a WD14 tagger; with `use: {tag: wd14_v3}` it is fetched by itself",
+}
+"""How to get what is missing."""
 BUILT_IN = {"crop.face_model": "lbp"}
 """Names that stand for no file."""
 
 
-def lock(values: dict[str, Any]) -> dict[str, Any]:
+def lock(values: dict[str, Any], groups: Collection[str] | None = None) -> dict[str, Any]:
     """Fills in each hash that is null and checks each that is given; a hub name's stays as it is.
 
     A list of models gets a list of hashes. Models that are not there, or not those wanted, are a user error.
+    `groups`: those to look at; all, where None.
     """
+    locked, problems = locked_and_problems(values, groups)
+    if problems:
+        raise UserError(*problems)
+    return locked
+
+
+def locked_and_problems(
+    values: dict[str, Any], groups: Collection[str] | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """As `lock`, with a sentence for each model that is wrong."""
     locked = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
     problems: list[str] = []
     for path_key, hash_key, hub in LOCKED:
         (group, path_name), (_, hash_name) = path_key.split("."), hash_key.split(".")
+        if groups is not None and group not in groups:
+            continue
         paths, wanted = values[group].get(path_name), values[group].get(hash_name)
         if isinstance(paths, list):
             hashes = wanted if isinstance(wanted, list) else [None] * len(paths)
@@ -51,11 +69,21 @@ def lock(values: dict[str, Any]) -> dict[str, Any]:
         elif paths not in (None, BUILT_IN.get(path_key)):
             locked[group][hash_name] = _locked(path_key, paths, hash_key, wanted, hub, problems)
     for group, name in RECIPES:
-        if (recipe := values[group][name]) is not None:
+        if (groups is None or group in groups) and (recipe := values[group][name]) is not None:
             locked[group][name] = locked_content(recipe, f"{group}.{name}", problems)
-    if problems:
-        raise UserError(*problems)
-    return locked
+    return locked, problems
+
+
+def hub_models(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Key and name of each model that the hub must give."""
+    found = []
+    for path_key, _, hub in LOCKED:
+        group, name = path_key.split(".")
+        paths = values[group].get(name)
+        for path in paths if isinstance(paths, list) else [paths]:
+            if hub in (REPOSITORY, FOLDER_OF_REPOSITORY) and path and is_hub_name(path, hub):
+                found.append((path_key, path))
+    return found
 
 
 def _locked(
@@ -68,17 +96,14 @@ def _locked(
 ) -> str | None:
     """The hash of one model, or the one wanted of a hub name; what is wrong goes to `problems`."""
     found = sha256_of_model(path)
-    if found is None and not (hub and _is_hub_name(path, hub)):
-        problems.append(f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}")
+    if found is None and not (hub and is_hub_name(path, hub)):
+        where = f"; {WHERE_FROM[path_key]}" if path_key in WHERE_FROM else ""
+        problems.append(
+            f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}{where}"
+        )
     if found and wanted and found != wanted:
         problems.append(
             f"{path_key} {path} has the hash {found}, but {hash_key} asks for {wanted};"
             f" put the right file there, or set {hash_key} to null"
         )
     return found or wanted
-
-
-def _is_hub_name(path: str, hub: re.Pattern[str]) -> bool:
-    """Such a name, unless a folder of the owner's name lies here or it is a model file's."""
-    named = hub.fullmatch(path) and Path(path).suffix not in FILES
-    return bool(named) and not Path(path.split("/", maxsplit=1)[0]).exists()

@@ -31,12 +31,13 @@ def damage_told(problem: str, cure: str = "it may be damaged or cut short: fetch
     except UserError:
         raise
     except BaseException as error:
-        if not _is_of_the_file(error):
+        if not is_of_the_file(error):
             raise
         raise UserError(f"{problem} ({reason_of(error)}); {cure}") from error
 
 
-def _is_of_the_file(error: BaseException) -> bool:
+def is_of_the_file(error: BaseException) -> bool:
+    """Whether it tells of what is in a file, not of this machine."""
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         return False
     if type(error).__name__ == "OutOfMemoryError":  # the accelerator's; torch is not loaded here

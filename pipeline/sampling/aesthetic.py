@@ -1,11 +1,15 @@
 """Aesthetic gradients (Gallego 2022, arXiv 2209.12330): before a prompt is drawn, a copy of the text encoder
 takes a few steps towards a set's mean picture embedding e; what it says then is mixed with what it said.
 
-    loss = -mean cos(P text(prompt), e)      z' = (1 - weight) z + weight z_n, or slerp(z, z_n, weight)
+    loss = -cos(P text(chunk), e)      z' = (1 - weight) z + weight z_n, or slerp(z, z_n, weight)
 
-The steps and the mixing are those of AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients
-(aesthetic_clip.py), except that the copy is of the base's own text encoder, not of a foreign CLIP; on a base
-that never trained its text encoder both are the same.
+z has the prompt's emphasis, z_n has none. Each chunk of 75 tokens has a fresh copy. All this is as in
+AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients (aesthetic_clip.py), but for three things:
+
+- The copy is of the base's own text encoder, not of a foreign CLIP; on a base that never trained its text
+  encoder both are the same.
+- A prompt takes its steps alone; there the prompts of a batch share them.
+- The negative prompt takes none; there it does.
 """
 
 import copy
@@ -42,15 +46,24 @@ class Aesthetic:
             )
 
     def applied(self, text_encoder: CLIPTextModel, ids: Tensor, states: Tensor, clip_skip: int) -> Tensor:
-        """[chunks, 77, width]: `states`, the encoder's answer to ids [chunks, 77], drawn towards the set."""
+        """[chunks, 77, width]: `states`, the encoder's weighted answer to ids [chunks, 77], drawn towards the
+        set.
+        """
         if not (self.weight and self.steps and self.lr):
             return states
-        moved = states_of(self.stepped(text_encoder, ids), ids, clip_skip, normed=True)[0].detach()
+        moved = torch.cat(
+            [
+                states_of(self.stepped(text_encoder, one), one, clip_skip, normed=True)[0].detach()
+                for one in torch.split(ids, 1)
+            ]
+        )
         mix = slerp if self.slerp else torch.lerp
         return mix(states, moved, torch.tensor(self.weight).to(states))
 
     def stepped(self, text_encoder: CLIPTextModel, ids: Tensor) -> CLIPTextModel:
-        """A copy after `steps` of Adam; the encoder itself, and what is attached to it, stay as they are."""
+        """A copy after `steps` of Adam for ids [chunks, 77]; the encoder itself, and what is attached to it,
+        stay as they are.
+        """
         made = copy.deepcopy(text_encoder).requires_grad_(True)
         goal = F.normalize(self.embedding.to(made.device), dim=-1)
         optimizer = torch.optim.Adam(made.parameters(), lr=self.lr)
@@ -83,10 +96,11 @@ def text_features(text_encoder: CLIPTextModel, ids: Tensor, projection: Tensor) 
 
 
 def slerp(low: Tensor, high: Tensor, amount: Tensor) -> Tensor:
-    """From `low` to `high` along the arc between their directions, rows over the last dimension; rows that
-    point the same way are mixed along the line.
+    """From `low` to `high` along the arc between their directions, over dimension 1, as the extension has it:
+    of embeddings [1, projection] all of them, of states [chunks, 77, width] a channel over its 77 places.
+    Where both point the same way they are mixed along the line.
     """
-    cosine = (F.normalize(low, dim=-1) * F.normalize(high, dim=-1)).sum(dim=-1, keepdim=True)
+    cosine = (F.normalize(low, dim=1) * F.normalize(high, dim=1)).sum(dim=1, keepdim=True)
     omega = cosine.clamp(-1, 1).acos()
     sine = omega.sin()
     arc = ((1 - amount) * omega).sin() / sine * low + (amount * omega).sin() / sine * high

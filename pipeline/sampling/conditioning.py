@@ -19,19 +19,19 @@ random. CLIP of SD 1.x has about 0.1.
 
 def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | None = None) -> Conditioning:
     """Of a batch of one, 77 tokens a chunk: each chunk through the text encoders, weighted, joined. Words of
-    attached embeddings stand for their vectors; an aesthetic embedding draws the chunks towards itself.
+    attached embeddings stand for their vectors; an aesthetic embedding draws the weighted chunks towards
+    itself.
     """
     encoders = base.text_encoders
     parts = chunks(base.tokenizer, weighted_parts(text), words_of(encoders))
     device = encoders[0].device
     ids = torch.tensor([part.ids for part in parts], device=device)
     encoded = base.family.encode(base, ids, clip_skip)
-    states = encoded.tokens
+    weights = torch.tensor([part.weights for part in parts], device=device, dtype=encoded.tokens.dtype)
+    states = emphasised(encoded.tokens, weights)
     if aesthetic:
         states = aesthetic.applied(encoders[0], ids, states, clip_skip)
-    weights = torch.tensor([part.weights for part in parts], device=device, dtype=states.dtype)
-    tokens = emphasised(states, weights).flatten(0, 1)[None]
-    return Conditioning(tokens, None if encoded.pooled is None else encoded.pooled[:1])
+    return Conditioning(states.flatten(0, 1)[None], None if encoded.pooled is None else encoded.pooled[:1])
 
 
 def emphasised(states: Tensor, weights: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.config.schemas import Noise, PriorForm, Train
+from pipeline.config.schemas import Debiased, Noise, PriorForm, Train
 from pipeline.errors import UserError
 
 MAX_SNR = 1000.0
@@ -71,8 +71,7 @@ def huber_c(alphas_cumprod: Tensor, timesteps: Tensor, config: Noise) -> Tensor:
 
 def noise_weights(snr: Tensor, config: Noise, prediction_type: str) -> Tensor | None:
     """[batch] product of the chosen weights; None where there is none."""
-    is_epsilon, bounded = prediction_type == "epsilon", snr.clamp(max=MAX_SNR)
-    chosen = []
+    bounded, chosen = snr.clamp(max=MAX_SNR), []
     if config.min_snr_gamma is not None:
         chosen.append(min_snr_weight(snr, config.min_snr_gamma, prediction_type))
     if config.scale_v_prediction:
@@ -80,7 +79,7 @@ def noise_weights(snr: Tensor, config: Noise, prediction_type: str) -> Tensor | 
     if config.v_prediction_like:
         chosen.append(1 + config.v_prediction_like * (bounded + 1) / bounded)
     if config.debiased:
-        chosen.append(bounded.rsqrt() if is_epsilon else 1 / (bounded + 1))
+        chosen.append(debiased_weight(bounded, config.debiased, prediction_type))
     return math.prod(chosen[1:], start=chosen[0]) if chosen else None
 
 
@@ -89,6 +88,19 @@ def min_snr_weight(snr: Tensor, gamma: float, prediction_type: str) -> Tensor:
     2303.09556).
     """
     return snr.clamp(max=gamma) / (snr if prediction_type == "epsilon" else snr + 1)
+
+
+def debiased_weight(snr: Tensor, form: Debiased, prediction_type: str) -> Tensor:
+    """1 / sqrt(SNR) for epsilon (Yu et al. 2023, arXiv 2310.08442). For v-prediction `exact` is the same
+    loss: an error of v is SNR / (SNR + 1) of it as an error of the noise. Others weigh by 1 / (SNR + 1)
+    (`sd_scripts`, or true) and 1 / sqrt(SNR + 1) (nerogar/OneTrainer
+    modules/modelSetup/mixin/ModelSetupDiffusionLossMixin.py).
+    """
+    if prediction_type == "epsilon":
+        return snr.rsqrt()
+    if form == "exact":
+        return snr.sqrt() / (snr + 1)
+    return (snr + 1).rsqrt() if form == "onetrainer" else 1 / (snr + 1)
 
 
 def prior_weights(is_class: Sequence[bool], weight: float, form: PriorForm) -> list[float]:

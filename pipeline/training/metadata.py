@@ -108,7 +108,7 @@ def _noise(config: Noise) -> dict[str, Any]:
         "ss_ip_noise_gamma_random_strength": config.perturbation_random_strength,
         "ss_zero_terminal_snr": config.zero_terminal_snr,
         "ss_min_snr_gamma": config.min_snr_gamma,
-        "ss_debiased_estimation": config.debiased,
+        "ss_debiased_estimation": bool(config.debiased),
         "ss_loss_type": config.loss,
         "ss_huber_schedule": config.huber_schedule if is_huber else None,
         "ss_huber_c": config.huber_c if is_huber else None,

@@ -3,7 +3,6 @@ base and a network.
 """
 
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -232,7 +231,7 @@ def trainer_options(config: Config) -> dict[str, Any]:
         "gradient_clip_val": config.train.clip_norm or None,
         "reload_dataloaders_every_n_epochs": 1,
         "enable_checkpointing": False,
-        "enable_progress_bar": sys.stderr.isatty(),
+        "enable_progress_bar": False,  # pipeline/training/training_progress.py tells more
         "enable_model_summary": False,
         "log_every_n_steps": 1,
         "devices": config.train.devices,

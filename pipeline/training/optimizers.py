@@ -23,6 +23,7 @@ PATHS = {
     "lion": "lion_pytorch.Lion",
     "adafactor": "transformers.optimization.Adafactor",
     "dadaptation": "dadaptation.DAdaptAdam",
+    "dadaptation_preprint": "dadaptation.experimental.DAdaptAdamPreprint",
     "prodigy": "prodigyopt.Prodigy",
     "schedulefree": "schedulefree.AdamWScheduleFree",
     "sgd": "torch.optim.SGD",

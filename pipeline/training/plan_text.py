@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from pipeline.device import best_device
+from pipeline.progress import duration
 from pipeline.training.cost import Cost, seconds_a_step, step_cost
-from pipeline.training.data import EncodedData, EpochBatches
+from pipeline.training.data import Batch
 from pipeline.training.forecast import Plan
 from pipeline.training.module import Denoising
 from pipeline.training.schedules import rate_factor
@@ -67,7 +68,7 @@ def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) 
     """Time and memory; `seconds` a batch."""
     lines = [
         f"a batch: {cost.operations / 1e9:.1f} GFLOP, about {seconds:.2g} s here;"
-        f" the run: about {_duration(seconds * plan.batches)} (right to a factor of two or so)",
+        f" the run: about {duration(seconds * plan.batches)} (right to a factor of two or so)",
         f"memory: about {cost.bytes / 2**30:.2f} GiB ({cost.fixed_bytes / 2**30:.2f} for weights and"
         f" optimiser, {cost.picture_bytes / 2**30:.3f} a picture)",
     ]
@@ -81,12 +82,11 @@ def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) 
     return lines
 
 
-def plan_and_cost(plan: Plan, module: Denoising, data: EncodedData, advice: Sequence[str]) -> str:
+def plan_and_cost(plan: Plan, module: Denoising, batch: Batch, advice: Sequence[str]) -> str:
     """Counts a batch on the real modules, the network attached, and measures what this device does."""
     device = best_device()
     rate = module.settings.optimizer.lr
     module.prepare()
-    batch = EpochBatches(data, 0)[0]
     cost = step_cost(module, batch)
     dtype = torch.float32 if module.settings.train.precision == "fp32" else torch.bfloat16
     memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
@@ -94,9 +94,3 @@ def plan_and_cost(plan: Plan, module: Denoising, data: EncodedData, advice: Sequ
     schedule = module.settings.schedule
     text = plan_text(plan, lambda step: rate * rate_factor(step, plan.updates, schedule, rate), advice)
     return "\n".join([text, "", *lines])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

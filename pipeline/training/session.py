@@ -25,6 +25,7 @@ from pipeline.training.keeper import Interrupted, Keeper, Start, TurnedBack
 from pipeline.training.logs import Logs
 from pipeline.training.module import Denoising, trainer_options
 from pipeline.training.recorder import Recorder
+from pipeline.training.training_progress import TrainingProgress
 from pipeline.training.workplace import LAST, Workplace
 
 PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
@@ -95,6 +96,7 @@ class Session:
                 keeper,
                 *self.make_callbacks(history),
                 Logs(history),
+                TrainingProgress(history, self.plan.batches, start.done),
                 files,
             ],
         )
@@ -114,6 +116,8 @@ class Session:
         """What an interrupted run had trained, as a file that says so in its name."""
         if done == 0:
             return
+        if (self.place.folder / LAST).exists():
+            print("`dvc repro`, or the same command, carries on from the last checkpoint", file=sys.stderr)
         if self.module.is_split:  # the others may have stopped at another step, or be gone
             print(
                 "of weights that are split no partial file is made; the last checkpoint stays",

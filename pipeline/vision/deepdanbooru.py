@@ -131,11 +131,17 @@ class TorchDeepDanbooru:
 
 def _read(weights: Path) -> dict[str, Any]:
     """The state dict; nothing in the file is run."""
-    state = read_pickled(weights)
+    try:
+        state = read_pickled(weights)
+    except UserError as error:
+        raise UserError(
+            f"tag.model {weights}: not a weights file that can be read safely ({error}); fetch"
+            " model-resnet_custom_v3.pt again"
+        ) from None
     tags = state.get("tags")
     if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) for tag in tags):
         raise UserError(
-            f"tag.model {weights}: no list `tags`; wanted: DeepDanbooru's model-resnet_custom_v3.pt"
+            f"tag.model {weights}: no entry `tags`, a list of texts; wanted: model-resnet_custom_v3.pt"
         )
     return state
 

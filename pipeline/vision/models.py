@@ -1,12 +1,12 @@
 """Where a tagger or captioner lies: a local path, or a name on the Hugging Face hub, fetched once."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, is_hub_name, reason_of
 
 TAGGER_FILES = (
     "*.onnx", "*.onnx.data", "*.onnx_data", "*.pt", "selected_tags.csv", "tag_mapping.json", "tags*.txt",
@@ -14,7 +14,7 @@ TAGGER_FILES = (
 )  # fmt: skip
 CAPTIONER_FILES = ("*.json", "*.txt", "*.safetensors")
 """No .bin: those are pickles."""
-HUB_NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?P<folder>(/[\w.-]+)*)(@(?P<revision>[\w./-]+))?")
+HUB_NAME = FOLDER_OF_REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _fetched(key: str, name: str, files: Sequence[str]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     parts = HUB_NAME.fullmatch(name)
-    if parts is None:
+    if parts is None or not is_hub_name(name):
         raise UserError(f"{key} {name}: no such file or folder, nor a hub name (owner/name); correct {key}")
     folder = parts["folder"].strip("/")
     prefix = f"{folder}/" if folder else ""
@@ -65,9 +65,8 @@ def _fetched(key: str, name: str, files: Sequence[str]) -> Path:
             ignore_patterns=[f"{prefix}*/*"],
         )
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{key} {name}: no such folder here, and the hub does not give it ({reason});"
-            f" correct {key}, connect to the network, or put the model's folder here and name that"
+            f"{key} {name}: no such folder here, and the hub does not give it: {reason_of(error)}; connect to"
+            f" the network, put the model's folder here and name that, or correct {key}"
         ) from None
     return Path(root) / folder

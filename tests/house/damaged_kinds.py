@@ -33,7 +33,6 @@ from pipeline.files.safetensors_header import read_header
 from pipeline.files.tensor_file import open_tensors
 from pipeline.merging.checkpoint import open_vae
 from pipeline.merging.lora_files import read_lora
-from pipeline.networks.families import family_of_file
 from pipeline.networks.inspection import inspect
 from pipeline.pictures.archives import unpack
 from pipeline.pictures.metadata_rows import read_rows
@@ -224,7 +223,6 @@ RECIPE = "inputs: {a: x, b: y}\nmerge:\n  method: weighted_sum\n  a: a\n  b: b\n
 KINDS = {
     "LoRA": Kind("x.safetensors", make_lora, read_lora),
     "diffusers LoRA": Kind("x.safetensors", make_diffusers_lora, inspect),
-    "network's family": Kind("x.safetensors", make_lora, family_of_file),
     "tensors": Kind("x.safetensors", make_lora, open_tensors),
     "checkpoint (.ckpt)": Kind("x.ckpt", make_checkpoint, open_tensors),
     "checkpoint's pickle": Kind("x.ckpt", make_checkpoint, open_tensors, "data.pkl"),
@@ -258,7 +256,6 @@ KINDS = {
                  lambda path: Region.read(path, None)),
     "zip": Kind("x.zip", make_archive, read_archive),
     "tar": Kind("x.tar", make_archive, read_archive),
-    "tar.gz": Kind("x.gz", make_archive, read_archive),
     "parquet": Kind("x.parquet", make_parquet, lambda path: list(read_parquet(path, ["text"]))),
     "table (.csv)": Kind("metadata.csv", texts("file_name,text\na.png,a cat\n"),
                          lambda path: list(read_rows(path, ["text"]))),

@@ -27,7 +27,7 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {
-            **{key: value for key, value in os.environ.items() if key != "ATHANOR_STORE"},
+            **{key: value for key, value in os.environ.items() if key not in ("ATHANOR_STORE", "DVC_STAGE")},
             "HF_HUB_OFFLINE": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",

@@ -41,9 +41,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def set_params(folder: Path, **changes: Any) -> None:
-    resolved = yaml.safe_load((ROOT / "params.resolved.yaml").read_text())
-    resolved["filter_tags"] |= changes
-    (folder / "params.resolved.yaml").write_text(yaml.safe_dump(resolved))
+    for name in ("params.yaml", "params.resolved.yaml"):
+        values = yaml.safe_load((ROOT / name).read_text())
+        values["filter_tags"] |= changes
+        (folder / name).write_text(yaml.safe_dump(values))
 
 
 def write_picture(folder: Path, one: dict[str, Any]) -> Record:

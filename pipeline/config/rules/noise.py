@@ -44,6 +44,11 @@ def noise_doubts(noise: Noise) -> list[str]:
         found.append("noise.pyramid_iterations 1 has no smaller size; 6-10 is usual, 0 is off")
     if noise.min_snr_gamma is not None and noise.debiased:
         found.append("noise.min_snr_gamma and noise.debiased multiply each other; one of them is usual")
+    if noise.debiased == "exact" and noise.scale_v_prediction:
+        found.append(
+            "noise.debiased exact and noise.scale_v_prediction multiply each other, and both weigh by"
+            " SNR / (SNR + 1); set noise.scale_v_prediction to false"
+        )
     if noise.timestep_distribution != "logit_normal" and noise.timestep_mean:
         found.append(
             f"noise.timestep_mean has no effect: noise.timestep_distribution is {noise.timestep_distribution}"

@@ -3,7 +3,17 @@
 from pipeline.config.schemas import Aesthetic, Config, Embedding, Hypernetwork, Optimizer
 from pipeline.errors import nearest
 
-NAMES = ("adafactor", "adamw", "adamw8bit", "dadaptation", "lion", "prodigy", "schedulefree", "sgd")
+NAMES = (
+    "adafactor",
+    "adamw",
+    "adamw8bit",
+    "dadaptation",
+    "dadaptation_preprint",
+    "lion",
+    "prodigy",
+    "schedulefree",
+    "sgd",
+)
 FINDS_ITS_RATE = ("prodigy", "dadapt")
 """Parts of the names of algorithms on which lr is a factor."""
 SMALLEST_FACTOR = 0.1
@@ -40,7 +50,7 @@ def optimizer_contradictions(config: Config) -> list[str]:
 
 def optimizer_doubts(config: Config) -> list[str]:
     """Settings that change nothing, or are seldom meant."""
-    optimizer, shape = config.optimizer, config.schedule.name
+    optimizer = config.optimizer
     found = [
         f"optimizer.{key} {rate:g} is very high for optimizer.name {optimizer.name}; 1 is for prodigy and"
         " dadaptation, 1e-4 is usual here"
@@ -53,19 +63,46 @@ def optimizer_doubts(config: Config) -> list[str]:
             f"optimizer.text_encoder_lr {rates['text_encoder_lr']:g} is above optimizer.lr {rates['lr']:g}:"
             " a lower one is usual, half of it or less"
         )
-    if optimizer.name == "schedulefree" and not shape.startswith("constant"):
-        found.append(
-            f"schedule.name {shape} with optimizer.name schedulefree: it averages in place of a falling rate;"
-            " constant is usual"
-        )
-    if optimizer.name == "schedulefree" and config.train.ema_decay is not None:
-        found.append("train.ema_decay with optimizer.name schedulefree: the saved weights are averaged twice")
+    if is_kind(optimizer, "schedulefree"):
+        found += _averaging_doubts(config)
+    if is_kind(optimizer, "adafactor"):
+        found += _adafactor_doubts(config)
     rates = trained_rates(config)
     if rates and not any(rates.values()):
         keys = " and ".join(f"optimizer.{key}" for key in rates)
         found.append(f"{keys} {'are' if len(rates) > 1 else 'is'} 0: nothing would be learned")
     if finds_its_rate(optimizer):
         found += _search_doubts(config)
+    return found
+
+
+def _averaging_doubts(config: Config) -> list[str]:
+    """What disturbs a schedule-free algorithm; sd-scripts ignores any schedule with it."""
+    name, shape, found = config.optimizer.name, config.schedule.name, []
+    if shape != "constant":
+        found.append(
+            f"schedule.name {shape} with optimizer.name {name}: it averages in place of a schedule; set"
+            " schedule.name to constant (a warm-up is its own: optimizer.arguments.warmup_steps)"
+        )
+    if config.train.ema_decay is not None:
+        found.append(f"train.ema_decay with optimizer.name {name}: the saved weights are averaged twice")
+    return found
+
+
+def _adafactor_doubts(config: Config) -> list[str]:
+    """What disturbs Adafactor, which bounds its steps itself."""
+    name, clip_norm, found = config.optimizer.name, config.train.clip_norm, []
+    if clip_norm:
+        found.append(
+            f"train.clip_norm {clip_norm:g} with optimizer.name {name}: it bounds its steps by itself; set"
+            " train.clip_norm to 0"
+        )
+    if config.schedule.name != "constant_with_warmup":
+        found.append(
+            f"schedule.name {config.schedule.name} with optimizer.name {name}: constant_with_warmup is usual"
+        )
+    if (threshold := config.optimizer.arguments.get("clip_threshold", 1.0)) != 1.0:
+        found.append(f"optimizer.arguments.clip_threshold {threshold} with optimizer.name {name}: 1 is usual")
     return found
 
 
@@ -84,6 +121,11 @@ def _search_doubts(config: Config) -> list[str]:
             " optimizer.arguments.safeguard_warmup is true"
         )
     return found
+
+
+def is_kind(optimizer: Optimizer, kind: str) -> bool:
+    """Whether the algorithm is of this kind, by its name or its class's (`schedulefree.SGDScheduleFree`)."""
+    return optimizer.name.lower().endswith(kind)
 
 
 def finds_its_rate(optimizer: Optimizer) -> bool:

@@ -11,7 +11,7 @@ from pipeline.config.schemas.embedding import Embedding
 from pipeline.config.schemas.filter_tags import FilterTags
 from pipeline.config.schemas.group import Count, Group
 from pipeline.config.schemas.hypernetwork import Hypernetwork
-from pipeline.config.schemas.learning import Base, Noise, Optimizer, PriorForm, Schedule, Train
+from pipeline.config.schemas.learning import Base, Debiased, Noise, Optimizer, PriorForm, Schedule, Train
 from pipeline.config.schemas.network import AdapterNetwork, Network
 from pipeline.config.schemas.results import Merge, SampleGrid
 from pipeline.config.schemas.tag import Tag
@@ -26,6 +26,7 @@ __all__ = [
     "Collect",
     "Config",
     "Crop",
+    "Debiased",
     "Doctor",
     "Embedding",
     "FilterTags",

@@ -62,6 +62,10 @@ class Schedule(Group):
     staircase: Annotated[NonEmpty, AfterValidator(_stairs)] | None
 
 
+Debiased = Literal[False, True, "sd_scripts", "onetrainer", "exact"]
+"""Off, or how it weighs v-prediction; true is sd_scripts."""
+
+
 class Noise(Group):
     offset: Weight
     offset_random_strength: bool
@@ -83,7 +87,7 @@ class Noise(Group):
     huber_c: Annotated[float, Field(gt=0)]
     huber_scale: Annotated[float, Field(gt=0)]
     min_snr_gamma: Annotated[float, Field(gt=0)] | None
-    debiased: bool
+    debiased: Debiased
     scale_v_prediction: bool
     v_prediction_like: Weight
     snr_after_rescale: bool

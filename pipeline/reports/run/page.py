@@ -11,6 +11,7 @@ from pipeline.reports.run.curves import HEIGHT, LEFT, WIDTH, Drawn
 from pipeline.reports.run.dataset_view import DatasetView
 from pipeline.reports.run.files import ADAPTER, HYPERNETWORK, Made
 from pipeline.reports.run.grid_view import Pair, Row
+from pipeline.reports.run.heat import heat
 from pipeline.reports.run.usage import Taken, call, file_to_copy, uses
 from pipeline.reports.run.verdict import Verdict
 from pipeline.reports.template import template
@@ -53,7 +54,7 @@ def page(story: Story) -> str:
             call=call(story.taken),
             file_to_copy=file_to_copy(story.taken),
             has_strength=story.taken.family in (ADAPTER, HYPERNETWORK),
-            heat=heat(story.ranking),
+            heat=heat(story.ranking, story.metrics["sample_grid"].get("base")),
             legend=[(name, LEGEND[name]) for name in _known(story.ranking)],
             ranked=story.ranking[:MOST_RANKED],
             params=params_text(story.recipe["params"]),
@@ -66,34 +67,6 @@ def page(story: Story) -> str:
             chart_left=LEFT,
         )
     )
-
-
-@dataclass(frozen=True)
-class Heat:
-    """Scores by epoch (rows) and weight (columns): (share of the best, text, whether proposed) or None."""
-
-    epochs: Sequence[int]
-    weights: Sequence[float]
-    cells: Sequence[Sequence[tuple[int, str, bool, bool] | None]]
-
-
-def heat(ranking: Sequence[Mapping[str, Any]]) -> Heat | None:
-    """None where nothing is scored."""
-    totals = [row["total"] for row in ranking if row["total"] is not None]
-    if not totals:
-        return None
-    low, high = min(totals), max(totals)
-    epochs, weights = (sorted({row[name] for row in ranking}) for name in ("epoch", "weight"))
-    places = {(row["epoch"], row["weight"]): row for row in ranking}
-
-    def cell(epoch: int, weight: float) -> tuple[int, str, bool, bool] | None:
-        row = places.get((epoch, weight))
-        if row is None or row["total"] is None:
-            return None
-        share = round(100 * (row["total"] - low) / (high - low)) if high > low else 100
-        return share, f"{row['total']:.2f}", row is ranking[0], bool(row["against"])
-
-    return Heat(epochs, weights, [[cell(epoch, weight) for weight in weights] for epoch in epochs])
 
 
 def _known(ranking: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -3,13 +3,16 @@
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from PIL import Image
 
 from pipeline.compare import grids
 from pipeline.compare.runs import Run
+from tests.house.repository import Repository
 
 DRAWN = {
     "negative_prompt": "", "sampler": "ddim", "steps": 4, "guidance": 5.0, "width": 64, "height": 64,
@@ -77,6 +80,33 @@ def test_a_run_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(grids, "read", read)
     found = grids.aligned([RUNS[name] for name in ("one", "other", "absent", "two")])
     assert found.left_out == [
-        "absent: its pictures are not here; `dvc fetch --rev absentab` gets them",
+        "absent: its pictures are not here; `dvc exp pull <git remote> absent` gets them, where they were"
+        " pushed",
         "other: drawn with other prompts, seeds or settings than most",
     ]
+
+
+def test_a_commit_that_is_not_in_the_cache_says_which_fetch_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone has dvc.lock and no cache: DVC's own error for that is none of its DvcExceptions."""
+    repository = Repository(tmp_path)
+    for command in ("git init --quiet", "dvc init --quiet"):
+        repository.run(*command.split())
+    lock = {"path": grids.REPORT, "md5": "0" * 32 + ".dir", "hash": "md5", "nfiles": 1, "size": 1}
+    stage = {"cmd": "true", "outs": [grids.REPORT]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"grid": stage}}))
+    locked = {"schema": "2.0", "stages": {"grid": {"cmd": "true", "outs": [lock]}}}
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(locked))
+    repository.run("git", "add", "--all")
+    repository.run("git", "commit", "--quiet", "--message", "grid")
+    monkeypatch.chdir(tmp_path)
+    revision = repository.run("git", "rev-parse", "HEAD").stdout.strip()
+    found = grids.aligned([Run("HEAD", revision, is_experiment=False)])
+    assert not found.sheets
+    (said,) = found.left_out
+    assert said.startswith(
+        "HEAD: its pictures are not here; `dvc fetch --all-commits reports/sample-grid` gets"
+    )
+    assert f"`git checkout {revision[:8]} && dvc repro` makes them" in said
+    assert "--all-commits" in repository.run("dvc", "fetch", "--help").stdout

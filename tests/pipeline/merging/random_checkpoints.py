@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from pipeline.base.ldm_keys import ldm_key
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.registry import family
 from pipeline.files.safetensors_file import write_safetensors
-from tests.pipeline.bases.random_sd1 import small_configs
+from tests.pipeline.bases.random_sd1 import file_key, small_configs
 
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
@@ -45,7 +45,7 @@ def random_weights(seed: int, dtype: torch.dtype = torch.float32) -> dict[str, d
 
 def single_file(weights: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
     """As a single file holds them: the VAE's attention as 1x1 convolutions."""
-    found = {ldm_key(part, key): weight for part, named in weights.items() for key, weight in named.items()}
+    found = {file_key(part, key): weight for part, named in weights.items() for key, weight in named.items()}
     return {
         key: weight[:, :, None, None] if ".attn_1." in key and weight.dim() == 2 else weight
         for key, weight in found.items()

@@ -11,7 +11,7 @@ from pipeline.bases.registry import family
 from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.merging.blocks import block_names, block_of, blocks_of
 from pipeline.merging.names import unet_name
-from tests.pipeline.base.test_blocks import GOLDEN
+from tests.pipeline.bases.test_blocks import GOLDEN
 from tests.pipeline.merging.random_checkpoints import REAL
 
 XL_GOLDEN = {

@@ -11,7 +11,7 @@ from pipeline.bases.new_tokens import words_of
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_folder
-from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas.embedding import Embedding as EmbeddingConfig
@@ -69,7 +69,7 @@ def ids_of(base: Base, prompt: str) -> list[int]:
 
 @torch.no_grad()
 def answer(base: Base, prompt: str = PROMPT) -> Tensor:
-    return encode(base.text_encoders[0], torch.tensor([ids_of(base, prompt)]), clip_skip=1)
+    return base.family.encode(base, torch.tensor([ids_of(base, prompt)]), clip_skip=1)
 
 
 def table(base: Base) -> Tensor:

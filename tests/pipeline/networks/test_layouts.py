@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from pipeline.base.ldm_keys import unet_key
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from pipeline.networks.conversion import convert
 from pipeline.networks.families import family_of_file
 from pipeline.networks.layouts import _say, is_foreign
 from pipeline.networks.network_files import read_weights
-from tests.pipeline.bases.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 PLACES = [
     "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_out.0",
@@ -34,7 +33,7 @@ A, B, DOWN, UP = "lora_A.weight", "lora_B.weight", "lora_down.weight", "lora_up.
 
 
 def ldm(place: str) -> str:
-    return unet_key(f"{place}.weight").removeprefix(LDM_UNET).removesuffix(".weight")
+    return file_key("unet", f"{place}.weight").removeprefix(LDM_UNET).removesuffix(".weight")
 
 
 COMFY, CLIP = "text_encoders.clip_l.transformer.text_model.", "clip_l.text_model."

@@ -8,9 +8,10 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from pipeline.bases.base import Base
-from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.tokens import token_ids
 from pipeline.errors import UserError
 from pipeline.sampling.aesthetic import Aesthetic, slerp, text_features
+from pipeline.sampling.conditioning import conditioning
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
 from tests.pipeline.bases.random_sd1 import random_base
@@ -47,24 +48,74 @@ def test_text_features_are_transformers_own(base: Base, clip: CLIPModel) -> None
     )
 
 
-@pytest.mark.parametrize("clip_skip", [1, 2])
-def test_the_steps_are_those_of_the_extension(base: Base, clip: CLIPModel, clip_skip: int) -> None:
-    """AestheticCLIP.__call__, written anew with transformers' CLIPModel."""
-    aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS[:1])
-    with torch.no_grad():
-        states = encode(base.text_encoders[0], ids, clip_skip)
-        found = aesthetic.applied(base.text_encoders[0], ids, states, clip_skip)
+def by_the_extension(clip: CLIPModel, aesthetic: Aesthetic, ids: Tensor, clip_skip: int) -> Tensor:
+    """[1, 77, width] the chunk after the steps: AestheticCLIP.__call__, written anew with transformers'
+    CLIPModel.
+    """
     model, goal = copy.deepcopy(clip), aesthetic.embedding / aesthetic.embedding.norm()
-    optimizer = torch.optim.Adam(model.text_model.parameters(), lr=1e-3)
-    for _ in range(5):
+    optimizer = torch.optim.Adam(model.text_model.parameters(), lr=aesthetic.lr)
+    for _ in range(aesthetic.steps):
         features = model.get_text_features(input_ids=ids).pooler_output
         optimizer.zero_grad()
         (-(features / features.norm(dim=-1, keepdim=True)) @ goal.T).mean().backward()
         optimizer.step()
     hidden = model.text_model(ids, output_hidden_states=True).hidden_states[-clip_skip]
-    wanted = 0.3 * states + 0.7 * model.text_model.final_layer_norm(hidden)
+    normed: Tensor = model.text_model.final_layer_norm(hidden).detach()
+    return normed
+
+
+@pytest.mark.parametrize("clip_skip", [1, 2])
+def test_the_steps_are_those_of_the_extension(base: Base, clip: CLIPModel, clip_skip: int) -> None:
+    aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS[:1])
+    with torch.no_grad():
+        states = base.family.encode(base, ids, clip_skip)
+        found = aesthetic.applied(base.text_encoders[0], ids, states, clip_skip)
+    wanted = 0.3 * states + 0.7 * by_the_extension(clip, aesthetic, ids, clip_skip)
     assert torch.allclose(found, wanted, atol=1e-5)
     assert not torch.allclose(found, states, atol=1e-3)
+
+
+@torch.no_grad()
+def test_emphasis_is_in_the_prompt_before_the_mix_and_not_in_what_the_steps_gave(
+    base: Base, clip: CLIPModel
+) -> None:
+    """The extension mixes what `process_tokens` gave, weighted, with the copy's plain answer."""
+    torch.nn.init.normal_(base.text_encoders[0].final_layer_norm.bias)  # a mean that can be restored
+    clip.text_model.final_layer_norm.load_state_dict(base.text_encoders[0].final_layer_norm.state_dict())
+    aesthetic = aesthetic_of(clip, lr=1e-3, weight=0.7)
+    weighted = conditioning(base, "a (cat:1.5)", 1)
+    with torch.enable_grad():
+        moved = by_the_extension(clip, aesthetic, token_ids(base.tokenizer, ["a cat"]), 1)
+    found = conditioning(base, "a (cat:1.5)", 1, aesthetic)
+    assert torch.allclose(found, 0.3 * weighted + 0.7 * moved, atol=1e-5)
+
+
+def test_each_chunk_takes_its_own_steps(base: Base, clip: CLIPModel) -> None:
+    aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS)
+    with torch.no_grad():
+        states = base.family.encode(base, ids, 1)
+        both = aesthetic.applied(base.text_encoders[0], ids, states, 1)
+        alone = [
+            aesthetic.applied(base.text_encoders[0], ids[one : one + 1], states[one : one + 1], 1)
+            for one in (0, 1)
+        ]
+    assert torch.allclose(both, torch.cat(alone), atol=1e-6)
+
+
+def test_slerp_is_the_extensions(base: Base, clip: CLIPModel) -> None:
+    """Its slerp norms over dimension 1, which is the places of a chunk's states [1, 77, width]."""
+    aesthetic = aesthetic_of(clip, lr=1e-2, weight=0.6, slerp=True)
+    ids = token_ids(base.tokenizer, PROMPTS[:1])
+    with torch.no_grad():
+        states = base.family.encode(base, ids, 1)
+        found = aesthetic.applied(base.text_encoders[0], ids, states, 1)
+    moved = by_the_extension(clip, aesthetic, ids, 1).double()
+    plain = states.double()
+    omega = ((plain * moved).sum(1) / plain.norm(dim=1) / moved.norm(dim=1)).acos()
+    first, second = (torch.sin(share * omega) / torch.sin(omega) for share in (0.4, 0.6))
+    wanted = first[:, None] * plain + second[:, None] * moved
+    assert (omega > 1e-2).all()
+    assert torch.allclose(found.double(), wanted, atol=1e-4)
 
 
 def test_the_prompt_comes_nearer_and_the_encoder_stays(base: Base, clip: CLIPModel) -> None:
@@ -78,9 +129,7 @@ def test_the_prompt_comes_nearer_and_the_encoder_stays(base: Base, clip: CLIPMod
 
     moved = aesthetic.stepped(base.text_encoders[0], ids)
     assert (nearness(moved) > nearness(base.text_encoders[0])).all()
-    assert all(
-        torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items()
-    )
+    assert all(torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items())
 
 
 @pytest.mark.parametrize("changes", [{"weight": 0.0}, {"steps": 0}, {"lr": 0.0}])
@@ -88,7 +137,7 @@ def test_without_steps_or_weight_nothing_changes(
     base: Base, clip: CLIPModel, changes: dict[str, float]
 ) -> None:
     ids = token_ids(base.tokenizer, PROMPTS)
-    states = encode(base.text_encoders[0], ids, 1).detach()
+    states = base.family.encode(base, ids, 1).detach()
     assert aesthetic_of(clip, **changes).applied(base.text_encoders[0], ids, states, 1) is states
 
 
@@ -96,6 +145,10 @@ def test_slerp_by_hand() -> None:
     """From (2, 0) to (0, 1), a third of a right angle: cos 30 of the one, sin 30 of the other."""
     found = slerp(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor(1 / 3))
     assert found.tolist()[0] == pytest.approx([2 * math.cos(math.pi / 6), 0.5], abs=1e-6)
+    states = torch.tensor([[[2.0, 3.0], [0.0, 4.0]]]), torch.tensor([[[0.0, 3.0], [1.0, 4.0]]])
+    # The extension's: each column over the places. The second column's directions are one.
+    by_channel = [[2 * math.cos(math.pi / 6), 3.0], [0.5, 4.0]]
+    assert slerp(*states, torch.tensor(1 / 3))[0].tolist() == [pytest.approx(row) for row in by_channel]
     same = torch.tensor([[1.0, 1.0]])
     assert torch.equal(slerp(same, same, torch.tensor(0.3)), same)
 
@@ -103,9 +156,7 @@ def test_slerp_by_hand() -> None:
 def test_a_text_turns_the_embedding(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip), token_ids(base.tokenizer, PROMPTS[:1])
     text = text_features(base.text_encoders[0], ids, aesthetic.projection).detach()
-    towards, away = (
-        aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True)
-    )
+    towards, away = (aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True))
     start, one, other = (
         float(torch.cosine_similarity(text, each)) for each in (aesthetic.embedding, towards, away)
     )

@@ -37,6 +37,11 @@ def test_the_highest_sum_of_the_scores_comes_first_then_the_shortest_training_th
     assert order(cells) == [(5, 0.5), (5, 1.0), (10, 1.0), (10, 0.5)]
 
 
+def test_equal_scores_propose_the_earlier_epoch_though_sums_differ_in_the_last_bits() -> None:
+    cells = {(TEN, 10, 1.0): [scored(0.1 + 0.2)], (FIVE, 5, 1.0): [scored(0.3)]}
+    assert order(cells) == [(5, 1.0), (10, 1.0)]
+
+
 def test_cells_of_one_network_and_weight_are_averaged_and_clip_counts_as_a_cosine() -> None:
     [only] = ranked({(FIVE, 5, 1.0): [scored(0.5, 1.0, 30.0), scored(1.0, 0.5, 20.0)]}, BASE)
     assert only.total == 1.75

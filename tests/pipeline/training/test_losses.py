@@ -64,6 +64,50 @@ def test_weights_by_hand(changes: dict[str, object], prediction: str, wanted: li
     assert found.tolist() == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize(
+    ("form", "weights"),
+    [
+        ("exact", [0.3075566, 0.4471853, 0.1181142]),  # sqrt(SNR) / (SNR + 1)
+        ("onetrainer", [0.3252331, 0.8506864, 0.9928992]),  # 1 / sqrt(SNR + 1)
+        ("sd_scripts", [0.1057765, 0.7236673, 0.9858489]),  # 1 / (SNR + 1)
+        (True, [0.1057765, 0.7236673, 0.9858489]),
+    ],
+)
+def test_debiased_v_prediction_has_three_forms_and_epsilon_one(
+    form: str | bool, weights: list[float]
+) -> None:
+    """alpha_bar .894223478, .276332684, .014151142: SNR 8.4538937, .38185044, .014354271."""
+    snr = signal_to_noise(ALPHAS)[torch.tensor([100, 500, 900])]
+    found = noise_weights(snr, settings(debiased=form), "v_prediction")
+    assert found is not None
+    assert found.tolist() == pytest.approx(weights, rel=1e-4)  # float32 through 900 factors
+    plain = noise_weights(snr, settings(debiased=form), "epsilon")
+    assert plain is not None
+    assert plain.tolist() == pytest.approx([0.3439311, 1.618279, 8.346597], rel=1e-4)
+
+
+def test_exact_debiasing_of_v_prediction_is_the_loss_of_noise_prediction() -> None:
+    """noise = sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t, so the same answer has both errors."""
+    steps = torch.tensor([20, 100, 500, 900, 999])
+    alphas = ALPHAS.double()
+    draw = torch.randn((3, 5, 4, 8, 8), generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    picture, noise, answer_v = draw
+    root, rest = (values[steps].sqrt().view(-1, 1, 1, 1) for values in (alphas, 1 - alphas))
+    wanted_v = root * noise - rest * picture
+    answer_noise = root * answer_v + rest * (root * picture + rest * noise)
+    losses = []
+    for answer, wanted, prediction in (
+        (answer_v, wanted_v, "v_prediction"),
+        (answer_noise, noise, "epsilon"),
+    ):
+        config = settings(debiased="exact")
+        weights = noise_weights(signal_to_noise(alphas)[steps], config, prediction)
+        assert weights is not None
+        error = point_losses(answer, wanted, alphas, steps, config).mean(dim=(1, 2, 3))
+        losses.append((error * weights).tolist())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+
+
 def test_without_a_weight_there_is_none() -> None:
     assert noise_weights(SNR, settings(), "epsilon") is None
 
@@ -72,6 +116,9 @@ def test_a_boundless_snr_counts_as_1000() -> None:
     found = noise_weights(torch.tensor([math.inf]), settings("debiased"), "epsilon")
     assert found is not None
     assert found.item() == pytest.approx(1000**-0.5)
+    exact = noise_weights(torch.tensor([math.inf]), settings(debiased="exact"), "v_prediction")
+    assert exact is not None
+    assert exact.item() == pytest.approx(1000**0.5 / 1001)
 
 
 def test_zero_snr_is_no_nan_with_v_prediction() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.bases.base import Base
-from pipeline.bases.tokens import encode, token_ids
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import write_safetensors
@@ -48,7 +48,7 @@ def test_the_loss_is_the_plain_error_on_noise_of_the_pictures_name(tmp_path: Pat
     alpha = module.alphas[400]
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     with torch.no_grad():
-        context = encode(base.text_encoders[0], token_ids(base.tokenizer, ["a cat"]), 1)
+        context = base.family.encode(base, token_ids(base.tokenizer, ["a cat"]), 1)
         answer = base.denoiser(noisy, torch.tensor([400]), context).sample
     wanted = F.mse_loss(answer, noise).item()
     assert losses(module, data, [sample], 4) == {400: pytest.approx(wanted, rel=1e-5)}

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from dadaptation import DAdaptAdam
+from dadaptation.experimental import DAdaptAdamPreprint
 from lion_pytorch import Lion
 from torch import Tensor, nn
 
@@ -15,7 +17,7 @@ from tests.pipeline.training.settings import optimizer as settings
 
 pytestmark = pytest.mark.usefixtures("root")
 Parts = dict[str, list[nn.Parameter]]
-OWN_RATE = ("dadaptation", "prodigy")
+OWN_RATE = ("dadaptation", "dadaptation_preprint", "prodigy")
 
 
 def parts(factor: float = 1.0) -> Parts:
@@ -145,6 +147,44 @@ def test_lion_by_hand() -> None:
     assert type(made) is Lion
     unet, _ = moved(made, chosen, 1)
     assert unet == pytest.approx(2 - (2 * 0.99 - 0.1))
+
+
+def test_the_preprint_of_d_adaptation_is_another_algorithm_than_the_final_one() -> None:
+    """sd-scripts' `DAdaptation` is DAdaptAdamPreprint; the same pulls move the weights elsewhere. Its first
+    step by hand: d lr m / (sqrt(v) + eps), with m = 0.1 g, v = 0.001 g^2 and d 1e-6: 1e-7 / sqrt(0.001).
+    """
+    ends = {}
+    for name, cls in (("dadaptation", DAdaptAdam), ("dadaptation_preprint", DAdaptAdamPreprint)):
+        chosen, same = parts(), parts()
+        made = make_optimizer(settings(name, weight_decay=0.0), chosen)
+        assert type(made) is cls
+        theirs = cls([each for each in same.values() for each in each], lr=1.0, decouple=True)
+        ends[name] = moved(made, chosen, 30)
+        assert ends[name] == moved(theirs, same, 30)
+    assert ends["dadaptation"] != pytest.approx(ends["dadaptation_preprint"], rel=0.01)
+    chosen = parts()
+    one = moved(make_optimizer(settings("dadaptation_preprint", weight_decay=0.0), chosen), chosen, 1)
+    assert one[0] == pytest.approx(1e-7 / 0.001**0.5, rel=1e-6)
+
+
+def test_sgd_of_sd_scripts_is_nesterovs_and_of_a1111_without_momentum() -> None:
+    """Pull 1 three times at rate 0.1, momentum b = 0.9 k = 1, 1.9, 2.71. Plain: 0.1 (k1 + k2 + k3) = 0.561;
+    Nesterov: 0.1 sum(1 + 0.9 k) = 0.1 (3 + 0.9 x 5.61) = 0.8049; without momentum 0.3.
+    """
+    wanted = {
+        "plain": ({}, 0.561),
+        "nesterov": ({"nesterov": True}, 0.8049),
+        "a1111": ({"momentum": 0.0}, 0.3),
+    }
+    for more, distance in wanted.values():
+        chosen = parts()
+        config = settings("sgd", lr=0.1, text_encoder_lr=0.1, arguments={"momentum": 0.9, **more})
+        made = make_optimizer(config, chosen)
+        for _ in range(3):
+            for parameters in chosen.values():
+                parameters[0].grad = torch.ones_like(parameters[0])
+            made.step()
+        assert 2.0 - chosen["unet"][0].mean().item() == pytest.approx(distance)
 
 
 def test_any_class_by_its_dotted_path_with_free_arguments() -> None:

@@ -54,3 +54,11 @@ def test_warmup_is_in_steps_or_percent() -> None:
     assert warmup_steps(schedule(warmup_percent=5.0), 1000) == 50
     assert warmup_steps(schedule(warmup_percent="12.5%"), 1000) == 125
     assert warmup_steps(schedule(warmup_percent=5.0, warmup_steps=7), 1000) == 7
+
+
+def test_a_percentage_is_rounded_where_sd_scripts_cuts() -> None:
+    """int(0.05 * 630) is 31 there; `warmup_steps` says it. At most one step apart."""
+    assert warmup_steps(schedule(warmup_percent=5.0), 630) == 32
+    assert warmup_steps(schedule(warmup_percent=5.0, warmup_steps=31), 630) == 31
+    config = schedule(warmup_percent=5.0)
+    assert {warmup_steps(config, total) - int(0.05 * total) for total in range(1, 2000)} == {0, 1}

@@ -16,6 +16,10 @@ pytestmark = pytest.mark.usefixtures("root")
             r"min_timestep 500 is not below noise\.max_timestep 500",
         ),
         ({"offset_adaptive": 0.1}, r"noise\.offset_adaptive 0\.1 adds to noise\.offset, which is 0"),
+        (
+            {"debiased": "exat"},
+            r"noise\.debiased: 'exat' is not allowed; .*'sd_scripts', 'onetrainer' or 'exact'",
+        ),
         ({"max_timestep": 1001}, r"noise\.max_timestep: 1001 is not allowed"),
     ],
 )
@@ -32,6 +36,11 @@ def test_what_cannot_be(values: dict[str, Any], reason: str) -> None:
         ({"offset": 0.1, "pyramid_iterations": 6}, "noise.offset and noise.pyramid_iterations are both on"),
         ({"pyramid_iterations": 1}, "noise.pyramid_iterations 1 has no smaller size"),
         ({"min_snr_gamma": 5.0, "debiased": True}, "noise.min_snr_gamma and noise.debiased multiply"),
+        (
+            {"debiased": "exact", "scale_v_prediction": True},
+            "noise.debiased exact and noise.scale_v_prediction multiply",
+        ),
+        ({"debiased": "exact"}, ""),
         ({"timestep_mean": 1.0}, "noise.timestep_mean has no effect: noise.timestep_distribution is uniform"),
         (
             {"loss": "huber", "huber_scale": 2.0},

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("root")
     ("use", "values", "reason"),
     [
         ("prodigy", {"optimizer.lr": 1e-4}, r"optimizer\.lr 0\.0001 with optimizer\.name prodigy"),
+        ("dadaptation_preprint", {"optimizer.lr": 1e-4}, r"optimizer\.lr 0\.0001 with optimizer\.name dadap"),
         ("dadaptation", {"optimizer.text_encoder_lr": 5e-5}, r"optimizer\.text_encoder_lr 5e-05 with"),
         (
             "adamw",
@@ -56,6 +57,26 @@ def test_the_rate_of_a_part_that_is_not_trained_does_not_count() -> None:
             {"train.ema_decay": 0.99},
             "train.ema_decay with optimizer.name schedulefree",
         ),
+        (
+            {"optimizer": "schedulefree", "schedule": "constant_with_warmup"},
+            {},
+            "schedule.name constant_with_warmup with optimizer.name schedulefree",
+        ),
+        (
+            {"schedule": "linear"},
+            {"optimizer.name": "schedulefree.RAdamScheduleFree"},
+            "schedule.name linear with optimizer.name schedulefree.RAdamScheduleFree",
+        ),
+        (
+            {"schedule": "constant"},
+            {"optimizer.name": "schedulefree.SGDScheduleFree", "train.ema_decay": 0.99},
+            "train.ema_decay with optimizer.name schedulefree.SGDScheduleFree",
+        ),
+        (
+            {"optimizer": "dadaptation_preprint"},
+            {},
+            "schedule.name cosine with optimizer.name dadaptation_pr",
+        ),
         ({"optimizer": "dadaptation"}, {}, "schedule.name cosine with optimizer.name dadaptation"),
         (
             {"optimizer": "prodigy"},
@@ -78,8 +99,30 @@ def test_the_known_names_are_those_that_lead_to_a_class() -> None:
 
 
 def test_every_option_is_silent_with_a_constant_rate() -> None:
-    for option in options("optimizer"):
+    for option in set(options("optimizer")) - {"adafactor"}:
         must_doubt({"optimizer": option, "schedule": "constant"}, {}, "")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({}, ""),
+        ({"train.clip_norm": 1.0}, "train.clip_norm 1 with optimizer.name adafactor"),
+        ({"use.schedule": "constant"}, "schedule.name constant with optimizer.name adafactor: constant_with"),
+        (
+            {"optimizer.arguments": {"relative_step": False, "clip_threshold": 2.0}},
+            "optimizer.arguments.clip_threshold 2.0 with optimizer.name adafactor: 1 is usual",
+        ),
+        (
+            {"optimizer.name": "transformers.optimization.Adafactor", "train.clip_norm": 0.5},
+            "train.clip_norm 0.5 with optimizer.name transformers.optimization.Adafactor",
+        ),
+    ],
+)
+def test_adafactor_under_clip_norm_is_doubted(values: dict[str, Any], sentence: str) -> None:
+    """The three warnings of sd-scripts (library/train_util.py, get_optimizer)."""
+    use = {"optimizer": "adafactor", "schedule": values.pop("use.schedule", "constant_with_warmup")}
+    must_doubt(use, {"train.clip_norm": 0.0, **values}, sentence)
 
 
 @pytest.mark.parametrize(

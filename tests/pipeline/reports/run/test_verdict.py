@@ -48,3 +48,45 @@ def test_clip_alone_is_a_score() -> None:
     found = verdict(row, {"clip": 20.0}, [], 16)
     assert found.kind == "good"
     assert found.sentences == ["CLIP gives its pictures 30.0 of 100; the base alone: 20.0."]
+
+
+def test_the_gain_is_the_score_less_the_bases() -> None:
+    assert verdict(best(0.9, 0.8), BASE, [], 16).gain == 0.7
+    assert verdict(best(0.9, 0.8), None, [], 16).gain is None
+    assert verdict(best(0.9, 0.8), {"sharpness": 3.0}, [], 16).gain is None
+
+
+HELD_OUT = {"best_epoch": 5, "validation_loss": 0.08, "validation_loss_base": 0.1}
+
+
+def test_held_out_loss_is_the_second_measure() -> None:
+    row = {**best(0.9, 0.8), "epoch": 5}
+    found = verdict(row, BASE, [], 16, HELD_OUT)
+    assert found.kind == "good"
+    assert found.sentences[-1] == (
+        "On held-out pictures the loss is 20.0% below the base's, at its best after epoch 5,"
+        " the proposed one."
+    )
+
+
+def test_measures_that_disagree_cast_doubt_both_ways() -> None:
+    worse = {**HELD_OUT, "validation_loss": 0.11}
+    found = verdict(best(0.9, 0.8), BASE, [], 16, worse)
+    assert (found.kind, found.word) == ("doubt", "The measures disagree")
+    found = verdict(best(0.1, 0.8), BASE, [], 16, HELD_OUT)
+    assert (found.kind, found.word) == ("doubt", "The measures disagree")
+    slightly = {**HELD_OUT, "validation_loss": 0.097}
+    assert verdict(best(0.1, 0.8), BASE, [], 16, slightly).kind == "bad"
+
+
+def test_a_lone_tagger_is_named_as_such() -> None:
+    assert "only measure" in verdict(best(0.9, 0.8), BASE, [], 16, {"steps": 3}).sentences[-1]
+    by_clip = verdict(best(0.9, 0.8, clip=30.0), {**BASE, "clip": 20.0}, [], 16, {"steps": 3})
+    assert not any("only measure" in sentence for sentence in by_clip.sentences)
+
+
+def test_soft_pictures_are_to_be_looked_at_though_the_tagger_is_content() -> None:
+    found = verdict(best(0.9, 0.8, sharpness=40.0), {**BASE, "sharpness": 100.0}, [], 16)
+    assert "Its pictures have 40% of the base's sharpness: flat, or smeared; look closely." in found.sentences
+    found = verdict(best(0.9, 0.8, sharpness=50.0), {**BASE, "sharpness": 100.0}, [], 16)
+    assert not any("sharpness" in sentence for sentence in found.sentences)

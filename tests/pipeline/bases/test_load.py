@@ -4,17 +4,16 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from pipeline.base import load
-from pipeline.base.ldm_keys import vae_key
 from safetensors.torch import load_file, save_file
 
+from pipeline.bases import load
 from pipeline.bases.load import load_base, names_in_file
 from pipeline.bases.registry import family
 from pipeline.bases.save import plain_configs, save_folder
 from pipeline.bases.save import save_file as save_checkpoint
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
-from tests.pipeline.bases.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 
 def config(path: Path, **changes: object) -> Base:
@@ -96,7 +95,7 @@ def test_a_vae_file_in_every_layout(layout: str, tmp_path: Path) -> None:
         keys = AutoencoderKL.from_config(configs).state_dict()
     names = {
         "prefixed": vae_key,
-        "bare": lambda key: vae_key(key).removeprefix("first_stage_model."),
+        "bare": lambda key: file_key("vae", key).removeprefix("first_stage_model."),
         "diffusers": lambda key: key,
         "older diffusers": older_vae_name,
     }[layout]

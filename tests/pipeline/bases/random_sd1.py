@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from pipeline.bases.base import Base
 from pipeline.bases.registry import family
@@ -23,9 +23,16 @@ def small_configs() -> dict[str, dict[str, Any]]:
 
 def random_base(seed: int = 0) -> Base:
     torch.manual_seed(seed)
-    configs = small_configs()
-    tokenizer: CLIPTokenizer = make_tokenizer(None)
-    text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval()
-    unet = UNet2DConditionModel.from_config(configs["unet"]).eval()
-    vae = AutoencoderKL.from_config(configs["vae"]).eval()
-    return Base(tokenizer, text_encoder, unet, vae, configs)
+    made, configs = family("sd1"), small_configs()
+    parts = {
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval(),
+        "unet": UNet2DConditionModel.from_config(configs["unet"]).eval(),
+        "vae": AutoencoderKL.from_config(configs["vae"]).eval(),
+    }
+    return Base(made, make_tokenizer(None), parts, configs)
+
+
+def file_key(part: str, key: str) -> str:
+    """Name in a single file."""
+    made = family("sd1")
+    return made.origin(part, key, made.configs).key

@@ -17,8 +17,8 @@ from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.run import run_recipe
-from tests.pipeline.base.test_load import config
 from tests.pipeline.bases.random_sd1 import random_base, small_configs
+from tests.pipeline.bases.test_load import config
 
 PAYLOAD = "import os  # a stranger's code\n"
 BASE = random_base()

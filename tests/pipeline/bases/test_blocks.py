@@ -2,7 +2,6 @@ from collections import Counter
 
 import torch
 from diffusers import UNet2DConditionModel
-from pipeline.base.blocks import BLOCKS, block_of
 
 from pipeline.bases.registry import family
 

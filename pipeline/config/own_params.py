@@ -1,0 +1,103 @@
+"""A params.yaml for one's own pictures, from a few answers: what the preset says is not repeated."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.config.check import resolve
+from pipeline.config.compose import CONF, EXPERIMENT, Params, flatten, read_params
+from pipeline.errors import UserError
+from pipeline.files.atomic import write_text
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+DEMO = "demo/"
+DEMO_SIDE_PX = 128
+BASE_OPTIONS = ("sd15", "sd14", "tiny")
+WITH_CLASS = ("person", "dreambooth")
+PROMPTS = {
+    "style": ["{}, 1girl, portrait", "{}, landscape, outdoors"],
+    "person": ["photo of {}, portrait", "photo of {}, full body, outdoors"],
+}
+USUAL_PROMPTS = ["{}, 1girl, portrait", "{}, 1girl, full body, outdoors"]
+HEAD = """\
+# yaml-language-server: $schema=conf/params.schema.json
+# {name}: {kind}, with the values of {preset}. Lines below override them;
+# `python -m pipeline.config explain train` says what each key means and where its value comes from.
+"""
+
+
+def content(name: str, said: Mapping[str, str], noun: str | None) -> dict[str, Any]:
+    """params.yaml as nested values; what the preset says is not repeated."""
+    kind, trigger = said["kind"], said["trigger"]
+    made: dict[str, Any] = {
+        "use": {"base": "sd15", "experiment": kind},
+        "collect": {"source": said["pictures"]},
+    }
+    _choose_base(made, said["base"])
+    _choose_tagger(made, said["tagger"])
+    made["filter_tags"] = {"trigger": trigger}
+    if kind in WITH_CLASS and noun:
+        made["class_images"] = {"prompt": noun, **made.get("class_images", {})}
+    if kind == "embedding":
+        made["network"] = {"words": [trigger]}
+    made["train"] = {"name": trigger if kind == "embedding" else name}
+    prompts = [each.format(trigger) for each in PROMPTS.get(kind, USUAL_PROMPTS)]
+    made["sample_grid"] = {"prompts": prompts, **made.get("sample_grid", {})}
+    return made
+
+
+def _choose_base(made: dict[str, Any], base: str) -> None:
+    if base in BASE_OPTIONS:
+        made["use"]["base"] = base
+    else:
+        made["use"]["base"] = "file" if Path(base).suffix in (".safetensors", ".ckpt") else "folder"
+        made["base"] = {"path": base}
+    if base == "tiny":
+        made["collect"]["min_side_px"] = DEMO_SIDE_PX
+        for group in ("crop", "class_images", "sample_grid"):
+            made[group] = {"resolution": DEMO_SIDE_PX}
+
+
+def _choose_tagger(made: dict[str, Any], tagger: str) -> None:
+    if tagger == "none":
+        made["use"]["tag"] = "none"
+    else:
+        made["tag"] = {"model": tagger}
+
+
+def params_text(name: str, said: Mapping[str, str], noun: str | None) -> str:
+    """The file, checked: a wrong answer is a user error."""
+    made = content(name, said, noun)
+    use = {str(group): str(option) for group, option in made["use"].items()}
+    resolve(Params(use, flatten({group: value for group, value in made.items() if group != "use"})))
+    head = HEAD.format(name=name, kind=said["kind"], preset=f"{CONF}/{EXPERIMENT}/{said['kind']}.yaml")
+    return head + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
+
+
+def keep(path: Path, old: str) -> Path:
+    """Writes the params.yaml of before into a file of its own, which no other file gives way to."""
+    kept = _kept_as(path, old)
+    write_text(kept, old)
+    return kept
+
+
+def _kept_as(path: Path, old: str) -> Path:
+    name = _name(path)
+    names = [f"{path.stem}.{each}.yaml" for each in (name, *(f"{name}-{n}" for n in range(2, 1000)))]
+    places = map(path.with_name, names)
+    return next(each for each in places if not each.exists() or each.read_text(encoding="utf-8") == old)
+
+
+def _name(path: Path) -> str:
+    """What the params.yaml is called by: `demo`, or its training's name."""
+    try:
+        values = read_params(path).values
+    except UserError:  # no YAML, or no mapping: kept all the same
+        return "before"
+    if str(values.get("collect.source", "")).startswith(DEMO):
+        return "demo"
+    name = str(values.get("train.name", "before"))
+    return name if NAME.fullmatch(name) else "before"

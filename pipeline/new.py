@@ -1,0 +1,104 @@
+"""`python -m pipeline.new NAME`: a params.yaml for your own pictures, with a preset's values and none of the
+demo's. The params.yaml of before is kept in a file of its own. In a terminal it asks for what no flag says.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.command import run
+from pipeline.config.compose import EXPERIMENT, PARAMS, options
+from pipeline.config.own_params import NAME, keep, params_text
+from pipeline.errors import UserError, nearest
+from pipeline.files.atomic import write_text
+
+TAGGER = "SmilingWolf/wd-swinv2-tagger-v3"
+QUESTIONS = {
+    "base": "Base (sd15, sd14, or the path of a checkpoint or diffusers folder)",
+    "kind": "What is trained ({kinds})",
+    "trigger": "Word that calls it up in prompts",
+    "pictures": "Folder of the pictures",
+    "tagger": "Tagger (a WD14 folder, a hub name, or none)",
+}
+
+
+def kinds() -> list[str]:
+    """The presets that name a thing to train, not a memory."""
+    return [name for name in options(EXPERIMENT) if not name.startswith("memory_")]
+
+
+def defaults(name: str) -> dict[str, str]:
+    """Answers to what neither a flag nor a person says."""
+    numbered = sorted(path for path in Path("pictures").glob(f"*_{name}") if path.is_dir())
+    folder = numbered[0] if numbered else Path("pictures") / name
+    return {
+        "base": "sd15",
+        "kind": "character",
+        "trigger": name,
+        "pictures": folder.as_posix(),
+        "tagger": TAGGER,
+    }
+
+
+def answers(name: str, told: Mapping[str, str | None]) -> dict[str, str]:
+    """What flags say; else what a person at a terminal types; else the default."""
+    found = {}
+    for key, default in defaults(name).items():
+        answer = told[key]
+        if answer is None and sys.stdin.isatty():
+            question = QUESTIONS[key].format(kinds=", ".join(kinds()))
+            answer = input(f"{question} [{default}]: ").strip()
+        found[key] = answer or default
+    return found
+
+
+def problems(name: str, said: Mapping[str, str]) -> list[str]:
+    """What is wrong with the answers, all at once."""
+    found = []
+    if not NAME.fullmatch(name):
+        found.append(f"{name!r} is no name for files; use letters, digits, `.`, `-` and `_`")
+    if said["kind"] not in kinds():
+        found.append(f"--kind {said['kind']} is no preset; {nearest(said['kind'], kinds())}")
+    if not said["trigger"].strip():
+        found.append("--trigger is blank; give a rare word, for instance the name")
+    return found
+
+
+def next_steps(said: Mapping[str, str]) -> str:
+    """What to type now."""
+    folder = Path(said["pictures"])
+    first = (
+        "" if folder.exists() else f"  put your pictures into {folder}/ (captions: `.txt` of the same name)\n"
+    )
+    return (
+        f"{first}  python -m stages.train --plan    # how many steps, how long, without training\n"
+        "  dvc repro                         # run it"
+    )
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.new", description=__doc__)
+    parser.add_argument("name", help="of the files that are made: myname")
+    parser.add_argument("--base", help="sd15, sd14, tiny, a hub name, or a checkpoint's path (default: sd15)")
+    parser.add_argument("--kind", help=f"{', '.join(kinds())} (default: character)")
+    parser.add_argument("--trigger", help="word that calls it up in prompts (default: the name)")
+    parser.add_argument(
+        "--pictures", metavar="FOLDER", help="default: pictures/<number>_NAME, or pictures/NAME"
+    )
+    parser.add_argument("--tagger", help=f"a WD14 folder, a hub name, or none (default: {TAGGER})")
+    parser.add_argument("--class", dest="noun", help="what it is one of (woman, dog), for class pictures")
+    chosen = parser.parse_args(arguments)
+    said = answers(chosen.name, {key: getattr(chosen, key) for key in QUESTIONS})
+    if found := problems(chosen.name, said):
+        raise UserError(*found)
+    new = params_text(chosen.name, said, chosen.noun)
+    if PARAMS.exists() and (old := PARAMS.read_text(encoding="utf-8", errors="replace")) != new:
+        kept = keep(PARAMS, old)
+        print(f"The {PARAMS} of before is kept as {kept}; `cp {kept} {PARAMS}` takes it back.")
+    write_text(PARAMS, new)
+    print(f"{PARAMS} is written. Next:\n{next_steps(said)}")
+
+
+if __name__ == "__main__":
+    run(main)

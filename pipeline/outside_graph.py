@@ -1,0 +1,79 @@
+"""A stage that a person runs by hand, outside `dvc repro`: what it needs must be there, and it must not write
+what DVC is writing.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.load import DVC_YAML, stages
+from pipeline.errors import UserError
+
+DVC_STAGE = "DVC_STAGE"
+"""Variable that DVC sets for each command it runs."""
+RWLOCK = Path(".dvc/tmp/rwlock")
+"""Where DVC notes which of its processes reads and writes what."""
+
+
+def is_by_hand() -> bool:
+    """Whether no DVC has started this process."""
+    return DVC_STAGE not in os.environ
+
+
+def insist_on(*paths: Path) -> None:
+    """What is not there is a user error that names the stage that writes it."""
+    if missing := [sentence for path in paths if not path.exists() and (sentence := missing_output(path))]:
+        raise UserError(*missing)
+
+
+def missing_output(path: str | Path) -> str | None:
+    """What to do about a missing file that a stage writes; None for any other."""
+    path = Path(path)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    makers = _makers(path) if DVC_YAML.exists() else []
+    return f"{path} is missing; `dvc repro {makers[0]}` writes it" if makers else None
+
+
+def refuse_while_dvc_runs() -> None:
+    """Outputs of DVC's that change under it are a user error, before anything is written."""
+    if running := sorted(set(_running())):
+        raise UserError(
+            f"DVC is running here ({'; '.join(running)}) and this stage would change its outputs; wait until"
+            " it ends, or add `--out DIR` to write elsewhere"
+        )
+
+
+def _running() -> Iterator[str]:
+    """DVC's processes at work in this repository, as `process 123: dvc repro`."""
+    try:
+        noted = json.loads(RWLOCK.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # never run here, or killed while it wrote this
+        return
+    writers, readers = noted.get("write", {}).values(), noted.get("read", {}).values()
+    for entry in [*writers, *(each for several in readers for each in several)]:
+        if entry and _is_alive(entry["pid"]):
+            yield f"process {entry['pid']}: {entry['cmd']}"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _makers(path: Path) -> list[str]:
+    """The stage that writes the path, if one does."""
+    return [name for name, stage in stages().items() if any(map(path.is_relative_to, _outs(stage)))]
+
+
+def _outs(stage: dict[str, Any]) -> Iterator[str]:
+    for kind in ("outs", "metrics", "plots"):
+        for entry in stage.get(kind, []):
+            yield from [entry] if isinstance(entry, str) else entry

@@ -1,0 +1,48 @@
+"""The scores by epoch and weight, coloured by what they are above the base alone. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.reports.run.verdict import gain_over, most_gain, total
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Scores by epoch (rows) and weight (columns): (share of what could be gained over the base alone, text,
+    whether proposed, whether at fault) or None. `base`: the score of the base alone, where it is known.
+    """
+
+    epochs: Sequence[int]
+    weights: Sequence[float]
+    cells: Sequence[Sequence[tuple[int, str, bool, bool] | None]]
+    base: float | None
+
+
+def heat(ranking: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None = None) -> Heat | None:
+    """None where nothing is scored. What is no better than the base has no colour; without the base none
+    has.
+    """
+    if all(row["total"] is None for row in ranking):
+        return None
+    epochs, weights = (sorted({row[name] for row in ranking}) for name in ("epoch", "weight"))
+    places = {(row["epoch"], row["weight"]): row for row in ranking}
+
+    def cell(epoch: int, weight: float) -> tuple[int, str, bool, bool] | None:
+        row = places.get((epoch, weight))
+        if row is None or row["total"] is None:
+            return None
+        gain = gain_over(row["total"], base)
+        text = f"{row['total']:.2f}" if gain is None else f"{gain:+.2f}"
+        return _share(gain, base), text, row is ranking[0], bool(row["against"])
+
+    cells = [[cell(epoch, weight) for weight in weights] for epoch in epochs]
+    known = base is not None and gain_over(0.0, base) is not None
+    return Heat(epochs, weights, cells, total(base) if base is not None and known else None)
+
+
+def _share(gain: float | None, base: Mapping[str, Any] | None) -> int:
+    """Of what could be gained, in percent."""
+    if not gain or base is None or not (most := most_gain(base)):
+        return 0
+    return min(100, max(0, round(100 * gain / most)))

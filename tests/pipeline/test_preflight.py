@@ -1,0 +1,105 @@
+"""Everything that is missing is said in one message, before the first stage runs."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline.bases.load import load_base
+from pipeline.config.schemas import Base
+from pipeline.errors import UserError
+from pipeline.files.hub_names import is_hub_name
+from pipeline.vision.models import TAGGER_FILES, located
+from stages import collect, compose
+from tests.stages.project import make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = make_project(tmp_path / "project")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return folder
+
+
+def edit(folder: Path, group: str, **values: object) -> None:
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params[group] = {**params.get(group, {}), **values}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_base_tagger_and_sizes_are_told_in_one_message(project: Path) -> None:
+    edit(project, "base", path="models/base")
+    edit(project, "tag", model="models/tagger")
+    Image.new("RGB", (20, 20)).save(project / "photos/2_zib/small.png")
+    with pytest.raises(UserError) as failure:
+        compose.main([])
+    said = failure.value.problems
+    assert said[0].startswith("base.path models/base: no such file or folder")
+    assert "`hf download stable-diffusion-v1-5/" in said[0]
+    assert said[1].startswith("tag.model models/tagger: no such file or folder")
+    assert "`hf download SmilingWolf/wd-swinv2-tagger-v3 model.onnx selected_tags.csv" in said[1]
+    assert any("photos/2_zib/small.png" in problem for problem in said[2:])
+    assert not (project / "params.resolved.yaml").exists()
+
+
+def test_models_that_are_there_and_are_none_are_told(project: Path) -> None:
+    (project / "base/model_index.json").unlink()
+    (project / "tagger/model.onnx").unlink()
+    shutil.rmtree(project / "photos")
+    with pytest.raises(UserError) as failure:
+        compose.main([])
+    said = "\n".join(failure.value.problems)
+    for told in (
+        "base.path base: no model_index.json",
+        "tag.model tagger: no .onnx file",
+        "collect.source photos",
+    ):
+        assert told in said
+
+
+def test_without_a_network_a_hub_base_says_no_network(project: Path) -> None:
+    edit(project, "base", path="someone/base")
+    with pytest.raises(UserError) as failure:
+        compose.main([])
+    (said,) = failure.value.problems
+    assert "base.path someone/base is not in the hub's cache, and there is no network" in said
+    assert "correct base.path" not in said
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.filterwarnings("ignore:.*local_dir_use_symlinks")  # of diffusers, to the hub's client
+def test_no_network_is_never_a_wrong_path_when_models_are_loaded() -> None:
+    values = yaml.safe_load(Path("conf/base/tiny.yaml").read_text())
+    with pytest.raises(UserError, match="there is no network") as base:
+        load_base(Base(**{**values, "path": "someone/base"}))
+    assert "correct base.path" not in str(base.value)
+    with pytest.raises(UserError, match="there is no network"):
+        located("tag.model", "someone/tagger", None, TAGGER_FILES)
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    "name", ["models/x", "./models/x", "data/x", "demo/tagger2", "tries/x", "../x", "a/b.onnx"]
+)
+def test_a_path_in_the_projects_folders_is_no_hub_name(name: str) -> None:
+    assert not is_hub_name(name)
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", ["someone/model", "someone/model/folder", "someone/model@v2", "a/b"])
+def test_a_hub_name_is_one(name: str) -> None:
+    assert is_hub_name(name)
+
+
+def test_a_stage_by_hand_needs_the_models_of_its_own_groups_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Collecting by hand needs neither base nor tagger."""
+    monkeypatch.delenv("DVC_STAGE")
+    edit(project, "base", path="models/none")
+    collect.main(["--out", "tries/collected"])
+    assert (project / "tries/collected/data/collected/records.jsonl").is_file()
