@@ -1,9 +1,8 @@
 from collections import Counter
 
-import torch
-from diffusers import UNet2DConditionModel
+from torch import nn
 
-from pipeline.bases.registry import family
+from pipeline.bases.registry import families, family
 
 GOLDEN = {
     "IN00": 6, "IN01": 36, "IN02": 36, "IN03": 2, "IN04": 38, "IN05": 36, "IN06": 2, "IN07": 38, "IN08": 36,
@@ -14,7 +13,19 @@ GOLDEN = {
 
 
 def test_every_weight_has_its_block() -> None:
-    with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(family("sd1").configs["unet"])
-    assert Counter(block_of(key) for key in unet.state_dict()) == GOLDEN
-    assert tuple(GOLDEN) == BLOCKS
+    made = family("sd1")
+    keys = made.denoiser.outline(made.configs["unet"]).state_dict()
+    origins = made.origins("unet", keys, made.configs)
+    assert Counter(made.block_of(origin.key) for origin in origins.values()) == GOLDEN
+    assert tuple(GOLDEN) == made.facts.blocks
+
+
+def test_a_layers_block_follows_from_its_name_alone() -> None:
+    """As from its weight's name, for every layer of every family."""
+    for name in families():
+        made = family(name)
+        for path, module in made.denoiser.outline(made.configs["unet"]).named_modules():
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.GroupNorm):
+                key = made.origin("unet", f"{path}.weight", made.configs).key
+                assert made.block_of_layer(made.layer_name("unet", path, made.configs)) == made.block_of(key)
+        assert made.block_of_layer("lora_te_text_model_encoder_layers_0_mlp_fc1") is None

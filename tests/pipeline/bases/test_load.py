@@ -94,7 +94,7 @@ def test_a_vae_file_in_every_layout(layout: str, tmp_path: Path) -> None:
     with torch.device("meta"):
         keys = AutoencoderKL.from_config(configs).state_dict()
     names = {
-        "prefixed": vae_key,
+        "prefixed": lambda key: file_key("vae", key),
         "bare": lambda key: file_key("vae", key).removeprefix("first_stage_model."),
         "diffusers": lambda key: key,
         "older diffusers": older_vae_name,

@@ -129,7 +129,9 @@ def test_the_prompt_comes_nearer_and_the_encoder_stays(base: Base, clip: CLIPMod
 
     moved = aesthetic.stepped(base.text_encoders[0], ids)
     assert (nearness(moved) > nearness(base.text_encoders[0])).all()
-    assert all(torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items())
+    assert all(
+        torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items()
+    )
 
 
 @pytest.mark.parametrize("changes", [{"weight": 0.0}, {"steps": 0}, {"lr": 0.0}])
@@ -156,7 +158,9 @@ def test_slerp_by_hand() -> None:
 def test_a_text_turns_the_embedding(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip), token_ids(base.tokenizer, PROMPTS[:1])
     text = text_features(base.text_encoders[0], ids, aesthetic.projection).detach()
-    towards, away = (aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True))
+    towards, away = (
+        aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True)
+    )
     start, one, other = (
         float(torch.cosine_similarity(text, each)) for each in (aesthetic.embedding, towards, away)
     )

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from pipeline.bases.base import Base
+from pipeline.bases.parts import UNET
+from pipeline.bases.registry import family
 from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
