@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.bases.registry import family_of_config, recognised, titles
+from pipeline.bases.registry import recognised, recognised_config, titles
 from pipeline.captions.layouts import network_file
 from pipeline.config.lock import WHERE_FROM, hub_models
 from pipeline.errors import UserError
@@ -53,9 +53,8 @@ def _folder_stranger(path: Path) -> str | None:
             f"base.path {path}: no model_index.json or no unet/config.json in it; it must be a diffusers"
             f" folder, or a .safetensors file; {WHERE_FROM['base.path']}"
         )
-    unet = read_mapping(config)
-    is_known = family_of_config(unet) is not None and unet.get("in_channels", 4) == 4
-    return None if is_known else "of a family that is not known here, or for inpainting"
+    found = recognised_config(read_mapping(config))
+    return None if found.trainable else found.title
 
 
 def _file_stranger(path: Path) -> str | None:
@@ -64,7 +63,7 @@ def _file_stranger(path: Path) -> str | None:
     found = recognised(read_header(path).shapes)
     if found is None:
         return "no checkpoint that is known here"
-    return None if found.facts else found.title
+    return None if found.trainable else found.title
 
 
 def _tagger_problems(path: Path) -> Iterator[str]:

@@ -17,6 +17,8 @@ class Facts:
     """modelspec.architecture of a checkpoint; a LoRA's ends in `/lora`."""
     version: str
     """ss_base_model_version in a network's header."""
+    trainable: bool = True
+    """Whether this pipeline trains it; else it is known for merging and inspection."""
     owns: Callable[[Structure], bool]
     """Whether a denoiser is of the family."""
     owns_config: Callable[[Mapping[str, Any]], bool]

@@ -20,7 +20,7 @@ from pipeline.bases.base import Base, Part
 from pipeline.bases.family import Family
 from pipeline.bases.origins import Origin, file_shape, taken
 from pipeline.bases.parts import UNET
-from pipeline.bases.registry import family, family_of_config, recognised, titles
+from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
 from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
 from pipeline.bases.stated import HEADER_KEY, checked, stated
 from pipeline.bases.structure import Shapes
@@ -65,7 +65,7 @@ def _from_folder(config: BaseConfig) -> Base:
     options = {"revision": config.revision} if config.revision and not path.is_dir() else {}
     with _failures_told(config.path):
         denoiser = UNET.read_config(config.path, options)
-    made = family(_known(family_of_config(denoiser), origin))
+    made = _family(recognised_config(denoiser), origin)
     with _failures_told(config.path):
         given = {"scheduler": DDIMScheduler.load_config(config.path, subfolder="scheduler", **options)}
         given |= {part.name: part.read_config(config.path, options) for part in made.parts}
@@ -87,10 +87,11 @@ def _filled_in(made: Family, given: dict[str, Any], path: str) -> dict[str, Any]
         return {part.name: part.whole_config(given[part.name]) for part in made.parts}
 
 
-def _known(name: str | None, origin: str) -> str:
-    if name is None:
-        raise UserError(f"{origin} is of no family that is known here; choose one of {titles()}")
-    return name
+def _family(found: Recognised | None, origin: str) -> Family:
+    if found is None or found.facts is None or not found.trainable:
+        title = found.title if found else "no checkpoint that is known here"
+        raise UserError(f"{origin} is {title}; this pipeline trains {titles()}: choose such a base")
+    return family(found.facts.name)
 
 
 def _read_part(made: Family, name: str, path: str, options: dict[str, str]) -> nn.Module:
@@ -110,10 +111,9 @@ def _from_file(path: Path, own_vae: bool) -> Base:
     """A single file in the original layout; its VAE is looked for where `own_vae`."""
     header, origin = outline_of(path), f"base.path {path}"
     found = recognised(header.shapes)
-    if found is None or found.facts is None:
-        title = found.title if found else alone(header.shapes) or "no checkpoint that is known here"
-        raise UserError(f"{origin} is {title}; this pipeline trains {titles()}: choose such a base")
-    made = family(found.facts.name)
+    if found is None and (part := alone(header.shapes)):
+        found = Recognised(part)
+    made = _family(found, origin)
     if part := alone(header.shapes, made.parts):
         raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")
     base = outline(made, stated(header.metadata.get(HEADER_KEY), origin), origin)

@@ -59,7 +59,7 @@ class UNetFamily(Family):
 
 def dotted(flat: str) -> str:
     """`down_blocks_0_attentions_1_proj_in` -> `down_blocks.0.attentions.1.proj_in`, as far as blocks go."""
-    flat = re.sub(r"^(mid_block)_", r"\1.", flat)
+    flat = re.sub(r"^(mid_block|middle_block|out)_(?=\d)", r"\1.", re.sub(r"^mid_block_", "mid_block.", flat))
     flat = re.sub(r"^(down_blocks|up_blocks|input_blocks|output_blocks|middle_block)_(\d+)_", r"\1.\2.", flat)
     flat = re.sub(r"(resnets|attentions|downsamplers|upsamplers)_(\d+)_", r"\1.\2.", flat, count=1)
     flat = re.sub(r"^(time_embedding|add_embedding)_", r"\1.", flat)
