@@ -153,7 +153,7 @@ def load_vae(path: Path, made: Family) -> tuple[Part, dict[str, Any]]:
             f"base.vae {path}: no folder of a VAE that loads", "correct base.vae, or fetch it again"
         ):
             checked("vae", part.read_config(str(path), {}, alone=True), f"base.vae {path}")
-            vae = part.read(str(path), {}, alone=True)
+            vae: Any = part.read(str(path), {}, alone=True)
         return vae, dict(vae.config)
     if not path.is_file():
         raise UserError(f"base.vae {path}: no such file or folder; correct base.vae, or set it to null")

@@ -44,13 +44,14 @@ def new_rows(
 
 @contextmanager
 def _attached(table: nn.Embedding, words: Words, rows: Callable[[], Tensor], first: int) -> Iterator[None]:
-    saved = {name: table.__dict__[name] for name in ("forward", "words") if name in table.__dict__}
+    names = ("forward", "words")
+    saved: dict[str, Any] = {name: table.__dict__[name] for name in names if name in table.__dict__}
     try:
         table.__dict__["words"] = words
         table.__dict__["forward"] = _with_rows(table.forward, rows, first)
         yield
     finally:
-        for name in ("forward", "words"):
+        for name in names:
             table.__dict__.pop(name, None)
         table.__dict__.update(saved)
 

@@ -60,9 +60,10 @@ class Part:
     def whole_config(self, config: dict[str, Any]) -> dict[str, Any]:
         """With what the class fills in where a file leaves it out."""
         if self.library == "diffusers":
-            return dict(self.outline(config).config)
-        whole: dict[str, Any] = self.kind.config_class(**config).to_dict()
-        return whole
+            whole: Any = self.outline(config).config
+            return dict(whole)
+        filled: dict[str, Any] = self.kind.config_class(**config).to_dict()
+        return filled
 
     def read(self, path: str, options: dict[str, str], *, alone: bool = False) -> nn.Module:
         """The model with its weights in float32, from a folder or the hub."""
