@@ -51,7 +51,7 @@ def outline_of(path: Path) -> Outline:
 
 
 def ema_name(name: str) -> str:
-    """Where the averaged weight of a U-Net's single-file name stands."""
+    """Name of the averaged weight, from that of a U-Net's weight in a single file."""
     return EMA_PREFIX + name.removeprefix("model.").replace(".", "")
 
 
