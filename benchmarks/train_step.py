@@ -140,6 +140,8 @@ def bare_round(base: BaseModel, network: Network, config: Config, batch: Batch, 
     """The base is where, and in the numbers in which, our round has left it."""
     torch.use_deterministic_algorithms(False)
     device = best_device()
+    for module in (base.unet, base.text_encoder, network):  # Lightning has taken what it trains off the card
+        module.to(device)
     parts = {"unet": list(network.parameters()), "text_encoder": []}
     optimizer = make_optimizer(config.optimizer, parts)
     mean, ids, watch = batch.mean.to(device), batch.ids.to(device), Watch()

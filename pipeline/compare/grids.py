@@ -6,13 +6,13 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from PIL import Image
 
 from pipeline.compare.runs import Run
 from pipeline.pictures.thumbnails import webp_uri
+from pipeline.sweep.committed import read_committed
 
 REPORT = "reports/sample-grid"
 SIDE_PX = 1024
@@ -60,10 +60,10 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     left_out = list[str]()
     for run in runs:
         try:
-            grid = json.loads(read(run, f"{REPORT}/grid.json"))
+            grid = json.loads(read_committed(run.revision, f"{REPORT}/grid.json"))
             cells[run], bases[run] = plain_cells(grid), base_cells(grid)
         except FileNotFoundError:
-            left_out.append(f"{run.name}: its pictures are not here; {how_to_fetch(run)}")
+            left_out.append(f"{run.name}: its pictures are not here; {how_to_fetch(run, REPORT)}")
     drawn = [_drawn(cell) for of_run in cells.values() for cell in of_run.values()]
     common = max(drawn, key=drawn.count, default=None)
     kept = {
@@ -126,35 +126,16 @@ def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]], base: Cell |
 def _cell(run: Run, cell: Mapping[str, Any] | None) -> Cell | None:
     if cell is None:
         return None
-    picture = Image.open(io.BytesIO(read(run, f"{REPORT}/{cell['image']}"))).convert("RGB")
+    picture = Image.open(io.BytesIO(read_committed(run.revision, f"{REPORT}/{cell['image']}"))).convert("RGB")
     picture.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=85, method=4)
     return Cell(webp_uri(buffer.getvalue()), cell["figures"])
 
 
-def how_to_fetch(run: Run) -> str:
-    """What to type for a run's pictures, which the cache on this machine does not have."""
+def how_to_fetch(run: Run, outputs: str) -> str:
+    """What to type for outputs of a run that the cache on this machine does not have."""
     if run.is_experiment:
         return f"`dvc exp pull <git remote> {run.name}` gets them, where they were pushed"
     made = f"`git checkout {run.revision[:8]} && dvc repro` makes them"
-    return f"`dvc fetch --all-commits {REPORT}` gets them from the DVC remote, {made}"
-
-
-def read(run: Run, path: str) -> bytes:
-    """A file of a run's outputs, from the DVC cache or a remote; FileNotFoundError where neither has it."""
-    from dvc.exceptions import DvcException
-    from dvc_data.index import DataIndexDirError
-
-    try:
-        data: bytes = _files(run.revision).read_bytes(path)
-    except (DvcException, DataIndexDirError, OSError) as error:
-        raise FileNotFoundError(path) from error
-    return data
-
-
-@cache
-def _files(revision: str) -> Any:
-    from dvc.api import DVCFileSystem
-
-    return DVCFileSystem(rev=revision)
+    return f"`dvc fetch --all-commits {outputs}` gets them from the DVC remote, {made}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.compare.curves import Plot, plot
-from pipeline.compare.grids import aligned
+from pipeline.compare.grids import aligned, how_to_fetch
 from pipeline.compare.importance import importance
 from pipeline.compare.runs import Run, find_runs, loss_curves, varied
 from pipeline.errors import warn
@@ -16,6 +16,7 @@ from pipeline.reports.template import template
 from pipeline.sweep.metrics import Objective, objective_of
 
 FOLDER = Path("reports/comparison")
+FIGURES = "metrics/train.json metrics/sample_grid.json"
 TEMPLATE = Path(__file__).with_name("comparison.html.j2")
 SHOWN_FIGURES = (
     "sample_grid.best.subject", "sample_grid.best.prompt", "sample_grid.best.clip",
@@ -70,6 +71,9 @@ class Table:
 def compare(names: Sequence[str], metric: str | None = None, minimize: bool = False) -> str:
     """Writes reports/comparison/ and returns what the terminal shows."""
     runs = find_runs(names)
+    for run in runs:
+        if not run.has_stage_figures:
+            warn(f"{run.name}: its stages' figures are not here; {how_to_fetch(run, FIGURES)}")
     table = tabulated(runs, objective_of(metric, minimize, [run.figures for run in runs]))
     with new_folder(FOLDER) as folder:
         write_csv(folder / "table.csv", table.header, table.lines)

@@ -39,6 +39,11 @@ class Run:
     def figures(self) -> dict[str, float]:
         return committed_figures(self.revision)
 
+    @property
+    def has_stage_figures(self) -> bool:
+        """Whether more is at hand than metrics/run.json, which git keeps."""
+        return any(not name.startswith("run.") for name in self.figures)
+
     @cached_property
     def seconds(self) -> float | None:
         """How long the job took; None of a run that no sweep made."""

@@ -20,7 +20,7 @@ from pipeline.files.atomic import new_folder, write_json
 from pipeline.sweep.graph import COMPOSE, Segment, stages
 from pipeline.sweep.jobs import Job
 from pipeline.sweep.locks import locked
-from pipeline.sweep.metrics import figures
+from pipeline.sweep.results import committed_figures
 from pipeline.sweep.worktrees import STOP
 
 LOCK = Path("dvc.lock")
@@ -40,9 +40,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     for segment in job.segments:
         take_over_or_make(segment, job.home) if segment.is_shared else make(segment)
     forget_others(job)
+    found = committed_figures(None)
     seconds = time.monotonic() - started
     save(job, seconds)
-    write_json(job.result, {"status": "done", "seconds": round(seconds, 1), "figures": figures(Path())})
+    write_json(job.result, {"status": "done", "seconds": round(seconds, 1), "figures": found})
 
 
 def make(segment: Segment) -> None:
@@ -120,11 +121,15 @@ def parse_once() -> None:
 
 
 def forget_others(job: Job) -> None:
-    """Figures of stages beyond the job's targets are the baseline's: the experiment has none."""
+    """Results of stages beyond the job's targets are the baseline's: the experiment has none."""
+    from dvc.utils.serialize import modify_yaml
+
     own = {name for segment in job.segments for name in segment.stages} | {COMPOSE}
     for name in stages().keys() - own:
         for path in stages()[name].kept:
             Path(path).unlink(missing_ok=True)
+    with modify_yaml(str(LOCK)) as content:
+        content["stages"] = {name: entry for name, entry in content["stages"].items() if name in own}
 
 
 def save(job: Job, seconds: float) -> None:

@@ -1,9 +1,7 @@
 """What a job is judged by: `metrics/*.json` as flat figures, and the one number to compare by."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError, nearest
@@ -61,14 +59,6 @@ def judged_by(found: Figures, objective: Objective | None = None) -> tuple[Objec
         if (value := each.of(found)) is not None:
             return each, value
     return None
-
-
-def figures(root: Path) -> dict[str, float]:
-    """Every number below metrics/, by `<file>.<key>.<key>`."""
-    found: dict[str, float] = {}
-    for path in sorted((root / "metrics").glob("*.json")):
-        found |= flat(json.loads(path.read_text()), path.stem)
-    return found
 
 
 def flat(value: Any, name: str) -> dict[str, float]:

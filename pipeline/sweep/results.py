@@ -1,9 +1,12 @@
 """What became of each job: from its experiment, or from the file that it left."""
 
 import json
+from contextlib import suppress
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.sweep.committed import names_in, read_committed
 from pipeline.sweep.jobs import Job, git
 from pipeline.sweep.metrics import flat
 
@@ -17,14 +20,15 @@ def existing(job: Job) -> dict[str, Any] | None:
     return {"status": "done", "figures": committed_figures(job.ref, job.root)}
 
 
-def committed_figures(revision: str, root: str = ".") -> dict[str, float]:
-    """Every number below metrics/ in a commit."""
-    names = git("ls-tree", "--name-only", revision, "metrics/", root=root).splitlines()
+def committed_figures(revision: str | None, root: str = ".") -> dict[str, float]:
+    """Every number below metrics/ in a commit, None for the working tree, by `<file>.<key>.<key>`; of files
+    that are not to be had, nothing.
+    """
     found: dict[str, float] = {}
-    for name in names:
-        if name.endswith(".json"):
-            stem = name.removeprefix("metrics/").removesuffix(".json")
-            found |= flat(json.loads(git("show", f"{revision}:{name}", root=root)), stem)
+    names = [PurePosixPath(name) for name in names_in(revision, "metrics", root)]
+    for path in (name for name in names if name.suffix == ".json"):
+        with suppress(FileNotFoundError):
+            found |= flat(json.loads(read_committed(revision, str(path), root)), path.stem)
     return found
 
 

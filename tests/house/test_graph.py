@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +63,11 @@ def test_artifacts_are_outs_of_stages() -> None:
     assert {entry["path"] for entry in yaml.safe_load(TEXT)["artifacts"].values()} <= outs
 
 
-def outs_of(stage: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    entries = [entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, [])]
+KINDS = ("outs", "metrics", "plots")
+
+
+def outs_of(stage: dict[str, Any], kinds: Sequence[str] = KINDS) -> dict[str, dict[str, Any]]:
+    entries = [entry for kind in kinds for entry in stage.get(kind, [])]
     return {
         (entry if isinstance(entry, str) else next(iter(entry))): (
             {} if isinstance(entry, str) else next(iter(entry.values()))
@@ -78,8 +83,29 @@ def test_every_out_is_ignored_by_git_or_left_out_of_the_cache(name: str) -> None
         assert ignored != (options.get("cache") is False), path
 
 
+@pytest.mark.parametrize("name", sorted(STAGES.keys() - {"compose"}))
+def test_a_stage_comes_back_from_the_run_cache(name: str) -> None:
+    """DVC keeps no run of a stage with an out that is left out of its cache, metrics and plots excepted.
+    compose reads little and is quick: its settings shall be seen in git.
+    """
+    uncached = {
+        path for path, options in outs_of(STAGES[name], ("outs",)).items() if not options.get("cache", True)
+    }
+    assert not uncached
+
+
 def test_curves_of_this_run_and_the_last_commits_are_drawn_by_noise_level() -> None:
-    command = ["dvc", "plots", "diff", "HEAD", "--json", "--targets", "plots/train/validation.csv"]
+    command = [
+        sys.executable,
+        "-m",
+        "dvc",
+        "plots",
+        "diff",
+        "HEAD",
+        "--json",
+        "--targets",
+        "plots/train/validation.csv",
+    ]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     (plot,) = json.loads(told)["data"]["plots/train/validation.csv"]
     assert plot["content"]["spec"]["encoding"]["color"]["field"] == "timestep"

@@ -38,13 +38,14 @@ GRIDS = {
 RUNS = {name: Run(name, name * 4, is_experiment=True) for name in (*GRIDS, "absent")}
 
 
-def read(run: Run, path: str) -> bytes:
-    if run.name == "absent":
+def read_committed(revision: str, path: str) -> bytes:
+    name = next(run.name for run in RUNS.values() if run.revision == revision)
+    if name == "absent":
         raise FileNotFoundError(path)
     if path.endswith(".json"):
-        return json.dumps({"cells": GRIDS[run.name]}).encode()
+        return json.dumps({"cells": GRIDS[name]}).encode()
     place = path.rpartition("/")[2]
-    shade = COLOURS["base" if place.startswith("0-") else run.name]
+    shade = COLOURS["base" if place.startswith("0-") else name]
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), (shade, shade, shade)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -60,7 +61,7 @@ def shade(found: grids.Cell | None) -> int | None:
 
 
 def test_runs_stand_below_each_other_and_the_base_above(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grids, "read", read)
+    monkeypatch.setattr(grids, "read_committed", read_committed)
     found = grids.aligned([RUNS[name] for name in ("one", "other", "absent", "two")])
     assert found.pictures == (("zib", 1), ("zib", 2))
     shown = {
@@ -77,7 +78,7 @@ def test_runs_stand_below_each_other_and_the_base_above(monkeypatch: pytest.Monk
 
 
 def test_a_run_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grids, "read", read)
+    monkeypatch.setattr(grids, "read_committed", read_committed)
     found = grids.aligned([RUNS[name] for name in ("one", "other", "absent", "two")])
     assert found.left_out == [
         "absent: its pictures are not here; `dvc exp pull <git remote> absent` gets them, where they were"
