@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.train_step import random_sd15
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.base import Base
+from pipeline.bases.load import load_base
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.algorithms import ALGORITHMS
@@ -33,7 +34,7 @@ STEPS_PER_ROUND = 4
 Clock = Callable[[], float]
 
 
-def made(base: BaseModel, name: str, dim: int) -> Network:
+def made(base: Base, name: str, dim: int) -> Network:
     """Of the attention blocks and the text encoder, as LoRA is."""
     values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
     config = check(compose(Params({"network": name}, values)))
@@ -48,8 +49,8 @@ class Frozen(nn.Module):
         self.numbers = nn.ParameterList(torch.zeros_like(each) for each in like.parameters())
 
     @contextmanager
-    def attached(self, base: BaseModel) -> Iterator[None]:
-        tokens = base.text_encoder.get_input_embeddings()
+    def attached(self, base: Base) -> Iterator[None]:
+        tokens = base.text_encoders[0].get_input_embeddings()
         handle = tokens.register_forward_hook(lambda _, __, out: out.detach().requires_grad_())
         yield
         handle.remove()
@@ -59,7 +60,7 @@ class Frozen(nn.Module):
             number.grad = number.detach()
 
 
-def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clock: Clock) -> list[float]:
+def steps(base: Base, network: Network | Frozen, side: int, batch: int, clock: Clock) -> list[float]:
     """Seconds of each step but the first."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
     latents = torch.randn(batch, 4, side // 8, side // 8, requires_grad=isinstance(network, Frozen))
@@ -69,7 +70,7 @@ def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clo
         for number in range(STEPS_PER_ROUND + 1):
             started = clock()
             network.before_step(number)
-            answer = base.unet(latents, timesteps, encode(base.text_encoder, ids, 1)).sample
+            answer = base.denoiser(latents, timesteps, base.family.encode(base, ids, 1)).sample
             F.mse_loss(answer, latents.detach()).backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -77,9 +78,9 @@ def steps(base: BaseModel, network: Network | Frozen, side: int, batch: int, clo
     return seconds[1:]
 
 
-def count(base: BaseModel, network: Network | Frozen, side: int, batch: int) -> int:
+def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
     """Of a step, by tensors without numbers."""
-    for module in (base.unet, base.text_encoder, network):
+    for module in (base.denoiser, base.text_encoders[0], network):
         module.to(torch.device("meta"))
     latents = torch.zeros(
         batch, 4, side // 8, side // 8, device="meta", requires_grad=isinstance(network, Frozen)
@@ -88,12 +89,12 @@ def count(base: BaseModel, network: Network | Frozen, side: int, batch: int) -> 
     with network.attached(base), FlopCounterMode(display=False) as counter:
         network.before_step(0)
         times = torch.full((batch,), 500, device="meta")
-        answer = base.unet(latents, times, encode(base.text_encoder, ids, 1)).sample
+        answer = base.denoiser(latents, times, base.family.encode(base, ids, 1)).sample
         F.mse_loss(answer, latents.detach()).backward()
     return int(counter.get_total_flops())
 
 
-def print_counts(base: BaseModel, networks: dict[str, Network | Frozen], side: int, batch: int) -> None:
+def print_counts(base: Base, networks: dict[str, Network | Frozen], side: int, batch: int) -> None:
     with patch("torch.is_autocast_enabled", lambda _: False):  # it knows no such device
         counts = {name: count(base, network, side, batch) for name, network in networks.items()}
     for name, found in counts.items():

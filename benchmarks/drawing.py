@@ -12,7 +12,8 @@ from functools import partial
 import torch
 from PIL import Image
 
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
 from pipeline.config.schemas import Base
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
@@ -32,17 +33,19 @@ def seconds(work: Callable[[], object], times: int = 3) -> float:
     return min(found)
 
 
-def pictures(base: BaseModel, jobs: Sequence[Job], settings: Settings) -> list[Image.Image]:
+def pictures(base: LoadedBase, jobs: Sequence[Job], settings: Settings) -> list[Image.Image]:
     return list(draw(base, jobs, settings))
 
 
 @torch.no_grad()
-def bare(base: BaseModel, calls: int, batch: int) -> None:
+def bare(base: LoadedBase, calls: int, batch: int) -> None:
     """The denoiser alone, with and without the prompt in one batch."""
-    latents = torch.zeros(2 * batch, 4, SIDE // 8, SIDE // 8, device=base.unet.device)
-    context = torch.zeros(2 * batch, 77, base.text_encoder.config.hidden_size, device=base.unet.device)
+    latents = torch.zeros(2 * batch, 4, SIDE // 8, SIDE // 8, device=base.denoiser.device)
+    context = torch.zeros(
+        2 * batch, 77, base.text_encoders[0].config.hidden_size, device=base.denoiser.device
+    )
     for _ in range(calls):
-        base.unet(latents, torch.tensor(500), context, return_dict=False)
+        base.denoiser(latents, torch.tensor(500), context, return_dict=False)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.train_step import random_sd15
-from pipeline.base.save import save_file
+from pipeline.bases.save import save_file
 from pipeline.files.atomic import write_jsonl
 from pipeline.files.safetensors_file import write_safetensors
 

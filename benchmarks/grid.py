@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.base import Base
+from pipeline.bases.load import load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
@@ -62,7 +63,7 @@ def configuration(steps: int) -> Config:
     return check(compose(Params({}, values)))
 
 
-def write_networks(config: Config, base: BaseModel, folder: Path, number: int) -> dict[int, Path]:
+def write_networks(config: Config, base: Base, folder: Path, number: int) -> dict[int, Path]:
     """Fresh networks as epoch files."""
     epochs = {epoch: folder / f"net-{epoch:06}.safetensors" for epoch in range(1, number + 1)}
     for epoch, file in epochs.items():
@@ -97,7 +98,7 @@ def main() -> None:
         epochs = write_networks(config, base, folder, chosen.epochs)
         write_records(folder, [])
         grid = the_grid(config, epochs, folder)
-        base.unet.forward = clock.around(base.unet.forward)
+        base.denoiser.forward = clock.around(base.denoiser.forward)
         cells_module.load_base = lambda _: base  # type: ignore[assignment]  # loading it is no part of a grid
         started = time.perf_counter()
         painter = Painter(config.base)

@@ -22,17 +22,17 @@ import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.ldm_keys import ldm_key
+from pipeline.bases.registry import family
 from pipeline.files.tensor_file import open_tensors
 from pipeline.files.tensor_writer import tensor_writer
+from tests.pipeline.bases.random_sd1 import file_key
 
 Table = dict[str, tuple[int, ...]]
 
 
 def sd1_table() -> Table:
     """Shapes of SD 1.5's weights by their single-file names."""
-    configs = sd1_configs()
+    configs = family("sd1").configs
     with torch.device("meta"):
         parts = {
             "unet": UNet2DConditionModel.from_config(configs["unet"]),
@@ -40,7 +40,7 @@ def sd1_table() -> Table:
             "text_encoder": CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])),
         }
     return {
-        ldm_key(part, key): tuple(weight.shape)
+        file_key(part, key): tuple(weight.shape)
         for part, module in parts.items()
         for key, weight in module.state_dict().items()
     }

@@ -27,9 +27,11 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.families import sd1_configs
-from pipeline.base.load import BaseModel, load_base, make_tokenizer
+from pipeline.bases.base import Base
+from pipeline.bases.load import load_base
+from pipeline.bases.registry import family
+from pipeline.bases.tokenizers import make_tokenizer
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
@@ -107,11 +109,11 @@ class Clock(lightning.Callback):
             self.round = self.watch.stop(self.steps)
 
 
-def random_sd15() -> BaseModel:
+def random_sd15() -> Base:
     """A base of SD 1.5's size with random weights."""
     torch.manual_seed(0)
-    configs = sd1_configs()
-    return BaseModel(
+    configs = family("sd1").configs
+    return Base(
         make_tokenizer(None),
         CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval().requires_grad_(False),
         UNet2DConditionModel.from_config(configs["unet"]).eval().requires_grad_(False),
@@ -120,7 +122,7 @@ def random_sd15() -> BaseModel:
     )
 
 
-def our_round(base: BaseModel, network: Network, config: Config, batch: Batch, steps: int) -> Round:
+def our_round(base: Base, network: Network, config: Config, batch: Batch, steps: int) -> Round:
     make_repeatable()
     module = Denoising(base, network, config, total_steps=1000)
     clock, history = Clock(steps), History()
@@ -136,7 +138,7 @@ def our_round(base: BaseModel, network: Network, config: Config, batch: Batch, s
     return clock.round
 
 
-def bare_round(base: BaseModel, network: Network, config: Config, batch: Batch, steps: int) -> Round:
+def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps: int) -> Round:
     """The base is where, and in the numbers in which, our round has left it."""
     torch.use_deterministic_algorithms(False)
     device = best_device()
@@ -151,8 +153,8 @@ def bare_round(base: BaseModel, network: Network, config: Config, batch: Batch, 
         noise = torch.randn_like(mean)
         timesteps = torch.randint(0, 1000, (len(noise),), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
-            context = encode(base.text_encoder, ids, 1)
-            answer = base.unet(add_noise(mean, noise, alphas, timesteps), timesteps, context).sample
+            context = base.family.encode(base, ids, 1)
+            answer = base.denoiser(add_noise(mean, noise, alphas, timesteps), timesteps, context).sample
         F.mse_loss(answer.float(), noise).backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -203,7 +205,7 @@ def told(ours: Sequence[Round], bare: Sequence[Round], pictures: int, operations
     return "\n".join(lines)
 
 
-def measure(base: BaseModel, config: Config, batch_pictures: int, chosen: argparse.Namespace) -> str:
+def measure(base: Base, config: Config, batch_pictures: int, chosen: argparse.Namespace) -> str:
     network = Network.create(config.network, base, seed=0).to(best_device())
     shape = (batch_pictures, 4, chosen.side // 8, chosen.side // 8)
     ids = token_ids(base.tokenizer, ["a picture"] * batch_pictures)
@@ -236,7 +238,7 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.operations = {}
     quiet_lightning()
-    base: BaseModel | None = None
+    base: Base | None = None
     for compiled in [False, True] if chosen.compile else [False]:
         values = {
             "network.dim": 16,

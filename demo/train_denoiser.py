@@ -16,8 +16,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from demo.critters import draw, random_critter
 from demo.resumable import STATE, train
 from demo.vocabulary import write_tokenizer
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_folder
+from pipeline.bases.base import Base
+from pipeline.bases.registry import family
+from pipeline.bases.save import save_folder
 
 NUM_PICTURES = 12_000
 STEPS = 16_000
@@ -143,7 +144,8 @@ def save_base(
         "text_encoder": model.text_encoder.config.to_dict(),
         "scheduler": dict(scheduler.config),
     }
-    save_folder(BaseModel(tokenizer, model.text_encoder, model.unet, vae, configs), BASE, "fp16", {})
+    parts = {"text_encoder": model.text_encoder, "unet": model.unet, "vae": vae}
+    save_folder(Base(family("sd1"), tokenizer, parts, configs), BASE, "fp16", {})
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from transformers import CLIPTokenizer
 
 from demo.critters import all_tags
-from pipeline.base.families import byte_symbols
+from pipeline.bases.clip_vocabulary import byte_symbols
 
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 

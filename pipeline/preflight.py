@@ -8,13 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.base.families import SD1, family_of_file, family_of_unet
+from pipeline.bases.look import look
+from pipeline.bases.registry import titles
 from pipeline.captions.layouts import network_file
 from pipeline.config.lock import WHERE_FROM, hub_models
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_cached, refusal
-from pipeline.files.json_text import read_mapping
-from pipeline.files.safetensors_header import read_header
 
 SIGNS = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
 """Small files, one of which every model on the hub has."""
@@ -36,27 +35,12 @@ def model_problems(values: dict[str, Any]) -> list[str]:
 
 def _base_problems(path: Path) -> Iterator[str]:
     try:
-        family = _family(path)
+        found = look(path)
     except UserError as error:
-        yield from error.problems
+        yield from (f"{problem}; {WHERE_FROM['base.path']}" for problem in error.problems)
         return
-    if family != SD1:
-        yield f"base.path {path} is {family}; this pipeline trains {SD1}: choose such a base"
-
-
-def _family(path: Path) -> str:
-    """Of a base that lies here; that of a hub name and of a pickle is seen when it is loaded."""
-    if path.is_dir():
-        config = path / "unet/config.json"
-        if not (path / "model_index.json").is_file() or not config.is_file():
-            raise UserError(
-                f"base.path {path}: no model_index.json or no unet/config.json in it; it must be a diffusers"
-                f" folder, or a .safetensors file; {WHERE_FROM['base.path']}"
-            )
-        return family_of_unet(read_mapping(config))
-    if path.suffix != ".safetensors" or not path.exists():
-        return SD1
-    return family_of_file(read_header(path).shapes) or "no checkpoint that is known here"
+    if found and not found.trainable:
+        yield f"base.path {path} is {found.title}; this pipeline trains {titles()}: choose such a base"
 
 
 def _tagger_problems(path: Path) -> Iterator[str]:

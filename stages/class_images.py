@@ -45,7 +45,7 @@ def missing_seeds(config: Config, items: Items) -> list[int]:
 
 def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     """PNGs of the class, a seed each."""
-    from pipeline.base.load import load_base
+    from pipeline.bases.load import load_base
     from pipeline.device import best_device, make_repeatable
     from pipeline.sampling.infotext import base_facts, model_of, png_texts
     from pipeline.sampling.settings import Job, Settings

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.base.encoding import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
-from pipeline.base.load import load_base
+from pipeline.bases.latents import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
+from pipeline.bases.load import load_base
 from pipeline.command import run, start
 from pipeline.config.schemas import Base
 from pipeline.device import best_device, make_repeatable
@@ -88,16 +88,18 @@ def encoded(rows: Rows, base: Base, items: Items) -> Tensors:
 
     is_missing = bytearray(not items.has(key_of(row)) for row in rows)
     if any(is_missing):
-        vae = load_base(base).vae.to(best_device())
+        whole = load_base(base)
+        whole.vae.to(best_device())
         for row in progress(compress(rows, is_missing), "encode", sum(is_missing)):
-            items.put(key_of(row), save({"moments": moments(vae, read_picture(row["path"]))}))
+            items.put(key_of(row), save({"moments": moments(whole, read_picture(row["path"]))}))
     return Tensors(((row["id"], key_of(row)) for row in rows), latents)
 
 
-def masks_of(rows: Rows, folder: Path) -> Tensors:
-    """The masks' cells, for pictures that have one."""
-    files = ((row["id"], row["mask_file"]) for row in rows if row["mask_file"])
-    return Tensors(files, lambda name: mask_cells(read_mask(folder / name)))
+def masks_of(rows: Rows, folder: Path, base: Base) -> Tensors:
+    """The masks in latent pixels, for pictures that have one."""
+    files = [(row["id"], row["mask_file"]) for row in rows if row["mask_file"]]
+    cell_px = load_base(base).latents.cell_px if files else 1
+    return Tensors(iter(files), lambda name: mask_cells(read_mask(folder / name), cell_px))
 
 
 def record(row: dict[str, Any]) -> dict[str, Any]:
@@ -116,13 +118,13 @@ def main(arguments: Sequence[str] = ()) -> None:
             f"the VAE gives no finite latents for {', '.join(broken)}; remove"
             " these pictures, or set base.vae to another VAE"
         )
-    masks = masks_of(rows, Path("data/cropped") / MASKS)
+    masks = masks_of(rows, Path("data/cropped") / MASKS, job.config.base)
     with new_folder(job.out / "data/encoded") as folder:
         write_safetensors(folder / LATENTS, latents, {})
         if masks:
             write_safetensors(folder / LATENT_MASKS, masks, {})
         write_jsonl(folder / RECORDS, map(record, rows))
-    spreads = (latents[row["id"]][:4].flatten(1).std(dim=1).mean().item() for row in rows)
+    spreads = (latents[row["id"]].chunk(2)[0].flatten(1).std(dim=1).mean().item() for row in rows)
     every = torch.from_numpy(np.fromiter(spreads, np.float32))
     write_json(
         job.out / "metrics/encode.json",

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.load import load_base
-from pipeline.base.save import save_file, save_folder
+from pipeline.bases.load import load_base
+from pipeline.bases.save import save_file, save_folder
 from pipeline.command import Run, run, start
 from pipeline.config.recipes import Content, content_of_the_run, parse
 from pipeline.config.schemas import Config, Merge
@@ -91,7 +91,7 @@ def bake_into_hub_base(config: Config, content: Content, out: Path) -> dict[str,
     """The default for a base that the hub's cache holds: loaded, changed, written."""
     base = load_base(config.base)
     network = load(Path(content["inputs"]["network"]["path"]), base)
-    changed = bake(network, base.unet, base.text_encoder, config.merge.alpha)
+    changed = bake(network, base, config.merge.alpha)
     header = {RECIPE_KEY: recipe_text(parse(content, "merge"))}
     if config.merge.layout == "file":
         save_file(base, out.with_name(f"{out.name}.safetensors"), config.merge.dtype, header)

@@ -19,9 +19,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.conditioning import too_long
-from pipeline.base.load import load_base
-from pipeline.base.new_rows import words_of
+from pipeline.bases.load import load_base
+from pipeline.bases.new_tokens import words_of
+from pipeline.bases.tokens import too_long
 from pipeline.captions.templates import read_templates
 from pipeline.captions.wildcards import has_wildcards
 from pipeline.command import Run, run, start
@@ -155,7 +155,7 @@ def attached(ready: Prepared, knows_captions: bool = True) -> Iterator[None]:
     """Inside, the base acts with the network, and the captions know its words."""
     base = ready.module.base
     with ready.module.network.attached(base):
-        ready.data.words = words_of(base.text_encoder)
+        ready.data.words = words_of(base.text_encoders)
         if knows_captions:
             check_captions(ready.data)
         yield

@@ -8,6 +8,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from pipeline.bases.family import Configs, Family
+from pipeline.bases.latents import Latents
 
 Part = nn.Module | Callable[[], nn.Module]
 """A part of a checkpoint, or what reads it."""
@@ -38,6 +39,16 @@ class Base:
         return [self.part(name) for name in self.family.facts.text_encoders]
 
     @property
+    def latents(self) -> Latents:
+        """What the VAE makes of pictures."""
+        return Latents.of(self.configs["vae"])
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.denoiser.device
+        return device
+
+    @property
     def end_token(self) -> int:
         """Id of the end of a text."""
         return int(self.tokenizer.eos_token_id)
@@ -49,3 +60,23 @@ class Base:
             if self._device:
                 part.to(self._device)
         return part
+
+    def loaded(self) -> dict[str, nn.Module]:
+        """Every part by its name; all are read."""
+        return {part.name: self.part(part.name) for part in self.family.parts}
+
+    def trained_parts(self) -> dict[str, nn.Module]:
+        """The parts that networks change, the denoiser first."""
+        return {part.name: self.part(part.name) for part in self.family.parts if part.layer_prefix}
+
+    def to(self, device: torch.device) -> "Base":
+        self._device = device
+        for part in self._parts.values():
+            if isinstance(part, nn.Module):
+                part.to(device)
+        return self
+
+    def with_vae(self, vae: Part, config: dict[str, Any]) -> "Base":
+        """With another VAE."""
+        parts, configs = {**self._parts, "vae": vae}, {**self.configs, "vae": config}
+        return Base(self.family, self.tokenizer, parts, configs)

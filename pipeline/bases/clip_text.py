@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModelWithProjection
 
+from pipeline.errors import UserError
+
 
 def inner(encoder: nn.Module) -> Any:
     """The transformer, which newer versions of transformers do not wrap."""
@@ -27,12 +29,17 @@ def padded(ids: Tensor, end: int, padding: int) -> Tensor:
     return ids.masked_fill(behind, padding)
 
 
-def states(encoder: nn.Module, ids: Tensor, skip: int, normed: bool) -> tuple[Tensor, Tensor]:
+def states(encoder: Any, ids: Tensor, skip: int, normed: bool) -> tuple[Tensor, Tensor]:
     """Hidden states [batch, tokens, width] `skip` layers from the end (1: the last), and the last layer's.
 
     The latter [batch, 77, width] are of the first chunk and normed: a pooled vector is taken from them.
     normed: whether the former go through the final norm, too.
     """
+    if skip > (layers := encoder.config.num_hidden_layers):
+        raise UserError(
+            f"clip skip {skip}: this base's text encoder has {layers} layers; lower base.clip_skip, or"
+            " the values of a grid's axis clip_skip"
+        )
     chunked = ids.dim() == 3
     model = inner(encoder)
     found = model(ids.flatten(0, 1) if chunked else ids, output_hidden_states=True)

@@ -1,7 +1,7 @@
 """What the denoiser is conditioned on: one thing to batch, slice, move, keep and guide."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -30,9 +30,13 @@ class Conditioning:
         """As torch's `to`."""
         return self._each(lambda value: value.to(*arguments, **named))
 
+    def emphasised(self, weights: Tensor | None) -> "Conditioning":
+        """Tokens times their weights [batch, n, 1]."""
+        return self if weights is None else replace(self, tokens=self.tokens * weights.to(self.tokens))
+
     def with_sizes(self, sizes: Tensor | None) -> "Conditioning":
         """With these sizes."""
-        return Conditioning(self.tokens, self.pooled, sizes)
+        return replace(self, sizes=sizes)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Conditioning":
         values = {field.name: getattr(self, field.name) for field in fields(self)}

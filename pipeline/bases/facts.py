@@ -1,7 +1,8 @@
 """What the rest of the house asks of a family without loading torch: names, blocks, usual sizes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.bases.structure import Structure
 
@@ -16,8 +17,12 @@ class Facts:
     """modelspec.architecture of a checkpoint; a LoRA's ends in `/lora`."""
     version: str
     """ss_base_model_version in a network's header."""
+    trainable: bool = True
+    """Whether this pipeline trains it; else it is known for merging and inspection."""
     owns: Callable[[Structure], bool]
     """Whether a denoiser is of the family."""
+    owns_config: Callable[[Mapping[str, Any]], bool]
+    """Whether a diffusers folder's denoiser is of the family, by its configuration."""
     variant: Callable[[Structure], str | None]
     """What a denoiser of the family is besides (inpainting ...); None: an ordinary one, to be trained."""
     blocks: tuple[str, ...]

@@ -4,7 +4,8 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
@@ -28,10 +29,28 @@ class Family(ABC):
     facts: Facts
     parts: tuple[Part, ...]
     """The denoiser first."""
+    main_blocks: tuple[str, ...]
+    """Classes of the denoiser's modules whose layers a network trains."""
+    further_blocks: tuple[str, ...]
+    """Classes of those whose layers it trains besides, where it trains convolutions."""
+    text_blocks: tuple[str, ...]
+    """Names of the text encoders' modules whose layers a network trains."""
+    tokenizer_folders: tuple[str, ...] = ("tokenizer",)
+    index_extras: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Further entries of model_index.json."""
 
     @property
     def denoiser(self) -> Part:
         return self.parts[0]
+
+    @property
+    def trained_parts(self) -> tuple[Part, ...]:
+        """Those that networks change, the denoiser first."""
+        return tuple(part for part in self.parts if part.layer_prefix)
+
+    @property
+    def text_parts(self) -> tuple[Part, ...]:
+        return self.trained_parts[1:]
 
     @cached_property
     def configs(self) -> Configs:
@@ -59,6 +78,10 @@ class Family(ABC):
     @abstractmethod
     def block_of(self, key: str) -> str | None:
         """The block of a tensor of the denoiser by its name in a single file; None of other parts."""
+
+    @abstractmethod
+    def block_of_layer(self, name: str) -> str | None:
+        """The block of a layer of the denoiser by its name in files of networks; None of other parts."""
 
     @abstractmethod
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:

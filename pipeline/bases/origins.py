@@ -5,7 +5,7 @@ tensor from the module's.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -31,6 +31,10 @@ class Origin:
     piece: int = 0
     pieces: int = 1
     form: Form = Form.SAME
+
+    def at(self, key: str) -> "Origin":
+        """The same, under another name."""
+        return replace(self, key=key)
 
 
 Origins = Mapping[str, Origin]

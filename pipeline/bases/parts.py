@@ -1,6 +1,7 @@
-"""The models that a base is made of."""
+"""The models that a base is made of, and how its two libraries build and read them."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import torch
@@ -8,20 +9,23 @@ from torch import nn
 
 Library = Literal["diffusers", "transformers"]
 WEIGHT_FILES = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
+IN_FOLDER = "in its folder"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """name: its folder in diffusers' layout. title: in messages. library, class_name: who builds it.
 
-    layer_prefix: of its layers in files of networks; None: no network changes it. lr: the key of the group
-    optimizer whose rate its layers learn at.
+    file_prefix: how its tensors' names begin in a single file. layer_prefix: how its layers' names begin in
+    files of networks; None: no network changes it. lr: the key of the group optimizer whose rate its layers
+    learn at.
     """
 
     name: str
     title: str
     library: Library
     class_name: str
+    file_prefix: str
     layer_prefix: str | None = None
     lr: str = "lr"
 
@@ -30,20 +34,58 @@ class Part:
         """Its weights in its folder."""
         return WEIGHT_FILES[self.library]
 
+    @property
+    def kind(self) -> Any:
+        """The class that builds it."""
+        return getattr(import_module(self.library), self.class_name)
+
     def outline(self, config: dict[str, Any]) -> nn.Module:
         """The model without weights, on the meta device."""
         with torch.device("meta"):
             if self.library == "diffusers":
-                import diffusers
+                made: nn.Module = self.kind.from_config(config)
+            else:
+                made = self.kind(self.kind.config_class(**config))
+        return made
 
-                made: nn.Module = getattr(diffusers, self.class_name).from_config(config)
-                return made
-            import transformers
+    def read_config(self, path: str, options: dict[str, str], *, alone: bool = False) -> dict[str, Any]:
+        """Its configuration as a folder or the hub has it; `alone`: the folder is the part's own."""
+        place = options if alone else {"subfolder": self.name, **options}
+        if self.library == "diffusers":
+            config: dict[str, Any] = self.kind.load_config(path, **place)
+            return config
+        found, _ = self.kind.config_class.get_config_dict(path, **place)
+        return dict(found)
 
-            kind = getattr(transformers, self.class_name)
-            built: nn.Module = kind(kind.config_class(**config))
-            return built
+    def whole_config(self, config: dict[str, Any]) -> dict[str, Any]:
+        """With what the class fills in where a file leaves it out."""
+        if self.library == "diffusers":
+            whole: Any = self.outline(config).config
+            return dict(whole)
+        filled: dict[str, Any] = self.kind.config_class(**config).to_dict()
+        return filled
+
+    def read(self, path: str, options: dict[str, str], *, alone: bool = False) -> nn.Module:
+        """The model with its weights in float32, from a folder or the hub."""
+        place = options if alone else {"subfolder": self.name, **options}
+        dtype = "torch_dtype" if self.library == "diffusers" else "dtype"
+        made: nn.Module = self.kind.from_pretrained(path, **{dtype: torch.float32}, **place)
+        return made
 
 
-UNET = Part("unet", "U-Net", "diffusers", "UNet2DConditionModel", "lora_unet_", "lr")
-VAE = Part("vae", "VAE", "diffusers", "AutoencoderKL")
+UNET = Part(
+    name="unet", title="U-Net", library="diffusers", class_name="UNet2DConditionModel",
+    file_prefix="model.diffusion_model.", layer_prefix="lora_unet_",
+)  # fmt: skip
+VAE = Part(
+    name="vae", title="VAE", library="diffusers", class_name="AutoencoderKL", file_prefix="first_stage_model."
+)
+
+
+def clip_part(name: str, title: str, file_prefix: str, layer_prefix: str, *, projected: bool = False) -> Part:
+    """A CLIP text encoder; projected: whose pooled vector is projected."""
+    return Part(
+        name=name, title=title, library="transformers",
+        class_name="CLIPTextModelWithProjection" if projected else "CLIPTextModel",
+        file_prefix=file_prefix, layer_prefix=layer_prefix, lr=f"{name}_lr",
+    )  # fmt: skip

@@ -28,10 +28,11 @@ NOT_BASES = {
 
 @dataclass(frozen=True)
 class Recognised:
-    """title: what people call it, variant included. facts: None where it cannot be trained."""
+    """What a checkpoint is. title: what people call it, variant included; facts: of its family."""
 
     title: str
-    facts: Facts | None
+    facts: Facts | None = None
+    trainable: bool = False
 
 
 @cache
@@ -54,25 +55,33 @@ def family(name: str) -> "Family":
 def recognised(shapes: Shapes) -> Recognised | None:
     """What a single file is, by its names and shapes; None where no sign is known."""
     if any(name.startswith("scaled_fp8") for name in shapes):
-        return Recognised(NOT_BASES["scaled_fp8"], None)
+        return Recognised(NOT_BASES["scaled_fp8"])
     found = structure(shapes)
     for facts in families().values():
         if facts.owns(found):
             variant = facts.variant(found)
-            return Recognised(
-                f"{facts.title} {variant}" if variant else facts.title, None if variant else facts
-            )
+            title = f"{facts.title} {variant}" if variant else facts.title
+            return Recognised(title, facts, trainable=facts.trainable and variant is None)
     if found.kind in STRANGERS:
-        return Recognised(STRANGERS[found.kind], None)
+        return Recognised(STRANGERS[found.kind])
     titles = (title for sign, title in NOT_BASES.items() if any(name.startswith(sign) for name in shapes))
-    return next((Recognised(title, None) for title in titles), None)
+    return next(map(Recognised, titles), None)
 
 
-def family_of_config(unet: Mapping[str, Any]) -> str | None:
-    """Family of a diffusers folder, by its unet/config.json."""
-    if unet.get("addition_embed_type") == "text_time":
-        return "sdxl"
-    return "sd2" if unet.get("use_linear_projection") else "sd1"
+def recognised_config(denoiser: Mapping[str, Any]) -> Recognised:
+    """What a diffusers folder is, by its denoiser's configuration."""
+    facts = next((facts for facts in families().values() if facts.owns_config(denoiser)), None)
+    if facts is None:
+        return Recognised("of a family that is not known here")
+    if (channels := denoiser.get("in_channels", 4)) != 4:
+        return Recognised(f"{facts.title} with {channels} input channels", facts)
+    return Recognised(facts.title, facts, facts.trainable)
+
+
+def titles() -> str:
+    """The families that can be trained, as a sentence lists them."""
+    *others, last = (facts.title for facts in families().values() if facts.trainable)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def folder_of(name: str) -> Path:

@@ -1,5 +1,6 @@
 """What the families with a U-Net share; each says its parts, its names and how it reads text."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +21,9 @@ TextOrigin = Callable[[str], Origin]
 class UNetFamily(Family):
     """text_origins: where the text encoders' tensors are in a single file, by part."""
 
+    main_blocks = ("Transformer2DModel",)
+    further_blocks = ("ResnetBlock2D", "Downsample2D", "Upsample2D")
+    text_blocks = ("self_attn", "mlp")
     text_origins: ClassVar[Mapping[str, TextOrigin]]
 
     def origin(self, part: str, name: str, configs: Configs) -> Origin:
@@ -37,9 +41,29 @@ class UNetFamily(Family):
             return None
         return block_of(key.removeprefix(unet_names.PREFIX), self.facts.blocks)
 
+    def block_of_layer(self, name: str) -> str | None:
+        prefix = str(self.denoiser.layer_prefix)
+        if not name.startswith(prefix):
+            return None
+        path = dotted(name.removeprefix(prefix))
+        try:
+            ldm = path if path.startswith(unet_names.LDM_STARTS) else unet_names.ldm_name(path, [True] * 4)
+        except KeyError:
+            return None
+        return block_of(ldm, self.facts.blocks)
+
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         answer: Tensor = base.denoiser(noisy, levels, conditioning.tokens, return_dict=False)[0]
         return answer
+
+
+def dotted(flat: str) -> str:
+    """`down_blocks_0_attentions_1_proj_in` -> `down_blocks.0.attentions.1.proj_in`, as far as blocks go."""
+    flat = re.sub(r"^(mid_block|middle_block|out)_(?=\d)", r"\1.", re.sub(r"^mid_block_", "mid_block.", flat))
+    flat = re.sub(r"^(down_blocks|up_blocks|input_blocks|output_blocks|middle_block)_(\d+)_", r"\1.\2.", flat)
+    flat = re.sub(r"(resnets|attentions|downsamplers|upsamplers)_(\d+)_", r"\1.\2.", flat, count=1)
+    flat = re.sub(r"^(time_embedding|add_embedding)_", r"\1.", flat)
+    return re.sub(r"^((?:input|output)_blocks\.\d+)\.(\d+)_", r"\1.\2.", flat)
 
 
 def has_attention(configs: Configs) -> list[bool]:

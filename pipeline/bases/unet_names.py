@@ -25,6 +25,7 @@ LAYERS = 2
 """Res blocks a level of the way down; the way up has one more."""
 PLACES = LAYERS + 1
 """Places a level: those, and the down- or upsampler."""
+LDM_STARTS = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed", "label_emb", "out_", "out.")
 LEVEL = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)")
 MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)")
 BLOCK = re.compile(r"(input|output)_blocks\.(\d+)\.(\d+)\.(.+)")

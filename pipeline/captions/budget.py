@@ -6,7 +6,7 @@ A base may bring another tokenizer (the demo's does); its counts then differ.
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from pipeline.base.families import clip_merges, clip_vocabulary
+from pipeline.bases.clip_vocabulary import clip_merges, clip_vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -1,7 +1,9 @@
-"""Folders whose files stand for each other, and which of them a stage uses under a configuration."""
+"""Which of the files or packages that stand for each other in a folder a stage uses."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from pipeline.bases.look import look
 from pipeline.config.schemas import AdapterNetwork, Config
 
 
@@ -19,7 +21,14 @@ def algorithms(config: Config, stage: str) -> set[str] | None:
     return None
 
 
+def families(config: Config, stage: str) -> set[str] | None:  # noqa: ARG001
+    """The configured base's; None of a base that is not here to be looked at."""
+    found = look(Path(config.base.path))
+    return {found.facts.name} if found and found.facts else None
+
+
 CHOICES: Mapping[str, Callable[[Config, str], set[str] | None]] = {
+    "pipeline/bases": families,
     "pipeline/networks/algorithms": algorithms,
 }
-"""Names of the files, without ending, by folder; None: all of them."""
+"""Names of the files without ending, or of the folders in it; by folder. None: all of them."""

@@ -36,7 +36,7 @@ answers reach a stage as values.
 """
 SCHEMAS = "pipeline/config/schemas/__init__.py"
 DATA = {
-    "pipeline/base/families.py": "pipeline/base/sd1",
+    "pipeline/bases/clip_vocabulary.py": "pipeline/bases/clip_merges.txt.gz",
     "pipeline/reports/dataset.py": "pipeline/reports/dataset.html.j2",
     "pipeline/reports/grid.py": "pipeline/reports/grid.html.j2",
     "pipeline/reports/run/page.py": "pipeline/reports/run/page.html.j2",
@@ -59,14 +59,24 @@ def closure(stage: str, config: Config, groups: Sequence[str]) -> list[str]:
         folder, _, file = name.rpartition("/")
         if file == "__init__.py" and folder in CHOICES:
             waiting += chosen(folder, config, stage)
-    return sorted({*seen, *(DATA[name] for name in seen if name in DATA)} - {SCHEMAS})
+    return sorted({*seen, *(data for name in seen if (data := data_of(name)))} - {SCHEMAS})
+
+
+def data_of(name: str) -> str | None:
+    """What a module reads from its own package; the configurations of a base's family lie beside it."""
+    folder, _, file = name.rpartition("/")
+    if file == "family.py" and (ROOT / folder / "configs").is_dir():
+        return f"{folder}/configs"
+    return DATA.get(name)
 
 
 def chosen(folder: str, config: Config, stage: str) -> list[str]:
-    """The files that the configuration picks from a folder."""
+    """The files that the configuration picks from a folder: modules, or packages with all that is in them."""
     names = CHOICES[folder](config, stage)
-    files = sorted((ROOT / folder).glob("*.py"))
-    return [f"{folder}/{file.name}" for file in files if names is None or file.stem in names]
+    places = sorted((ROOT / folder).iterdir())
+    picked = [path for path in places if names is None or path.stem in names]
+    files = [file for path in picked for file in ([path] if path.is_file() else sorted(path.glob("*.py")))]
+    return [file.relative_to(ROOT).as_posix() for file in files if file.suffix == ".py"]
 
 
 def schema_files(config: Config, groups: Sequence[str]) -> list[str]:

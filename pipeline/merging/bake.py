@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from pipeline.bases.base import Base
+from pipeline.bases.layers import changeable_modules
 from pipeline.errors import UserError
 from pipeline.networks.checkpoint import Checkpoint, slots_of, strengthened
 from pipeline.networks.network import Network
-from pipeline.networks.targets import all_targets
 from pipeline.networks.trained import Trained
 
 
@@ -21,17 +22,15 @@ def baked(weight: Tensor, delta: Tensor, strength: float) -> Tensor:
 
 
 @torch.no_grad()
-def bake(
-    network: Trained, unet: nn.Module, text_encoder: nn.Module, strength: float
-) -> Mapping[str, nn.Module]:
+def bake(network: Trained, base: Base, strength: float) -> Mapping[str, nn.Module]:
     """Changes the modules' weights in place; returns the changed layers by their file names. What does not
     act on weights is a user error.
     """
     if isinstance(network, Checkpoint):
-        return _replaced(network, unet, text_encoder, strength)
+        return _replaced(network, base, strength)
     if not isinstance(network, Network):
         raise UserError("what was trained does not change the base's weights and cannot be baked into them")
-    targets = all_targets(unet, text_encoder)
+    targets = changeable_modules(base)
     for name, adapter in network.adapters():
         weight = targets[name].weight
         assert isinstance(weight, Tensor)
@@ -43,12 +42,10 @@ def bake(
     return {name: targets[name] for name in network}
 
 
-def _replaced(
-    trained: Checkpoint, unet: nn.Module, text_encoder: nn.Module, strength: float
-) -> dict[str, nn.Module]:
+def _replaced(trained: Checkpoint, base: Base, strength: float) -> dict[str, nn.Module]:
     """At strength 1 the trained weights themselves, to the bit."""
     changed = {}
-    slots = slots_of(unet, text_encoder)
+    slots = slots_of(base)
     for name, after in trained.trained():
         module, leaf = slots[name]
         weight = module.get_parameter(leaf)

@@ -9,7 +9,9 @@ hako-mikan/sd-webui-supermerger (scripts/mergers/mergers.py, blockfromkey): `tim
 import re
 from collections.abc import Iterable
 
-from pipeline.base.ldm_keys import UNET_PREFIX
+from pipeline.bases import unet_blocks
+from pipeline.bases.unet_blocks import block_names
+from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 
 PLACE = re.compile(rf"{re.escape(UNET_PREFIX)}(input|output)_blocks\.(\d+)\.")
 TIME = (f"{UNET_PREFIX}time_embed.", f"{UNET_PREFIX}label_emb.")
@@ -24,15 +26,9 @@ def blocks_of(names: Iterable[str]) -> tuple[str, ...] | None:
     return block_names(half) if half in LEVELS and inputs == set(range(half)) else None
 
 
-def block_names(half: int) -> tuple[str, ...]:
-    """`half` input blocks, the middle, `half` output blocks."""
-    return (*(f"IN{n:02}" for n in range(half)), "M00", *(f"OUT{n:02}" for n in range(half)))
-
-
 def block_of(name: str, blocks: tuple[str, ...]) -> str:
     """Block of a U-Net weight, `model.diffusion_model.`..."""
-    if match := PLACE.match(name):
-        return f"{'IN' if match[1] == 'input' else 'OUT'}{int(match[2]):02}"
-    if name.startswith(f"{UNET_PREFIX}out."):
-        return blocks[-1]
-    return "M00" if name.startswith(f"{UNET_PREFIX}middle_block.") else "IN00"
+    return unet_blocks.block_of(name.removeprefix(UNET_PREFIX), blocks)
+
+
+__all__ = ["block_names", "block_of", "blocks_of"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.ldm_keys import UNET_PREFIX
+from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.config.recipes import children
 from pipeline.config.schemas.recipe import Bake, Recipe, ReplaceVae
 from pipeline.files.tensor_file import Stored, TensorFile

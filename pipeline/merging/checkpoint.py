@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.base.families import family_of_file, sd1_configs
-from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX, VAE_PREFIX, ldm_key, vae_key
-from pipeline.base.single_file import EMA_PREFIX, alone, ema_name, say_averaged
+from pipeline.bases.origins import Form
+from pipeline.bases.registry import family, recognised
+from pipeline.bases.single_file import EMA_PREFIX, alone, ema_name, say_averaged
+from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import read_mapping
@@ -18,14 +19,15 @@ from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.blocks import blocks_of
 from pipeline.merging.names import (
     SD2_TEXT_PREFIX,
-    THIRDS,
+    TEXT_PREFIX,
+    UNET_PREFIX,
+    VAE_PREFIX,
     VAE_SIGNS,
     XL_TEXT_PREFIXES,
     part_of,
     single_file_name,
-    text_name,
+    text_origin,
     unet_name,
-    vae_name,
 )
 
 ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight")
@@ -75,9 +77,10 @@ def _checkpoint(path: Path) -> Checkpoint:
     blocks = blocks_of(tensors)
     if blocks is None:
         shapes = {name: stored.shape for name, stored in tensors.items()}
-        family = alone(shapes) or family_of_file(shapes)
+        found = recognised(shapes)
+        title = alone(shapes) or (found.title if found else "no checkpoint that is known here")
         raise UserError(
-            f"{path} is {family or 'no checkpoint that is known here'}; whole checkpoints of Stable Diffusion"
+            f"{path} is {title}; whole checkpoints of Stable Diffusion"
             " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
         )
     return Checkpoint(path, {name: _four_axes(name, stored) for name, stored in tensors.items()},
@@ -91,11 +94,9 @@ def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
     }
     if is_there[UNET_PREFIX] or not is_there[EMA_PREFIX]:
         return tensors
-    from diffusers import UNet2DConditionModel
-
-    with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(sd1_configs()["unet"])
-    usual = {ema_name(name): name for name in (ldm_key("unet", key) for key in unet.state_dict())}
+    made = family("sd1")
+    keys = made.denoiser.outline(made.configs["unet"]).state_dict()
+    usual = {ema_name(origin.key): origin.key for origin in made.origins("unet", keys, made.configs).values()}
     say_averaged(path, tensors)
     return {usual.get(name, name): stored for name, stored in tensors.items()}
 
@@ -110,11 +111,13 @@ def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
     if path.is_dir():
         folder = path / "vae" if (path / "vae").is_dir() else path
         files = _weight_files(folder)
-        named = {vae_key(name): stored for file in files for name, stored in file.tensors.items()}
+        named = {
+            whole_checkpoint_name(name): stored for file in files for name, stored in file.tensors.items()
+        }
     else:
         files = (open_tensors(path),)
         named = {
-            vae_name(name): stored
+            whole_checkpoint_name(name): stored
             for name, stored in files[0].tensors.items()
             if name.startswith((VAE_PREFIX, *VAE_SIGNS))
         }
@@ -141,7 +144,7 @@ def _folder(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...], dict
     for file in parts["unet"]:
         tensors |= {unet_name(name, is_xl): stored for name, stored in file.tensors.items()}
     for file in parts.get("vae", ()):
-        tensors |= {vae_key(name): stored for name, stored in file.tensors.items()}
+        tensors |= {whole_checkpoint_name(name): stored for name, stored in file.tensors.items()}
     if is_xl:
         parts["text_encoder_2"] = _weight_files(path / "text_encoder_2")
         tensors |= dict(_text(parts["text_encoder_2"], XL_TEXT_PREFIXES[1]))
@@ -159,19 +162,19 @@ def _is_sd2(path: Path) -> bool:
 
 def _text(files: tuple[TensorFile, ...], prefix: str) -> Iterator[tuple[str, Stored]]:
     """A text encoder's weights; queries, keys and values in one where the single file has them so."""
-    thirds: dict[str, dict[str, Stored]] = {}
+    thirds: dict[str, dict[int, Stored]] = {}
     for file in files:
         for key, stored in file.tensors.items():
-            name, third = text_name(key, prefix)
-            if third:
-                thirds.setdefault(name, {})[third] = stored
-            elif name.endswith(".text_projection"):
+            origin = text_origin(key, prefix)
+            if origin.pieces > 1:
+                thirds.setdefault(origin.key, {})[origin.piece] = stored
+            elif origin.form is Form.TRANSPOSED:
                 turned = stored.read().reshape(stored.shape).T.contiguous()
-                yield name, Stored.of(turned)
+                yield origin.key, Stored.of(turned)
             else:
-                yield name, stored
+                yield origin.key, stored
     for name, found in thirds.items():
-        three = tuple(found[third] for third in THIRDS)
+        three = tuple(found[third] for third in sorted(found))
         shape = (3 * three[0].shape[0], *three[0].shape[1:])
         yield name, Stored(three[0].dtype, shape, Joined(three))
 

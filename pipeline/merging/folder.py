@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from pipeline.base.families import HEADER_KEY
-from pipeline.base.ldm_keys import TEXT_PREFIX, ldm_key
-from pipeline.base.load import BaseModel, outline
-from pipeline.base.save import WEIGHT_FILES, folder_key, parts_of, write_settings
-from pipeline.base.stated import stated
+from pipeline.bases.base import Base
+from pipeline.bases.family import Family
+from pipeline.bases.load import outline
+from pipeline.bases.registry import family, recognised
+from pipeline.bases.save import folder_key, write_settings
+from pipeline.bases.stated import HEADER_KEY, stated
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
@@ -30,7 +31,7 @@ Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
-class Part:
+class FolderPart:
     """A weight file of the folder: shapes by its own keys, and the single-file name of each key."""
 
     file: Path
@@ -56,10 +57,10 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     opened = open_inputs(recipe)
     node = build(recipe.merge, opened)
     first = opened.checkpoints[first_input(recipe.merge)]
-    _insist_on_sd1(first)
+    made = _family_of(first)
     recipe = locked(recipe, opened.files)
     own = stated(metadata(recipe, first, opened.checkpoints).get(HEADER_KEY), str(first.path))
-    model = outline(own, str(first.path))
+    model = outline(made, own, str(first.path))
     parts = _parts(model, node, PRECISIONS[recipe.dtype])
     insist_on_room(
         out, sum(prod(shape) * dtype.itemsize for part in parts for dtype, shape in part.shapes.values())
@@ -70,28 +71,29 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     return facts_of(recipe, node)
 
 
-def _insist_on_sd1(first: Checkpoint) -> None:
-    if not any(name.startswith(TEXT_PREFIX) for name in first.tensors):
+def _family_of(first: Checkpoint) -> Family:
+    found = recognised({name: stored.shape for name, stored in first.tensors.items()})
+    if found is None or found.facts is None or found.facts.name != "sd1":
         raise UserError(
             f"{first.path} is not of Stable Diffusion 1.x; a diffusers folder is written of that alone: set"
             " merge.layout to file"
         )
+    return family(found.facts.name)
 
 
-def _parts(model: BaseModel, node: Node, dtype: torch.dtype) -> list[Part]:
+def _parts(model: Base, node: Node, dtype: torch.dtype) -> list[FolderPart]:
     found, wrong = [], []
-    for part, module in parts_of(model).items():
-        keys = {
-            key: tensor for key, tensor in module.state_dict().items() if not key.endswith("position_ids")
-        }
-        names = {folder_key(part, key): ldm_key(part, key) for key in keys}
-        shapes = {folder_key(part, key): (dtype, tuple(tensor.shape)) for key, tensor in keys.items()}
+    for part in model.family.parts:
+        tensors = model.part(part.name).state_dict()
+        origins = model.family.origins(part.name, tensors, model.configs)
+        names = {folder_key(part, key): origin.key for key, origin in origins.items()}
+        shapes = {folder_key(part, key): (dtype, tuple(tensors[key].shape)) for key in origins}
         wrong += [
             name
             for key, name in names.items()
             if name not in node.tensors or node.tensors[name].numel != prod(shapes[key][1])
         ]
-        found.append(Part(Path(part) / WEIGHT_FILES[part], shapes, names))
+        found.append(FolderPart(Path(part.name) / part.weight_file, shapes, names))
     if wrong:
         raise UserError(
             f"the merge lacks {len(wrong)} tensors of a diffusers folder, or has them in another shape"
@@ -101,7 +103,7 @@ def _parts(model: BaseModel, node: Node, dtype: torch.dtype) -> list[Part]:
     return found
 
 
-def _stream(node: Node, folder: Path, parts: list[Part], header: dict[str, str]) -> None:
+def _stream(node: Node, folder: Path, parts: list[FolderPart], header: dict[str, str]) -> None:
     places: dict[str, tuple[TensorWriter, str]] = {}
     with ExitStack() as stack:
         for part in parts:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.families import HEADER_KEY, older_tokenizer_files
-from pipeline.base.stated import TOKENIZER_FILES, checked_configs, stated, tokenizer_texts
+from pipeline.bases.clip_vocabulary import older_tokenizer_files
+from pipeline.bases.stated import HEADER_KEY, TOKENIZER_FILES, checked_configs, stated, tokenizer_texts
 from pipeline.config.schemas.recipe import Difference, Input, Pair, Recipe, ReplaceVae
 from pipeline.errors import warn
 from pipeline.files.damage import damage_told

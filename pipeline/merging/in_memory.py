@@ -12,9 +12,7 @@ from typing import Any
 
 import torch
 
-from pipeline.base.ldm_keys import ldm_key
-from pipeline.base.load import BaseModel
-from pipeline.base.save import parts_of
+from pipeline.bases.base import Base
 from pipeline.config.recipes import Content, parse, varied
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
@@ -50,7 +48,7 @@ class Merges:
         return build(self.recipe(overrides).merge, self.opened)
 
     @contextmanager
-    def applied(self, overrides: Overrides, base: BaseModel) -> Iterator[None]:
+    def applied(self, overrides: Overrides, base: Base) -> Iterator[None]:
         """Inside, the base has the merged weights, rounded as the file would have them."""
         merged = MergedBase(self, base)
         try:
@@ -65,11 +63,11 @@ class MergedBase:
     says otherwise than before, and kept twice only where it is not the base's own.
     """
 
-    def __init__(self, merges: Merges, base: BaseModel) -> None:
+    def __init__(self, merges: Merges, base: Base) -> None:
         self.merges = merges
         self.parameters = {
-            ldm_key(part, key): parameter
-            for part, module in parts_of(base).items()
+            base.family.origin(part, key, base.configs).key: parameter
+            for part, module in base.loaded().items()
             for key, parameter in module.named_parameters()
         }
         self.own: dict[str, torch.Tensor] = {}

@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX
+from pipeline.bases.clip_names import OPENCLIP, THIRDS
+from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.names import (
-    OPENCLIP,
     SD2_TEXT_PREFIX,
-    THIRDS,
+    TEXT_PREFIX,
     XL_TEXT_PREFIXES,
     diffusers_unet_name,
     part_of,

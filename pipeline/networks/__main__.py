@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.base.load import load_base
+from pipeline.bases.load import load_base
 from pipeline.command import run
 from pipeline.config.check import check
 from pipeline.config.compose import compose, read_params

@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor, nn
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.parts import Part
 from pipeline.config.schemas import Aesthetic as AestheticConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import KEY, write_aesthetic
@@ -41,7 +42,7 @@ class AestheticEmbedding(nn.Module, Trained):
 
     @classmethod
     def of_pictures(
-        cls, config: AestheticConfig, pictures: Iterable[Image.Image], base: BaseModel
+        cls, config: AestheticConfig, pictures: Iterable[Image.Image], base: Base
     ) -> "AestheticEmbedding":
         """The mean of the pictures. A CLIP that is not that of the base's text encoder is a user error."""
         from pipeline.vision.clip_pictures import load_clip, mean_embedding
@@ -52,11 +53,11 @@ class AestheticEmbedding(nn.Module, Trained):
         return cls(mean_embedding(folder, pictures), projection, config.steps, config.lr, config.slerp)
 
     @classmethod
-    def create(cls, config: AestheticConfig, base: BaseModel, seed: int) -> "AestheticEmbedding":
+    def create(cls, config: AestheticConfig, base: Base, seed: int) -> "AestheticEmbedding":
         raise NotImplementedError("it is made of pictures, by `of_pictures`")
 
     @classmethod
-    def load(cls, path: Path, base: BaseModel) -> "AestheticEmbedding":
+    def load(cls, path: Path, base: Base) -> "AestheticEmbedding":
         """From a file of ours; one without CLIP's projection, or of another base, is a user error."""
         tensors, metadata = read_safetensors(path)
         if PROJECTION not in tensors or SETTINGS_KEY not in metadata:
@@ -71,7 +72,7 @@ class AestheticEmbedding(nn.Module, Trained):
                 raise ValueError("steps or lr is out of range")
             return cls(tensors[KEY], tensors[PROJECTION], steps, float(lr), bool(slerp))
 
-    def part_parameters(self, prefix: str) -> list[nn.Parameter]:  # noqa: ARG002
+    def part_parameters(self, part: Part) -> list[nn.Parameter]:  # noqa: ARG002
         """None: nothing learns."""
         return []
 
@@ -82,7 +83,7 @@ class AestheticEmbedding(nn.Module, Trained):
         self.multiplier = multiplier
 
     @contextmanager
-    def attached(self, base: BaseModel) -> Iterator[None]:  # noqa: ARG002
+    def attached(self, base: Base) -> Iterator[None]:  # noqa: ARG002
         """The base stays as it is; the steps belong to a prompt."""
         yield
 
@@ -99,9 +100,9 @@ class AestheticEmbedding(nn.Module, Trained):
         return {"format": "pt", SETTINGS_KEY: json.dumps(settings, sort_keys=True)}
 
 
-def check_width(projection: Tensor, base: BaseModel, where: str) -> None:
+def check_width(projection: Tensor, base: Base, where: str) -> None:
     """A projection of another text encoder's width is a user error."""
-    width = base.text_encoder.config.hidden_size
+    width = base.text_encoders[0].config.hidden_size
     if projection.shape[1] != width:
         raise UserError(
             f"{where}: its text encoder is {projection.shape[1]} wide, the base's {width}; take the CLIP"

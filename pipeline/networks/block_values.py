@@ -1,9 +1,7 @@
-"""A number for each of the U-Net's 25 blocks: listed, named, or by a shape."""
+"""A number for each of the denoiser's blocks: listed, named, or by a shape."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import cos, pi, sin
-
-from pipeline.base.blocks import BLOCKS
 
 BlockSetting = Sequence[float] | Mapping[str, float] | str | None
 
@@ -18,17 +16,18 @@ SHAPES: dict[str, Callable[[float], float]] = {
 """
 
 
-def by_block(setting: BlockSetting, whole: float) -> dict[str, float]:
-    """`setting` as 25 numbers; `whole` is what blocks without one have, and what a shape multiplies."""
+def by_block(setting: BlockSetting, whole: float, blocks: Sequence[str]) -> dict[str, float]:
+    """`setting` as a number for each of `blocks`; `whole` is what blocks without one have, and what a shape
+    multiplies."""
     if setting is None:
-        return dict.fromkeys(BLOCKS, whole)
+        return dict.fromkeys(blocks, whole)
     if isinstance(setting, str):
         name, _, base = setting.partition("+")
-        steps = [number / (len(BLOCKS) - 1) for number in range(len(BLOCKS))]
+        steps = [number / (len(blocks) - 1) for number in range(len(blocks))]
         return {
             block: whole * (SHAPES[name](step) + float(base or 0))
-            for block, step in zip(BLOCKS, steps, strict=True)
+            for block, step in zip(blocks, steps, strict=True)
         }
     if isinstance(setting, Mapping):
-        return dict.fromkeys(BLOCKS, whole) | dict(setting)
-    return dict(zip(BLOCKS, setting, strict=True))
+        return dict.fromkeys(blocks, whole) | dict(setting)
+    return dict(zip(blocks, setting, strict=True))

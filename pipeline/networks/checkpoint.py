@@ -7,29 +7,29 @@ for every tool. The base's own weights are set aside while the copies act, so th
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from pipeline.base.blocks import block_of
-from pipeline.base.ldm_keys import ldm_key, text_encoder_key
-from pipeline.base.load import BaseModel
-from pipeline.base.save import file_header, file_tensors, parts_of
-from pipeline.base.single_file import ema_name, names_there
+from pipeline.bases.base import Base
+from pipeline.bases.clip_names import transformers_name
+from pipeline.bases.origins import Origin, taken
+from pipeline.bases.parts import Part
+from pipeline.bases.registry import recognised
+from pipeline.bases.save import file_header, file_tensors
+from pipeline.bases.single_file import as_there
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.safetensors_header import read_header
-from pipeline.files.tensor_file import open_tensors
+from pipeline.files.tensor_file import Stored, open_tensors
 from pipeline.networks.block_values import by_block
 from pipeline.networks.sharding import whole
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained, set_rate_factor
 
-PARTS = {"unet": UNET_PREFIX, "text_encoder": TEXT_PREFIX}
 Slot = tuple[nn.Module, str]
 """A module of the base, and its parameter's name there."""
 
@@ -39,7 +39,7 @@ class Checkpoint(nn.Module, Trained):
     transformers.
     """
 
-    def __init__(self, base: BaseModel, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, base: Base, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         # In a list, so that the base is no submodule: what does not learn is neither trained nor moved.
         self._base = [base]
@@ -49,16 +49,16 @@ class Checkpoint(nn.Module, Trained):
         self._aside: dict[str, nn.Parameter] = {}
 
     @classmethod
-    def create(cls, config: CheckpointConfig, base: BaseModel, seed: int) -> "Checkpoint":  # noqa: ARG003
+    def create(cls, config: CheckpointConfig, base: Base, seed: int) -> "Checkpoint":  # noqa: ARG003
         """The base's weights as they are; nothing is drawn. That none is chosen is a user error."""
         weights = base_weights(base)
-        rates = {name: rate for name in weights if (rate := _rate(name, config))}
+        rates = {name: rate for name in weights if (rate := _rate(name, config, base))}
         if not rates:
             raise UserError(
                 f"network.blocks {config.blocks}, include {config.include} and exclude {config.exclude}"
                 f" leave no weight to train; names are like {next(iter(weights))}"
             )
-        parts_of(base)  # the VAE is read, which the file will hold: what is wrong with it is said now
+        base.loaded()  # the VAE is read, which the file will hold: what is wrong with it is said now
         dtype = PRECISIONS[config.weight_precision]
         made = cls(base, {name: weights[name].to(dtype) for name in rates})
         for name, parameter in made.trained():
@@ -66,15 +66,14 @@ class Checkpoint(nn.Module, Trained):
         return made
 
     @classmethod
-    def load(cls, path: Path, base: BaseModel) -> "Checkpoint":
+    def load(cls, path: Path, base: Base) -> "Checkpoint":
         """The U-Net and the text encoder of a whole checkpoint in the original layout."""
         cure = "use the base that it was trained on"
         with damage_told(f"{path} does not fit this base", cure):
             tensors, weights = open_tensors(path).tensors, base_weights(base)
-            names = _names_in_file(list(weights), tensors)
             found = {
-                name: tensors[names[name]].read().float().reshape(weight.shape)
-                for name, weight in weights.items()
+                name: _weight(tensors[origin.key], origin, weights[name].shape)
+                for name, origin in _origins(base, list(weights), tensors).items()
             }
         return cls(base, found).eval().requires_grad_(False)
 
@@ -85,13 +84,13 @@ class Checkpoint(nn.Module, Trained):
     def num_modules(self) -> int:
         return len({name.rpartition(".")[0] for name in self.names})
 
-    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
-        return [weight for name, weight in self.trained() if PARTS[name.partition(".")[0]] == prefix]
+    def part_parameters(self, part: Part) -> list[nn.Parameter]:
+        return [weight for name, weight in self.trained() if name.partition(".")[0] == part.name]
 
     @contextmanager
-    def attached(self, base: BaseModel) -> Iterator[None]:
+    def attached(self, base: Base) -> Iterator[None]:
         """Inside, the copies stand in the base's place."""
-        slots = slots_of(base.unet, base.text_encoder)
+        slots = slots_of(base)
         self._aside = {name: slots[name][0]._parameters[slots[name][1]] for name in self.names}  # type: ignore[misc]
         self._put(slots)
         try:
@@ -113,7 +112,7 @@ class Checkpoint(nn.Module, Trained):
 
     def take_over(self) -> None:
         """What stands in the base now, attached and then split over several devices, is what learns."""
-        slots = slots_of(self._base[0].unet, self._base[0].text_encoder)
+        slots = slots_of(self._base[0])
         for number, name in enumerate(self.names):
             module, leaf = slots[name]
             weight = module.get_parameter(leaf)
@@ -124,19 +123,17 @@ class Checkpoint(nn.Module, Trained):
         """At 1 the copies act themselves and can learn; at 0 the base's weights."""
         self.multiplier = multiplier
         if self._aside:
-            self._put(slots_of(self._base[0].unet, self._base[0].text_encoder))
+            self._put(slots_of(self._base[0]))
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
         """The whole checkpoint, in which the copies stand."""
-        dtype = PRECISIONS[precision]
-        copies = {
-            _file_key(name): whole(weight.detach()).to("cpu", dtype, copy=True)
-            for name, weight in self.trained()
-        }
-        return file_tensors(self._base[0], dtype, without=copies.keys()) | copies
+        dtype, base = PRECISIONS[precision], self._base[0]
+        copies = {name: whole(weight.detach()).to("cpu", dtype, copy=True) for name, weight in self.trained()}
+        return file_tensors(base, dtype, copies)
 
     def metadata(self) -> dict[str, str]:
-        return {"modelspec.architecture": "stable-diffusion-v1", **file_header(self._base[0])}
+        base = self._base[0]
+        return {"modelspec.architecture": base.family.facts.modelspec, **file_header(base)}
 
 
 def strengthened(before: Tensor, after: Tensor, strength: float) -> Tensor:
@@ -144,57 +141,53 @@ def strengthened(before: Tensor, after: Tensor, strength: float) -> Tensor:
     return after if strength == 1 else before + strength * (after - before)
 
 
-def base_weights(base: BaseModel) -> dict[str, Tensor]:
+def base_weights(base: Base) -> dict[str, Tensor]:
     """All weights that can learn, by their names."""
-    return {
-        name: module.get_parameter(leaf)
-        for name, (module, leaf) in slots_of(base.unet, base.text_encoder).items()
-    }
+    return {name: module.get_parameter(leaf) for name, (module, leaf) in slots_of(base).items()}
 
 
 def is_checkpoint(path: Path) -> bool:
     """Whether a .safetensors file holds a whole checkpoint; nothing but its header is read."""
-    name = _file_key("unet.conv_in.weight")
-    return not {name, ema_name(name)}.isdisjoint(read_header(path).tensors)
+    found = recognised(read_header(path).shapes)
+    return found is not None and found.facts is not None
 
 
-def slots_of(unet: nn.Module, text_encoder: nn.Module) -> dict[str, Slot]:
-    """Where each weight stands in the base, by its name."""
-    parts = {"unet": unet, "text_encoder": text_encoder}
+def slots_of(base: Base) -> dict[str, Slot]:
+    """Where each weight is in the base, by its name."""
     return {
-        f"{part}.{_long(part, f'{place}.{leaf}'.lstrip('.'))}": (module, leaf)
-        for part, root in parts.items()
+        f"{part}.{_long(base, part, f'{place}.{leaf}'.lstrip('.'))}": (module, leaf)
+        for part, root in base.trained_parts().items()
         for place, module in root.named_modules()
         for leaf, _ in module.named_parameters(recurse=False)
     }
 
 
-def _long(part: str, key: str) -> str:
-    return text_encoder_key(key) if part == "text_encoder" else key
+def _long(base: Base, part: str, key: str) -> str:
+    return transformers_name(key) if base.family.part(part).library == "transformers" else key
 
 
-def _file_key(name: str) -> str:
-    part, _, key = name.partition(".")
-    return ldm_key(part, key)
+def _weight(stored: Stored, origin: Origin, shape: Sequence[int]) -> Tensor:
+    return taken(origin, stored.read().float().reshape(stored.shape), shape)
 
 
-def _names_in_file(names: list[str], there: Collection[str]) -> dict[str, str]:
-    """As the file has them, old names too."""
-    found: dict[str, str] = {}
-    for part in PARTS:
-        own = [name for name in names if name.startswith(f"{part}.")]
-        found |= dict(zip(own, names_there(part, map(_file_key, own), there), strict=True))
+def _origins(base: Base, names: list[str], there: Collection[str]) -> dict[str, Origin]:
+    """Where a file has the weights, old names too."""
+    found: dict[str, Origin] = {}
+    for part in base.trained_parts():
+        own = {name: name.partition(".")[2] for name in names if name.startswith(f"{part}.")}
+        origins = {name: base.family.origin(part, key, base.configs) for name, key in own.items()}
+        found |= as_there(base.family.part(part), origins, there)
     return found
 
 
-def _rate(name: str, config: CheckpointConfig) -> float:
+def _rate(name: str, config: CheckpointConfig, base: Base) -> float:
     """The factor on the part's rate; 0 where the weight is not to be trained."""
     part, _, key = name.partition(".")
     included = not config.include or any(re.search(pattern, name) for pattern in config.include)
     if not included or any(re.search(pattern, name) for pattern in config.exclude):
         return 0.0
-    if part == "text_encoder":
+    if part != base.family.denoiser.name:
         return float(config.text_encoder)
-    block = block_of(key)
+    block = base.family.block_of(base.family.origin(part, key, base.configs).key)
     chosen = config.unet and (config.blocks is None or block in config.blocks)
-    return by_block(config.block_rates, 1.0)[block] if chosen else 0.0
+    return by_block(config.block_rates, 1.0, base.family.facts.blocks)[str(block)] if chosen else 0.0

@@ -5,7 +5,7 @@ between sd-scripts' layout and diffusers', and any of them as a plain LoRA.
 
 from pathlib import Path
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.config.rules.hypernetworks import misread_by_comfyui
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files import embedding_file, hypernetwork_file
@@ -64,7 +64,7 @@ def _described(source: Path) -> dict[str, str]:
     return {key: value for key, value in read_tensors(source)[1].items() if key not in left}
 
 
-def convert_to_lora(source: Path, target: Path, base: BaseModel, dim: int, precision: str) -> Reduced:
+def convert_to_lora(source: Path, target: Path, base: Base, dim: int, precision: str) -> Reduced:
     """Writes any adapter of `base` as a LoRA of rank `dim`."""
     if family_of_file(source) in ("embedding", "hypernetwork", "aesthetic"):
         raise UserError(f"{source} is no change of the base's weights, so that no LoRA is like it")

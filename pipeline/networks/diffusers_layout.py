@@ -6,23 +6,21 @@ loaders/lora_pipeline.py), so alpha / dim is written into the second matrix.
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
-import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from pipeline.base.families import sd1_configs
+from pipeline.bases.registry import family
 from pipeline.errors import UserError
-from pipeline.networks.targets import TEXT_PREFIX, unet_paths
+from pipeline.networks.module_names import TEXT_PREFIX
 
 TEXT_MODULE = re.compile(r"^text_model_encoder_layers_(\d+)_(self_attn|mlp)_(\w+)$")
 
 
 def to_diffusers(modules: Mapping[str, Mapping[str, Tensor]], path: Path) -> dict[str, Tensor]:
     """diffusers' keys for a LoRA of SD 1.x; what is no LoRA, and an unknown module, is a user error."""
-    with torch.device("meta"):
-        paths = unet_paths(UNet2DConditionModel.from_config(sd1_configs()["unet"]))
+    paths = _paths()
     written = {}
     for module, weights in modules.items():
         if weights.keys() - {"alpha"} != {"lora_down.weight", "lora_up.weight"}:
@@ -44,3 +42,11 @@ def _diffusers_name(module: str, paths: Mapping[str, str], path: Path) -> str:
     if match := TEXT_MODULE.match(module.removeprefix(TEXT_PREFIX)):
         return "text_encoder.text_model.encoder.layers.{}.{}.{}".format(*match.groups())
     raise UserError(f"{path}: {module} is no module of SD 1.x; the file belongs to another family")
+
+
+@cache
+def _paths() -> dict[str, str]:
+    """Paths in SD 1.x's U-Net by the layers' names."""
+    made = family("sd1")
+    unet = made.denoiser.outline(made.configs["unet"])
+    return {made.layer_name("unet", path, made.configs): path for path, _ in unet.named_modules()}

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import body_ids
-from pipeline.base.load import BaseModel
-from pipeline.base.new_rows import new_rows
+from pipeline.bases.base import Base
+from pipeline.bases.new_tokens import new_rows
+from pipeline.bases.parts import Part
+from pipeline.bases.tokens import body_ids
 from pipeline.config.schemas import Embedding as EmbeddingConfig
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings
 from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.networks.targets import UNET_PREFIX
 from pipeline.networks.trained import Beside, Trained
 
 
@@ -43,18 +43,18 @@ class Embedding(nn.Module, Trained):
     def create(
         cls,
         config: EmbeddingConfig,
-        base: BaseModel,
+        base: Base,
         seed: int,  # noqa: ARG003
     ) -> "Embedding":
         """Vectors that start from the table's rows for each word's `initial_text`; nothing is drawn."""
-        table = base.text_encoder.get_input_embeddings().weight.detach().float().cpu()
+        table = base.text_encoders[0].get_input_embeddings().weight.detach().float().cpu()
         return cls({word: _start(word, config, table, base.tokenizer) for word in config.words})
 
     @classmethod
-    def load(cls, path: Path, base: BaseModel) -> "Embedding":
+    def load(cls, path: Path, base: Base) -> "Embedding":
         """From any embedding file (pipeline/files/embedding_file.py); one of another base is a user error."""
         vectors = read_embeddings(path)
-        width = base.text_encoder.get_input_embeddings().embedding_dim
+        width = base.text_encoders[0].get_input_embeddings().embedding_dim
         for word, tensor in vectors.items():
             if tensor.shape[1] != width:
                 raise UserError(
@@ -68,9 +68,9 @@ class Embedding(nn.Module, Trained):
         """Vectors by word."""
         return {word: len(tensor) for word, tensor in zip(self.words, self.vectors, strict=True)}
 
-    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
+    def part_parameters(self, part: Part) -> list[nn.Parameter]:
         """All learn at optimizer.lr, the one rate that such a training has."""
-        return list(self.vectors) if prefix == UNET_PREFIX else []
+        return list(self.vectors) if part.lr == "lr" else []
 
     def num_modules(self) -> int:
         """Words."""
@@ -80,11 +80,11 @@ class Embedding(nn.Module, Trained):
         self.multiplier = multiplier
 
     @contextmanager
-    def attached(self, base: BaseModel) -> Iterator[None]:
-        """Inside, the text encoder answers the words' ids (pipeline/base/new_rows.py: `words_of`) with the
+    def attached(self, base: Base) -> Iterator[None]:
+        """Inside, the text encoder answers the words' ids (pipeline/bases/new_tokens.py: `words_of`) with the
         vectors.
         """
-        with new_rows(base.text_encoder, self.counts, self._rows):
+        with new_rows(base.text_encoders, self.counts, [self._rows]):
             yield
 
     def _rows(self) -> Tensor:

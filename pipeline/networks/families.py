@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pipeline.base.ldm_keys import UNET_PREFIX
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import is_aesthetic
@@ -40,13 +40,13 @@ READ: dict[str, Family] = {**FAMILIES, **dict.fromkeys(FOREIGN, Network)}
 """By the family that a file is of: those, too, that other tools alone train."""
 
 
-def create(config: NetworkConfig, base: BaseModel, seed: int) -> Trained:
+def create(config: NetworkConfig, base: Base, seed: int) -> Trained:
     """A fresh one, of the family that `config.name` names."""
     family: type[Trained] = FAMILIES[config.name]
     return family.create(config, base, seed)
 
 
-def load(path: Path, base: BaseModel) -> Trained:
+def load(path: Path, base: Base) -> Trained:
     """From a file of any family."""
     with damage_told(f"{path} is no readable network of this base"):
         return READ[family_of_file(path)].load(path, base)

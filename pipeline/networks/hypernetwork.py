@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.parts import Part
 from pipeline.config.schemas import Hypernetwork as HypernetworkConfig
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.hypernetwork_file import (
@@ -33,7 +34,6 @@ from pipeline.files.hypernetwork_file import (
 )
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.mlp import ACTIVATIONS, Mlp, start
-from pipeline.networks.targets import UNET_PREFIX
 from pipeline.networks.trained import Trained
 
 
@@ -50,13 +50,13 @@ class Hypernetwork(nn.ModuleDict, Trained):
     def create(
         cls,
         config: HypernetworkConfig,
-        base: BaseModel,
+        base: Base,
         seed: int,
     ) -> "Hypernetwork":
         """Fresh MLPs for the widths that are asked for, or all that the base has; the seed decides their
         start.
         """
-        present = context_widths(base.unet)
+        present = context_widths(base.denoiser)
         if absent := sorted(set(config.sizes or ()) - present):
             raise UserError(
                 f"network.sizes: this base has no attention over a context of width"
@@ -71,14 +71,14 @@ class Hypernetwork(nn.ModuleDict, Trained):
         return made
 
     @classmethod
-    def load(cls, path: Path, base: BaseModel) -> "Hypernetwork":
+    def load(cls, path: Path, base: Base) -> "Hypernetwork":
         """From A1111's .pt or our .safetensors, ready to draw with (no dropout). Raises UserError for a file
         that is damaged or belongs to another base.
         """
         file = read_hypernetwork(path)
         if (name := file.structure.activation) not in ACTIVATIONS:
             raise UserError(f"{path}: unknown activation {name!r}; {nearest(name, ACTIVATIONS)}")
-        _check_widths(path, set(file.layers), base.unet)
+        _check_widths(path, set(file.layers), base.denoiser)
         made = cls(file.structure, list(file.layers))
         try:
             for width, pair in file.layers.items():
@@ -101,9 +101,9 @@ class Hypernetwork(nn.ModuleDict, Trained):
     def mlps(self) -> Iterator[Mlp]:
         return (self._mlp(int(width), part) for width in self for part in PARTS)
 
-    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
+    def part_parameters(self, part: Part) -> list[nn.Parameter]:
         """All learn at optimizer.lr."""
-        return list(self.parameters()) if prefix == UNET_PREFIX else []
+        return list(self.parameters()) if part.lr == "lr" else []
 
     def before_step(self, seed: int) -> None:
         """What dropout leaves out in the step follows from `seed`."""
@@ -119,12 +119,12 @@ class Hypernetwork(nn.ModuleDict, Trained):
             mlp.multiplier = multiplier
 
     @contextmanager
-    def attached(self, base: BaseModel) -> Iterator[None]:
+    def attached(self, base: Base) -> Iterator[None]:
         """Inside, the attention layers take keys and values from the changed context. Several chain in the
         order in which they were attached; a LoRA on to_k or to_v sees the changed context.
         """
         with ExitStack() as stack:
-            for attention in attentions(base.unet):
+            for attention in attentions(base.denoiser):
                 for part, layer in zip(PARTS, (attention.to_k, attention.to_v), strict=True):
                     assert isinstance(layer, nn.Linear)
                     if str(layer.in_features) in self:

@@ -4,7 +4,6 @@ The norm is Frobenius', of the weight's change at strength 1 (pipeline/networks/
 over all modules of a block: the root of the sum of their squares.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.base.blocks import BLOCKS, block_of
-from pipeline.base.families import family_of_file
+from pipeline.bases.registry import family, recognised
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import KEY, is_aesthetic
 from pipeline.files.damage import damage_told
@@ -33,11 +31,10 @@ from pipeline.networks.foreign.difference import Difference
 from pipeline.networks.foreign.glora import Glora
 from pipeline.networks.foreign.oft import Oft
 from pipeline.networks.layouts import is_adapter
+from pipeline.networks.module_names import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.network_files import PICKLES, grouped, read_tensors, read_weights
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 
 TEXT_ENCODER = "text encoder"
-PLACE = re.compile(r"^(down_blocks|up_blocks)_(\d)_(resnets|attentions|downsamplers|upsamplers)_(\d)_")
 SPELT: dict[type[Adapter], str] = {
     Locon: "LoRA", Loha: "LoHa", Lokr: "LoKr", Ia3: "IA3", Oft: "OFT", Glora: "GLoRA",
     Difference: "weight difference",
@@ -88,8 +85,9 @@ def _inspected(path: Path) -> Inspection:
                 f"{path}: the tensors of a module do not belong together ({error}); it is damaged"
             ) from error
     if path.suffix == ".safetensors" and not is_embedding(read, metadata):
-        family = family_of_file({key: tuple(tensor.shape) for key, tensor in read.items()})
-        raise UserError(f"{path} is no network ({family or 'its keys are unknown'})")
+        found = recognised({key: tuple(tensor.shape) for key, tensor in read.items()})
+        family_title = found.title if found else None
+        raise UserError(f"{path} is no network ({family_title or 'its keys are unknown'})")
     facts = {
         word: f"{len(rows)} vectors of {rows.shape[1]}, mean norm {rows.norm(dim=1).mean():.4g}"
         for word, rows in read_embeddings(path).items()
@@ -176,7 +174,7 @@ def norms_by_block(modules: Mapping[str, Weights]) -> dict[str, float]:
         if change is not None:
             block = block_of_module(name)
             squares[block] = squares.get(block, 0.0) + float(change.square().sum())
-    order = [TEXT_ENCODER, *BLOCKS, "other"]
+    order = [TEXT_ENCODER, *family("sd1").facts.blocks, "other"]
     return {block: squares[block] ** 0.5 for block in sorted(squares, key=order.index)}
 
 
@@ -184,10 +182,4 @@ def block_of_module(name: str) -> str:
     """`lora_unet_mid_block_...` -> M00."""
     if not name.startswith(UNET_PREFIX):
         return TEXT_ENCODER
-    inner = name.removeprefix(UNET_PREFIX)
-    if match := PLACE.match(inner):
-        return block_of(".".join([*match.groups(), ""]))
-    for whole in ("mid_block", "conv_in", "conv_out", "time_embedding"):
-        if inner.startswith(whole):
-            return block_of(f"{whole}.")
-    return "other"
+    return family("sd1").block_of_layer(name) or "other"

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline.base.ldm_keys import UNET_PREFIX as LDM_UNET
-from pipeline.base.ldm_keys import text_encoder_key
+from pipeline.bases.clip_names import transformers_name
+from pipeline.bases.unet_names import PREFIX as LDM_UNET
 from pipeline.merging.names import diffusers_unet_name, unet_name
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 
-TEXT_PREFIXES = ("lora_te1_", "lora_te2_")
+UNET_PREFIX, TEXT_PREFIX, TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OWN = (UNET_PREFIX, TEXT_PREFIX, *TEXT_PREFIXES)
 """How sd-scripts' names begin."""
 UNET, TEXT, SECOND = "unet", "text_encoder", "text_encoder_2"
@@ -139,4 +138,4 @@ def _unet(path: str, xl: bool) -> str:
 
 def _text(path: str, part: str, xl: bool) -> str:
     prefix = TEXT_PREFIXES[part == SECOND] if xl else TEXT_PREFIX
-    return prefix + text_encoder_key(path).replace(".", "_")
+    return prefix + transformers_name(path).replace(".", "_")

@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.layers import changeable_modules
+from pipeline.bases.parts import Part
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
@@ -17,7 +19,6 @@ from pipeline.networks.algorithms import ALGORITHMS, reader_of
 from pipeline.networks.layers import Place, places
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
-from pipeline.networks.targets import all_targets
 from pipeline.networks.trained import Beside, Trained, set_rate_factor
 
 
@@ -28,10 +29,10 @@ class Network(nn.ModuleDict, Trained):
     """What it was made with; None where it comes from a file."""
 
     @classmethod
-    def create(cls, config: AdapterNetwork, base: BaseModel, seed: int) -> "Network":
+    def create(cls, config: AdapterNetwork, base: Base, seed: int) -> "Network":
         """Fresh adapters for the chosen layers; the seed decides their start, whatever was drawn before."""
         algorithm = ALGORITHMS[config.name]
-        chosen = places(config, algorithm, base.unet, base.text_encoder)
+        chosen = places(config, algorithm, base)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made = cls({name: _fresh(algorithm, place, config) for name, place in chosen.items()})
@@ -41,11 +42,11 @@ class Network(nn.ModuleDict, Trained):
         return made
 
     @classmethod
-    def load(cls, path: Path, base: BaseModel) -> "Network":
+    def load(cls, path: Path, base: Base) -> "Network":
         """From a file in the layout of sd-scripts, LyCORIS or diffusers; one that is damaged or belongs to
         another base is a user error.
         """
-        targets = all_targets(base.unet, base.text_encoder)
+        targets = changeable_modules(base)
         by_module = grouped(read_weights(path))
         if unknown := sorted(by_module.keys() - targets.keys()):
             raise UserError(
@@ -104,12 +105,13 @@ class Network(nn.ModuleDict, Trained):
     def num_modules(self) -> int:
         return len(self)
 
-    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
-        """Trainable parameters of the U-Net's (`lora_unet_`) or the text encoder's (`lora_te_`) adapters."""
+    def part_parameters(self, part: Part) -> list[nn.Parameter]:
+        """Trainable parameters of the part's adapters."""
+        assert part.layer_prefix
         return [
             parameter
             for name, adapter in self.items()
-            if name.startswith(prefix)
+            if name.startswith(part.layer_prefix)
             for parameter in adapter.parameters()
         ]
 
@@ -118,9 +120,9 @@ class Network(nn.ModuleDict, Trained):
             adapter.multiplier = multiplier
 
     @contextmanager
-    def attached(self, base: BaseModel) -> Iterator[None]:
+    def attached(self, base: Base) -> Iterator[None]:
         """Inside, the layers answer with their adapters' part."""
-        targets = all_targets(base.unet, base.text_encoder)
+        targets = changeable_modules(base)
         before = {name: targets[name].__dict__.get("forward") for name in self}
         try:
             for name, adapter in self.adapters():

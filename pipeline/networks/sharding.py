@@ -8,7 +8,7 @@ By torch's fully_shard (Zhao et al. 2023, arXiv 2304.11277, in its second make).
 stands in the weight's place between two steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,18 +18,22 @@ from torch.distributed.device_mesh import DeviceMesh
 from pipeline.device import leads
 
 
-def shard(unet: nn.Module, text_encoder: nn.Module, mesh: DeviceMesh) -> None:
-    """Splits what learns of both; what does not stays whole on every device."""
+def shard(denoiser: nn.Module, text_encoders: Sequence[nn.Module], mesh: DeviceMesh) -> None:
+    """Splits what learns of them; what does not stays whole on every device."""
     from torch.distributed.fsdp import fully_shard
 
     frozen = {
-        weight for part in (unet, text_encoder) for weight in part.parameters() if not weight.requires_grad
+        weight
+        for part in (denoiser, *text_encoders)
+        for weight in part.parameters()
+        if not weight.requires_grad
     }
-    for module in (*_blocks(unet), unet, *_blocks(text_encoder)):
+    texts = [block for encoder in text_encoders for block in _blocks(encoder)]
+    for module in (*_blocks(denoiser), denoiser, *texts):
         if any(weight not in frozen for weight in module.parameters()):
             # Let go after each pass: between two steps weights may be changed (by a running mean).
             fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=frozen)
-    for part in (unet, text_encoder):
+    for part in (denoiser, *text_encoders):
         for name, weight in part.named_parameters():
             assert not weight.requires_grad or _is_split(weight), name
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.parts import Part
 
 
 @dataclass(frozen=True)
@@ -26,21 +27,21 @@ class Trained(Protocol):
     """
 
     @classmethod
-    def create(cls, config: Any, base: BaseModel, seed: int) -> Self:
+    def create(cls, config: Any, base: Base, seed: int) -> Self:
         """A fresh one by its family's own schema; the seed alone decides its start."""
         ...
 
     @classmethod
-    def load(cls, path: Path, base: BaseModel) -> Self:
+    def load(cls, path: Path, base: Base) -> Self:
         """From a file; one that is damaged or belongs to another base is a user error."""
         ...
 
-    def attached(self, base: BaseModel) -> AbstractContextManager[None]:
+    def attached(self, base: Base) -> AbstractContextManager[None]:
         """Inside, the base acts with it; outside as before."""
         ...
 
-    def part_parameters(self, prefix: str) -> list[nn.Parameter]:
-        """What learns at optimizer.lr (`lora_unet_`) or at optimizer.text_encoder_lr (`lora_te_`)."""
+    def part_parameters(self, part: Part) -> list[nn.Parameter]:
+        """What learns at the rate of a part of the base."""
         ...
 
     def set_multiplier(self, multiplier: float) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPTextModel
 
-from pipeline.base.conditioning import encode
+from pipeline.bases.clip_text import states as states_of
 from pipeline.errors import UserError
 
 
@@ -52,7 +52,10 @@ class Aesthetic:
         if not (self.weight and self.steps and self.lr):
             return states
         moved = torch.cat(
-            [encode(self.stepped(text_encoder, one), one, clip_skip).detach() for one in torch.split(ids, 1)]
+            [
+                states_of(self.stepped(text_encoder, one), one, clip_skip, normed=True)[0].detach()
+                for one in torch.split(ids, 1)
+            ]
         )
         mix = slerp if self.slerp else torch.lerp
         return mix(states, moved, torch.tensor(self.weight).to(states))

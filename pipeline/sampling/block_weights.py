@@ -7,11 +7,11 @@ attention, which a LoRA does not touch. Names and values of hako-mikan/sd-webui-
 
 from dataclasses import dataclass
 
-from pipeline.base.blocks import BLOCKS
+from pipeline.bases.sd1.facts import FACTS
 from pipeline.errors import UserError, nearest
 from pipeline.sampling.ranges import reals
 
-PLACES = ("BASE", *BLOCKS)
+PLACES = ("BASE", *FACTS.blocks)
 WITHOUT_ATTENTION = ("IN00", "IN03", "IN06", "IN09", "IN10", "IN11", "OUT00", "OUT01", "OUT02")
 ATTENTION_PLACES = tuple(place for place in PLACES if place not in WITHOUT_ATTENTION)
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.conditioning import words_in
+from pipeline.bases.tokens import words_in
 from pipeline.config.schemas import Base
 from pipeline.files.embedding_file import read_embeddings
 from pipeline.files.pickled import PICKLED

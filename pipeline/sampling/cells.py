@@ -13,7 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
 from pipeline.config.schemas import Base
 from pipeline.device import best_device
 from pipeline.files.hashing import sha256_of_file
@@ -56,8 +57,8 @@ class Painter:
         self.base, self.library, self.items = base, library, Items("sample_grid")
         self.sweep = sweep
         self._merged: tuple[Variation, MergedBase] | None = None
-        self._loaded: tuple[Base, BaseModel] | None = None
-        self._network: tuple[Path, BaseModel, Trained] | None = None
+        self._loaded: tuple[Base, LoadedBase] | None = None
+        self._network: tuple[Path, LoadedBase, Trained] | None = None
         self._hashes: dict[Path, str] = {}
         self._recipes: dict[Variation, str] = {}
 
@@ -164,7 +165,7 @@ class Painter:
             self._recipes[cell.merge] = self._merges.identity(self.sweep.overrides(cell.merge))
         return self._recipes[cell.merge]
 
-    def _merge(self, base: BaseModel, variation: Variation | None) -> None:
+    def _merge(self, base: LoadedBase, variation: Variation | None) -> None:
         """Makes the loaded base the cell's, if it is not already."""
         before, merged = self._merged or (None, None)
         if before == variation:
@@ -178,13 +179,13 @@ class Painter:
             merged.become(self.sweep.overrides(variation))
             self._merged = variation, merged
 
-    def _load_base(self, config: Base) -> BaseModel:
+    def _load_base(self, config: Base) -> LoadedBase:
         if self._loaded is None or self._loaded[0] != config:
             self._loaded = self._network = self._merged = None  # room for the next before it comes
             self._loaded = config, load_base(config).to(best_device())
         return self._loaded[1]
 
-    def _load_network(self, path: Path, base: BaseModel) -> Trained:
+    def _load_network(self, path: Path, base: LoadedBase) -> Trained:
         if self._network is None or self._network[:2] != (path, base):
             network = load(path, base).to(best_device())
             self._network = path, base, network

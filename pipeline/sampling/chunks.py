@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import NO_WORDS, Words, body_ids
+from pipeline.bases.tokens import NO_WORDS, Words, body_ids
 from pipeline.errors import UserError
 from pipeline.sampling.prompt_weights import Part
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from pipeline.base.conditioning import encode
-from pipeline.base.load import BaseModel
-from pipeline.base.new_rows import words_of
+from pipeline.bases.base import Base
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.new_tokens import words_of
 from pipeline.errors import UserError
 from pipeline.sampling.aesthetic import Aesthetic
 from pipeline.sampling.chunks import chunks
@@ -17,19 +17,21 @@ random. CLIP of SD 1.x has about 0.1.
 """
 
 
-def conditioning(base: BaseModel, text: str, clip_skip: int, aesthetic: Aesthetic | None = None) -> Tensor:
-    """[1, 77 x chunks, width]: each chunk through the text encoder, weighted, joined. Words of attached
-    embeddings stand for their vectors; an aesthetic embedding draws the weighted chunks towards itself.
+def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | None = None) -> Conditioning:
+    """Of a batch of one, 77 tokens a chunk: each chunk through the text encoders, weighted, joined. Words of
+    attached embeddings stand for their vectors; an aesthetic embedding draws the weighted chunks towards
+    itself.
     """
-    parts = chunks(base.tokenizer, weighted_parts(text), words_of(base.text_encoder))
-    device = base.text_encoder.device
+    encoders = base.text_encoders
+    parts = chunks(base.tokenizer, weighted_parts(text), words_of(encoders))
+    device = encoders[0].device
     ids = torch.tensor([part.ids for part in parts], device=device)
-    states = encode(base.text_encoder, ids, clip_skip)
-    weights = torch.tensor([part.weights for part in parts], device=device, dtype=states.dtype)
-    states = emphasised(states, weights)
+    encoded = base.family.encode(base, ids, clip_skip)
+    weights = torch.tensor([part.weights for part in parts], device=device, dtype=encoded.tokens.dtype)
+    states = emphasised(encoded.tokens, weights)
     if aesthetic:
-        states = aesthetic.applied(base.text_encoder, ids, states, clip_skip)
-    return states.flatten(0, 1)[None]
+        states = aesthetic.applied(encoders[0], ids, states, clip_skip)
+    return Conditioning(states.flatten(0, 1)[None], None if encoded.pooled is None else encoded.pooled[:1])
 
 
 def emphasised(states: Tensor, weights: Tensor) -> Tensor:

@@ -3,26 +3,25 @@
 """
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from pipeline.base.encoding import unpixels
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.conditioning import Conditioning, cat
 from pipeline.sampling.samplers import Sampler
 
-Contexts = list[Tensor]
-"""What conditions each step: [batch, tokens, width], more tokens for a longer prompt."""
+Contexts = list[Conditioning]
+"""What conditions each step; more tokens for a longer prompt."""
 
 
 def denoised(
-    base: BaseModel,
+    base: Base,
     sampler: Sampler,
     latents: Tensor,
     without: Contexts,
     prompted: Contexts,
     guidance: float,
 ) -> Tensor:
-    """The latents after all of the sampler's steps; a context a step of [batch, tokens, width]."""
+    """The latents after all of the sampler's steps; a conditioning a step."""
     for number, timestep in enumerate(sampler.timesteps):
         step = number // sampler.order
         scaled = sampler.scaled(latents, timestep)
@@ -32,27 +31,23 @@ def denoised(
 
 
 def guided(
-    base: BaseModel, latents: Tensor, timestep: Tensor, without: Tensor, prompted: Tensor, guidance: float
+    base: Base,
+    latents: Tensor,
+    timestep: Tensor,
+    without: Conditioning,
+    prompted: Conditioning,
+    guidance: float,
 ) -> Tensor:
     """without + guidance * (prompted - without): in one call where both prompts are equally long, and one of
     half the work where guidance is 1.
     """
+    predict = base.family.predict
     if guidance == 1:
-        alone: Tensor = base.unet(latents, timestep, prompted, return_dict=False)[0]
-        return alone
-    if without.shape == prompted.shape:
-        both = base.unet(
-            torch.cat([latents, latents]), timestep, torch.cat([without, prompted]), return_dict=False
-        )
-        negative, positive = both[0].chunk(2)
+        return predict(base, latents, timestep, prompted)
+    if without.tokens.shape == prompted.tokens.shape:
+        both = predict(base, torch.cat([latents, latents]), timestep, cat([without, prompted]))
+        negative, positive = both.chunk(2)
     else:
-        negative, positive = (
-            base.unet(latents, timestep, context, return_dict=False)[0] for context in (without, prompted)
-        )
+        negative, positive = (predict(base, latents, timestep, each) for each in (without, prompted))
     result: Tensor = negative + guidance * (positive - negative)
     return result
-
-
-def decoded(base: BaseModel, latents: Tensor) -> list[Image.Image]:
-    """The pictures of latents."""
-    return unpixels(base.vae.decode(latents / base.vae.config.scaling_factor).sample)

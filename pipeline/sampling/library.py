@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.base.conditioning import words_in
-from pipeline.base.load import BaseModel
-from pipeline.base.new_rows import words_of
+from pipeline.bases.base import Base
+from pipeline.bases.new_tokens import words_of
+from pipeline.bases.tokens import words_in
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.embedding_file import read_embeddings
 from pipeline.networks.embedding import Embedding
@@ -52,7 +52,7 @@ class Library:
                 for name in _names(path.relative_to(folder)):
                     self._names.setdefault(name, set()).add(path)
         self._loaded: dict[tuple[Path, int], Trained] = {}
-        self._base: BaseModel | None = None
+        self._base: Base | None = None
 
     @cached_property
     def words(self) -> dict[str, Path]:
@@ -98,7 +98,7 @@ class Library:
         return {word: self.words[word] for word in words_in(text, self.words)}
 
     @contextmanager
-    def attached(self, base: BaseModel, calls: Calls) -> Iterator[None]:
+    def attached(self, base: Base, calls: Calls) -> Iterator[None]:
         """Inside, the base acts with the networks that are called, each at its strength."""
         times = Counter[Path]()
         with ExitStack() as stack:
@@ -106,7 +106,7 @@ class Library:
                 embedding = self._network(base, path, 0)
                 assert isinstance(embedding, Embedding)
                 # Whoever draws may have attached one of that word: it is the one that is meant.
-                if not {word.lower() for word in embedding.words} & words_of(base.text_encoder).keys():
+                if not {word.lower() for word in embedding.words} & words_of(base.text_encoders).keys():
                     stack.enter_context(embedding.attached(base))
             for tag in calls.tags:
                 path = self.find(tag.name)
@@ -122,12 +122,12 @@ class Library:
                     stack.enter_context(attached_in(network, base, region))
             yield
 
-    def _network(self, base: BaseModel, path: Path, time: int) -> Trained:
+    def _network(self, base: Base, path: Path, time: int) -> Trained:
         """Called twice in one prompt, a network is there twice."""
         if base is not self._base:
             self._loaded, self._base = {}, base
         if (path, time) not in self._loaded:
-            self._loaded[path, time] = load(path, base).to(base.unet.device)
+            self._loaded[path, time] = load(path, base).to(base.device)
         return self._loaded[path, time]
 
 

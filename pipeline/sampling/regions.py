@@ -21,11 +21,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.layers import changeable_layers
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.networks.network import Network
-from pipeline.networks.targets import TEXT_PREFIX, all_targets
 
 NO_PLACE = ("attn2_to_k", "attn2_to_v", "time_emb")
 """Parts of the names of the U-Net's layers that do not see the picture."""
@@ -84,15 +84,16 @@ class Region:
 
 
 @contextmanager
-def attached_in(network: Network, base: BaseModel, region: Region) -> Iterator[None]:
+def attached_in(network: Network, base: Base, region: Region) -> Iterator[None]:
     """As `network.attached`, but in the region alone."""
-    targets = all_targets(base.unet, base.text_encoder)
-    outside = {name: targets[name].forward for name in network}
+    layers = changeable_layers(base)
+    outside = {name: layers[name].module.forward for name in network}
     with ExitStack() as stack:
-        stack.callback(base.unet.register_forward_pre_hook(region.look).remove)
+        stack.callback(base.denoiser.register_forward_pre_hook(region.look).remove)
         stack.enter_context(network.attached(base))
         for name, layer_outside in outside.items():
-            if not name.startswith(TEXT_PREFIX) and not any(part in name for part in NO_PLACE):
-                inside = targets[name].forward
-                targets[name].forward = partial(region.blended, inside=inside, outside=layer_outside)  # type: ignore[method-assign]
+            layer = layers[name]
+            if layer.part == base.family.denoiser and not any(part in name for part in NO_PLACE):
+                changed = partial(region.blended, inside=layer.module.forward, outside=layer_outside)
+                layer.module.forward = changed  # type: ignore[method-assign]
         yield

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.base.encoding import pixels
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.latents import decoded, encoded, pixels
 from pipeline.errors import UserError, nearest
-from pipeline.sampling.denoising import decoded
 from pipeline.sampling.samplers import Sampler
 from pipeline.sampling.settings import LATENT, SecondPass, Settings
 from pipeline.sampling.upscaling import Upscaler, load_upscaler, upscaled
@@ -65,7 +64,7 @@ def total_steps(second: SecondPass) -> int:
     return total
 
 
-def second_sampler(settings: Settings, base: BaseModel) -> Sampler:
+def second_sampler(settings: Settings, base: Base) -> Sampler:
     """The first pass's sampler, on the last steps."""
     assert settings.second_pass
     total = total_steps(settings.second_pass)
@@ -73,12 +72,12 @@ def second_sampler(settings: Settings, base: BaseModel) -> Sampler:
         settings.sampler,
         base.configs["scheduler"],
         total,
-        base.unet.device,
+        base.device,
         first_step=total - settings.second_pass.steps,
     )
 
 
-def enlarged(base: BaseModel, latents: Tensor, settings: Settings, upscaler: Upscaler | None) -> Tensor:
+def enlarged(base: Base, latents: Tensor, settings: Settings, upscaler: Upscaler | None) -> Tensor:
     """Latents of the larger picture."""
     assert settings.second_pass
     width, height = settings.second_pass.enlarged(settings.width, settings.height)
@@ -86,9 +85,4 @@ def enlarged(base: BaseModel, latents: Tensor, settings: Settings, upscaler: Ups
         mode, antialias = INTERPOLATIONS[settings.second_pass.upscaler]
         return F.interpolate(latents, (height // 8, width // 8), mode=mode, antialias=antialias)
     larger = (upscaled(upscaler, picture, width, height) for picture in decoded(base, latents))
-    return torch.cat([_encoded(base, pixels(picture)[None].to(latents.device)) for picture in larger])
-
-
-def _encoded(base: BaseModel, picture: Tensor) -> Tensor:
-    latents: Tensor = base.vae.encode(picture).latent_dist.mean * base.vae.config.scaling_factor
-    return latents
+    return torch.cat([encoded(base, pixels(picture)[None].to(latents.device)) for picture in larger])

@@ -1,10 +1,9 @@
 """How strongly a network acts, as a whole and by block."""
 
-from pipeline.base.blocks import block_of
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.layers import changeable_layers
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
-from pipeline.networks.targets import unet_paths
 from pipeline.networks.trained import Trained
 from pipeline.sampling.block_weights import PLACES, BlockWeights
 
@@ -13,7 +12,7 @@ TEXT_ENCODER = PLACES[0]
 
 def set_strength(
     network: Trained,
-    base: BaseModel,
+    base: Base,
     weight: float,
     blocks: BlockWeights | None = None,
     unet_weight: float | None = None,
@@ -26,8 +25,8 @@ def set_strength(
         return
     if not isinstance(network, Network):
         raise UserError("weights by block or part are for LoRA and its kin; other networks have one weight")
-    paths = unet_paths(base.unet)
+    layers = changeable_layers(base)
     for name, adapter in network.adapters():
-        place = block_of(f"{paths[name]}.") if name in paths else TEXT_ENCODER
+        place = layers[name].block or TEXT_ENCODER
         whole = weight if place == TEXT_ENCODER or unet_weight is None else unet_weight
         adapter.multiplier = whole * (blocks.factor(place) if blocks else 1.0)

@@ -10,10 +10,12 @@ from itertools import groupby
 import torch
 from PIL import Image
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.conditioning import cat
+from pipeline.bases.latents import decoded
 from pipeline.sampling.aesthetic import Aesthetic
 from pipeline.sampling.conditioning import conditioning
-from pipeline.sampling.denoising import Contexts, decoded, denoised
+from pipeline.sampling.denoising import Contexts, denoised
 from pipeline.sampling.library import Library
 from pipeline.sampling.prompt_steps import texts_by_step
 from pipeline.sampling.prompt_tags import split_tags
@@ -27,7 +29,7 @@ NO_NETWORKS = Library()
 
 @torch.no_grad()
 def draw(
-    base: BaseModel,
+    base: Base,
     jobs: Sequence[Job],
     settings: Settings,
     library: Library = NO_NETWORKS,
@@ -37,7 +39,7 @@ def draw(
     may call by name, and the embeddings whose words they may hold. `aesthetic`: what every prompt but the
     negative is drawn towards. What cannot be drawn is a user error before anything is.
     """
-    upscaler = upscaler_of(settings, base.unet.device)
+    upscaler = upscaler_of(settings, base.device)
     negative = settings.negative_prompt
     prompts = dict.fromkeys([negative, *(job.prompt for job in jobs)])
     calls = {prompt: library.calls(prompt, negative) for prompt in prompts}
@@ -65,7 +67,7 @@ def _texts(prompt: str, settings: Settings) -> list[str]:
     return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
 
 
-def _contexts(base: BaseModel, texts: Sequence[str], clip_skip: int, aesthetic: Aesthetic | None) -> Contexts:
+def _contexts(base: Base, texts: Sequence[str], clip_skip: int, aesthetic: Aesthetic | None) -> Contexts:
     encoded = {text: conditioning(base, text, clip_skip, aesthetic) for text in dict.fromkeys(texts)}
     return [encoded[text] for text in texts]
 
@@ -74,23 +76,25 @@ def batches(jobs: Sequence[Job], contexts: Mapping[str, Contexts], at_most: int)
     """Neighbours whose prompts are equally long, so that none is padded: a picture is the same in any
     company.
     """
-    for _, group in groupby(jobs, key=lambda job: [len(context[0]) for context in contexts[job.prompt]]):
+    for _, group in groupby(
+        jobs, key=lambda job: [context.tokens.shape[1] for context in contexts[job.prompt]]
+    ):
         alike = list(group)
         for start in range(0, len(alike), at_most):
             yield alike[start : start + at_most]
 
 
 def _draw_batch(
-    base: BaseModel,
+    base: Base,
     jobs: Sequence[Job],
     contexts: Mapping[str, Contexts],
     settings: Settings,
     upscaler: Upscaler | None,
 ) -> list[Image.Image]:
-    without = [context.expand(len(jobs), -1, -1) for context in contexts[settings.negative_prompt]]
-    prompted = [torch.cat(step) for step in zip(*(contexts[job.prompt] for job in jobs), strict=True)]
+    without = [cat([context] * len(jobs)) for context in contexts[settings.negative_prompt]]
+    prompted = [cat(step) for step in zip(*(contexts[job.prompt] for job in jobs), strict=True)]
     seeds, first = [job.seed for job in jobs], settings.steps
-    sampler = Sampler(settings.sampler, base.configs["scheduler"], first, base.unet.device)
+    sampler = Sampler(settings.sampler, base.configs["scheduler"], first, base.device)
     latents = sampler.start(sampler.noise(seeds, settings.width, settings.height))
     latents = denoised(base, sampler, latents, without[:first], prompted[:first], settings.guidance)
     if settings.second_pass:

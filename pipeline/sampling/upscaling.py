@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.base.encoding import pixels, unpixels
+from pipeline.bases.latents import pixels, unpixels
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.pickled import read_pickled

@@ -48,7 +48,7 @@ class Cost:
 def step_cost(module: Denoising, batch: Batch) -> Cost:
     """Counted without computing; the module must be prepared, its network attached to the base."""
     learning = list(module.network.parameters())
-    parts: list[nn.Module] = [module.base.unet, module.base.text_encoder]
+    parts: list[nn.Module] = [*module.base.trained_parts().values()]
     learns = {id(parameter) for parameter in learning}
     frozen = [
         tensor

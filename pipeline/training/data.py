@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import NO_WORDS, Words, body_ids, token_ids
-from pipeline.base.encoding import LATENT_MASKS, LATENTS
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.latents import LATENT_MASKS, LATENTS
+from pipeline.bases.tokens import NO_WORDS, Words, body_ids, token_ids
 from pipeline.captions.templates import fill
 from pipeline.config.schemas import Train
 from pipeline.errors import UserError
@@ -43,10 +44,10 @@ class Picture:
 
 @dataclass
 class Batch:
-    """mean, std: [batch, 4, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks, 77]
-    for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
-    there is one; context: [batch, tokens, width], where the text encoder's outputs are kept; emphasis:
-    [batch, tokens, 1] by which its outputs are multiplied, where captions have weights.
+    """mean, std: [batch, channels, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks,
+    77] for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
+    there is one; conditioning: where the text encoders' outputs are kept; emphasis: [batch, tokens, 1] by
+    which its outputs are multiplied, where captions have weights.
     """
 
     mean: Tensor
@@ -55,7 +56,7 @@ class Batch:
     weight: Tensor
     step: int
     mask: Tensor | None = None
-    context: Tensor | None = None
+    conditioning: Conditioning | None = None
     emphasis: Tensor | None = None
 
 
@@ -93,7 +94,7 @@ class EncodedData(lightning.LightningDataModule):
     templates: Sequence[str] = ()
     names: Mapping[str, str] = MappingProxyType({})
 
-    text_outputs: Callable[[Sequence[str]], Tensor] | None = None
+    text_outputs: Callable[[Sequence[str]], Conditioning] | None = None
     """What the text encoder makes of texts, where that is kept."""
 
     done = 0
@@ -119,7 +120,7 @@ class EncodedData(lightning.LightningDataModule):
         """Mean over pictures (at most so many, evenly spread) of the deviation of their latents."""
         spread = self.pictures[:: -(-len(self.pictures) // most)]
         with safe_open(self.encoded / LATENTS, "pt") as file:
-            means = [file.get_tensor(picture.id)[:4] for picture in spread]
+            means = [file.get_tensor(picture.id).chunk(2)[0] for picture in spread]
         return float(torch.stack([mean.flatten(1).std(dim=1).mean() for mean in means]).mean())
 
     def name_of(self, picture: Picture) -> str:
@@ -170,7 +171,7 @@ class EncodedData(lightning.LightningDataModule):
         moved: dict[str, Any] = {
             name: value.to(device, non_blocking=True)
             for name, value in vars(batch).items()
-            if isinstance(value, Tensor)
+            if isinstance(value, Tensor | Conditioning)
         }
         return replace(batch, **moved)
 
@@ -234,6 +235,6 @@ class EpochBatches(Dataset[Batch]):
             weight=torch.tensor(weights),
             step=self.epoch * len(self.plan) + number,
             mask=self.masks([picture.id for picture in chosen], mean.shape[-2:]),
-            context=kept(captions) if kept else None,
+            conditioning=kept(captions) if kept else None,
             emphasis=None if kept else emphasis,
         )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import NO_WORDS, Words, body_ids, ids_of_bodies
+from pipeline.bases.tokens import NO_WORDS, Words, body_ids, ids_of_bodies
 from pipeline.sampling.prompt_weights import weighted_parts
 
 PLAIN = 1.0

@@ -16,8 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from safetensors import safe_open
 from torch import Tensor
 
-from pipeline.base.conditioning import encode
-from pipeline.base.encoding import LATENTS
+from pipeline.bases.latents import LATENTS
 from pipeline.config.schemas import Validation
 from pipeline.training.captions import plain_caption
 from pipeline.training.data import EncodedData, Masks, Picture
@@ -97,16 +96,16 @@ def _batches(wanted: Sequence[Sample], batch: int) -> Iterator[list[Sample]]:
 def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> list[float]:
     device = module.device
     with safe_open(data.encoded / LATENTS, "pt") as file:
-        latents = torch.stack([file.get_tensor(sample.picture.id)[:4] for sample in group])
+        latents = torch.stack([file.get_tensor(sample.picture.id).chunk(2)[0] for sample in group])
     mask = Masks(data.encoded)([sample.picture.id for sample in group], latents.shape[-2:])
     noise = torch.stack([fixed_noise(sample, latents.shape[1:]) for sample in group]).to(device)
     latents = latents.to(device)
     timesteps = torch.tensor([sample.timestep for sample in group], device=device)
     ids, emphasis = data.encodable([plain_caption(sample.caption, data.config) for sample in group])
-    context = encode(module.base.text_encoder, ids.to(device), module.settings.base.clip_skip)
-    context = context if emphasis is None else context * emphasis.to(context)
+    base, family = module.base, module.base.family
+    conditioning = family.encode(base, ids.to(device), module.settings.base.clip_skip).emphasised(emphasis)
     noisy = add_noise(latents, noise, module.alphas, timesteps)
-    answer = module.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
+    answer = family.predict(base, noisy, timesteps, conditioning).float()
     wanted = target(latents, noise, module.alphas, timesteps, module.prediction_type)
     error = (answer - wanted).square()
     if mask is not None:

@@ -15,12 +15,11 @@ from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Str
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from pipeline.base.conditioning import encode
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.conditioning import Conditioning
 from pipeline.config.schemas import Config
 from pipeline.networks.checkpoint import Checkpoint
 from pipeline.networks.sharding import shard
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import Trained
 from pipeline.training.data import Batch
 from pipeline.training.devices import share
@@ -46,7 +45,7 @@ class Denoising(lightning.LightningModule):
     alone.
     """
 
-    def __init__(self, base: BaseModel, network: Trained, config: Config, total_steps: int) -> None:
+    def __init__(self, base: Base, network: Trained, config: Config, total_steps: int) -> None:
         super().__init__()
         self.network = network
         # A base that is no submodule: not trained, not saved, not counted.
@@ -68,7 +67,7 @@ class Denoising(lightning.LightningModule):
         self.register_buffer("snr", signal_to_noise(weighed), persistent=False)
 
     @property
-    def base(self) -> BaseModel:
+    def base(self) -> Base:
         return self._base[0]
 
     def setup(self, stage: str) -> None:
@@ -78,25 +77,26 @@ class Denoising(lightning.LightningModule):
 
     def prepare(self) -> None:
         """The base as the steps have it: its numbers, their order, what the backward pass computes again."""
-        train, unet, text_encoder = self.settings.train, self.base.unet, self.base.text_encoder
+        train, unet, texts = self.settings.train, self.base.denoiser, self.base.text_encoders
         if train.channels_last:
             unet.to(memory_format=torch.channels_last)
-        cast(self.precision, [unet, text_encoder], list(self.network.parameters()))
+        cast(self.precision, [unet, *texts], list(self.network.parameters()))
         if train.gradient_checkpointing:
             unet.enable_gradient_checkpointing()
-            text_encoder.activation_checkpointing_enable({"use_reentrant": False})
-            text_encoder.train()  # transformers checkpoints in this mode alone; SD 1.x has no dropout
+            for encoder in texts:
+                encoder.activation_checkpointing_enable({"use_reentrant": False})
+                encoder.train()  # transformers checkpoints in this mode alone; CLIP has no dropout
 
     def configure_model(self) -> None:
         train, base = self.settings.train, self.base
         if self.is_split:
             assert isinstance(self.network, Checkpoint)
             assert self.device_mesh is not None
-            shard(base.unet, base.text_encoder, self.device_mesh["data_parallel"])
+            shard(base.denoiser, base.text_encoders, self.device_mesh["data_parallel"])
             self.network.take_over()
             base.to(self.device)
         if train.compile:
-            base.unet.compile()
+            base.denoiser.compile()
         if train.ema_decay is not None:
             self.mean = RunningMean(self.network.parameters(), train.ema_decay)
 
@@ -108,8 +108,9 @@ class Denoising(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         set_averaging(self.trainer.optimizers, False)
         learns = not self.text_encoder_rests
-        for parameter in self.network.part_parameters(TEXT_PREFIX):
-            parameter.requires_grad_(learns)  # a run that goes back lets it learn again
+        for part in self.base.family.text_parts:
+            for parameter in self.network.part_parameters(part):
+                parameter.requires_grad_(learns)  # a run that goes back lets it learn again
 
     @property
     def text_encoder_rests(self) -> bool:
@@ -149,21 +150,22 @@ class Denoising(lightning.LightningModule):
         noise = make_noise(latents, config, generator)
         timesteps = draw_timesteps(len(latents), config, generator).to(self.device, non_blocking=True)
         noisy = add_noise(latents, perturbed(noise, config, generator), self.alphas, timesteps)
-        ids, mask, context = batch.ids, batch.mask, batch.context
-        latents, noise, noisy, timesteps, ids = (
-            each[rows] for each in (latents, noise, noisy, timesteps, ids)
-        )
-        mask, context = (each if each is None else each[rows] for each in (mask, context))
-        if context is None:
-            context = encode(self.base.text_encoder, ids, self.settings.base.clip_skip)
-            if batch.emphasis is not None:
-                context = context * batch.emphasis[rows].to(context)
-        answer = self.base.unet(noisy, timesteps, context, return_dict=False)[0].float()
+        latents, noise, noisy, timesteps = (each[rows] for each in (latents, noise, noisy, timesteps))
+        mask = None if batch.mask is None else batch.mask[rows]
+        answer = self.base.family.predict(
+            self.base, noisy, timesteps, self._conditioning(batch, rows)
+        ).float()
         wanted = target(latents, noise, self.alphas, timesteps, self.prediction_type)
         points = point_losses(answer, wanted, self.alphas, timesteps, config)
         losses = masked(points, mask, self.settings.train).mean(dim=(1, 2, 3))
         weights = noise_weights(self.get_buffer("snr")[timesteps], config, self.prediction_type)
         return losses if weights is None else losses * weights
+
+    def _conditioning(self, batch: Batch, rows: slice) -> Conditioning:
+        if batch.conditioning is not None:
+            return batch.conditioning.rows(rows)
+        encoded = self.base.family.encode(self.base, batch.ids[rows], self.settings.base.clip_skip)
+        return encoded.emphasised(None if batch.emphasis is None else batch.emphasis[rows])
 
     @property
     def alphas(self) -> Tensor:
@@ -171,13 +173,10 @@ class Denoising(lightning.LightningModule):
         return self.get_buffer("alphas_cumprod")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        parts = {
-            "unet": self.network.part_parameters(UNET_PREFIX),
-            "text_encoder": self.network.part_parameters(TEXT_PREFIX),
-        }
-        config = self.settings.optimizer
+        config, family = self.settings.optimizer, self.base.family
+        parts = {part: self.network.part_parameters(part) for part in family.trained_parts}
         optimizer = make_optimizer(config, parts, fused=not is_scaled(self.precision))
-        leading = config.lr if parts["unet"] else config.text_encoder_lr
+        leading = config.lr if parts[family.denoiser] else config.text_encoder_lr
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: rate_factor(step, self.total_steps, self.settings.schedule, leading)
         )

@@ -3,7 +3,7 @@ path.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.bases.parts import Part
 from pipeline.config.schemas import Optimizer
 from pipeline.errors import UserError, warn
 from pipeline.networks.trained import by_rate_factor
@@ -41,9 +42,9 @@ Group = dict[str, Any]
 
 
 def make_optimizer(
-    config: Optimizer, parts: dict[str, list[nn.Parameter]], *, fused: bool = True
+    config: Optimizer, parts: Mapping[Part, list[nn.Parameter]], *, fused: bool = True
 ) -> torch.optim.Optimizer:
-    """`parts`: parameters by part (`unet`, `text_encoder`); parts without parameters get no group, those with
+    """`parts`: parameters by part of the base; parts without parameters get no group, those with
     rate factors (by block, LoRA+) a group for each. Two rates stay two, whatever the algorithm. `fused`:
     where there is such a step; a gradient scaler cannot clip before it.
     """
@@ -57,11 +58,10 @@ def make_optimizer(
     return several_where_rates_differ(groups, make)
 
 
-def rate_groups(config: Optimizer, parts: dict[str, list[nn.Parameter]]) -> list[Group]:
+def rate_groups(config: Optimizer, parts: Mapping[Part, list[nn.Parameter]]) -> list[Group]:
     """A group for each part and rate factor."""
-    rates = {"unet": config.lr, "text_encoder": config.text_encoder_lr}
     return [
-        {"params": chosen, "lr": rates[part] * factor, "name": part, "rate_factor": factor}
+        {"params": chosen, "lr": getattr(config, part.lr) * factor, "name": part.name, "rate_factor": factor}
         for part, parameters in parts.items()
         for factor, chosen in by_rate_factor(parameters).items()
     ]

@@ -15,13 +15,13 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.base.conditioning import encode
+from pipeline.bases.conditioning import Conditioning, cat
 from pipeline.config.schemas import AdapterNetwork, Checkpoint, Config, Hypernetwork
 from pipeline.items import Items, key
 from pipeline.training.data import EncodedData
 from pipeline.training.module import Denoising
 
-VERSION = 1
+VERSION = 2
 """Of the algorithm: raise it when outputs would come out differently."""
 
 
@@ -38,22 +38,27 @@ def are_fixed(config: Config) -> bool:
 
 @dataclass(frozen=True)
 class TextOutputs:
-    """Outputs by text: `compute` gives one that is not kept, [tokens, width]."""
+    """Outputs by text: `compute` gives one that is not kept, of a batch of one."""
 
-    compute: Callable[[str], Tensor]
+    compute: Callable[[str], Conditioning]
     made_by: dict[str, object]
     """All that an output follows from, besides the text."""
     items: Items
 
-    def __call__(self, texts: Iterable[str]) -> Tensor:
-        """[texts, tokens, width]."""
-        return torch.stack([self._one(text) for text in texts])
+    def __call__(self, texts: Iterable[str]) -> Conditioning:
+        """A batch of them."""
+        return cat([self._one(text) for text in texts])
 
-    def _one(self, text: str) -> Tensor:
+    def _one(self, text: str) -> Conditioning:
         text_key = key(text=text, **self.made_by)
-        kept = self.items.get(text_key) or self.items.put(text_key, save({"output": self.compute(text)}))
-        output: Tensor = load(kept)["output"]
-        return output
+        kept = self.items.get(text_key) or self.items.put(text_key, save(_tensors(self.compute(text))))
+        return Conditioning(**load(kept))
+
+
+def _tensors(output: Conditioning) -> dict[str, Tensor]:
+    """Sizes are a picture's, not a text's."""
+    found = {"tokens": output.tokens, "pooled": output.pooled}
+    return {name: tensor.cpu().contiguous() for name, tensor in found.items() if tensor is not None}
 
 
 class KeepTextOutputs(Callback):
@@ -68,12 +73,11 @@ class KeepTextOutputs(Callback):
         base, most = module.settings.base, data.config.max_tokens
 
         @torch.no_grad()
-        def compute(text: str) -> Tensor:
+        def compute(text: str) -> Conditioning:
             ids, emphasis = data.encodable([text])
             with trainer.precision_plugin.forward_context():
-                output = encode(module.base.text_encoder, ids.to(module.device), base.clip_skip)
-            output = output if emphasis is None else output * emphasis.to(output)
-            return output[0].cpu().contiguous()
+                output = module.base.family.encode(module.base, ids.to(module.device), base.clip_skip)
+            return output.emphasised(emphasis)
 
         made_by: dict[str, object] = {
             "version": VERSION,

@@ -16,9 +16,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import HEADER_KEY
-from pipeline.base.load import _failures_told, _read_part
-from pipeline.base.stated import checked, stated
+from pipeline.bases.load import _failures_told, _read_part
+from pipeline.bases.stated import HEADER_KEY, checked, stated
 from pipeline.captions.folders import read_caption as read_own_caption
 from pipeline.captions.labels import read_selected_tags, read_tag_mapping, read_tags_txt
 from pipeline.captions.onnx_tagger import OnnxTagger
@@ -43,7 +42,7 @@ from pipeline.pictures.sidecars import read_caption
 from pipeline.sampling.infotext import parse_infotext
 from pipeline.sampling.regions import Region
 from pipeline.sampling.upscaling import load_upscaler
-from tests.pipeline.base.random_sd1 import small_configs
+from tests.pipeline.bases.random_sd1 import small_configs
 from tests.pipeline.captions.onnx_models import write_tagger
 
 

@@ -16,7 +16,7 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipeline.base.load import load_vae
+from pipeline.bases.load import load_vae
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import read_embeddings
 from pipeline.files.hypernetwork_file import read_hypernetwork
@@ -26,7 +26,7 @@ from pipeline.pictures.parquet_rows import ParquetError
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.sidecars import CaptionError
 from tests.house.damaged_kinds import KINDS, make_embedding, read_upscaler
-from tests.pipeline.base.random_sd1 import small_configs
+from tests.pipeline.bases.random_sd1 import small_configs
 
 MUTATIONS = 300
 SAID = (UserError, PictureError, ArchiveError, CaptionError, ParquetError)

@@ -16,8 +16,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from benchmarks.train_step import random_sd15
-from pipeline.base.load import load_base
-from pipeline.base.save import save_file, save_folder
+from pipeline.bases.load import load_base
+from pipeline.bases.save import save_file, save_folder
 from pipeline.config.schemas import Base
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import read_weights
@@ -75,7 +75,7 @@ def _same_in_diffusers(project: Path, path: str) -> None:
         ours = answer(base)
     plain = answer(base)
     pipe = StableDiffusionPipeline(
-        base.vae, base.text_encoder, base.tokenizer, base.unet,
+        base.vae, base.text_encoders[0], base.tokenizer, base.denoiser,
         scheduler=None, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.load_lora_weights(project / "models/network", weight_name="net.safetensors")

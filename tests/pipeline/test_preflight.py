@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.base.load import load_base
+from pipeline.bases.load import load_base
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_hub_name

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pipeline.base.save import save_folder
+from pipeline.bases.save import save_folder
 from stages import (
     class_images,
     collect,
@@ -25,7 +25,7 @@ from stages import (
     train,
 )
 from tests.conftest import ROOT
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.captions.test_wd14 import write_tagger
 
 STAGES = (compose, collect, crop, tag, filter_tags, class_images, encode, train, sample_grid, merge, report)

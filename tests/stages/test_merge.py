@@ -12,8 +12,8 @@ from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from pipeline.base.load import load_base
-from pipeline.base.save import file_tensors, save_file, save_folder
+from pipeline.bases.load import load_base
+from pipeline.bases.save import file_tensors, save_file, save_folder
 from pipeline.config import load
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
@@ -22,7 +22,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.__main__ import main
 from pipeline.networks.network import Network
 from stages import compose, merge
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import config
 from tests.stages.project import make_project
 

@@ -22,7 +22,7 @@ from pipeline.reports.run.usage import uses
 from pipeline.vision.clip_pictures import mean_embedding, opened
 from stages import compose, merge, report, sample_grid, train
 from tests.conftest import ROOT
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.base_clip import write_base_clip
 from tests.stages.project import STAGES, make_project
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from pipeline.bases.clip_names import clip_origin
 from pipeline.bases.clip_text import states
 from pipeline.bases.conditioning import Conditioning
-from pipeline.bases.parts import UNET, VAE, Part
+from pipeline.bases.parts import UNET, VAE, clip_part
 from pipeline.bases.sd1.facts import FACTS
 from pipeline.bases.unet_family import UNetFamily
 
@@ -21,8 +21,9 @@ class SD1(UNetFamily):
     parts = (
         UNET,
         VAE,
-        Part("text_encoder", "text encoder", "transformers", "CLIPTextModel", "lora_te_", "text_encoder_lr"),
+        clip_part("text_encoder", "text encoder", "cond_stage_model.transformer.", "lora_te_"),
     )
+    index_extras: ClassVar = {"requires_safety_checker": False, "safety_checker": [None, None]}
     text_origins: ClassVar = {"text_encoder": partial(clip_origin, prefix="cond_stage_model.transformer.")}
 
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:

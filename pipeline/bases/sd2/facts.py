@@ -1,5 +1,8 @@
 """Stable Diffusion 2.0 and 2.1."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pipeline.bases.facts import Facts
 from pipeline.bases.structure import Structure
 from pipeline.bases.unet_blocks import block_names, with_channels
@@ -15,12 +18,19 @@ def variant(found: Structure) -> str | None:
     return "unCLIP" if found.adm else with_channels(found)
 
 
+def owns_config(unet: Mapping[str, Any]) -> bool:
+    """Linear layers round attention, no vector beside the tokens."""
+    return bool(unet.get("use_linear_projection")) and unet.get("addition_embed_type") is None
+
+
 FACTS = Facts(
     name="sd2",
     title="Stable Diffusion 2.x",
     modelspec="stable-diffusion-v2-512",
     version="sd_v2",
+    trainable=False,
     owns=owns,
+    owns_config=owns_config,
     variant=variant,
     blocks=block_names(12),
     text_encoders=("text_encoder",),

@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.bases.clip_names import openclip_origin
 from pipeline.bases.clip_text import padded, states
 from pipeline.bases.conditioning import Conditioning
-from pipeline.bases.parts import UNET, VAE, Part
+from pipeline.bases.parts import UNET, VAE, clip_part
 from pipeline.bases.sd2.facts import FACTS
 from pipeline.bases.unet_family import UNetFamily
 
@@ -27,8 +27,9 @@ class SD2(UNetFamily):
     parts = (
         UNET,
         VAE,
-        Part("text_encoder", "text encoder", "transformers", "CLIPTextModel", "lora_te_", "text_encoder_lr"),
+        clip_part("text_encoder", "text encoder", "cond_stage_model.model.", "lora_te_"),
     )
+    index_extras: ClassVar = {"requires_safety_checker": False, "safety_checker": [None, None]}
     text_origins: ClassVar = {"text_encoder": partial(openclip_origin, prefix="cond_stage_model.model.")}
 
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:

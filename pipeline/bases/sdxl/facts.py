@@ -1,5 +1,8 @@
 """Stable Diffusion XL."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pipeline.bases.facts import Facts
 from pipeline.bases.structure import Structure
 from pipeline.bases.unet_blocks import block_names, with_channels
@@ -22,12 +25,19 @@ def variant(found: Structure) -> str | None:
     return with_channels(found)
 
 
+def owns_config(unet: Mapping[str, Any]) -> bool:
+    """A vector of pooled text and sizes beside the tokens."""
+    return unet.get("addition_embed_type") == "text_time"
+
+
 FACTS = Facts(
     name="sdxl",
     title="Stable Diffusion XL",
     modelspec="stable-diffusion-xl-v1-base",
     version="sdxl_base_v1-0",
+    trainable=False,
     owns=owns,
+    owns_config=owns_config,
     variant=variant,
     blocks=block_names(9),
     text_encoders=("text_encoder", "text_encoder_2"),

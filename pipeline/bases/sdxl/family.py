@@ -15,7 +15,7 @@ from pipeline.bases.clip_names import clip_origin, openclip_origin
 from pipeline.bases.clip_text import padded, pooled, states
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs
-from pipeline.bases.parts import UNET, VAE, Part
+from pipeline.bases.parts import UNET, VAE, clip_part
 from pipeline.bases.sdxl.facts import FACTS
 from pipeline.bases.unet_family import UNetFamily, has_attention
 
@@ -32,15 +32,14 @@ class SDXL(UNetFamily):
     parts = (
         UNET,
         VAE,
-        Part(
-            "text_encoder", "first text encoder", "transformers", "CLIPTextModel",
-            layer_prefix="lora_te1_", lr="text_encoder_lr",
-        ),
-        Part(
-            "text_encoder_2", "second text encoder", "transformers", "CLIPTextModelWithProjection",
-            layer_prefix="lora_te2_", lr="text_encoder_2_lr",
+        clip_part("text_encoder", "first text encoder", "conditioner.embedders.0.transformer.", "lora_te1_"),
+        clip_part(
+            "text_encoder_2", "second text encoder", "conditioner.embedders.1.model.", "lora_te2_",
+            projected=True,
         ),
     )  # fmt: skip
+    tokenizer_folders = ("tokenizer", "tokenizer_2")
+    index_extras: ClassVar = {"force_zeros_for_empty_prompt": True}
     text_origins: ClassVar = {
         "text_encoder": partial(clip_origin, prefix="conditioner.embedders.0.transformer."),
         "text_encoder_2": partial(openclip_origin, prefix="conditioner.embedders.1.model."),

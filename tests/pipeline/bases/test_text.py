@@ -8,11 +8,11 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from transformers import CLIPTokenizer
 
-from pipeline.base.load import make_tokenizer
-from pipeline.base.new_rows import new_rows
 from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning, cat
+from pipeline.bases.new_tokens import new_rows
 from pipeline.bases.registry import family
+from pipeline.bases.tokenizers import make_tokenizer
 from tests.pipeline.bases.tiny import random_parts, small_configs
 
 TEXTS = ["a cat!", "1girl, solo, a very long dress, looking at viewer", ""]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
-from pipeline.base.families import write_clip_tokenizer
+from pipeline.bases.clip_vocabulary import write_clip_tokenizer
 from pipeline.captions.budget import clip_tokenizer, num_tokens
 from pipeline.captions.text import KAOMOJI
 

@@ -51,7 +51,7 @@ def test_schemas_of_groups_that_the_stage_reads_count() -> None:
 
 
 def test_data_of_the_package_counts() -> None:
-    assert "pipeline/base/sd1" in files_of("encode")
+    assert "pipeline/bases/sd1/configs" in files_of("encode")
 
 
 def test_all_data_of_the_package_is_read_by_a_module_that_says_so() -> None:

@@ -8,10 +8,10 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.ldm_keys import ldm_key, text_encoder_key
+from pipeline.bases.clip_names import transformers_name
+from pipeline.bases.registry import family
 from pipeline.files.safetensors_file import write_safetensors
-from tests.pipeline.base.random_sd1 import small_configs
+from tests.pipeline.bases.random_sd1 import file_key, small_configs
 
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
@@ -32,7 +32,7 @@ def shapes(configs: dict[str, dict[str, Any]]) -> dict[str, dict[str, tuple[int,
 
 
 SMALL = shapes(small_configs())
-REAL = shapes(sd1_configs())
+REAL = shapes(family("sd1").configs)
 
 
 def random_weights(seed: int, dtype: torch.dtype = torch.float32) -> dict[str, dict[str, Tensor]]:
@@ -45,7 +45,7 @@ def random_weights(seed: int, dtype: torch.dtype = torch.float32) -> dict[str, d
 
 def single_file(weights: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
     """As a single file holds them: the VAE's attention as 1x1 convolutions."""
-    found = {ldm_key(part, key): weight for part, named in weights.items() for key, weight in named.items()}
+    found = {file_key(part, key): weight for part, named in weights.items() for key, weight in named.items()}
     return {
         key: weight[:, :, None, None] if ".attn_1." in key and weight.dim() == 2 else weight
         for key, weight in found.items()
@@ -66,7 +66,7 @@ def write_folder(path: Path, seed: int) -> dict[str, Tensor]:
     weights = random_weights(seed)
     for part, named in weights.items():
         keyed = {
-            text_encoder_key(key) if part == "text_encoder" else key: value for key, value in named.items()
+            transformers_name(key) if part == "text_encoder" else key: value for key, value in named.items()
         }
         name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
         (path / part).mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@ import torch
 
 from pipeline.merging.bake import bake, baked
 from pipeline.networks.network import Network
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer, config
 
 
@@ -20,6 +20,6 @@ def test_the_baked_base_answers_as_the_attached_network() -> None:
     network.set_multiplier(0.7)
     with network.attached(base):
         attached = answer(base)
-    changed = bake(network, base.unet, base.text_encoder, 0.7)
+    changed = bake(network, base.denoiser, base.text_encoders[0], 0.7)
     assert torch.allclose(answer(base), attached, atol=1e-5)
     assert changed.keys() == network.keys()

@@ -7,11 +7,11 @@ import torch
 import yaml
 from diffusers import UNet2DConditionModel
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.ldm_keys import UNET_PREFIX
+from pipeline.bases.registry import family
+from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.merging.blocks import block_names, block_of, blocks_of
 from pipeline.merging.names import unet_name
-from tests.pipeline.base.test_blocks import GOLDEN
+from tests.pipeline.bases.test_blocks import GOLDEN
 from tests.pipeline.merging.random_checkpoints import REAL
 
 XL_GOLDEN = {
@@ -51,7 +51,7 @@ def xl_diffusers_names() -> set[str]:
 def sd2_diffusers_names() -> set[str]:
     own = {"use_linear_projection": True, "cross_attention_dim": 1024, "attention_head_dim": [5, 10, 20, 20]}
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(sd1_configs()["unet"] | own)
+        unet = UNet2DConditionModel.from_config(family("sd1").configs["unet"] | own)
     return {unet_name(key, is_xl=False) for key in unet.state_dict()}
 
 

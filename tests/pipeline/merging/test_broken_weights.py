@@ -5,30 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_file
+from pipeline.bases.base import Base
+from pipeline.bases.save import save_file
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 from pipeline.merging.__main__ import main
 from pipeline.networks.__main__ import main as networks
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_families import trained
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture(scope="module")
-def lora(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lora(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("lora") / "lora.safetensors"
     write_safetensors(path, trained("lora", base).file_tensors("fp32"), {})
     return path
 
 
 @pytest.fixture(scope="module")
-def checkpoint(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint.safetensors"
     save_file(base, path, "fp32", {})
     return path

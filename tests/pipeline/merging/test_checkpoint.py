@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.checkpoint import open_checkpoint, open_vae
 from pipeline.merging.names import XL_TEXT_PREFIXES, vae_name
-from tests.pipeline.base.test_load import older_vae_name
+from tests.pipeline.bases.test_load import older_vae_name
 from tests.pipeline.merging.random_checkpoints import random_weights, single_file
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from diffusers import StableDiffusionPipeline
 
-from pipeline.base.save import save_file, save_folder
+from pipeline.bases.save import save_file, save_folder
 from pipeline.config.recipes import from_yaml, parse
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tree
@@ -23,7 +23,7 @@ from pipeline.merging.__main__ import main
 from pipeline.merging.methods import METHODS
 from pipeline.merging.presets import CURVES
 from tests.conftest import ROOT
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 COMMAND = "import sys; from pipeline.command import run; from pipeline.merging.__main__ import main"
 

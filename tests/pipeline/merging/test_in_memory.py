@@ -3,19 +3,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
+from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.merging.in_memory import MergedBase, Merges
 from pipeline.merging.run import run_recipe
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import write_file
 from tests.pipeline.networks.test_network import answer
 
 
-def base_of(path: Path) -> BaseModel:
+def base_of(path: Path) -> LoadedBase:
     return load_base(Base(path=str(path), vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
 
 
@@ -54,7 +55,7 @@ def test_a_base_of_another_width_is_refused(tmp_path: Path) -> None:
     write_file(tmp_path / "a.safetensors", 0)
     merges = Merges({"inputs": {"a": str(tmp_path / "a.safetensors")}, "merge": "a"})
     base = random_base()
-    base.unet.conv_in.weight.data = torch.zeros(4, 4, 3, 3)
+    base.denoiser.conv_in.weight.data = torch.zeros(4, 4, 3, 3)
     with pytest.raises(UserError, match=r"input_blocks\.0\.0"), merges.applied({}, base):
         pass
     assert parse(merges.content, "recipe").merge == "a"

@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_file
+from pipeline.bases.base import Base
+from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -18,24 +18,24 @@ from pipeline.merging.lora_files import combine, read_lora
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import load
 from pipeline.networks.network import Network
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_families import trained
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture(scope="module")
-def loras(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def loras(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("loras")
     for kind in ("lora", "locon", "tucker", "loha"):
         write_safetensors(folder / f"{kind}.safetensors", trained(kind, base).file_tensors("fp32"), {})
     return folder
 
 
-def deltas(path: Path, base: BaseModel) -> dict[str, Tensor]:
+def deltas(path: Path, base: Base) -> dict[str, Tensor]:
     network = load(path, base)
     assert isinstance(network, Network)
     with torch.no_grad():
@@ -46,7 +46,7 @@ def away(found: Tensor, wanted: Tensor) -> float:
     return float((found - wanted).norm() / wanted.norm())
 
 
-def test_combining_is_the_exact_sum_of_changes(loras: Path, base: BaseModel, tmp_path: Path) -> None:
+def test_combining_is_the_exact_sum_of_changes(loras: Path, base: Base, tmp_path: Path) -> None:
     out, names = tmp_path / "out.safetensors", ("lora", "tucker")
     given = [f"{loras}/lora.safetensors:0.5", f"{loras}/tucker.safetensors:-0.25"]
     main(["combine", *given, "--out", str(out), "--dtype", "fp32"])
@@ -60,7 +60,7 @@ def test_combining_is_the_exact_sum_of_changes(loras: Path, base: BaseModel, tmp
         assert away(change, wanted) < 1e-6  # type: ignore[arg-type]
 
 
-def test_ratios_by_block(loras: Path, base: BaseModel) -> None:
+def test_ratios_by_block(loras: Path, base: Base) -> None:
     file = read_lora(loras / "lora.safetensors")
     only_middle = combine([file], [[0.0] * 13 + [2.0] + [0.0] * 12], None)
     for module, pair in only_middle.pairs.items():
@@ -69,7 +69,7 @@ def test_ratios_by_block(loras: Path, base: BaseModel) -> None:
 
 
 def test_resizing_to_the_full_rank_is_exact_and_below_it_says_the_error(
-    loras: Path, base: BaseModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    loras: Path, base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = loras / "locon.safetensors", tmp_path / "out.safetensors"
     main(["resize", str(source), "--rank", "4", "--out", str(out), "--dtype", "fp32"])
@@ -111,7 +111,7 @@ def test_other_families_are_refused(loras: Path, tmp_path: Path) -> None:
         main(["resize", "x", "--rank", "3", "--by", "ratio", "--out", str(tmp_path / "o.safetensors")])
 
 
-def test_extracting_finds_the_lora_that_was_baked_in(loras: Path, base: BaseModel, tmp_path: Path) -> None:
+def test_extracting_finds_the_lora_that_was_baked_in(loras: Path, base: Base, tmp_path: Path) -> None:
     original, tuned, out = (tmp_path / f"{name}.safetensors" for name in ("original", "tuned", "out"))
     save_file(base, original, "fp32", {})
     step = {"method": "bake", "model": "base", "network": "net"}
@@ -125,7 +125,7 @@ def test_extracting_finds_the_lora_that_was_baked_in(loras: Path, base: BaseMode
 
 
 def test_what_a_lora_cannot_hold_is_told(
-    base: BaseModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     original, tuned = tmp_path / "original.safetensors", tmp_path / "tuned.safetensors"
     save_file(base, original, "fp32", {})

@@ -9,8 +9,9 @@ from diffusers import UNet2DConditionModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
+from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
@@ -19,7 +20,7 @@ from pipeline.merging.names import diffusers_unet_name, unet_name
 from pipeline.merging.network_changes import Third, thirds_of
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import create
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import REAL
 from tests.pipeline.merging.test_blocks import XL_UNET
 from tests.pipeline.networks.test_families import KINDS, filled, trained
@@ -29,18 +30,18 @@ CHANGED = "model.diffusion_model.middle_block.1.proj_in.weight"
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> LoadedBase:
     return random_base()
 
 
 @pytest.fixture(scope="module")
-def base_file(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base_file(base: LoadedBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("base") / "base.safetensors"
     save_file(base, path, "fp32", {})
     return path
 
 
-def baked(base_file: Path, network: Path, strength: Any, out: Path) -> BaseModel:
+def baked(base_file: Path, network: Path, strength: Any, out: Path) -> LoadedBase:
     step = {"method": "bake", "model": "base", "network": "net", "strength": strength}
     inputs = {"base": str(base_file), "net": str(network)}
     run_recipe(parse({"inputs": inputs, "merge": step, "dtype": "fp32"}, "recipe"), out)
@@ -52,7 +53,7 @@ DORA = {f"{name}, dora": config(name, dim=2, conv_dim=2, dora=True) for name in 
 
 @pytest.mark.parametrize("kind", [*KINDS, *DORA])
 def test_a_baked_file_answers_as_the_attached_network(
-    kind: str, base: BaseModel, base_file: Path, tmp_path: Path
+    kind: str, base: LoadedBase, base_file: Path, tmp_path: Path
 ) -> None:
     network = filled(create({**KINDS, **DORA}[kind], base, seed=0))
     write_safetensors(tmp_path / "net.safetensors", network.file_tensors("fp32"), {})
@@ -66,7 +67,7 @@ def test_a_baked_file_answers_as_the_attached_network(
 
 @pytest.mark.parametrize("prefix", ["unet.", "base_model.model."], ids=["diffusers", "peft"])
 def test_a_lora_in_diffusers_layout_is_baked_as_in_sd_scripts(
-    prefix: str, base: BaseModel, base_file: Path, tmp_path: Path
+    prefix: str, base: LoadedBase, base_file: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     up, down = torch.randn(16, 2), torch.randn(2, 16)
@@ -84,7 +85,7 @@ def test_a_lora_in_diffusers_layout_is_baked_as_in_sd_scripts(
     assert not torch.allclose(answers[0], answer(base), atol=1e-3)
 
 
-def test_by_block(base: BaseModel, base_file: Path, tmp_path: Path) -> None:
+def test_by_block(base: LoadedBase, base_file: Path, tmp_path: Path) -> None:
     write_safetensors(tmp_path / "net.safetensors", trained("lora", base).file_tensors("fp32"), {})
     listed = {"blocks": [0.0] * 12 + [1.0] + [0.0] * 12, "base_alpha": 0}
     baked(base_file, tmp_path / "net.safetensors", listed, tmp_path / "out.safetensors")
@@ -98,7 +99,7 @@ def test_by_block(base: BaseModel, base_file: Path, tmp_path: Path) -> None:
 
 
 def test_merged_then_baked_into_then_given_another_vae_is_the_same_step_by_step(
-    base: BaseModel, base_file: Path, tmp_path: Path
+    base: LoadedBase, base_file: Path, tmp_path: Path
 ) -> None:
     save_file(random_base(1), tmp_path / "other.safetensors", "fp32", {})
     write_safetensors(tmp_path / "net.safetensors", trained("lora", base).file_tensors("fp32"), {})

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from pipeline.base.ldm_keys import text_encoder_key
+from pipeline.bases.clip_names import transformers_name
 from pipeline.config.recipes import parse
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -46,7 +46,7 @@ def write_folder(path: Path, seed: int) -> None:
     parts: dict[str, dict[str, Tensor]] = {"vae": random_weights(seed)["vae"]}
     for part, module in modules.items():
         parts[part] = {
-            text_encoder_key(key) if part == "text_encoder" else key: torch.randn(shape, generator=generator)
+            transformers_name(key) if part == "text_encoder" else key: torch.randn(shape, generator=generator)
             for key, shape in ((key, tensor.shape) for key, tensor in module.state_dict().items())
             if "position_ids" not in key
         }

@@ -12,13 +12,13 @@ from peft import LoHaConfig, LoKrConfig, LoraConfig, PeftModel, get_peft_model, 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.errors import UserError
 from pipeline.networks.adapter_config import CONFIG_FILE, header_configs
 from pipeline.networks.families import load
 from pipeline.networks.layouts import _say
 from pipeline.networks.network_files import read_weights
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer
 
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.2", "proj_in"]
@@ -38,7 +38,7 @@ TOLERANCE = 1e-5
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> Base:
     _say.cache_clear()
     return random_base()
 
@@ -53,7 +53,7 @@ def filled(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def effect_of(path: Path, base: BaseModel) -> Tensor:
+def effect_of(path: Path, base: Base) -> Tensor:
     plain = answer(base)
     with load(path, base).attached(base):
         return answer(base) - plain
@@ -64,7 +64,7 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).norm() / theirs.norm())
 
 
-def peft_effect(unet: PeftModel, base: BaseModel) -> Tensor:
+def peft_effect(unet: PeftModel, base: Base) -> Tensor:
     with_adapter = copy.copy(base)
     with_adapter._parts = {**base._parts, "unet": unet}
     return answer(with_adapter) - answer(base)
@@ -72,11 +72,9 @@ def peft_effect(unet: PeftModel, base: BaseModel) -> Tensor:
 
 @pytest.mark.parametrize("kind", SETTINGS)
 @torch.no_grad()
-def test_d1_pefts_adapter_config_beside_the_file_is_obeyed(
-    kind: str, base: BaseModel, tmp_path: Path
-) -> None:
+def test_d1_pefts_adapter_config_beside_the_file_is_obeyed(kind: str, base: Base, tmp_path: Path) -> None:
     config = LoraConfig(target_modules=TARGETS, **SETTINGS[kind])
-    unet = filled(get_peft_model(copy.deepcopy(base.unet), config))
+    unet = filled(get_peft_model(copy.deepcopy(base.denoiser), config))
     assert isinstance(unet, PeftModel)
     unet.save_pretrained(str(tmp_path))
     ours = effect_of(tmp_path / "adapter_model.safetensors", base)
@@ -87,11 +85,9 @@ def test_d1_pefts_adapter_config_beside_the_file_is_obeyed(
     "config", [LoHaConfig(r=4, alpha=6), LoKrConfig(r=2, alpha=6), LoKrConfig(r=64, alpha=16)]
 )
 @torch.no_grad()
-def test_d1_brother_pefts_loha_and_lokr(
-    config: LoHaConfig | LoKrConfig, base: BaseModel, tmp_path: Path
-) -> None:
+def test_d1_brother_pefts_loha_and_lokr(config: LoHaConfig | LoKrConfig, base: Base, tmp_path: Path) -> None:
     config.target_modules = {"to_q", "to_v", "conv1"}
-    unet = filled(get_peft_model(copy.deepcopy(base.unet), config))
+    unet = filled(get_peft_model(copy.deepcopy(base.denoiser), config))
     assert isinstance(unet, PeftModel)
     unet.save_pretrained(str(tmp_path))
     ours = effect_of(tmp_path / "adapter_model.safetensors", base)
@@ -100,11 +96,11 @@ def test_d1_brother_pefts_loha_and_lokr(
 
 @pytest.mark.parametrize("kind", SETTINGS)
 @torch.no_grad()
-def test_d1_diffusers_header_is_obeyed_in_both_parts(kind: str, base: BaseModel, tmp_path: Path) -> None:
+def test_d1_diffusers_header_is_obeyed_in_both_parts(kind: str, base: Base, tmp_path: Path) -> None:
     """Written by diffusers' own function, and read again by diffusers."""
     settings = SETTINGS[kind]
     own = {key: value for key, value in settings.items() if not key.endswith("_pattern")}
-    unet, text = copy.deepcopy(base.unet), copy.deepcopy(base.text_encoder)
+    unet, text = copy.deepcopy(base.denoiser), copy.deepcopy(base.text_encoders[0])
     unet.add_adapter(LoraConfig(target_modules=TARGETS, **settings))
     text.add_adapter(LoraConfig(target_modules=["q_proj", "fc1"], **{**own, "lora_alpha": 3}))
     filled(unet), filled(text)
@@ -181,10 +177,10 @@ def test_d1_settings_are_a_strangers_data(settings: str, match: str, tmp_path: P
 
 @pytest.mark.filterwarnings("ignore:Adapter 'default'")  # PEFT doubts its own biases
 @torch.no_grad()
-def test_d1_brother_a_bias_of_the_second_matrix(base: BaseModel, tmp_path: Path) -> None:
+def test_d1_brother_a_bias_of_the_second_matrix(base: Base, tmp_path: Path) -> None:
     """PEFT's `lora_bias`: B x + b, times the scale; here a change of the layer's bias."""
     config = LoraConfig(r=4, lora_alpha=6, lora_bias=True, target_modules=["to_out.0", "ff.net.2"])
-    unet = filled(get_peft_model(copy.deepcopy(base.unet), config))
+    unet = filled(get_peft_model(copy.deepcopy(base.denoiser), config))
     assert isinstance(unet, PeftModel)
     unet.save_pretrained(str(tmp_path))
     path = tmp_path / "adapter_model.safetensors"

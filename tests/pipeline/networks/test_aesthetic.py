@@ -13,7 +13,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import family_of_file, load
 from pipeline.networks.inspection import inspect
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.base_clip import write_base_clip
 
 PICTURES = [Image.new("RGB", (40, 32), colour) for colour in ("red", "navy")]
@@ -25,7 +25,7 @@ def config_of(clip: Path) -> AestheticConfig:
 
 def made(folder: Path) -> AestheticEmbedding:
     base = random_base()
-    clip = write_base_clip(folder / "clip", base.text_encoder.config.hidden_size)
+    clip = write_base_clip(folder / "clip", base.text_encoders[0].config.hidden_size)
     return AestheticEmbedding.of_pictures(config_of(clip), PICTURES, base)
 
 

@@ -1,11 +1,11 @@
 import pytest
 
-from pipeline.base.blocks import BLOCKS
+from pipeline.bases.sd1.facts import FACTS
 from pipeline.networks.block_values import by_block
 
 
 def test_nothing_said_is_the_whole_everywhere() -> None:
-    assert by_block(None, 8) == dict.fromkeys(BLOCKS, 8)
+    assert by_block(None, 8) == dict.fromkeys(FACTS.blocks, 8)
 
 
 def test_by_number_and_by_name() -> None:

@@ -6,8 +6,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file as save_tensors
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
+from pipeline.bases.parts import UNET
+from pipeline.bases.registry import family
+from pipeline.bases.save import save_file
 from pipeline.config.schemas import Base
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
@@ -15,9 +18,8 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.bake import bake
 from pipeline.networks.checkpoint import Checkpoint, base_weights, strengthened
 from pipeline.networks.families import create, family_of_file, load
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.networks.trained import by_rate_factor
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import defaults
 from tests.pipeline.networks.test_network import answer
 
@@ -27,14 +29,14 @@ def config(**changes: Any) -> CheckpointConfig:
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> LoadedBase:
     made = random_base()
     for part in (made.unet, made.text_encoder, made.vae):
         part.requires_grad_(False)
     return made
 
 
-def trained(base: BaseModel, **changes: Any) -> Checkpoint:
+def trained(base: LoadedBase, **changes: Any) -> Checkpoint:
     made = Checkpoint.create(config(text_encoder=True, **changes), base, seed=0)
     torch.manual_seed(2)
     for parameter in made.parameters():
@@ -47,7 +49,7 @@ def written(path: Path, checkpoint: Checkpoint, precision: str = "fp32") -> Path
     return path
 
 
-def opened(path: Path) -> BaseModel:
+def opened(path: Path) -> LoadedBase:
     values = {"path": str(path), "vae": None, "revision": None, "clip_skip": 1}
     return load_base(Base.model_validate({**values, "sha256": None, "vae_sha256": None}))
 
@@ -59,13 +61,15 @@ def test_hand_worked_strength() -> None:
     assert strengthened(before, after, 1) is after
 
 
-def test_all_of_the_unet_learns_and_of_the_text_encoder_by_choice(base: BaseModel) -> None:
+def test_all_of_the_unet_learns_and_of_the_text_encoder_by_choice(base: LoadedBase) -> None:
     names = {name for name, _ in Checkpoint.create(config(), base, 0).trained()}
-    assert len(names) == len(list(base.unet.parameters())) == 684
+    assert len(names) == len(list(base.denoiser.parameters())) == 684
     both = Checkpoint.create(config(text_encoder=True), base, 0)
     assert set(both.names) == base_weights(base).keys()
-    assert len(both.part_parameters(UNET_PREFIX)) == 684
-    assert len(both.part_parameters(TEXT_PREFIX)) == len(list(base.text_encoder.parameters()))
+    assert len(both.part_parameters(UNET)) == 684
+    assert len(both.part_parameters(family("sd1").part("text_encoder"))) == len(
+        list(base.text_encoders[0].parameters())
+    )
     assert "text_encoder.text_model.encoder.layers.0.mlp.fc1.weight" in both.names
 
 
@@ -80,31 +84,31 @@ def test_all_of_the_unet_learns_and_of_the_text_encoder_by_choice(base: BaseMode
     ],
 )
 def test_what_learns_is_chosen_by_block_and_by_name(
-    base: BaseModel, changes: dict[str, Any], count: int
+    base: LoadedBase, changes: dict[str, Any], count: int
 ) -> None:
     assert len(Checkpoint.create(config(**changes), base, 0).names) == count
 
 
-def test_blocks_have_their_own_rate(base: BaseModel) -> None:
+def test_blocks_have_their_own_rate(base: LoadedBase) -> None:
     groups = by_rate_factor(
-        Checkpoint.create(config(block_rates={"M00": 0.5}), base, 0).part_parameters(UNET_PREFIX)
+        Checkpoint.create(config(block_rates={"M00": 0.5}), base, 0).part_parameters(UNET)
     )
     assert {rate: len(group) for rate, group in groups.items()} == {1.0: 638, 0.5: 46}
 
 
-def test_no_weight_left_is_told(base: BaseModel) -> None:
+def test_no_weight_left_is_told(base: LoadedBase) -> None:
     with pytest.raises(UserError, match=r"include \['nothing'\].*leave no weight.*unet.conv_in.weight"):
         Checkpoint.create(config(include=["nothing"]), base, 0)
 
 
-def test_it_starts_at_the_base_and_leaves_it_as_it_was(base: BaseModel) -> None:
+def test_it_starts_at_the_base_and_leaves_it_as_it_was(base: LoadedBase) -> None:
     before = {name: weight.clone() for name, weight in base_weights(base).items()}
     plain = answer(base)
     made = Checkpoint.create(config(text_encoder=True), base, 0)
     with made.attached(base):
         assert torch.equal(answer(base), plain)
         optimizer = torch.optim.AdamW(made.parameters(), lr=1e-3)
-        base.unet(
+        base.denoiser(
             torch.ones(1, 4, 8, 8), torch.tensor([3]), torch.ones(1, 77, 16)
         ).sample.square().mean().backward()
         optimizer.step()
@@ -114,7 +118,7 @@ def test_it_starts_at_the_base_and_leaves_it_as_it_was(base: BaseModel) -> None:
     assert all(weight.grad is None for weight in base_weights(base).values())
 
 
-def test_its_file_is_a_base_that_answers_the_same(tmp_path: Path, base: BaseModel) -> None:
+def test_its_file_is_a_base_that_answers_the_same(tmp_path: Path, base: LoadedBase) -> None:
     made = trained(base)
     with made.attached(base):
         ours = answer(base)
@@ -129,7 +133,7 @@ def test_its_file_is_a_base_that_answers_the_same(tmp_path: Path, base: BaseMode
 
 
 def test_a_file_is_recognised_acts_the_same_and_is_written_again_to_the_byte(
-    tmp_path: Path, base: BaseModel
+    tmp_path: Path, base: LoadedBase
 ) -> None:
     made = trained(base, blocks=["OUT03"])
     path = written(tmp_path / "a.safetensors", made)
@@ -148,28 +152,28 @@ def test_a_file_is_recognised_acts_the_same_and_is_written_again_to_the_byte(
     assert written(tmp_path / "b.safetensors", loaded).read_bytes() == path.read_bytes()
 
 
-def test_baked_it_is_the_trained_weights_or_a_part_of_the_way(base: BaseModel) -> None:
+def test_baked_it_is_the_trained_weights_or_a_part_of_the_way(base: LoadedBase) -> None:
     made = trained(base)
     before = base_weights(base)["unet.conv_in.weight"].clone()
     after = dict(made.trained())["unet.conv_in.weight"]
-    bake(made, base.unet, base.text_encoder, 0.5)
+    bake(made, base.denoiser, base.text_encoders[0], 0.5)
     assert torch.allclose(base_weights(base)["unet.conv_in.weight"], (before + after) / 2)
-    changed = bake(made, base.unet, base.text_encoder, 1)
+    changed = bake(made, base.denoiser, base.text_encoders[0], 1)
     assert len(changed) == made.num_modules()
     assert all(torch.equal(base_weights(base)[name], weight) for name, weight in made.trained())
 
 
-def test_weights_of_half_precision_learn_under_bf16(base: BaseModel) -> None:
+def test_weights_of_half_precision_learn_under_bf16(base: LoadedBase) -> None:
     made = create(config(weight_precision="bf16", text_encoder=True), base, 0)
     assert {weight.dtype for weight in made.parameters()} == {torch.bfloat16}
     ids = base.tokenizer(["a cat"], padding="max_length", return_tensors="pt").input_ids
     with made.attached(base), torch.autocast("cpu", torch.bfloat16):
-        context = base.text_encoder(ids).last_hidden_state
-        base.unet(torch.ones(1, 4, 8, 8), torch.tensor([3]), context).sample.square().mean().backward()
+        context = base.text_encoders[0](ids).last_hidden_state
+        base.denoiser(torch.ones(1, 4, 8, 8), torch.tensor([3]), context).sample.square().mean().backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in made.parameters())
 
 
-def test_checkpoints_of_other_bases_and_broken_ones_are_sentences(tmp_path: Path, base: BaseModel) -> None:
+def test_checkpoints_of_other_bases_and_broken_ones_are_sentences(tmp_path: Path, base: LoadedBase) -> None:
     path = tmp_path / "x.safetensors"
     save_file(base, path, "fp16", {})
     with safe_open(path, "pt") as file:

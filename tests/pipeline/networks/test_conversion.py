@@ -8,8 +8,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_folder
+from pipeline.bases.base import Base
+from pipeline.bases.save import save_folder
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, read_embeddings, write_a1111
 from pipeline.files.hypernetwork_file import read_hypernetwork
@@ -20,7 +20,7 @@ from pipeline.networks.inspection import inspect
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import read_weights
 from pipeline.networks.reduction import best_of_rank
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import two_wide
 from tests.pipeline.networks.test_families import trained
 
@@ -28,12 +28,12 @@ ROOT = Path(__file__).parents[3]
 ROWS = torch.arange(4.0).reshape(2, 2)
 
 
-def diffusers_pipeline(base: BaseModel, folder: Path) -> Any:
+def diffusers_pipeline(base: Base, folder: Path) -> Any:
     save_folder(base, folder, "fp32", {})
     return StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
 
 
-def network_of(path: Path, base: BaseModel) -> Network:
+def network_of(path: Path, base: Base) -> Network:
     network = load(path, base)
     assert isinstance(network, Network)
     return network

@@ -6,10 +6,12 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
-from pipeline.base.new_rows import words_of
-from pipeline.base.save import save_folder
+from pipeline.bases.base import Base
+from pipeline.bases.new_tokens import words_of
+from pipeline.bases.parts import UNET
+from pipeline.bases.registry import family
+from pipeline.bases.save import save_folder
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas.embedding import Embedding as EmbeddingConfig
@@ -18,11 +20,10 @@ from pipeline.files.embedding_file import write_each
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.embedding import Embedding, spread
 from pipeline.networks.network import Network
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.optimizers import make_optimizer
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 PROMPT = "a photo of zib, smile"
 
@@ -42,18 +43,18 @@ def config(*words: tuple[str, int, str], init: str = "spread") -> EmbeddingConfi
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> Base:
     made = random_base()
     for part in (made.text_encoder, made.unet):
         part.requires_grad_(False)
     return made
 
 
-def made(base: BaseModel, *words: tuple[str, int, str], init: str = "spread") -> Embedding:
+def made(base: Base, *words: tuple[str, int, str], init: str = "spread") -> Embedding:
     return Embedding.create(config(*words, init=init), base, 0)
 
 
-def filled(base: BaseModel, *words: tuple[str, int, str]) -> Embedding:
+def filled(base: Base, *words: tuple[str, int, str]) -> Embedding:
     """Vectors that are no token's."""
     embedding = made(base, *words)
     torch.manual_seed(3)
@@ -62,21 +63,21 @@ def filled(base: BaseModel, *words: tuple[str, int, str]) -> Embedding:
     return embedding
 
 
-def ids_of(base: BaseModel, prompt: str) -> list[int]:
-    return token_ids(base.tokenizer, [prompt], words_of(base.text_encoder))[0].tolist()
+def ids_of(base: Base, prompt: str) -> list[int]:
+    return token_ids(base.tokenizer, [prompt], words_of(base.text_encoders))[0].tolist()
 
 
 @torch.no_grad()
-def answer(base: BaseModel, prompt: str = PROMPT) -> Tensor:
-    return encode(base.text_encoder, torch.tensor([ids_of(base, prompt)]), clip_skip=1)
+def answer(base: Base, prompt: str = PROMPT) -> Tensor:
+    return base.family.encode(base, torch.tensor([ids_of(base, prompt)]), clip_skip=1)
 
 
-def table(base: BaseModel) -> Tensor:
-    rows: Tensor = base.text_encoder.get_input_embeddings().weight
+def table(base: Base) -> Tensor:
+    rows: Tensor = base.text_encoders[0].get_input_embeddings().weight
     return rows
 
 
-def test_hand_worked_start(base: BaseModel) -> None:
+def test_hand_worked_start(base: Base) -> None:
     assert spread(2, 4) == [0, 0, 1, 1]
     assert spread(3, 2) == [0, 1]
     cat, dog = table(base)[2368], table(base)[1929]
@@ -87,15 +88,15 @@ def test_hand_worked_start(base: BaseModel) -> None:
     assert torch.allclose(mean, torch.stack([(cat + dog) / 2] * 2))
 
 
-def test_before_training_the_word_means_its_initial_text(base: BaseModel) -> None:
+def test_before_training_the_word_means_its_initial_text(base: Base) -> None:
     wanted = answer(base, "a photo of red cat, smile")
     with made(base, ("zib", 2, "red cat")).attached(base):
         assert torch.equal(answer(base), wanted)
 
 
-def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: BaseModel) -> None:
+def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: Base) -> None:
     embedding, plain, vocabulary = filled(base, ("zib", 3, "cat")), answer(base), len(base.tokenizer)
-    state = {name: value.clone() for name, value in base.text_encoder.state_dict().items()}
+    state = {name: value.clone() for name, value in base.text_encoders[0].state_dict().items()}
     with embedding.attached(base):
         full = answer(base)
         embedding.set_multiplier(0.5)
@@ -106,34 +107,34 @@ def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: B
     assert torch.equal(answer(base), plain)
     assert torch.equal(answer(base, "a cat"), other)
     assert len(base.tokenizer) == vocabulary
-    assert not words_of(base.text_encoder)
-    assert not {"forward", "words"} & base.text_encoder.get_input_embeddings().__dict__.keys()
-    after = base.text_encoder.state_dict()
+    assert not words_of(base.text_encoders)
+    assert not {"forward", "words"} & base.text_encoders[0].get_input_embeddings().__dict__.keys()
+    after = base.text_encoders[0].state_dict()
     assert after.keys() == state.keys()
     assert all(torch.equal(after[name], state[name]) for name in state)
 
 
-def test_several_words_and_several_embeddings_at_once(base: BaseModel) -> None:
+def test_several_words_and_several_embeddings_at_once(base: Base) -> None:
     first, second = filled(base, ("zib", 2, "cat"), ("<zob>", 1, "dog")), filled(base, ("zab", 1, "cat"))
     with first.attached(base), second.attached(base):
-        assert {word: list(ids) for word, ids in words_of(base.text_encoder).items()} == {
+        assert {word: list(ids) for word, ids in words_of(base.text_encoders).items()} == {
             "zib": [49408, 49409], "<zob>": [49410], "zab": [49411],
         }  # fmt: skip
-        rows = base.text_encoder.get_input_embeddings()(torch.tensor([49408, 49409, 49410, 49411, 5]))
+        rows = base.text_encoders[0].get_input_embeddings()(torch.tensor([49408, 49409, 49410, 49411, 5]))
         wanted = [*first.vectors[0], *first.vectors[1], *second.vectors[0], table(base)[5]]
         assert torch.equal(rows, torch.stack(wanted))
         with pytest.raises(UserError, match="two embeddings are both called zab"):
             second.attached(base).__enter__()
     with first.attached(base):
-        assert "zab" not in words_of(base.text_encoder)
+        assert "zab" not in words_of(base.text_encoders)
 
 
 @pytest.mark.usefixtures("root")
-def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: BaseModel) -> None:
+def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Base) -> None:
     embedding = made(base, ("zib", 2, "cat"), ("zob", 2, "dog"))
     settings = check(compose(Params({}, {"optimizer.weight_decay": 0.5, "optimizer.lr": 0.01})))
-    assert embedding.part_parameters(TEXT_PREFIX) == []
-    parts = {"unet": embedding.part_parameters(UNET_PREFIX)}
+    assert embedding.part_parameters(family("sd1").part("text_encoder")) == []
+    parts = {"unet": embedding.part_parameters(UNET)}
     optimizer = make_optimizer(settings.optimizer, parts)
     state = {
         (part, name): value.clone()
@@ -145,7 +146,7 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
     step = Denoising(base, Network(), settings, total_steps=3)
     with embedding.attached(base):
         for number in range(3):
-            ids = token_ids(base.tokenizer, [PROMPT, "a cat"], words_of(base.text_encoder))
+            ids = token_ids(base.tokenizer, [PROMPT, "a cat"], words_of(base.text_encoders))
             mean = torch.randn((2, 4, 8, 8), generator=torch.Generator().manual_seed(number))
             batch = Batch(mean, torch.zeros_like(mean), ids, torch.ones(2), number)
             step.picture_losses(batch).mean().backward()
@@ -158,11 +159,11 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
     assert not torch.equal(embedding.vectors[0], before[0])
     for (part, name), value in state.items():
         assert torch.equal(getattr(base, part).state_dict()[name], value), name
-    assert all(p.grad is None for p in [*base.text_encoder.parameters(), *base.unet.parameters()])
+    assert all(p.grad is None for p in [*base.text_encoders[0].parameters(), *base.denoiser.parameters()])
 
 
 @pytest.mark.parametrize("layout", ["safetensors", "each"])
-def test_diffusers_loads_the_file_with_the_same_effect(tmp_path: Path, base: BaseModel, layout: str) -> None:
+def test_diffusers_loads_the_file_with_the_same_effect(tmp_path: Path, base: Base, layout: str) -> None:
     embedding = filled(base, ("zib", 3, "cat"))
     path = tmp_path / "zib.safetensors"
     if layout == "each":
@@ -180,7 +181,7 @@ def test_diffusers_loads_the_file_with_the_same_effect(tmp_path: Path, base: Bas
 
 @pytest.mark.parametrize("words", [[("zib", 2, "cat")], [("zib", 2, "cat"), ("zob", 1, "dog")]])
 def test_saved_and_loaded_it_is_equal_to_the_byte(
-    tmp_path: Path, base: BaseModel, words: list[tuple[str, int, str]]
+    tmp_path: Path, base: Base, words: list[tuple[str, int, str]]
 ) -> None:
     embedding = filled(base, *words)
     one, two = tmp_path / "run-000001.safetensors", tmp_path / "b.safetensors"
@@ -191,7 +192,7 @@ def test_saved_and_loaded_it_is_equal_to_the_byte(
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_a_file_of_another_base_is_a_sentence(tmp_path: Path, base: BaseModel) -> None:
+def test_a_file_of_another_base_is_a_sentence(tmp_path: Path, base: Base) -> None:
     write_each(tmp_path, {"zib": torch.ones(2, 1024)})
     with pytest.raises(UserError, match="1024 wide, this base's text encoder has 16"):
         Embedding.load(tmp_path / "zib.safetensors", base)
@@ -228,7 +229,7 @@ def test_what_names_an_unknown_word_or_leaves_one_out_is_refused() -> None:
             EmbeddingConfig.model_validate({**values, **wrong})
 
 
-def test_several_words_get_a_file_of_each_alone(tmp_path: Path, base: BaseModel) -> None:
+def test_several_words_get_a_file_of_each_alone(tmp_path: Path, base: Base) -> None:
     assert filled(base, ("zib", 2, "")).beside("fp32") == {}
     embedding = filled(base, ("zib", 2, ""), ("zob", 3, ""))
     for end, file in embedding.beside("fp32").items():

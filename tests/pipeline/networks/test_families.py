@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.config.compose import options
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -12,7 +12,7 @@ from pipeline.networks.algorithms.dylora import cut_all
 from pipeline.networks.families import FAMILIES, create, family_of_file, load
 from pipeline.networks.network import Network
 from pipeline.networks.trained import Trained
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer, config
 
 KINDS = {
@@ -28,11 +28,11 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
-def trained(kind: str, base: BaseModel) -> Network:
+def trained(kind: str, base: Base) -> Network:
     return filled(create(KINDS[kind], base, seed=0))
 
 
@@ -48,7 +48,7 @@ def filled(network: Trained) -> Network:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_is_recognised_acts_the_same_and_is_written_again_to_the_byte(
-    kind: str, tmp_path: Path, base: BaseModel
+    kind: str, tmp_path: Path, base: Base
 ) -> None:
     network, path, again = trained(kind, base), tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     write_safetensors(path, network.file_tensors("fp32"), {})
@@ -70,7 +70,7 @@ def test_a_file_is_recognised_acts_the_same_and_is_written_again_to_the_byte(
 
 
 @pytest.mark.parametrize("kind", ["locon", "loha", "lokr", "dora"])
-def test_each_starts_at_the_base(kind: str, base: BaseModel) -> None:
+def test_each_starts_at_the_base(kind: str, base: Base) -> None:
     network = create(KINDS[kind], base, seed=0)
     plain = answer(base)
     with network.attached(base):
@@ -82,7 +82,7 @@ def test_every_option_has_its_family() -> None:
     assert FAMILIES.keys() == set(options("network"))
 
 
-def test_an_unknown_file_is_told(tmp_path: Path, base: BaseModel) -> None:
+def test_an_unknown_file_is_told(tmp_path: Path, base: Base) -> None:
     path = tmp_path / "x.safetensors"
     with pytest.raises(UserError, match="no such file"):
         load(path, base)
@@ -99,7 +99,7 @@ def test_an_unknown_file_is_told(tmp_path: Path, base: BaseModel) -> None:
         load(path, base)
 
 
-def test_a_module_of_an_unknown_algorithm_is_told(tmp_path: Path, base: BaseModel) -> None:
+def test_a_module_of_an_unknown_algorithm_is_told(tmp_path: Path, base: Base) -> None:
     path = tmp_path / "x.safetensors"
     weights = trained("lora", base).file_tensors("fp32")
     save_file({**weights, "lora_unet_conv_in.unknown": torch.zeros(1)}, path)
@@ -107,7 +107,7 @@ def test_a_module_of_an_unknown_algorithm_is_told(tmp_path: Path, base: BaseMode
         load(path, base)
 
 
-def test_dylora_files_of_each_rank_act_as_the_network_cut_there(tmp_path: Path, base: BaseModel) -> None:
+def test_dylora_files_of_each_rank_act_as_the_network_cut_there(tmp_path: Path, base: Base) -> None:
     network = filled(create(config("dylora", dim=16, alpha=8.0, unit=4), base, seed=0))
     beside = network.beside("fp32")
     assert {end: file.metadata["ss_network_dim"] for end, file in beside.items()} == {
@@ -129,7 +129,7 @@ def test_dylora_files_of_each_rank_act_as_the_network_cut_there(tmp_path: Path, 
         assert {value.shape[0] for key, value in tensors.items() if "lora_down" in key} == {rank}
 
 
-def test_ia3_as_differences_is_what_comfyui_adds(base: BaseModel) -> None:
+def test_ia3_as_differences_is_what_comfyui_adds(base: Base) -> None:
     network = trained("ia3", base)
     differences = network.beside("fp32")["-diff"].tensors
     assert differences.keys() == {f"{name}.diff" for name in network}
@@ -137,7 +137,7 @@ def test_ia3_as_differences_is_what_comfyui_adds(base: BaseModel) -> None:
         assert torch.equal(differences[f"{name}.diff"], adapter.delta(adapter.layer.weight))
 
 
-def test_a_dylora_step_draws_its_rank_from_the_seed_alone(base: BaseModel) -> None:
+def test_a_dylora_step_draws_its_rank_from_the_seed_alone(base: Base) -> None:
     network = trained("dylora", base)
     drawn = []
     for seed in range(40):
@@ -150,7 +150,7 @@ def test_a_dylora_step_draws_its_rank_from_the_seed_alone(base: BaseModel) -> No
     assert {adapter.rank for _, adapter in network.adapters()} == drawn[7]  # type: ignore[attr-defined]
 
 
-def test_two_networks_on_one_base_add_up_and_part_again(tmp_path: Path, base: BaseModel) -> None:
+def test_two_networks_on_one_base_add_up_and_part_again(tmp_path: Path, base: Base) -> None:
     one, two = trained("loha", base), trained("lora", base)
     plain = answer(base)
     with two.attached(base):

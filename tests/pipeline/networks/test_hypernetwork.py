@@ -7,15 +7,16 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.parts import UNET
+from pipeline.bases.registry import family
 from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.hypernetwork_file import write_a1111
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.hypernetwork import Hypernetwork, context_widths, structure_of
 from pipeline.networks.mlp import Mlp, start
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import SETTINGS, random_mlp, two_wide
 
 CONTEXT = torch.tensor([[[3.0, -5.0]]])
@@ -32,16 +33,16 @@ def config(**changes: Any) -> HypernetworkConfig:
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @torch.no_grad()
-def answer(base: BaseModel) -> Tensor:
+def answer(base: Base) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn((1, 4, 8, 8), generator=generator)
     context = torch.randn((1, 77, 16), generator=generator)
-    sample: Tensor = base.unet(x, torch.tensor([500]), context).sample
+    sample: Tensor = base.denoiser(x, torch.tensor([500]), context).sample
     return sample
 
 
@@ -58,7 +59,7 @@ def test_a_file_of_a1111_gives_the_hand_worked_result(tmp_path: Path) -> None:
     two_wide(tmp_path / "a.pt")
     unet: Any = plain_attention()
     whole = random_base()
-    base = BaseModel(whole.tokenizer, whole.text_encoder, unet, whole.vae, whole.configs)
+    base = Base(whole.tokenizer, whole.text_encoder, unet, whole.vae, whole.configs)
     loaded = Hypernetwork.load(tmp_path / "a.pt", base)
     with loaded.attached(base), torch.no_grad():
         assert unet[0].to_k(CONTEXT).tolist() == [[[3 + 3, -5 + 5]]]
@@ -103,7 +104,7 @@ class Reference:
 @pytest.mark.parametrize("widths", [[8], [16], [8, 16]])
 @pytest.mark.parametrize("strength", [1.0, 0.6])
 def test_in_the_unet_it_acts_as_in_a1111(
-    tmp_path: Path, base: BaseModel, widths: list[int], strength: float
+    tmp_path: Path, base: Base, widths: list[int], strength: float
 ) -> None:
     layers = {width: (random_mlp(width, 1), random_mlp(width, 2)) for width in widths}
     torch.save({**layers, **SETTINGS}, tmp_path / "a.pt")
@@ -114,7 +115,7 @@ def test_in_the_unet_it_acts_as_in_a1111(
         ours = answer(base)
     assert torch.equal(answer(base), plain)
     assert (ours - plain).abs().max() > 0.01
-    base.unet.set_attn_processor(Reference(layers, strength))
+    base.denoiser.set_attn_processor(Reference(layers, strength))
     assert torch.allclose(ours, answer(base), atol=1e-5)
 
 
@@ -128,7 +129,7 @@ def test_in_the_unet_it_acts_as_in_a1111(
     ],
 )
 def test_ours_comes_back_with_the_same_effect(
-    tmp_path: Path, base: BaseModel, changes: dict[str, Any], suffix: str
+    tmp_path: Path, base: Base, changes: dict[str, Any], suffix: str
 ) -> None:
     made = Hypernetwork.create(config(**changes), base, seed=0).eval()
     for parameter in made.parameters():
@@ -182,20 +183,20 @@ def test_weights_start_as_the_rule_says(rule: str, activation: str, deviation: f
     assert all(norm.weight.abs().max() < 0.06 for norm in norms)
 
 
-def test_training_reaches_every_weight_and_the_base_stays(base: BaseModel) -> None:
-    base.unet.requires_grad_(False)
+def test_training_reaches_every_weight_and_the_base_stays(base: Base) -> None:
+    base.denoiser.requires_grad_(False)
     made = Hypernetwork.create(config(activation="tanh"), base, seed=0)
-    assert sorted(map(int, made)) == sorted(context_widths(base.unet)) == [8, 16]
-    assert made.part_parameters(TEXT_PREFIX) == []
+    assert sorted(map(int, made)) == sorted(context_widths(base.denoiser)) == [8, 16]
+    assert made.part_parameters(family("sd1").part("text_encoder")) == []
     assert made.num_modules() == 4
     with made.attached(base):
         x, context = torch.randn(1, 4, 8, 8), torch.randn(1, 77, 16)
-        base.unet(x, torch.tensor([500]), context).sample.square().mean().backward()
-    assert all(p.grad is not None and p.grad.any() for p in made.part_parameters(UNET_PREFIX))
-    assert all(p.grad is None for p in base.unet.parameters())
+        base.denoiser(x, torch.tensor([500]), context).sample.square().mean().backward()
+    assert all(p.grad is not None and p.grad.any() for p in made.part_parameters(UNET))
+    assert all(p.grad is None for p in base.denoiser.parameters())
 
 
-def test_a_steps_dropout_follows_from_its_seed(base: BaseModel) -> None:
+def test_a_steps_dropout_follows_from_its_seed(base: Base) -> None:
     half = config(dropout_structure=[0.0, 0.5, 0.0])
     made = Hypernetwork.create(half, base, seed=0)
 
@@ -210,7 +211,7 @@ def test_a_steps_dropout_follows_from_its_seed(base: BaseModel) -> None:
     assert torch.equal(trained_with(1), trained_with(2))
 
 
-def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
+def test_the_seed_alone_decides_the_start(base: Base) -> None:
     def tensors(seed: int) -> dict[str, Tensor]:
         return Hypernetwork.create(config(), base, seed).file_tensors("fp32")
 
@@ -221,7 +222,7 @@ def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
 
 
 def test_files_and_sizes_of_other_bases_are_sentences(
-    tmp_path: Path, base: BaseModel, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, base: Base, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def saved(*widths: int, **changes: Any) -> Path:
         layers = {width: (random_mlp(width, 1), random_mlp(width, 2)) for width in widths}

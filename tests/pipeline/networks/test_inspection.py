@@ -10,7 +10,7 @@ from lycoris.modules.lokr import LokrModule
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.base.blocks import BLOCKS
+from pipeline.bases.sd1.facts import FACTS
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import write_a1111, write_each
 from pipeline.networks.changes import change_of
@@ -64,7 +64,7 @@ def test_hand_worked_norms() -> None:
 )
 def test_blocks_of_file_names(name: str, block: str) -> None:
     assert block_of_module(name) == block
-    assert block in (*BLOCKS, "other")
+    assert block in (*FACTS.blocks, "other")
 
 
 @pytest.mark.parametrize("tucker", [False, True])

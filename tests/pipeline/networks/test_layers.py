@@ -6,15 +6,15 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
+from pipeline.bases.registry import family
 from pipeline.errors import UserError
 from pipeline.networks.algorithms import ALGORITHMS
 from pipeline.networks.layers import Place, places
 from tests.pipeline.networks.examples import network_config
 
 with torch.device("meta"):
-    UNET = UNet2DConditionModel.from_config(sd1_configs()["unet"])
-    TEXT = CLIPTextModel(CLIPTextConfig(**sd1_configs()["text_encoder"]))
+    UNET = UNet2DConditionModel.from_config(family("sd1").configs["unet"])
+    TEXT = CLIPTextModel(CLIPTextConfig(**family("sd1").configs["text_encoder"]))
 DOWN = "lora_unet_down_blocks_"
 
 

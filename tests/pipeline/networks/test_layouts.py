@@ -8,15 +8,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.base.ldm_keys import UNET_PREFIX as LDM_UNET
-from pipeline.base.ldm_keys import unet_key
+from pipeline.bases.layers import changeable_modules
+from pipeline.bases.unet_names import PREFIX as LDM_UNET
 from pipeline.errors import UserError
 from pipeline.networks.conversion import convert
 from pipeline.networks.families import family_of_file
 from pipeline.networks.layouts import _say, is_foreign
 from pipeline.networks.network_files import read_weights
-from pipeline.networks.targets import all_targets
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 PLACES = [
     "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_out.0",
@@ -34,7 +33,7 @@ A, B, DOWN, UP = "lora_A.weight", "lora_B.weight", "lora_down.weight", "lora_up.
 
 
 def ldm(place: str) -> str:
-    return unet_key(f"{place}.weight").removeprefix(LDM_UNET).removesuffix(".weight")
+    return file_key("unet", f"{place}.weight").removeprefix(LDM_UNET).removesuffix(".weight")
 
 
 COMFY, CLIP = "text_encoders.clip_l.transformer.text_model.", "clip_l.text_model."
@@ -83,7 +82,7 @@ def test_d3_every_layout_of_names_is_read(layout: str, tmp_path: Path) -> None:
 def test_d3_the_places_are_those_of_a_base() -> None:
     base = random_base()
     names = {key.partition(".")[0] for key in ours()}
-    assert names <= all_targets(base.unet, base.text_encoder).keys()
+    assert names <= changeable_modules(base).keys()
 
 
 def test_d3_hand_worked_names(tmp_path: Path) -> None:

@@ -4,20 +4,20 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from pipeline.networks.targets import text_encoder_targets, unet_targets
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_folder
+from pipeline.bases.base import Base
+from pipeline.bases.registry import family
+from pipeline.bases.save import save_folder
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
-from pipeline.networks.targets import text_encoder_targets, unet_targets
 from pipeline.networks.trained import by_rate_factor
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import network_config
 
 
@@ -26,12 +26,12 @@ def config(name: str = "lora", **changes: Any) -> AdapterNetwork:
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture
-def network(base: BaseModel) -> Network:
+def network(base: Base) -> Network:
     made = Network.create(config(), base, seed=0)
     torch.manual_seed(2)
     for _, adapter in made.adapters():
@@ -39,17 +39,19 @@ def network(base: BaseModel) -> Network:
     return made
 
 
-def answer(base: BaseModel) -> Tensor:
+def answer(base: Base) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     ids = base.tokenizer(["a cat"], padding="max_length", return_tensors="pt").input_ids
     x = torch.randn((1, 4, 8, 8), generator=generator)
     with torch.no_grad():
-        sample: Tensor = base.unet(x, torch.tensor([500]), base.text_encoder(ids).last_hidden_state).sample
+        sample: Tensor = base.denoiser(
+            x, torch.tensor([500]), base.text_encoders[0](ids).last_hidden_state
+        ).sample
     return sample
 
 
 def test_sd15_has_192_unet_and_72_text_encoder_modules_with_sd_scripts_names() -> None:
-    configs = sd1_configs()
+    configs = family("sd1").configs
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(configs["unet"])
         text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"]))
@@ -60,9 +62,7 @@ def test_sd15_has_192_unet_and_72_text_encoder_modules_with_sd_scripts_names() -
     assert "lora_te_text_model_encoder_layers_11_mlp_fc2" in in_text
 
 
-def test_attached_it_acts_with_its_strength_and_detached_not_at_all(
-    base: BaseModel, network: Network
-) -> None:
+def test_attached_it_acts_with_its_strength_and_detached_not_at_all(base: Base, network: Network) -> None:
     plain = answer(base)
     with network.attached(base):
         full = answer(base)
@@ -72,7 +72,7 @@ def test_attached_it_acts_with_its_strength_and_detached_not_at_all(
     assert (full - plain).abs().max() > 0.01
 
 
-def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
+def test_the_seed_alone_decides_the_start(base: Base) -> None:
     torch.manual_seed(5)
     one = Network.create(config(), base, seed=1).file_tensors("fp32")
     torch.manual_seed(6)
@@ -82,12 +82,12 @@ def test_the_seed_alone_decides_the_start(base: BaseModel) -> None:
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
 
-def test_a_part_can_be_left_out(base: BaseModel) -> None:
+def test_a_part_can_be_left_out(base: Base) -> None:
     names = Network.create(config(text_encoder=False), base, seed=0).keys()
     assert all(name.startswith("lora_unet_") for name in names)
 
 
-def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: BaseModel, network: Network) -> None:
+def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: Base, network: Network) -> None:
     write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
     loaded = Network.load(tmp_path / "a.safetensors", base)
     write_safetensors(tmp_path / "b.safetensors", loaded.file_tensors("fp32"), {})
@@ -96,7 +96,7 @@ def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: BaseMode
 
 @pytest.mark.parametrize("strength", [1.0, 0.6])
 def test_diffusers_loads_the_file_with_the_same_effect(
-    tmp_path: Path, base: BaseModel, network: Network, strength: float
+    tmp_path: Path, base: Base, network: Network, strength: float
 ) -> None:
     write_safetensors(tmp_path / "net.safetensors", network.file_tensors("fp32"), {})
     network.set_multiplier(strength)
@@ -106,12 +106,12 @@ def test_diffusers_loads_the_file_with_the_same_effect(
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "base")
     pipe.load_lora_weights(tmp_path, weight_name="net.safetensors", adapter_name="net")
     pipe.set_adapters("net", strength)
-    theirs = answer(BaseModel(pipe.tokenizer, pipe.text_encoder, pipe.unet, pipe.vae, base.configs))
+    theirs = answer(Base(pipe.tokenizer, pipe.text_encoder, pipe.unet, pipe.vae, base.configs))
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
 def test_files_of_other_bases_and_broken_ones_are_sentences(
-    tmp_path: Path, base: BaseModel, network: Network
+    tmp_path: Path, base: Base, network: Network
 ) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"lora_unet_input_blocks_4_1_proj_in.lora_up.weight": torch.zeros(1)}, path)
@@ -145,7 +145,7 @@ def initial(tmp_path: Path, network: Network) -> str:
     return str(tmp_path / "first.safetensors")
 
 
-def test_training_goes_on_from_a_file(tmp_path: Path, base: BaseModel, network: Network) -> None:
+def test_training_goes_on_from_a_file(tmp_path: Path, base: Base, network: Network) -> None:
     path = initial(tmp_path, network)
     again = Network.create(config(initial=path), base, seed=5)
     wanted, found = network.file_tensors("fp16"), again.file_tensors("fp16")
@@ -162,7 +162,7 @@ def test_training_goes_on_from_a_file(tmp_path: Path, base: BaseModel, network: 
     ],
 )
 def test_a_file_of_another_make_is_told(
-    tmp_path: Path, base: BaseModel, network: Network, changes: dict[str, Any], reason: str
+    tmp_path: Path, base: Base, network: Network, changes: dict[str, Any], reason: str
 ) -> None:
     path = initial(tmp_path, network)
     with pytest.raises(UserError, match=reason):
@@ -173,7 +173,7 @@ def test_a_file_of_another_make_is_told(
     ("name", "changes"),
     [("lora", {}), ("locon", {"tucker": True}), ("loha", {}), ("lokr", {"dim": 1}), ("ia3", {})],
 )
-def test_max_norm_holds_every_change(base: BaseModel, name: str, changes: dict[str, Any]) -> None:
+def test_max_norm_holds_every_change(base: Base, name: str, changes: dict[str, Any]) -> None:
     made = Network.create(config(name, max_norm=0.5, **changes), base, seed=0)
     torch.manual_seed(0)
     for parameter in made.parameters():
@@ -186,7 +186,7 @@ def test_max_norm_holds_every_change(base: BaseModel, name: str, changes: dict[s
         assert torch.allclose(after, before[key] * norm / before[key].norm(), atol=1e-5)
 
 
-def test_lora_plus_and_blocks_set_the_rates(base: BaseModel) -> None:
+def test_lora_plus_and_blocks_set_the_rates(base: Base) -> None:
     made = Network.create(config(lora_plus_ratio=16.0, block_rates={"IN01": 0.5}), base, seed=0)
     groups = by_rate_factor(made.part_parameters("lora_unet_"))
     first = made["lora_unet_down_blocks_0_attentions_0_proj_in"]
@@ -196,7 +196,7 @@ def test_lora_plus_and_blocks_set_the_rates(base: BaseModel) -> None:
     assert set(by_rate_factor(made.part_parameters("lora_te_"))) == {16.0, 1.0}
 
 
-def test_the_draws_of_dropout_follow_from_the_steps_seed(base: BaseModel, network: Network) -> None:
+def test_the_draws_of_dropout_follow_from_the_steps_seed(base: Base, network: Network) -> None:
     made = Network.create(config(dropout=0.3, rank_dropout=0.3, module_dropout=0.3), base, seed=0).train()
     made.load_state_dict(network.state_dict())
     found = []

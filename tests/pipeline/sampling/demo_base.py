@@ -1,10 +1,11 @@
 """The demo's own base, which draws real pictures."""
 
-from pipeline.base.load import BaseModel, load_base
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
 from pipeline.config.schemas import Base
 from tests.conftest import ROOT
 
 
-def demo_base() -> BaseModel:
+def demo_base() -> LoadedBase:
     path = str(ROOT / "demo" / "base")
     return load_base(Base(path=path, vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))

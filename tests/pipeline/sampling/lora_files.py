@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from tests.pipeline.networks.examples import network_config
 
 
-def random_lora(base: BaseModel, seed: int) -> Network:
+def random_lora(base: Base, seed: int) -> Network:
     made = Network.create(network_config("lora", dim=4, alpha=2.0), base, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -19,6 +19,6 @@ def random_lora(base: BaseModel, seed: int) -> Network:
     return made.eval()
 
 
-def write_lora(path: Path, base: BaseModel, seed: int) -> Path:
+def write_lora(path: Path, base: Base, seed: int) -> Path:
     write_safetensors(path, random_lora(base, seed).file_tensors("fp32"), {})
     return path

@@ -7,30 +7,30 @@ import torch
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.tokens import token_ids
 from pipeline.errors import UserError
 from pipeline.sampling.aesthetic import Aesthetic, slerp, text_features
 from pipeline.sampling.conditioning import conditioning
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 PROMPTS = ["a cat", "a dog in the rain"]
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture
-def clip(base: BaseModel) -> CLIPModel:
+def clip(base: Base) -> CLIPModel:
     """A whole CLIP whose text half is the base's text encoder."""
     torch.manual_seed(4)
-    text = base.text_encoder.config.to_dict()
+    text = base.text_encoders[0].config.to_dict()
     model = CLIPModel(CLIPConfig(text_config=text, projection_dim=16)).eval()
-    inner = getattr(base.text_encoder, "text_model", base.text_encoder)
+    inner = getattr(base.text_encoders[0], "text_model", base.text_encoders[0])
     model.text_model.load_state_dict(inner.state_dict(), strict=False)
     return model
 
@@ -40,11 +40,11 @@ def aesthetic_of(clip: CLIPModel, **changes: object) -> Aesthetic:
     return Aesthetic(embedding=embedding, projection=clip.text_projection.weight.detach(), **changes)  # type: ignore[arg-type]
 
 
-def test_text_features_are_transformers_own(base: BaseModel, clip: CLIPModel) -> None:
+def test_text_features_are_transformers_own(base: Base, clip: CLIPModel) -> None:
     ids = token_ids(base.tokenizer, PROMPTS)
     theirs = clip.get_text_features(input_ids=ids).pooler_output
     assert torch.allclose(
-        text_features(base.text_encoder, ids, clip.text_projection.weight), theirs, atol=1e-6
+        text_features(base.text_encoders[0], ids, clip.text_projection.weight), theirs, atol=1e-6
     )
 
 
@@ -65,11 +65,11 @@ def by_the_extension(clip: CLIPModel, aesthetic: Aesthetic, ids: Tensor, clip_sk
 
 
 @pytest.mark.parametrize("clip_skip", [1, 2])
-def test_the_steps_are_those_of_the_extension(base: BaseModel, clip: CLIPModel, clip_skip: int) -> None:
+def test_the_steps_are_those_of_the_extension(base: Base, clip: CLIPModel, clip_skip: int) -> None:
     aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS[:1])
     with torch.no_grad():
-        states = encode(base.text_encoder, ids, clip_skip)
-        found = aesthetic.applied(base.text_encoder, ids, states, clip_skip)
+        states = base.family.encode(base, ids, clip_skip)
+        found = aesthetic.applied(base.text_encoders[0], ids, states, clip_skip)
     wanted = 0.3 * states + 0.7 * by_the_extension(clip, aesthetic, ids, clip_skip)
     assert torch.allclose(found, wanted, atol=1e-5)
     assert not torch.allclose(found, states, atol=1e-3)
@@ -77,11 +77,11 @@ def test_the_steps_are_those_of_the_extension(base: BaseModel, clip: CLIPModel, 
 
 @torch.no_grad()
 def test_emphasis_is_in_the_prompt_before_the_mix_and_not_in_what_the_steps_gave(
-    base: BaseModel, clip: CLIPModel
+    base: Base, clip: CLIPModel
 ) -> None:
     """The extension mixes what `process_tokens` gave, weighted, with the copy's plain answer."""
-    torch.nn.init.normal_(base.text_encoder.final_layer_norm.bias)  # a mean that can be restored
-    clip.text_model.final_layer_norm.load_state_dict(base.text_encoder.final_layer_norm.state_dict())
+    torch.nn.init.normal_(base.text_encoders[0].final_layer_norm.bias)  # a mean that can be restored
+    clip.text_model.final_layer_norm.load_state_dict(base.text_encoders[0].final_layer_norm.state_dict())
     aesthetic = aesthetic_of(clip, lr=1e-3, weight=0.7)
     weighted = conditioning(base, "a (cat:1.5)", 1)
     with torch.enable_grad():
@@ -90,25 +90,25 @@ def test_emphasis_is_in_the_prompt_before_the_mix_and_not_in_what_the_steps_gave
     assert torch.allclose(found, 0.3 * weighted + 0.7 * moved, atol=1e-5)
 
 
-def test_each_chunk_takes_its_own_steps(base: BaseModel, clip: CLIPModel) -> None:
+def test_each_chunk_takes_its_own_steps(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS)
     with torch.no_grad():
-        states = encode(base.text_encoder, ids, 1)
-        both = aesthetic.applied(base.text_encoder, ids, states, 1)
+        states = base.family.encode(base, ids, 1)
+        both = aesthetic.applied(base.text_encoders[0], ids, states, 1)
         alone = [
-            aesthetic.applied(base.text_encoder, ids[one : one + 1], states[one : one + 1], 1)
+            aesthetic.applied(base.text_encoders[0], ids[one : one + 1], states[one : one + 1], 1)
             for one in (0, 1)
         ]
     assert torch.allclose(both, torch.cat(alone), atol=1e-6)
 
 
-def test_slerp_is_the_extensions(base: BaseModel, clip: CLIPModel) -> None:
+def test_slerp_is_the_extensions(base: Base, clip: CLIPModel) -> None:
     """Its slerp norms over dimension 1, which is the places of a chunk's states [1, 77, width]."""
     aesthetic = aesthetic_of(clip, lr=1e-2, weight=0.6, slerp=True)
     ids = token_ids(base.tokenizer, PROMPTS[:1])
     with torch.no_grad():
-        states = encode(base.text_encoder, ids, 1)
-        found = aesthetic.applied(base.text_encoder, ids, states, 1)
+        states = base.family.encode(base, ids, 1)
+        found = aesthetic.applied(base.text_encoders[0], ids, states, 1)
     moved = by_the_extension(clip, aesthetic, ids, 1).double()
     plain = states.double()
     omega = ((plain * moved).sum(1) / plain.norm(dim=1) / moved.norm(dim=1)).acos()
@@ -118,27 +118,29 @@ def test_slerp_is_the_extensions(base: BaseModel, clip: CLIPModel) -> None:
     assert torch.allclose(found.double(), wanted, atol=1e-4)
 
 
-def test_the_prompt_comes_nearer_and_the_encoder_stays(base: BaseModel, clip: CLIPModel) -> None:
+def test_the_prompt_comes_nearer_and_the_encoder_stays(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip, steps=10, lr=1e-3), token_ids(base.tokenizer, PROMPTS)
-    before = {name: tensor.clone() for name, tensor in base.text_encoder.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in base.text_encoders[0].state_dict().items()}
 
     def nearness(encoder: torch.nn.Module) -> torch.Tensor:
         with torch.no_grad():
             features = text_features(encoder, ids, aesthetic.projection)  # type: ignore[arg-type]
         return torch.cosine_similarity(features, aesthetic.embedding)
 
-    moved = aesthetic.stepped(base.text_encoder, ids)
-    assert (nearness(moved) > nearness(base.text_encoder)).all()
-    assert all(torch.equal(before[name], tensor) for name, tensor in base.text_encoder.state_dict().items())
+    moved = aesthetic.stepped(base.text_encoders[0], ids)
+    assert (nearness(moved) > nearness(base.text_encoders[0])).all()
+    assert all(
+        torch.equal(before[name], tensor) for name, tensor in base.text_encoders[0].state_dict().items()
+    )
 
 
 @pytest.mark.parametrize("changes", [{"weight": 0.0}, {"steps": 0}, {"lr": 0.0}])
 def test_without_steps_or_weight_nothing_changes(
-    base: BaseModel, clip: CLIPModel, changes: dict[str, float]
+    base: Base, clip: CLIPModel, changes: dict[str, float]
 ) -> None:
     ids = token_ids(base.tokenizer, PROMPTS)
-    states = encode(base.text_encoder, ids, 1).detach()
-    assert aesthetic_of(clip, **changes).applied(base.text_encoder, ids, states, 1) is states
+    states = base.family.encode(base, ids, 1).detach()
+    assert aesthetic_of(clip, **changes).applied(base.text_encoders[0], ids, states, 1) is states
 
 
 def test_slerp_by_hand() -> None:
@@ -153,10 +155,12 @@ def test_slerp_by_hand() -> None:
     assert torch.equal(slerp(same, same, torch.tensor(0.3)), same)
 
 
-def test_a_text_turns_the_embedding(base: BaseModel, clip: CLIPModel) -> None:
+def test_a_text_turns_the_embedding(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip), token_ids(base.tokenizer, PROMPTS[:1])
-    text = text_features(base.text_encoder, ids, aesthetic.projection).detach()
-    towards, away = (aesthetic.turned(base.text_encoder, ids, 0.3, negative) for negative in (False, True))
+    text = text_features(base.text_encoders[0], ids, aesthetic.projection).detach()
+    towards, away = (
+        aesthetic.turned(base.text_encoders[0], ids, 0.3, negative) for negative in (False, True)
+    )
     start, one, other = (
         float(torch.cosine_similarity(text, each)) for each in (aesthetic.embedding, towards, away)
     )
@@ -168,7 +172,7 @@ def test_the_embedding_of_another_clip_is_a_sentence() -> None:
         Aesthetic(embedding=torch.ones((1, 768)), projection=torch.ones((16, 16)))
 
 
-def test_every_prompt_but_the_negative_is_drawn_towards_it(base: BaseModel, clip: CLIPModel) -> None:
+def test_every_prompt_but_the_negative_is_drawn_towards_it(base: Base, clip: CLIPModel) -> None:
     settings = Settings(
         steps=1,
         guidance=3.0,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.base.save import save_file
+from pipeline.bases.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Base
@@ -25,7 +25,7 @@ from pipeline.sampling.infotext import parameters_of, parse_infotext
 from pipeline.sampling.library import Library
 from pipeline.sampling.settings import Job, SecondPass, Settings
 from pipeline.sampling.text_to_image import NO_NETWORKS
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 pytestmark = pytest.mark.usefixtures("root")
 SETTINGS = Settings(

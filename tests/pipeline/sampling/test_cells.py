@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.base.save import save_folder
+from pipeline.bases.save import save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Base
@@ -20,7 +20,7 @@ from pipeline.sampling.cells import Painter
 from pipeline.sampling.library import Library
 from pipeline.sampling.settings import Job, Settings
 from tests.conftest import ROOT
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 SETTINGS = Settings(
     steps=2, guidance=5.0, sampler="ddim", negative_prompt="", width=64, height=64, clip_skip=1, batch=2

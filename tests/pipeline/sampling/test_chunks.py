@@ -1,7 +1,7 @@
 import pytest
 from transformers import CLIPTokenizer
 
-from pipeline.base.load import make_tokenizer
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.sampling.chunks import Chunk, chunks
 from pipeline.sampling.prompt_weights import weighted_parts
 

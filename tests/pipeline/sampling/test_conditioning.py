@@ -4,39 +4,39 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.errors import UserError
 from pipeline.sampling.conditioning import conditioning, emphasised
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 START, END, COMMA, A, B, CAT = 49406, 49407, 267, 320, 321, 2368
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     made = random_base()
     # A fresh norm's outputs have the mean 0, to which nothing can be restored; a trained one's have not.
     torch.nn.init.normal_(made.text_encoder.final_layer_norm.bias)
     return made
 
 
-def states(base: BaseModel, body: list[int], clip_skip: int = 1) -> Tensor:
+def states(base: Base, body: list[int], clip_skip: int = 1) -> Tensor:
     ids = torch.tensor([[START, *body, *[END] * (76 - len(body))]])
-    output = base.text_encoder(ids, output_hidden_states=True)
+    output = base.text_encoders[0](ids, output_hidden_states=True)
     if clip_skip == 1:
         return output.last_hidden_state
-    return base.text_encoder.final_layer_norm(output.hidden_states[-clip_skip])
+    return base.text_encoders[0].final_layer_norm(output.hidden_states[-clip_skip])
 
 
 @pytest.mark.parametrize("clip_skip", [1, 2])
 @torch.no_grad()
-def test_a_plain_prompt_is_the_text_encoders_output(base: BaseModel, clip_skip: int) -> None:
+def test_a_plain_prompt_is_the_text_encoders_output(base: Base, clip_skip: int) -> None:
     assert torch.equal(conditioning(base, "a cat", clip_skip), states(base, [A, CAT], clip_skip))
 
 
 @pytest.mark.parametrize("clip_skip", [1, 2])
 @torch.no_grad()
-def test_weights_scale_their_tokens_and_the_mean_stays(base: BaseModel, clip_skip: int) -> None:
+def test_weights_scale_their_tokens_and_the_mean_stays(base: Base, clip_skip: int) -> None:
     plain = states(base, [A, CAT], clip_skip)
     wanted = plain.clone()
     wanted[:, 1] *= 1.5  # a
@@ -48,7 +48,7 @@ def test_weights_scale_their_tokens_and_the_mean_stays(base: BaseModel, clip_ski
 
 
 @torch.no_grad()
-def test_a_long_prompt_is_its_chunks_side_by_side_each_with_its_own_mean(base: BaseModel) -> None:
+def test_a_long_prompt_is_its_chunks_side_by_side_each_with_its_own_mean(base: Base) -> None:
     first, second = states(base, [A] * 60 + [COMMA]), states(base, [B] * 15)
     weighted = second.clone()
     weighted[:, 1:16] *= 2
@@ -59,7 +59,7 @@ def test_a_long_prompt_is_its_chunks_side_by_side_each_with_its_own_mean(base: B
 
 
 @torch.no_grad()
-def test_break_joins_two_prompts(base: BaseModel) -> None:
+def test_break_joins_two_prompts(base: Base) -> None:
     joined = torch.cat([states(base, [A]), states(base, [CAT])], dim=1)
     torch.testing.assert_close(conditioning(base, "a BREAK cat", 1), joined)
 
@@ -74,8 +74,8 @@ def test_a_mean_of_nought_is_not_restored() -> None:
     assert torch.equal(found[0, 6:], states[0, 6:])
 
 
-def test_more_layers_skipped_than_there_are_is_told(base: BaseModel) -> None:
-    layers = base.text_encoder.config.num_hidden_layers
+def test_more_layers_skipped_than_there_are_is_told(base: Base) -> None:
+    layers = base.text_encoders[0].config.num_hidden_layers
     assert conditioning(base, "a", layers).shape == (1, 77, 16)
     with pytest.raises(UserError, match=f"clip skip {layers + 1}: .* has {layers} layers"):
         conditioning(base, "a", layers + 1)

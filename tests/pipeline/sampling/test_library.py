@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pipeline.networks.targets import TEXT_PREFIX
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
-from pipeline.networks.targets import TEXT_PREFIX
 from pipeline.sampling.library import Library
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.sampling.lora_files import write_lora
 
 SETTINGS = Settings(
@@ -22,12 +22,12 @@ SETTINGS = Settings(
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture(scope="module")
-def library(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Library:
+def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder = tmp_path_factory.mktemp("networks")
     (folder / "sub").mkdir()
     for number, name in enumerate(("one", "two", "sub/two", "sub/three")):
@@ -39,13 +39,13 @@ def library(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Librar
     return Library([folder])
 
 
-def drawn(base: BaseModel, library: Library, *prompts: str) -> list[bytes]:
+def drawn(base: Base, library: Library, *prompts: str) -> list[bytes]:
     return [
         picture.tobytes() for picture in draw(base, [Job(prompt, 1) for prompt in prompts], SETTINGS, library)
     ]
 
 
-def test_a_called_network_is_an_attached_one(base: BaseModel, library: Library) -> None:
+def test_a_called_network_is_an_attached_one(base: Base, library: Library) -> None:
     network = Network.load(library.find("one"), base)
     network.set_multiplier(0.7)
     with network.attached(base):
@@ -55,7 +55,7 @@ def test_a_called_network_is_an_attached_one(base: BaseModel, library: Library) 
     assert drawn(base, library, "a cat<lora:one:0>") == plain
 
 
-def test_several_networks_act_at_once_and_each_weight_counts(base: BaseModel, library: Library) -> None:
+def test_several_networks_act_at_once_and_each_weight_counts(base: Base, library: Library) -> None:
     one, three = (Network.load(library.find(name), base) for name in ("one", "three"))
     one.set_multiplier(0.5)
     three.set_multiplier(0.8)
@@ -65,7 +65,7 @@ def test_several_networks_act_at_once_and_each_weight_counts(base: BaseModel, li
     assert drawn(base, library, "a <lora:one:0.8><lora:three:0.5>cat") != wanted
 
 
-def test_the_same_network_twice_is_there_twice(base: BaseModel, library: Library) -> None:
+def test_the_same_network_twice_is_there_twice(base: Base, library: Library) -> None:
     one, again = (Network.load(library.find("one"), base) for _ in range(2))
     one.set_multiplier(0.25)
     again.set_multiplier(0.5)
@@ -74,7 +74,7 @@ def test_the_same_network_twice_is_there_twice(base: BaseModel, library: Library
     assert drawn(base, library, "a cat<lora:one:0.25><lora:one:0.5>") == wanted
 
 
-def test_parts_and_blocks_have_their_own_weights(base: BaseModel, library: Library) -> None:
+def test_parts_and_blocks_have_their_own_weights(base: Base, library: Library) -> None:
     drawn(base, library, "a cat<lora:one:0.5:0.8:lbw=OUTALL>")
     network = library._network(base, library.find("one"), 0)
     assert isinstance(network, Network)
@@ -83,7 +83,7 @@ def test_parts_and_blocks_have_their_own_weights(base: BaseModel, library: Libra
         assert adapter.multiplier == expected, name
 
 
-def test_a_masked_call_acts_in_its_region(base: BaseModel, library: Library) -> None:
+def test_a_masked_call_acts_in_its_region(base: Base, library: Library) -> None:
     """On the white side the picture is nearer to one with the network everywhere, on the black side to one
     without; attention carries some of it across.
     """
@@ -98,7 +98,7 @@ def test_a_masked_call_acts_in_its_region(base: BaseModel, library: Library) -> 
     assert to_whole[32:].mean() > to_plain[32:].mean()
 
 
-def test_each_picture_has_its_own_networks_and_the_base_stays(base: BaseModel, library: Library) -> None:
+def test_each_picture_has_its_own_networks_and_the_base_stays(base: Base, library: Library) -> None:
     prompts = ["a cat", "a cat<lora:one>", "a cat<lora:three>", "a cat"]
     together = drawn(base, library, *prompts)
     assert together == [drawn(base, library, prompt)[0] for prompt in prompts]
@@ -119,7 +119,7 @@ def test_files_are_found_by_name_or_path(library: Library) -> None:
     }
 
 
-def test_wrong_names_are_told_with_the_nearest(base: BaseModel, library: Library) -> None:
+def test_wrong_names_are_told_with_the_nearest(base: Base, library: Library) -> None:
     with pytest.raises(UserError, match=r"called 'thre'.*did you mean (sub/)?three"):
         drawn(base, library, "a<lora:thre>")
     with pytest.raises(UserError, match="the name of 2 files"):
@@ -130,16 +130,14 @@ def test_wrong_names_are_told_with_the_nearest(base: BaseModel, library: Library
         Library([Path("nowhere")])
 
 
-def test_the_negative_prompt_calls_nothing(base: BaseModel) -> None:
+def test_the_negative_prompt_calls_nothing(base: Base) -> None:
     settings = Settings(**{**vars(SETTINGS), "negative_prompt": "bad <lora:one>"})
     with pytest.raises(UserError, match="negative prompt calls a network"):
         list(draw(base, [Job("a", 1)], settings))
 
 
 @pytest.mark.parametrize("prompt", ["a<lora:nowhere>", "a<lara:one>", "a AND b"])
-def test_what_cannot_be_drawn_is_said_before_anything_is(
-    base: BaseModel, library: Library, prompt: str
-) -> None:
+def test_what_cannot_be_drawn_is_said_before_anything_is(base: Base, library: Library, prompt: str) -> None:
     pictures = draw(base, [Job("a", 1), Job(prompt, 1)], SETTINGS, library)
     with pytest.raises(UserError):
         next(pictures)

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from skimage import data as photographs
 
-from pipeline.base.encoding import unpixels
+from pipeline.bases.latents import unpixels
 from pipeline.sampling.measures import (
     TrainingPictures,
     clipped,

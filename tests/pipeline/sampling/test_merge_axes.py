@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.base.save import save_file
+from pipeline.bases.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import SampleGrid
@@ -21,7 +21,7 @@ from pipeline.sampling.grid import axes_problems
 from pipeline.sampling.merge_axes import Sweep, block_curves
 from stages import compose as compose_stage
 from stages import sample_grid
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import config as network_config
 from tests.stages.project import make_project
 

@@ -5,12 +5,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.layers import changeable_modules
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
-from pipeline.networks.targets import all_targets
 from pipeline.sampling.regions import Region, attached_in
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.sampling.lora_files import random_lora
 
 CONVOLUTION = "lora_unet_down_blocks_0_attentions_0_proj_in"
@@ -20,7 +20,7 @@ DEEP_QUERY = "lora_unet_down_blocks_2_attentions_0_transformer_blocks_0_attn1_to
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
@@ -34,18 +34,18 @@ def only(network: Network, name: str) -> Network:
     return Network({name: network[name]})
 
 
-def unet(base: BaseModel, height: int, width: int) -> Tensor:
+def unet(base: Base, height: int, width: int) -> Tensor:
     x = torch.randn((1, 4, height, width), generator=torch.Generator().manual_seed(0))
     context = torch.randn((1, 77, 16), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        sample: Tensor = base.unet(x, torch.tensor([500]), context).sample
+        sample: Tensor = base.denoiser(x, torch.tensor([500]), context).sample
     return sample
 
 
-def layer_output(base: BaseModel, name: str, height: int, width: int) -> Tensor:
+def layer_output(base: Base, name: str, height: int, width: int) -> Tensor:
     """Of the first call of the layer; a hook sees what its (replaced) forward answers."""
     seen: list[Tensor] = []
-    layer = all_targets(base.unet, base.text_encoder)[name]
+    layer = changeable_modules(base)[name]
     handle = layer.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
     unet(base, height, width)
     handle.remove()
@@ -53,7 +53,7 @@ def layer_output(base: BaseModel, name: str, height: int, width: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("name", "down"), [(CONVOLUTION, 1), (SELF_QUERY, 1), (DEEP_QUERY, 4)])
-def test_the_network_acts_where_the_mask_is_white_alone(base: BaseModel, name: str, down: int) -> None:
+def test_the_network_acts_where_the_mask_is_white_alone(base: Base, name: str, down: int) -> None:
     network, (height, width) = only(random_lora(base, 1), name), (16, 32)
     plain = layer_output(base, name, height, width)
     with network.attached(base):
@@ -73,7 +73,7 @@ def test_the_network_acts_where_the_mask_is_white_alone(base: BaseModel, name: s
     assert not torch.allclose(whole, plain)
 
 
-def test_sizes_of_one_area_are_told_apart(base: BaseModel) -> None:
+def test_sizes_of_one_area_are_told_apart(base: Base) -> None:
     """A row of 128 positions is 8 x 16 in one picture and 16 x 8 in another."""
     network = only(random_lora(base, 1), SELF_QUERY)
     for height, width in ((8, 16), (16, 8)):
@@ -85,7 +85,7 @@ def test_sizes_of_one_area_are_told_apart(base: BaseModel) -> None:
         assert not torch.isclose(masked[:, :middle], plain[:, :middle]).all(dim=2).any()
 
 
-def test_what_has_no_place_in_the_picture_is_not_masked(base: BaseModel) -> None:
+def test_what_has_no_place_in_the_picture_is_not_masked(base: Base) -> None:
     network = only(random_lora(base, 1), PROMPT_KEY)
     with network.attached(base):
         whole = layer_output(base, PROMPT_KEY, 8, 8)
@@ -93,7 +93,7 @@ def test_what_has_no_place_in_the_picture_is_not_masked(base: BaseModel) -> None
         torch.testing.assert_close(layer_output(base, PROMPT_KEY, 8, 8), whole)
 
 
-def test_a_white_mask_is_none_and_nothing_stays_behind(base: BaseModel) -> None:
+def test_a_white_mask_is_none_and_nothing_stays_behind(base: Base) -> None:
     network, plain = random_lora(base, 1), unet(base, 8, 8)
     with network.attached(base):
         whole = unet(base, 8, 8)
@@ -102,7 +102,7 @@ def test_a_white_mask_is_none_and_nothing_stays_behind(base: BaseModel) -> None:
     assert torch.equal(unet(base, 8, 8), plain)
 
 
-def test_two_networks_have_a_side_each(base: BaseModel) -> None:
+def test_two_networks_have_a_side_each(base: Base) -> None:
     one, two = (only(random_lora(base, seed), CONVOLUTION) for seed in (1, 2))
     alone = []
     for network in (one, two):

@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retrieve_timesteps
 from PIL import Image
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.config.schemas.samplers import LABELS, OTHERS, SCHEDULERS, sampler_name
 from pipeline.sampling.samplers import Sampler
 from pipeline.sampling.settings import Job, Settings
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return demo_base()
 
 
@@ -36,11 +36,11 @@ def settings(sampler: str) -> Settings:
     )  # fmt: skip
 
 
-def pipeline_of(kind: type[Any], base: BaseModel, sampler: str) -> Any:
+def pipeline_of(kind: type[Any], base: Base, sampler: str) -> Any:
     scheduler, options = SCHEDULERS[sampler]
     config = base.configs["scheduler"]
     pipe = kind(
-        vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
+        vae=base.vae, text_encoder=base.text_encoders[0], tokenizer=base.tokenizer, unet=base.denoiser,
         scheduler=getattr(diffusers, scheduler).from_config(config, clip_sample=False, **options),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
@@ -54,9 +54,7 @@ def same(one: Image.Image, two: Image.Image) -> bool:
 
 
 @pytest.mark.parametrize("sampler", OTHERS)
-def test_diffusers_own_pipeline_takes_the_same_steps_and_draws_the_same(
-    base: BaseModel, sampler: str
-) -> None:
+def test_diffusers_own_pipeline_takes_the_same_steps_and_draws_the_same(base: Base, sampler: str) -> None:
     pipe = pipeline_of(StableDiffusionPipeline, base, sampler)
     theirs = pipe(
         [job.prompt for job in JOBS], negative_prompt=["bad"] * 2, num_inference_steps=4, guidance_scale=5.0,
@@ -72,7 +70,7 @@ def test_diffusers_own_pipeline_takes_the_same_steps_and_draws_the_same(
 
 @pytest.mark.parametrize("sampler", ["euler_a", "dpmpp_2m_sde", "dpmpp_sde"])
 def test_a_sampler_that_adds_noise_repeats_and_takes_it_from_the_pictures_own_seed(
-    base: BaseModel, sampler: str
+    base: Base, sampler: str
 ) -> None:
     together, again = (list(draw(base, JOBS, settings(sampler))) for _ in range(2))
     alone = list(draw(base, JOBS[1:], settings(sampler)))
@@ -81,7 +79,7 @@ def test_a_sampler_that_adds_noise_repeats_and_takes_it_from_the_pictures_own_se
 
 
 @pytest.mark.parametrize("sampler", SCHEDULERS)
-def test_every_sampler_takes_a_single_step_and_many(base: BaseModel, sampler: str) -> None:
+def test_every_sampler_takes_a_single_step_and_many(base: Base, sampler: str) -> None:
     for steps in (1, 2, 20, 50):
         ours = Sampler(sampler, base.configs["scheduler"], steps, CPU)
         assert len(ours.timesteps) == (2 * steps - 1 if ours.order == 2 else steps)
@@ -90,7 +88,7 @@ def test_every_sampler_takes_a_single_step_and_many(base: BaseModel, sampler: st
 
 
 @pytest.mark.parametrize("sampler", OTHERS)
-def test_a_single_step_and_many_are_what_diffusers_takes(base: BaseModel, sampler: str) -> None:
+def test_a_single_step_and_many_are_what_diffusers_takes(base: Base, sampler: str) -> None:
     pipe = pipeline_of(StableDiffusionPipeline, base, sampler)
     for steps in (1, 2, 20, 50):
         found, _ = retrieve_timesteps(pipe.scheduler, steps, CPU)
@@ -98,7 +96,7 @@ def test_a_single_step_and_many_are_what_diffusers_takes(base: BaseModel, sample
         assert ours.timesteps.tolist() == found.tolist()
 
 
-def test_noise_is_a_pictures_own(base: BaseModel) -> None:
+def test_noise_is_a_pictures_own(base: Base) -> None:
     sampler = Sampler("euler_a", base.configs["scheduler"], 4, CPU)
     noise = sampler.noise([1, 2], width=64, height=128)
     assert noise.shape == (2, 4, 16, 8)

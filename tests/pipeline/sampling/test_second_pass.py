@@ -8,7 +8,7 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from torch.nn import functional as F
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.config.schemas.samplers import OTHERS
 from pipeline.errors import UserError
 from pipeline.sampling.second_pass import INTERPOLATIONS, second_sampler, total_steps, upscaler_of
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return demo_base()
 
 
@@ -35,7 +35,7 @@ def settings(sampler: str = "euler", **changes: object) -> Settings:
 
 
 @pytest.mark.parametrize("sampler", OTHERS)
-def test_image_to_image_of_diffusers_draws_the_same(base: BaseModel, sampler: str) -> None:
+def test_image_to_image_of_diffusers_draws_the_same(base: Base, sampler: str) -> None:
     def generator() -> torch.Generator:
         return torch.Generator().manual_seed(7)
 
@@ -58,7 +58,7 @@ def test_image_to_image_of_diffusers_draws_the_same(base: BaseModel, sampler: st
 
 @pytest.mark.parametrize("strength", [0.05, 0.3, 0.55, 0.7, 1.0])
 @pytest.mark.parametrize("steps", [1, 7, 10, 20])
-def test_exactly_the_steps_that_were_asked_for_are_run(base: BaseModel, steps: int, strength: float) -> None:
+def test_exactly_the_steps_that_were_asked_for_are_run(base: Base, steps: int, strength: float) -> None:
     for sampler in ("ddim", "heun"):
         ours = second_sampler(settings(sampler, steps=steps, strength=strength), base)
         assert len(ours.timesteps) == (steps if ours.order == 1 else 2 * steps - 1)
@@ -72,7 +72,7 @@ def test_totals_by_hand() -> None:
         total_steps(replace(SECOND, steps=11, strength=0.01))
 
 
-def test_a_low_strength_keeps_more_of_the_picture(base: BaseModel) -> None:
+def test_a_low_strength_keeps_more_of_the_picture(base: Base) -> None:
     plain = replace(settings(), second_pass=None)
     first = np.asarray(next(iter(draw(base, [Job("a", 1)], plain))).resize((96, 96))).astype(int)
     near, far = (
@@ -90,12 +90,12 @@ def test_sizes_are_multiples_of_8() -> None:
 
 
 @pytest.mark.parametrize("name", INTERPOLATIONS)
-def test_every_interpolation_draws(base: BaseModel, name: str) -> None:
+def test_every_interpolation_draws(base: Base, name: str) -> None:
     picture = next(iter(draw(base, [Job("a", 1)], replace(settings(upscaler=name, steps=1), steps=1))))
     assert picture.size == (96, 96)
 
 
-def test_a_network_enlarges_the_picture(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_enlarges_the_picture(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def doubled(picture: torch.Tensor) -> torch.Tensor:

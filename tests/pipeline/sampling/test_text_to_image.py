@@ -5,17 +5,17 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.sampling import text_to_image
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import batches, draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 LONG = "a " * 80
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     return random_base()
 
 
@@ -29,11 +29,11 @@ def far(one: Image.Image, two: Image.Image) -> int:
     return int(np.abs(np.asarray(one).astype(int) - np.asarray(two).astype(int)).max())
 
 
-def drawn(base: BaseModel, prompt: str, **changes: object) -> Image.Image:
+def drawn(base: Base, prompt: str, **changes: object) -> Image.Image:
     return next(iter(draw(base, [Job(prompt, 1)], settings(**changes))))
 
 
-def test_pictures_come_in_the_jobs_order_and_are_the_same_in_any_company(base: BaseModel) -> None:
+def test_pictures_come_in_the_jobs_order_and_are_the_same_in_any_company(base: Base) -> None:
     jobs = [Job("a cat", 1), Job(LONG, 1), Job("a cat", 2), Job("a dog", 3), Job("a [cat:dog:1]", 1)]
     together = list(draw(base, jobs, settings()))
     for job, picture in zip(jobs, together, strict=True):
@@ -55,30 +55,30 @@ def test_a_batch_holds_prompts_of_one_length() -> None:
     ]
 
 
-def test_a_long_prompts_end_counts(base: BaseModel) -> None:
+def test_a_long_prompts_end_counts(base: Base) -> None:
     assert drawn(base, LONG + "cat").tobytes() != drawn(base, LONG + "dog").tobytes()
 
 
-def test_an_edited_prompt_starts_as_the_first_and_ends_as_the_second(base: BaseModel) -> None:
+def test_an_edited_prompt_starts_as_the_first_and_ends_as_the_second(base: Base) -> None:
     first, second, edited = (drawn(base, text) for text in ("cat", "dog", "[cat:dog:2]"))
     assert edited.tobytes() not in (first.tobytes(), second.tobytes())
     assert drawn(base, "[cat:dog:3]").tobytes() == first.tobytes()
     assert drawn(base, "[cat:dog:0]").tobytes() == second.tobytes()
 
 
-def test_a_second_order_sampler_counts_steps_not_calls(base: BaseModel) -> None:
+def test_a_second_order_sampler_counts_steps_not_calls(base: Base) -> None:
     assert (
         drawn(base, "[cat:dog:3]", sampler="heun").tobytes() == drawn(base, "cat", sampler="heun").tobytes()
     )
 
 
 @pytest.mark.parametrize("guidance", [1.0, 0.5])
-def test_without_guidance_the_negative_prompt_does_not_matter(base: BaseModel, guidance: float) -> None:
+def test_without_guidance_the_negative_prompt_does_not_matter(base: Base, guidance: float) -> None:
     one, two = (drawn(base, "cat", guidance=guidance, negative_prompt=text) for text in ("bad", "good"))
     assert (one.tobytes() == two.tobytes()) == (guidance == 1.0)
 
 
-def test_every_prompt_is_encoded_once(base: BaseModel) -> None:
+def test_every_prompt_is_encoded_once(base: Base) -> None:
     jobs = [Job(prompt, seed) for seed in range(3) for prompt in ("cat", "dog")]
     with patch.object(text_to_image, "conditioning", wraps=text_to_image.conditioning) as encoder:
         assert len(list(draw(base, jobs, settings(negative_prompt="cat", steps=1)))) == 6

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from skimage import data
 from torch.nn import functional as F
 
-from pipeline.base.encoding import pixels
+from pipeline.bases.latents import pixels
 from pipeline.errors import UserError
 from pipeline.sampling.esrgan import esrgan
 from pipeline.sampling.upscaling import Upscaler, load_upscaler, starts, tiled, upscaled

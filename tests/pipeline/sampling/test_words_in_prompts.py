@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -19,7 +19,7 @@ from pipeline.sampling.library import Library
 from pipeline.sampling.prompt_weights import weighted_parts
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import defaults
 from tests.pipeline.sampling.lora_files import write_lora
 
@@ -35,14 +35,14 @@ def vectors(count: int, seed: int = 5) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> Base:
     made = random_base()
     torch.nn.init.normal_(made.text_encoder.final_layer_norm.bias)
     return made
 
 
 @pytest.fixture(scope="module")
-def library(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Library:
+def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder = tmp_path_factory.mktemp("networks")
     write_safetensors(folder / "zib.safetensors", {"emb_params": vectors(2)}, {})
     write_safetensors(folder / "bad-hands.safetensors", {"emb_params": vectors(3, 6)}, {})
@@ -58,16 +58,16 @@ def library(base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Librar
     return Library([folder])
 
 
-def drawn(base: BaseModel, library: Library, prompt: str, **changes: object) -> bytes:
+def drawn(base: Base, library: Library, prompt: str, **changes: object) -> bytes:
     settings = Settings(**{**vars(SETTINGS), **changes})  # type: ignore[arg-type]
     return next(iter(draw(base, [Job(prompt, 1)], settings, library))).tobytes()
 
 
 @torch.no_grad()
-def test_a_words_vectors_stand_in_its_place_and_take_its_weight(base: BaseModel) -> None:
+def test_a_words_vectors_stand_in_its_place_and_take_its_weight(base: Base) -> None:
     """The reference: a text encoder whose table has two more rows."""
     other = random_base().text_encoder
-    other.load_state_dict(base.text_encoder.state_dict())
+    other.load_state_dict(base.text_encoders[0].state_dict())
     other.resize_token_embeddings(VOCABULARY + 2, mean_resizing=False)
     other.get_input_embeddings().weight[VOCABULARY:] = vectors(2)
     ids = torch.tensor([[START, A, VOCABULARY, VOCABULARY + 1, CAT, *[END] * 72]])
@@ -80,7 +80,7 @@ def test_a_words_vectors_stand_in_its_place_and_take_its_weight(base: BaseModel)
         torch.testing.assert_close(conditioning(base, "a (zib:1.5) cat", 1), wanted)
 
 
-def test_an_embedding_is_never_split_over_two_chunks(base: BaseModel) -> None:
+def test_an_embedding_is_never_split_over_two_chunks(base: Base) -> None:
     words = {"zib": range(VOCABULARY, VOCABULARY + 10)}
     first, second = chunks(base.tokenizer, weighted_parts("a " * 70 + "zib"), words)
     assert first.ids == (START, *[A] * 70, *[END] * 6)
@@ -91,7 +91,7 @@ def test_an_embedding_is_never_split_over_two_chunks(base: BaseModel) -> None:
         chunks(base.tokenizer, weighted_parts("zib"), {"zib": range(VOCABULARY, VOCABULARY + 76)})
 
 
-def test_a_word_in_either_prompt_calls_its_embedding(base: BaseModel, library: Library) -> None:
+def test_a_word_in_either_prompt_calls_its_embedding(base: Base, library: Library) -> None:
     plain = drawn(base, Library(), "a zib cat")
     embedding = load(library.find("zib"), base)
     with embedding.attached(base):
@@ -105,7 +105,7 @@ def test_a_word_in_either_prompt_calls_its_embedding(base: BaseModel, library: L
     )
 
 
-def test_a_hypernetwork_acts_at_its_strength(base: BaseModel, library: Library) -> None:
+def test_a_hypernetwork_acts_at_its_strength(base: Base, library: Library) -> None:
     network = load(library.find("hyper"), base)
     network.set_multiplier(0.6)
     with network.attached(base):
@@ -113,7 +113,7 @@ def test_a_hypernetwork_acts_at_its_strength(base: BaseModel, library: Library) 
     assert drawn(base, library, "a cat<hypernet:hyper:0.6>") == wanted != drawn(base, Library(), "a cat")
 
 
-def test_all_kinds_act_at_once(base: BaseModel, library: Library) -> None:
+def test_all_kinds_act_at_once(base: Base, library: Library) -> None:
     prompts = ["zib", "zib<lora:lora>", "zib<hypernet:hyper>", "zib<lora:lora><hypernet:hyper>", "b"]
     assert len({drawn(base, library, prompt) for prompt in prompts}) == 5
 
@@ -137,9 +137,7 @@ def test_the_files_that_a_prompt_needs(library: Library) -> None:
         ("<lora:hyper:1:2>", "write <hypernet:hyper>"),
     ],
 )
-def test_a_call_of_the_wrong_kind_is_told(
-    base: BaseModel, library: Library, prompt: str, reason: str
-) -> None:
+def test_a_call_of_the_wrong_kind_is_told(base: Base, library: Library, prompt: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         drawn(base, library, prompt)
 

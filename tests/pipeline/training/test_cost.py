@@ -7,7 +7,7 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
 from pipeline.training.cost import Cost, step_cost
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
@@ -16,9 +16,9 @@ from tests.pipeline.training.test_module import batch_of, frozen_base, module_of
 pytestmark = pytest.mark.usefixtures("root")
 
 
-def numbers(base: BaseModel) -> int:
+def numbers(base: Base) -> int:
     """Of the U-Net and the text encoder; its buffer of positions holds whole numbers."""
-    parts = (base.unet, base.text_encoder)
+    parts = (base.denoiser, base.text_encoders[0])
     return sum(parameter.numel() for part in parts for parameter in part.parameters())
 
 
@@ -51,13 +51,13 @@ def test_weights_gradients_and_moments_by_hand(precision: str, width: int) -> No
     """The frozen base in the run's numbers; weight, gradient and two moments of what learns, 4 bytes each."""
     cost, module = cost_of(train__precision=precision)
     learning = sum(parameter.numel() for parameter in module.network.parameters())
-    buffers = sum(buffer.nbytes for buffer in module.base.text_encoder.buffers())
+    buffers = sum(buffer.nbytes for buffer in module.base.text_encoders[0].buffers())
     assert cost.fixed_bytes == width * numbers(module.base) + buffers + 16 * learning
 
 
 def test_memory_holds_what_the_forward_pass_leaves_and_grows_with_the_pictures() -> None:
     cost, module = cost_of()
-    parts = (module.base.unet, module.base.text_encoder, module.network)
+    parts = (module.base.denoiser, module.base.text_encoders[0], module.network)
     weights = {weight.untyped_storage().data_ptr() for part in parts for weight in part.state_dict().values()}
     kept: dict[int, int] = {}
 

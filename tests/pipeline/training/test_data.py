@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.load import make_tokenizer
+from pipeline.bases.registry import family
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Train
 from pipeline.files.safetensors_file import write_safetensors
@@ -14,7 +14,7 @@ from pipeline.training.plan import Shown
 
 @pytest.fixture
 def data(tmp_path: Path, root: Path) -> EncodedData:
-    assert sd1_configs()
+    assert family("sd1").configs
     pictures = [
         Picture("x/a", "x", "zib, one", "zib", Shown(2, False, (64, 64))),
         Picture("x/b", "x", "zib, two", "zib", Shown(1, False, (64, 64))),

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import make_tokenizer
+from pipeline.bases.tokenizers import make_tokenizer
+from pipeline.bases.tokens import token_ids
 from pipeline.training.emphasis import unweighted, weighted_ids
 from tests.pipeline.training.test_module import batch_of, frozen_base, module_of, settings
 
@@ -45,7 +45,7 @@ def test_the_text_encoders_outputs_are_multiplied_by_the_weights() -> None:
     module, batch = module_of(base, settings()), batch_of(base)
     ids, weights = weighted_ids(base.tokenizer, ["a (cat:1.5)", ""])
     assert torch.equal(ids, batch.ids)
-    states = encode(base.text_encoder, ids, 1)
+    states = base.family.encode(base, ids, 1)
     states[0, 2] *= 1.5  # start, a, cat
     by_hand = module.picture_losses(replace(batch, context=states))
     assert torch.equal(module.picture_losses(replace(batch, emphasis=weights)), by_hand)

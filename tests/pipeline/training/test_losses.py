@@ -7,7 +7,7 @@ from diffusers.training_utils import compute_snr
 from PIL import Image
 from torch.nn import functional as F
 
-from pipeline.base.encoding import mask_cells
+from pipeline.bases.latents import mask_cells
 from pipeline.errors import UserError
 from pipeline.training.losses import (
     check_prediction,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import write_safetensors
@@ -15,7 +15,7 @@ from pipeline.training.data import EncodedData, Picture
 from pipeline.training.measuring import chosen, fixed_noise, losses, samples
 from pipeline.training.module import Denoising
 from pipeline.training.plan import Shown
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -27,7 +27,7 @@ def picture(name: str, caption: str = "", bucket: tuple[int, int] = (64, 64)) ->
 PICTURES = [picture("a/1", "a cat"), picture("a/2", "a dog"), picture("a/3", "a dog", (128, 64))]
 
 
-def module_and_data(base: BaseModel, folder: Path, **settings: Any) -> tuple[Denoising, EncodedData]:
+def module_and_data(base: Base, folder: Path, **settings: Any) -> tuple[Denoising, EncodedData]:
     config = check(compose(Params({}, {"network.dim": 2, "network.alpha": 2.0, **settings})))
     latents = {
         each.id: torch.randn((8, each.shown.bucket[1] // 8, each.shown.bucket[0] // 8)) for each in PICTURES
@@ -48,8 +48,8 @@ def test_the_loss_is_the_plain_error_on_noise_of_the_pictures_name(tmp_path: Pat
     alpha = module.alphas[400]
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     with torch.no_grad():
-        context = encode(base.text_encoder, token_ids(base.tokenizer, ["a cat"]), 1)
-        answer = base.unet(noisy, torch.tensor([400]), context).sample
+        context = base.family.encode(base, token_ids(base.tokenizer, ["a cat"]), 1)
+        answer = base.denoiser(noisy, torch.tensor([400]), context).sample
     wanted = F.mse_loss(answer, noise).item()
     assert losses(module, data, [sample], 4) == {400: pytest.approx(wanted, rel=1e-5)}
 

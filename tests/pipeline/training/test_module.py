@@ -9,31 +9,32 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from pipeline.base.conditioning import encode, token_ids
-from pipeline.base.load import BaseModel
+from pipeline.bases.base import Base
+from pipeline.bases.parts import UNET
+from pipeline.bases.registry import family
+from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.device import best_device
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
-from pipeline.networks.targets import TEXT_PREFIX, UNET_PREFIX
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from pipeline.training.recorder import Recorder
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 
 
-def frozen_base() -> BaseModel:
+def frozen_base() -> Base:
     base = random_base()
-    for part in (base.unet, base.text_encoder):
+    for part in (base.denoiser, base.text_encoders[0]):
         part.requires_grad_(False)
     return base
 
 
 @pytest.fixture
-def base() -> BaseModel:
+def base() -> Base:
     return frozen_base()
 
 
@@ -42,19 +43,19 @@ def settings(**values: Any) -> Config:
     return check(compose(Params({}, {**plain, **{key.replace("__", "."): v for key, v in values.items()}})))
 
 
-def module_of(base: BaseModel, config: Config) -> Denoising:
+def module_of(base: Base, config: Config) -> Denoising:
     network = Network.create(config.network, base, seed=0)
     return Denoising(base, network, config, total_steps=10)
 
 
-def batch_of(base: BaseModel, step: int = 0) -> Batch:
+def batch_of(base: Base, step: int = 0) -> Batch:
     generator = torch.Generator().manual_seed(9)
     mean = torch.randn((2, 4, 8, 8), generator=generator)
     return Batch(mean, torch.zeros_like(mean), token_ids(base.tokenizer, ["a cat", ""]), torch.ones(2), step)
 
 
 @pytest.mark.usefixtures("root")
-def test_the_loss_is_the_plain_squared_error_of_the_noise(base: BaseModel) -> None:
+def test_the_loss_is_the_plain_squared_error_of_the_noise(base: Base) -> None:
     config = settings(seed=3)
     module, batch = module_of(base, config), batch_of(base, step=4)
     generator = torch.Generator().manual_seed(3 * 1_000_003 + 4)
@@ -63,13 +64,13 @@ def test_the_loss_is_the_plain_squared_error_of_the_noise(base: BaseModel) -> No
     timesteps = torch.randint(0, 1000, (2,), generator=generator)
     alpha = module.alphas[timesteps].view(-1, 1, 1, 1)
     noisy = alpha.sqrt() * batch.mean + (1 - alpha).sqrt() * noise
-    answer = base.unet(noisy, timesteps, encode(base.text_encoder, batch.ids, 1)).sample
+    answer = base.denoiser(noisy, timesteps, base.family.encode(base, batch.ids, 1)).sample
     wanted = [F.mse_loss(answer[n], noise[n]).item() for n in range(2)]
     assert module.picture_losses(batch).tolist() == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.usefixtures("root")
-def test_outside_the_mask_nothing_is_learned(base: BaseModel) -> None:
+def test_outside_the_mask_nothing_is_learned(base: Base) -> None:
     module, batch = module_of(base, settings()), batch_of(base)
     plain = module.picture_losses(batch)
     left = torch.zeros(2, 1, 8, 8)
@@ -88,10 +89,10 @@ def test_outside_the_mask_nothing_is_learned(base: BaseModel) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_devices_rows_bring_their_masks_and_contexts(base: BaseModel) -> None:
+def test_a_devices_rows_bring_their_masks_and_contexts(base: Base) -> None:
     module, batch = module_of(base, settings()), batch_of(base)
     plain = module.picture_losses(batch)
-    batch.context = encode(base.text_encoder, batch.ids, 1)
+    batch.context = base.family.encode(base, batch.ids, 1)
     assert module.picture_losses(batch).tolist() == plain.tolist()
     batch.mask = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(2))
     whole = module.picture_losses(batch)
@@ -99,7 +100,7 @@ def test_a_devices_rows_bring_their_masks_and_contexts(base: BaseModel) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_steps_noise_follows_from_seed_and_step_alone(base: BaseModel) -> None:
+def test_a_steps_noise_follows_from_seed_and_step_alone(base: Base) -> None:
     module = module_of(base, settings())
     first = module.picture_losses(batch_of(base, 1))
     torch.manual_seed(77)
@@ -109,16 +110,16 @@ def test_a_steps_noise_follows_from_seed_and_step_alone(base: BaseModel) -> None
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("clip_skip", [1, 2])
-def test_clip_skip_takes_the_layer_and_norms_it(base: BaseModel, clip_skip: int) -> None:
+def test_clip_skip_takes_the_layer_and_norms_it(base: Base, clip_skip: int) -> None:
     ids = token_ids(base.tokenizer, ["a cat"])
-    states = base.text_encoder(ids, output_hidden_states=True).hidden_states
-    inner = getattr(base.text_encoder, "text_model", base.text_encoder)
+    states = base.text_encoders[0](ids, output_hidden_states=True).hidden_states
+    inner = getattr(base.text_encoders[0], "text_model", base.text_encoders[0])
     wanted = inner.final_layer_norm(states[-clip_skip])
-    assert torch.allclose(encode(base.text_encoder, ids, clip_skip), wanted, atol=1e-6)
+    assert torch.allclose(base.family.encode(base, ids, clip_skip), wanted, atol=1e-6)
 
 
 @pytest.mark.usefixtures("root")
-def test_each_part_has_its_own_rate_and_only_the_network_learns(base: BaseModel) -> None:
+def test_each_part_has_its_own_rate_and_only_the_network_learns(base: Base) -> None:
     module = module_of(base, settings(optimizer__lr=1e-3, optimizer__text_encoder_lr=1e-5))
     options = module.configure_optimizers()
     assert isinstance(options, dict)
@@ -181,7 +182,7 @@ PLAIN_SGD = {
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize(("accumulation", "number"), [(2, 4), (2, 3), (4, 1), (3, 5)])
 def test_each_update_is_the_mean_of_the_batches_that_it_holds(
-    base: BaseModel, accumulation: int, number: int
+    base: Base, accumulation: int, number: int
 ) -> None:
     """An epoch's last update holds what is left; an epoch may be shorter than one."""
     module = module_of(base, settings(**PLAIN_SGD, train__gradient_accumulation=accumulation))
@@ -207,13 +208,13 @@ def test_each_update_is_the_mean_of_the_batches_that_it_holds(
 
 
 @pytest.mark.usefixtures("root")
-def test_gradient_checkpointing_changes_no_gradient(base: BaseModel) -> None:
+def test_gradient_checkpointing_changes_no_gradient(base: Base) -> None:
     plain = module_of(base, settings(**PLAIN_SGD))
     checkpointed = module_of(frozen_base(), settings(**PLAIN_SGD, train__gradient_checkpointing=True))
     fit(plain, [batch_of(base)])
     fit(checkpointed, [batch_of(base)])
-    assert checkpointed.base.unet.is_gradient_checkpointing
-    assert all(layer.gradient_checkpointing for layer in checkpointed.base.text_encoder.encoder.layers)
+    assert checkpointed.base.denoiser.is_gradient_checkpointing
+    assert all(layer.gradient_checkpointing for layer in checkpointed.base.text_encoders[0].encoder.layers)
     for one, other in zip(weights(plain), weights(checkpointed), strict=True):
         assert torch.allclose(one, other, atol=1e-7)
 
@@ -231,7 +232,7 @@ def test_sixteen_bits_train_networks(name: str, precision: str) -> None:
     rounded, plainly = History(), History()
     fit(module, [batch_of(base, step) for step in range(2)], history=rounded)
     fit(plain, [batch_of(base, 0)], history=plainly)
-    assert base.unet.dtype == base.text_encoder.dtype == torch.bfloat16
+    assert base.denoiser.dtype == base.text_encoders[0].dtype == torch.bfloat16
     wanted = torch.bfloat16 if precision == "bf16_full" else torch.float32
     assert {parameter.dtype for parameter in module.network.parameters()} == {wanted}
     assert module.alphas.dtype == torch.float32
@@ -241,7 +242,7 @@ def test_sixteen_bits_train_networks(name: str, precision: str) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_fp16_on_a_cpu_becomes_bf16_and_says_so(base: BaseModel, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fp16_on_a_cpu_becomes_bf16_and_says_so(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
     if best_device().type != "cpu":
         pytest.skip("here fp16 is possible")
     assert module_of(base, settings(train__precision="fp16_full")).precision == "bf16_full"
@@ -249,7 +250,7 @@ def test_fp16_on_a_cpu_becomes_bf16_and_says_so(base: BaseModel, capsys: pytest.
 
 
 @pytest.mark.usefixtures("root")
-def test_the_running_mean_is_what_is_saved(base: BaseModel) -> None:
+def test_the_running_mean_is_what_is_saved(base: Base) -> None:
     """Three steps: the first is the mean; then 2/11 and 3/12 of the mean before stay."""
     seen: list[list[Tensor]] = []
 
@@ -268,7 +269,7 @@ def test_the_running_mean_is_what_is_saved(base: BaseModel) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_schedule_free_saves_its_average(base: BaseModel) -> None:
+def test_schedule_free_saves_its_average(base: Base) -> None:
     values = {"optimizer": "schedulefree", "schedule": "constant"}
     config = check(compose(Params(values, {"network.dim": 2, "network.alpha": 2.0})))
     module = module_of(base, config)
@@ -281,12 +282,12 @@ def test_schedule_free_saves_its_average(base: BaseModel) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_the_text_encoder_rests_after_its_epochs(base: BaseModel) -> None:
+def test_the_text_encoder_rests_after_its_epochs(base: Base) -> None:
     seen: list[tuple[list[Tensor], list[Tensor]]] = []
 
     class Watch(lightning.Callback):
         def on_train_epoch_end(self, _: Any, pl_module: Any) -> None:
-            seen.append((part(pl_module, TEXT_PREFIX), part(pl_module, UNET_PREFIX)))
+            seen.append((part(pl_module, family("sd1").part("text_encoder")), part(pl_module, UNET)))
 
     module, history = module_of(base, settings(train__text_encoder_epochs=1)), History()
     batches = [batch_of(base, step) for step in range(2)]
@@ -301,9 +302,7 @@ def test_the_text_encoder_rests_after_its_epochs(base: BaseModel) -> None:
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("optimizer", ["adamw", "prodigy", "schedulefree"])
-def test_a_checkpoint_holds_all_that_the_next_epoch_needs(
-    base: BaseModel, tmp_path: Path, optimizer: str
-) -> None:
+def test_a_checkpoint_holds_all_that_the_next_epoch_needs(base: Base, tmp_path: Path, optimizer: str) -> None:
     """Two rates, a running mean, two epochs; and the second one from a checkpoint of the first."""
     use = {"optimizer": optimizer, "schedule": "constant"}
     rates = {"optimizer.lr": 0.5, "optimizer.text_encoder_lr": 0.25} if optimizer == "prodigy" else {}
@@ -319,7 +318,7 @@ def test_a_checkpoint_holds_all_that_the_next_epoch_needs(
 
 
 @pytest.mark.usefixtures("root")
-def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: BaseModel) -> None:
+def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: Base) -> None:
     config = settings(noise__zero_terminal_snr=True, noise__min_snr_gamma=5.0, noise__min_timestep=999)
     with pytest.raises(UserError, match=r"noise\.zero_terminal_snr wants a base that predicts v_prediction"):
         module_of(base, config)
@@ -331,8 +330,8 @@ def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: BaseModel) 
     generator = torch.Generator().manual_seed(0)
     torch.randn(batch.mean.shape, generator=generator)
     noise = torch.randn(batch.mean.shape, generator=generator)
-    context = encode(base.text_encoder, batch.ids, 1)
-    answer = base.unet(noise, torch.tensor([999, 999]), context).sample
+    context = base.family.encode(base, batch.ids, 1)
+    answer = base.denoiser(noise, torch.tensor([999, 999]), context).sample
     errors = (answer + batch.mean).square().mean(dim=(1, 2, 3)) * snr / (snr + 1)
     assert module.picture_losses(batch).tolist() == pytest.approx(errors.tolist(), rel=1e-4)
 
@@ -342,7 +341,7 @@ def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: BaseModel) 
 @pytest.mark.filterwarnings(
     "ignore:The .grad attribute of a Tensor"
 )  # torch's tracer, of the text encoder's answer
-def test_a_compiled_unet_gives_the_same_loss(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_unet_gives_the_same_loss(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced with the network attached; torch's own backend in place of a compiler, for time."""
     original = torch.nn.Module.compile
     monkeypatch.setattr(

@@ -13,8 +13,8 @@ from lycoris.kohya import create_network
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.base.load import BaseModel
-from pipeline.base.save import save_file as save_base
+from pipeline.bases.base import Base
+from pipeline.bases.save import save_file as save_base
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.bake import bake
@@ -22,7 +22,7 @@ from pipeline.networks.families import acts_on_weights, family_of_file, load
 from pipeline.networks.foreign.oft import Oft
 from pipeline.networks.inspection import inspect
 from pipeline.networks.network import Network
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.test_network_changes import baked
 from tests.pipeline.networks.test_families import trained
 from tests.pipeline.networks.test_network import answer
@@ -56,14 +56,14 @@ def theirs(kind: str, path: Path) -> Tensor:
         4,
         2,
         None,
-        base.text_encoder,
-        base.unet,
+        base.text_encoders[0],
+        base.denoiser,
         preset="attn-mlp",
         conv_dim=4,
         conv_alpha=2,
         **KINDS[kind],
     )
-    network.apply_to(base.text_encoder, base.unet, True, True)
+    network.apply_to(base.text_encoders[0], base.denoiser, True, True)
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():
         parameter.data = parameter.data + 0.1 * torch.randn(parameter.shape, generator=generator)
@@ -91,7 +91,7 @@ def test_d3_lycoris_files_act_as_in_lycoris(kind: str, tmp_path: Path) -> None:
     save_base(base, tmp_path / "base.safetensors", "fp32", {})
     streamed = answer(baked(tmp_path / "base.safetensors", path, 1.0, tmp_path / "out.safetensors"))
     assert (streamed - expected).norm() < TOLERANCE * effect.norm()
-    bake(network, base.unet, base.text_encoder, 1.0)
+    bake(network, base.denoiser, base.text_encoders[0], 1.0)
     assert (answer(base) - expected).norm() < TOLERANCE * effect.norm()
 
 
@@ -103,7 +103,7 @@ def test_d3_half_strength_is_half_of_the_weights_change(tmp_path: Path) -> None:
     network.set_multiplier(0.5)
     with network.attached(base):
         attached = answer(base)
-    bake(network, base.unet, base.text_encoder, 0.5)
+    bake(network, base.denoiser, base.text_encoders[0], 0.5)
     assert torch.allclose(answer(base), attached, atol=1e-5)
 
 
@@ -136,7 +136,7 @@ def test_d3_what_does_not_fit_is_a_sentence(weights: dict[str, Tensor], reason: 
 
 @torch.no_grad()
 def test_d3_our_own_differences_beside_an_ia3_are_read(tmp_path: Path) -> None:
-    base: BaseModel = random_base()
+    base: Base = random_base()
     network = trained("ia3", base)
     write_safetensors(tmp_path / "a-diff.safetensors", network.beside("fp32")["-diff"].tensors, {})
     with network.attached(base):

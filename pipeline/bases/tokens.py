@@ -1,7 +1,7 @@
-"""Captions -> token ids -> what the U-Net is conditioned on.
+"""Captions -> token ids.
 
-An attached embedding's word (pipeline/base/new_rows.py) becomes its ids, one a vector, wherever it stands as
-a word of its own; upper and lower case are one, as for CLIP.
+An attached embedding's word (pipeline/bases/new_tokens.py) becomes its ids, one a vector, wherever it stands
+as a word of its own; upper and lower case are one, as for CLIP.
 """
 
 import re
@@ -10,9 +10,7 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
-
-from pipeline.errors import UserError
+from transformers import CLIPTokenizer
 
 MAX_TOKENS = 77
 CHUNK = MAX_TOKENS - 2
@@ -89,24 +87,3 @@ def _framed(tokenizer: CLIPTokenizer, body: list[int]) -> list[int]:
     """77 ids: start, at most 75 of the body, end, padding."""
     ids = [tokenizer.bos_token_id, *body[:CHUNK], tokenizer.eos_token_id]
     return ids + [tokenizer.pad_token_id] * (MAX_TOKENS - len(ids))
-
-
-def encode(text_encoder: CLIPTextModel, ids: Tensor, clip_skip: int) -> Tensor:
-    """[captions, 77, width]: the hidden states `clip_skip` layers from the end (1: the last), through the
-    final norm. Of ids in chunks [captions, 75 n + 2, width]: the first start, every chunk's tokens, the last
-    end (kohya-ss/sd-scripts library/train_util.py, get_hidden_states).
-    """
-    if ids.dim() == 3:
-        states = encode(text_encoder, ids.flatten(0, 1), clip_skip).view(*ids.shape, -1)
-        return torch.cat([states[:, 0, :1], states[:, :, 1:-1].flatten(1, 2), states[:, -1, -1:]], dim=1)
-    if clip_skip > (layers := text_encoder.config.num_hidden_layers):
-        raise UserError(
-            f"clip skip {clip_skip}: this base's text encoder has {layers} layers; lower base.clip_skip, or"
-            " the values of a grid's axis clip_skip"
-        )
-    if clip_skip == 1:
-        last: Tensor = text_encoder(ids).last_hidden_state
-        return last
-    states = text_encoder(ids, output_hidden_states=True).hidden_states[-clip_skip]
-    normed: Tensor = getattr(text_encoder, "text_model", text_encoder).final_layer_norm(states)
-    return normed

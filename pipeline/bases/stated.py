@@ -8,11 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.base.families import HEADER_KEY
-from pipeline.base.part_schemas import MOST_ENTRIES, MOST_TOKENS, PARTS
+from pipeline.bases.part_schemas import MOST_ENTRIES, MOST_TOKENS, PARTS
 from pipeline.errors import UserError, warn
 from pipeline.files.json_text import JsonError, insist_on_shallow, parse_json
 
+HEADER_KEY = "athanor.base"
+"""Header entry of our own single files: configurations of the parts and the tokenizer's two files, as
+JSON."""
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
 MOST_TEXT = 1 << 24
 """Characters of a tokenizer's file; CLIP's have 1.4 million."""

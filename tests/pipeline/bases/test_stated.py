@@ -8,17 +8,17 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from pipeline.base.families import HEADER_KEY
-from pipeline.base.load import load_base, make_tokenizer
-from pipeline.base.save import file_header, file_tensors, save_folder
-from pipeline.base.stated import checked, stated, tokenizer_texts
+from pipeline.bases.load import load_base
+from pipeline.bases.save import file_header, file_tensors, save_folder
+from pipeline.bases.stated import HEADER_KEY, checked, stated, tokenizer_texts
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.run import run_recipe
-from tests.pipeline.base.random_sd1 import random_base, small_configs
-from tests.pipeline.base.test_load import config
+from tests.pipeline.bases.random_sd1 import random_base, small_configs
+from tests.pipeline.bases.test_load import config
 
 PAYLOAD = "import os  # a stranger's code\n"
 BASE = random_base()

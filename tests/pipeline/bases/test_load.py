@@ -6,15 +6,14 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
-from pipeline.base import load
-from pipeline.base.families import sd1_configs
-from pipeline.base.ldm_keys import vae_key
-from pipeline.base.load import load_base, names_in_file
-from pipeline.base.save import plain_configs, save_folder
-from pipeline.base.save import save_file as save_checkpoint
+from pipeline.bases import load
+from pipeline.bases.load import load_base, names_in_file
+from pipeline.bases.registry import family
+from pipeline.bases.save import plain_configs, save_folder
+from pipeline.bases.save import save_file as save_checkpoint
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
-from tests.pipeline.base.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 
 def config(path: Path, **changes: object) -> Base:
@@ -75,8 +74,8 @@ def test_a_part_is_read_when_it_is_asked_for(
     assert len(read) == 1
     assert loaded.vae is loaded.vae
     assert len(read) == 1
-    loaded.configs["vae"], loaded.configs["unet"] = dict(loaded.vae.config), dict(loaded.unet.config)
-    loaded.configs["text_encoder"] = loaded.text_encoder.config.to_dict()
+    loaded.configs["vae"], loaded.configs["unet"] = dict(loaded.vae.config), dict(loaded.denoiser.config)
+    loaded.configs["text_encoder"] = loaded.text_encoders[0].config.to_dict()
     if layout == "folder":
         assert plain_configs(loaded) == before
 
@@ -91,12 +90,12 @@ def test_another_vae_is_put_in_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["prefixed", "bare", "diffusers", "older diffusers"])
 def test_a_vae_file_in_every_layout(layout: str, tmp_path: Path) -> None:
-    configs = sd1_configs()["vae"]
+    configs = family("sd1").configs["vae"]
     with torch.device("meta"):
         keys = AutoencoderKL.from_config(configs).state_dict()
     names = {
-        "prefixed": vae_key,
-        "bare": lambda key: vae_key(key).removeprefix("first_stage_model."),
+        "prefixed": lambda key: file_key("vae", key),
+        "bare": lambda key: file_key("vae", key).removeprefix("first_stage_model."),
         "diffusers": lambda key: key,
         "older diffusers": older_vae_name,
     }[layout]

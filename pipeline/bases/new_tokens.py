@@ -2,44 +2,56 @@
 table's own rows are never copied, never trained, and stand as before when the rows are taken away.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import CLIPTextModel
 
-from pipeline.base.conditioning import NO_WORDS, Words
+from pipeline.bases.tokens import NO_WORDS, Words
 from pipeline.errors import UserError
 
 
-def words_of(text_encoder: CLIPTextModel) -> Words:
-    """Words of the embeddings that are attached now, with their ids."""
-    words: Words = text_encoder.get_input_embeddings().__dict__.get("words", NO_WORDS)
+def words_of(text_encoders: Sequence[Any]) -> Words:
+    """Words of the embeddings that are attached now, with their ids, which are the same for all encoders."""
+    words: Words = text_encoders[0].get_input_embeddings().__dict__.get("words", NO_WORDS)
     return words
 
 
 @contextmanager
 def new_rows(
-    text_encoder: CLIPTextModel, counts: Mapping[str, int], rows: Callable[[], Tensor]
+    text_encoders: Sequence[Any], counts: Mapping[str, int], rows: Sequence[Callable[[], Tensor]]
 ) -> Iterator[None]:
-    """Inside, `counts` more ids a word follow the table's last; `rows()` gives [sum of counts, width], in the
-    words' order. Several may be attached, one in another; a word that two of them have is a user error.
+    """Inside, `counts` more ids a word follow the tables' last; `rows` gives each encoder's [sum of counts,
+    width], in the words' order. Several may be attached, one in another; a word that two of them have is a
+    user error.
     """
-    table, before = text_encoder.get_input_embeddings(), words_of(text_encoder)
+    before = words_of(text_encoders)
     if twice := sorted({word.lower() for word in counts} & before.keys()):
         raise UserError(
             f"two embeddings are both called {', '.join(twice)}; give one of the files another name"
         )
-    first = table.num_embeddings + sum(map(len, before.values()))
-    saved = {name: table.__dict__[name] for name in ("forward", "words") if name in table.__dict__}
+    tables = [encoder.get_input_embeddings() for encoder in text_encoders]
+    first = max(table.num_embeddings for table in tables) + sum(map(len, before.values()))
+    words = {**before, **_ids(counts, first)}
+    with ExitStack() as stack:
+        for table, own in zip(tables, rows, strict=True):
+            stack.enter_context(_attached(table, words, own, first))
+        yield
+
+
+@contextmanager
+def _attached(table: nn.Embedding, words: Words, rows: Callable[[], Tensor], first: int) -> Iterator[None]:
+    names = ("forward", "words")
+    saved: dict[str, Any] = {name: table.__dict__[name] for name in names if name in table.__dict__}
     try:
-        table.__dict__["words"] = {**before, **_ids(counts, first)}
+        table.__dict__["words"] = words
         table.__dict__["forward"] = _with_rows(table.forward, rows, first)
         yield
     finally:
-        for name in ("forward", "words"):
+        for name in names:
             table.__dict__.pop(name, None)
         table.__dict__.update(saved)
 

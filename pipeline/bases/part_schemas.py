@@ -100,6 +100,7 @@ class Scheduler(Stated):
 
 
 PARTS: dict[str, type[Stated]] = {
-    "unet": Unet, "vae": Vae, "text_encoder": TextEncoder, "scheduler": Scheduler,
+    "unet": Unet, "vae": Vae, "text_encoder": TextEncoder, "text_encoder_2": TextEncoder, "scheduler":
+    Scheduler,
 }  # fmt: skip
 """By the names that a header gives the parts."""

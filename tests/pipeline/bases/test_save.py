@@ -6,17 +6,17 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 from transformers import CLIPTextModel
 
-from pipeline.base.save import save_file, save_folder
-from tests.pipeline.base.random_sd1 import random_base
+from pipeline.bases.save import save_file, save_folder
+from tests.pipeline.bases.random_sd1 import random_base
 
 
 def test_diffusers_loads_the_folder_whole(tmp_path: Path) -> None:
     base = random_base()
     save_folder(base, tmp_path / "base", "fp32", {})
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "base")
-    assert torch.equal(pipe.unet.conv_in.weight, base.unet.conv_in.weight)
+    assert torch.equal(pipe.unet.conv_in.weight, base.denoiser.conv_in.weight)
     ids = pipe.tokenizer(["a cat"], padding="max_length", return_tensors="pt").input_ids
-    assert torch.equal(pipe.text_encoder(ids)[0], base.text_encoder(ids)[0])
+    assert torch.equal(pipe.text_encoder(ids)[0], base.text_encoders[0](ids)[0])
 
 
 def test_text_encoder_keys_are_those_that_transformers_4_needs(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pipeline.base.load import BaseModel, load_base
-from pipeline.base.save import save_file as save_base
-from pipeline.base.single_file import ema_name, older_name
+from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.load import load_base
+from pipeline.bases.save import save_file as save_base
+from pipeline.bases.single_file import ema_name, older_name
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
@@ -17,21 +18,21 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import load
-from tests.pipeline.base.random_sd1 import random_base, small_configs
+from tests.pipeline.bases.random_sd1 import random_base, small_configs
 from tests.pipeline.networks.test_network import answer
 
 UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "first_stage_model."
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BaseModel]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LoadedBase]:
     """A whole checkpoint with its small configurations in the header."""
     base, path = random_base(), tmp_path_factory.mktemp("base") / "whole.safetensors"
     save_base(base, path, "fp32", {})
     return path, base
 
 
-def opened(path: Path, vae: Path | None = None) -> BaseModel:
+def opened(path: Path, vae: Path | None = None) -> LoadedBase:
     return load_base(
         Base(path=str(path), vae=vae and str(vae), revision=None, clip_skip=1, sha256=None, vae_sha256=None)
     )
@@ -51,7 +52,7 @@ def test_d3_an_averaged_name_by_hand() -> None:
 
 
 def test_d3_a_base_of_averaged_weights_alone(
-    whole: tuple[Path, BaseModel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: tuple[Path, LoadedBase], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, base = whole
     tensors = {
@@ -67,12 +68,12 @@ def test_d3_a_base_of_averaged_weights_alone(
     assert torch.allclose(answer(opened(tmp_path / "out.safetensors")), answer(base), atol=1e-6)
 
 
-def answer_with(network: object, base: BaseModel) -> Tensor:
+def answer_with(network: object, base: LoadedBase) -> Tensor:
     with network.attached(base):  # type: ignore[attr-defined]
         return answer(base)
 
 
-def test_d3_a_base_without_a_vae(whole: tuple[Path, BaseModel], tmp_path: Path) -> None:
+def test_d3_a_base_without_a_vae(whole: tuple[Path, LoadedBase], tmp_path: Path) -> None:
     path, base = whole
     bare = changed(path, tmp_path / "bare.safetensors", without(load_file(path), VAE))
     with pytest.raises(UserError, match=r"holds no vae: set base\.vae to one"):
@@ -80,17 +81,17 @@ def test_d3_a_base_without_a_vae(whole: tuple[Path, BaseModel], tmp_path: Path) 
     assert torch.equal(answer(opened(bare, folder_of_vae(base, tmp_path))), answer(base))
 
 
-def folder_of_vae(base: BaseModel, folder: Path) -> Path:
+def folder_of_vae(base: LoadedBase, folder: Path) -> Path:
     base.vae.save_pretrained(folder / "vae")
     return folder / "vae"
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt"])
 def test_d3_a_pickled_base_and_vae(
-    suffix: str, whole: tuple[Path, BaseModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suffix: str, whole: tuple[Path, LoadedBase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such files carry no configurations: those of SD 1.x are taken, here the small ones."""
-    monkeypatch.setattr("pipeline.base.load.sd1_configs", small_configs)
+    monkeypatch.setattr("pipeline.bases.load.sd1_configs", small_configs)
     path, base = whole
     tensors = load_file(path)
     torch.save({"state_dict": tensors, "global_step": 7}, tmp_path / f"a{suffix}")
@@ -101,7 +102,7 @@ def test_d3_a_pickled_base_and_vae(
     assert all(torch.equal(vae.state_dict()[key], value) for key, value in base.vae.state_dict().items())
 
 
-def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, BaseModel], tmp_path: Path) -> None:
+def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, LoadedBase], tmp_path: Path) -> None:
     path, base = whole
     tensors = {
         older_name(name) if name.startswith(TEXT) else name: tensor
@@ -116,7 +117,7 @@ def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, BaseModel], tmp_pat
     [(TEXT, "a U-Net without a text encoder"), (UNET, "holds no unet: choose a whole checkpoint")],
 )
 def test_d3_a_missing_part_is_named(
-    prefix: str, reason: str, whole: tuple[Path, BaseModel], tmp_path: Path
+    prefix: str, reason: str, whole: tuple[Path, LoadedBase], tmp_path: Path
 ) -> None:
     path = changed(whole[0], tmp_path / "part.safetensors", without(load_file(whole[0]), prefix))
     with pytest.raises(UserError, match=reason):

@@ -4,14 +4,15 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from torch import nn
 
-from pipeline.base.families import sd1_configs
-from pipeline.base.ldm_keys import ldm_key, text_encoder_key, unet_key, vae_key
+from pipeline.bases.clip_names import transformers_name
+from pipeline.bases.registry import family
+from tests.pipeline.bases.random_sd1 import file_key
 
 
 def on_meta(part: str) -> nn.Module:
     kind = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}[part]
     with torch.device("meta"):
-        return kind.from_config(sd1_configs()[part])
+        return kind.from_config(family("sd1").configs[part])
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def on_meta(part: str) -> nn.Module:
     ],
 )
 def test_hand_worked_unet_names(ours: str, theirs: str) -> None:
-    assert unet_key(ours) == f"model.diffusion_model.{theirs}"
+    assert file_key("unet", ours) == f"model.diffusion_model.{theirs}"
 
 
 @pytest.mark.parametrize(
@@ -46,18 +47,18 @@ def test_hand_worked_unet_names(ours: str, theirs: str) -> None:
     ],
 )
 def test_hand_worked_vae_names(ours: str, theirs: str) -> None:
-    assert vae_key(ours) == f"first_stage_model.{theirs}"
+    assert file_key("vae", ours) == f"first_stage_model.{theirs}"
 
 
 def test_text_encoders_always_get_the_level_that_transformers_5_dropped() -> None:
     name = "encoder.layers.0.mlp.fc1.bias"
-    assert text_encoder_key(name) == text_encoder_key(f"text_model.{name}") == f"text_model.{name}"
-    assert ldm_key("text_encoder", name) == f"cond_stage_model.transformer.text_model.{name}"
+    assert transformers_name(name) == transformers_name(f"text_model.{name}") == f"text_model.{name}"
+    assert file_key("text_encoder", name) == f"cond_stage_model.transformer.text_model.{name}"
 
 
 def test_all_686_unet_names_are_those_that_diffusers_reads() -> None:
     module = on_meta("unet")
-    names = {unet_key(key): key for key in module.state_dict()}
+    names = {file_key("unet", key): key for key in module.state_dict()}
     assert len(names) == 686
     tags = {name: name for name in names}
     assert convert_ldm_unet_checkpoint(dict(tags), dict(module.config)) == {
@@ -67,7 +68,8 @@ def test_all_686_unet_names_are_those_that_diffusers_reads() -> None:
 
 def test_all_vae_names_are_those_that_diffusers_reads() -> None:
     module = on_meta("vae")
-    weights = {vae_key(key): tensor for key, tensor in module.state_dict().items()}
+    weights = {file_key("vae", key): tensor for key, tensor in module.state_dict().items()}
     converted = convert_ldm_vae_checkpoint(dict(weights), dict(module.config))
     assert converted.keys() == module.state_dict().keys()
-    assert all(converted[key] is weights[vae_key(key)] for key in converted if ".attentions." not in key)
+    plain = [key for key in converted if ".attentions." not in key]
+    assert all(converted[key] is weights[file_key("vae", key)] for key in plain)

@@ -5,28 +5,16 @@ Averaged (EMA) weights stand under `model_ema.`, their names without dots (CompV
 ldm/modules/ema.py): `model.diffusion_model.out.2.weight` is `model_ema.diffusion_modelout2weight`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.base.ldm_keys import TEXT_PREFIX, UNET_PREFIX, VAE_PREFIX
+from pipeline.bases.origins import Origin
+from pipeline.bases.parts import Part
 from pipeline.errors import warn
 from pipeline.files.tensor_file import open_tensors
 
 EMA_PREFIX = "model_ema."
-OPENCLIP_PREFIXES = ("cond_stage_model.", "conditioner.")
-SIGNS_OF_PARTS = {
-    "unet": (UNET_PREFIX, EMA_PREFIX),
-    "vae": (VAE_PREFIX,),
-    "text_encoder": (TEXT_PREFIX, *OPENCLIP_PREFIXES),
-}
-"""How a part's names begin."""
-CURES = {
-    "unet": "choose a whole checkpoint",
-    "vae": "set base.vae to one (a .safetensors, .ckpt or .pt file, or a diffusers folder)",
-    "text_encoder": "it is a U-Net alone, to be used with another checkpoint's text encoder: choose a whole"
-    " checkpoint",
-}
 BARE = {
     "a U-Net in diffusers' layout": "down_blocks.",
     "a U-Net without its prefix": "input_blocks.",
@@ -57,17 +45,22 @@ def ema_name(name: str) -> str:
 
 def older_name(name: str) -> str:
     """A text encoder's single-file name without the level `text_model.`, as some files have it."""
-    return TEXT_PREFIX + name.removeprefix(f"{TEXT_PREFIX}text_model.")
+    return name.replace(".text_model.", ".", 1)
 
 
-def names_there(part: str, names: Iterable[str], shapes: Iterable[str]) -> Iterator[str]:
-    """Each single-file name as the file has it: of a U-Net its averaged weights where those alone are
-    there.
+def as_there(part: Part, origins: Mapping[str, Origin], shapes: Collection[str]) -> dict[str, Origin]:
+    """Each tensor under the name that the file has: of a denoiser its averaged weights where those alone are
+    there, of a text encoder older names.
     """
-    present = set(shapes)
-    other = {"unet": ema_name, "text_encoder": older_name}.get(part)
-    for name in names:
-        yield other(name) if other and name not in present and other(name) in present else name
+    other = {"unet": ema_name}.get(part.name, older_name if part.library == "transformers" else None)
+    if other is None:
+        return dict(origins)
+    return {
+        key: origin.at(other(origin.key))
+        if origin.key not in shapes and other(origin.key) in shapes
+        else origin
+        for key, origin in origins.items()
+    }
 
 
 def say_averaged(path: Path, names: Iterable[str]) -> None:
@@ -75,16 +68,32 @@ def say_averaged(path: Path, names: Iterable[str]) -> None:
         warn(f"{path} holds its averaged (EMA) weights alone, which are taken")
 
 
-def why_absent(part: str, shapes: Iterable[str]) -> str | None:
+def why_absent(part: Part, shapes: Iterable[str]) -> str | None:
     """Why a part is not in a file, and the cure; None where it is there in pieces."""
-    if any(name.startswith(SIGNS_OF_PARTS[part]) for name in shapes):
+    signs = (part.file_prefix, EMA_PREFIX) if part.name == "unet" else (part.file_prefix,)
+    if any(name.startswith(signs) for name in shapes):
         return None
-    return f"holds no {part.replace('_', ' ')}: {CURES[part]}"
+    return f"holds no {part.title}: {_cure(part)}"
 
 
-def alone(shapes: Iterable[str]) -> str | None:
-    """What a file holds that is a part of a checkpoint, and no whole one."""
-    names = list(shapes)
-    if any(name.startswith(SIGNS_OF_PARTS["unet"]) for name in names):
-        return why_absent("text_encoder", names) and "a U-Net without a text encoder"
+def _cure(part: Part) -> str:
+    if part.name == "vae":
+        return "set base.vae to one (a .safetensors, .ckpt or .pt file, or a diffusers folder)"
+    if part.library == "transformers":
+        return (
+            "it is to be used with another checkpoint's text encoder, as a U-Net alone is: choose a whole"
+            " checkpoint"
+        )
+    return "choose a whole checkpoint"
+
+
+def alone(shapes: Iterable[str], parts: Iterable[Part] = ()) -> str | None:
+    """What a file holds that is a part of a checkpoint, and no whole one. `parts`: of its denoiser's
+    family."""
+    names, whole = list(shapes), list(parts)
+    texts = [part for part in whole if part.library == "transformers"]
+    if texts and all(why_absent(part, names) for part in texts):
+        return "a U-Net without a text encoder"
+    if whole:
+        return None
     return next((what for what, start in BARE.items() if any(name.startswith(start) for name in names)), None)

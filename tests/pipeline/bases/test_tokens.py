@@ -2,9 +2,9 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from pipeline.base.conditioning import body_ids, encode, token_ids, too_long
-from pipeline.base.load import make_tokenizer
-from tests.pipeline.base.random_sd1 import random_base
+from pipeline.bases.tokenizers import make_tokenizer
+from pipeline.bases.tokens import body_ids, token_ids, too_long
+from tests.pipeline.bases.random_sd1 import random_base
 
 WORDS = {"zib": range(49408, 49410), "zibbo": range(49410, 49411), "<cat-toy>": range(49411, 49412)}
 PHOTO, A, CAT, COMMA = 1125, 320, 2368, 267
@@ -71,9 +71,9 @@ def test_long_captions_are_read_in_framed_chunks(
 def test_chunks_are_joined_with_one_start_and_one_end(clip_skip: int) -> None:
     base = random_base()
     ids = token_ids(base.tokenizer, ["cat " * 80, "a"], max_tokens=150)
-    joined = encode(base.text_encoder, ids, clip_skip)
+    joined = base.family.encode(base, ids, clip_skip)
     assert joined.shape == (2, 152, 16)
     for row in range(2):
-        first, second = encode(base.text_encoder, ids[row], clip_skip)
+        first, second = base.family.encode(base, ids[row], clip_skip)
         wanted = torch.cat([first[:1], first[1:76], second[1:76], second[76:]])
         assert torch.allclose(joined[row], wanted, atol=1e-6)

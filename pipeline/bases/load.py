@@ -1,0 +1,233 @@
+"""Base checkpoints from a diffusers folder, a single file, or a hub name, as float32 modules.
+
+A single file needs no network: the published configurations of its family and CLIP's vocabulary come with the
+package, and files that we write carry their own configurations in the header.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.utils import logging as diffusers_logging
+from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
+
+from pipeline.bases.base import Base, Part
+from pipeline.bases.family import Family
+from pipeline.bases.origins import Origin, file_shape, taken
+from pipeline.bases.parts import UNET
+from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
+from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
+from pipeline.bases.stated import HEADER_KEY, checked, stated
+from pipeline.bases.structure import Shapes
+from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
+from pipeline.bases.vae_names import whole_checkpoint_name
+from pipeline.config.schemas import Base as BaseConfig
+from pipeline.errors import UserError
+from pipeline.files.damage import damage_told, is_of_the_file, reason_of
+from pipeline.files.hub_names import NO_NETWORK
+from pipeline.files.hub_names import reason_of as reason_of_hub
+from pipeline.files.known_hashes import sha256_of_model
+from pipeline.files.tensor_file import open_tensors
+
+for quiet in (diffusers_logging, transformers_logging):
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
+
+
+def load_base(config: BaseConfig) -> Base:
+    """Loads and checks; a missing, damaged or unfit checkpoint is a user error."""
+    path = Path(config.path)
+    _insist(path, config)
+    base = _from_file(path, not config.vae) if path.is_file() else _from_folder(config)
+    return base.with_vae(*load_vae(Path(config.vae), base.family)) if config.vae else base
+
+
+def _insist(path: Path, config: BaseConfig) -> None:
+    if config.sha256 and path.exists() and (found := sha256_of_model(path)) != config.sha256:
+        raise UserError(
+            f"base.path {path} has changed since `compose` ran (hash {found}, not"
+            f" {config.sha256}); run `dvc repro -f compose`, then `dvc repro`"
+        )
+
+
+def _from_folder(config: BaseConfig) -> Base:
+    """A local diffusers folder, or a hub name."""
+    from diffusers import DDIMScheduler
+
+    path, origin = Path(config.path), f"base.path {config.path}"
+    if path.is_dir() and not (path / "model_index.json").is_file():
+        raise UserError(
+            f"{origin}: no model_index.json in it; it must be a diffusers folder, or a .safetensors file"
+        )
+    options = {"revision": config.revision} if config.revision and not path.is_dir() else {}
+    with _failures_told(config.path):
+        denoiser = UNET.read_config(config.path, options)
+    made = _family(recognised_config(denoiser), origin)
+    with _failures_told(config.path):
+        given = {"scheduler": DDIMScheduler.load_config(config.path, subfolder="scheduler", **options)}
+        given |= {part.name: part.read_config(config.path, options) for part in made.parts}
+    for part, values in given.items():
+        checked(part, values, origin)
+    configs = {**given, **_filled_in(made, given, config.path)}
+    tokenizer = read_tokenizer(config.path, options, origin)
+    insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
+
+    def reads(name: str) -> Callable[[], nn.Module]:
+        return partial(_read_part, made, name, config.path, options)
+
+    return Base(made, tokenizer, {part.name: reads(part.name) for part in made.parts}, configs)
+
+
+def _filled_in(made: Family, given: dict[str, Any], path: str) -> dict[str, Any]:
+    """The parts' configurations with what the classes fill in where a file leaves it out."""
+    with _failures_told(path):
+        return {part.name: part.whole_config(given[part.name]) for part in made.parts}
+
+
+def _family(found: Recognised | None, origin: str) -> Family:
+    if found is None or found.facts is None or not found.trainable:
+        title = found.title if found else "no checkpoint that is known here"
+        raise UserError(f"{origin} is {title}; this pipeline trains {titles()}: choose such a base")
+    return family(found.facts.name)
+
+
+def _read_part(made: Family, name: str, path: str, options: dict[str, str]) -> nn.Module:
+    with _failures_told(path):
+        return made.part(name).read(path, options)
+
+
+@contextmanager
+def _failures_told(path: str) -> Iterator[None]:
+    """What fails to load within is the user's to mend: correct the name, fetch again, or connect."""
+    try:
+        yield
+    except UserError:
+        raise
+    except BaseException as error:
+        if not is_of_the_file(error):
+            raise
+        if reason_of_hub(error) == NO_NETWORK:
+            raise UserError(
+                f"base.path {path} is not in the hub's cache, and {NO_NETWORK}; connect to it once, or put"
+                " the base here and name its file or folder"
+            ) from error
+        raise UserError(
+            f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched"
+            f" ({reason_of(error)}); correct base.path, or fetch it again"
+        ) from error
+
+
+def _from_file(path: Path, own_vae: bool) -> Base:
+    """A single file in the original layout; its VAE is looked for where `own_vae`."""
+    header, origin = outline_of(path), f"base.path {path}"
+    found = recognised(header.shapes)
+    if found is None and (part := alone(header.shapes)):
+        found = Recognised(part)
+    made = _family(found, origin)
+    if part := alone(header.shapes, made.parts):
+        raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")
+    base = outline(made, stated(header.metadata.get(HEADER_KEY), origin), origin)
+
+    def reads(part: str, module: nn.Module) -> Part:
+        if part == "vae" and not own_vae:
+            return module
+        return partial(_filled, module, path, _origins(base, part, module, path, header.shapes))
+
+    parts = {name: reads(name, module) for name, module in base.loaded().items()}
+    return Base(base.family, base.tokenizer, parts, base.configs)
+
+
+def outline(made: Family, own: dict[str, Any], origin: str) -> Base:
+    """A base without weights, on the meta device. `own`: what a header states (`stated`); the published
+    configurations where it states nothing. `origin` names the file in errors.
+    """
+    configs = own.get("configs") or made.configs
+    if absent := [name for name in made.configs if name not in configs]:
+        raise UserError(
+            f"{origin}: its configs lack {', '.join(absent)}; the file is damaged: fetch it again"
+        )
+    with damage_told(f"{origin}: no {made.facts.title} can be built of its configs"):
+        parts = {part.name: part.outline(configs[part.name]) for part in made.parts}
+    tokenizer = make_tokenizer(own.get("tokenizer"), origin)
+    insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
+    return Base(made, tokenizer, parts, configs)
+
+
+def load_vae(path: Path, made: Family) -> tuple[Part, dict[str, Any]]:
+    """A VAE of its own, or what reads it: a diffusers folder, or a .safetensors, .ckpt or .pt file in the
+    original or diffusers layout.
+    """
+    part = made.part("vae")
+    if path.is_dir():
+        with damage_told(
+            f"base.vae {path}: no folder of a VAE that loads", "correct base.vae, or fetch it again"
+        ):
+            checked("vae", part.read_config(str(path), {}, alone=True), f"base.vae {path}")
+            vae: Any = part.read(str(path), {}, alone=True)
+        return vae, dict(vae.config)
+    if not path.is_file():
+        raise UserError(f"base.vae {path}: no such file or folder; correct base.vae, or set it to null")
+    config = dict(made.configs["vae"])
+    outlined = Base(made, None, {"vae": part.outline(config)}, made.configs)  # type: ignore[arg-type]
+    shapes = outline_of(path).shapes
+    module = outlined.vae
+    return partial(_filled, module, path, _origins(outlined, "vae", module, path, shapes)), config
+
+
+def _origins(base: Base, part: str, module: nn.Module, path: Path, shapes: Shapes) -> dict[str, Origin]:
+    """Where the file has each tensor of a part; missing and misshapen ones are a user error."""
+    own = base.family.part(part)
+    tensors = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    origins = base.family.origins(part, tensors, base.configs)
+    origins = as_there(own, origins, shapes)
+    if part == "vae" and not any(origin.key in shapes for origin in origins.values()):
+        alone_names = {whole_checkpoint_name(name): name for name in shapes}
+        origins = {key: each.at(alone_names.get(each.key, each.key)) for key, each in origins.items()}
+    say_averaged(path, (origin.key for origin in origins.values()))
+    title = base.family.facts.title
+    absent = sorted({origin.key for origin in origins.values()} - shapes.keys())
+    if absent and (reason := why_absent(own, shapes)):
+        raise UserError(f"{path} {reason}")
+    if absent:
+        raise UserError(
+            f"{path}: {len(absent)} weights of the {own.title} are missing"
+            f" ({', '.join(absent[:3])} ...); it is not a whole {title} checkpoint"
+        )
+    for key, origin in origins.items():
+        if prod(shapes[origin.key]) != prod(file_shape(origin, tensors[key])):
+            raise UserError(
+                f"{path}: {origin.key} has the shape {shapes[origin.key]}, {title} has"
+                f" {file_shape(origin, tensors[key])}; choose another base"
+            )
+    return origins
+
+
+def _filled(module: nn.Module, path: Path, origins: dict[str, Origin]) -> nn.Module:
+    """The module, which was on the meta device, with the file's weights as float32."""
+    shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
+    with damage_told(f"{path} is not a readable checkpoint"):
+        tensors = open_tensors(path).tensors
+        weights: dict[str, Tensor] = {}
+        for key, origin in origins.items():
+            stored = tensors[origin.key]
+            own = taken(origin, stored.read().float().reshape(stored.shape), shapes[key])
+            weights[key] = own if origin.pieces == 1 else own.clone()
+    module.load_state_dict(weights, strict=False, assign=True)
+    _restore_position_ids(module)
+    return module
+
+
+def _restore_position_ids(module: nn.Module) -> None:
+    """Buffers that no file needs to hold: 0..76."""
+    for submodule in module.modules():
+        if "position_ids" in submodule._buffers:
+            ids = submodule._buffers["position_ids"]
+            assert ids is not None
+            submodule.register_buffer(
+                "position_ids", torch.arange(ids.shape[-1]).expand(1, -1), persistent=False
+            )

@@ -1,0 +1,137 @@
+"""Writes a checkpoint that every tool opens: one .safetensors in the original layout, or a diffusers folder.
+
+transformers 5 writes text encoders without the `text_model.` level, which version 4 then fills with random
+weights and a mere warning; both layouts here carry it. The folder's tokenizer has vocab.json and merges.txt
+beside tokenizer.json, for older tools.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import CLIPTokenizer
+
+from pipeline.bases.base import Base
+from pipeline.bases.clip_names import transformers_name
+from pipeline.bases.clip_vocabulary import older_tokenizer_files
+from pipeline.bases.origins import put
+from pipeline.bases.parts import Part
+from pipeline.bases.stated import HEADER_KEY
+from pipeline.files.atomic import new_folder, write_json
+from pipeline.files.json_text import read_mapping
+from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
+
+SCHEDULER_CLASS = "DDIMScheduler"
+"""Where a configuration does not say it itself."""
+STAMPS = {
+    "_name_or_path",
+    "transformers_version",
+    "_diffusers_version",
+    "dtype",
+    "torch_dtype",
+    "_use_default_values",
+}
+"""Entries of configurations that say where and when they were made."""
+
+
+def save_file(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> None:
+    """One .safetensors in the original (LDM) layout; its header carries the configurations and the
+    tokenizer.
+    """
+    write_safetensors(path, file_tensors(base, PRECISIONS[dtype]), {**metadata, **file_header(base)})
+
+
+def file_tensors(
+    base: Base, dtype: torch.dtype, others: Mapping[str, Tensor] = MappingProxyType({})
+) -> dict[str, Tensor]:
+    """What such a file holds. `others` take the place of the base's own: by part and key,
+    `unet.conv_in.bias`."""
+    found: dict[str, Tensor] = {}
+    for part, module in base.loaded().items():
+        tensors = module.state_dict()
+        origins = base.family.origins(part, tensors, base.configs)
+        own = {
+            key: others.get(f"{part}.{folder_key(base.family.part(part), key)}", tensors[key])
+            for key in origins
+        }
+        found |= {key: tensor.to("cpu", dtype) for key, tensor in put(origins, own).items()}
+    return found
+
+
+def file_header(base: Base) -> dict[str, str]:
+    """What such a file's header says of the base."""
+    own = {"configs": plain_configs(base), "tokenizer": tokenizer_files(base.tokenizer)}
+    return {HEADER_KEY: json.dumps(own, sort_keys=True)}
+
+
+def save_folder(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> None:
+    """A diffusers folder that diffusers loads with transformers 4 and 5 alike."""
+    with new_folder(path) as folder:
+        for part in base.family.parts:
+            tensors = {
+                folder_key(part, key): tensor.to(PRECISIONS[dtype])
+                for key, tensor in base.part(part.name).state_dict().items()
+                if not key.endswith("position_ids")
+            }
+            target = folder / part.name / part.weight_file
+            write_safetensors(target, tensors, {"format": "pt", **metadata})
+        write_settings(base, folder)
+
+
+def folder_key(part: Part, key: str) -> str:
+    """Name of a module's weight in a folder."""
+    return transformers_name(key) if part.library == "transformers" else key
+
+
+def write_settings(base: Base, folder: Path) -> None:
+    """All of a folder but the weights."""
+    configs = plain_configs(base)
+    for part in base.family.parts:
+        write_json(folder / part.name / "config.json", configs[part.name])
+    write_json(folder / "scheduler" / "scheduler_config.json", configs["scheduler"])
+    base.tokenizer.save_pretrained(folder / "tokenizer")
+    for name, text in tokenizer_files(base.tokenizer).items():
+        (folder / "tokenizer" / name).write_text(text, encoding="utf-8")
+    write_json(folder / "model_index.json", model_index(base, configs["scheduler"]["_class_name"]))
+
+
+def plain_configs(base: Base) -> dict[str, dict[str, Any]]:
+    """The parts' configurations without paths and version stamps."""
+    classes: dict[str, dict[str, Any]] = {"scheduler": {"_class_name": SCHEDULER_CLASS}}
+    for part in base.family.parts:
+        named = part.library == "diffusers"
+        classes[part.name] = (
+            {"_class_name": part.class_name} if named else {"architectures": [part.class_name]}
+        )
+    return {
+        name: {**classes[name], **{key: value for key, value in config.items() if key not in STAMPS}}
+        for name, config in base.configs.items()
+    }
+
+
+def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, str]:
+    """vocab.json and merges.txt, from the tokenizer's own tokenizer.json."""
+    with tempfile.TemporaryDirectory() as name:
+        tokenizer.save_pretrained(name)
+        return older_tokenizer_files(read_mapping(Path(name) / "tokenizer.json"))
+
+
+def model_index(base: Base, scheduler_class: str) -> dict[str, Any]:
+    """model_index.json of the family's pipeline, without a safety checker."""
+    parts = {part.name: [part.library, part.class_name] for part in base.family.parts}
+    tokenizers = {name: ["transformers", "CLIPTokenizer"] for name in base.family.tokenizer_folders}
+    whole = {
+        **base.family.index_extras,
+        "_class_name": base.family.facts.pipeline,
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "scheduler": ["diffusers", scheduler_class],
+        **parts,
+        **tokenizers,
+    }
+    return dict(sorted(whole.items()))

@@ -1,0 +1,42 @@
+"""CLIP's tokenizer, from a header's texts, a folder, or the package."""
+
+import tempfile
+from pathlib import Path
+
+from transformers import CLIPTokenizer
+
+from pipeline.bases.clip_vocabulary import write_clip_tokenizer
+from pipeline.bases.stated import tokenizer_texts
+from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+
+LENGTH = 77
+
+
+def read_tokenizer(path: str, options: dict[str, str], origin: str) -> CLIPTokenizer:
+    """Of a diffusers folder or a hub name."""
+    cure = "correct base.path, or fetch it again"
+    with damage_told(f"{origin}: no tokenizer that loads", cure):
+        return CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **options)
+
+
+def make_tokenizer(files: dict[str, str] | None, origin: str = "the base") -> CLIPTokenizer:
+    """From the texts of vocab.json and merges.txt, the two names that are taken; None gives CLIP's own."""
+    texts = {} if files is None else tokenizer_texts(files, origin)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if files is None:
+            write_clip_tokenizer(folder)
+        for file, text in texts.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        with damage_told(f"{origin}: its tokenizer cannot be read"):
+            return CLIPTokenizer.from_pretrained(folder, model_max_length=LENGTH)
+
+
+def insist_on_known_tokens(tokenizer: CLIPTokenizer, rows: int, origin: str) -> None:
+    """A token beyond the text encoder's table would end in an index error in the middle of a run."""
+    if (largest := max(tokenizer.get_vocab().values(), default=0)) >= rows:
+        raise UserError(
+            f"{origin}: its tokenizer has the token {largest}, its text encoder {rows} rows: they do not"
+            " belong together; fetch it again"
+        )
