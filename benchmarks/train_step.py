@@ -113,13 +113,14 @@ def random_sd15() -> Base:
     """A base of SD 1.5's size with random weights."""
     torch.manual_seed(0)
     configs = family("sd1").configs
-    return Base(
-        make_tokenizer(None),
-        CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval().requires_grad_(False),
-        UNet2DConditionModel.from_config(configs["unet"]).eval().requires_grad_(False),
-        AutoencoderKL.from_config(configs["vae"]).eval().requires_grad_(False),
-        configs,
-    )
+    parts = {
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])),
+        "unet": UNet2DConditionModel.from_config(configs["unet"]),
+        "vae": AutoencoderKL.from_config(configs["vae"]),
+    }
+    for part in parts.values():
+        part.eval().requires_grad_(False)
+    return Base(family("sd1"), make_tokenizer(None), parts, configs)
 
 
 def our_round(base: Base, network: Network, config: Config, batch: Batch, steps: int) -> Round:
@@ -142,9 +143,13 @@ def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps
     """The base is where, and in the numbers in which, our round has left it."""
     torch.use_deterministic_algorithms(False)
     device = best_device()
-    for module in (base.unet, base.text_encoder, network):  # Lightning has taken what it trains off the card
+    for module in (
+        base.denoiser,
+        *base.text_encoders,
+        network,
+    ):  # Lightning has taken what it trains off the card
         module.to(device)
-    parts = {"unet": list(network.parameters()), "text_encoder": []}
+    parts = {base.family.denoiser: list(network.parameters())}
     optimizer = make_optimizer(config.optimizer, parts)
     mean, ids, watch = batch.mean.to(device), batch.ids.to(device), Watch()
     alphas = Denoising(base, network, config, 1).alphas.to(device)
@@ -154,7 +159,9 @@ def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps
         timesteps = torch.randint(0, 1000, (len(noise),), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
             context = base.family.encode(base, ids, 1)
-            answer = base.denoiser(add_noise(mean, noise, alphas, timesteps), timesteps, context).sample
+            answer = base.denoiser(
+                add_noise(mean, noise, alphas, timesteps), timesteps, context.tokens
+            ).sample
         F.mse_loss(answer.float(), noise).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -29,6 +29,8 @@ class Facts:
     """The denoiser's, by which merges are weighed and layers trained."""
     text_encoders: tuple[str, ...]
     """Folders of the text encoders, in the order in which their tokens are joined."""
+    text_sign: str
+    """How a name begins in a single file that holds its text encoder: what is left where the denoiser lacks."""
     text_layers: int
     """Of the first text encoder: clip skip goes up to it."""
     resolution_px: int

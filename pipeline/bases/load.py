@@ -136,7 +136,7 @@ def _from_file(path: Path, own_vae: bool) -> Base:
     def reads(part: str, module: nn.Module) -> Part:
         if part == "vae" and not own_vae:
             return module
-        return partial(_filled, module, path, _origins(base, part, module, path, header.shapes))
+        return partial(_filled, module, path, origins_there(base, part, path, header.shapes))
 
     parts = {name: reads(name, module) for name, module in base.loaded().items()}
     return Base(base.family, base.tokenizer, parts, base.configs)
@@ -175,14 +175,13 @@ def load_vae(path: Path, made: Family) -> tuple[Part, dict[str, Any]]:
     config = dict(made.configs["vae"])
     outlined = Base(made, None, {"vae": part.outline(config)}, made.configs)  # type: ignore[arg-type]
     shapes = outline_of(path).shapes
-    module = outlined.vae
-    return partial(_filled, module, path, _origins(outlined, "vae", module, path, shapes)), config
+    return partial(_filled, outlined.vae, path, origins_there(outlined, "vae", path, shapes)), config
 
 
-def _origins(base: Base, part: str, module: nn.Module, path: Path, shapes: Shapes) -> dict[str, Origin]:
+def origins_there(base: Base, part: str, path: Path, shapes: Shapes) -> dict[str, Origin]:
     """Where the file has each tensor of a part; missing and misshapen ones are a user error."""
     own = base.family.part(part)
-    tensors = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    tensors = {key: tuple(tensor.shape) for key, tensor in base.part(part).state_dict().items()}
     origins = base.family.origins(part, tensors, base.configs)
     origins = as_there(own, origins, shapes)
     if part == "vae" and not any(origin.key in shapes for origin in origins.values()):

@@ -64,6 +64,9 @@ def recognised(shapes: Shapes) -> Recognised | None:
             return Recognised(title, facts, trainable=facts.trainable and variant is None)
     if found.kind in STRANGERS:
         return Recognised(STRANGERS[found.kind])
+    for facts in families().values():
+        if found.kind is None and any(name.startswith(facts.text_sign) for name in shapes):
+            return Recognised(facts.title, facts, facts.trainable)
     titles = (title for sign, title in NOT_BASES.items() if any(name.startswith(sign) for name in shapes))
     return next(map(Recognised, titles), None)
 

@@ -17,6 +17,17 @@ SIGNS = (
 )
 """A tensor that every denoiser of a kind has: a U-Net, SD 3's transformer, Flux's."""
 LAYER = re.compile(r"transformer_blocks\.(\d+)\.")
+AVERAGED = "model_ema.diffusion_model"
+DOTS = (
+    (re.compile(r"^(input_blocks|output_blocks)(\d+)(\d)"), r"\1.\2.\3."),
+    (re.compile(r"^(middle_block)(\d)"), r"\1.\2."),
+    (re.compile(r"^(label_emb)(\d)(\d)"), r"\1.\2.\3."),
+    (re.compile(r"(transformer_blocks)(\d)"), r".\1.\2."),
+    (re.compile(r"(attn\d)"), r"\1."),
+    (re.compile(r"\.*(weight|bias)$"), r".\1"),
+    (re.compile(r"\.{2,}"), "."),
+)
+"""Where averaged weights' names had their dots, as far as signs need it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,19 @@ def structure(shapes: Shapes) -> Structure:
         for sign, kind in zip(SIGNS, ("unet", "mmdit", "flux"), strict=True):
             if prefix + sign in shapes:
                 return _unet(shapes, prefix) if kind == "unet" else Structure(prefix, kind)
-    return Structure("", None)
+    return structure(averaged) if (averaged := _averaged(shapes)) else Structure("", None)
+
+
+def _averaged(shapes: Shapes) -> Shapes:
+    """Averaged (EMA) weights by the names that plain ones have; single_file.py tells where they stand."""
+    found = {}
+    for name, shape in shapes.items():
+        if name.startswith(AVERAGED):
+            rest = name.removeprefix(AVERAGED)
+            for pattern, dotted in DOTS:
+                rest = pattern.sub(dotted, rest)
+            found[UNET_PREFIXES[0] + rest] = shape
+    return found
 
 
 def _unet(shapes: Shapes, prefix: str) -> Structure:

@@ -28,6 +28,7 @@ FACTS = Facts(
     variant=with_channels,
     blocks=block_names(12),
     text_encoders=("text_encoder",),
+    text_sign="cond_stage_model.transformer.",
     text_layers=12,
     resolution_px=512,
     step_px=64,

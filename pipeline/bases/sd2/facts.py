@@ -34,6 +34,7 @@ FACTS = Facts(
     variant=variant,
     blocks=block_names(12),
     text_encoders=("text_encoder",),
+    text_sign="cond_stage_model.model.",
     text_layers=23,
     resolution_px=768,
     step_px=64,

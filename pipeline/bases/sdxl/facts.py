@@ -41,6 +41,7 @@ FACTS = Facts(
     variant=variant,
     blocks=block_names(9),
     text_encoders=("text_encoder", "text_encoder_2"),
+    text_sign="conditioner.embedders.1.",
     text_layers=12,
     resolution_px=1024,
     step_px=32,

@@ -32,6 +32,9 @@ def random_base(seed: int = 0) -> Base:
     return Base(made, make_tokenizer(None), parts, configs)
 
 
+UNET, TEXT_ENCODER = (family("sd1").part(name) for name in ("unet", "text_encoder"))
+
+
 def file_key(part: str, key: str) -> str:
     """Name in a single file."""
     made = family("sd1")

@@ -3,20 +3,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from pipeline.bases import load
-from pipeline.bases.load import load_base, names_in_file
+from pipeline.bases.base import Base
+from pipeline.bases.load import load_base
 from pipeline.bases.registry import family
 from pipeline.bases.save import plain_configs, save_folder
 from pipeline.bases.save import save_file as save_checkpoint
-from pipeline.config.schemas import Base
+from pipeline.bases.tokenizers import make_tokenizer
+from pipeline.config.schemas import Base as BaseConfig
 from pipeline.errors import UserError
 from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 
-def config(path: Path, **changes: object) -> Base:
+def config(path: Path, **changes: object) -> BaseConfig:
     values = {
         "path": str(path),
         "vae": None,
@@ -26,7 +27,7 @@ def config(path: Path, **changes: object) -> Base:
         "vae_sha256": None,
         **changes,
     }
-    return Base.model_validate(values)
+    return BaseConfig.model_validate(values)
 
 
 def older_vae_name(key: str) -> str:
@@ -44,7 +45,7 @@ def test_folder_and_file_load_as_what_was_saved(tmp_path: Path) -> None:
     for path in (tmp_path / "folder", tmp_path / "file.safetensors"):
         loaded = load_base(config(path))
         for part in ("unet", "vae", "text_encoder"):
-            ours, theirs = getattr(base, part).state_dict(), getattr(loaded, part).state_dict()
+            ours, theirs = base.part(part).state_dict(), loaded.part(part).state_dict()
             assert ours.keys() == theirs.keys()
             assert all(torch.equal(ours[key], theirs[key]) for key in ours)
         assert loaded.tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
@@ -90,23 +91,26 @@ def test_another_vae_is_put_in_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["prefixed", "bare", "diffusers", "older diffusers"])
 def test_a_vae_file_in_every_layout(layout: str, tmp_path: Path) -> None:
-    configs = family("sd1").configs["vae"]
-    with torch.device("meta"):
-        keys = AutoencoderKL.from_config(configs).state_dict()
-    names = {
-        "prefixed": lambda key: file_key("vae", key),
-        "bare": lambda key: file_key("vae", key).removeprefix("first_stage_model."),
-        "diffusers": lambda key: key,
-        "older diffusers": older_vae_name,
-    }[layout]
-    shapes = {names(key): tuple(tensor.shape) for key, tensor in keys.items()}
-    assert names_in_file("vae", list(keys), shapes) == {key: names(key) for key in keys}
+    made, names = (
+        family("sd1"),
+        {
+            "prefixed": lambda key: file_key("vae", key),
+            "bare": lambda key: file_key("vae", key).removeprefix("first_stage_model."),
+            "diffusers": lambda key: key,
+            "older diffusers": older_vae_name,
+        }[layout],
+    )
+    vae = made.part("vae").outline(made.configs["vae"])
+    shapes = {names(key): tuple(tensor.shape) for key, tensor in vae.state_dict().items()}
+    base = Base(made, make_tokenizer(None), {"vae": vae}, made.configs)
+    found = load.origins_there(base, "vae", tmp_path / "vae.safetensors", shapes)
+    assert {key: origin.key for key, origin in found.items()} == {key: names(key) for key in vae.state_dict()}
 
 
 @pytest.mark.parametrize(
     ("key", "shape", "family"),
     [
-        ("conditioner.embedders.1.model.ln_final.weight", [4], "SDXL"),
+        ("conditioner.embedders.1.model.ln_final.weight", [4], "Stable Diffusion XL"),
         ("cond_stage_model.model.ln_final.weight", [4], "Stable Diffusion 2.x"),
         ("lora_unet_mid_block_attentions_0_proj_in.alpha", [], "LoRA"),
         ("double_blocks.0.img_attn.qkv.weight", [4], "Flux"),
@@ -125,7 +129,7 @@ def test_a_folder_of_another_family_is_refused_by_name(tmp_path: Path) -> None:
     save_folder(random_base(), tmp_path / "a", "fp16", {})
     path = tmp_path / "a" / "unet" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"addition_embed_type": "text_time"}))
-    with pytest.raises(UserError, match="is SDXL; this pipeline trains"):
+    with pytest.raises(UserError, match="is Stable Diffusion XL; this pipeline trains"):
         load_base(config(tmp_path / "a"))
 
 
@@ -141,7 +145,7 @@ def test_incomplete_and_damaged_files_are_sentences(tmp_path: Path) -> None:
         header = file.metadata()
     save_file(weights, path, header)
     with pytest.raises(
-        UserError, match=r"1 weights of the unet are missing \(model\.diffusion_model\.out\.2\.bias"
+        UserError, match=r"1 weights of the U-Net are missing \(model\.diffusion_model\.out\.2\.bias"
     ):
         load_base(config(path))
     path.write_bytes(whole[:5000])

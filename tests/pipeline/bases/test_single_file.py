@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pipeline.bases.base import Base as LoadedBase
 from pipeline.bases.load import load_base
+from pipeline.bases.registry import family
 from pipeline.bases.save import save_file as save_base
 from pipeline.bases.single_file import ema_name, older_name
 from pipeline.config.recipes import parse
@@ -76,7 +77,7 @@ def answer_with(network: object, base: LoadedBase) -> Tensor:
 def test_d3_a_base_without_a_vae(whole: tuple[Path, LoadedBase], tmp_path: Path) -> None:
     path, base = whole
     bare = changed(path, tmp_path / "bare.safetensors", without(load_file(path), VAE))
-    with pytest.raises(UserError, match=r"holds no vae: set base\.vae to one"):
+    with pytest.raises(UserError, match=r"holds no VAE: set base\.vae to one"):
         _ = opened(bare).vae
     assert torch.equal(answer(opened(bare, folder_of_vae(base, tmp_path))), answer(base))
 
@@ -91,7 +92,7 @@ def test_d3_a_pickled_base_and_vae(
     suffix: str, whole: tuple[Path, LoadedBase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such files carry no configurations: those of SD 1.x are taken, here the small ones."""
-    monkeypatch.setattr("pipeline.bases.load.sd1_configs", small_configs)
+    monkeypatch.setattr(type(family("sd1")), "configs", small_configs())
     path, base = whole
     tensors = load_file(path)
     torch.save({"state_dict": tensors, "global_step": 7}, tmp_path / f"a{suffix}")
@@ -114,14 +115,14 @@ def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, LoadedBase], tmp_pa
 
 @pytest.mark.parametrize(
     ("prefix", "reason"),
-    [(TEXT, "a U-Net without a text encoder"), (UNET, "holds no unet: choose a whole checkpoint")],
+    [(TEXT, "a U-Net without a text encoder"), (UNET, "holds no U-Net: choose a whole checkpoint")],
 )
 def test_d3_a_missing_part_is_named(
     prefix: str, reason: str, whole: tuple[Path, LoadedBase], tmp_path: Path
 ) -> None:
     path = changed(whole[0], tmp_path / "part.safetensors", without(load_file(whole[0]), prefix))
     with pytest.raises(UserError, match=reason):
-        _ = opened(path).unet
+        _ = opened(path).denoiser
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What conditions the denoiser, against diffusers' own pipelines on the same random weights."""
 
-from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -61,10 +60,8 @@ def test_an_embeddings_id_beyond_the_vocabulary_is_not_taken_for_the_end() -> No
     beyond, cat_id = base.text_encoders[1].get_input_embeddings().num_embeddings, int(ids[0, 2])
     with_word = ids.clone()
     with_word[0, 2] = beyond
-    with ExitStack() as stack:
-        for encoder in base.text_encoders:
-            row = encoder.get_input_embeddings().weight[cat_id]
-            stack.enter_context(new_rows(encoder, counts, partial(torch.stack, [row, row])))
+    rows = [encoder.get_input_embeddings().weight[cat_id] for encoder in base.text_encoders]
+    with new_rows(base.text_encoders, counts, [partial(torch.stack, [row, row]) for row in rows]):
         found = base.family.encode(base, with_word, 1).pooled
     expected = base.family.encode(base, ids, 1).pooled
     assert found is not None

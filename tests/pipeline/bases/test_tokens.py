@@ -71,9 +71,9 @@ def test_long_captions_are_read_in_framed_chunks(
 def test_chunks_are_joined_with_one_start_and_one_end(clip_skip: int) -> None:
     base = random_base()
     ids = token_ids(base.tokenizer, ["cat " * 80, "a"], max_tokens=150)
-    joined = base.family.encode(base, ids, clip_skip)
+    joined = base.family.encode(base, ids, clip_skip).tokens
     assert joined.shape == (2, 152, 16)
     for row in range(2):
-        first, second = base.family.encode(base, ids[row], clip_skip)
+        first, second = base.family.encode(base, ids[row], clip_skip).tokens
         wanted = torch.cat([first[:1], first[1:76], second[1:76], second[76:]])
         assert torch.allclose(joined[row], wanted, atol=1e-6)

@@ -20,6 +20,6 @@ def test_the_baked_base_answers_as_the_attached_network() -> None:
     network.set_multiplier(0.7)
     with network.attached(base):
         attached = answer(base)
-    changed = bake(network, base.denoiser, base.text_encoders[0], 0.7)
+    changed = bake(network, base, 0.7)
     assert torch.allclose(answer(base), attached, atol=1e-5)
     assert changed.keys() == network.keys()

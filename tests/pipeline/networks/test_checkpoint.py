@@ -31,7 +31,7 @@ def config(**changes: Any) -> CheckpointConfig:
 @pytest.fixture
 def base() -> LoadedBase:
     made = random_base()
-    for part in (made.unet, made.text_encoder, made.vae):
+    for part in (made.denoiser, made.text_encoders[0], made.vae):
         part.requires_grad_(False)
     return made
 
@@ -156,9 +156,9 @@ def test_baked_it_is_the_trained_weights_or_a_part_of_the_way(base: LoadedBase) 
     made = trained(base)
     before = base_weights(base)["unet.conv_in.weight"].clone()
     after = dict(made.trained())["unet.conv_in.weight"]
-    bake(made, base.denoiser, base.text_encoders[0], 0.5)
+    bake(made, base, 0.5)
     assert torch.allclose(base_weights(base)["unet.conv_in.weight"], (before + after) / 2)
-    changed = bake(made, base.denoiser, base.text_encoders[0], 1)
+    changed = bake(made, base, 1)
     assert len(changed) == made.num_modules()
     assert all(torch.equal(base_weights(base)[name], weight) for name, weight in made.trained())
 

@@ -45,7 +45,7 @@ def config(*words: tuple[str, int, str], init: str = "spread") -> EmbeddingConfi
 @pytest.fixture
 def base() -> Base:
     made = random_base()
-    for part in (made.text_encoder, made.unet):
+    for part in (made.text_encoders[0], made.denoiser):
         part.requires_grad_(False)
     return made
 
@@ -69,7 +69,7 @@ def ids_of(base: Base, prompt: str) -> list[int]:
 
 @torch.no_grad()
 def answer(base: Base, prompt: str = PROMPT) -> Tensor:
-    return base.family.encode(base, torch.tensor([ids_of(base, prompt)]), clip_skip=1)
+    return base.family.encode(base, torch.tensor([ids_of(base, prompt)]), clip_skip=1).tokens
 
 
 def table(base: Base) -> Tensor:
@@ -134,12 +134,12 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
     embedding = made(base, ("zib", 2, "cat"), ("zob", 2, "dog"))
     settings = check(compose(Params({}, {"optimizer.weight_decay": 0.5, "optimizer.lr": 0.01})))
     assert embedding.part_parameters(family("sd1").part("text_encoder")) == []
-    parts = {"unet": embedding.part_parameters(UNET)}
+    parts = {UNET: embedding.part_parameters(UNET)}
     optimizer = make_optimizer(settings.optimizer, parts)
     state = {
         (part, name): value.clone()
         for part in ("text_encoder", "unet")
-        for name, value in getattr(base, part).state_dict().items()
+        for name, value in base.part(part).state_dict().items()
     }
     before = [vectors.detach().clone() for vectors in embedding.vectors]
     # Its loss is all that is asked of it here; what it would train is left aside.
@@ -158,7 +158,7 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
             optimizer.zero_grad()
     assert not torch.equal(embedding.vectors[0], before[0])
     for (part, name), value in state.items():
-        assert torch.equal(getattr(base, part).state_dict()[name], value), name
+        assert torch.equal(base.part(part).state_dict()[name], value), name
     assert all(p.grad is None for p in [*base.text_encoders[0].parameters(), *base.denoiser.parameters()])
 
 

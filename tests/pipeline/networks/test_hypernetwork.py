@@ -59,7 +59,7 @@ def test_a_file_of_a1111_gives_the_hand_worked_result(tmp_path: Path) -> None:
     two_wide(tmp_path / "a.pt")
     unet: Any = plain_attention()
     whole = random_base()
-    base = Base(whole.tokenizer, whole.text_encoder, unet, whole.vae, whole.configs)
+    base = Base(whole.family, whole.tokenizer, {"unet": unet}, whole.configs)
     loaded = Hypernetwork.load(tmp_path / "a.pt", base)
     with loaded.attached(base), torch.no_grad():
         assert unet[0].to_k(CONTEXT).tolist() == [[[3 + 3, -5 + 5]]]

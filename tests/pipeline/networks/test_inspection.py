@@ -59,7 +59,8 @@ def test_hand_worked_norms() -> None:
         ("lora_unet_conv_in", "IN00"),
         ("lora_unet_time_embedding_linear_1", "IN00"),
         ("lora_unet_conv_out", "OUT11"),
-        ("lora_unet_input_blocks_4_1_proj_in", "other"),
+        ("lora_unet_input_blocks_4_1_proj_in", "IN04"),
+        ("lora_unet_somewhere_else", "other"),
     ],
 )
 def test_blocks_of_file_names(name: str, block: str) -> None:

@@ -6,20 +6,25 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from pipeline.bases.base import Base
 from pipeline.bases.registry import family
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.errors import UserError
 from pipeline.networks.algorithms import ALGORITHMS
 from pipeline.networks.layers import Place, places
 from tests.pipeline.networks.examples import network_config
 
 with torch.device("meta"):
-    UNET = UNet2DConditionModel.from_config(family("sd1").configs["unet"])
-    TEXT = CLIPTextModel(CLIPTextConfig(**family("sd1").configs["text_encoder"]))
+    PARTS = {
+        "unet": UNet2DConditionModel.from_config(family("sd1").configs["unet"]),
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**family("sd1").configs["text_encoder"])),
+    }
+BASE = Base(family("sd1"), make_tokenizer(None), PARTS, family("sd1").configs)
 DOWN = "lora_unet_down_blocks_"
 
 
 def found(name: str = "lora", **changes: Any) -> dict[str, Place]:
-    return places(network_config(name, **changes), ALGORITHMS[name], UNET, TEXT)
+    return places(network_config(name, **changes), ALGORITHMS[name], BASE)
 
 
 def test_how_many_layers_sd15_gives_to_each_algorithm() -> None:

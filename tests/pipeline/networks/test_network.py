@@ -4,20 +4,21 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
-from pipeline.networks.targets import text_encoder_targets, unet_targets
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from pipeline.bases.base import Base
+from pipeline.bases.layers import main_layers, text_layers
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_folder
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.schemas import AdapterNetwork
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import Network
 from pipeline.networks.trained import by_rate_factor
-from tests.pipeline.bases.random_sd1 import random_base
+from tests.pipeline.bases.random_sd1 import TEXT_ENCODER, UNET, random_base
 from tests.pipeline.networks.examples import network_config
 
 
@@ -55,7 +56,8 @@ def test_sd15_has_192_unet_and_72_text_encoder_modules_with_sd_scripts_names() -
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(configs["unet"])
         text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"]))
-    in_unet, in_text = unet_targets(unet), text_encoder_targets(text_encoder)
+    base = Base(family("sd1"), make_tokenizer(None), {"unet": unet, "text_encoder": text_encoder}, configs)
+    in_unet, in_text = main_layers(base), text_layers(base)
     assert (len(in_unet), len(in_text)) == (192, 72)
     assert "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q" in in_unet
     assert "lora_unet_up_blocks_3_attentions_2_transformer_blocks_0_ff_net_0_proj" in in_unet
@@ -188,12 +190,12 @@ def test_max_norm_holds_every_change(base: Base, name: str, changes: dict[str, A
 
 def test_lora_plus_and_blocks_set_the_rates(base: Base) -> None:
     made = Network.create(config(lora_plus_ratio=16.0, block_rates={"IN01": 0.5}), base, seed=0)
-    groups = by_rate_factor(made.part_parameters("lora_unet_"))
+    groups = by_rate_factor(made.part_parameters(UNET))
     first = made["lora_unet_down_blocks_0_attentions_0_proj_in"]
     assert set(groups) == {16.0, 1.0, 8.0, 0.5}
     assert any(parameter is first.lora_up.weight for parameter in groups[8.0])
     assert any(parameter is first.lora_down.weight for parameter in groups[0.5])
-    assert set(by_rate_factor(made.part_parameters("lora_te_"))) == {16.0, 1.0}
+    assert set(by_rate_factor(made.part_parameters(TEXT_ENCODER))) == {16.0, 1.0}
 
 
 def test_the_draws_of_dropout_follow_from_the_steps_seed(base: Base, network: Network) -> None:

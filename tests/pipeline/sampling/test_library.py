@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pipeline.networks.targets import TEXT_PREFIX
 
 from pipeline.bases.base import Base
 from pipeline.errors import UserError
@@ -79,7 +78,7 @@ def test_parts_and_blocks_have_their_own_weights(base: Base, library: Library) -
     network = library._network(base, library.find("one"), 0)
     assert isinstance(network, Network)
     for name, adapter in network.adapters():
-        expected = 0.5 if name.startswith(TEXT_PREFIX) else 0.8 if "_up_blocks_" in name else 0.0
+        expected = 0.5 if name.startswith("lora_te_") else 0.8 if "_up_blocks_" in name else 0.0
         assert adapter.multiplier == expected, name
 
 

@@ -37,7 +37,7 @@ def vectors(count: int, seed: int = 5) -> Tensor:
 @pytest.fixture(scope="module")
 def base() -> Base:
     made = random_base()
-    torch.nn.init.normal_(made.text_encoder.final_layer_norm.bias)
+    torch.nn.init.normal_(made.text_encoders[0].final_layer_norm.bias)
     return made
 
 
@@ -66,7 +66,7 @@ def drawn(base: Base, library: Library, prompt: str, **changes: object) -> bytes
 @torch.no_grad()
 def test_a_words_vectors_stand_in_its_place_and_take_its_weight(base: Base) -> None:
     """The reference: a text encoder whose table has two more rows."""
-    other = random_base().text_encoder
+    other = random_base().text_encoders[0]
     other.load_state_dict(base.text_encoders[0].state_dict())
     other.resize_token_embeddings(VOCABULARY + 2, mean_resizing=False)
     other.get_input_embeddings().weight[VOCABULARY:] = vectors(2)

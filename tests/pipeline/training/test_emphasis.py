@@ -45,7 +45,7 @@ def test_the_text_encoders_outputs_are_multiplied_by_the_weights() -> None:
     module, batch = module_of(base, settings()), batch_of(base)
     ids, weights = weighted_ids(base.tokenizer, ["a (cat:1.5)", ""])
     assert torch.equal(ids, batch.ids)
-    states = base.family.encode(base, ids, 1)
+    states = base.family.encode(base, ids, 1).tokens
     states[0, 2] *= 1.5  # start, a, cat
     by_hand = module.picture_losses(replace(batch, context=states))
     assert torch.equal(module.picture_losses(replace(batch, emphasis=weights)), by_hand)

@@ -48,7 +48,7 @@ def test_the_loss_is_the_plain_error_on_noise_of_the_pictures_name(tmp_path: Pat
     alpha = module.alphas[400]
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     with torch.no_grad():
-        context = base.family.encode(base, token_ids(base.tokenizer, ["a cat"]), 1)
+        context = base.family.encode(base, token_ids(base.tokenizer, ["a cat"]), 1).tokens
         answer = base.denoiser(noisy, torch.tensor([400]), context).sample
     wanted = F.mse_loss(answer, noise).item()
     assert losses(module, data, [sample], 4) == {400: pytest.approx(wanted, rel=1e-5)}

@@ -64,7 +64,7 @@ def test_the_loss_is_the_plain_squared_error_of_the_noise(base: Base) -> None:
     timesteps = torch.randint(0, 1000, (2,), generator=generator)
     alpha = module.alphas[timesteps].view(-1, 1, 1, 1)
     noisy = alpha.sqrt() * batch.mean + (1 - alpha).sqrt() * noise
-    answer = base.denoiser(noisy, timesteps, base.family.encode(base, batch.ids, 1)).sample
+    answer = base.denoiser(noisy, timesteps, base.family.encode(base, batch.ids, 1).tokens).sample
     wanted = [F.mse_loss(answer[n], noise[n]).item() for n in range(2)]
     assert module.picture_losses(batch).tolist() == pytest.approx(wanted, rel=1e-6)
 
@@ -92,7 +92,7 @@ def test_outside_the_mask_nothing_is_learned(base: Base) -> None:
 def test_a_devices_rows_bring_their_masks_and_contexts(base: Base) -> None:
     module, batch = module_of(base, settings()), batch_of(base)
     plain = module.picture_losses(batch)
-    batch.context = base.family.encode(base, batch.ids, 1)
+    batch.conditioning = base.family.encode(base, batch.ids, 1)
     assert module.picture_losses(batch).tolist() == plain.tolist()
     batch.mask = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(2))
     whole = module.picture_losses(batch)
@@ -115,7 +115,7 @@ def test_clip_skip_takes_the_layer_and_norms_it(base: Base, clip_skip: int) -> N
     states = base.text_encoders[0](ids, output_hidden_states=True).hidden_states
     inner = getattr(base.text_encoders[0], "text_model", base.text_encoders[0])
     wanted = inner.final_layer_norm(states[-clip_skip])
-    assert torch.allclose(base.family.encode(base, ids, clip_skip), wanted, atol=1e-6)
+    assert torch.allclose(base.family.encode(base, ids, clip_skip).tokens, wanted, atol=1e-6)
 
 
 @pytest.mark.usefixtures("root")
@@ -330,7 +330,7 @@ def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: Base) -> No
     generator = torch.Generator().manual_seed(0)
     torch.randn(batch.mean.shape, generator=generator)
     noise = torch.randn(batch.mean.shape, generator=generator)
-    context = base.family.encode(base, batch.ids, 1)
+    context = base.family.encode(base, batch.ids, 1).tokens
     answer = base.denoiser(noise, torch.tensor([999, 999]), context).sample
     errors = (answer + batch.mean).square().mean(dim=(1, 2, 3)) * snr / (snr + 1)
     assert module.picture_losses(batch).tolist() == pytest.approx(errors.tolist(), rel=1e-4)

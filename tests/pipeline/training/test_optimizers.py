@@ -9,14 +9,16 @@ from dadaptation.experimental import DAdaptAdamPreprint
 from lion_pytorch import Lion
 from torch import Tensor, nn
 
+from pipeline.bases.parts import Part
 from pipeline.errors import UserError
 from pipeline.networks.trained import set_rate_factor
 from pipeline.training.optimizers import PATHS, make_optimizer, set_averaging
 from pipeline.training.several import Several
+from tests.pipeline.bases.random_sd1 import TEXT_ENCODER, UNET
 from tests.pipeline.training.settings import optimizer as settings
 
 pytestmark = pytest.mark.usefixtures("root")
-Parts = dict[str, list[nn.Parameter]]
+Parts = dict[Part, list[nn.Parameter]]
 OWN_RATE = ("dadaptation", "dadaptation_preprint", "prodigy")
 
 
@@ -24,7 +26,7 @@ def parts(factor: float = 1.0) -> Parts:
     """Two parts that start alike and are pulled alike; `factor` is the text encoder's rate factor."""
     unet, text_encoder = (nn.Parameter(torch.full((4, 3), 2.0, dtype=torch.float64)) for _ in range(2))
     set_rate_factor(text_encoder, factor)
-    return {"unet": [unet], "text_encoder": [text_encoder]}
+    return {UNET: [unet], TEXT_ENCODER: [text_encoder]}
 
 
 def moved(optimizer: torch.optim.Optimizer, chosen: Parts, steps: int) -> list[float]:

@@ -91,7 +91,7 @@ def test_d3_lycoris_files_act_as_in_lycoris(kind: str, tmp_path: Path) -> None:
     save_base(base, tmp_path / "base.safetensors", "fp32", {})
     streamed = answer(baked(tmp_path / "base.safetensors", path, 1.0, tmp_path / "out.safetensors"))
     assert (streamed - expected).norm() < TOLERANCE * effect.norm()
-    bake(network, base.denoiser, base.text_encoders[0], 1.0)
+    bake(network, base, 1.0)
     assert (answer(base) - expected).norm() < TOLERANCE * effect.norm()
 
 
@@ -103,7 +103,7 @@ def test_d3_half_strength_is_half_of_the_weights_change(tmp_path: Path) -> None:
     network.set_multiplier(0.5)
     with network.attached(base):
         attached = answer(base)
-    bake(network, base.denoiser, base.text_encoders[0], 0.5)
+    bake(network, base, 0.5)
     assert torch.allclose(answer(base), attached, atol=1e-5)
 
 
