@@ -2,7 +2,6 @@
 both ways: `<repeats>_<concept>` folders, or one folder of files.
 """
 
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
