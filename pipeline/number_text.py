@@ -29,5 +29,10 @@ def real_number(text: str, least: float, most: float) -> float:
     raise NumberError(f"{_shown(text)} is no number from {least:g} to {most:g}")
 
 
+def is_place(text: str) -> bool:
+    """Whether the text is a place in a list: `0`, `12`."""
+    return len(text) < MOST_CHARACTERS and text.isascii() and text.isdecimal()
+
+
 def _shown(text: str) -> str:
     return repr(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
