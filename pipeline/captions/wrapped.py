@@ -33,6 +33,8 @@ BEGINS = frozenset([
 """Captions begin with these."""
 REFERS = frozenset(["she", "he", "they", "it", "her", "his", "their", "its"])
 """They refer to what was named before."""
+LEAST_WORDS = 3
+"""Of a line that goes on without any of these words; fewer may be a tag."""
 LEAST_WIDTH = 50
 """Characters; what an editor wraps is not narrower."""
 
@@ -68,8 +70,11 @@ def _is_wrapped(lines: Sequence[str], mark: str) -> bool:
         refers = _first(lines[0]) in REFERS
         return "open" in seams or ("joined" in seams and not (refers and "sentence" in seams))
     ends_alone = lines[-1].endswith(STOPS) and not any(line.endswith(STOPS) for line in lines[:-1])
+    goes_on = _first(lines[0]) in BEGINS and all(
+        _first(line) not in BEGINS and len(line.split()) >= LEAST_WORDS for line in lines[1:]
+    )
     is_sentence = not ARTICLES.isdisjoint(whole.lower().split()) or lines[-1].endswith(STOPS)
-    return is_sentence and len(lines[0].split()) > 1 and ("joined" in seams or ends_alone)
+    return is_sentence and len(lines[0].split()) > 1 and ("joined" in seams or ends_alone or goes_on)
 
 
 def _seam(before: str, after: str, mark: str, width: int) -> Seam:

@@ -44,6 +44,12 @@ TWO = "a woman in an orange suit\na girl who smiles on the beach"
             "join",
         ),
         ("A woman stands still.\nShe wears red.", "A woman stands still. She wears red.", "join"),
+        (
+            "a woman in a red dress\nstands in a garden",
+            "a woman in a red dress stands in a garden",
+            "join",
+        ),
+        ("a photo of zib\nsmile\nblack hat", "a photo of zib, smile, black hat", "tags"),
         ("a woman in a suit\na girl on a beach", "a woman in a suit\na girl on a beach", "alternatives"),
         (
             "a woman stands\nin a house\n\na girl sits\non a beach",
