@@ -94,7 +94,8 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
                     raise ValueError(f"start_index {start} is beyond the {len(tags)} tags")
                 categories[start:] = [name if name in NAMES else "meta"] * (len(tags) - start)
     elif characters.is_file():
-        known = set(characters.read_text(encoding="utf-8-sig").splitlines())
+        with damage_told(f"{characters} is no list of tags"):
+            known = set(characters.read_text(encoding="utf-8-sig").splitlines())
         categories = ["character" if tag in known else "general" for tag in tags]
     return [
         Label(tag, "rating" if tag.startswith("rating:") else category)
