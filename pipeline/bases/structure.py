@@ -16,7 +16,7 @@ SIGNS = (
     "double_blocks.0.img_attn.qkv.weight",
 )
 """A tensor that every denoiser of a kind has: a U-Net, SD 3's transformer, Flux's."""
-LAYER = re.compile(r"transformer_blocks\.(\d+)\.")
+LAYER = re.compile(r"transformer_blocks\.([0-9]{1,3})\.")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 both ways: `<repeats>_<concept>` folders, or one folder of files.
 """
 
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,11 @@ from pipeline.captions.separators import separators_of
 from pipeline.captions.text import unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
+from pipeline.pictures.folder_names import REPEATS_CONCEPT
 from pipeline.pictures.records import PICTURES, Record
 
 CLASS = "reg"
 """Folder of the class pictures' own tree, which a trainer is given apart from the other."""
-REPEATS = re.compile(r"\d+_(.+)", re.DOTALL)
 
 
 def export_folder(target: Path, records: Sequence[Record], source: Path, texts: Mapping[str, str]) -> None:
@@ -80,8 +79,8 @@ def read_folder(folder: Path, ids: Sequence[str]) -> dict[str, str]:
 def _owners(path: Path, known: Mapping[str, str]) -> Iterator[str]:
     """Ids that a .txt may belong to: by its folder's concept, else by its stem alone."""
     stem = normalize("NFC", path.stem)
-    if named := REPEATS.fullmatch(path.absolute().parent.name):
-        key = f"{normalize('NFC', named[1])}/{stem}"
+    if named := REPEATS_CONCEPT.fullmatch(path.absolute().parent.name):
+        key = f"{normalize('NFC', named['concept'])}/{stem}"
         if key in known:
             yield known[key]
     else:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import read_json, read_mapping
+from pipeline.number_text import whole_number
 
 CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
 """Danbooru's numbers, and 9 for ratings, as in SmilingWolf's selected_tags.csv."""
+MOST_LABELS = 1_000_000
 NAMES = frozenset({*CATEGORIES.values(), "quality", "model"})
 
 Scores = dict[str, dict[str, float]]
@@ -50,7 +52,7 @@ def read_tag_mapping(path: Path) -> list[Label]:
     """tag_mapping.json (cl_tagger): {id: {tag, category}}, or {idx_to_tag: {id: tag}, tag_to_category}."""
     content = read_mapping(path)
     try:
-        labels = {int(number): label for number, label in _mapping(content).items()}
+        labels = {whole_number(number, 0, MOST_LABELS): label for number, label in _mapping(content).items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(
             f'{path}: must be {{"0": {{"tag": "...", "category": "General"}}, ...}}, as cl_tagger has it'
@@ -92,7 +94,8 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
                     raise ValueError(f"start_index {start} is beyond the {len(tags)} tags")
                 categories[start:] = [name if name in NAMES else "meta"] * (len(tags) - start)
     elif characters.is_file():
-        known = set(characters.read_text(encoding="utf-8-sig").splitlines())
+        with damage_told(f"{characters} is no list of tags"):
+            known = set(characters.read_text(encoding="utf-8-sig").splitlines())
         categories = ["character" if tag in known else "general" for tag in tags]
     return [
         Label(tag, "rating" if tag.startswith("rating:") else category)

@@ -12,6 +12,7 @@ from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Seve
 from pipeline.errors import UserError, nearest
 from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.yaml_text import parse_yaml, text_of
+from pipeline.number_text import is_place
 
 Content = dict[str, Any]
 OF_THE_RUN = ("base", "network")
@@ -158,7 +159,7 @@ def _words(step: Any) -> Iterator[str]:
 
 def _holds(here: Any, key: str) -> bool:
     return (isinstance(here, dict) and key in here) or (
-        isinstance(here, list) and key.isdigit() and int(key) < len(here)
+        isinstance(here, list) and is_place(key) and int(key) < len(here)
     )
 
 

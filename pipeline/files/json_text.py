@@ -10,6 +10,8 @@ from pipeline.errors import UserError
 
 MOST_DEPTH = 64
 """Levels of nesting; what tools write has fewer than ten."""
+MOST_DIGITS = 400
+"""Of a whole number; the largest finite ones have 309."""
 MOST_BYTES = 100_000_000
 """Of a file."""
 
@@ -42,7 +44,11 @@ def parse_json(text: str | bytes) -> Any:
     """The text's value. Raises JsonError."""
     try:
         value = json.loads(
-            text, object_pairs_hook=_mapping, parse_float=_finite, parse_constant=_not_a_number
+            text,
+            object_pairs_hook=_mapping,
+            parse_float=_finite,
+            parse_int=_whole,
+            parse_constant=_not_a_number,
         )
         if b"\\u" in (text if isinstance(text, bytes) else text.encode()):
             json.dumps(value, ensure_ascii=False).encode()
@@ -77,6 +83,12 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise JsonError(f"{twice[:80]!r} is there twice")
     return found
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise JsonError(f"a number of {len(text)} digits")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -104,11 +104,11 @@ def diffusers_unet_name(name: str) -> str:
     place, _, leaf = rest.rpartition(".")
     if place in ENDS:
         return f"{ENDS[place]}.{leaf}"
-    if match := re.fullmatch(r"middle_block\.(\d)\.(.+)", rest):
+    if match := re.fullmatch(r"middle_block\.([0-9])\.(.+)", rest):
         number = int(match[1])
         inner = f"attentions.0.{match[2]}" if number == 1 else f"resnets.{number // 2}.{_resnet(match[2])}"
         return f"mid_block.{inner}"
-    match = re.fullmatch(r"(input|output)_blocks\.(\d+)\.(\d)\.(.+)", rest)
+    match = re.fullmatch(r"(input|output)_blocks\.([0-9]{1,3})\.([0-9])\.(.+)", rest)
     if match is None:  # a stranger's addition
         return rest
     is_down, number, inside, own = match[1] == "input", int(match[2]), int(match[3]), match[4]

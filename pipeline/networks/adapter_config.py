@@ -7,7 +7,6 @@ values of their own, by regular expression (huggingface/peft utils/other.py, get
 tuners/lora/config.py).
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.files.json_text import JsonError, parse_json
 
 HEADER_KEY = "lora_adapter_metadata"
 CONFIG_FILE = "adapter_config.json"
@@ -87,8 +87,8 @@ def config_beside(path: Path) -> AdapterConfig | None:
 
 def _parsed(text: str, origin: str) -> dict[str, Any]:
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        values = parse_json(text)
+    except JsonError as error:
         raise UserError(f"{origin} is no JSON ({error}); fetch the file again") from error
     if not isinstance(values, dict):
         raise UserError(f"{origin} is no mapping; fetch the file again")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.lines import tidy
+from pipeline.captions.lines import as_written
 from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
 
@@ -39,7 +39,7 @@ def read_caption(path: Path, separators: Separators = COMMAS) -> str | None:
     except UnicodeDecodeError as error:
         raise CaptionError(f"not UTF-8 (byte {error.start}); save it as UTF-8") from None
     if path.suffix.lower() != ".json":
-        return tidy(text)
+        return as_written(text)
     try:
         return caption_of(parse_json(text), separators)
     except JsonError as error:
@@ -54,7 +54,7 @@ def lines_of(value: Any) -> str | None:
     """A text, or a list of texts a line each; None for anything else."""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = "\n".join(map(one_line, value))
-    return tidy(value) if isinstance(value, str) else None
+    return as_written(value) if isinstance(value, str) else None
 
 
 def caption_of(content: Any, separators: Separators = COMMAS) -> str | None:

@@ -24,7 +24,7 @@ Scalar = bool | int | float | str | None
 
 def _percent(value: object) -> object:
     """`5%` is 5."""
-    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?%", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,40})?%", value):
         return float(value[:-1])
     return value
 
