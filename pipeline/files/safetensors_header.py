@@ -125,7 +125,9 @@ def _insist_on_no_gaps(spans: Mapping[str, list[int]], whole: int) -> None:
         if start < end:
             raise HeaderError(f"its tensors {_shown(last)} and {_shown(name)} share bytes {start} to {end}")
         if start > end:
-            raise HeaderError(f"bytes {end} to {start}, before its tensor {_shown(name)}, belong to no tensor")
+            raise HeaderError(
+                f"bytes {end} to {start}, before its tensor {_shown(name)}, belong to no tensor"
+            )
         end, last = stop, name
     if end != whole:
         raise HeaderError(f"its header promises {end} bytes of tensors, and {whole} follow")
@@ -143,7 +145,7 @@ def _kind(value: Any) -> str:
     """What JSON calls it."""
     if value is None or isinstance(value, bool):
         return str(value)
-    kinds = {list: "a list", dict: "a mapping", str: "a text"}
+    kinds: dict[type, str] = {list: "a list", dict: "a mapping", str: "a text"}
     return kinds.get(type(value), "a number")
 
 

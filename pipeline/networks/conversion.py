@@ -15,11 +15,12 @@ from pipeline.networks.adapter_config import HEADER_KEY
 from pipeline.networks.bundled import bundled
 from pipeline.networks.diffusers_layout import to_diffusers
 from pipeline.networks.families import family_of_file
-from pipeline.networks.layouts import FOLDED_KEY, insist_on_known
+from pipeline.networks.layouts import insist_on_known
 from pipeline.networks.mlp import ACTIVATIONS
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_tensors, read_weights
 from pipeline.networks.reduction import Reduced, reduced
+from pipeline.networks.scales import FOLDED_KEY
 
 SUFFIXES = (".pt", ".safetensors")
 LAYOUTS = ("sd-scripts", "diffusers", "lora")
