@@ -12,6 +12,7 @@ from pipeline.config.compose import EXPERIMENT, PARAMS, options
 from pipeline.config.own_params import NAME, keep, params_text
 from pipeline.errors import UserError, nearest
 from pipeline.files.atomic import write_text
+from pipeline.files.names import fault_of
 
 TAGGER = "SmilingWolf/wd-swinv2-tagger-v3"
 QUESTIONS = {
@@ -56,7 +57,9 @@ def answers(name: str, told: Mapping[str, str | None]) -> dict[str, str]:
 def problems(name: str, said: Mapping[str, str]) -> list[str]:
     """What is wrong with the answers, all at once."""
     found = []
-    if not NAME.fullmatch(name):
+    if fault := fault_of(name):
+        found.append(f"{name[:60]!r} is no name for files: {fault}; use letters, digits, `.`, `-` and `_`")
+    elif not NAME.fullmatch(name):
         found.append(f"{name!r} is no name for files; use letters, digits, `.`, `-` and `_`")
     if said["kind"] not in kinds():
         found.append(f"--kind {said['kind']} is no preset; {nearest(said['kind'], kinds())}")
