@@ -12,11 +12,14 @@ KIB, MIB = 1 << 10, 1 << 20
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is called in messages, the most bytes that it may have, and what to do about more."""
+    """What a file is called in messages, the most bytes that it may have, and what to do about more. Of YAML
+    also the most keys and values: each takes a reader far longer than its bytes.
+    """
 
     name: str
     most: int
     cure: str
+    values: int = 5_000_000
 
 
 CAPTION = Kind("a caption", 256 * KIB, "shorten it, or move the file away if it is no caption")
@@ -24,8 +27,8 @@ CAPTION_JSON = Kind("a downloader's .json", 16 * MIB, "move the file away if it 
 TEMPLATES = Kind("a set of templates", MIB, "give a text file with one template a line")
 URLS = Kind("a list of URLs", 64 * MIB, "split it into several lists")
 LABELS = Kind("a tagger's list of labels", 32 * MIB, "fetch it again")
-SETTINGS = Kind("a file of settings", MIB, "take out what no setting needs")
-BY_HAND = Kind("a file of edits by hand", 16 * MIB, "split the set of pictures")
+SETTINGS = Kind("a file of settings", MIB, "take out what no setting needs", 20_000)
+BY_HAND = Kind("a file of edits by hand", 16 * MIB, "split the set of pictures", 500_000)
 GENERATED = Kind("a file of DVC's or Hydra's", 64 * MIB, "get it back from git")
 ADAPTER_SETTINGS = Kind("PEFT's file of settings", MIB, "move it away, or fetch it again")
 JSON = Kind("a .json of a model", 100_000_000, "fetch it again")
