@@ -9,6 +9,7 @@ from pipeline.config.lock import WHERE_FROM
 from pipeline.config.own_params import BASE_OPTIONS, CHECKPOINTS, NAME, NO_TAGGER, WITH_CLASS
 from pipeline.errors import UserError, near, nearest
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
+from pipeline.files.names import fault_of
 from pipeline.pictures import archives, downloads
 from pipeline.pictures.sources import KINDS
 
@@ -26,7 +27,9 @@ def problems(
 ) -> list[str]:
     """All at once. `is_usual_folder`: nobody named a folder of pictures, so that it need not be there yet."""
     found = []
-    if not NAME.fullmatch(name):
+    if fault := fault_of(name):
+        found.append(f"{name[:60]!r} is no name for files: {fault}; use letters, digits, `.`, `-` and `_`")
+    elif not NAME.fullmatch(name):
         found.append(f"{name!r} is no name for files; use letters, digits, `.`, `-` and `_`")
     checks: dict[str, Callable[[str], Iterator[str]]] = {
         "base": _of_base,

@@ -14,6 +14,7 @@ from pipeline.captions.separators import separators_of
 from pipeline.captions.text import unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
+from pipeline.files.text_file import CAPTION, read_text
 from pipeline.pictures.folder_names import REPEATS_CONCEPT
 from pipeline.pictures.records import PICTURES, Record
 
@@ -47,11 +48,7 @@ def read_caption(path: Path) -> str:
     """The caption in a .txt file. A byte order mark and newlines at the end are the editor's, not the
     caption's.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
-    return text.rstrip("\r\n").replace("\r\n", "\n")
+    return read_text(path, CAPTION).rstrip("\r\n").replace("\r\n", "\n")
 
 
 def read_folder(folder: Path, ids: Sequence[str]) -> dict[str, str]:

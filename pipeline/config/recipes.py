@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Several, methods_of
 from pipeline.errors import UserError, nearest
 from pipeline.files.known_hashes import sha256_of_model
+from pipeline.files.text_file import SETTINGS
 from pipeline.files.yaml_text import parse_yaml, text_of
 from pipeline.number_text import is_place
 
@@ -24,7 +25,7 @@ def read_yaml(path: Path) -> Content:
     """A recipe's file."""
     if not path.is_file():
         raise UserError(f"{path}: no such recipe; it is a YAML file with `inputs:` and `merge:`")
-    return from_yaml(text_of(path), str(path))
+    return from_yaml(text_of(path, SETTINGS), str(path))
 
 
 def from_yaml(text: str, origin: str) -> Content:

@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.config.compose import PARAMS
 from pipeline.errors import UserError
+from pipeline.files.text_file import SETTINGS
 from pipeline.files.yaml_text import text_of
 from pipeline.number_text import is_place
 
@@ -44,7 +45,7 @@ def misread() -> list[str]:
 def _root() -> Any:
     """None where the file cannot be read: whoever reads it in earnest says why."""
     try:
-        return yaml.compose(text_of(PARAMS), Loader=yaml.SafeLoader)
+        return yaml.compose(text_of(PARAMS, SETTINGS), Loader=yaml.SafeLoader)
     except (UserError, OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
 

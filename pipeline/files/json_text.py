@@ -7,34 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.files.text_file import JSON, Kind, read_text
 
 MOST_DEPTH = 64
 """Levels of nesting; what tools write has fewer than ten."""
 MOST_DIGITS = 400
 """Of a whole number; the largest finite ones have 309."""
-MOST_BYTES = 100_000_000
-"""Of a file."""
 
 
 class JsonError(ValueError):
     """Why a text is not read, in a few words."""
 
 
-def read_json(path: Path) -> Any:
-    """A file's value. One that is missing, too long or no JSON is a user error."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    if path.stat().st_size > MOST_BYTES:
-        raise UserError(f"{path} has more than {MOST_BYTES} bytes, which no such file has; fetch it again")
+def read_json(path: Path, kind: Kind = JSON) -> Any:
+    """A file's value. One that is missing, longer than its kind may be or no JSON is a user error."""
+    text = read_text(path, kind)
     try:
-        return parse_json(path.read_bytes().decode("utf-8-sig"))
-    except (JsonError, UnicodeDecodeError) as error:
+        return parse_json(text)
+    except JsonError as error:
         raise UserError(f"{path} is not readable JSON ({error}); mend it, or fetch it again") from None
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path, kind: Kind = JSON) -> dict[str, Any]:
     """As `read_json`, of a JSON object."""
-    content = read_json(path)
+    content = read_json(path, kind)
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a JSON mapping, found {type(content).__name__}; fetch it again")
     return content

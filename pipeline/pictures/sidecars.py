@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.captions.lines import as_written
 from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
+from pipeline.files.text_file import CAPTION, CAPTION_JSON, TextError, bounded_text
 
 SUFFIXES = (".txt", ".caption", ".json")
 TEXT_KEYS = ("caption", "text", "prompt", "description")
@@ -34,11 +35,12 @@ def read_caption(path: Path, separators: Separators = COMMAS) -> str | None:
     """The caption in the lines that it has; None for a .json that holds neither text nor tags. Raises
     CaptionError.
     """
+    is_json = path.suffix.lower() == ".json"
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CaptionError(f"not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    if path.suffix.lower() != ".json":
+        text = bounded_text(path, CAPTION_JSON if is_json else CAPTION)
+    except TextError as error:
+        raise CaptionError(str(error)) from None
+    if not is_json:
         return as_written(text)
     try:
         return caption_of(parse_json(text), separators)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from pipeline.config.schemas.group import Count, Group, Name, NonEmpty, Positive, Sha256, Share, Weight
+from pipeline.config.schemas.group import Count, FileName, Group, NonEmpty, Positive, Sha256, Share, Weight
 from pipeline.config.stairs import stairs_of
 
 
@@ -97,7 +97,7 @@ PriorForm = Literal["sd_scripts", "two_means"]
 
 
 class Train(Group):
-    name: Name
+    name: FileName
     epochs: Positive
     batch: Positive
     gradient_accumulation: Positive

@@ -45,7 +45,7 @@ def test_any_json_gives_tidy_lines_or_nothing(content: Any) -> None:
 
 def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("caf\u00e9".encode("latin-1"))
-    with pytest.raises(CaptionError, match=r"not UTF-8 \(byte 3\)"):
+    with pytest.raises(CaptionError, match=r"is not UTF-8 \(byte 3: "):
         read_caption(tmp_path / "a.txt")
     (tmp_path / "a.json").write_text("{'tags': 1}")
     with pytest.raises(CaptionError, match="not readable JSON"):
