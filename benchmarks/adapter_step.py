@@ -29,6 +29,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.algorithms import ALGORITHMS
 from pipeline.networks.network import Network
+from pipeline.typed_numbers import whole_number
 
 STEPS_PER_ROUND = 4
 Clock = Callable[[], float]
@@ -104,10 +105,10 @@ def print_counts(base: Base, networks: dict[str, Network | Frozen], side: int, b
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="a random base of SD 1.5's size, not the demo's")
-    parser.add_argument("--side", type=int, default=128, help="side of the pictures, px")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--dim", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--side", type=whole_number(1), default=128, help="side of the pictures, px")
+    parser.add_argument("--batch", type=whole_number(1), default=4)
+    parser.add_argument("--dim", type=whole_number(1), default=16)
+    parser.add_argument("--rounds", type=whole_number(1), default=5)
     parser.add_argument("--names", nargs="+", choices=list(ALGORITHMS), default=list(ALGORITHMS))
     parser.add_argument("--cpu-time", action="store_true", help="this process's own seconds")
     parser.add_argument("--count", action="store_true", help="operations instead of time")

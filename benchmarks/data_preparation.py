@@ -25,6 +25,8 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 
+from pipeline.typed_numbers import whole_number
+
 ROOT = Path(__file__).parent.parent
 SHAPE = (1920, 1200)
 STAGES = ("collect", "crop", "tag", "filter_tags")
@@ -120,7 +122,7 @@ def bare(photos: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--pictures", type=whole_number(1), default=1000)
     number = parser.parse_args().pictures
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)

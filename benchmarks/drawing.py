@@ -17,6 +17,7 @@ from pipeline.bases.load import load_base
 from pipeline.config.schemas import Base
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import draw
+from pipeline.typed_numbers import whole_number
 
 DEMO = Base(path="demo/base", vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None)
 SIDE = 128
@@ -50,8 +51,8 @@ def bare(base: LoadedBase, calls: int, batch: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--seeds", type=whole_number(1), default=8)
+    parser.add_argument("--steps", type=whole_number(1), default=20)
     options = parser.parse_args()
     base = load_base(DEMO)
     jobs = [Job(PROMPT, seed) for seed in range(options.seeds)]

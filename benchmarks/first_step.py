@@ -20,6 +20,7 @@ from benchmarks.train_step import random_sd15
 from pipeline.bases.save import save_file
 from pipeline.files.atomic import write_jsonl
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.typed_numbers import whole_number
 
 ROOT = Path(__file__).parent.parent
 CHILD = """
@@ -60,7 +61,7 @@ def prepare(folder: Path, side_px: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=256, help="side of the picture, px")
+    parser.add_argument("--side", type=whole_number(1), default=256, help="side of the picture, px")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

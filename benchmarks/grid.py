@@ -30,6 +30,7 @@ from pipeline.sampling.judging import Judge
 from pipeline.sampling.manifest import by_place
 from pipeline.sampling.report import write_report
 from pipeline.sampling.settings import Settings
+from pipeline.typed_numbers import whole_number
 
 
 class Clock:
@@ -87,8 +88,8 @@ def the_grid(config: Config, epochs: dict[int, Path], folder: Path) -> Grid:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--steps", type=whole_number(1), default=20)
+    parser.add_argument("--epochs", type=whole_number(1), default=5)
     chosen = parser.parse_args()
     config = configuration(chosen.steps)
     base, clock = load_base(config.base), Clock()

@@ -25,6 +25,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from pipeline.bases.registry import family
 from pipeline.files.tensor_file import open_tensors
 from pipeline.files.tensor_writer import tensor_writer
+from pipeline.typed_numbers import whole_number
 from tests.pipeline.bases.random_sd1 import file_key
 
 Table = dict[str, tuple[int, ...]]
@@ -156,7 +157,7 @@ def main() -> None:
     parser.add_argument(
         "--xl", action="store_true", help="SDXL's size: needs 21 GB of disk, 42 while copying"
     )
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=whole_number(1), default=3)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/athanor-merge"))
     chosen = parser.parse_args()
     try:

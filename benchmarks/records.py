@@ -26,6 +26,7 @@ from pipeline.captions.word_lists import word_list
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.items import Items, key
 from pipeline.pictures.measures import VERSION, Measures
+from pipeline.typed_numbers import whole_number
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = (1_000, 10_000, 100_000)
@@ -186,7 +187,7 @@ def plot(costs: Sequence[Cost], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plot", type=Path, help="draw the curves into this SVG")
-    parser.add_argument("--numbers", type=int, nargs="+", default=list(NUMBERS))
+    parser.add_argument("--numbers", type=whole_number(1), nargs="+", default=list(NUMBERS))
     parser.add_argument("--stages", choices=STAGES, nargs="+", default=list(STAGES))
     options = parser.parse_args()
     found = []

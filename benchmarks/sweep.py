@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dvc.api import DVCFileSystem
 
+from pipeline.typed_numbers import whole_number
 from tests.house.repository import SHORT, Repository, make_repository
 
 VALUES = {"network.dim": ("4", "8"), "network.alpha": ("2", "4"), "optimizer.lr": ("1.0e-3", "2.0e-3")}
@@ -69,8 +70,8 @@ def experiment_networks(made: Repository) -> dict[tuple[float, ...], dict[str, b
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--alone", type=int, default=8, help="jobs that are run alone, too")
+    parser.add_argument("--epochs", type=whole_number(1), default=5)
+    parser.add_argument("--alone", type=whole_number(0), default=8, help="jobs that are run alone, too")
     options = parser.parse_args()
     combinations = list(itertools.product(*VALUES.values()))
     with tempfile.TemporaryDirectory() as folder:

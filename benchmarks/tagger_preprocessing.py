@@ -21,6 +21,7 @@ from sklearn.datasets import load_sample_images
 
 from pipeline.captions.preprocessing import WD14, read_for_network
 from pipeline.pictures.reading import read_picture
+from pipeline.typed_numbers import whole_number
 
 SIZE = (2200, 1467)
 SIDE_PX = 448
@@ -69,8 +70,8 @@ def seconds_a_picture(way: Callable[[Path], object], paths: list[Path]) -> float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quality", type=int, default=90, help="of the JPEG files")
+    parser.add_argument("--rounds", type=whole_number(1), default=5)
+    parser.add_argument("--quality", type=whole_number(1, 100), default=90, help="of the JPEG files")
     chosen = parser.parse_args()
     ways = {"decoding alone": decoded, "whole decode, recipe": whole, "ours": ours}
     with tempfile.TemporaryDirectory() as name:

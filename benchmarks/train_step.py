@@ -48,6 +48,7 @@ from pipeline.training.optimizers import make_optimizer
 from pipeline.training.precision import DTYPES
 from pipeline.training.recorder import Recorder
 from pipeline.training.workplace import Workplace
+from pipeline.typed_numbers import whole_number
 
 
 @dataclass(frozen=True)
@@ -236,12 +237,14 @@ def main() -> None:
     parser.add_argument(
         "--large", action="store_true", help="a random base of SD 1.5's size instead of the demo's"
     )
-    parser.add_argument("--side", type=int, default=128, help="side of the pictures, px")
-    parser.add_argument("--batch", type=int, nargs="+", default=[1], help="pictures a step")
+    parser.add_argument("--side", type=whole_number(1), default=128, help="side of the pictures, px")
+    parser.add_argument("--batch", type=whole_number(1), nargs="+", default=[1], help="pictures a step")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--compile", action="store_true", help="eager, then compiled")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=4, help="steps of a round, besides the first")
+    parser.add_argument("--rounds", type=whole_number(1), default=5)
+    parser.add_argument(
+        "--steps", type=whole_number(1), default=4, help="steps of a round, besides the first"
+    )
     chosen = parser.parse_args()
     chosen.operations = {}
     quiet_lightning()

@@ -14,7 +14,7 @@ from pipeline.config import Config, load
 from pipeline.config.load import listed_groups
 from pipeline.errors import UserError
 from pipeline.items import trim_if_grown
-from pipeline.outside_graph import is_by_hand, missing_output, refuse_while_dvc_runs
+from pipeline.outside_graph import insist_on_free_folder, is_by_hand, missing_output, refuse_while_dvc_runs
 from pipeline.printable import printable
 
 MULTIRUN = "multirun"
@@ -61,11 +61,18 @@ def start(
         action="store_true",
         help=f"a run for each value: network.dim=4,8, into {MULTIRUN}/",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write under DIR instead of DVC's outputs")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write under DIR instead of DVC's outputs; those of an earlier run there are replaced",
+    )
     options = parser.parse_intermixed_args(arguments)
     if options.multirun:
         # A process of its own, and no import: no stage's result follows from how values are listed.
         os.execv(sys.executable, [sys.executable, "-m", "pipeline.sweep.by_hand", stage, *arguments])
+    if options.out is not None:
+        insist_on_free_folder(options.out)
     free = any(getattr(options, name) for name in by_hand)
     if options.overrides and options.out is None and not free:
         raise UserError(

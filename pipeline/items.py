@@ -24,10 +24,11 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import new_file, new_folder, write_bytes
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.files.seal import is_sealed, seal, seal_ns
+from pipeline.number_text import NumberError, real_number
 from pipeline.store_users import register
 from pipeline.trimming import trim
 
-DEFAULT_GIB = 50.0
+DEFAULT_GIB, MOST_GIB = 50.0, 1e9
 
 
 def key(**parts: Any) -> str:
@@ -137,9 +138,8 @@ def trim_if_grown() -> None:
 
 def _limit_bytes() -> int:
     text = os.environ.get("ATHANOR_STORE_GIB", str(DEFAULT_GIB))
-    with suppress(ValueError, OverflowError):
-        if (limit := round(float(text) * 2**30)) >= 0:
-            return limit
+    with suppress(NumberError):
+        return round(real_number(text.strip(), 0, MOST_GIB) * 2**30)
     raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, as 50")
 
 

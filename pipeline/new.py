@@ -5,15 +5,18 @@ demo's. The params.yaml of before is kept in a file of its own. In a terminal it
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 
 from pipeline.command import run
 from pipeline.config.compose import EXPERIMENT, PARAMS, options
-from pipeline.config.own_params import NAME, keep, params_text
-from pipeline.errors import UserError, nearest
+from pipeline.config.own_params import WITH_CLASS, keep, params_text
+from pipeline.errors import UserError
 from pipeline.files.atomic import write_text
+from pipeline.new_answers import problems
 
 TAGGER = "SmilingWolf/wd-swinv2-tagger-v3"
+CLASS_HELP = f"what it is one of (woman, dog); for the kinds {' and '.join(WITH_CLASS)}"
 QUESTIONS = {
     "base": "Base (sd15, sd14, or the path of a checkpoint or diffusers folder)",
     "kind": "What is trained ({kinds})",
@@ -30,7 +33,7 @@ def kinds() -> list[str]:
 
 def defaults(name: str) -> dict[str, str]:
     """Answers to what neither a flag nor a person says."""
-    numbered = sorted(path for path in Path("pictures").glob(f"*_{name}") if path.is_dir())
+    numbered = sorted(path for path in Path("pictures").glob(f"*_{escape(name)}") if path.is_dir())
     folder = numbered[0] if numbered else Path("pictures") / name
     return {
         "base": "sd15",
@@ -47,22 +50,20 @@ def answers(name: str, told: Mapping[str, str | None]) -> dict[str, str]:
     for key, default in defaults(name).items():
         answer = told[key]
         if answer is None and sys.stdin.isatty():
-            question = QUESTIONS[key].format(kinds=", ".join(kinds()))
-            answer = input(f"{question} [{default}]: ").strip()
-        found[key] = answer or default
+            answer = _asked(QUESTIONS[key].format(kinds=", ".join(kinds())), default)
+        found[key] = default if answer is None else answer
     return found
 
 
-def problems(name: str, said: Mapping[str, str]) -> list[str]:
-    """What is wrong with the answers, all at once."""
-    found = []
-    if not NAME.fullmatch(name):
-        found.append(f"{name!r} is no name for files; use letters, digits, `.`, `-` and `_`")
-    if said["kind"] not in kinds():
-        found.append(f"--kind {said['kind']} is no preset; {nearest(said['kind'], kinds())}")
-    if not said["trigger"].strip():
-        found.append("--trigger is blank; give a rare word, for instance the name")
-    return found
+def _asked(question: str, default: str) -> str:
+    try:
+        return input(f"{question} [{default}]: ").strip() or default
+    except (EOFError, KeyboardInterrupt):
+        print()  # the question's line ends
+        raise UserError(
+            "the questions were broken off, so nothing was written; answer them, or say it all with flags"
+            " (`python -m pipeline.new --help`)"
+        ) from None
 
 
 def next_steps(said: Mapping[str, str]) -> str:
@@ -77,6 +78,15 @@ def next_steps(said: Mapping[str, str]) -> str:
     )
 
 
+def keep_old(new: bytes) -> None:
+    """The params.yaml of before, unless it is the new one."""
+    if PARAMS.is_dir():
+        raise UserError(f"{PARAMS} is a folder; move it away")
+    if PARAMS.exists() and (old := PARAMS.read_bytes()) != new:
+        kept = keep(PARAMS, old)
+        print(f"The {PARAMS} of before is kept as {kept}; `cp {kept} {PARAMS}` takes it back.")
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.new", description=__doc__)
     parser.add_argument("name", help="of the files that are made: myname")
@@ -87,15 +97,14 @@ def main(arguments: Sequence[str] = ()) -> None:
         "--pictures", metavar="FOLDER", help="default: pictures/<number>_NAME, or pictures/NAME"
     )
     parser.add_argument("--tagger", help=f"a WD14 folder, a hub name, or none (default: {TAGGER})")
-    parser.add_argument("--class", dest="noun", help="what it is one of (woman, dog), for class pictures")
+    parser.add_argument("--class", dest="noun", help=CLASS_HELP)
     chosen = parser.parse_args(arguments)
     said = answers(chosen.name, {key: getattr(chosen, key) for key in QUESTIONS})
-    if found := problems(chosen.name, said):
+    is_usual_folder = said["pictures"] == defaults(chosen.name)["pictures"]
+    if found := problems(chosen.name, said, chosen.noun, kinds(), is_usual_folder):
         raise UserError(*found)
     new = params_text(chosen.name, said, chosen.noun)
-    if PARAMS.exists() and (old := PARAMS.read_text(encoding="utf-8", errors="replace")) != new:
-        kept = keep(PARAMS, old)
-        print(f"The {PARAMS} of before is kept as {kept}; `cp {kept} {PARAMS}` takes it back.")
+    keep_old(new.encode())
     write_text(PARAMS, new)
     print(f"{PARAMS} is written. Next:\n{next_steps(said)}")
 

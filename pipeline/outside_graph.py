@@ -28,6 +28,21 @@ def insist_on(*paths: Path) -> None:
         raise UserError(*missing)
 
 
+def insist_on_free_folder(out: Path) -> None:
+    """Where a stage shall write by hand must be a folder, and none that DVC's outputs are in."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; name a folder, which need not be there")
+    place, root = out.resolve(), Path.cwd().resolve()
+    if place == root:
+        raise UserError(
+            f"--out {out} is this project, whose outputs are DVC's; name another folder, as tries/a"
+        )
+    if place.is_relative_to(root) and DVC_YAML.exists() and (makers := _makers(place.relative_to(root))):
+        raise UserError(
+            f"--out {out} lies in an output of the stage {makers[0]}; name another folder, as tries/a"
+        )
+
+
 def missing_output(path: str | Path) -> str | None:
     """What to do about a missing file that a stage writes; None for any other."""
     path = Path(path)

@@ -24,6 +24,7 @@ from pipeline.config.schemas import Collect
 from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
+from pipeline.files.outputs import claim, insist_outside
 from pipeline.items import Items
 from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate
@@ -176,19 +177,25 @@ def collect(config: Collect, out: Path) -> None:
         warn(sentence)
 
 
+def all_paths(config: Collect) -> list[str]:
+    """Of both kinds of sources."""
+    return [*paths(config.source), *paths(config.class_source)]
+
+
 def untracked(config: Collect) -> list[str]:
     """Sources that the graph does not watch: DVC would not notice a change in them."""
     deps = in_graph("collect")["deps"]
     return [
         f"{source} is not among the deps of collect in {DVC_YAML}: `dvc repro` will not notice"
         " changes in it; move it below pictures/, or add it there"
-        for source in [*paths(config.source), *paths(config.class_source)]
+        for source in all_paths(config)
         if not any(Path(source).is_relative_to(dep) for dep in deps)
     ]
 
 
 def write_records_alone(config: Collect, file: Path) -> None:
     """Those of the pictures that pass."""
+    claim(file, map(Path, all_paths(config)), "--records")
     with work_folder(file.with_name(f".{file.name}.sources")) as work:
         passed = judged(find(config, work), config).passed()
         write_jsonl(file, (row_of(record) for _, record in passed))
@@ -210,6 +217,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     if not job.options.out:
         for sentence in untracked(job.config.collect):
             warn(sentence)
+    else:
+        insist_outside(job.out, map(Path, all_paths(job.config.collect)))
     collect(job.config.collect, job.out)
 
 

@@ -30,7 +30,7 @@ class Facts:
     text_encoders: tuple[str, ...]
     """Folders of the text encoders, in the order in which their tokens are joined."""
     text_sign: str
-    """How a name begins in a single file that holds its text encoder: what is left where the denoiser lacks."""
+    """How names of its text encoder begin in a single file: a sign, too, where there is no denoiser."""
     text_layers: int
     """Of the first text encoder: clip skip goes up to it."""
     resolution_px: int

@@ -16,14 +16,14 @@ SIGNS = (
     "double_blocks.0.img_attn.qkv.weight",
 )
 """A tensor that every denoiser of a kind has: a U-Net, SD 3's transformer, Flux's."""
-LAYER = re.compile(r"transformer_blocks\.(\d+)\.")
+LAYER = re.compile(r"transformer_blocks\.([0-9]{1,3})\.")
 AVERAGED = "model_ema.diffusion_model"
 DOTS = (
-    (re.compile(r"^(input_blocks|output_blocks)(\d+)(\d)"), r"\1.\2.\3."),
-    (re.compile(r"^(middle_block)(\d)"), r"\1.\2."),
-    (re.compile(r"^(label_emb)(\d)(\d)"), r"\1.\2.\3."),
-    (re.compile(r"(transformer_blocks)(\d)"), r".\1.\2."),
-    (re.compile(r"(attn\d)"), r"\1."),
+    (re.compile(r"^(input_blocks|output_blocks)([0-9]{1,3})([0-9])"), r"\1.\2.\3."),
+    (re.compile(r"^(middle_block)([0-9])"), r"\1.\2."),
+    (re.compile(r"^(label_emb)([0-9])([0-9])"), r"\1.\2.\3."),
+    (re.compile(r"(transformer_blocks)([0-9])"), r".\1.\2."),
+    (re.compile(r"(attn[0-9])"), r"\1."),
     (re.compile(r"\.*(weight|bias)$"), r".\1"),
     (re.compile(r"\.{2,}"), "."),
 )

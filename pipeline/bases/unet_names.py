@@ -26,10 +26,12 @@ LAYERS = 2
 PLACES = LAYERS + 1
 """Places a level: those, and the down- or upsampler."""
 LDM_STARTS = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed", "label_emb", "out_", "out.")
-LEVEL = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)")
-MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)")
-BLOCK = re.compile(r"(input|output)_blocks\.(\d+)\.(\d+)\.(.+)")
-MIDDLE_BLOCK = re.compile(r"middle_block\.(\d)\.(.+)")
+LEVEL = re.compile(
+    r"(down|up)_blocks\.([0-9]{1,3})\.(resnets|attentions|downsamplers|upsamplers)\.([0-9]{1,3})\.(.+)"
+)
+MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.([0-9]{1,3})\.(.+)")
+BLOCK = re.compile(r"(input|output)_blocks\.([0-9]{1,3})\.([0-9]{1,3})\.(.+)")
+MIDDLE_BLOCK = re.compile(r"middle_block\.([0-9])\.(.+)")
 SAMPLER = re.compile(r"(?:op|conv)((?:\..+)?)")
 _ENDS = {theirs: ours for ours, theirs in ENDS.items()}
 _RESNET = {theirs: ours for ours, theirs in RESNET.items()}

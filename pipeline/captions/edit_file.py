@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.captions.edits import Edit
 from pipeline.errors import UserError, nearest
 from pipeline.files.atomic import write_text
+from pipeline.files.text_file import BY_HAND
 from pipeline.files.yaml_text import text_of
 
 EDITS = Path("data/tag_edits.yaml")
@@ -24,7 +25,9 @@ def read_edits(path: Path = EDITS) -> list[Edit]:
     if content in (None, "", {}):
         return []
     if not isinstance(content, dict):
-        raise UserError(f"{path} must hold picture ids with their edits below them, found {content!r}")
+        raise UserError(
+            f"{path} must hold picture ids with their edits below them, found {repr(content)[:60]}"
+        )
     if problems := [f"{path}: {fault}" for name, entry in content.items() for fault in _faults(name, entry)]:
         raise UserError(*problems)
     return [_edit(target, entry) for target, entry in content.items()]
@@ -36,25 +39,25 @@ def _load(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="base").load(text_of(path))
+        return YAML(typ="base").load(text_of(path, BY_HAND))
     except (YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
 
 
 def _faults(name: str, entry: Any) -> list[str]:
     if not isinstance(entry, dict) or not entry:
-        return [f"{name} must have one of {', '.join(KEYS)} below it, found {entry!r}"]
+        return [f"{name} must have one of {', '.join(KEYS)} below it, found {repr(entry)[:60]}"]
     faults = [f"{name}.{key} is no edit; {nearest(key, KEYS)}" for key in entry if key not in KEYS]
     if "set" in entry and len(entry) > 1:
         faults.append(f"{name}: `set` is the whole caption; write nothing beside it")
     if "set" in entry and not isinstance(entry["set"], str):
-        faults.append(f"{name}.set must be one text, found {entry['set']!r}; put it in quotes")
+        faults.append(f"{name}.set must be one text, found {repr(entry['set'])[:60]}; put it in quotes")
     for key in ("add", "remove"):
         if key in entry and not _is_tags(entry[key]):
-            faults.append(f"{name}.{key} must be a list of tags, found {entry[key]!r}")
+            faults.append(f"{name}.{key} must be a list of tags, found {repr(entry[key])[:60]}")
     replace = entry.get("replace", {})
     if not isinstance(replace, dict) or not all(_is_tags(new, least=0) for new in replace.values()):
-        faults.append(f"{name}.replace must be {{tag: other}}, found {replace!r}")
+        faults.append(f"{name}.replace must be {{tag: other}}, found {repr(replace)[:60]}")
     return faults
 
 
@@ -84,7 +87,7 @@ def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
     """
     from ruamel.yaml.comments import CommentedMap
 
-    text = text_of(path) if path.exists() else ""
+    text = text_of(path, BY_HAND) if path.exists() else ""
     yaml, before = _keeping_yaml(), ""
     content = yaml.load(text)
     if not content:

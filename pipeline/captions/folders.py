@@ -2,7 +2,6 @@
 both ways: `<repeats>_<concept>` folders, or one folder of files.
 """
 
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,12 @@ from pipeline.captions.separators import separators_of
 from pipeline.captions.text import unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
+from pipeline.files.text_file import CAPTION, read_text
+from pipeline.pictures.folder_names import REPEATS_CONCEPT
 from pipeline.pictures.records import PICTURES, Record
 
 CLASS = "reg"
 """Folder of the class pictures' own tree, which a trainer is given apart from the other."""
-REPEATS = re.compile(r"\d+_(.+)", re.DOTALL)
 
 
 def export_folder(target: Path, records: Sequence[Record], source: Path, texts: Mapping[str, str]) -> None:
@@ -48,11 +48,7 @@ def read_caption(path: Path) -> str:
     """The caption in a .txt file. A byte order mark and newlines at the end are the editor's, not the
     caption's.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
-    return text.rstrip("\r\n").replace("\r\n", "\n")
+    return read_text(path, CAPTION).rstrip("\r\n").replace("\r\n", "\n")
 
 
 def read_folder(folder: Path, ids: Sequence[str]) -> dict[str, str]:
@@ -80,8 +76,8 @@ def read_folder(folder: Path, ids: Sequence[str]) -> dict[str, str]:
 def _owners(path: Path, known: Mapping[str, str]) -> Iterator[str]:
     """Ids that a .txt may belong to: by its folder's concept, else by its stem alone."""
     stem = normalize("NFC", path.stem)
-    if named := REPEATS.fullmatch(path.absolute().parent.name):
-        key = f"{normalize('NFC', named[1])}/{stem}"
+    if named := REPEATS_CONCEPT.fullmatch(path.absolute().parent.name):
+        key = f"{normalize('NFC', named['concept'])}/{stem}"
         if key in known:
             yield known[key]
     else:

@@ -5,6 +5,7 @@ order, and scores by these names.
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import read_json, read_mapping
+from pipeline.files.text_file import LABELS, read_text
+from pipeline.number_text import whole_number
 
 CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
 """Danbooru's numbers, and 9 for ratings, as in SmilingWolf's selected_tags.csv."""
+MOST_LABELS = 1_000_000
 NAMES = frozenset({*CATEGORIES.values(), "quality", "model"})
 
 Scores = dict[str, dict[str, float]]
@@ -33,8 +37,9 @@ class Label:
 
 def read_selected_tags(path: Path) -> list[Label]:
     """selected_tags.csv (SmilingWolf): columns tag_id,name,category,count; rows of any order."""
-    with damage_told(f"{path} is no table of labels"), path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    text = read_text(path, LABELS)
+    with damage_told(f"{path} is no table of labels"):
+        rows = list(csv.DictReader(StringIO(text, newline="")))
     if not rows or not {"name", "category"} <= rows[0].keys():
         found = ",".join(map(str, rows[0])) if rows else "no rows"
         raise UserError(f"{path}: needs the columns tag_id,name,category,count; found {found}")
@@ -48,9 +53,9 @@ def read_selected_tags(path: Path) -> list[Label]:
 
 def read_tag_mapping(path: Path) -> list[Label]:
     """tag_mapping.json (cl_tagger): {id: {tag, category}}, or {idx_to_tag: {id: tag}, tag_to_category}."""
-    content = read_mapping(path)
+    content = read_mapping(path, LABELS)
     try:
-        labels = {int(number): label for number, label in _mapping(content).items()}
+        labels = {whole_number(number, 0, MOST_LABELS): label for number, label in _mapping(content).items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(
             f'{path}: must be {{"0": {{"tag": "...", "category": "General"}}, ...}}, as cl_tagger has it'
@@ -73,8 +78,7 @@ def read_tags_txt(path: Path) -> list[Label]:
     """tags.txt (DeepDanbooru): a tag a line. What is a character stands in categories.json beside it (names
     with the index of their first tag), or in tags-character.txt; without either all are general.
     """
-    with damage_told(f"{path} is no list of tags"):
-        tags = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line]
+    tags = [line for line in read_text(path, LABELS).splitlines() if line]
     if not tags:
         raise UserError(f"{path}: no tags in it")
     return deepdanbooru_labels(tags, path.parent)
@@ -86,13 +90,13 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
     categories = ["general"] * len(tags)
     if starts.is_file():
         with damage_told(f"{starts} is no list of categories"):
-            for entry in read_json(starts):
+            for entry in read_json(starts, LABELS):
                 start, name = int(entry["start_index"]), str(entry["name"]).lower()
                 if not 0 <= start <= len(tags):
                     raise ValueError(f"start_index {start} is beyond the {len(tags)} tags")
                 categories[start:] = [name if name in NAMES else "meta"] * (len(tags) - start)
     elif characters.is_file():
-        known = set(characters.read_text(encoding="utf-8-sig").splitlines())
+        known = set(read_text(characters, LABELS).splitlines())
         categories = ["character" if tag in known else "general" for tag in tags]
     return [
         Label(tag, "rating" if tag.startswith("rating:") else category)

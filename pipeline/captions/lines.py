@@ -7,8 +7,10 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipeline.captions.forms import STOPS, is_prose
+from pipeline.captions.forms import is_prose
+from pipeline.captions.gaps import has_gaps, is_doubtful, without_gaps
 from pipeline.captions.separators import COMMAS, Separators
+from pipeline.captions.wrapped import without_wraps
 
 ALTERNATIVES, TAGS, JOIN, FIRST = "alternatives", "tags", "join", "first"
 IN_WORDS = {
@@ -27,6 +29,11 @@ def tidy(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def as_written(text: str) -> str:
+    """As `tidy`, but gaps between words and empty lines between paragraphs stay, for the reader to see."""
+    return "\n".join(line.strip() for line in NEWLINES.sub("\n", text).split("\n")).strip("\n")
+
+
 def alternatives(caption: str | None) -> list[str]:
     """The captions of a picture, of which each showing draws one; one in most cases."""
     return (caption or "").split("\n")
@@ -42,25 +49,44 @@ class CaptionReader:
     """Captions of several lines by what they were taken for."""
     cleaned: list[str] = field(default_factory=list)
     """Where control characters were removed."""
+    parted: list[str] = field(default_factory=list)
+    """Where tabs or several blanks part tags."""
+    doubtful: list[str] = field(default_factory=list)
+    """Where blanks may part tags."""
 
     def __call__(self, text: str, where: str) -> str:
         """One line, or alternatives, one a line."""
         plain = without_control_characters(text)
         if plain != text:
             self.cleaned.append(where)
-        lines = [line for line in alternatives(tidy(plain)) if line]
+        paragraphs = _paragraphs(self._without_gaps(as_written(plain), where))
+        lines = [line for paragraph in paragraphs for line in paragraph]
         if len(lines) < 2:
             return "".join(lines)
-        form = self.form(lines) if self.lines == "auto" else self.lines
+        form = self.lines
+        if form == "auto":
+            lines = without_wraps(paragraphs, self.separators.mark)
+            form = self.form(lines)
         self.forms[form] += 1
         return self._read(lines, form)
 
     def form(self, lines: list[str]) -> str:
-        """What several lines are."""
-        if _is_wrapped(lines, self.separators.mark):
+        """What several lines are, after those of one text were joined."""
+        if len(lines) < 2:
             return JOIN
         whole = sum(is_prose(line) or self.separators.is_in(line) for line in lines)
         return ALTERNATIVES if whole > 1 and 2 * whole > len(lines) else TAGS
+
+    def _without_gaps(self, text: str, where: str) -> str:
+        lines = text.split("\n")
+        read = [
+            without_gaps(line, self.separators) if has_gaps(line, self.separators) else line for line in lines
+        ]
+        if read != lines:
+            self.parted.append(where)
+        elif any(is_doubtful(line, self.separators) for line in lines):
+            self.doubtful.append(where)
+        return "\n".join(read)
 
     def _read(self, lines: list[str], form: str) -> str:
         if form == TAGS:
@@ -75,11 +101,27 @@ class CaptionReader:
         if self.lines == "auto" and self.forms:
             ways = ", ".join(f"{number} {IN_WORDS[form]}" for form, number in sorted(self.forms.items()))
             told.append(f"captions of several lines are read {ways}; collect.caption_lines sets one way")
-        if self.cleaned:
-            more = f" and {len(self.cleaned) - SHOWN} more" if len(self.cleaned) > SHOWN else ""
-            names = ", ".join(self.cleaned[:SHOWN])
-            told.append(f"control characters were removed from {len(self.cleaned)} captions: {names}{more}")
+        for places, sentence in (
+            (self.cleaned, "control characters were removed from {}"),
+            (self.parted, "tabs or several blanks part the tags of {}, and are read as {mark}"),
+            (self.doubtful, "blanks seem to part tags in {}, and are kept; put {mark} between the tags"),
+        ):
+            if places:
+                found = sentence.format(f"{len(places)} captions", mark=repr(self.separators.mark))
+                told.append(f"{found}: {_some(places)}")
         return told
+
+
+def _some(places: list[str]) -> str:
+    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+    return ", ".join(places[:SHOWN]) + more
+
+
+def _paragraphs(text: str) -> list[list[str]]:
+    """Lines with one blank between words, by what empty lines part."""
+    blocks = re.split(r"\n\n+", text)
+    found = [[" ".join(line.split()) for line in block.split("\n") if line.strip()] for block in blocks]
+    return [lines for lines in found if lines]
 
 
 def without_control_characters(text: str) -> str:
@@ -89,15 +131,3 @@ def without_control_characters(text: str) -> str:
 
 def _is_text(sign: str) -> bool:
     return sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cs")
-
-
-def _is_wrapped(lines: list[str], mark: str) -> bool:
-    """Every line but the last ends with a comma; or a sentence begins with a capital and goes on in small
-    letters.
-    """
-    if all(line.endswith(mark) for line in lines[:-1]):
-        return True
-    ends = [line.endswith(STOPS) for line in lines[:-1]]
-    goes_on = [after[0].islower() for after in lines[1:]]
-    is_one = all(end or on for end, on in zip(ends, goes_on, strict=True)) and not all(ends)
-    return is_one and lines[0][0].isupper() and is_prose(" ".join(lines))

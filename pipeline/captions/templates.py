@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pipeline.errors import UserError, nearest
+from pipeline.files.text_file import TEMPLATES, read_text
 
 PLACE = re.compile(r"\[(\w+)\]")
 NAME, FILEWORDS = "name", "filewords"
@@ -45,12 +46,9 @@ def read_templates(name: str) -> list[str]:
 def _text(name: str) -> str:
     if name in names():
         return (files("pipeline.captions") / "template_sets" / f"{name}.txt").read_text(encoding="utf-8")
-    try:
-        return Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"templates {name}: neither a text file nor a set; {nearest(name, names())}"
-        ) from error
+    if not Path(name).is_file():
+        raise UserError(f"templates {name}: neither a text file nor a set; {nearest(name, names())}")
+    return read_text(Path(name), TEMPLATES)
 
 
 def _faults(name: str, lines: list[str]) -> Iterator[str]:

@@ -47,7 +47,8 @@ class Run:
     @cached_property
     def seconds(self) -> float | None:
         """How long the job took; None of a run that no sweep made."""
-        found = re.search(rf"^{SECONDS}: ([\d.]+)$", git("log", "-1", "--format=%B", self.revision), re.M)
+        message = git("log", "-1", "--format=%B", self.revision)
+        found = re.search(rf"^{SECONDS}: ([0-9]{{1,12}}(?:\.[0-9]{{1,12}})?)$", message, re.M)
         return float(found[1]) if found else None
 
     @cached_property

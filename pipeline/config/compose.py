@@ -18,11 +18,14 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.config.following import follow
 from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
+from pipeline.files.text_file import SETTINGS
 from pipeline.files.yaml_text import UNREADABLE, text_of
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
 EXPERIMENT = "experiment"
+MOST_TOLD = 20
+"""Unknown keys that are told one by one."""
 
 Values = dict[str, Any]
 
@@ -60,7 +63,7 @@ def read_params(path: Path = PARAMS) -> Params:
             f" get it back with `git checkout -- {path}`"
         )
     try:
-        content = OmegaConf.to_container(OmegaConf.load(StringIO(text_of(path))), resolve=False)
+        content = OmegaConf.to_container(OmegaConf.load(StringIO(text_of(path, SETTINGS))), resolve=False)
     except (*UNREADABLE, OmegaConfBaseException, OSError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"{path} is not readable YAML: {reason}; correct it") from error
@@ -71,7 +74,8 @@ def read_params(path: Path = PARAMS) -> Params:
     use = content.pop("use", None) or {}
     if not isinstance(use, dict):
         raise UserError(
-            f"{path}: `use` must name an option for each group (`use: {{base: tiny}}`), found {use!r}"
+            f"{path}: `use` must name an option for each group (`use: {{base: tiny}}`), found"
+            f" {repr(use)[:60]}"
         )
     return Params(
         {str(k): str(v) for k, v in use.items() if v is not None},
@@ -150,7 +154,10 @@ def compose_known(params: Params) -> tuple[Values, list[str]]:
     problems = {group: _unknown_use(group, params) for group in params.use}
     config = _hydra({group: option for group, option in params.use.items() if not problems[group]})
     known = flatten(config)
-    unknown = [_unknown_key(key, known, params) for key in params.values if key not in known]
+    strange = [key for key in params.values if key not in known]
+    unknown = [_unknown_key(key, known, params) for key in strange[:MOST_TOLD]]
+    if len(strange) > MOST_TOLD:
+        unknown.append(f"{len(strange) - MOST_TOLD} more keys are no settings either; take them out")
     for key in params.values.keys() & known.keys():
         *parents, leaf = key.split(".")
         target = config

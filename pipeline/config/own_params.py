@@ -1,5 +1,6 @@
 """A params.yaml for one's own pictures, from a few answers: what the preset says is not repeated."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,14 @@ import yaml
 from pipeline.config.check import resolve
 from pipeline.config.compose import CONF, EXPERIMENT, Params, flatten, read_params
 from pipeline.errors import UserError
-from pipeline.files.atomic import write_text
+from pipeline.files.atomic import write_bytes
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 DEMO = "demo/"
 DEMO_SIDE_PX = 128
 BASE_OPTIONS = ("sd15", "sd14", "tiny")
+CHECKPOINTS = (".safetensors", ".ckpt")
+NO_TAGGER = "none"
 WITH_CLASS = ("person", "dreambooth")
 PROMPTS = {
     "style": ["{}, 1girl, portrait", "{}, landscape, outdoors"],
@@ -53,7 +56,7 @@ def _choose_base(made: dict[str, Any], base: str) -> None:
     if base in BASE_OPTIONS:
         made["use"]["base"] = base
     else:
-        made["use"]["base"] = "file" if Path(base).suffix in (".safetensors", ".ckpt") else "folder"
+        made["use"]["base"] = "file" if Path(base).suffix in CHECKPOINTS else "folder"
         made["base"] = {"path": base}
     if base == "tiny":
         made["collect"]["min_side_px"] = DEMO_SIDE_PX
@@ -62,8 +65,8 @@ def _choose_base(made: dict[str, Any], base: str) -> None:
 
 
 def _choose_tagger(made: dict[str, Any], tagger: str) -> None:
-    if tagger == "none":
-        made["use"]["tag"] = "none"
+    if tagger == NO_TAGGER:
+        made["use"]["tag"] = NO_TAGGER
     else:
         made["tag"] = {"model": tagger}
 
@@ -77,18 +80,24 @@ def params_text(name: str, said: Mapping[str, str], noun: str | None) -> str:
     return head + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
 
 
-def keep(path: Path, old: str) -> Path:
-    """Writes the params.yaml of before into a file of its own, which no other file gives way to."""
+def keep(path: Path, old: bytes) -> Path:
+    """Writes the params.yaml of before, to the byte, into a file of its own, which no other file gives way
+    to.
+    """
     kept = _kept_as(path, old)
-    write_text(kept, old)
+    write_bytes(kept, old)
     return kept
 
 
-def _kept_as(path: Path, old: str) -> Path:
+def _kept_as(path: Path, old: bytes) -> Path:
     name = _name(path)
     names = [f"{path.stem}.{each}.yaml" for each in (name, *(f"{name}-{n}" for n in range(2, 1000)))]
     places = map(path.with_name, names)
-    return next(each for each in places if not each.exists() or each.read_text(encoding="utf-8") == old)
+    return next(each for each in places if not os.path.lexists(each) or _holds(each, old))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
 def _name(path: Path) -> str:

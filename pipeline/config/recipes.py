@@ -11,7 +11,9 @@ from pydantic_core import ErrorDetails
 from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Several, methods_of
 from pipeline.errors import UserError, nearest
 from pipeline.files.known_hashes import sha256_of_model
+from pipeline.files.text_file import SETTINGS
 from pipeline.files.yaml_text import parse_yaml, text_of
+from pipeline.number_text import is_place
 
 Content = dict[str, Any]
 OF_THE_RUN = ("base", "network")
@@ -23,7 +25,7 @@ def read_yaml(path: Path) -> Content:
     """A recipe's file."""
     if not path.is_file():
         raise UserError(f"{path}: no such recipe; it is a YAML file with `inputs:` and `merge:`")
-    return from_yaml(text_of(path), str(path))
+    return from_yaml(text_of(path, SETTINGS), str(path))
 
 
 def from_yaml(text: str, origin: str) -> Content:
@@ -158,7 +160,7 @@ def _words(step: Any) -> Iterator[str]:
 
 def _holds(here: Any, key: str) -> bool:
     return (isinstance(here, dict) and key in here) or (
-        isinstance(here, list) and key.isdigit() and int(key) < len(here)
+        isinstance(here, list) and is_place(key) and int(key) < len(here)
     )
 
 

@@ -1,7 +1,11 @@
 """A learning rate that falls in steps, as textual inversion is trained: `0.005:12000, 1e-4:18000, 1e-5`."""
 
-from math import inf, isfinite
+from math import inf
 
+from pipeline.number_text import NumberError, real_number, whole_number
+
+MOST = 10**12
+"""Of a rate and of steps, far beyond any."""
 Stair = tuple[float, float]
 """A rate, and the step (0-based) at which it ends; infinity for the last."""
 
@@ -21,10 +25,13 @@ def stairs_of(text: str) -> list[Stair]:
 def _stair(entry: str) -> Stair:
     rate, colon, end = entry.partition(":")
     try:
-        stair = float(rate), int(end) if colon else inf
-    except ValueError:
-        raise ValueError(f"{entry!r} is not RATE:STEP, as in `0.005:12000, 1e-4:18000, 1e-5`") from None
-    if not isfinite(stair[0]) or stair[0] < 0 or stair[1] <= 0:
+        stair = (
+            real_number(rate.strip(), -MOST, MOST),
+            whole_number(end.strip(), -MOST, MOST) if colon else inf,
+        )
+    except NumberError:
+        raise ValueError(f"{entry[:60]!r} is not RATE:STEP, as in `0.005:12000, 1e-4:18000, 1e-5`") from None
+    if stair[0] < 0 or stair[1] <= 0:
         raise ValueError(f"{entry!r}: rate and step must be positive")
     return stair
 

@@ -90,7 +90,7 @@ def _word(key: str, words: Sequence[str], path: Path) -> str:
 
 def _as_rows(key: str, tensor: Tensor, path: Path) -> Tensor:
     rows = tensor[None] if tensor.dim() == 1 else tensor
-    if rows.dim() != 2 or not len(rows) or not rows.is_floating_point():
+    if rows.dim() != 2 or not rows.numel() or not rows.is_floating_point():
         raise UserError(
             f"{path}: {key} is {tensor.dtype} of shape {tuple(tensor.shape)};"
             " an embedding holds floats, [vectors, width]"

@@ -1,5 +1,6 @@
 """What is a name on the Hugging Face hub, what is a path, and whether the hub gives it."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ TIMEOUT_S = 10.0
 def is_hub_name(name: str, pattern: re.Pattern[str] = FOLDER_OF_REPOSITORY) -> bool:
     """Whether nothing here can be meant: no folder of this project, none that is here, no model file."""
     first = Path(name.split("/", maxsplit=1)[0])
-    is_path = first.name in OWN_FOLDERS or str(first) in OWN_FOLDERS or first.exists()
+    is_path = first.name in OWN_FOLDERS or str(first) in OWN_FOLDERS or os.path.exists(first)
     return bool(pattern.fullmatch(name)) and not is_path and Path(name).suffix not in FILES
 
 

@@ -20,6 +20,7 @@ from pipeline.files.finite import insist_on_finite
 from pipeline.files.json_text import parse_json
 from pipeline.files.pickled import read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors
+from pipeline.number_text import whole_number
 
 SETTINGS_KEY = "athanor.hypernetwork"
 PARTS = ("k", "v")
@@ -190,7 +191,7 @@ def _from_keys(tensors: Mapping[str, Tensor]) -> dict[int, tuple[Weights, Weight
     layers: dict[int, tuple[Weights, Weights]] = {}
     for key, tensor in sorted(tensors.items()):
         width, part, leaf = key.split(".", 2)
-        layers.setdefault(int(width), ({}, {}))[PARTS.index(part)][leaf] = tensor
+        layers.setdefault(whole_number(width, 1, MOST_WIDTH), ({}, {}))[PARTS.index(part)][leaf] = tensor
     return layers
 
 

@@ -7,32 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.files.text_file import JSON, Kind, read_text
 
 MOST_DEPTH = 64
 """Levels of nesting; what tools write has fewer than ten."""
-MOST_BYTES = 100_000_000
-"""Of a file."""
+MOST_DIGITS = 400
+"""Of a whole number; the largest finite ones have 309."""
 
 
 class JsonError(ValueError):
     """Why a text is not read, in a few words."""
 
 
-def read_json(path: Path) -> Any:
-    """A file's value. One that is missing, too long or no JSON is a user error."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    if path.stat().st_size > MOST_BYTES:
-        raise UserError(f"{path} has more than {MOST_BYTES} bytes, which no such file has; fetch it again")
+def read_json(path: Path, kind: Kind = JSON) -> Any:
+    """A file's value. One that is missing, longer than its kind may be or no JSON is a user error."""
+    text = read_text(path, kind)
     try:
-        return parse_json(path.read_bytes().decode("utf-8-sig"))
-    except (JsonError, UnicodeDecodeError) as error:
+        return parse_json(text)
+    except JsonError as error:
         raise UserError(f"{path} is not readable JSON ({error}); mend it, or fetch it again") from None
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path, kind: Kind = JSON) -> dict[str, Any]:
     """As `read_json`, of a JSON object."""
-    content = read_json(path)
+    content = read_json(path, kind)
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a JSON mapping, found {type(content).__name__}; fetch it again")
     return content
@@ -42,7 +40,11 @@ def parse_json(text: str | bytes) -> Any:
     """The text's value. Raises JsonError."""
     try:
         value = json.loads(
-            text, object_pairs_hook=_mapping, parse_float=_finite, parse_constant=_not_a_number
+            text,
+            object_pairs_hook=_mapping,
+            parse_float=_finite,
+            parse_int=_whole,
+            parse_constant=_not_a_number,
         )
         if b"\\u" in (text if isinstance(text, bytes) else text.encode()):
             json.dumps(value, ensure_ascii=False).encode()
@@ -77,6 +79,12 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise JsonError(f"{twice[:80]!r} is there twice")
     return found
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise JsonError(f"a number of {len(text)} digits")
+    return int(text)
 
 
 def _finite(text: str) -> float:

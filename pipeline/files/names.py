@@ -1,27 +1,59 @@
-"""Names that a stranger's file gives and that become files' names here."""
+"""Names that people or strangers' files give and that become files' names here: all are judged in this place.
+A name that Windows cannot hold is refused everywhere, since files are copied from system to system.
+"""
+
+import re
 
 from pipeline.errors import UserError
 
 MOST_BYTES = 200
 """Of a name; disks hold 255, and a suffix follows."""
+FORBIDDEN = frozenset('/\\:*?"<>|')
+DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
+"""What Windows takes for a device, with any suffix."""
+SHOWN = 60
+
+
+def fault_of(name: str) -> str | None:
+    """Why no file should have this name; None for one that is fit."""
+    signs = " ".join(sorted(set(name) & FORBIDDEN))
+    length = len(name.encode("utf-8", "surrogateescape"))
+    faults = {
+        "it is empty": not name.strip(),
+        "it means a folder": name in (".", ".."),
+        "it has control characters, or others that cannot be seen": not name.isprintable(),
+        f"it has {signs}, which not every system can hold": bool(signs),
+        "it begins or ends with a blank": name != name.strip(),
+        "it ends with a dot, which Windows cuts off": name.endswith("."),
+        "it begins with -, which commands take for an option": name.startswith("-"),
+        "Windows takes it for a device": bool(DEVICES.fullmatch(name.partition(".")[0].strip())),
+        f"it has {length} bytes, of {MOST_BYTES} at most": length > MOST_BYTES,
+    }
+    return next((fault for fault, is_so in faults.items() if is_so), None)
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether a file of this name lies in the folder that it is put in."""
-    return (
-        name.isprintable()
-        and name not in ("", ".", "..")
-        and not any(sign in name for sign in "/\\:")
-        and 0 < len(name.encode("utf-8", "surrogateescape")) <= MOST_BYTES
-    )
+    """Whether a file of this name lies in the folder that it is put in, on every system."""
+    return fault_of(name) is None
 
 
 def insist_on_plain_name(name: object, what: str) -> str:
     """The name; one that is none is a user error. `what` says whose it is."""
-    if isinstance(name, str) and is_plain_name(name):
+    if isinstance(name, str) and (fault := fault_of(name)) is None:
         return name
-    shown = repr(name)[:80]
+    fault = fault if isinstance(name, str) else "it is no text"
     raise UserError(
-        f"{what} {shown} cannot be a file's name: it leads out of its folder, is too long, or has slashes,"
-        " colons or control characters; rename it in the file that was read, or fetch another"
+        f"{what} {_shown(name)} cannot be a file's name: {fault}; use letters, digits, `.`, `-` and `_`"
     )
+
+
+def plain_name(name: str) -> str:
+    """The name, for schemas. Raises ValueError."""
+    if fault := fault_of(name):
+        raise ValueError(f"it becomes a file's name, and {fault}")
+    return name
+
+
+def _shown(name: object) -> str:
+    text = repr(name)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

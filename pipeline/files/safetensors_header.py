@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline.errors import UserError
-from pipeline.files.damage import reason_of
 from pipeline.files.hashing import sha256_of_tensors
-from pipeline.files.json_text import parse_json
+from pipeline.files.json_text import JsonError, parse_json
 
 MOST_BYTES = 100_000_000
 """The format's own limit."""
 HASH = re.compile(r"[0-9a-fA-F]{12,64}")
 MOST_AXES, MOST_COUNT = 16, 1 << 62
+MOST_SHOWN = 120
+"""Characters of a tensor's name in a message."""
+KEYS = ("dtype", "shape", "data_offsets")
 WIDTHS = {
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
@@ -50,60 +52,101 @@ class Header:
         return {name: entry.shape for name, entry in self.tensors.items()}
 
 
+class HeaderError(ValueError):
+    """What is wrong with a header, as the second half of a sentence."""
+
+
 def read_header(path: Path) -> Header:
     """A file that is no .safetensors, is cut short, or whose header lies is a user error."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path")
-    whole = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= min(whole - 8, MOST_BYTES):
-            raise UserError(
-                f"{path} is not a readable .safetensors file: it is of another kind, or cut short; fetch it"
-                " again"
-            )
-        text = file.read(length)
+    try:
+        with path.open("rb") as file:
+            return _header(file, path.stat().st_size)
+    except HeaderError as error:
+        raise UserError(f"{path} is not a readable .safetensors file: {error}; fetch it again") from None
+
+
+def _header(file: BinaryIO, whole: int) -> Header:
+    start = file.read(8)
+    length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+    if not 2 <= length <= min(whole - 8, MOST_BYTES):
+        raise HeaderError("it is of another kind, or cut short")
+    content = _mapping(file.read(length))
+    metadata = _texts(content.pop("__metadata__", None) or {})
+    tensors = {name: _entry(name, entry, 8 + length) for name, entry in content.items()}
+    _insist_on_no_gaps({name: content[name]["data_offsets"] for name in tensors}, whole - 8 - length)
+    return Header(tensors, metadata)
+
+
+def _mapping(text: bytes) -> dict[str, Any]:
     try:
         content = parse_json(text)
-        metadata = _texts(content.pop("__metadata__", None) or {})
-        tensors = {name: _entry(entry, 8 + length) for name, entry in content.items()}
-        spans = sorted(entry["data_offsets"] for entry in content.values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path} is not a readable .safetensors file: its header is damaged ({reason_of(error)}); fetch"
-            " it again"
-        ) from error
-    ends = [0, *(stop for _, stop in spans)]
-    if [start for start, _ in spans] != ends[:-1] or 8 + length + ends[-1] != whole:
-        raise UserError(
-            f"{path} is not a readable .safetensors file: it has {whole} bytes, its header promises"
-            f" {8 + length + ends[-1]} without gaps; fetch it again"
-        )
-    return Header(tensors, metadata)
+    except JsonError as error:
+        raise HeaderError(f"its header is damaged ({error})") from None
+    if not isinstance(content, dict):
+        raise HeaderError(f"its header is {_kind(content)}, and must be a mapping of tensors by name")
+    return content
 
 
 def _texts(metadata: Any) -> dict[str, str]:
     """As the format has it, text to text: what else is there would be taken for text by all who read it."""
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ValueError("its metadata must be texts by name")
+        raise HeaderError("its header is damaged (its metadata must be texts by name)")
     return metadata
 
 
-def _entry(entry: Mapping[str, Any], data: int) -> Entry:
-    shape, (start, stop), dtype = entry["shape"], entry["data_offsets"], entry["dtype"]
-    if dtype not in WIDTHS:
-        raise ValueError(f"the type {dtype!r} is unknown")
-    counts = [*shape, start, stop]
-    if not isinstance(shape, list) or len(shape) > MOST_AXES or not all(map(_is_count, counts)):
-        raise ValueError("a shape or a place in the file is no list of counts")
+def _entry(name: str, entry: Any, data: int) -> Entry:
+    tensor = f"its tensor {_shown(name)}"
+    if not isinstance(entry, dict):
+        raise HeaderError(f"{tensor} is described by {_kind(entry)}, and must be by {', '.join(KEYS)}")
+    if missing := [key for key in KEYS if key not in entry]:
+        raise HeaderError(f"{tensor} has no {' and no '.join(missing)} in the header")
+    dtype, shape, offsets = (entry[key] for key in KEYS)
+    if not isinstance(dtype, str) or dtype not in WIDTHS:
+        found = _shown(dtype) if isinstance(dtype, str) else _kind(dtype)
+        raise HeaderError(f"{tensor} is of the unknown type {found}; known: {', '.join(WIDTHS)}")
+    if not _are_counts(shape) or len(shape) > MOST_AXES:
+        raise HeaderError(f"the shape of {tensor} is no list of at most {MOST_AXES} whole numbers")
+    if not _are_counts(offsets) or len(offsets) != 2:
+        raise HeaderError(f"the data_offsets of {tensor} are not two whole numbers")
+    start, stop = offsets
     if stop - start != prod(shape) * WIDTHS[dtype]:
-        raise ValueError(f"shape {shape} does not fill bytes {start} to {stop}")
+        raise HeaderError(
+            f"{tensor} has the shape {shape} of {dtype}, which does not fill bytes {start} to {stop}"
+        )
     return Entry(dtype, tuple(shape), data + start)
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < MOST_COUNT
+def _insist_on_no_gaps(spans: Mapping[str, list[int]], whole: int) -> None:
+    """The tensors must fill the `whole` bytes behind the header, each byte once."""
+    end, last = 0, ""
+    for name, (start, stop) in sorted(spans.items(), key=lambda item: item[1]):
+        if start < end:
+            raise HeaderError(f"its tensors {_shown(last)} and {_shown(name)} share bytes {start} to {end}")
+        if start > end:
+            raise HeaderError(
+                f"bytes {end} to {start}, before its tensor {_shown(name)}, belong to no tensor"
+            )
+        end, last = stop, name
+    if end != whole:
+        raise HeaderError(f"its header promises {end} bytes of tensors, and {whole} follow")
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(type(each) is int and 0 <= each < MOST_COUNT for each in value)
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}...")
+
+
+def _kind(value: Any) -> str:
+    """What JSON calls it."""
+    if value is None or isinstance(value, bool):
+        return str(value)
+    kinds: dict[type, str] = {list: "a list", dict: "a mapping", str: "a text"}
+    return kinds.get(type(value), "a number")
 
 
 def metadata_of(path: Path) -> Mapping[str, str]:

@@ -3,15 +3,15 @@ each key once. The parser in C would end the process at 50 000 nested brackets, 
 would fill any memory.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.errors import UserError
+from pipeline.files.text_file import GENERATED, Kind, read_text, shown
 
-MOST_BYTES = 1 << 26
 MOST_DEPTH = 64
 """Levels of nesting; what people write has fewer than ten."""
 MOST_EXPANDED = 10_000
@@ -48,24 +48,15 @@ class Loader(yaml.CSafeLoader):
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 
-def read_yaml(path: Path) -> Any:
-    """A file's value. One that is missing or no YAML is a user error."""
-    return parse_yaml(text_of(path), str(path))
+def read_yaml(path: Path, kind: Kind = GENERATED) -> Any:
+    """A file's value. One that is missing, longer than its kind may be or no YAML is a user error."""
+    return parse_yaml(text_of(path, kind), str(path))
 
 
-def text_of(path: Path) -> str:
+def text_of(path: Path, kind: Kind = GENERATED) -> str:
     """A YAML file's text, within its bounds: other readers may take it. Else a user error."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    if path.stat().st_size > MOST_BYTES:
-        raise UserError(f"{path} has more than {MOST_BYTES >> 20} MiB, which no such file has; {CURE}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not readable YAML: not UTF-8 ({error.reason}); save it as UTF-8"
-        ) from None
-    insist_on_bounds(text, str(path))
+    text = read_text(path, kind)
+    insist_on_bounds(text, str(path), kind)
     return text
 
 
@@ -78,14 +69,24 @@ def parse_yaml(text: str | bytes, origin: str) -> Any:
         raise UserError(f"{origin} is not readable YAML: {_one_line(error)}; {CURE}") from None
 
 
-def insist_on_bounds(text: str | bytes, origin: str) -> None:
+def insist_on_bounds(text: str | bytes, origin: str, kind: Kind = GENERATED) -> None:
     """Raises UserError for a text that is no YAML, or whose nesting or aliases are out of bounds."""
     try:
-        if len(text) > MOST_BYTES:
-            raise YamlError(f"more than {MOST_BYTES >> 20} MiB")
-        _insist_on_bounded(yaml.parse(text, Loader=yaml.CSafeLoader))
+        if len(text) > kind.most:
+            raise YamlError(f"it is longer than {shown(kind.most)}")
+        _insist_on_bounded(_counted(yaml.parse(text, Loader=yaml.CSafeLoader), kind))
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{origin} is not readable YAML: {_one_line(error)}; {CURE}") from None
+
+
+def _counted(events: Iterable[yaml.Event], kind: Kind) -> Iterator[yaml.Event]:
+    """The events, as long as there are no more keys and values than a file of the kind may have."""
+    count = 0
+    for event in events:
+        count += isinstance(event, yaml.ScalarEvent)
+        if count > kind.values:
+            raise YamlError(f"more than {kind.values} keys and values, the most of {kind.name}; {kind.cure}")
+        yield event
 
 
 def _insist_on_bounded(events: Iterable[yaml.Event]) -> None:

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.command import run as run_command
 from pipeline.errors import UserError, warn
+from pipeline.files.outputs import claim, claim_folder, is_same
 from pipeline.files.yaml_text import parse_yaml
+from pipeline.typed_numbers import MOST_RANK, above, ratios_in, whole_number
 
 if TYPE_CHECKING:
     from pipeline.config.schemas.recipe import Recipe
+
+RANK = whole_number(1, MOST_RANK)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -66,19 +70,23 @@ def make_parser() -> argparse.ArgumentParser:
         each.add_argument("--out", type=Path, metavar="PNG", help="write the bars as a picture too")
     combine = commands.add_parser("combine", help="LoRAs into one: exactly, or at a smaller rank")
     combine.add_argument("files", nargs="+", metavar="FILE[:RATIO]", help="RATIO: a number, 26, or a preset")
-    combine.add_argument("--rank", type=int, metavar="N", help="the best of this rank; left out: exact")
+    combine.add_argument("--rank", type=RANK, metavar="N", help="the best of this rank; left out: exact")
     resize = commands.add_parser("resize", help="a LoRA at a smaller rank")
     resize.add_argument("file", type=Path, metavar="FILE")
-    resize.add_argument("--rank", type=int, required=True, metavar="N", help="the largest rank")
+    resize.add_argument("--rank", type=RANK, required=True, metavar="N", help="the largest rank")
     resize.add_argument(
         "--by", choices=["ratio", "frobenius", "cumulative"], help="left out: the same everywhere"
     )
-    resize.add_argument("--share", type=float, help="of the norm or sum that stays; with ratio, S0 / S kept")
+    resize.add_argument(
+        "--share", type=above(0), help="of the norm or sum that stays; with ratio, S0 / S kept"
+    )
     extract = commands.add_parser("extract", help="two checkpoints' difference as a LoRA")
     extract.add_argument("tuned", type=Path, metavar="TUNED")
     extract.add_argument("original", type=Path, metavar="ORIGINAL")
-    extract.add_argument("--dim", type=int, required=True)
-    extract.add_argument("--conv-dim", type=int, default=0, help="of 3x3 kernels; 0 leaves them out")
+    extract.add_argument("--dim", type=RANK, required=True)
+    extract.add_argument(
+        "--conv-dim", type=whole_number(0, MOST_RANK), default=0, help="of 3x3 kernels; 0 leaves them out"
+    )
     for each in (run, rebuild, combine, resize, extract):
         each.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .safetensors to write")
     for each in (combine, resize, extract):
@@ -111,7 +119,7 @@ def _rebuild(chosen: argparse.Namespace) -> None:
     merged: Path = chosen.merged
     recipe = parse(read_content(merged), str(merged))
     found = found_by_hash(recipe, [merged.parent, *chosen.search], recipe.inputs)
-    if chosen.out.resolve() == merged.resolve():
+    if is_same(chosen.out, merged):
         raise UserError(
             f"--out {chosen.out} is {merged} itself; choose another name, so that they can be compared"
         )
@@ -129,11 +137,12 @@ def _merge(recipe: "Recipe", out: Path, layout: str) -> None:
     from pipeline.merging.locking import paths_of
     from pipeline.merging.run import run_recipe
 
-    if out.resolve() in [path.resolve() for path in paths_of(recipe).values()]:
-        raise UserError(f"--out {out} is an input of the recipe, which would be lost; choose another name")
+    inputs = list(paths_of(recipe).values())
     if layout == "file":
+        claim(out, inputs)
         facts = run_recipe(recipe, out)
     else:
+        claim_folder(out, inputs, "model_index.json")
         from pipeline.merging.folder import run_recipe_to_folder  # loads diffusers
 
         facts = run_recipe_to_folder(recipe, out)
@@ -145,6 +154,8 @@ def _merge(recipe: "Recipe", out: Path, layout: str) -> None:
 def _compare(chosen: argparse.Namespace) -> None:
     from pipeline.merging.inspection import by_block, lines, picture
 
+    if chosen.out:
+        claim(chosen.out, [path for path in (chosen.a, getattr(chosen, "b", None)) if path])
     found = by_block(chosen.a, getattr(chosen, "b", None))
     print("\n".join(lines(found)))
     if chosen.out:
@@ -157,8 +168,9 @@ def _combine(chosen: argparse.Namespace) -> None:
     from pipeline.merging.lora_pairs import fixed
 
     parts = [given.rpartition(":") if _has_ratio(given) else (given, ":", "1") for given in chosen.files]
+    ratios = [ratios_in(text, path) for path, _, text in parts]
+    claim(chosen.out, [Path(path) for path, _, _ in parts])
     files = [read_lora(Path(path)) for path, _, _ in parts]
-    ratios = [parse_yaml(f"[{text}]" if "," in text else text, "a ratio") for _, _, text in parts]
     result = combine(files, ratios, fixed(chosen.rank) if chosen.rank else None)
     write_lora(chosen.out, result, chosen.dtype)
     print(f"{chosen.out}: {len(result.pairs)} modules, relative error {result.error():.3%}")
@@ -170,11 +182,14 @@ def _has_ratio(given: str) -> bool:
 
 def _resize(chosen: argparse.Namespace) -> None:
     from pipeline.merging.lora_files import read_lora, resize, write_lora
-    from pipeline.merging.lora_pairs import RULES, fixed
+    from pipeline.merging.lora_pairs import RULES, fixed, insist_on_share
 
     if (chosen.by is None) != (chosen.share is None):
         raise UserError("--by and --share belong together: give both, or neither for one rank everywhere")
+    if chosen.by:
+        insist_on_share(chosen.by, chosen.share)
     rule = RULES[chosen.by](chosen.share) if chosen.by else fixed(chosen.rank)
+    claim(chosen.out, [chosen.file])
     result = resize(read_lora(chosen.file), rule, chosen.rank)
     write_lora(chosen.out, result, chosen.dtype)
     ranks = sorted(pair.rank for pair in result.pairs.values())
@@ -185,6 +200,7 @@ def _extract(chosen: argparse.Namespace) -> None:
     from pipeline.merging.lora_extract import extract
     from pipeline.merging.lora_files import write_lora
 
+    claim(chosen.out, [chosen.tuned, chosen.original])
     found = extract(chosen.tuned, chosen.original, chosen.dim, chosen.conv_dim)
     if not found.lora.pairs:
         raise UserError(f"{chosen.tuned} and {chosen.original} differ in no layer that a LoRA can hold")

@@ -13,7 +13,7 @@ from pipeline.bases import unet_blocks
 from pipeline.bases.unet_blocks import block_names
 from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 
-PLACE = re.compile(rf"{re.escape(UNET_PREFIX)}(input|output)_blocks\.(\d+)\.")
+PLACE = re.compile(rf"{re.escape(UNET_PREFIX)}(input|output)_blocks\.([0-9]{{1,3}})\.")
 TIME = (f"{UNET_PREFIX}time_embed.", f"{UNET_PREFIX}label_emb.")
 LEVELS = (12, 9)
 """Blocks of each half: SD 1.x and 2.x, SDXL."""

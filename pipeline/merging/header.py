@@ -15,6 +15,7 @@ from pipeline.errors import warn
 from pipeline.files.damage import damage_told
 from pipeline.files.hashing import legacy_hash
 from pipeline.files.json_text import JsonError, parse_json, read_mapping
+from pipeline.files.text_file import JSON, read_text
 from pipeline.merging.agreement import FIRST_CONVOLUTION, INPAINTING, PIX2PIX
 from pipeline.merging.checkpoint import Checkpoint
 
@@ -137,7 +138,7 @@ def _tokenizer(folder: Path) -> dict[str, str] | None:
     whole = folder / "tokenizer.json"
     with damage_told(f"{folder} is no tokenizer's folder that can be read"):
         if all((folder / name).is_file() for name in TOKENIZER_FILES):
-            texts = {name: (folder / name).read_text("utf-8") for name in TOKENIZER_FILES}
+            texts = {name: read_text(folder / name, JSON) for name in TOKENIZER_FILES}
         elif whole.is_file():
             texts = older_tokenizer_files(read_mapping(whole))
         else:

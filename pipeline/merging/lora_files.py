@@ -130,17 +130,20 @@ def _ratio(ratio: Alpha, file: LoraFile, number: int) -> Callable[[str], float]:
     return lambda module: weight(_weight_name(module))
 
 
+LEVEL = re.compile(r"(down|up)_blocks_([0-9]{1,3})_(resnets|attentions|downsamplers|upsamplers)_([0-9]{1,3})")
+
+
 def _weight_name(module: str) -> str:
     """A name that `weight_of` places in the module's block."""
     if module.startswith("lora_te"):
         return "cond_stage_model."
     rest = module.removeprefix("lora_unet_")
-    if match := re.match(r"(down|up)_blocks_(\d+)_(resnets|attentions|downsamplers|upsamplers)_(\d+)", rest):
+    if match := LEVEL.match(rest):
         is_down, level, kind, index = match[1] == "down", int(match[2]), match[3], int(match[4])
         place = 2 if kind.endswith("samplers") else index
         half, number = ("input", 3 * level + place + 1) if is_down else ("output", 3 * level + place)
         return f"model.diffusion_model.{half}_blocks.{number}.0."
-    if match := re.match(r"(input|output)_blocks_(\d+)_", rest):
+    if match := re.match(r"(input|output)_blocks_([0-9]{1,3})_", rest):
         return f"model.diffusion_model.{match[1]}_blocks.{match[2]}.0."
     if rest.startswith(("mid_block", "middle_block")):
         return "model.diffusion_model.middle_block."

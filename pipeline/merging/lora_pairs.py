@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from pipeline.errors import UserError
+
 ZERO = 1e-6
 """A change whose largest singular value is below this is nothing: rank 1 is left (kohya-ss/sd-scripts
 networks/resize_lora.py, MIN_SV).
@@ -117,3 +119,15 @@ RULES: dict[str, Callable[[float], RankRule]] = {
     "cumulative": by_sum,
 }
 """Those of kohya-ss/sd-scripts networks/resize_lora.py, where each keeps one rank too many."""
+
+
+def insist_on_share(by: str, share: float) -> None:
+    """A share is of a whole; a ratio is of the largest value to others. What is out of range is a user
+    error.
+    """
+    if by == "ratio" and share < 1:
+        raise UserError(
+            f"--share {share:g}: with --by ratio it must be at least 1 (the largest value / others)"
+        )
+    if by != "ratio" and share > 1:
+        raise UserError(f"--share {share:g}: with --by {by} it must be above 0 and at most 1")

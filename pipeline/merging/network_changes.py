@@ -27,8 +27,9 @@ from pipeline.merging.names import (
 )
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
-from pipeline.networks.layouts import by_sd_scripts_names, is_foreign
+from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreign
 from pipeline.networks.network_files import grouped
+from pipeline.networks.shapes import insist_on_shapes
 
 LORA_UNET, LORA_TEXT, LORA_TEXTS = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OF_BIAS = {"diff_b", "b_norm"}
@@ -48,6 +49,8 @@ def open_network(path: Path) -> TensorFile:
     """A network's file by sd-scripts' keys; another tool's are renamed, in memory."""
     file = open_tensors(path)
     if not is_foreign(file.tensors):
+        if is_adapter(file.tensors):
+            insist_on_shapes(file.tensors, path)
         return file
     with damage_told(f"{path} is no readable network file"):
         tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}

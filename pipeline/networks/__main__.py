@@ -15,11 +15,13 @@ from pipeline.config.check import check
 from pipeline.config.compose import compose, read_params
 from pipeline.errors import warn
 from pipeline.files.aesthetic_file import write_aesthetic
+from pipeline.files.outputs import claim
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.conversion import LAYOUTS, convert, convert_to_lora
 from pipeline.networks.inspection import inspect
 from pipeline.printable import printable, printable_lines
 from pipeline.progress import progress
+from pipeline.typed_numbers import MOST_RANK, whole_number
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -48,7 +50,12 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
         "target", type=Path, help="a .pt or .safetensors, or a folder: one file for each word of an embedding"
     )
     parser.add_argument("--to", choices=LAYOUTS, help="layout of an adapter")
-    parser.add_argument("--dim", type=int, default=32, help="rank of the plain LoRA; larger: smaller error")
+    parser.add_argument(
+        "--dim",
+        type=whole_number(1, MOST_RANK),
+        default=32,
+        help="rank of the plain LoRA; larger: smaller error",
+    )
     parser.add_argument("--base", help="checkpoint that the plain LoRA is for; else that of params.yaml")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="numbers in the plain LoRA")
 
@@ -67,6 +74,7 @@ def _aesthetic(chosen: argparse.Namespace) -> str:
     from pipeline.vision.clip_pictures import mean_embedding, opened, picture_files
 
     files = picture_files(chosen.pictures)
+    claim(chosen.target, [*files, chosen.clip], "--target")
     write_aesthetic(chosen.target, mean_embedding(chosen.clip, opened(progress(files, "CLIP"))))
     return f"{chosen.target}: the mean of {len(files)} pictures"
 

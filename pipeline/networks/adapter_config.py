@@ -7,20 +7,22 @@ values of their own, by regular expression (huggingface/peft utils/other.py, get
 tuners/lora/config.py).
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.files.json_text import JsonError, parse_json, read_mapping
+from pipeline.files.text_file import ADAPTER_SETTINGS
 
 HEADER_KEY = "lora_adapter_metadata"
 CONFIG_FILE = "adapter_config.json"
-MOST_BYTES = 1_000_000
-"""Of a file of settings; PEFT's have some 1,000."""
+PARTS = ("unet", "text_encoder", "text_encoder_2")
+SETTINGS = {"r", "lora_alpha", "alpha", "rank_pattern", "alpha_pattern", "use_rslora"}
+"""Those of PEFT's that decide the scale."""
 MOST_PATTERNS = 256
 MOST_CHARACTERS = 200
 """Of a pattern, and of a module's name that is held against one."""
@@ -50,18 +52,39 @@ class AdapterConfig:
 
 
 def header_configs(metadata: Mapping[str, str], path: Path) -> dict[str, AdapterConfig]:
-    """By part: `unet`, `text_encoder`, `text_encoder_2`; `` holds for a file of one part. A damaged header is
-    a user error.
+    """By part: `unet`, `text_encoder`, `text_encoder_2`; `` holds for a file of one part. A damaged header,
+    and one that names anything else, is a user error.
     """
     if HEADER_KEY not in metadata:
         return {}
     origin = f"{path}: {HEADER_KEY} in its header"
-    values = _parsed(metadata[HEADER_KEY], origin)
+    try:
+        values = parse_json(metadata[HEADER_KEY])
+    except JsonError as error:
+        raise UserError(f"{origin} is no JSON ({error}); fetch the file again") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{origin} is no mapping; fetch the file again")
     parts: dict[str, dict[str, Any]] = {}
+    for part, name, value in _by_part(values):
+        if name in parts.setdefault(part, {}):
+            raise UserError(f"{origin}: {part}.{name[:60]} is there twice; fetch the file again")
+        parts[part][name] = value
+    if unknown := sorted(parts.keys() - {"", *PARTS}):
+        raise UserError(
+            f"{origin} names the part {unknown[0][:60]!r}; of a LoRA for Stable Diffusion"
+            f" {', '.join(PARTS)} are read: use a file for this base"
+        )
+    return {part: _config(own, origin) for part, own in parts.items() if own.keys() & SETTINGS}
+
+
+def _by_part(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """(part, setting, value) of `unet.r` and of `unet: {r: ...}`."""
     for key, value in values.items():
-        part, _, name = key.rpartition(".")
-        parts.setdefault(part, {})[name] = value
-    return {part: _config(own, origin) for part, own in parts.items() if "lora_alpha" in own or "r" in own}
+        if key in PARTS and isinstance(value, dict):
+            yield from ((key, name, inner) for name, inner in value.items())
+        else:
+            part, _, name = key.rpartition(".")
+            yield part, name, value
 
 
 def config_beside(path: Path) -> AdapterConfig | None:
@@ -69,30 +92,14 @@ def config_beside(path: Path) -> AdapterConfig | None:
     beside = path.parent / CONFIG_FILE
     if not beside.is_file():
         return None
-    if beside.stat().st_size > MOST_BYTES:
-        raise UserError(f"{beside} has more than {MOST_BYTES} bytes, so it is not PEFT's; move it away")
-    try:
-        text = beside.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{beside} cannot be read ({error}); fetch it again, or move it away") from error
-    values = _parsed(text, str(beside))
+    values = read_mapping(beside, ADAPTER_SETTINGS)
     kind = values.get("peft_type", "LORA")
     if kind not in KINDS:
         raise UserError(
-            f"{beside} says peft_type {kind!r}; of PEFT's adapters {', '.join(KINDS)} are read: merge the"
-            " adapter into its base with PEFT (merge_and_unload) and use that"
+            f"{beside} says peft_type {str(kind)[:40]!r}; of PEFT's adapters {', '.join(KINDS)} are read:"
+            " merge the adapter into its base with PEFT (merge_and_unload) and use that"
         )
     return _config(values, str(beside))
-
-
-def _parsed(text: str, origin: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{origin} is no JSON ({error}); fetch the file again") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{origin} is no mapping; fetch the file again")
-    return values
 
 
 def _config(values: Mapping[str, Any], origin: str) -> AdapterConfig:
@@ -105,8 +112,18 @@ def _config(values: Mapping[str, Any], origin: str) -> AdapterConfig:
         _number(alpha, "lora_alpha", origin),
         _patterns(values.get("rank_pattern"), "rank_pattern", origin, _rank),
         _patterns(values.get("alpha_pattern"), "alpha_pattern", origin, _number),
-        values.get("use_rslora") in (True, 1, "true", "True"),
+        _flag(values.get("use_rslora"), "use_rslora", origin),
     )
+
+
+def _flag(value: Any, key: str, origin: str) -> bool:
+    if value in (None, False, 0, "false", "False"):
+        return False
+    if value not in (True, 1, "true", "True"):
+        raise UserError(
+            f"{origin}: {key} is {str(value)[:50]}; it must be true or false: fetch the file again"
+        )
+    return True
 
 
 def _number(value: Any, key: str, origin: str) -> float:

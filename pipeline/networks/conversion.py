@@ -3,23 +3,29 @@ lost (A1111 and ComfyUI read hypernetworks from .pt alone, and a .safetensors ru
 between sd-scripts' layout and diffusers', and any of them as a plain LoRA.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.config.rules.hypernetworks import misread_by_comfyui
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files import embedding_file, hypernetwork_file
 from pipeline.files.finite import is_finite
+from pipeline.files.names import insist_on_plain_name
+from pipeline.files.outputs import claim
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.networks.adapter_config import HEADER_KEY
 from pipeline.networks.bundled import bundled
 from pipeline.networks.diffusers_layout import to_diffusers
 from pipeline.networks.families import family_of_file
-from pipeline.networks.layouts import FOLDED_KEY, insist_on_known
+from pipeline.networks.layouts import insist_on_known
 from pipeline.networks.mlp import ACTIVATIONS
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import grouped, read_tensors, read_weights
 from pipeline.networks.reduction import Reduced, reduced
+from pipeline.networks.scales import FOLDED_KEY
 
 SUFFIXES = (".pt", ".safetensors")
 LAYOUTS = ("sd-scripts", "diffusers", "lora")
@@ -44,11 +50,11 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
             f"{source} is a whole checkpoint; a run with base.path at it and merge.layout converts it"
         )
     if not target.suffix and (words := bundled(read_tensors(source)[0], source)):
-        embedding_file.write_each(target, words)
+        _write_each(target, words, source)
         return [target / f"{word}.safetensors" for word in words]
     if layout is None:
         raise UserError(f"{source} is {family}; say in which layout it is wanted: --to {', '.join(LAYOUTS)}")
-    _check(target, (".safetensors",))
+    _check(target, source, (".safetensors",))
     weights, metadata = read_weights(source), _described(source)
     insist_on_known(weights, source)
     if layout == "diffusers":
@@ -68,7 +74,7 @@ def convert_to_lora(source: Path, target: Path, base: Base, dim: int, precision:
     """Writes any adapter of `base` as a LoRA of rank `dim`."""
     if family_of_file(source) in ("embedding", "hypernetwork", "aesthetic"):
         raise UserError(f"{source} is no change of the base's weights, so that no LoRA is like it")
-    _check(target, (".safetensors",))
+    _check(target, source, (".safetensors",))
     made = reduced(Network.load(source, base), dim)
     named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
     kept = {key: value for key, value in _described(source).items() if key != "ss_network_args"}
@@ -80,7 +86,7 @@ def convert_to_lora(source: Path, target: Path, base: Base, dim: int, precision:
 
 
 def _hypernetwork(source: Path, target: Path) -> list[Path]:
-    _check(target)
+    _check(target, source)
     file = hypernetwork_file.read_hypernetwork(source)
     if (name := file.structure.activation) not in ACTIVATIONS:
         raise UserError(f"{source}: unknown activation {name[:60]!r}; {nearest(name, ACTIVATIONS)}")
@@ -98,9 +104,9 @@ def _hypernetwork(source: Path, target: Path) -> list[Path]:
 def _embedding(source: Path, target: Path) -> list[Path]:
     vectors = embedding_file.read_embeddings(source)
     if not target.suffix:
-        embedding_file.write_each(target, vectors)
+        _write_each(target, vectors, source)
         return [target / f"{word}.safetensors" for word in vectors]
-    _check(target)
+    _check(target, source)
     if len(vectors) > 1:
         raise UserError(
             f"{source} holds {len(vectors)} words ({', '.join(vectors)}), and other tools read one a file;"
@@ -115,6 +121,18 @@ def _embedding(source: Path, target: Path) -> list[Path]:
     return [target]
 
 
-def _check(target: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+def _write_each(folder: Path, vectors: Mapping[str, Tensor], source: Path) -> None:
+    """Every name is judged before the first file is written."""
+    if folder.is_file():
+        raise UserError(f"{folder} is a file, and several are written; name a folder")
+    for word in vectors:
+        insist_on_plain_name(word, f"{source}: its word")
+    for word in vectors:
+        claim(folder / f"{word}.safetensors", [source], "target")
+    embedding_file.write_each(folder, vectors)
+
+
+def _check(target: Path, source: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
     if target.suffix not in suffixes:
         raise UserError(f"{target}: no layout has the suffix {target.suffix!r}; {' or '.join(suffixes)}")
+    claim(target, [source], "target")

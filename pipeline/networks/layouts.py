@@ -11,23 +11,23 @@
 | OMI | `unet.middle_block....to_q.lora_down.weight`, `clip_l....` |
 
 The leaves of LoHa, LoKr, OFT, GLoRA, differences and norms are the same in all. PEFT's and diffusers' alpha
-is in no tensor: pipeline/networks/adapter_config.py.
+is in no tensor: pipeline/networks/scales.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pipeline.errors import UserError, warn
-from pipeline.networks.adapter_config import AdapterConfig, config_beside, header_configs
+from pipeline.errors import UserError
 from pipeline.networks.bundled import PREFIX, words_of
 from pipeline.networks.module_names import OWN, PEFT, SHORT_TEXT, Named, is_place, is_xl, named, other_family
+from pipeline.networks.scales import DOWN, say_once, scaled, stated_scales
+from pipeline.networks.shapes import insist_on_shapes
 
-DOWN, UP, UP_BIAS, MAGNITUDE = "lora_down.weight", "lora_up.weight", "lora_up.bias", "lora_magnitude_vector"
+UP, UP_BIAS, MAGNITUDE = "lora_up.weight", "lora_up.bias", "lora_magnitude_vector"
 SPELLINGS = {
     DOWN: (".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight", "_lora.down.weight",
            ".lora_linear_layer.down.weight"),
@@ -48,10 +48,6 @@ SHARED = (
 ENDS = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | {f".{leaf}": leaf for leaf in SHARED}
 WEAK = {"alpha", "scalar", "rescale", "diff", "diff_b"}
 """Leaves that files of other kinds may have, too."""
-SCALED = ("hada_w1_a", "lokr_w1", "lokr_w1_a")
-"""Leaves that carry a module's scale where PEFT's settings say it: one factor of each algorithm's product."""
-FOLDED_KEY = "athanor.alpha"
-"""Header entry of diffusers' files that we write: alpha is multiplied into the matrices."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +96,11 @@ def by_sd_scripts_names(
     xl = is_xl(kept)
     parts = _places(kept, xl, path)
     found = {f"{place.name}.{key.leaf}": kept[whole] for whole, (key, place) in parts.items()}
+    insist_on_shapes(found, path)
     places = {place.name: place for _, place in parts.values()}
     is_peft = any(key.is_peft for key, _ in parts.values())
-    scales = _scales(found, places, metadata, path, is_peft)
-    return _in_shape(_scaled(found, scales))
+    scales = stated_scales(found, places, metadata, path, is_peft)
+    return _in_shape(scaled(found, scales))
 
 
 def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
@@ -126,7 +123,7 @@ def without_words(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     """Without the embeddings that OneTrainer bundles with a LoRA; they are named."""
     words = words_of(tensors)
     if words:
-        _say(
+        say_once(
             f"{path} brings the embeddings {', '.join(words)}, which act where their files are called:"
             f" `python -m pipeline.networks convert {path} <folder>` writes them"
         )
@@ -159,59 +156,6 @@ def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[Key, N
     return found
 
 
-def _scales(
-    found: Mapping[str, Tensor],
-    places: Mapping[str, Named],
-    metadata: Mapping[str, str],
-    path: Path,
-    is_peft: bool,
-) -> dict[str, float]:
-    """By module, where PEFT's settings say it. A module's own alpha goes before them."""
-    open_modules = {name for name in places if f"{name}.alpha" not in found}
-    if not open_modules or FOLDED_KEY in metadata:
-        return {}
-    configs = header_configs(metadata, path)
-    if not configs and is_peft and (beside := config_beside(path)):
-        if stranger := _misfit(beside, found, places):
-            _say(f"{beside.origin} is not of {path}: {stranger}; it is not used")
-        else:
-            configs = {"": beside}
-    own = {
-        name: configs.get(place.part, configs.get(""))
-        for name, place in places.items()
-        if name in open_modules
-    }
-    if is_peft and not all(own.values()):
-        _say(
-            f"{path}: alpha is neither in its header nor in an adapter_config.json beside it; alpha = rank is"
-            " taken, as diffusers does. If it was trained with another, put PEFT's adapter_config.json beside"
-            " the file"
-        )
-    return {name: config.scale_of(places[name].path) for name, config in own.items() if config}
-
-
-def _misfit(config: AdapterConfig, found: Mapping[str, Tensor], places: Mapping[str, Named]) -> str | None:
-    """Where the settings' rank is not the file's."""
-    for name, place in places.items():
-        down = found.get(f"{name}.{DOWN}")
-        if down is not None and len(down) != config.rank_of(place.path):
-            return f"{place.path} has rank {len(down)} there, {config.rank_of(place.path):g} in the settings"
-    return None
-
-
-def _scaled(found: Mapping[str, Tensor], scales: Mapping[str, float]) -> dict[str, Tensor]:
-    """A LoRA's scale goes into its alpha, so that no number is rounded; elsewhere into one factor."""
-    made = dict(found)
-    for name, scale in scales.items():
-        if f"{name}.{DOWN}" in made:
-            made[f"{name}.alpha"] = torch.tensor(scale * len(made[f"{name}.{DOWN}"]))
-            continue
-        for leaf in SCALED:
-            if f"{name}.{leaf}" in made:
-                made[f"{name}.{leaf}"] = made[f"{name}.{leaf}"].float() * scale
-    return made
-
-
 def _in_shape(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Alphas are written out. PEFT's magnitudes are those of outputs, [out] or [1, out, 1, 1]: here [out, 1]
     or [out, 1, 1, 1]. Its bias of B is one of the layer.
@@ -225,9 +169,3 @@ def _in_shape(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if (bias := made.pop(f"{name}.{UP_BIAS}", None)) is not None:
             made[f"{name}.diff_b"] = bias.float() * (float(alpha) / len(down))
     return made
-
-
-@cache
-def _say(message: str) -> None:
-    """Once, however often a command reads the file."""
-    warn(message)

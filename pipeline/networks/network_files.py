@@ -9,7 +9,8 @@ from pipeline.files.damage import damage_told
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.files.tensor_file import open_tensors
-from pipeline.networks.layouts import by_sd_scripts_names, is_foreign
+from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreign
+from pipeline.networks.shapes import insist_on_shapes
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 """Suffixes of files of torch.save."""
@@ -28,7 +29,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     tensors, metadata = read_tensors(path)
     insist_on_finite(path, tensors)
     with damage_told(f"{path} is no readable network file"):
-        return by_sd_scripts_names(tensors, metadata, path) if is_foreign(tensors) else tensors
+        if is_foreign(tensors):
+            return by_sd_scripts_names(tensors, metadata, path)
+        if is_adapter(tensors):
+            insist_on_shapes(tensors, path)
+        return tensors
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

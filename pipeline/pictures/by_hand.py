@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.files.text_file import BY_HAND
 from pipeline.files.yaml_text import read_yaml
 
 
@@ -18,9 +19,9 @@ def read_entries(path: Path, example: str) -> dict[str, Any]:
     """
     if not path.exists():
         return {}
-    content = read_yaml(path) or {}
+    content = read_yaml(path, BY_HAND) or {}
     if not isinstance(content, dict):
-        raise UserError(f"{path} must hold lines like `{example}`, found {content!r}")
+        raise UserError(f"{path} must hold lines like `{example}`, found {repr(content)[:60]}")
     return {str(name): entry for name, entry in content.items()}
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_bytes
+from pipeline.files.text_file import URLS, TextError, bounded_text
 from pipeline.items import Items, key
 from pipeline.pictures.connections import DownloadError, Line, Place, places
 from pipeline.pictures.formats import FORMATS, HEADER_BYTES, SUFFIX_OF_FORMAT, plugin_format
@@ -45,9 +46,9 @@ def read_list(path: Path) -> list[str]:
     that stand twice, are user errors, all at once.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; a .txt in collect.source is a list of URLs") from None
+        lines = [line.strip() for line in bounded_text(path, URLS).splitlines()]
+    except TextError as error:
+        raise UserError(f"{path} {error}; a .txt in collect.source is a list of URLs") from None
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     problems, seen = [], dict[str, int]()
     for number, url in numbered:

@@ -7,15 +7,25 @@ Pictures below a folder of 0 repeats are left out.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-REPEATS_CONCEPT = re.compile(r"(?P<repeats>0*\d{1,6})_(?P<concept>.+)")
-LIKE_REPEATS = re.compile(
-    r"\d+x?[ .-]+(?P<after>[^\W\d].*)|\d+x_(?P<behind>.+)|(?P<before>.*[^\W\d])[ _.-]+x?\d{1,3}x?|\d+_?",
-    re.IGNORECASE,
+REPEATS_CONCEPT = re.compile(r"(?P<repeats>0*[0-9]{1,6})_(?P<concept>.+)", re.DOTALL)
+MOST_REPEATS = 1000
+"""More are doubted: `2023_06_01` is a date."""
+NUMBER_FIRST = re.compile(
+    r"[-+~x]*(?:\d+[.,])?\d+x?[_ .-]+(?P<after>[^\W\d].*)"  # 7 name, -7_name, 7.5_name, x7_name
+    r"|\d+[x\u00d7][_ .-]*(?P<behind>.+)"  # 7x_name
+    r"|[(\[{]x?\d+x?[)\]}][_ .-]*(?P<bracketed>.+)"  # (7) name
+    r"|\d+(?P<glued>[^\W\d_]{3}.*)",  # 7name, but not 2b
+    re.IGNORECASE | re.DOTALL,
 )
-"""What a person may have meant for repeats: `7 myname`, `7x_myname`, `myname_7`, `7`."""
+NUMBER_LAST = re.compile(
+    r"(?P<before>.*[^\W\d])(?:[_ .-]+x?\d{1,3}x?|[_ .-]*[(\[{]x?\d{1,3}x?[)\]}])|\d+_?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Of both: what a person may have meant for repeats, digits of every script."""
 
 
 def concept_of(parts: Sequence[str], default_repeats: int) -> tuple[str, int, tuple[str, ...]]:
@@ -38,8 +48,8 @@ class FolderNames:
 
     left_out: Counter[str] = field(default_factory=Counter)
     """Pictures that are left out, by folder."""
-    doubtful: dict[str, str] = field(default_factory=dict)
-    """Concepts that look like repeats, and a name that says them."""
+    doubtful: dict[str, Callable[[int], str]] = field(default_factory=dict)
+    """A sentence for each folder whose name may mean something else; it is given collect.repeats."""
 
     def leave_out(self, source: str, parts: Sequence[str], path: str, pictures: int) -> bool:
         """Whether the folder's pictures are left out; notes what its names say. `path`: below the source."""
@@ -47,13 +57,25 @@ class FolderNames:
         if is_left_out(parts):
             self.left_out[where] += pictures
             return True
-        concept = concept_of(parts, 0)
-        match = LIKE_REPEATS.fullmatch(concept[0])
-        if pictures and match and not concept[1]:
-            name = match["after"] or match["behind"] or match["before"] or "name"
-            number = max(re.findall(r"\d+", concept[0]), key=len)
-            self.doubtful.setdefault(concept[0], f"{int(number) or 1}_{name}")
+        if pictures:
+            self._doubt(parts)
         return False
+
+    def _doubt(self, parts: Sequence[str]) -> None:
+        """The folder that names the repeats; where there is none, those that look as if they did."""
+        concept, repeats, below = concept_of(parts, 0)
+        place = len(parts) - len(below) - 1
+        if repeats:
+            if repeats > MOST_REPEATS or not any(letter.isalpha() for letter in concept):
+                self._note(parts, place, partial(_read_as_repeats, parts[place], concept, repeats))
+            return
+        for number, name in enumerate(parts[place:], place):
+            is_concept = number == place
+            if match := NUMBER_FIRST.fullmatch(name) or (is_concept and NUMBER_LAST.fullmatch(name)):
+                self._note(parts, number, partial(_not_read_as_repeats, name, _meant(match), is_concept))
+
+    def _note(self, parts: Sequence[str], place: int, sentence: Callable[[int], str]) -> None:
+        self.doubtful.setdefault("/".join(parts[: place + 1]), sentence)
 
     def warnings(self, repeats: int) -> list[str]:
         """Sentences; `repeats` are those of a folder whose name says nothing."""
@@ -63,8 +85,26 @@ class FolderNames:
             for where, number in sorted(self.left_out.items())
             if number
         ]
-        return left_out + [
-            f"the folder {concept!r} looks as if it named repeats, but is read as the concept {concept!r},"
-            f" shown collect.repeats {repeats} times; if repeats are meant, call it {name!r}"
-            for concept, name in sorted(self.doubtful.items())
-        ]
+        return left_out + [sentence(repeats) for _, sentence in sorted(self.doubtful.items())]
+
+
+def _read_as_repeats(name: str, concept: str, number: int, _: int) -> str:
+    return (
+        f"the folder {name!r} is read as {number} repeats of the concept {concept!r}; if a date or another"
+        f" number is meant, call it '1_{name}'"
+    )
+
+
+def _not_read_as_repeats(name: str, meant: str, is_concept: bool, repeats: int) -> str:
+    read = f"the concept {name!r}" if is_concept else "part of the pictures' names"
+    return (
+        f"the folder {name!r} looks as if it named repeats, but is read as {read}, shown collect.repeats"
+        f" {repeats} times; if repeats are meant, call it {meant!r}"
+    )
+
+
+def _meant(match: re.Match[str]) -> str:
+    """A name that says the repeats."""
+    word = next((text for text in match.groupdict().values() if text), "name")
+    number = int(max(re.findall(r"\d+", match[0]), key=len))
+    return f"{min(max(number, 1), MOST_REPEATS)}_{word}"

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from pipeline.captions.lines import CaptionReader
 from pipeline.files.sorted_rows import SortedRows
+from pipeline.files.text_file import CAPTION
 from pipeline.pictures import metadata_rows, sidecars
 from pipeline.pictures.places import Folder, Place, is_picture, suffix_of
 
@@ -67,6 +68,12 @@ class FoundCaptions:
                 caption = sidecars.read_caption(beside, self.reader.separators)
             except sidecars.CaptionError as error:
                 self.problems.append(f"{self.place.shown}/{self.folder.of(name)}: {error}")
+        if caption is not None and len(caption) > CAPTION.most:
+            self.problems.append(
+                f"{self.place.shown}/{path}: its caption has {len(caption)} characters, and {CAPTION.name}"
+                f" has at most {CAPTION.most}; {CAPTION.cure}"
+            )
+            return None
         return None if caption is None else self.reader(caption, f"{self.place.shown}/{path}")
 
     def without_picture(self) -> Iterator[str]:

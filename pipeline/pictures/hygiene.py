@@ -2,18 +2,15 @@
 faults out. Which of them stop the stage is decided elsewhere (verdicts.py).
 """
 
-import re
 from collections.abc import Iterator
 
 from pipeline.config.schemas import Collect
+from pipeline.files.names import fault_of
 from pipeline.pictures.formats import SUFFIX_OF_FORMAT
 from pipeline.pictures.found import Found
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.verdicts import Fault
 
-RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[. ]")
-"""Names that Windows gives to devices, and ends that it cuts off."""
-FORBIDDEN = frozenset('<>:"\\|?*')
 SAME_SUFFIX = {
     ".jpeg": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".tiff": ".tif", ".heif": ".heic", ".hif": ".heic",
 }  # fmt: skip
@@ -87,8 +84,8 @@ def _file(found: Found, measures: Measures) -> Iterator[tuple[str, str]]:
         yield "wrong_suffix", f"its content is {measures.format}; other programs go by the name, correct it"
     if measures.broken_profile:
         yield "broken_profile", "its colour profile cannot be read, sRGB is assumed; look at its colours"
-    if any(RESERVED.fullmatch(part) or FORBIDDEN & set(part) for part in found.id.split("/")):
-        yield "odd_name", "a name that Windows cannot hold; rename it"
+    if fault := next(filter(None, map(fault_of, found.id.split("/"))), None):
+        yield "odd_name", f"a name that some systems or programs cannot hold: {fault}; rename it"
 
 
 def _caption(caption: str | None) -> Iterator[tuple[str, str]]:

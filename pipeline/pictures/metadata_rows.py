@@ -4,12 +4,14 @@ metadata.csv with a column `file_name` and one of text.
 
 import csv
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
 from pipeline.files.sorted_rows import SortedRows
+from pipeline.files.text_file import CAPTION_JSON, shown
 from pipeline.pictures.sidecars import TAG_KEYS, CaptionError, lines_of
 
 NAMES = ("metadata.jsonl", "metadata.csv")
@@ -58,7 +60,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             for row in reader:
                 yield reader.line_num, row
             return
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(partial(file.readline, CAPTION_JSON.most + 1), ""), 1):
+            if len(line) > CAPTION_JSON.most:
+                raise CaptionError(
+                    f"line {number} is longer than {shown(CAPTION_JSON.most)}; mend or delete it"
+                )
             if line.strip():
                 yield number, _json_row(line, number)
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.lines import tidy
+from pipeline.captions.lines import as_written
 from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
+from pipeline.files.text_file import CAPTION, CAPTION_JSON, TextError, bounded_text
 
 SUFFIXES = (".txt", ".caption", ".json")
 TEXT_KEYS = ("caption", "text", "prompt", "description")
@@ -34,12 +35,13 @@ def read_caption(path: Path, separators: Separators = COMMAS) -> str | None:
     """The caption in the lines that it has; None for a .json that holds neither text nor tags. Raises
     CaptionError.
     """
+    is_json = path.suffix.lower() == ".json"
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CaptionError(f"not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    if path.suffix.lower() != ".json":
-        return tidy(text)
+        text = bounded_text(path, CAPTION_JSON if is_json else CAPTION)
+    except TextError as error:
+        raise CaptionError(str(error)) from None
+    if not is_json:
+        return as_written(text)
     try:
         return caption_of(parse_json(text), separators)
     except JsonError as error:
@@ -54,7 +56,7 @@ def lines_of(value: Any) -> str | None:
     """A text, or a list of texts a line each; None for anything else."""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = "\n".join(map(one_line, value))
-    return tidy(value) if isinstance(value, str) else None
+    return as_written(value) if isinstance(value, str) else None
 
 
 def caption_of(content: Any, separators: Separators = COMMAS) -> str | None:

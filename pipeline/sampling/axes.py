@@ -11,10 +11,11 @@ from typing import Any
 
 from pipeline.config.schemas.samplers import LABELS, sampler_name
 from pipeline.errors import UserError
+from pipeline.number_text import NumberError
 from pipeline.sampling.block_weights import BlockWeights, block_weights
 from pipeline.sampling.merge_axes import Variation, block_curves
 from pipeline.sampling.ranges import Values, reals, texts, texts_or_none, wholes
-from pipeline.sampling.settings import Job, Settings
+from pipeline.sampling.settings import LEAST_SIDE_PX, SIDE_STEP_PX, Job, Settings, side_px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +109,14 @@ def sides(values: Values) -> list[tuple[int, int]]:
     found = []
     for text in texts(values):
         numbers = text.lower().split("x")
-        if len(numbers) > 2 or not all(number.strip().isdecimal() for number in numbers):
-            raise UserError(f"{text!r} is no resolution; write `512`, or `512x768` for width x height")
-        width, height = int(numbers[0]), int(numbers[-1])
-        if width % 8 or height % 8 or min(width, height) < 64:
-            raise UserError(f"{text!r}: sides are multiples of 8, and at least 64")
+        if len(numbers) > 2 or "" in numbers:
+            raise UserError(f"{text[:40]!r} is no resolution; write `512`, or `512x768` for width x height")
+        try:
+            width, height = side_px(numbers[0]), side_px(numbers[-1])
+        except NumberError as error:
+            raise UserError(
+                f"{text[:40]!r}: sides are multiples of {SIDE_STEP_PX}, and at least {LEAST_SIDE_PX}; {error}"
+            ) from None
         found.append((width, height))
     return found
 

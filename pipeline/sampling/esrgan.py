@@ -19,10 +19,10 @@ from torch.nn import functional as F
 
 RESIDUAL, SLOPE = 0.2, 0.2
 DENSE = re.compile(
-    r"(?:body|RRDB_trunk|model\.1\.sub)\.(\d+)\.(?:rdb|RDB)(\d)\.conv(\d)(?:\.0)?\.(weight|bias)"
+    r"(?:body|RRDB_trunk|model\.1\.sub)\.([0-9]{1,3})\.(?:rdb|RDB)([0-9])\.conv([0-9])(?:\.0)?\.(weight|bias)"
 )
-OLD_TRUNK = re.compile(r"model\.1\.sub\.\d+\.(weight|bias)")
-OLD = re.compile(r"model\.(\d+)\.(weight|bias)")
+OLD_TRUNK = re.compile(r"model\.1\.sub\.[0-9]{1,3}\.(weight|bias)")
+OLD = re.compile(r"model\.([0-9]{1,3})\.(weight|bias)")
 PLACES = {
     "conv_first": "first", "conv_body": "trunk", "trunk_conv": "trunk", "conv_up1": "ups.0",
     "upconv1": "ups.0", "conv_up2": "ups.1", "upconv2": "ups.1", "conv_hr": "hr",

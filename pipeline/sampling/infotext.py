@@ -14,25 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.schemas import Base
-from pipeline.errors import UserError
+from pipeline.errors import UserError, warn
 from pipeline.files.json_text import JsonError, parse_json
-from pipeline.sampling.infotext_sampler import sampler_of, sampler_pairs
-from pipeline.sampling.settings import LATENT, Job, SecondPass, Settings
+from pipeline.sampling.infotext_keys import DRAWN, insist_on_drawable
+from pipeline.sampling.infotext_sampler import sampler_pairs
+from pipeline.sampling.infotext_settings import LATENT_LABELS, settings_of
+from pipeline.sampling.settings import Job, SecondPass, Settings
 
 PARAMETERS, RECIPE = "parameters", "athanor"
 """Keywords of a PNG's texts: the infotext, and the same as JSON with all that an infotext cannot say."""
 NEGATIVE = "Negative prompt: "
-LATENT_LABELS = {
-    "latent": "Latent",
-    "latent_antialiased": "Latent (antialiased)",
-    "latent_bicubic": "Latent (bicubic)",
-    "latent_bicubic_antialiased": "Latent (bicubic antialiased)",
-    "latent_nearest": "Latent (nearest)",
-    "latent_nearest-exact": "Latent (nearest-exact)",
-}
 _PAIR = re.compile(r'(\w[\w \-/]{1,60}):\s*+("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 """A name has a bound, so that a line without names takes time in proportion to its length."""
-MOST_TEXT, MOST_STEPS, MOST_PX, MOST_GUIDANCE = 1_000_000, 10_000, 1 << 15, 1000.0
+MOST_TEXT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,8 @@ def _unquoted(value: str) -> str:
 
 def parse_infotext(text: str) -> tuple[Job, Settings]:
     """The picture and its settings again, A1111's own infotexts too; raises UserError where a setting is
-    missing or unknown. `batch` is no part of a picture (it is 1); an upscaler network is named, not found.
+    missing, unreadable or would make another picture, and warns of those that are left out
+    (infotext_keys.py). `batch` is no part of a picture (it is 1); an upscaler network is named, not found.
     """
     if len(text) > MOST_TEXT:
         raise UserError(f"the infotext has {len(text)} characters, more than any tool writes")
@@ -132,49 +127,22 @@ def parse_infotext(text: str) -> tuple[Job, Settings]:
     absent += ["Denoising strength"] * ("Hires upscale" in values and "Denoising strength" not in values)
     if absent:
         raise UserError(f"the infotext lacks {', '.join(absent)}; it must end in a line of settings")
-    try:
-        return Job(values["Prompt"], int(_within(values, "Seed", 0, (1 << 64) - 1))), _settings(values)
-    except ValueError as error:
-        raise UserError(f"the infotext's settings cannot be read: {error}") from error
+    _insist_on_whole_line(text)
+    seed, settings = settings_of(values)
+    insist_on_drawable(values)
+    return Job(values["Prompt"], seed), settings
 
 
-def _within(values: Mapping[str, str], key: str, least: float, most: float, default: str = "") -> float:
-    """A number between the two; raises ValueError. A whole one where `least` is whole."""
-    text = values.get(key, default)
-    number = int(text) if isinstance(least, int) else float(text)
-    if not least <= number <= most:  # nan is neither
-        raise ValueError(f"{key}: {text[:40]} is not between {least:g} and {most:g}")
-    return number
-
-
-def _settings(values: Mapping[str, str]) -> Settings:
-    width, _, height = values["Size"].partition("x")
-    size = {"Width": width, "Height": height}
-    return Settings(
-        steps=int(_within(values, "Steps", 1, MOST_STEPS)),
-        guidance=_within(values, "CFG scale", -MOST_GUIDANCE, MOST_GUIDANCE),
-        sampler=sampler_of(values),
-        negative_prompt=values["Negative prompt"],
-        width=int(_within(size, "Width", 1, MOST_PX)),
-        height=int(_within(size, "Height", 1, MOST_PX)),
-        clip_skip=int(_within(values, "Clip skip", 1, 12, "1")),
-        batch=1,
-        second_pass=_second_pass(values),
-    )
-
-
-def _second_pass(values: Mapping[str, str]) -> SecondPass | None:
-    if "Hires upscale" not in values:
-        return None
-    by_label = {label: name for name, label in LATENT_LABELS.items()}
-    upscaler = values.get("Hires upscaler", LATENT_LABELS[LATENT])
-    return SecondPass(
-        upscaler=by_label.get(upscaler, upscaler),
-        scale=_within(values, "Hires upscale", 0.01, 16.0),
-        # A1111 leaves them out where they are those of the first pass.
-        steps=int(_within(values, "Hires steps", 0, MOST_STEPS, values["Steps"])),
-        strength=_within(values, "Denoising strength", 0.0, 1.0),
-    )
+def _insist_on_whole_line(text: str) -> None:
+    """Nothing in the line of settings is passed over, and no setting has two values."""
+    last = text.strip().split("\n")[-1]
+    values: dict[str, set[str]] = {}
+    for key, value in _PAIR.findall(last):
+        values.setdefault(key, set()).add(value.strip())
+    if twice := [key for key in DRAWN if len(values.get(key, ())) > 1]:
+        raise UserError(f"the infotext names {', '.join(twice)} twice, with two values; take one out")
+    if rest := _PAIR.sub("", last).strip(" ,"):
+        warn(f"the infotext's last line holds {rest[:60]!r}, which is no setting; it is left out")
 
 
 def recipe(job: Job, settings: Settings, **more: Any) -> str:

@@ -28,15 +28,6 @@ _SAME = {"polyexponential": "exponential", "normal": UNIFORM}
 which is uniform by another way.
 """
 _BY_LABEL = {label.lower(): name for name, (label, _) in SCHEDULES.items()} | {"sgmuniform": "sgm_uniform"}
-_NOT_DRAWN = (
-    "Schedule rho", "Schedule max sigma", "Schedule min sigma", "Discard penultimate sigma", "Eta",
-    "Sigma churn", "Sigma tmin", "Sigma tmax", "Sigma noise", "SGM noise multiplier", "NGMS",
-    "Skip Early CFG", "Emphasis", "Old prompt editing timelines", "Variation seed strength",
-    "Seed resize from", "Token merging ratio", "Token merging ratio hr", "Refiner", "Tiling",
-    "Face restoration", "Hires prompt", "Hires negative prompt", "Hires checkpoint", "Hires CFG Scale",
-    "Hires resize",
-)  # fmt: skip
-"""A1111 writes them only where they are not as usual, and then they change the picture."""
 
 
 def sampler_pairs(name: str) -> dict[str, str]:
@@ -51,10 +42,10 @@ def sampler_of(values: Mapping[str, str]) -> str:
     """Our name for an infotext's sampler and schedule. Raises ValueError for an unknown sampler, UserError
     for what cannot be drawn.
     """
-    _refuse_what_is_not_drawn(values)
     sampler, in_name = _split(values[SAMPLER])
     named_apart = values.get(SCHEDULE)
     if sampler not in K_SAMPLERS:
+        _refuse_another_second_pass(values, sampler, None)
         return sampler
     if named_apart is None and in_name is None and _version(values) >= (1, 9):
         named_apart = "Automatic"
@@ -91,24 +82,15 @@ def _schedule(text: str, sampler: str) -> str:
 
 def _version(values: Mapping[str, str]) -> tuple[int, int]:
     """A1111's, or the one that a fork says it follows (`f2.0.1v1.10.1-previous`)."""
-    found = re.search(r"(?:^|v)(\d+)\.(\d+)", values.get("Version", ""))
+    found = re.search(r"(?:^|v)([0-9]{1,4})\.([0-9]{1,4})", values.get("Version", ""))
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _refuse_what_is_not_drawn(values: Mapping[str, str]) -> None:
-    found = [f"{key}: {values[key]}" for key in _NOT_DRAWN if values.get(key)]
-    if found:
-        raise UserError(
-            f"the infotext says {', '.join(found)}, which is not done here; the picture would be another one."
-            " Take it out of the text to draw without"
-        )
-
-
-def _refuse_another_second_pass(values: Mapping[str, str], sampler: str, schedule: str) -> None:
-    """Ours has the first pass's sampler."""
+def _refuse_another_second_pass(values: Mapping[str, str], sampler: str, schedule: str | None) -> None:
+    """Ours has the first pass's sampler; `schedule` is None where it has none."""
     label, another = values.get("Hires sampler"), values.get("Hires schedule type")
     same = label in (None, "Use same sampler") or _split(label) in ((sampler, None), (sampler, schedule))
-    same_schedule = another in (None, "Use same scheduler") or _schedule(another, sampler) == schedule
+    same_schedule = another in (None, "Use same scheduler") or schedule in (None, _schedule(another, sampler))
     if not (same and same_schedule):
         raise UserError(
             f"the infotext's second pass has the sampler {label or 'of the first'!r} and the schedule"

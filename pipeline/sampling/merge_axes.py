@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.config.recipes import Content, parse, varied
 from pipeline.errors import UserError
 from pipeline.merging.presets import preset
+from pipeline.number_text import is_place
 from pipeline.sampling.ranges import Values, reals, texts
 
 Variation = tuple[tuple[str, Any], ...]
@@ -66,8 +67,8 @@ class Sweep:
     def _ratios(self) -> tuple[str, ...]:
         here: Any = self.content
         for key in self.step.split("."):
-            is_place = isinstance(here, list) and key.isdecimal() and int(key) < len(here)
-            here = here[int(key)] if is_place else here.get(key) if isinstance(here, Mapping) else None
+            is_entry = isinstance(here, list) and is_place(key) and int(key) < len(here)
+            here = here[int(key)] if is_entry else here.get(key) if isinstance(here, Mapping) else None
         method = here.get("method") if isinstance(here, Mapping) else None
         if method is None or method == "replace_vae":
             raise UserError(

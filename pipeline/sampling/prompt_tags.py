@@ -13,13 +13,14 @@ extensions-builtin/Lora/extra_networks_lora.py). No torch here.
 
 import re
 from dataclasses import dataclass
-from math import isfinite
 
 from pipeline.errors import UserError, nearest
+from pipeline.number_text import NumberError, real_number
 from pipeline.sampling.block_weights import BlockWeights, block_weights
 
 KINDS = {"lora": "lora", "lyco": "lora", "hypernet": "hypernet"}
 NAMED = ("te", "unet", "lbw", "mask", "channel")
+MOST_WEIGHT = 1e6
 CHANNELS = ("r", "g", "b")
 _TAG = re.compile(r"<(\w{1,40}+):([^>]{1,2000}+)>")
 """With bounds, so that a prompt of `<` takes time in proportion to its length."""
@@ -57,11 +58,14 @@ def _tag(match: re.Match[str]) -> Tag:
     if named.get("channel", "r") not in CHANNELS:
         raise UserError(f"{match[0]}: channel= must be {', '.join(CHANNELS)}")
     try:
-        weight = float(named.get("te", numbers[0] if numbers else 1))
-        unet = float(named.get("unet", numbers[1] if len(numbers) > 1 else weight))
-    except ValueError as error:
-        raise UserError(f"{match[0]}: {error}; weights are numbers") from None
-    if not isfinite(weight) or not isfinite(unet):
-        raise UserError(f"{match[0]}: a weight must be a finite number")
+        weight = _weight(named.get("te", numbers[0] if numbers else "1"))
+        unet_text = named.get("unet", numbers[1] if len(numbers) > 1 else None)
+        unet = weight if unet_text is None else _weight(unet_text)
+    except NumberError as error:
+        raise UserError(f"{match[0][:80]}: {error}; a weight must be a finite number") from None
     blocks = block_weights(named["lbw"]) if "lbw" in named else None
     return Tag(KINDS[kind], name, weight, unet, blocks, named.get("mask"), named.get("channel"))
+
+
+def _weight(text: str) -> float:
+    return real_number(text.strip(), -MOST_WEIGHT, MOST_WEIGHT)

@@ -25,11 +25,11 @@ LONGEST = 100
 MOST_DIGITS = 12
 """Before the point."""
 
-NUMBER = r"(?:\d+\.?\d*|\.\d+)"
-SINGLE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?\d+)?")
+NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+SINGLE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?[0-9]+)?")
 RANGE = re.compile(
     rf"(?P<start>[+-]?{NUMBER})\s*-\s*(?P<end>[+-]?{NUMBER})"
-    rf"\s*(?:\(\s*(?P<sign>[+-]?)\s*(?P<step>{NUMBER})\s*\)|\[\s*(?P<count>\d+)\s*\])?"
+    rf"\s*(?:\(\s*(?P<sign>[+-]?)\s*(?P<step>{NUMBER})\s*\)|\[\s*(?P<count>[0-9]+)\s*\])?"
 )
 NOTATION = "write numbers as `1, 2.5`, ranges as `1-5`, `1-5 (+2)` or `0.2-1.0 [5]`"
 

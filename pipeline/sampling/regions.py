@@ -9,7 +9,6 @@ The text encoder, and what the U-Net makes of the prompt and the time step, have
 there the network acts as without a mask.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -17,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.bases.base import Base
 from pipeline.bases.layers import changeable_layers
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
 from pipeline.networks.network import Network
+from pipeline.pictures.reading import PictureError, read_picture
 
 NO_PLACE = ("attn2_to_k", "attn2_to_v", "time_emb")
 """Parts of the names of the U-Net's layers that do not see the picture."""
 LEVELS = 4
+BLACK = (0, 0, 0)
 
 
 class Region:
@@ -42,14 +41,16 @@ class Region:
 
     @classmethod
     def read(cls, path: Path, channel: str | None) -> "Region":
-        """From a picture's lightness, or one of its channels; black all over is a user error."""
-        with damage_told(f"{path}: no readable picture to mask with"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(path).convert("RGB")
+        """From a picture's lightness, or one of its channels; transparent parts are black. One that cannot be
+        read, and one that is black all over, is a user error.
+        """
+        try:
+            picture = read_picture(path, background=BLACK)
+        except (PictureError, FileNotFoundError) as error:
+            raise UserError(f"{path}: no readable picture to mask with ({error}); use another") from None
         band = picture.getchannel(channel.upper()) if channel else picture.convert("L")
-        values = torch.tensor(list(band.tobytes()), dtype=torch.float32).reshape(
-            1, 1, band.height, band.width
-        )
+        values = torch.frombuffer(bytearray(band.tobytes()), dtype=torch.uint8).float()
+        values = values.reshape(1, 1, band.height, band.width)
         if not values.any():
             raise UserError(f"{path} is black{f' in {channel}' if channel else ''}; paint white where to act")
         return cls(values / 255)

@@ -5,11 +5,22 @@ here, so that a grid can be planned without it.
 from dataclasses import dataclass
 
 from pipeline.config.schemas import Base, ClassImages, SampleGrid
+from pipeline.number_text import NumberError, whole_number
 
 SHARED = ("steps", "guidance", "sampler", "negative_prompt", "batch")
 """Keys that the groups that draw have in common with `Settings`."""
+LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 64, 1 << 15, 8
+"""Of pictures: a side is a multiple of what one latent covers."""
 LATENT = "latent"
 """How the names of the upscalers begin that need no network."""
+
+
+def side_px(text: str) -> int:
+    """A picture's width or height. Raises NumberError."""
+    side = whole_number(text.strip(), LEAST_SIDE_PX, MOST_SIDE_PX)
+    if side % SIDE_STEP_PX:
+        raise NumberError(f"{side} is no multiple of {SIDE_STEP_PX}")
+    return side
 
 
 @dataclass(frozen=True, kw_only=True)

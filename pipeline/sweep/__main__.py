@@ -17,6 +17,7 @@ from pipeline.sweep.launch import Launcher
 from pipeline.sweep.metrics import Objective
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing, sweeping
+from pipeline.typed_numbers import whole_number
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -52,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--metric", metavar="FIGURE[+FIGURE]", help="compare by this: train.validation_loss")
     made.add_argument("--minimize", action="store_true", help="of --metric the smallest is the best")
-    made.add_argument("--trials", type=int, metavar="N", help="search with Optuna, so many jobs in all")
+    made.add_argument(
+        "--trials", type=whole_number(1), metavar="N", help="search with Optuna, so many jobs in all"
+    )
     made.add_argument("--study", default="search", help="name of the search, which goes on where it stopped")
     made.add_argument("--no-compare", action="store_true", help="leave the comparison at the end away")
     return made

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
+from pipeline.files.names import insist_on_plain_name
 from pipeline.sweep.grammar import Overrides, parsed, values_of
 from pipeline.sweep.jobs import HOME, Job, Trial, make_jobs, name_of
 from pipeline.sweep.launch import Launcher
@@ -47,6 +48,7 @@ def minimizes(objective: Objective | None) -> bool:
 
 
 def storage_of(name: str) -> str:
+    insist_on_plain_name(name, "--study")
     path = HOME / "searches" / f"{name}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{path.resolve()}"

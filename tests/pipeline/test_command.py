@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.command import start
 from pipeline.errors import UserError, nearest
+from stages.collect import main as collect
+from tests.conftest import ROOT
 
 SCRIPT = "from pipeline.command import run\nimport os, time\ndef main(arguments):\n    {body}\nrun(main)\n"
 
@@ -78,3 +80,37 @@ def test_overrides_need_a_folder_of_their_own(tmp_path: Path) -> None:
 def test_nearest_names() -> None:
     assert nearest("alpa", ["alpha", "dim"]) == "did you mean alpha?"
     assert nearest("zzz", ["alpha", "dim"]) == "valid: alpha, dim"
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        (".", "is this project, whose outputs are DVC's"),
+        ("tries/..", "is this project, whose outputs are DVC's"),
+        ("models/network/mine", "lies in an output of the stage train; name another folder"),
+        ("data/collected", "lies in an output of the stage collect; name another folder"),
+        ("README.md", "is a file; name a folder"),
+    ],
+)
+def test_by_hand_nothing_is_written_among_dvcs_outputs(
+    out: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=reason):
+        start("collect", ["--out", out])
+
+
+@pytest.mark.parametrize("arguments", [["--out", "pictures"], ["--out", "pictures/mine"]])
+def test_brother_nor_among_the_pictures(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The next run would collect them."""
+    monkeypatch.chdir(ROOT)
+    source = tmp_path / "pictures"
+    source.mkdir()
+    override, places = f"collect.source={source}", [str(tmp_path / each) for each in arguments[1:]]
+    with pytest.raises(UserError, match=r"--out .*(itself, which would be lost|which is read)"):
+        collect([override, "--out", *places])
+    with pytest.raises(UserError, match=r"--records .* lies in .*pictures, which is read"):
+        collect([override, "--records", str(source / "a.png")])
+    assert list(source.iterdir()) == []

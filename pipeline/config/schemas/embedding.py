@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.schemas.group import Group, NonEmpty
+from pipeline.files.names import plain_name
 
 
 def _distinct(words: list[str]) -> list[str]:
@@ -16,6 +17,7 @@ def _distinct(words: list[str]) -> list[str]:
 
 # No spaces: captions are parted and shuffled as tags, and A1111 takes the file's name for the word.
 Word = Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
+FileWord = Annotated[Word, AfterValidator(plain_name)]
 NumVectors = Annotated[int, Field(ge=1, le=75)]
 
 
@@ -23,7 +25,7 @@ class Embedding(Group):
     """New words for the text encoder, a few vectors each."""
 
     name: Literal["embedding"]
-    words: Annotated[list[Word], Field(min_length=1), AfterValidator(_distinct)]
+    words: Annotated[list[FileWord], Field(min_length=1), AfterValidator(_distinct)]
     num_vectors: NumVectors | dict[Word, NumVectors]
     initial_text: str | dict[Word, str]
     init: Literal["spread", "mean"]

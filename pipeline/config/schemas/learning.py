@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from pipeline.config.schemas.group import Count, Group, Name, NonEmpty, Positive, Sha256, Share, Weight
+from pipeline.config.schemas.group import Count, FileName, Group, NonEmpty, Positive, Sha256, Share, Weight
 from pipeline.config.stairs import stairs_of
 
 
@@ -24,7 +24,7 @@ Scalar = bool | int | float | str | None
 
 def _percent(value: object) -> object:
     """`5%` is 5."""
-    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?%", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,40})?%", value):
         return float(value[:-1])
     return value
 
@@ -97,7 +97,7 @@ PriorForm = Literal["sd_scripts", "two_means"]
 
 
 class Train(Group):
-    name: Name
+    name: FileName
     epochs: Positive
     batch: Positive
     gradient_accumulation: Positive

@@ -70,3 +70,17 @@ def test_deepdanboorus_characters_may_stand_in_a_list_of_their_own(tmp_path: Pat
     (tmp_path / "tags-character.txt").write_text("miku\n")
     labels = deepdanbooru_labels(["1girl", "miku", "rating:safe"], tmp_path)
     assert [label.category for label in labels] == ["general", "character", "rating"]
+
+
+def test_a_list_of_characters_that_is_not_utf8_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "tags-character.txt").write_bytes(b"mik\xfc\n")
+    with pytest.raises(UserError, match=r"tags-character\.txt is no list of tags"):
+        deepdanbooru_labels(["1girl"], tmp_path)
+
+
+@pytest.mark.parametrize("number", ["1_0", "\u0660", "9" * 5000])
+def test_an_id_of_a_mapping_is_a_plain_number(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "tag_mapping.json"
+    path.write_text(json.dumps({number: {"tag": "solo", "category": "General"}}))
+    with pytest.raises(UserError, match="must be"):
+        read_tag_mapping(path)

@@ -25,6 +25,38 @@ TWO = "a woman in an orange suit\na girl who smiles on the beach"
             "join",
         ),
         ("A cat sits.\nA dog runs.", "A cat sits.\nA dog runs.", "alternatives"),
+        ("a woman stands\nin front of a house", "a woman stands in front of a house", "join"),
+        (
+            "a woman in orange stands on the beach and\nlooks at the sea while the sun goes\ndown behind her",
+            "a woman in orange stands on the beach and looks at the sea while the sun goes down behind her",
+            "join",
+        ),
+        ("a cat sits on\nthe mat. it\nis red.", "a cat sits on the mat. it is red.", "join"),
+        ("une femme en costume\norange sur la plage.", "une femme en costume orange sur la plage.", "join"),
+        (
+            "A woman stands before a house. She wears red.\n\nThe sky is blue. Birds fly.",
+            "A woman stands before a house. She wears red. The sky is blue. Birds fly.",
+            "join",
+        ),
+        (
+            "A woman stands\nin front.\n\nThe sky\nis blue.",
+            "A woman stands in front. The sky is blue.",
+            "join",
+        ),
+        ("A woman stands still.\nShe wears red.", "A woman stands still. She wears red.", "join"),
+        (
+            "a woman in a red dress\nstands in a garden",
+            "a woman in a red dress stands in a garden",
+            "join",
+        ),
+        ("a photo of zib\nsmile\nblack hat", "a photo of zib, smile, black hat", "tags"),
+        ("a woman in a suit\na girl on a beach", "a woman in a suit\na girl on a beach", "alternatives"),
+        (
+            "a woman stands\nin a house\n\na girl sits\non a beach",
+            "a woman stands in a house\na girl sits on a beach",
+            "alternatives",
+        ),
+        ("looking at viewer\nin water\non back", "looking at viewer, in water, on back", "tags"),
         ("one line", "one line", None),
         ("\n \n", "", None),
     ],
@@ -64,3 +96,40 @@ def test_what_no_one_can_see_is_removed_and_said() -> None:
 
 def test_blanks_and_empty_lines_go() -> None:
     assert tidy(" a \t b\r\n\n\u2028c\rd ") == "a b\nc\nd"
+
+
+@pytest.mark.parametrize(
+    ("text", "caption"),
+    [
+        ("1girl\tsolo\tsmile", "1girl, solo, smile"),
+        ("1girl  solo   smile", "1girl, solo, smile"),
+        ("1girl \t long hair   smile\n", "1girl, long hair, smile"),
+        ("1girl\tsolo\n1boy\that", "1girl, solo\n1boy, hat"),
+    ],
+)
+def test_tabs_and_several_blanks_part_tags_and_it_is_said(text: str, caption: str) -> None:
+    reader = CaptionReader()
+    assert reader(text, "set/a.png") == caption
+    assert (
+        "tabs or several blanks part the tags of 1 captions, and are read as ',': set/a.png" in reader.told()
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["1girl, long\thair, smile", "1girl long_hair looking_at_viewer", "1girl  solo"]
+)
+def test_blanks_that_may_part_tags_are_said(text: str) -> None:
+    reader = CaptionReader()
+    assert reader(text, "set/a.png") == tidy(text)
+    assert reader.told() == [
+        "blanks seem to part tags in 1 captions, and are kept; put ',' between the tags: set/a.png"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["A cat sits.  A dog runs.", "1girl,\tsolo,  smile", "long hair", "a  woman in a red suit"]
+)
+def test_gaps_that_part_nothing_are_blanks(text: str) -> None:
+    reader = CaptionReader()
+    assert reader(text, "set/a.png") == tidy(text)
+    assert reader.told() == []

@@ -45,7 +45,7 @@ def test_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(b"\xff")
     for read in (read_json, read_mapping):
-        with pytest.raises(UserError, match=r"x\.json is not readable JSON"):
+        with pytest.raises(UserError, match=r"x\.json is not UTF-8 \(byte 0"):
             read(path)
     path.write_text("[]")
     with pytest.raises(UserError, match=r"x\.json must hold a JSON mapping"):

@@ -16,8 +16,8 @@ from pipeline.bases.base import Base
 from pipeline.errors import UserError
 from pipeline.networks.adapter_config import CONFIG_FILE, header_configs
 from pipeline.networks.families import load
-from pipeline.networks.layouts import _say
 from pipeline.networks.network_files import read_weights
+from pipeline.networks.scales import say_once
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer
 
@@ -39,7 +39,7 @@ TOLERANCE = 1e-5
 
 @pytest.fixture
 def base() -> Base:
-    _say.cache_clear()
+    say_once.cache_clear()
     return random_base()
 
 
@@ -152,10 +152,11 @@ def test_d1_settings_of_another_file_are_not_taken(
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ("{", "is no JSON"),
-        ("[" * 50_000, "is no JSON"),
-        ("[1]", "is no mapping"),
-        ('{"r": 2, "lora_alpha": NaN}', "must be a number above 0"),
+        ("{", "is no(t readable)? JSON"),
+        ("[" * 50_000, "is no(t readable)? JSON"),
+        ("[1]", "is no mapping|must hold a JSON mapping"),
+        ('{"r": 2, "lora_alpha": NaN}', "NaN is no finite number"),
+        (f'{{"r": {"9" * 5000}}}', "a number of 5000 digits"),
         ('{"r": 2, "lora_alpha": -1}', "must be a number above 0"),
         ('{"r": true, "lora_alpha": 1}', "must be a number above 0"),
         ('{"r": 2, "lora_alpha": 1, "alpha_pattern": {"(a+)+x": 1}}', "none that can be matched safely"),

@@ -94,7 +94,9 @@ def test_an_unknown_file_is_told(tmp_path: Path, base: Base) -> None:
         UserError, match=r"no network file of a known family; its keys are like something.else"
     ):
         load(path, base)
-    save_file({"lora_unet_conv_in.unknown": torch.zeros(1), "lora_te_x.lora_up.weight": torch.zeros(1)}, path)
+    save_file(
+        {"lora_unet_conv_in.unknown": torch.zeros(1), "lora_te_x.lora_up.weight": torch.zeros(1, 1)}, path
+    )
     with pytest.raises(UserError, match="not in this base"):
         load(path, base)
 

@@ -13,8 +13,9 @@ from pipeline.bases.unet_names import PREFIX as LDM_UNET
 from pipeline.errors import UserError
 from pipeline.networks.conversion import convert
 from pipeline.networks.families import family_of_file
-from pipeline.networks.layouts import _say, is_foreign
+from pipeline.networks.layouts import is_foreign
 from pipeline.networks.network_files import read_weights
+from pipeline.networks.scales import say_once
 from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 PLACES = [
@@ -123,7 +124,7 @@ def names_of(pairs: dict[str, str], folder: Path) -> set[str]:
 def test_d3_bundled_embeddings_are_named_and_can_be_taken_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _say.cache_clear()
+    say_once.cache_clear()
     path, rows = tmp_path / "a.safetensors", torch.arange(8.0).reshape(2, 4)
     save_file({**ours(), "bundle_emb.zib.string_to_param.*": rows, "bundle_emb.zob.clip_l": rows + 1}, path)
     assert read_weights(path).keys() == ours().keys()

@@ -116,7 +116,7 @@ def test_files_of_other_bases_and_broken_ones_are_sentences(
     tmp_path: Path, base: Base, network: Network
 ) -> None:
     path = tmp_path / "x.safetensors"
-    save_file({"lora_unet_input_blocks_4_1_proj_in.lora_up.weight": torch.zeros(1)}, path)
+    save_file({"lora_unet_input_blocks_4_1_proj_in.lora_up.weight": torch.zeros(1, 1)}, path)
     with pytest.raises(UserError, match="not in this base"):
         Network.load(path, base)
     write_safetensors(

@@ -11,13 +11,13 @@ from pipeline.config.schemas.samplers import LABELS
 from pipeline.errors import UserError
 from pipeline.pictures.png import png_bytes
 from pipeline.sampling.infotext import (
-    LATENT_LABELS,
     Model,
     infotext,
     parameters_of,
     parse_infotext,
     png_texts,
 )
+from pipeline.sampling.infotext_settings import LATENT_LABELS
 from pipeline.sampling.settings import Job, SecondPass, Settings
 
 PLAIN = Settings(

@@ -62,8 +62,6 @@ def test_the_schedule_type_is_read(sampler: str, more: dict[str, str], name: str
     [
         ({"Schedule type": "Beta"}, "schedule type is 'Beta', which is not drawn here"),
         ({"Schedule type": "Align Your Steps"}, "valid: Exponential, Karras, SGM Uniform, Uniform"),
-        ({"Schedule rho": "5"}, "Schedule rho: 5, which is not done here"),
-        ({"Eta": "0.5", "Refiner": "xl [a]"}, "Eta: 0.5, Refiner: xl .a., which"),
         ({"Hires sampler": "Euler"}, "second pass has the sampler 'Euler'"),
         ({"Hires schedule type": "Exponential"}, "the schedule 'Exponential'"),
     ],

@@ -46,7 +46,7 @@ def test_block_weights_and_masks() -> None:
     ("text", "reason"),
     [
         ("<lara:x:1>", "no kind of network is called 'lara'; did you mean lora"),
-        ("<lora:x:much>", "weights are numbers"),
+        ("<lora:x:much>", "a weight must be a finite number"),
         ("<lora:x:1:2:3>", "too many values"),
         ("<hypernet:x:1:2>", "too many values"),
         ("<hypernet:x:1:lbw=ALL>", "too many values"),

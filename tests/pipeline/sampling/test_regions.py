@@ -125,3 +125,21 @@ def test_masks_are_read_from_pictures(tmp_path: Path) -> None:
     (tmp_path / "no.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="no readable picture"):
         Region.read(tmp_path / "no.png", None)
+
+
+def test_a_mask_is_read_as_all_pictures_are(tmp_path: Path) -> None:
+    """Upright, without what is transparent, and no bomb is unpacked."""
+    path = tmp_path / "mask.png"
+    half = Image.new("LA", (2, 1), (255, 255))
+    half.putpixel((1, 0), (255, 0))
+    half.save(path)
+    assert Region.read(path, None).mask[0, 0].tolist() == [[1, 0]]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    sides = Image.new("L", (2, 1), 0)
+    sides.putpixel((0, 0), 255)
+    sides.save(path, exif=exif)
+    assert Region.read(path, None).mask[0, 0].tolist() == [[1], [0]]
+    Image.new("1", (10_000, 10_000), 1).save(path)
+    with pytest.raises(UserError, match=r"no readable picture to mask with .*more than 89478485 pixels"):
+        Region.read(path, None)

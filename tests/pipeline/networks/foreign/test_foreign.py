@@ -121,7 +121,7 @@ def test_d3_a_turn_by_hand() -> None:
     ("weights", "reason"),
     [
         ({"oft_blocks": torch.zeros(2, 3, 3)}, "does not fit this base"),
-        ({"oft_blocks": torch.zeros(4)}, "not \\[..., size, size\\]"),
+        ({"oft_blocks": torch.zeros(4)}, "must have at least 2 axes"),
         ({"a1.weight": torch.zeros(3, 2)}, "does not fit this base"),
         ({"diff": torch.zeros(3, 3)}, "does not fit this base"),
         ({"diff_b": torch.zeros(8)}, "changes a bias, and this base has none there"),

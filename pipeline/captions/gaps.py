@@ -1,0 +1,32 @@
+"""Tags that are parted by tabs or several blanks, where commas are expected: `1girl  solo  smile`."""
+
+import re
+
+from pipeline.captions.forms import is_prose
+from pipeline.captions.separators import Separators
+
+GAP = re.compile(r"[^\S\n]*\t[^\S\n]*|[^\S\n]{2,}")
+UNDERSCORED = re.compile(r"[^\W_]_[^\W_]")
+FEWEST_UNDERSCORED = 2
+
+
+def has_gaps(line: str, separators: Separators) -> bool:
+    """Whether gaps, and nothing else, part tags; two blanks in one place may be a slip."""
+    gaps = GAP.findall(line.strip())
+    is_clear = len(gaps) > 1 or "\t" in "".join(gaps)
+    return is_clear and not separators.is_in(line) and not is_prose(" ".join(line.split()))
+
+
+def without_gaps(line: str, separators: Separators) -> str:
+    """With separators in their place."""
+    return separators.joiner.join(GAP.split(line.strip()))
+
+
+def is_doubtful(line: str, separators: Separators) -> bool:
+    """Whether gaps are inside tags, or single blanks seem to part a booru's tags."""
+    tags, words = separators.names(line), line.split()
+    if is_prose(" ".join(words)):
+        return False
+    num_underscored = sum(bool(UNDERSCORED.search(word)) for word in words)
+    is_row = len(tags) == 1 < len(words) and num_underscored >= FEWEST_UNDERSCORED
+    return is_row or any(GAP.search(tag) for tag in tags)

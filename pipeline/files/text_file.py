@@ -1,0 +1,71 @@
+"""Text files that people give, all read here: UTF-8, and no longer than a file of its kind can sensibly be. A
+picture or a dump under such a file's name would take minutes and gigabytes before anything is said.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is called in messages, the most bytes that it may have, and what to do about more. Of YAML
+    also the most keys and values: each takes a reader far longer than its bytes.
+    """
+
+    name: str
+    most: int
+    cure: str
+    values: int = 5_000_000
+
+
+CAPTION = Kind("a caption", 256 * KIB, "shorten it, or move the file away if it is no caption")
+CAPTION_JSON = Kind("a downloader's .json", 16 * MIB, "move the file away if it is no caption")
+TEMPLATES = Kind("a set of templates", MIB, "give a text file with one template a line")
+URLS = Kind("a list of URLs", 64 * MIB, "split it into several lists")
+LABELS = Kind("a tagger's list of labels", 32 * MIB, "fetch it again")
+SETTINGS = Kind("a file of settings", MIB, "take out what no setting needs", 20_000)
+BY_HAND = Kind("a file of edits by hand", 16 * MIB, "split the set of pictures", 500_000)
+GENERATED = Kind("a file of DVC's or Hydra's", 64 * MIB, "get it back from git")
+ADAPTER_SETTINGS = Kind("PEFT's file of settings", MIB, "move it away, or fetch it again")
+JSON = Kind("a .json of a model", 100_000_000, "fetch it again")
+
+
+class TextError(ValueError):
+    """Why a file is not read: the end of a sentence that begins with its name."""
+
+
+def read_text(path: Path, kind: Kind) -> str:
+    """The file's text, without a byte order mark. One that is missing, too long or not UTF-8 is a user
+    error.
+    """
+    try:
+        return bounded_text(path, kind)
+    except TextError as error:
+        raise UserError(f"{path} {error}") from None
+
+
+def bounded_text(path: Path, kind: Kind) -> str:
+    """As `read_text`, for callers that name the file themselves. Raises TextError."""
+    if not path.is_file():
+        raise TextError("is no file that is there; correct the path")
+    with path.open("rb") as file:
+        data = file.read(kind.most + 1)
+    if len(data) > kind.most:
+        found = max(path.stat().st_size, len(data))
+        raise TextError(f"has {shown(found)}, and {kind.name} has at most {shown(kind.most)}; {kind.cure}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextError(f"is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8") from None
+
+
+def shown(size: int) -> str:
+    """Bytes as a person reads them."""
+    for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{size} bytes"

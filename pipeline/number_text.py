@@ -1,0 +1,38 @@
+"""Numbers in text from strangers: ASCII digits as tools write them, within bounds.
+
+Python alone would take `2_0`, digits of every script and `infinity`, and answers 5000 digits with a sentence
+about its own limits.
+"""
+
+import re
+
+MOST_CHARACTERS = 40
+WHOLE = re.compile(r"[+-]?[0-9]+")
+REAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+class NumberError(ValueError):
+    """What was found, and what is allowed."""
+
+
+def whole_number(text: str, least: int, most: int) -> int:
+    """`20`, `-1`. Raises NumberError."""
+    if len(text) <= MOST_CHARACTERS and WHOLE.fullmatch(text) and least <= (number := int(text)) <= most:
+        return number
+    raise NumberError(f"{_shown(text)} is no whole number from {least} to {most}")
+
+
+def real_number(text: str, least: float, most: float) -> float:
+    """`7`, `7.5`, `1e-4`. Raises NumberError."""
+    if len(text) <= MOST_CHARACTERS and REAL.fullmatch(text) and least <= (number := float(text)) <= most:
+        return number
+    raise NumberError(f"{_shown(text)} is no number from {least:g} to {most:g}")
+
+
+def is_place(text: str) -> bool:
+    """Whether the text is a place in a list: `0`, `12`."""
+    return len(text) < MOST_CHARACTERS and text.isascii() and text.isdecimal()
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
