@@ -21,7 +21,7 @@ from pipeline.bases.family import Family
 from pipeline.bases.origins import Origin, file_shape, taken
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
-from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
+from pipeline.bases.single_file import EMA_PREFIX, alone, as_there, outline_of, say_averaged, why_absent
 from pipeline.bases.stated import HEADER_KEY, checked, stated
 from pipeline.bases.structure import Shapes
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
@@ -33,6 +33,9 @@ from pipeline.files.hub_names import NO_NETWORK
 from pipeline.files.hub_names import reason_of as reason_of_hub
 from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.tensor_file import open_tensors
+
+WHOLE = (UNET.file_prefix, EMA_PREFIX)
+"""How names of a denoiser begin in a whole checkpoint."""
 
 for quiet in (diffusers_logging, transformers_logging):
     quiet.set_verbosity_error()
@@ -125,10 +128,8 @@ def _failures_told(path: str) -> Iterator[None]:
 def _from_file(path: Path, own_vae: bool) -> Base:
     """A single file in the original layout; its VAE is looked for where `own_vae`."""
     header, origin = outline_of(path), f"base.path {path}"
-    found = recognised(header.shapes)
-    if found is None and (part := alone(header.shapes)):
-        found = Recognised(part)
-    made = _family(found, origin)
+    bare = None if any(name.startswith(WHOLE) for name in header.shapes) else alone(header.shapes)
+    made = _family(Recognised(bare) if bare else recognised(header.shapes), origin)
     if part := alone(header.shapes, made.parts):
         raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")
     base = outline(made, stated(header.metadata.get(HEADER_KEY), origin), origin)

@@ -76,18 +76,23 @@ def _averaged(shapes: Shapes) -> Shapes:
 def _unet(shapes: Shapes, prefix: str) -> Structure:
     own = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
     projection = next((shape for name, shape in own.items() if name.endswith(".1.proj_in.weight")), ())
-    keys = next((shape for name, shape in own.items() if name.endswith(".attn2.to_k.weight")), (0, 0))
+    keys = next((shape for name, shape in own.items() if name.endswith(".attn2.to_k.weight")), ())
     depths = [_layers(own, f"input_blocks.{number}.1.") for number in range(12)]
     return Structure(
         prefix,
         "unet",
-        in_channels=own["input_blocks.0.0.weight"][1],
+        in_channels=_second(own["input_blocks.0.0.weight"]),
         middle_layers=_layers(own, "middle_block.1."),
         linear=len(projection) == 2,
-        adm=own.get("label_emb.0.0.weight", (0, 0))[1],
+        adm=_second(own.get("label_emb.0.0.weight", ())),
         input_layers=tuple(depth for depth in depths if depth),
-        cross_width=keys[1],
+        cross_width=_second(keys),
     )
+
+
+def _second(shape: tuple[int, ...]) -> int:
+    """Width of what a matrix or a kernel takes; 0 of what is neither."""
+    return shape[1] if len(shape) > 1 else 0
 
 
 def _layers(shapes: Shapes, place: str) -> int:

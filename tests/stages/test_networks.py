@@ -119,7 +119,7 @@ def test_an_aesthetic_embedding_is_made_and_drawn_towards(
     Path("params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(UserError, match=r"network\.clip clip: no such file or folder"):
         compose.main([])
-    write_base_clip(project / "clip", random_base().text_encoder.config.hidden_size)
+    write_base_clip(project / "clip", random_base().text_encoders[0].config.hidden_size)
     for stage in (compose, train, sample_grid, merge, report):
         stage.main([])
     assert "aesthetic_embeddings" in Path("reports/index.html").read_text()

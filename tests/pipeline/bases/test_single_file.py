@@ -92,7 +92,7 @@ def test_d3_a_pickled_base_and_vae(
     suffix: str, whole: tuple[Path, LoadedBase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such files carry no configurations: those of SD 1.x are taken, here the small ones."""
-    monkeypatch.setattr(type(family("sd1")), "configs", small_configs())
+    monkeypatch.setattr(family("sd1"), "configs", small_configs())
     path, base = whole
     tensors = load_file(path)
     torch.save({"state_dict": tensors, "global_step": 7}, tmp_path / f"a{suffix}")

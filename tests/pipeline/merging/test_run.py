@@ -308,7 +308,7 @@ def test_other_architectures_are_refused_before_a_weight_is_read(
     write_safetensors(tmp_path / "b.safetensors", a | {key: torch.ones(2, 2, 3, 3)}, {})
     with pytest.raises(UserError, match=r"1 of another shape .*input_blocks\.4\.0"):
         run_recipe(recipe(files, pair(0.5), b=str(tmp_path / "b.safetensors")), tmp_path / "out.safetensors")
-    write_safetensors(tmp_path / "b.safetensors", {"double_blocks.0.w": torch.ones(1)}, {})
+    write_safetensors(tmp_path / "b.safetensors", {"double_blocks.0.img_attn.qkv.weight": torch.ones(1)}, {})
     with pytest.raises(UserError, match="is Flux"):
         run_recipe(recipe(files, pair(0.5), b=str(tmp_path / "b.safetensors")), tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()

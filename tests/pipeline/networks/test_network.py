@@ -108,7 +108,8 @@ def test_diffusers_loads_the_file_with_the_same_effect(
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "base")
     pipe.load_lora_weights(tmp_path, weight_name="net.safetensors", adapter_name="net")
     pipe.set_adapters("net", strength)
-    theirs = answer(Base(pipe.tokenizer, pipe.text_encoder, pipe.unet, pipe.vae, base.configs))
+    parts = {"text_encoder": pipe.text_encoder, "unet": pipe.unet}
+    theirs = answer(Base(base.family, pipe.tokenizer, parts, base.configs))
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 

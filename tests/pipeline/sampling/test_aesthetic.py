@@ -68,7 +68,7 @@ def by_the_extension(clip: CLIPModel, aesthetic: Aesthetic, ids: Tensor, clip_sk
 def test_the_steps_are_those_of_the_extension(base: Base, clip: CLIPModel, clip_skip: int) -> None:
     aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS[:1])
     with torch.no_grad():
-        states = base.family.encode(base, ids, clip_skip)
+        states = base.family.encode(base, ids, clip_skip).tokens
         found = aesthetic.applied(base.text_encoders[0], ids, states, clip_skip)
     wanted = 0.3 * states + 0.7 * by_the_extension(clip, aesthetic, ids, clip_skip)
     assert torch.allclose(found, wanted, atol=1e-5)
@@ -83,17 +83,17 @@ def test_emphasis_is_in_the_prompt_before_the_mix_and_not_in_what_the_steps_gave
     torch.nn.init.normal_(base.text_encoders[0].final_layer_norm.bias)  # a mean that can be restored
     clip.text_model.final_layer_norm.load_state_dict(base.text_encoders[0].final_layer_norm.state_dict())
     aesthetic = aesthetic_of(clip, lr=1e-3, weight=0.7)
-    weighted = conditioning(base, "a (cat:1.5)", 1)
+    weighted = conditioning(base, "a (cat:1.5)", 1).tokens
     with torch.enable_grad():
         moved = by_the_extension(clip, aesthetic, token_ids(base.tokenizer, ["a cat"]), 1)
-    found = conditioning(base, "a (cat:1.5)", 1, aesthetic)
+    found = conditioning(base, "a (cat:1.5)", 1, aesthetic).tokens
     assert torch.allclose(found, 0.3 * weighted + 0.7 * moved, atol=1e-5)
 
 
 def test_each_chunk_takes_its_own_steps(base: Base, clip: CLIPModel) -> None:
     aesthetic, ids = aesthetic_of(clip, lr=1e-3, weight=0.7), token_ids(base.tokenizer, PROMPTS)
     with torch.no_grad():
-        states = base.family.encode(base, ids, 1)
+        states = base.family.encode(base, ids, 1).tokens
         both = aesthetic.applied(base.text_encoders[0], ids, states, 1)
         alone = [
             aesthetic.applied(base.text_encoders[0], ids[one : one + 1], states[one : one + 1], 1)
@@ -107,7 +107,7 @@ def test_slerp_is_the_extensions(base: Base, clip: CLIPModel) -> None:
     aesthetic = aesthetic_of(clip, lr=1e-2, weight=0.6, slerp=True)
     ids = token_ids(base.tokenizer, PROMPTS[:1])
     with torch.no_grad():
-        states = base.family.encode(base, ids, 1)
+        states = base.family.encode(base, ids, 1).tokens
         found = aesthetic.applied(base.text_encoders[0], ids, states, 1)
     moved = by_the_extension(clip, aesthetic, ids, 1).double()
     plain = states.double()
@@ -139,7 +139,7 @@ def test_without_steps_or_weight_nothing_changes(
     base: Base, clip: CLIPModel, changes: dict[str, float]
 ) -> None:
     ids = token_ids(base.tokenizer, PROMPTS)
-    states = base.family.encode(base, ids, 1).detach()
+    states = base.family.encode(base, ids, 1).tokens.detach()
     assert aesthetic_of(clip, **changes).applied(base.text_encoders[0], ids, states, 1) is states
 
 

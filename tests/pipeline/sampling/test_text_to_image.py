@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from pipeline.bases.base import Base
+from pipeline.bases.conditioning import Conditioning
 from pipeline.sampling import text_to_image
 from pipeline.sampling.settings import Job, Settings
 from pipeline.sampling.text_to_image import batches, draw
@@ -43,8 +44,8 @@ def test_pictures_come_in_the_jobs_order_and_are_the_same_in_any_company(base: B
 
 
 def test_a_batch_holds_prompts_of_one_length() -> None:
-    contexts = {"a": [torch.zeros(1, 77, 1)] * 2, "b": [torch.zeros(1, 77, 1)] * 2}
-    contexts["long"] = [torch.zeros(1, 77, 1), torch.zeros(1, 154, 1)]
+    short, long = (Conditioning(torch.zeros(1, tokens, 1)) for tokens in (77, 154))
+    contexts = {"a": [short] * 2, "b": [short] * 2, "long": [short, long]}
     jobs = [Job("a", 1), Job("b", 1), Job("a", 2), Job("long", 1), Job("a", 3)]
     found = list(batches(jobs, contexts, 2))
     assert [[(job.prompt, job.seed) for job in batch] for batch in found] == [

@@ -47,6 +47,6 @@ def test_the_text_encoders_outputs_are_multiplied_by_the_weights() -> None:
     assert torch.equal(ids, batch.ids)
     states = base.family.encode(base, ids, 1).tokens
     states[0, 2] *= 1.5  # start, a, cat
-    by_hand = module.picture_losses(replace(batch, context=states))
+    by_hand = module.picture_losses(replace(batch, conditioning=Conditioning(states)))
     assert torch.equal(module.picture_losses(replace(batch, emphasis=weights)), by_hand)
     assert not torch.equal(module.picture_losses(batch), by_hand)

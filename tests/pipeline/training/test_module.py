@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from pipeline.bases.base import Base
-from pipeline.bases.parts import UNET
+from pipeline.bases.parts import UNET, Part
 from pipeline.bases.registry import family
 from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
@@ -158,8 +158,8 @@ def weights(module: Denoising) -> list[Tensor]:
     return [parameter.detach().clone() for parameter in module.network.parameters()]
 
 
-def part(module: Denoising, prefix: str) -> list[Tensor]:
-    return [parameter.detach().clone() for parameter in module.network.part_parameters(prefix)]
+def part(module: Denoising, of: Part) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in module.network.part_parameters(of)]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:

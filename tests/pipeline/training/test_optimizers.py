@@ -186,7 +186,7 @@ def test_sgd_of_sd_scripts_is_nesterovs_and_of_a1111_without_momentum() -> None:
             for parameters in chosen.values():
                 parameters[0].grad = torch.ones_like(parameters[0])
             made.step()
-        assert 2.0 - chosen["unet"][0].mean().item() == pytest.approx(distance)
+        assert 2.0 - chosen[UNET][0].mean().item() == pytest.approx(distance)
 
 
 def test_any_class_by_its_dotted_path_with_free_arguments() -> None:
@@ -219,9 +219,9 @@ def test_schedule_free_saves_its_average_and_goes_on_from_its_own() -> None:
     made = make_optimizer(settings("schedulefree", lr=0.1, text_encoder_lr=0.1), chosen)
     with warnings.catch_warnings():
         moved(made, chosen, 3)
-    average = chosen["unet"][0].detach().clone()
+    average = chosen[UNET][0].detach().clone()
     set_averaging([made], False)
-    training = chosen["unet"][0].detach().clone()
+    training = chosen[UNET][0].detach().clone()
     assert not torch.allclose(average, training)
     set_averaging([made], True)
-    assert torch.allclose(chosen["unet"][0], average, atol=1e-6)
+    assert torch.allclose(chosen[UNET][0], average, atol=1e-6)
