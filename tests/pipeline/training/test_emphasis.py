@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
+from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.bases.tokens import token_ids
 from pipeline.training.emphasis import unweighted, weighted_ids
