@@ -21,14 +21,18 @@ def algorithms(config: Config, stage: str) -> set[str] | None:
     return None
 
 
-def families(config: Config, stage: str) -> set[str] | None:  # noqa: ARG001
-    """The configured base's; None of a base that is not here to be looked at."""
+def families(config: Config, stage: str) -> set[str] | None:
+    """The configured base's; None of one that is not here to be looked at, or where a recipe names more."""
+    if stage == "merge" and config.merge.recipe is not None:
+        return None
+    if stage == "sample-grid" and config.sample_grid.merge:
+        return None
     found = look(Path(config.base.path))
     return {found.facts.name} if found and found.facts else None
 
 
 CHOICES: Mapping[str, Callable[[Config, str], set[str] | None]] = {
-    "pipeline/bases": families,
-    "pipeline/networks/algorithms": algorithms,
+    "pipeline/bases/registry.py": families,
+    "pipeline/networks/algorithms/__init__.py": algorithms,
 }
-"""Names of the files without ending, or of the folders in it; by folder. None: all of them."""
+"""By the file that finds them: names of modules, or of packages, in its folder; None: all of them."""

@@ -56,9 +56,8 @@ def closure(stage: str, config: Config, groups: Sequence[str]) -> list[str]:
             continue
         seen.add(name)
         waiting += schema_files(config, groups) if name == SCHEMAS else imports(name)
-        folder, _, file = name.rpartition("/")
-        if file == "__init__.py" and folder in CHOICES:
-            waiting += chosen(folder, config, stage)
+        if name in CHOICES:
+            waiting += chosen(name, config, stage)
     return sorted({*seen, *(data for name in seen if (data := data_of(name)))} - {SCHEMAS})
 
 
@@ -70,10 +69,10 @@ def data_of(name: str) -> str | None:
     return DATA.get(name)
 
 
-def chosen(folder: str, config: Config, stage: str) -> list[str]:
+def chosen(registry: str, config: Config, stage: str) -> list[str]:
     """The files that the configuration picks from a folder: modules, or packages with all that is in them."""
-    names = CHOICES[folder](config, stage)
-    places = sorted((ROOT / folder).iterdir())
+    names = CHOICES[registry](config, stage)
+    places = sorted((ROOT / registry).parent.iterdir())
     picked = [path for path in places if names is None or path.stem in names]
     files = [file for path in picked for file in ([path] if path.is_file() else sorted(path.glob("*.py")))]
     return [file.relative_to(ROOT).as_posix() for file in files if file.suffix == ".py"]

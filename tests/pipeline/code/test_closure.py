@@ -39,6 +39,12 @@ def test_only_the_configured_algorithm_counts() -> None:
     assert not [file for file in files_of("tag") if "algorithms" in file]
 
 
+def test_the_family_of_the_base_counts_alone() -> None:
+    families = {file.split("/")[2] for file in files_of("train") if file.count("/") > 2 and "/bases/" in file}
+    assert families == {"sd1"}
+    assert "pipeline/bases/registry.py" not in files_of("filter-tags")
+
+
 def test_every_algorithm_counts_where_any_file_may_be_read() -> None:
     recipe: dict[str, dict[str, object]] = {"sample_grid": {"prompt_networks": ["models/others"]}}
     assert "pipeline/networks/algorithms/loha.py" in files_of("sample-grid", **recipe)
