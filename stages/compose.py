@@ -14,14 +14,15 @@ import yaml
 
 from pipeline.code import code_of
 from pipeline.command import run
-from pipeline.config.check import check, resolve
-from pipeline.config.compose import read_params
+from pipeline.config.check import check, validated
+from pipeline.config.compose import compose_known, read_params
 from pipeline.config.explain import differences
 from pipeline.config.load import CODE, RESOLVED, configured_stages, listed_groups, locked_code
 from pipeline.config.lock import locked_and_problems
 from pipeline.config.presets import beaten
-from pipeline.config.rules import doubtful
+from pipeline.config.rules import contradictions, doubtful
 from pipeline.config.schemas import Config
+from pipeline.config.typed import misread
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import write_json, write_text
 from pipeline.outside_graph import is_by_hand, refuse_while_dvc_runs
@@ -37,13 +38,15 @@ def resolved() -> Config:
     """The whole configuration that conf/ and params.yaml stand for; every mistake in them, and in the models
     and pictures that they name, at once.
     """
-    values = resolve(read_params())
-    locked, problems = locked_and_problems(values)
-    config = check(values if problems else locked)
-    problems += [*model_problems(values), *axes_problems(config.sample_grid)]
+    values, unknown = compose_known(read_params())
+    unknown += misread()
+    config = validated(values, unknown)
+    locked, missing = locked_and_problems(values)
+    problems = [*unknown, *contradictions(config), *missing, *model_problems(values)]
+    problems += axes_problems(config.sample_grid)
     if problems:
-        raise UserError(*problems, *picture_problems())
-    return config
+        raise UserError(*dict.fromkeys([*problems, *picture_problems()]))
+    return check(locked)
 
 
 def stage_code(config: Config) -> dict[str, str]:

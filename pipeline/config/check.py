@@ -32,18 +32,21 @@ def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
     """Types, ranges, unknown and missing keys; then what settings demand of each other. `unknown`: problems
     found before, to be told together with those found here.
     """
+    config = validated(values, unknown)
+    if found := [*unknown, *contradictions(config)]:
+        raise UserError(*found)
+    return config
+
+
+def validated(values: "Values", unknown: Sequence[str] = ()) -> Config:
+    """Types, ranges and missing keys alone; `unknown` are told with what is wrong in them."""
     try:
-        config = Config.model_validate(values)
+        return Config.model_validate(values)
     except ValidationError as error:
         # Where words were meant, the other forms that a value may have are no help.
         words = {tuple(_path(details)) for details in error.errors() if _is_unquoted(details)}
         told = [each for each in error.errors() if _is_unquoted(each) or tuple(_path(each)) not in words]
         raise UserError(*unknown, *dict.fromkeys(map(_sentence, told))) from None
-    if unknown:
-        raise UserError(*unknown)
-    if found := contradictions(config):
-        raise UserError(*found)
-    return config
 
 
 def _is_unquoted(details: ErrorDetails) -> bool:

@@ -47,6 +47,19 @@ def test_base_tagger_and_sizes_are_told_in_one_message(project: Path) -> None:
     assert not (project / "params.resolved.yaml").exists()
 
 
+def test_settings_that_contradict_and_unknown_keys_are_told_with_the_models(project: Path) -> None:
+    edit(project, "base", path="models/base")
+    edit(project, "train", text_encoder_epochs=3, epochs=5, epoch=2)
+    edit(project, "network", text_encoder=True, unet=False)
+    with pytest.raises(UserError) as failure:
+        compose.main([])
+    said = failure.value.problems
+    assert said[0].startswith("params.yaml: train.epoch is no setting")
+    assert said[1].startswith("train.text_encoder_epochs 3 leaves nothing to train")
+    assert said[2].startswith("base.path models/base: no such file or folder")
+    assert len(said) == 3
+
+
 def test_models_that_are_there_and_are_none_are_told(project: Path) -> None:
     (project / "base/model_index.json").unlink()
     (project / "tagger/model.onnx").unlink()
