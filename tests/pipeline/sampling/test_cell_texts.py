@@ -55,7 +55,7 @@ def cell(network: Path | None, blocks: str | None = None) -> Cell:
 
 
 def write(path: Path, key: str, metadata: dict[str, str]) -> Path:
-    write_safetensors(path, {key: torch.arange(4.0)}, metadata)
+    write_safetensors(path, {key: torch.arange(4.0).reshape(2, 2)}, metadata)
     return path
 
 

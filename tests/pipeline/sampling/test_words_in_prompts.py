@@ -76,8 +76,8 @@ def test_a_words_vectors_stand_in_its_place_and_take_its_weight(base: Base) -> N
     wanted[:, 2:4] *= 1.5
     wanted *= plain.mean() / wanted.mean()
     with Embedding({"zib": vectors(2)}).attached(base):
-        torch.testing.assert_close(conditioning(base, "a Zib cat", 1), plain)
-        torch.testing.assert_close(conditioning(base, "a (zib:1.5) cat", 1), wanted)
+        torch.testing.assert_close(conditioning(base, "a Zib cat", 1).tokens, plain)
+        torch.testing.assert_close(conditioning(base, "a (zib:1.5) cat", 1).tokens, wanted)
 
 
 def test_an_embedding_is_never_split_over_two_chunks(base: Base) -> None:
