@@ -23,7 +23,7 @@ MOST_WORK = 6_000_000_000
 @lru_cache(4096)
 def effort(text: str) -> int | None:
     """The most ways to match one module's name; None for a pattern that is not read."""
-    tokens = TOKEN.findall(text)
+    tokens: list[str] = TOKEN.findall(text)
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError):
@@ -34,12 +34,12 @@ def effort(text: str) -> int | None:
     if "".join(tokens) != text or repeated > 1:
         return None
     optional = sum(len(token) > 1 and token[-1] == "?" and token != r"\?" for token in tokens)
-    return _choices(tokens) * 2**optional * WAYS_OF_REPETITION**repeated
+    return _choices(tokens) * (1 << optional) * (WAYS_OF_REPETITION if repeated else 1)
 
 
 def _choices(tokens: list[str]) -> int:
     """Each group's number of alternatives, multiplied."""
-    found, open_groups = [], [1]
+    found, open_groups = list[int](), [1]
     for token in tokens:
         if token in ("(", "(?:"):
             open_groups.append(1)
