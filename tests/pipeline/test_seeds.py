@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from pipeline.base.load import load_base
 
+from pipeline.bases.load import load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.errors import UserError
