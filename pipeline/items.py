@@ -40,8 +40,7 @@ class Items:
     """One kind of result."""
 
     def __init__(self, kind: str) -> None:
-        register(store_root())
-        self.folder = store_root() / kind
+        self.folder = store_folder(kind)
 
     def path(self, item_key: str) -> Path:
         return self.folder / item_key[:2] / item_key
@@ -149,6 +148,23 @@ def _noted(note: Path) -> int:
         return max(0, int(note.read_text()))
     except (OSError, ValueError):
         return 0
+
+
+def store_folder(kind: str) -> Path:
+    """The store's folder for results of the kind, which is there and used from now on; a place that can hold
+    none is a user error.
+    """
+    root = store_root()
+    try:
+        register(root)
+        (root / kind).mkdir(exist_ok=True)
+    except OSError as error:
+        named = f"ATHANOR_STORE={root}" if os.environ.get("ATHANOR_STORE") else str(root)
+        raise UserError(
+            f"{named}: results cannot be kept there ({error.filename}: {error.strerror}); set"
+            " ATHANOR_STORE to a folder that can be written, which need not be there"
+        ) from None
+    return root / kind
 
 
 def store_root() -> Path:

@@ -4,6 +4,7 @@ what DVC is writing.
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ def insist_on(*paths: Path) -> None:
 
 
 def insist_on_free_folder(out: Path) -> None:
-    """Where a stage shall write by hand must be a folder, and none that DVC's outputs are in."""
+    """Where a stage shall write by hand must be a folder, none that holds or lies in an input or output of
+    DVC's, and none of git's.
+    """
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; name a folder, which need not be there")
     place, root = out.resolve(), Path.cwd().resolve()
@@ -41,6 +44,15 @@ def insist_on_free_folder(out: Path) -> None:
         raise UserError(
             f"--out {out} lies in an output of the stage {makers[0]}; name another folder, as tries/a"
         )
+    for used in _used() if DVC_YAML.exists() else ():
+        there = used.resolve()
+        if (there.is_dir() and place.is_relative_to(there)) or there.is_relative_to(place):
+            how = "holds" if there.is_relative_to(place) and there != place else "is or lies in"
+            raise UserError(
+                f"--out {out} {how} {used}, which stages read or write; name another folder, as tries/a"
+            )
+    if place.is_relative_to(root) and _is_gits(first := place.relative_to(root).parts[0]):
+        raise UserError(f"--out {out}: {first} is a folder of this project's git; name another, as tries/a")
 
 
 def missing_output(path: str | Path) -> str | None:
@@ -81,6 +93,23 @@ def _is_alive(process: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
+
+
+def _used() -> Iterator[Path]:
+    """All that the graph's stages read and write, by its path in the project."""
+    for stage in stages().values():
+        yield from map(Path, [*stage.get("deps", []), *_outs(stage)])
+
+
+def _is_gits(folder: str) -> bool:
+    """Whether git keeps files of a folder in the project's root; where there is no git, it keeps none."""
+    if folder == ".git":
+        return True
+    try:
+        listed = subprocess.run(["git", "ls-files", "--", folder], capture_output=True, check=False)
+    except OSError:
+        return False
+    return bool(listed.stdout)
 
 
 def _makers(path: Path) -> list[str]:

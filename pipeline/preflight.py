@@ -10,13 +10,22 @@ from typing import Any
 
 from pipeline.bases.look import look
 from pipeline.bases.registry import titles
-from pipeline.captions.layouts import network_file
+from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
+from pipeline.captions.layouts import LAYOUTS, network_file
 from pipeline.config.lock import WHERE_FROM, hub_models
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_cached, refusal
+from pipeline.files.safetensors_header import read_header
 
 SIGNS = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
 """Small files, one of which every model on the hub has."""
+TENSORS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
+FILES = {
+    "base.vae": TENSORS,
+    "network.initial": TENSORS,
+    "crop.face_model": (".onnx", ".xml"),
+}
+"""Keys that name files, and how those end."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -28,6 +37,7 @@ def model_problems(values: dict[str, Any]) -> list[str]:
     names = taggers if isinstance(taggers, list) else [taggers]
     return [
         *_base_problems(Path(values["base"]["path"])),
+        *_file_problems(values),
         *(problem for name in names if name for problem in _tagger_problems(Path(name))),
         *_hub_problems(values),
     ]
@@ -35,6 +45,8 @@ def model_problems(values: dict[str, Any]) -> list[str]:
 
 def _base_problems(path: Path) -> Iterator[str]:
     try:
+        if path.is_file():
+            _insist_on_ending("base.path", path, TENSORS)
         found = look(path)
     except UserError as error:
         yield from (f"{problem}; {WHERE_FROM['base.path']}" for problem in error.problems)
@@ -43,12 +55,48 @@ def _base_problems(path: Path) -> Iterator[str]:
         yield f"base.path {path} is {found.title}; this pipeline trains {titles()}: choose such a base"
 
 
-def _tagger_problems(path: Path) -> Iterator[str]:
-    if path.is_dir() and len(list(path.glob("*.pt"))) != 1:
+def _file_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Of files that other keys name, where they are there: their ending, and a header that cannot be."""
+    for key, endings in FILES.items():
+        group, name = key.split(".")
+        path = Path(values[group].get(name) or "")
+        if not path.is_file():
+            continue
         try:
-            network_file(path)
+            _insist_on_ending(key, path, endings)
+            if path.suffix == ".safetensors":
+                keys = read_header(path).tensors
+                if key == "base.vae" and not any("decoder." in each for each in keys):
+                    yield f"base.vae {path} is no VAE, for nothing in it is a decoder's; correct base.vae"
+                if key == "network.initial" and any(each.startswith(UNET_PREFIX) for each in keys):
+                    yield f"network.initial {path} is a checkpoint; name a network's file"
         except UserError as error:
-            yield f"{error}; {WHERE_FROM['tag.model']}"
+            yield from (f"{key}: {problem}" for problem in error.problems)
+
+
+def _insist_on_ending(key: str, path: Path, endings: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in endings:
+        raise UserError(f"{key} {path}: such a file ends in {', '.join(endings)}; correct {key}")
+    if not path.stat().st_size:
+        raise UserError(f"{key} {path} is empty; fetch it again")
+
+
+def _tagger_problems(path: Path) -> Iterator[str]:
+    """Of a folder with an .onnx file: that it is there and not empty, and that its labels can be read."""
+    if not path.is_dir() or len(list(path.glob("*.pt"))) == 1:
+        return
+    try:
+        if not (network := network_file(path)).stat().st_size:
+            yield f"tag.model {path}: {network.name} is empty; {WHERE_FROM['tag.model']}"
+    except UserError as error:
+        yield f"{error}; {WHERE_FROM['tag.model']}"
+    readers = {layout.label_file: layout.read_labels for layout in LAYOUTS}
+    for name, read in readers.items():
+        if (path / name).is_file():
+            try:
+                read(path / name)
+            except UserError as error:
+                yield f"tag.model {path}: {error}; {WHERE_FROM['tag.model']}"
 
 
 def _hub_problems(values: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pipeline.items import Items, key
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.progress import progress
+from pipeline.seeds import folded
 
 VERSION = 5
 """Of the algorithm: raise it when pictures would come out differently."""
@@ -55,7 +56,7 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     wanted = config.class_images
     settings = Settings.of(wanted, config.base)
     base, model = load_base(config.base).to(best_device()), model_of(config.base)
-    jobs = [Job(wanted.prompt, seed) for seed in seeds]
+    jobs = [Job(wanted.prompt, folded(seed)) for seed in seeds]
     pictures = progress(draw(base, jobs, settings), "class images", len(seeds))
     for job, picture in zip(jobs, pictures, strict=True):
         yield png_bytes(picture, png_texts(job, settings, model, base=base_facts(config.base)))
@@ -77,7 +78,7 @@ def record(number: int, png: bytes, seed: int, config: Config) -> Record:
         verdict="ok",
         notes=[],
         group=picture_id,
-        origin={"seed": seed},
+        origin={"seed": folded(seed)},
     )
 
 

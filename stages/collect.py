@@ -24,7 +24,7 @@ from pipeline.config.schemas import Collect
 from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
-from pipeline.files.outputs import claim, insist_outside
+from pipeline.files.outputs import claim, insist_apart
 from pipeline.items import Items
 from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate
@@ -218,7 +218,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         for sentence in untracked(job.config.collect):
             warn(sentence)
     else:
-        insist_outside(job.out, map(Path, all_paths(job.config.collect)))
+        insist_apart(job.out, map(Path, all_paths(job.config.collect)))
     collect(job.config.collect, job.out)
 
 

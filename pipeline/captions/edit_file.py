@@ -39,9 +39,27 @@ def _load(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="base").load(text_of(path, BY_HAND))
+        content = YAML(typ="base").load(text_of(path, BY_HAND))
     except (YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+    _insist_on_text_keys(content, path)
+    return content
+
+
+def _insist_on_text_keys(content: Any, path: Path) -> None:
+    """Raises UserError where a list is the key of another value, at any depth."""
+    rest = [content]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, dict):
+            if wrong := [key for key in each if not isinstance(key, str)]:
+                raise UserError(
+                    f"{path}: a list stands where a name must stand, found {repr(list(wrong[0]))[:60]}; a"
+                    " name is one text: put one with brackets in quotes"
+                )
+            rest += each.values()
+        elif isinstance(each, list):
+            rest += each
 
 
 def _faults(name: str, entry: Any) -> list[str]:

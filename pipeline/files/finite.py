@@ -51,5 +51,14 @@ def insist_on_finite(path: Path, tensors: Mapping[str, Tensor] | Mapping[str, St
         raise UserError(broken(path, sick))
 
 
+def insist_on_finite_change(path: Path | str, module: str, change: Tensor) -> None:
+    """Raises UserError where finite factors have a product that is none: no tool can use it."""
+    if not is_finite(change):
+        raise UserError(
+            f"{path}: the change of {module} is NaN or infinity: the numbers of its factors do not fit into"
+            " fp32 when multiplied; it is broken, use another"
+        )
+
+
 def _is_finite(tensor: Tensor | Stored) -> bool:
     return all(map(is_finite, pieces(tensor))) if isinstance(tensor, Stored) else is_finite(tensor)

@@ -13,14 +13,18 @@ def claim(out: Path, inputs: Iterable[Path], option: str = "--out") -> None:
     """Before any work: raises UserError where `out` is one of the inputs, by whatever path, or lies in a
     folder of theirs, or holds one of them. A file that is there already is replaced, which is said.
     """
-    read = list(inputs)
     insist_on_plain_name(out.name, f"{option} {out}: its last part")
-    insist_outside(out, read, option)
-    for given in read:
-        if out.is_dir() and _is_below(given, out):
-            raise UserError(f"{option} {out} is a folder that holds {given}; choose another name")
+    insist_apart(out, list(inputs), option)
     if out.is_file():
         warn(f"{out} is there already and is replaced")
+
+
+def insist_apart(out: Path, inputs: Iterable[Path], option: str = "--out") -> None:
+    """Raises UserError where `out` is or lies in one of the inputs, or is a folder that holds one."""
+    for given in inputs:
+        insist_outside(out, [given], option)
+        if out.is_dir() and _is_below(given, out):
+            raise UserError(f"{option} {out} is a folder that holds {given}; choose another name")
 
 
 def insist_outside(out: Path, inputs: Iterable[Path], option: str = "--out") -> None:

@@ -27,6 +27,7 @@ from pipeline.merging.names import (
 )
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
+from pipeline.networks.fitting import fitted
 from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreign
 from pipeline.networks.network_files import grouped
 from pipeline.networks.shapes import insist_on_shapes
@@ -144,7 +145,7 @@ def adapter_of(module: str, weights: Mapping[str, Tensor], weight: Tensor, path:
         )
     layer = _layer_of(weight)
     layer.register_parameter("weight", nn.Parameter(weight, requires_grad=False))
-    return reader.from_weights(layer, weights).eval()
+    return fitted(reader, layer, weights).eval()
 
 
 def _layer_of(weight: Tensor) -> nn.Module:

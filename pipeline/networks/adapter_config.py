@@ -7,8 +7,7 @@ values of their own, by regular expression (huggingface/peft utils/other.py, get
 tuners/lora/config.py).
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite, sqrt
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.files.json_text import JsonError, parse_json, read_mapping
 from pipeline.files.text_file import ADAPTER_SETTINGS
+from pipeline.networks.module_patterns import MOST_WORK, effort, matches_end, work
 
 HEADER_KEY = "lora_adapter_metadata"
 CONFIG_FILE = "adapter_config.json"
@@ -26,7 +26,6 @@ SETTINGS = {"r", "lora_alpha", "alpha", "rank_pattern", "alpha_pattern", "use_rs
 MOST_PATTERNS = 256
 MOST_CHARACTERS = 200
 """Of a pattern, and of a module's name that is held against one."""
-REPETITION = re.compile(r"(?<!\\)[*+?{]")
 KINDS = ("LORA", "LOHA", "LOKR")
 """Of PEFT's `peft_type`: those whose weights are read."""
 
@@ -41,6 +40,15 @@ class AdapterConfig:
     ranks: Mapping[str, float]
     alphas: Mapping[str, float]
     rslora: bool
+
+    def insist_on_little_work(self, modules: Iterable[str]) -> None:
+        """A stranger's patterns and modules, each of them allowed, can be too many together."""
+        matched = [module for module in modules if len(module) <= MOST_CHARACTERS]
+        if work((*self.ranks, *self.alphas), matched) > MOST_WORK:
+            raise UserError(
+                f"{self.origin}: matching its patterns with {len(matched)} modules would take too long; name"
+                " the modules plainly, or use fewer * + ? and (a|b)"
+            )
 
     def rank_of(self, module: str) -> float:
         return _by_pattern(self.ranks, module, self.rank)
@@ -161,30 +169,16 @@ def _patterns(
 
 
 def _pattern(text: str, key: str, origin: str) -> str:
-    """A stranger's expression must not run for ever: few repetitions, none of a group."""
-    marks = REPETITION.findall(text)
-    try:
-        re.compile(_ending(text))
-        is_bounded = (
-            len(text) <= MOST_CHARACTERS and len(marks) <= 3 and not re.search(r"\)[*+?{]|\\\d", text)
-        )
-    except (re.error, RecursionError, OverflowError):
-        is_bounded = False
-    if not is_bounded:
+    if len(text) > MOST_CHARACTERS or effort(text) is None:
         raise UserError(
             f"{origin}: {key} has the pattern {text[:60]!r}, which is none that can be matched safely: name"
-            " the modules plainly, or with at most three of * + ?"
+            " the modules plainly, or with one * or + and a few (a|b)"
         )
     return text
 
 
 def _by_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     """The first pattern that matches the end of the module's name, as in PEFT."""
-    for text, value in patterns.items():
-        if len(module) <= MOST_CHARACTERS and re.match(_ending(text), module):
-            return value
-    return default
-
-
-def _ending(text: str) -> str:
-    return rf"(.*\.)?({text})$"
+    if len(module) > MOST_CHARACTERS:
+        return default
+    return next((value for text, value in patterns.items() if matches_end(text, module)), default)

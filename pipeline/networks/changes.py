@@ -1,10 +1,13 @@
 """The change of one module's weight, from a file's tensors alone, without a base: what inspection needs."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.errors import UserError
+from pipeline.files.finite import insist_on_finite_change
 from pipeline.networks.algorithms import reader_of
 from pipeline.networks.foreign.difference import Difference
 
@@ -30,6 +33,20 @@ def change_of(weights: Weights) -> Tensor | None:
     if reader is Difference:
         return next((weights[leaf].float() for leaf in ("diff", "w_norm") if leaf in weights), None)
     return reader.from_weights(_layer(weights), weights).change()
+
+
+def insist_on_whole_changes(modules: Mapping[str, Weights], path: Path) -> None:
+    """Raises UserError for modules whose factors do not belong together, or whose product no number holds."""
+    for module, weights in modules.items():
+        try:
+            change = change_of(weights)
+        except (LookupError, RuntimeError, AssertionError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{path}: the tensors of {module} do not belong together"
+                f" ({' '.join(str(error).split())[:200]}); it is damaged"
+            ) from error
+        if change is not None:
+            insist_on_finite_change(path, module, change)
 
 
 def _layer(w: Weights) -> nn.Module:

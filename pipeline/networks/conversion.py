@@ -18,6 +18,7 @@ from pipeline.files.outputs import claim
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.networks.adapter_config import HEADER_KEY
 from pipeline.networks.bundled import bundled
+from pipeline.networks.changes import insist_on_whole_changes
 from pipeline.networks.diffusers_layout import to_diffusers
 from pipeline.networks.families import family_of_file
 from pipeline.networks.layouts import insist_on_known
@@ -57,9 +58,15 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
     _check(target, source, (".safetensors",))
     weights, metadata = read_weights(source), _described(source)
     insist_on_known(weights, source)
+    insist_on_whole_changes(grouped(weights), source)
     if layout == "diffusers":
         weights = to_diffusers(grouped(weights), source)
         metadata[FOLDED_KEY] = "1"
+    if sick := [key for key, tensor in weights.items() if not is_finite(tensor)]:
+        raise UserError(
+            f"{source}: {sick[0]}, with alpha multiplied in: the numbers do not fit into"
+            f" {weights[sick[0]].dtype}; use --to lora --precision fp32 first"
+        )
     write_safetensors(target, weights, metadata)
     return [target]
 
@@ -75,7 +82,7 @@ def convert_to_lora(source: Path, target: Path, base: Base, dim: int, precision:
     if family_of_file(source) in ("embedding", "hypernetwork", "aesthetic"):
         raise UserError(f"{source} is no change of the base's weights, so that no LoRA is like it")
     _check(target, source, (".safetensors",))
-    made = reduced(Network.load(source, base), dim)
+    made = reduced(Network.load(source, base), dim, source)
     named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
     kept = {key: value for key, value in _described(source).items() if key != "ss_network_args"}
     tensors = {key: tensor.to(PRECISIONS[precision]) for key, tensor in made.tensors.items()}

@@ -18,6 +18,7 @@ from pipeline.files.aesthetic_file import KEY, is_aesthetic
 from pipeline.files.damage import damage_told
 from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
 from pipeline.files.embedding_picture import read_picture
+from pipeline.files.finite import insist_on_finite_change
 from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
 from pipeline.files.pickled import read_pickled, unpickled
 from pipeline.networks.adapter import Adapter
@@ -79,7 +80,7 @@ def _inspected(path: Path) -> Inspection:
         return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
     if modules := adapter_modules(read):
         try:
-            return Inspection(_adapter_facts(modules, metadata), norms_by_block(modules), metadata)
+            return Inspection(_adapter_facts(modules, metadata), norms_by_block(modules, path), metadata)
         except (KeyError, IndexError, RuntimeError) as error:
             raise UserError(
                 f"{path}: the tensors of a module do not belong together ({error}); it is damaged"
@@ -164,7 +165,7 @@ def _alpha(weights: Weights) -> str:
     return f"{float(weights['alpha']):g}" if "alpha" in weights else "not said"
 
 
-def norms_by_block(modules: Mapping[str, Weights]) -> dict[str, float]:
+def norms_by_block(modules: Mapping[str, Weights], path: Path | str = "the network") -> dict[str, float]:
     """Norm of the change by block, in the 25 blocks' order, the text encoder first. Modules of which the
     change depends on the base's weights (IA3, DoRA) are left out.
     """
@@ -172,8 +173,9 @@ def norms_by_block(modules: Mapping[str, Weights]) -> dict[str, float]:
     for name, weights in modules.items():
         change = change_of(weights)
         if change is not None:
+            insist_on_finite_change(path, name, change)
             block = block_of_module(name)
-            squares[block] = squares.get(block, 0.0) + float(change.square().sum())
+            squares[block] = squares.get(block, 0.0) + float(change.double().square().sum())
     order = [TEXT_ENCODER, *family("sd1").facts.blocks, "other"]
     return {block: squares[block] ** 0.5 for block in sorted(squares, key=order.index)}
 

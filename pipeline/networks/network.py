@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import ALGORITHMS, reader_of
+from pipeline.networks.fitting import MisfitError, fitted
 from pipeline.networks.layers import Place, places
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
@@ -55,13 +56,12 @@ class Network(nn.ModuleDict, Trained):
             )
         try:
             made = {
-                name: _reader(path, name, weights).from_weights(targets[name], weights)
+                name: fitted(_reader(path, name, weights), targets[name], weights)
                 for name, weights in sorted(by_module.items())
             }
-        except (RuntimeError, KeyError, AssertionError) as error:
+        except MisfitError as error:
             raise UserError(
-                f"{path} does not fit this base"
-                f" ({' '.join(str(error).split())[:200]}); use the base that it was trained on"
+                f"{path} does not fit this base ({error}); use the base that it was trained on"
             ) from error
         for name, adapter in made.items():
             if adapter.bias_change is not None and getattr(targets[name], "bias", None) is None:

@@ -5,11 +5,13 @@ change = U S V^T      B = U_r sqrt(S_r), A = sqrt(S_r) V_r^T      error^2: the s
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.files.finite import insist_on_finite_change
 from pipeline.networks.network import Network
 
 
@@ -26,7 +28,7 @@ class Reduced:
 
 
 @torch.no_grad()
-def reduced(network: Network, dim: int) -> Reduced:
+def reduced(network: Network, dim: int, path: Path | str = "the network") -> Reduced:
     """Every layer at rank `dim`, or its own full rank where that is less; alpha = dim, so that the scale is
     1.
     """
@@ -36,6 +38,7 @@ def reduced(network: Network, dim: int) -> Reduced:
     for name, adapter in network.adapters():
         left_out += [f"{name} (bias)"] if adapter.bias_change is not None else []
         change = adapter.delta(adapter.layer.weight.float())
+        insist_on_finite_change(path, name, change)
         if change.dim() == 1:
             left_out.append(name)
             continue

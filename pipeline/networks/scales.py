@@ -34,9 +34,12 @@ def stated_scales(
         return {}
     open_modules = {name for name in places if f"{name}.alpha" not in found}
     stated = _of_modules(header_configs(metadata, path), places)
+    for config in {id(each): each for each in stated.values()}.values():
+        config.insist_on_little_work(places[name].path for name in stated if stated[name] is config)
     _insist_on_fit(stated, found, places, path)
     if open_modules and not stated and is_peft and (beside := config_beside(path)):
         stated = dict.fromkeys(places, beside)
+        beside.insist_on_little_work(place.path for place in places.values())
         if stranger := _misfit(stated, found, places):
             say_once(f"{beside.origin} is not of {path}: {stranger}; it is not used")
             stated = {}

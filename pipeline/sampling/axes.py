@@ -16,6 +16,7 @@ from pipeline.sampling.block_weights import BlockWeights, block_weights
 from pipeline.sampling.merge_axes import Variation, block_curves
 from pipeline.sampling.ranges import Values, reals, texts, texts_or_none, wholes
 from pipeline.sampling.settings import LEAST_SIDE_PX, SIDE_STEP_PX, Job, Settings, side_px
+from pipeline.seeds import MOST_SEED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,11 +128,16 @@ def bounded(read: Callable[[Values], list[Any]], low: float, high: float) -> Cal
     def within(values: Values) -> list[Any]:
         numbers = read(values)
         if wrong := [number for number in numbers if not low <= number <= high]:
-            limits = f"at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
-            raise UserError(f"{', '.join(f'{number:g}' for number in wrong)}: must be {limits}")
+            limits = f"at least {low:g}" if high == float("inf") else f"from {_shown(low)} to {_shown(high)}"
+            raise UserError(f"{', '.join(map(_shown, wrong))}: must be {limits}")
         return numbers
 
     return within
+
+
+def _shown(value: Any) -> str:
+    """A whole number with all its digits: seeds differ in the last."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _setting(name: str) -> Callable[[Cell, Any], Cell]:
@@ -158,7 +164,7 @@ def _merged(name: str) -> Callable[[Cell, Any], Cell]:
 
 
 def _named(name: str) -> Callable[[Any], str]:
-    return lambda value: f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+    return lambda value: f"{name} {_shown(value)}"
 
 
 INF = float("inf")
@@ -196,7 +202,7 @@ AXES: dict[str, Axis] = {
     "steps": Axis(bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
     "guidance": Axis(bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
     "seed": Axis(
-        bounded(wholes, 0, 2**63 - 1), lambda cell, value: replace(cell, seeds=(value,)), _named("seed")
+        bounded(wholes, 0, MOST_SEED), lambda cell, value: replace(cell, seeds=(value,)), _named("seed")
     ),
     "second_pass_scale": Axis(bounded(reals, 1, 8), _second("scale"), _named("enlarged")),
     "second_pass_steps": Axis(bounded(wholes, 1, INF), _second("steps"), _named("second steps")),

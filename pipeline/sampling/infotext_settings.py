@@ -15,6 +15,7 @@ from pipeline.sampling.settings import (
     Settings,
     side_px,
 )
+from pipeline.seeds import MOST_SEED
 
 LATENT_LABELS = {
     "latent": "Latent",
@@ -24,7 +25,7 @@ LATENT_LABELS = {
     "latent_nearest": "Latent (nearest)",
     "latent_nearest-exact": "Latent (nearest-exact)",
 }
-MOST_STEPS, MOST_GUIDANCE, MOST_SEED, MOST_CLIP_SKIP = 10_000, 1000, (1 << 64) - 1, 12
+MOST_STEPS, MOST_GUIDANCE, MOST_CLIP_SKIP = 10_000, 1000, 12
 LEAST_STRENGTH, MOST_SCALE = 0.01, 16
 SIDES = f"sides are multiples of {SIDE_STEP_PX} from {LEAST_SIDE_PX} to {MOST_SIDE_PX} px, as 512x768"
 

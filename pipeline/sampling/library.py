@@ -12,19 +12,18 @@ from pathlib import Path
 from pipeline.bases.base import Base
 from pipeline.bases.new_tokens import words_of
 from pipeline.bases.tokens import words_in
-from pipeline.errors import UserError, nearest, warn
+from pipeline.errors import UserError, warn
 from pipeline.files.embedding_file import read_embeddings
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.families import family_of_file, load
 from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.network import Network
 from pipeline.networks.trained import Trained
+from pipeline.sampling.named_files import NETWORKS, NamedFiles, insist_on_none
 from pipeline.sampling.prompt_tags import Tag, split_tags
 from pipeline.sampling.regions import Region, attached_in
 from pipeline.sampling.strength import set_strength
 
-NETWORKS = (".safetensors", ".pt", ".bin")
-MASKS = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 EMBEDDING_BYTES = 1 << 22
 """No embedding is larger: 75 vectors of a few KiB; only files up to this are looked into for words."""
 
@@ -37,20 +36,11 @@ class Calls:
     embeddings: tuple[Path, ...] = ()
 
 
-class Library:
-    """Files below `folders` by their names without ending, as A1111 lists them, or by their paths inside the
-    folder (`style/ink`). What was loaded once stays, for one base.
-    """
+class Library(NamedFiles):
+    """What was loaded once stays, for one base."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
-        self.folders = tuple(folders)
-        self._names: dict[str, set[Path]] = {}
-        for folder in self.folders:
-            if not folder.is_dir():
-                raise UserError(f"{folder}: no such folder of networks")
-            for path in sorted(folder.rglob("*")):
-                for name in _names(path.relative_to(folder)):
-                    self._names.setdefault(name, set()).add(path)
+        super().__init__(folders)
         self._loaded: dict[tuple[Path, int], Trained] = {}
         self._base: Base | None = None
 
@@ -64,32 +54,17 @@ class Library:
                     raise UserError(f"{found[word]} and {path} are both called {word!r}; rename one of them")
         return found
 
-    def find(self, name: str) -> Path:
-        """The file of that name; none, or several, is a user error."""
-        found = sorted(self._names.get(name, ()))
-        if not found:
-            where = ", ".join(map(str, self.folders)) or "no folder of networks was given"
-            raise UserError(f"no network or mask is called {name!r} ({where}); {nearest(name, self._names)}")
-        if len(found) > 1:
-            raise UserError(
-                f"{name!r} is the name of {len(found)} files ({', '.join(map(str, found))});"
-                " write the path inside its folder"
-            )
-        return found[0]
-
     def used(self, prompt: str) -> dict[str, Path]:
         """The files that the prompt needs, masks too, by the names that it has for them."""
         text, tags = split_tags(prompt)
-        names = [name for tag in tags for name in (tag.name, tag.mask) if name]
-        return {name: self.find(name) for name in names} | self.embeddings(text)
+        return self.of_tags(tags) | self.embeddings(text)
 
     def calls(self, prompt: str, negative_prompt: str) -> Calls:
         """What both prompts ask for; a name that is not there, or a network in the negative prompt, is a user
         error.
         """
         text, tags = split_tags(prompt)
-        if split_tags(negative_prompt)[1]:
-            raise UserError("the negative prompt calls a network; networks are called in the prompt")
+        insist_on_none(negative_prompt)
         self.used(prompt)
         return Calls(tags, tuple(self.embeddings(f"{text} {negative_prompt}").values()))
 
@@ -140,12 +115,6 @@ def _check(network: Trained, tag: Tag, path: Path) -> None:
         raise UserError(
             f"{path} is called as <{tag.kind}:...>, but it is a {kind}: write <{kind}:{tag.name}>"
         )
-
-
-def _names(inside: Path) -> tuple[str, ...]:
-    if inside.suffix.lower() in NETWORKS:
-        return inside.stem, inside.with_suffix("").as_posix()
-    return (inside.name, inside.as_posix()) if inside.suffix.lower() in MASKS else ()
 
 
 def _words(path: Path) -> list[str]:

@@ -22,8 +22,8 @@ MOST = 1000
 
 LONGEST = 100
 """Characters of a number or a range."""
-MOST_DIGITS = 12
-"""Before the point."""
+MOST_DIGITS = 19
+"""Behind the first, before the point: the largest seed has as many."""
 
 NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 SINGLE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?[0-9]+)?")

@@ -21,6 +21,7 @@ from pipeline.config.schemas import Config
 from pipeline.networks.checkpoint import Checkpoint
 from pipeline.networks.sharding import shard
 from pipeline.networks.trained import Trained
+from pipeline.seeds import folded
 from pipeline.training.data import Batch
 from pipeline.training.devices import share
 from pipeline.training.ema import RunningMean
@@ -119,10 +120,13 @@ class Denoising(lightning.LightningModule):
         return epochs is not None and self.current_epoch >= epochs
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        self.network.before_step(self.settings.seed * 1_000_003 + batch.step)
+        self.network.before_step(self._seed_of(batch.step))
         rows, factor = share(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
         loss = (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
         return loss * self.window_factor(batch_idx)
+
+    def _seed_of(self, step: int) -> int:
+        return folded(self.settings.seed * 1_000_003 + step)
 
     def window_factor(self, batch_idx: int) -> float:
         """Makes each update the mean of its batches: Lightning divides by the number of a full update, and an
@@ -143,7 +147,7 @@ class Denoising(lightning.LightningModule):
         in `rows`. The draws are those of the whole batch: several devices see what one would.
         """
         config = self.settings.noise
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + batch.step)
+        generator = torch.Generator().manual_seed(self._seed_of(batch.step))
         latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(
             self.device, non_blocking=True
         )

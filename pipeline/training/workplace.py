@@ -21,7 +21,7 @@ from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_file
 from pipeline.files.hashing import sha256_of_file
 from pipeline.files.seal import to_disk
-from pipeline.items import key, store_root
+from pipeline.items import key, store_folder
 from pipeline.sweep.locks import locked_now
 from pipeline.trimming import TRAINING_LOCK, TRAININGS
 
@@ -125,7 +125,7 @@ def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
     with the same run at the same time gets another, which goes with it; a run's own further devices share its
     place.
     """
-    folder = store_root() / TRAININGS / key(recipe=recipe, code=code)
+    folder = store_folder(TRAININGS) / key(recipe=recipe, code=code)
     folder.mkdir(parents=True, exist_ok=True)
     if not leads():
         yield Workplace(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.items import GROWN, Items, key, store_root, trim_if_grown
+from pipeline.items import GROWN, Items, key, store_folder, store_root, trim_if_grown
 
 
 def test_keys_follow_the_parts_not_their_order() -> None:
@@ -147,3 +147,26 @@ def test_worktrees_share_the_store_of_the_main_one(tmp_path: Path, monkeypatch: 
     expected = store_root()
     monkeypatch.chdir(tree)
     assert store_root() == expected == main / ".athanor" / "items"
+
+
+@pytest.mark.parametrize("inside", ["", "below", "users"])
+def test_a_store_that_can_be_no_folder_is_told_by_its_variable(
+    inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if inside == "users":
+        (tmp_path / "place").mkdir()
+        (tmp_path / "place/users").write_text("a file")
+        place = tmp_path / "place"
+    else:
+        (tmp_path / "place").write_text("a file")
+        place = tmp_path / "place" / inside
+    monkeypatch.setenv("ATHANOR_STORE", str(place))
+    with pytest.raises(UserError, match=f"ATHANOR_STORE={place}: results cannot be kept there"):
+        Items("crop")
+
+
+def test_a_kind_that_is_a_file_in_the_store_is_told() -> None:
+    store_root().mkdir(parents=True)
+    (store_root() / "training").write_text("a file")
+    with pytest.raises(UserError, match=r"results cannot be kept there .*training: File exists"):
+        store_folder("training")

@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from pipeline.bases.load import load_base
 from pipeline.config.schemas import Base
@@ -126,3 +128,55 @@ def test_a_damaged_configuration_of_a_base_is_a_sentence(config: bytes, tmp_path
     (tmp_path / "unet" / "config.json").write_bytes(config)
     (problem,) = _base_problems(tmp_path)
     assert "config.json" in problem
+
+
+def test_a_damaged_base_and_a_bad_tagger_are_told_together(project: Path) -> None:
+    (project / "base/model_index.json").unlink()
+    (project / "tagger/model.onnx").write_bytes(b"")
+    (project / "tagger/selected_tags.csv").write_text("foo")
+    with pytest.raises(UserError) as failure:
+        compose.main([])
+    said = "\n".join(failure.value.problems)
+    for told in ("base.path base: no model_index.json", "model.onnx is empty", "needs the columns tag_id"):
+        assert told in said
+
+
+def test_files_of_another_kind_are_told_with_their_keys(project: Path) -> None:
+    shutil.copy(project / "params.yaml", project / "README.md")
+    module = "lora_unet_mid_block_attentions_0_proj_in"
+    save_file({f"{module}.lora_down.weight": torch.ones(2, 8)}, project / "lora.safetensors")
+    edit(project, "base", path="params.yaml", vae="lora.safetensors")
+    edit(project, "network", initial="README.md")
+    edit(project, "crop", face_model="README.md")
+    with pytest.raises(UserError) as failure:
+        compose.main([])
+    said = "\n".join(failure.value.problems)
+    for told in (
+        "base.path params.yaml: such a file ends in .safetensors, .ckpt",
+        "base.vae lora.safetensors is no VAE",
+        "network.initial README.md: such a file ends in",
+        "crop.face_model README.md: such a file ends in .onnx, .xml",
+    ):
+        assert told in said
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "told"),
+    [
+        ("sample_grid", {"prompts": ["a AND b"]}, "sample_grid.prompts 'a AND b': .* holds AND"),
+        ("sample_grid", {"prompts": ["<lora:zib:nan>"]}, "a weight must be a finite number"),
+        ("sample_grid", {"prompts": ["<lora:foo:1>"]}, "no network or mask is called 'foo'"),
+        ("sample_grid", {"negative_prompt": "<lora:foo:1>"}, "the negative prompt calls a network"),
+        ("sample_grid", {"x": "prompt", "x_values": ["a AND b"]}, "holds AND"),
+        ("sample_grid", {"x": "search_replace", "x_values": ["nowhere", "b"]}, "stands in no prompt"),
+        ("sample_grid", {"prompt_networks": ["nowhere"]}, "nowhere: no such folder of networks"),
+        ("class_images", {"count": 1, "prompt": "a AND b"}, "class_images.prompt 'a AND b'"),
+        ("logging", {"sample_prompts": ["<lora:foo:1>"]}, "logging.sample_prompts '<lora:foo:1>'"),
+    ],
+)
+def test_prompts_that_cannot_be_drawn_are_told_before_training(
+    group: str, values: dict[str, object], told: str, project: Path
+) -> None:
+    edit(project, group, **values)
+    with pytest.raises(UserError, match=told):
+        compose.main([])

@@ -172,3 +172,30 @@ def test_a_dvc_that_was_killed_hinders_nobody(project: Path) -> None:
     compose.main([])
     (project / ".dvc/tmp/rwlock").write_text("")
     collect.main([])
+
+
+@pytest.mark.parametrize(
+    "out",
+    ["pictures/7_ann", "pictures", "pipeline", "pipeline/new", "data", "data/new", "models", "reports", "..",
+     ".git", ".git/new", "docs/new", "./tries/../stages", "photos", "photos/new"],
+)  # fmt: skip
+def test_no_stage_by_hand_writes_into_the_projects_own_folders(
+    out: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("pictures", "pipeline", "stages", "docs", "data"):
+        (project / folder).mkdir(exist_ok=True)
+    (project / "docs/page.md").write_text("a page")
+    (project / "data/tag_edits.yaml").write_text("{}")
+    for command in (["init", "-q"], ["add", "docs", "data"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    before = sorted(path for path in project.rglob("*") if ".git" not in path.parts)
+    with pytest.raises(UserError, match=r"--out .*(another|outside)"):
+        collect.main(["--out", out])
+    assert sorted(path for path in project.rglob("*") if ".git" not in path.parts) == before
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("out", ["models/tries", "reports/new", "new"])
+def test_a_stage_by_hand_writes_into_a_new_folder(out: str, project: Path) -> None:
+    collect.main(["--out", out])
+    assert (project / out / "data/collected/records.jsonl").is_file()

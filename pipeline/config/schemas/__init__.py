@@ -9,7 +9,7 @@ from pipeline.config.schemas.collect import Collect
 from pipeline.config.schemas.crop import Crop
 from pipeline.config.schemas.embedding import Embedding
 from pipeline.config.schemas.filter_tags import FilterTags
-from pipeline.config.schemas.group import Count, Group
+from pipeline.config.schemas.group import Group, Seed
 from pipeline.config.schemas.hypernetwork import Hypernetwork
 from pipeline.config.schemas.learning import Base, Debiased, Noise, Optimizer, PriorForm, Schedule, Train
 from pipeline.config.schemas.network import AdapterNetwork, Network
@@ -50,7 +50,7 @@ __all__ = [
 class Config(Group):
     """Field names are the groups of conf/ and the values beside them."""
 
-    seed: Count
+    seed: Seed
     base: Base
     collect: Collect
     crop: Crop

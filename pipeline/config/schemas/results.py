@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipeline.config.schemas.group import (
-    Count,
     Group,
     NonEmpty,
     Positive,
     Resolution,
+    Seed,
     Sha256,
     Share,
     Weight,
@@ -55,7 +55,7 @@ class SampleGrid(Group):
     weight: float
     prompts: Annotated[list[NonEmpty], Field(min_length=1)]
     negative_prompt: str
-    seeds: Annotated[list[Count], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     weights: Annotated[list[float], Field(min_length=1)]
     resolution: Resolution
     steps: Positive

@@ -14,7 +14,7 @@ the input as [m, n].
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,12 @@ from torch.nn import functional as F
 from pipeline.networks.adapter import Adapter, Settings, has_kernel
 
 Shapes = dict[str, tuple[int, ...]]
+FORMS = [
+    {*left, *right}
+    for left in (("lokr_w1",), ("lokr_w1_a", "lokr_w1_b"))
+    for right in (("lokr_w2",), ("lokr_w2_a", "lokr_w2_b"), ("lokr_w2_a", "lokr_w2_b", "lokr_t2"))
+]
+"""Leaves of a whole module."""
 
 
 class Lokr(Adapter):
@@ -59,9 +65,11 @@ class Lokr(Adapter):
 
     @classmethod
     def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> Adapter:
-        shapes = {name: tuple(weight.shape) for name, weight in weights.items() if name.startswith("lokr_")}
+        leaves = {name: weight for name, weight in weights.items() if name.startswith("lokr_")}
+        leaves = fitting(leaves, tuple(target.get_parameter("weight").shape))
         alpha = float(weights["alpha"]) if "alpha" in weights else None
-        return cls(target, shapes, alpha).filled(weights)
+        shapes = {name: tuple(weight.shape) for name, weight in leaves.items()}
+        return cls(target, shapes, alpha).filled({**weights, **leaves})
 
     def update(self, x: Tensor) -> Tensor:
         left = self._left() * (self.multiplier * self.scale)
@@ -112,6 +120,42 @@ class Lokr(Adapter):
     @torch.no_grad()
     def shrink(self, ratio: float) -> None:
         self.get_parameter("lokr_w1" if hasattr(self, "lokr_w1") else "lokr_w1_a").mul_(ratio)
+
+
+def fitting(leaves: Mapping[str, Tensor], layer: tuple[int, ...]) -> dict[str, Tensor]:
+    """A file's leaves, W2 with the layer's kernel and other factors flat; RuntimeError for those whose
+    product has not the weight's shape.
+    """
+    if leaves.keys() not in FORMS:
+        raise RuntimeError(f"{', '.join(sorted(leaves))} are no two whole factors")
+    out, inside, *kernel = layer
+    area = math.prod(kernel)
+    flat = {name: leaf if name == "lokr_t2" else leaf.flatten(1) for name, leaf in leaves.items()}
+    (p, m), (k, n) = _sides(flat, "lokr_w1"), _core_sides(flat, kernel)
+    if (p * k, m * n) != (out, inside * area) or n % area:
+        raise RuntimeError(f"LoKr's factors {p} x {m} and {k} x {n} give no weight of {list(layer)}")
+    if "lokr_w2" in flat:
+        flat["lokr_w2"] = flat["lokr_w2"].reshape(k, -1, *kernel)
+    return flat
+
+
+def _sides(flat: Mapping[str, Tensor], name: str) -> tuple[int, int]:
+    if name in flat:
+        return flat[name].shape[0], flat[name].shape[1]
+    left, right = flat[f"{name}_a"], flat[f"{name}_b"]
+    if left.shape[1] != len(right):
+        raise RuntimeError(f"{name}_a is {list(left.shape)}, {name}_b {list(right.shape)}")
+    return len(left), right.shape[1]
+
+
+def _core_sides(flat: Mapping[str, Tensor], kernel: Sequence[int]) -> tuple[int, int]:
+    """W2's, with a core or without."""
+    if "lokr_t2" not in flat:
+        return _sides(flat, "lokr_w2")
+    core, left, right = flat["lokr_t2"], flat["lokr_w2_a"], flat["lokr_w2_b"]
+    if not kernel or tuple(core.shape) != (len(left), len(right), *kernel):
+        raise RuntimeError(f"lokr_t2 is {list(core.shape)} between ranks {len(left)} and {len(right)}")
+    return left.shape[1], right.shape[1] * math.prod(kernel)
 
 
 def chosen_shapes(target: nn.Module, settings: Settings) -> Shapes:

@@ -1,4 +1,5 @@
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ from ruamel.yaml import YAML
 from pipeline.captions.edit_file import EDITS, read_edits, write_edits
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.errors import UserError
+from pipeline.pictures.by_hand import read_entries
+from pipeline.pictures.crop_edits import read_crop_edits
+from pipeline.pictures.waivers import read_waivers
 from tests.conftest import ROOT
 
 FILE = """\
@@ -143,3 +147,24 @@ def test_an_id_means_one_picture_and_a_pattern_those_it_names() -> None:
         "b/1": [some],
         "B/1": [],
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a, b]: {add: [x]}",
+        "x: {[add]: [x]}",
+        "x: {replace: {[a, b]: c}}",
+        "{a: b}: {add: [x]}",
+        "? [a]\n: x",
+    ],
+)
+def test_a_name_that_is_no_text_is_a_sentence(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "tag_edits.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"a list stands where a name must stand|unhashable key"):
+        read_edits(path)
+    for read in (partial(read_entries, example="a: b"), partial(read_crop_edits, ids=list)):
+        with pytest.raises(UserError, match="is not readable YAML"):
+            read(path)
+    assert read_waivers(path, ["blur"])[1]
