@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from pipeline.bases.load import _failures_told, _read_part
+from pipeline.bases.registry import family
 from pipeline.bases.stated import HEADER_KEY, checked, stated
 from pipeline.captions.folders import read_caption as read_own_caption
 from pipeline.captions.labels import read_selected_tags, read_tag_mapping, read_tags_txt
@@ -129,7 +130,7 @@ def make_text_encoder(path: Path) -> None:
 
 def read_text_encoder(path: Path) -> None:
     with _failures_told(str(path.parent.parent)):
-        _read_part("text_encoder", str(path.parent.parent), {})
+        _read_part(family("sd1"), "text_encoder", str(path.parent.parent), {})
 
 
 def make_config(path: Path) -> None:

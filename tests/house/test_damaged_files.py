@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.bases.load import load_vae
+from pipeline.bases.registry import family
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import read_embeddings
 from pipeline.files.hypernetwork_file import read_hypernetwork
@@ -116,7 +117,7 @@ def test_a_vae_of_pickles_that_are_none_is_a_sentence(data: bytes, tmp_path: Pat
     (tmp_path / "config.json").write_text(json.dumps(small_configs()["vae"]))
     (tmp_path / "diffusion_pytorch_model.bin").write_bytes(data)
     with pytest.raises(UserError, match=r"base\.vae .* no folder of a VAE") as error:
-        load_vae(tmp_path)
+        load_vae(tmp_path, family("sd1"))
     assert "weights_only" not in str(error.value)
 
 

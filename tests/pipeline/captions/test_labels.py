@@ -74,7 +74,7 @@ def test_deepdanboorus_characters_may_stand_in_a_list_of_their_own(tmp_path: Pat
 
 def test_a_list_of_characters_that_is_not_utf8_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "tags-character.txt").write_bytes(b"mik\xfc\n")
-    with pytest.raises(UserError, match=r"tags-character\.txt is no list of tags"):
+    with pytest.raises(UserError, match=r"tags-character\.txt is not UTF-8"):
         deepdanbooru_labels(["1girl"], tmp_path)
 
 

@@ -10,7 +10,7 @@ from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata
 from pipeline.files.names import insist_on_plain_name, is_plain_name
 from pipeline.networks.conversion import convert
-from pipeline.new import problems
+from pipeline.new_answers import problems
 from pipeline.sweep.search import storage_of
 
 
@@ -75,12 +75,15 @@ def test_brother_an_embeddings_words_are_judged(word: str) -> None:
         check(compose(Params({"network": "embedding"}, {"network.words": [word]})))
 
 
+SAID = {"base": "sd15", "kind": "character", "trigger": "zib", "pictures": "pictures/zib", "tagger": "none"}
+
+
 @pytest.mark.parametrize("name", ["CON", "a.", "..", "a/b", "-rf", "<x>", "a\nb", "n" * 300])
 def test_brother_a_new_projects_name_is_judged(name: str) -> None:
-    (problem,) = problems(name, {"kind": "character", "trigger": "zib"})
+    (problem,) = problems(name, SAID, None, ["character"], True)
     assert "is no name for files" in problem
     assert len(problem) < 250
-    assert problems("zib-1.0", {"kind": "character", "trigger": "zib"}) == []
+    assert problems("zib-1.0", SAID, None, ["character"], True) == []
 
 
 @pytest.mark.parametrize("name", ["../../x", "nul", "a/b", ""])

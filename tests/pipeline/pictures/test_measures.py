@@ -40,4 +40,4 @@ def test_a_damaged_file_is_not_kept(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(PictureError):
             measure(tmp_path / "a.png", False, Items("collect"))
-    assert not Items("collect").folder.exists()
+    assert not any(Items("collect").folder.rglob("*"))

@@ -107,7 +107,7 @@ def test_a_second_pass_without_its_strength_is_a_sentence() -> None:
         parse_infotext(f"a cat\n{line}")
 
 
-@pytest.mark.parametrize("text", ["1e999999999", "-1e99", "9" * 2000, "1e14"])
+@pytest.mark.parametrize("text", ["1e999999999", "-1e99", "9" * 2000, "1e20"])
 def test_ranges_have_bounds(text: str) -> None:
     for read in (reals, wholes):
         with pytest.raises(UserError):
