@@ -71,7 +71,7 @@ def steps(base: Base, network: Network | Frozen, side: int, batch: int, clock: C
         for number in range(STEPS_PER_ROUND + 1):
             started = clock()
             network.before_step(number)
-            answer = base.denoiser(latents, timesteps, base.family.encode(base, ids, 1)).sample
+            answer = base.denoiser(latents, timesteps, base.family.encode(base, ids, 1).tokens).sample
             F.mse_loss(answer, latents.detach()).backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -90,7 +90,7 @@ def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
     with network.attached(base), FlopCounterMode(display=False) as counter:
         network.before_step(0)
         times = torch.full((batch,), 500, device="meta")
-        answer = base.denoiser(latents, times, base.family.encode(base, ids, 1)).sample
+        answer = base.denoiser(latents, times, base.family.encode(base, ids, 1).tokens).sample
         F.mse_loss(answer, latents.detach()).backward()
     return int(counter.get_total_flops())
 

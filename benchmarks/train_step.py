@@ -144,11 +144,8 @@ def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps
     """The base is where, and in the numbers in which, our round has left it."""
     torch.use_deterministic_algorithms(False)
     device = best_device()
-    for module in (
-        base.denoiser,
-        *base.text_encoders,
-        network,
-    ):  # Lightning has taken what it trains off the card
+    # Lightning has taken what it trains off the card.
+    for module in (base.denoiser, *base.text_encoders, network):
         module.to(device)
     parts = {base.family.denoiser: list(network.parameters())}
     optimizer = make_optimizer(config.optimizer, parts)

@@ -67,7 +67,7 @@ class Base:
 
     def trained_parts(self) -> dict[str, nn.Module]:
         """The parts that networks change, the denoiser first."""
-        return {part.name: self.part(part.name) for part in self.family.parts if part.layer_prefix}
+        return {part.name: self.part(part.name) for part in self.family.trained_parts}
 
     def to(self, device: torch.device) -> "Base":
         self._device = device

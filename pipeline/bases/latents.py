@@ -63,7 +63,7 @@ def unpixels(images: Tensor) -> list[Image.Image]:
 
 
 def mask_cells(mask: Image.Image, cell_px: int) -> Tensor:
-    """[1, height, width] in 0..1, in latent pixels: of a grey mask, the mean over what each stands for."""
+    """[1, height, width] in 0..1, in latent pixels: of a grey mask, its mean over the pixels of each."""
     levels = torch.from_numpy(np.array(mask)).float()[None] / 255
     return torch.nn.functional.avg_pool2d(levels, cell_px)
 

@@ -36,8 +36,7 @@ def text_layers(base: Base) -> dict[str, BaseLayer]:
     """Every linear layer of the text encoders' attention and MLP: 72 on SD 1.x, 72 + 192 on SDXL."""
     return {
         name: layer
-        for part in base.family.parts
-        if part.layer_prefix and part != base.family.denoiser
+        for part in base.family.text_parts
         for name, layer in _layers(base, part, (nn.Linear,))
         if _within(layer.path, base.family.text_blocks)
     }
@@ -46,10 +45,7 @@ def text_layers(base: Base) -> dict[str, BaseLayer]:
 def changeable_layers(base: Base) -> dict[str, BaseLayer]:
     """Every layer that a file may change, norms too: whatever tool wrote it."""
     return {
-        name: layer
-        for part in base.family.parts
-        if part.layer_prefix
-        for name, layer in _layers(base, part, CHANGEABLE)
+        name: layer for part in base.family.trained_parts for name, layer in _layers(base, part, CHANGEABLE)
     }
 
 

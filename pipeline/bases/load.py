@@ -21,14 +21,14 @@ from pipeline.bases.family import Family
 from pipeline.bases.origins import Origin, file_shape, taken
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
-from pipeline.bases.single_file import EMA_PREFIX, alone, as_there, outline_of, say_averaged, why_absent
+from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
 from pipeline.bases.stated import HEADER_KEY, checked, stated
-from pipeline.bases.structure import Shapes
+from pipeline.bases.structure import EMA_PREFIX, Shapes
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.config.schemas import Base as BaseConfig
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told, is_of_the_file, reason_of
+from pipeline.files.damage import damage_told, is_of_the_file
 from pipeline.files.hub_names import NO_NETWORK
 from pipeline.files.hub_names import reason_of as reason_of_hub
 from pipeline.files.known_hashes import sha256_of_model
@@ -107,22 +107,19 @@ def _read_part(made: Family, name: str, path: str, options: dict[str, str]) -> n
 @contextmanager
 def _failures_told(path: str) -> Iterator[None]:
     """What fails to load within is the user's to mend: correct the name, fetch again, or connect."""
-    try:
-        yield
-    except UserError:
-        raise
-    except BaseException as error:
-        if not is_of_the_file(error):
+    problem = f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched"
+    with damage_told(problem, "correct base.path, or fetch it again"):
+        try:
+            yield
+        except UserError:
             raise
-        if reason_of_hub(error) == NO_NETWORK:
-            raise UserError(
-                f"base.path {path} is not in the hub's cache, and {NO_NETWORK}; connect to it once, or put"
-                " the base here and name its file or folder"
-            ) from error
-        raise UserError(
-            f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched"
-            f" ({reason_of(error)}); correct base.path, or fetch it again"
-        ) from error
+        except Exception as error:
+            if is_of_the_file(error) and reason_of_hub(error) == NO_NETWORK:
+                raise UserError(
+                    f"base.path {path} is not in the hub's cache, and {NO_NETWORK}; connect to it once, or"
+                    " put the base here and name its file or folder"
+                ) from error
+            raise
 
 
 def _from_file(path: Path, own_vae: bool) -> Base:

@@ -9,7 +9,6 @@ from torch import nn
 
 Library = Literal["diffusers", "transformers"]
 WEIGHT_FILES = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
-IN_FOLDER = "in its folder"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 transformers 5 writes text encoders without the `text_model.` level, which version 4 then fills with random
 weights and a mere warning; both layouts here carry it. The folder's tokenizer has vocab.json and merges.txt
-beside tokenizer.json, for older tools.
+as well as tokenizer.json, for older tools.
 """
 
 import json
@@ -21,22 +21,13 @@ from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.clip_vocabulary import older_tokenizer_files
 from pipeline.bases.origins import put
 from pipeline.bases.parts import Part
-from pipeline.bases.stated import HEADER_KEY
+from pipeline.bases.stated import HEADER_KEY, STAMPS
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 
 SCHEDULER_CLASS = "DDIMScheduler"
 """Where a configuration does not say it itself."""
-STAMPS = {
-    "_name_or_path",
-    "transformers_version",
-    "_diffusers_version",
-    "dtype",
-    "torch_dtype",
-    "_use_default_values",
-}
-"""Entries of configurations that say where and when they were made."""
 
 
 def save_file(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pipeline.bases.origins import Origin
 from pipeline.bases.parts import Part
+from pipeline.bases.structure import EMA_PREFIX
 from pipeline.errors import warn
 from pipeline.files.tensor_file import open_tensors
 
-EMA_PREFIX = "model_ema."
 BARE = {
     "a U-Net in diffusers' layout": "down_blocks.",
     "a U-Net without its prefix": "input_blocks.",

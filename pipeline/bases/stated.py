@@ -15,6 +15,11 @@ from pipeline.files.json_text import JsonError, insist_on_shallow, parse_json
 HEADER_KEY = "athanor.base"
 """Header entry of our own single files: configurations of the parts and the tokenizer's two files, as
 JSON."""
+STAMPS = {
+    "_name_or_path", "transformers_version", "_diffusers_version", "dtype", "torch_dtype",
+    "_use_default_values",
+}  # fmt: skip
+"""Entries of configurations that say where and when they were made."""
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
 MOST_TEXT = 1 << 24
 """Characters of a tokenizer's file; CLIP's have 1.4 million."""

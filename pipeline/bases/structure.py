@@ -17,7 +17,8 @@ SIGNS = (
 )
 """A tensor that every denoiser of a kind has: a U-Net, SD 3's transformer, Flux's."""
 LAYER = re.compile(r"transformer_blocks\.([0-9]{1,3})\.")
-AVERAGED = "model_ema.diffusion_model"
+EMA_PREFIX = "model_ema."
+AVERAGED = f"{EMA_PREFIX}diffusion_model"
 DOTS = (
     (re.compile(r"^(input_blocks|output_blocks)([0-9]{1,3})([0-9])"), r"\1.\2.\3."),
     (re.compile(r"^(middle_block)([0-9])"), r"\1.\2."),

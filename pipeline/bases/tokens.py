@@ -1,7 +1,7 @@
 """Captions -> token ids.
 
-An attached embedding's word (pipeline/bases/new_tokens.py) becomes its ids, one a vector, wherever it stands
-as a word of its own; upper and lower case are one, as for CLIP.
+An attached embedding's word (pipeline/bases/new_tokens.py) becomes its ids, one a vector, wherever it is
+a word of its own; upper and lower case are one, as for CLIP.
 """
 
 import re

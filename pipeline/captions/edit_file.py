@@ -54,7 +54,7 @@ def _insist_on_text_keys(content: Any, path: Path) -> None:
         if isinstance(each, dict):
             if wrong := [key for key in each if not isinstance(key, str)]:
                 raise UserError(
-                    f"{path}: a list stands where a name must stand, found {repr(list(wrong[0]))[:60]}; a"
+                    f"{path}: a list is where a name must be, found {repr(list(wrong[0]))[:60]}; a"
                     " name is one text: put one with brackets in quotes"
                 )
             rest += each.values()

@@ -32,11 +32,6 @@ def fault_of(name: str) -> str | None:
     return next((fault for fault, is_so in faults.items() if is_so), None)
 
 
-def is_plain_name(name: str) -> bool:
-    """Whether a file of this name lies in the folder that it is put in, on every system."""
-    return fault_of(name) is None
-
-
 def insist_on_plain_name(name: object, what: str) -> str:
     """The name; one that is none is a user error. `what` says whose it is."""
     if isinstance(name, str) and (fault := fault_of(name)) is None:

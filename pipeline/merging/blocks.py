@@ -29,6 +29,3 @@ def blocks_of(names: Iterable[str]) -> tuple[str, ...] | None:
 def block_of(name: str, blocks: tuple[str, ...]) -> str:
     """Block of a U-Net weight, `model.diffusion_model.`..."""
     return unet_blocks.block_of(name.removeprefix(UNET_PREFIX), blocks)
-
-
-__all__ = ["block_names", "block_of", "blocks_of"]

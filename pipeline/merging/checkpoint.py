@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pipeline.bases.origins import Form
 from pipeline.bases.registry import family, recognised
-from pipeline.bases.single_file import EMA_PREFIX, alone, ema_name, say_averaged
+from pipeline.bases.single_file import alone, ema_name, say_averaged
+from pipeline.bases.structure import EMA_PREFIX
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told

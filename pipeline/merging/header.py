@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.clip_vocabulary import older_tokenizer_files
-from pipeline.bases.stated import HEADER_KEY, TOKENIZER_FILES, checked_configs, stated, tokenizer_texts
+from pipeline.bases.stated import (
+    HEADER_KEY,
+    STAMPS,
+    TOKENIZER_FILES,
+    checked_configs,
+    stated,
+    tokenizer_texts,
+)
 from pipeline.config.schemas.recipe import Difference, Input, Pair, Recipe, ReplaceVae
 from pipeline.errors import warn
 from pipeline.files.damage import damage_told
@@ -22,14 +29,6 @@ from pipeline.merging.checkpoint import Checkpoint
 RECIPE_KEY = "athanor.merge"
 KEPT = ("modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")
 """Entries of A's header that hold for the result: how it is built and sampled."""
-STAMPS = (
-    "_name_or_path",
-    "transformers_version",
-    "_diffusers_version",
-    "dtype",
-    "torch_dtype",
-    "_use_default_values",
-)
 WEBUI_METHODS = {"weighted_sum": "Weighted sum", "add_difference": "Add difference"}
 
 

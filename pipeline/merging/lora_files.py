@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipeline.bases.unet_blocks import block_names
 from pipeline.config.schemas.recipe import Alpha
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.finite import insist_on_finite, is_finite
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.files.tensor_file import TensorFile
-from pipeline.merging.blocks import block_names
 from pipeline.merging.lora_pairs import Pair, RankRule, concatenated, truncated
 from pipeline.merging.network_changes import modules_of, open_network
 from pipeline.merging.weights import WeightOf, weight_of

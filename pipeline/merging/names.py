@@ -11,7 +11,7 @@ from pipeline.bases import unet_names, vae_names
 from pipeline.bases.clip_names import clip_origin, openclip_origin
 from pipeline.bases.origins import Origin
 from pipeline.bases.registry import family
-from pipeline.bases.single_file import EMA_PREFIX
+from pipeline.bases.structure import EMA_PREFIX
 
 UNET_PREFIX, VAE_PREFIX = unet_names.PREFIX, vae_names.PREFIX
 TEXT_PREFIX = family("sd1").part("text_encoder").file_prefix

@@ -9,13 +9,17 @@ from pipeline.bases.unet_blocks import block_names, with_channels
 
 
 def owns(found: Structure) -> bool:
-    """A U-Net with convolutions round its attention and no vector beside the tokens."""
+    """A U-Net with convolutions around its attention and no pooled vector."""
     return found.kind == "unet" and not found.linear and not found.adm
 
 
 def owns_config(unet: Mapping[str, Any]) -> bool:
-    """Neither linear layers round attention nor a vector beside the tokens."""
-    return not (unet.get("use_linear_projection") or unet.get("addition_embed_type"))
+    """Neither linear layers around attention nor a pooled vector; four levels of two Res blocks, which bases
+    that were made smaller have not.
+    """
+    if unet.get("use_linear_projection") or unet.get("addition_embed_type"):
+        return False
+    return len(unet.get("block_out_channels", ())) == 4 and unet.get("layers_per_block", 2) == 2
 
 
 FACTS = Facts(

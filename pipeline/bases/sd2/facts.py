@@ -9,17 +9,17 @@ from pipeline.bases.unet_blocks import block_names, with_channels
 
 
 def owns(found: Structure) -> bool:
-    """A U-Net with linear layers round its attention, in three levels as in 1.x."""
+    """A U-Net with linear layers around its attention, in three levels as in 1.x."""
     return found.kind == "unet" and found.linear and len(found.input_layers) == 6
 
 
 def variant(found: Structure) -> str | None:
-    """unCLIP has a vector beside the tokens."""
+    """unCLIP has a vector besides the tokens."""
     return "unCLIP" if found.adm else with_channels(found)
 
 
 def owns_config(unet: Mapping[str, Any]) -> bool:
-    """Linear layers round attention, no vector beside the tokens."""
+    """Linear layers around attention, no pooled vector."""
     return bool(unet.get("use_linear_projection")) and unet.get("addition_embed_type") is None
 
 

@@ -12,7 +12,7 @@ LAYERS = (2, 2, 10, 10)
 
 
 def owns(found: Structure) -> bool:
-    """A U-Net with a vector beside the tokens and attention in two levels."""
+    """A U-Net with a pooled vector and attention in two levels."""
     return found.kind == "unet" and found.linear and found.adm > 0 and len(found.input_layers) <= 4
 
 
@@ -26,7 +26,7 @@ def variant(found: Structure) -> str | None:
 
 
 def owns_config(unet: Mapping[str, Any]) -> bool:
-    """A vector of pooled text and sizes beside the tokens."""
+    """A vector of pooled text and sizes, added to the time embedding."""
     return unet.get("addition_embed_type") == "text_time"
 
 

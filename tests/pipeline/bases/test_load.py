@@ -133,6 +133,18 @@ def test_a_folder_of_another_family_is_refused_by_name(tmp_path: Path) -> None:
         load_base(config(tmp_path / "a"))
 
 
+@pytest.mark.parametrize("smaller", [{"layers_per_block": 1}, {"block_out_channels": [8, 16, 16]}])
+def test_a_folder_of_a_base_that_was_made_smaller_is_refused(
+    tmp_path: Path, smaller: dict[str, object]
+) -> None:
+    """Its levels or Res blocks are fewer, so that blocks would be counted wrongly."""
+    save_folder(random_base(), tmp_path / "a", "fp16", {})
+    path = tmp_path / "a" / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | smaller))
+    with pytest.raises(UserError, match="is of a family that is not known here"):
+        load_base(config(tmp_path / "a"))
+
+
 def test_incomplete_and_damaged_files_are_sentences(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_checkpoint(random_base(), path, "fp16", {})

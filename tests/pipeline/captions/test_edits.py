@@ -162,7 +162,7 @@ def test_an_id_means_one_picture_and_a_pattern_those_it_names() -> None:
 def test_a_name_that_is_no_text_is_a_sentence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "tag_edits.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match=r"a list stands where a name must stand|unhashable key"):
+    with pytest.raises(UserError, match=r"a list is where a name must be|unhashable key"):
         read_edits(path)
     for read in (partial(read_entries, example="a: b"), partial(read_crop_edits, ids=list)):
         with pytest.raises(UserError, match="is not readable YAML"):

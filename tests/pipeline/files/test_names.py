@@ -8,7 +8,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata
-from pipeline.files.names import insist_on_plain_name, is_plain_name
+from pipeline.files.names import fault_of, insist_on_plain_name
 from pipeline.networks.conversion import convert
 from pipeline.new_answers import problems
 from pipeline.sweep.search import storage_of
@@ -44,7 +44,7 @@ def test_plain_names_pass(name: str) -> None:
     ],
 )  # fmt: skip
 def test_names_that_lead_out_or_no_disk_holds_are_refused(name: str) -> None:
-    assert not is_plain_name(name)
+    assert fault_of(name) is not None
     with pytest.raises(UserError, match="cannot be a file's name"):
         insist_on_plain_name(name, "the word")
 
