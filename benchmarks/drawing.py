@@ -15,8 +15,8 @@ from PIL import Image
 from pipeline.bases.base import Base as LoadedBase
 from pipeline.bases.load import load_base
 from pipeline.config.schemas import Base
-from pipeline.sampling.settings import Job, Settings
-from pipeline.sampling.text_to_image import draw
+from pipeline.drawing.text_to_image import draw
+from pipeline.prompts.settings import Job, Settings
 from pipeline.typed_numbers import whole_number
 
 DEMO = Base(path="demo/base", vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None)

@@ -27,7 +27,7 @@ CHILD = """
 import os, sys, time
 from pipeline.command import run
 from stages import train
-from pipeline.training.recorder import Recorder
+from pipeline.training.callbacks.metrics import Recorder
 after = Recorder.on_train_batch_end
 def told(*arguments, **named):
     after(*arguments, **named)
@@ -68,7 +68,7 @@ def main() -> None:
         prepare(folder, chosen.side)
         time.sleep(
             3
-        )  # the hash of a file that is just written is not relied on (pipeline/files/known_hashes.py)
+        )  # the hash of a file that is just written is not relied on (pipeline/store/known_hashes.py)
         own = {"PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(folder / "store")}
         environment = {**os.environ, **own}
         subprocess.run([sys.executable, "-m", "stages.compose"], cwd=folder, env=environment, check=True)

@@ -19,17 +19,17 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.grid import renderer as cells_module
+from pipeline.grid.axes import Cell
+from pipeline.grid.choice import ranked
+from pipeline.grid.judging import Judge
+from pipeline.grid.manifest import by_place
+from pipeline.grid.plan import Grid, plan
+from pipeline.grid.renderer import Painter
+from pipeline.grid.report import write_report
 from pipeline.networks.families import create
 from pipeline.pictures.records import write_records
-from pipeline.sampling import cells as cells_module
-from pipeline.sampling.axes import Cell
-from pipeline.sampling.cells import Painter
-from pipeline.sampling.choice import ranked
-from pipeline.sampling.grid import Grid, plan
-from pipeline.sampling.judging import Judge
-from pipeline.sampling.manifest import by_place
-from pipeline.sampling.report import write_report
-from pipeline.sampling.settings import Settings
+from pipeline.prompts.settings import Settings
 from pipeline.typed_numbers import whole_number
 
 

@@ -24,8 +24,8 @@ import yaml
 
 from pipeline.captions.word_lists import word_list
 from pipeline.files.hashing import sha256_of_bytes
-from pipeline.items import Items, key
 from pipeline.pictures.measures import VERSION, Measures
+from pipeline.store.items import Items, key
 from pipeline.typed_numbers import whole_number
 
 ROOT = Path(__file__).parent.parent

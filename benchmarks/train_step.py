@@ -37,17 +37,17 @@ from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.device import best_device, make_repeatable
 from pipeline.networks.network import Network
+from pipeline.objectives.diffusion import add_noise
+from pipeline.training.callbacks.checkpoints import Keeper, Start
+from pipeline.training.callbacks.logs import Logs, make_logs
+from pipeline.training.callbacks.metrics import Recorder
 from pipeline.training.data import Batch
 from pipeline.training.doctor import has_blown_up
 from pipeline.training.history import History
-from pipeline.training.keeper import Keeper, Start
-from pipeline.training.logs import Logs, make_logs
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
-from pipeline.training.noise import add_noise
 from pipeline.training.optimizers import make_optimizer
 from pipeline.training.precision import DTYPES
-from pipeline.training.recorder import Recorder
-from pipeline.training.workplace import Workplace
+from pipeline.training.run_folder import Workplace
 from pipeline.typed_numbers import whole_number
 
 

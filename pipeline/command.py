@@ -13,9 +13,9 @@ from typing import NoReturn
 from pipeline.config import Config, load
 from pipeline.config.load import listed_groups
 from pipeline.errors import UserError
-from pipeline.items import trim_if_grown
 from pipeline.outside_graph import insist_on_free_folder, is_by_hand, missing_output, refuse_while_dvc_runs
 from pipeline.printable import printable
+from pipeline.store.items import trim_if_grown
 
 MULTIRUN = "multirun"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pipeline.command import run
 from pipeline.errors import UserError, warn
+from pipeline.files.locks import locked_now
 from pipeline.files.yaml_text import parse_yaml
-from pipeline.sweep.locks import locked_now
 
 NOTES = Path(".dvc/tmp")
 RWLOCK, LOCK = "rwlock", Path("dvc.lock")

@@ -13,11 +13,11 @@ from pipeline.command import run, start
 from pipeline.config.schemas import Config
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_bytes
-from pipeline.items import Items, key
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.progress import progress
 from pipeline.seeds import folded
+from pipeline.store.items import Items, key
 
 VERSION = 5
 """Of the algorithm: raise it when pictures would come out differently."""
@@ -48,9 +48,9 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     """PNGs of the class, a seed each."""
     from pipeline.bases.load import load_base
     from pipeline.device import best_device, make_repeatable
-    from pipeline.sampling.infotext import base_facts, model_of, png_texts
-    from pipeline.sampling.settings import Job, Settings
-    from pipeline.sampling.text_to_image import draw
+    from pipeline.drawing.text_to_image import draw
+    from pipeline.prompts.infotext import base_facts, model_of, png_texts
+    from pipeline.prompts.settings import Job, Settings
 
     make_repeatable()
     wanted = config.class_images

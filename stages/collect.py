@@ -25,7 +25,6 @@ from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.files.outputs import claim, insist_apart
-from pipeline.items import Items
 from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate
 from pipeline.pictures.folders import Findings
@@ -38,6 +37,7 @@ from pipeline.pictures.sources import find, paths, work_folder
 from pipeline.pictures.verdicts import Fault, Rulings
 from pipeline.pictures.waivers import PATH, Waivers, read_waivers
 from pipeline.progress import progress
+from pipeline.store.items import Items
 
 
 def contents(pictures: Pictures, config: Collect) -> Iterator[gate.Content]:

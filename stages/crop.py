@@ -25,7 +25,6 @@ from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.files.sorted_rows import SortedRows
-from pipeline.items import Items, key
 from pipeline.parallel import in_order
 from pipeline.pictures.contact_sheet import PER_PAGE, THUMBNAIL_PX, Shown, page
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, outside, read_crop_edits
@@ -36,6 +35,7 @@ from pipeline.pictures.reading import read_alpha, read_picture
 from pipeline.pictures.records import PICTURES, RECORDS, Record, Records, row_of
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
+from pipeline.store.items import Items, key
 
 VERSION = 4
 """Of the algorithm: raise it when a crop would come out differently."""

@@ -25,11 +25,11 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import JsonLines, new_folder, write_json, write_jsonl
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.sorted_rows import SortedRows
-from pipeline.items import Items, key
 from pipeline.pictures.masks import MASKS, read_mask
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, RECORDS
 from pipeline.progress import progress
+from pipeline.store.items import Items, key
 
 VERSION = 1
 """Of the algorithm: raise it when latents would come out differently."""

@@ -16,21 +16,21 @@ from pipeline.command import run, start
 from pipeline.config.recipes import Content, content_of_the_run, uses_network_of_the_run
 from pipeline.config.schemas import Config, SampleGrid
 from pipeline.device import make_repeatable
+from pipeline.drawing.library import Library
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
+from pipeline.grid.axes import Cell
+from pipeline.grid.choice import ranked
+from pipeline.grid.judging import Judge
+from pipeline.grid.manifest import SCORE_COLUMNS, Scores, by_place, is_base_alone, score_rows, summary
+from pipeline.grid.merge_axes import Sweep
+from pipeline.grid.network_choice import network_file
+from pipeline.grid.plan import Grid, plan
+from pipeline.grid.renderer import Painter
+from pipeline.grid.report import write_report
 from pipeline.networks.network_files import epoch_files
 from pipeline.progress import progress
-from pipeline.sampling.axes import Cell
-from pipeline.sampling.cells import Painter
-from pipeline.sampling.choice import ranked
-from pipeline.sampling.grid import Grid, plan
-from pipeline.sampling.judging import Judge
-from pipeline.sampling.library import Library
-from pipeline.sampling.manifest import SCORE_COLUMNS, Scores, by_place, is_base_alone, score_rows, summary
-from pipeline.sampling.merge_axes import Sweep
-from pipeline.sampling.network_choice import network_file
-from pipeline.sampling.report import write_report
-from pipeline.sampling.settings import SecondPass, Settings
+from pipeline.prompts.settings import SecondPass, Settings
 
 NETWORKS, CROPPED = Path("models/network"), Path("data/cropped")
 NO_NETWORK = "none"

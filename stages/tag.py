@@ -18,8 +18,8 @@ from pipeline.captions.preprocessing import read_for_network, read_to_squash
 from pipeline.command import run, start
 from pipeline.config.schemas import Tag
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
-from pipeline.items import Items
 from pipeline.pictures.records import Record, Records
+from pipeline.store.items import Items
 from pipeline.vision.answers import Question, answers
 from pipeline.vision.models import CAPTIONER_FILES, Model, located
 from pipeline.vision.taggers import open_tagger, tag_models

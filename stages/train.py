@@ -32,27 +32,27 @@ from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
-from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import create
 from pipeline.pictures.records import PICTURES, read_records
 from pipeline.printable import printable_lines
+from pipeline.store.known_hashes import sha256_of_model
+from pipeline.training.callbacks.checkpoints import BlownUp
+from pipeline.training.callbacks.logs import LiveCurve, keeps_logs, make_logs
+from pipeline.training.callbacks.samples import Samples
+from pipeline.training.callbacks.validation import Measuring
 from pipeline.training.data import EncodedData, Picture, read_pictures
 from pipeline.training.doctor import BLOWN_UP, Finding, diagnosis, has_blown_up
-from pipeline.training.forecast import Plan, make_plan
 from pipeline.training.history import History, Measured, Norms, Row, best_epoch
 from pipeline.training.holdout import split
-from pipeline.training.keeper import BlownUp
-from pipeline.training.logs import LiveCurve, keeps_logs, make_logs
-from pipeline.training.measuring import Measuring
 from pipeline.training.metadata import RECIPE_KEY
 from pipeline.training.module import Denoising, quiet_lightning
-from pipeline.training.samples import Samples
+from pipeline.training.planning.advice import advice, doubts
+from pipeline.training.planning.forecast import Plan, make_plan
+from pipeline.training.run_folder import Workplace, workplace
 from pipeline.training.session import Session, recipe
 from pipeline.training.text_outputs import KeepTextOutputs, are_fixed
-from pipeline.training.training_advice import advice, doubts
-from pipeline.training.workplace import Workplace, workplace
 from pipeline.vision.clip_pictures import opened
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
@@ -252,7 +252,7 @@ def parser() -> argparse.ArgumentParser:
 
 def show_plan(job: Run) -> None:
     """What a run would do with the pictures and settings of now, whatever has run before."""
-    foresight = import_module("pipeline.training.foresight")  # by name: no result follows from it
+    foresight = import_module("pipeline.training.planning.foresight")  # by name: no result follows from it
     seen = foresight.foreseen(job.options.overrides, CAPTIONS)
     ready = prepared(job.config, seen.pictures)
     with attached(ready, seen.knows_captions):

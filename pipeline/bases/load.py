@@ -31,8 +31,8 @@ from pipeline.errors import UserError
 from pipeline.files.damage import damage_told, is_of_the_file
 from pipeline.files.hub_names import NO_NETWORK
 from pipeline.files.hub_names import reason_of as reason_of_hub
-from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.tensor_file import open_tensors
+from pipeline.store.known_hashes import sha256_of_model
 
 WHOLE = (UNET.file_prefix, EMA_PREFIX)
 """How names of a denoiser begin in a whole checkpoint."""

@@ -11,7 +11,7 @@ from pipeline.code.choices import CHOICES
 from pipeline.code.meaning import meaning
 from pipeline.config.schemas import Config
 from pipeline.files.hashing import sha256_of_bytes
-from pipeline.items import Items, key
+from pipeline.store.items import Items, key
 
 ROOT = Path(__file__).parents[2]
 """Where the packages are; a run may have another working folder."""

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.config.recipes import locked_content
 from pipeline.errors import UserError
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
-from pipeline.files.known_hashes import sha256_of_model
+from pipeline.store.known_hashes import sha256_of_model
 
 # (key of the path, key of its hash, what a hub's name looks like there)
 LOCKED = (

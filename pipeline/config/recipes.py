@@ -10,10 +10,10 @@ from pydantic_core import ErrorDetails
 
 from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Several, methods_of
 from pipeline.errors import UserError, nearest
-from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.text_file import SETTINGS
 from pipeline.files.yaml_text import parse_yaml, text_of
 from pipeline.number_text import is_place
+from pipeline.store.known_hashes import sha256_of_model
 
 Content = dict[str, Any]
 OF_THE_RUN = ("base", "network")

@@ -6,9 +6,9 @@ from pathlib import Path
 from pipeline.config.recipes import Content, from_yaml, read_yaml
 from pipeline.config.schemas.recipe import Input, Recipe
 from pipeline.errors import UserError
-from pipeline.files.known_hashes import sha256_of_model
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.header import RECIPE_KEY
+from pipeline.store.known_hashes import sha256_of_model
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 """The part of a folder whose header is read."""

@@ -1,5 +1,5 @@
 """Aesthetic embedding (Gallego 2022, arXiv 2209.12330): the mean of what CLIP sees in a set of pictures. It
-changes no weight of the base; how it acts on a prompt stands in pipeline/sampling/aesthetic.py.
+changes no weight of the base; how it acts on a prompt stands in pipeline/drawing/aesthetic.py.
 
 Our file holds all that drawing needs: the embedding, CLIP's text projection, and the steps in its header. The
 .pt beside it is AUTOMATIC1111's extension's, the embedding alone.

@@ -20,11 +20,11 @@ from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.files.text_file import URLS, TextError, bounded_text
-from pipeline.items import Items, key
 from pipeline.pictures.connections import DownloadError, Line, Place, places
 from pipeline.pictures.formats import FORMATS, HEADER_BYTES, SUFFIX_OF_FORMAT, plugin_format
 from pipeline.printable import printable, without_passwords
 from pipeline.progress import progress
+from pipeline.store.items import Items, key
 
 CONNECTIONS = 4
 CHUNK_BYTES = 1 << 18

@@ -14,10 +14,10 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.files.hashing import sha256_of_file
-from pipeline.items import Items, key
 from pipeline.pictures.found import Found
 from pipeline.pictures.reading import PictureError, read_picture
 from pipeline.pictures.verdicts import Fault
+from pipeline.store.items import Items, key
 
 VERSION = 2
 """Of what is kept of a mask: raise it when it would come out differently."""

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.files.hashing import sha256_of_file
-from pipeline.items import Items, key
 from pipeline.pictures import defects
 from pipeline.pictures.faces import make_detector
 from pipeline.pictures.reading import PictureError, Reading, read, verify
 from pipeline.pictures.similarity import perceptual_hash
 from pipeline.pictures.work_copy import WORK_SIDE_PX, work_copy
+from pipeline.store.items import Items, key
 
 VERSION = 3
 """Of the algorithm: raise it when a measure would come out differently."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.items import Items, key
 from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
+from pipeline.store.items import Items, key
 
 VERSION = 1
 """Of the algorithm: raise it when thumbnails would come out differently."""

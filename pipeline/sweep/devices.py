@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pipeline.sweep.locks import locked_now
+from pipeline.files.locks import locked_now
 
 
 def gpus() -> list[str]:

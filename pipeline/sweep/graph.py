@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.config.load import DVC_YAML, groups_in
 from pipeline.errors import UserError, nearest
 from pipeline.files.yaml_text import read_yaml
-from pipeline.items import key
+from pipeline.store.items import key
 
 COMPOSE = "compose"
 """The stage that every job runs for itself: its input, params.yaml, is what makes the job."""

@@ -17,9 +17,9 @@ from typing import Any
 
 from pipeline.command import run
 from pipeline.files.atomic import new_folder, write_json
+from pipeline.files.locks import locked
 from pipeline.sweep.graph import COMPOSE, Segment, stages
 from pipeline.sweep.jobs import Job
-from pipeline.sweep.locks import locked
 from pipeline.sweep.results import committed_figures
 from pipeline.sweep.worktrees import STOP
 

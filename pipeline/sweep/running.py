@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.files.locks import locked_now
 from pipeline.mend import mend
 from pipeline.sweep.jobs import HOME, Job
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.locks import locked_now
 from pipeline.sweep.metrics import Objective
 from pipeline.sweep.report_lines import lines
 from pipeline.sweep.results import existing

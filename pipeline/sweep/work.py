@@ -10,10 +10,10 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_json, write_text
+from pipeline.files.locks import locked
 from pipeline.sweep import worktrees
 from pipeline.sweep.devices import gpu
 from pipeline.sweep.jobs import Job
-from pipeline.sweep.locks import locked
 from pipeline.sweep.results import existing
 
 GRACE_S = 20.0

@@ -9,10 +9,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.config.compose import PARAMS, Params, with_overrides
+from pipeline.files.locks import locked, locked_now
 from pipeline.files.yaml_text import text_of
 from pipeline.sweep.grammar import Overrides
 from pipeline.sweep.jobs import HOME, Job, git
-from pipeline.sweep.locks import locked, locked_now
 
 LINKS = "reflink,hardlink,symlink,copy"
 """How DVC fills a job's worktree: outputs are never edited there, and go with it."""

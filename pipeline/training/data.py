@@ -23,10 +23,10 @@ from pipeline.captions.templates import fill
 from pipeline.config.schemas import Train
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
+from pipeline.objectives.losses import prior_weights
 from pipeline.training.captions import longest_captions, shown_caption
 from pipeline.training.emphasis import unweighted, weighted_ids
-from pipeline.training.losses import prior_weights
-from pipeline.training.plan import Shown, epoch_batches
+from pipeline.training.epoch_order import Shown, epoch_batches
 
 
 @dataclass(frozen=True)

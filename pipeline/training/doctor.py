@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pipeline.training.forecast import Plan
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Row, mean_by_epoch
+from pipeline.training.planning.forecast import Plan
 
 WINDOW = 50
 """Steps whose mean is taken for the loss: single steps differ by their noise levels."""

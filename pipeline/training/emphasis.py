@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from pipeline.bases.tokens import NO_WORDS, Words, body_ids, ids_of_bodies
-from pipeline.sampling.prompt_weights import weighted_parts
+from pipeline.prompts.weights import weighted_parts
 
 PLAIN = 1.0
 

@@ -21,22 +21,22 @@ from pipeline.config.schemas import Config
 from pipeline.networks.checkpoint import Checkpoint
 from pipeline.networks.sharding import shard
 from pipeline.networks.trained import Trained
-from pipeline.seeds import folded
-from pipeline.training.data import Batch
-from pipeline.training.devices import share
-from pipeline.training.ema import RunningMean
-from pipeline.training.losses import (
+from pipeline.objectives.diffusion import add_noise, make_noise, perturbed, target, zero_terminal
+from pipeline.objectives.levels import draw_timesteps
+from pipeline.objectives.losses import (
     check_prediction,
     masked,
     noise_weights,
     point_losses,
     signal_to_noise,
 )
-from pipeline.training.noise import add_noise, make_noise, perturbed, target, zero_terminal
+from pipeline.seeds import folded
+from pipeline.training.data import Batch
+from pipeline.training.devices import share
+from pipeline.training.ema import RunningMean
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
 from pipeline.training.schedules import rate_factor
-from pipeline.training.timesteps import draw_timesteps
 
 EVERY = slice(None)
 
@@ -235,7 +235,7 @@ def trainer_options(config: Config) -> dict[str, Any]:
         "gradient_clip_val": config.train.clip_norm or None,
         "reload_dataloaders_every_n_epochs": 1,
         "enable_checkpointing": False,
-        "enable_progress_bar": False,  # pipeline/training/training_progress.py tells more
+        "enable_progress_bar": False,  # pipeline/training/callbacks/progress.py tells more
         "enable_model_summary": False,
         "log_every_n_steps": 1,
         "devices": config.train.devices,

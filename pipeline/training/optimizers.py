@@ -15,7 +15,7 @@ from pipeline.bases.parts import Part
 from pipeline.config.schemas import Optimizer
 from pipeline.errors import UserError, warn
 from pipeline.networks.trained import by_rate_factor
-from pipeline.training.several import Several
+from pipeline.training.chained import Several
 
 PATHS = {
     "adamw": "torch.optim.AdamW",

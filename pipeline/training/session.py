@@ -17,16 +17,16 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loops.progress import _ProcessedTracker
 
 from pipeline.config.schemas import Config
+from pipeline.training.callbacks.checkpoints import Interrupted, Keeper, Start, TurnedBack
+from pipeline.training.callbacks.epoch_files import EpochFiles
+from pipeline.training.callbacks.logs import Logs
+from pipeline.training.callbacks.metrics import Recorder
+from pipeline.training.callbacks.progress import TrainingProgress
 from pipeline.training.data import EncodedData
-from pipeline.training.epoch_files import EpochFiles
-from pipeline.training.forecast import Plan
 from pipeline.training.history import History
-from pipeline.training.keeper import Interrupted, Keeper, Start, TurnedBack
-from pipeline.training.logs import Logs
 from pipeline.training.module import Denoising, trainer_options
-from pipeline.training.recorder import Recorder
-from pipeline.training.training_progress import TrainingProgress
-from pipeline.training.workplace import LAST, Workplace
+from pipeline.training.planning.forecast import Plan
+from pipeline.training.run_folder import LAST, Workplace
 
 PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
 WITHOUT_EFFECT = {"resume", "logging"}

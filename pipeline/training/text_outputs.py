@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning, cat
 from pipeline.config.schemas import AdapterNetwork, Checkpoint, Config, Hypernetwork
-from pipeline.items import Items, key
+from pipeline.store.items import Items, key
 from pipeline.training.data import EncodedData
 from pipeline.training.module import Denoising
 

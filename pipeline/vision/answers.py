@@ -13,10 +13,10 @@ from pipeline.captions.interrogation import About, Interrogator, interrogate
 from pipeline.captions.labels import Label
 from pipeline.captions.preprocessing import RECIPES
 from pipeline.errors import UserError
-from pipeline.items import Items, key
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.records import PICTURES, Record
 from pipeline.progress import progress
+from pipeline.store.items import Items, key
 from pipeline.vision.models import Model
 
 

@@ -23,6 +23,8 @@ from pipeline.captions.folders import read_caption as read_own_caption
 from pipeline.captions.labels import read_selected_tags, read_tag_mapping, read_tags_txt
 from pipeline.captions.onnx_tagger import OnnxTagger
 from pipeline.config.recipes import parse, read_yaml
+from pipeline.drawing.regions import Region
+from pipeline.drawing.upscaling import load_upscaler
 from pipeline.files.aesthetic_file import read_aesthetic
 from pipeline.files.embedding_file import embedding_metadata, read_embeddings, write_a1111
 from pipeline.files.hypernetwork_file import hypernetwork_metadata, hypernetwork_tensors, read_hypernetwork
@@ -40,9 +42,7 @@ from pipeline.pictures.metadata_rows import read_rows
 from pipeline.pictures.parquet_rows import read_parquet
 from pipeline.pictures.reading import read
 from pipeline.pictures.sidecars import read_caption
-from pipeline.sampling.infotext import parse_infotext
-from pipeline.sampling.regions import Region
-from pipeline.sampling.upscaling import load_upscaler
+from pipeline.prompts.infotext import parse_infotext
 from tests.pipeline.bases.random_sd1 import small_configs
 from tests.pipeline.captions.onnx_models import write_tagger
 

@@ -8,17 +8,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pipeline.config.ranges import reals, wholes
 from pipeline.config.recipes import varied
 from pipeline.config.stairs import stairs_of
 from pipeline.errors import UserError
 from pipeline.files.json_text import parse_json
-from pipeline.items import trim_if_grown
 from pipeline.merging.__main__ import main as merging
 from pipeline.merging.names import diffusers_unet_name
 from pipeline.number_text import is_place
 from pipeline.pictures.folder_names import concept_of
-from pipeline.sampling.prompt_tags import split_tags
-from pipeline.sampling.ranges import reals, wholes
+from pipeline.prompts.network_tags import split_tags
+from pipeline.store.items import trim_if_grown
 
 LONG = "9" * 5000
 ARABIC = "\u0662"
@@ -65,7 +65,7 @@ def test_a_place_in_a_list_is_of_ascii_digits(place: str) -> None:
 
 def test_the_stores_limit_is_a_plain_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ATHANOR_STORE", str(tmp_path))
-    monkeypatch.setattr("pipeline.items._put_bytes", 1)
+    monkeypatch.setattr("pipeline.store.items._put_bytes", 1)
     for text in ("1_0", ARABIC, "inf", "-1"):
         monkeypatch.setenv("ATHANOR_STORE_GIB", text)
         with pytest.raises(UserError, match="must be a number of gibibytes"):

@@ -8,9 +8,9 @@ import torch
 from pipeline.bases.load import load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
+from pipeline.drawing.samplers import Sampler
 from pipeline.errors import UserError
-from pipeline.sampling.axes import AXES
-from pipeline.sampling.samplers import Sampler
+from pipeline.grid.axes import AXES
 from pipeline.seeds import MOST_SEED, folded
 from stages import class_images
 from tests.pipeline.training.test_module import batch_of, module_of, settings
@@ -69,7 +69,7 @@ def test_class_pictures_go_on_from_the_largest_seed(monkeypatch: pytest.MonkeyPa
     assert origins == [{"seed": MOST_SEED}, {"seed": 0}]
     drawn: list[int] = []
     monkeypatch.setattr(
-        "pipeline.sampling.text_to_image.draw",
+        "pipeline.drawing.text_to_image.draw",
         lambda _base, jobs, _settings: drawn.extend(job.seed for job in jobs) or [],
     )
     with pytest.raises(ValueError, match="zip"):  # no picture comes of it

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.sampling import cells
+from pipeline.grid import renderer as cells
 from stages import sample_grid
 from tests.conftest import ROOT
 from tests.stages.project import draw_pictures, make_project, outputs, run_all

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from pipeline.errors import UserError
-from pipeline.sampling import cells
+from pipeline.grid import renderer as cells
 from stages import compose, sample_grid
 from tests.stages.project import make_project, outputs, run_all
 

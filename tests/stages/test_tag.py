@@ -22,8 +22,8 @@ from pipeline.captions.onnx_tagger import OnnxTagger
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.files.hashing import sha256_of_file
-from pipeline.items import Items
 from pipeline.pictures.records import Record, write_records
+from pipeline.store.items import Items
 from pipeline.vision import answers
 from pipeline.vision.blip import Blip
 from stages import compose, tag

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.items import store_root
+from pipeline.store.items import store_root
 from pipeline.training.text_outputs import are_fixed
 from stages import train
 from tests.stages.project import STAGES, make_project

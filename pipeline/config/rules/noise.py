@@ -1,5 +1,5 @@
 """What the settings of the group noise demand of each other. What they demand of the base is seen when it is
-loaded (pipeline/training/losses.py).
+loaded (pipeline/objectives/losses.py).
 """
 
 from pipeline.config.schemas import Noise

@@ -6,7 +6,7 @@ DPM++ SDE: DPMSolverSDEScheduler is k-diffusion's sampler of that name, with two
 which DPMSolverSinglestepScheduler is not.
 
 The samplers that are k-diffusion's in AUTOMATIC1111 take each of its schedules of noise
-(pipeline/sampling/schedules.py): `dpmpp_2m` is uniform, `dpmpp_2m_karras` Karras.
+(pipeline/drawing/schedules.py): `dpmpp_2m` is uniform, `dpmpp_2m_karras` Karras.
 """
 
 import re

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.schemas.samplers import SCHEDULERS
+from pipeline.prompts.plain import plain_prompt
 from pipeline.reports.run.files import (
     A1111_FOLDERS,
     ADAPTER,
@@ -16,7 +17,6 @@ from pipeline.reports.run.files import (
     HYPERNETWORK,
     Family,
 )
-from pipeline.sampling.plain_prompt import plain_prompt
 
 IN_DIFFUSERS = ("lora", "locon", "dylora")
 """Whose files diffusers opens; the others it does not know."""

@@ -7,9 +7,9 @@ from pipeline.config.compose import Params, compose, options
 from pipeline.config.explain import differences
 from pipeline.config.schemas import Config
 from pipeline.pictures.advice import Concept, counts_advice, repeats_advice
-from pipeline.training.forecast import make_plan
-from pipeline.training.plan import Shown
-from pipeline.training.training_advice import WANTED_UPDATES, advice
+from pipeline.training.epoch_order import Shown
+from pipeline.training.planning.advice import WANTED_UPDATES, advice
+from pipeline.training.planning.forecast import make_plan
 
 MEANT_FOR = {
     "character": 20, "person": 28, "style": 50, "concept": 40, "embedding": 20, "dreambooth": 10,

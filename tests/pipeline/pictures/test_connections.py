@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pipeline.items import Items
 from pipeline.pictures.connections import is_inside, places
 from pipeline.pictures.downloads import Fetched, fetch
+from pipeline.store.items import Items
 from tests.pipeline.pictures.settings import settings
 from tests.pipeline.pictures.test_downloads import PAGES
 

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import UserError
-from pipeline.items import Items
 from pipeline.pictures.downloads import read_list
 from pipeline.pictures.folders import Findings
 from pipeline.pictures.sources import find
+from pipeline.store.items import Items
 from tests.pipeline.pictures.settings import settings
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.items import Items
 from pipeline.pictures.found import Found
 from pipeline.pictures.masks import mask_fault, masks_of, measure_mask, read_mask
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.verdicts import Fault
+from pipeline.store.items import Items
 
 NAMES = {
     "a.jpg": "a.mask.png",

@@ -5,10 +5,10 @@ from matplotlib import cbook
 from PIL import Image
 from skimage import data
 
-from pipeline.items import Items
 from pipeline.pictures import measures
 from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
+from pipeline.store.items import Items
 
 
 def test_measures_are_of_the_whole_upright_picture(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Train
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.training.data import EncodedData, EpochBatches, Picture
-from pipeline.training.plan import Shown
+from pipeline.training.epoch_order import Shown
 
 
 @pytest.fixture

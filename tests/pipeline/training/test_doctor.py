@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline.training.doctor import diagnosis, has_blown_up, way
-from pipeline.training.forecast import make_plan
+from pipeline.training.epoch_order import Shown
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured, Norms, Rollback, Row
-from pipeline.training.plan import Shown
+from pipeline.training.planning.forecast import make_plan
 
 PLAN = make_plan([("a", Shown(1, False, (64, 64)))] * 10, held_out=0, epochs=10, batch=1, accumulation=1)
 

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.training.data import Picture
+from pipeline.training.epoch_order import Shown
 from pipeline.training.holdout import position, split
-from pipeline.training.plan import Shown
 
 
 def picture(name: str, concept: str = "a", group: str | None = None, is_class: bool = False) -> Picture:

@@ -11,8 +11,8 @@ from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import header, write_safetensors
 from pipeline.networks.network_header import network_header
 from pipeline.training.data import Picture
+from pipeline.training.epoch_order import Shown
 from pipeline.training.metadata import Progress, network_metadata, with_hashes
-from pipeline.training.plan import Shown
 
 PICTURES = [
     Picture("cat/a", "cat", "zib, Smile, sky", "zib", Shown(7, False, (512, 512))),

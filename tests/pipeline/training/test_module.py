@@ -19,10 +19,10 @@ from pipeline.config.schemas import Config
 from pipeline.device import best_device
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
+from pipeline.training.callbacks.metrics import Recorder
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
-from pipeline.training.recorder import Recorder
 from tests.pipeline.bases.random_sd1 import random_base
 
 

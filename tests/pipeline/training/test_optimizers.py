@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from pipeline.bases.parts import Part
 from pipeline.errors import UserError
 from pipeline.networks.trained import set_rate_factor
+from pipeline.training.chained import Several
 from pipeline.training.optimizers import PATHS, make_optimizer, set_averaging
-from pipeline.training.several import Several
 from tests.pipeline.bases.random_sd1 import TEXT_ENCODER, UNET
 from tests.pipeline.training.settings import optimizer as settings
 

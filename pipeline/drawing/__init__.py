@@ -1,0 +1,1 @@
+"""Pictures from prompts: conditioning, samplers, passes."""

@@ -1,0 +1,139 @@
+"""Samplers by the names that users know, as diffusers' schedulers (pipeline/config/schemas/samplers.py).
+Those that are k-diffusion's in AUTOMATIC1111 take its schedules of noise (schedules.py).
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from diffusers import DPMSolverMultistepScheduler, DPMSolverSDEScheduler
+from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
+from torch import Generator, Tensor
+
+from pipeline.config.schemas.samplers import PARTS, SCHEDULERS, SDE
+from pipeline.drawing.schedules import Noise, Values, schedule
+
+Path = Callable[[Tensor, Tensor], Tensor]
+"""Noise between two sigmas, of unit variance."""
+
+
+class Sampler:
+    """One drawing's steps on the base's own noise schedule: all of `num_steps`, or those from `first_step`
+    on. Noise comes from the CPU, each picture's from its own seed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        scheduler_config: dict[str, Any],
+        num_steps: int,
+        device: torch.device,
+        first_step: int = 0,
+    ) -> None:
+        kind, options = SCHEDULERS[name]
+        self.scheduler: Any = getattr(diffusers, kind).from_config(
+            scheduler_config, clip_sample=False, **options
+        )
+        self.scheduler.set_timesteps(num_steps, device=device)
+        self.order: int = self.scheduler.order
+        """Calls of the denoiser a step, but for the last step, which has one."""
+        self._extra: dict[str, Any] = {}
+        self._path: Path | None = None
+        if name in PARTS:
+            self._put_schedule(PARTS[name][1], num_steps, first_step)
+            self.timesteps: Tensor = self.scheduler.timesteps
+            return
+        self.timesteps = self.scheduler.timesteps[first_step * self.order :]
+        if first_step and hasattr(self.scheduler, "set_begin_index"):
+            self.scheduler.set_begin_index(first_step * self.order)
+
+    def _put_schedule(self, name: str, num_steps: int, first_step: int) -> None:
+        """In place of diffusers' own, which begins and ends elsewhere. Steps before `first_step` are cut
+        off, so that a sampler that looks back finds nothing there.
+        """
+        noise = Noise.of(self.scheduler.alphas_cumprod.double().numpy())
+        sigmas = schedule(noise, name, num_steps)
+        self._range = (float(sigmas.min()), float(sigmas.max()))
+        sigmas = sigmas[first_step:]
+        timesteps = self._doubled(noise.timestep(sigmas))
+        if isinstance(self.scheduler, DPMSolverSDEScheduler):
+            timesteps[1::2] = noise.timestep(np.sqrt(sigmas[:-1] * sigmas[1:]))
+        scheduler, device = self.scheduler, self.scheduler.timesteps.device
+        scheduler.sigmas = torch.from_numpy(np.append(self._doubled(sigmas), 0)).float()
+        scheduler.timesteps = torch.from_numpy(timesteps).to(device, torch.float32)
+        scheduler.num_inference_steps = len(sigmas)
+        scheduler.set_begin_index(0)
+
+    def _doubled(self, values: Values) -> Values:
+        """Once a call of the denoiser."""
+        return np.append(values[:1], np.repeat(values[1:], self.order))
+
+    def noise(self, seeds: Sequence[int], width: int, height: int) -> Tensor:
+        """[pictures, 4, height/8, width/8] on the sampler's device, each picture's from its own seed; what
+        the sampler adds on its way comes from the same seeds.
+        """
+        generators = [Generator().manual_seed(seed) for seed in seeds]
+        drawn = start_noise(generators, width, height)
+        if isinstance(self.scheduler, DPMSolverSDEScheduler):
+            self.scheduler.noise_sampler = self._brownian(seeds, drawn)
+        elif getattr(self.scheduler.config, "algorithm_type", None) == SDE["algorithm_type"]:
+            self._path = self._brownian(seeds, drawn)
+        elif "generator" in inspect.signature(self.scheduler.step).parameters:
+            self._extra = {"generator": generators}
+        return drawn.to(self.timesteps.device)
+
+    def _brownian(self, seeds: Sequence[int], like: Tensor) -> "Path":
+        """As A1111 has it for the SDE samplers; diffusers would draw it on the device, and not alike on all,
+        or other noise.
+        """
+        tree = BrownianTreeNoiseSampler(like, *self._range, list(seeds))
+        device = self.timesteps.device
+
+        def noise(sigma: Tensor, sigma_next: Tensor) -> Tensor:
+            with warnings.catch_warnings():
+                # The tree rounds its ends to six digits, and then finds the last sigma outside of them.
+                warnings.filterwarnings("ignore", "Should have t[ab]")
+                drawn: Tensor = tree(sigma.cpu(), sigma_next.cpu())
+            return drawn.to(device)
+
+        return noise
+
+    def start(self, noise: Tensor) -> Tensor:
+        """Latents of pure noise, at the first step's strength; diffusers' multistep solvers scale latents to
+        unit variance.
+        """
+        strength = self.scheduler.init_noise_sigma
+        if isinstance(self.scheduler, DPMSolverMultistepScheduler):
+            strength = self.scheduler.sigmas[0] / (self.scheduler.sigmas[0] ** 2 + 1) ** 0.5
+        started: Tensor = noise * strength
+        return started
+
+    def noisy(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Latents with as much noise as the first of the steps expects."""
+        result: Tensor = self.scheduler.add_noise(latents, noise, self.timesteps[:1])
+        return result
+
+    def scaled(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """As the denoiser wants them."""
+        result: Tensor = self.scheduler.scale_model_input(latents, timestep)
+        return result
+
+    def step(self, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
+        """The latents one timestep on, from the denoiser's prediction."""
+        if self._path:
+            here, after = self.scheduler.sigmas[self.scheduler.step_index or 0 :][:2]
+            noise = self._path(here, after) if after > 0 else torch.zeros_like(latents)
+            self._extra = {"variance_noise": noise}
+        stepped = self.scheduler.step(predicted, timestep, latents, return_dict=False, **self._extra)
+        result: Tensor = stepped[0]
+        return result
+
+
+def start_noise(generators: Sequence[Generator], width: int, height: int) -> Tensor:
+    """[pictures, 4, height/8, width/8] from the CPU, each picture's from its own generator."""
+    shape = (1, 4, height // 8, width // 8)
+    return torch.cat([torch.randn(shape, generator=generator) for generator in generators])

@@ -1,0 +1,88 @@
+"""Second pass (hires fix): the picture is enlarged, and drawn over with exactly the steps asked for.
+
+    latents --- interpolated -------------------------------- + noise --> the sampler's last `steps`
+            \\-- decoded, upscaler network, encoded (mean) --/
+
+As AUTOMATIC1111 does it (modules/processing.py, sample_hr_pass; modules/sd_samplers_common.py,
+setup_img2img_steps): of int(steps / strength) steps the last `steps` are run, with new noise of the same
+seeds.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.bases.base import Base
+from pipeline.bases.latents import decoded, encoded, pixels
+from pipeline.drawing.samplers import Sampler
+from pipeline.drawing.upscaling import Upscaler, load_upscaler, upscaled
+from pipeline.errors import UserError, nearest
+from pipeline.prompts.settings import LATENT, SecondPass, Settings
+
+INTERPOLATIONS = {
+    "latent": ("bilinear", False),
+    "latent_antialiased": ("bilinear", True),
+    "latent_bicubic": ("bicubic", False),
+    "latent_bicubic_antialiased": ("bicubic", True),
+    "latent_nearest": ("nearest", False),
+    "latent_nearest-exact": ("nearest-exact", False),
+}
+"""Mode, and whether antialiased, by the upscaler's name."""
+ALMOST = 0.999
+"""At strength 1 too, something of the picture stays, as in A1111."""
+MAX_STEPS = 1000
+"""The noise schedule has no more."""
+
+
+def upscaler_of(settings: Settings, device: torch.device) -> Upscaler | None:
+    """The network that the second pass asks for; an unknown name, or steps that cannot be run, are a user
+    error before anything is drawn.
+    """
+    second = settings.second_pass
+    if second:
+        total_steps(second)
+    if second is None or second.upscaler in INTERPOLATIONS:
+        return None
+    if second.upscaler.startswith(LATENT) and not Path(second.upscaler).exists():
+        raise UserError(
+            f"no upscaler {second.upscaler!r}; {nearest(second.upscaler, INTERPOLATIONS)},"
+            " or the path of an upscaler network"
+        )
+    return load_upscaler(Path(second.upscaler), device)
+
+
+def total_steps(second: SecondPass) -> int:
+    """Steps of which the last `second.steps` are run; too many are a user error."""
+    total = int(second.steps / min(second.strength, ALMOST))
+    if total > MAX_STEPS:
+        raise UserError(
+            f"a second pass of {second.steps} steps at strength {second.strength:g} is the end of {total}"
+            f" steps, and there are {MAX_STEPS}; take a higher strength or fewer steps"
+        )
+    return total
+
+
+def second_sampler(settings: Settings, base: Base) -> Sampler:
+    """The first pass's sampler, on the last steps."""
+    assert settings.second_pass
+    total = total_steps(settings.second_pass)
+    return Sampler(
+        settings.sampler,
+        base.configs["scheduler"],
+        total,
+        base.device,
+        first_step=total - settings.second_pass.steps,
+    )
+
+
+def enlarged(base: Base, latents: Tensor, settings: Settings, upscaler: Upscaler | None) -> Tensor:
+    """Latents of the larger picture."""
+    assert settings.second_pass
+    width, height = settings.second_pass.enlarged(settings.width, settings.height)
+    if upscaler is None:
+        mode, antialias = INTERPOLATIONS[settings.second_pass.upscaler]
+        return F.interpolate(latents, (height // 8, width // 8), mode=mode, antialias=antialias)
+    larger = (upscaled(upscaler, picture, width, height) for picture in decoded(base, latents))
+    return torch.cat([encoded(base, pixels(picture)[None].to(latents.device)) for picture in larger])

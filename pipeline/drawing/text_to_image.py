@@ -1,0 +1,105 @@
+"""Prompts to pictures.
+
+Noise comes from the CPU, one generator a picture, so that a seed starts the same picture on every device and
+in every batch.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+import torch
+from PIL import Image
+
+from pipeline.bases.base import Base
+from pipeline.bases.conditioning import cat
+from pipeline.bases.latents import decoded
+from pipeline.drawing.aesthetic import Aesthetic
+from pipeline.drawing.conditioning import conditioning
+from pipeline.drawing.denoising import Contexts, denoised
+from pipeline.drawing.library import Library
+from pipeline.drawing.samplers import Sampler
+from pipeline.drawing.second_pass import enlarged, second_sampler, upscaler_of
+from pipeline.drawing.upscaling import Upscaler
+from pipeline.prompts.network_tags import split_tags
+from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.steps import texts_by_step
+
+NO_NETWORKS = Library()
+
+
+@torch.no_grad()
+def draw(
+    base: Base,
+    jobs: Sequence[Job],
+    settings: Settings,
+    library: Library = NO_NETWORKS,
+    aesthetic: Aesthetic | None = None,
+) -> Iterator[Image.Image]:
+    """The pictures, in the jobs' order; every prompt is encoded once. `library`: the networks that prompts
+    may call by name, and the embeddings whose words they may hold. `aesthetic`: what every prompt but the
+    negative is drawn towards. What cannot be drawn is a user error before anything is.
+    """
+    upscaler = upscaler_of(settings, base.device)
+    negative = settings.negative_prompt
+    prompts = dict.fromkeys([negative, *(job.prompt for job in jobs)])
+    calls = {prompt: library.calls(prompt, negative) for prompt in prompts}
+    texts = {prompt: _texts(prompt, settings) for prompt in prompts}
+    for called, group in groupby(jobs, key=lambda job: calls[job.prompt]):
+        alike = list(group)
+        with library.attached(base, called):
+            here = dict.fromkeys([negative, *(job.prompt for job in alike)])
+            contexts = {
+                prompt: _contexts(
+                    base, texts[prompt], settings.clip_skip, None if prompt == negative else aesthetic
+                )
+                for prompt in here
+            }
+        for batch in batches(alike, contexts, settings.batch):
+            # Outside of this block, whoever asked for the pictures finds the base as it was.
+            with library.attached(base, called):
+                pictures = _draw_batch(base, batch, contexts, settings, upscaler)
+            yield from pictures
+
+
+def _texts(prompt: str, settings: Settings) -> list[str]:
+    """What the prompt says in each step of both passes."""
+    second_steps = settings.second_pass.steps if settings.second_pass else 0
+    return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
+
+
+def _contexts(base: Base, texts: Sequence[str], clip_skip: int, aesthetic: Aesthetic | None) -> Contexts:
+    encoded = {text: conditioning(base, text, clip_skip, aesthetic) for text in dict.fromkeys(texts)}
+    return [encoded[text] for text in texts]
+
+
+def batches(jobs: Sequence[Job], contexts: Mapping[str, Contexts], at_most: int) -> Iterator[Sequence[Job]]:
+    """Neighbours whose prompts are equally long, so that none is padded: a picture is the same in any
+    company.
+    """
+    for _, group in groupby(
+        jobs, key=lambda job: [context.tokens.shape[1] for context in contexts[job.prompt]]
+    ):
+        alike = list(group)
+        for start in range(0, len(alike), at_most):
+            yield alike[start : start + at_most]
+
+
+def _draw_batch(
+    base: Base,
+    jobs: Sequence[Job],
+    contexts: Mapping[str, Contexts],
+    settings: Settings,
+    upscaler: Upscaler | None,
+) -> list[Image.Image]:
+    without = [cat([context] * len(jobs)) for context in contexts[settings.negative_prompt]]
+    prompted = [cat(step) for step in zip(*(contexts[job.prompt] for job in jobs), strict=True)]
+    seeds, first = [job.seed for job in jobs], settings.steps
+    sampler = Sampler(settings.sampler, base.configs["scheduler"], first, base.device)
+    latents = sampler.start(sampler.noise(seeds, settings.width, settings.height))
+    latents = denoised(base, sampler, latents, without[:first], prompted[:first], settings.guidance)
+    if settings.second_pass:
+        larger = enlarged(base, latents, settings, upscaler)
+        sampler = second_sampler(settings, base)
+        latents = sampler.noisy(larger, sampler.noise(seeds, larger.shape[3] * 8, larger.shape[2] * 8))
+        latents = denoised(base, sampler, latents, without[first:], prompted[first:], settings.guidance)
+    return decoded(base, latents)

@@ -1,0 +1,1 @@
+"""Pictures side by side: what varies, drawing, judging, laying out, choosing."""

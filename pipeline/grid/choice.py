@@ -1,0 +1,119 @@
+"""Which epoch and weight to use: the drawn networks in order, with what speaks for and against each. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from pipeline.grid.measures import Measures
+from pipeline.grid.scores import Score
+
+MOST_COPIES_SHARE = 0.25
+"""Share of pictures that may be copies of training pictures, beyond the base's own share."""
+FEWEST_COLOURS_SHARE = 0.5
+MOST_CLIPPED_MORE = 0.2
+"""A network that leaves less than half of the base's colours, or burns a fifth of the picture more than the
+base does, has gone wrong.
+"""
+CLIP_SCALE = 100.0
+NEAREST = {
+    "copies": "copies",
+    "bits": "nearest_bits",
+    "distance": "nearest_distance",
+    "picture": "nearest_picture",
+}
+"""Names in files of what `Nearest` holds."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One cell's judgement. `score` and `clip` are None where nothing can tell them."""
+
+    num_pictures: int
+    measures: Measures
+    score: Score | None = None
+    clip: float | None = None
+
+    @property
+    def total(self) -> float | None:
+        """The tagger's two shares summed, and CLIP's cosine, as far as they are there; higher is better."""
+        parts = [*(self.score.as_dict().values() if self.score else ())]
+        parts += [] if self.clip is None else [self.clip / CLIP_SCALE]
+        return sum(parts) if parts else None
+
+    def as_dict(self) -> dict[str, float | int | str | None]:
+        """All figures by name, flat; what is not known is None."""
+        score = self.score.as_dict() if self.score else dict.fromkeys(("subject", "prompt"))
+        nearest = asdict(self.measures.nearest) if self.measures.nearest else dict.fromkeys(NEAREST)
+        measures = {name: value for name, value in asdict(self.measures).items() if name != "nearest"}
+        named = {name: nearest[own] for own, name in NEAREST.items()}
+        return {**score, "clip": self.clip, **measures, **named}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network at a weight: mean score over its cells, and what speaks against it."""
+
+    file: Path
+    epoch: int
+    weight: float
+    total: float | None
+    against: Sequence[str]
+
+
+def ranked(
+    cells: Mapping[tuple[Path, int, float], Sequence[Scored]], base: Sequence[Scored]
+) -> list[Candidate]:
+    """The best first: those without faults, then by score, then the shortest training, then the lowest
+    weight. Where nothing is scored, the longest training and the highest weight. `cells`: the cells of each
+    network file, its epoch and weight; `base`: those of the base alone.
+    """
+    found = [
+        Candidate(file, epoch, weight, _mean([each.total for each in of_cells]), faults(of_cells, base))
+        for (file, epoch, weight), of_cells in cells.items()
+    ]
+    if any(candidate.total is not None for candidate in found):
+        return sorted(
+            found, key=lambda each: (bool(each.against), -(each.total or 0.0), each.epoch, each.weight)
+        )
+    return sorted(found, key=lambda each: (bool(each.against), -each.epoch, -each.weight))
+
+
+def faults(cells: Sequence[Scored], base: Sequence[Scored]) -> list[str]:
+    """In words, each with its figures."""
+    found = []
+    number = sum(cell.num_pictures for cell in cells)
+    if blank := sum(cell.measures.blank for cell in cells):
+        found.append(f"{blank} of {number} pictures are blank")
+    copies, usual = _share_of_copies(cells), _share_of_copies(base)
+    if copies > usual + MOST_COPIES_SHARE:
+        found.append(
+            f"{copies:.0%} of the pictures are near copies of training pictures; the base alone: {usual:.0%}"
+        )
+    if not base:
+        return found
+    colours, clipped = (_means(cells, name) for name in ("colours", "clipped"))
+    base_colours, base_clipped = (_means(base, name) for name in ("colours", "clipped"))
+    if colours < FEWEST_COLOURS_SHARE * base_colours:
+        found.append(f"colours collapse: {colours:.1f} where the base alone has {base_colours:.1f}")
+    if clipped > base_clipped + MOST_CLIPPED_MORE:
+        found.append(f"{clipped:.0%} of the values are burnt; the base alone: {base_clipped:.0%}")
+    return found
+
+
+def _share_of_copies(cells: Sequence[Scored]) -> float:
+    number = sum(cell.num_pictures for cell in cells)
+    return (
+        sum(cell.measures.nearest.copies for cell in cells if cell.measures.nearest) / number
+        if number
+        else 0.0
+    )
+
+
+def _means(cells: Sequence[Scored], name: str) -> float:
+    return fmean(getattr(cell.measures, name) for cell in cells)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(fmean(known), 4) if known else None

@@ -1,0 +1,123 @@
+"""Every cell's figures: measures of its pictures, the tagger's and CLIP's scores where there are such models.
+Kept by content: a cell that was judged is not judged again.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.config.schemas import Config
+from pipeline.grid.axes import Cell
+from pipeline.grid.choice import Scored
+from pipeline.grid.measures import Measures, Nearest, TrainingPictures, measure
+from pipeline.grid.renderer import Painter
+from pipeline.grid.scores import Score, score
+from pipeline.pictures.records import PICTURES, Record, read_records
+from pipeline.progress import progress
+from pipeline.prompts.plain import plain_prompt
+from pipeline.store.items import Items, key
+
+VERSION = 1
+"""Of the algorithm: raise it when figures would come out differently."""
+
+
+class Judge:
+    """Loads a model only for a cell that it has not yet judged. `cropped`: data/cropped, the training's
+    pictures.
+    """
+
+    def __init__(self, config: Config, painter: Painter, cropped: Path) -> None:
+        self.config, self.painter, self.cropped = config, painter, cropped
+        self.items = Items("sample_grid_scores")
+        self.records = [record for record in read_records(cropped) if not record.is_class]
+
+    def judged(self, cells: Iterable[Cell]) -> dict[Cell, Scored]:
+        return {cell: self._scored(cell) for cell in progress(list(cells), "scores")}
+
+    def _scored(self, cell: Cell) -> Scored:
+        return Scored(len(cell.jobs), self._measures(cell), self._tagged(cell), self._clip(cell))
+
+    def _measures(self, cell: Cell) -> Measures:
+        bits = self.config.sample_grid.copy_bits
+        training = [record.sha256 for record in self.records]
+
+        def make() -> dict[str, Any]:
+            prompts = [job.prompt for job in cell.jobs]
+            return asdict(measure(self.painter.pictures(cell), prompts, self.training, bits))
+
+        kept = self._kept(self._key(cell, kind="measures", training=training, bits=bits), make)
+        return Measures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
+
+    def _tagged(self, cell: Cell) -> Score | None:
+        wanted, tag = self.config.sample_grid, self.config.tag
+        if not wanted.subject_tags or tag.model is None:
+            return None
+        asked = {"subject": wanted.subject_tags, "threshold": wanted.tag_threshold}
+
+        def make() -> dict[str, Any]:
+            tags = self.taggers.tags(self.painter.pictures(cell))
+            return asdict(score(asked_of(cell), tags, wanted.subject_tags, wanted.tag_threshold))
+
+        return Score(**self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **asked), make))
+
+    def _clip(self, cell: Cell) -> float | None:
+        wanted = self.config.sample_grid
+        if wanted.clip is None:
+            return None
+
+        def make() -> float:
+            return round(fmean(self.clip.scores(self.painter.pictures(cell), asked_of(cell))), 4)
+
+        return float(self._kept(self._key(cell, kind="clip", model=wanted.clip_sha256), make))
+
+    def _key(self, cell: Cell, **parts: Any) -> str:
+        return key(version=VERSION, pictures=self.painter.keys(cell), prompts=asked_of(cell), **parts)
+
+    def _kept(self, item_key: str, make: Callable[[], Any]) -> Any:
+        kept = self.items.get(item_key)
+        if kept is None:
+            kept = self.items.put(item_key, json.dumps(make(), sort_keys=True).encode())
+        return json.loads(kept)
+
+    @cached_property
+    def taggers(self) -> Any:
+        from pipeline.vision.averaged import AveragedTaggers
+
+        return AveragedTaggers(self.config.tag)
+
+    @cached_property
+    def clip(self) -> Any:
+        from pipeline.vision.clip_score import ClipScorer
+
+        return ClipScorer(Path(str(self.config.sample_grid.clip)))
+
+    @cached_property
+    def training(self) -> TrainingPictures | None:
+        known = [self._training_picture(record) for record in progress(self.records, "training pictures")]
+        return TrainingPictures.joined(known) if known else None
+
+    def _training_picture(self, record: Record) -> TrainingPictures:
+        item_key = key(version=VERSION, kind="training", picture=record.sha256)
+        kept = self.items.get(item_key)
+        if kept is None:
+            with Image.open(self.cropped / PICTURES / record.file) as picture:
+                made = TrainingPictures.of({record.id: picture.convert("RGB")})
+            buffer = io.BytesIO()
+            np.savez(buffer, hashes=made.hashes, small=made.small)
+            kept = self.items.put(item_key, buffer.getvalue())
+        arrays = np.load(io.BytesIO(kept), allow_pickle=False)
+        return TrainingPictures([record.id] * len(arrays["hashes"]), arrays["hashes"], arrays["small"])
+
+
+def asked_of(cell: Cell) -> list[str]:
+    """What each picture should show, in plain words."""
+    second = cell.settings.second_pass.steps if cell.settings.second_pass else 0
+    return [plain_prompt(job.prompt, cell.settings.steps, second) for job in cell.jobs]

@@ -1,0 +1,190 @@
+"""What stands where in a grid, drawn how and judged how, as rows for files. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pipeline.config.schemas import SampleGrid
+from pipeline.grid.axes import Cell
+from pipeline.grid.choice import Candidate, Scored
+from pipeline.grid.plan import Grid, Slot
+
+Scores = Mapping[Cell, Scored]
+Place = tuple[Path, int, float]
+
+PICTURE_COLUMNS = (
+    "file", "sheet", "row", "column", "sheet_label", "row_label", "column_label", "checkpoint", "merge",
+    "network", "epoch", "weight", "block_weights", "prompt", "negative_prompt", "seed", "sampler", "steps",
+    "guidance", "width", "height", "clip_skip", "second_pass",
+)  # fmt: skip
+SCORE_COLUMNS = (
+    "epoch", "weight", "subject", "prompt", "clip", "blank", "sharpness", "colours", "clipped", "diversity",
+    "copies", "nearest_bits", "nearest_distance", "sheet", "row", "column",
+)  # fmt: skip
+
+
+def cell_names(grid: Grid) -> dict[Cell, str]:
+    """A file name for each cell: its number, and the labels of the first place where it stands."""
+    names: dict[Cell, str] = {}
+    for slot in grid.slots:
+        if slot.cell not in names:
+            labels = re.sub(r"[^A-Za-z0-9.]+", "-", " ".join(labels_of(grid, slot)).strip())
+            names[slot.cell] = f"{len(names):03}-{labels[:60]}".strip("-.")
+    return names
+
+
+def labels_of(grid: Grid, slot: Slot) -> list[str]:
+    """Of sheet, row and column, as far as they have one. A row that is the same everywhere and shown once
+    stands for all columns.
+    """
+    once = sum(other.row == slot.row and other.sheet == slot.sheet for other in grid.slots) == 1
+    column = "" if once and len(grid.columns) > 1 else grid.columns[slot.column]
+    return [label for label in (grid.sheets[slot.sheet], grid.rows[slot.row], column) if label]
+
+
+def picture_file(cell_name: str, number: int) -> str:
+    return f"pictures/{cell_name}-{number + 1:02}.png"
+
+
+def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:
+    """What the cell is drawn with. `epochs`: by file."""
+    settings = cell.settings
+    return {
+        "checkpoint": cell.checkpoint,
+        "merge": None if cell.merge is None else ", ".join(f"{name} {value}" for name, value in cell.merge),
+        "network": cell.network.name if cell.network else None,
+        "epoch": epochs.get(cell.network, 0) if cell.network else 0,
+        "weight": cell.weight,
+        "block_weights": cell.blocks.name if cell.blocks else None,
+        "negative_prompt": settings.negative_prompt,
+        "sampler": settings.sampler,
+        "steps": settings.steps,
+        "guidance": settings.guidance,
+        "width": settings.width,
+        "height": settings.height,
+        "clip_skip": settings.clip_skip,
+        "second_pass": str(settings.second_pass) if settings.second_pass else None,
+    }
+
+
+def manifest(config: SampleGrid, grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> dict[str, Any]:
+    """grid.json."""
+    names = cell_names(grid)
+    return {
+        "settings": config.model_dump(),
+        "sheets": list(grid.sheets),
+        "rows": list(grid.rows),
+        "columns": list(grid.columns),
+        "cells": [
+            {
+                "sheet": slot.sheet,
+                "row": slot.row,
+                "column": slot.column,
+                **facts(slot.cell, epochs),
+                "score": each.score.as_dict() if (each := scores[slot.cell]).score else None,
+                "figures": each.as_dict(),
+                "image": f"cells/{names[slot.cell]}.webp",
+                "pictures": [
+                    {"file": picture_file(names[slot.cell], number), "prompt": job.prompt, "seed": job.seed}
+                    for number, job in enumerate(slot.cell.jobs)
+                ],
+            }
+            for slot in grid.slots
+        ],
+    }
+
+
+def picture_rows(grid: Grid, epochs: Mapping[Path, int]) -> list[list[Any]]:
+    """grid.csv: a row for each picture of each place, columns PICTURE_COLUMNS."""
+    names = cell_names(grid)
+    rows = []
+    for slot in grid.slots:
+        place = {
+            **facts(slot.cell, epochs),
+            "sheet": slot.sheet,
+            "row": slot.row,
+            "column": slot.column,
+            "sheet_label": grid.sheets[slot.sheet],
+            "row_label": grid.rows[slot.row],
+            "column_label": grid.columns[slot.column],
+        }
+        for number, job in enumerate(slot.cell.jobs):
+            picture = {"file": picture_file(names[slot.cell], number), "prompt": job.prompt, "seed": job.seed}
+            rows.append([{**place, **picture}[column] for column in PICTURE_COLUMNS])
+    return rows
+
+
+def score_rows(grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> list[list[Any]]:
+    """plots/sample-grid/scores.csv: a row for each place, columns SCORE_COLUMNS; what is not known is
+    empty.
+    """
+    rows = []
+    for slot in grid.slots:
+        place = {"sheet": slot.sheet, "row": slot.row, "column": slot.column}
+        figures = {**facts(slot.cell, epochs), **scores[slot.cell].as_dict(), **place}
+        rows.append([figures[column] for column in SCORE_COLUMNS])
+    return rows
+
+
+def is_plain(cell: Cell) -> bool:
+    """On the configured base and with all blocks at full strength: this is what is merged."""
+    is_base = cell.checkpoint is None and cell.merge is None
+    return is_base and (cell.blocks is None or set(cell.blocks.factors) == {1.0})
+
+
+def is_base_alone(cell: Cell) -> bool:
+    """Neither network nor merge."""
+    return cell.network is None and cell.merge is None
+
+
+def by_place(scores: Scores, epochs: Mapping[Path, int]) -> dict[Place, list[Scored]]:
+    """The plain cells of each of the training's networks at each weight."""
+    found: dict[Place, list[Scored]] = {}
+    for cell, scored in scores.items():
+        if cell.network and cell.network in epochs and is_plain(cell):
+            found.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(scored)
+    return found
+
+
+def means(cells: Sequence[Scored]) -> dict[str, float]:
+    """The mean of each figure that is known."""
+    known: dict[str, list[float]] = {}
+    for cell in cells:
+        for name, value in cell.as_dict().items():
+            if isinstance(value, int | float):
+                known.setdefault(name, []).append(value)
+    return {name: round(fmean(values), 4) for name, values in known.items()}
+
+
+def summary(
+    scores: Scores, ranking: Sequence[Candidate], places: Mapping[Place, Sequence[Scored]]
+) -> dict[str, Any]:
+    """metrics/sample_grid.json: the base alone, and the best epoch and weight."""
+    found: dict[str, Any] = {
+        "cells": len(scores),
+        "pictures": sum(each.num_pictures for each in scores.values()),
+    }
+    if base := [scored for cell, scored in scores.items() if is_base_alone(cell)]:
+        found["base"] = means(base)
+    if ranking:
+        best = ranking[0]
+        figures = means(places[best.file, best.epoch, best.weight])
+        found["best"] = {"epoch": best.epoch, "weight": best.weight, **figures}
+    return found
+
+
+def evidence(ranking: Sequence[Candidate], places: Mapping[Place, Sequence[Scored]]) -> list[dict[str, Any]]:
+    """ranking.json: every epoch and weight, the best first, with its figures and what speaks against it."""
+    return [
+        {
+            "file": each.file.name,
+            "epoch": each.epoch,
+            "weight": each.weight,
+            "total": each.total,
+            "against": list(each.against),
+            "figures": means(places[each.file, each.epoch, each.weight]),
+        }
+        for each in ranking
+    ]

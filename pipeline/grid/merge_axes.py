@@ -1,0 +1,78 @@
+"""A merge sweep: what the axes of a grid vary in its recipe. No torch here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.config.ranges import Values, reals, texts
+from pipeline.config.recipes import Content, parse, varied
+from pipeline.errors import UserError
+from pipeline.merging.presets import preset
+from pipeline.number_text import is_place
+
+Variation = tuple[tuple[str, Any], ...]
+"""(what an axis `merge_...` varies, its value), in order of the names; empty: the recipe as it stands."""
+MOST_BLOCKS = 25
+LISTS = (19, 20, 25, 26)
+"""Numbers of a list: the blocks of SDXL and of SD 1.x and 2.x, without and with the text encoder's."""
+RATIOS = {"bake": ("strength",), "triple_sum": ("alpha", "beta"), "sum_twice": ("alpha", "beta")}
+"""Weights of a step by its method; of all others `alpha`."""
+
+
+def block_curves(values: Values) -> list[str]:
+    """Presets' names, and lists of numbers as text. Raises UserError."""
+    found = texts(values)
+    for text in found:
+        if text[0].isalpha():
+            preset(text, MOST_BLOCKS)
+        elif len(_numbers(text)) not in LISTS:
+            raise UserError(
+                f"{text!r} holds {len(_numbers(text))} numbers; blocks are 25 (SDXL: 19), or one more with"
+                " the text encoder's before them, in quotes, or a preset's name"
+            )
+    return found
+
+
+def _numbers(text: str) -> list[float]:
+    return [number for part in text.split(",") for number in reals(part)]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A recipe, and the place of the step that the axes vary: `merge`, or `merge.a` for one within."""
+
+    content: Content
+    step: str
+
+    def overrides(self, variation: Variation) -> dict[str, Any]:
+        """By dotted places of the recipe. What the step does not have is a user error."""
+        values = dict(variation)
+        ratios = self._ratios() if values else ()
+        if "beta" in values and "beta" not in ratios:
+            raise UserError(f"sample_grid.merge_step {self.step}: the step there has no beta")
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            if name == "beta":
+                found[f"{self.step}.beta.blocks"] = value
+            else:
+                key = "base_alpha" if name == "base_alpha" else "blocks"
+                is_list = name == "blocks" and not value[0].isalpha()
+                found[f"{self.step}.{ratios[0]}.{key}"] = _numbers(value) if is_list else value
+        return found
+
+    def check(self, variation: Variation) -> None:
+        """That the recipe can be varied so; else a user error."""
+        parse(varied(self.content, self.overrides(variation)), "sample_grid.merge")
+
+    def _ratios(self) -> tuple[str, ...]:
+        here: Any = self.content
+        for key in self.step.split("."):
+            is_entry = isinstance(here, list) and is_place(key) and int(key) < len(here)
+            here = here[int(key)] if is_entry else here.get(key) if isinstance(here, Mapping) else None
+        method = here.get("method") if isinstance(here, Mapping) else None
+        if method is None or method == "replace_vae":
+            raise UserError(
+                f"sample_grid.merge_step {self.step}: the recipe has no step with a ratio there; name one, as"
+                " `merge`, `merge.a` or `merge.model`"
+            )
+        return RATIOS.get(method, ("alpha",))

@@ -1,0 +1,167 @@
+"""reports/sample-grid/: the pictures, the grid as one picture and as a page, its manifests, the choice."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.config.schemas import SampleGrid
+from pipeline.config.schemas.samplers import LABELS
+from pipeline.files.atomic import write_bytes, write_csv, write_json, write_text
+from pipeline.grid.axes import Cell
+from pipeline.grid.choice import Candidate
+from pipeline.grid.layout import Labels, Tile, block, table
+from pipeline.grid.manifest import (
+    PICTURE_COLUMNS,
+    Scores,
+    by_place,
+    cell_names,
+    evidence,
+    is_plain,
+    labels_of,
+    manifest,
+    picture_file,
+    picture_rows,
+)
+from pipeline.grid.plan import Grid, Slot
+from pipeline.grid.renderer import Painter
+from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
+from pipeline.reports.grid import IN_CELLS, THUMBNAIL_PX, PageCell, PageSheet, page
+
+WEBP_SIDE_PX = 4096
+"""Of the pictures of a cell side by side; a phone shows no larger ones."""
+MEGAPIXEL = 1e6
+
+
+def write_report(
+    folder: Path,
+    config: SampleGrid,
+    grid: Grid,
+    painter: Painter,
+    scores: Scores,
+    epochs: Mapping[Path, int],
+    ranking: Sequence[Candidate],
+) -> None:
+    """Everything below `folder`. `epochs`: of the training's files; without a ranking the last is chosen."""
+    names = cell_names(grid)
+    thumbnails = {cell: _write_pictures(folder, cell, name, painter) for cell, name in names.items()}
+    _picture(config, grid, painter, scores).save(folder / "grid.png")
+    write_json(folder / "grid.json", manifest(config, grid, scores, epochs))
+    write_csv(folder / "grid.csv", PICTURE_COLUMNS, picture_rows(grid, epochs))
+    rows = evidence(ranking, by_place(scores, epochs))
+    write_json(folder / "ranking.json", rows)
+    chosen = ranking[0].file if ranking else max(epochs, key=lambda file: epochs[file])
+    scored = bool(ranking) and ranking[0].total is not None
+    write_json(folder / "choice.json", {"file": chosen.name, "scored": scored})
+    sheets = _sheets(grid, scores, thumbnails, ranking)
+    write_text(folder / "index.html", page(config.title, sheets, rows, _shared(grid), _jobs(grid)))
+
+
+def _write_pictures(folder: Path, cell: Cell, name: str, painter: Painter) -> str:
+    """The cell's PNGs, and one WebP of them side by side; returns its thumbnail as data URI."""
+    for number, png in enumerate(painter.pngs(cell)):
+        write_bytes(folder / picture_file(name, number), png)
+    pictures = block(painter.pictures(cell), cell.per_row)
+    thumbnail = webp_uri(webp_thumbnail(pictures, THUMBNAIL_PX))
+    pictures.thumbnail((WEBP_SIDE_PX, WEBP_SIDE_PX), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    pictures.save(buffer, "WEBP", quality=90, method=4)
+    write_bytes(folder / f"cells/{name}.webp", buffer.getvalue())
+    return thumbnail
+
+
+def _picture(config: SampleGrid, grid: Grid, painter: Painter, scores: Scores) -> Image.Image:
+    """grid.png."""
+    tiles = [
+        Tile(
+            slot.sheet,
+            slot.row,
+            slot.column,
+            lambda cell=slot.cell: painter.pictures(cell),  # type: ignore[misc]
+            len(slot.cell.jobs),
+            slot.cell.per_row,
+            *painter.pictures(slot.cell)[0].size,
+            _note(scores, slot.cell),
+        )
+        for slot in grid.slots
+    ]
+    labels = Labels(config.title, grid.sheets, grid.rows, grid.columns)
+    return table(labels, tiles, config.max_megapixels * MEGAPIXEL)
+
+
+def _note(scores: Scores, cell: Cell) -> str:
+    return ", ".join(_page_cell("", scores, cell).texts(IN_CELLS))
+
+
+def _page_cell(
+    label: str,
+    scores: Scores,
+    cell: Cell,
+    thumbnail: str = "",
+    name: str = "",
+    span: int = 1,
+    is_best: bool = False,
+) -> PageCell:
+    pictures = [picture_file(name, number) for number in range(len(cell.jobs))]
+    return PageCell(label, thumbnail, f"cells/{name}.webp", pictures, span, scores[cell].as_dict(), is_best)
+
+
+def _sheets(
+    grid: Grid, scores: Scores, thumbnails: Mapping[Cell, str], ranking: Sequence[Candidate]
+) -> list[PageSheet]:
+    names = cell_names(grid)
+    best = (ranking[0].file, ranking[0].weight) if ranking else None
+
+    def cell_of(slot: Slot, span: int) -> PageCell:
+        label, cell = " · ".join(labels_of(grid, slot)), slot.cell
+        is_best = (cell.network, cell.weight) == best and is_plain(cell)
+        return _page_cell(label, scores, cell, thumbnails[cell], names[cell], span, is_best)
+
+    found = []
+    for sheet, label in enumerate(grid.sheets):
+        rows = []
+        for row, row_label in enumerate(grid.rows):
+            slots = [slot for slot in grid.slots if (slot.sheet, slot.row) == (sheet, row)]
+            ends = [*(slot.column for slot in slots[1:]), len(grid.columns)]
+            cells = [cell_of(slot, end - slot.column) for slot, end in zip(slots, ends, strict=True)]
+            rows.append((row_label, cells))
+        found.append(PageSheet(label, grid.columns, rows))
+    return found
+
+
+def _shared(grid: Grid) -> list[tuple[str, Sequence[str]]]:
+    """What is the same in every cell, as a person reads it."""
+    every = [_told(cell) for cell in grid.cells]
+    return [
+        (name, texts)
+        for name, texts in every[0].items()
+        if any(texts) and {told[name] for told in every} == {texts}
+    ]
+
+
+def _told(cell: Cell) -> dict[str, tuple[str, ...]]:
+    settings = cell.settings
+    return {
+        "prompts": cell.prompts,
+        "negative prompt": (settings.negative_prompt,),
+        "seeds": (", ".join(map(str, cell.seeds)),),
+        "sampler": (f"{LABELS[settings.sampler]}, {settings.steps} steps",),
+        "guidance": (f"{settings.guidance:g}",),
+        "clip skip": (str(settings.clip_skip),),
+        "resolution": (f"{settings.width}x{settings.height} px",),
+        "second pass": (str(settings.second_pass or ""),),
+    }
+
+
+def _jobs(grid: Grid) -> list[str]:
+    """A text for each picture of a cell: what of prompt and seed all cells share."""
+    prompts, seeds = ({cell.prompts for cell in grid.cells}, {cell.seeds for cell in grid.cells})
+    if len({len(cell.jobs) for cell in grid.cells}) > 1:
+        return []
+    first = grid.cells[0]
+    parts = [
+        [*([job.prompt] if len(prompts) == 1 else []), *([f"seed {job.seed}"] if len(seeds) == 1 else [])]
+        for job in first.jobs
+    ]
+    return [", ".join(part) or f"picture {number + 1}" for number, part in enumerate(parts)]

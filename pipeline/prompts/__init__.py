@@ -1,0 +1,1 @@
+"""What a prompt says, and the texts that tell how a picture was drawn. No torch here."""

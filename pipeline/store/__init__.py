@@ -1,0 +1,1 @@
+"""Results kept by content, outside the outputs."""

@@ -1,0 +1,57 @@
+"""The network's files: after every so many epochs, and after the last under its plain name too."""
+
+from pathlib import Path
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from pipeline.config.schemas import Config
+from pipeline.device import leads
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.trained import Beside
+from pipeline.training.data import EncodedData
+from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
+from pipeline.training.module import Denoising
+from pipeline.training.planning.forecast import Plan
+
+
+class EpochFiles(Callback):
+    """Writes them into `folder`."""
+
+    def __init__(self, folder: Path, data: EncodedData, config: Config, recipe: str, plan: Plan) -> None:
+        self.folder, self.data, self.config, self.recipe = folder, data, config, recipe
+        self.plan = plan
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Denoising)
+        epoch, train = trainer.current_epoch + 1, self.config.train
+        if not (trainer.is_global_zero or pl_module.is_split):  # split weights are gathered by all
+            return
+        if epoch % train.save_every_epochs == 0 or epoch == train.epochs:
+            self.write(
+                self.folder / f"{train.name}-{epoch:06}", epoch * self.plan.batches_per_epoch, pl_module
+            )
+        if epoch == train.epochs:
+            self.write(self.folder / train.name, epoch * self.plan.batches_per_epoch, pl_module)
+
+    def write(self, stem: Path, batches: int, module: Denoising) -> None:
+        """The network's file after so many batches, and those that its family writes beside it."""
+        plan = self.plan
+        progress = Progress(
+            batches // plan.batches_per_epoch,
+            plan.updates_after(batches),
+            plan.updates,
+            plan.batches_per_epoch,
+        )
+        network, precision = module.network, self.config.train.save_precision
+        header = network.metadata()
+        facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
+        with module.as_saved():
+            files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
+            if leads():
+                network.write_other_layouts(stem, progress.step)
+        if not leads():
+            return
+        for end, file in files.items():
+            metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
+            write_safetensors(stem.with_name(f"{stem.name}{end}.safetensors"), file.tensors, metadata)

@@ -1,0 +1,60 @@
+"""Pictures drawn during training, for the logs alone."""
+
+from pathlib import Path
+
+import lightning
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+
+from pipeline.config.schemas import Config
+from pipeline.prompts.settings import Job, Settings
+from pipeline.training.module import Denoising
+
+
+class Samples(Callback):
+    """`logging.sample_prompts`, each with the run's seed, after every so many epochs, and before the first.
+
+    The draws come from generators of their own: training goes on as if nothing had been drawn.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config, self.folder = config, folder / "samples"
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.current_epoch == 0:
+            self._draw(trainer, pl_module, 0)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        if epoch % self.config.logging.sample_every_epochs == 0:
+            self._draw(trainer, pl_module, epoch)
+
+    def _draw(self, trainer: lightning.Trainer, module: lightning.LightningModule, epoch: int) -> None:
+        assert isinstance(module, Denoising)
+        prompts, side = self.config.logging.sample_prompts, self.config.logging.sample_resolution
+        # Weights that are split are gathered by all: then every process draws, and the first one keeps.
+        if not (prompts and (trainer.is_global_zero or module.is_split)):
+            return
+        from pipeline.drawing.text_to_image import draw  # a second of loading, which most runs spare
+
+        settings = Settings(
+            steps=20, guidance=7.0, sampler="ddim", negative_prompt="", width=side, height=side,
+            clip_skip=self.config.base.clip_skip, batch=1,
+        )  # fmt: skip
+        jobs = [Job(prompt, self.config.seed) for prompt in prompts]
+        was_training = module.training
+        module.eval()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with module.as_saved(), trainer.precision_plugin.forward_context():
+            for number, picture in enumerate(draw(module.base, jobs, settings)):
+                if not trainer.is_global_zero:
+                    continue
+                picture.save(self.folder / f"{number:02}-{epoch:06}.png")
+                for logger in trainer.loggers:
+                    if isinstance(logger, TensorBoardLogger):
+                        name = f"sample/{number:02} {prompts[number]}"
+                        logger.experiment.add_image(name, np.asarray(picture), epoch, dataformats="HWC")
+                    elif isinstance(logger, WandbLogger):
+                        logger.log_image(f"sample/{number:02}", [picture], caption=[prompts[number]])
+        module.train(was_training)

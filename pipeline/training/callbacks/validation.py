@@ -1,0 +1,157 @@
+"""The loss on fixed noise at fixed noise levels: the same for every epoch, seed and run, so that curves are
+smooth and runs comparable.
+
+Plain mean squared error of the U-Net's answer, whatever the training weighs (of what counts of the picture,
+where it has a mask); the latents' mean, captions in
+full and unshuffled, the network without dropout.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from safetensors import safe_open
+from torch import Tensor
+
+from pipeline.bases.latents import LATENTS
+from pipeline.config.schemas import Validation
+from pipeline.objectives.diffusion import add_noise, target
+from pipeline.objectives.losses import SMALLEST_AREA
+from pipeline.training.captions import plain_caption
+from pipeline.training.data import EncodedData, Masks, Picture
+from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured
+from pipeline.training.module import Denoising
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture at a noise level, shown with a caption."""
+
+    picture: Picture
+    caption: str
+    timestep: int
+
+
+def samples(pictures: Sequence[Picture], timesteps: Sequence[int], swapped: bool = False) -> list[Sample]:
+    """Every picture at every level; swapped: each with the caption of the next that has another one."""
+    captions = [
+        _next_caption([other.caption for other in pictures], index) if swapped else picture.caption
+        for index, picture in enumerate(pictures)
+    ]
+    return [
+        Sample(picture, caption, timestep)
+        for timestep in timesteps
+        for picture, caption in zip(pictures, captions, strict=True)
+        if not swapped or caption != picture.caption
+    ]
+
+
+def _next_caption(captions: Sequence[str], index: int) -> str:
+    after = [*captions[index + 1 :], *captions[:index]]
+    return next((caption for caption in after if caption != captions[index]), captions[index])
+
+
+def chosen(pictures: Sequence[Picture], number: int) -> list[Picture]:
+    """At most `number` of them, spread evenly; class pictures are not measured."""
+    own = [picture for picture in pictures if not picture.shown.is_class]
+    if len(own) <= number:
+        return own
+    return [own[index * len(own) // number] for index in range(number)]
+
+
+def fixed_noise(sample: Sample, shape: torch.Size) -> Tensor:
+    """[4, h, w], by the picture's name and the level alone."""
+    seed = int.from_bytes(sha256(f"{sample.picture.id}/{sample.timestep}".encode()).digest()[:8]) >> 1
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def losses(module: Denoising, data: EncodedData, wanted: Sequence[Sample], batch: int) -> dict[int, float]:
+    """Mean loss by timestep; pictures of one shape go through together."""
+    found: dict[int, list[float]] = {}
+    was_training = module.training
+    module.eval()
+    try:
+        with module.as_saved():
+            for group in _batches(wanted, batch):
+                for sample, loss in zip(group, _batch_losses(module, data, group), strict=True):
+                    found.setdefault(sample.timestep, []).append(loss)
+    finally:
+        module.train(was_training)
+    return {timestep: sum(values) / len(values) for timestep, values in sorted(found.items())}
+
+
+def _batches(wanted: Sequence[Sample], batch: int) -> Iterator[list[Sample]]:
+    by_shape: dict[tuple[int, int], list[Sample]] = {}
+    for sample in wanted:
+        by_shape.setdefault(sample.picture.shown.bucket, []).append(sample)
+    for group in by_shape.values():
+        for start in range(0, len(group), batch):
+            yield group[start : start + batch]
+
+
+def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> list[float]:
+    device = module.device
+    with safe_open(data.encoded / LATENTS, "pt") as file:
+        latents = torch.stack([file.get_tensor(sample.picture.id).chunk(2)[0] for sample in group])
+    mask = Masks(data.encoded)([sample.picture.id for sample in group], latents.shape[-2:])
+    noise = torch.stack([fixed_noise(sample, latents.shape[1:]) for sample in group]).to(device)
+    latents = latents.to(device)
+    timesteps = torch.tensor([sample.timestep for sample in group], device=device)
+    ids, emphasis = data.encodable([plain_caption(sample.caption, data.config) for sample in group])
+    base, family = module.base, module.base.family
+    conditioning = family.encode(base, ids.to(device), module.settings.base.clip_skip).emphasised(emphasis)
+    noisy = add_noise(latents, noise, module.alphas, timesteps)
+    answer = family.predict(base, noisy, timesteps, conditioning).float()
+    wanted = target(latents, noise, module.alphas, timesteps, module.prediction_type)
+    error = (answer - wanted).square()
+    if mask is not None:
+        weight = mask.to(device).clamp(min=data.config.unmasked_weight)
+        error = error * weight / weight.mean(dim=(1, 2, 3), keepdim=True).clamp(min=SMALLEST_AREA)
+    found: list[float] = error.mean(dim=(1, 2, 3)).tolist()
+    return found
+
+
+class Measuring(Callback):
+    """Measures before the first step, after every `every_epochs` epochs and after the last."""
+
+    def __init__(
+        self,
+        history: History,
+        data: EncodedData,
+        held_out: Sequence[Picture],
+        config: Validation,
+    ) -> None:
+        self.history, self.data, self.config = history, data, config
+        self.sides = {
+            TRAIN: samples(chosen(data.pictures, config.pictures), config.timesteps),
+            HELD_OUT: samples(chosen(held_out, config.pictures), config.timesteps),
+        }
+        self.swapped = samples(chosen(data.pictures, config.pictures), config.timesteps, swapped=True)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not self.history.measured:
+            self._measure(trainer, pl_module, 0, 0, {**self.sides, SWAPPED: self.swapped})
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        epoch, every = trainer.current_epoch + 1, self.config.every_epochs
+        if epoch == trainer.max_epochs or (every and epoch % every == 0):
+            step = self.history.rows[-1].step + 1
+            self._measure(trainer, pl_module, step, epoch, self.sides)
+
+    def _measure(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        step: int,
+        epoch: int,
+        sides: dict[str, list[Sample]],
+    ) -> None:
+        assert isinstance(module, Denoising)
+        for side, wanted in sides.items():
+            with trainer.precision_plugin.forward_context():
+                found = losses(module, self.data, wanted, self.data.config.batch)
+            self.history.measured += [Measured(step, epoch, side, *each) for each in found.items()]

@@ -1,0 +1,113 @@
+"""What practitioners would say of a plan: steps for the aim, warm-up, dim, batch. Pure; docs/data.md has the
+figures.
+"""
+
+from pipeline.config.schemas import Checkpoint, Config, Hypernetwork
+from pipeline.pictures.advice import class_advice
+from pipeline.training.planning.forecast import Plan
+from pipeline.training.schedules import warmup_steps
+
+USUAL_LR = 1e-4
+WANTED_UPDATES = (("character", 1000), ("style", 2500), ("concept", 3000))
+"""At a learning rate of 1e-4."""
+FEW_PICTURES, AMPLE_DIM, CHARACTER_DIM = 20, 128, 64
+HOLDOUT_FROM = 50
+
+
+def advice(plan: Plan, config: Config) -> list[str]:
+    """A sentence for each thing that is unlike what is usual."""
+    return [
+        *_steps(plan, config),
+        *_warmup(plan, config),
+        *_dim(plan, config),
+        *_batch(plan),
+        *_holdout(plan, config),
+        *class_advice(plan.showings, plan.class_pictures),
+    ]
+
+
+def _steps(plan: Plan, config: Config) -> list[str]:
+    """Twice the rate needs more than half of the steps: steps x rate is an upper bound of a run's worth. The
+    figures are LoRA's and its kin's; a full fine-tune or a hypernetwork has rates of another order.
+    """
+    if isinstance(config.network, Checkpoint | Hypernetwork):
+        return []
+    lr = max(config.optimizer.lr, config.optimizer.text_encoder_lr)
+    if lr >= 0.1:  # an optimiser that finds its own rate
+        return []
+    worth = round(plan.updates * lr / USUAL_LR)
+    lacking = [f"a {aim} {wanted}" for aim, wanted in WANTED_UPDATES if worth < wanted]
+    if not lacking:
+        return []
+    return [
+        f"{plan.updates} updates at rate {lr:g} are worth at most {worth} at {USUAL_LR:g}, where"
+        f" {', '.join(lacking)} are usual; raise train.epochs or optimizer.lr"
+    ]
+
+
+def _warmup(plan: Plan, config: Config) -> list[str]:
+    schedule = config.schedule
+    if schedule.name in ("constant", "staircase"):
+        return []
+    percent = 100 * warmup_steps(schedule, plan.updates) / plan.updates
+    key = "warmup_percent" if schedule.warmup_steps is None else "warmup_steps"
+    if percent < 5:
+        reason = "fewer runs blow up"
+    elif percent > 10:
+        reason = "the rest is hardly trained"
+    else:
+        return []
+    return [
+        f"schedule.{key} {getattr(schedule, key):g}: the warm-up takes {percent:.2g} % of the run; 5-10 is"
+        f" usual: {reason}"
+    ]
+
+
+def doubts(plan: Plan, config: Config) -> list[str]:
+    """Settings that are seldom meant, which the plan brings to light; a run says them before it starts."""
+    steps = config.schedule.warmup_steps
+    if config.schedule.name in ("constant", "staircase") or not steps or 2 * steps <= plan.updates:
+        return []
+    return [
+        f"schedule.warmup_steps {steps} is more than half of the {plan.updates} updates that train.epochs"
+        f" {config.train.epochs} makes: the full rate comes late, or never; 5-10 % is usual"
+    ]
+
+
+def _dim(plan: Plan, config: Config) -> list[str]:
+    dim = getattr(config.network, "dim", None)
+    if dim is None:
+        return []
+    if dim > AMPLE_DIM:
+        return [f"network.dim is {dim}; {AMPLE_DIM} is ample for nearly all"]
+    if dim > CHARACTER_DIM and plan.pictures < FEW_PICTURES:
+        return [
+            f"network.dim is {dim} for {plan.pictures} pictures: they are soon learned by heart;"
+            " 32-64 is usual for a character"
+        ]
+    return []
+
+
+def _batch(plan: Plan) -> list[str]:
+    """Batches that no shape fills, and updates that no epoch fills."""
+    found, most = [], max(bucket.showings for bucket in plan.buckets)
+    if plan.batch > most:
+        found.append(
+            f"no batch is ever full: a batch holds {plan.batch} pictures of one shape, an epoch shows at most"
+            f" {most}; lower train.batch, or raise the repeats"
+        )
+    if plan.accumulation > plan.batches_per_epoch:
+        found.append(
+            f"train.gradient_accumulation {plan.accumulation} is above the {plan.batches_per_epoch} batches"
+            " of an epoch, at whose end an update is made in any case; lower it, or raise the repeats"
+        )
+    return found
+
+
+def _holdout(plan: Plan, config: Config) -> list[str]:
+    if plan.pictures >= HOLDOUT_FROM and not config.validation.share:
+        return [
+            f"{plan.pictures} pictures are enough to keep some out and see overfitting:"
+            " set use.validation to holdout"
+        ]
+    return []

@@ -1,0 +1,122 @@
+"""The pictures of a training before any stage has run: `python -m stages.train --plan`.
+
+Stages import this by its name alone, so that it is no dependency of theirs: no result follows from it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.config.load import composed, read_resolved
+from pipeline.config.schemas import Config
+from pipeline.errors import UserError
+from pipeline.files.atomic import JsonLines
+from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, read_crop_edits
+from pipeline.pictures.crop_sizes import crop_sizes
+from pipeline.pictures.records import Record
+from pipeline.preflight import run_collect
+from pipeline.training.data import Batch, EncodedData, EpochBatches, Masks, Picture
+from pipeline.training.epoch_order import Shown, epoch_batches
+from pipeline.training.module import Denoising
+from pipeline.training.planning.forecast import Plan
+from pipeline.training.planning.plan_text import plan_and_cost
+
+CAPTION_GROUPS = ("collect", "crop", "tag", "filter_tags")
+"""Whose settings captions follow from."""
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """`knows_captions`: whether they are made, with the settings of now."""
+
+    pictures: list[Picture]
+    knows_captions: bool
+
+
+def foreseen(overrides: Sequence[str], captions: Path) -> Foreseen:
+    """What the stages before would hand over, by the pictures and settings of now."""
+    config = composed(overrides, ())
+    texts = {row["id"]: row for row in JsonLines(captions)} if captions.exists() else {}
+    records = _collected(overrides)
+    edits = read_crop_edits(CROP_EDITS, lambda: (record.id for record in records))
+    pictures = sorted(_cropped(records, config, edits), key=lambda picture: picture.id)
+    known = _are_of_now(config) and all(each.id in texts for each in pictures if not each.shown.is_class)
+    pictures = [_captioned(picture, texts.get(picture.id)) for picture in pictures]
+    return Foreseen([*pictures, *_class_images(config)], known)
+
+
+def _collected(overrides: Sequence[str]) -> list[Record]:
+    """The records that `collect` would write; it measures new pictures, and reports unfit ones."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "records.jsonl"
+        if run_collect(tuple(overrides), file).returncode:
+            raise UserError("there is no plan without pictures; mend what `collect` reports above")
+        return [Record(**row) for row in JsonLines(file)]
+
+
+def _cropped(records: Iterable[Record], config: Config, edits: CropEdits) -> Iterator[Picture]:
+    for record in records:
+        sizes = crop_sizes(record.width_px, record.height_px, config.crop, edits.of(record.id))
+        for suffix, size in sizes:
+            shown = Shown(record.repeats, record.is_class, size)
+            name, caption = f"{record.id}{suffix}", record.caption or ""
+            yield Picture(name, record.concept, caption, None, shown, record.group)
+
+
+def _are_of_now(config: Config) -> bool:
+    """Whether the last `compose` had the same settings of captions; no model is read for that."""
+    try:
+        before = read_resolved()
+    except UserError:
+        return False
+    values = config.values()
+    return all(
+        _without_hashes(before.get(group, {})) == _without_hashes(values[group]) for group in CAPTION_GROUPS
+    )
+
+
+def _without_hashes(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if not key.endswith("sha256")}
+
+
+def _captioned(picture: Picture, row: dict[str, str] | None) -> Picture:
+    if row is None:
+        return picture
+    return Picture(
+        picture.id, picture.concept, row["caption"], row.get("trigger"), picture.shown, picture.group
+    )
+
+
+def _class_images(config: Config) -> Iterator[Picture]:
+    wanted = config.class_images
+    for number in range(wanted.count):
+        name, size = f"class/{number:05}", (wanted.resolution, wanted.resolution)
+        yield Picture(name, "class", wanted.prompt, None, Shown(1, True, size), name)
+
+
+class UnseenBatches(EpochBatches):
+    """Batches of the right shape, their latents empty: what a step costs follows from that."""
+
+    def __init__(self, data: EncodedData, vae: dict[str, int | list[int]]) -> None:
+        self.data, self.epoch, self.masks = data, 0, Masks(data.encoded / "none")
+        self.plan = epoch_batches(data.shown, data.batch, data.seed, 0, data.config.prior_form)
+        blocks, channels = vae["block_out_channels"], vae["latent_channels"]
+        assert isinstance(blocks, list | tuple)
+        assert isinstance(channels, int)
+        self.channels, self.factor = channels, 2 ** (len(blocks) - 1)
+
+    def _moments(self, picture: Picture) -> Tensor:
+        width, height = picture.shown.bucket
+        return torch.zeros(2 * self.channels, height // self.factor, width // self.factor)
+
+
+def plan_of(plan: Plan, module: Denoising, data: EncodedData, advice: Sequence[str], known: bool) -> str:
+    """The plan as text; `known`: whether the captions are."""
+    first: Batch = UnseenBatches(data, module.base.configs["vae"])[0]
+    text = plan_and_cost(plan, module, first, advice)
+    return text if known else f"{text}\ncaptions are not made with these settings yet: not checked here"

@@ -1,0 +1,165 @@
+"""Where a training keeps what it would carry on from: a folder of its own, outside the outputs.
+
+It lies in the store of kept results, under a key of everything that the result follows from (inputs,
+settings, packages, the code of the stage), so that no other run takes up a checkpoint; at success it goes.
+"""
+
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from pipeline.device import leads
+from pipeline.errors import UserError, warn
+from pipeline.files.atomic import new_file
+from pipeline.files.hashing import sha256_of_file
+from pipeline.files.locks import locked_now
+from pipeline.store.items import key, store_folder
+from pipeline.store.seal import to_disk
+from pipeline.store.trimming import TRAINING_LOCK, TRAININGS
+
+LAST = "last.pt"
+UNREADABLE = (
+    OSError, EOFError, RuntimeError, ValueError, LookupError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error, UnpicklingError,
+)  # fmt: skip
+"""What zipfile and torch raise over damaged files."""
+
+
+class Damaged(Exception):  # noqa: N818 - what was found, no fault of the program
+    """Why a checkpoint cannot be gone on from."""
+
+
+class Workplace:
+    """`files/` holds the epoch files written so far, the other files are states of the training."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.files = folder, folder / "files"
+        self.files.mkdir(parents=True, exist_ok=True)
+        self._digests: dict[str, str] = {}
+
+    def save(self, name: str, state: dict[str, Any]) -> None:
+        """Whole or not at all, whatever happens to the power; the one before stays until then."""
+        with new_file(self.folder / name) as part:
+            torch.save(state, part)
+            to_disk(part)
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """None where there is none, or a damaged one, which is said. Plain values and tensors only: nothing
+        is executed.
+        """
+        path = self.folder / name
+        if not path.exists():
+            return None
+        try:
+            state = _read(path)
+            self._check_files(state["files"])
+        except Damaged as error:
+            warn(f"the checkpoint {path} is not used: {error}")
+            return None
+        return state
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 by name of the epoch files; each is read once."""
+        for file in sorted(self.files.iterdir()):
+            if file.name not in self._digests:
+                to_disk(file)
+                self._digests[file.name] = sha256_of_file(file)
+        return dict(self._digests)
+
+    def _check_files(self, digests: dict[str, str]) -> None:
+        """The epoch files that a checkpoint goes on from must be as they were written."""
+        for name, digest in digests.items():
+            file = self.files / name
+            if not file.is_file():
+                raise Damaged(f"{file} is gone")
+            if sha256_of_file(file) != digest:
+                raise Damaged(f"{file} is damaged")
+        self._digests = dict(digests)
+
+    def deliver(self, folder: Path) -> None:
+        """Copies the epoch files."""
+        for name, digest in self.digests().items():
+            shutil.copyfile(self.files / name, folder / name)
+            if sha256_of_file(folder / name) != digest:
+                raise UserError(
+                    f"{self.files / name} was damaged on the disk during the"
+                    " training; run the same command again"
+                )
+
+    def remove(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+    def keep_only(self, names: Container[str]) -> None:
+        """Removes epoch files that a run which went back has yet to write."""
+        self._digests = {name: digest for name, digest in self._digests.items() if name in names}
+        for file in self.files.iterdir():
+            if file.name not in names:
+                file.unlink()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A checkpoint; each part of such a file carries a checksum, which torch.load does not look at."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if part := archive.testzip():
+                raise Damaged(f"its part {part} is damaged")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise Damaged("it is damaged, or cut off") from error
+    if not isinstance(state, dict) or not isinstance(state.get("files"), dict):
+        raise Damaged("it is no checkpoint of this program")
+    return state
+
+
+@contextmanager
+def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
+    """The run's own place, kept when the run fails; `code`: the hash of the stage's code. A second process
+    with the same run at the same time gets another, which goes with it; a run's own further devices share its
+    place.
+    """
+    folder = store_folder(TRAININGS) / key(recipe=recipe, code=code)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not leads():
+        yield Workplace(folder)
+        return
+    with _held(folder) as is_free:
+        if not is_free:
+            if devices > 1:
+                raise UserError("this very training is under way already; wait until it has ended")
+            with _alone(folder) as place:
+                yield place
+            return
+        for part in folder.rglob("*.part"):
+            part.unlink()  # of a run that was killed
+        yield Workplace(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Whether the folder's lock was free; if so, it is held inside. A folder that another command was
+    removing as unused is made anew.
+    """
+    while True:
+        with locked_now(folder / TRAINING_LOCK) as is_free:
+            if not is_free or (folder / TRAINING_LOCK).exists():
+                yield is_free
+                return
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[Workplace]:
+    alone = folder.with_name(f"{folder.name}.{os.getpid()}")
+    try:
+        with _held(alone):
+            yield Workplace(alone)
+    finally:
+        shutil.rmtree(alone, ignore_errors=True)

@@ -1,0 +1,142 @@
+"""Networks called in the prompt against networks attached by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.bases.base import Base
+from pipeline.drawing.library import Library
+from pipeline.drawing.text_to_image import draw
+from pipeline.errors import UserError
+from pipeline.networks.network import Network
+from pipeline.prompts.settings import Job, Settings
+from tests.pipeline.bases.random_sd1 import random_base
+from tests.pipeline.drawing.lora_files import write_lora
+
+SETTINGS = Settings(
+    steps=2, guidance=3.0, sampler="euler", negative_prompt="", width=64, height=64, clip_skip=1, batch=2
+)
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return random_base()
+
+
+@pytest.fixture(scope="module")
+def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "sub").mkdir()
+    for number, name in enumerate(("one", "two", "sub/two", "sub/three")):
+        write_lora(folder / f"{name}.safetensors", base, number)
+    white = Image.new("L", (4, 4), 255)
+    white.save(folder / "white.png")
+    white.paste(0, (2, 0, 4, 4))
+    white.save(folder / "left.png")
+    return Library([folder])
+
+
+def drawn(base: Base, library: Library, *prompts: str) -> list[bytes]:
+    return [
+        picture.tobytes() for picture in draw(base, [Job(prompt, 1) for prompt in prompts], SETTINGS, library)
+    ]
+
+
+def test_a_called_network_is_an_attached_one(base: Base, library: Library) -> None:
+    network = Network.load(library.find("one"), base)
+    network.set_multiplier(0.7)
+    with network.attached(base):
+        wanted = drawn(base, library, "a cat")
+    plain = drawn(base, library, "a cat")
+    assert drawn(base, library, "a cat<lora:one:0.7>") == wanted != plain
+    assert drawn(base, library, "a cat<lora:one:0>") == plain
+
+
+def test_several_networks_act_at_once_and_each_weight_counts(base: Base, library: Library) -> None:
+    one, three = (Network.load(library.find(name), base) for name in ("one", "three"))
+    one.set_multiplier(0.5)
+    three.set_multiplier(0.8)
+    with one.attached(base), three.attached(base):
+        wanted = drawn(base, library, "a cat")
+    assert drawn(base, library, "a <lora:one:0.5><lora:three:0.8>cat") == wanted
+    assert drawn(base, library, "a <lora:one:0.8><lora:three:0.5>cat") != wanted
+
+
+def test_the_same_network_twice_is_there_twice(base: Base, library: Library) -> None:
+    one, again = (Network.load(library.find("one"), base) for _ in range(2))
+    one.set_multiplier(0.25)
+    again.set_multiplier(0.5)
+    with one.attached(base), again.attached(base):
+        wanted = drawn(base, library, "a cat")
+    assert drawn(base, library, "a cat<lora:one:0.25><lora:one:0.5>") == wanted
+
+
+def test_parts_and_blocks_have_their_own_weights(base: Base, library: Library) -> None:
+    drawn(base, library, "a cat<lora:one:0.5:0.8:lbw=OUTALL>")
+    network = library._network(base, library.find("one"), 0)
+    assert isinstance(network, Network)
+    for name, adapter in network.adapters():
+        expected = 0.5 if name.startswith("lora_te_") else 0.8 if "_up_blocks_" in name else 0.0
+        assert adapter.multiplier == expected, name
+
+
+def test_a_masked_call_acts_in_its_region(base: Base, library: Library) -> None:
+    """On the white side the picture is nearer to one with the network everywhere, on the black side to one
+    without; attention carries some of it across.
+    """
+    calls = ("", "<lora:one:te=0:unet=0.7>", "<lora:one:te=0:unet=0.7:mask={}.png>")
+    plain, whole, white, left = (
+        np.frombuffer(drawn(base, library, f"a cat{call}")[0], np.uint8).astype(int).reshape(64, 64, 3)
+        for call in (calls[0], calls[1], calls[2].format("white"), calls[2].format("left"))
+    )
+    assert np.abs(whole - white).max() <= 1
+    to_whole, to_plain = (np.abs(left - other).mean(axis=(0, 2)) for other in (whole, plain))
+    assert to_whole[:32].mean() < to_plain[:32].mean()
+    assert to_whole[32:].mean() > to_plain[32:].mean()
+
+
+def test_each_picture_has_its_own_networks_and_the_base_stays(base: Base, library: Library) -> None:
+    prompts = ["a cat", "a cat<lora:one>", "a cat<lora:three>", "a cat"]
+    together = drawn(base, library, *prompts)
+    assert together == [drawn(base, library, prompt)[0] for prompt in prompts]
+    assert len(set(together)) == 3
+    pictures = draw(base, [Job("a cat<lora:one>", 1)], SETTINGS, library)
+    next(pictures)
+    assert drawn(base, library, "a cat") == together[:1]  # while the generator is open
+
+
+def test_files_are_found_by_name_or_path(library: Library) -> None:
+    assert library.find("sub/two") != library.find("one")
+    assert library.find("three") == library.find("sub/three")
+    prompt = "a <lora:one:1:mask=white.png>cat<lora:three>"
+    assert {name: path.name for name, path in library.used(prompt).items()} == {
+        "one": "one.safetensors",
+        "white.png": "white.png",
+        "three": "three.safetensors",
+    }
+
+
+def test_wrong_names_are_told_with_the_nearest(base: Base, library: Library) -> None:
+    with pytest.raises(UserError, match=r"called 'thre'.*did you mean (sub/)?three"):
+        drawn(base, library, "a<lora:thre>")
+    with pytest.raises(UserError, match="the name of 2 files"):
+        library.find("two")
+    with pytest.raises(UserError, match="no folder of networks was given"):
+        drawn(base, Library(), "a<lora:one>")
+    with pytest.raises(UserError, match="no such folder"):
+        Library([Path("nowhere")])
+
+
+def test_the_negative_prompt_calls_nothing(base: Base) -> None:
+    settings = Settings(**{**vars(SETTINGS), "negative_prompt": "bad <lora:one>"})
+    with pytest.raises(UserError, match="negative prompt calls a network"):
+        list(draw(base, [Job("a", 1)], settings))
+
+
+@pytest.mark.parametrize("prompt", ["a<lora:nowhere>", "a<lara:one>", "a AND b"])
+def test_what_cannot_be_drawn_is_said_before_anything_is(base: Base, library: Library, prompt: str) -> None:
+    pictures = draw(base, [Job("a", 1), Job(prompt, 1)], SETTINGS, library)
+    with pytest.raises(UserError):
+        next(pictures)

@@ -1,0 +1,120 @@
+"""What cells are judged by, and that none is judged twice."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from skimage import data as photographs
+
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
+from pipeline.config.schemas import Config
+from pipeline.files.hashing import sha256_of_file
+from pipeline.grid.axes import Cell
+from pipeline.grid.judging import Judge, asked_of
+from pipeline.grid.renderer import Painter
+from pipeline.pictures.png import png_bytes
+from pipeline.pictures.records import PICTURES, Record, write_records
+from pipeline.prompts.settings import Settings
+from tests.pipeline.captions.test_wd14 import write_tagger
+from tests.pipeline.vision.tiny_clip import write_clip
+
+pytestmark = pytest.mark.usefixtures("root")
+ASTRONAUT = Image.fromarray(photographs.astronaut()).resize((128, 128))
+CAT = Image.fromarray(photographs.chelsea()).resize((128, 128))
+
+
+def configured(**changes: Any) -> Config:
+    return check(compose(Params({}, {f"sample_grid.{name}": value for name, value in changes.items()})))
+
+
+def cropped(folder: Path, *classes: bool) -> Path:
+    """data/cropped of one picture, the astronaut, for each of `classes`: whether it is of the class."""
+    records = []
+    for number, is_class in enumerate(classes):
+        file = folder / PICTURES / f"zib/{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        ASTRONAUT.save(file)
+        records.append(
+            Record(
+                id=f"zib/{number}",
+                file=f"zib/{number}.png",
+                sha256=sha256_of_file(file),
+                width_px=128,
+                height_px=128,
+                concept="zib",
+                repeats=1,
+                is_class=is_class,
+                caption=None,
+                verdict="ok",
+                notes=[],
+                group=f"zib/{number}",
+                origin={},
+            )
+        )
+    write_records(folder, records)
+    return folder
+
+
+def drawn(config: Config) -> tuple[Painter, Cell]:
+    """A cell in the store: the astronaut and the cat."""
+    settings = Settings.of(config.sample_grid, config.base)
+    cell = Cell(
+        checkpoint=None, network=None, weight=0.0, blocks=None, prompts=("a red cat",), seeds=(1, 2),
+        settings=settings,
+    )  # fmt: skip
+    painter = Painter(config.base)
+    for item_key, picture in zip(painter.keys(cell), (ASTRONAUT, CAT), strict=True):
+        painter.items.put(item_key, png_bytes(picture))
+    return painter, cell
+
+
+def test_copies_are_told_from_the_training_pictures_but_not_from_the_class(tmp_path: Path) -> None:
+    config = configured()
+    painter, cell = drawn(config)
+    scored = Judge(config, painter, cropped(tmp_path / "one", False)).judged([cell])[cell]
+    assert scored.measures.nearest is not None
+    assert (scored.measures.nearest.copies, scored.measures.nearest.picture) == (1, "zib/0")
+    assert (scored.score, scored.clip, scored.total) == (None, None, None)
+    of_class = Judge(config, painter, cropped(tmp_path / "two", True)).judged([cell])[cell]
+    assert of_class.measures.nearest is None
+
+
+def test_a_judged_cell_is_not_judged_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = write_clip(tmp_path / "clip")
+    write_tagger(tmp_path / "tagger", "N")
+    config = check(
+        compose(
+            Params(
+                {},
+                {
+                    "sample_grid.subject_tags": ["greenish"],
+                    "sample_grid.clip": str(clip),
+                    "sample_grid.clip_sha256": "0" * 64,
+                    "tag.model": str(tmp_path / "tagger"),
+                },
+            )
+        )
+    )
+    painter, cell = drawn(config)
+    folder = cropped(tmp_path / "one", False)
+    first = Judge(config, painter, folder).judged([cell])
+    assert first[cell].score is not None
+    assert first[cell].clip is not None
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("judged again")
+
+    monkeypatch.setattr(Painter, "pictures", refuse)
+    assert Judge(config, painter, folder).judged([cell]) == first
+
+
+def test_models_are_asked_about_plain_words() -> None:
+    settings = replace(Settings.of(configured().sample_grid, configured().base), steps=4)
+    cell = Cell(
+        checkpoint=None, network=None, weight=0.0, blocks=None, prompts=("a (red:1.3) [dog:cat:2]<lora:x>",),
+        seeds=(1, 2), settings=settings,
+    )  # fmt: skip
+    assert asked_of(cell) == ["a red cat", "a red cat"]

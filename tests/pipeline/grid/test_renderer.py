@@ -1,0 +1,168 @@
+"""Drawing the cells of a grid, on a random base of SD 1.x's topology."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.bases.save import save_folder
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
+from pipeline.config.schemas import Base
+from pipeline.drawing.library import Library
+from pipeline.files.safetensors_file import write_safetensors
+from pipeline.grid import renderer as module
+from pipeline.grid.axes import Cell
+from pipeline.grid.renderer import Painter
+from pipeline.networks.network import Network
+from pipeline.prompts.block_weights import block_weights
+from pipeline.prompts.settings import Job, Settings
+from tests.conftest import ROOT
+from tests.pipeline.bases.random_sd1 import random_base
+
+SETTINGS = Settings(
+    steps=2, guidance=5.0, sampler="ddim", negative_prompt="", width=64, height=64, clip_skip=1, batch=2
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two bases and two networks."""
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        config = check(compose(Params({}, {"network.dim": 2, "network.alpha": 2.0})))
+    base = random_base()
+    save_folder(base, folder / "base", "fp32", {})
+    save_folder(random_base(1), folder / "other", "fp32", {})
+    for number in (1, 2):
+        network = Network.create(config.network, base, seed=number)
+        tensors = network.file_tensors("fp32")
+        ups = {key: tensor + 0.1 * number for key, tensor in tensors.items() if "lora_up" in key}
+        write_safetensors(folder / f"net-{number}.safetensors", {**tensors, **ups}, {})
+    return folder
+
+
+@pytest.fixture
+def base(project: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        config = check(compose(Params({}, {}))).base
+    monkeypatch.chdir(project)
+    return config.model_copy(update={"path": "base"})
+
+
+def cell(**changes: Any) -> Cell:
+    plain = Cell(
+        checkpoint=None, network=Path("net-1.safetensors"), weight=1.0, blocks=None, prompts=("a cat",),
+        seeds=(1, 2, 3), settings=SETTINGS,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+class Counted:
+    """Counts what is drawn and loaded, and does it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.jobs: list[list[Job]] = []
+        self.loaded: list[str] = []
+        draw, load, load_base = module.draw, module.load, module.load_base
+
+        def counted_draw(base: Any, jobs: Any, *rest: Any) -> Any:
+            self.jobs.append(list(jobs))
+            return draw(base, jobs, *rest)
+
+        monkeypatch.setattr(module, "draw", counted_draw)
+        monkeypatch.setattr(
+            module, "load", lambda path, base: self.loaded.append(path.stem) or load(path, base)
+        )
+        monkeypatch.setattr(
+            module, "load_base", lambda config: self.loaded.append(config.path) or load_base(config)
+        )
+
+
+def draw_all(base: Base, cells: list[Cell]) -> list[bytes]:
+    painter = Painter(base)
+    for each in painter.missing(cells):
+        painter.draw(each)
+    assert painter.missing(cells) == []
+    return [png for each in cells for png in painter.pngs(each)]
+
+
+def test_a_base_is_loaded_once_and_a_network_once_for_all_its_weights(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(monkeypatch)
+    networks = [Path("net-1.safetensors"), Path("net-2.safetensors")]
+    cells = [cell(network=network, weight=weight) for weight in (0.5, 1.0) for network in networks]
+    pngs = draw_all(base, [cell().alone(), *cells])
+    assert counted.loaded == ["base", "net-1", "net-2"]
+    assert len(set(pngs)) == 15
+
+
+def test_one_more_weight_draws_its_cells_alone_and_nothing_more_loads_nothing(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [cell(weight=weight) for weight in (0.5, 1.0)]
+    before = draw_all(base, cells)
+    counted = Counted(monkeypatch)
+    assert draw_all(base, cells) == before
+    assert (counted.jobs, counted.loaded) == ([], [])
+    draw_all(base, [*cells, cell(weight=0.7)])
+    assert counted.jobs == [[Job("a cat", 1), Job("a cat", 2)], [Job("a cat", 3)]]
+
+
+def test_what_was_interrupted_ends_with_the_same_bytes(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of which a picture is missing is drawn whole: its pictures' last bits hang together."""
+    cells = [cell(weight=weight, seeds=(1, 2, 3, 4)) for weight in (0.5, 1.0)]
+    whole = draw_all(base, cells)
+    painter = Painter(base)
+    second_batch = list(painter.batches(cells[1]))[1]
+    painter.items.path(second_batch.keys[1]).unlink()
+    counted = Counted(monkeypatch)
+    assert draw_all(base, cells) == whole
+    assert counted.jobs == [[Job("a cat", 3), Job("a cat", 4)]]
+
+
+def test_blocks_and_checkpoints_change_the_picture(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(monkeypatch)
+    one = cell(seeds=(1,))
+    alone = one.alone()
+    every, none, middle = (replace(one, blocks=block_weights(name)) for name in ("ALL", "NONE", "MIDD"))
+    other = replace(alone, checkpoint="other")
+    pictures = dict(
+        zip(("one", "alone", "every", "none", "middle", "other"),
+            (pixels(base, each) for each in (one, alone, every, none, middle, other)), strict=True)
+    )  # fmt: skip
+    assert pictures["every"] == pictures["one"]
+    assert pictures["none"] == pictures["alone"]
+    assert len({pictures[name] for name in ("one", "alone", "middle", "other")}) == 4
+    assert "other" in counted.loaded
+
+
+def test_a_network_that_a_prompt_calls_counts_by_its_content(
+    base: Base, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = cell(prompts=("a cat <lora:net:0.5>",), seeds=(1,)).alone()
+
+    def drawn_with(number: int) -> bytes:
+        shutil.copy(project / f"net-{number}.safetensors", tmp_path / "net.safetensors")
+        painter = Painter(base, Library([tmp_path]))
+        for each in painter.missing([called]):
+            painter.draw(each)
+        return painter.pictures(called)[0].tobytes()
+
+    one, two = drawn_with(1), drawn_with(2)
+    assert one != two
+    counted = Counted(monkeypatch)
+    assert drawn_with(1) == one
+    assert counted.jobs == []
+
+
+def pixels(base: Base, each: Cell) -> bytes:
+    draw_all(base, [each])
+    return Painter(base).pictures(each)[0].tobytes()
