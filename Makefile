@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-large lint bench presets schema demo
+.PHONY: help repro test test-large lint docs bench presets schema demo
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -32,6 +32,10 @@ lint: .venv/ready ## style, types, import contracts
 	ruff format --check .
 	mypy
 	lint-imports
+
+docs: .venv/ready ## build the site of docs/ and of the library into .site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+	@echo "open .site/index.html"
 
 bench: .venv/ready ## measure against the bare minimum, as ratios
 	python -m benchmarks.train_step --large --side 256

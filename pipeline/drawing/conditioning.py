@@ -7,8 +7,8 @@ from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.new_tokens import words_of
 from pipeline.drawing.aesthetic import Aesthetic
+from pipeline.drawing.chunks import chunks
 from pipeline.errors import UserError
-from pipeline.prompts.chunks import chunks
 from pipeline.prompts.weights import weighted_parts
 
 NO_MEAN = 0.01

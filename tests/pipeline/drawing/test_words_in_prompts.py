@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
+from pipeline.drawing.chunks import chunks
 from pipeline.drawing.conditioning import conditioning
 from pipeline.drawing.library import Library
 from pipeline.drawing.text_to_image import draw
@@ -16,7 +17,6 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.families import load
 from pipeline.networks.hypernetwork import Hypernetwork
-from pipeline.prompts.chunks import chunks
 from pipeline.prompts.settings import Job, Settings
 from pipeline.prompts.weights import weighted_parts
 from tests.pipeline.bases.random_sd1 import random_base
