@@ -17,6 +17,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.training_utils import compute_snr
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -24,9 +25,14 @@ from demo.critters import MOUTH, Critter, draw, random_critter
 from demo.resumable import STATE, train
 from demo.train_denoiser import MIN_SNR_GAMMA, NOISE_OFFSET, caption, make_scheduler
 from demo.vocabulary import write_tokenizer
+from pipeline.bases.base import Base
+from pipeline.bases.registry import family
+from pipeline.bases.save import save_folder
 
 NUM_PICTURES = 16_000
 STEPS = 12_000
+POLISH_STEPS = 4_000
+"""At a fifth of the rate, from the average: mouths and outlines are settled last."""
 BATCH = 16
 SIDE_PX = 128
 SCALING_FACTOR = 0.13025
@@ -212,20 +218,41 @@ def denoising_loss(
     return (error * snr.clamp(max=MIN_SNR_GAMMA) / snr).mean()
 
 
+def save_base(
+    model: DenoiserXL, vae: AutoencoderKL, tokenizer: CLIPTokenizer, scheduler: DDIMScheduler
+) -> None:
+    """demo/base_xl/: the diffusers folder, in fp16."""
+    modules = {
+        "text_encoder": model.text_encoder, "text_encoder_2": model.text_encoder_2, "unet": model.unet,
+        "vae": vae,
+    }  # fmt: skip
+    encoders = ("text_encoder", "text_encoder_2")
+    configs = {
+        name: module.config.to_dict() if name in encoders else dict(module.config)
+        for name, module in modules.items()
+    }
+    configs["scheduler"] = dict(scheduler.config)
+    save_folder(Base(family("sdxl"), tokenizer, modules, configs), BASE, "fp16", {})
+
+
 def main() -> None:
     torch.manual_seed(0)
     tokenizer = write_tokenizer(STATE / "tokenizer")
-    data = make_data(rescaled_vae())
+    vae = rescaled_vae()
+    data = make_data(vae)
     model = DenoiserXL(tokenizer)
     scheduler = make_scheduler()
-    train(
-        "denoiser_xl",
-        model,
-        lambda step, _: denoising_loss(model, tokenizer, scheduler, data, step),
-        steps=STEPS,
-        lr=1e-3,
-        ema_decay=0.9995,
-    )
+
+    def loss(step: int, _: torch.Generator) -> torch.Tensor:
+        return denoising_loss(model, tokenizer, scheduler, data, step)
+
+    averaged = STATE / "xl_averaged.safetensors"
+    if not averaged.exists():
+        train("denoiser_xl", model, loss, steps=STEPS, lr=1e-3, ema_decay=0.9995)
+        save_file({name: tensor.detach() for name, tensor in model.named_parameters()}, averaged)
+    model.load_state_dict(load_file(averaged), strict=False)
+    train("denoiser_xl_polish", model, loss, steps=POLISH_STEPS, lr=2e-4, ema_decay=0.998)
+    save_base(model, vae, tokenizer, scheduler)
 
 
 if __name__ == "__main__":
