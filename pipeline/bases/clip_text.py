@@ -59,6 +59,14 @@ def joined(chunks: Tensor) -> Tensor:
     return torch.cat([chunks[:, 0, :1], chunks[:, :, 1:-1].flatten(1, 2), chunks[:, -1, -1:]], dim=1)
 
 
+def zero_where_empty(values: Tensor, ids: Tensor, end: int) -> Tensor:
+    """[batch, ...], 0 where a text has no token: SDXL was trained so, and diffusers and A1111 draw so
+    (`force_zeros_for_empty_prompt`).
+    """
+    kept = (ids[..., 1] != end).view(len(ids), -1).any(dim=1)
+    return values * kept.view(-1, *[1] * (values.dim() - 1)).to(values)
+
+
 def pooled(encoder: CLIPTextModelWithProjection, last: Tensor, ids: Tensor, end: int) -> Tensor:
     """[batch, width]: the projected state of the first end token.
 

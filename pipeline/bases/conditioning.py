@@ -34,9 +34,12 @@ class Conditioning:
         """Tokens times their weights [batch, n, 1]."""
         return self if weights is None else replace(self, tokens=self.tokens * weights.to(self.tokens))
 
-    def with_sizes(self, sizes: Tensor | None) -> "Conditioning":
-        """With these sizes."""
-        return replace(self, sizes=sizes)
+    def sized(self, sizes: Tensor | Sequence[int] | None) -> "Conditioning":
+        """With sizes [batch, 6], or the same six numbers for all."""
+        if sizes is None:
+            return self
+        rows = sizes if isinstance(sizes, Tensor) else torch.tensor([sizes] * len(self))
+        return replace(self, sizes=rows.to(self.tokens.device))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Conditioning":
         values = {field.name: getattr(self, field.name) for field in fields(self)}

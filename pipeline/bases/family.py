@@ -83,6 +83,16 @@ class Family(ABC):
     def block_of_layer(self, name: str) -> str | None:
         """The block of a layer of the denoiser by its name in files of networks; None of other parts."""
 
+    def token_widths(self, configs: Configs) -> list[int]:
+        """Width of each text encoder's share of a token, in the order in which they are joined."""
+        return [configs[name]["hidden_size"] for name in self.facts.text_encoders]
+
+    def sizes(self, width_px: int, height_px: int) -> tuple[int, ...] | None:
+        """What a whole picture of this size is conditioned on: original height and width, crop top and left,
+        target height and width; None where the family knows no sizes.
+        """
+        return (height_px, width_px, 0, 0, height_px, width_px) if self.facts.has_sizes else None
+
     @abstractmethod
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         """Token ids [batch, 77] or [batch, chunks, 77] as the denoiser reads them."""

@@ -28,7 +28,10 @@ def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | N
     ids = torch.tensor([part.ids for part in parts], device=device)
     encoded = base.family.encode(base, ids, clip_skip)
     weights = torch.tensor([part.weights for part in parts], device=device, dtype=encoded.tokens.dtype)
-    states = emphasised(encoded.tokens, weights)
+    widths = base.family.token_widths(base.configs)
+    # Each encoder keeps its own mean: A1111 weighs the encoders' answers before it joins them.
+    each = [emphasised(states, weights) for states in torch.split(encoded.tokens, widths, dim=-1)]
+    states = torch.cat(each, dim=-1) if len(each) > 1 else each[0]
     if aesthetic:
         states = aesthetic.applied(encoders[0], ids, states, clip_skip)
     return Conditioning(states.flatten(0, 1)[None], None if encoded.pooled is None else encoded.pooled[:1])

@@ -9,6 +9,7 @@ from itertools import groupby
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.conditioning import cat
@@ -94,12 +95,18 @@ def _draw_batch(
     without = [cat([context] * len(jobs)) for context in contexts[settings.negative_prompt]]
     prompted = [cat(step) for step in zip(*(contexts[job.prompt] for job in jobs), strict=True)]
     seeds, first = [job.seed for job in jobs], settings.steps
+    width, height = settings.width, settings.height
+
+    def drawn(sampler: Sampler, latents: Tensor, steps: slice) -> Tensor:
+        sizes = base.family.sizes(width, height)
+        negative, positive = ([each.sized(sizes) for each in all_[steps]] for all_ in (without, prompted))
+        return denoised(base, sampler, latents, negative, positive, settings.guidance)
+
     sampler = Sampler(settings.sampler, base.configs["scheduler"], first, base.device)
-    latents = sampler.start(sampler.noise(seeds, settings.width, settings.height))
-    latents = denoised(base, sampler, latents, without[:first], prompted[:first], settings.guidance)
+    latents = drawn(sampler, sampler.start(sampler.noise(seeds, width, height)), slice(first))
     if settings.second_pass:
-        larger = enlarged(base, latents, settings, upscaler)
-        sampler = second_sampler(settings, base)
-        latents = sampler.noisy(larger, sampler.noise(seeds, larger.shape[3] * 8, larger.shape[2] * 8))
-        latents = denoised(base, sampler, latents, without[first:], prompted[first:], settings.guidance)
+        width, height = settings.second_pass.enlarged(width, height)
+        larger, sampler = enlarged(base, latents, settings, upscaler), second_sampler(settings, base)
+        started = sampler.noisy(larger, sampler.noise(seeds, width, height))
+        latents = drawn(sampler, started, slice(first, None))
     return decoded(base, latents)

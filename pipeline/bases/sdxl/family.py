@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.bases import unet_names
 from pipeline.bases.clip_names import clip_origin, openclip_origin
-from pipeline.bases.clip_text import padded, pooled, states
+from pipeline.bases.clip_text import padded, pooled, states, zero_where_empty
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs
 from pipeline.bases.parts import UNET, VAE, clip_part
@@ -57,7 +57,8 @@ class SDXL(UNetFamily):
         own = padded(ids, base.end_token, PADDING)
         tokens, _ = states(first, ids, max(clip_skip, LAST_BUT_ONE), normed=False)
         others, last = states(second, own, LAST_BUT_ONE, normed=False)
-        return Conditioning(torch.cat([tokens, others], dim=-1), pooled(second, last, own, base.end_token))
+        both = torch.cat([tokens, others], dim=-1), pooled(second, last, own, base.end_token)
+        return Conditioning(*(zero_where_empty(each, ids, base.end_token) for each in both))
 
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         beside = {"text_embeds": conditioning.pooled, "time_ids": conditioning.sizes}

@@ -1,0 +1,103 @@
+"""Pictures of every family, against diffusers' own pipelines on the same random weights and noise."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+from transformers import CLIPTokenizer
+
+from pipeline.bases.base import Base
+from pipeline.bases.registry import families
+from pipeline.drawing.conditioning import conditioning, emphasised
+from pipeline.drawing.samplers import start_noise
+from pipeline.drawing.text_to_image import draw
+from pipeline.prompts.settings import Job, SecondPass, Settings
+from tests.pipeline.bases.test_text import small_base
+
+PROMPT = "1girl, solo, a very long dress"
+WIDTH, HEIGHT, STEPS, SEED = 64, 96, 20, 7
+
+
+def settings(negative: str, **changes: object) -> Settings:
+    plain = {"steps": STEPS, "guidance": 5.0, "sampler": "ddim", "width": WIDTH, "height": HEIGHT}
+    return Settings(**{**plain, "negative_prompt": negative, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
+
+
+def padded_tokenizer(base: Base) -> CLIPTokenizer:
+    """OpenCLIP's, which pads with "!"."""
+    made = copy.deepcopy(base.tokenizer)
+    made.pad_token = "!"
+    return made
+
+
+def theirs(base: Base, negative: str | None) -> np.ndarray:
+    """diffusers' picture [height, width, 3] in 0..1."""
+    scheduler = DDIMScheduler.from_config(base.configs["scheduler"], clip_sample=False)
+    parts = {"vae": base.vae, "unet": base.denoiser, "scheduler": scheduler}
+    if base.family.facts.name == "sdxl":
+        first, second = base.text_encoders
+        pipe = StableDiffusionXLPipeline(
+            text_encoder=first, text_encoder_2=second, tokenizer=base.tokenizer,
+            tokenizer_2=padded_tokenizer(base), add_watermarker=False, **parts,
+        )  # fmt: skip
+    else:
+        tokenizer = padded_tokenizer(base) if base.family.facts.name == "sd2" else base.tokenizer
+        pipe = StableDiffusionPipeline(
+            text_encoder=base.text_encoders[0], tokenizer=tokenizer, safety_checker=None,
+            feature_extractor=None, requires_safety_checker=False, **parts,
+        )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    noise = start_noise([torch.Generator().manual_seed(SEED)], WIDTH, HEIGHT)
+    found = pipe(
+        PROMPT, negative_prompt=negative, width=WIDTH, height=HEIGHT, num_inference_steps=STEPS,
+        guidance_scale=5.0, latents=noise, output_type="np",
+    )  # fmt: skip
+    picture: np.ndarray = found.images[0]
+    return picture
+
+
+@pytest.mark.parametrize("negative", ["bad anatomy", None])
+@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+def test_a_picture_is_diffusers_own(name: str, negative: str | None) -> None:
+    base = small_base(name)
+    ours = next(iter(draw(base, [Job(PROMPT, SEED)], settings(negative or ""))))
+    difference = np.abs(np.asarray(ours) / 255 - theirs(base, negative)).max()
+    assert difference <= 0.5 / 255 + 1e-4  # ours is rounded to one of 256 levels
+
+
+def test_a_prompt_without_words_is_zeros_where_the_family_was_trained_so() -> None:
+    base = small_base("sdxl")
+    empty, worded = (conditioning(base, text, 1) for text in ("", "a cat"))
+    assert not empty.tokens.any()
+    assert empty.pooled is not None
+    assert not empty.pooled.any()
+    assert worded.tokens.any()
+    assert conditioning(small_base("sd2"), "", 1).tokens.any()
+
+
+def test_each_encoders_answer_keeps_its_own_mean() -> None:
+    base = small_base("sdxl")
+    plain, weighted = (conditioning(base, text, 1).tokens[0] for text in ("a cat dog", "a (cat:1.5) dog"))
+    weights = torch.ones(1, 77)
+    weights[0, 2] = 1.5
+    for part in (slice(0, 16), slice(16, 40)):
+        assert torch.allclose(weighted[:, part], emphasised(plain[None, :, part], weights)[0], atol=1e-6)
+
+
+def test_a_second_pass_is_conditioned_on_its_own_size() -> None:
+    base, seen = small_base("sdxl"), list[list[int]]()
+
+    def look(module: object, arguments: object, named: dict[str, dict[str, torch.Tensor]]) -> None:
+        seen.append(named["added_cond_kwargs"]["time_ids"][0].int().tolist())
+
+    base.denoiser.register_forward_pre_hook(look, with_kwargs=True)
+    second = SecondPass(scale=2.0, strength=0.5, steps=1, upscaler="latent")
+    next(iter(draw(base, [Job(PROMPT, SEED)], settings("", steps=1, second_pass=second))))
+    assert seen[0] == [HEIGHT, WIDTH, 0, 0, HEIGHT, WIDTH]
+    assert seen[-1] == [2 * HEIGHT, 2 * WIDTH, 0, 0, 2 * HEIGHT, 2 * WIDTH]
+
+
+def test_every_family_with_published_configurations_is_drawn_here() -> None:
+    assert set(families()) == {"sd1", "sd2", "sdxl"}
