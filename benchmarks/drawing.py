@@ -19,7 +19,7 @@ from pipeline.drawing.text_to_image import draw
 from pipeline.prompts.settings import Job, Settings
 from pipeline.typed_numbers import whole_number
 
-DEMO = Base(path="demo/base", vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None)
+DEMO = Base.plain("demo/base")
 SIDE = 128
 PROMPT = "zibbo, (smile:1.2), blue background"
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.bases.look import look
-from pipeline.bases.registry import titles
 from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.captions.layouts import LAYOUTS, network_file
 from pipeline.config.lock import WHERE_FROM, hub_models
@@ -47,12 +45,8 @@ def _base_problems(path: Path) -> Iterator[str]:
     try:
         if path.is_file():
             _insist_on_ending("base.path", path, TENSORS)
-        found = look(path)
     except UserError as error:
         yield from (f"{problem}; {WHERE_FROM['base.path']}" for problem in error.problems)
-        return
-    if found and not found.trainable:
-        yield f"base.path {path} is {found.title}; this pipeline trains {titles()}: choose such a base"
 
 
 def _file_problems(values: dict[str, Any]) -> Iterator[str]:

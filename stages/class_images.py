@@ -26,7 +26,7 @@ CONCEPT = "class"
 
 def item_key(config: Config, seed: int) -> str:
     wanted = config.class_images.model_dump(exclude={"count"})
-    return key(version=VERSION, base=config.base.model_dump(), seed=seed, first=config.seed, **wanted)
+    return key(version=VERSION, base=config.base.identity(), seed=seed, first=config.seed, **wanted)
 
 
 def missing_seeds(config: Config, items: Items) -> list[int]:

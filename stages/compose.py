@@ -41,8 +41,9 @@ def resolved() -> Config:
     """
     values, unknown = compose_known(read_params())
     unknown += misread()
-    config = validated(values, unknown)
+    validated(values, unknown)
     locked, missing = locked_and_problems(values)
+    config = validated(locked)
     problems = [*unknown, *contradictions(config), *missing, *model_problems(values)]
     problems += axes_problems(config.sample_grid) or prompt_problems(config)
     if problems:

@@ -9,6 +9,7 @@ from transformers import CLIPTokenizer
 
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.latents import Latents
+from pipeline.bases.prediction import PredictionType, scheduler_of
 
 Part = nn.Module | Callable[[], nn.Module]
 """A part of a checkpoint, or what reads it."""
@@ -75,6 +76,11 @@ class Base:
             if isinstance(part, nn.Module):
                 part.to(device)
         return self
+
+    def predicting(self, kind: PredictionType, zero_terminal_snr: bool = False) -> "Base":
+        """As one that predicts so, whatever its files say."""
+        scheduler = scheduler_of(self.configs["scheduler"], kind, zero_terminal_snr)
+        return Base(self.family, self.tokenizer, self._parts, {**self.configs, "scheduler": scheduler})
 
     def with_vae(self, vae: Part, config: dict[str, Any]) -> "Base":
         """With another VAE."""

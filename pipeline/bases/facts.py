@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.bases.prediction import PredictionType
 from pipeline.bases.structure import Structure
 
 
@@ -27,6 +28,8 @@ class Facts:
     """What a denoiser of the family is besides (inpainting ...); None: an ordinary one, to be trained."""
     blocks: tuple[str, ...]
     """The denoiser's, by which merges are weighed and layers trained."""
+    prediction: PredictionType | None
+    """What its bases predict where a file says nothing; None: files of it are of both kinds."""
     text_encoders: tuple[str, ...]
     """Folders of the text encoders, in the order in which their tokens are joined."""
     text_sign: str

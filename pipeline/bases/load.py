@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from pipeline.bases.base import Base, Part
 from pipeline.bases.family import Family
+from pipeline.bases.look import look
 from pipeline.bases.origins import Origin, file_shape, taken
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
@@ -47,6 +48,7 @@ def load_base(config: BaseConfig) -> Base:
     path = Path(config.path)
     _insist(path, config)
     base = _from_file(path, not config.vae) if path.is_file() else _from_folder(config)
+    base = base.predicting(config.prediction_type) if config.prediction_type else base
     return base.with_vae(*load_vae(Path(config.vae), base.family)) if config.vae else base
 
 
@@ -137,7 +139,17 @@ def _from_file(path: Path, own_vae: bool) -> Base:
         return partial(_filled, module, path, origins_there(base, part, path, header.shapes))
 
     parts = {name: reads(name, module) for name, module in base.loaded().items()}
-    return Base(base.family, base.tokenizer, parts, base.configs)
+    whole = Base(base.family, base.tokenizer, parts, base.configs)
+    return _as_marked(whole, path)
+
+
+def _as_marked(base: Base, path: Path) -> Base:
+    """Predicting what the file's look says; unchanged where it says nothing."""
+    found = look(path)
+    prediction = found.prediction if found else None
+    if prediction is None or prediction.type is None:
+        return base
+    return base.predicting(prediction.type, prediction.zero_terminal_snr)
 
 
 def outline(made: Family, own: dict[str, Any], origin: str) -> Base:

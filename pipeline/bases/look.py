@@ -1,13 +1,19 @@
-"""What a base is, by a look at its names and shapes: no weight is read."""
+"""What a base is, by a look at its names, shapes and configurations: no weight is read, no torch loaded."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from pipeline.bases.prediction import of_header, of_scheduler
 from pipeline.bases.registry import Recognised, recognised, recognised_config
+from pipeline.bases.stated import HEADER_KEY, checked, stated
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
-from pipeline.files.safetensors_header import read_header
+from pipeline.files.safetensors_header import Header, read_header
 
 NOTHING_KNOWN = Recognised("no checkpoint that is known here")
+SCHEDULER = "scheduler/scheduler_config.json"
 
 
 def look(path: Path) -> Recognised | None:
@@ -15,13 +21,41 @@ def look(path: Path) -> Recognised | None:
     when it is loaded. A folder that is none is a user error.
     """
     if path.is_dir():
-        config = path / "unet/config.json"
-        if not (path / "model_index.json").is_file() or not config.is_file():
-            raise UserError(
-                f"base.path {path}: no model_index.json or no unet/config.json in it; it must be a diffusers"
-                f" folder, or a .safetensors file"
-            )
-        return recognised_config(read_mapping(config))
+        return _folder(path)
     if path.suffix != ".safetensors" or not path.exists():
         return None
-    return recognised(read_header(path).shapes) or NOTHING_KNOWN
+    header = read_header(path)
+    found = recognised(header.shapes)
+    return _with_signs(path, found, header) if found else NOTHING_KNOWN
+
+
+def _folder(path: Path) -> Recognised:
+    config = path / "unet/config.json"
+    if not (path / "model_index.json").is_file() or not config.is_file():
+        raise UserError(
+            f"base.path {path}: no model_index.json or no unet/config.json in it; it must be a diffusers"
+            f" folder, or a .safetensors file"
+        )
+    denoiser = read_mapping(config)
+    found = replace(recognised_config(denoiser), side_px=_side(denoiser))
+    if not (path / SCHEDULER).is_file():
+        return found
+    scheduler = checked("scheduler", read_mapping(path / SCHEDULER), f"base.path {path}")
+    return replace(found, prediction=of_scheduler(scheduler, str(path / SCHEDULER)))
+
+
+def _with_signs(path: Path, found: Recognised, header: Header) -> Recognised:
+    """With what the file says of its prediction and its size."""
+    if found.facts is None:
+        return found
+    configs = stated(header.metadata.get(HEADER_KEY), f"base.path {path}").get("configs", {})
+    prediction = of_header(path, header, found.facts.prediction)
+    if "scheduler" in configs:
+        prediction = of_scheduler(configs["scheduler"], f"{HEADER_KEY} in its header")
+    return replace(found, prediction=prediction, side_px=_side(configs.get("unet", {})))
+
+
+def _side(denoiser: Mapping[str, Any]) -> int | None:
+    """Pixels of the square that a denoiser's configuration is of: a latent pixel is 8 of them."""
+    latent = denoiser.get("sample_size")
+    return latent * 8 if isinstance(latent, int) and not isinstance(latent, bool) else None

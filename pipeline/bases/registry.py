@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pipeline.bases
 from pipeline.bases.facts import Facts
+from pipeline.bases.prediction import Prediction
 from pipeline.bases.structure import Shapes, structure
 
 if TYPE_CHECKING:
@@ -28,11 +29,16 @@ NOT_BASES = {
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a checkpoint is. title: what people call it, variant included; facts: of its family."""
+    """What a checkpoint is. title: what people call it, variant included; facts: of its family.
+
+    prediction: what its denoiser predicts; side_px: of the square that it was trained on, where it says so.
+    """
 
     title: str
     facts: Facts | None = None
     trainable: bool = False
+    prediction: Prediction | None = None
+    side_px: int | None = None
 
 
 @cache

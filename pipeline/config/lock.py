@@ -1,9 +1,12 @@
-"""Content hashes of the models that a run starts from: another file under the same name is another run."""
+"""Content hashes of the models that a run starts from: another file under the same name is another run. And
+the base's family, by a look at it.
+"""
 
 import re
 from collections.abc import Collection
 from typing import Any
 
+from pipeline.config.looked_at import HOW_TO_GET, looked_at
 from pipeline.config.recipes import locked_content
 from pipeline.errors import UserError
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
@@ -27,8 +30,7 @@ LOCKED = (
 )
 RECIPES = (("merge", "recipe"), ("sample_grid", "merge"))
 WHERE_FROM = {
-    "base.path": "`hf download stable-diffusion-v1-5/stable-diffusion-v1-5 v1-5-pruned-emaonly.safetensors"
-    " --local-dir models/base` fetches SD 1.5; with `use: {base: sd15}` it is fetched by itself",
+    "base.path": HOW_TO_GET,
     "tag.model": "`hf download SmilingWolf/wd-swinv2-tagger-v3 model.onnx selected_tags.csv --local-dir"
     " models/tagger` fetches a WD14 tagger; with `use: {tag: wd14_v3}` it is fetched by itself",
 }
@@ -68,6 +70,8 @@ def locked_and_problems(
             ]
         elif paths not in (None, BUILT_IN.get(path_key)):
             locked[group][hash_name] = _locked(path_key, paths, hash_key, wanted, hub, problems)
+    if groups is None or "base" in groups:
+        locked["base"] = looked_at(locked["base"], problems)
     for group, name in RECIPES:
         if (groups is None or group in groups) and (recipe := values[group][name]) is not None:
             locked[group][name] = locked_content(recipe, f"{group}.{name}", problems)

@@ -110,7 +110,7 @@ class Painter:
         return {
             **merge,
             "version": VERSION,
-            "base": self.base_of(cell).model_dump(),
+            "base": self.base_of(cell).identity(),
             "network": network,
             "blocks": cell.blocks.factors if cell.blocks else None,
             "settings": settings,

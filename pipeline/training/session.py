@@ -37,6 +37,7 @@ def recipe(config: Config, inputs: dict[str, str | None]) -> str:
     """Everything that the result follows from: the inputs' hashes, the settings, the packages' versions."""
     packages = {name: version(name) for name in PACKAGES}
     params = {group: values for group, values in config.values().items() if group not in WITHOUT_EFFECT}
+    params["base"] = config.base.identity()
     return json.dumps({"inputs": inputs, "params": params, "packages": packages}, sort_keys=True)
 
 

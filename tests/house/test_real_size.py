@@ -69,7 +69,7 @@ def test_the_graph_at_real_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 def _same_in_diffusers(project: Path, path: str) -> None:
     """The U-Net answers as with our network when diffusers has loaded our file."""
-    base = load_base(Base(path=path, vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
+    base = load_base(Base.plain(path))
     network = Network.load(project / "models/network/net.safetensors", base)
     with torch.no_grad(), network.attached(base):
         ours = answer(base)

@@ -10,10 +10,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.bases.load import load_base
+from pipeline.config.looked_at import looked_at
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_hub_name
-from pipeline.preflight import _base_problems
 from pipeline.vision.models import TAGGER_FILES, located
 from stages import collect, compose
 from tests.stages.project import make_project
@@ -126,7 +126,9 @@ def test_a_damaged_configuration_of_a_base_is_a_sentence(config: bytes, tmp_path
     (tmp_path / "unet").mkdir()
     (tmp_path / "model_index.json").write_text("{}")
     (tmp_path / "unet" / "config.json").write_bytes(config)
-    (problem,) = _base_problems(tmp_path)
+    problems = list[str]()
+    looked_at({"path": str(tmp_path), "family": None, "prediction_type": None}, problems)
+    (problem,) = problems
     assert "config.json" in problem
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.bases.facts import Facts
+from pipeline.bases.prediction import EPSILON
 from pipeline.bases.structure import Structure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
@@ -31,6 +32,7 @@ FACTS = Facts(
     owns_config=owns_config,
     variant=with_channels,
     blocks=block_names(12),
+    prediction=EPSILON,
     text_encoders=("text_encoder",),
     text_sign="cond_stage_model.transformer.",
     text_layers=12,

@@ -33,6 +33,7 @@ FACTS = Facts(
     owns_config=owns_config,
     variant=variant,
     blocks=block_names(12),
+    prediction=None,
     text_encoders=("text_encoder",),
     text_sign="cond_stage_model.model.",
     text_layers=23,

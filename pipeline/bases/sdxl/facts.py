@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.bases.facts import Facts
+from pipeline.bases.prediction import EPSILON
 from pipeline.bases.structure import Structure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
@@ -40,6 +41,7 @@ FACTS = Facts(
     owns_config=owns_config,
     variant=variant,
     blocks=block_names(9),
+    prediction=EPSILON,
     text_encoders=("text_encoder", "text_encoder_2"),
     text_sign="conditioner.embedders.1.",
     text_layers=12,

@@ -2,6 +2,7 @@
 pairs that cannot hold together (errors), and of what changes nothing or is seldom meant (warnings).
 """
 
+from pipeline.config.rules.base import base_contradictions, base_doubts
 from pipeline.config.rules.captions import caption_contradictions, caption_doubts
 from pipeline.config.rules.merge import merge_doubts
 from pipeline.config.rules.network import network_contradictions, network_doubts
@@ -17,6 +18,7 @@ from pipeline.config.schemas import Config
 def contradictions(config: Config) -> list[str]:
     """Pairs of settings that cannot hold together."""
     return [
+        *base_contradictions(config),
         *network_contradictions(config.network, config.train),
         *picture_contradictions(config),
         *caption_contradictions(config),
@@ -31,6 +33,7 @@ def contradictions(config: Config) -> list[str]:
 def doubtful(config: Config) -> list[str]:
     """Settings that change nothing beside the others, or are seldom meant."""
     return [
+        *base_doubts(config),
         *picture_doubts(config),
         *network_doubts(config.network, config.optimizer),
         *optimizer_doubts(config),

@@ -5,17 +5,40 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from pipeline.config.schemas.group import Count, FileName, Group, NonEmpty, Positive, Sha256, Share, Weight
+from pipeline.config.schemas.group import (
+    Count,
+    FileName,
+    Group,
+    Name,
+    NonEmpty,
+    Positive,
+    Sha256,
+    Share,
+    Weight,
+)
 from pipeline.config.stairs import stairs_of
 
 
 class Base(Group):
     path: NonEmpty
+    family: Name | None
+    prediction_type: Literal["epsilon", "v_prediction"] | None
     vae: NonEmpty | None
     revision: NonEmpty | None
     clip_skip: Annotated[int, Field(ge=1, le=12)]
     sha256: Sha256 | None
     vae_sha256: Sha256 | None
+
+    @classmethod
+    def plain(cls, path: str, **changes: object) -> "Base":
+        """The base at `path` with nothing else said, for scripts and tests."""
+        nothing = {"family": None, "prediction_type": None, "vae": None, "revision": None, "clip_skip": 1}
+        return cls.model_validate({"path": path, **nothing, "sha256": None, "vae_sha256": None, **changes})
+
+    def identity(self) -> dict[str, object]:
+        """What results follow from: the family follows from the files, and null says nothing."""
+        said = self.model_dump(exclude={"family"})
+        return said if self.prediction_type else {k: v for k, v in said.items() if k != "prediction_type"}
 
 
 Timestep = Annotated[int, Field(ge=0, le=1000)]

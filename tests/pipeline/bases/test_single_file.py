@@ -34,9 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LoadedBase]:
 
 
 def opened(path: Path, vae: Path | None = None) -> LoadedBase:
-    return load_base(
-        Base(path=str(path), vae=vae and str(vae), revision=None, clip_skip=1, sha256=None, vae_sha256=None)
-    )
+    return load_base(Base.plain(str(path), vae=vae and str(vae)))
 
 
 def changed(whole: Path, path: Path, tensors: dict[str, Tensor]) -> Path:

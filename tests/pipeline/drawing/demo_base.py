@@ -8,4 +8,4 @@ from tests.conftest import ROOT
 
 def demo_base() -> LoadedBase:
     path = str(ROOT / "demo" / "base")
-    return load_base(Base(path=path, vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
+    return load_base(Base.plain(path))

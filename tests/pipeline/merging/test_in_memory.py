@@ -17,7 +17,7 @@ from tests.pipeline.networks.test_network import answer
 
 
 def base_of(path: Path) -> LoadedBase:
-    return load_base(Base(path=str(path), vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
+    return load_base(Base.plain(str(path)))
 
 
 def test_a_variation_answers_as_the_file_made_of_it_and_leaves_the_base_as_it_was(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def baked(base_file: Path, network: Path, strength: Any, out: Path) -> LoadedBas
     step = {"method": "bake", "model": "base", "network": "net", "strength": strength}
     inputs = {"base": str(base_file), "net": str(network)}
     run_recipe(parse({"inputs": inputs, "merge": step, "dtype": "fp32"}, "recipe"), out)
-    return load_base(Base(path=str(out), vae=None, revision=None, clip_skip=1, sha256=None, vae_sha256=None))
+    return load_base(Base.plain(str(out)))
 
 
 DORA = {f"{name}, dora": config(name, dim=2, conv_dim=2, dora=True) for name in ("locon", "loha", "lokr")}
