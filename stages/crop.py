@@ -134,7 +134,10 @@ class Cropper:
         return replace(
             parent, id=crop_id, file=f"{crop_id}.png", sha256=fact["sha256"],
             width_px=width, height_px=height, mask_file=f"{crop_id}.png" if mask else None, mask_sha256=mask,
-            origin={"parent": parent.sha256, "picture": parent.id, **how},
+            origin={
+                "parent": parent.sha256, "picture": parent.id,
+                "whole_px": [parent.width_px, parent.height_px], **how,
+            },
         )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pipeline.bases.latents import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
 from pipeline.bases.load import load_base
+from pipeline.bases.registry import families
 from pipeline.command import run, start
 from pipeline.config.schemas import Base
 from pipeline.device import best_device, make_repeatable
@@ -28,6 +29,7 @@ from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures.masks import MASKS, read_mask
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, RECORDS
+from pipeline.pictures.size_conditioning import sizes_of
 from pipeline.progress import progress
 from pipeline.store.items import Items, key
 
@@ -102,10 +104,11 @@ def masks_of(rows: Rows, folder: Path, base: Base) -> Tensors:
     return Tensors(iter(files), lambda name: mask_cells(read_mask(folder / name), cell_px))
 
 
-def record(row: dict[str, Any]) -> dict[str, Any]:
-    """What training needs to know of a picture."""
+def record(row: dict[str, Any], has_sizes: bool) -> dict[str, Any]:
+    """What training needs to know of a picture; its sizes where the base's family is conditioned on them."""
     kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256", "group")
-    return {name: row[name] for name in kept}
+    sizes = {"sizes": sizes_of(row)} if has_sizes else {}
+    return {name: row[name] for name in kept} | sizes
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -123,7 +126,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         write_safetensors(folder / LATENTS, latents, {})
         if masks:
             write_safetensors(folder / LATENT_MASKS, masks, {})
-        write_jsonl(folder / RECORDS, map(record, rows))
+        has_sizes = families()[job.config.base.family].has_sizes
+        write_jsonl(folder / RECORDS, (record(row, has_sizes) for row in rows))
     spreads = (latents[row["id"]].chunk(2)[0].flatten(1).std(dim=1).mean().item() for row in rows)
     every = torch.from_numpy(np.fromiter(spreads, np.float32))
     write_json(

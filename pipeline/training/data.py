@@ -24,6 +24,7 @@ from pipeline.config.schemas import Train
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.objectives.losses import prior_weights
+from pipeline.pictures.size_conditioning import Sizes, whole
 from pipeline.training.captions import longest_captions, shown_caption
 from pipeline.training.emphasis import unweighted, weighted_ids
 from pipeline.training.epoch_order import Shown, epoch_batches
@@ -40,6 +41,8 @@ class Picture:
     shown: Shown
     group: str = ""
     """Shared by pictures that are nearly equal."""
+    sizes: Sizes | None = None
+    """Where the base is conditioned on them."""
 
 
 @dataclass
@@ -47,7 +50,8 @@ class Batch:
     """mean, std: [batch, channels, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks,
     77] for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
     there is one; conditioning: where the text encoders' outputs are kept; emphasis: [batch, tokens, 1] by
-    which its outputs are multiplied, where captions have weights.
+    which its outputs are multiplied, where captions have weights; sizes: [batch, 6], where the base is
+    conditioned on them.
     """
 
     mean: Tensor
@@ -58,6 +62,7 @@ class Batch:
     mask: Tensor | None = None
     conditioning: Conditioning | None = None
     emphasis: Tensor | None = None
+    sizes: Tensor | None = None
 
 
 def read_pictures(encoded: Path, captions: Path) -> list[Picture]:
@@ -80,6 +85,7 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
         trigger=text.get("trigger"),
         shown=Shown(row["repeats"], row["is_class"], (row["width_px"], row["height_px"])),
         group=row["group"],
+        sizes=row.get("sizes"),
     )
 
 
@@ -237,4 +243,15 @@ class EpochBatches(Dataset[Batch]):
             mask=self.masks([picture.id for picture in chosen], mean.shape[-2:]),
             conditioning=kept(captions) if kept else None,
             emphasis=None if kept else emphasis,
+            sizes=sizes_batch(chosen, data.config),
         )
+
+
+def sizes_batch(pictures: Sequence[Picture], config: Train) -> Tensor | None:
+    """[pictures, 6]; None where the base is not conditioned on sizes."""
+    sizes = [picture.sizes for picture in pictures]
+    if None in sizes:
+        return None
+    if config.size_conditioning == "zero_crop":
+        return torch.tensor([whole(*picture.shown.bucket) for picture in pictures])
+    return torch.tensor(sizes)

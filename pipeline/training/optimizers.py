@@ -61,7 +61,7 @@ def make_optimizer(
 def rate_groups(config: Optimizer, parts: Mapping[Part, list[nn.Parameter]]) -> list[Group]:
     """A group for each part and rate factor."""
     return [
-        {"params": chosen, "lr": getattr(config, part.lr) * factor, "name": part.name, "rate_factor": factor}
+        {"params": chosen, "lr": config.lr_of(part.lr) * factor, "name": part.name, "rate_factor": factor}
         for part, parameters in parts.items()
         for factor, chosen in by_rate_factor(parameters).items()
     ]

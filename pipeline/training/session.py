@@ -36,8 +36,7 @@ WITHOUT_EFFECT = {"resume", "logging"}
 def recipe(config: Config, inputs: dict[str, str | None]) -> str:
     """Everything that the result follows from: the inputs' hashes, the settings, the packages' versions."""
     packages = {name: version(name) for name in PACKAGES}
-    params = {group: values for group, values in config.values().items() if group not in WITHOUT_EFFECT}
-    params["base"] = config.base.identity()
+    params = {group: values for group, values in config.identity().items() if group not in WITHOUT_EFFECT}
     return json.dumps({"inputs": inputs, "params": params, "packages": packages}, sort_keys=True)
 
 

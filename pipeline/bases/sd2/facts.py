@@ -28,7 +28,6 @@ FACTS = Facts(
     title="Stable Diffusion 2.x",
     modelspec="stable-diffusion-v2-512",
     version="sd_v2",
-    trainable=False,
     owns=owns,
     owns_config=owns_config,
     variant=variant,

@@ -36,7 +36,6 @@ FACTS = Facts(
     title="Stable Diffusion XL",
     modelspec="stable-diffusion-xl-v1-base",
     version="sdxl_base_v1-0",
-    trainable=False,
     owns=owns,
     owns_config=owns_config,
     variant=variant,

@@ -76,6 +76,13 @@ class Config(Group):
             )
         raise AttributeError(name)
 
+    def identity(self) -> dict[str, Any]:
+        """The groups that are here, as far as results follow from them."""
+        groups = {name: getattr(self, name) for name in self.model_fields_set}
+        return {
+            name: group.identity() if isinstance(group, Group) else group for name, group in groups.items()
+        }
+
     def values(self) -> dict[str, Any]:
         """The groups that are here, as plain values."""
         return self.model_dump(mode="json")

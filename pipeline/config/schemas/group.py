@@ -1,6 +1,7 @@
 """What every schema shares: frozen, strict, no unknown keys, no defaults (those stand in conf/)."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -12,6 +13,19 @@ class Group(BaseModel):
     """A configuration group. Types and ranges only: the numbers stand in conf/."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    NEUTRAL: ClassVar[Mapping[str, Any]] = {}
+    """Keys that came later, and the values at which they change nothing."""
+    DERIVED: ClassVar[tuple[str, ...]] = ()
+    """Keys that follow from others."""
+
+    def identity(self) -> dict[str, Any]:
+        """What results follow from. A new key leaves results of before as they are until it is set."""
+        values = self.model_dump(mode="json")
+        return {
+            key: value
+            for key, value in values.items()
+            if key not in self.DERIVED and (key not in self.NEUTRAL or value != self.NEUTRAL[key])
+        }
 
 
 Count = Annotated[int, Field(ge=0)]

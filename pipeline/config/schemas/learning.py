@@ -1,7 +1,7 @@
 """Groups of training: base, optimizer, schedule, noise, train."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -20,6 +20,9 @@ from pipeline.config.stairs import stairs_of
 
 
 class Base(Group):
+    NEUTRAL: ClassVar = {"prediction_type": None}
+    DERIVED: ClassVar = ("family",)
+
     path: NonEmpty
     family: Name | None
     prediction_type: Literal["epsilon", "v_prediction"] | None
@@ -34,11 +37,6 @@ class Base(Group):
         """The base at `path` with nothing else said, for scripts and tests."""
         nothing = {"family": None, "prediction_type": None, "vae": None, "revision": None, "clip_skip": 1}
         return cls.model_validate({"path": path, **nothing, "sha256": None, "vae_sha256": None, **changes})
-
-    def identity(self) -> dict[str, object]:
-        """What results follow from: the family follows from the files, and null says nothing."""
-        said = self.model_dump(exclude={"family"})
-        return said if self.prediction_type else {k: v for k, v in said.items() if k != "prediction_type"}
 
 
 Timestep = Annotated[int, Field(ge=0, le=1000)]
@@ -58,13 +56,21 @@ def _stairs(text: str) -> str:
 
 
 class Optimizer(Group):
+    NEUTRAL: ClassVar = {"text_encoder_2_lr": None}
+
     name: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
     lr: Weight
     text_encoder_lr: Weight
+    text_encoder_2_lr: Weight | None
     weight_decay: Weight | None
     betas: Annotated[list[Share], Field(min_length=2, max_length=3)] | None
     eps: Annotated[float, Field(gt=0)] | None
     arguments: dict[str, Scalar | list[Scalar]]
+
+    def lr_of(self, key: str) -> float:
+        """The rate of a part of the base, by the part's key here (pipeline/bases/parts.py)."""
+        rate: float | None = getattr(self, key)
+        return self.text_encoder_lr if rate is None else rate
 
 
 class Schedule(Group):
@@ -120,6 +126,8 @@ PriorForm = Literal["sd_scripts", "two_means"]
 
 
 class Train(Group):
+    NEUTRAL: ClassVar = {"size_conditioning": "real"}
+
     name: FileName
     epochs: Positive
     batch: Positive
@@ -139,6 +147,7 @@ class Train(Group):
     caption_dropout: Share
     caption_dropout_every_epochs: Count
     max_tokens: Literal[75, 150, 225]
+    size_conditioning: Literal["real", "zero_crop"]
     clip_norm: Weight
     prior_loss_weight: Weight
     prior_form: PriorForm
