@@ -14,9 +14,12 @@ from pipeline.bases.facts import Facts
 from pipeline.bases.origins import Origin
 from pipeline.bases.parts import Part
 from pipeline.bases.registry import folder_of
+from pipeline.objectives.registry import objective_class
 
 if TYPE_CHECKING:
     from pipeline.bases.base import Base
+    from pipeline.config.schemas import Noise
+    from pipeline.objectives.objective import Objective
 
 Config = dict[str, Any]
 Configs = Mapping[str, Config]
@@ -82,6 +85,10 @@ class Family(ABC):
     @abstractmethod
     def block_of_layer(self, name: str) -> str | None:
         """The block of a layer of the denoiser by its name in files of networks; None of other parts."""
+
+    def objective(self, configs: Configs, noise: "Noise") -> "Objective":
+        """What the denoiser of a base with these configurations learns."""
+        return objective_class(self.facts.objective).of(configs["scheduler"], noise)
 
     @abstractmethod
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
