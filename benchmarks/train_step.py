@@ -37,7 +37,6 @@ from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.device import best_device, make_repeatable
 from pipeline.networks.network import Network
-from pipeline.objectives.diffusion import add_noise
 from pipeline.training.callbacks.checkpoints import Keeper, Start
 from pipeline.training.callbacks.logs import Logs, make_logs
 from pipeline.training.callbacks.metrics import Recorder
@@ -150,16 +149,15 @@ def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps
     parts = {base.family.denoiser: list(network.parameters())}
     optimizer = make_optimizer(config.optimizer, parts)
     mean, ids, watch = batch.mean.to(device), batch.ids.to(device), Watch()
-    alphas = Denoising(base, network, config, 1).alphas.to(device)
+    objective = base.family.objective(base.configs, config.noise).to(device)
 
     def step() -> None:
         noise = torch.randn_like(mean)
         timesteps = torch.randint(0, 1000, (len(noise),), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
             context = base.family.encode(base, ids, 1)
-            answer = base.denoiser(
-                add_noise(mean, noise, alphas, timesteps), timesteps, context.tokens
-            ).sample
+            noisy = objective.noisy(mean, noise, timesteps)
+            answer = base.denoiser(noisy, timesteps, context.tokens).sample
         F.mse_loss(answer.float(), noise).backward()
         optimizer.step()
         optimizer.zero_grad()

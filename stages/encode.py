@@ -19,6 +19,7 @@ from torch import Tensor
 from pipeline.bases.latents import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
+from pipeline.bases.sizes import sizes_of
 from pipeline.command import run, start
 from pipeline.config.schemas import Base
 from pipeline.device import best_device, make_repeatable
@@ -29,7 +30,6 @@ from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures.masks import MASKS, read_mask
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURES, RECORDS
-from pipeline.pictures.size_conditioning import sizes_of
 from pipeline.progress import progress
 from pipeline.store.items import Items, key
 

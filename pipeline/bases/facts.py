@@ -44,5 +44,7 @@ class Facts:
     """Whether it is conditioned on sizes and crop."""
     has_hypernetworks: bool
     """Whether front ends know hypernetworks for it."""
+    objective: str = "diffusion"
+    """What its denoiser learns: a file of pipeline/objectives."""
     pipeline: str
     """diffusers' class."""

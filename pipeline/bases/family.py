@@ -14,9 +14,13 @@ from pipeline.bases.facts import Facts
 from pipeline.bases.origins import Origin
 from pipeline.bases.parts import Part
 from pipeline.bases.registry import folder_of
+from pipeline.bases.sizes import Sizes, whole
+from pipeline.objectives.registry import objective_class
 
 if TYPE_CHECKING:
     from pipeline.bases.base import Base
+    from pipeline.config.schemas import Noise
+    from pipeline.objectives.objective import Objective
 
 Config = dict[str, Any]
 Configs = Mapping[str, Config]
@@ -87,11 +91,13 @@ class Family(ABC):
         """Width of each text encoder's share of a token, in the order in which they are joined."""
         return [configs[name]["hidden_size"] for name in self.facts.text_encoders]
 
-    def sizes(self, width_px: int, height_px: int) -> tuple[int, ...] | None:
-        """What a whole picture of this size is conditioned on: original height and width, crop top and left,
-        target height and width; None where the family knows no sizes.
-        """
-        return (height_px, width_px, 0, 0, height_px, width_px) if self.facts.has_sizes else None
+    def sizes(self, width_px: int, height_px: int) -> Sizes | None:
+        """What a whole picture of this size is conditioned on; None where the family knows no sizes."""
+        return whole(width_px, height_px) if self.facts.has_sizes else None
+
+    def objective(self, configs: Configs, noise: "Noise") -> "Objective":
+        """What the denoiser of a base with these configurations learns."""
+        return objective_class(self.facts.objective).of(configs["scheduler"], noise)
 
     @abstractmethod
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:

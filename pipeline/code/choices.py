@@ -31,8 +31,17 @@ def families(config: Config, stage: str) -> set[str] | None:
     return {found.facts.name} if found and found.facts else None
 
 
+def objectives(config: Config, stage: str) -> set[str] | None:
+    """The configured base's; training alone asks for it."""
+    if stage != "train":
+        return set()
+    found = look(Path(config.base.path))
+    return {found.facts.objective} if found and found.facts else None
+
+
 CHOICES: Mapping[str, Callable[[Config, str], set[str] | None]] = {
     "pipeline/bases/registry.py": families,
     "pipeline/networks/algorithms/__init__.py": algorithms,
+    "pipeline/objectives/registry.py": objectives,
 }
 """By the file that finds them: names of modules, or of packages, in its folder; None: all of them."""

@@ -14,11 +14,25 @@ from diffusers import DPMSolverMultistepScheduler, DPMSolverSDEScheduler
 from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
 from torch import Generator, Tensor
 
-from pipeline.config.schemas.samplers import PARTS, SCHEDULERS, SDE
+from pipeline.bases.base import Base
+from pipeline.config.schemas.samplers import LABELS, PARTS, SAMPLERS_OF, SCHEDULERS, SDE
 from pipeline.drawing.schedules import Noise, Values, schedule
+from pipeline.errors import UserError
 
 Path = Callable[[Tensor, Tensor], Tensor]
 """Noise between two sigmas, of unit variance."""
+
+
+def check_sampler(name: str, base: Base) -> None:
+    """A sampler that cannot draw with the base is a user error."""
+    facts = base.family.facts
+    fitting = SAMPLERS_OF[facts.objective]
+    if name not in fitting:
+        others = ", ".join(LABELS[each] for each in sorted(fitting)) or "none can yet"
+        raise UserError(
+            f"sampler {LABELS[name]} cannot draw with {facts.title}, which learns by {facts.objective};"
+            f" samplers that can: {others}"
+        )
 
 
 class Sampler:

@@ -18,7 +18,7 @@ from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.conditioning import conditioning
 from pipeline.drawing.denoising import Contexts, denoised
 from pipeline.drawing.library import Library
-from pipeline.drawing.samplers import Sampler
+from pipeline.drawing.samplers import Sampler, check_sampler
 from pipeline.drawing.second_pass import enlarged, second_sampler, upscaler_of
 from pipeline.drawing.upscaling import Upscaler
 from pipeline.prompts.network_tags import split_tags
@@ -40,6 +40,7 @@ def draw(
     may call by name, and the embeddings whose words they may hold. `aesthetic`: what every prompt but the
     negative is drawn towards. What cannot be drawn is a user error before anything is.
     """
+    check_sampler(settings.sampler, base)
     upscaler = upscaler_of(settings, base.device)
     negative = settings.negative_prompt
     prompts = dict.fromkeys([negative, *(job.prompt for job in jobs)])

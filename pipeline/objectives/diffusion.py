@@ -1,70 +1,68 @@
-"""What is added to the latents, and what the U-Net should answer: pure functions on tensors.
+"""Diffusion: noise is added along a schedule of products of alphas, alpha_bar, one a timestep.
 
-Shapes: latents and noise [batch, 4, height/8, width/8], timesteps [batch] in 0..999. What is drawn comes from
-a generator on the CPU, so that every device sees the same; the kinds of noise and their order are those of
-kohya-ss/sd-scripts (library/train_util.py, get_noise_noisy_latents_and_timesteps;
-library/custom_train_functions.py).
+    x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise
+    epsilon       the denoiser answers the noise
+    v_prediction  it answers sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0        (Salimans & Ho 2022)
+
+Shapes: latents and noise [batch, channels, h, w]; levels are whole timesteps [batch] in 0..999.
 """
 
-import torch
+from collections.abc import Mapping
+from typing import Any, Self
+
+from diffusers import DDPMScheduler
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from pipeline.config.schemas import Noise
+from pipeline.objectives.levels import draw_timesteps
+from pipeline.objectives.objective import Objective
+from pipeline.objectives.snr_weights import signal_to_noise, snr_weights
 
 
-def make_noise(latents: Tensor, config: Noise, generator: Generator) -> Tensor:
-    """N(0, 1), with an offset by channel and noise of smaller sizes as the settings say."""
-    noise = _normal(latents.shape, latents, generator)
-    if config.offset:
-        strength = offset_strength(latents, config, generator)
-        noise = noise + strength * _normal((*latents.shape[:2], 1, 1), latents, generator)
-    if config.pyramid_iterations:
-        noise = pyramid(noise, config, generator)
-    return noise
+class Diffusion(Objective):
+    """alphas: [1000] alpha_bar of the noise; snr: [1000], by which errors are weighed."""
 
+    name = "diffusion"
+    predictions = ("epsilon", "v_prediction")
+    alphas: Tensor
+    snr: Tensor
 
-def offset_strength(latents: Tensor, config: Noise, generator: Generator) -> float | Tensor:
-    """What one N(0, 1) per picture and channel is multiplied by (crosslabs.org, "Diffusion with offset
-    noise"): `offset`, by chance less, and more where a channel's mean is far from zero.
-    """
-    strength = config.offset
-    if config.offset_random_strength:
-        strength *= torch.rand(1, generator=generator).item()
-    if not config.offset_adaptive:
-        return strength
-    mean = latents.mean(dim=(2, 3), keepdim=True).abs()
-    return (strength + config.offset_adaptive * mean).clamp(min=0)
+    def __init__(self, alphas_cumprod: Tensor, prediction: str, config: Noise) -> None:
+        super().__init__(config, prediction)
+        self.num_levels = len(alphas_cumprod)
+        used = zero_terminal(alphas_cumprod) if config.zero_terminal_snr else alphas_cumprod
+        weighed = used if config.snr_after_rescale else alphas_cumprod
+        self.register_buffer("alphas", used, persistent=False)
+        self.register_buffer("snr", signal_to_noise(weighed), persistent=False)
 
+    @classmethod
+    def of(cls, scheduler: Mapping[str, Any], config: Noise) -> Self:
+        made = DDPMScheduler.from_config(dict(scheduler))
+        return cls(made.alphas_cumprod, made.config.prediction_type, config)
 
-def pyramid(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
-    """Adds N(0, 1) of ever smaller sizes, enlarged, the i-th times discount^i, and brings the sum back to
-    deviation 1 (wandb.ai/johnowhitaker, "Multi-Resolution Noise for Diffusion Model Training").
-    """
-    batch, channels, height, width = noise.shape
-    total = noise
-    for level in range(config.pyramid_iterations):
-        ratio = (2 + 2 * torch.rand(1, generator=generator).item()) ** level
-        small = (max(1, int(height / ratio)), max(1, int(width / ratio)))
-        added = _normal((batch, channels, *small), noise, generator)
-        enlarged = F.interpolate(added, size=(height, width), mode="bilinear")
-        total = total + enlarged * config.pyramid_discount**level
-        if 1 in small:
-            break
-    one_each = config.pyramid_deviation == "picture"
-    return total / (total.std(dim=(1, 2, 3), keepdim=True) if one_each else total.std())
+    @property
+    def modelspec_prediction(self) -> str:
+        return "v" if self.prediction == "v_prediction" else "epsilon"
 
+    def draw_levels(self, num: int, generator: Generator) -> Tensor:
+        return draw_timesteps(num, self.config, generator)
 
-def perturbed(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
-    """The noise that goes into the input: with `perturbation` times further noise that the answer need not
-    name (Ning et al. 2023, arXiv 2301.11706).
-    """
-    if not config.perturbation:
-        return noise
-    strength = config.perturbation
-    if config.perturbation_random_strength:
-        strength *= torch.rand(1, generator=generator).item()
-    return noise + strength * _normal(noise.shape, noise, generator)
+    def noisy(self, latents: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        alpha_bar = self.alphas[levels].view(-1, 1, 1, 1)
+        return alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise
+
+    def target(self, latents: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        if self.prediction == "epsilon":
+            return noise
+        alpha_bar = self.alphas[levels].view(-1, 1, 1, 1)
+        return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * latents
+
+    def sigma(self, levels: Tensor) -> Tensor:
+        alpha_bar = self.alphas[levels]
+        return ((1 - alpha_bar) / alpha_bar).sqrt()
+
+    def weights(self, levels: Tensor) -> Tensor | None:
+        return snr_weights(self.snr[levels], self.config, self.prediction)
 
 
 def zero_terminal(alphas_cumprod: Tensor) -> Tensor:
@@ -75,26 +73,3 @@ def zero_terminal(alphas_cumprod: Tensor) -> Tensor:
     first, last = root[0], root[-1]
     result: Tensor = ((root - last) * first / (first - last)) ** 2
     return result
-
-
-def add_noise(latents: Tensor, noise: Tensor, alphas_cumprod: Tensor, timesteps: Tensor) -> Tensor:
-    """x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise."""
-    alpha_bar = alphas_cumprod[timesteps].view(-1, 1, 1, 1)
-    return alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise
-
-
-def target(
-    latents: Tensor, noise: Tensor, alphas_cumprod: Tensor, timesteps: Tensor, prediction_type: str
-) -> Tensor:
-    """What the U-Net should answer: the noise, or v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0
-    (Salimans & Ho 2022).
-    """
-    if prediction_type == "epsilon":
-        return noise
-    alpha_bar = alphas_cumprod[timesteps].view(-1, 1, 1, 1)
-    return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * latents
-
-
-def _normal(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
-    """N(0, 1) from the CPU, on `like`'s device, which need not be done with the step before."""
-    return torch.randn(shape, generator=generator).to(like.device, non_blocking=True)

@@ -2,51 +2,69 @@
 
     x_sigma = (1 - sigma) x_0 + sigma noise        the denoiser answers noise - x_0
 
-sigma runs from 0 (clean) to 1 (noise). Here u is drawn in 0..1 with 0 clean; the shift is applied after it.
-The same names mean other things elsewhere: kohya-ss/sd-scripts draws u like this, huggingface/diffusers'
-training scripts draw it the other way round, over a schedule that is already shifted.
+sigma runs from 0 (clean) to 1 (noise). A fraction u is drawn (levels.py) and shifted afterwards; diffusers'
+training scripts draw from a schedule that is already shifted.
 
-Shapes: latents and noise [batch, channels, h, w], sigma and u [batch].
+Shapes: latents and noise [batch, channels, h, w]; levels are 1000 sigma [batch].
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Generator, Tensor
 
-TRAIN_TIMESTEPS = 1000
-"""The denoiser is told 1000 sigma."""
+from pipeline.config.schemas import Noise
+from pipeline.objectives.levels import NUM_LEVELS, draw_fractions
+from pipeline.objectives.objective import Objective
+
+
+class Flow(Objective):
+    """shift: above 1, more noise, as larger pictures need; the base's own."""
+
+    name = "flow"
+    predictions = ("flow",)
+
+    def __init__(self, shift: float, config: Noise) -> None:
+        super().__init__(config, "flow")
+        self.shift = shift
+
+    @classmethod
+    def of(cls, scheduler: Mapping[str, Any], config: Noise) -> Self:
+        return cls(scheduler.get("shift", 1.0), config)
+
+    @property
+    def modelspec_prediction(self) -> None:
+        return None
+
+    def draw_levels(self, num: int, generator: Generator) -> Tensor:
+        return NUM_LEVELS * shifted(draw_fractions(num, self.config, generator), self.shift)
+
+    def validation_levels(self, timesteps: Sequence[int]) -> Tensor:
+        return super().validation_levels(timesteps).float()
+
+    def noisy(self, latents: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        sigma = (levels / NUM_LEVELS).view(-1, 1, 1, 1)
+        return (1 - sigma) * latents + sigma * noise
+
+    def target(self, latents: Tensor, noise: Tensor, levels: Tensor) -> Tensor:  # noqa: ARG002
+        return noise - latents
+
+    def sigma(self, levels: Tensor) -> Tensor:
+        return levels / (NUM_LEVELS - levels)
+
+    def weights(self, levels: Tensor) -> None:  # noqa: ARG002
+        return None
+
+    def clean(self, noisy: Tensor, velocity: Tensor, levels: Tensor) -> Tensor:
+        """x_0 that an answer stands for."""
+        return noisy - (levels / NUM_LEVELS).view(-1, 1, 1, 1) * velocity
 
 
 def shifted(u: Tensor, shift: float) -> Tensor:
-    """sigma = s u / (1 + (s - 1) u): above 1, more noise, as larger pictures need."""
+    """sigma = s u / (1 + (s - 1) u)."""
     return shift * u / (1 + (shift - 1) * u)
-
-
-def logit_normal(num: int, mean: float, std: float, generator: Generator) -> Tensor:
-    """sigmoid(N(mean, std)): the middle most often; a mean above 0 means more noise."""
-    return torch.sigmoid(mean + std * torch.randn(num, generator=generator))
-
-
-def mode(u: Tensor, scale: float) -> Tensor:
-    """1 - u - s (cos^2(pi u / 2) - 1 + u): s above 0 the middle more often, below 0 the ends."""
-    return 1 - u - scale * (torch.cos(math.pi / 2 * u) ** 2 - 1 + u)
-
-
-def noisy(latents: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-    """x_sigma."""
-    level = sigma.view(-1, 1, 1, 1)
-    return (1 - level) * latents + level * noise
-
-
-def target(latents: Tensor, noise: Tensor) -> Tensor:
-    """The velocity, equal at every level."""
-    return noise - latents
-
-
-def clean(noisy: Tensor, velocity: Tensor, sigma: Tensor) -> Tensor:
-    """x_0 that an answer stands for."""
-    return noisy - sigma.view(-1, 1, 1, 1) * velocity
 
 
 def sigma_sqrt_weight(sigma: Tensor) -> Tensor:
@@ -65,6 +83,6 @@ def sigmas(num_steps: int, shift: float) -> Tensor:
     The steps are even in the shifted time between 1 and 1/1000, as in diffusers, ComfyUI's `normal` and
     Stability's reference.
     """
-    first, last = (shifted(torch.tensor(u, dtype=torch.float64), shift) for u in (1.0, 1 / TRAIN_TIMESTEPS))
+    first, last = (shifted(torch.tensor(u, dtype=torch.float64), shift) for u in (1.0, 1 / NUM_LEVELS))
     even = torch.linspace(float(first), float(last), num_steps, dtype=torch.float64)
     return torch.cat([shifted(even, shift), torch.zeros(1, dtype=torch.float64)]).float()

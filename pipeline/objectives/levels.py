@@ -1,4 +1,9 @@
-"""Which noise level each picture of a step gets. Pure: the generator decides."""
+"""Which noise level each picture of a step gets. Pure: the generator decides.
+
+A level's fraction is in 0..1, with 0 clean and 1 noise. The same names mean other things elsewhere:
+kohya-ss/sd-scripts draws fractions like this, huggingface/diffusers' scripts for rectified flow draw them the
+other way round.
+"""
 
 import math
 
@@ -7,27 +12,47 @@ from torch import Generator, Tensor
 
 from pipeline.config.schemas import Noise
 
+NUM_LEVELS = 1000
+"""In which `min_timestep` and `max_timestep` count."""
+
 
 def draw_timesteps(num: int, config: Noise, generator: Generator) -> Tensor:
     """[num] whole timesteps in min_timestep .. max_timestep - 1, on the CPU."""
     low, high = config.min_timestep, config.max_timestep
     if config.timestep_distribution == "uniform":
         return torch.randint(low, high, (num,), generator=generator)
-    share = _share(num, config, generator)
-    return (low + share * (high - low)).long().clamp(low, high - 1)
+    return (low + _fractions(num, config, generator) * (high - low)).long().clamp(low, high - 1)
 
 
-def _share(num: int, config: Noise, generator: Generator) -> Tensor:
-    """[num] numbers in 0..1, 1 the noisiest.
+def draw_fractions(num: int, config: Noise, generator: Generator) -> Tensor:
+    """[num] numbers between min_timestep / 1000 and max_timestep / 1000, on the CPU."""
+    low, high = config.min_timestep / NUM_LEVELS, config.max_timestep / NUM_LEVELS
+    return low + _fractions(num, config, generator) * (high - low)
 
-    logit_normal: sigmoid(N(mean, deviation)). mode: 1 - u - s (cos^2(pi/2 u) - 1 + u). Both of Esser et al.
-    2024 (arXiv 2403.03206, section 3.1), as diffusers.training_utils has them. cubic: 1 - u^3 (Mou et al.
-    2023, arXiv 2302.08453, section 3.4); cubic_early: u^3.
+
+def _fractions(num: int, config: Noise, generator: Generator) -> Tensor:
+    """[num] numbers in 0..1.
+
+    uniform: u. logit_normal: sigmoid(N(mean, deviation)). mode: 1 - u - s (cos^2(pi/2 u) - 1 + u). The last
+    two of Esser et al. 2024 (arXiv 2403.03206, section 3.1), as diffusers.training_utils has them. cubic:
+    1 - u^3 (Mou et al. 2023, arXiv 2302.08453, section 3.4); cubic_early: u^3.
     """
     if config.timestep_distribution == "logit_normal":
         normal = torch.randn(num, generator=generator)
-        return torch.sigmoid(config.timestep_mean + config.timestep_deviation * normal)
+        return logit_normal(normal, config.timestep_mean, config.timestep_deviation)
     u = torch.rand(num, generator=generator)
+    if config.timestep_distribution == "uniform":
+        return u
     if config.timestep_distribution == "mode":
-        return 1 - u - config.timestep_mode_scale * (torch.cos(math.pi / 2 * u) ** 2 - 1 + u)
+        return mode(u, config.timestep_mode_scale)
     return u**3 if config.timestep_distribution == "cubic_early" else 1 - u**3
+
+
+def logit_normal(normal: Tensor, mean: float, deviation: float) -> Tensor:
+    """sigmoid(mean + deviation N(0, 1)): the middle most often; a mean above 0 means more noise."""
+    return torch.sigmoid(mean + deviation * normal)
+
+
+def mode(u: Tensor, scale: float) -> Tensor:
+    """1 - u - s (cos^2(pi u / 2) - 1 + u): s above 0 the middle more often, below 0 the ends."""
+    return 1 - u - scale * (torch.cos(math.pi / 2 * u) ** 2 - 1 + u)

@@ -14,7 +14,7 @@ from pipeline.printable import printable_lines
 from pipeline.sweep.grammar import expand
 from pipeline.sweep.jobs import HOME, Job, clean_baseline, make_jobs
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import Objective
+from pipeline.sweep.metrics import SweepObjective
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing, sweeping
 from pipeline.typed_numbers import whole_number
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     settings = [each for each in options.overrides if each.lstrip("+").startswith("hydra")]
     wanted = [each for each in options.overrides if each not in settings]
     baseline = clean_baseline()
-    objective = Objective(tuple(options.metric.split("+")), options.minimize) if options.metric else None
+    objective = SweepObjective(tuple(options.metric.split("+")), options.minimize) if options.metric else None
     launcher = Launcher(settings)
     with sweeping(Path.cwd()):
         if options.trials:

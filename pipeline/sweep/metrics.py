@@ -10,7 +10,7 @@ Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Objective:
+class SweepObjective:
     """A sum of figures (`sample_grid.best.subject+sample_grid.best.prompt`); larger is better, or smaller."""
 
     figures: tuple[str, ...]
@@ -33,27 +33,27 @@ class Objective:
 
 
 DEFAULTS = (
-    Objective(("sample_grid.best.subject", "sample_grid.best.prompt")),
-    Objective(("sample_grid.best.prompt",)),
-    Objective(("train.validation_loss",), minimize=True),
-    Objective(("train.loss_last_epoch",), minimize=True),
+    SweepObjective(("sample_grid.best.subject", "sample_grid.best.prompt")),
+    SweepObjective(("sample_grid.best.prompt",)),
+    SweepObjective(("train.validation_loss",), minimize=True),
+    SweepObjective(("train.loss_last_epoch",), minimize=True),
 )
 """Unless the user names one, the first that every job has."""
 
 
-def objective_of(text: str | None, minimize: bool, found: Sequence[Figures]) -> Objective:
+def objective_of(text: str | None, minimize: bool, found: Sequence[Figures]) -> SweepObjective:
     """The one asked for, or the first of DEFAULTS. A figure that no job has is a user error."""
     if text is None:
         known = [each for each in DEFAULTS if found and all(each.of(one) is not None for one in found)]
         return known[0] if known else DEFAULTS[-1]
-    wanted = Objective(tuple(part.strip() for part in text.split("+")), minimize)
+    wanted = SweepObjective(tuple(part.strip() for part in text.split("+")), minimize)
     names = {name for one in found for name in one}
     if names and (unknown := [name for name in wanted.figures if name not in names]):
         raise UserError(*(f"--metric {name}: no such figure; {nearest(name, names)}" for name in unknown))
     return wanted
 
 
-def judged_by(found: Figures, objective: Objective | None = None) -> tuple[Objective, float] | None:
+def judged_by(found: Figures, objective: SweepObjective | None = None) -> tuple[SweepObjective, float] | None:
     """By what one job is judged, the objective or the first of DEFAULTS that it has, and its value."""
     for each in (objective,) if objective else DEFAULTS:
         if (value := each.of(found)) is not None:

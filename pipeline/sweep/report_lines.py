@@ -8,14 +8,14 @@ from typing import Any
 
 from pipeline.printable import printable
 from pipeline.sweep.jobs import Job
-from pipeline.sweep.metrics import Objective, judged_by
+from pipeline.sweep.metrics import SweepObjective, judged_by
 from pipeline.sweep.results import left_by
 
 POLL_S = 0.3
 
 
 @contextmanager
-def lines(jobs: Sequence[Job], objective: Objective | None = None) -> Iterator[None]:
+def lines(jobs: Sequence[Job], objective: SweepObjective | None = None) -> Iterator[None]:
     """While inside, tells of these jobs."""
     ended, told = threading.Event(), dict[str, str]()
     total = len(jobs)
@@ -44,7 +44,7 @@ def lines(jobs: Sequence[Job], objective: Objective | None = None) -> Iterator[N
         look()
 
 
-def line(job: Job, result: dict[str, Any], objective: Objective | None = None) -> str:
+def line(job: Job, result: dict[str, Any], objective: SweepObjective | None = None) -> str:
     status = result["status"]
     if status == "done":
         took = f" in {result['seconds']:.0f} s" if "seconds" in result else ", made before"
@@ -56,6 +56,6 @@ def line(job: Job, result: dict[str, Any], objective: Objective | None = None) -
     return f"{job.name}: running"
 
 
-def _score(figures: dict[str, float], objective: Objective | None) -> str:
+def _score(figures: dict[str, float], objective: SweepObjective | None) -> str:
     judged = judged_by(figures, objective)
     return f", {judged[0].name} = {judged[1]:g}" if judged else ""

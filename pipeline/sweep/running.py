@@ -11,7 +11,7 @@ from pipeline.files.locks import locked_now
 from pipeline.mend import mend
 from pipeline.sweep.jobs import HOME, Job
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import Objective
+from pipeline.sweep.metrics import SweepObjective
 from pipeline.sweep.report_lines import lines
 from pipeline.sweep.results import existing
 from pipeline.sweep.work import GRACE_S
@@ -59,7 +59,7 @@ def _is_held(lock: Path) -> bool:
         return not is_free
 
 
-def run_missing(jobs: Sequence[Job], launcher: Launcher, objective: Objective | None) -> None:
+def run_missing(jobs: Sequence[Job], launcher: Launcher, objective: SweepObjective | None) -> None:
     """Runs the jobs that have no experiment yet."""
     missing = [job for job in jobs if existing(job) is None]
     for job in jobs:

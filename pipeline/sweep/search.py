@@ -15,7 +15,7 @@ from pipeline.files.names import insist_on_plain_name
 from pipeline.sweep.grammar import Overrides, parsed, values_of
 from pipeline.sweep.jobs import HOME, Job, Trial, make_jobs, name_of
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import Figures, Objective, judged_by
+from pipeline.sweep.metrics import Figures, SweepObjective, judged_by
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing
 
@@ -26,7 +26,11 @@ SEED = 0
 
 
 def search(
-    texts: Sequence[str], options: Namespace, baseline: str, launcher: Launcher, objective: Objective | None
+    texts: Sequence[str],
+    options: Namespace,
+    baseline: str,
+    launcher: Launcher,
+    objective: SweepObjective | None,
 ) -> list[Job]:
     """Goes on until the study has `options.trials` trials with a result; returns their jobs."""
     space = space_of(texts)
@@ -43,7 +47,7 @@ def search(
     return list(jobs.values()) or _known_jobs(study, space, options.target, baseline)
 
 
-def minimizes(objective: Objective | None) -> bool:
+def minimizes(objective: SweepObjective | None) -> bool:
     return objective.minimize if objective else False
 
 
@@ -131,7 +135,7 @@ def _batch(
     targets: Sequence[str],
     baseline: str,
     study: "optuna.Study",
-    objective: Objective | None,
+    objective: SweepObjective | None,
 ) -> list[Job]:
     """A job for each trial; made together, so that they share what is above the first thing that differs."""
     sets = [overrides_of(space, trial.params) for trial in trials]
@@ -145,7 +149,7 @@ def _batch(
 
 
 def _tell(
-    study: "optuna.Study", trial: "optuna.Trial", result: dict[str, Any], objective: Objective | None
+    study: "optuna.Study", trial: "optuna.Trial", result: dict[str, Any], objective: SweepObjective | None
 ) -> None:
     from optuna.trial import TrialState
 
@@ -156,7 +160,7 @@ def _tell(
     study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
 
 
-def score(figures: Figures, objective: Objective | None) -> float | None:
+def score(figures: Figures, objective: SweepObjective | None) -> float | None:
     """Larger is better unless the objective says otherwise."""
     if (judged := judged_by(figures, objective)) is None:
         return None

@@ -44,14 +44,14 @@ def network_metadata(
     network: Mapping[str, str],
     pictures: Sequence[Picture],
     progress: Progress,
-    prediction_type: str,
+    prediction: str | None,
 ) -> dict[str, str]:
     """Everything but the hashes of the weights and the recipe; all values are text.
     `network`: what the family says of itself; it has the last word.
     """
     facts = {**_run(config, progress), **_base(config), **_data(config, pictures)}
     return {key: value if isinstance(value, str) else str(value) for key, value in facts.items()} | {
-        **_modelspec(config, pictures, prediction_type),
+        **_modelspec(config, pictures, prediction),
         **network,
     }
 
@@ -184,7 +184,7 @@ def _tag_counts(pictures: Sequence[Picture], separators: Separators) -> dict[str
     )
 
 
-def _modelspec(config: Config, pictures: Sequence[Picture], prediction_type: str) -> dict[str, str]:
+def _modelspec(config: Config, pictures: Sequence[Picture], prediction: str | None) -> dict[str, str]:
     first = next(picture for picture in pictures if not picture.shown.is_class)
     facts = {
         "sai_model_spec": "1.0.1",
@@ -192,8 +192,9 @@ def _modelspec(config: Config, pictures: Sequence[Picture], prediction_type: str
         "implementation": "diffusers",
         "title": config.train.name,
         "resolution": "{}x{}".format(*first.shown.bucket),
-        "prediction_type": "v" if prediction_type == "v_prediction" else "epsilon",
     }
+    if prediction:
+        facts["prediction_type"] = prediction
     if first.trigger:
         facts["trigger_phrase"] = first.trigger
     return {f"modelspec.{key}": value for key, value in facts.items()}

@@ -1,4 +1,4 @@
-"""The training step: noise the latents, ask the U-Net, weigh the error. A LightningModule around a frozen
+"""The training step: noise the latents, ask the denoiser, weigh the error. A LightningModule around a frozen
 base and a network.
 """
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import lightning
 import torch
-from diffusers import DDPMScheduler
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -21,15 +20,7 @@ from pipeline.config.schemas import Config
 from pipeline.networks.checkpoint import Checkpoint
 from pipeline.networks.sharding import shard
 from pipeline.networks.trained import Trained
-from pipeline.objectives.diffusion import add_noise, make_noise, perturbed, target, zero_terminal
-from pipeline.objectives.levels import draw_timesteps
-from pipeline.objectives.losses import (
-    check_prediction,
-    masked,
-    noise_weights,
-    point_losses,
-    signal_to_noise,
-)
+from pipeline.objectives.losses import masked
 from pipeline.seeds import folded
 from pipeline.training.data import Batch
 from pipeline.training.devices import share
@@ -53,19 +44,8 @@ class Denoising(lightning.LightningModule):
         self._base = [base]
         self.settings, self.total_steps = config, total_steps
         self.precision = possible(config.train.precision)
-        scheduler = DDPMScheduler.from_config(base.configs["scheduler"])
-        self.prediction_type: str = scheduler.config.prediction_type
-        check_prediction(config.noise, self.prediction_type)
-        self._register_levels(scheduler.alphas_cumprod)
+        self.objective = base.family.objective(base.configs, config.noise)
         self.mean: RunningMean | None = None
-
-    def _register_levels(self, alphas_cumprod: Tensor) -> None:
-        """alpha_bar of the noise, and the SNR by which errors are weighed, of each timestep."""
-        noise = self.settings.noise
-        used = zero_terminal(alphas_cumprod) if noise.zero_terminal_snr else alphas_cumprod
-        weighed = used if noise.snr_after_rescale else alphas_cumprod
-        self.register_buffer("alphas_cumprod", used, persistent=False)
-        self.register_buffer("snr", signal_to_noise(weighed), persistent=False)
 
     @property
     def base(self) -> Base:
@@ -143,38 +123,30 @@ class Denoising(lightning.LightningModule):
             self.mean.update()
 
     def picture_losses(self, batch: Batch, rows: slice = EVERY) -> Tensor:
-        """[rows] error of the U-Net's answer, weighed by place and noise level; of all pictures, or of those
-        in `rows`. The draws are those of the whole batch: several devices see what one would.
+        """[rows] error of the denoiser's answer, weighed by place and noise level; of all pictures, or of
+        those in `rows`. The draws are those of the whole batch: several devices see what one would.
         """
-        config = self.settings.noise
         generator = torch.Generator().manual_seed(self._seed_of(batch.step))
         latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(
             self.device, non_blocking=True
         )
-        noise = make_noise(latents, config, generator)
-        timesteps = draw_timesteps(len(latents), config, generator).to(self.device, non_blocking=True)
-        noisy = add_noise(latents, perturbed(noise, config, generator), self.alphas, timesteps)
-        latents, noise, noisy, timesteps = (each[rows] for each in (latents, noise, noisy, timesteps))
+        objective = self.objective
+        drawn = objective.draw(latents, generator).rows(rows)
         mask = None if batch.mask is None else batch.mask[rows]
-        answer = self.base.family.predict(
-            self.base, noisy, timesteps, self._conditioning(batch, rows)
-        ).float()
-        wanted = target(latents, noise, self.alphas, timesteps, self.prediction_type)
-        points = point_losses(answer, wanted, self.alphas, timesteps, config)
+        conditioning = self._conditioning(batch, rows)
+        answer = self.base.family.predict(self.base, drawn.noisy, drawn.levels, conditioning).float()
+        target = objective.target(drawn.latents, drawn.noise, drawn.levels)
+        points = objective.point_losses(answer, target, drawn.levels)
         losses = masked(points, mask, self.settings.train).mean(dim=(1, 2, 3))
-        weights = noise_weights(self.get_buffer("snr")[timesteps], config, self.prediction_type)
+        weights = objective.weights(drawn.levels)
         return losses if weights is None else losses * weights
 
     def _conditioning(self, batch: Batch, rows: slice) -> Conditioning:
+        sizes = None if batch.sizes is None else batch.sizes[rows]
         if batch.conditioning is not None:
-            return batch.conditioning.rows(rows)
+            return batch.conditioning.rows(rows).sized(sizes)
         encoded = self.base.family.encode(self.base, batch.ids[rows], self.settings.base.clip_skip)
-        return encoded.emphasised(None if batch.emphasis is None else batch.emphasis[rows])
-
-    @property
-    def alphas(self) -> Tensor:
-        """[1000] alpha_bar."""
-        return self.get_buffer("alphas_cumprod")
+        return encoded.emphasised(None if batch.emphasis is None else batch.emphasis[rows]).sized(sizes)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config, family = self.settings.optimizer, self.base.family

@@ -73,7 +73,7 @@ def test_a_change_reruns_what_lies_downstream_and_nothing_else(repository: Repos
     }
 
 
-NOISE = "pipeline/objectives/diffusion.py"
+NOISE = "pipeline/objectives/noise.py"
 EDITS = {
     "a docstring in pipeline/": (NOISE, '"""', '"""Reworded. ', set[str]()),
     "a comment in stages/": ("stages/train.py", "import argparse", "import argparse  # options", set()),

@@ -67,6 +67,10 @@ SCHEDULERS: dict[str, tuple[str, Options]] = {
     for name, (sampler, schedule) in PARTS.items()
 }
 """By our name: diffusers' class, and what differs from the base's own configuration."""
+SAMPLERS_OF = {"diffusion": frozenset(SCHEDULERS), "flow": frozenset[str]()}
+"""Those that can draw with a denoiser, by its objective (pipeline/objectives). None is written yet for
+rectified flow.
+"""
 ALIASES = {"eulerancestral": "euler_a"}
 """Other tools' names, as `_plain` leaves them."""
 

@@ -45,7 +45,8 @@ class EpochFiles(Callback):
         )
         network, precision = module.network, self.config.train.save_precision
         header = network.metadata()
-        facts = network_metadata(self.config, header, self.data.pictures, progress, module.prediction_type)
+        prediction = module.objective.modelspec_prediction
+        facts = network_metadata(self.config, header, self.data.pictures, progress, prediction)
         with module.as_saved():
             files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
             if leads():

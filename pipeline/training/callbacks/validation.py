@@ -1,9 +1,9 @@
 """The loss on fixed noise at fixed noise levels: the same for every epoch, seed and run, so that curves are
 smooth and runs comparable.
 
-Plain mean squared error of the U-Net's answer, whatever the training weighs (of what counts of the picture,
-where it has a mask); the latents' mean, captions in
-full and unshuffled, the network without dropout.
+Plain mean squared error of the denoiser's answer, whatever the training weighs (of what counts of the
+picture, where it has a mask); the latents' mean, captions in full and unshuffled, the network without
+dropout.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,10 +18,9 @@ from torch import Tensor
 
 from pipeline.bases.latents import LATENTS
 from pipeline.config.schemas import Validation
-from pipeline.objectives.diffusion import add_noise, target
 from pipeline.objectives.losses import SMALLEST_AREA
 from pipeline.training.captions import plain_caption
-from pipeline.training.data import EncodedData, Masks, Picture
+from pipeline.training.data import EncodedData, Masks, Picture, sizes_batch
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured
 from pipeline.training.module import Denoising
 
@@ -100,14 +99,14 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     mask = Masks(data.encoded)([sample.picture.id for sample in group], latents.shape[-2:])
     noise = torch.stack([fixed_noise(sample, latents.shape[1:]) for sample in group]).to(device)
     latents = latents.to(device)
-    timesteps = torch.tensor([sample.timestep for sample in group], device=device)
+    levels = module.objective.validation_levels([sample.timestep for sample in group]).to(device)
     ids, emphasis = data.encodable([plain_caption(sample.caption, data.config) for sample in group])
     base, family = module.base, module.base.family
-    conditioning = family.encode(base, ids.to(device), module.settings.base.clip_skip).emphasised(emphasis)
-    noisy = add_noise(latents, noise, module.alphas, timesteps)
-    answer = family.predict(base, noisy, timesteps, conditioning).float()
-    wanted = target(latents, noise, module.alphas, timesteps, module.prediction_type)
-    error = (answer - wanted).square()
+    encoded = family.encode(base, ids.to(device), module.settings.base.clip_skip).emphasised(emphasis)
+    conditioning = encoded.sized(sizes_batch([sample.picture for sample in group], data.config))
+    noisy = module.objective.noisy(latents, noise, levels)
+    answer = family.predict(base, noisy, levels, conditioning).float()
+    error = (answer - module.objective.target(latents, noise, levels)).square()
     if mask is not None:
         weight = mask.to(device).clamp(min=data.config.unmasked_weight)
         error = error * weight / weight.mean(dim=(1, 2, 3), keepdim=True).clamp(min=SMALLEST_AREA)

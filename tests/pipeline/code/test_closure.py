@@ -45,6 +45,14 @@ def test_the_family_of_the_base_counts_alone() -> None:
     assert "pipeline/bases/registry.py" not in files_of("filter-tags")
 
 
+def test_only_the_objective_of_the_base_counts_and_for_training_alone() -> None:
+    objectives = {file.split("/")[2] for file in files_of("train") if file.startswith("pipeline/objectives/")}
+    assert {"diffusion.py", "noise.py", "levels.py", "losses.py", "objective.py"} <= objectives
+    assert "flow.py" not in objectives
+    for stage in ("encode", "class-images", "sample-grid", "merge"):
+        assert "pipeline/objectives/diffusion.py" not in files_of(stage)
+
+
 def test_every_algorithm_counts_where_any_file_may_be_read() -> None:
     recipe: dict[str, dict[str, object]] = {"sample_grid": {"prompt_networks": ["models/others"]}}
     assert "pipeline/networks/algorithms/loha.py" in files_of("sample-grid", **recipe)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -7,8 +8,10 @@ from PIL import Image
 
 from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.sd1.family import SD1
 from pipeline.drawing import text_to_image
 from pipeline.drawing.text_to_image import batches, draw
+from pipeline.errors import UserError
 from pipeline.prompts.settings import Job, Settings
 from tests.pipeline.bases.random_sd1 import random_base
 
@@ -84,3 +87,13 @@ def test_every_prompt_is_encoded_once(base: Base) -> None:
     with patch.object(text_to_image, "conditioning", wraps=text_to_image.conditioning) as encoder:
         assert len(list(draw(base, jobs, settings(negative_prompt="cat", steps=1)))) == 6
     assert [call.args[1] for call in encoder.call_args_list] == ["cat", "dog"]
+
+
+def test_a_sampler_that_does_not_fit_the_base_is_an_error_before_anything_is_drawn() -> None:
+    class Flowing(SD1):
+        facts = replace(SD1.facts, objective="flow")
+
+    base = random_base()
+    base.family = Flowing()
+    with pytest.raises(UserError, match=r"DDIM cannot draw with Stable Diffusion 1\.x, which learns by flow"):
+        drawn(base, "a cat")

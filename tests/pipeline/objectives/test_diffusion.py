@@ -3,110 +3,94 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
-from pipeline.objectives.diffusion import (
-    add_noise,
-    make_noise,
-    offset_strength,
-    perturbed,
-    target,
-    zero_terminal,
-)
+from pipeline.config.schemas.samplers import LABELS
+from pipeline.errors import UserError
+from pipeline.objectives.diffusion import Diffusion, zero_terminal
 from tests.pipeline.training.settings import noise as settings
 
 pytestmark = pytest.mark.usefixtures("root")
-SCHEDULER = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+CONFIG = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+SCHEDULER = DDPMScheduler.from_config(CONFIG)
 ALPHAS = SCHEDULER.alphas_cumprod
 TIMESTEPS = torch.tensor([0, 250, 999])
 SHAPE = (3, 4, 8, 8)
 
 
-def seeded(seed: int) -> Generator:
-    return Generator().manual_seed(seed)
+def diffusion(prediction: str = "epsilon", **changes: object) -> Diffusion:
+    return Diffusion.of({**CONFIG, "prediction_type": prediction}, settings(**changes))
 
 
 def batch(seed: int) -> Tensor:
-    return torch.randn(SHAPE, generator=seeded(seed))
+    return torch.randn(SHAPE, generator=Generator().manual_seed(seed))
 
 
 def test_noising_and_targets_are_diffusers() -> None:
-    x, noise = batch(0), batch(1)
-    assert torch.allclose(
-        add_noise(x, noise, ALPHAS, TIMESTEPS), SCHEDULER.add_noise(x, noise, TIMESTEPS), atol=1e-6
-    )
-    assert torch.equal(target(x, noise, ALPHAS, TIMESTEPS, "epsilon"), noise)
-    wanted = SCHEDULER.get_velocity(x, noise, TIMESTEPS)
-    assert torch.allclose(target(x, noise, ALPHAS, TIMESTEPS, "v_prediction"), wanted, atol=1e-6)
+    x, noise, epsilon, v = batch(0), batch(1), diffusion(), diffusion("v_prediction")
+    expected = SCHEDULER.add_noise(x, noise, TIMESTEPS)
+    assert torch.allclose(epsilon.noisy(x, noise, TIMESTEPS), expected, atol=1e-6)
+    assert torch.equal(epsilon.target(x, noise, TIMESTEPS), noise)
+    velocity = SCHEDULER.get_velocity(x, noise, TIMESTEPS)
+    assert torch.allclose(v.target(x, noise, TIMESTEPS), velocity, atol=1e-6)
 
 
-def test_plain_noise_is_one_draw() -> None:
-    assert torch.equal(make_noise(batch(0), settings(), seeded(3)), batch(3))
+def test_a_step_draws_noise_then_levels_then_perturbation() -> None:
+    objective, generator = diffusion(perturbation=0.1), Generator().manual_seed(5)
+    noise = torch.randn(SHAPE, generator=generator)
+    levels = torch.randint(0, 1000, (3,), generator=generator)
+    more = torch.randn(SHAPE, generator=generator)
+    drawn = objective.draw(batch(0), Generator().manual_seed(5))
+    assert torch.equal(drawn.noise, noise)
+    assert torch.equal(drawn.levels, levels)
+    assert torch.equal(drawn.noisy, objective.noisy(batch(0), noise + 0.1 * more, levels))
+    second = drawn.rows(slice(1, 2))
+    assert torch.equal(second.noisy, drawn.noisy[1:2])
+    assert torch.equal(second.levels, levels[1:2])
 
 
-def test_offset_moves_whole_channels_by_one_draw_each() -> None:
-    generator = seeded(3)
-    plain = torch.randn(SHAPE, generator=generator)
-    draw = torch.randn((3, 4, 1, 1), generator=generator)
-    assert torch.equal(make_noise(batch(0), settings(offset=0.1), seeded(3)), plain + 0.1 * draw)
+def test_the_tables_by_hand() -> None:
+    """alpha_bar 0.5 and 0.8: SNR 1 and 4, sigma 1 and 0.5; min-SNR of 2: 1 and 2 / 4."""
+    objective = Diffusion(torch.tensor([0.8, 0.5]), "epsilon", settings(min_snr_gamma=2.0))
+    levels = torch.tensor([1, 0])
+    assert objective.sigma(levels).tolist() == pytest.approx([1.0, 0.5])
+    weights = objective.weights(levels)
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([1.0, 0.5])
+    assert diffusion().weights(levels) is None
 
 
-def test_a_random_strength_is_a_share_of_the_offset() -> None:
-    config = settings(offset=0.1, offset_random_strength=True)
-    share = torch.rand(1, generator=seeded(5)).item()
-    assert offset_strength(batch(0), config, seeded(5)) == pytest.approx(0.1 * share)
+def test_the_tables_move_with_it_and_are_not_saved() -> None:
+    assert {name for name, _ in diffusion().named_buffers()} == {"alphas", "snr"}
+    assert not diffusion().state_dict()
+    assert not list(diffusion().parameters())
 
 
-@pytest.mark.parametrize(
-    ("adaptive", "strengths"), [(0.5, [0.2, 1.1, 0.6]), (-0.5, [0.0, 0.0, 0.0]), (-0.05, [0.09, 0.0, 0.05])]
-)
-def test_adaptive_offset_by_hand(adaptive: float, strengths: list[float]) -> None:
-    """Channel means 0.2, -2 and 1; strength 0.1 + adaptive |mean|, at least 0."""
-    latents = torch.tensor([0.2, -2.0, 1.0]).view(1, 3, 1, 1) * torch.ones(1, 3, 2, 2)
-    found = offset_strength(latents, settings(offset=0.1, offset_adaptive=adaptive), seeded(0))
-    assert isinstance(found, Tensor)
-    assert found.flatten().tolist() == pytest.approx(strengths, abs=1e-6)
+def test_errors_are_weighed_by_the_levels_before_the_rescaling_or_after() -> None:
+    before = diffusion("v_prediction", zero_terminal_snr=True)
+    after = diffusion("v_prediction", zero_terminal_snr=True, snr_after_rescale=True)
+    assert before.alphas[999] == after.alphas[999] == after.snr[999] == 0
+    assert before.snr[999].item() == pytest.approx(0.00468, rel=0.01)
 
 
-def test_pyramid_of_two_levels_by_hand() -> None:
-    """Level 0 is of full size; level 1 of 8 / r, r in 2..4, enlarged and halved; deviation 1 at the end."""
-    config = settings(pyramid_iterations=2, pyramid_discount=0.5)
-    generator = seeded(7)
-    total = torch.randn(SHAPE, generator=generator)
-    torch.rand(1, generator=generator)
-    total = total + torch.randn(SHAPE, generator=generator)
-    side = int(8 / (2 + 2 * torch.rand(1, generator=generator).item()))
-    assert 2 <= side <= 4
-    small = torch.randn((3, 4, side, side), generator=generator)
-    total = total + 0.5 * F.interpolate(small, size=(8, 8), mode="bilinear")
-    found = make_noise(batch(0), config, seeded(7))
-    assert torch.allclose(found, total / total.std(), atol=1e-6)
-    assert found.std().item() == pytest.approx(1.0, abs=1e-5)
+def test_headers_say_what_it_predicts_and_every_sampler_draws_it() -> None:
+    assert diffusion().modelspec_prediction == "epsilon"
+    assert diffusion("v_prediction").modelspec_prediction == "v"
+    assert diffusion().samplers == LABELS.keys()
+    assert torch.equal(diffusion().validation_levels([1, 999]), torch.tensor([1, 999]))
 
 
-def test_a_pyramid_ends_at_one_pixel() -> None:
-    """64 / 2^6 = 1: from r = 2 on, level 6 is the last of any number."""
-    latents = torch.zeros(1, 4, 64, 64)
-    few, many = settings(pyramid_iterations=7), settings(pyramid_iterations=100)
-    assert torch.equal(make_noise(latents, few, seeded(1)), make_noise(latents, many, seeded(1)))
-
-
-def test_deviation_by_picture_leaves_no_picture_to_its_neighbours() -> None:
-    shared = make_noise(batch(0), settings("pyramid"), seeded(2))
-    own = make_noise(batch(0), settings("pyramid", pyramid_deviation="picture"), seeded(2))
-    assert own.std(dim=(1, 2, 3)).tolist() == pytest.approx([1.0] * 3, abs=1e-5)
-    assert shared.std(dim=(1, 2, 3)).tolist() != pytest.approx([1.0] * 3, abs=1e-3)
-
-
-def test_perturbation_adds_a_further_draw_to_the_input_alone() -> None:
-    found = perturbed(batch(0), settings("perturbation"), seeded(4))
-    assert torch.equal(found, batch(0) + 0.1 * batch(4))
-    assert perturbed(batch(0), settings(), seeded(4)) is not found
-    generator = seeded(4)
-    share = torch.rand(1, generator=generator).item()
-    config = settings("perturbation", perturbation_random_strength=True)
-    wanted = batch(0) + 0.1 * share * torch.randn(SHAPE, generator=generator)
-    assert torch.allclose(perturbed(batch(0), config, seeded(4)), wanted, atol=1e-7)
+def test_what_the_base_does_not_predict_is_an_error_that_names_both() -> None:
+    changes = {"zero_terminal_snr": True, "scale_v_prediction": True}
+    with pytest.raises(
+        UserError, match=r"noise\.zero_terminal_snr requires .* v_prediction.* predicts epsilon"
+    ) as raised:
+        diffusion(**changes)
+    assert "noise.scale_v_prediction" in str(raised.value)
+    diffusion("v_prediction", **changes)
+    with pytest.raises(UserError, match=r"noise\.v_prediction_like requires .* epsilon"):
+        diffusion("v_prediction", v_prediction_like=1.0)
+    with pytest.raises(UserError, match=r"predicts sample, .* predicts epsilon or v_prediction"):
+        diffusion("sample")
 
 
 def test_zero_terminal_snr_is_diffusers_and_ends_at_zero() -> None:

@@ -5,7 +5,7 @@ import torch
 from diffusers.training_utils import compute_density_for_timestep_sampling
 from torch import Generator, Tensor
 
-from pipeline.objectives.levels import draw_timesteps
+from pipeline.objectives.levels import draw_fractions, draw_timesteps, logit_normal, mode
 from tests.pipeline.training.settings import noise as settings
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -59,3 +59,27 @@ def test_the_mean_is_the_distributions(name: str, mean: float) -> None:
 def test_the_range_holds_and_both_ends_are_met(name: str) -> None:
     steps = drawn(timestep_distribution=name, min_timestep=200, max_timestep=210)
     assert set(steps.tolist()) == set(range(200, 210))
+
+
+@pytest.mark.parametrize(
+    ("scale", "u", "found"), [(1.29, 0.1, 0.802569), (1.75, 0.1, 0.767826), (1.29, 0.9, 0.197431)]
+)
+def test_mode_by_hand(scale: float, u: float, found: float) -> None:
+    assert float(mode(torch.tensor([u], dtype=torch.float64), scale)) == pytest.approx(found, abs=1e-6)
+
+
+def test_logit_normal_by_hand() -> None:
+    """sigmoid(-1), sigmoid(0), sigmoid(1); and sigmoid(1 + 0.5 * 2) = 0.880797."""
+    normal = torch.tensor([-1.0, 0.0, 1.0])
+    assert logit_normal(normal, 0.0, 1.0).tolist() == pytest.approx([0.268941, 0.5, 0.731059], abs=1e-6)
+    assert logit_normal(torch.tensor([2.0]), 1.0, 0.5).tolist() == pytest.approx([0.880797], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["uniform", "cubic", "cubic_early", "logit_normal", "mode"])
+def test_fractions_are_the_timesteps_before_rounding(name: str) -> None:
+    changes = {"timestep_distribution": name, "min_timestep": 200, "max_timestep": 700}
+    found = draw_fractions(NUM, settings(**changes), Generator().manual_seed(1))
+    assert 0.2 <= found.min() < 0.22
+    assert 0.68 < found.max() <= 0.7
+    if name != "uniform":  # whose timesteps are drawn as whole numbers
+        assert (found * 1000 - drawn(**changes) - 0.5).abs().max() <= 0.501  # rounded down

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.sweep.jobs import Job, Trial
-from pipeline.sweep.metrics import Objective
+from pipeline.sweep.metrics import SweepObjective
 from pipeline.sweep.pruning import Pruning, mean_by_epoch
 from pipeline.sweep.search import finished, open_study, overrides_of, score, space_of, storage_of
 
@@ -98,4 +98,4 @@ def test_what_the_overrides_leave_open() -> None:
 
 def test_the_default_score_is_larger_where_a_run_is_better() -> None:
     assert score({"train.loss_last_epoch": 0.5}, None) == -0.5
-    assert score({"train.validation_loss": 0.5}, Objective(("train.validation_loss",), True)) == 0.5
+    assert score({"train.validation_loss": 0.5}, SweepObjective(("train.validation_loss",), True)) == 0.5

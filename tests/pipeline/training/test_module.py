@@ -19,6 +19,7 @@ from pipeline.config.schemas import Config
 from pipeline.device import best_device
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
+from pipeline.objectives.diffusion import Diffusion
 from pipeline.training.callbacks.metrics import Recorder
 from pipeline.training.data import Batch
 from pipeline.training.history import History
@@ -48,6 +49,11 @@ def module_of(base: Base, config: Config) -> Denoising:
     return Denoising(base, network, config, total_steps=10)
 
 
+def diffusion_of(module: Denoising) -> Diffusion:
+    assert isinstance(module.objective, Diffusion)
+    return module.objective
+
+
 def batch_of(base: Base, step: int = 0) -> Batch:
     generator = torch.Generator().manual_seed(9)
     mean = torch.randn((2, 4, 8, 8), generator=generator)
@@ -62,7 +68,7 @@ def test_the_loss_is_the_plain_squared_error_of_the_noise(base: Base) -> None:
     torch.randn(batch.mean.shape, generator=generator)
     noise = torch.randn(batch.mean.shape, generator=generator)
     timesteps = torch.randint(0, 1000, (2,), generator=generator)
-    alpha = module.alphas[timesteps].view(-1, 1, 1, 1)
+    alpha = diffusion_of(module).alphas[timesteps].view(-1, 1, 1, 1)
     noisy = alpha.sqrt() * batch.mean + (1 - alpha).sqrt() * noise
     answer = base.denoiser(noisy, timesteps, base.family.encode(base, batch.ids, 1).tokens).sample
     wanted = [F.mse_loss(answer[n], noise[n]).item() for n in range(2)]
@@ -235,7 +241,7 @@ def test_sixteen_bits_train_networks(name: str, precision: str) -> None:
     assert base.denoiser.dtype == base.text_encoders[0].dtype == torch.bfloat16
     wanted = torch.bfloat16 if precision == "bf16_full" else torch.float32
     assert {parameter.dtype for parameter in module.network.parameters()} == {wanted}
-    assert module.alphas.dtype == torch.float32
+    assert diffusion_of(module).alphas.dtype == torch.float32
     assert rounded.rows[0].loss == pytest.approx(plainly.rows[0].loss, rel=0.05)
     assert all(parameter.isfinite().all() for parameter in weights(module))
     assert not same(start, weights(module))
@@ -320,12 +326,12 @@ def test_a_checkpoint_holds_all_that_the_next_epoch_needs(base: Base, tmp_path: 
 @pytest.mark.usefixtures("root")
 def test_a_base_with_v_prediction_learns_v_from_rescaled_noise(base: Base) -> None:
     config = settings(noise__zero_terminal_snr=True, noise__min_snr_gamma=5.0, noise__min_timestep=999)
-    with pytest.raises(UserError, match=r"noise\.zero_terminal_snr wants a base that predicts v_prediction"):
+    with pytest.raises(UserError, match=r"noise\.zero_terminal_snr requires a base .* v_prediction"):
         module_of(base, config)
     base.configs["scheduler"]["prediction_type"] = "v_prediction"
     module, batch = module_of(base, config), batch_of(base)
-    snr = module.get_buffer("snr")[999].item()
-    assert module.alphas[999] == 0
+    snr = diffusion_of(module).snr[999].item()
+    assert diffusion_of(module).alphas[999] == 0
     assert snr == pytest.approx(0.00468, rel=0.01)  # before the rescaling, as sd-scripts weighs
     generator = torch.Generator().manual_seed(0)
     torch.randn(batch.mean.shape, generator=generator)

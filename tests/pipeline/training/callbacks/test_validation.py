@@ -11,6 +11,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.families import create
+from pipeline.objectives.diffusion import Diffusion
 from pipeline.training.callbacks.validation import chosen, fixed_noise, losses, samples
 from pipeline.training.data import EncodedData, Picture
 from pipeline.training.epoch_order import Shown
@@ -45,7 +46,8 @@ def test_the_loss_is_the_plain_error_on_noise_of_the_pictures_name(tmp_path: Pat
 
     latents = load_file(tmp_path / "latents.safetensors")["a/1"][None, :4]
     noise = fixed_noise(sample, latents.shape[1:])[None]
-    alpha = module.alphas[400]
+    assert isinstance(module.objective, Diffusion)
+    alpha = module.objective.alphas[400]
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     with torch.no_grad():
         context = base.family.encode(base, token_ids(base.tokenizer, ["a cat"]), 1).tokens

@@ -3,7 +3,7 @@ arXiv 2307.01952, section 2.2).
 
     original height, original width, crop top, crop left, target height, target width
 
-The corner is that of the crop in the picture as it was resized, in pixels of the target, also after mirroring.
+The corner is the crop's in the resized picture, in pixels of the target; of a mirrored crop, after mirroring.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,15 @@
+"""The objectives: each is a file here with a class of its name (`flow.py`: `Flow`). No list names them; a
+family of bases says which one is its own (pipeline/bases/facts.py).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.objectives.objective import Objective
+
+
+def objective_class(name: str) -> type["Objective"]:
+    """The objective of that name."""
+    found: type[Objective] = getattr(import_module(f"pipeline.objectives.{name}"), name.capitalize())
+    return found

@@ -1,0 +1,53 @@
+"""Weights of errors by the signal-to-noise ratio, as diffusion has them: pure functions on tensors.
+
+SNR and weights are [batch]. The formulas are those of kohya-ss/sd-scripts
+(library/custom_train_functions.py).
+"""
+
+import math
+
+from torch import Tensor
+
+from pipeline.config.schemas import Debiased, Noise
+
+MAX_SNR = 1000.0
+"""What the weights below, min-SNR apart, take a larger SNR for: near timestep 0 it grows without bound."""
+
+
+def signal_to_noise(alphas_cumprod: Tensor) -> Tensor:
+    """SNR = alpha_bar / (1 - alpha_bar), of each timestep."""
+    return alphas_cumprod / (1 - alphas_cumprod)
+
+
+def snr_weights(snr: Tensor, config: Noise, prediction: str) -> Tensor | None:
+    """[batch] product of the chosen weights; None where none is chosen."""
+    bounded, chosen = snr.clamp(max=MAX_SNR), []
+    if config.min_snr_gamma is not None:
+        chosen.append(min_snr_weight(snr, config.min_snr_gamma, prediction))
+    if config.scale_v_prediction:
+        chosen.append(bounded / (bounded + 1))
+    if config.v_prediction_like:
+        chosen.append(1 + config.v_prediction_like * (bounded + 1) / bounded)
+    if config.debiased:
+        chosen.append(debiased_weight(bounded, config.debiased, prediction))
+    return math.prod(chosen[1:], start=chosen[0]) if chosen else None
+
+
+def min_snr_weight(snr: Tensor, gamma: float, prediction: str) -> Tensor:
+    """min(SNR, gamma) / SNR for epsilon, / (SNR + 1) for v-prediction (Hang et al. 2023, arXiv
+    2303.09556).
+    """
+    return snr.clamp(max=gamma) / (snr if prediction == "epsilon" else snr + 1)
+
+
+def debiased_weight(snr: Tensor, form: Debiased, prediction: str) -> Tensor:
+    """1 / sqrt(SNR) for epsilon (Yu et al. 2023, arXiv 2310.08442). For v-prediction `exact` is the same
+    loss: an error of v is SNR / (SNR + 1) of it as an error of the noise. Others weigh by 1 / (SNR + 1)
+    (`sd_scripts`, or true) and 1 / sqrt(SNR + 1) (nerogar/OneTrainer
+    modules/modelSetup/mixin/ModelSetupDiffusionLossMixin.py).
+    """
+    if prediction == "epsilon":
+        return snr.rsqrt()
+    if form == "exact":
+        return snr.sqrt() / (snr + 1)
+    return (snr + 1).rsqrt() if form == "onetrainer" else 1 / (snr + 1)
