@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from pipeline.bases.facts import Facts
 from pipeline.bases.latents import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
@@ -111,6 +112,11 @@ def record(row: dict[str, Any], has_sizes: bool) -> dict[str, Any]:
     return {name: row[name] for name in kept} | sizes
 
 
+def facts_of(base: Base) -> Facts:
+    """Of the base's family; one that no look could tell is loaded."""
+    return families()[base.family] if base.family else load_base(base).family.facts
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("encode", arguments)
     make_repeatable()
@@ -126,7 +132,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         write_safetensors(folder / LATENTS, latents, {})
         if masks:
             write_safetensors(folder / LATENT_MASKS, masks, {})
-        has_sizes = families()[job.config.base.family].has_sizes
+        has_sizes = facts_of(job.config.base).has_sizes
         write_jsonl(folder / RECORDS, (record(row, has_sizes) for row in rows))
     spreads = (latents[row["id"]].chunk(2)[0].flatten(1).std(dim=1).mean().item() for row in rows)
     every = torch.from_numpy(np.fromiter(spreads, np.float32))
