@@ -1,26 +1,121 @@
-"""The whole graph on every family of base there is, on random narrow bases; and on one of a test's own."""
+"""The whole graph on every family of base there is, on random narrow bases; and on one of a test's own, which
+lies in a temporary folder and is registered without a change of any file.
+"""
 
+import json
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+import pipeline.bases
 from pipeline.bases.base import Base
+from pipeline.bases.load import load_base
 from pipeline.bases.registry import families, family
-from pipeline.bases.save import save_folder
+from pipeline.bases.save import save_file, save_folder
 from pipeline.bases.tokenizers import make_tokenizer
-from tests.pipeline.bases.tiny import random_parts, small_configs
+from pipeline.config.schemas import Base as BaseConfig
+from pipeline.networks.__main__ import main as networks
+from tests.pipeline.bases.tiny import SMALL, random_parts, small_configs
 from tests.stages.project import make_project, run_all
+
+TOY = Path(__file__).parent / "toy_family"
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[None]:
+    """A family of a stranger's, found by its folder alone."""
+    shutil.copytree(TOY, tmp_path / "plugins" / "toy")
+    pipeline.bases.__path__.append(str(tmp_path / "plugins"))
+    families.cache_clear()
+    yield
+    pipeline.bases.__path__.pop()
+    families.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("pipeline.bases.toy")]:
+        del sys.modules[name]
 
 
 def small_base(name: str) -> Base:
-    made, configs = family(name), small_configs(name)
+    made = family(name)
+    configs = small_configs(name) if name in SMALL else dict(made.configs)
     return Base(made, make_tokenizer(None), random_parts(made, configs), configs)
 
 
-@pytest.mark.parametrize("name", families())
-def test_the_whole_graph_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_family_has_a_case_here() -> None:
+    assert families().keys() == SMALL.keys()
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("name", [*SMALL, "toy"])
+def test_the_whole_graph_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     base = small_base(name)
-    monkeypatch.chdir(make_project(tmp_path / "project"))
+    monkeypatch.chdir(make_project(tmp_path / "project", train={"epochs": 1}))
     save_folder(base, Path("base"), "fp32", {})
     run_all()
-    assert Path("models/merged/net.safetensors").is_file()
+    _is_trained(name)
+    _is_drawn()
+    _is_merged(base)
+    capsys.readouterr()
+    networks(["inspect", "models/network/net.safetensors"])
+    assert families()[name].title in capsys.readouterr().out
+
+
+def _is_trained(name: str) -> None:
+    """Two steps, and every part of the base that learns has learned."""
+    told = json.loads(Path("metrics/train.json").read_text())
+    assert told["steps"] == 3
+    found = load_network()
+    prefixes = {str(part.layer_prefix) for part in family(name).trained_parts}
+    ups = {key: value for key, value in found.items() if key.endswith("lora_up.weight")}
+    assert {next(each for each in prefixes if key.startswith(each)) for key in ups} == prefixes
+    for prefix in prefixes:
+        assert any(bool(value.any()) for key, value in ups.items() if key.startswith(prefix))
+
+
+def load_network() -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    found: dict[str, torch.Tensor] = load_file("models/network/net.safetensors")
+    return found
+
+
+def _is_drawn() -> None:
+    pictures = sorted(Path("reports/sample-grid").rglob("*.png"))
+    assert pictures
+    with Image.open(pictures[0]) as picture:
+        assert np.asarray(picture).std() > 0
+
+
+def _is_merged(base: Base) -> None:
+    """The merged file is a base of the family, and differs from the one that was trained where it learned."""
+    merged = load_base(BaseConfig.plain("models/merged/net.safetensors"))
+    assert merged.family is base.family
+    before, after = base.denoiser.state_dict(), merged.denoiser.state_dict()
+    changed = [key for key in before if not torch.equal(before[key].half().float(), after[key].float())]
+    assert changed
+    assert all(key.endswith(".weight") for key in changed)
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("name", [*SMALL, "toy"])
+def test_a_single_file_and_a_folder_hold_the_same_base(name: str, tmp_path: Path) -> None:
+    base = small_base(name)
+    save_folder(base, tmp_path / "folder", "fp32", {})
+    save_file(base, tmp_path / "file.safetensors", "fp32", {})
+    for path in (tmp_path / "folder", tmp_path / "file.safetensors"):
+        found = load_base(BaseConfig.plain(str(path)))
+        assert found.family is base.family
+        for part, module in base.loaded().items():
+            theirs = found.part(part).state_dict()
+            assert all(
+                torch.equal(theirs[key], value)
+                for key, value in module.state_dict().items()
+                if not key.endswith("position_ids")
+            )
