@@ -10,7 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from filelock import lock_descriptor
+
+def locks(descriptor: int, waits: bool = True) -> bool:
+    """Locks an open file until it is closed; False where it does not wait and another has it."""
+    from filelock import lock_descriptor  # its import takes longer than many commands that lock nothing
+
+    return lock_descriptor(descriptor, blocking=waits)
 
 
 @contextmanager
@@ -18,7 +23,7 @@ def locked(path: Path) -> Iterator[IO[str]]:
     """Waits for the lock and holds it; a process that inherits the file holds it too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        lock_descriptor(file.fileno())
+        locks(file.fileno())
         yield file
 
 
@@ -27,4 +32,4 @@ def locked_now(path: Path) -> Iterator[bool]:
     """Whether the lock was free; if so, it is held inside."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        yield lock_descriptor(file.fileno(), blocking=False)
+        yield locks(file.fileno(), waits=False)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from threading import Lock
 
-from filelock import lock_descriptor
+from pipeline.files.locks import locks
 
 USERS = "users"
 """Folder in the store."""
@@ -34,7 +34,7 @@ def _enter(store: Path) -> None:
     file = store / USERS / f"{os.uname().nodename}-{os.getpid()}"
     part = file.with_name(f".{file.name}.part")
     handle = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
-    lock_descriptor(handle)
+    locks(handle)
     os.utime(part)
     os.replace(part, file)  # locked before it can be seen
     _own = file, handle
@@ -70,7 +70,7 @@ def _is_held(file: Path) -> bool:
     except OSError:
         return False
     try:
-        if not lock_descriptor(handle, blocking=False):
+        if not locks(handle, waits=False):
             return True
         file.unlink(missing_ok=True)
         return False
