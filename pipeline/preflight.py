@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,6 +37,7 @@ def model_problems(values: dict[str, Any]) -> list[str]:
     return [
         *_base_problems(Path(values["base"]["path"])),
         *_file_problems(values),
+        *_upscaler_problems(values),
         *(problem for name in names if name for problem in _tagger_problems(Path(name))),
         *_hub_problems(values),
     ]
@@ -47,6 +49,16 @@ def _base_problems(path: Path) -> Iterator[str]:
             _insist_on_ending("base.path", path, TENSORS)
     except UserError as error:
         yield from (f"{problem}; {WHERE_FROM['base.path']}" for problem in error.problems)
+
+
+def _upscaler_problems(values: dict[str, Any]) -> Iterator[str]:
+    """An upscaler network is drawn with at the very end; its library is optional."""
+    name = values["sample_grid"]["second_pass_upscaler"]
+    if name and Path(name).is_file() and find_spec("spandrel") is None:
+        yield (
+            f"sample_grid.second_pass_upscaler {name} needs spandrel, which is not installed; type"
+            ' `pip install "athanor[upscale]"`, or set it to `latent`'
+        )
 
 
 def _file_problems(values: dict[str, Any]) -> Iterator[str]:

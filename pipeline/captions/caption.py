@@ -15,7 +15,6 @@ from pipeline.captions.edits import Edit, EditsOf, edited
 from pipeline.captions.finished import Caption, Own, sorted_drops, together
 from pipeline.captions.identity import WHO_IT_IS, Identity, Occurrences
 from pipeline.captions.implications import superfluous
-from pipeline.captions.lines import alternatives
 from pipeline.captions.ordering import ordered
 from pipeline.captions.parts import (
     Part,
@@ -28,11 +27,12 @@ from pipeline.captions.parts import (
 )
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.seen import CAME_ALONG, Replacements, Row, along, is_text, seen_tags
-from pipeline.captions.separators import FRONT, separators_of
 from pipeline.captions.tags import Dropped, Tag, sift
 from pipeline.captions.text import same
 from pipeline.config.schemas import FilterTags
 from pipeline.errors import UserError, nearest
+from pipeline.texts.lines import alternatives
+from pipeline.texts.separators import FRONT, separators_of
 
 SENTENCE = "sentence"
 

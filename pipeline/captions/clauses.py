@@ -4,8 +4,8 @@ import re
 
 from pipeline.captions.parts import Part
 from pipeline.captions.seen import weighted
-from pipeline.captions.separators import COMMAS, Piece, Separators
 from pipeline.captions.text import unescaped
+from pipeline.texts.separators import COMMAS, Piece, Separators
 
 
 def clauses(

@@ -16,10 +16,10 @@ from itertools import chain
 
 from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
 from pipeline.captions.patterns import Patterns
-from pipeline.captions.separators import COMMAS, Separators
 from pipeline.captions.tags import Dropped
 from pipeline.captions.text import same, spaced
 from pipeline.pictures.by_hand import glob
+from pipeline.texts.separators import COMMAS, Separators
 
 
 @dataclass(frozen=True)

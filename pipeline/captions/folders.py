@@ -10,13 +10,13 @@ from unicodedata import normalize
 from pipeline.captions.caption import Writer
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.captions.seen import Row
-from pipeline.captions.separators import separators_of
 from pipeline.captions.text import unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
 from pipeline.files.text_file import CAPTION, read_text
 from pipeline.pictures.folder_names import REPEATS_CONCEPT
 from pipeline.pictures.records import PICTURES, Record
+from pipeline.texts.separators import separators_of
 
 CLASS = "reg"
 """Folder of the class pictures' own tree, which a trainer is given apart from the other."""

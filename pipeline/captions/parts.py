@@ -8,10 +8,10 @@ from operator import attrgetter
 from typing import Literal
 
 from pipeline.captions.budget import within
-from pipeline.captions.separators import Piece, separators_of
 from pipeline.captions.tags import Added, Dropped, Tag
 from pipeline.captions.text import escaped, same, underscored
 from pipeline.config.schemas import FilterTags
+from pipeline.texts.separators import Piece, separators_of
 
 Kind = Literal["trigger", "tag", "text", "hand", "verbatim"]
 DROPPABLE: tuple[Kind, ...] = ("tag", "text")

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.captions.forms import is_prose
-from pipeline.captions.lines import alternatives
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.selection import rating, select
-from pipeline.captions.separators import Piece, separators_of
 from pipeline.captions.tags import Dropped, Tag, distinct
 from pipeline.captions.text import KAOMOJI, spaced, unescaped
 from pipeline.config.schemas import FilterTags
+from pipeline.texts.forms import is_prose
+from pipeline.texts.lines import alternatives
+from pipeline.texts.separators import Piece, separators_of
 
 Row = Mapping[str, Any]
 """A line of data/tags/tags.jsonl."""

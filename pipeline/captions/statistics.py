@@ -7,9 +7,9 @@ from typing import Any
 from pipeline.captions.budget import num_tokens
 from pipeline.captions.counts import commonest
 from pipeline.captions.finished import Caption
-from pipeline.captions.lines import alternatives
 from pipeline.captions.own import OwnCaptions
 from pipeline.captions.tags import family
+from pipeline.texts.lines import alternatives
 
 
 class Statistics:

@@ -1,8 +1,7 @@
-"""Upscaler networks (Real-ESRGAN and kin), by path: RGB, in tiles that blend.
+"""Upscaler networks (ESRGAN, Real-ESRGAN and others), by path: RGB, in tiles that blend.
 
-spandrel loads them where it can be imported; ESRGAN's and Real-ESRGAN's load without it. It is an extra of
-its own (`pip install "athanor[upscale]"`): it brings torchvision, which must be of the same build as torch
-(CPU or CUDA), or else nothing that needs it can be imported.
+spandrel recognises and loads them. It is the extra `upscale`, because it needs torchvision, whose build must
+match torch's (CPU or CUDA).
 """
 
 from collections.abc import Callable
@@ -16,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.bases.latents import pixels, unpixels
-from pipeline.drawing.esrgan import esrgan
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import damage_told, reason_of
 from pipeline.files.pickled import read_pickled
 from pipeline.networks.network_files import read_weights
 
+EXTRA = 'pip install "athanor[upscale]"'
 TILE_PX, OVERLAP_PX = 256, 32
 """Of the picture that is enlarged; more tile: more memory, fewer seams to blend."""
 MAX_TURNS = 3
@@ -48,31 +47,32 @@ def load_upscaler(path: Path, device: torch.device) -> Upscaler:
 
 
 def _upscaler(path: Path, device: torch.device) -> Upscaler:
-    weights = _weights(path)
-    if (found := _by_spandrel(path, weights, device)) is not None:
-        return found
-    network = esrgan(weights)
-    if network is None:
-        raise UserError(
-            f"{path} is neither ESRGAN's nor Real-ESRGAN's network; of other kinds spandrel loads many, which"
-            ' cannot be imported here: `pip install "athanor[upscale]"`, or take the upscaler `latent`'
-        )
-    return Upscaler(network.eval().to(device), network.scale, device)
-
-
-def _by_spandrel(path: Path, weights: dict[str, Any], device: torch.device) -> Upscaler | None:
-    """None where spandrel, or what it needs, is not installed."""
+    weights, spandrel = _weights(path), _spandrel(path)
     try:
-        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-    except (ImportError, RuntimeError):
-        return None
-    try:
-        model = ModelLoader(device).load_from_state_dict(weights)
-    except UnsupportedModelError as error:
-        raise UserError(f"{path} is no upscaler network of a known kind") from error
-    if not isinstance(model, ImageModelDescriptor) or model.input_channels != 3:
-        raise UserError(f"{path} is no network that enlarges RGB pictures ({model.architecture.name})")
+        model = spandrel.ModelLoader(device).load_from_state_dict(weights)
+    except spandrel.UnsupportedModelError as error:
+        raise UserError(f"{path} is not an upscaler network of a known kind") from error
+    if not isinstance(model, spandrel.ImageModelDescriptor) or model.input_channels != 3:
+        raise UserError(f"{path} does not enlarge RGB pictures ({model.architecture.name})")
     return Upscaler(model.eval(), model.scale, device)
+
+
+def _spandrel(path: Path) -> Any:
+    """The library, which is optional. A torchvision of another build than torch's fails on import."""
+    try:
+        import spandrel
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{path}: reading an upscaler network needs {error.name}, which is not installed; type `{EXTRA}`,"
+            " or set the upscaler to `latent`"
+        ) from None
+    except (ImportError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"{path}: reading an upscaler network needs spandrel, which does not load ({reason_of(error)});"
+            f" torchvision must be the build for torch {torch.__version__}: install it from the index that"
+            " torch came from, or set the upscaler to `latent`"
+        ) from None
+    return spandrel
 
 
 def _weights(path: Path) -> dict[str, Any]:

@@ -5,7 +5,6 @@ killed process left beside it is removed when the same file is written again.
 """
 
 import errno
-import fcntl
 import glob
 import os
 import shutil
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_file
+from pipeline.files.locks import locks
 from pipeline.files.safetensors_file import header, ordered
 
 Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
@@ -58,7 +58,7 @@ def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> It
     insist_on_room(path, place)
     with telling_a_full_disk(path, place), new_file(path) as part, part.open("wb") as file:
         with suppress(OSError):  # some network disks know no locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+            locks(file.fileno())
         file.write(head)
         file.flush()
         os.ftruncate(file.fileno(), place)
@@ -68,9 +68,9 @@ def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> It
 def remove_abandoned(path: Path) -> None:
     """Parts of this file that no process holds any more: gigabytes that a kill left behind."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with part.open("rb") as file, suppress(OSError):  # an error: it is held
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            part.unlink(missing_ok=True)
+        with part.open("rb") as file, suppress(OSError):  # some network disks know no locks
+            if locks(file.fileno(), waits=False):
+                part.unlink(missing_ok=True)
 
 
 @contextmanager

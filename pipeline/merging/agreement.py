@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from pipeline.bases.weight_names import part_of
 from pipeline.files.tensor_file import Stored
-from pipeline.merging.names import part_of
 
 MERGED_PARTS = ("unet", "text_encoder", "vae")
 MUST_AGREE = ("unet", "text_encoder")

@@ -13,12 +13,7 @@ from pipeline.bases.registry import family, recognised
 from pipeline.bases.single_file import alone, ema_name, say_averaged
 from pipeline.bases.structure import EMA_PREFIX
 from pipeline.bases.vae_names import whole_checkpoint_name
-from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
-from pipeline.files.json_text import read_mapping
-from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
-from pipeline.merging.blocks import blocks_of
-from pipeline.merging.names import (
+from pipeline.bases.weight_names import (
     SD2_TEXT_PREFIX,
     TEXT_PREFIX,
     UNET_PREFIX,
@@ -30,6 +25,11 @@ from pipeline.merging.names import (
     text_origin,
     unet_name,
 )
+from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+from pipeline.files.json_text import read_mapping
+from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
+from pipeline.merging.blocks import blocks_of
 
 ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight")
 

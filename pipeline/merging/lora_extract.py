@@ -7,13 +7,13 @@ the text encoder where it differs by less than a threshold.)
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
 from pipeline.files.finite import insist_on_finite
 from pipeline.merging.agreement import differences
 from pipeline.merging.checkpoint import open_checkpoint
 from pipeline.merging.lora_files import LoraFile
 from pipeline.merging.lora_pairs import approximated
-from pipeline.merging.names import part_of
 from pipeline.merging.network_changes import thirds_of
 from pipeline.merging.tree import Leaf
 

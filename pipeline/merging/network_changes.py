@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from pipeline.bases.clip_names import OPENCLIP, THIRDS
 from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
-from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
-from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
-from pipeline.merging.names import (
+from pipeline.bases.weight_names import (
     SD2_TEXT_PREFIX,
     TEXT_PREFIX,
     XL_TEXT_PREFIXES,
     diffusers_unet_name,
     part_of,
 )
+from pipeline.errors import UserError
+from pipeline.files.damage import damage_told
+from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
 from pipeline.networks.fitting import fitted

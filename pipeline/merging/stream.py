@@ -13,12 +13,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
 from pipeline.files.finite import is_finite
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.tensor_file import Stored
 from pipeline.files.tensor_writer import tensor_writer
-from pipeline.merging.names import part_of
 from pipeline.merging.tree import Node
 
 PIECE = 1 << 18

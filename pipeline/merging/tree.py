@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
 from pipeline.files.tensor_file import Stored
 from pipeline.merging.agreement import FIRST_CONVOLUTION, MERGED_PARTS, alike, differences
 from pipeline.merging.methods import ALWAYS_MIXES, IN_PIECES, METHODS
-from pipeline.merging.names import part_of
 from pipeline.merging.weights import WeightOf
 
 

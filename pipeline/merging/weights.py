@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from pipeline.bases.weight_names import part_of
 from pipeline.config.schemas.recipe import Alpha, Weights
 from pipeline.errors import UserError, nearest
 from pipeline.merging.blocks import TIME, block_of
-from pipeline.merging.names import part_of
 from pipeline.merging.presets import preset
 
 WeightOf = Callable[[str], float]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.unet_names import PREFIX as LDM_UNET
-from pipeline.merging.names import diffusers_unet_name, unet_name
+from pipeline.bases.weight_names import diffusers_unet_name, unet_name
 
 UNET_PREFIX, TEXT_PREFIX, TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OWN = (UNET_PREFIX, TEXT_PREFIX, *TEXT_PREFIXES)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from pipeline.captions.lines import CaptionReader
 from pipeline.pictures.folder_names import FolderNames, concept_of
 from pipeline.pictures.formats import SUFFIXES, UNREAD
 from pipeline.pictures.found import Found, Pictures
@@ -18,6 +17,7 @@ from pipeline.pictures.found_captions import FoundCaptions
 from pipeline.pictures.masks import masks_of
 from pipeline.pictures.places import Folder, Place, is_hidden, is_picture, shown, suffix_of, walk
 from pipeline.pictures.verdicts import Fault
+from pipeline.texts.lines import CaptionReader
 
 CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
 MAX_NAME_BYTES = 200

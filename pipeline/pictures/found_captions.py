@@ -4,11 +4,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from pipeline.captions.lines import CaptionReader
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.files.text_file import CAPTION
 from pipeline.pictures import metadata_rows, sidecars
 from pipeline.pictures.places import Folder, Place, is_picture, suffix_of
+from pipeline.texts.lines import CaptionReader
 
 
 class FoundCaptions:

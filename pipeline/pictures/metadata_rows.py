@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.files.text_file import CAPTION_JSON, shown
 from pipeline.pictures.sidecars import TAG_KEYS, CaptionError, lines_of
+from pipeline.texts.separators import COMMAS, Separators
 
 NAMES = ("metadata.jsonl", "metadata.csv")
 FILE_NAME = "file_name"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.separators import COMMAS, Separators
 from pipeline.errors import UserError
 from pipeline.files.damage import reason_of
 from pipeline.pictures.metadata_rows import caption_in
+from pipeline.texts.separators import COMMAS, Separators
 
 BATCH_ROWS = 16
 DAMAGED = (

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.lines import as_written
-from pipeline.captions.separators import COMMAS, Separators
 from pipeline.files.json_text import JsonError, parse_json
 from pipeline.files.text_file import CAPTION, CAPTION_JSON, TextError, bounded_text
+from pipeline.texts.lines import as_written
+from pipeline.texts.separators import COMMAS, Separators
 
 SUFFIXES = (".txt", ".caption", ".json")
 TEXT_KEYS = ("caption", "text", "prompt", "description")

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.captions.lines import CaptionReader
-from pipeline.captions.separators import Separators
 from pipeline.config.schemas import Collect
 from pipeline.errors import UserError
 from pipeline.files.sorted_rows import SortedRows
@@ -21,6 +19,8 @@ from pipeline.pictures.found import Pictures
 from pipeline.pictures.parquet_rows import ParquetError, read_parquet
 from pipeline.pictures.places import Place, suffix_of
 from pipeline.pictures.verdicts import Fault
+from pipeline.texts.lines import CaptionReader
+from pipeline.texts.separators import Separators
 
 KINDS = f"a folder, an archive ({', '.join(archives.SUFFIXES)}), a .txt of URLs, or a .parquet table"
 

@@ -5,11 +5,12 @@ What a running command has used since it began must not be removed by another.
 """
 
 import atexit
-import fcntl
 import math
 import os
 from pathlib import Path
 from threading import Lock
+
+from pipeline.files.locks import locks
 
 USERS = "users"
 """Folder in the store."""
@@ -33,7 +34,7 @@ def _enter(store: Path) -> None:
     file = store / USERS / f"{os.uname().nodename}-{os.getpid()}"
     part = file.with_name(f".{file.name}.part")
     handle = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
-    fcntl.flock(handle, fcntl.LOCK_SH)
+    locks(handle)
     os.utime(part)
     os.replace(part, file)  # locked before it can be seen
     _own = file, handle
@@ -69,10 +70,9 @@ def _is_held(file: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not locks(handle, waits=False):
+            return True
         file.unlink(missing_ok=True)
         return False
-    except BlockingIOError:
-        return True
     finally:
         os.close(handle)

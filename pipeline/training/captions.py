@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from pipeline.captions.lines import alternatives
-from pipeline.captions.separators import END, FRONT, Piece, separators_of
 from pipeline.captions.templates import fill
 from pipeline.captions.wildcards import drawn, longest
 from pipeline.config.schemas import Train
+from pipeline.texts.lines import alternatives
+from pipeline.texts.separators import END, FRONT, Piece, separators_of
 
 
 def shown_caption(

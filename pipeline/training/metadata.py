@@ -14,12 +14,12 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.captions.lines import alternatives
-from pipeline.captions.separators import Separators, separators_of
 from pipeline.captions.text import same
 from pipeline.config.schemas import Config, Noise, Optimizer
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_file import chunks, header
+from pipeline.texts.lines import alternatives
+from pipeline.texts.separators import Separators, separators_of
 from pipeline.training.data import Picture
 from pipeline.training.optimizers import PATHS, arguments_of
 from pipeline.training.schedules import warmup_steps

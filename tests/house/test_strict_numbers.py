@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pipeline.bases.weight_names import diffusers_unet_name
 from pipeline.config.ranges import reals, wholes
 from pipeline.config.recipes import varied
 from pipeline.config.stairs import stairs_of
 from pipeline.errors import UserError
 from pipeline.files.json_text import parse_json
 from pipeline.merging.__main__ import main as merging
-from pipeline.merging.names import diffusers_unet_name
 from pipeline.number_text import is_place
 from pipeline.pictures.folder_names import concept_of
 from pipeline.prompts.network_tags import split_tags

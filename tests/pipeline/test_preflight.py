@@ -182,3 +182,13 @@ def test_prompts_that_cannot_be_drawn_are_told_before_training(
     edit(project, group, **values)
     with pytest.raises(UserError, match=told):
         compose.main([])
+
+
+def test_an_upscaler_network_without_its_library_is_told_at_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "x4.safetensors").write_bytes(b"x")
+    edit(project, "sample_grid", second_pass_upscaler="x4.safetensors")
+    monkeypatch.setattr("pipeline.preflight.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"x4\.safetensors needs spandrel.*athanor\[upscale\]"):
+        compose.main([])

@@ -1,7 +1,7 @@
 """What the settings of tag, filter_tags and sample_grid demand of each other."""
 
-from pipeline.captions.separators import separators_of
 from pipeline.config.schemas import Config, FilterTags, Tag, Train
+from pipeline.texts.separators import separators_of
 
 SEPARATORS = ("caption_separator", "keep_tokens_separator", "secondary_separator")
 

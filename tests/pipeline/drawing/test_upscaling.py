@@ -1,4 +1,4 @@
-import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,62 @@ from skimage import data
 from torch.nn import functional as F
 
 from pipeline.bases.latents import pixels
-from pipeline.drawing.esrgan import esrgan
 from pipeline.drawing.upscaling import Upscaler, load_upscaler, starts, tiled, upscaled
 from pipeline.errors import UserError
 
 CPU = torch.device("cpu")
-HAS_SPANDREL = importlib.util.find_spec("spandrel") is not None
+
+
+def rrdb(channels: int, features: int = 8) -> dict[str, torch.Tensor]:
+    """One block by the first ESRGAN's names: 3 channels enlarge 4x, 12 (2x2 pixels folded) 2x."""
+    shapes = {"0": (features, channels), "1.sub.1": (features, features), "10": (3, features)}
+    shapes |= dict.fromkeys(("3", "6", "8"), (features, features))
+    for dense in (1, 2, 3):
+        for n in range(1, 6):
+            width = features if n == 5 else 32
+            shapes[f"1.sub.0.RDB{dense}.conv{n}.0"] = (width, features + 32 * (n - 1))
+    numbers, found = torch.Generator().manual_seed(0), {}
+    for name, shape in sorted(shapes.items()):
+        found[f"model.{name}.weight"] = torch.randn(*shape, 3, 3, generator=numbers) / 20
+        found[f"model.{name}.bias"] = torch.randn(shape[0], generator=numbers) / 20
+    return found
+
+
+def rrdb_by_hand(w: dict[str, torch.Tensor], x: torch.Tensor, fold: int) -> torch.Tensor:
+    """Its formula written out (Wang et al., ESRGAN, arXiv:1809.00219)."""
+
+    def conv(name: str, x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(x, w[f"model.{name}.weight"], w[f"model.{name}.bias"], padding=1)
+
+    start = conv("0", F.pixel_unshuffle(x, fold))
+    inner = start
+    for dense in (1, 2, 3):
+        name, seen = f"1.sub.0.RDB{dense}", [inner]
+        for n in (1, 2, 3, 4):
+            seen.append(F.leaky_relu(conv(f"{name}.conv{n}.0", torch.cat(seen, 1)), 0.2))
+        inner = inner + 0.2 * conv(f"{name}.conv5.0", torch.cat(seen, 1))
+    x = start + conv("1.sub.1", start + 0.2 * inner)
+    for up in ("3", "6"):
+        x = F.leaky_relu(conv(up, x.repeat_interleave(2, 2).repeat_interleave(2, 3)), 0.2)
+    return conv("10", F.leaky_relu(conv("8", x), 0.2))
+
+
+def compact() -> dict[str, torch.Tensor]:
+    """Real-ESRGAN's compact network, 2x: two convolutions and a PReLU."""
+    numbers = torch.Generator().manual_seed(0)
+    shapes = {"0.weight": (4, 3, 3, 3), "0.bias": (4,), "1.weight": (4,)}
+    shapes |= {"2.weight": (4, 4, 3, 3), "2.bias": (4,), "3.weight": (4,)}
+    shapes |= {"4.weight": (12, 4, 3, 3), "4.bias": (12,)}
+    return {f"body.{name}": torch.randn(*shape, generator=numbers) / 20 for name, shape in shapes.items()}
+
+
+def compact_by_hand(w: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    inner = x
+    for number in (0, 2):
+        inner = F.conv2d(inner, w[f"body.{number}.weight"], w[f"body.{number}.bias"], padding=1)
+        inner = torch.where(inner > 0, inner, inner * w[f"body.{number + 1}.weight"][:, None, None])
+    inner = F.conv2d(inner, w["body.4.weight"], w["body.4.bias"], padding=1)
+    return F.pixel_shuffle(inner, 2) + x.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
 
 def doubled(picture: torch.Tensor) -> torch.Tensor:
@@ -91,46 +141,52 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
         load_upscaler(tmp_path / "x.pth", CPU)
 
 
-@pytest.mark.skipif(not HAS_SPANDREL, reason="the extra `upscale` is not installed")
-def test_a_real_esrgan_file_is_loaded_and_enlarges(tmp_path: Path) -> None:
-    from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
-
-    torch.manual_seed(0)
-    network = RRDBNet(scale=4, num_filters=8, num_blocks=1).eval()
-    save_file(network.state_dict(), tmp_path / "x4.safetensors")
-    torch.save({"params_ema": network.state_dict()}, tmp_path / "x4.pth")
-    picture = photograph(24, 32)
-    with torch.no_grad():
-        wanted = network(picture[None])[0]
-    for name in ("x4.safetensors", "x4.pth"):
+@pytest.mark.parametrize(("channels", "fold", "scale"), [(3, 1, 4), (12, 2, 2)])
+def test_a_real_esrgan_file_enlarges_as_its_formula(
+    channels: int, fold: int, scale: int, tmp_path: Path
+) -> None:
+    pytest.importorskip("spandrel", reason="the extra `upscale` is not installed", exc_type=ImportError)
+    weights, picture = rrdb(channels), photograph(24, 32)
+    save_file(weights, tmp_path / "x.safetensors")
+    torch.save({"params_ema": weights}, tmp_path / "x.pth")
+    expected = rrdb_by_hand(weights, picture[None], fold)[0].clamp(0, 1)
+    for name in ("x.safetensors", "x.pth"):
         found = load_upscaler(tmp_path / name, CPU)
-        assert found.scale == 4
+        assert found.scale == scale
         with torch.no_grad():
-            torch.testing.assert_close(tiled(found, picture), wanted.clamp(0, 1))
+            torch.testing.assert_close(tiled(found, picture), expected)
 
 
-@pytest.mark.skipif(not HAS_SPANDREL, reason="the extra `upscale` is not installed")
-def test_our_own_networks_answer_as_spandrels() -> None:
-    from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
-    from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
-
-    torch.manual_seed(0)
-    theirs = [
-        RRDBNet(scale=4, num_filters=8, num_blocks=2),
-        RRDBNet(in_nc=12, scale=4, shuffle_factor=2, num_filters=8, num_blocks=1),
-        SRVGGNetCompact(num_feat=8, num_conv=2, upscale=4),
-    ]
-    for network in theirs:
-        x, ours = torch.rand(1, 3, 9, 13), esrgan(network.state_dict())
-        assert ours is not None
-        with torch.no_grad():
-            torch.testing.assert_close(ours(x), network.eval()(x))
+def test_the_compact_network_enlarges_as_its_formula(tmp_path: Path) -> None:
+    pytest.importorskip("spandrel", reason="the extra `upscale` is not installed", exc_type=ImportError)
+    torch.save({"params": compact()}, tmp_path / "x.pth")
+    found, picture = load_upscaler(tmp_path / "x.pth", CPU), photograph(12, 16)
+    with torch.no_grad():
+        expected = compact_by_hand(compact(), picture[None])[0].clamp(0, 1)
+        torch.testing.assert_close(tiled(found, picture), expected)
 
 
-@pytest.mark.skipif(not HAS_SPANDREL, reason="the extra `upscale` is not installed")
 def test_what_is_no_upscaler_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("spandrel", reason="the extra `upscale` is not installed", exc_type=ImportError)
     save_file({"x": torch.zeros(3)}, tmp_path / "x.safetensors")
-    (tmp_path / "x.pth").write_bytes(b"no pickle")
+    torch.save({"params": rrdb(3) | {"model.0.weight": torch.zeros(8, 3, 3)}}, tmp_path / "x.pth")
     for name in ("x.safetensors", "x.pth"):
         with pytest.raises(UserError, match=name):
             load_upscaler(tmp_path / name, CPU)
+
+
+def test_without_spandrel_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file(rrdb(3), tmp_path / "x.safetensors")
+    monkeypatch.setitem(sys.modules, "spandrel", None)
+    with pytest.raises(UserError, match=r'needs spandrel.*`pip install "athanor\[upscale\]"`.*`latent`'):
+        load_upscaler(tmp_path / "x.safetensors", CPU)
+
+
+def test_a_torchvision_of_another_build_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torchvision's CUDA build raises on a torch for CPUs."""
+    save_file(rrdb(3), tmp_path / "x.safetensors")
+    (tmp_path / "spandrel.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
+    monkeypatch.delitem(sys.modules, "spandrel", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"nms does not exist\); torchvision must be the build for torch 2"):
+        load_upscaler(tmp_path / "x.safetensors", CPU)

@@ -7,10 +7,10 @@ import torch
 from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
+from pipeline.bases.weight_names import XL_TEXT_PREFIXES
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.checkpoint import open_checkpoint, open_vae
-from pipeline.merging.names import XL_TEXT_PREFIXES
 from tests.pipeline.bases.test_load import older_vae_name
 from tests.pipeline.merging.random_checkpoints import random_weights, single_file
 

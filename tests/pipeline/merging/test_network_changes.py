@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from pipeline.bases.base import Base as LoadedBase
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file
+from pipeline.bases.weight_names import diffusers_unet_name, unet_name
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.merging.names import diffusers_unet_name, unet_name
 from pipeline.merging.network_changes import Third, thirds_of
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import create

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pipeline.bases.weight_names import part_of
 from pipeline.config.recipes import parse, varied
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
@@ -20,7 +21,6 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.tensor_writer import TensorWriter
 from pipeline.merging.__main__ import main
 from pipeline.merging.build import build, open_inputs
-from pipeline.merging.names import part_of
 from pipeline.merging.run import run_recipe
 from tests.pipeline.merging.random_checkpoints import (
     FIRST,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.captions.lines import as_written
 from pipeline.pictures.sidecars import CaptionError, caption_of, read_caption
+from pipeline.texts.lines import as_written
 
 
 @pytest.mark.parametrize(

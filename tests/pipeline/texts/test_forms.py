@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.captions.forms import is_prose
+from pipeline.texts.forms import is_prose
 
 
 @pytest.mark.parametrize(

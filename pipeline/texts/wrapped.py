@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from pipeline.captions.forms import ARTICLES, STOPS, is_prose
+from pipeline.texts.forms import ARTICLES, STOPS, is_prose
 
 Seam = Literal["joined", "sentence", "open", "apart"]
 OPEN = frozenset([

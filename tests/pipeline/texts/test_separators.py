@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.captions.separators import Piece, Separators
+from pipeline.texts.separators import Piece, Separators
 
 MARKED = Separators(",", "|||", ";;;")
 SEMICOLONS = Separators(";", "|||", ";;;")

@@ -2,8 +2,8 @@
 
 import re
 
-from pipeline.captions.forms import is_prose
-from pipeline.captions.separators import Separators
+from pipeline.texts.forms import is_prose
+from pipeline.texts.separators import Separators
 
 GAP = re.compile(r"[^\S\n]*\t[^\S\n]*|[^\S\n]{2,}")
 UNDERSCORED = re.compile(r"[^\W_]_[^\W_]")

@@ -7,10 +7,10 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipeline.captions.forms import is_prose
-from pipeline.captions.gaps import has_gaps, is_doubtful, without_gaps
-from pipeline.captions.separators import COMMAS, Separators
-from pipeline.captions.wrapped import without_wraps
+from pipeline.texts.forms import is_prose
+from pipeline.texts.gaps import has_gaps, is_doubtful, without_gaps
+from pipeline.texts.separators import COMMAS, Separators
+from pipeline.texts.wrapped import without_wraps
 
 ALTERNATIVES, TAGS, JOIN, FIRST = "alternatives", "tags", "join", "first"
 IN_WORDS = {

@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.captions.lines import CaptionReader, tidy
-from pipeline.captions.separators import Separators
+from pipeline.texts.lines import CaptionReader, tidy
+from pipeline.texts.separators import Separators
 
 TWO = "a woman in an orange suit\na girl who smiles on the beach"
 

@@ -1,0 +1,1 @@
+"""Captions as people write them: what parts their tags, lines, gaps and wraps. It knows no picture."""
