@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.facts import Facts
-from pipeline.bases.origins import Origin
+from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import Part
 from pipeline.bases.registry import folder_of
 from pipeline.bases.sizes import Sizes, whole
@@ -74,6 +74,16 @@ class Family(ABC):
     def origins(self, part: str, names: Iterable[str], configs: Configs) -> dict[str, Origin]:
         """Where a part's tensors are in a single file, by their names in the part."""
         return {name: self.origin(part, name, configs) for name in names if not name.endswith("position_ids")}
+
+    @abstractmethod
+    def held(self, key: str) -> list[tuple[str, Held]]:
+        """What a single file's tensor holds of the parts that networks change: parts, and tensors there.
+        Empty where it is of another part, or of no name that the family has.
+        """
+
+    def usual_key(self, key: str) -> str:
+        """The name that a single file's tensor usually has, of one that older files give it."""
+        return key
 
     @abstractmethod
     def layer_name(self, part: str, path: str, configs: Configs) -> str:

@@ -37,6 +37,15 @@ class Origin:
         return replace(self, key=key)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a file's tensor holds of a part: its tensor `name`, as piece `piece` of `pieces` equal ones."""
+
+    name: str
+    piece: int = 0
+    pieces: int = 1
+
+
 Origins = Mapping[str, Origin]
 """By the tensors' names in the module."""
 

@@ -1,35 +1,52 @@
 """What the families with a U-Net share; each says its parts, its names and how it reads text."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
 from pipeline.bases import unet_names, vae_names
+from pipeline.bases.clip_names import TextNames
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs, Family
-from pipeline.bases.origins import Origin
+from pipeline.bases.origins import Held, Origin
 from pipeline.bases.unet_blocks import block_of
 
 if TYPE_CHECKING:
     from pipeline.bases.base import Base
 
-TextOrigin = Callable[[str], Origin]
-
 
 class UNetFamily(Family):
-    """text_origins: where the text encoders' tensors are in a single file, by part."""
+    """text_names: of the text encoders' tensors in a single file, by part."""
 
     main_blocks = ("Transformer2DModel",)
     further_blocks = ("ResnetBlock2D", "Downsample2D", "Upsample2D")
     text_blocks = ("self_attn", "mlp")
-    text_origins: ClassVar[Mapping[str, TextOrigin]]
+    text_names: ClassVar[Mapping[str, TextNames]]
 
     def origin(self, part: str, name: str, configs: Configs) -> Origin:
         if part == "unet":
             return Origin(unet_names.PREFIX + unet_names.ldm_name(name, has_attention(configs)))
-        return vae_names.origin(name) if part == "vae" else self.text_origins[part](name)
+        return vae_names.origin(name) if part == "vae" else self.text_names[part].origin(name)
+
+    def held(self, key: str) -> list[tuple[str, Held]]:
+        if key.startswith(unet_names.PREFIX):
+            own = key.removeprefix(unet_names.PREFIX)
+            try:
+                return [("unet", Held(unet_names.diffusers_name(own)))]
+            except KeyError:  # a stranger's addition keeps its name
+                return [("unet", Held(own))]
+        return [
+            (part, held)
+            for part, names in self.text_names.items()
+            if key.startswith(names.prefix)
+            for held in names.held(key)
+        ]
+
+    def usual_key(self, key: str) -> str:
+        names = next((each for each in self.text_names.values() if key.startswith(each.prefix)), None)
+        return names.usual(key) if names else key
 
     def layer_name(self, part: str, path: str, configs: Configs) -> str:  # noqa: ARG002
         """sd-scripts' names: diffusers' paths, and transformers' with their `text_model.` level."""

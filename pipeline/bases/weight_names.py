@@ -1,35 +1,32 @@
-"""One name for each weight, whatever the layout of its file: that of the original (LDM, SGM) single files.
+"""Which part of a checkpoint a tensor is of, and which modules change it, by its name in a single file."""
 
-A diffusers folder's weights are renamed. The second text encoder of SDXL (and SD 2.x's only one) is OpenCLIP:
-single files hold the queries', keys' and values' weights in one tensor, folders in three
-(huggingface/diffusers loaders/single_file_utils.py); three become one here.
-"""
-
-import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pipeline.bases import unet_names, vae_names
-from pipeline.bases.clip_names import clip_origin, openclip_origin
-from pipeline.bases.origins import Origin
-from pipeline.bases.registry import family
+from pipeline.bases.family import Family
+from pipeline.bases.registry import families, family
 from pipeline.bases.structure import EMA_PREFIX
 
-UNET_PREFIX, VAE_PREFIX = unet_names.PREFIX, vae_names.PREFIX
-TEXT_PREFIX = family("sd1").part("text_encoder").file_prefix
-SD2_TEXT_PREFIX = family("sd2").part("text_encoder").file_prefix
-XL_TEXT_PREFIXES = tuple(family("sdxl").part(name).file_prefix for name in ("text_encoder", "text_encoder_2"))
 PARTS = {
-    UNET_PREFIX: "unet",
-    VAE_PREFIX: "vae",
+    unet_names.PREFIX: "unet",
+    vae_names.PREFIX: "vae",
     "cond_stage_model.": "text_encoder",
     "conditioner.": "text_encoder",
+    "text_encoders.": "text_encoder",
     EMA_PREFIX: "ema",
     "optimizer": "optimizer",
     "lr_scheduler": "optimizer",
 }
-OLD_TEXT = re.compile(rf"{re.escape(TEXT_PREFIX)}(embeddings|encoder|final_layer_norm)\.")
-VAE_SIGNS = vae_names.SIGNS
-ATTENTION = {False: (False, True, True, True), True: (True, True, False)}
-"""Levels of the way up that have it, by whether a U-Net is SDXL's."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A module, by its name in files of networks, that changes piece `index` of `of` of a tensor."""
+
+    module: str
+    index: int = 0
+    of: int = 1
 
 
 def part_of(name: str) -> str:
@@ -37,30 +34,34 @@ def part_of(name: str) -> str:
     return next((part for prefix, part in PARTS.items() if name.startswith(prefix)), "other")
 
 
-def single_file_name(name: str) -> str:
-    """A single file's name for a weight, without old aliases: SD 1.x files exist that lack the `text_model.`
-    level.
+def usual_key(name: str) -> str:
+    """A tensor's name without old aliases: files exist that lack the `text_model.` level."""
+    return next((usual for made in _families() if (usual := made.usual_key(name)) != name), name)
+
+
+def modules_of(name: str) -> list[Piece]:
+    """Modules that may change this tensor. Of a denoiser's, which have two names each, first the one by the
+    single file's layout, which SDXL's networks use.
     """
-    if OLD_TEXT.match(name):
-        return f"{TEXT_PREFIX}text_model.{name.removeprefix(TEXT_PREFIX)}"
-    return name
+    if not name.endswith(("weight", "bias")):
+        return []
+    for made in _families():
+        held = made.held(name)
+        if held and held[0][0] == made.denoiser.name:
+            prefix = str(made.denoiser.layer_prefix)
+            own = name.removeprefix(made.denoiser.file_prefix)
+            return [Piece(prefix + _flat(path)) for path in (own, held[0][1].name)]
+        if held:
+            return [
+                Piece(f"{made.part(part).layer_prefix}{_flat(each.name)}", each.piece, each.pieces)
+                for part, each in held
+            ]
+    return []
 
 
-def unet_name(key: str, is_xl: bool) -> str:
-    """diffusers' name -> `model.diffusion_model.`...; SDXL's first upsampler is behind attention."""
-    return UNET_PREFIX + unet_names.ldm_name(key, ATTENTION[is_xl])
+def _families() -> Iterator[Family]:
+    return map(family, families())
 
 
-def text_origin(key: str, prefix: str) -> Origin:
-    """Where a text encoder's weight is in a single file."""
-    is_openclip = prefix in (SD2_TEXT_PREFIX, XL_TEXT_PREFIXES[1])
-    return openclip_origin(key, prefix) if is_openclip else clip_origin(key, prefix)
-
-
-def diffusers_unet_name(name: str) -> str:
-    """`model.diffusion_model.`... -> diffusers' name; a stranger's addition as it is."""
-    rest = name.removeprefix(UNET_PREFIX)
-    try:
-        return unet_names.diffusers_name(rest)
-    except KeyError:
-        return rest
+def _flat(path: str) -> str:
+    return path.removesuffix(".weight").removesuffix(".bias").replace(".", "_")

@@ -1,30 +1,22 @@
 """A checkpoint to merge: a single file or a diffusers folder, opened by name, no weight read."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pipeline.bases.origins import Form
-from pipeline.bases.registry import family, recognised
+from pipeline.bases import vae_names
+from pipeline.bases.family import Configs, Family
+from pipeline.bases.origins import Form, Origin
+from pipeline.bases.parts import UNET, VAE
+from pipeline.bases.registry import families, family, recognised, recognised_config
 from pipeline.bases.single_file import alone, ema_name, say_averaged
 from pipeline.bases.structure import EMA_PREFIX
 from pipeline.bases.vae_names import whole_checkpoint_name
-from pipeline.bases.weight_names import (
-    SD2_TEXT_PREFIX,
-    TEXT_PREFIX,
-    UNET_PREFIX,
-    VAE_PREFIX,
-    VAE_SIGNS,
-    XL_TEXT_PREFIXES,
-    part_of,
-    single_file_name,
-    text_origin,
-    unet_name,
-)
+from pipeline.bases.weight_names import part_of, usual_key
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import read_mapping
@@ -73,7 +65,8 @@ def _checkpoint(path: Path) -> Checkpoint:
         tensors, files, metadata = _folder(path)
     else:
         file = open_tensors(path)
-        tensors = {single_file_name(name): stored for name, stored in averaged(path, file.tensors).items()}
+        named = averaged(path, file.tensors)
+        tensors = {usual_key(name): _four_axes(name, stored) for name, stored in named.items()}
         files, metadata = (file,), dict(file.metadata)
     blocks = blocks_of(tensors)
     if blocks is None:
@@ -84,18 +77,20 @@ def _checkpoint(path: Path) -> Checkpoint:
             f"{path} is {title}; whole checkpoints of Stable Diffusion"
             " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
         )
-    return Checkpoint(path, {name: _four_axes(name, stored) for name, stored in tensors.items()},
-                      blocks, metadata, files)  # fmt: skip
+    return Checkpoint(path, tensors, blocks, metadata, files)
 
 
 def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
     """Averaged (EMA) weights by their usual names, where the file has no others."""
     is_there = {
-        prefix: any(name.startswith(prefix) for name in tensors) for prefix in (UNET_PREFIX, EMA_PREFIX)
+        prefix: any(name.startswith(prefix) for name in tensors) for prefix in (UNET.file_prefix, EMA_PREFIX)
     }
-    if is_there[UNET_PREFIX] or not is_there[EMA_PREFIX]:
+    if is_there[UNET.file_prefix] or not is_there[EMA_PREFIX]:
         return tensors
-    made = family("sd1")
+    found = recognised({name: stored.shape for name, stored in tensors.items()})
+    if found is None or found.facts is None:
+        return tensors
+    made = family(found.facts.name)
     keys = made.denoiser.outline(made.configs["unet"]).state_dict()
     usual = {ema_name(origin.key): origin.key for origin in made.origins("unet", keys, made.configs).values()}
     say_averaged(path, tensors)
@@ -109,75 +104,92 @@ def open_vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
 
 
 def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
+    prefix = VAE.file_prefix
     if path.is_dir():
-        folder = path / "vae" if (path / "vae").is_dir() else path
-        files = _weight_files(folder)
-        named = {
-            whole_checkpoint_name(name): stored for file in files for name, stored in file.tensors.items()
-        }
+        files = _weight_files(path / "vae" if (path / "vae").is_dir() else path)
+        tensors = {name: stored for file in files for name, stored in file.tensors.items()}
     else:
         files = (open_tensors(path),)
-        named = {
-            whole_checkpoint_name(name): stored
+        tensors = {
+            name: stored
             for name, stored in files[0].tensors.items()
-            if name.startswith((VAE_PREFIX, *VAE_SIGNS))
+            if name.startswith((prefix, *vae_names.SIGNS))
         }
-    if not any(name.startswith(f"{VAE_PREFIX}decoder.") for name in named):
-        raise UserError(f"{path} holds no VAE: no weight is named {VAE_PREFIX}decoder...")
-    return {name: _four_axes(name, stored) for name, stored in named.items()}, files
+    named = {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
+    if not any(name.startswith(f"{prefix}decoder.") for name in named):
+        raise UserError(f"{path} holds no VAE: no weight is named {prefix}decoder...")
+    return named, files
 
 
 def _four_axes(name: str, stored: Stored) -> Stored:
     """The VAE's attention is linear in diffusers, a 1x1 convolution in single files: the same numbers."""
-    if ATTENTION.fullmatch(name) and len(stored.shape) == 2:
+    if ATTENTION.fullmatch(whole_checkpoint_name(name)) and len(stored.shape) == 2:
         return Stored(stored.dtype, (*stored.shape, 1, 1), stored.bytes)
     return stored
 
 
 def _folder(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...], dict[str, str]]:
-    if not (path / "unet").is_dir():
-        raise UserError(f"{path}: no folder unet in it; it must be a diffusers folder, or a file")
-    is_xl = (path / "text_encoder_2").is_dir()
-    parts = {
-        part: _weight_files(path / part) for part in ("unet", "vae", "text_encoder") if (path / part).is_dir()
-    }
+    made, configs = _family_of(path)
     tensors: dict[str, Stored] = {}
-    for file in parts["unet"]:
-        tensors |= {unet_name(name, is_xl): stored for name, stored in file.tensors.items()}
-    for file in parts.get("vae", ()):
-        tensors |= {whole_checkpoint_name(name): stored for name, stored in file.tensors.items()}
-    if is_xl:
-        parts["text_encoder_2"] = _weight_files(path / "text_encoder_2")
-        tensors |= dict(_text(parts["text_encoder_2"], XL_TEXT_PREFIXES[1]))
-        first = XL_TEXT_PREFIXES[0]
-    else:
-        first = SD2_TEXT_PREFIX if _is_sd2(path) else TEXT_PREFIX
-    tensors |= dict(_text(parts.get("text_encoder", ()), first))
-    return tensors, tuple(file for files in parts.values() for file in files), {}
+    files: list[TensorFile] = []
+    for part in made.parts:
+        if not (folder := path / part.name).is_dir():
+            continue
+        opened = _weight_files(folder)
+        own = {name: stored for file in opened for name, stored in file.tensors.items()}
+        tensors |= _of_vae(own) if part == VAE else _of_part(made, part.name, own, configs)
+        files += opened
+    return tensors, tuple(files), {}
 
 
-def _is_sd2(path: Path) -> bool:
-    config = path / "unet" / "config.json"
-    return config.is_file() and bool(read_mapping(config).get("use_linear_projection"))
+def _family_of(folder: Path) -> tuple[Family, Configs]:
+    """The family of a diffusers folder, and the denoiser's configuration, or the published ones where the
+    folder has none: then the family is one whose text encoders the folder has.
+    """
+    config = folder / UNET.name / "config.json"
+    if not config.parent.is_dir():
+        raise UserError(f"{folder}: no folder unet in it; it must be a diffusers folder, or a file")
+    if config.is_file():
+        denoiser = read_mapping(config)
+        facts = recognised_config(denoiser).facts
+        if facts is not None:
+            made = family(facts.name)
+            return made, {**made.configs, UNET.name: {**made.configs[UNET.name], **denoiser}}
+    there = {name for each in families().values() for name in each.text_encoders if (folder / name).is_dir()}
+    facts = next(each for each in families().values() if there <= set(each.text_encoders))
+    return family(facts.name), family(facts.name).configs
 
 
-def _text(files: tuple[TensorFile, ...], prefix: str) -> Iterator[tuple[str, Stored]]:
-    """A text encoder's weights; queries, keys and values in one where the single file has them so."""
-    thirds: dict[str, dict[int, Stored]] = {}
-    for file in files:
-        for key, stored in file.tensors.items():
-            origin = text_origin(key, prefix)
-            if origin.pieces > 1:
-                thirds.setdefault(origin.key, {})[origin.piece] = stored
-            elif origin.form is Form.TRANSPOSED:
-                turned = stored.read().reshape(stored.shape).T.contiguous()
-                yield origin.key, Stored.of(turned)
-            else:
-                yield origin.key, stored
-    for name, found in thirds.items():
-        three = tuple(found[third] for third in sorted(found))
-        shape = (3 * three[0].shape[0], *three[0].shape[1:])
-        yield name, Stored(three[0].dtype, shape, Joined(three))
+def _of_vae(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+    return {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
+
+
+def _of_part(made: Family, part: str, tensors: Mapping[str, Stored], configs: Configs) -> dict[str, Stored]:
+    """A part's tensors by their single-file names, in the form that single files have."""
+    found: dict[str, Stored] = {}
+    pieces: dict[str, dict[int, Stored]] = {}
+    for name, stored in tensors.items():
+        if (origin := _origin(made, part, name, configs)) is None:
+            continue
+        if origin.pieces > 1:
+            pieces.setdefault(origin.key, {})[origin.piece] = stored
+        elif origin.form is Form.TRANSPOSED:
+            found[origin.key] = Stored.of(stored.read().reshape(stored.shape).T.contiguous())
+        else:
+            found[origin.key] = stored
+    for key, own in pieces.items():
+        all_ = tuple(own[number] for number in sorted(own))
+        shape = (len(all_) * all_[0].shape[0], *all_[0].shape[1:])
+        found[key] = Stored(all_[0].dtype, shape, Joined(all_))
+    return found
+
+
+def _origin(made: Family, part: str, name: str, configs: Configs) -> Origin | None:
+    """Where a single file has the tensor; an addition of a stranger's keeps its name."""
+    try:
+        return made.origin(part, name, configs)
+    except KeyError:
+        return Origin(f"{made.part(part).file_prefix}{name}")
 
 
 def _weight_files(folder: Path) -> tuple[TensorFile, ...]:

@@ -1,4 +1,4 @@
-"""A recipe -> a diffusers folder, streamed as a single file is: no model is loaded. SD 1.x."""
+"""A recipe -> a diffusers folder, streamed as a single file is: no model is loaded."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import torch
 from pipeline.bases.base import Base
 from pipeline.bases.family import Family
 from pipeline.bases.load import outline
-from pipeline.bases.registry import family, recognised
+from pipeline.bases.registry import family, recognised, titles
 from pipeline.bases.save import folder_key, write_settings
 from pipeline.bases.stated import HEADER_KEY, stated
 from pipeline.config.schemas.recipe import Recipe
@@ -73,10 +73,10 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
 
 def _family_of(first: Checkpoint) -> Family:
     found = recognised({name: stored.shape for name, stored in first.tensors.items()})
-    if found is None or found.facts is None or found.facts.name != "sd1":
+    if found is None or found.facts is None or not found.trainable:
+        title = found.title if found else "no checkpoint that is known here"
         raise UserError(
-            f"{first.path} is not of Stable Diffusion 1.x; a diffusers folder is written of that alone: set"
-            " merge.layout to file"
+            f"{first.path} is {title}; a diffusers folder is written of {titles()}: set merge.layout to file"
         )
     return family(found.facts.name)
 

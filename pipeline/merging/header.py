@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.clip_vocabulary import older_tokenizer_files
+from pipeline.bases.part_schemas import PARTS
 from pipeline.bases.stated import (
     HEADER_KEY,
     STAMPS,
@@ -116,14 +117,13 @@ def _stated(checkpoint: Checkpoint, key: str) -> Any:
 
 def folder_header(folder: Path) -> str:
     """A diffusers folder's configurations and tokenizer, as our single files carry them (`load_base`)."""
-    parts = {
-        "unet": "unet/config.json", "vae": "vae/config.json", "text_encoder": "text_encoder/config.json",
-        "scheduler": "scheduler/scheduler_config.json",
-    }  # fmt: skip
+    files = {part: folder / part / "config.json" for part in PARTS} | {
+        "scheduler": folder / "scheduler" / "scheduler_config.json"
+    }
     configs = {
-        part: {key: value for key, value in read_mapping(folder / file).items() if key not in STAMPS}
-        for part, file in parts.items()
-        if (folder / file).is_file()
+        part: {key: value for key, value in read_mapping(file).items() if key not in STAMPS}
+        for part, file in files.items()
+        if file.is_file()
     }
     own = {
         "configs": checked_configs(configs, str(folder)),

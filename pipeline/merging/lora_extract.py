@@ -7,14 +7,13 @@ the text encoder where it differs by less than a threshold.)
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.bases.weight_names import part_of
+from pipeline.bases.weight_names import modules_of, part_of
 from pipeline.errors import UserError
 from pipeline.files.finite import insist_on_finite
 from pipeline.merging.agreement import differences
 from pipeline.merging.checkpoint import open_checkpoint
 from pipeline.merging.lora_files import LoraFile
 from pipeline.merging.lora_pairs import approximated
-from pipeline.merging.network_changes import thirds_of
 from pipeline.merging.tree import Leaf
 
 XL_BLOCKS = 19
@@ -47,13 +46,13 @@ def extract(tuned: Path, original: Path, dim: int, conv_dim: int) -> Extracted:
         delta = nodes[0].numbers(name, 0, stored.numel) - nodes[1].numbers(name, 0, stored.numel)
         if not delta.any():
             continue
-        thirds, kernel = thirds_of(name), list(stored.shape[2:])
+        pieces, kernel = modules_of(name), list(stored.shape[2:])
         rank = conv_dim if kernel not in ([], [1, 1]) else dim
-        if not thirds or len(stored.shape) not in (2, 4) or ".embeddings." in name or not rank:
+        if not pieces or len(stored.shape) not in (2, 4) or ".embeddings." in name or not rank:
             left_out.append(name)
             continue
-        chosen = thirds if thirds[0].of > 1 else [thirds[0 if len(ours.blocks) == XL_BLOCKS else -1]]
-        for third, own in zip(chosen, delta.reshape(stored.shape[0], -1).chunk(len(chosen)), strict=True):
-            result.pairs[third.module], result.errors[third.module] = approximated(own, rank)
-            result.kernels[third.module] = kernel
+        chosen = pieces if pieces[0].of > 1 else [pieces[0 if len(ours.blocks) == XL_BLOCKS else -1]]
+        for piece, own in zip(chosen, delta.reshape(stored.shape[0], -1).chunk(len(chosen)), strict=True):
+            result.pairs[piece.module], result.errors[piece.module] = approximated(own, rank)
+            result.kernels[piece.module] = kernel
     return Extracted(result, left_out)

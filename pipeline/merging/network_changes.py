@@ -7,21 +7,12 @@ silence.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.bases.clip_names import OPENCLIP, THIRDS
-from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
-from pipeline.bases.weight_names import (
-    SD2_TEXT_PREFIX,
-    TEXT_PREFIX,
-    XL_TEXT_PREFIXES,
-    diffusers_unet_name,
-    part_of,
-)
+from pipeline.bases import weight_names
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
@@ -32,18 +23,8 @@ from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreig
 from pipeline.networks.network_files import grouped
 from pipeline.networks.shapes import insist_on_shapes
 
-LORA_UNET, LORA_TEXT, LORA_TEXTS = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OF_BIAS = {"diff_b", "b_norm"}
 """Leaves that change a layer's bias; all others change its weight."""
-
-
-@dataclass(frozen=True)
-class Third:
-    """A module that changes rows `index`/3 to (`index` + 1)/3 of a tensor; the whole where there is but 1."""
-
-    module: str
-    index: int = 0
-    of: int = 1
 
 
 def open_network(path: Path) -> TensorFile:
@@ -65,18 +46,19 @@ class NetworkChanges:
     def __init__(self, label: str, file: TensorFile, tensors: Mapping[str, Stored]) -> None:
         self.label, self.path, self.file = label, file.path, file
         self.modules = modules_of(file)
-        by_module = {third.module: third for name in tensors for third in thirds_of(name)}
-        if unknown := sorted(self.modules.keys() - by_module.keys()):
+        pieces = {name: weight_names.modules_of(name) for name in tensors}
+        by_module = {piece.module for found in pieces.values() for piece in found}
+        if unknown := sorted(self.modules.keys() - by_module):
             raise UserError(
                 f"{file.path}: {len(unknown)} of its modules are not in this checkpoint"
                 f" ({', '.join(unknown[:3])} ...): it belongs to another family, or is no network of weights"
             )
-        self.thirds = {
+        self.pieces = {
             name: found
-            for name in tensors
-            if (found := [third for third in thirds_of(name) if self._changes(name, third.module)])
+            for name, all_ in pieces.items()
+            if (found := [piece for piece in all_ if self._changes(name, piece.module)])
         }
-        changed = {third.module for name, found in self.thirds.items() if _is_bias(name) for third in found}
+        changed = {piece.module for name, found in self.pieces.items() if _is_bias(name) for piece in found}
         if absent := sorted(
             module for module, own in self.modules.items() if own & OF_BIAS and module not in changed
         ):
@@ -89,15 +71,15 @@ class NetworkChanges:
         return bool(leaves & OF_BIAS if _is_bias(name) else leaves - OF_BIAS)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.thirds
+        return name in self.pieces
 
     def delta(self, name: str, weight: Tensor) -> Tensor:
         """What is added to `weight` at strength 1, in its shape."""
         change = torch.zeros_like(weight)
-        for third in self.thirds[name]:
-            rows = len(weight) // third.of
-            own = slice(third.index * rows, (third.index + 1) * rows)
-            change[own] += self._module_delta(third.module, weight[own], _is_bias(name))
+        for piece in self.pieces[name]:
+            rows = len(weight) // piece.of
+            own = slice(piece.index * rows, (piece.index + 1) * rows)
+            change[own] += self._module_delta(piece.module, weight[own], _is_bias(name))
         return change
 
     def _module_delta(self, module: str, weight: Tensor, is_bias: bool) -> Tensor:
@@ -161,37 +143,3 @@ def _layer_of(weight: Tensor) -> nn.Module:
 
 def _is_bias(name: str) -> bool:
     return name.endswith("bias")
-
-
-def thirds_of(name: str) -> list[Third]:
-    """Modules that may change the weight or bias of this single-file name; of the U-Net's, which have two
-    names each, first the one that SDXL's files use.
-    """
-    part = part_of(name)
-    if part == "unet" and name.endswith((".weight", ".bias")):
-        own = (name.removeprefix(UNET_PREFIX), diffusers_unet_name(name))
-        return [Third(LORA_UNET + _module(each)) for each in own]
-    if part != "text_encoder" or not name.endswith(("weight", "bias")):
-        return []
-    if name.startswith(TEXT_PREFIX):
-        return [Third(LORA_TEXT + _module(name.removeprefix(TEXT_PREFIX)))]
-    for prefix, lora in zip((*XL_TEXT_PREFIXES, SD2_TEXT_PREFIX), (*LORA_TEXTS, LORA_TEXT), strict=True):
-        if name.startswith(prefix):
-            return _openclip_thirds(name.removeprefix(prefix), lora)
-    return []
-
-
-def _openclip_thirds(name: str, lora: str) -> list[Third]:
-    if name.startswith("text_model."):
-        return [Third(lora + _module(name))]
-    for ours, theirs in OPENCLIP.items():
-        name = name.replace(theirs, ours)
-    stem = lora + "text_model_"
-    if name.endswith(("in_proj_weight", "in_proj_bias")):
-        place = stem + name.rpartition("in_proj_")[0].replace(".", "_")
-        return [Third(f"{place}{third}_proj", index, len(THIRDS)) for index, third in enumerate(THIRDS)]
-    return [Third(stem + _module(name))]
-
-
-def _module(name: str) -> str:
-    return name.removesuffix(".weight").removesuffix(".bias").replace(".", "_")

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.bases import unet_names
 from pipeline.bases.clip_names import transformers_name
-from pipeline.bases.unet_names import PREFIX as LDM_UNET
-from pipeline.bases.weight_names import diffusers_unet_name, unet_name
+from pipeline.bases.registry import family
 
 UNET_PREFIX, TEXT_PREFIX, TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OWN = (UNET_PREFIX, TEXT_PREFIX, *TEXT_PREFIXES)
@@ -130,10 +130,19 @@ def _unet(path: str, xl: bool) -> str:
     path = re.sub(r"\.to_out$", ".to_out.0", path.replace(".processor.", "."))
     is_ldm = path.startswith(LDM_PLACES)
     if is_ldm and not xl:
-        path = diffusers_unet_name(f"{LDM_UNET}{path}.weight").removesuffix(".weight")
+        path = _diffusers_path(path)
     elif xl and not is_ldm and path.startswith(DIFFUSERS_PLACES):
-        path = unet_name(f"{path}.weight", is_xl=True).removeprefix(LDM_UNET).removesuffix(".weight")
+        made = family("sdxl")
+        return made.layer_name("unet", path, made.configs)
     return UNET_PREFIX + path.replace(".", "_")
+
+
+def _diffusers_path(path: str) -> str:
+    """Of a path in the original layout; a stranger's addition as it is."""
+    try:
+        return unet_names.diffusers_name(f"{path}.weight").removesuffix(".weight")
+    except KeyError:
+        return path
 
 
 def _text(path: str, part: str, xl: bool) -> str:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.bases.weight_names import diffusers_unet_name
+from pipeline.bases.origins import Held
+from pipeline.bases.registry import family
 from pipeline.config.ranges import reals, wholes
 from pipeline.config.recipes import varied
 from pipeline.config.stairs import stairs_of
@@ -73,7 +74,8 @@ def test_the_stores_limit_is_a_plain_number(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_weights_name_with_thousands_of_digits_is_a_strangers(tmp_path: Path) -> None:
-    assert diffusers_unet_name(f"input_blocks.{LONG}.0.x") == f"input_blocks.{LONG}.0.x"
+    name = f"input_blocks.{LONG}.0.x.weight"
+    assert family("sd1").held(f"model.diffusion_model.{name}") == [("unet", Held(name))]
     module = f"lora_unet_input_blocks_{LONG}_1_proj_in"
     weights = {
         f"{module}.lora_up.weight": torch.ones(4, 2),

@@ -1,11 +1,10 @@
 """Stable Diffusion 1.x: a U-Net and CLIP ViT-L/14, whose last layer conditions it."""
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from pipeline.bases.clip_names import clip_origin
+from pipeline.bases.clip_names import ClipNames
 from pipeline.bases.clip_text import states
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.parts import UNET, VAE, clip_part
@@ -24,7 +23,7 @@ class SD1(UNetFamily):
         clip_part("text_encoder", "text encoder", "cond_stage_model.transformer.", "lora_te_"),
     )
     index_extras: ClassVar = {"requires_safety_checker": False, "safety_checker": [None, None]}
-    text_origins: ClassVar = {"text_encoder": partial(clip_origin, prefix="cond_stage_model.transformer.")}
+    text_names: ClassVar = {"text_encoder": ClipNames("cond_stage_model.transformer.")}
 
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         return Conditioning(states(base.text_encoders[0], ids, clip_skip, normed=True)[0])

@@ -3,12 +3,11 @@
 transformers' model has 23 of its 24 layers, so that the last but one is its last.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from pipeline.bases.clip_names import openclip_origin
+from pipeline.bases.clip_names import OpenClipNames
 from pipeline.bases.clip_text import padded, states
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.parts import UNET, VAE, clip_part
@@ -30,7 +29,7 @@ class SD2(UNetFamily):
         clip_part("text_encoder", "text encoder", "cond_stage_model.model.", "lora_te_"),
     )
     index_extras: ClassVar = {"requires_safety_checker": False, "safety_checker": [None, None]}
-    text_origins: ClassVar = {"text_encoder": partial(openclip_origin, prefix="cond_stage_model.model.")}
+    text_names: ClassVar = {"text_encoder": OpenClipNames("cond_stage_model.model.")}
 
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         own = padded(ids, base.end_token, PADDING)

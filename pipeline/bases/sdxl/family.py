@@ -4,14 +4,13 @@ The last but one layers of both, without a final norm, are joined along their wi
 bigG's projected vector and six numbers of size and crop (Podell et al. 2023, arXiv 2307.01952).
 """
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from pipeline.bases import unet_names
-from pipeline.bases.clip_names import clip_origin, openclip_origin
+from pipeline.bases.clip_names import ClipNames, OpenClipNames
 from pipeline.bases.clip_text import padded, pooled, states, zero_where_empty
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs
@@ -40,9 +39,9 @@ class SDXL(UNetFamily):
     )  # fmt: skip
     tokenizer_folders = ("tokenizer", "tokenizer_2")
     index_extras: ClassVar = {"force_zeros_for_empty_prompt": True}
-    text_origins: ClassVar = {
-        "text_encoder": partial(clip_origin, prefix="conditioner.embedders.0.transformer."),
-        "text_encoder_2": partial(openclip_origin, prefix="conditioner.embedders.1.model."),
+    text_names: ClassVar = {
+        "text_encoder": ClipNames("conditioner.embedders.0.transformer."),
+        "text_encoder_2": OpenClipNames("conditioner.embedders.1.model."),
     }
 
     def layer_name(self, part: str, path: str, configs: Configs) -> str:

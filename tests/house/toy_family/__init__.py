@@ -1,1 +1,1 @@
-"""A family that no file of the project names: three levels, two text encoders of different widths, a pooled vector."""
+"""A family that no file of the project names: three levels, two text encoders, a pooled vector."""

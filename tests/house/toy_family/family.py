@@ -1,13 +1,12 @@
 """Both encoders' last layers are joined along their width; the pooled vector is the second one's start."""
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from pipeline.bases.toy.facts import FACTS  # type: ignore[import-not-found]
 from torch import Tensor
 
-from pipeline.bases.clip_names import clip_origin
+from pipeline.bases.clip_names import ClipNames
 from pipeline.bases.clip_text import states
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs
@@ -30,9 +29,9 @@ class Toy(UNetFamily):
         clip_part("text_encoder_2", "second text encoder", "conditioner.b.", "lora_te2_"),
     )
     tokenizer_folders = ("tokenizer", "tokenizer_2")
-    text_origins: ClassVar = {
-        "text_encoder": partial(clip_origin, prefix="conditioner.a."),
-        "text_encoder_2": partial(clip_origin, prefix="conditioner.b."),
+    text_names: ClassVar = {
+        "text_encoder": ClipNames("conditioner.a."),
+        "text_encoder_2": ClipNames("conditioner.b."),
     }
 
     def origin(self, part: str, name: str, configs: Configs) -> Origin:

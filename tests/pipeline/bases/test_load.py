@@ -18,16 +18,7 @@ from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 
 def config(path: Path, **changes: object) -> BaseConfig:
-    values = {
-        "path": str(path),
-        "vae": None,
-        "revision": None,
-        "clip_skip": 1,
-        "sha256": None,
-        "vae_sha256": None,
-        **changes,
-    }
-    return BaseConfig.model_validate(values)
+    return BaseConfig.plain(str(path), **changes)
 
 
 def older_vae_name(key: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.bases import unet_names, vae_names
-from pipeline.bases.clip_names import openclip_origin
-from pipeline.bases.origins import Form, Origin
+from pipeline.bases.clip_names import OpenClipNames, transformers_name
+from pipeline.bases.origins import Form, Held, Origin
 from pipeline.bases.registry import families, family
 from pipeline.bases.unet_blocks import block_names, block_of
 
@@ -89,8 +89,8 @@ def test_the_published_parts_have_the_published_tensors(name: str, part: str) ->
 
 def test_openclip_keeps_three_tensors_in_one_and_turns_the_projection() -> None:
     layer = "text_model.encoder.layers.3.self_attn.k_proj.bias"
-    assert openclip_origin(layer, "p.") == Origin("p.transformer.resblocks.3.attn.in_proj_bias", 1, 3)
-    assert openclip_origin("text_projection.weight", "p.") == Origin(
+    assert OpenClipNames("p.").origin(layer) == Origin("p.transformer.resblocks.3.attn.in_proj_bias", 1, 3)
+    assert OpenClipNames("p.").origin("text_projection.weight") == Origin(
         "p.text_projection", form=Form.TRANSPOSED
     )
 
@@ -104,3 +104,15 @@ def test_names_of_a_vae_alone_are_those_of_a_whole_checkpoint() -> None:
         whole,
     ):
         assert vae_names.whole_checkpoint_name(alone) == whole
+
+
+@pytest.mark.parametrize(("name", "part"), [case for case in COUNTS if case[1] != "vae"])
+def test_each_tensor_of_a_part_goes_to_the_single_file_and_back(name: str, part: str) -> None:
+    made = family(name)
+    names = made.part(part).outline(made.configs[part]).state_dict()
+    origins = made.origins(part, names, made.configs)
+    for key, origin in origins.items():
+        back = [held for owner, held in made.held(origin.key) if owner == part]
+        ours = key if part == "unet" else transformers_name(key)
+        assert Held(ours, origin.piece, origin.pieces) in back
+        assert len(back) == origin.pieces

@@ -9,7 +9,6 @@ from diffusers import UNet2DConditionModel
 
 from pipeline.bases.registry import family
 from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
-from pipeline.bases.weight_names import unet_name
 from pipeline.merging.blocks import block_names, block_of, blocks_of
 from tests.pipeline.bases.test_blocks import GOLDEN
 from tests.pipeline.merging.random_checkpoints import REAL
@@ -36,6 +35,12 @@ XL_UNET = {
 LISTS = Path(sd_mecha.__file__).parent / "extensions/builtin/model_configs"
 
 
+def key_of(name: str, key: str) -> str:
+    """A U-Net's tensor's name in a single file of the family."""
+    made = family(name)
+    return made.origin("unet", key, made.configs).key
+
+
 def listed(name: str) -> set[str]:
     """U-Net names of a family, as sd-mecha lists them."""
     components = yaml.safe_load((LISTS / f"{name}.yaml").read_text())["components"]
@@ -45,21 +50,21 @@ def listed(name: str) -> set[str]:
 def xl_diffusers_names() -> set[str]:
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(XL_UNET)
-    return {unet_name(key, is_xl=True) for key in unet.state_dict()}
+    return {key_of("sdxl", key) for key in unet.state_dict()}
 
 
 def sd2_diffusers_names() -> set[str]:
     own = {"use_linear_projection": True, "cross_attention_dim": 1024, "attention_head_dim": [5, 10, 20, 20]}
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(family("sd1").configs["unet"] | own)
-    return {unet_name(key, is_xl=False) for key in unet.state_dict()}
+    return {key_of("sd1", key) for key in unet.state_dict()}
 
 
 @pytest.mark.parametrize(
     ("names", "golden"),
     [
         (listed("sd1-ldm"), GOLDEN),
-        ({unet_name(key, is_xl=False) for key in REAL["unet"]}, GOLDEN),
+        ({key_of("sd1", key) for key in REAL["unet"]}, GOLDEN),
         (sd2_diffusers_names(), GOLDEN),
         (listed("sdxl-sgm"), XL_GOLDEN),
         (xl_diffusers_names(), XL_GOLDEN),
@@ -73,7 +78,7 @@ def test_every_weight_has_its_block_in_every_layout(names: set[str], golden: dic
 
 
 def test_diffusers_names_become_exactly_those_of_the_single_files() -> None:
-    assert {unet_name(key, is_xl=False) for key in REAL["unet"]} == listed("sd1-ldm")
+    assert {key_of("sd1", key) for key in REAL["unet"]} == listed("sd1-ldm")
     assert xl_diffusers_names() == listed("sdxl-sgm")
 
 

@@ -7,12 +7,14 @@ import torch
 from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-from pipeline.bases.weight_names import XL_TEXT_PREFIXES
+from pipeline.bases.registry import family
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.checkpoint import open_checkpoint, open_vae
 from tests.pipeline.bases.test_load import older_vae_name
 from tests.pipeline.merging.random_checkpoints import random_weights, single_file
+
+SECOND_PREFIX = family("sdxl").part("text_encoder_2").file_prefix
 
 
 def small_second_encoder() -> CLIPTextModelWithProjection:
@@ -30,7 +32,7 @@ def test_the_second_text_encoder_has_the_single_files_names_and_numbers(tmp_path
         (tmp_path / part).mkdir()
         write_safetensors(tmp_path / part / "model.safetensors", named, {})
     found = open_checkpoint(tmp_path).tensors
-    prefix = XL_TEXT_PREFIXES[1]
+    prefix = SECOND_PREFIX
     ours = {
         key: stored.read().reshape(stored.shape) for key, stored in found.items() if key.startswith(prefix)
     }
@@ -50,9 +52,7 @@ def test_a_span_over_the_joints_of_three_tensors(tmp_path: Path) -> None:
     for part, named in (("unet", random_weights(0)["unet"]), ("text_encoder_2", encoder.state_dict())):
         (tmp_path / part).mkdir()
         write_safetensors(tmp_path / part / "model.safetensors", named, {})
-    stored = open_checkpoint(tmp_path).tensors[
-        f"{XL_TEXT_PREFIXES[1]}transformer.resblocks.0.attn.in_proj_weight"
-    ]
+    stored = open_checkpoint(tmp_path).tensors[f"{SECOND_PREFIX}transformer.resblocks.0.attn.in_proj_weight"]
     whole = stored.read()
     assert torch.equal(stored.read(200, 600), whole[200:600])
     assert torch.equal(stored.read(256, 512), whole[256:512])

@@ -5,24 +5,20 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from pipeline.bases.base import Base as LoadedBase
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file
-from pipeline.bases.weight_names import diffusers_unet_name, unet_name
+from pipeline.bases.weight_names import Piece, modules_of
 from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.merging.network_changes import Third, thirds_of
 from pipeline.merging.run import run_recipe
 from pipeline.networks.families import create
 from tests.pipeline.bases.random_sd1 import random_base
-from tests.pipeline.merging.random_checkpoints import REAL
-from tests.pipeline.merging.test_blocks import XL_UNET
 from tests.pipeline.networks.test_families import KINDS, filled, trained
 from tests.pipeline.networks.test_network import answer, config
 
@@ -142,21 +138,14 @@ def test_a_network_of_another_family_is_refused(base_file: Path, tmp_path: Path)
         baked(base_file, tmp_path / "hyper.pt", 1.0, tmp_path / "out.safetensors")
 
 
-def test_the_names_turn_round() -> None:
-    assert all(diffusers_unet_name(unet_name(key, is_xl=False)) == key for key in REAL["unet"])
-    with torch.device("meta"):
-        names = UNet2DConditionModel.from_config(XL_UNET).state_dict()
-    assert all(diffusers_unet_name(unet_name(key, is_xl=True)) == key for key in names)
-
-
-def test_sdxl_text_encoders_and_their_thirds() -> None:
+def test_sdxl_text_encoders_and_their_pieces() -> None:
     second = "conditioner.embedders.1.model.transformer.resblocks.3."
     stem = "lora_te2_text_model_encoder_layers_3_"
-    assert thirds_of(f"{second}attn.in_proj_weight") == [
-        Third(f"{stem}self_attn_{third}_proj", index, 3) for index, third in enumerate("qkv")
+    assert modules_of(f"{second}attn.in_proj_weight") == [
+        Piece(f"{stem}self_attn_{third}_proj", index, 3) for index, third in enumerate("qkv")
     ]
-    assert thirds_of(f"{second}mlp.c_fc.weight") == [Third(f"{stem}mlp_fc1")]
+    assert modules_of(f"{second}mlp.c_fc.weight") == [Piece(f"{stem}mlp_fc1")]
     first = "conditioner.embedders.0.transformer.text_model.encoder.layers.3.mlp.fc2.weight"
-    assert thirds_of(first) == [Third("lora_te1_text_model_encoder_layers_3_mlp_fc2")]
+    assert modules_of(first) == [Piece("lora_te1_text_model_encoder_layers_3_mlp_fc2")]
     unet = "model.diffusion_model.input_blocks.4.1.proj_in.weight"
-    assert Third("lora_unet_input_blocks_4_1_proj_in") in thirds_of(unet)
+    assert Piece("lora_unet_input_blocks_4_1_proj_in") in modules_of(unet)

@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from pipeline.bases.clip_names import transformers_name
-from pipeline.bases.weight_names import XL_TEXT_PREFIXES, part_of
+from pipeline.bases.registry import family
+from pipeline.bases.weight_names import part_of
 from pipeline.config.recipes import parse
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -20,6 +21,10 @@ from pipeline.merging.checkpoint import open_checkpoint
 from pipeline.merging.run import run_recipe
 from tests.pipeline.merging.random_checkpoints import random_weights
 from tests.pipeline.merging.test_blocks import XL_UNET
+
+FIRST_PREFIX, SECOND_PREFIX = (
+    family("sdxl").part(name).file_prefix for name in ("text_encoder", "text_encoder_2")
+)
 
 SMALL = {"block_out_channels": [8, 16, 16], "norm_num_groups": 4, "attention_head_dim": [2, 2, 2]}
 SMALL |= {
@@ -32,7 +37,7 @@ TEXT = CLIPTextConfig(
     vocab_size=50, hidden_size=16, intermediate_size=32, num_attention_heads=2, num_hidden_layers=2,
     projection_dim=16,
 )  # fmt: skip
-SECOND = f"{XL_TEXT_PREFIXES[1]}transformer.resblocks.1.attn.in_proj_weight"
+SECOND = f"{SECOND_PREFIX}transformer.resblocks.1.attn.in_proj_weight"
 
 
 def write_folder(path: Path, seed: int) -> None:
@@ -62,7 +67,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate("ab"):
         write_folder(folder / name, seed)
         tensors = run(folder, name, folder / f"{name}.safetensors")
-        scale = {f"{XL_TEXT_PREFIXES[1]}logit_scale": torch.ones(())}  # which folders lack
+        scale = {f"{SECOND_PREFIX}logit_scale": torch.ones(())}  # which folders lack
         write_safetensors(folder / f"{name}.safetensors", tensors | scale, {})
     return folder
 
@@ -106,7 +111,7 @@ def test_a_lora_reaches_both_text_encoders_and_the_u_net(models: Path, tmp_path:
     changed = {key: found[key] - a[key] for key in a if not torch.equal(found[key], a[key])}
     assert set(changed) == {
         "model.diffusion_model.input_blocks.4.1.proj_in.weight",
-        f"{XL_TEXT_PREFIXES[0]}text_model.encoder.layers.0.mlp.fc1.weight",
+        f"{FIRST_PREFIX}text_model.encoder.layers.0.mlp.fc1.weight",
         SECOND,
     }
     rows = changed[SECOND].abs().amax(1)

@@ -50,8 +50,7 @@ def written(path: Path, checkpoint: Checkpoint, precision: str = "fp32") -> Path
 
 
 def opened(path: Path) -> LoadedBase:
-    values = {"path": str(path), "vae": None, "revision": None, "clip_skip": 1}
-    return load_base(Base.model_validate({**values, "sha256": None, "vae_sha256": None}))
+    return load_base(Base.plain(str(path)))
 
 
 def test_hand_worked_strength() -> None:
