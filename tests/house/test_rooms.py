@@ -52,7 +52,7 @@ def test_a_circle_is_seen_even_inside_a_function(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.py").write_text("from pipeline import b\n")
     (tmp_path / "b.py").write_text("def f():\n    import pipeline.a.x\n")
-    with pytest.raises(pytest.fail.Exception, match="circle: [ab] -> [ab] -> [ab]"):
+    with pytest.raises(pytest.fail.Exception, match=r"circle: [ab] -> [ab] -> [ab]"):
         insist_on_no_circle(tmp_path)
 
 
