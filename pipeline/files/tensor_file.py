@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.pickled import read_pickled
 from pipeline.files.safetensors_file import DTYPES
-from pipeline.files.safetensors_header import read_header
+from pipeline.files.safetensors_header import Header, read_header
 
 TYPES = {name: dtype for dtype, name in DTYPES.items()} | {
     "I16": torch.int16, "I8": torch.int8, "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
@@ -114,11 +114,11 @@ def open_tensors(path: Path) -> TensorFile:
         raise UserError(f"{path}: no such file; correct the path")
     with damage_told(f"{path} is no file of tensors that can be read"):
         is_pickle = path.suffix in (".ckpt", ".pt", ".pth", ".bin")
-        return _open_pickle(path) if is_pickle else _open_safetensors(path)
+        return _open_pickle(path) if is_pickle else opened(path, read_header(path))
 
 
-def _open_safetensors(path: Path) -> TensorFile:
-    header = read_header(path)
+def opened(path: Path, header: Header) -> TensorFile:
+    """A .safetensors file whose header is read already."""
     file = OpenFile(path)
     tensors = {
         name: Stored(TYPES[entry.dtype], entry.shape, InFile(file, entry.offset))

@@ -1,4 +1,5 @@
-"""`python -m pipeline.networks inspect FILE...`: family, size, where it acts, and what its header says.
+"""`python -m pipeline.networks inspect FILE...`: family, size, what its header says; `--norms` adds where it acts,
+and reads the whole file for that.
 `python -m pipeline.networks convert FILE TARGET`: an embedding or hypernetwork from .pt to .safetensors or
 back; an adapter with `--to sd-scripts`, `--to diffusers`, or, as a plain LoRA, `--to lora --dim 16`.
 `python -m pipeline.networks aesthetic PICTURE... --clip FOLDER --target FILE`: the aesthetic embedding of
@@ -29,11 +30,14 @@ def main(arguments: Sequence[str]) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     inspect_parser = commands.add_parser("inspect", help="say what a network's file is")
     inspect_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    inspect_parser.add_argument(
+        "--norms", action="store_true", help="the norm of an adapter's change by block: reads the whole file"
+    )
     _add_convert(commands.add_parser("convert", help="a network's file in another layout"))
     _add_aesthetic(commands.add_parser("aesthetic", help="the mean CLIP embedding of pictures"))
     chosen = parser.parse_args(arguments)
     if chosen.command == "inspect":
-        described = ([str(file), *inspect(file).lines()] for file in chosen.files)
+        described = ([str(file), *inspect(file, chosen.norms).lines()] for file in chosen.files)
         print("\n\n".join("\n".join(map(printable, lines)) for lines in described))
     elif chosen.command == "aesthetic":
         print(printable_lines(_aesthetic(chosen)))

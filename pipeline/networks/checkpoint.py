@@ -20,11 +20,11 @@ from pipeline.bases.parts import Part
 from pipeline.bases.registry import recognised
 from pipeline.bases.save import file_header, file_tensors
 from pipeline.bases.single_file import as_there
+from pipeline.bases.structure import Shapes
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.files.safetensors_header import read_header
 from pipeline.files.tensor_file import Stored, open_tensors
 from pipeline.networks.block_values import by_block
 from pipeline.networks.sharding import whole
@@ -146,9 +146,9 @@ def base_weights(base: Base) -> dict[str, Tensor]:
     return {name: module.get_parameter(leaf) for name, (module, leaf) in slots_of(base).items()}
 
 
-def is_checkpoint(path: Path) -> bool:
-    """Whether a .safetensors file holds a whole checkpoint; nothing but its header is read."""
-    found = recognised(read_header(path).shapes)
+def is_checkpoint(shapes: Shapes) -> bool:
+    """Whether a file of these names and shapes is a whole checkpoint."""
+    found = recognised(shapes)
     return found is not None and found.facts is not None
 
 

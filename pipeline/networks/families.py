@@ -24,7 +24,7 @@ from pipeline.networks.foreign import FOREIGN
 from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.layouts import is_adapter
 from pipeline.networks.network import Network
-from pipeline.networks.network_files import PICKLES, grouped, read_weights
+from pipeline.networks.network_files import PICKLES, grouped, read_outline, read_weights
 from pipeline.networks.trained import Trained
 
 Family = type[AestheticEmbedding] | type[Network] | type[Checkpoint] | type[Embedding] | type[Hypernetwork]
@@ -73,12 +73,12 @@ def _family_of_file(path: Path) -> str:
     header = read_header(path)
     keys, metadata = header.tensors.keys(), header.metadata
     known = {
-        "checkpoint": is_checkpoint(path),
+        "checkpoint": is_checkpoint(header.shapes),
         "aesthetic": is_aesthetic(keys),
         "hypernetwork": is_hypernetwork(keys, metadata),
         "embedding": is_embedding(keys, metadata),
     }
-    if name := next(filter(known.get, known), None) or _algorithm(read_weights(path)):
+    if name := next(filter(known.get, known), None) or _algorithm(read_outline(path, header)):
         return name
     raise UserError(
         f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"

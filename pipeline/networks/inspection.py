@@ -14,13 +14,14 @@ from torch import Tensor
 
 from pipeline.bases.registry import family, recognised
 from pipeline.errors import UserError
-from pipeline.files.aesthetic_file import KEY, is_aesthetic
+from pipeline.files.aesthetic_file import KEY, is_aesthetic, read_aesthetic
 from pipeline.files.damage import damage_told
 from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.finite import insist_on_finite_change
 from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
 from pipeline.files.pickled import read_pickled, unpickled
+from pipeline.files.safetensors_header import read_header
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import reader_of
 from pipeline.networks.algorithms.ia3 import Ia3
@@ -33,7 +34,7 @@ from pipeline.networks.foreign.glora import Glora
 from pipeline.networks.foreign.oft import Oft
 from pipeline.networks.layouts import is_adapter
 from pipeline.networks.module_names import TEXT_PREFIX, UNET_PREFIX
-from pipeline.networks.network_files import PICKLES, grouped, read_tensors, read_weights
+from pipeline.networks.network_files import PICKLES, grouped, read_outline, read_weights
 
 TEXT_ENCODER = "text encoder"
 SPELT: dict[type[Adapter], str] = {
@@ -65,22 +66,27 @@ def _short(value: str) -> str:
     return value if len(value) <= 100 else f"{value[:100]} ... ({len(value)} characters)"
 
 
-def inspect(path: Path) -> Inspection:
-    """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error."""
+def inspect(path: Path, with_norms: bool = True) -> Inspection:
+    """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error. Without norms an
+    adapter's .safetensors is read no further than its header and its alphas.
+    """
     with damage_told(f"{path} is no readable network file"):
-        return _inspected(path)
+        return _inspected(path, with_norms)
 
 
-def _inspected(path: Path) -> Inspection:
+def _inspected(path: Path, with_norms: bool) -> Inspection:
     read, metadata = _read(path)
     if is_aesthetic(read):
-        width = f"{read[KEY].shape[-1]}, norm {float(read[KEY].float().norm()):.4g}"
+        embedding = read_aesthetic(path)
+        width = f"{embedding.shape[-1]}, norm {float(embedding.norm()):.4g}"
         return Inspection({"family": "aesthetic embedding", "width": width}, {}, metadata)
     if is_hypernetwork(read, metadata):
         return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
     if modules := adapter_modules(read):
         try:
-            return Inspection(_adapter_facts(modules, metadata), norms_by_block(modules, path), metadata)
+            facts = _adapter_facts(modules, metadata)
+            norms = norms_by_block(adapter_modules(read_weights(path)), path) if with_norms else {}
+            return Inspection(facts, norms, metadata)
         except (KeyError, IndexError, RuntimeError) as error:
             raise UserError(
                 f"{path}: the tensors of a module do not belong together ({error}); it is damaged"
@@ -97,11 +103,14 @@ def _inspected(path: Path) -> Inspection:
 
 
 def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
-    """What the file holds, by sd-scripts' keys where it is an adapter's; and its header."""
+    """What the file holds, by sd-scripts' keys where it is an adapter's; and its header. Of a .safetensors
+    file tensors have no numbers, but for single ones.
+    """
     if path.suffix in PICTURES:
         return read_picture(path), {}
     if path.suffix not in PICKLES:
-        return read_weights(path), read_tensors(path)[1]
+        header = read_header(path)
+        return read_outline(path, header), dict(header.metadata)
     bare = unpickled(path)
     if isinstance(bare, Tensor):
         return {KEY: bare}, {}

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from pipeline.files.damage import damage_told
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.safetensors_file import read_safetensors
-from pipeline.files.tensor_file import open_tensors
+from pipeline.files.safetensors_header import Header
+from pipeline.files.tensor_file import open_tensors, opened
 from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreign
 from pipeline.networks.shapes import insist_on_shapes
 
@@ -28,6 +30,27 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     tensors, metadata = read_tensors(path)
     insist_on_finite(path, tensors)
+    return _by_own_names(tensors, metadata, path)
+
+
+def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
+    """As `read_weights` of a .safetensors file, but only tensors of one number (alpha) are read; the others
+    have a type and a shape and no numbers.
+    """
+    with damage_told(f"{path} is no readable network file"):
+        stored = opened(path, header).tensors
+        tensors = {
+            name: each.read().reshape(each.shape)
+            if each.numel == 1
+            else torch.empty(each.shape, dtype=each.dtype, device="meta")
+            for name, each in stored.items()
+        }
+        insist_on_finite(path, {name: each for name, each in tensors.items() if not each.is_meta})
+    return _by_own_names(tensors, header.metadata, path)
+
+
+def _by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
+    """An adapter's by sd-scripts' keys; others as they are."""
     with damage_told(f"{path} is no readable network file"):
         if is_foreign(tensors):
             return by_sd_scripts_names(tensors, metadata, path)

@@ -1,6 +1,13 @@
+import json
+import os
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
+from typing import BinaryIO, Self
 
 import pytest
 import torch
@@ -14,6 +21,7 @@ from pipeline.bases.sd1.facts import FACTS
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import write_a1111, write_each
 from pipeline.networks.changes import change_of
+from pipeline.networks.families import family_of_file
 from pipeline.networks.inspection import block_of_module, inspect, norms_by_block
 from tests.pipeline.files.a1111_hypernetwork import two_wide
 
@@ -149,7 +157,7 @@ def test_a_damaged_module_is_a_sentence(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.safetensors", {DOWN: lora(2.0)}, {"ss_network_dim": "2", "long": "x" * 200})
-    command = [sys.executable, "-m", "pipeline.networks", "inspect", str(path)]
+    command = [sys.executable, "-m", "pipeline.networks", "inspect", str(path), "--norms"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert told.splitlines()[1:] == [
         "family: LoRA", "base: not said", "modules: 1 of the U-Net, 0 of the text encoder", "dim: 2",
@@ -159,3 +167,91 @@ def test_the_command(tmp_path: Path) -> None:
     wrong = subprocess.run([*command, "none.pt"], cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
     assert wrong.returncode == 1
     assert wrong.stderr == "error: none.pt: no such file\n"
+
+
+@contextmanager
+def bytes_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many bytes each read inside took, through Python's files, the system's calls and safetensors."""
+    found: list[int] = []
+    preadv, opened = os.preadv, Path.open
+
+    def counting_preadv(descriptor: int, views: list[memoryview], start: int) -> int:
+        found.append(preadv(descriptor, views, start))
+        return found[-1]
+
+    class Counting:
+        def __init__(self, file: BinaryIO) -> None:
+            self.file = file
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.file.close()
+
+        def read(self, most: int = -1) -> bytes:
+            read = self.file.read(most)
+            found.append(len(read))
+            return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "preadv", counting_preadv)
+        patch.setattr(Path, "open", lambda path, *rest: Counting(opened(path, *rest)))
+        patch.setattr("pipeline.files.safetensors_file.safe_open", whole_file)
+        yield found
+
+
+def whole_file(*_: object) -> None:
+    raise AssertionError("the whole file is read")
+
+
+def huge(path: Path) -> int:
+    """A LoRA of 64 GB, which no disk holds: a header, 100 alphas, and a hole. The length of its header."""
+    shapes = {"lora_down.weight": [1 << 14, 1 << 14], "lora_up.weight": [1 << 14, 1 << 10], "alpha": []}
+    entries, end = {}, 0
+    for number in range(100):
+        for leaf, shape in shapes.items():
+            length = 2 * prod(shape)
+            span = [end, end := end + length]
+            name = f"lora_unet_down_blocks_0_attentions_0_transformer_blocks_{number}_attn1_to_q.{leaf}"
+            entries[name] = {"dtype": "F16", "shape": shape, "data_offsets": span}
+    head = json.dumps({"__metadata__": {"ss_network_dim": "2"}, **entries}).encode()
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(head)) + head)
+        file.truncate(8 + len(head) + end)
+    return 8 + len(head)
+
+
+def test_a_lora_is_inspected_from_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header once, and two bytes for each alpha."""
+    head = huge(tmp_path / "a.safetensors")
+    with bytes_read(monkeypatch) as found:
+        inspection = inspect(tmp_path / "a.safetensors", with_norms=False)
+    assert (inspection.facts["family"], inspection.facts["dim"]) == ("LoRA", "16384")
+    assert inspection.facts["alpha"] == "0"
+    assert inspection.norms == {}
+    assert sum(found) == head + 2 * 100
+
+
+def test_a_files_family_is_told_from_one_look_at_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = huge(tmp_path / "a.safetensors")
+    with bytes_read(monkeypatch) as found:
+        assert family_of_file(tmp_path / "a.safetensors") == "lora"
+    assert sum(found) == head + 2 * 100
+
+
+@pytest.mark.parametrize("spelling", ["own", "diffusers"])
+def test_facts_do_not_depend_on_the_norms(spelling: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    if spelling == "own":
+        saved(path, {DOWN: lora(2.0)})
+    else:
+        place = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+        save_file(
+            {f"{place}.lora_A.weight": torch.ones(2, 320), f"{place}.lora_B.weight": torch.ones(320, 2),
+             f"{place}.lora_magnitude_vector": torch.ones(320)}, path,
+        )  # fmt: skip
+    whole, header = inspect(path), inspect(path, with_norms=False)
+    assert (whole.facts, whole.metadata) == (header.facts, header.metadata)
