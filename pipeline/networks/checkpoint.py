@@ -17,14 +17,12 @@ from pipeline.bases.base import Base
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.origins import Origin, taken
 from pipeline.bases.parts import Part
-from pipeline.bases.registry import recognised
 from pipeline.bases.save import file_header, file_tensors
 from pipeline.bases.single_file import as_there
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.files.safetensors_header import read_header
 from pipeline.files.tensor_file import Stored, open_tensors
 from pipeline.networks.block_values import by_block
 from pipeline.networks.sharding import whole
@@ -144,12 +142,6 @@ def strengthened(before: Tensor, after: Tensor, strength: float) -> Tensor:
 def base_weights(base: Base) -> dict[str, Tensor]:
     """All weights that can learn, by their names."""
     return {name: module.get_parameter(leaf) for name, (module, leaf) in slots_of(base).items()}
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Whether a .safetensors file holds a whole checkpoint; nothing but its header is read."""
-    found = recognised(read_header(path).shapes)
-    return found is not None and found.facts is not None
 
 
 def slots_of(base: Base) -> dict[str, Slot]:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from pipeline.bases.registry import family, recognised
 from pipeline.errors import UserError
-from pipeline.files.aesthetic_file import KEY, is_aesthetic
 from pipeline.files.damage import damage_told
-from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
+from pipeline.files.embedding_file import PICTURES, read_embeddings
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.finite import insist_on_finite_change
-from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
+from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, read_hypernetwork
+from pipeline.files.kinds import AESTHETIC_KEY, is_aesthetic, is_embedding, is_hypernetwork
 from pipeline.files.pickled import read_pickled, unpickled
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import reader_of
@@ -74,7 +74,7 @@ def inspect(path: Path) -> Inspection:
 def _inspected(path: Path) -> Inspection:
     read, metadata = _read(path)
     if is_aesthetic(read):
-        width = f"{read[KEY].shape[-1]}, norm {float(read[KEY].float().norm()):.4g}"
+        width = f"{read[AESTHETIC_KEY].shape[-1]}, norm {float(read[AESTHETIC_KEY].float().norm()):.4g}"
         return Inspection({"family": "aesthetic embedding", "width": width}, {}, metadata)
     if is_hypernetwork(read, metadata):
         return Inspection(_hypernetwork_facts(read_hypernetwork(path)), {}, metadata)
@@ -104,7 +104,7 @@ def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
         return read_weights(path), read_tensors(path)[1]
     bare = unpickled(path)
     if isinstance(bare, Tensor):
-        return {KEY: bare}, {}
+        return {AESTHETIC_KEY: bare}, {}
     read = read_pickled(path)
     is_weights = is_adapter([str(key) for key in read.get("state_dict", read)])
     return (read_weights(path) if is_weights else read), {}
