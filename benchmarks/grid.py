@@ -1,6 +1,6 @@
 """A grid over the bare sum of its denoiser calls: `python -m benchmarks.grid [--steps 20] [--epochs 5]`.
 
-Five epochs x five weights x four seeds on the demo's base, drawn into an empty store, judged without a
+Five epochs x five weights x four seeds on the demo's base, drawn into an empty store, scored without a
 tagger, and laid out. The same run's calls of the U-Net are timed one by one; what else it takes (networks,
 prompts, decoding, PNGs, figures, page) is the rest.
 """
@@ -21,12 +21,13 @@ from pipeline.config.schemas import Config
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as cells_module
 from pipeline.grid.axes import Cell
+from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
-from pipeline.grid.judging import Judge
 from pipeline.grid.manifest import by_place
 from pipeline.grid.plan import Grid, plan
-from pipeline.grid.renderer import Painter
+from pipeline.grid.renderer import GridRenderer
 from pipeline.grid.report import write_report
+from pipeline.grid.scorer import Scorer
 from pipeline.networks.families import create
 from pipeline.pictures.records import write_records
 from pipeline.prompts.settings import Settings
@@ -102,21 +103,21 @@ def main() -> None:
         base.denoiser.forward = clock.around(base.denoiser.forward)
         cells_module.load_base = lambda _: base  # type: ignore[assignment]  # loading it is no part of a grid
         started = time.perf_counter()
-        painter = Painter(config.base)
-        for cell in painter.missing(grid.cells):
-            painter.draw(cell)
+        store, renderer = CellStore(config.base), GridRenderer()
+        for cell in store.missing(grid.cells):
+            store.fill(cell, renderer.draw)
         drawn = time.perf_counter() - started
-        scores = Judge(config, painter, folder).judged(grid.cells)
+        scores = Scorer(config, store, folder).scored(grid.cells)
         by_file = {file: epoch for epoch, file in epochs.items()}
         ranking = ranked(by_place(scores, by_file), [])
-        write_report(folder / "report", config.sample_grid, grid, painter, scores, by_file, ranking)
+        write_report(folder / "report", config.sample_grid, grid, store, scores, by_file, ranking)
         whole = time.perf_counter() - started
     pictures = sum(len(cell.jobs) for cell in grid.cells)
     print(
         f"{pictures} pictures in {len(grid.cells)} cells, {clock.calls} denoiser calls: {clock.seconds:.1f} s"
     )
     print(f"drawn in {drawn:.1f} s: ratio {drawn / clock.seconds:.3f}")
-    print(f"drawn, judged and laid out in {whole:.1f} s: ratio {whole / clock.seconds:.3f}")
+    print(f"drawn, scored and laid out in {whole:.1f} s: ratio {whole / clock.seconds:.3f}")
 
 
 if __name__ == "__main__":

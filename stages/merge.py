@@ -26,8 +26,8 @@ from pipeline.merging.bake import bake
 from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.header import RECIPE_KEY, recipe_text
 from pipeline.merging.run import run_recipe
+from pipeline.networks.epochs import epoch_files
 from pipeline.networks.families import acts_on_weights, load
-from pipeline.networks.network_files import epoch_files
 
 NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
 

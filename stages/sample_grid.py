@@ -4,8 +4,8 @@ alone.
 In: models/network/, the base, data/cropped/ (to tell copies), the tagger and CLIP (to score). Out:
 reports/sample-grid/{index.html,grid.png,grid.json,grid.csv,ranking.json,choice.json,cells/,pictures/},
 metrics/sample_grid.json, plots/sample-grid/scores.csv. Reads `base`, `tag`, `sample_grid`. Deterministic:
-noise by seed, from the CPU. Drawing and judging are kept by content, the layout is made anew: another weight
-draws only its own cells, another label none.
+noise by seed, from the CPU. Pictures and scores are kept by content, the layout is made anew: another weight
+draws only its own cells, another label none, and without a cell to draw no torch is loaded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,18 @@ from pathlib import Path
 from pipeline.command import run, start
 from pipeline.config.recipes import Content, content_of_the_run, uses_network_of_the_run
 from pipeline.config.schemas import Config, SampleGrid
-from pipeline.device import make_repeatable
-from pipeline.drawing.library import Library
+from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.grid.axes import Cell
+from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
-from pipeline.grid.judging import Judge
 from pipeline.grid.manifest import SCORE_COLUMNS, Scores, by_place, is_base_alone, score_rows, summary
 from pipeline.grid.merge_axes import Sweep
-from pipeline.grid.network_choice import network_file
 from pipeline.grid.plan import Grid, plan
-from pipeline.grid.renderer import Painter
 from pipeline.grid.report import write_report
-from pipeline.networks.network_files import epoch_files
+from pipeline.grid.scorer import Scorer
+from pipeline.networks.epochs import epoch_files, network_file
 from pipeline.progress import progress
 from pipeline.prompts.settings import SecondPass, Settings
 
@@ -88,21 +86,35 @@ def second_pass(wanted: SampleGrid) -> SecondPass | None:
     )
 
 
+def store_of(config: Config, epochs: Mapping[int, Path]) -> CellStore:
+    """Where the cells' pictures are kept."""
+    files = NamedFiles([Path(each) for each in config.sample_grid.prompt_networks])
+    return CellStore(config.base, files, sweep(config, epochs))
+
+
+def fill(store: CellStore, grid: Grid) -> None:
+    """Draws what is missing; torch is loaded only if something is."""
+    if not (missing := store.missing(grid.cells)):
+        return
+    from pipeline.grid.renderer import GridRenderer
+
+    renderer = GridRenderer(store.files, store.sweep)
+    for cell in progress(missing, "sample-grid"):
+        store.fill(cell, renderer.draw)
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("sample-grid", arguments)
-    make_repeatable()
     epochs = epoch_files(NETWORKS)
     grid = planned(job.config, epochs)
-    library = Library([Path(each) for each in job.config.sample_grid.prompt_networks])
-    painter = Painter(job.config.base, library, sweep(job.config, epochs))
-    for cell in progress(painter.missing(grid.cells), "sample-grid"):
-        painter.draw(cell)
-    scores: Scores = Judge(job.config, painter, CROPPED).judged(grid.cells)
+    store = store_of(job.config, epochs)
+    fill(store, grid)
+    scores: Scores = Scorer(job.config, store, CROPPED).scored(grid.cells)
     by_file = {file: epoch for epoch, file in epochs.items()}
     places = by_place(scores, by_file)
     ranking = ranked(places, [scored for cell, scored in scores.items() if is_base_alone(cell)])
     with new_folder(job.out / "reports/sample-grid") as folder:
-        write_report(folder, job.config.sample_grid, grid, painter, scores, by_file, ranking)
+        write_report(folder, job.config.sample_grid, grid, store, scores, by_file, ranking)
     write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))
     write_csv(job.out / "plots/sample-grid/scores.csv", SCORE_COLUMNS, score_rows(grid, scores, by_file))
 

@@ -1,16 +1,17 @@
 """Captions -> token ids.
 
 An attached embedding's word (pipeline/bases/new_tokens.py) becomes its ids, one a vector, wherever it is
-a word of its own; upper and lower case are one, as for CLIP.
+a word of its own; upper and lower case are one, as for CLIP. Torch is loaded only to make tensors.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from transformers import CLIPTokenizer
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import CLIPTokenizer
 
 MAX_TOKENS = 77
 CHUNK = MAX_TOKENS - 2
@@ -21,8 +22,8 @@ NO_WORDS: Words = MappingProxyType({})
 
 
 def token_ids(
-    tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
-) -> Tensor:
+    tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
+) -> "Tensor":
     """[captions, 77] ids, cut and padded as SD 1.x was trained; for 150 or 225 `max_tokens` [captions, 2 or
     3, 77], each 75 framed by start and end (kohya-ss/sd-scripts library/train_util.py, get_input_ids).
     """
@@ -35,8 +36,10 @@ def token_ids(
     return ids
 
 
-def ids_of_bodies(tokenizer: CLIPTokenizer, bodies: list[list[int]], max_tokens: int = CHUNK) -> Tensor:
+def ids_of_bodies(tokenizer: "CLIPTokenizer", bodies: list[list[int]], max_tokens: int = CHUNK) -> "Tensor":
     """As `token_ids`, of ids without start and end."""
+    import torch
+
     if max_tokens > CHUNK:
         starts = range(0, max_tokens, CHUNK)
         return torch.tensor([[_framed(tokenizer, body[start:]) for start in starts] for body in bodies])
@@ -44,13 +47,13 @@ def ids_of_bodies(tokenizer: CLIPTokenizer, bodies: list[list[int]], max_tokens:
 
 
 def too_long(
-    tokenizer: CLIPTokenizer, captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
+    tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
 ) -> list[str]:
     """Captions of which the end is cut off."""
     return [text for text in captions if len(body_ids(tokenizer, text, words)) > max_tokens]
 
 
-def body_ids(tokenizer: CLIPTokenizer, caption: str, words: Words = NO_WORDS) -> list[int]:
+def body_ids(tokenizer: "CLIPTokenizer", caption: str, words: Words = NO_WORDS) -> list[int]:
     """All ids of the caption, without start and end, uncut."""
     pieces = _splitter(words).split(caption) if words else [caption]
     return [
@@ -66,7 +69,7 @@ def words_in(text: str, words: Collection[str]) -> list[str]:
     return list(dict.fromkeys(map(str.lower, _splitter(words).findall(text)))) if words else []
 
 
-def _text_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
+def _text_ids(tokenizer: "CLIPTokenizer", text: str) -> list[int]:
     ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
     return ids
 
@@ -83,7 +86,7 @@ def _whole(word: str) -> str:
     return before + re.escape(word) + after
 
 
-def _framed(tokenizer: CLIPTokenizer, body: list[int]) -> list[int]:
+def _framed(tokenizer: "CLIPTokenizer", body: list[int]) -> list[int]:
     """77 ids: start, at most 75 of the body, end, padding."""
     ids = [tokenizer.bos_token_id, *body[:CHUNK], tokenizer.eos_token_id]
     return ids + [tokenizer.pad_token_id] * (MAX_TOKENS - len(ids))

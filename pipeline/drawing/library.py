@@ -1,31 +1,28 @@
-"""The networks that a prompt may call by name, and the embeddings whose words it may hold: the files of given
-folders.
+"""The networks and embeddings that prompts call, loaded, and how strongly a network acts: as a whole and by
+block.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from pipeline.bases.base import Base
+from pipeline.bases.layers import changeable_layers
 from pipeline.bases.new_tokens import words_of
-from pipeline.bases.tokens import words_in
+from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.drawing.regions import Region, attached_in
-from pipeline.drawing.strength import set_strength
-from pipeline.errors import UserError, warn
-from pipeline.files.embedding_file import read_embeddings
+from pipeline.errors import UserError
 from pipeline.networks.embedding import Embedding
-from pipeline.networks.families import family_of_file, load
+from pipeline.networks.families import load
 from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.network import Network
 from pipeline.networks.trained import Trained
-from pipeline.prompts.named_files import NETWORKS, NamedFiles, insist_on_none
-from pipeline.prompts.network_tags import Tag, split_tags
+from pipeline.prompts.block_weights import PLACES, BlockWeights
+from pipeline.prompts.network_tags import Tag, insist_on_none, split_tags
 
-EMBEDDING_BYTES = 1 << 22
-"""No embedding is larger: 75 vectors of a few KiB; only files up to this are looked into for words."""
+TEXT_ENCODER = PLACES[0]
 
 
 @dataclass(frozen=True)
@@ -36,28 +33,13 @@ class Calls:
     embeddings: tuple[Path, ...] = ()
 
 
-class Library(NamedFiles):
-    """What was loaded once stays, for one base."""
+class Library:
+    """What was loaded once stays, for one base. `files`: what prompts may call."""
 
-    def __init__(self, folders: Sequence[Path] = ()) -> None:
-        super().__init__(folders)
+    def __init__(self, files: NamedFiles = NO_FILES) -> None:
+        self.files = files
         self._loaded: dict[tuple[Path, int], Trained] = {}
         self._base: Base | None = None
-
-    @cached_property
-    def words(self) -> dict[str, Path]:
-        """Embedding files by their words, lower-cased."""
-        found: dict[str, Path] = {}
-        for path in sorted({path for paths in self._names.values() for path in paths}):
-            for word in _words(path):
-                if found.setdefault(word, path) != path:
-                    raise UserError(f"{found[word]} and {path} are both called {word!r}; rename one of them")
-        return found
-
-    def used(self, prompt: str) -> dict[str, Path]:
-        """The files that the prompt needs, masks too, by the names that it has for them."""
-        text, tags = split_tags(prompt)
-        return self.of_tags(tags) | self.embeddings(text)
 
     def calls(self, prompt: str, negative_prompt: str) -> Calls:
         """What both prompts ask for; a name that is not there, or a network in the negative prompt, is a user
@@ -65,12 +47,8 @@ class Library(NamedFiles):
         """
         text, tags = split_tags(prompt)
         insist_on_none(negative_prompt)
-        self.used(prompt)
-        return Calls(tags, tuple(self.embeddings(f"{text} {negative_prompt}").values()))
-
-    def embeddings(self, text: str) -> dict[str, Path]:
-        """The files whose words the text calls, by word."""
-        return {word: self.words[word] for word in words_in(text, self.words)}
+        self.files.used(prompt)
+        return Calls(tags, tuple(self.files.embeddings(f"{text} {negative_prompt}").values()))
 
     @contextmanager
     def attached(self, base: Base, calls: Calls) -> Iterator[None]:
@@ -84,7 +62,7 @@ class Library(NamedFiles):
                 if not {word.lower() for word in embedding.words} & words_of(base.text_encoders).keys():
                     stack.enter_context(embedding.attached(base))
             for tag in calls.tags:
-                path = self.find(tag.name)
+                path = self.files.find(tag.name)
                 network = self._network(base, path, times[path])
                 times[path] += 1
                 _check(network, tag, path)
@@ -93,7 +71,7 @@ class Library(NamedFiles):
                     stack.enter_context(network.attached(base))
                 else:
                     assert isinstance(network, Network)
-                    region = Region.read(self.find(tag.mask), tag.channel)
+                    region = Region.read(self.files.find(tag.mask), tag.channel)
                     stack.enter_context(attached_in(network, base, region))
             yield
 
@@ -117,14 +95,23 @@ def _check(network: Trained, tag: Tag, path: Path) -> None:
         )
 
 
-def _words(path: Path) -> list[str]:
-    """Lower-cased; none where the file is no embedding."""
-    if path.suffix.lower() not in NETWORKS or path.stat().st_size > EMBEDDING_BYTES:
-        return []
-    try:
-        if family_of_file(path) != "embedding":
-            return []
-        return [word.lower() for word in read_embeddings(path)]
-    except UserError as error:
-        warn(f"not looked into for an embedding's word: {error}")
-        return []
+def set_strength(
+    network: Trained,
+    base: Base,
+    weight: float,
+    blocks: BlockWeights | None = None,
+    unet_weight: float | None = None,
+) -> None:
+    """`weight` times each block's factor, the text encoder's being BASE; `unet_weight` is the U-Net's own,
+    where that differs.
+    """
+    network.set_multiplier(weight if unet_weight is None else unet_weight)
+    if blocks is None and unet_weight in (None, weight):
+        return
+    if not isinstance(network, Network):
+        raise UserError("weights by block or part are for LoRA and its kin; other networks have one weight")
+    layers = changeable_layers(base)
+    for name, adapter in network.adapters():
+        place = layers[name].block or TEXT_ENCODER
+        whole = weight if place == TEXT_ENCODER or unet_weight is None else unet_weight
+        adapter.multiplier = whole * (blocks.factor(place) if blocks else 1.0)

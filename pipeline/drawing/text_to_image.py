@@ -41,7 +41,7 @@ def draw(
     negative is drawn towards. What cannot be drawn is a user error before anything is.
     """
     check_sampler(settings.sampler, base)
-    upscaler = upscaler_of(settings, base.device)
+    upscaler = upscaler_of(settings, base.device) if settings.second_pass else None
     negative = settings.negative_prompt
     prompts = dict.fromkeys([negative, *(job.prompt for job in jobs)])
     calls = {prompt: library.calls(prompt, negative) for prompt in prompts}

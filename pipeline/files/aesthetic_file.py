@@ -8,7 +8,6 @@
 Source: AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients aesthetic_clip.py.
 """
 
-from collections.abc import Container
 from pathlib import Path
 
 from torch import Tensor
@@ -17,28 +16,22 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
 from pipeline.files.damage import damage_told
 from pipeline.files.finite import insist_on_finite
+from pipeline.files.kinds import AESTHETIC_KEY
 from pipeline.files.pickled import pickled, unpickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
-
-KEY = "aesthetic"
-
-
-def is_aesthetic(keys: Container[str]) -> bool:
-    """Whether a .safetensors file of these keys is one."""
-    return KEY in keys
 
 
 def read_aesthetic(path: Path) -> Tensor:
     """[1, width] in float32. Raises UserError for a file that is missing, damaged or holds anything else; a
     .pt is read by torch's `weights_only` reader, which runs no code of the file.
     """
-    read = unpickled(path) if path.suffix == ".pt" else read_safetensors(path)[0].get(KEY)
+    read = unpickled(path) if path.suffix == ".pt" else read_safetensors(path)[0].get(AESTHETIC_KEY)
     with damage_told(f"{path} is no aesthetic embedding"):
         if not isinstance(read, Tensor) or read.dim() not in (1, 2) or not 0 < read.numel() == read.shape[-1]:
             raise UserError(
                 f"{path} is no aesthetic embedding: it must hold one tensor of the shape [1, width]"
             )
-        insist_on_finite(path, {KEY: read})
+        insist_on_finite(path, {AESTHETIC_KEY: read})
         return read.detach().float().reshape(1, -1)
 
 
@@ -47,6 +40,6 @@ def write_aesthetic(path: Path, embedding: Tensor) -> None:
     if path.suffix == ".pt":
         write_bytes(path, pickled(embedding))
     elif path.suffix == ".safetensors":
-        write_safetensors(path, {KEY: embedding}, {"format": "pt"})
+        write_safetensors(path, {AESTHETIC_KEY: embedding}, {"format": "pt"})
     else:
         raise UserError(f"{path}: an aesthetic embedding is a .pt (A1111's extension) or a .safetensors")

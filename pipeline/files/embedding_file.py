@@ -14,7 +14,7 @@ AUTOMATIC1111/stable-diffusion-webui modules/textual_inversion/textual_inversion
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +24,19 @@ from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.json_text import JsonError, parse_json
+from pipeline.files.kinds import ENCODERS, WORDS_KEY
 from pipeline.files.names import insist_on_plain_name
 from pipeline.files.pickled import PICKLED, read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 PARAMS = "emb_params"
-ENCODERS = {"clip_l", "clip_g", "clip_h", "t5xxl"}
-"""Keys of files for several text encoders, or for one alone: SD 1.x's is clip_l, SD 2.x's clip_h."""
 NAMELESS = {PARAMS, "emp_params", "*", *ENCODERS}
 """Keys that say nothing of the word; it is then the file's name, as in A1111 and ComfyUI."""
 PICTURES = (".png",)
 """Suffixes of pictures that may hold one."""
-WORDS_KEY = "athanor.words"
 A1111_TOKEN = 265
 """CLIP's `*`, of which A1111's files say that they take its place."""
 Vectors = dict[str, Tensor]
-
-
-def is_embedding(tensors: Collection[str], metadata: Mapping[str, str]) -> bool:
-    """Whether a .safetensors file is one, told by its keys and header; SDXL's count too."""
-    if WORDS_KEY in metadata or len(ENCODERS & set(tensors)) > 1:
-        return True
-    return len(tensors) == 1 and "." not in next(iter(tensors))
 
 
 def read_embeddings(path: Path) -> Vectors:

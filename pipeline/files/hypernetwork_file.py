@@ -7,7 +7,7 @@ of an MLP, `linear.N.weight` and `linear.N.bias`, N its place among linears, act
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.json_text import parse_json
+from pipeline.files.kinds import HYPERNETWORK_KEY
 from pipeline.files.pickled import read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.number_text import whole_number
 
-SETTINGS_KEY = "athanor.hypernetwork"
 PARTS = ("k", "v")
 OLD_KEYS = {"linear1": "linear.0", "linear2": "linear.1"}
 """Names in A1111's first files (fix_old_state_dict)."""
@@ -53,11 +53,6 @@ class HypernetworkFile:
     structure: Structure
     layers: dict[int, tuple[Weights, Weights]]
     facts: dict[str, Any] = field(default_factory=dict)
-
-
-def is_hypernetwork(keys: Collection[Any], metadata: Mapping[str, str]) -> bool:
-    """Told by a .pt file's widths, or a .safetensors file's header."""
-    return SETTINGS_KEY in metadata or any(isinstance(key, int) for key in keys)
 
 
 def read_hypernetwork(path: Path) -> HypernetworkFile:
@@ -171,9 +166,9 @@ def write_a1111(path: Path, file: HypernetworkFile) -> None:
 
 def _read_safetensors(path: Path) -> HypernetworkFile:
     tensors, metadata = read_safetensors(path)
-    settings = metadata.get(SETTINGS_KEY)
+    settings = metadata.get(HYPERNETWORK_KEY)
     if settings is None:
-        raise UserError(f"{path} is no hypernetwork: its header has no {SETTINGS_KEY}")
+        raise UserError(f"{path} is no hypernetwork: its header has no {HYPERNETWORK_KEY}")
     try:
         return HypernetworkFile(_from_header(settings), _from_keys(tensors))
     except (ValueError, TypeError) as error:
@@ -208,6 +203,6 @@ def hypernetwork_tensors(layers: Mapping[int, tuple[Weights, Weights]]) -> dict[
 def hypernetwork_metadata(structure: Structure) -> dict[str, str]:
     """Header entries; without the first the file could not be read again."""
     return {
-        SETTINGS_KEY: json.dumps(asdict(structure), sort_keys=True),
+        HYPERNETWORK_KEY: json.dumps(asdict(structure), sort_keys=True),
         "modelspec.architecture": "stable-diffusion-v1/hypernetwork",
     }

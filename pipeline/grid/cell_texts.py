@@ -1,5 +1,5 @@
 """What a grid's PNGs say of themselves: A1111's infotext, with the network as a prompt calls it there, and a
-recipe with the hashes of all files.
+recipe with the hashes of all files. Torch is loaded only for files that need it.
 """
 
 import json
@@ -11,17 +11,17 @@ from typing import Any
 
 from pipeline.bases.tokens import words_in
 from pipeline.config.schemas import Base
-from pipeline.drawing.library import Library
-from pipeline.files.embedding_file import read_embeddings
-from pipeline.files.pickled import PICKLED
+from pipeline.drawing.named_files import NamedFiles
 from pipeline.files.safetensors_header import stated_hash
 from pipeline.grid.axes import Cell
-from pipeline.networks.families import family_of_file
+from pipeline.networks.kinds import kind_of_file
 from pipeline.prompts.block_weights import PLACES
 from pipeline.prompts.infotext import PARAMETERS, Model, base_facts, infotext, model_of, png_texts
 from pipeline.prompts.network_tags import split_tags
 from pipeline.prompts.settings import Job
 
+SAFETENSORS = ".safetensors"
+"""Files of any other suffix are read with torch."""
 SHORT = 12
 """Characters of the hash of a network or embedding that A1111 shows."""
 CALLS = {"aesthetic": "", "checkpoint": "", "embedding": "", "hypernetwork": "hypernet"}
@@ -31,34 +31,34 @@ Hash = Callable[[Path], str]
 
 
 def texts_of(
-    cell: Cell, job: Job, base: Base, sha256_of: Hash, library: Library, recipe: str | None = None
+    cell: Cell, job: Job, base: Base, sha256_of: Hash, files: NamedFiles, recipe: str | None = None
 ) -> dict[str, str]:
-    """Texts by PNG keyword. `base`: the cell's own; `library`: what prompts may call; `recipe`: that of the
+    """Texts by PNG keyword. `base`: the cell's own; `files`: what prompts may call; `recipe`: that of the
     cell's merge, as JSON.
     """
     network, blocks, merge = cell.network, cell.blocks, json.loads(recipe) if recipe else None
     model = replace(
         _model(cell, base, merge, sha256_of),
-        network_hashes=_lora_hashes(cell, job, library, sha256_of),
-        embedding_hashes=_embedding_hashes(cell, job, library, sha256_of),
+        network_hashes=_lora_hashes(cell, job, files, sha256_of),
+        embedding_hashes=_embedding_hashes(cell, job, files, sha256_of),
     )
-    files: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "base": base_facts(base),
         "network": network and {"name": network.name, "sha256": sha256_of(network), "weight": cell.weight},
         "block_weights": blocks and dict(zip(PLACES, blocks.factors, strict=True)),
     }
-    named = {name: sha256_of(path) for name, path in files_named(cell, job, library).items()}
-    files |= {"merge": merge} if merge else {}
-    files |= {"files": named} if named else {}
-    texts = png_texts(job, cell.settings, model, **files)
+    named = {name: sha256_of(path) for name, path in files_named(cell, job, files).items()}
+    facts |= {"merge": merge} if merge else {}
+    facts |= {"files": named} if named else {}
+    texts = png_texts(job, cell.settings, model, **facts)
     tag = call(cell, sha256_of)
     called = Job(f"{job.prompt} {tag}" if tag else job.prompt, job.seed)
     return {**texts, PARAMETERS: infotext(called, cell.settings, model)}
 
 
-def files_named(cell: Cell, job: Job, library: Library) -> dict[str, Path]:
+def files_named(cell: Cell, job: Job, files: NamedFiles) -> dict[str, Path]:
     """Files that the job's prompts and the cell's settings name, by the names that they have for them."""
-    found = {**library.used(job.prompt), **library.used(cell.settings.negative_prompt)}
+    found = {**files.used(job.prompt), **files.used(cell.settings.negative_prompt)}
     second = cell.settings.second_pass
     if second and Path(second.upscaler).is_file():
         found[second.upscaler] = Path(second.upscaler)
@@ -69,7 +69,7 @@ def call(cell: Cell, sha256_of: Hash) -> str:
     """`<lora:name:0.8>`, as a prompt of A1111 has it; block weights as sd-webui-lora-block-weight reads
     them. Empty where no tag calls the network.
     """
-    if not cell.network or not (kind := CALLS.get(_family(cell.network, sha256_of(cell.network)), "lora")):
+    if not cell.network or not (kind := CALLS.get(_kind(cell.network, sha256_of(cell.network)), "lora")):
         return ""
     blocks = f":lbw={cell.blocks.name}" if cell.blocks else ""
     return f"<{kind}:{cell.network.stem}:{cell.weight:g}{blocks}>"
@@ -80,36 +80,38 @@ def _model(cell: Cell, base: Base, merge: Mapping[str, Any] | None, sha256_of: H
     if merge:
         return Model(" + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values()))
     model = model_of(base)
-    if cell.network is None or _family(cell.network, sha256_of(cell.network)) != "checkpoint":
+    if cell.network is None or _kind(cell.network, sha256_of(cell.network)) != "checkpoint":
         return model
     if cell.weight == 1 and cell.blocks is None:
         return replace(model, name=cell.network.stem, sha256=sha256_of(cell.network))
     return replace(model, name=f"{model.name} + {cell.network.stem}", sha256=None)
 
 
-def _lora_hashes(cell: Cell, job: Job, library: Library, sha256_of: Hash) -> dict[str, str]:
+def _lora_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
     """By the names in the prompt; of hypernetworks A1111 says none."""
     tags = split_tags(job.prompt)[1]
-    files = {tag.name: library.find(tag.name) for tag in tags if tag.kind == "lora"}
+    loras = {tag.name: files.find(tag.name) for tag in tags if tag.kind == "lora"}
     if cell.network and call(cell, sha256_of).startswith("<lora:"):
-        files[cell.network.stem] = cell.network
-    return {name: lora_hash(path, sha256_of(path)) for name, path in files.items()}
+        loras[cell.network.stem] = cell.network
+    return {name: lora_hash(path, sha256_of(path)) for name, path in loras.items()}
 
 
-def _embedding_hashes(cell: Cell, job: Job, library: Library, sha256_of: Hash) -> dict[str, str]:
+def _embedding_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
     """By the words that stand in the prompts."""
     text = f"{split_tags(job.prompt)[0]} {cell.settings.negative_prompt}"
-    files = library.embeddings(text)
-    if cell.network and _family(cell.network, sha256_of(cell.network)) == "embedding":
+    called = files.embeddings(text)
+    if cell.network and _kind(cell.network, sha256_of(cell.network)) == "embedding":
         own = _files_of_words(cell.network)
-        files |= {word: own[word] for word in words_in(text, own)}
-    return {word: sha256_of(path)[:SHORT] for word, path in files.items()}
+        called |= {word: own[word] for word in words_in(text, own)}
+    return {word: sha256_of(path)[:SHORT] for word, path in called.items()}
 
 
 def _files_of_words(path: Path) -> dict[str, Path]:
     """An embedding's words, lower-cased, each with the file that A1111 opens for it: of several words that
     which the training wrote beside.
     """
+    from pipeline.files.embedding_file import read_embeddings
+
     words = list(read_embeddings(path))
     if len(words) == 1:
         return {words[0].lower(): path}
@@ -122,11 +124,13 @@ def lora_hash(path: Path, sha256: str) -> str:
     """Of the tensors' bytes, as the header has it, or computed (AUTOMATIC1111/stable-diffusion-webui:
     extensions-builtin/Lora/network.py). `sha256`: the file's.
     """
-    if path.suffix in PICKLED:
-        return sha256[:SHORT]
-    return stated_hash(path)[:SHORT]
+    return stated_hash(path)[:SHORT] if path.suffix == SAFETENSORS else sha256[:SHORT]
 
 
 @cache
-def _family(path: Path, sha256: str) -> str:  # noqa: ARG001  # what lies there may be another file later
+def _kind(path: Path, sha256: str) -> str:  # noqa: ARG001  # another file may have that path later
+    if path.suffix == SAFETENSORS:
+        return kind_of_file(path) or "adapter"
+    from pipeline.networks.families import family_of_file
+
     return family_of_file(path)

@@ -1,14 +1,18 @@
-"""A merge sweep: what the axes of a grid vary in its recipe. No torch here."""
+"""A merge sweep: what the axes of a grid vary in its recipe. Torch is loaded only to merge."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config.ranges import Values, reals, texts
 from pipeline.config.recipes import Content, parse, varied
 from pipeline.errors import UserError
 from pipeline.merging.presets import preset
 from pipeline.number_text import is_place
+
+if TYPE_CHECKING:
+    from pipeline.merging.in_memory import Merges
 
 Variation = tuple[tuple[str, Any], ...]
 """(what an axis `merge_...` varies, its value), in order of the names; empty: the recipe as it stands."""
@@ -43,6 +47,20 @@ class Sweep:
 
     content: Content
     step: str
+    _identities: dict[Variation, str] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def merges(self) -> "Merges":
+        """Inputs opened, hashed and checked, where a cell is merged at all."""
+        from pipeline.merging.in_memory import Merges
+
+        return Merges(self.content, "sample_grid.merge")
+
+    def identity(self, variation: Variation) -> str:
+        """The varied recipe, locked: what its result follows from."""
+        if variation not in self._identities:
+            self._identities[variation] = self.merges.identity(self.overrides(variation))
+        return self._identities[variation]
 
     def overrides(self, variation: Variation) -> dict[str, Any]:
         """By dotted places of the recipe. What the step does not have is a user error."""

@@ -14,7 +14,7 @@ from pipeline.config.schemas import SampleGrid
 from pipeline.errors import UserError
 from pipeline.grid.axes import AXES, Cell
 from pipeline.grid.merge_axes import Sweep
-from pipeline.grid.network_choice import network_files
+from pipeline.networks.epochs import network_files
 
 NO_AXIS = "none"
 BASE_ALONE = "base alone"

@@ -5,11 +5,11 @@ from itertools import product
 from pathlib import Path
 
 from pipeline.config.schemas import Config
+from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
 from pipeline.grid.plan import axis_values, varied
-from pipeline.prompts.named_files import NamedFiles, insist_on_none
-from pipeline.prompts.network_tags import split_tags
+from pipeline.prompts.network_tags import insist_on_none, split_tags
 from pipeline.prompts.settings import Settings
 from pipeline.prompts.steps import texts_by_step
 

@@ -10,6 +10,7 @@ from pipeline.config.schemas import SampleGrid
 from pipeline.config.schemas.samplers import LABELS
 from pipeline.files.atomic import write_bytes, write_csv, write_json, write_text
 from pipeline.grid.axes import Cell
+from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Candidate
 from pipeline.grid.layout import Labels, Tile, block, table
 from pipeline.grid.manifest import (
@@ -25,7 +26,6 @@ from pipeline.grid.manifest import (
     picture_rows,
 )
 from pipeline.grid.plan import Grid, Slot
-from pipeline.grid.renderer import Painter
 from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
 from pipeline.reports.grid import IN_CELLS, THUMBNAIL_PX, PageCell, PageSheet, page
 
@@ -38,15 +38,15 @@ def write_report(
     folder: Path,
     config: SampleGrid,
     grid: Grid,
-    painter: Painter,
+    store: CellStore,
     scores: Scores,
     epochs: Mapping[Path, int],
     ranking: Sequence[Candidate],
 ) -> None:
     """Everything below `folder`. `epochs`: of the training's files; without a ranking the last is chosen."""
     names = cell_names(grid)
-    thumbnails = {cell: _write_pictures(folder, cell, name, painter) for cell, name in names.items()}
-    _picture(config, grid, painter, scores).save(folder / "grid.png")
+    thumbnails = {cell: _write_pictures(folder, cell, name, store) for cell, name in names.items()}
+    _picture(config, grid, store, scores).save(folder / "grid.png")
     write_json(folder / "grid.json", manifest(config, grid, scores, epochs))
     write_csv(folder / "grid.csv", PICTURE_COLUMNS, picture_rows(grid, epochs))
     rows = evidence(ranking, by_place(scores, epochs))
@@ -58,11 +58,11 @@ def write_report(
     write_text(folder / "index.html", page(config.title, sheets, rows, _shared(grid), _jobs(grid)))
 
 
-def _write_pictures(folder: Path, cell: Cell, name: str, painter: Painter) -> str:
+def _write_pictures(folder: Path, cell: Cell, name: str, store: CellStore) -> str:
     """The cell's PNGs, and one WebP of them side by side; returns its thumbnail as data URI."""
-    for number, png in enumerate(painter.pngs(cell)):
+    for number, png in enumerate(store.pngs(cell)):
         write_bytes(folder / picture_file(name, number), png)
-    pictures = block(painter.pictures(cell), cell.per_row)
+    pictures = block(store.pictures(cell), cell.per_row)
     thumbnail = webp_uri(webp_thumbnail(pictures, THUMBNAIL_PX))
     pictures.thumbnail((WEBP_SIDE_PX, WEBP_SIDE_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -71,17 +71,17 @@ def _write_pictures(folder: Path, cell: Cell, name: str, painter: Painter) -> st
     return thumbnail
 
 
-def _picture(config: SampleGrid, grid: Grid, painter: Painter, scores: Scores) -> Image.Image:
+def _picture(config: SampleGrid, grid: Grid, store: CellStore, scores: Scores) -> Image.Image:
     """grid.png."""
     tiles = [
         Tile(
             slot.sheet,
             slot.row,
             slot.column,
-            lambda cell=slot.cell: painter.pictures(cell),  # type: ignore[misc]
+            lambda cell=slot.cell: store.pictures(cell),  # type: ignore[misc]
             len(slot.cell.jobs),
             slot.cell.per_row,
-            *painter.pictures(slot.cell)[0].size,
+            *store.pictures(slot.cell)[0].size,
             _note(scores, slot.cell),
         )
         for slot in grid.slots

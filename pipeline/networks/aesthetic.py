@@ -17,9 +17,10 @@ from pipeline.bases.base import Base
 from pipeline.bases.parts import Part
 from pipeline.config.schemas import Aesthetic as AestheticConfig
 from pipeline.errors import UserError
-from pipeline.files.aesthetic_file import KEY, write_aesthetic
+from pipeline.files.aesthetic_file import write_aesthetic
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import parse_json
+from pipeline.files.kinds import AESTHETIC_KEY
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.networks.trained import Trained
 
@@ -70,7 +71,7 @@ class AestheticEmbedding(nn.Module, Trained):
             steps, lr, slerp = (parse_json(metadata[SETTINGS_KEY])[key] for key in ("steps", "lr", "slerp"))
             if type(steps) is not int or not 0 <= steps <= MOST_STEPS or not 0 <= lr <= 1:
                 raise ValueError("steps or lr is out of range")
-            return cls(tensors[KEY], tensors[PROJECTION], steps, float(lr), bool(slerp))
+            return cls(tensors[AESTHETIC_KEY], tensors[PROJECTION], steps, float(lr), bool(slerp))
 
     def part_parameters(self, part: Part) -> list[nn.Parameter]:  # noqa: ARG002
         """None: nothing learns."""
@@ -93,7 +94,7 @@ class AestheticEmbedding(nn.Module, Trained):
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:  # noqa: ARG002
         """In float32, whatever the precision: a mean of few numbers."""
-        return {KEY: self.embedding.cpu(), PROJECTION: self.projection.cpu()}
+        return {AESTHETIC_KEY: self.embedding.cpu(), PROJECTION: self.projection.cpu()}
 
     def metadata(self) -> dict[str, str]:
         settings = {"steps": self.steps, "lr": self.lr, "slerp": self.slerp}

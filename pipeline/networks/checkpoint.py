@@ -17,10 +17,8 @@ from pipeline.bases.base import Base
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.origins import Origin, taken
 from pipeline.bases.parts import Part
-from pipeline.bases.registry import recognised
 from pipeline.bases.save import file_header, file_tensors
 from pipeline.bases.single_file import as_there
-from pipeline.bases.structure import Shapes
 from pipeline.config.schemas import Checkpoint as CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
@@ -144,12 +142,6 @@ def strengthened(before: Tensor, after: Tensor, strength: float) -> Tensor:
 def base_weights(base: Base) -> dict[str, Tensor]:
     """All weights that can learn, by their names."""
     return {name: module.get_parameter(leaf) for name, (module, leaf) in slots_of(base).items()}
-
-
-def is_checkpoint(shapes: Shapes) -> bool:
-    """Whether a file of these names and shapes is a whole checkpoint."""
-    found = recognised(shapes)
-    return found is not None and found.facts is not None
 
 
 def slots_of(base: Base) -> dict[str, Slot]:

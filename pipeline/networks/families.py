@@ -9,19 +9,19 @@ from pipeline.bases.base import Base
 from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
 from pipeline.config.schemas import Network as NetworkConfig
 from pipeline.errors import UserError
-from pipeline.files.aesthetic_file import is_aesthetic
 from pipeline.files.damage import damage_told
-from pipeline.files.embedding_file import PICTURES, is_embedding
-from pipeline.files.hypernetwork_file import is_hypernetwork
+from pipeline.files.embedding_file import PICTURES
+from pipeline.files.kinds import is_hypernetwork
 from pipeline.files.pickled import read_pickled
 from pipeline.files.safetensors_header import read_header
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.algorithms import ALGORITHMS, READERS
-from pipeline.networks.checkpoint import Checkpoint, is_checkpoint
+from pipeline.networks.checkpoint import Checkpoint
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.foreign import FOREIGN
 from pipeline.networks.hypernetwork import Hypernetwork
+from pipeline.networks.kinds import kind_of
 from pipeline.networks.layouts import is_adapter
 from pipeline.networks.network import Network
 from pipeline.networks.network_files import PICKLES, grouped, read_outline, read_weights
@@ -71,15 +71,9 @@ def _family_of_file(path: Path) -> str:
     if path.suffix in PICTURES:
         return "embedding"
     header = read_header(path)
-    keys, metadata = header.tensors.keys(), header.metadata
-    known = {
-        "checkpoint": is_checkpoint(header.shapes),
-        "aesthetic": is_aesthetic(keys),
-        "hypernetwork": is_hypernetwork(keys, metadata),
-        "embedding": is_embedding(keys, metadata),
-    }
-    if name := next(filter(known.get, known), None) or _algorithm(read_outline(path, header)):
+    if name := kind_of(header) or _algorithm(read_outline(path, header)):
         return name
+    keys = header.tensors
     raise UserError(
         f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"
     )

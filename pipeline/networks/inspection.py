@@ -14,12 +14,13 @@ from torch import Tensor
 
 from pipeline.bases.registry import family, recognised
 from pipeline.errors import UserError
-from pipeline.files.aesthetic_file import KEY, is_aesthetic, read_aesthetic
+from pipeline.files.aesthetic_file import read_aesthetic
 from pipeline.files.damage import damage_told
-from pipeline.files.embedding_file import PICTURES, is_embedding, read_embeddings
+from pipeline.files.embedding_file import PICTURES, read_embeddings
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.finite import insist_on_finite_change
-from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, is_hypernetwork, read_hypernetwork
+from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, read_hypernetwork
+from pipeline.files.kinds import AESTHETIC_KEY, is_aesthetic, is_embedding, is_hypernetwork
 from pipeline.files.pickled import read_pickled, unpickled
 from pipeline.files.safetensors_header import read_header
 from pipeline.networks.adapter import Adapter
@@ -113,7 +114,7 @@ def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
         return read_outline(path, header), dict(header.metadata)
     bare = unpickled(path)
     if isinstance(bare, Tensor):
-        return {KEY: bare}, {}
+        return {AESTHETIC_KEY: bare}, {}
     read = read_pickled(path)
     is_weights = is_adapter([str(key) for key in read.get("state_dict", read)])
     return (read_weights(path) if is_weights else read), {}

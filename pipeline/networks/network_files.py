@@ -1,4 +1,4 @@
-"""Network files: those that a training wrote, and what one holds."""
+"""What a network file holds."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +16,6 @@ from pipeline.networks.shapes import insist_on_shapes
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 """Suffixes of files of torch.save."""
-
-
-def epoch_files(folder: Path) -> dict[int, Path]:
-    """`<name>-<epoch>.safetensors` files by epoch, in order."""
-    files = sorted(folder.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
-    return {int(file.stem.rpartition("-")[2]): file for file in files}
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

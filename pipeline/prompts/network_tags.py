@@ -45,6 +45,12 @@ def split_tags(prompt: str) -> tuple[str, tuple[Tag, ...]]:
     return _TAG.sub("", prompt), tags
 
 
+def insist_on_none(negative_prompt: str) -> None:
+    """Raises UserError for a network in a negative prompt."""
+    if split_tags(negative_prompt)[1]:
+        raise UserError("the negative prompt calls a network; networks are called in the prompt")
+
+
 def _tag(match: re.Match[str]) -> Tag:
     kind, parts = match[1], match[2].split(":")
     if kind not in KINDS:

@@ -10,7 +10,7 @@ HEAVY = ("torch", "lightning", "diffusers", "transformers")
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize(
-    "stage", ["compose", "collect", "crop", "tag", "filter_tags", "class_images", "report"]
+    "stage", ["compose", "collect", "crop", "tag", "filter_tags", "class_images", "sample_grid", "report"]
 )
 def test_a_light_stage_loads_no_heavy_package(stage: str) -> None:
     code = f"import sys, stages.{stage}; print(*(set({HEAVY}) & set(sys.modules)))"

@@ -17,7 +17,7 @@ from safetensors import safe_open
 
 from pipeline.config import load
 from pipeline.errors import UserError
-from pipeline.networks.network_files import epoch_files
+from pipeline.networks.epochs import epoch_files
 from pipeline.reports.run.usage import uses
 from pipeline.vision.clip_pictures import mean_embedding, opened
 from stages import compose, merge, report, sample_grid, train

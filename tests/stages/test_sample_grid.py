@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from PIL import Image
 from pipeline.errors import UserError
 from pipeline.grid import renderer as cells
 from stages import compose, sample_grid
+from tests.conftest import ROOT
 from tests.stages.project import make_project, outputs, run_all
 
 
@@ -74,6 +78,17 @@ def test_another_label_or_title_draws_nothing(project: Path, drawn: list[int]) -
     undone = rerun(project, labels={}, title="Sample grid")
     typed = "reports/recipe.json"  # tells of these two lines of params.yaml
     assert undone | {typed: b""} == before | {typed: b""}
+
+
+def test_a_grid_of_kept_cells_is_laid_out_without_torch(project: Path) -> None:
+    before = outputs(project)
+    code = "import sys; from stages import sample_grid; sample_grid.main([]); print('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert ended.stdout.split() == ["False"]
+    assert outputs(project) == before
 
 
 def test_one_more_weight_draws_its_cells_alone(project: Path, drawn: list[int]) -> None:

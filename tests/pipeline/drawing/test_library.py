@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.bases.base import Base
 from pipeline.drawing.library import Library
+from pipeline.drawing.named_files import NamedFiles
 from pipeline.drawing.text_to_image import draw
 from pipeline.errors import UserError
 from pipeline.networks.network import Network
@@ -35,7 +36,7 @@ def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
     white.save(folder / "white.png")
     white.paste(0, (2, 0, 4, 4))
     white.save(folder / "left.png")
-    return Library([folder])
+    return Library(NamedFiles([folder]))
 
 
 def drawn(base: Base, library: Library, *prompts: str) -> list[bytes]:
@@ -126,7 +127,7 @@ def test_wrong_names_are_told_with_the_nearest(base: Base, library: Library) -> 
     with pytest.raises(UserError, match="no folder of networks was given"):
         drawn(base, Library(), "a<lora:one>")
     with pytest.raises(UserError, match="no such folder"):
-        Library([Path("nowhere")])
+        NamedFiles([Path("nowhere")])
 
 
 def test_the_negative_prompt_calls_nothing(base: Base) -> None:

@@ -11,6 +11,7 @@ from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkCon
 from pipeline.drawing.chunks import chunks
 from pipeline.drawing.conditioning import conditioning
 from pipeline.drawing.library import Library
+from pipeline.drawing.named_files import NamedFiles
 from pipeline.drawing.text_to_image import draw
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
@@ -55,7 +56,7 @@ def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
             torch.nn.init.normal_(parameter, std=0.3)
     tensors, metadata = hypernetwork.file_tensors("fp32"), hypernetwork.metadata()
     write_safetensors(folder / "hyper.safetensors", tensors, metadata)
-    return Library([folder])
+    return Library(NamedFiles([folder]))
 
 
 def drawn(base: Base, library: Library, prompt: str, **changes: object) -> bytes:
@@ -146,4 +147,4 @@ def test_two_embeddings_of_one_word_are_told(tmp_path: Path) -> None:
     for folder in ("x", "y"):
         write_safetensors(tmp_path / folder / "zib.safetensors", {"emb_params": vectors(1)}, {})
     with pytest.raises(UserError, match="both called 'zib'"):
-        _ = Library([tmp_path]).words
+        _ = NamedFiles([tmp_path]).words

@@ -17,11 +17,11 @@ from pipeline.errors import UserError
 from pipeline.files.embedding_file import (
     embedding_metadata,
     embedding_tensors,
-    is_embedding,
     read_embeddings,
     write_a1111,
     write_each,
 )
+from pipeline.files.kinds import is_embedding
 from pipeline.files.safetensors_file import write_safetensors
 
 ROWS = torch.arange(8, dtype=torch.float32).reshape(2, 4)

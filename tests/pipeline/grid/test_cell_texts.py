@@ -14,11 +14,10 @@ from pipeline.bases.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Base
-from pipeline.drawing.library import Library
-from pipeline.drawing.text_to_image import NO_NETWORKS
-from pipeline.files.embedding_file import WORDS_KEY, embedding_metadata, embedding_tensors
+from pipeline.drawing.named_files import NO_FILES, NamedFiles
+from pipeline.files.embedding_file import embedding_metadata, embedding_tensors
 from pipeline.files.hashing import sha256_of_file
-from pipeline.files.hypernetwork_file import SETTINGS_KEY
+from pipeline.files.kinds import HYPERNETWORK_KEY, WORDS_KEY
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_texts import lora_hash, texts_of
@@ -59,16 +58,16 @@ def write(path: Path, key: str, metadata: dict[str, str]) -> Path:
     return path
 
 
-def told(each: Cell, library: Library = NO_NETWORKS, prompt: str = "a cat", **changes: Any) -> dict[str, Any]:
+def told(each: Cell, files: NamedFiles = NO_FILES, prompt: str = "a cat", **changes: Any) -> dict[str, Any]:
     """What the texts of the cell's picture say: infotext's values, and the recipe's."""
     each = replace(each, settings=replace(each.settings, **changes))
-    texts = texts_of(each, Job(prompt, 7), base(), sha256_of_file, library)
+    texts = texts_of(each, Job(prompt, 7), base(), sha256_of_file, files)
     return {**parameters_of(texts["parameters"]), "recipe": json.loads(texts["athanor"])}
 
 
 def test_a_lora_is_called_in_the_prompt_with_its_hash(tmp_path: Path) -> None:
     network = write(tmp_path / "zib.safetensors", LORA_KEY, {"sshs_model_hash": HASH})
-    texts = texts_of(cell(network, "INS"), Job("a cat", 7), base(), sha256_of_file, NO_NETWORKS)
+    texts = texts_of(cell(network, "INS"), Job("a cat", 7), base(), sha256_of_file, NO_FILES)
     values = parameters_of(texts["parameters"])
     assert values["Prompt"] == "a cat <lora:zib:0.8:lbw=INS>"
     assert values["Lora hashes"] == "zib: 0123456789ab"
@@ -96,7 +95,7 @@ def test_the_base_alone_and_an_aesthetic_embedding_are_not_called(tmp_path: Path
 
 
 def test_a_hypernetwork_is_called_and_an_embedding_is_told_by_its_words_hash(tmp_path: Path) -> None:
-    hypernetwork = write(tmp_path / "ink.safetensors", "x", {SETTINGS_KEY: "{}"})
+    hypernetwork = write(tmp_path / "ink.safetensors", "x", {HYPERNETWORK_KEY: "{}"})
     assert told(cell(hypernetwork))["Prompt"] == "a cat <hypernet:ink:0.8>"
     embedding = write(tmp_path / "ink.safetensors", "emb_params", {WORDS_KEY: '["zib"]'})  # in its place
     values = told(cell(embedding), prompt="a (Zib:1.2) zibbo")
@@ -133,8 +132,8 @@ def test_what_a_prompt_calls_is_told_with_its_hashes(tmp_path: Path) -> None:
     Image.new("L", (2, 2), 255).save(mask)
     upscaler = write(tmp_path / "4x_net.safetensors", "conv_first.weight", {})
     second = SecondPass(upscaler=str(upscaler), scale=2.0, steps=3, strength=0.5)
-    library, prompt = Library([folder]), "a cat<lora:style/ink:0.5:mask=left.png>"
-    values = told(cell(None), library, prompt, negative_prompt="bad-hands", second_pass=second)
+    files, prompt = NamedFiles([folder]), "a cat<lora:style/ink:0.5:mask=left.png>"
+    values = told(cell(None), files, prompt, negative_prompt="bad-hands", second_pass=second)
     assert values["Lora hashes"] == "style/ink: 0123456789ab"
     assert values["TI hashes"] == f"bad-hands: {sha256_of_file(word)[:12]}"
     assert values["Hires upscaler"] == "4x_net"
@@ -149,5 +148,5 @@ def test_what_a_prompt_calls_is_told_with_its_hashes(tmp_path: Path) -> None:
 def test_a_vae_of_its_own_is_told(tmp_path: Path) -> None:
     vae = write(tmp_path / "clear.vae.safetensors", "x", {})
     changed = base().model_copy(update={"vae": str(vae), "vae_sha256": sha256_of_file(vae)})
-    text = texts_of(cell(None), Job("a cat", 7), changed, sha256_of_file, NO_NETWORKS)["parameters"]
+    text = texts_of(cell(None), Job("a cat", 7), changed, sha256_of_file, NO_FILES)["parameters"]
     assert f"VAE hash: {sha256_of_file(vae)[:10]}, VAE: clear.vae.safetensors" in text

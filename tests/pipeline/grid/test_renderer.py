@@ -11,11 +11,12 @@ from pipeline.bases.save import save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Base
-from pipeline.drawing.library import Library
+from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as module
 from pipeline.grid.axes import Cell
-from pipeline.grid.renderer import Painter
+from pipeline.grid.cell_store import CellStore
+from pipeline.grid.renderer import GridRenderer
 from pipeline.networks.network import Network
 from pipeline.prompts.block_weights import block_weights
 from pipeline.prompts.settings import Job, Settings
@@ -83,12 +84,17 @@ class Counted:
         )
 
 
+def filled(base: Base, cells: list[Cell], files: NamedFiles = NO_FILES) -> CellStore:
+    store, renderer = CellStore(base, files), GridRenderer(files)
+    for each in store.missing(cells):
+        store.fill(each, renderer.draw)
+    assert store.missing(cells) == []
+    return store
+
+
 def draw_all(base: Base, cells: list[Cell]) -> list[bytes]:
-    painter = Painter(base)
-    for each in painter.missing(cells):
-        painter.draw(each)
-    assert painter.missing(cells) == []
-    return [png for each in cells for png in painter.pngs(each)]
+    store = filled(base, cells)
+    return [png for each in cells for png in store.pngs(each)]
 
 
 def test_a_base_is_loaded_once_and_a_network_once_for_all_its_weights(
@@ -120,9 +126,9 @@ def test_what_was_interrupted_ends_with_the_same_bytes(
     """A batch of which a picture is missing is drawn whole: its pictures' last bits hang together."""
     cells = [cell(weight=weight, seeds=(1, 2, 3, 4)) for weight in (0.5, 1.0)]
     whole = draw_all(base, cells)
-    painter = Painter(base)
-    second_batch = list(painter.batches(cells[1]))[1]
-    painter.items.path(second_batch.keys[1]).unlink()
+    store = CellStore(base)
+    second_batch = list(store.batches(cells[1]))[1]
+    store.items.path(second_batch.keys[1]).unlink()
     counted = Counted(monkeypatch)
     assert draw_all(base, cells) == whole
     assert counted.jobs == [[Job("a cat", 3), Job("a cat", 4)]]
@@ -151,10 +157,7 @@ def test_a_network_that_a_prompt_calls_counts_by_its_content(
 
     def drawn_with(number: int) -> bytes:
         shutil.copy(project / f"net-{number}.safetensors", tmp_path / "net.safetensors")
-        painter = Painter(base, Library([tmp_path]))
-        for each in painter.missing([called]):
-            painter.draw(each)
-        return painter.pictures(called)[0].tobytes()
+        return filled(base, [called], NamedFiles([tmp_path])).pictures(called)[0].tobytes()
 
     one, two = drawn_with(1), drawn_with(2)
     assert one != two
@@ -164,5 +167,4 @@ def test_a_network_that_a_prompt_calls_counts_by_its_content(
 
 
 def pixels(base: Base, each: Cell) -> bytes:
-    draw_all(base, [each])
-    return Painter(base).pictures(each)[0].tobytes()
+    return filled(base, [each]).pictures(each)[0].tobytes()

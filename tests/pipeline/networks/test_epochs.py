@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.grid.network_choice import network_file, network_files
+from pipeline.networks.epochs import network_file, network_files
 
 
 @pytest.fixture

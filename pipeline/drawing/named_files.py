@@ -1,12 +1,18 @@
-"""The files of given folders by the names that prompts have for them. No torch here."""
+"""The files of given folders that a prompt may call: networks and masks by name, embeddings by their words.
+Torch is loaded only to look into small files for words.
+"""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
-from pipeline.errors import UserError, nearest
+from pipeline.bases.tokens import words_in
+from pipeline.errors import UserError, nearest, warn
 from pipeline.prompts.network_tags import Tag, split_tags
 
 NETWORKS = (".safetensors", ".pt", ".bin")
+EMBEDDING_BYTES = 1 << 22
+"""No embedding is larger: 75 vectors of a few KiB; only files up to this are looked into for words."""
 MASKS = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 
 
@@ -43,14 +49,46 @@ class NamedFiles:
         names = [name for tag in tags for name in (tag.name, tag.mask) if name]
         return {name: self.find(name) for name in names}
 
+    @cached_property
+    def words(self) -> dict[str, Path]:
+        """Embedding files by their words, lower-cased."""
+        found: dict[str, Path] = {}
+        for path in sorted({path for paths in self._names.values() for path in paths}):
+            for word in _words(path):
+                if found.setdefault(word, path) != path:
+                    raise UserError(f"{found[word]} and {path} are both called {word!r}; rename one of them")
+        return found
 
-def insist_on_none(negative_prompt: str) -> None:
-    """Raises UserError for a network in a negative prompt."""
-    if split_tags(negative_prompt)[1]:
-        raise UserError("the negative prompt calls a network; networks are called in the prompt")
+    def used(self, prompt: str) -> dict[str, Path]:
+        """The files that the prompt needs, masks too, by the names that it has for them."""
+        text, tags = split_tags(prompt)
+        return self.of_tags(tags) | self.embeddings(text)
+
+    def embeddings(self, text: str) -> dict[str, Path]:
+        """The files whose words the text calls, by word."""
+        return {word: self.words[word] for word in words_in(text, self.words)}
+
+
+NO_FILES = NamedFiles()
 
 
 def _names(inside: Path) -> tuple[str, ...]:
     if inside.suffix.lower() in NETWORKS:
         return inside.stem, inside.with_suffix("").as_posix()
     return (inside.name, inside.as_posix()) if inside.suffix.lower() in MASKS else ()
+
+
+def _words(path: Path) -> list[str]:
+    """Lower-cased; none where the file is no embedding."""
+    if path.suffix.lower() not in NETWORKS or path.stat().st_size > EMBEDDING_BYTES:
+        return []
+    from pipeline.files.embedding_file import read_embeddings
+    from pipeline.networks.families import family_of_file
+
+    try:
+        if family_of_file(path) != "embedding":
+            return []
+        return [word.lower() for word in read_embeddings(path)]
+    except UserError as error:
+        warn(f"not looked into for an embedding's word: {error}")
+        return []

@@ -1,5 +1,5 @@
 """Every cell's figures: measures of its pictures, the tagger's and CLIP's scores where there are such models.
-Kept by content: a cell that was judged is not judged again.
+Kept by content: a cell that has figures is not scored again.
 """
 
 import io
@@ -16,9 +16,9 @@ from PIL import Image
 
 from pipeline.config.schemas import Config
 from pipeline.grid.axes import Cell
+from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Scored
 from pipeline.grid.measures import Measures, Nearest, TrainingPictures, measure
-from pipeline.grid.renderer import Painter
 from pipeline.grid.scores import Score, score
 from pipeline.pictures.records import PICTURES, Record, read_records
 from pipeline.progress import progress
@@ -29,17 +29,17 @@ VERSION = 1
 """Of the algorithm: raise it when figures would come out differently."""
 
 
-class Judge:
-    """Loads a model only for a cell that it has not yet judged. `cropped`: data/cropped, the training's
+class Scorer:
+    """Loads a model only for a cell that has no figures yet. `cropped`: data/cropped, the training's
     pictures.
     """
 
-    def __init__(self, config: Config, painter: Painter, cropped: Path) -> None:
-        self.config, self.painter, self.cropped = config, painter, cropped
+    def __init__(self, config: Config, store: CellStore, cropped: Path) -> None:
+        self.config, self.store, self.cropped = config, store, cropped
         self.items = Items("sample_grid_scores")
         self.records = [record for record in read_records(cropped) if not record.is_class]
 
-    def judged(self, cells: Iterable[Cell]) -> dict[Cell, Scored]:
+    def scored(self, cells: Iterable[Cell]) -> dict[Cell, Scored]:
         return {cell: self._scored(cell) for cell in progress(list(cells), "scores")}
 
     def _scored(self, cell: Cell) -> Scored:
@@ -51,7 +51,7 @@ class Judge:
 
         def make() -> dict[str, Any]:
             prompts = [job.prompt for job in cell.jobs]
-            return asdict(measure(self.painter.pictures(cell), prompts, self.training, bits))
+            return asdict(measure(self.store.pictures(cell), prompts, self.training, bits))
 
         kept = self._kept(self._key(cell, kind="measures", training=training, bits=bits), make)
         return Measures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
@@ -63,7 +63,7 @@ class Judge:
         asked = {"subject": wanted.subject_tags, "threshold": wanted.tag_threshold}
 
         def make() -> dict[str, Any]:
-            tags = self.taggers.tags(self.painter.pictures(cell))
+            tags = self.taggers.tags(self.store.pictures(cell))
             return asdict(score(asked_of(cell), tags, wanted.subject_tags, wanted.tag_threshold))
 
         return Score(**self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **asked), make))
@@ -74,12 +74,12 @@ class Judge:
             return None
 
         def make() -> float:
-            return round(fmean(self.clip.scores(self.painter.pictures(cell), asked_of(cell))), 4)
+            return round(fmean(self.clip.scores(self.store.pictures(cell), asked_of(cell))), 4)
 
         return float(self._kept(self._key(cell, kind="clip", model=wanted.clip_sha256), make))
 
     def _key(self, cell: Cell, **parts: Any) -> str:
-        return key(version=VERSION, pictures=self.painter.keys(cell), prompts=asked_of(cell), **parts)
+        return key(version=VERSION, pictures=self.store.keys(cell), prompts=asked_of(cell), **parts)
 
     def _kept(self, item_key: str, make: Callable[[], Any]) -> Any:
         kept = self.items.get(item_key)
@@ -95,8 +95,10 @@ class Judge:
 
     @cached_property
     def clip(self) -> Any:
+        from pipeline.device import make_repeatable
         from pipeline.vision.clip_score import ClipScorer
 
+        make_repeatable()
         return ClipScorer(Path(str(self.config.sample_grid.clip)))
 
     @cached_property

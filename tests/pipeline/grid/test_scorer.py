@@ -1,4 +1,4 @@
-"""What cells are judged by, and that none is judged twice."""
+"""The figures of cells, and that none is scored twice."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,8 @@ from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid.axes import Cell
-from pipeline.grid.judging import Judge, asked_of
-from pipeline.grid.renderer import Painter
+from pipeline.grid.cell_store import CellStore
+from pipeline.grid.scorer import Scorer, asked_of
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURES, Record, write_records
 from pipeline.prompts.settings import Settings
@@ -58,31 +58,31 @@ def cropped(folder: Path, *classes: bool) -> Path:
     return folder
 
 
-def drawn(config: Config) -> tuple[Painter, Cell]:
+def drawn(config: Config) -> tuple[CellStore, Cell]:
     """A cell in the store: the astronaut and the cat."""
     settings = Settings.of(config.sample_grid, config.base)
     cell = Cell(
         checkpoint=None, network=None, weight=0.0, blocks=None, prompts=("a red cat",), seeds=(1, 2),
         settings=settings,
     )  # fmt: skip
-    painter = Painter(config.base)
-    for item_key, picture in zip(painter.keys(cell), (ASTRONAUT, CAT), strict=True):
-        painter.items.put(item_key, png_bytes(picture))
-    return painter, cell
+    store = CellStore(config.base)
+    for item_key, picture in zip(store.keys(cell), (ASTRONAUT, CAT), strict=True):
+        store.items.put(item_key, png_bytes(picture))
+    return store, cell
 
 
 def test_copies_are_told_from_the_training_pictures_but_not_from_the_class(tmp_path: Path) -> None:
     config = configured()
-    painter, cell = drawn(config)
-    scored = Judge(config, painter, cropped(tmp_path / "one", False)).judged([cell])[cell]
+    store, cell = drawn(config)
+    scored = Scorer(config, store, cropped(tmp_path / "one", False)).scored([cell])[cell]
     assert scored.measures.nearest is not None
     assert (scored.measures.nearest.copies, scored.measures.nearest.picture) == (1, "zib/0")
     assert (scored.score, scored.clip, scored.total) == (None, None, None)
-    of_class = Judge(config, painter, cropped(tmp_path / "two", True)).judged([cell])[cell]
+    of_class = Scorer(config, store, cropped(tmp_path / "two", True)).scored([cell])[cell]
     assert of_class.measures.nearest is None
 
 
-def test_a_judged_cell_is_not_judged_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_with_figures_is_not_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = write_clip(tmp_path / "clip")
     write_tagger(tmp_path / "tagger", "N")
     config = check(
@@ -98,17 +98,17 @@ def test_a_judged_cell_is_not_judged_again(tmp_path: Path, monkeypatch: pytest.M
             )
         )
     )
-    painter, cell = drawn(config)
+    store, cell = drawn(config)
     folder = cropped(tmp_path / "one", False)
-    first = Judge(config, painter, folder).judged([cell])
+    first = Scorer(config, store, folder).scored([cell])
     assert first[cell].score is not None
     assert first[cell].clip is not None
 
     def refuse(*_: Any) -> None:
-        raise AssertionError("judged again")
+        raise AssertionError("scored again")
 
-    monkeypatch.setattr(Painter, "pictures", refuse)
-    assert Judge(config, painter, folder).judged([cell]) == first
+    monkeypatch.setattr(CellStore, "pictures", refuse)
+    assert Scorer(config, store, folder).scored([cell]) == first
 
 
 def test_models_are_asked_about_plain_words() -> None:

@@ -1,4 +1,6 @@
-"""Network files as users name them: `all`, epochs and ranges of them, names, paths, patterns."""
+"""The network files that a training wrote by epoch, and as users name them: `all`, epochs and ranges of them,
+names, paths, patterns. No torch here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +9,12 @@ from pipeline.config.ranges import wholes
 from pipeline.errors import UserError, near
 
 SUFFIX = ".safetensors"
+
+
+def epoch_files(folder: Path) -> dict[int, Path]:
+    """`<name>-<epoch>.safetensors` files by epoch, in order."""
+    files = sorted(folder.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
+    return {int(file.stem.rpartition("-")[2]): file for file in files}
 
 
 def network_files(wanted: Sequence[str], epochs: Mapping[int, Path], folder: Path) -> list[Path]:
