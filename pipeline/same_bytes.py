@@ -1,8 +1,8 @@
 """Arithmetic on the CPU that follows from nothing of the machine (`same_bytes: true`; docs/reproducing.md).
 
-Torch and its libraries choose instructions by the processor, and divide sums by the number of threads: the last
-bits follow from both. What they choose is fixed by environment variables, which count before torch is loaded. So
-`stages` and `pipeline.merging` ask here first. These win over variables that are set outside.
+Torch and its libraries choose instructions by the processor, and divide sums by the number of threads:
+the last bits follow from both. Environment variables fix the choice, where they are set before torch is
+loaded. So `stages` and `pipeline.merging` call this first. It replaces what the variables were outside.
 """
 
 import os
@@ -33,8 +33,8 @@ def fix_where_asked(arguments: Sequence[str]) -> None:
 
 
 def is_on(arguments: Sequence[str]) -> bool:
-    """The setting, without the time that reading all settings takes: in the graph as `compose` wrote it, by hand
-    as the command line, params.yaml or conf/ has it.
+    """The setting, found in a moment: in the graph as `compose` wrote it, by hand as the command line,
+    params.yaml or conf/ has it.
     """
     said = (match[1] for text in _texts(arguments) for match in SAID.finditer(text))
     return next(said, "false").lower() in ("true", "yes", "on")

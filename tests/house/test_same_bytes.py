@@ -1,4 +1,4 @@
-"""`same_bytes: true`: what is set before torch is loaded, and that results then follow from nothing outside."""
+"""`same_bytes: true`: set before torch is loaded; results then follow from nothing outside."""
 
 import os
 import subprocess
