@@ -1,6 +1,7 @@
 """`same_bytes: true`: set before torch is loaded; results then follow from nothing outside."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files.hashing import sha256_of_tree
 from pipeline.same_bytes import INSTRUCTIONS, THREADS, fix, is_on
+from stages import compose
 from tests.conftest import ROOT
+from tests.stages.project import make_project, outputs
 
 MACHINES: list[dict[str, str]] = [
     {"ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "1"},
@@ -31,6 +33,13 @@ y = torch.nn.functional.gelu(torch.conv2d(x, w)).flatten(2) @ torch.randn(196, 6
 y.softmax(-1).square().sum().backward()
 print(sum(y.flatten().tolist()).hex(), sum(x.grad.flatten().tolist()).hex())
 print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
+"""
+
+ALL_STAGES = """
+import sys; sys.argv = ["-m"]
+import stages
+from tests.stages.project import run_all
+run_all()
 """
 
 
@@ -59,17 +68,26 @@ def test_sums_follow_from_the_machine_only_where_the_setting_is_off(tmp_path: Pa
     assert free[1][1] == "DEFAULT 2"
 
 
-def made(folder: Path, machine: Mapping[str, str], stage: str, *settings: str) -> str:
-    """Runs a stage by hand in an empty store; the hash of all that it writes."""
-    out = folder / "tries" / f"{machine['OMP_NUM_THREADS']}"
-    variables = environment(machine) | {"ATHANOR_STORE": str(folder / f"store-{out.name}")}
-    command = [sys.executable, "-m", f"stages.{stage}", *settings, "--out", str(out / stage)]
-    variables.pop("DVC_STAGE", None)
-    ended = subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert ended.returncode == 0, ended.stderr
-    return sha256_of_tree(out / stage)
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Composed, with the setting on."""
+    folder = make_project(tmp_path / "project")
+    with (folder / "params.yaml").open("a") as file:
+        file.write("same_bytes: true\n")
+    monkeypatch.chdir(folder)
+    compose.main([])
+    return folder
+
+
+def test_every_stage_makes_the_same_bytes_on_two_machines(project: Path, tmp_path: Path) -> None:
+    made = []
+    for number, machine in enumerate(MACHINES):
+        folder = shutil.copytree(project, tmp_path / str(number))
+        variables = environment(machine) | {"ATHANOR_STORE": str(folder / "store")}
+        subprocess.run([sys.executable, "-c", ALL_STAGES], cwd=folder, env=variables, check=True)
+        made.append(outputs(folder))
+    assert made[0].keys() == made[1].keys()
+    assert [name for name, data in made[0].items() if data != made[1][name]] == []
 
 
 def test_the_setting_is_read_where_the_stage_reads_its_settings(
