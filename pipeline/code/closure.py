@@ -29,6 +29,7 @@ ASIDE = (
     "pipeline/config/lock.py",
     "pipeline/outside_graph.py",
     "pipeline/printable.py",
+    "pipeline/same_bytes.py",
     "pipeline/config/rules/",
 )
 """No result follows from these: how a command starts, ends and reports, and what compose alone asks, whose

@@ -14,6 +14,7 @@ from pipeline.command import run as run_command
 from pipeline.errors import UserError, warn
 from pipeline.files.outputs import claim, claim_folder, is_same
 from pipeline.files.yaml_text import parse_yaml
+from pipeline.same_bytes import fix_where_asked
 from pipeline.typed_numbers import MOST_RANK, above, ratios_in, whole_number
 
 if TYPE_CHECKING:
@@ -225,4 +226,5 @@ COMMANDS = {
 
 
 if __name__ == "__main__":
+    fix_where_asked(())  # torch is loaded later, by the command
     run_command(main)

@@ -51,6 +51,7 @@ class Config(Group):
     """Field names are the groups of conf/ and the values beside them."""
 
     seed: Seed
+    same_bytes: bool
     base: Base
     collect: Collect
     crop: Crop
