@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.captions.interrogation import About, Interrogator
-from pipeline.captions.layouts import WANTED
+from pipeline.captions.layouts import EXPECTED
 from pipeline.config.schemas import Tag
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
@@ -33,7 +33,7 @@ def _open(model: Model, batch: int, known: About | None) -> Interrogator:
 
         return TorchDeepDanbooru(weights, batch)
     if model.path.is_file():
-        raise UserError(f"tag.model {model.name}: name the folder, the label file is needed too; {WANTED}")
+        raise UserError(f"tag.model {model.name}: name the folder, the label file is needed too; {EXPECTED}")
     from pipeline.captions.onnx_tagger import OnnxTagger
 
     return OnnxTagger(model.path, batch, known)
