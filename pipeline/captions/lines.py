@@ -1,4 +1,4 @@
-"""Captions of several lines: one tag per line, alternative captions (each sample draws one), or one caption
+"""Captions of several lines: one tag per line, alternative captions (one is drawn each time), or one caption
 that an editor wrapped. Decided from the lines unless the settings say.
 """
 

@@ -1,4 +1,4 @@
-"""Wildcards in a caption: each sample draws one word of `{red|blue|green}`; `{{` and `}}` are literal
+"""Wildcards in a caption: one word of `{red|blue|green}` is drawn each time; `{{` and `}}` are literal
 brackets (kohya-ss/sd-scripts library/train_util.py, process_caption with enable_wildcard). Pure.
 """
 

@@ -83,7 +83,7 @@ def test_what_belongs_to_no_picture_is_told(tmp_path: Path) -> None:
         read_folder(tmp_path, ["zib/a"])
     assert len(error.value.problems) == 2
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"no \.txt in it"):
+    with pytest.raises(UserError, match=r"has no \.txt files"):
         read_folder(tmp_path / "empty", [])
     with pytest.raises(UserError, match="is no folder"):
         read_folder(tmp_path / "absent", [])

@@ -136,7 +136,7 @@ def test_scores_outside_of_zero_to_one_are_never_kept(tmp_path: Path) -> None:
     write_csv(write_linear(tmp_path, [1, 8, 8, 3], weights, sigmoid=False), ["1,a,0,1"])
     half = Image.new("RGB", (8, 8), "black")
     half.paste("white", (0, 0, 8, 4))
-    with pytest.raises(UserError, match=r"scores from -0\.5 to -0\.5 are no probabilities"):
+    with pytest.raises(UserError, match=r"scores from -0\.5 to -0\.5 are not probabilities"):
         answer(OnnxTagger(tmp_path, batch=1), half)
 
 
