@@ -171,7 +171,7 @@ def collect(config: Collect, out: Path) -> None:
         findings = find(config, work)
         outcome = judged(findings, config)
         tally = write(out, outcome, config.aim, dict(findings.captions.forms))
-    for sentence in findings.captions.told():
+    for sentence in findings.captions.notes():
         print(sentence, file=sys.stderr)
     for sentence in tally.advised(config.aim):
         warn(sentence)

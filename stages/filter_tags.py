@@ -88,7 +88,7 @@ def watched(captions: Iterable[tuple[str, Caption]], effects: Effects) -> Iterat
 
 def tell(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
     """What became of a person's own captions, and what a person asked for in vain."""
-    for sentence in effects.own.told(config.max_tokens):
+    for sentence in effects.own.notes(config.max_tokens):
         print(sentence, file=sys.stderr)
     for sentence in idle_edits(effects, ids):
         warn(f"{EDITS}: {sentence}")

@@ -1,6 +1,6 @@
-"""How many CLIP tokens a caption has: counted with the tokenizer of SD 1.x that ships with the project.
+"""Counts a caption's CLIP tokens with the SD 1.x tokenizer that ships with the project.
 
-A base may bring another tokenizer (the demo's does); its counts then differ.
+A base with its own tokenizer (such as the demo's) gives other counts.
 """
 
 from functools import cache, lru_cache
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 END = "<|endoftext|>"
 WORDS = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
-"""openai/CLIP clip/simple_tokenizer.py; its special tokens are left out: no caption holds them."""
+"""openai/CLIP clip/simple_tokenizer.py; without special tokens, which no caption contains."""
 
 
 @cache
@@ -45,5 +45,5 @@ def num_tokens(text: str) -> int:
 
 
 def within(text: str, most: int | None) -> bool:
-    """Whether `text` has at most so many tokens."""
+    """Whether `text` has at most `most` tokens."""
     return most is None or num_tokens(text) <= most

@@ -1,9 +1,8 @@
-"""From scores to captions: a pure function of all pictures' rows, the settings and the edits by hand.
+"""Scores to captions: a pure function of all pictures' rows, the settings and the manual edits.
 
-The rules, in this order: what counts as seen (selection), `replace`, captions that replace tags,
-`blacklist`, who it is (identity; not for class pictures), what finer tags say already (implications), order,
-trigger first, the caption that came along and the sentence in their places, edits by hand, `max_tags`,
-`max_tokens`, escapes.
+The rules, in order: select the seen tags, `replace`, captions that replace tags, `blacklist`, identity tags
+(not for class pictures), tags implied by finer ones, order, trigger first, the existing caption and the
+sentence in their places, manual edits, `max_tags`, `max_tokens`, escapes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,10 +37,10 @@ SENTENCE = "sentence"
 
 
 class Writer:
-    """Writes captions of `rows`, which it goes through twice and never holds: what follows from all of them
-    together is counted here, each caption is written when it is asked for.
+    """Writes the captions of `rows`. Reads the rows twice and never keeps them in memory: the first pass
+    counts over all of them, the second writes each caption on demand.
 
-    Raises UserError where a mapping of triggers names a concept that is not there.
+    Raises UserError if a mapping of triggers names an unknown concept.
     """
 
     def __init__(self, rows: Iterable[Row], config: FilterTags) -> None:
@@ -62,7 +61,7 @@ class Writer:
         return ((row["id"], self.caption(row, theirs(row["id"]))) for row in self.rows)
 
     def caption(self, row: Row, edits: Sequence[Edit]) -> Caption:
-        """One picture's caption, a line for each that came along; `edits` are those that name it."""
+        """One picture's caption, a line for each existing one; `edits`: those that name the picture."""
         came = alternatives(row["caption"]) if self.config.existing_caption != "ignore" else [None]
         rows = [{**row, "caption": text} for text in came] if len(came) > 1 else [row]
         return together([self._one(each, edits) for each in rows])
@@ -88,7 +87,7 @@ class Writer:
         )
 
     def _own(self, row: Row, own: Sequence[Part], gone: Sequence[Dropped], text: str) -> tuple[Own, ...]:
-        """What became of the caption that came along, if one did; `own` are its parts that the rules left."""
+        """What became of the existing caption, if there is one; `own`: its parts that the rules kept."""
         if not row["caption"] or self.config.existing_caption == "ignore":
             return ()
         theirs = is_text(row["caption"], self.config)
@@ -104,15 +103,15 @@ class Writer:
         return (Own(theirs, tuple(lost), tuple(spared), not within(text, self.config.max_tokens)),)
 
     def _raw_names(self, row: Row) -> list[str]:
-        """Tags of the caption that came along, as they were before every rule."""
+        """The existing caption's tags, before any rule."""
         if is_text(row["caption"], self.config):
             return []
         return [tag.name for tag in along(row, self.config)]
 
     def _by_rules(self, row: Row) -> tuple[list[Part], list[Dropped]]:
         """The caption's parts before edits and limits."""
-        tags, found = seen_tags(row, self.config, self.replacements)
-        dropped = list(found)
+        tags, unseen = seen_tags(row, self.config, self.replacements)
+        dropped = list(unseen)
         for rule in (self._replaced_by_text, self._blacklisted, self._identifying, self._implied):
             tags, gone = rule(row, tags)
             dropped += gone
@@ -130,8 +129,8 @@ class Writer:
         return sift(tags, lambda tag: by[0] if by and tag.score is not None else None)
 
     def _blacklisted(self, _: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
-        found = {tag.name: self.blacklist.find(tag.name) for tag in tags}
-        return sift(tags, lambda tag: f"blacklist {found[tag.name]}" if found[tag.name] else None)
+        matches = {tag.name: self.blacklist.find(tag.name) for tag in tags}
+        return sift(tags, lambda tag: f"blacklist {matches[tag.name]}" if matches[tag.name] else None)
 
     def _identifying(self, row: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
         if row["is_class"]:
@@ -156,10 +155,10 @@ class Writer:
                 f"implied by {finer[tag.name]}" if tag.name in finer and not self._stays(tag) else None
             ),
         )
-        return [_standing(tag, finer, gone) for tag in kept], gone
+        return [_with_implied_score(tag, finer, gone) for tag in kept], gone
 
     def _stays(self, tag: Tag) -> bool:
-        """Whether only `replace` and `blacklist`, which name it, may change the tag: a person wrote it."""
+        """Whether a person wrote the tag: then only `replace` and `blacklist` may change it."""
         return tag.score is None and not self.config.filter_existing
 
     def _parts(self, row: Row, tags: Sequence[Tag]) -> list[Part]:
@@ -176,7 +175,7 @@ class Writer:
         return distinct_parts([*first, *before, *map(of_tag, rest), *after])
 
     def _came_along(self, row: Row, tags: Sequence[Tag], trigger: str | None) -> list[Part]:
-        """Parts of the caption that came along."""
+        """Parts of the existing caption."""
         config, fixed = self.config, not self.config.filter_existing
         if row["caption"] and config.existing_caption != "ignore" and is_text(row["caption"], config):
             return clauses(row["caption"], CAME_ALONG, trigger, self.separators, fixed, config.escape)
@@ -186,9 +185,7 @@ class Writer:
         return None if row["is_class"] else self.triggers.get(row["concept"])
 
     def _counted(self) -> tuple[dict[str, Occurrences], Mapping[str, int]]:
-        """How often each tag is seen, by concept among its pictures without those of the class, and in
-        all.
-        """
+        """How often each tag is seen: by concept, without class pictures, and in all pictures."""
         by_concept, everywhere = dict[str, Occurrences](), Occurrences()
         for row in self.rows:
             names = [tag.name for tag in seen_tags(row, self.config, self.replacements)[0]]
@@ -199,14 +196,14 @@ class Writer:
         return by_concept, everywhere.counts
 
 
-def _standing(tag: Tag, finer: Mapping[str, str], gone: Sequence[Dropped]) -> Tag:
-    """The tag with the highest score of those that it makes superfluous."""
+def _with_implied_score(tag: Tag, finer: Mapping[str, str], gone: Sequence[Dropped]) -> Tag:
+    """The tag with the highest score of the tags that it implies."""
     scores = [drop.score or 0.0 for drop in gone if finer[drop.tag] == tag.name]
-    return replace(tag, stands_for=max(scores)) if scores else tag
+    return replace(tag, implied_score=max(scores)) if scores else tag
 
 
 def triggers(config: FilterTags, concepts: Sequence[str]) -> dict[str, str]:
-    """Each concept's trigger, where it has one."""
+    """Each concept's trigger, if it has one."""
     if not isinstance(config.trigger, dict):
         return dict.fromkeys(concepts, config.trigger) if config.trigger else {}
     if unknown := [

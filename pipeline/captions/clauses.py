@@ -16,8 +16,8 @@ def clauses(
     fixed: bool = False,
     escape: bool = False,
 ) -> list[Part]:
-    """A text as parts between its commas, so that a limit takes the last ones; on one line, and without the
-    trigger that it begins with. With `escape` clauses with a weight are kept as they are written.
+    """Splits a text at its commas, so that a limit can drop the last parts. Joins its lines and removes a
+    leading trigger. With `escape`, clauses that have a weight stay as written.
     """
     words = " ".join((text or "").split()).rstrip(f" {separators.mark}")
     if trigger and (begins := re.match(rf"{re.escape(trigger)}(?!\w)", words, re.IGNORECASE)):
@@ -32,7 +32,7 @@ def clauses(
 
 
 def _pieces(words: str, separators: Separators) -> list[Piece]:
-    """To the letter, where no mark parts the text into sections."""
+    """Splits verbatim, unless a mark divides the text into sections."""
     if separators.keep and separators.keep in words:
         return separators.pieces(words)
     return [Piece(clause) for clause in words.split(separators.joiner) if clause]

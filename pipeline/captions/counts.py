@@ -1,4 +1,4 @@
-"""What all scores say together: how many tags a threshold keeps, which tags are seen most. Pure."""
+"""Counts over all scores: tags that each threshold keeps, tags seen most. Pure."""
 
 from bisect import bisect
 from collections import Counter
@@ -8,15 +8,16 @@ from pipeline.captions.labels import Scores
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 SEEN = 0.5
-"""Score from which a tag counts as seen in the plots and metrics of `tag`; captions have their own."""
+"""From this score a tag counts as seen in the plots and metrics of `tag`; captions have their own thresholds.
+"""
 CHARTED = 60
-"""So many of the most frequent tags are charted: bars of a plot that can still be read."""
+"""How many of the most frequent tags are charted: a plot with more bars cannot be read."""
 
 Key = TypeVar("Key", str, tuple[str, str])
 
 
 class ScoreCounts:
-    """Of pictures, added one by one."""
+    """Counts of pictures that are added one by one."""
 
     def __init__(self) -> None:
         self.pictures = self.seen_general = 0
@@ -35,7 +36,7 @@ class ScoreCounts:
                 self.seen.update((tag, category) for tag, score in tags.items() if score >= SEEN)
 
     def tags_by_threshold(self) -> list[tuple[float, float, float]]:
-        """(threshold, general tags a picture, character tags a picture)."""
+        """(threshold, general tags per picture, character tags per picture)."""
 
         def mean(category: str, number: int) -> float:
             passing = self.passing[category]
@@ -48,7 +49,7 @@ class ScoreCounts:
         ]
 
     def seen_mean(self) -> float:
-        """General tags that are seen, a picture."""
+        """Seen general tags per picture."""
         return float(round(self.seen_general / max(1, self.pictures), 3))
 
     def most_seen(self) -> list[tuple[str, str, int]]:

@@ -1,4 +1,4 @@
-"""data/tag_edits.yaml, the edits by hand: read strictly, written with its comments kept."""
+"""data/tag_edits.yaml, the manual edits: strict reading; writing keeps the comments."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -16,25 +16,21 @@ KEYS = ("replace", "remove", "add", "set")
 
 
 def read_edits(path: Path = EDITS) -> list[Edit]:
-    """The file's entries in its order; none where there is no file. Whatever is wrong in it is one user
-    error.
-    """
+    """The file's entries in its order; none without a file. One user error lists every mistake in it."""
     if not path.exists():
         return []
     content = _load(path)
     if content in (None, "", {}):
         return []
     if not isinstance(content, dict):
-        raise UserError(
-            f"{path} must hold picture ids with their edits below them, found {repr(content)[:60]}"
-        )
+        raise UserError(f"{path} must list picture ids with edits below each, found {repr(content)[:60]}")
     if problems := [f"{path}: {fault}" for name, entry in content.items() for fault in _faults(name, entry)]:
         raise UserError(*problems)
     return [_edit(target, entry) for target, entry in content.items()]
 
 
 def _load(path: Path) -> Any:
-    """Every scalar as the text that stands there: `3_3`, `1` and `yes` are tags, not numbers or truths."""
+    """Every scalar as its text: `3_3`, `1` and `yes` are tags, not numbers or booleans."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -47,15 +43,15 @@ def _load(path: Path) -> Any:
 
 
 def _insist_on_text_keys(content: Any, path: Path) -> None:
-    """Raises UserError where a list is the key of another value, at any depth."""
+    """Raises UserError if a list is a key, at any depth."""
     rest = [content]
     while rest:
         each = rest.pop()
         if isinstance(each, dict):
             if wrong := [key for key in each if not isinstance(key, str)]:
                 raise UserError(
-                    f"{path}: a list is where a name must be, found {repr(list(wrong[0]))[:60]}; a"
-                    " name is one text: put one with brackets in quotes"
+                    f"{path}: a name must be a text, found the list {repr(list(wrong[0]))[:60]}; put a"
+                    " name that has brackets in quotes"
                 )
             rest += each.values()
         elif isinstance(each, list):
@@ -64,10 +60,10 @@ def _insist_on_text_keys(content: Any, path: Path) -> None:
 
 def _faults(name: str, entry: Any) -> list[str]:
     if not isinstance(entry, dict) or not entry:
-        return [f"{name} must have one of {', '.join(KEYS)} below it, found {repr(entry)[:60]}"]
-    faults = [f"{name}.{key} is no edit; {nearest(key, KEYS)}" for key in entry if key not in KEYS]
+        return [f"{name} needs one of {', '.join(KEYS)} below it, found {repr(entry)[:60]}"]
+    faults = [f"{name}.{key} is not an edit; {nearest(key, KEYS)}" for key in entry if key not in KEYS]
     if "set" in entry and len(entry) > 1:
-        faults.append(f"{name}: `set` is the whole caption; write nothing beside it")
+        faults.append(f"{name}: `set` is the whole caption; remove the other keys")
     if "set" in entry and not isinstance(entry["set"], str):
         faults.append(f"{name}.set must be one text, found {repr(entry['set'])[:60]}; put it in quotes")
     for key in ("add", "remove"):
@@ -80,7 +76,7 @@ def _faults(name: str, entry: Any) -> list[str]:
 
 
 def _is_tags(value: Any, least: int = 1) -> bool:
-    """A tag, or a list of at least so many."""
+    """A tag, or a list of at least `least` tags."""
     tags = [value] if isinstance(value, str) else value
     return isinstance(tags, list) and len(tags) >= least and all(isinstance(t, str) and t for t in tags)
 
@@ -100,8 +96,8 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 
 def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
-    """Puts `edits` into the file: in the place of the entry of the same name, else at its end. All other
-    entries, and the comments, stay.
+    """Writes `edits` into the file: each replaces the entry of the same name, or is added at the end. Other
+    entries and comments stay.
     """
     from ruamel.yaml.comments import CommentedMap
 
@@ -119,7 +115,7 @@ def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
 
 
 def _keeping_yaml() -> Any:
-    """Keeps comments, quotes, lines, and scalars as the text that stands there."""
+    """Keeps comments, quotes, lines, and the text of scalars."""
     from ruamel.yaml import YAML
     from ruamel.yaml.resolver import VersionedResolver
 
@@ -134,7 +130,7 @@ def _keeping_yaml() -> Any:
 
 
 def _put(entry: Any, edit: Edit) -> None:
-    """Makes the entry say what `edit` says, key by key, so that comments beside the others stay."""
+    """Updates the entry key by key, so that the comments of other keys stay."""
     from ruamel.yaml.comments import CommentedSeq
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
@@ -142,8 +138,8 @@ def _put(entry: Any, edit: Edit) -> None:
         entry.clear()
         entry["set"] = DoubleQuotedScalarString(edit.set)
         return
-    wanted = {"replace": {old: list(new) for old, new in edit.replace.items()}}
-    for key, value in {**wanted, "remove": list(edit.remove), "add": list(edit.add)}.items():
+    values = {"replace": {old: list(new) for old, new in edit.replace.items()}}
+    for key, value in {**values, "remove": list(edit.remove), "add": list(edit.add)}.items():
         if not value:
             entry.pop(key, None)
         elif isinstance(value, list):

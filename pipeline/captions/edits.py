@@ -1,13 +1,13 @@
-"""Edits by hand: what data/tag_edits.yaml says of a picture is done to its caption after every rule.
+"""Manual edits: data/tag_edits.yaml changes a picture's caption after all rules.
 
     <picture id, or a pattern of ids with * and ?>:
       add: [tags]             after the others
       remove: [tags]          `*` and `?` allowed
       replace: {tag: other}   or {tag: [several, others]}, in its place
-      set: the whole caption  as it shall be, to the letter
+      set: the whole caption  verbatim
 
-Several entries may name one picture: they are done in the file's order, and within an entry `replace`,
-`remove`, `add`. An entry whose name is a picture's id means that picture alone.
+Several entries may name one picture: they apply in the file's order, and within an entry in the order
+`replace`, `remove`, `add`. An entry named by a picture's id applies to that picture only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ class Edit:
 
 
 class EditsOf:
-    """Each picture's edits in the file's order; `ids` are those of all pictures, gone through once."""
+    """Each picture's edits in the file's order; `ids`: of all pictures, read once."""
 
     def __init__(self, edits: Sequence[Edit], ids: Iterable[str]) -> None:
         self.edits = edits
@@ -56,7 +56,7 @@ class EditsOf:
 def edited(
     parts: Sequence[Part], edit: Edit, separators: Separators = COMMAS
 ) -> tuple[list[Part], list[Dropped]]:
-    """The caption's parts after the edit, and those that it took away."""
+    """The caption's parts after the edit, and the parts that it removed."""
     if edit.set is not None:
         texts = edit.set.split(separators.joiner) if edit.set else []
         whole = [Part(text, "verbatim", edit.rule) for text in texts]
@@ -79,7 +79,7 @@ def edited(
 
 
 def _names(tags: Sequence[str], separators: Separators) -> list[str]:
-    """`smile, hat` in one pair of quotes is two tags."""
+    """`smile, hat` in one pair of quotes are two tags."""
     return [name for tag in tags for name in separators.names(tag)]
 
 
@@ -88,7 +88,7 @@ def _by_hand(tag: str, edit: Edit) -> Part:
 
 
 def _protected(part: Part) -> Part:
-    """A part that was there already, and that the edit asks for: no limit drops it."""
+    """An existing part that the edit adds: no limit drops it."""
     return replace(part, kind="hand") if part.kind in DROPPABLE else part
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pipeline.captions.labels import Label, Scores
 
 Tag = tuple[bool, str]
-"""(is a rating, name): `general` is a rating, and could be a tag. The category is else no part of what a tag
-is: old taggers know no characters, and call them general.
+"""(is a rating, name): `general` is a rating and could be a tag. No other category identifies a tag: old
+taggers have no characters and call them general.
 """
 
 
@@ -16,7 +16,7 @@ def identity(category: str, name: str) -> Tag:
 
 
 class Ensemble:
-    """`labels`: those of each tagger."""
+    """`labels`: each tagger's."""
 
     def __init__(self, labels: Sequence[Iterable[Label]]) -> None:
         self.category: dict[Tag, str] = {}
@@ -29,8 +29,8 @@ class Ensemble:
     def mean(self, scores: Sequence[Mapping[str, Mapping[str, float]]], min_score: float) -> Scores:
         """{category: {name: score}} from the same of each tagger, to five decimals.
 
-        A tag that a tagger knows and did not keep (its score was below `min_score`) counts as 0 there; a mean
-        below `min_score` is left out. The first tagger that knows a tag says its category.
+        A tag that a tagger knows but did not keep (its score was below `min_score`) counts as 0 there; a mean
+        below `min_score` is left out. The first tagger that knows a tag decides its category.
         """
         sums: dict[Tag, float] = {}
         for category, name, score in _flat(scores):

@@ -1,4 +1,4 @@
-"""A finished caption, and what became of the one that came along with the picture."""
+"""A finished caption, and what became of the picture's existing one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from pipeline.captions.tags import Added, Dropped
 
 @dataclass(frozen=True)
 class Own:
-    """What became of a caption that came along: what the rules took out of it (edits by hand do not count),
-    tags that they would have taken out but left, and whether it is longer than `max_tokens`.
+    """What became of an existing caption: what the rules removed (manual edits do not count), identity tags
+    that they spared, and whether it is longer than `max_tokens`.
     """
 
     is_text: bool
@@ -21,8 +21,8 @@ class Own:
 
 @dataclass(frozen=True)
 class Caption:
-    """The caption's text, its parts in their order, each dropped tag with the rule, and which parts no score
-    gave. Alternatives stand on lines of their own.
+    """The text, its parts in order, each dropped tag with the rule that dropped it, and the parts without a
+    score. Alternatives are separate lines.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Caption:
     dropped: tuple[Dropped, ...]
     added: tuple[Added, ...]
     own: tuple[Own, ...] = ()
-    """One for each alternative that came along."""
+    """One for each existing alternative."""
 
 
 def together(captions: Sequence[Caption]) -> Caption:

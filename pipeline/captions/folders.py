@@ -1,5 +1,5 @@
-"""Folders of pictures with a .txt of the same stem beside each, as sd-scripts and AUTOMATIC1111 read them,
-both ways: `<repeats>_<concept>` folders, or one folder of files.
+"""Import and export of folders with a .txt next to each picture, as sd-scripts and AUTOMATIC1111 read them:
+`<repeats>_<concept>` folders, or one folder of files.
 """
 
 import shutil
@@ -19,15 +19,15 @@ from pipeline.pictures.records import PICTURES, Record
 from pipeline.texts.separators import separators_of
 
 CLASS = "reg"
-"""Folder of the class pictures' own tree, which a trainer is given apart from the other."""
+"""Folder of the class pictures: trainers take it as a separate directory."""
 
 
 def export_folder(target: Path, records: Sequence[Record], source: Path, texts: Mapping[str, str]) -> None:
-    """Pictures of `source` (a stage's output) with `texts` by id beside them; `target` must be new or
-    empty.
+    """Copies the pictures of `source` (a stage's output) and writes `texts` (by id) next to them; `target`
+    must be new or empty.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target} is not empty; name a new folder, nothing is overwritten")
+        raise UserError(f"{target} is not empty, and nothing is overwritten; name a new folder")
     if missing := [record.id for record in records if record.id not in texts]:
         raise UserError(f"no caption for {', '.join(missing[:5])}; run `dvc repro tag`, then this again")
     with new_folder(target) as folder:
@@ -40,41 +40,37 @@ def export_folder(target: Path, records: Sequence[Record], source: Path, texts: 
 
 
 def write_caption(path: Path, text: str) -> None:
-    """The caption to the letter: no newline at its end."""
+    """The caption verbatim, without a final newline."""
     path.write_text(text, encoding="utf-8", newline="")
 
 
 def read_caption(path: Path) -> str:
-    """The caption in a .txt file. A byte order mark and newlines at the end are the editor's, not the
-    caption's.
-    """
+    """The caption in a .txt file, without a byte order mark and final newlines, which editors add."""
     return read_text(path, CAPTION).rstrip("\r\n").replace("\r\n", "\n")
 
 
 def read_folder(folder: Path, ids: Sequence[str]) -> dict[str, str]:
-    """Captions by picture id. A .txt that belongs to no picture, or not to one alone, is a user error; all of
-    them together.
-    """
+    """Captions by picture id. One user error lists every .txt that does not belong to exactly one picture."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder; name one that --export wrote")
+        raise UserError(f"{folder} is not a folder; name one that --export wrote")
     known = {normalize("NFC", picture_id): picture_id for picture_id in ids}
     texts, problems = dict[str, str](), list[str]()
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".txt"):
-        found = list(_owners(path, known))
-        if len(found) != 1 or found[0] in texts:
-            names = ", ".join(found) or "none"
-            problems.append(f"{path}: belongs to one picture, found {names}; rename or remove it")
+        owners = list(_owners(path, known))
+        if len(owners) != 1 or owners[0] in texts:
+            names = ", ".join(owners) or "none"
+            problems.append(f"{path}: must belong to exactly one picture, found {names}; rename or remove it")
         else:
-            texts[found[0]] = read_caption(path)
+            texts[owners[0]] = read_caption(path)
     if problems:
         raise UserError(*problems)
     if not texts:
-        raise UserError(f"{folder}: no .txt in it; name a folder that --export wrote")
+        raise UserError(f"{folder} has no .txt files; name a folder that --export wrote")
     return texts
 
 
 def _owners(path: Path, known: Mapping[str, str]) -> Iterator[str]:
-    """Ids that a .txt may belong to: by its folder's concept, else by its stem alone."""
+    """Ids that a .txt may belong to: by its folder's concept and its stem, or else by its stem."""
     stem = normalize("NFC", path.stem)
     if named := REPEATS_CONCEPT.fullmatch(path.absolute().parent.name):
         key = f"{normalize('NFC', named['concept'])}/{stem}"
@@ -85,39 +81,37 @@ def _owners(path: Path, known: Mapping[str, str]) -> Iterator[str]:
 
 
 def imported_edits(texts: Mapping[str, str], writer: Writer, edits: Sequence[Edit]) -> list[Edit]:
-    """The edits with which the next run writes exactly `texts` (by id), for the pictures whose caption
-    differs now.
-    """
+    """Edits that make the next run write exactly `texts` (by id), for pictures with another caption now."""
     of_picture, problems, new = EditsOf(edits, writer.ids()), list[str](), list[Edit]()
     for row in writer.rows:
         picture_id, theirs = row["id"], of_picture(row["id"])
         text = texts.get(picture_id)
         if text is None or writer.caption(row, theirs).text == text:
             continue
-        found = _edit(row, text, writer, theirs)
-        if found is None:
+        edit = _edit(row, text, writer, theirs)
+        if edit is None:
             last = theirs[-1].target
             problems.append(
                 f"{picture_id}: the entry {last!r} comes after the picture's own and changes it again;"
                 f" move {last!r} above it"
             )
         else:
-            new.append(found)
+            new.append(edit)
     if problems:
         raise UserError(*problems)
     return new
 
 
 def _edit(row: Row, text: str, writer: Writer, edits: Sequence[Edit]) -> Edit | None:
-    """What differs as `add` and `remove`, which live on when the picture is tagged anew, if something stays
-    and that gives the text to the letter; else the whole text.
+    """The difference as `add` and `remove`, which outlive new tags of the picture, if something is left and
+    the result is exactly the text; else the whole text.
     """
     picture_id = row["id"]
     others = [edit for edit in edits if edit.target != picture_id]
-    have, wanted = writer.caption(row, others).kept, _parts(text, separators_of(writer.config).joiner)
-    removed = tuple(part for part in have if part not in wanted)
-    added = tuple(part for part in wanted if part not in have)
-    tags = [Edit(picture_id, add=added, remove=removed)] if all(wanted) and set(have) & set(wanted) else []
+    have, edited = writer.caption(row, others).kept, _parts(text, separators_of(writer.config).joiner)
+    removed = tuple(part for part in have if part not in edited)
+    added = tuple(part for part in edited if part not in have)
+    tags = [Edit(picture_id, add=added, remove=removed)] if all(edited) and set(have) & set(edited) else []
     for edit in (*tags, Edit(picture_id, set=text)):
         if writer.caption(row, _with(edits, edit)).text == text:
             return edit
@@ -129,7 +123,7 @@ def _parts(text: str, joiner: str) -> list[str]:
 
 
 def _with(edits: Sequence[Edit], new: Edit) -> list[Edit]:
-    """`new` in the place of the picture's own entry, else last."""
+    """`new` replaces the picture's own entry, or comes last."""
     if any(edit.target == new.target for edit in edits):
         return [new if edit.target == new.target else edit for edit in edits]
     return [*edits, new]

@@ -1,7 +1,6 @@
-"""Which tags describe who a character is: those of the shipped lists, and those in nearly all its pictures.
+"""Tags that describe who a character is: those of the shipped lists, and those in nearly all its pictures.
 
-What varies from picture to picture (pose, expression, background ...) is kept by lists of its own, whichever
-rule would drop it.
+Other lists protect what varies from picture to picture (pose, expression, background ...) from both rules.
 """
 
 from collections import Counter
@@ -15,9 +14,9 @@ from pipeline.captions.word_lists import word_list
 from pipeline.config.schemas import FilterTags
 
 WHO_IT_IS = ("general", "character", "copyright")
-"""Categories in which the rules look: a rating or a quality word is nobody's own, however common."""
+"""Categories that the rules check: a rating or a quality word describes nobody, however common."""
 LEAST_PICTURES = 5
-"""Of fewer pictures, a tag in all of them says little."""
+"""With fewer pictures, a tag that is in all of them means little."""
 
 
 @cache
@@ -35,10 +34,10 @@ class Occurrences:
 
     @classmethod
     def of(cls, pictures: Iterable[Iterable[str]]) -> "Occurrences":
-        found = cls()
+        made = cls()
         for names in pictures:
-            found.add(names)
-        return found
+            made.add(names)
+        return made
 
     def add(self, names: Iterable[str]) -> None:
         """One picture's tags."""
@@ -50,7 +49,7 @@ class Occurrences:
 
 
 class Identity:
-    """Says why a tag belongs to who the character is."""
+    """Decides which tags describe the character, and why."""
 
     def __init__(self, config: FilterTags) -> None:
         self.share = config.identity_share
@@ -58,7 +57,7 @@ class Identity:
         self.kept = [Patterns(config.keep), *(patterns(f"keep/{name}") for name in config.keep_lists)]
 
     def reason(self, tag: str, occurrences: Occurrences) -> str | None:
-        """The rule that drops the tag, None where it stays."""
+        """The rule that drops the tag; None if it stays."""
         if any(kept.find(tag) for kept in self.kept):
             return None
         for name, listed in self.lists.items():

@@ -1,4 +1,4 @@
-"""What a person asked for and what changes nothing: nearly always a slip of the pen, so it is told."""
+"""Reports settings and edits that change nothing: nearly always a typo."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +18,7 @@ class Effects:
     def __init__(self, edits: Sequence[Edit]) -> None:
         self.edits = edits
         self.unnamed = {edit.target for edit in edits}
-        """Names for which no picture has come yet."""
+        """Names that have matched no picture so far."""
         self.dropped: dict[str, set[str]] = {}
         """Tags by the rule that dropped them."""
         self.kept, self.added_by = set[str](), set[str]()
@@ -34,30 +34,31 @@ class Effects:
 
 
 def idle_edits(effects: Effects, ids: Iterable[str]) -> list[str]:
-    """Sentences on edits that name no picture, or take away what no picture has; `ids` of all pictures."""
-    told, known = list[str](), list(ids) if effects.unnamed else []
+    """Sentences about edits that name no picture, or remove what no picture has; `ids`: of all pictures."""
+    sentences, known = list[str](), list(ids) if effects.unnamed else []
     for edit in effects.edits:
         if edit.target in effects.unnamed:
-            told.append(f"{edit.target}: no picture has this id{near(edit.target, known)}")
+            sentences.append(f"{edit.target}: no picture has this id{near(edit.target, known)}")
             continue
         gone = effects.dropped.get(edit.rule, ())
-        told += [
-            f"{edit.target}: no caption has {wanted!r}, nothing is taken away; correct or delete it"
-            for wanted in (*edit.remove, *edit.replace)
-            if not any(Patterns([wanted]).find(tag) for tag in gone)
+        sentences += [
+            f"{edit.target}: no caption has {tag!r}, so nothing is removed; correct or delete it"
+            for tag in (*edit.remove, *edit.replace)
+            if not any(Patterns([tag]).find(dropped) for dropped in gone)
         ]
-    return told
+    return sentences
 
 
 def idle_patterns(config: FilterTags, effects: Effects) -> list[str]:
-    """Sentences on `blacklist` and `replace`, where an entry names no tag of any picture."""
+    """Sentences about entries of `blacklist` and `replace` that match no picture's tags."""
     rules = effects.dropped.keys() | effects.added_by
     tags = effects.kept.union(*effects.dropped.values())
-    told = []
+    sentences = []
     for key, patterns in (("blacklist", config.blacklist), ("replace", list(config.replace))):
         if idle := [pattern for pattern in patterns if f"{key} {pattern}" not in rules]:
             names = ", ".join(f"{pattern!r}{near(spaced(pattern), tags)}" for pattern in idle)
-            told.append(
-                f"filter_tags.{key} names tags that no picture has, or that another entry names: {names}"
+            sentences.append(
+                f"filter_tags.{key} names tags that no picture has, or that another entry already names:"
+                f" {names}"
             )
-    return told
+    return sentences

@@ -1,9 +1,9 @@
-"""Tags that a finer one makes superfluous: `white shirt` is a `shirt`.
+"""Tags that a finer tag implies: a `white shirt` is a `shirt`.
 
-The rule is the head noun's: a tag of several words is a kind of what its last words name. Whole words only,
-so `earrings` leave `ring` alone, and the end only, so `cat ears` leave `cat`. Two shipped lists mend it:
-pairs that the last word does not tell (lists/implications.txt), and tags that are no kind of their last word
-(lists/not_implied.txt).
+The rule goes by the head noun: a tag of several words is a kind of what its last words name. It compares
+whole words, so `earrings` does not imply `ring`, and only the end, so `cat ears` does not imply `cat`. Two
+shipped lists correct it: pairs that the last word does not show (lists/implications.txt), and tags that are
+not a kind of their last word (lists/not_implied.txt).
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ def _exceptions() -> Patterns:
 
 @cache
 def implied(tag: str) -> tuple[str, ...]:
-    """Every tag that `tag` makes superfluous, whether or not there is such a tag."""
+    """Every tag that `tag` implies, existing or not."""
     return tuple(dict.fromkeys([*_listed().get(tag, []), *_heads(tag)]))
 
 
@@ -41,9 +41,7 @@ def _heads(tag: str) -> Iterator[str]:
 
 
 def superfluous(tags: Iterable[str]) -> dict[str, str]:
-    """{superfluous tag: the finer tag that says the same}; of several finer ones the finest, then the first
-    of the alphabet.
-    """
+    """{implied tag: the finer tag}; of several finer ones the finest, then the alphabetically first."""
     names = set(tags)
     finer = {
         general: finest

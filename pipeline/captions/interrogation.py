@@ -1,4 +1,4 @@
-"""Shows pictures to a tagger or a captioner: decoded in parallel, a few at a time, memory bounded."""
+"""Runs a tagger or a captioner over pictures: parallel decoding, bounded memory."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from pipeline.captions.labels import Label
 from pipeline.parallel import in_order
 
 BATCHES = 4
-"""So many batches are in memory at most: one in the network, the others being decoded."""
+"""Most batches in memory: one in the network, the others being decoded."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -22,14 +22,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class About:
-    """What a network is: its layout, what is done to pictures before, its side, and its labels in order."""
+    """A network's layout, preprocessing, input side, and labels in order."""
 
     layout: str
     preprocessing: str
     side_px: int
     labels: tuple[Label, ...] = ()
     gives_logits: bool = False
-    """The sigmoid is left to the caller."""
+    """The caller applies the sigmoid."""
 
 
 class Interrogator(Protocol):
@@ -37,13 +37,13 @@ class Interrogator(Protocol):
 
     about: About
     together: int
-    """Pictures that one call takes. On a CPU 1: then no answer depends on the pictures beside it."""
+    """Pictures per call; 1 on a CPU, so that no answer depends on the other pictures of a batch."""
 
     def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
         """The network's input for one RGB picture."""
 
     def answers(self, x: NDArray[np.float32]) -> Sequence[Any] | NDArray[np.float32]:
-        """For each of [n, ...] an answer: a tagger's [labels] probabilities, a captioner's sentence."""
+        """One answer for each of [n, ...]: a tagger's [labels] probabilities, a captioner's sentence."""
 
 
 def interrogate(
@@ -55,9 +55,9 @@ def interrogate(
 ) -> Iterator[R]:
     """`use(thing, answer)` of each thing, in their order.
 
-    Each thread reads, asks and uses: what `use` puts away is there as soon as it is known. A model that takes
-    one picture a call gets at most `batch` of them side by side; one that takes more gets a call after the
-    other, with BATCHES of them being read or used.
+    Each thread reads, asks and calls `use`, so results are stored at once. A model that takes one picture a
+    call gets at most `batch` calls in parallel; one that takes more gets one call at a time, while BATCHES
+    batches are read or used.
     """
 
     def one(some: Sequence[T]) -> list[R]:

@@ -1,5 +1,5 @@
-"""What a tagger's outputs are called: the label files of the field, each read into one list in the network's
-order, and scores by these names.
+"""Names of a tagger's outputs: reads the common label files into one list in the network's order, and names
+scores by it.
 """
 
 import csv
@@ -38,13 +38,13 @@ class Label:
 def read_selected_tags(path: Path) -> list[Label]:
     """selected_tags.csv (SmilingWolf): columns tag_id,name,category,count; rows of any order."""
     text = read_text(path, LABELS)
-    with damage_told(f"{path} is no table of labels"):
+    with damage_told(f"{path} is not a table of labels"):
         rows = list(csv.DictReader(StringIO(text, newline="")))
     if not rows or not {"name", "category"} <= rows[0].keys():
-        found = ",".join(map(str, rows[0])) if rows else "no rows"
-        raise UserError(f"{path}: needs the columns tag_id,name,category,count; found {found}")
+        columns = ",".join(map(str, rows[0])) if rows else "no rows"
+        raise UserError(f"{path} needs the columns tag_id,name,category,count; found {columns}")
     if any(row["name"] is None or row["category"] is None for row in rows):
-        raise UserError(f"{path}: a row is cut short; fetch it again")
+        raise UserError(f"{path} has an incomplete row; fetch the file again")
     unknown = sorted({row["category"] for row in rows} - {str(number) for number in CATEGORIES})
     if unknown:
         raise UserError(f"{path}: unknown category {', '.join(unknown)}; known: {CATEGORIES}")
@@ -58,10 +58,10 @@ def read_tag_mapping(path: Path) -> list[Label]:
         labels = {whole_number(number, 0, MOST_LABELS): label for number, label in _mapping(content).items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(
-            f'{path}: must be {{"0": {{"tag": "...", "category": "General"}}, ...}}, as cl_tagger has it'
+            f'{path}: must be {{"0": {{"tag": "...", "category": "General"}}, ...}}, as in cl_tagger'
         ) from None
     if sorted(labels) != list(range(len(labels))):
-        raise UserError(f"{path}: the ids must run from 0 to {len(labels) - 1} without a gap")
+        raise UserError(f"{path}: ids must run from 0 to {len(labels) - 1} without gaps")
     if unknown := sorted({label.category for label in labels.values()} - NAMES):
         raise UserError(f"{path}: unknown category {', '.join(unknown)}; known: {', '.join(sorted(NAMES))}")
     return [labels[number] for number in range(len(labels))]
@@ -75,12 +75,12 @@ def _mapping(content: Mapping[str, Any]) -> dict[str, Label]:
 
 
 def read_tags_txt(path: Path) -> list[Label]:
-    """tags.txt (DeepDanbooru): a tag a line. What is a character stands in categories.json beside it (names
-    with the index of their first tag), or in tags-character.txt; without either all are general.
+    """tags.txt (DeepDanbooru): a tag a line. categories.json in the same folder (names with the index of
+    their first tag) or tags-character.txt gives the categories; without either, all tags are general.
     """
     tags = [line for line in read_text(path, LABELS).splitlines() if line]
     if not tags:
-        raise UserError(f"{path}: no tags in it")
+        raise UserError(f"{path} contains no tags")
     return deepdanbooru_labels(tags, path.parent)
 
 
@@ -89,7 +89,7 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
     starts, characters = folder / "categories.json", folder / "tags-character.txt"
     categories = ["general"] * len(tags)
     if starts.is_file():
-        with damage_told(f"{starts} is no list of categories"):
+        with damage_told(f"{starts} is not a list of categories"):
             for entry in read_json(starts, LABELS):
                 start, name = int(entry["start_index"]), str(entry["name"]).lower()
                 if not 0 <= start <= len(tags):

@@ -1,7 +1,7 @@
 """Taggers in ONNX: WD14 v1.4 and v3, their timm exports, cl_tagger, DeepDanbooru (see layouts.py).
 
-The contract is SmilingWolf's, as kohya-ss/sd-scripts finetune/tag_images_by_wd14_tagger.py and
-deepghs/imgutils tagging/wd14.py read it; labels are taken by their category, never by the order of rows.
+The contract is SmilingWolf's, as in kohya-ss/sd-scripts finetune/tag_images_by_wd14_tagger.py and
+deepghs/imgutils tagging/wd14.py; labels go by their category, never by the order of rows.
 """
 
 from contextlib import nullcontext
@@ -27,19 +27,19 @@ PROVIDERS = {
     "DmlExecutionProvider": {},
     CPU: {},
 }
-"""Of what onnxruntime has here, the first that starts is used. TensorFloat-32 would move scores by 1e-3."""
+"""The first available one that starts is used. TensorFloat-32 would change scores by 1e-3."""
 
 
 class OnnxTagger:
-    """Scores pictures. `folder` holds network and label file; `batch` pictures are a call on a GPU; `known`
-    is what an earlier look at the same files found.
+    """Scores pictures. `folder` holds the network and its label file; `batch`: pictures per call on a GPU;
+    `known`: what is already known of the same files.
     """
 
     def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
         self.network = network_file(folder)
         self.session = _session(self.network)
         if not self.session.get_inputs() or not self.session.get_outputs():
-            raise UserError(f"tag.model {self.network}: a network without input or output; fetch it again")
+            raise UserError(f"tag.model {self.network}: the network has no input or output; fetch it again")
         self.input = self.session.get_inputs()[0]
         on_cpu = self.session.get_providers()[0] == CPU
         self._turn = nullcontext() if on_cpu else Lock()
@@ -47,7 +47,7 @@ class OnnxTagger:
         self.together = self.fixed_batch or (1 if on_cpu else batch)
         layout, side_px = recognise(self.network, self.input.shape)
         self.recipe, self.label_file = layout.recipe, folder / layout.label_file
-        with damage_told(f"{self.label_file} is no list of labels that can be read"):
+        with damage_told(f"{self.label_file} is not a readable list of labels"):
             labels = tuple(layout.read_labels(self.label_file))
         self.about = known or About(layout.name, layout.recipe.id, side_px, labels)
         if known is None:
@@ -64,13 +64,13 @@ class OnnxTagger:
             y = np.asarray(1 / (1 + np.exp(-y.clip(-80, 80))), np.float32)
         if not (y.min() >= 0 and y.max() <= 1):  # nan is neither
             raise UserError(
-                f"tag.model {self.network}: scores from {y.min():g} to {y.max():g} are no probabilities;"
-                " it is no tagger that can be trusted, fetch it again"
+                f"tag.model {self.network}: scores from {y.min():g} to {y.max():g} are not"
+                " probabilities, so they cannot be trusted; fetch it again"
             )
         return y
 
     def _outputs(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[n, labels] as the network gives them; a fixed batch is filled up."""
+        """[n, labels], the network's raw output; a fixed batch is filled up."""
         number = len(x)
         if missing := self.fixed_batch and -number % self.fixed_batch:
             x = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)])
@@ -81,13 +81,13 @@ class OnnxTagger:
         if y.ndim != 2 or y.shape[1] != len(self.about.labels):
             raise UserError(
                 f"tag.model {self.network} gives {y.shape[-1]} scores, but {self.label_file.name} has"
-                f" {len(self.about.labels)} rows; they do not belong together"
+                f" {len(self.about.labels)} rows; use the label file of this network"
             )
         return y[:number]
 
     def _gives_logits(self) -> bool:
-        """Some exports leave the sigmoid to the caller, and no field of the file says which: the network's
-        answer to a white picture does. Probabilities lie in 0..1; of thousands of logits most are below 0.
+        """Some exports leave the sigmoid to the caller, and the file does not say so. A white picture shows
+        it: probabilities are in 0..1, while most of thousands of logits are below 0.
         """
         white = self.prepare(Image.new("RGB", (8, 8), "white"))
         y = self._outputs(white[None])
@@ -95,7 +95,7 @@ class OnnxTagger:
 
 
 def _session(network: Path) -> onnxruntime.InferenceSession:
-    """One thread a call, so that sums are taken in one order however many cores there are; pictures are
+    """One thread per call, so that the order of sums does not depend on the number of cores; pictures are
     scored in parallel instead.
     """
     options = onnxruntime.SessionOptions()

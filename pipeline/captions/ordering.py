@@ -1,6 +1,4 @@
-"""The order of a caption's tags: those that count people first, then by score, frequency or alphabet; a
-rating last.
-"""
+"""The order of a caption's tags: people counts first, then by score, frequency or alphabet, ratings last."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,11 +9,11 @@ from pipeline.captions.text import same
 from pipeline.config.schemas import FilterTags
 
 PEOPLE = re.compile(r"solo|no humans|multiple (girl|boy|other)s|\d+\+?(girl|boy|other)s?", re.IGNORECASE)
-"""As deepghs/imgutils imgutils/tagging/order.py has it, with `multiple girls`, `others` and `no humans`."""
+"""As in deepghs/imgutils imgutils/tagging/order.py, plus `multiple girls`, `others` and `no humans`."""
 
 
 def ordered(tags: Sequence[Tag], config: FilterTags, frequency: Mapping[str, int]) -> list[Tag]:
-    """`frequency`: in how many pictures each tag was seen. Ties by score, then by the alphabet."""
+    """`frequency`: in how many pictures each tag was seen. Ties go by score, then alphabet."""
     sorted_tags = surest_first(tags)
     if config.order == "frequency":
         sorted_tags.sort(key=lambda tag: -frequency.get(same(tag.name), 0))

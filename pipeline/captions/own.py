@@ -1,6 +1,4 @@
-"""What filter-tags did to the captions that came along with the pictures, counted: a person's words should
-not go without a word.
-"""
+"""Counts what filter-tags did to existing captions: a person's words must not disappear silently."""
 
 from collections import Counter
 from typing import Any
@@ -15,7 +13,7 @@ class OwnCaptions:
     def __init__(self) -> None:
         self.texts = self.lists = self.changed = self.too_long = self.spared = 0
         self.lost_by = Counter[str]()
-        """Tags and clauses that are gone, by the rule that took them."""
+        """Removed tags and clauses, by rule."""
 
     def add(self, caption: Caption) -> None:
         for own in caption.own:
@@ -27,32 +25,32 @@ class OwnCaptions:
             self.lost_by.update(family(drop.rule) for drop in own.lost)
 
     def summary(self) -> dict[str, Any]:
-        """For metrics/filter_tags.json; empty where no caption came along."""
+        """For metrics/filter_tags.json; empty without existing captions."""
         if not self.texts + self.lists:
             return {}
         counts = {"texts": self.texts, "tag_lists": self.lists, "changed": self.changed}
         return {"own": {**counts, "too_long": self.too_long, "lost_by": dict(self.lost_by)}}
 
-    def told(self, max_tokens: int | None) -> list[str]:
+    def notes(self, max_tokens: int | None) -> list[str]:
         """Sentences for the terminal."""
         if not (whole := self.texts + self.lists):
             return []
-        told = [
+        notes = [
             f"own captions: {whole} ({self.texts} read as sentences, {self.lists} as lists of tags);"
             f" {self.changed or 'none'} changed{self._lost()}"
         ]
         if self.spared:
-            told.append(
-                f"own captions: {self.spared} of their tags say who it is and stay, since a person wrote"
-                " them; filter_tags.filter_existing: true takes them out"
+            notes.append(
+                f"own captions: {self.spared} of their tags describe the character and stay, since a person"
+                " wrote them; filter_tags.filter_existing: true removes them"
             )
         if self.too_long:
-            told.append(
-                f"own captions: {self.too_long} are longer than filter_tags.max_tokens {max_tokens} and stay"
-                " whole; raise it and train.max_tokens, or shorten them"
+            notes.append(
+                f"own captions: {self.too_long} are longer than filter_tags.max_tokens {max_tokens} and are"
+                " not cut; raise it and train.max_tokens, or shorten them"
             )
-        return told
+        return notes
 
     def _lost(self) -> str:
         rules = ", ".join(f"{rule} {number}" for rule, number in sorted(self.lost_by.items()))
-        return f": {self.lost_by.total()} tags or clauses taken out ({rules})" if rules else ""
+        return f": {self.lost_by.total()} tags or clauses removed ({rules})" if rules else ""

@@ -1,4 +1,4 @@
-"""A caption as a row of parts: the trigger, tags, sentences, and what was added by hand."""
+"""A caption as a list of parts: the trigger, tags, sentences, and manual additions."""
 
 import re
 from bisect import bisect_left
@@ -15,27 +15,25 @@ from pipeline.texts.separators import Piece, separators_of
 
 Kind = Literal["trigger", "tag", "text", "hand", "verbatim"]
 DROPPABLE: tuple[Kind, ...] = ("tag", "text")
-"""Kinds that a limit may drop, the first to go first. The trigger and what a person added stay."""
+"""Kinds that a limit may drop, in this order. The trigger and manual additions stay."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """`text` is raw, but for a verbatim part. `origin` says where it is from, None for a tag that the tagger
-    gave.
-    """
+    """`text` is raw, except in a verbatim part. `origin`: where it is from; None for the tagger's tags."""
 
     text: str
     kind: Kind
     origin: str | None = None
     score: float | None = None
     sureness: float = float("inf")
-    """What a limit goes by."""
+    """A limit drops the least sure first."""
     fixed: bool = False
     """A person wrote it: no limit drops it, and no equal part takes its place."""
     written: str | None = None
     section: int | None = None
     group: int = 0
-    """As a Tag has them."""
+    """As in a Tag."""
 
 
 def of_tag(tag: Tag, fixed: bool = False) -> Part:
@@ -46,7 +44,9 @@ def of_tag(tag: Tag, fixed: bool = False) -> Part:
 
 
 def distinct_parts(parts: Iterable[Part]) -> list[Part]:
-    """The trigger and what a person wrote, then the first of equal parts; a person's sentence stays whole."""
+    """Removes equal parts: the trigger and a person's parts win, then the first; a person's sentence stays
+    whole.
+    """
     left, seen, listed = list[Part](), set[str](), list(parts)
     theirs = {same(part.text) for part in listed if part.fixed}
     for part in listed:
@@ -60,10 +60,10 @@ def distinct_parts(parts: Iterable[Part]) -> list[Part]:
 
 
 def render(parts: Sequence[Part], config: FilterTags) -> str:
-    """The caption's text: underscores as asked for, escapes last."""
+    """The caption's text: underscores as configured, escapes last."""
     texts = [_rendered(part, config) for part in parts]
     for number, part in enumerate(parts[:-1]):
-        if part.kind == "text":  # a full stop would stand before a comma
+        if part.kind == "text":  # no full stop before a comma
             texts[number] = re.sub(r"(?<!\.)\.$", "", texts[number])
     pieces = [Piece(text, part.section, part.group) for text, part in zip(texts, parts, strict=True)]
     return separators_of(config).join(pieces)
@@ -80,8 +80,8 @@ def _rendered(part: Part, config: FilterTags) -> str:
 
 
 def at_most(parts: Sequence[Part], num: int) -> tuple[list[Part], list[Dropped]]:
-    """Drops the least sure tags (of equal ones the alphabet's last), then the last of those that came along,
-    then the last texts, until `num` parts are left or nothing may go.
+    """Drops the least sure tags (of equal ones the alphabetically last), then the last existing tags, then
+    the last texts, until `num` parts are left or no more may be dropped.
     """
     can_go = _droppable(parts)
     scored = sorted((part for part in can_go if part.score is not None), key=attrgetter("text"), reverse=True)
@@ -107,7 +107,7 @@ def _rank(part: Part) -> int:
 
 
 def _droppable(parts: Sequence[Part]) -> list[Part]:
-    """From the last on."""
+    """From the last to the first."""
     return [part for part in reversed(parts) if part.kind in DROPPABLE and not part.fixed]
 
 
@@ -117,5 +117,5 @@ def _without(parts: Sequence[Part], going: Sequence[Part], rule: str) -> tuple[l
 
 
 def additions(parts: Sequence[Part]) -> list[Added]:
-    """The parts that the tagger did not give."""
+    """The parts that are not from the tagger."""
     return [Added(part.text, part.origin) for part in parts if part.origin is not None]

@@ -1,7 +1,7 @@
-"""What is done to a picture before a tagger sees it: one recipe a family of taggers, each with an id.
+"""Prepares pictures for taggers: one recipe for each family of taggers, each with an id.
 
-Tags of two recipes cannot be compared: the same network answers differently (kohya, pico and DTE prepare
-pictures in three ways and so disagree about one model). The id stands beside the scores.
+Scores of two recipes cannot be compared: the same network answers differently (kohya, pico and DTE prepare
+pictures in three ways and so disagree about one model). The id is stored with the scores.
 """
 
 import math
@@ -18,16 +18,16 @@ from pipeline.pictures.reading import read_picture
 
 WHITE = (255, 255, 255)
 OVERSAMPLING = 2
-"""A JPEG is decoded at 1/2, 1/4 or 1/8 as long as its longer side keeps twice the network's side. Against the
-whole decode that moves a pixel by at most 0.5 of 255 in the mean and 99 in 100 pixels by at most 3, less than
-half of what separates kohya's recipe from this one; keeping only the side itself would move 2.5 in the mean.
-Single pixels move further (some 50) where the picture meets the white: its edge falls half a pixel beside.
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 while its longer side keeps twice the network's side. Compared with a
+full decode, pixels change by at most 0.5 of 255 on average, and 99 % of them by at most 3: less than half of
+the difference between kohya's recipe and this one. Keeping only the side itself would change 2.5 on average.
+Single pixels change more (about 50) where the picture meets the white: its edge is half a pixel off.
 """
 
 
 def white_square(picture: Image.Image, side_px: int) -> Image.Image:
-    """In the middle of a white square, then PIL's bicubic, up or down (SmilingWolf's space; imgutils
-    tagging/wd14.py and taggui do the same).
+    """Centres the picture on a white square, then resizes with PIL's bicubic (as SmilingWolf's space,
+    imgutils tagging/wd14.py and taggui do).
     """
     longest = max(picture.size)
     square = Image.new("RGB", (longest, longest), WHITE)
@@ -36,8 +36,8 @@ def white_square(picture: Image.Image, side_px: int) -> Image.Image:
 
 
 def edge_square(picture: Image.Image, side_px: int) -> Image.Image:
-    """Fitted into the square by Lanczos, its edge pixels repeated outwards (AUTOMATIC1111 modules/images.py
-    resize_image mode 2, which serves its DeepDanbooru; KichangKim/DeepDanbooru pads by the edge too).
+    """Fits the picture into the square with Lanczos and repeats its edge pixels outwards (AUTOMATIC1111
+    modules/images.py resize_image mode 2, used for its DeepDanbooru; KichangKim/DeepDanbooru pads so too).
     """
     longest = max(picture.size)
     width, height = (max(1, side * side_px // longest) for side in picture.size)
@@ -81,19 +81,19 @@ RECIPES = (WD14, SIGNED, DEEPDANBOORU)
 
 
 def read_for_network(path: Path, side_px: int) -> Image.Image:
-    """The picture, upright sRGB; a JPEG not larger than a network of that side has use for (OVERSAMPLING).
+    """The picture, upright sRGB; a JPEG no larger than a network of that side needs (OVERSAMPLING).
     Raises PictureError.
     """
     return read_picture(path, _min_side_px(path, side_px))
 
 
 def read_to_squash(path: Path, side_px: int) -> Image.Image:
-    """The same for a network whose pictures are squashed into the square: both sides keep OVERSAMPLING."""
+    """The same for a network that squashes pictures into the square: both sides keep OVERSAMPLING."""
     return read_picture(path, OVERSAMPLING * side_px)
 
 
 def _min_side_px(path: Path, side_px: int) -> int | None:
-    """The short side that a JPEG's decoder must keep so that the long side keeps OVERSAMPLING * side_px."""
+    """The short side to keep in JPEG decoding so that the long side keeps OVERSAMPLING * side_px."""
     try:
         with JpegImageFile(path) as header:
             short, long = sorted(header.size)

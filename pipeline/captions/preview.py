@@ -1,4 +1,4 @@
-"""What becomes of a picture's tags, for a person at a terminal."""
+"""Shows in a terminal what becomes of a picture's tags."""
 
 from collections.abc import Iterator
 
@@ -11,16 +11,14 @@ BOLD, RED, GREEN, CYAN, DIM = "1", "31", "32", "36", "2"
 
 
 def matching(pattern: str, captions: dict[str, Caption]) -> dict[str, Caption]:
-    """Captions of the pictures that the pattern names; none is a user error."""
-    if not (found := named(pattern, captions)):
-        raise UserError(f"no picture is called {pattern!r}{near(pattern, captions)}")
-    return {picture_id: captions[picture_id] for picture_id in found}
+    """Captions of the pictures that the pattern matches; no match is a user error."""
+    if not (matching_ids := named(pattern, captions)):
+        raise UserError(f"no picture has the id {pattern!r}{near(pattern, captions)}")
+    return {picture_id: captions[picture_id] for picture_id in matching_ids}
 
 
 def preview(captions: dict[str, Caption], colour: bool) -> str:
-    """A block a picture: its id, the caption, `+` what was added and `-` what was dropped, with the rule and
-    the score.
-    """
+    """A block per picture: its id, the caption, `+` additions and `-` dropped tags, with rule and score."""
     return "\n\n".join("\n".join(_lines(key, caption, colour)) for key, caption in captions.items())
 
 

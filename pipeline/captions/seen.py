@@ -1,6 +1,4 @@
-"""What stands at the beginning of a caption: tags that count as seen, those that came along, and those put in
-their place by `replace`.
-"""
+"""The tags that a caption starts from: seen ones and existing ones, after `replace`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +22,7 @@ WEIGHTED = re.compile(r"\((?P<words>.+?)(:\s*[+-]?[\d.]+\s*)?\)|\[(?P<weak>.+)\]
 
 
 class Replacements:
-    """Writes tags otherwise."""
+    """Applies `replace`."""
 
     def __init__(self, config: FilterTags) -> None:
         self.patterns = Patterns(config.replace)
@@ -35,7 +33,7 @@ class Replacements:
         }
 
     def __call__(self, tags: Sequence[Tag]) -> tuple[list[Tag], list[Dropped]]:
-        """The tags with the new ones in the old ones' places; the old ones, with the rule."""
+        """The tags with the new ones in place of the old ones; the old ones, with the rule."""
         left, dropped = list[Tag](), list[Dropped]()
         for tag in tags:
             pattern = self.patterns.find(tag.name)
@@ -50,15 +48,15 @@ class Replacements:
 
 
 def seen_tags(row: Row, config: FilterTags, replacements: Replacements) -> tuple[list[Tag], list[Dropped]]:
-    """Tags of the picture, those that came along first; and what was replaced, or is off."""
-    found, off = select(row["scores"], config)
-    found += rating(row["scores"], config)
-    tags, replaced = replacements([*along(row, config), *found])
+    """Tags of the picture, existing ones first; and what was replaced, or has its category off."""
+    seen, off = select(row["scores"], config)
+    seen += rating(row["scores"], config)
+    tags, replaced = replacements([*along(row, config), *seen])
     return distinct(tags), [*off, *replaced]
 
 
 def along(row: Row, config: FilterTags) -> list[Tag]:
-    """Tags of the captions that came with the picture, where they are made of tags."""
+    """Tags of the picture's existing captions, as far as those are lists of tags."""
     if config.existing_caption == "ignore":
         return []
     texts = [text for text in alternatives(row["caption"]) if not is_text(text, config)]
@@ -66,7 +64,7 @@ def along(row: Row, config: FilterTags) -> list[Tag]:
 
 
 def is_text(caption: str, config: FilterTags) -> bool:
-    """Whether a caption that came along is a text, no list of tags."""
+    """Whether an existing caption is a text, not a list of tags."""
     return config.existing_form == "text" or (config.existing_form == "auto" and is_prose(caption))
 
 
@@ -80,6 +78,6 @@ def _tag(piece: Piece, config: FilterTags) -> Tag:
 
 
 def weighted(text: str) -> str | None:
-    """The text, if it gives words a weight."""
+    """The text, if it weights words; else None."""
     is_weighted = text not in KAOMOJI and (WEIGHTED.fullmatch(text) or re.search(r":\s*[+-]?[\d.]+\)", text))
     return text if is_weighted else None

@@ -1,4 +1,4 @@
-"""Which of a tagger's scores count as seen: a threshold for each category, or the greatest fall (MCut)."""
+"""Which scores count as seen: a threshold for each category, or the greatest drop (MCut)."""
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -12,8 +12,8 @@ RATING = "rating"
 
 
 def threshold(category: str, scores: Iterable[float], config: FilterTags) -> float:
-    """The least score that counts in this category of one picture; the general one where the settings do not
-    know the category.
+    """The lowest score that counts in this category of one picture; the general threshold for unknown
+    categories.
     """
     if config.selection == "mcut":
         return max(mcut(scores), config.mcut_min)
@@ -22,7 +22,7 @@ def threshold(category: str, scores: Iterable[float], config: FilterTags) -> flo
 
 
 def mcut(scores: Iterable[float]) -> float:
-    """Maximum cut thresholding: the middle of the greatest fall between neighbouring sorted scores, the first
+    """Maximum cut thresholding: the middle of the greatest drop between neighbouring sorted scores, the first
     of equal ones (Largeron, Moulin, Gery 2012). Scores that were not stored are near 0 and count as one 0.
     """
     falls = [(high - low, high, low) for high, low in pairwise([*sorted(scores, reverse=True), 0.0])]
@@ -33,16 +33,13 @@ def mcut(scores: Iterable[float]) -> float:
 
 
 def select(scores: Scores, config: FilterTags) -> tuple[list[Tag], list[Dropped]]:
-    """Tags that count as seen, category by category; and those that would, were their category on.
-
-    Of the ratings, the likeliest one counts.
-    """
+    """Tags that count as seen, category by category; and those dropped because their category is off."""
     seen, off = list[Tag](), list[Dropped]()
-    for category, found in sorted(scores.items()):
+    for category, of_category in sorted(scores.items()):
         if category == RATING:
             continue
-        least = threshold(category, found.values(), config)
-        over = [Tag(spaced(name), score, category) for name, score in found.items() if score >= least]
+        least = threshold(category, of_category.values(), config)
+        over = [Tag(spaced(name), score, category) for name, score in of_category.items() if score >= least]
         if category in config.categories:
             seen += over
         else:
@@ -51,9 +48,9 @@ def select(scores: Scores, config: FilterTags) -> tuple[list[Tag], list[Dropped]
 
 
 def rating(scores: Scores, config: FilterTags) -> list[Tag]:
-    """The likeliest rating, where ratings are on."""
-    found = scores.get(RATING, {})
-    if RATING not in config.categories or not found:
+    """The likeliest rating, if ratings are on."""
+    ratings = scores.get(RATING, {})
+    if RATING not in config.categories or not ratings:
         return []
-    name, score = min(found.items(), key=lambda item: (-item[1], item[0]))
+    name, score = min(ratings.items(), key=lambda item: (-item[1], item[0]))
     return [Tag(spaced(name), score, RATING)]

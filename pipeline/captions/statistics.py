@@ -13,7 +13,7 @@ from pipeline.texts.lines import alternatives
 
 
 class Statistics:
-    """Of captions, added one by one; `triggers`: every concept's."""
+    """Counts of captions that are added one by one; `triggers`: every concept's."""
 
     def __init__(self, triggers: Iterable[str] = ()) -> None:
         self.captions = self.empty = self.tags = self.tokens = self.most_tokens = 0
@@ -21,7 +21,7 @@ class Statistics:
         self.used = set[str]()
         """Triggers that some picture has."""
         self.own = OwnCaptions()
-        self.beside = {trigger: Counter[str]() for trigger in triggers}
+        self.seen_with = {trigger: Counter[str]() for trigger in triggers}
         """By trigger, the pictures that have it and another tag, or the trigger itself."""
 
     def add(self, caption: Caption) -> None:
@@ -36,8 +36,8 @@ class Statistics:
         self.dropped.update({drop.tag for drop in caption.dropped})
         self.dropped_by.update(family(drop.rule) for drop in caption.dropped)
         self.used.update(filter(None, [caption.trigger]))
-        for trigger in kept & self.beside.keys():
-            self.beside[trigger].update(kept)
+        for trigger in kept & self.seen_with.keys():
+            self.seen_with[trigger].update(kept)
 
     def summary(self) -> dict[str, Any]:
         """For metrics/filter_tags.json."""
@@ -56,20 +56,20 @@ class Statistics:
         return round(total / self.captions, 3) if self.captions else 0.0
 
     def kept_counts(self) -> list[tuple[str, int]]:
-        """Rows tag, pictures that have it in their caption."""
+        """Rows of tag, pictures with the tag in their caption."""
         return commonest(self.kept)
 
     def dropped_counts(self) -> list[tuple[str, int]]:
-        """Rows tag, pictures that it was dropped from."""
+        """Rows of tag, pictures that lost it."""
         return commonest(self.dropped)
 
     def with_trigger(self) -> list[tuple[str, str, int, float]]:
-        """Rows trigger, tag, pictures, share of the trigger's pictures that have the tag: what always stands
-        beside the trigger is learned as one with it.
+        """Rows of trigger, tag, pictures, share of the trigger's pictures with the tag: a tag that always
+        comes with the trigger is learned as part of it.
         """
         rows = []
-        for trigger in sorted(self.used & self.beside.keys()):
-            counts = self.beside[trigger].copy()
+        for trigger in sorted(self.used & self.seen_with.keys()):
+            counts = self.seen_with[trigger].copy()
             pictures = counts.pop(trigger, 0)
             rows += [(trigger, tag, n, round(n / pictures, 4)) for tag, n in commonest(counts)]
         return rows

@@ -1,6 +1,5 @@
-"""Prompt templates, with which embeddings and hypernetworks are trained: lines with `[name]`, where the
-embedding's name goes, and `[filewords]`, where the picture's caption goes (AUTOMATIC1111
-modules/textual_inversion/dataset.py).
+"""Prompt templates for training embeddings and hypernetworks: lines with `[name]` for the embedding's name
+and `[filewords]` for the picture's caption (AUTOMATIC1111 modules/textual_inversion/dataset.py).
 """
 
 import re
@@ -16,8 +15,8 @@ NAME, FILEWORDS = "name", "filewords"
 
 
 def fill(template: str, name: str, filewords: str) -> str:
-    """The template with its places filled. Nothing is put into what was filled in; without a caption the
-    commas and words that would lead to it go too (`a photo of [name], [filewords]` -> `a photo of zib`).
+    """The filled template. Inserted text is not filled again; without a caption, the commas and words before
+    it go too (`a photo of [name], [filewords]` -> `a photo of zib`).
     """
     if not filewords.strip():
         template = re.sub(r",?\s*+(\bof )?\[filewords\],?\s*+", " ", template).strip()
@@ -33,9 +32,9 @@ def names() -> list[str]:
 
 
 def read_templates(name: str) -> list[str]:
-    """A set by its shipped name, or by the path of a text file with a template a line.
+    """A shipped set by name, or a text file by path, with one template per line.
 
-    Raises UserError for an unknown name, a set without lines or without `[name]`, and an unknown place.
+    Raises UserError for an unknown name, a set without lines or without `[name]`, or an unknown placeholder.
     """
     lines = [line.strip() for line in _text(name).splitlines() if line.strip()]
     if problems := list(_faults(name, lines)):
@@ -47,13 +46,13 @@ def _text(name: str) -> str:
     if name in names():
         return (files("pipeline.captions") / "template_sets" / f"{name}.txt").read_text(encoding="utf-8")
     if not Path(name).is_file():
-        raise UserError(f"templates {name}: neither a text file nor a set; {nearest(name, names())}")
+        raise UserError(f"templates {name}: neither a text file nor a shipped set; {nearest(name, names())}")
     return read_text(Path(name), TEMPLATES)
 
 
 def _faults(name: str, lines: list[str]) -> Iterator[str]:
     if not any(f"[{NAME}]" in line for line in lines):
-        yield f"templates {name}: no line has [{NAME}], the embedding would not be trained; write it in"
+        yield f"templates {name}: no line has [{NAME}], so the embedding would not be trained; add it"
     for place in dict.fromkeys(place for line in lines for place in PLACE.findall(line)):
         if place not in (NAME, FILEWORDS):
-            yield f"templates {name}: [{place}] is no place; {nearest(place, (NAME, FILEWORDS))}"
+            yield f"templates {name}: [{place}] is not a placeholder; {nearest(place, (NAME, FILEWORDS))}"

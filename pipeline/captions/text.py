@@ -1,5 +1,5 @@
 """How tags are written: underscores, kaomoji, escapes. Inside the project a tag is raw: with spaces, without
-escapes; what a trainer shall read is made last.
+escapes; the last step writes it for trainers.
 """
 
 import re
@@ -27,17 +27,15 @@ def underscored(tag: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""`(` `)` `\` with a backslash before them: AUTOMATIC1111 and ComfyUI take bare ones for weights."""
+    r"""A backslash before `(`, `)` and `\`: AUTOMATIC1111 and ComfyUI read bare ones as weights."""
     return SPECIAL.sub(r"\\\1", text)
 
 
 def unescaped(text: str) -> str:
-    """The inverse of `escaped`; a backslash before anything else stays."""
+    """The inverse of `escaped`; other backslashes stay."""
     return ESCAPED.sub(r"\1", text)
 
 
 def same(tag: str) -> str:
-    """Equal for tags that are the same to the text encoder, which reads small letters only and joins accents
-    to their letters.
-    """
+    """Equal for tags that the text encoder cannot distinguish: it lower-cases and composes accents."""
     return unicodedata.normalize("NFC", tag).lower()

@@ -1,5 +1,5 @@
-"""Wildcards in a caption: of `{red|blue|green}` each showing draws one; `{{` and `}}` are the brackets
-themselves (kohya-ss/sd-scripts library/train_util.py, process_caption with enable_wildcard). Pure.
+"""Wildcards in a caption: one word of `{red|blue|green}` is drawn each time; `{{` and `}}` are literal
+brackets (kohya-ss/sd-scripts library/train_util.py, process_caption with enable_wildcard). Pure.
 """
 
 import re
@@ -9,12 +9,12 @@ WILDCARD = re.compile(r"\{([^}]+)\}")
 
 
 def drawn(caption: str, choose: Callable[[list[str]], str]) -> str:
-    """The caption with one of the words of each wildcard, as `choose` takes it."""
+    """The caption with the word of each wildcard that `choose` picks."""
     opening, closing = "\0", "\1"  # no caption holds control characters
     text = caption.replace("{{", opening).replace("}}", closing)
-    # Behind the last bracket nothing closes: a search there would only cost time.
+    # Nothing closes after the last bracket: searching there only costs time.
     end = text.rfind("}") + 1
-    text = WILDCARD.sub(lambda found: choose(found[1].split("|")), text[:end]) + text[end:]
+    text = WILDCARD.sub(lambda match: choose(match[1].split("|")), text[:end]) + text[end:]
     return text.replace(opening, "{").replace(closing, "}")
 
 
@@ -24,5 +24,5 @@ def longest(caption: str) -> str:
 
 
 def has_wildcards(caption: str) -> bool:
-    """Whether a word is to be drawn somewhere."""
-    return any("|" in found[1] for found in WILDCARD.finditer(caption[: caption.rfind("}") + 1]))
+    """Whether the caption has a wildcard."""
+    return any("|" in match[1] for match in WILDCARD.finditer(caption[: caption.rfind("}") + 1]))

@@ -1,4 +1,4 @@
-"""The word lists that ship with the package: one pattern a line, `#` begins a comment line."""
+"""The shipped word lists: one pattern per line, `#` starts a comment line."""
 
 from functools import cache
 from importlib.resources import files

@@ -2,7 +2,7 @@
 
 | layout | holds |
 |---|---|
-| .pt of vicgalle's and AUTOMATIC1111's aesthetic gradients (written) | the tensor, bare |
+| .pt of vicgalle's and AUTOMATIC1111's aesthetic gradients (written) | the tensor alone |
 | .safetensors (written) | `aesthetic` |
 
 Source: AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients aesthetic_clip.py.
@@ -22,14 +22,14 @@ from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 
 def read_aesthetic(path: Path) -> Tensor:
-    """[1, width] in float32. Raises UserError for a file that is missing, damaged or holds anything else; a
-    .pt is read by torch's `weights_only` reader, which runs no code of the file.
+    """[1, width] in float32. Raises UserError for a missing or damaged file or one with other contents;
+    torch's `weights_only` reads a .pt without running its code.
     """
     read = unpickled(path) if path.suffix == ".pt" else read_safetensors(path)[0].get(AESTHETIC_KEY)
-    with damage_told(f"{path} is no aesthetic embedding"):
+    with damage_told(f"{path} is not an aesthetic embedding"):
         if not isinstance(read, Tensor) or read.dim() not in (1, 2) or not 0 < read.numel() == read.shape[-1]:
             raise UserError(
-                f"{path} is no aesthetic embedding: it must hold one tensor of the shape [1, width]"
+                f"{path} is not an aesthetic embedding, which has one tensor [1, width]; name another file"
             )
         insist_on_finite(path, {AESTHETIC_KEY: read})
         return read.detach().float().reshape(1, -1)
@@ -42,4 +42,4 @@ def write_aesthetic(path: Path, embedding: Tensor) -> None:
     elif path.suffix == ".safetensors":
         write_safetensors(path, {AESTHETIC_KEY: embedding}, {"format": "pt"})
     else:
-        raise UserError(f"{path}: an aesthetic embedding is a .pt (A1111's extension) or a .safetensors")
+        raise UserError(f"{path}: an aesthetic embedding must be a .pt (A1111's extension) or a .safetensors")

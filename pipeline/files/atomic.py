@@ -1,4 +1,4 @@
-"""Writing so that a file or folder is whole or absent: beside, then renamed."""
+"""Atomic writes: a file or folder is complete or absent, since it is renamed into place when done."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes `data` to `path`, whole or not at all; makes the folders above."""
+    """Writes `data` to `path`, whole or not at all; creates parent folders."""
     with new_file(path) as part:
         part.write_bytes(data)
 
@@ -22,12 +22,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Sorted keys, two spaces, a newline at the end."""
+    """With sorted keys, an indent of two, and a final newline."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """A JSON object a line, keys sorted."""
+    """A JSON object per line, with sorted keys."""
     with new_file(path) as part, part.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
 
@@ -40,7 +40,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 class JsonLines:
-    """The rows of a .jsonl, read line by line each time they are gone through."""
+    """The rows of a .jsonl, read line by line on each iteration."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,9 +60,9 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to it on success, removed on any failure."""
+    """A temporary path next to `path`; renamed to it on success, removed on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Two threads may write the same item of a store at once.
+    # Two threads may write the same store item at once.
     part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
     try:
         yield part
@@ -73,7 +73,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path` to fill; replaces it on success, removed on any failure."""
+    """An empty temporary folder next to `path`; replaces it on success, removed on failure."""
     part, old = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.old")
     _discard(part)
     try:
@@ -90,7 +90,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def _discard(folder: Path) -> None:
-    """Removes a folder; a thread that still writes into it by name finds it gone."""
+    """Renames a folder, then removes it, so that a thread still writing to the old name fails."""
     if folder.exists():
         doomed = folder.with_name(f"{folder.name}.{os.getpid()}")
         os.replace(folder, doomed)

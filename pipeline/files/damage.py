@@ -1,7 +1,7 @@
-"""What libraries raise over damaged bytes, as one sentence that names the file.
+"""Turns libraries' errors on damaged files into one sentence that names the file.
 
-Readers of others (torch, safetensors, tokenizers, onnxruntime, Pillow, pyarrow, diffusers, transformers) each
-answer a changed byte with dozens of kinds of errors, plain `Exception` and Rust's panics among them.
+Libraries (torch, safetensors, tokenizers, onnxruntime, Pillow, pyarrow, diffusers, transformers) raise dozens
+of kinds of errors on damaged bytes, including plain `Exception` and Rust panics.
 """
 
 import errno
@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from pipeline.errors import UserError
 
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EMFILE)
-"""Errors of files that tell nothing of what is in them."""
+"""File errors that are not caused by the file's content."""
 
 ADVICE = (
     "weights_only", "weights only", "Weights only", "trust", "add_safe_globals", "allow_pickle",
     "two options", "arbitrary code", "recommended steps", "documentation",
 )  # fmt: skip
-"""Words of advice to run a stranger's code."""
+"""Words of advice to load the file unsafely, running a stranger's code."""
 
 
 @contextmanager
 def damage_told(problem: str, cure: str = "it may be damaged or cut short: fetch it again") -> Iterator[None]:
-    """Whatever fails within is a user error: `problem` names the file; the reason and `cure` follow. Only a
-    library's reader belongs within, no work of ours.
+    """Turns any failure inside into a user error: `problem` names the file; the reason and `cure` follow. Use
+    it around a library's reader only.
     """
     try:
         yield
@@ -37,7 +37,7 @@ def damage_told(problem: str, cure: str = "it may be damaged or cut short: fetch
 
 
 def is_of_the_file(error: BaseException) -> bool:
-    """Whether it tells of what is in a file, not of this machine."""
+    """Whether the file's content caused the error, not this machine."""
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         return False
     if type(error).__name__ == "OutOfMemoryError":  # the accelerator's; torch is not loaded here
@@ -50,10 +50,10 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     sentences = re.split(r"(?<=[.!?])\s|\n", str(error)[:20_000])
-    told = (" ".join(each.split()) for each in sentences if not any(word in each for word in ADVICE))
-    return escaped(next(filter(None, told), type(error).__name__)[:200])
+    safe = (" ".join(each.split()) for each in sentences if not any(word in each for word in ADVICE))
+    return escaped(next(filter(None, safe), type(error).__name__)[:200])
 
 
 def escaped(text: str) -> str:
-    """With control characters, which a file may put into a message, as they are written."""
+    """Escapes control characters, which a file may put into a message."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -1,9 +1,9 @@
-"""Files of embeddings (textual inversion): every layout in use is read, two are written.
+"""Embedding files (textual inversion): reads every common layout, writes two.
 
 | layout | holds |
 |---|---|
 | sd-scripts' .safetensors (written) | `emb_params` [n, width] |
-| several words in one .safetensors (written) | each word's [n, width] under the word |
+| several words in one .safetensors (written) | each word's [n, width], keyed by the word |
 | diffusers' learned_embeds.safetensors or .bin | {token: [width] or [n, width]} |
 | OneTrainer's .safetensors | `emp_params` [n, width] |
 | ComfyUI's and SD 3's, of one text encoder | `clip_l` [n, width] |
@@ -31,17 +31,17 @@ from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
 PARAMS = "emb_params"
 NAMELESS = {PARAMS, "emp_params", "*", *ENCODERS}
-"""Keys that say nothing of the word; it is then the file's name, as in A1111 and ComfyUI."""
+"""Keys that do not give the word; then the file's name is the word, as in A1111 and ComfyUI."""
 PICTURES = (".png",)
-"""Suffixes of pictures that may hold one."""
+"""Suffixes of pictures that may contain an embedding."""
 A1111_TOKEN = 265
-"""CLIP's `*`, of which A1111's files say that they take its place."""
+"""CLIP's `*`, the token that A1111's files claim to replace."""
 Vectors = dict[str, Tensor]
 
 
 def read_embeddings(path: Path) -> Vectors:
     """[num_vectors, width] in float32 by word. Raises UserError for a damaged or foreign file."""
-    with damage_told(f"{path} is no readable embedding"):
+    with damage_told(f"{path} is not a readable embedding"):
         return _embeddings(path)
 
 
@@ -51,12 +51,12 @@ def _embeddings(path: Path) -> Vectors:
         family = "an SD 3" if "t5xxl" in several else "an SDXL"
         raise UserError(
             f"{path} is {family} embedding ({' and '.join(sorted(several, reverse=True))}, for its text"
-            " encoders); SD 1.x has one: use an embedding that was trained on SD 1.x"
+            " encoders), but SD 1.x has one: use an embedding trained on SD 1.x"
         )
     if len(tensors) != 1 and len(words) != len(tensors):
         raise UserError(
             f"{path} holds {len(tensors)} tensors ({', '.join(sorted(tensors)[:3])} ...); an embedding file"
-            " holds one, or one a word: it is no embedding, or one of another family"
+            " has one, or one per word: this is not an embedding, or one of another family"
         )
     return {
         _word(key, words, path): _as_rows(key, tensor, path)
@@ -65,7 +65,7 @@ def _embeddings(path: Path) -> Vectors:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Tensors by their keys, and the words that the header names."""
+    """Tensors by key, and the words in the header."""
     if path.suffix in PICKLED:
         return _nested(path, read_pickled(path)), []
     if path.suffix in PICTURES:
@@ -96,30 +96,34 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     try:
         words = parse_json(metadata.get(WORDS_KEY, "[]"))
     except JsonError as error:
-        raise UserError(f"{path}: {WORDS_KEY} in its header is no JSON ({error})") from error
+        raise UserError(
+            f"{path}: {WORDS_KEY} in its header is not JSON ({error}); fetch the file again"
+        ) from error
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise UserError(f"{path}: {WORDS_KEY} in its header must be a list of words; fetch the file again")
     if len(tensors) > 1 and (absent := [word for word in words if word not in tensors]):
-        raise UserError(f"{path}: its header names {absent[0][:60]!r}, which is not in it; fetch it again")
+        raise UserError(
+            f"{path}: its header names {absent[0][:60]!r}, but it has no such tensor; fetch it again"
+        )
     return tensors, words
 
 
 def _nested(path: Path, read: Mapping[Any, Any]) -> dict[str, Tensor]:
-    """Of A1111's nest, or a bare {key: tensor}."""
-    found = read.get("string_to_param", read)
-    if isinstance(found, nn.ParameterDict):  # the first files of all; `_parameters` is there in every version
-        found = found._parameters
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+    """Tensors of A1111's nested mapping, or of a plain {key: tensor}."""
+    tensors = read.get("string_to_param", read)
+    if isinstance(tensors, nn.ParameterDict):  # in the oldest files; every version has `_parameters`
+        tensors = tensors._parameters
+    if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise UserError(
-            f"{path} is no embedding: it has no `string_to_param`, nor tensors alone"
+            f"{path} is not an embedding: it has no `string_to_param`, nor only tensors"
             f" ({', '.join(map(str, list(read)[:3]))} ...)"
         )
-    return {str(key): value for key, value in found.items()}
+    return {str(key): value for key, value in tensors.items()}
 
 
 def embedding_tensors(vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the .safetensors holds. One word: sd-scripts' layout, which A1111, ComfyUI and diffusers open;
-    several: one tensor a word, which they do not: `write_each` makes files that they do.
+    """Tensors of the .safetensors. One word: sd-scripts' layout, which A1111, ComfyUI and diffusers open.
+    Several words: one tensor per word, which they do not open; `write_each` makes files for them.
     """
     return {PARAMS: next(iter(vectors.values()))} if len(vectors) == 1 else dict(vectors)
 
@@ -137,8 +141,8 @@ def embedding_metadata(words: Sequence[str]) -> dict[str, str]:
 
 
 def write_each(folder: Path, vectors: Mapping[str, Tensor]) -> None:
-    """One `<word>.safetensors` a word, as A1111, ComfyUI and diffusers open it. The words come from a
-    stranger's file: one that would lead out of the folder, or is no file's name, is a user error.
+    """Writes one `<word>.safetensors` per word, for A1111, ComfyUI and diffusers. The words may be from a
+    stranger's file: one that is not a valid file name is a user error.
     """
     for word in vectors:
         insist_on_plain_name(word, "the embedding's word")
@@ -149,7 +153,7 @@ def write_each(folder: Path, vectors: Mapping[str, Tensor]) -> None:
 
 
 def write_a1111(path: Path, word: str, tensor: Tensor, facts: Mapping[str, Any]) -> None:
-    """One word's .pt as A1111 writes it; `facts` may give step, sd_checkpoint and sd_checkpoint_name."""
+    """Writes one word's .pt as A1111 does; `facts` may give step, sd_checkpoint and sd_checkpoint_name."""
     named = {key: facts.get(key) for key in ("step", "sd_checkpoint", "sd_checkpoint_name")}
     nest = {"string_to_token": {"*": A1111_TOKEN}, "string_to_param": {"*": tensor.float()}, "name": word}
     write_pickled(path, nest | named)

@@ -1,6 +1,6 @@
-"""Embeddings that A1111 put into a PNG: base64 of JSON in the text chunk `sd-ti-embedding`, tensors as nested
-lists under `TORCHTENSOR` (AUTOMATIC1111 modules/textual_inversion/image_embedding.py). The copy that A1111
-hides in the pixels, for sites that remove text chunks, is not read.
+"""Embeddings that A1111 stored in a PNG: base64 of JSON in the text chunk `sd-ti-embedding`, tensors as
+nested lists under `TORCHTENSOR` (AUTOMATIC1111 modules/textual_inversion/image_embedding.py). The copy that
+A1111 hides in the pixels, for sites that remove text chunks, is not read.
 """
 
 import base64
@@ -20,25 +20,28 @@ TENSOR = "TORCHTENSOR"
 
 
 def read_picture(path: Path) -> dict[str, Any]:
-    """What A1111's .pt would hold. Raises UserError for a picture without an embedding."""
-    with damage_told(f"{path}: no readable picture", "fetch the original file"), warnings.catch_warnings():
+    """The content of the equivalent A1111 .pt. Raises UserError for a picture without an embedding."""
+    with (
+        damage_told(f"{path} is not a readable picture", "fetch the original file"),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         with Image.open(path, formats=["PNG"]) as picture:
             text = picture.text.get(CHUNK) if isinstance(picture, PngImagePlugin.PngImageFile) else None
     if text is None:
         raise UserError(
-            f"{path} holds no embedding: it has no text chunk {CHUNK}; sites and editors remove such"
-            " chunks, so fetch the original file"
+            f"{path} has no embedding (no text chunk {CHUNK}); sites and editors remove such"
+            " chunks: fetch the original file"
         )
     with damage_told(f"{path}: its chunk {CHUNK} is damaged", "fetch the file again"):
         read = _with_tensors(parse_json(base64.b64decode(text, validate=True)))
     if not isinstance(read, dict):
-        raise UserError(f"{path}: its chunk {CHUNK} is damaged (no mapping); fetch the file again")
+        raise UserError(f"{path}: its chunk {CHUNK} is damaged (not a mapping); fetch the file again")
     return read
 
 
 def _with_tensors(value: Any) -> Any:
-    """With a tensor for each mapping that has one's numbers."""
+    """Replaces each mapping that holds a tensor's numbers by the tensor."""
     if not isinstance(value, dict):
         return value
     if TENSOR in value:

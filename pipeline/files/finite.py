@@ -1,5 +1,5 @@
-"""Weights with NaN or infinity: a training that blew up, or a number that its type does not hold. Whatever is
-made from them is broken, so every tool that reads weights refuses them in the same words.
+"""Refuses weights with NaN or infinity: from a training that diverged, or numbers that overflow their type.
+Everything made from them is broken, so every tool that reads weights refuses them with the same message.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ INFINITY = {
 
 
 def is_finite(numbers: Tensor) -> bool:
-    """No infinity and no NaN, told from the bits: several times as fast as by arithmetic."""
+    """Whether there is no infinity or NaN, by the bits: several times faster than arithmetic."""
     if numbers.dtype not in INFINITY or not numbers.numel():
         return not numbers.is_floating_point() or bool(numbers.float().isfinite().all())
     kind, infinity = INFINITY[numbers.dtype]
@@ -32,16 +32,16 @@ def is_finite(numbers: Tensor) -> bool:
 
 
 def pieces(stored: Stored) -> Iterator[Tensor]:
-    """A tensor's numbers, some at a time."""
+    """A tensor's numbers in pieces."""
     for start in range(0, stored.numel, READ_NUMBERS):
         yield stored.read(start, min(start + READ_NUMBERS, stored.numel))
 
 
 def broken(path: Path | str, names: Sequence[str]) -> str:
-    """Says that these tensors of a file are not finite."""
+    """The message that these tensors of a file are not finite."""
     return (
         f"{path} holds NaN or infinity in {len(names)} tensors ({', '.join(names[:3])});"
-        " it is broken, use another"
+        " it is broken, use another file"
     )
 
 
@@ -52,11 +52,11 @@ def insist_on_finite(path: Path, tensors: Mapping[str, Tensor] | Mapping[str, St
 
 
 def insist_on_finite_change(path: Path | str, module: str, change: Tensor) -> None:
-    """Raises UserError where finite factors have a product that is none: no tool can use it."""
+    """Raises UserError if the product of finite factors is not finite: no tool can use it."""
     if not is_finite(change):
         raise UserError(
-            f"{path}: the change of {module} is NaN or infinity: the numbers of its factors do not fit into"
-            " fp32 when multiplied; it is broken, use another"
+            f"{path}: the change of {module} is NaN or infinity: the product of its factors exceeds"
+            " fp32; it is broken, use another file"
         )
 
 

@@ -1,4 +1,4 @@
-"""Content hashes: of files, of folders, and those that AUTOMATIC1111 shows."""
+"""Content hashes of files and folders, and the hashes that AUTOMATIC1111 shows."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -21,8 +21,8 @@ def sha256_of_tree(
     only: Sequence[str] = ("**/*",),
     of_file: Callable[[Path], str] = sha256_of_file,
 ) -> str | None:
-    """Hash of a file's bytes, or of a folder's sorted names and bytes (of files that a pattern of `only`
-    finds); None where there is no such local path. `of_file`: what hashes one file.
+    """Hash of a file's bytes, or of a folder's sorted names and bytes (of files that match a pattern of
+    `only`); None if the path does not exist. `of_file` hashes one file.
     """
     root = Path(path)
     if root.is_file():
@@ -49,7 +49,7 @@ def legacy_hash(path: Path) -> str:
 
 
 def sha256_of_tensors(path: Path) -> str:
-    """Of a .safetensors file behind its header: AUTOMATIC1111's Lora hash, which no metadata changes."""
+    """Hash of a .safetensors file after its header: AUTOMATIC1111's Lora hash, independent of metadata."""
     with path.open("rb") as file:
         file.seek(8 + int.from_bytes(file.read(8), "little"))
         return hashlib.file_digest(file, "sha256").hexdigest()

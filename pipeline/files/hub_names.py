@@ -1,4 +1,4 @@
-"""What is a name on the Hugging Face hub, what is a path, and whether the hub gives it."""
+"""Distinguishes names on the Hugging Face hub from paths, and checks whether the hub has them."""
 
 import os
 import re
@@ -11,20 +11,20 @@ FOLDER_OF_REPOSITORY = re.compile(
 )
 FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".onnx")
 OWN_FOLDERS = ("models", "model", "data", "demo", "pictures", "tries", "conf", "reports", "logs", ".", "..")
-"""Names that begin so are paths, though nothing lies there."""
+"""Names that begin with these are paths, even missing ones."""
 NO_NETWORK = "there is no network"
 TIMEOUT_S = 10.0
 
 
 def is_hub_name(name: str, pattern: re.Pattern[str] = FOLDER_OF_REPOSITORY) -> bool:
-    """Whether nothing here can be meant: no folder of this project, none that is here, no model file."""
+    """Whether the name cannot mean a local path: a project folder, an existing folder, or a model file."""
     first = Path(name.split("/", maxsplit=1)[0])
     is_path = first.name in OWN_FOLDERS or str(first) in OWN_FOLDERS or os.path.exists(first)
     return bool(pattern.fullmatch(name)) and not is_path and Path(name).suffix not in FILES
 
 
 def is_cached(name: str, files: Sequence[str]) -> bool:
-    """Whether the hub's cache on this machine has one of the files, so that no network is needed."""
+    """Whether the local cache of the hub has one of the files, so that no network is needed."""
     from huggingface_hub import try_to_load_from_cache
 
     parts = FOLDER_OF_REPOSITORY.fullmatch(name)
@@ -37,7 +37,7 @@ def is_cached(name: str, files: Sequence[str]) -> bool:
 
 
 def refusal(name: str, files: Sequence[str]) -> str | None:
-    """Why the hub does not give the repository; None where it does: these files, small ones, are fetched."""
+    """Why the hub does not provide the repository; None if it does. Fetches `files`, which are small."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -53,7 +53,7 @@ def refusal(name: str, files: Sequence[str]) -> str | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """In words: what the hub answered, or that there is no network."""
+    """The reason in words: the hub's answer, or no network."""
     from huggingface_hub.errors import HfHubHTTPError
 
     chain: list[BaseException] = [error]
@@ -68,6 +68,6 @@ def reason_of(error: BaseException) -> str:
 
 
 def _is_of_network(error: BaseException) -> bool:
-    """By name, too: the hub's client has errors of its own, of a library that it may change."""
+    """Checks names too: the hub client's own errors depend on its HTTP library, which may change."""
     names = ("ConnectError", "ConnectTimeout", "ReadTimeout", "ConnectionError", "ProxyError")
     return isinstance(error, ConnectionError | TimeoutError) or type(error).__name__ in names

@@ -1,8 +1,8 @@
-"""Files of hypernetworks: AUTOMATIC1111's .pt, which A1111 and ComfyUI open, and a .safetensors twin that
-holds the same and runs nobody's code (modules/hypernetworks/hypernetwork.py, Hypernetwork.save and load).
+"""Hypernetwork files: AUTOMATIC1111's .pt, which A1111 and ComfyUI open, and a .safetensors with the same
+content that cannot run code (modules/hypernetworks/hypernetwork.py, Hypernetwork.save and load).
 
 .pt: {width: (weights of k, weights of v), ..., layer_structure, activation_func, ...}; the weights are those
-of an MLP, `linear.N.weight` and `linear.N.bias`, N its place among linears, activations, norms and dropouts.
+of an MLP, `linear.N.weight` and `linear.N.bias`, N its index among linears, activations, norms and dropouts.
 .safetensors: `<width>.k.linear.N.weight` ..., the settings as JSON in the header.
 """
 
@@ -33,7 +33,7 @@ Weights = dict[str, Tensor]
 @dataclass(frozen=True)
 class Structure:
     """How each MLP is built. `layer_structure`: widths as multiples of the context's, from 1 to 1;
-    `dropout_structure`: rate after the linear that leads to each of these widths, as many numbers.
+    `dropout_structure`: the rate after the linear that leads to each of these widths.
     """
 
     layer_structure: tuple[float, ...]
@@ -56,8 +56,8 @@ class HypernetworkFile:
 
 
 def read_hypernetwork(path: Path) -> HypernetworkFile:
-    """Either layout. Raises UserError for a file that is damaged or of another kind."""
-    with damage_told(f"{path} is no readable hypernetwork"):
+    """Either layout. Raises UserError for a damaged file or one of another kind."""
+    with damage_told(f"{path} is not a readable hypernetwork"):
         file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
         _insist_on_its_bounds(path, file)
         for width, pair in file.layers.items():
@@ -67,7 +67,7 @@ def read_hypernetwork(path: Path) -> HypernetworkFile:
 
 
 def _insist_on_its_bounds(path: Path, file: HypernetworkFile) -> None:
-    """What the file says of itself decides how large its layers are made."""
+    """Checks the file's own settings, since they determine the size of its layers."""
     made = file.structure
     multiples, rates = made.layer_structure, made.dropout_structure
     sound = (
@@ -78,7 +78,7 @@ def _insist_on_its_bounds(path: Path, file: HypernetworkFile) -> None:
         and all(isinstance(name, str) for name in (made.activation, made.weight_init))
     )  # fmt: skip
     if not sound:
-        raise UserError(f"{path}: its settings are no hypernetwork's, or out of range; fetch it again")
+        raise UserError(f"{path}: its settings are not a hypernetwork's, or out of range; fetch it again")
 
 
 def _read_pt(path: Path) -> HypernetworkFile:
@@ -86,7 +86,7 @@ def _read_pt(path: Path) -> HypernetworkFile:
     layers = {width: _pair(path, width, pair) for width, pair in read.items() if isinstance(width, int)}
     if not layers:
         raise UserError(
-            f"{path} is no hypernetwork: it has no pair of weights by width (320, 640, 768, 1280 ...)"
+            f"{path} is not a hypernetwork: it has no pair of weights by width (320, 640, 768, 1280 ...)"
         )
     facts = {key: read.get(key) for key in ("name", "step", "sd_checkpoint", "sd_checkpoint_name")}
     return HypernetworkFile(_structure(path, read), layers, facts)
@@ -94,7 +94,7 @@ def _read_pt(path: Path) -> HypernetworkFile:
 
 def _pair(path: Path, width: int, pair: Any) -> tuple[Weights, Weights]:
     if not isinstance(pair, Sequence) or len(pair) != len(PARTS) or not all(map(_are_weights, pair)):
-        raise UserError(f"{path} is no hypernetwork: under {width} stands no pair of weights for k and v")
+        raise UserError(f"{path} is not a hypernetwork: {width} has no pair of weights for k and v")
     k, v = ({_new_key(key): tensor for key, tensor in weights.items()} for weights in pair)
     return k, v
 
@@ -109,15 +109,15 @@ def _new_key(key: str) -> str:
 
 
 def _structure(path: Path, read: Mapping[Any, Any]) -> Structure:
-    """With A1111's own answers for what old files lack."""
+    """The structure, with A1111's defaults for what old files lack."""
     layers = read.get("layer_structure") or (1, 2, 1)
     dropout = read.get("dropout_structure") or old_dropout(
         len(layers), read.get("use_dropout", False), read.get("last_layer_dropout", False)
     )
     if not _is_numbers(layers) or not _is_numbers(dropout) or len(dropout) != len(layers):
         raise UserError(
-            f"{path}: layer_structure {layers} and dropout_structure {dropout} must be numbers, as"
-            " many in each"
+            f"{path}: layer_structure {layers} and dropout_structure {dropout} must be numbers, equally"
+            " many; fetch it again"
         )
     return Structure(
         layer_structure=tuple(layers),
@@ -134,8 +134,8 @@ def _is_numbers(value: Any) -> bool:
 
 
 def old_dropout(length: int, use_dropout: bool, last_layer: bool) -> tuple[float, ...]:
-    """What older files mean by two switches (parse_dropout_structure): 0.3 after all inner linears but the
-    last, and after that one too by `last_layer`.
+    """The meaning of older files' two switches (parse_dropout_structure): 0.3 after all inner linears but the
+    last, and after the last too with `last_layer`.
     """
     if not use_dropout or length < 3:
         return (0.0,) * length
@@ -143,7 +143,7 @@ def old_dropout(length: int, use_dropout: bool, last_layer: bool) -> tuple[float
 
 
 def write_a1111(path: Path, file: HypernetworkFile) -> None:
-    """The .pt. `activate_output` is always written: without it A1111 takes true, ComfyUI false."""
+    """Writes the .pt. `activate_output` is always written: its default is true in A1111, false in ComfyUI."""
     structure = file.structure
     settings = {
         "step": file.facts.get("step") or 0,
@@ -155,7 +155,7 @@ def write_a1111(path: Path, file: HypernetworkFile) -> None:
         "sd_checkpoint": file.facts.get("sd_checkpoint"),
         "sd_checkpoint_name": file.facts.get("sd_checkpoint_name"),
         "activate_output": structure.activate_output,
-        # A1111 goes by dropout_structure; ComfyUI, by use_dropout, would drop out while it draws.
+        # A1111 reads dropout_structure; ComfyUI reads use_dropout, and would apply dropout while drawing.
         "use_dropout": False,
         "dropout_structure": list(structure.dropout_structure),
         "last_layer_dropout": False,
@@ -168,11 +168,13 @@ def _read_safetensors(path: Path) -> HypernetworkFile:
     tensors, metadata = read_safetensors(path)
     settings = metadata.get(HYPERNETWORK_KEY)
     if settings is None:
-        raise UserError(f"{path} is no hypernetwork: its header has no {HYPERNETWORK_KEY}")
+        raise UserError(f"{path} is not a hypernetwork: its header has no {HYPERNETWORK_KEY}")
     try:
         return HypernetworkFile(_from_header(settings), _from_keys(tensors))
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path}: its header or its keys are no hypernetwork's ({error})") from error
+        raise UserError(
+            f"{path}: its header or its keys are not a hypernetwork's ({error}); fetch it again"
+        ) from error
 
 
 def _from_header(text: str) -> Structure:
@@ -191,7 +193,7 @@ def _from_keys(tensors: Mapping[str, Tensor]) -> dict[int, tuple[Weights, Weight
 
 
 def hypernetwork_tensors(layers: Mapping[int, tuple[Weights, Weights]]) -> dict[str, Tensor]:
-    """What the .safetensors holds."""
+    """Tensors of the .safetensors."""
     return {
         f"{width}.{part}.{leaf}": tensor
         for width, pair in layers.items()
@@ -201,7 +203,7 @@ def hypernetwork_tensors(layers: Mapping[int, tuple[Weights, Weights]]) -> dict[
 
 
 def hypernetwork_metadata(structure: Structure) -> dict[str, str]:
-    """Header entries; without the first the file could not be read again."""
+    """Header entries; reading needs the first."""
     return {
         HYPERNETWORK_KEY: json.dumps(asdict(structure), sort_keys=True),
         "modelspec.architecture": "stable-diffusion-v1/hypernetwork",

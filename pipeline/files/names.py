@@ -1,5 +1,5 @@
-"""Names that people or strangers' files give and that become files' names here: all are judged in this place.
-A name that Windows cannot hold is refused everywhere, since files are copied from system to system.
+"""Validates all names from users or strangers' files that become file names. Names that Windows does not
+allow are refused everywhere, since files are copied between systems.
 """
 
 import re
@@ -7,15 +7,15 @@ import re
 from pipeline.errors import UserError
 
 MOST_BYTES = 200
-"""Of a name; disks hold 255, and a suffix follows."""
+"""Of a name; disks allow 255, and a suffix follows."""
 FORBIDDEN = frozenset('/\\:*?"<>|')
 DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
-"""What Windows takes for a device, with any suffix."""
+"""Names that mean a device on Windows, with any suffix."""
 SHOWN = 60
 
 
 def fault_of(name: str) -> str | None:
-    """Why no file should have this name; None for one that is fit."""
+    """Why this cannot be a file name; None if it can."""
     signs = " ".join(sorted(set(name) & FORBIDDEN))
     length = len(name.encode("utf-8", "surrogateescape"))
     faults = {
@@ -33,10 +33,10 @@ def fault_of(name: str) -> str | None:
 
 
 def insist_on_plain_name(name: object, what: str) -> str:
-    """The name; one that is none is a user error. `what` says whose it is."""
+    """The name, if valid, else a user error. `what` describes the name."""
     if isinstance(name, str) and (fault := fault_of(name)) is None:
         return name
-    fault = fault if isinstance(name, str) else "it is no text"
+    fault = fault if isinstance(name, str) else "it is not a text"
     raise UserError(
         f"{what} {_shown(name)} cannot be a file's name: {fault}; use letters, digits, `.`, `-` and `_`"
     )

@@ -1,11 +1,11 @@
 """Files of torch.save (.pt, .ckpt) as other tools read and write them.
 
 Reading never runs a stranger's code: torch's `weights_only` unpickler makes tensors, containers, numbers and
-text, and refuses all else. The checkpoints of Stable Diffusion's first years name a class of Lightning's
-beside their weights (AUTOMATIC1111 modules/safe.py lets it pass too); an empty one stands for it.
+text, and refuses everything else. Early Stable Diffusion checkpoints also name a class of Lightning
+(AUTOMATIC1111 modules/safe.py allows it too); an empty class replaces it.
 
-Writing leaves out the records that newer versions of torch add to the archive: AUTOMATIC1111
-(modules/safe.py) accepts a file only if its archive holds data.pkl, data/<number> and version.
+Writing omits the records that newer versions of torch add to the archive: AUTOMATIC1111 (modules/safe.py)
+accepts only archives of data.pkl, data/<number> and version.
 """
 
 import io
@@ -27,65 +27,67 @@ from pipeline.files.atomic import write_bytes
 from pipeline.files.damage import damage_told, reason_of
 
 PICKLED = (".pt", ".bin")
-"""Suffixes of such files."""
+"""Suffixes of pickled files."""
 FOLDER = "archive"
 RECORDS = ("data.pkl", "data/", "version")
-"""Records that are kept, by the start of their names inside the archive's folder."""
+"""Records to keep, by the start of their names inside the archive's folder."""
 SMALLEST_BOMB = 1 << 26
 NO_CLOCK = (1980, 1, 1, 0, 0, 0)
 
 
 class Inert:
-    """Stands for a class that is named in a file and never made."""
+    """Replaces a class that files name but that is never instantiated."""
 
 
 NUMBER = np._core.multiarray.scalar  # type: ignore[attr-defined]
 HARMLESS = [
-    nn.ParameterDict,  # the first embeddings of all hold their tensor in one
+    nn.ParameterDict,  # in the oldest embeddings
     (Inert, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
     NUMBER, (NUMBER, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType,
 ]  # fmt: skip
-"""What the unpickler may name beyond its own list."""
+"""Names that the unpickler allows in addition to its own list."""
 
 
 def read_pickled(path: Path, mapped: bool = False) -> dict[Any, Any]:
     """The file's mapping, on the CPU; `mapped`: tensors stay in the file until they are read. Raises
-    UserError for a file that is missing, damaged, of another kind, or holds more than tensors and plain
+    UserError for a file that is missing, damaged, of another kind, or has more than tensors and plain
     values.
     """
     read = unpickled(path, mapped)
     if not isinstance(read, Mapping):
-        raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; it is no file of this kind")
+        raise UserError(f"{path} holds a {type(read).__name__}, not a mapping; name a file of the right kind")
     return dict(read)
 
 
 def unpickled(path: Path, mapped: bool = False) -> object:
-    """What the file holds, on the CPU; errors as of `read_pickled`, of any kind."""
+    """The file's content of any type, on the CPU; errors as in `read_pickled`."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: no such file; correct the path")
     kind = path.suffix or ".pt"
     with damage_told(f"{path} is not a readable {kind} file"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it would warn of either loads or ends as an error below
+        warnings.simplefilter("ignore")  # either it loads, or an error follows below
         is_archive = zipfile.is_zipfile(path)
         if is_archive:
             _insist_on_its_size(path)
         try:
             with torch.serialization.safe_globals(HARMLESS):
-                # Before torch 1.6 the file was no archive, and cannot be mapped.
+                # Files from before torch 1.6 are not archives and cannot be mapped.
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and is_archive)
         except pickle.UnpicklingError as error:
             raise UserError(
-                f"{path} is no {kind} file of tensors and plain values alone ({reason_of(error)}); what else"
-                " it holds could run code, so it is not read: look for it as a .safetensors file"
+                f"{path} is not a {kind} file of only tensors and plain values ({reason_of(error)}); the"
+                " rest could run code, so it is not read: look for a .safetensors version"
             ) from error
 
 
 def _insist_on_its_size(path: Path) -> None:
-    """torch stores numbers as they are: what unpacks to many times its bytes is a bomb."""
+    """torch stores numbers uncompressed: a file that unpacks to many times its bytes is a bomb."""
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > max(SMALLEST_BOMB, 2 * path.stat().st_size):
-        raise UserError(f"{path} would unpack to {unpacked} bytes, which no such file does; it is not read")
+        raise UserError(
+            f"{path} would unpack to {unpacked} bytes, far more than its size; it is not read, fetch it again"
+        )
 
 
 def write_pickled(path: Path, value: Mapping[Any, Any]) -> None:
@@ -112,8 +114,8 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _canonical(value: Any) -> Any:
-    """A copy in which equal texts are one object and each tensor owns its bytes: a pickle refers to objects
-    that it has seen by number, so identity would show in the bytes.
+    """A copy in which equal texts are one object and each tensor owns its bytes: a pickle refers to repeated
+    objects by number, so object identity would change the bytes.
     """
     match value:
         case Tensor():

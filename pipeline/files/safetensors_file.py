@@ -1,7 +1,7 @@
-"""Reads .safetensors files, and writes such whose bytes depend on their content alone.
+"""Reads .safetensors files, and writes them with bytes that depend only on their content.
 
-The safetensors package leaves the order of the metadata to a hash map; here keys are sorted, and tensors
-stand by type, then name, as the format's own writer places them. Reading is the package's own.
+The safetensors package writes metadata in hash-map order; here keys are sorted, and tensors are ordered by
+type, then name, as in the package. The package does the reading.
 """
 
 import json
@@ -22,14 +22,14 @@ DTYPES = {
     torch.int64: "I64", torch.float64: "F64", torch.float32: "F32", torch.int32: "I32",
     torch.bfloat16: "BF16", torch.float16: "F16", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
-"""In the order in which the format's own writer places them."""
+"""In the order of the safetensors package."""
 
 PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-"""By the names that people use."""
+"""By their common names."""
 
 
 def ordered(tensors: Tensors) -> list[str]:
-    """Keys in the order in which their bytes stand in the file."""
+    """Keys in the order of their bytes in the file."""
     ranks = {dtype: rank for rank, dtype in enumerate(DTYPES)}
     return sorted(tensors, key=lambda name: (ranks[tensors[name].dtype], name))
 
@@ -68,7 +68,7 @@ def write_safetensors(path: Path, tensors: Tensors, metadata: Mapping[str, str])
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(tensors on the CPU, metadata); a file that is missing or damaged is a user error."""
+    """(tensors on the CPU, metadata); a missing or damaged file is a user error."""
     header = read_header(path)
     with damage_told(f"{path} is not a readable .safetensors file"), safe_open(path, "pt") as file:
         return {key: file.get_tensor(key) for key in header.tensors}, dict(header.metadata)

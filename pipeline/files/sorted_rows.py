@@ -1,4 +1,4 @@
-"""Rows in the order of their names, on disk: for sets that are too large to be held and sorted in memory."""
+"""Rows sorted by name, on disk: for sets too large for memory."""
 
 import errno
 import json
@@ -10,8 +10,8 @@ CACHE_KIB = 1024
 
 
 class SortedRows:
-    """JSON values by two names; those of equal names in the order in which they came. They lie in a file of
-    SQLite's own, below TMPDIR or in /var/tmp, that is gone when the object or the process is. For one thread.
+    """JSON values by two names; equal names keep their insertion order. Stored in a temporary SQLite file
+    below TMPDIR or in /var/tmp, which ends with the object or the process. For one thread.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class SortedRows:
         return (json.loads(value) for (value,) in rows)
 
     def numbered(self, numbers: Container[int]) -> Iterator[tuple[int, Any]]:
-        """Those with one of these numbers, counted from 0 in order."""
+        """The values with these numbers, counted from 0 in order."""
         rows = self.disk.execute("SELECT value FROM rows ORDER BY name, second, number")
         for number, (value,) in enumerate(rows):
             if number in numbers:
@@ -50,8 +50,8 @@ class SortedRows:
         return int(length)
 
     def __contains__(self, name: str) -> bool:
-        found = self.disk.execute("SELECT 1 FROM rows WHERE name = ? LIMIT 1", (_bytes(name),))
-        return found.fetchone() is not None
+        rows = self.disk.execute("SELECT 1 FROM rows WHERE name = ? LIMIT 1", (_bytes(name),))
+        return rows.fetchone() is not None
 
     def names(self) -> Iterator[str]:
         """Each name once, in order."""
@@ -71,12 +71,12 @@ class SortedRows:
         return [json.loads(value) for (value,) in rows]
 
     def take(self, name: str) -> list[Any]:
-        """The values of a name, which is there no more."""
+        """Removes and returns the values of a name."""
         if values := self.of(name):
             self.disk.execute("DELETE FROM rows WHERE name = ?", (_bytes(name),))
         return values
 
 
 def _bytes(name: str) -> bytes:
-    """Sorted as the text is; names of files may hold what is no UTF-8."""
+    """Bytes that sort like the text; file names may not be valid UTF-8."""
     return name.encode(errors="surrogatepass")

@@ -1,7 +1,7 @@
-"""Writes a .safetensors file piece by piece: shapes are known first, numbers come in any order.
+"""Writes a .safetensors file piece by piece: shapes first, then numbers in any order.
 
-The bytes are those of `write_safetensors`. The file is whole or absent: written beside, then renamed. What a
-killed process left beside it is removed when the same file is written again.
+The bytes equal those of `write_safetensors`. The file is complete or absent: a temporary file is renamed when
+done. Writing the same file again removes temporary files of killed processes.
 """
 
 import errno
@@ -27,14 +27,14 @@ Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class TensorWriter:
-    """Several threads may write at once."""
+    """Thread-safe."""
 
     descriptor: int
     starts: Mapping[str, int]
 
     def write(self, name: str, numbers: Tensor, start: int = 0) -> None:
-        """Puts `numbers` at place `start` of the flattened tensor."""
-        if not numbers.numel():  # some files mark themselves by an empty tensor
+        """Writes `numbers` at index `start` of the flattened tensor."""
+        if not numbers.numel():  # some files have an empty tensor as a mark
             return
         view = memoryview(numbers.flatten().view(torch.uint8).numpy())  # type: ignore[arg-type]
         place, done = self.starts[name] + start * numbers.element_size(), 0
@@ -44,8 +44,8 @@ class TensorWriter:
 
 @contextmanager
 def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator[TensorWriter]:
-    """A file with the given tensors, to be filled inside. Too little room is a user error before the first
-    byte.
+    """A file with the given tensors, to be filled inside. Too little disk space is a user error, before the
+    first byte.
     """
     empty = {name: torch.empty(shape, dtype=dtype, device="meta") for name, (dtype, shape) in shapes.items()}
     head = header(empty, metadata)
@@ -57,7 +57,7 @@ def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> It
     remove_abandoned(path)
     insist_on_room(path, place)
     with telling_a_full_disk(path, place), new_file(path) as part, part.open("wb") as file:
-        with suppress(OSError):  # some network disks know no locks
+        with suppress(OSError):  # some network disks have no locks
             locks(file.fileno())
         file.write(head)
         file.flush()
@@ -66,33 +66,33 @@ def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> It
 
 
 def remove_abandoned(path: Path) -> None:
-    """Parts of this file that no process holds any more: gigabytes that a kill left behind."""
+    """Removes temporary files of this file that no process holds: gigabytes left by a killed process."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with part.open("rb") as file, suppress(OSError):  # some network disks know no locks
+        with part.open("rb") as file, suppress(OSError):  # some network disks have no locks
             if locks(file.fileno(), waits=False):
                 part.unlink(missing_ok=True)
 
 
 @contextmanager
 def telling_a_full_disk(path: Path, num_bytes: int) -> Iterator[None]:
-    """A disk that fills up, or a quota, inside is a user error."""
+    """Turns a full disk or an exceeded quota into a user error."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise UserError(
-            f"{path} needs {num_bytes / 1e9:.2f} GB, and writing it stopped ({error.strerror}); nothing"
-            " half-written was left: make room, or write elsewhere, and run the same command again"
+            f"{path} needs {num_bytes / 1e9:.2f} GB, but writing failed ({error.strerror}); no partial"
+            " file was left: free space or write elsewhere, then rerun the command"
         ) from error
 
 
 def insist_on_room(path: Path, num_bytes: int) -> None:
-    """Too little room is a user error; makes the folder."""
+    """Creates the folder; too little disk space is a user error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(path.parent).free
     if free < num_bytes:
         raise UserError(
-            f"{path} needs {num_bytes / 1e9:.2f} GB, {free / 1e9:.2f} GB are free there; make room,"
-            " or write elsewhere"
+            f"{path} needs {num_bytes / 1e9:.2f} GB, but {free / 1e9:.2f} GB are free there; free"
+            " space or write elsewhere"
         )

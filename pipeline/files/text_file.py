@@ -1,5 +1,5 @@
-"""Text files that people give, all read here: UTF-8, and no longer than a file of its kind can sensibly be. A
-picture or a dump under such a file's name would take minutes and gigabytes before anything is said.
+"""Reads all text files from users: UTF-8, and limited in length by kind. Otherwise a picture or a dump under
+such a name would take minutes and gigabytes before an error.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ KIB, MIB = 1 << 10, 1 << 20
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is called in messages, the most bytes that it may have, and what to do about more. Of YAML
-    also the most keys and values: each takes a reader far longer than its bytes.
+    """A kind of file: its name in messages, its limit in bytes, and the advice if it is longer. For YAML also
+    a limit of keys and values, which take far longer to read than bytes.
     """
 
     name: str
@@ -22,8 +22,8 @@ class Kind:
     values: int = 5_000_000
 
 
-CAPTION = Kind("a caption", 256 * KIB, "shorten it, or move the file away if it is no caption")
-CAPTION_JSON = Kind("a downloader's .json", 16 * MIB, "move the file away if it is no caption")
+CAPTION = Kind("a caption", 256 * KIB, "shorten it, or move the file away if it is not a caption")
+CAPTION_JSON = Kind("a downloader's .json", 16 * MIB, "move the file away if it is not a caption")
 TEMPLATES = Kind("a set of templates", MIB, "give a text file with one template a line")
 URLS = Kind("a list of URLs", 64 * MIB, "split it into several lists")
 LABELS = Kind("a tagger's list of labels", 32 * MIB, "fetch it again")
@@ -35,11 +35,11 @@ JSON = Kind("a .json of a model", 100_000_000, "fetch it again")
 
 
 class TextError(ValueError):
-    """Why a file is not read: the end of a sentence that begins with its name."""
+    """Why a file is not read; the message continues a sentence that begins with its name."""
 
 
 def read_text(path: Path, kind: Kind) -> str:
-    """The file's text, without a byte order mark. One that is missing, too long or not UTF-8 is a user
+    """The file's text, without a byte order mark. A file that is missing, too long or not UTF-8 is a user
     error.
     """
     try:
@@ -51,12 +51,14 @@ def read_text(path: Path, kind: Kind) -> str:
 def bounded_text(path: Path, kind: Kind) -> str:
     """As `read_text`, for callers that name the file themselves. Raises TextError."""
     if not path.is_file():
-        raise TextError("is no file that is there; correct the path")
+        raise TextError("does not exist or is not a file; correct the path")
     with path.open("rb") as file:
         data = file.read(kind.most + 1)
     if len(data) > kind.most:
-        found = max(path.stat().st_size, len(data))
-        raise TextError(f"has {shown(found)}, and {kind.name} has at most {shown(kind.most)}; {kind.cure}")
+        length = max(path.stat().st_size, len(data))
+        raise TextError(
+            f"has {shown(length)}, but {kind.name} may have at most {shown(kind.most)}; {kind.cure}"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -64,7 +66,7 @@ def bounded_text(path: Path, kind: Kind) -> str:
 
 
 def shown(size: int) -> str:
-    """Bytes as a person reads them."""
+    """A number of bytes with a unit."""
     for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
         if size >= unit:
             return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"

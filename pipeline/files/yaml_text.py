@@ -1,6 +1,6 @@
-"""YAML of people and strangers, read in one place: bounded in length, depth and what aliases stand for,
-each key once. The parser in C would end the process at 50 000 nested brackets, and a few anchors of anchors
-would fill any memory.
+"""Reads all YAML from users and strangers, with limits on length, depth and alias expansion, and without
+repeated keys. The C parser would crash the process at 50 000 nested brackets, and a few nested anchors would
+fill any memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,12 @@ from pipeline.files.text_file import GENERATED, Kind, read_text, shown
 MOST_DEPTH = 64
 """Levels of nesting; what people write has fewer than ten."""
 MOST_EXPANDED = 10_000
-"""Values that aliases may add in all."""
+"""Values that all aliases may add."""
 CURE = "correct it"
 UNREADABLE = (
     yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
-"""What PyYAML raises over a text; the last but the first come from values that do not fit their tags."""
+"""What PyYAML raises for a text; all but the first come from values that do not fit their tags."""
 
 
 class YamlError(ValueError):
@@ -28,7 +28,7 @@ class YamlError(ValueError):
 
 
 class Loader(yaml.CSafeLoader):
-    """libyaml's, plain values alone; a key that is there twice is an error."""
+    """libyaml's loader for plain values; a repeated key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set[str]()
@@ -49,19 +49,19 @@ Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 
 def read_yaml(path: Path, kind: Kind = GENERATED) -> Any:
-    """A file's value. One that is missing, longer than its kind may be or no YAML is a user error."""
+    """A file's value. A file that is missing, too long for its kind, or not YAML is a user error."""
     return parse_yaml(text_of(path, kind), str(path))
 
 
 def text_of(path: Path, kind: Kind = GENERATED) -> str:
-    """A YAML file's text, within its bounds: other readers may take it. Else a user error."""
+    """A YAML file's text, checked against the limits, so that other readers may parse it."""
     text = read_text(path, kind)
     insist_on_bounds(text, str(path), kind)
     return text
 
 
 def parse_yaml(text: str | bytes, origin: str) -> Any:
-    """The text's value; one that is no YAML is a user error, in which `origin` names it."""
+    """The text's value; invalid YAML is a user error that names `origin`."""
     insist_on_bounds(text, origin)
     try:
         return yaml.load(text, Loader=Loader)
@@ -70,7 +70,7 @@ def parse_yaml(text: str | bytes, origin: str) -> Any:
 
 
 def insist_on_bounds(text: str | bytes, origin: str, kind: Kind = GENERATED) -> None:
-    """Raises UserError for a text that is no YAML, or whose nesting or aliases are out of bounds."""
+    """Raises UserError for invalid YAML, or nesting or aliases beyond the limits."""
     try:
         if len(text) > kind.most:
             raise YamlError(f"it is longer than {shown(kind.most)}")
@@ -80,18 +80,20 @@ def insist_on_bounds(text: str | bytes, origin: str, kind: Kind = GENERATED) -> 
 
 
 def _counted(events: Iterable[yaml.Event], kind: Kind) -> Iterator[yaml.Event]:
-    """The events, as long as there are no more keys and values than a file of the kind may have."""
+    """The events; an error at more keys and values than the kind allows."""
     count = 0
     for event in events:
         count += isinstance(event, yaml.ScalarEvent)
         if count > kind.values:
-            raise YamlError(f"more than {kind.values} keys and values, the most of {kind.name}; {kind.cure}")
+            raise YamlError(
+                f"more than {kind.values} keys and values, the limit for {kind.name}; {kind.cure}"
+            )
         yield event
 
 
 def _insist_on_bounded(events: Iterable[yaml.Event]) -> None:
-    """Walks through the parser's events, which need no recursion: the size of each open collection, and of
-    each anchor's value with all that its own aliases stand for.
+    """Walks the parser's events without recursion: counts the size of each open collection, and of each
+    anchor's value with its own aliases expanded.
     """
     sizes: list[int] = []
     names: list[str | None] = []
@@ -111,11 +113,11 @@ def _insist_on_bounded(events: Iterable[yaml.Event]) -> None:
                 anchors[name] = size
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor in names or event.anchor not in anchors:
-                raise YamlError(f"{_line(event)}: *{event.anchor} is within itself or unknown")
+                raise YamlError(f"{_line(event)}: *{event.anchor} contains itself or is unknown")
             size = anchors[event.anchor]
             expanded += size
             if expanded > MOST_EXPANDED:
-                raise YamlError(f"its aliases stand for more than {MOST_EXPANDED} values")
+                raise YamlError(f"its aliases expand to more than {MOST_EXPANDED} values")
         elif not isinstance(event, yaml.ScalarEvent):
             continue
         elif event.anchor:

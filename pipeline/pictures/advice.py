@@ -1,14 +1,14 @@
-"""How many pictures practitioners advise for an aim, and repeats that fit the set. Arithmetic only."""
+"""Usual numbers of pictures for an aim, and repeats that fit the set. Arithmetic only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 ADVISED = {"person": (10, 100), "character": (8, 50), "style": (50, None), "embedding": (10, 50)}
-"""Aim -> fewest and most pictures; a style likes about 100."""
+"""Aim -> fewest and most pictures; about 100 are best for a style."""
 EXPOSURES = {"character": 7 * 20, "person": 7 * 20, "style": 5 * 50}
 """Aim -> showings an epoch: about 7 repeats for a character of 20 pictures, 5 for a style of 50."""
 BALANCE = 1.5
-"""Concepts whose repeats x pictures differ by more than this factor are told about."""
+"""A warning follows if repeats x pictures of two concepts differ by more than this factor."""
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,21 @@ class Concept:
 
 
 def counts_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
-    """A sentence for each concept with fewer or more pictures than its aim wants."""
+    """A sentence for each concept with fewer or more pictures than usual for the aim."""
     if aim not in ADVISED:
         return []
     fewest, most = ADVISED[aim]
-    wanted = f"{fewest}-{most}" if most else f"at least {fewest}, best about 100"
+    usual = f"{fewest}-{most}" if most else f"at least {fewest}, best about 100"
     return [
-        f"{concept.name}: {concept.pictures} pictures; for the aim {aim} {wanted} are advised"
+        f"{concept.name}: {concept.pictures} pictures; {usual} are usual for the aim {aim}"
         for concept in concepts
         if concept.pictures < fewest or (most and concept.pictures > most)
     ]
 
 
 def proposed_repeats(concepts: Sequence[Concept], aim: str | None) -> dict[str, int]:
-    """Repeats by concept: those that the aim wants, or else those that make the concepts' repeats x pictures
-    about equal; empty where neither says anything.
+    """Repeats by concept: the usual ones for the aim, else those that make repeats x pictures of all concepts
+    about equal; empty if neither applies.
     """
     if aim in EXPOSURES:
         target = EXPOSURES[aim]
@@ -53,12 +53,12 @@ def repeats_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
         repeats = proposed_repeats(concepts, aim).get(concept.name)
         if repeats is None:
             continue
-        wanted = repeats * concept.pictures
-        low, high = sorted((concept.exposures, wanted))
+        usual = repeats * concept.pictures
+        low, high = sorted((concept.exposures, usual))
         if high > BALANCE * low:
             sentences.append(
-                f"{concept.name}: {concept.exposures} showings an epoch; about {wanted} are usual"
-                f" here: call its folder {repeats}_{concept.name}"
+                f"{concept.name}: {concept.exposures} showings an epoch, about {usual} are"
+                f" usual; name its folder {repeats}_{concept.name}"
             )
     return sentences
 

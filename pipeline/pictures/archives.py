@@ -1,5 +1,5 @@
-"""Archives -> plain files in a folder of our own. Members are bytes under a checked name and nothing else: no
-links, no permissions, no path that leads out, no more bytes than such an archive can hold.
+"""Unpacks archives into a folder. Takes only bytes under checked names: no links, no permissions, no paths
+out of the folder, no more bytes than a picture archive can hold.
 """
 
 import errno
@@ -17,8 +17,8 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 CHUNK_BYTES = 1 << 20
 MIN_LIMIT_BYTES = 1 << 30
 MAX_RATIO = 20
-"""Pictures are compressed already: an archive that unpacks to more than this many times its bytes, and more
-than MIN_LIMIT_BYTES, is a bomb.
+"""Pictures are already compressed: an archive that unpacks to more than this many times its bytes, and to
+more than MIN_LIMIT_BYTES, is a bomb.
 """
 MAX_MEMBERS = 1_000_000
 MAX_NAME_BYTES = 255
@@ -27,7 +27,7 @@ DAMAGED = (
     EOFError, OSError, ValueError, LookupError, NotImplementedError, RuntimeError, TypeError, AttributeError,
     ArithmeticError, AssertionError, MemoryError,
 )  # fmt: skip
-"""What the readers raise on bytes that are no archive's, or on a kind of archive that they do not know."""
+"""What the readers raise on damaged archives or unknown kinds of archives."""
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 
 
@@ -63,7 +63,7 @@ def unpack(archive: Path, folder: Path) -> None:
                             )
                         out.write(chunk)
             except (FileExistsError, NotADirectoryError):
-                raise ArchiveError(f"member {name!r} stands where another one does") from None
+                raise ArchiveError(f"member {name!r} collides with another one; rename it") from None
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno in OF_THE_DISK:
             raise
@@ -71,13 +71,13 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _checked(name: str) -> PurePosixPath:
-    """The member's name as a path that stays below the folder it is put in."""
+    """The member's name as a path that stays inside the target folder."""
     path = PurePosixPath(name)
     parts = path.parts
     if path.is_absolute() or ".." in parts or "\\" in name or (parts and parts[0].endswith(":")):
-        raise ArchiveError(f"member {name!r} leads out of the archive; nothing of it is unpacked")
+        raise ArchiveError(f"member {name!r} leads out of the archive; nothing is unpacked")
     if not parts or any(len(part.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES for part in parts):
-        raise ArchiveError(f"member {name[:60]!r}... has no name that a disk can hold")
+        raise ArchiveError(f"the name of member {name[:60]!r}... is empty or too long for a disk; rename it")
     return path
 
 

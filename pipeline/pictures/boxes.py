@@ -1,4 +1,4 @@
-"""Which part of a picture a crop shows. Pure arithmetic; boxes are (left, top, width, height) in pixels of
+"""The part of a picture that a crop keeps. Pure arithmetic; boxes are (left, top, width, height) in pixels of
 the upright original.
 """
 
@@ -11,7 +11,7 @@ from pipeline.pictures.focal import Focus
 
 Span = tuple[float, float]
 FACE_MARGIN = 0.2
-"""Detectors' boxes end within the face: a crop keeps this share more on each side where there is room."""
+"""Detectors' boxes end inside the face: a crop keeps this fraction more on each side if there is room."""
 
 
 def largest_inside(width_px: int, height_px: int, target: Size) -> Size:
@@ -21,8 +21,8 @@ def largest_inside(width_px: int, height_px: int, target: Size) -> Size:
 
 
 def focal_box(width_px: int, height_px: int, target: Size, focus: Focus) -> Box:
-    """The largest box of the target's shape, as near to the focus as the frame allows, moved so that it cuts
-    no face that fits.
+    """The largest box of the target's shape, as near to the focus as possible without cutting a face that
+    fits.
     """
     width, height = largest_inside(width_px, height_px, target)
     faces = sorted((face.box for face in focus.faces), key=lambda box: (-box[2] * box[3], box))
@@ -38,8 +38,8 @@ def _spans(start: int, length: int) -> list[Span]:
 
 
 def _start(length: int, window: int, focus: float, spans: Sequence[Span]) -> int:
-    """Start of a window in `length`, centred on `focus` but holding whole as many of `spans` as fit together,
-    the first ones first.
+    """Start of a window in `length`, centred on `focus`, but moved to contain as many whole `spans` as fit
+    together; earlier spans have priority.
     """
     start = round(focus - window / 2)
     held: Span | None = None
@@ -53,8 +53,8 @@ def _start(length: int, window: int, focus: float, spans: Sequence[Span]) -> int
 
 
 def split_boxes(width_px: int, height_px: int, target: Size, threshold: float, overlap: float) -> list[Box]:
-    """Boxes that overlap by at least the share `overlap` and cover a long picture from end to end; none where
-    the target holds more than the share `threshold` of it. (AUTOMATIC1111's rule,
+    """Boxes that overlap by at least the fraction `overlap` and cover a long picture from end to end; none if
+    one box covers more than the fraction `threshold`. (AUTOMATIC1111's rule,
     scripts/postprocessing_split_oversized.py.)
     """
     width, height = largest_inside(width_px, height_px, target)
@@ -68,14 +68,14 @@ def split_boxes(width_px: int, height_px: int, target: Size, threshold: float, o
     return [(0, start, width, height) for start in starts]
 
 
-def box_around(wanted: Box, width_px: int, height_px: int, target: Size) -> Box:
-    """The smallest box of the target's shape that holds `wanted`, inside the frame; the largest inside the
-    frame where that is too large.
+def box_around(inner: Box, width_px: int, height_px: int, target: Size) -> Box:
+    """The smallest box of the target's shape that contains `inner`; if that exceeds the picture, the largest
+    box inside it.
     """
-    scale = max(wanted[2] / target[0], wanted[3] / target[1])
+    scale = max(inner[2] / target[0], inner[3] / target[1])
     most_width, most_height = largest_inside(width_px, height_px, target)
     width = min(most_width, math.ceil(target[0] * scale))
     height = min(most_height, math.ceil(target[1] * scale))
-    left = _start(width_px, width, wanted[0] + wanted[2] / 2, [(wanted[0], wanted[0] + wanted[2])])
-    top = _start(height_px, height, wanted[1] + wanted[3] / 2, [(wanted[1], wanted[1] + wanted[3])])
+    left = _start(width_px, width, inner[0] + inner[2] / 2, [(inner[0], inner[0] + inner[2])])
+    top = _start(height_px, height, inner[1] + inner[3] / 2, [(inner[1], inner[1] + inner[3])])
     return left, top, width, height

@@ -9,7 +9,7 @@ from pipeline.config.schemas import Crop
 
 Size = tuple[int, int]
 LEAST_AREA = 0.75
-"""A size that cuts less may be so much smaller than the picture's own."""
+"""A bucket that cuts less may have this fraction of the largest one's area."""
 
 
 def bucket_table(resolution: int, min_px: int, max_px: int, step_px: int = 64) -> list[Size]:
@@ -29,19 +29,18 @@ def bucket_table(resolution: int, min_px: int, max_px: int, step_px: int = 64) -
 
 
 def nearest_bucket(width_px: int, height_px: int, table: list[Size]) -> Size:
-    """The size itself where the table has it, else the one that cuts least: the nearest ratio of the sides.
-    (sd-scripts takes the difference of the ratios, which treats tall pictures otherwise than wide ones.)
+    """The same size if the table has it, else the nearest aspect ratio, which cuts least.
+    (sd-scripts takes the difference of the ratios, which treats tall pictures differently from wide ones.)
     """
     if (width_px, height_px) in table:
         return width_px, height_px
-    wanted = math.log(width_px / height_px)
-    return min(table, key=lambda bucket: (abs(math.log(bucket[0] / bucket[1]) - wanted), bucket))
+    log_ratio = math.log(width_px / height_px)
+    return min(table, key=lambda bucket: (abs(math.log(bucket[0] / bucket[1]) - log_ratio), bucket))
 
 
 def bucket_within(width_px: int, height_px: int, table: list[Size], config: Crop) -> Size:
-    """The size that cuts least of those that need no enlarging: the table's that fit into the picture, and
-    those of its own shape. Of sizes that cut equally much, to a hundredth, one of the table, then the
-    largest.
+    """The size that cuts least without enlarging: one of the table that fits into the picture, or one of the
+    picture's own shape. If the cuts are equal to a hundredth, prefers the table, then the largest.
     """
     fitting = {(width, height) for width, height in table if width <= width_px and height <= height_px}
     return min(
@@ -53,8 +52,8 @@ def bucket_within(width_px: int, height_px: int, table: list[Size], config: Crop
 
 
 def _own_sizes(width_px: int, height_px: int, config: Crop) -> set[Size]:
-    """The picture's size, shrunk to the area resolution^2 where it is larger, in steps, and those one step
-    smaller that keep most of its area. The limits of buckets hold, also where a side is under them.
+    """The picture's size, shrunk to the area resolution^2 if larger and rounded down to steps, and sizes one
+    step smaller that keep most of the area. The limits of buckets apply, even to smaller sides.
     """
     step, least, most = config.bucket_step_px, config.bucket_min_px, config.bucket_max_px
     scale = min(1.0, config.resolution / math.sqrt(width_px * height_px))
@@ -69,7 +68,7 @@ def _own_sizes(width_px: int, height_px: int, config: Crop) -> set[Size]:
 
 
 def share_cut(width_px: int, height_px: int, size: Size) -> float:
-    """Share of a picture that a crop of the shape of `size` leaves out."""
+    """Fraction of a picture that a crop of the shape of `size` leaves out."""
     ratio = (width_px * size[1]) / (height_px * size[0])
     return 1 - min(ratio, 1 / ratio)
 

@@ -1,5 +1,5 @@
-"""Pictures in any colours -> sRGB. What a file says of its colours counts in PNG's order: an ICC profile, the
-mark that it is sRGB, then gamma and primaries. A profile is judged by what it does, not by its name.
+"""Converts pictures to sRGB. Colour information counts in PNG's order: an ICC profile, the sRGB mark, then
+gamma and primaries. A profile counts as sRGB by its effect, not by its name.
 """
 
 import io
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 
 def to_srgb(picture: Image.Image) -> tuple[Image.Image, bool]:
-    """The picture in sRGB, and whether its profile was broken (it is then taken as sRGB)."""
+    """The picture in sRGB, and whether its profile is broken (then sRGB is assumed)."""
     profile = picture.info.get("icc_profile")
     if not profile:
         return _by_gamma(picture), False
@@ -46,7 +46,7 @@ def _converted(picture: Image.Image, profile: bytes) -> Image.Image:
 
 @cache
 def _is_srgb(profile: bytes, mode: str) -> bool:
-    """Whether greys and strong colours come through the profile as they are."""
+    """Whether the profile leaves greys and strong colours unchanged."""
     ramp = np.arange(0, 256, 5, dtype=np.uint8)
     if mode == "L":
         probe = Image.fromarray(ramp[None])
@@ -58,7 +58,7 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
 
 
 def _by_gamma(picture: Image.Image) -> Image.Image:
-    """By PNG's gAMA and cHRM, where they say something else than sRGB."""
+    """Converts by PNG's gAMA and cHRM if they differ from sRGB."""
     gamma, primaries = picture.info.get("gamma"), picture.info.get("chromaticity")
     if "srgb" in picture.info or picture.mode not in ("L", "LA", "RGB", "RGBA"):
         return picture
@@ -80,7 +80,7 @@ def _by_gamma(picture: Image.Image) -> Image.Image:
 
 
 def _in_primaries(pixels: NDArray[np.uint8], linear: Array, matrix: Array) -> NDArray[np.uint8]:
-    """A row at a time: a picture in numbers of 64 bits takes eight times its memory."""
+    """A row at a time: a whole picture in 64-bit numbers would take eight times its memory."""
     made = np.empty_like(pixels)
     for number, row in enumerate(pixels):
         made[number] = np.rint(255 * _encoded(np.clip(linear[row] @ matrix.T, 0, 1)))
@@ -94,7 +94,7 @@ def _encoded(linear: Array) -> Array:
 
 
 def _to_srgb_matrix(primaries: tuple[float, ...] | None) -> Array | None:
-    """Linear colours of these primaries -> sRGB's; None where they are sRGB's, or no primaries at all. White
+    """Matrix from linear colours of these primaries to sRGB's; None for sRGB's or unusable primaries. White
     stays white.
     """
     if not primaries or len(primaries) != len(SRGB) or np.allclose(primaries, SRGB, atol=NEAR):

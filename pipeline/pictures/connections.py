@@ -1,7 +1,7 @@
 """The connections of one download: cut when its time is up, and never led into the user's own network.
 
-A server may answer a byte a minute for ever: a limit between two answers does not end that. And its redirects
-may name any address, those too that this machine alone reaches (127.0.0.1, a router, a cloud's own services).
+A server may send a byte a minute for ever, which a timeout between two bytes does not stop. Its redirects may
+name any address, even one that only this machine reaches (127.0.0.1, a router, a cloud's own services).
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ from pipeline.printable import printable
 
 PORTS = {"http": 80, "https": 443}
 MOST_PAUSE_S = 30.0
-"""A busy server may ask for a pause; for no longer than this."""
+"""Longest pause that a busy server may ask for."""
 TRY_AGAIN = (429, 500, 502, 503, 504)
 Place = tuple[str, int]
 """Host and port."""
@@ -27,7 +27,7 @@ class DownloadError(Exception):
 
 
 def places(urls: Sequence[str]) -> frozenset[Place]:
-    """Where URLs that the user named lead; a redirect from http to https on the usual ports stays there."""
+    """Hosts and ports of the user's URLs; a redirect from http to https on the usual ports is included."""
     named = {place for url in urls if (place := _place(url))}
     return frozenset(named | {(host, PORTS["https"]) for host, port in named if port == PORTS["http"]})
 
@@ -49,7 +49,7 @@ def is_inside(address: str) -> bool:
 
 
 class Line:
-    """Connections of one download. `named`: places inside that may be reached."""
+    """Connections of one download. `named`: private addresses that may be reached."""
 
     def __init__(self, named: Collection[Place], limit_s: int) -> None:
         self.named, self.limit_s = named, limit_s
@@ -58,7 +58,7 @@ class Line:
 
     @contextmanager
     def session(self, retries: int) -> Iterator[Any]:
-        """Inside, a requests.Session whose time runs."""
+        """A requests.Session with a total time limit."""
         import requests
 
         timer = Timer(self.limit_s, self._cut)
@@ -83,7 +83,7 @@ class Line:
             raise DownloadError(f"took longer than collect.download_total_s {self.limit_s}")
 
     def connected(self, place: Place, made: socket.socket) -> socket.socket:
-        """A new connection to a place, watched."""
+        """Registers and checks a new connection to a place."""
         try:
             self.check_time()
             self.check_address(place, made.getpeername()[0])
@@ -101,7 +101,9 @@ class Line:
             )
 
     def _check_redirect(self, answer: Any, **_: Any) -> None:
-        """Before it is followed: behind a proxy the connection alone does not show where it leads."""
+        """Checks a redirect before it is followed: behind a proxy the connection does not show where it
+        leads.
+        """
         place = _place(urljoin(answer.url, answer.headers.get("location", "")))
         if answer.is_redirect and place:
             with suppress(OSError):
@@ -116,7 +118,7 @@ class Line:
 
 
 def _adapter(line: Line, retries: int) -> Any:
-    """For a session of requests: new connections are shown to `line`, pauses between tries are bounded."""
+    """For a session of requests: `line` checks new connections, pauses between tries are bounded."""
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
     from urllib3.connection import HTTPConnection, HTTPSConnection

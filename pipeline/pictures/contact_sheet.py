@@ -1,4 +1,4 @@
-"""Every picture small on a page, with what the crop keeps of it drawn in. Pillow only."""
+"""Thumbnails of all pictures on a page, each with its crop drawn in. Pillow only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ KEPT, FACE, SHADE = (255, 214, 10), (64, 200, 255), 90
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture's thumbnail, its full width in pixels, the kept boxes and the faces, and two lines below."""
+    """A picture's thumbnail, its full width in pixels, the crops' boxes, the faces, and two lines of text."""
 
     thumbnail: Image.Image
     width_px: int
@@ -44,7 +44,7 @@ def page(shown: Sequence[Shown]) -> Image.Image:
 
 
 def marked(item: Shown) -> Image.Image:
-    """The thumbnail; what no crop keeps is darker."""
+    """The thumbnail, darker outside of the crops."""
     scale = item.thumbnail.width / item.width_px
     kept = Image.new("L", item.thumbnail.size, SHADE)
     for box in item.boxes:

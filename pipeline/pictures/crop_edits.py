@@ -1,4 +1,4 @@
-"""What a person decided on single pictures, in a file in git: data/crop_edits.yaml.
+"""Manual edits of single pictures' crops: data/crop_edits.yaml, kept in git.
 
 ```yaml
 zibbo/photo3: {focus: [120, 80]}                # the crop's middle, x and y in pixels of the upright picture
@@ -21,7 +21,7 @@ Whole = Annotated[int, Field(ge=0)]
 
 
 class CropEdit(BaseModel):
-    """None: as the settings have it."""
+    """None: as in the settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -32,13 +32,13 @@ class CropEdit(BaseModel):
 
 
 class CropEdits:
-    """The file's edits, by the names and patterns that stand there."""
+    """The file's edits, by name or pattern."""
 
     def __init__(self, edits: Mapping[str, CropEdit], names: Names) -> None:
         self.edits, self.names = edits, names
 
     def of(self, picture_id: str) -> CropEdit:
-        """That of a picture; of several that name it, later ones replace what they set."""
+        """A picture's edit; of several that match, later ones override earlier ones."""
         merged = CropEdit()
         for name in self.names.of(picture_id):
             merged = merged.model_copy(update=self.edits[name].model_dump(exclude_none=True))
@@ -46,8 +46,8 @@ class CropEdits:
 
 
 def read_crop_edits(path: Path, ids: Callable[[], Iterable[str]]) -> CropEdits:
-    """The edits, held against the pictures' ids. What names no picture, an unknown key and a wrong value are
-    user errors, all at once.
+    """The edits, checked against the pictures' ids. One user error lists names without a picture, unknown
+    keys and wrong values.
     """
     problems, edits = list[str](), dict[str, CropEdit]()
     for name, value in read_entries(path, "zibbo/photo3: {focus: [120, 80]}").items():
@@ -56,7 +56,7 @@ def read_crop_edits(path: Path, ids: Callable[[], Iterable[str]]) -> CropEdits:
         except ValidationError as error:
             problems += [_sentence(path, name, details["loc"], details["msg"]) for details in error.errors()]
     names = Names(edits, ids())
-    problems += [f"{path}: {name} names no picture; {nearest(name, ids())}" for name in names.unknown]
+    problems += [f"{path}: {name} matches no picture; {nearest(name, ids())}" for name in names.unknown]
     if problems:
         raise UserError(*problems)
     return CropEdits(edits, names)
@@ -65,14 +65,15 @@ def read_crop_edits(path: Path, ids: Callable[[], Iterable[str]]) -> CropEdits:
 def outside(edit: CropEdit, width_px: int, height_px: int) -> str | None:
     """What is wrong with the edit's numbers for a picture of this size, if anything."""
     if edit.focus and not (edit.focus[0] < width_px and edit.focus[1] < height_px):
-        return f"focus {edit.focus} lies outside the picture ({width_px}x{height_px} px)"
+        return f"focus {edit.focus} is outside the picture ({width_px}x{height_px} px)"
     if edit.box:
         left, top, width, height = edit.box
         if not width or not height or left + width > width_px or top + height > height_px:
-            return f"box {edit.box} does not lie inside the picture ({width_px}x{height_px} px)"
+            return f"box {edit.box} is not inside the picture ({width_px}x{height_px} px)"
     return None
 
 
 def _sentence(path: Path, pattern: str, location: tuple[int | str, ...], message: str) -> str:
     key = ".".join(map(str, location)) or "the edit"
-    return f"{path}: {pattern}: {key}: {message[0].lower()}{message[1:]}; {', '.join(CropEdit.model_fields)}"
+    reason = f"{message[0].lower()}{message[1:]}"
+    return f"{path}: {pattern}: {key}: {reason}; allowed: {', '.join(CropEdit.model_fields)}"

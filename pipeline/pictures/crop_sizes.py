@@ -1,4 +1,4 @@
-"""How large the crops of a picture will be, by its size alone: what cutting.py decides without the pixels."""
+"""Sizes of a picture's crops from its size alone: cutting.py's decisions that need no pixels."""
 
 from pipeline.config.schemas import Crop
 from pipeline.pictures.boxes import split_boxes
@@ -7,7 +7,7 @@ from pipeline.pictures.crop_edits import CropEdit
 
 
 def crop_sizes(width_px: int, height_px: int, config: Crop, edit: CropEdit) -> list[tuple[str, Size]]:
-    """Suffix of the id, and size, of each crop that `cuts` makes of such a picture."""
+    """Id suffix and size of each crop that `cuts` makes from such a picture."""
     target, parts = _parts(width_px, height_px, config, edit)
     mirror = config.mirror if edit.mirror is None else edit.mirror
     made = []
@@ -18,7 +18,7 @@ def crop_sizes(width_px: int, height_px: int, config: Crop, edit: CropEdit) -> l
 
 
 def _parts(width_px: int, height_px: int, config: Crop, edit: CropEdit) -> tuple[Size, int]:
-    """The size, and how many crops of the picture have it."""
+    """The crops' size and number."""
     if edit.box:
         return target_size(edit.box[2], edit.box[3], config), 1
     target = target_size(width_px, height_px, config)

@@ -1,4 +1,4 @@
-"""One picture -> its crops: which part, at which size, and why there. Pixels in, pixels out."""
+"""Cuts one picture into crops: which part, at which size, and why. Pixels in, pixels out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from pipeline.pictures.focal import Focus, find_focus
 
 @dataclass(frozen=True)
 class Cut:
-    """A crop to be made: `suffix` joins the picture's id, `how` goes into the record."""
+    """A planned crop: `suffix` is added to the picture's id, `how` goes into the record."""
 
     suffix: str
     box: Box
@@ -41,7 +41,7 @@ def cuts(picture: Image.Image, config: Crop, edit: CropEdit) -> list[Cut]:
 
 
 def _places(picture: Image.Image, config: Crop, edit: CropEdit) -> Iterator[tuple[Box, Size, dict[str, Any]]]:
-    """Box, size and reason of each part of the picture that is shown."""
+    """Box, size and reason of each crop."""
     width, height = picture.size
     if edit.box:
         left, top, box_width, box_height = edit.box
@@ -77,7 +77,7 @@ def cut_out(picture: Image.Image, cut: Cut) -> Image.Image:
 
 
 def cut_mask(mask: Image.Image, cut: Cut) -> Image.Image:
-    """The mask of the same crop: the mean over each point's area, which never rings."""
+    """The mask of the same crop, as the mean over each pixel's area, which never overshoots."""
     made = mask.resize(cut.target, Image.Resampling.BOX, box=_edges(cut))
     return ImageOps.mirror(made) if cut.mirrored else made
 

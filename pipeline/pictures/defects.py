@@ -1,5 +1,5 @@
-"""What a picture's pixels say against it: blur, darkness, borders of one colour, text stamped over it.
-Arithmetic on grey arrays [height, width] of 0-255; nothing here touches the disk.
+"""Defects in a picture's pixels: blur, darkness, borders of one colour, overlaid text. Arithmetic on grey
+arrays [height, width] of 0-255, without files.
 """
 
 import cv2
@@ -13,28 +13,25 @@ Gray = NDArray[np.uint8]
 TILES = 3
 
 BORDER_STEP, BORDER_NOISE = 16, 2.0
-"""Grey levels by which a pixel departs from a band's colour; standard deviation that a line of a band may
-have.
+"""Grey levels by which a pixel differs from a band's colour; largest standard deviation of a band's line.
 """
 MIN_BORDER_SHARE = 0.01
 EDGE_PX = 9
 """JPEG smears an edge over its 8x8 blocks."""
 
 STRIP_SHARE, MIN_STRIP_PX = 0.12, 16
-"""Text is looked for in this share of the height, at the top and at the bottom."""
+"""Text is searched in this fraction of the height, at the top and at the bottom."""
 STROKE_PX, STROKE_CONTRAST = 9, 40
 MIN_LETTER_PX, MIN_LETTERS, MIN_TEXT_ASPECT = 6, 6, 3.0
 MIN_STROKES, MAX_STROKES_AROUND = 0.15, 0.05
-"""Share of a text line's box that strokes fill, and of what lies around it. Chosen on the photographs of
-scikit-image, scikit-learn and matplotlib and on drawings: of 55, the star field, the stained tissue and the
-astronaut are taken for text wrongly, and a white stamp in the corner is found on 34.
+"""Fraction that strokes fill of a text line's box, and of the area around it. Chosen on 55 photographs (of
+scikit-image, scikit-learn and matplotlib) and drawings: the star field, the stained tissue and the astronaut
+are wrongly taken for text; a white stamp in the corner is found on 34.
 """
 
 
 def gray_copy(picture: Image.Image) -> Gray:
-    """The picture in grey; its short side is the work copy's, or its own where that is less: blur is a matter
-    of scale.
-    """
+    """The picture in grey, with the work copy's short side or its own if smaller: blur depends on scale."""
     scale = WORK_SIDE_PX / min(picture.size)
     gray = picture.convert("L")
     if scale < 1:
@@ -45,7 +42,7 @@ def gray_copy(picture: Image.Image) -> Gray:
 
 def sharpness(gray: Gray) -> float:
     """Variance of the Laplacian (Pech-Pacheco 2000) of the sharpest of 3x3 tiles: one sharp part is enough,
-    so that a portrait before a blurred background is sharp.
+    so a portrait in front of a blurred background is sharp.
     """
     edges = cv2.Laplacian(gray, cv2.CV_32F)
     rows = [band for band in np.array_split(edges, TILES, axis=0) if band.size]
@@ -59,11 +56,11 @@ def brightness(gray: Gray) -> float:
 
 
 def border_share(gray: Gray) -> float:
-    """Share of the picture that straight bands of one colour along its sides take: letterboxes, frames, bars
-    of a screenshot.
+    """Fraction of the picture covered by straight bands of one colour along its sides: letterboxes, frames,
+    bars of a screenshot.
 
-    A band ends where more than half of one of the next lines departs from its colour, as at the edge of a
-    pasted picture. A plain background, which ends at the figure's outline, is none.
+    A band ends where more than half of one of the next lines differs from its colour, as at the edge of a
+    pasted picture. A plain background, which ends at the figure's outline, is not a band.
     """
     height, width = gray.shape
     top, bottom = _band(gray), _band(gray[::-1])
@@ -73,7 +70,7 @@ def border_share(gray: Gray) -> float:
 
 
 def _band(lines: NDArray[np.uint8]) -> int:
-    """How many lines from the first one on are a band; 0 for less than a hundredth of them."""
+    """Number of lines of a band at the start; 0 for less than a hundredth of all lines."""
     colour = np.median(lines[0])
     departs = np.abs(lines.astype(np.int16) - int(colour)) > BORDER_STEP
     plain = (departs.mean(axis=1) < 0.01) & (lines.std(axis=1) <= BORDER_NOISE)
@@ -83,11 +80,11 @@ def _band(lines: NDArray[np.uint8]) -> int:
 
 
 def text_lines(gray: Gray) -> int:
-    """Things like a line of text in the lowest and the highest strip, where watermarks and signatures stand.
+    """Number of likely lines of text in the bottom and top strips, where watermarks and signatures are.
 
-    Strokes are what is thin and lighter, or thin and darker, than what is around it (morphological top-hat
-    and black-hat); they are closed to words. A line of text is long, low, of several letters, wholly inside
-    the strip, and stands alone: above and below it there are few strokes, as there are not in grass or hair.
+    Strokes are thin and lighter, or thin and darker, than their surroundings (morphological top-hat and
+    black-hat); closing joins them to words. A line of text is long, low, has several letters, is wholly
+    inside the strip, and has few strokes above and below it, unlike grass or hair.
     """
     strip = round(gray.shape[0] * STRIP_SHARE)
     if strip < MIN_STRIP_PX:

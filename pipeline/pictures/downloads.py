@@ -1,5 +1,5 @@
-"""Lists of URLs -> picture files. What was fetched once stands in the store of kept results, by URL, and is
-never fetched again; delete the entry there to have it anew.
+"""Downloads the picture files of URL lists. The store keeps each download by URL, and it is never fetched
+again; to refetch it, delete its entry there.
 """
 
 import re
@@ -34,7 +34,7 @@ POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Fetched:
-    """One URL's files, by the names that they shall have, or why there are none; the URL has no passwords."""
+    """One URL's files by their new names, or the reason why there are none; `url` has no password."""
 
     url: str
     files: Mapping[str, Path] = field(default_factory=dict)
@@ -42,8 +42,8 @@ class Fetched:
 
 
 def read_list(path: Path) -> list[str]:
-    """URLs of a list, one a line; blank lines and `#` comments are left out. Lines that are no URL, and URLs
-    that stand twice, are user errors, all at once.
+    """URLs of a list, one per line; blank lines and `#` comments are skipped. One user error lists all
+    invalid and repeated URLs.
     """
     try:
         lines = [line.strip() for line in bounded_text(path, URLS).splitlines()]
@@ -54,7 +54,9 @@ def read_list(path: Path) -> list[str]:
     for number, url in numbered:
         if not re.match(r"https?://[^/\s]+\S*$", url):
             shown = without_passwords(url)[:80]
-            problems.append(f"{path}: line {number} {shown!r} is no http or https URL; mend or delete it")
+            problems.append(
+                f"{path}: line {number} {shown!r} is not an http or https URL; correct or delete it"
+            )
         if seen.setdefault(url, number) != number:
             problems.append(f"{path}: line {number} repeats line {seen[url]}; delete one of them")
     if problems:
@@ -63,8 +65,8 @@ def read_list(path: Path) -> list[str]:
 
 
 def fetch(urls: Sequence[str], config: Collect) -> Iterator[Fetched]:
-    """The files of each URL, in order, fetched or kept. Names hold a piece of the URL's hash, so that no two
-    URLs' `1.jpg` meet.
+    """The files of each URL, in order, fetched or kept. Names contain a part of the URL's hash, so that
+    `1.jpg` of two URLs do not clash.
     """
     named = places(urls)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -86,7 +88,7 @@ def _fetch(url: str, config: Collect, named: Collection[Place]) -> Fetched:
 
 
 def _without_user(url: str) -> str:
-    """What a URL leads to, whoever asks: nothing that is kept follows from a password."""
+    """The URL without user and password, so that nothing kept depends on a password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
 
@@ -98,7 +100,7 @@ def _stem(url: str) -> str:
 
 
 def picture_suffix(path: Path) -> str | None:
-    """By the file's first bytes; None where they are no picture's."""
+    """The suffix by the file's content; None if it is not a picture."""
     with path.open("rb") as file:
         if name := plugin_format(file.read(HEADER_BYTES)):
             return SUFFIX_OF_FORMAT[name]
@@ -110,7 +112,7 @@ def picture_suffix(path: Path) -> str | None:
 
 
 def _direct(url: str, config: Collect, named: Collection[Place]) -> Path:
-    """One GET: retried after a pause where the server is busy, cut off at the limits of time and bytes."""
+    """One GET: retries when the server is busy, stops at the limits of time and bytes."""
     import requests
 
     items, item_key = Items("downloads"), key(url=_without_user(url))
@@ -145,13 +147,13 @@ def _save(chunks: Iterator[bytes], part: Path, limit_mib: int) -> None:
 
 
 def _plain(error: Exception) -> str:
-    """The cause without addresses in memory, which differ from run to run."""
+    """The cause without memory addresses, which differ between runs."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(error))
 
 
 def _gallery_dl(url: str, config: Collect) -> Path:
-    """A folder of what the URL leads to, by gallery-dl as a program of its own, with the user's own settings
-    and logins; its metadata files come along as captions.
+    """A folder of the URL's files, downloaded by the gallery-dl program with the user's settings and logins;
+    its metadata files become captions.
     """
     items, item_key = Items("gallery-dl"), key(url=_without_user(url))
     if not items.has(item_key):
@@ -166,15 +168,15 @@ def _gallery_dl(url: str, config: Collect) -> Path:
             command += ["--retries", str(config.download_retries)]
             command += ["--http-timeout", str(config.download_timeout_s)]
             command += ["--filesize-max", f"{config.download_limit_mib}M", url]
-            code, said = _run(command, part, config.download_total_s)
+            code, output = _run(command, part, config.download_total_s)
             if code or not any(part.iterdir()):
-                last = (said.strip().splitlines() or ["no files"])[-1]
+                last = (output.strip().splitlines() or ["no files"])[-1]
                 raise DownloadError(f"gallery-dl ended with code {code}: {last}")
     return items.path(item_key)
 
 
 def _run(command: Sequence[str], folder: Path, limit_s: int) -> tuple[int, str]:
-    """Exit code and errors of a program that fills a folder. It is ended when no file comes for so long."""
+    """Exit code and stderr of a program that fills a folder. Kills it after `limit_s` without a new file."""
     with TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
         try:

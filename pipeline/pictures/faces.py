@@ -1,4 +1,4 @@
-"""Where faces are: scikit-image's LBP cascade, which ships with it, or a detector in a file of the user's.
+"""Finds faces with scikit-image's built-in LBP cascade, or a detector file of the user.
 
 Files: YuNet (ONNX, OpenCV's FaceDetectorYN), a YOLO detector (ONNX: one input, one output; the layouts of
 v5, v8 and of exports that end in a non-maximum suppression), a cascade in OpenCV's format (.xml, as
@@ -22,17 +22,17 @@ Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 SMALLEST_SHARE = 0.1
-"""Cascades look for faces from this share of the short side up."""
+"""Cascades find faces from this fraction of the short side up."""
 YUNET_OUTPUTS = ({"loc", "conf", "iou"}, {"cls_8", "obj_8", "bbox_8"})
-"""Names among the outputs of its files of 2022 and of 2023."""
+"""Output names of YuNet's files of 2022 and 2023."""
 NMS_IOU = 0.3
 FEWEST_ANCHORS = 100
-"""A YOLO output with so many columns has its anchors there; with fewer, in its rows."""
+"""A YOLO output with at least this many columns has its anchors in columns, else in rows."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A box, and how sure the detector is of it (None where it does not say)."""
+    """A box, and the detector's confidence (None if it gives none)."""
 
     box: Box
     score: float | None
@@ -125,17 +125,19 @@ def _session(path: Path) -> Any:
 def _yolo(path: Path, min_score: float) -> Detector:
     session = _session(path)
     if len(session.get_inputs()) != 1 or len(session.get_inputs()[0].shape) != 4:
-        raise UserError(f"crop.face_model {path}: no YOLO detector, which takes one picture; fetch it again")
-    taken = session.get_inputs()[0]
-    fixed = [side if isinstance(side, int) else 640 for side in taken.shape[2:]]
+        raise UserError(
+            f"crop.face_model {path}: not a YOLO detector, which takes one picture; fetch it again"
+        )
+    network_input = session.get_inputs()[0]
+    fixed = [side if isinstance(side, int) else 640 for side in network_input.shape[2:]]
 
     def detect(rgb: Pixels) -> list[Face]:
         x, scale = letterbox(rgb, (fixed[1], fixed[0]))
         with damage_told(f"crop.face_model {path} cannot be run as a YOLO detector", "fetch it again"):
-            (output,) = session.run(None, {taken.name: x})
+            (output,) = session.run(None, {network_input.name: x})
             rows = yolo_rows(output[0], min_score)
             if not np.isfinite(rows).all():
-                raise ValueError("its boxes are no finite numbers")
+                raise ValueError("its boxes are not finite numbers")
         boxes = [_box(*(value / scale for value in row[:4])) for row in rows]
         kept = cv2.dnn.NMSBoxes(boxes, [float(row[4]) for row in rows], min_score, NMS_IOU) if boxes else ()
         return sorted_faces([Face(boxes[index], round(float(rows[index][4]), 4)) for index in kept])
@@ -144,7 +146,7 @@ def _yolo(path: Path, min_score: float) -> Detector:
 
 
 def letterbox(rgb: Pixels, side_px: tuple[int, int]) -> tuple[NDArray[np.float32], float]:
-    """[1, 3, height, width] 0..1: the picture at the upper left of a grey field, and its scale there."""
+    """[1, 3, height, width] 0..1: the picture at the upper left of a grey canvas, and its scale."""
     width, height = side_px
     scale = min(width / rgb.shape[1], height / rgb.shape[0])
     inner = cv2.resize(rgb, (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)))
@@ -154,7 +156,7 @@ def letterbox(rgb: Pixels, side_px: tuple[int, int]) -> tuple[NDArray[np.float32
 
 
 def yolo_rows(output: NDArray[np.float32], min_score: float) -> NDArray[np.float32]:
-    """[faces, 5] left, top, width, height, score, of one picture's output.
+    """[faces, 5] left, top, width, height, score, from the output for one picture.
 
     [4 + classes, N] is v8 (centre and sides, a score a class); [N, 5 + classes] is v5 (an objectness before
     the classes); [N, 6] ends in a suppression (corners, score, class).
@@ -174,7 +176,7 @@ def yolo_rows(output: NDArray[np.float32], min_score: float) -> NDArray[np.float
 
 
 def sorted_faces(faces: list[Face]) -> list[Face]:
-    """Left to right, so that no detector's order shows."""
+    """Sorted left to right, whatever the detector's order."""
     return sorted(faces, key=lambda face: face.box)
 
 

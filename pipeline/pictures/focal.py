@@ -1,9 +1,9 @@
-"""What a picture is about: the point that a crop should have in its middle, and the faces that it must not
-cut. Arithmetic on arrays.
+"""A picture's focal point, which a crop should centre, and the faces that it must not cut. Arithmetic on
+arrays.
 
 The method is AUTOMATIC1111's automatic focal point crop (modules/textual_inversion/autocrop.py): faces, the
-window with most information, and corner points each give one point, averaged by weight. Mended: Shannon's
-entropy has the right sign, pictures are RGB throughout. Points are (x, y) in pixels.
+window with most information, and corner points each give one point, averaged by weight. Corrected: the sign
+of Shannon's entropy, and RGB pictures throughout. Points are (x, y) in pixels.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from pipeline.pictures.work_copy import work_copy
 Point = tuple[float, float]
 
 WATERMARK_SHARE = 0.1
-"""Corner points in the lowest tenth are left out: watermarks stand there."""
+"""Corner points in the lowest tenth are ignored: watermarks are there."""
 
 
 @dataclass(frozen=True)
 class Focus:
-    """The middle of interest, the faces that must not be cut, and which detectors spoke."""
+    """The focal point, the faces that must not be cut, and the detectors that found something."""
 
     point: Point
     faces: tuple[Face, ...]
@@ -32,7 +32,7 @@ class Focus:
 
 
 def find_focus(rgb: Pixels, config: Crop) -> Focus:
-    """The weighted mean of what the detectors find in `rgb` [height, width, 3]; the middle where they find
+    """The weighted mean of the detectors' points in `rgb` [height, width, 3]; the centre if they find
     nothing.
     """
     height, width = rgb.shape[:2]
@@ -47,13 +47,13 @@ def find_focus(rgb: Pixels, config: Crop) -> Focus:
         "entropy": (config.entropy_weight, entropy_point(gray) if config.entropy_weight else None),
         "edges": (config.edge_weight, mean_point(corner_points(gray)) if config.edge_weight else None),
     }
-    spoken = {name: (weight, point) for name, (weight, point) in points.items() if weight and point}
-    if not spoken:
+    active = {name: (weight, point) for name, (weight, point) in points.items() if weight and point}
+    if not active:
         return Focus(middle, (), ())
-    total = sum(weight for weight, _ in spoken.values())
-    x = sum(weight * point[0] for weight, point in spoken.values()) / total / scale
-    y = sum(weight * point[1] for weight, point in spoken.values()) / total / scale
-    return Focus((x, y), tuple(_enlarged(face, 1 / scale) for face in faces), tuple(spoken))
+    total = sum(weight for weight, _ in active.values())
+    x = sum(weight * point[0] for weight, point in active.values()) / total / scale
+    y = sum(weight * point[1] for weight, point in active.values()) / total / scale
+    return Focus((x, y), tuple(_enlarged(face, 1 / scale) for face in faces), tuple(active))
 
 
 def _enlarged(face: Face, scale: float) -> Face:
@@ -80,7 +80,7 @@ def shannon_entropy(counts: NDArray[np.int64]) -> float:
 
 
 def entropy_point(gray: Pixels, step_px: int = 8) -> Point | None:
-    """Middle of the square window along the long axis with most information (32 grey levels); None for a
+    """Centre of the square window along the long axis with most information (32 grey levels); None for a
     square picture.
     """
     height, width = gray.shape

@@ -1,7 +1,7 @@
-"""What folders are called, and what follows for the pictures in them.
+"""Concept and repeats from folder names.
 
-The nearest folder named `<repeats>_<concept>` above a picture gives its concept; where there is none, the
-first folder below the source does, or the source itself. Folders below that are part of the picture's name.
+The nearest folder named `<repeats>_<concept>` above a picture gives its concept; without one, the first
+folder below the source does, or the source itself. Folders below that are part of the picture's name.
 Pictures below a folder of 0 repeats are left out.
 """
 
@@ -13,7 +13,7 @@ from functools import partial
 
 REPEATS_CONCEPT = re.compile(r"(?P<repeats>0*[0-9]{1,6})_(?P<concept>.+)", re.DOTALL)
 MOST_REPEATS = 1000
-"""More are doubted: `2023_06_01` is a date."""
+"""More are doubtful: `2023_06_01` is a date."""
 NUMBER_FIRST = re.compile(
     r"[-+~x]*(?:\d+[.,])?\d+x?[_ .-]+(?P<after>[^\W\d].*)"  # 7 name, -7_name, 7.5_name, x7_name
     r"|\d+[x\u00d7][_ .-]*(?P<behind>.+)"  # 7x_name
@@ -25,7 +25,7 @@ NUMBER_LAST = re.compile(
     r"(?P<before>.*[^\W\d])(?:[_ .-]+x?\d{1,3}x?|[_ .-]*[(\[{]x?\d{1,3}x?[)\]}])|\d+_?",
     re.IGNORECASE | re.DOTALL,
 )
-"""Of both: what a person may have meant for repeats, digits of every script."""
+"""Both match names in which a person may have meant repeats; digits of every script."""
 
 
 def concept_of(parts: Sequence[str], default_repeats: int) -> tuple[str, int, tuple[str, ...]]:
@@ -44,15 +44,15 @@ def is_left_out(parts: Sequence[str]) -> bool:
 
 @dataclass
 class FolderNames:
-    """Names of folders that a person should look at, gathered folder by folder."""
+    """Folder names that the user should check, collected folder by folder."""
 
     left_out: Counter[str] = field(default_factory=Counter)
     """Pictures that are left out, by folder."""
     doubtful: dict[str, Callable[[int], str]] = field(default_factory=dict)
-    """A sentence for each folder whose name may mean something else; it is given collect.repeats."""
+    """A sentence (made from collect.repeats) for each folder name that may mean something else."""
 
     def leave_out(self, source: str, parts: Sequence[str], path: str, pictures: int) -> bool:
-        """Whether the folder's pictures are left out; notes what its names say. `path`: below the source."""
+        """Whether the folder's pictures are left out; records doubtful names. `path`: below the source."""
         where = f"{source}/{path}" if path else source
         if is_left_out(parts):
             self.left_out[where] += pictures
@@ -62,7 +62,7 @@ class FolderNames:
         return False
 
     def _doubt(self, parts: Sequence[str]) -> None:
-        """The folder that names the repeats; where there is none, those that look as if they did."""
+        """Records the folder that gives doubtful repeats, or folders that look as if they gave repeats."""
         concept, repeats, below = concept_of(parts, 0)
         place = len(parts) - len(below) - 1
         if repeats:
@@ -78,10 +78,10 @@ class FolderNames:
         self.doubtful.setdefault("/".join(parts[: place + 1]), sentence)
 
     def warnings(self, repeats: int) -> list[str]:
-        """Sentences; `repeats` are those of a folder whose name says nothing."""
+        """Sentences; `repeats`: of a folder whose name gives none."""
         left_out = [
-            f"{where}: {number} pictures are left out, since a folder's name says 0 repeats; call it"
-            " 1_<concept> to take them in"
+            f"{where}: {number} pictures are left out, since a folder has 0 repeats; name it"
+            " 1_<concept> to include them"
             for where, number in sorted(self.left_out.items())
             if number
         ]
@@ -90,21 +90,21 @@ class FolderNames:
 
 def _read_as_repeats(name: str, concept: str, number: int, _: int) -> str:
     return (
-        f"the folder {name!r} is read as {number} repeats of the concept {concept!r}; if a date or another"
-        f" number is meant, call it '1_{name}'"
+        f"the folder {name!r} is read as {number} repeats of the concept {concept!r}; if you mean a date or"
+        f" another number, name it '1_{name}'"
     )
 
 
 def _not_read_as_repeats(name: str, meant: str, is_concept: bool, repeats: int) -> str:
     read = f"the concept {name!r}" if is_concept else "part of the pictures' names"
     return (
-        f"the folder {name!r} looks as if it named repeats, but is read as {read}, shown collect.repeats"
-        f" {repeats} times; if repeats are meant, call it {meant!r}"
+        f"the folder {name!r} seems to give repeats, but is read as {read}, with collect.repeats"
+        f" {repeats}; if you mean repeats, name it {meant!r}"
     )
 
 
 def _meant(match: re.Match[str]) -> str:
-    """A name that says the repeats."""
+    """A name that gives the repeats."""
     word = next((text for text in match.groupdict().values() if text), "name")
     number = int(max(re.findall(r"\d+", match[0]), key=len))
     return f"{min(max(number, 1), MOST_REPEATS)}_{word}"

@@ -1,7 +1,7 @@
-"""Pictures and captions of one folder tree. Every file of it is a picture, belongs to one, or is told about;
-hidden files and notes alone are passed over.
+"""Reads pictures and captions of one folder tree. Every file is a picture, belongs to one, or is reported;
+only hidden files and notes are skipped.
 
-Names of folders give concept and repeats (folder_names.py).
+Folder names give concept and repeats (folder_names.py).
 """
 
 import re
@@ -21,14 +21,12 @@ from pipeline.texts.lines import CaptionReader
 
 CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
 MAX_NAME_BYTES = 200
-"""Of a picture's name: later stages add suffixes, and a disk ends at 255."""
+"""Of a picture's name: later stages add suffixes, and disks allow 255."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Pictures, what is wrong with single files (levels and `drop` apply), and what is wrong with a source
-    (always an error).
-    """
+    """Pictures, faults of files (levels and `drop` apply), and problems of a source (always errors)."""
 
     pictures: Pictures = field(default_factory=Pictures)
     faults: list[Fault] = field(default_factory=list)
@@ -37,7 +35,7 @@ class Findings:
     names: FolderNames = field(default_factory=FolderNames)
 
     def number(self) -> int:
-        """Of all that was found."""
+        """Number of all findings."""
         return len(self.pictures) + len(self.faults) + len(self.problems)
 
 
@@ -45,7 +43,7 @@ def read_folder(
     place: Place, default_repeats: int, columns: Sequence[str], findings: Findings
 ) -> list[PurePosixPath]:
     """Adds everything in the tree to `findings`, a folder at a time; `columns` as for metadata rows. Returns
-    the parquet files, which hold pictures themselves.
+    the parquet files, which contain pictures.
     """
     captions, tables = FoundCaptions(place, columns, findings.problems, findings.captions), []
     for folder in walk(place, findings.problems):
@@ -60,7 +58,7 @@ def read_folder(
             if suffix_of(name) == ".parquet":
                 tables.append(PurePosixPath(folder.of(name)))
             else:
-                _tell(name, shown(f"{place.shown}/{folder.of(name)}"), findings)
+                _report_other(name, shown(f"{place.shown}/{folder.of(name)}"), findings)
     findings.problems.extend(captions.without_picture())
     return tables
 
@@ -83,8 +81,8 @@ def _read_pictures(
         if problem := _unusable(picture_id, path):
             findings.problems.append(f"{shown(f'{place.shown}/{path}')}: {problem}; rename it")
             continue
-        told = place.told.of(path)
-        found = Found(
+        origins = place.origins.of(path)
+        picture = Found(
             path=place.root / path,
             where=f"{place.shown}/{path}",
             id=picture_id,
@@ -92,18 +90,18 @@ def _read_pictures(
             repeats=repeats,
             is_class=place.is_class,
             caption=caption,
-            origin=told[-1][0] if told else {"source": place.parts[0], "path": path},
+            origin=origins[-1][0] if origins else {"source": place.parts[0], "path": path},
             mask=place.root / folder.of(masks[name]) if name in masks else None,
         )
-        findings.pictures.add(found)
+        findings.pictures.add(picture)
 
 
-def _tell(name: str, where: str, findings: Findings) -> None:
-    """A file that is no picture and belongs to none."""
+def _report_other(name: str, where: str, findings: Findings) -> None:
+    """Reports a file that is not a picture and belongs to none."""
     if suffix_of(name) in (".txt", ".caption"):
         findings.problems.append(
             f"{where}: a caption without a picture; add {shown(name.rpartition('.')[0])}.png"
-            " (or .jpg ...) beside it, or delete the caption"
+            " (or .jpg ...) next to it, or delete the caption"
         )
     elif suffix_of(name) in UNREAD:
         sentence = f"a picture of a kind that is not read ({suffix_of(name)}); save it as PNG or JPEG"
@@ -115,7 +113,7 @@ def _tell(name: str, where: str, findings: Findings) -> None:
 
 
 def _unusable(picture_id: str, path: str) -> str | None:
-    """Why no later stage could write a file of this name, or no record tell where it came from."""
+    """Why a later stage could not write a file of this name, or a record could not store its path."""
     try:
         encoded = picture_id.encode()
         path.encode()

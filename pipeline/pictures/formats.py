@@ -1,5 +1,5 @@
-"""Kinds of pictures: those that Pillow reads, those that it reads with a plugin, and those that are pictures
-but are not read here. A file is what its bytes say: phones write HEIC under the name `.jpg`.
+"""Picture formats: read by Pillow, read with a plugin, or not read. The bytes decide, not the name: phones
+write HEIC files named `.jpg`.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ SUFFIX_OF_FORMAT = {
     "PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif",
     "TIFF": ".tif", "AVIF": ".avif", "HEIF": ".heic", "JXL": ".jxl",
 }  # fmt: skip
-"""The formats that are read, by Pillow's names, and the suffix that a file without a name gets."""
+"""Readable formats by Pillow's names, and the suffix for files without a name."""
 SUFFIXES = frozenset({*SUFFIX_OF_FORMAT.values(), ".jpeg", ".jfif", ".tiff", ".mpo", ".heif", ".hif"})
 HEADER_BYTES = 64
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A package that teaches Pillow a format: its module, what makes it known, and what to install."""
+    """A package that adds a format to Pillow: its module, its register function, and how to install it."""
 
     module: str
     register: str | None
@@ -29,7 +29,7 @@ PLUGINS = {
     "JXL": Plugin("pillow_jxl", None, "pip install 'athanor[jxl]'"),
 }
 FORMATS = tuple(name for name in SUFFIX_OF_FORMAT if name != "MPO" and name not in PLUGINS)
-"""What Pillow may try by itself; its JPEG reader finds MPO."""
+"""What Pillow may try without plugins; its JPEG reader recognises MPO."""
 UNREAD = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"}  # raw files of cameras
     | {
@@ -49,15 +49,15 @@ UNREAD = frozenset(
     }
     | {".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dds", ".apng", ".bpg", ".jpe"}
 )
-"""Suffixes of pictures that are not read: to leave them out without a word would lose a person's pictures."""
+"""Suffixes of pictures that are not read; skipping them silently would lose a person's pictures."""
 
 
 class MissingPluginError(Exception):
-    """A picture whose plugin is not installed, and the cure."""
+    """The picture needs a plugin that is not installed; the message says how to install it."""
 
 
 def plugin_format(start: bytes) -> str | None:
-    """The format that needs a plugin, told from a file's first bytes."""
+    """The format that needs a plugin, by a file's first bytes."""
     if start[4:8] == b"ftyp":
         brands = {start[8:12], *(start[at : at + 4] for at in range(16, len(start), 4))}
         if brands & {b"avif", b"avis"}:
@@ -67,7 +67,7 @@ def plugin_format(start: bytes) -> str | None:
 
 
 def formats_for(start: bytes) -> tuple[str, ...]:
-    """What Pillow may try on a file that begins so. Raises MissingPluginError."""
+    """The formats that Pillow may try on a file with these first bytes. Raises MissingPluginError."""
     name = plugin_format(start)
     if name is None:
         return FORMATS

@@ -1,4 +1,4 @@
-"""Picture files, and what is known of each before it is opened."""
+"""Picture files, and what is known about each before it is opened."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipeline.files.sorted_rows import SortedRows
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A picture file. `where` is what the user calls it."""
+    """A picture file. `where`: its path as the user knows it."""
 
     path: Path
     where: str
@@ -21,7 +21,7 @@ class Found:
     caption: str | None
     origin: dict[str, Any]
     mask: Path | None = None
-    """File that says where the picture counts (pipeline/pictures/masks.py)."""
+    """Mask of the parts that count (pipeline/pictures/masks.py)."""
 
     @property
     def file(self) -> str:
@@ -29,7 +29,7 @@ class Found:
 
 
 class Pictures:
-    """All that were found, by id and `where`, on disk: any number of them takes no more memory than a few."""
+    """All pictures found, sorted by id and `where`, on disk: memory does not grow with their number."""
 
     def __init__(self) -> None:
         self.rows = SortedRows()
@@ -39,14 +39,14 @@ class Pictures:
     def add(self, found: Found) -> None:
         self.concepts.add((found.concept, found.is_class))
         mask = found.mask and str(found.mask)
-        told = (found.concept, found.repeats, found.is_class, found.caption, found.origin, mask)
-        self.rows.add(found.id, found.where, (str(found.path), found.where, found.id, *told))
+        rest = (found.concept, found.repeats, found.is_class, found.caption, found.origin, mask)
+        self.rows.add(found.id, found.where, (str(found.path), found.where, found.id, *rest))
 
     def __iter__(self) -> Iterator[Found]:
         return map(_found, self.rows)
 
     def numbered(self, numbers: Collection[int]) -> Iterator[tuple[int, Found]]:
-        """Those with one of these numbers, counted from 0 in order."""
+        """The pictures with these numbers, counted from 0 in order."""
         rows = self.rows.numbered(numbers) if numbers else ()
         return ((number, _found(row)) for number, row in rows)
 
@@ -61,6 +61,6 @@ class Pictures:
 
 
 def _found(row: Sequence[Any]) -> Found:
-    path, *told, mask = row
-    values = (Path(path), *told, Path(mask) if mask else None)
+    path, *rest, mask = row
+    values = (Path(path), *rest, Path(mask) if mask else None)
     return Found(*values)

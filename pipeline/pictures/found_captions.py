@@ -1,4 +1,4 @@
-"""Captions that come along with the pictures of a place: in sidecars, in metadata tables, or told with it."""
+"""Captions of a place's pictures: from sidecars, metadata tables, or the place itself."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,16 @@ from pipeline.texts.lines import CaptionReader
 
 
 class FoundCaptions:
-    """Asked about a picture after `open` was called with its folder and with those above."""
+    """Call `open` with each folder, parents first, then `take` for its pictures."""
 
     def __init__(
         self, place: Place, columns: Sequence[str], problems: list[str], reader: CaptionReader
     ) -> None:
         self.place, self.columns, self.problems, self.reader = place, columns, problems, reader
         self.rows = SortedRows()
-        """(table, name there, caption) by the picture's path, until it is asked about."""
+        """(table, name there, caption) by the picture's path, until taken."""
         self.used: set[str] = set()
-        """Files of the open folder that belong to a picture, or are tables."""
+        """Files of the open folder that belong to a picture or are tables."""
 
     def open(self, folder: Folder) -> None:
         self.folder = folder
@@ -35,7 +35,7 @@ class FoundCaptions:
         pictures = filter(is_picture, folder.files)
         claimed = {_same(name) for picture in pictures for name in sidecars.names_for(picture)}
         self.folded = {_same(name).casefold(): name for name in theirs if _same(name) not in claimed}
-        """Those that are no picture's to the letter: `a.TXT` is the caption of `a.PNG`."""
+        """Sidecars without an exact match, ignoring case: `a.TXT` is the caption of `a.PNG`."""
 
     def _read_table(self, table: str) -> None:
         parent = PurePosixPath(table).parent
@@ -52,36 +52,36 @@ class FoundCaptions:
     def take(self, picture: str) -> str | None:
         """The caption of a picture of the open folder."""
         path = self.folder.of(picture)
-        told = [caption for *_, caption in [*self.rows.take(path), *self.place.told.of(path)]]
-        caption: str | None = told[-1] if told else None
+        captions = [caption for *_, caption in [*self.rows.take(path), *self.place.origins.of(path)]]
+        caption: str | None = captions[-1] if captions else None
         names = [_same(name) for name in sidecars.names_for(picture)]
-        found = [self.sidecars.get(name) or self.folded.get(name.casefold()) for name in names]
-        there = list(dict.fromkeys(filter(None, found)))
+        matches = [self.sidecars.get(name) or self.folded.get(name.casefold()) for name in names]
+        there = list(dict.fromkeys(filter(None, matches)))
         self.used.update(there)
         for name in there[:1]:
             if caption is not None:
                 self.problems.append(
-                    f"{self.place.shown}/{path}: has a caption in {name} and in a metadata table; delete one"
+                    f"{self.place.shown}/{path}: has captions in {name} and in a metadata table; delete one"
                 )
             try:
-                beside = self.place.root / self.folder.of(name)
-                caption = sidecars.read_caption(beside, self.reader.separators)
+                sidecar = self.place.root / self.folder.of(name)
+                caption = sidecars.read_caption(sidecar, self.reader.separators)
             except sidecars.CaptionError as error:
                 self.problems.append(f"{self.place.shown}/{self.folder.of(name)}: {error}")
         if caption is not None and len(caption) > CAPTION.most:
             self.problems.append(
-                f"{self.place.shown}/{path}: its caption has {len(caption)} characters, and {CAPTION.name}"
-                f" has at most {CAPTION.most}; {CAPTION.cure}"
+                f"{self.place.shown}/{path}: its caption has {len(caption)} characters, but the limit is"
+                f" {CAPTION.most}; {CAPTION.cure}"
             )
             return None
         return None if caption is None else self.reader(caption, f"{self.place.shown}/{path}")
 
     def without_picture(self) -> Iterator[str]:
-        """At the end: what is wrong with rows that nobody asked for."""
+        """Call at the end: problems with rows that match no picture."""
         for table, name, _ in self.rows:
-            yield (f"{self.place.shown}/{table}: names {name!r}, which is no picture beside it; mend the row")
+            yield f"{self.place.shown}/{table}: no picture {name!r} in its folder; correct the row"
 
 
 def _same(name: str) -> str:
-    """Names that a person takes for one are one, however a system spells their accents."""
+    """Equal for names that look the same, however the system encodes accents."""
     return unicodedata.normalize("NFC", name)

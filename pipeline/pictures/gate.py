@@ -1,5 +1,5 @@
-"""The gate between the user's files and the pipeline: all faults of all pictures, ruled on, then the records
-of those that pass. Pictures and rulings lie on disk; traits.py says what is held of each.
+"""Validates the user's pictures: decides on all faults, then makes the records of those that pass. Pictures
+and rulings are on disk; traits.py describes what stays in memory.
 """
 
 from collections import Counter
@@ -21,29 +21,27 @@ from pipeline.pictures.traits import NO_HASH, Pairs, Traits, equals, hash_of, li
 from pipeline.pictures.verdicts import GRAVITY, Fault, Ruling, Rulings, gravest
 
 SHOWN = 5
-"""So many pictures are named in a warning; all stand in the records."""
+"""A warning names this many pictures; the records have all."""
 LEAST_FIT = GRAVITY.index("warn")
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a picture's file and that of its mask hold, or why they cannot be read."""
+    """The measures of a picture's file and its mask, or why they cannot be read."""
 
     picture: Measures | Fault
     mask: MaskMeasures | Fault | None = None
 
 
 class Outcome:
-    """What passes, file by file, and every ruling. There are records even where `errors` must stop the
-    stage.
-    """
+    """The pictures that pass, and every ruling. Records exist even if `errors` must stop the stage."""
 
     def __init__(self, pictures: Pictures, config: Collect, rulings: Rulings) -> None:
         self.pictures, self.config, self.rulings = pictures, config, rulings
         self.traits = Traits(len(pictures))
         self.traits.gravity[:] = GRAVITY.index("ok")
         self.groups: dict[int, int] = {}
-        """The first of its group, for each picture that is not that itself."""
+        """The first of the group, for every other picture in it."""
 
     @property
     def errors(self) -> list[str]:
@@ -56,7 +54,7 @@ class Outcome:
 
     @property
     def left_out(self) -> Iterator[dict[str, str | None]]:
-        """Rows of what is dropped, and why: `name` is a file's name or a URL, `id` null for what never became
+        """Rows of what is dropped, and why: `name` is a file name or a URL, `id` is null if it never became
         a picture.
         """
         for ruling in self.dropped:
@@ -70,13 +68,13 @@ class Outcome:
 
     @property
     def num_groups(self) -> int:
-        """Of those that pass."""
+        """Number of groups among the pictures that pass."""
         first = np.arange(len(self.traits.look))
         first[list(self.groups)] = list(self.groups.values())
         return int(np.count_nonzero(np.bincount(first[self.is_fit])))
 
     def passed(self) -> Iterator[tuple[Found, Record]]:
-        """By id."""
+        """The pictures that pass and their records, by id."""
         firsts, ids = set(self.groups.values()), dict[int, str]()
         for number, (found, is_fit) in enumerate(zip(self.pictures, self.is_fit, strict=True)):
             if number in firsts:
@@ -87,8 +85,8 @@ class Outcome:
 
     def _record(self, number: int, found: Found, group: str) -> Record:
         traits = self.traits
-        is_told = traits.gravity[number] != GRAVITY.index("ok")
-        rulings = self.rulings.of(found.where, number) if is_told else []
+        has_notes = traits.gravity[number] != GRAVITY.index("ok")
+        rulings = self.rulings.of(found.where, number) if has_notes else []
         return Record(
             id=found.id,
             file=found.file,
@@ -107,7 +105,7 @@ class Outcome:
         )
 
     def rule(self, number: int, fault: Fault) -> None:
-        """Notes a fault of a picture, and what it leads to."""
+        """Records a fault of a picture and its verdict."""
         verdict, traits = self.rulings.add(fault, number), self.traits
         traits.gravity[number] = min(traits.gravity[number], GRAVITY.index(verdict))
         traits.is_left[number] &= verdict != "dropped"
@@ -120,8 +118,8 @@ class Outcome:
                 files[number] = found.file
             if number in pairs:
                 first, *bits = pairs[number]
-                told = sentence.format(files[first], *bits)
-                self.rule(number, Fault(check, found.where, told, found.id))
+                text = sentence.format(files[first], *bits)
+                self.rule(number, Fault(check, found.where, text, found.id))
 
 
 def _mask(found: Found, digest: Any) -> dict[str, str]:
@@ -138,8 +136,8 @@ def judge(
     config: Collect,
     rulings: Rulings,
 ) -> Outcome:
-    """Rules on each picture alone, then on names, copies and likenesses among what is left: a picture that
-    is dropped takes no other with it.
+    """Checks each picture alone, then names, copies and near duplicates among the rest, so that a dropped
+    picture does not cause others to be dropped.
     """
     for fault in source_faults:
         rulings.add(fault)
@@ -185,7 +183,7 @@ def _judge_alone(outcome: Outcome, number: int, found: Found, content: Content) 
 
 
 def warnings_of(rulings: Iterable[Ruling]) -> list[str]:
-    """One line a check and verdict, with the first pictures' names and one of the sentences."""
+    """One line per check and verdict, with the first pictures' names and one of the sentences."""
     first: dict[tuple[str, str], list[Ruling]] = {}
     numbers: Counter[tuple[str, str]] = Counter()
     for ruling in rulings:

@@ -1,5 +1,5 @@
-"""The checks of one picture: what is wrong with it for training, in words. Pure: measures and names in,
-faults out. Which of them stop the stage is decided elsewhere (verdicts.py).
+"""The checks of one picture: what makes it unfit for training. Pure: measures and names in, faults out.
+verdicts.py decides which faults stop the stage.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ SAME_SUFFIX = {
 
 def picture_faults(found: Found, measures: Measures, config: Collect) -> list[Fault]:
     """Every check of one picture, in a fixed order."""
-    told = [
+    problems = [
         *_shape(measures, config),
         *_pixels(measures, config),
         *_faces(measures),
         *_file(found, measures),
         *_caption(found.caption),
     ]
-    return [Fault(check, found.where, sentence, found.id) for check, sentence in told]
+    return [Fault(check, found.where, sentence, found.id) for check, sentence in problems]
 
 
 def _shape(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:

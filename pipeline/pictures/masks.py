@@ -1,8 +1,8 @@
 """Masks: where a picture counts in the loss (white) and where it does not (black).
 
-A mask file is grey, as large as its picture, and named for it: `a.mask.png` or `a-masklabel.png`
-(OneTrainer's name) beside `a.jpg`, or `masks/a.png` in a folder beside it. Else the picture's own
-transparency can be the mask.
+A mask file is grey, as large as its picture, and named after it: for `a.jpg` it is `a.mask.png` or
+`a-masklabel.png` (OneTrainer's name) in the same folder, or `masks/a.png`. Alternatively the picture's own
+transparency is the mask.
 """
 
 import json
@@ -20,17 +20,17 @@ from pipeline.pictures.verdicts import Fault
 from pipeline.store.items import Items, key
 
 VERSION = 2
-"""Of what is kept of a mask: raise it when it would come out differently."""
+"""Of the kept measures: raise it when they change."""
 MASKS = "masks"
-"""The folder of mask files: in a source beside the pictures, in the stages' outputs beside pictures/."""
+"""The folder of mask files: in a source next to the pictures, in the stages' outputs next to pictures/."""
 ENDS = (".mask", "-masklabel")
-"""Of the stem of a mask's file."""
+"""Endings of a mask file's stem."""
 BLACK = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class MaskMeasures:
-    """What the gate knows of a mask file's content."""
+    """What validation needs of a mask file's content."""
 
     sha256: str
     width_px: int
@@ -39,16 +39,16 @@ class MaskMeasures:
 
 
 def masks_of(
-    pictures: Sequence[str], beside: Sequence[str], folder: str, *, holds_masks: bool = False
+    pictures: Sequence[str], in_masks_folder: Sequence[str], folder: str, *, holds_masks: bool = False
 ) -> tuple[dict[str, str], list[str]]:
-    """Mask by picture, among the names of a folder's files that look like pictures and of those in its folder
-    `masks`; and what is wrong with their names. `holds_masks`: the folder is itself one of masks.
+    """Mask by picture, from the names of a folder's pictures and of those in its folder `masks`; and problems
+    with the names. `holds_masks`: the folder itself is a folder `masks`.
     """
-    masks = {f"{MASKS}/{name}": _picture_stem(name) or _stem(name) for name in beside}
+    masks = {f"{MASKS}/{name}": _picture_stem(name) or _stem(name) for name in in_masks_folder}
     if not holds_masks:
         masks |= {name: stem for name in pictures if (stem := _picture_stem(name))}
     by_stem = {_stem(name): name for name in pictures} if masks else {}
-    found: dict[str, str] = {}
+    by_picture: dict[str, str] = {}
     problems = []
     for mask, stem in sorted(masks.items()):
         picture = by_stem.get(stem)
@@ -57,12 +57,12 @@ def masks_of(
                 f"{_in(folder, mask)}: a mask without a picture; add {stem}.png (or .jpg ...) to"
                 f" {folder or '.'}/, or rename the mask if it is a picture"
             )
-        elif picture in found:
-            first, second = _in(folder, found[picture]), _in(folder, mask)
+        elif picture in by_picture:
+            first, second = _in(folder, by_picture[picture]), _in(folder, mask)
             problems.append(f"{_in(folder, picture)}: two masks, {first} and {second}; delete one")
         else:
-            found[picture] = mask
-    return found, problems
+            by_picture[picture] = mask
+    return by_picture, problems
 
 
 def _stem(name: str) -> str:
@@ -70,7 +70,7 @@ def _stem(name: str) -> str:
 
 
 def _picture_stem(name: str) -> str | None:
-    """Stem of the picture that a file of this name would be the mask of."""
+    """Stem of the picture to which a mask file of this name belongs."""
     stem = _stem(name)
     end = next((end for end in ENDS if stem.endswith(end) and stem != end), None)
     return end and stem.removesuffix(end)
@@ -86,7 +86,7 @@ def read_mask(path: Path) -> Image.Image:
 
 
 def measure_mask(path: Path, items: Items) -> MaskMeasures:
-    """Measures of a mask file, from the store if they were taken before. Raises PictureError."""
+    """Measures of a mask file, from the store if known. Raises PictureError."""
     try:
         digest = sha256_of_file(path)
         item_key = f"{key(version=VERSION, mask=digest)}.json"
@@ -101,7 +101,7 @@ def measure_mask(path: Path, items: Items) -> MaskMeasures:
 
 
 def mask_fault(mask: MaskMeasures, found: Found, size_px: tuple[int, int]) -> Fault | None:
-    """What speaks against the mask file of a picture of this upright size."""
+    """What is wrong with the mask file of a picture of this upright size."""
     assert found.mask is not None
     name = found.mask.name
     if (mask.width_px, mask.height_px) != size_px:

@@ -1,6 +1,4 @@
-"""What the gate knows of a picture file's content. Kept by content: one picture added to a thousand is one
-picture measured.
-"""
+"""Measures of a picture file, kept by content: adding one picture to a thousand measures only one."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,12 +15,12 @@ from pipeline.pictures.work_copy import WORK_SIDE_PX, work_copy
 from pipeline.store.items import Items, key
 
 VERSION = 3
-"""Of the algorithm: raise it when a measure would come out differently."""
+"""Of the algorithm: raise it when a measure changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Sizes are those of the whole upright picture; `faces` is None where nobody asked for them."""
+    """Sizes are of the whole upright picture; `faces` is None if not counted."""
 
     sha256: str
     width_px: int
@@ -38,7 +36,7 @@ class Measures:
 
 
 def measure(path: Path, with_faces: bool, items: Items) -> Measures:
-    """Measures of a file, from the store if they were taken before. Raises PictureError."""
+    """Measures of a file, from the store if known. Raises PictureError."""
     try:
         digest = sha256_of_file(path)
     except OSError as error:

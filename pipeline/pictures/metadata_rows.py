@@ -1,5 +1,5 @@
-"""Captions in a table beside the pictures, as Hugging Face's ImageFolder reads them: metadata.jsonl or
-metadata.csv with a column `file_name` and one of text.
+"""Captions in a table next to the pictures, as Hugging Face's ImageFolder reads them: metadata.jsonl or
+metadata.csv with a column `file_name` and a text column.
 """
 
 import csv
@@ -21,8 +21,8 @@ FILE_NAME = "file_name"
 def read_rows(
     path: Path, columns: Sequence[str], separators: Separators = COMMAS
 ) -> Iterator[tuple[str, str | None]]:
-    """File name, relative to the table's folder, and caption: the first of `columns` that the row fills, None
-    where it fills none. Raises CaptionError.
+    """File name, relative to the table's folder, and caption: the first of `columns` with a value in the row,
+    else None. Raises CaptionError.
     """
     seen = SortedRows()
     try:
@@ -31,18 +31,18 @@ def read_rows(
             if not isinstance(name, str) or not name:
                 raise CaptionError(f"line {number} has no `{FILE_NAME}`; each row must name its picture")
             if name in seen:
-                raise CaptionError(f"line {number} names {name} a second time; delete one of the rows")
+                raise CaptionError(f"line {number} repeats {name}; delete one of the rows")
             seen.add(name, "", None)
             yield name, caption_in(row, columns, separators)
     except UnicodeDecodeError as error:
         raise CaptionError(f"not UTF-8 ({error.reason}); save it as UTF-8") from None
     except csv.Error as error:
-        raise CaptionError(f"no readable CSV ({error}); mend or delete it") from None
+        raise CaptionError(f"not readable CSV ({error}); correct or delete it") from None
 
 
 def caption_in(row: dict[str, Any], columns: Sequence[str], separators: Separators = COMMAS) -> str | None:
-    """The first of `columns` that the row fills, in its lines; of a list a line each, of a list of tags one
-    line.
+    """The first of `columns` with a value in the row, with its lines; a list gives a line each, a list of
+    tags one line.
     """
     for column in columns:
         value = row.get(column)
@@ -63,7 +63,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in enumerate(iter(partial(file.readline, CAPTION_JSON.most + 1), ""), 1):
             if len(line) > CAPTION_JSON.most:
                 raise CaptionError(
-                    f"line {number} is longer than {shown(CAPTION_JSON.most)}; mend or delete it"
+                    f"line {number} is longer than {shown(CAPTION_JSON.most)}; correct or delete it"
                 )
             if line.strip():
                 yield number, _json_row(line, number)
@@ -75,5 +75,5 @@ def _json_row(line: str, number: int) -> dict[str, Any]:
     except JsonError as error:
         raise CaptionError(f"line {number} is not readable JSON ({error})") from None
     if not isinstance(row, dict):
-        raise CaptionError(f"line {number} is no JSON object")
+        raise CaptionError(f"line {number} is not a JSON object; correct or delete it")
     return row

@@ -1,5 +1,5 @@
 """Pictures and captions in a parquet table, as Hugging Face's datasets store them: a column of image bytes,
-or of structs with a field `bytes`, and columns of text. Read in small batches, whatever its length.
+or of structs with a field `bytes`, and columns of text. Read in small batches, to bound memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ BATCH_ROWS = 16
 DAMAGED = (
     OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError,
 )  # fmt: skip
-"""What pyarrow raises on damaged bytes beside its own errors."""
+"""What pyarrow raises on damaged bytes in addition to its own errors."""
 
 
 class ParquetError(Exception):
@@ -42,14 +42,14 @@ def read_parquet(path: Path, columns: Sequence[str], separators: Separators = CO
     try:
         with parquet.ParquetFile(path) as file:
             image = _image_column(file.schema_arrow)
-            wanted = [image, *(name for name in columns if name in file.schema_arrow.names)]
+            names_read = [image, *(name for name in columns if name in file.schema_arrow.names)]
             number = 0
-            for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
+            for batch in file.iter_batches(BATCH_ROWS, columns=names_read):
                 for row in batch.to_pylist():
                     yield Row(number, _bytes(row[image], number), caption_in(row, columns, separators))
                     number += 1
     except (pa.ArrowException, *DAMAGED) as error:
-        raise ParquetError(f"damaged or no parquet ({reason_of(error)})") from None
+        raise ParquetError(f"damaged, or not a parquet file ({reason_of(error)}); fetch it again") from None
 
 
 def _image_column(schema: Any) -> str:
@@ -64,12 +64,12 @@ def _image_column(schema: Any) -> str:
 
     found: list[str] = [field.name for field in schema if holds_bytes(field.type)]
     if not found:
-        raise ParquetError(f"no column of image bytes; its columns are {', '.join(schema.names)}")
+        raise ParquetError(f"no column of image bytes, only {', '.join(schema.names)}; add one")
     return "image" if "image" in found else found[0]
 
 
 def _bytes(value: Any, number: int) -> bytes:
     data = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(data, bytes):
-        raise ParquetError(f"row {number} holds no image bytes; embed the pictures in the table")
+        raise ParquetError(f"row {number} has no image bytes; embed the pictures in the table")
     return data

@@ -1,6 +1,4 @@
-"""Folders to read, gone through one folder at a time. Hidden folders and what systems leave behind are passed
-over.
-"""
+"""Walks source folders, one folder at a time. Skips hidden folders and system files."""
 
 import os
 from collections.abc import Iterator
@@ -12,41 +10,41 @@ from pipeline.pictures.formats import SUFFIXES
 from pipeline.pictures.masks import MASKS
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-"""What systems leave behind without hiding it, in any case."""
+"""System files that are not hidden; case is ignored."""
 NOTES = frozenset({".md", ".dvc"})
-"""Of people and of DVC, about the pictures."""
+"""Suffixes of notes about the pictures, by people and DVC."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder to read: where it lies, what the user calls it, and the names that give the concept."""
+    """A folder to read: its path, its name for the user, and the folder names that give the concept."""
 
     root: Path
     shown: str
     parts: tuple[str, ...]
     is_class: bool = False
-    told: SortedRows = field(default_factory=SortedRows)
-    """(origin, caption) by relative path, of files that were not always here."""
+    origins: SortedRows = field(default_factory=SortedRows)
+    """(origin, caption) by relative path, of downloaded or unpacked files."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder of a place: the names that lead to it, its regular files and, where a folder `masks` in it
-    holds the masks of its pictures, that one's pictures; all sorted.
+    """One folder of a place: its relative path, its files, and the pictures in its folder `masks`, if that
+    holds the masks of its pictures; all sorted.
     """
 
     parts: tuple[str, ...]
     files: list[str]
     masks: list[str]
     holds_masks: bool
-    """It is such a folder `masks` itself."""
+    """The folder itself is such a folder `masks`."""
 
     @property
     def path(self) -> str:
         return "/".join(self.parts)
 
     def of(self, name: str) -> str:
-        """A file in it, relative to the place."""
+        """Path of one of its files, relative to the place."""
         return "/".join((*self.parts, name))
 
 
@@ -63,18 +61,18 @@ def is_picture(name: str) -> bool:
 
 
 def walk(place: Place, problems: list[str]) -> Iterator[Folder]:
-    """Each folder before those in it, sorted. Links that lead out, broken links and special files are
+    """Each folder before its subfolders, sorted. Links out of the source, broken links and special files are
     problems.
     """
     waiting: list[tuple[tuple[str, ...], bool]] = [((), False)]
     while waiting:
         parts, holds_masks = waiting.pop()
         files, folders = _listed(place, parts, problems)
-        # A folder of this name that stands alone is a folder of pictures.
+        # Without pictures next to it, a folder of this name holds pictures.
         with_masks = MASKS in folders and any(map(is_picture, files))
-        beside = _listed(place, (*parts, MASKS), [])[0] if with_masks else []
+        in_masks = _listed(place, (*parts, MASKS), [])[0] if with_masks else []
         waiting += [((*parts, name), with_masks and name == MASKS) for name in reversed(folders)]
-        yield Folder(parts, files, [name for name in beside if is_picture(name)], holds_masks)
+        yield Folder(parts, files, [name for name in in_masks if is_picture(name)], holds_masks)
 
 
 def _listed(place: Place, parts: tuple[str, ...], problems: list[str]) -> tuple[list[str], list[str]]:
@@ -105,7 +103,7 @@ def _fault(entry: os.DirEntry[str], is_folder: bool, allowed: tuple[Path, ...]) 
         target = Path(os.path.realpath(entry.path))
         if not any(target.is_relative_to(root) for root in allowed):
             return "a link out of the source; put the file itself there"
-        return None if os.path.isfile(target) else "a link to no file; put the file itself there"
+        return None if os.path.isfile(target) else "a link to a missing file; put the file itself there"
     if not is_folder and not entry.is_file():
         return "neither a file nor a folder; delete it"
     return None

@@ -1,4 +1,4 @@
-"""PNG bytes that depend on the pixels, and the texts given with them, alone."""
+"""PNG bytes that depend only on the pixels and the given texts."""
 
 import struct
 import zlib
@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 PARAMETERS = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_COMPRESSION, 1]
-"""A photograph takes a quarter of zlib's usual time and comes out as small."""
+"""A photograph takes a quarter of zlib's usual time, for the same file size."""
 HEAD_LENGTH = 8 + 25
-"""Bytes of the signature and the header chunk, behind which texts stand."""
+"""Bytes of the signature and the header chunk; texts follow."""
 
 
 def png_bytes(picture: Image.Image, texts: Mapping[str, str] = MappingProxyType({})) -> bytes:
@@ -24,7 +24,7 @@ def png_bytes(picture: Image.Image, texts: Mapping[str, str] = MappingProxyType(
 
 
 def with_texts(whole: bytes, texts: Mapping[str, str]) -> bytes:
-    """A PNG with texts by keyword before those that it may have."""
+    """A PNG with texts by keyword, before any that it has already."""
     chunks = b"".join(_text_chunk(keyword, text) for keyword, text in texts.items())
     return whole[:HEAD_LENGTH] + chunks + whole[HEAD_LENGTH:]
 

@@ -1,8 +1,7 @@
-"""A picture file -> an upright sRGB picture, or a sentence that says why not.
+"""Reads a picture file as upright sRGB, or says why that is impossible.
 
-What is mended in silence would train wrongly, so nothing is: EXIF orientation and colour profiles are
-applied, transparent parts get a chosen background, and a file that is damaged, moving or of a kind whose
-brightness cannot be known is refused.
+Silent repairs would train wrong pictures: EXIF orientation and colour profiles are applied, transparent parts
+get the configured background, and damaged or animated files, or those with undefined brightness, are refused.
 """
 
 import struct
@@ -23,7 +22,7 @@ from pipeline.pictures.formats import HEADER_BYTES, MissingPluginError, formats_
 
 WHITE = (255, 255, 255)
 MAX_PIXELS = 89_478_485
-"""As Pillow's own limit: 256 MiB of RGB. More is a bomb, or a scan that wants to be made smaller first."""
+"""Same as Pillow's limit: 256 MiB of RGB. More is a bomb, or a scan to be downsized first."""
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,20 +35,20 @@ TURNS = {
 """EXIF orientation -> what makes the picture upright."""
 ORIENTATION = 0x0112
 OF_COLOURS = ("icc_profile", "gamma", "chromaticity", "srgb")
-"""What a file says of its colours."""
+"""Keys of a file's colour information."""
 GREY_STEPS = {"L;2": 85, "L;4": 17}
-"""What Pillow multiplies greys of few bits by, but not the grey that a file calls transparent."""
+"""Pillow multiplies greys of few bits by this, but not the file's transparent grey."""
 DAMAGED = (
     OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError,
     MemoryError, AttributeError, AssertionError, struct.error, zlib.error,
 )  # fmt: skip
-"""What Pillow's readers raise on damaged bytes, found by flipping bytes of every format."""
+"""What Pillow's readers raise on damaged bytes, collected by flipping bytes in every format."""
 _headers = Lock()
-"""Pillow warns about odd headers through the `warnings` module, which threads may not silence at once."""
+"""Pillow warns about odd headers through the `warnings` module, whose filters are not thread-safe."""
 
 
 class PictureError(Exception):
-    """Why a file cannot be used as a picture, in a few words; `check` is the check that it fails."""
+    """Why a file cannot be used as a picture, in a few words; `check`: the check that fails."""
 
     def __init__(self, message: str, check: str = "unreadable") -> None:
         super().__init__(message)
@@ -58,8 +57,8 @@ class PictureError(Exception):
 
 @dataclass(frozen=True)
 class Reading:
-    """A picture, and what was known of its file: the whole upright size, Pillow's name of the format, and
-    whether a colour profile had to be left out because it is broken.
+    """A picture, and facts about its file: the whole upright size, Pillow's name of the format, and whether a
+    broken colour profile was ignored.
     """
 
     picture: Image.Image
@@ -70,10 +69,8 @@ class Reading:
 
 
 def verify(path: Path) -> None:
-    """Holds a PNG's checksums against its bytes, which decoding does not; other formats pass. Raises
-    PictureError.
-    """
-    with _told(path), _opened(path) as picture:
+    """Verifies a PNG's checksums, which decoding does not; other formats pass. Raises PictureError."""
+    with _as_picture_error(path), _opened(path) as picture:
         if picture.format == "PNG":
             picture.verify()
 
@@ -83,18 +80,18 @@ def read_picture(
 ) -> Image.Image:
     """Upright, RGB in sRGB, transparent parts on `background`. Raises PictureError.
 
-    With `min_side_px` the picture may come smaller, its short side at least so long (or its own): JPEG then
-    decodes at 1/2, 1/4 or 1/8, several times as fast.
+    With `min_side_px` the picture may be smaller, with a short side of at least that (or its own): JPEG then
+    decodes at 1/2, 1/4 or 1/8, several times faster.
     """
     return read(path, min_side_px, background).picture
 
 
 def read_alpha(path: Path) -> Image.Image | None:
-    """How opaque each point of the upright picture is, 8-bit grey; None where the file cannot say. Raises
+    """Opacity of each pixel of the upright picture, 8-bit grey; None without transparency data. Raises
     PictureError.
     """
-    with _told(path), _opened(path) as picture:
-        raw_mode = _raw_mode(picture)  # EXIF of a PNG is read after its points
+    with _as_picture_error(path), _opened(path) as picture:
+        raw_mode = _raw_mode(picture)  # EXIF of a PNG is read after its pixels
         orientation = _orientation(picture)
         picture.load()
         plain = _eight_bits(picture, raw_mode)
@@ -105,9 +102,9 @@ def read_alpha(path: Path) -> Image.Image | None:
 
 
 def read(path: Path, min_side_px: int | None = None, background: tuple[int, int, int] = WHITE) -> Reading:
-    """As `read_picture`, with what is known of the file."""
-    with _told(path), _opened(path) as picture:
-        raw_mode = _raw_mode(picture)  # EXIF of a PNG is read after its points
+    """As `read_picture`, with facts about the file."""
+    with _as_picture_error(path), _opened(path) as picture:
+        raw_mode = _raw_mode(picture)  # EXIF of a PNG is read after its pixels
         orientation = _orientation(picture)
         width, height = picture.size
         if min_side_px and picture.format in ("JPEG", "MPO"):
@@ -121,8 +118,8 @@ def read(path: Path, min_side_px: int | None = None, background: tuple[int, int,
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What Pillow raises on a bad file, as a PictureError."""
+def _as_picture_error(path: Path) -> Iterator[None]:
+    """Turns Pillow's errors on a bad file into PictureError."""
     try:
         yield
     except MissingPluginError as error:
@@ -141,8 +138,8 @@ def _told(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The picture with its header read and accepted."""
-    # Pillow leaves files that it opened itself open where a reader stumbles.
+    """The picture, its header read and accepted."""
+    # Pillow does not close files that it opened itself when a reader fails.
     with path.open("rb") as file:
         formats = formats_for(file.read(HEADER_BYTES))
         file.seek(0)
@@ -165,8 +162,8 @@ def _refuse(picture: Image.Image) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF's orientation; 1 where there is none that can be read, or where the reader has turned the picture:
-    JPEG XL has its own, beside which EXIF's does not count.
+    """EXIF's orientation; 1 if unreadable, or if the reader has turned the picture: JPEG XL's own orientation
+    replaces EXIF's.
     """
     if picture.format == "JXL":
         return 1
@@ -179,14 +176,14 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _raw_mode(picture: Image.Image) -> str:
-    """How the file stores its points, as Pillow calls it; known until they are loaded."""
+    """Pillow's name for the stored pixel format; available until the pixels are loaded."""
     tiles = getattr(picture, "tile", None)
     args = tiles[0][3] if tiles else ""
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
 def _eight_bits(picture: Image.Image, raw_mode: str = "") -> Image.Image:
-    """16-bit grey scaled to 8, a palette's colours in place of their numbers."""
+    """Scales 16-bit grey to 8 bits, and replaces palette indices by colours."""
     transparent = picture.info.get("transparency")
     if picture.mode.startswith("I;16"):
         kept: dict[Any, Any] = {name: value for name, value in picture.info.items() if name in OF_COLOURS}

@@ -1,4 +1,4 @@
-"""What is known of each picture, from collecting to training: one JSON line a picture."""
+"""Facts about each picture, from collecting to training: one JSON line per picture."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -13,9 +13,7 @@ PICTURES = "pictures"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """A picture: `id` is `<concept>/<stem>`, `file` its path below pictures/, `sha256` that of the file's
-    bytes.
-    """
+    """A picture: `id` is `<concept>/<stem>`, `file` its path below pictures/, `sha256` of its bytes."""
 
     id: str
     file: str
@@ -28,22 +26,19 @@ class Record:
     """A picture of the class (regularisation), not of the subject."""
     caption: str | None
     verdict: str
-    """`ok`, `warn`, or `waived`: fit for training all the same. What is unfit stops `collect` and gets no
-    record.
+    """`ok`, `warn` or `waived`, all fit for training. Unfit pictures stop `collect` and get no record.
     """
     notes: list[str]
-    """Why it is not simply `ok`, a sentence each."""
+    """Reasons why it is not `ok`, a sentence each."""
     group: str
-    """Id of the first of the pictures that are nearly the same as this one, or its own: a group stays on one
-    side of a validation split.
+    """Id of the first near duplicate of this picture, or its own: a group stays on one side of a validation
+    split.
     """
     mask_file: str | None = None
-    """Path below masks/ of the mask that says where the picture counts; None: everywhere."""
+    """Path of its mask below masks/; None: the whole picture counts."""
     mask_sha256: str | None = None
     origin: dict[str, Any]
-    """Where it came from: for a collected picture its source path, for a crop the parent's hash, box and
-    focus.
-    """
+    """Where it is from: a collected picture's source path, or a crop's parent hash, box and focus."""
 
 
 def row_of(record: Record) -> dict[str, Any]:
@@ -52,7 +47,7 @@ def row_of(record: Record) -> dict[str, Any]:
 
 
 class Records:
-    """The records of a folder, read one by one each time they are gone through."""
+    """The records of a folder, read one by one on each iteration."""
 
     def __init__(self, folder: Path) -> None:
         self.rows = JsonLines(folder / RECORDS)
@@ -68,7 +63,7 @@ class Records:
 
 
 def write_records(folder: Path, records: Iterable[Record]) -> None:
-    """records.jsonl in `folder`; the records come by id."""
+    """Writes records.jsonl into `folder`; `records` are sorted by id."""
     write_jsonl(folder / RECORDS, map(row_of, records))
 
 

@@ -1,6 +1,6 @@
-"""Captions that lie beside a picture: .txt as trainers read them, .json as booru downloaders write it.
+"""Captions in files next to a picture: .txt as trainers read them, .json as booru downloaders write it.
 
-Read as text or as JSON, never in any other way: waifuc's metadata may hold pickles, which are left alone.
+Reads only text and JSON: waifuc's metadata may contain pickles, which are not opened.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,8 @@ class CaptionError(Exception):
 
 
 def names_for(picture: str) -> Iterator[str]:
-    """Where the caption of a picture of this file name may stand, the first that is there counts: the
-    trainers' .txt and .caption, gallery-dl's `a.jpg.txt` and `a.jpg.json`, plain `a.json`, waifuc's
-    `.a_meta.json`.
+    """Possible caption files of a picture of this name; the first that exists counts: the trainers' .txt and
+    .caption, gallery-dl's `a.jpg.txt` and `a.jpg.json`, plain `a.json`, waifuc's `.a_meta.json`.
     """
     stem = picture.rpartition(".")[0]
     yield from (f"{stem}.txt", f"{picture}.txt", f"{stem}.caption")
@@ -32,9 +31,7 @@ def names_for(picture: str) -> Iterator[str]:
 
 
 def read_caption(path: Path, separators: Separators = COMMAS) -> str | None:
-    """The caption in the lines that it has; None for a .json that holds neither text nor tags. Raises
-    CaptionError.
-    """
+    """The caption with its lines; None for a .json without text and tags. Raises CaptionError."""
     is_json = path.suffix.lower() == ".json"
     try:
         text = bounded_text(path, CAPTION_JSON if is_json else CAPTION)
@@ -45,7 +42,7 @@ def read_caption(path: Path, separators: Separators = COMMAS) -> str | None:
     try:
         return caption_of(parse_json(text), separators)
     except JsonError as error:
-        raise CaptionError(f"not readable JSON ({error}); mend or delete it") from None
+        raise CaptionError(f"not readable JSON ({error}); correct or delete it") from None
 
 
 def one_line(text: str) -> str:
@@ -53,7 +50,7 @@ def one_line(text: str) -> str:
 
 
 def lines_of(value: Any) -> str | None:
-    """A text, or a list of texts a line each; None for anything else."""
+    """A text, or a list of texts as lines; None for anything else."""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = "\n".join(map(one_line, value))
     return as_written(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: a perceptual hash, and groups of near ones. Arithmetic only."""
+"""Near duplicates: a perceptual hash, and groups of similar pictures. Arithmetic only."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,14 +13,14 @@ HASH_BITS = HASH_SIDE**2
 SAMPLE_SIDE_PX = 32
 MIN_BAND_BITS = 8
 AT_ONCE = 1 << 14
-"""So many codes are held against others in one array operation: more take memory and save no time."""
+"""Codes compared in one array operation: more would take memory and save no time."""
 Codes = NDArray[np.uint64]
 
 
 def perceptual_hash(picture: Image.Image) -> int:
-    """64 bits: which of the 8x8 lowest frequencies of the grey 32x32 copy lie above their median.
+    """64 bits: which of the 8x8 lowest frequencies of the grey 32x32 copy are above their median.
 
-    pHash as the imagehash library has it (JohannesBuchner/imagehash: imagehash/__init__.py, phash); first
+    pHash as in the imagehash library (JohannesBuchner/imagehash: imagehash/__init__.py, phash); first
     frequency in the highest bit, so that its hexadecimal text is imagehash's.
     """
     gray = picture.convert("L").resize((SAMPLE_SIDE_PX, SAMPLE_SIDE_PX), Image.Resampling.LANCZOS)
@@ -33,9 +33,8 @@ def perceptual_hash(picture: Image.Image) -> int:
 
 
 def near_earlier(hashes: Codes, max_bits: int) -> dict[int, list[tuple[int, int]]]:
-    """Index -> the earlier pictures that differ in at most `max_bits`, each as (index, bits). The first of
-    those with one hash stands for them all: it is the only one that the later ones name, and the only one
-    that is named.
+    """Index -> earlier pictures that differ in at most `max_bits`, each as (index, bits). Of pictures with
+    equal hashes, only the first is compared with others; the later ones refer only to it.
     """
     codes, first, which = np.unique(hashes, return_index=True, return_inverse=True)
     again = np.flatnonzero(first[which] != np.arange(len(which)))
@@ -55,7 +54,7 @@ def near_pairs(codes: Codes, max_bits: int) -> list[tuple[int, int, int]]:
 
     Codes are cut into max_bits + 1 bands: two that differ in max_bits have one band in common, so only those
     with an equal band are compared (Manku et al. 2007; Norouzi et al. 2012). With bands of fewer than
-    MIN_BAND_BITS that spares nothing, and all are compared with all.
+    MIN_BAND_BITS that saves nothing, and all pairs are compared.
     """
     num = max_bits + 1 if HASH_BITS // (max_bits + 1) >= MIN_BAND_BITS else 1
     edges = [HASH_BITS * band // num for band in range(num + 1)]
@@ -85,9 +84,7 @@ def _in_band(codes: Codes, low: int, high: int, max_bits: int) -> NDArray[np.int
 
 
 def groups(near: Mapping[int, Sequence[tuple[int, int]]]) -> dict[int, int]:
-    """The first of its group, for each picture that is not that itself: a group is what chains of near pairs
-    join.
-    """
+    """The first of the group, for every other picture in it; chains of near pairs form a group."""
     first: dict[int, int] = {}
 
     def root(index: int) -> int:

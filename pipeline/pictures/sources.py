@@ -1,5 +1,5 @@
-"""All that collect.source and collect.class_source name, as picture files: folders where they lie; archives,
-lists of URLs and parquet tables laid out as folders below a work folder first.
+"""Finds the picture files of collect.source and collect.class_source: folders in place; archives, URL lists
+and parquet tables are first unpacked below a work folder.
 """
 
 import shutil
@@ -27,7 +27,7 @@ KINDS = f"a folder, an archive ({', '.join(archives.SUFFIXES)}), a .txt of URLs,
 
 @contextmanager
 def work_folder(path: Path) -> Iterator[Path]:
-    """A path where sources may be laid out: absent at first, and again afterwards."""
+    """A path for unpacked sources: absent at the start, removed at the end."""
     shutil.rmtree(path, ignore_errors=True)
     try:
         yield path
@@ -36,7 +36,7 @@ def work_folder(path: Path) -> Iterator[Path]:
 
 
 def find(config: Collect, work: Path) -> Findings:
-    """Every picture of the sources, by id, and all that is wrong with them; `work` need not exist."""
+    """Every picture of the sources, by id, and all problems; `work` need not exist."""
     whole = Findings(captions=CaptionReader(config.caption_lines, Separators(config.caption_separator)))
     for key, is_class in (("source", False), ("class_source", True)):
         for source in paths(getattr(config, key)):
@@ -47,21 +47,21 @@ def find(config: Collect, work: Path) -> Findings:
             _read(place, config, work, whole)
             if len(whole.pictures) == pictures:
                 theirs = whole.faults[faults:]
-                saw = _saw(theirs, whole.names.left_out.total() - left_out)
+                other = _other_content(theirs, whole.names.left_out.total() - left_out)
                 suffixes = ", ".join(sorted(SUFFIXES))
                 whole.problems.append(
-                    f"collect.{key} {source}: no pictures in it{saw}; {suffixes} are looked for"
+                    f"collect.{key} {source}: no pictures in it{other}; readable: {suffixes}"
                 )
     whole.problems.extend(_mixed_concepts(whole.pictures))
     return whole
 
 
-def _saw(faults: Sequence[Fault], left_out: int) -> str:
-    """What a source holds in place of pictures."""
+def _other_content(faults: Sequence[Fault], left_out: int) -> str:
+    """What a source contains instead of pictures."""
     kinds = Counter(suffix_of(fault.name) or fault.name for fault in faults)
-    told = [f"{number} {kind}" for kind, number in kinds.most_common()]
-    told += [f"{left_out} pictures below folders of 0 repeats"] if left_out else []
-    return f", but {', '.join(told)}" if told else ""
+    parts = [f"{number} {kind}" for kind, number in kinds.most_common()]
+    parts += [f"{left_out} pictures below folders of 0 repeats"] if left_out else []
+    return f", but {', '.join(parts)}" if parts else ""
 
 
 def paths(value: str | list[str] | None) -> list[str]:
@@ -71,7 +71,7 @@ def paths(value: str | list[str] | None) -> list[str]:
 def _place(
     key: str, source: str, is_class: bool, config: Collect, work: Path, whole: Findings
 ) -> Place | None:
-    """The source as a folder; None where `whole` says why not."""
+    """The source as a folder; None if `whole` says why not."""
     path, target = Path(source), work / _fresh(work)
     if path.is_dir():
         return Place(path, path.as_posix(), (path.resolve().name,), is_class)
@@ -87,7 +87,7 @@ def _place(
     elif path.suffix.lower() == ".parquet":
         return _table(path, source, (path.stem,), target, is_class, config, whole)
     else:
-        whole.problems.append(f"collect.{key} {source}: no source that can be read; give {KINDS}")
+        whole.problems.append(f"collect.{key} {source}: not a readable source; give {KINDS}")
     return None
 
 
@@ -102,7 +102,7 @@ def _unpacked(path: Path, target: Path, is_class: bool, whole: Findings) -> Plac
 
 
 def _fresh(work: Path) -> str:
-    """A name that nothing in the work folder has."""
+    """An unused name in the work folder."""
     return str(len(list(work.iterdir())) if work.exists() else 0)
 
 
@@ -112,7 +112,7 @@ def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole
     except UserError as error:
         whole.problems.extend(error.problems)
         return None
-    told = SortedRows()
+    origins = SortedRows()
     target.mkdir(parents=True)
     for fetched in downloads.fetch(urls, config):
         if fetched.error:
@@ -120,8 +120,8 @@ def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole
         for name, file in fetched.files.items():
             (target / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(file, target / name)
-            told.add(name, "", ({"url": fetched.url}, None))
-    return Place(target, path.as_posix(), (path.stem,), is_class, told)
+            origins.add(name, "", ({"url": fetched.url}, None))
+    return Place(target, path.as_posix(), (path.stem,), is_class, origins)
 
 
 def _table(
@@ -133,8 +133,8 @@ def _table(
     config: Collect,
     whole: Findings,
 ) -> Place | None:
-    """A parquet table's pictures, named by table and row."""
-    told = SortedRows()
+    """Writes a parquet table's pictures to files named by table and row."""
+    origins = SortedRows()
     target.mkdir(parents=True)
     try:
         for row in read_parquet(path, config.caption_columns, whole.captions.separators):
@@ -142,15 +142,15 @@ def _table(
             bare.write_bytes(row.picture)
             name = f"{bare.name}{downloads.picture_suffix(bare) or '.png'}"
             bare.rename(target / name)
-            told.add(name, "", ({"source": path.name, "row": row.number}, row.caption))
+            origins.add(name, "", ({"source": path.name, "row": row.number}, row.caption))
     except ParquetError as error:
         whole.problems.append(f"{shown}: {error}")
         return None
-    return Place(target, shown, parts, is_class, told)
+    return Place(target, shown, parts, is_class, origins)
 
 
 def _read(place: Place, config: Collect, work: Path, whole: Findings) -> None:
-    """The place, and the tables in it."""
+    """Reads the place and the tables in it."""
     for table in read_folder(place, config.repeats, config.caption_columns, whole):
         parts, shown = (*place.parts, *table.parent.parts), f"{place.shown}/{table}"
         target = work / _fresh(work)
@@ -164,6 +164,6 @@ def _mixed_concepts(pictures: Pictures) -> Iterator[str]:
     for concept, other in pairwise(names):
         if concept == other:
             yield (
-                f"concept {concept} is both in collect.source and in collect.class_source;"
+                f"concept {concept} is in both collect.source and collect.class_source;"
                 " rename its folder in one of them"
             )

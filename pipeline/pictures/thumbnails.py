@@ -1,4 +1,4 @@
-"""Small pictures for people to look at."""
+"""Thumbnails for pages."""
 
 import base64
 import io
@@ -16,5 +16,5 @@ def webp_thumbnail(picture: Image.Image, side_px: int) -> bytes:
 
 
 def webp_uri(webp: bytes) -> str:
-    """The picture as a page holds it in itself."""
+    """The picture as a data URI, inlined into a page."""
     return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"

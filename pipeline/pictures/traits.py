@@ -1,5 +1,5 @@
-"""What is held of each picture while all are judged, 67 bytes (99 where there are masks), and what pictures
-have in common by it: names, bytes, looks. Arithmetic only.
+"""What validation keeps in memory of each picture, 67 bytes (99 with masks), and comparisons of all pictures
+by it: names, bytes, perceptual hashes. Arithmetic only.
 """
 
 import numpy as np
@@ -11,39 +11,40 @@ from pipeline.pictures import similarity
 Hashes = NDArray[np.void]
 Numbers = NDArray[np.int64]
 Pairs = dict[int, tuple[int, ...]]
-"""Later picture -> the earlier one that it is held against and, of looks, how many bits differ."""
+"""Later picture -> the earlier one that it is compared with and, for perceptual hashes, the differing bits.
+"""
 NO_HASH = np.void(bytes(32))
 
 
 class Traits:
-    """An array a trait, with a place for each picture."""
+    """One array per trait, with one element per picture."""
 
     def __init__(self, number: int) -> None:
         self.name = np.zeros(number, "V16")
-        """Of the id without case."""
+        """Hash of the id, ignoring case."""
         self.sha256, self.mask_sha256 = np.zeros(number, "V32"), np.zeros(number, "V32")
         self.look = np.zeros(number, np.uint64)
         """The perceptual hash."""
         self.width_px, self.height_px = np.zeros(number, np.uint32), np.zeros(number, np.uint32)
         self.gravity = np.zeros(number, np.uint8)
-        """Place of the verdict in GRAVITY."""
+        """Index of the verdict in GRAVITY."""
         self.is_read, self.is_left = np.zeros(number, bool), np.ones(number, bool)
         """`is_left`: not dropped."""
 
 
 def name_hash(picture_id: str) -> np.void:
-    """Equal for ids that a person, or a system that folds case, takes for one."""
+    """Equal for ids that differ only in case."""
     return hash_of(sha256_of_bytes(picture_id.casefold().encode())[:32])
 
 
 def hash_of(digits: str) -> np.void:
-    """Of hexadecimal digits."""
+    """The hash from its hexadecimal digits."""
     return np.void(bytes.fromhex(digits))
 
 
 def equals(hashes: Hashes, among: Numbers) -> Pairs:
-    """Each later one of those with equal hashes, and the first; among the pictures of these numbers. The
-    first 128 bits decide: no two different pictures have them in common.
+    """Each later picture with an equal hash, and the first one; among pictures of these numbers. The first
+    128 bits decide: different pictures never share them.
     """
     high, low, *_ = hashes.view(np.uint64).reshape(len(hashes), hashes.itemsize // 8).T
     order = among[np.lexsort((low[among], high[among]))]
@@ -56,8 +57,8 @@ def equals(hashes: Hashes, among: Numbers) -> Pairs:
 
 
 def likenesses(traits: Traits, among: Numbers, max_bits: int) -> tuple[Pairs, dict[int, int]]:
-    """Each picture that looks like an earlier one, and the one that it looks most like; and for each that is
-    not the first of its group, that one. Equal bytes are in a group too, but are told as copies.
+    """Each picture similar to an earlier one, with the most similar one; and for every picture that is not
+    the first of its group, the first. Equal files are in a group too, but are reported as copies.
     """
     near = similarity.near_earlier(traits.look[among], max_bits)
     copies = equals(traits.sha256, among)

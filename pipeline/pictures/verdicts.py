@@ -1,4 +1,4 @@
-"""What becomes of a picture's faults: levels from conf/, waivers from git, then a verdict."""
+"""Decides on pictures' faults: levels from conf/ and waivers from git give a verdict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ Verdict = Literal["ok", "warn", "waived", "dropped", "error"]
 
 @dataclass(frozen=True)
 class Fault:
-    """One check that one picture fails: `where` is what the user calls the file, `id` the picture's (None
-    where it never became one).
+    """One failed check of one picture: `where` is the file's path as the user knows it, `id` the picture's
+    (None if it never became one).
     """
 
     check: str
@@ -23,7 +23,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """The URL, or the file's name without the place where it lies."""
+        """The URL, or the file's name without its folder."""
         return self.where if "://" in self.where else self.where.rpartition("/")[2]
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Ruling:
-    """A fault that counts, and what it leads to; `reason` is that of its waiver."""
+    """A fault that counts, and its verdict; `reason`: of its waiver."""
 
     fault: Fault
     verdict: Verdict
@@ -41,7 +41,7 @@ class Ruling:
 
     @property
     def note(self) -> str:
-        """The sentence that stands in the picture's record."""
+        """The sentence in the picture's record."""
         waived = f"; waived: {self.reason}" if self.verdict == "waived" else ""
         return f"{self.fault.check}: {self.fault.sentence}{waived}"
 
@@ -51,29 +51,29 @@ GRAVITY: tuple[Verdict, ...] = ("error", "dropped", "warn", "waived", "ok")
 
 
 class Rulings:
-    """The faults whose check is not `off`, each ruled on, by `where` and check. They lie on disk: there may
-    be some of every picture.
+    """Faults whose check is not `off`, with their verdicts, by `where` and check; on disk, since every
+    picture may have several.
     """
 
     def __init__(self, levels: Mapping[Any, str], reason_of: Callable[[str | None, str], str | None]) -> None:
-        """`reason_of`: that of the waiver, if there is one, by picture id and check."""
+        """`reason_of`: gives the reason of a waiver, if any, by picture id and check."""
         self.levels, self.reason_of, self.rows = levels, reason_of, SortedRows()
 
     def add(self, fault: Fault, number: int | None = None) -> Verdict:
-        """Notes a fault, that of a picture with the picture's number; returns what it leads to."""
+        """Records a fault, with its picture's number if any; returns the verdict."""
         if (level := self.levels[fault.check]) == "off":
             return "ok"
         reason = None if fault.check in FATAL else self.reason_of(fault.id, fault.check)
         verdict = LEVELS[level] if reason is None else "waived"
-        told = (number, fault.check, fault.where, fault.sentence, fault.id, verdict, reason or "")
-        self.rows.add(fault.where, fault.check, told)
+        row = (number, fault.check, fault.where, fault.sentence, fault.id, verdict, reason or "")
+        self.rows.add(fault.where, fault.check, row)
         return verdict
 
     def __iter__(self) -> Iterator[Ruling]:
         return map(_ruling, self.rows)
 
     def of(self, where: str, number: int) -> list[Ruling]:
-        """Those on one picture."""
+        """The rulings on one picture."""
         return [_ruling(row) for row in self.rows.of(where) if row[0] == number]
 
 

@@ -1,7 +1,7 @@
-"""data/waivers.yaml: faults that a person has looked at and accepts, a line each, kept in git.
+"""data/waivers.yaml: faults that a person accepts, a line each, kept in git.
 
 zibbo/zibbo-03: {blur: he runs}          # picture id: {check: reason}
-zibbo/*: {too_small: only scans exist}   # `*` and `?` stand for any letters
+zibbo/*: {too_small: only scans exist}   # `*` and `?` are wildcards
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ Lines = dict[tuple[str, str], str]
 
 
 def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Lines, list[str]]:
-    """The file's lines, none where there is no file, and what is wrong with it: misshapen lines, unknown
-    checks, missing reasons.
+    """The file's lines (none without a file), and its problems: malformed lines, unknown checks, missing
+    reasons.
     """
     try:
         entries = read_entries(path, "zibbo/photo3: {blur: he runs}")
@@ -38,11 +38,11 @@ def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Lines, list[str]]:
 
 def _wrong(check: object, reason: object, checks: list[str]) -> Iterable[str]:
     if check not in checks:
-        yield f"{check!r} is no check; {nearest(str(check), checks)}"
+        yield f"{check!r} is not a check; {nearest(str(check), checks)}"
     elif check in FATAL:
         yield (
-            f"{check} cannot be waived, there would be no picture;"
-            f" mend the file, or set collect.checks.{check}: drop"
+            f"{check} cannot be waived, since there is no usable picture;"
+            f" replace the file, or set collect.checks.{check}: drop"
         )
     if not isinstance(reason, str) or not reason.strip():
         quotes = "; put it in quotes" if isinstance(reason, bool | int | float) else ""
@@ -50,34 +50,34 @@ def _wrong(check: object, reason: object, checks: list[str]) -> Iterable[str]:
 
 
 class Waivers:
-    """Reasons by picture and check. An exact id goes before a pattern, a pattern before those below it."""
+    """Reasons by picture and check. An exact id precedes patterns, an earlier pattern a later one."""
 
     def __init__(self, lines: Lines, pictures: Pictures) -> None:
         self.lines, self.pictures = lines, pictures
         self.names = Names((name for name, _ in lines), pictures.ids())
-        self.idle = dict.fromkeys(lines)
-        """Lines none of whose pictures was asked about."""
+        self.unused = dict.fromkeys(lines)
+        """Lines that have matched no fault so far."""
 
     def reason(self, picture_id: str | None, check: str) -> str | None:
-        """Why a picture's fault is accepted, if it is."""
+        """The reason if a picture's fault is accepted, else None."""
         if picture_id is None:
             return None
         naming = [(name, check) for name in self.names.of(picture_id) if (name, check) in self.lines]
         for line in naming:
-            self.idle.pop(line, None)
+            self.unused.pop(line, None)
         first = min(naming, key=lambda line: line[0] != picture_id, default=None)
         return self.lines[first] if first else None
 
     def unknown(self) -> list[str]:
-        """A sentence for each name or pattern that is no picture's."""
+        """A sentence for each name or pattern that matches no picture."""
         return [
-            f"{PATH}: {name} is no picture; {nearest(name, self.pictures.ids())}"
+            f"{PATH}: {name} matches no picture; {nearest(name, self.pictures.ids())}"
             for name in self.names.unknown
         ]
 
     def unneeded(self) -> list[str]:
-        """Lines none of whose pictures has the fault (any more)."""
+        """Sentences about waivers that no picture needs (any more)."""
         return [
-            f"{PATH}: {name}: {check} is waived, but no picture of that name has the fault; delete it"
-            for name, check in self.idle
+            f"{PATH}: {name}: {check} is waived, but no such picture has the fault; delete the waiver"
+            for name, check in self.unused
         ]

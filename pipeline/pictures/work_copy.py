@@ -1,4 +1,4 @@
-"""A smaller copy for what looks at a picture as a whole: detectors are tuned to it, and it saves time."""
+"""A smaller copy for analysing a whole picture: detectors are tuned to this size, and it saves time."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ WORK_SIDE_PX = 512
 
 
 def work_copy(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """The picture [height, width, 3], or a copy averaged down to the work size, and its scale."""
+    """The picture [height, width, 3], or a copy area-averaged to the work size, and its scale."""
     height, width = rgb.shape[:2]
     scale = WORK_SIDE_PX / min(height, width)
     if scale >= 1:

@@ -1,13 +1,12 @@
-"""Results by content: what was computed once for a picture is never computed again.
+"""Results by content: nothing is computed twice for the same picture.
 
-A store maps a key (hash of algorithm version, parameters, input bytes, model) to bytes. It lies outside DVC's
-outputs, in `.athanor/items` of the main worktree, so that all worktrees share it; `ATHANOR_STORE` puts it
-elsewhere. Losing it costs time, nothing else: what was used longest ago goes when it outgrows
-`ATHANOR_STORE_GIB` (50 unless set).
+The store maps a key (hash of algorithm version, parameters, input bytes, model) to bytes. It is outside DVC's
+outputs, in `.athanor/items` of the main worktree, so that all worktrees share it; `ATHANOR_STORE` moves it.
+Losing it only costs time. Above `ATHANOR_STORE_GIB` (default 50) the least recently used results are removed.
 
-A result may be handed out as a hard link, which costs no copy. Each carries a seal (pipeline/store/seal.py)
-that only its key and its content give: what was edited in place, was cut or has rotted counts as absent, so
-it is made anew. The time of access says when it was last used.
+Results can be delivered as hard links, without a copy. Each has a seal (pipeline/store/seal.py) that follows
+from its key and content: an edited, truncated or corrupt result counts as missing and is made again. The
+access time records the last use.
 """
 
 import hashlib
@@ -32,12 +31,12 @@ DEFAULT_GIB, MOST_GIB = 50.0, 1e9
 
 
 def key(**parts: Any) -> str:
-    """SHA-256 of named parts; equal parts give equal keys whatever their order."""
+    """SHA-256 of named parts, independent of their order."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class Items:
-    """One kind of result."""
+    """Results of one kind."""
 
     def __init__(self, kind: str) -> None:
         self.folder = store_folder(kind)
@@ -46,12 +45,12 @@ class Items:
         return self.folder / item_key[:2] / item_key
 
     def has(self, item_key: str) -> bool:
-        """Whether the result is there, as it was put; it counts as used."""
+        """Whether the intact result exists; marks it as used."""
         path = self.path(item_key)
         return is_sealed(path, item_key) and _used(path)
 
     def get(self, item_key: str) -> bytes | None:
-        """The result; None where there is none, or one that is not as it was put."""
+        """The result; None if missing or changed."""
         path = self.path(item_key)
         try:
             data, changed_ns = path.read_bytes(), path.stat().st_mtime_ns
@@ -63,11 +62,11 @@ class Items:
         return data
 
     def read(self, item_key: str) -> bytes:
-        """A result that was there when this command began."""
+        """A result that existed when this command began."""
         if (data := self.get(item_key)) is None:
             raise UserError(
-                f"{self.path(item_key)}: this kept result was damaged or removed while the"
-                " command ran; run the same command again, which makes it anew"
+                f"{self.path(item_key)}: this stored result was damaged or removed while the"
+                " command ran; rerun the command to make it again"
             )
         return data
 
@@ -78,7 +77,7 @@ class Items:
 
     @contextmanager
     def new(self, item_key: str, *, folder: bool = False) -> Iterator[Path]:
-        """A path to write the result to, as a file or a folder of files; kept on success."""
+        """A path for the new result, a file or a folder; stored on success."""
         global _put_bytes  # noqa: PLW0603
         path = self.path(item_key)
         _clear(path)
@@ -88,7 +87,7 @@ class Items:
             _put_bytes += _length(part)
 
     def deliver(self, item_key: str, target: Path) -> None:
-        """The result as a file: a hard link where the file system can, else a copy."""
+        """Puts the result at `target`: as a hard link if possible, else as a copy."""
         try:
             os.link(self.path(item_key), target)
         except OSError:
@@ -96,7 +95,7 @@ class Items:
 
 
 def _used(path: Path) -> bool:
-    """Notes that it was used; always true. In a store of several people, files of others keep their time."""
+    """Updates the access time; always true. Files of other users of a shared store keep theirs."""
     for file in path.iterdir() if path.is_dir() else (path,):
         with suppress(OSError):
             os.utime(file, ns=(time.time_ns(), file.stat().st_mtime_ns))
@@ -104,7 +103,7 @@ def _used(path: Path) -> bool:
 
 
 def _clear(path: Path) -> None:
-    """Removes what no file can replace."""
+    """Removes a folder, which a file cannot replace."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
 
@@ -117,13 +116,11 @@ def _length(path: Path) -> int:
 _put_bytes = 0
 """By this process."""
 GROWN = "grown"
-"""File in the store: bytes put since it was last looked through, which takes a while where it is large."""
+"""File in the store: bytes added since the last trim, which takes long in a large store."""
 
 
 def trim_if_grown() -> None:
-    """At the end of a command: removes what the store holds beyond its limit, once it has grown by a
-    hundredth of that.
-    """
+    """At the end of a command: trims the store to its limit, once it has grown by a hundredth of that."""
     if not _put_bytes:
         return
     limit = _limit_bytes()
@@ -139,11 +136,11 @@ def _limit_bytes() -> int:
     text = os.environ.get("ATHANOR_STORE_GIB", str(DEFAULT_GIB))
     with suppress(NumberError):
         return round(real_number(text.strip(), 0, MOST_GIB) * 2**30)
-    raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, as 50")
+    raise UserError(f"ATHANOR_STORE_GIB={text}: must be a number of gibibytes, such as 50")
 
 
 def _noted(note: Path) -> int:
-    """0 where there is no note, or a damaged one."""
+    """0 if the note is missing or damaged."""
     try:
         return max(0, int(note.read_text()))
     except (OSError, ValueError):
@@ -151,8 +148,8 @@ def _noted(note: Path) -> int:
 
 
 def store_folder(kind: str) -> Path:
-    """The store's folder for results of the kind, which is there and used from now on; a place that can hold
-    none is a user error.
+    """The store's folder for results of this kind, created and marked as in use; a user error if it cannot be
+    written.
     """
     root = store_root()
     try:
@@ -161,15 +158,15 @@ def store_folder(kind: str) -> Path:
     except OSError as error:
         named = f"ATHANOR_STORE={root}" if os.environ.get("ATHANOR_STORE") else str(root)
         raise UserError(
-            f"{named}: results cannot be kept there ({error.filename}: {error.strerror}); set"
-            " ATHANOR_STORE to a folder that can be written, which need not be there"
+            f"{named}: results cannot be stored there ({error.filename}: {error.strerror}); set"
+            " ATHANOR_STORE to a writable folder, new or existing"
         ) from None
     return root / kind
 
 
 def store_root() -> Path:
-    """`ATHANOR_STORE`, or `.athanor/items` beside the repository's .git (a worktree's .git file leads to the
-    main one).
+    """`ATHANOR_STORE`, or `.athanor/items` next to the repository's .git (a worktree's .git file points to
+    the main one).
     """
     if chosen := os.environ.get("ATHANOR_STORE"):
         return Path(chosen)

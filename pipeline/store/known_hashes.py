@@ -1,7 +1,7 @@
-"""Hashes of large files, which take seconds each, told again without reading where a file is as it was.
+"""Hashes of large files, cached by inode, size, mtime and ctime, as git and DVC do.
 
-A file is known by its inode, length and both its times, as git and DVC know theirs. One that was changed so
-lately that a further change could go unseen within the clock's grain is read again the next time.
+A hash takes seconds. A file changed so recently that a further change could hide within the clock's
+resolution is not cached.
 """
 
 import time
@@ -11,13 +11,15 @@ from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.store.items import Items, key
 
 LARGE_BYTES = 1 << 24
-"""Smaller files are read as fast as they are looked up."""
+"""Smaller files are read as fast as a lookup."""
 GRAIN_NS = 2 * 10**9
 """The coarsest clock of a file system in use (FAT's)."""
 
 
 def sha256_of_model(path: str | Path) -> str | None:
-    """As sha256_of_tree: of a file's bytes, or of a folder's names and bytes; None where there is none."""
+    """As sha256_of_tree: of a file's bytes, or of a folder's names and bytes; None if the path does not
+    exist.
+    """
     return sha256_of_tree(path, of_file=_known)
 
 
@@ -28,11 +30,11 @@ def _known(file: Path) -> str:
     items = Items("hashes")
     if known := items.get(key(**state)):
         return known.decode()
-    found = sha256_of_file(file)
+    digest = sha256_of_file(file)
     changed_ns = max(state["mtime_ns"], state["ctime_ns"])
     if _state(file) == state and time.time_ns() - changed_ns > GRAIN_NS:
-        items.put(key(**state), found.encode())
-    return found
+        items.put(key(**state), digest.encode())
+    return digest
 
 
 def _state(file: Path) -> dict[str, int]:

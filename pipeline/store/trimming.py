@@ -1,7 +1,7 @@
-"""Keeping the store of results within its limit: what was used longest ago goes first.
+"""Keeps the store within its limit: removes the least recently used entries first.
 
-Nothing in use goes. What another running command has used since it began stays, and so does a training under
-way, which holds the lock of its folder. An entry is removed whole or not at all: a kept file, a folder of
+Nothing in use is removed: neither what another running command has used since it started, nor a running
+training, which holds its folder's lock. An entry is removed whole or not at all: a file, a folder of
 downloads, a training with its checkpoints and epochs.
 """
 
@@ -18,14 +18,14 @@ from pipeline.store.users import USERS, earliest_start_ns
 TRAININGS = "training"
 """Folder in the store whose entries are trainings."""
 TRAINING_LOCK = "lock"
-"""File in a training's folder; its process holds it."""
+"""Lock file in a training's folder, held by its process."""
 STALE_PART_S = 24 * 3600
-"""A half-written file of this age belongs to a process that was killed."""
+"""A partial file of this age belongs to a killed process."""
 
 
 @dataclass(order=True)
 class Entry:
-    """What goes as one."""
+    """A file or folder that is removed as a whole."""
 
     used_ns: int
     length: int
@@ -33,8 +33,8 @@ class Entry:
 
 
 def trim(root: Path, limit_bytes: int) -> int:
-    """Removes what was used longest ago until the store holds at most `limit_bytes`, as far as it is not in
-    use; returns what it holds then, in bytes. Half-written files of killed processes go too.
+    """Removes unused entries, least recently used first, until the store has at most `limit_bytes`; returns
+    its bytes. Also removes partial files of killed processes.
     """
     begun_ns = earliest_start_ns(root)
     for part in list(root.rglob("*.part")):
@@ -59,7 +59,7 @@ def _remove_stale(part: Path, before_ns: float) -> None:
 
 
 def _is_under_way(part: Path) -> bool:
-    """Whether it belongs to a training whose lock is held."""
+    """Whether it belongs to a running training, which holds a lock."""
     lock = part.parent / TRAINING_LOCK
     if not lock.is_file():
         return False
@@ -78,29 +78,29 @@ def _paths(root: Path) -> Iterator[Path]:
 
 
 def _entry(path: Path) -> Entry | None:
-    """A file's time of change is its seal. A folder counts as used when a file in it was used or written: its
-    own time of access is that of the last look into it.
+    """A file's mtime is its seal, so its access time counts. A folder counts as used when a file in it was
+    used or written: listing it changes its own access time.
     """
     try:
         status = path.stat()
         if not path.is_dir():
             return Entry(status.st_atime_ns, status.st_size, path)
         inside = [file.stat() for file in path.rglob("*") if file.is_file()]
-    except FileNotFoundError:  # another command trims, or a training has ended
+    except FileNotFoundError:  # removed by another trim, or a training has ended
         return None
     times = [max(each.st_atime_ns, each.st_mtime_ns) for each in inside]
     return Entry(max(times, default=0), sum(each.st_size for each in inside), path)
 
 
 def _remove(path: Path) -> bool:
-    """Whether it was removed: a training that is under way stays."""
+    """Whether it was removed: a running training stays."""
     if path.parent.name != TRAININGS or not path.is_dir():
         _discard(path)
         return True
     with locked_now(path / TRAINING_LOCK) as is_free:
         if not is_free:
             return False
-        # Out of the way at once, so that a training which begins now makes a folder of its own.
+        # Renamed first, so that a training which starts now makes a new folder.
         doomed = path.with_name(f".{path.name}.{os.getpid()}.part")
         os.replace(path, doomed)
     _discard(doomed)

@@ -1,7 +1,7 @@
-"""Which commands use the store of kept results at this moment, and since when.
+"""Which running commands use the store, and since when.
 
-Each command holds a lock on a file of its own in `users/`; the lock ends with the command, however that ends.
-What a running command has used since it began must not be removed by another.
+Each command holds a lock on its own file in `users/`, which ends with the command, however that ends. Other
+commands must not remove what a running command has used since it started.
 """
 
 import atexit
@@ -21,7 +21,7 @@ _one_at_a_time = Lock()
 
 
 def register(store: Path) -> None:
-    """This process uses the store from now on, until it ends or uses another store."""
+    """Registers this process as a user of the store, until it ends or uses another store."""
     with _one_at_a_time:
         if not (_own and _own[0].parent == store / USERS and _own[0].exists()):
             _leave()
@@ -45,16 +45,14 @@ def _leave() -> None:
     global _own  # noqa: PLW0603
     if _own:
         file, handle = _own
-        if file.name.endswith(f"-{os.getpid()}"):  # a forked child leaves its parent's alone
+        if file.name.endswith(f"-{os.getpid()}"):  # a forked child keeps its parent's file
             file.unlink(missing_ok=True)
         os.close(handle)
     _own = None
 
 
 def earliest_start_ns(store: Path) -> float:
-    """When the first of the other commands that run began to use the store, in nanoseconds since 1970;
-    infinite where none runs.
-    """
+    """Earliest start of the other running commands, in nanoseconds since 1970; infinite if none runs."""
     starts = [
         file.stat().st_mtime_ns
         for file in (store / USERS).glob("*")
@@ -64,7 +62,7 @@ def earliest_start_ns(store: Path) -> float:
 
 
 def _is_held(file: Path) -> bool:
-    """Whether its command still runs; the file of one that was killed goes."""
+    """Whether its command still runs; removes the file of a killed one."""
     try:
         handle = os.open(file, os.O_RDWR)
     except OSError:

@@ -1,6 +1,4 @@
-"""What a caption is: prose (sentences), or a list of tags. A guess from its words, on the safe side: tags are
-short and have no articles.
-"""
+"""Guesses whether a caption is prose or a list of tags: tags are short and have no articles."""
 
 import re
 
@@ -8,18 +6,18 @@ ARTICLES = frozenset([
     "a", "an", "is", "are", "was", "were", "has", "have", "had", "there", "this", "that", "these", "those",
     "while", "wearing", "who", "which", "it", "its", "she", "he", "they", "his", "her", "their",
 ])  # fmt: skip
-"""Words that sentences have and tags have not; `the` is in titles too (`the legend of zelda`)."""
+"""Words of sentences, not of tags; `the` is also in titles (`the legend of zelda`)."""
 CLAUSE_WORDS = 5
-"""So many words between two commas are a clause, whatever the language; a tag of so many is rare."""
+"""This many words between two commas are a clause in any language; tags this long are rare."""
 SIGNS = 12
-"""So many Chinese or Japanese signs, which know no blanks, are a clause."""
+"""This many Chinese or Japanese characters, which are written without spaces, are a clause."""
 STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 CLAUSES = re.compile(r"[,;\uff0c\u3001\uff1b\u3002]")
 WITHOUT_BLANKS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 
 def is_prose(text: str) -> bool:
-    """Whether most of the text's words are in clauses of a sentence, or it ends as one does."""
+    """Whether most words are in clauses of a sentence, or the text ends like a sentence."""
     clauses = [clause.split() for clause in CLAUSES.split(text) if clause.strip()]
     if not clauses:
         return False

@@ -1,4 +1,4 @@
-"""Tags that are parted by tabs or several blanks, where commas are expected: `1girl  solo  smile`."""
+"""Tags separated by tabs or several spaces instead of commas: `1girl  solo  smile`."""
 
 import re
 
@@ -11,19 +11,19 @@ FEWEST_UNDERSCORED = 2
 
 
 def has_gaps(line: str, separators: Separators) -> bool:
-    """Whether gaps, and nothing else, part tags; two blanks in one place may be a slip."""
+    """Whether only gaps separate the tags; a single gap of two spaces may be a typo."""
     gaps = GAP.findall(line.strip())
     is_clear = len(gaps) > 1 or "\t" in "".join(gaps)
     return is_clear and not separators.is_in(line) and not is_prose(" ".join(line.split()))
 
 
 def without_gaps(line: str, separators: Separators) -> str:
-    """With separators in their place."""
+    """The line with separators in place of gaps."""
     return separators.joiner.join(GAP.split(line.strip()))
 
 
 def is_doubtful(line: str, separators: Separators) -> bool:
-    """Whether gaps are inside tags, or single blanks seem to part a booru's tags."""
+    """Whether tags contain gaps, or single spaces seem to separate a booru's tags."""
     tags, words = separators.names(line), line.split()
     if is_prose(" ".join(words)):
         return False

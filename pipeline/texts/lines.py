@@ -1,5 +1,5 @@
-"""Captions of several lines: a tag a line, whole captions of which each showing draws one, or one caption
-that an editor wrapped. Found from the lines themselves where the settings do not say.
+"""Captions of several lines: one tag per line, alternative captions (one is drawn each time), or one caption
+that an editor wrapped. Decided from the lines unless the settings say.
 """
 
 import re
@@ -14,8 +14,8 @@ from pipeline.texts.wrapped import without_wraps
 
 ALTERNATIVES, TAGS, JOIN, FIRST = "alternatives", "tags", "join", "first"
 IN_WORDS = {
-    ALTERNATIVES: "as alternatives, one drawn a showing",
-    TAGS: "as a tag a line",
+    ALTERNATIVES: "as alternatives, drawn at random",
+    TAGS: "as one tag per line",
     JOIN: "as one caption over several lines",
 }
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -24,38 +24,38 @@ SHOWN = 3
 
 
 def tidy(text: str) -> str:
-    """Lines without blanks around them, none of them empty; one blank between words."""
+    """Trims the lines, drops empty ones, leaves one space between words."""
     lines = (" ".join(line.split()) for line in NEWLINES.sub("\n", text).split("\n"))
     return "\n".join(line for line in lines if line)
 
 
 def as_written(text: str) -> str:
-    """As `tidy`, but gaps between words and empty lines between paragraphs stay, for the reader to see."""
+    """As `tidy`, but keeps gaps between words and empty lines between paragraphs, which mean something."""
     return "\n".join(line.strip() for line in NEWLINES.sub("\n", text).split("\n")).strip("\n")
 
 
 def alternatives(caption: str | None) -> list[str]:
-    """The captions of a picture, of which each showing draws one; one in most cases."""
+    """A picture's alternative captions, one of which is drawn each time; mostly one."""
     return (caption or "").split("\n")
 
 
 @dataclass
 class CaptionReader:
-    """Reads captions as they came, and counts what it did to them."""
+    """Reads captions, and counts what it changed."""
 
     lines: str = "auto"
     separators: Separators = COMMAS
     forms: Counter[str] = field(default_factory=Counter)
-    """Captions of several lines by what they were taken for."""
+    """Captions of several lines, by how they were read."""
     cleaned: list[str] = field(default_factory=list)
-    """Where control characters were removed."""
+    """Captions that lost control characters."""
     parted: list[str] = field(default_factory=list)
-    """Where tabs or several blanks part tags."""
+    """Captions with tabs or several spaces between tags."""
     doubtful: list[str] = field(default_factory=list)
-    """Where blanks may part tags."""
+    """Captions in which single spaces may separate tags."""
 
     def __call__(self, text: str, where: str) -> str:
-        """One line, or alternatives, one a line."""
+        """One line, or alternatives on separate lines."""
         plain = without_control_characters(text)
         if plain != text:
             self.cleaned.append(where)
@@ -71,7 +71,7 @@ class CaptionReader:
         return self._read(lines, form)
 
     def form(self, lines: list[str]) -> str:
-        """What several lines are, after those of one text were joined."""
+        """How several lines are read, after wrapped ones were joined."""
         if len(lines) < 2:
             return JOIN
         whole = sum(is_prose(line) or self.separators.is_in(line) for line in lines)
@@ -95,21 +95,21 @@ class CaptionReader:
             return " ".join(lines)
         return lines[0] if form == FIRST else "\n".join(dict.fromkeys(lines))
 
-    def told(self) -> list[str]:
-        """What a person should know of it."""
-        told = []
+    def notes(self) -> list[str]:
+        """What the user should know."""
+        notes = []
         if self.lines == "auto" and self.forms:
             ways = ", ".join(f"{number} {IN_WORDS[form]}" for form, number in sorted(self.forms.items()))
-            told.append(f"captions of several lines are read {ways}; collect.caption_lines sets one way")
+            notes.append(f"captions of several lines were read {ways}; collect.caption_lines sets one way")
         for places, sentence in (
             (self.cleaned, "control characters were removed from {}"),
-            (self.parted, "tabs or several blanks part the tags of {}, and are read as {mark}"),
-            (self.doubtful, "blanks seem to part tags in {}, and are kept; put {mark} between the tags"),
+            (self.parted, "tabs or several spaces separate the tags of {}; they were read as {mark}"),
+            (self.doubtful, "spaces seem to separate the tags of {}; put {mark} between the tags"),
         ):
             if places:
-                found = sentence.format(f"{len(places)} captions", mark=repr(self.separators.mark))
-                told.append(f"{found}: {_some(places)}")
-        return told
+                note = sentence.format(f"{len(places)} captions", mark=repr(self.separators.mark))
+                notes.append(f"{note}: {_some(places)}")
+        return notes
 
 
 def _some(places: list[str]) -> str:
@@ -118,14 +118,14 @@ def _some(places: list[str]) -> str:
 
 
 def _paragraphs(text: str) -> list[list[str]]:
-    """Lines with one blank between words, by what empty lines part."""
+    """Lines with one space between words, grouped by empty lines."""
     blocks = re.split(r"\n\n+", text)
-    found = [[" ".join(line.split()) for line in block.split("\n") if line.strip()] for block in blocks]
-    return [lines for lines in found if lines]
+    groups = [[" ".join(line.split()) for line in block.split("\n") if line.strip()] for block in blocks]
+    return [lines for lines in groups if lines]
 
 
 def without_control_characters(text: str) -> str:
-    """Without what no one can see: controls, marks of direction, halves of signs; blanks stay."""
+    """Removes invisible characters: controls, direction marks, lone surrogates; spaces stay."""
     return INVISIBLE.sub("", "".join(sign for sign in text if _is_text(sign)))
 
 

@@ -1,10 +1,10 @@
-"""How a caption's tags are parted and joined: the one splitter and the one joiner of the project.
+"""Splits and joins a caption's tags; all code of the project uses these two functions.
 
     zib, hat ||| red hat;;;blue bow, smile ||| best quality
 
-parts at `,` (train.caption_separator); `|||` (keep_tokens_separator) ends what stays in front and begins
-what stays at the end; `;;;` (secondary_separator) joins tags that are shuffled as one. A wildcard
-`{red, blue|green}` and a weight `(smile, hat:1.2)` are never parted. Full-width commas part as `,` does.
+splits at `,` (train.caption_separator); `|||` (keep_tokens_separator) ends the tags that stay in front and
+begins those that stay at the end; `;;;` (secondary_separator) joins tags that are shuffled as one. A wildcard
+`{red, blue|green}` and a weight `(smile, hat:1.2)` are never split. Full-width commas split like `,`.
 """
 
 import re
@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Protocol
 
 FULL_WIDTH = {",": "\uff0c\u3001\ufe50\uff64\u060c", ";": "\uff1b\ufe54\u061b"}
-"""What other scripts write for a separator."""
+"""Separators of other scripts."""
 WHOLE = r"(?P<whole>\{[^{}]*\}|\([^()]*\))"
 WEIGHTED = re.compile(r":\s*[+-]?[\d.]+\s*\)\Z")
 FRONT, MIDDLE, END = 0, 1, 2
@@ -34,8 +34,8 @@ class Marks(Protocol):
 
 @dataclass(frozen=True)
 class Piece:
-    """A tag as it is written. `section` is FRONT, MIDDLE or END, None where no mark parts the caption;
-    neighbours of one `group` other than 0 are shuffled as one.
+    """A tag as written. `section` is FRONT, MIDDLE or END; None in a caption without section marks.
+    Neighbours with the same `group` other than 0 are shuffled as one.
     """
 
     text: str
@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Separators:
-    """`tags` parts tags, `keep` sections, `group` the tags that are shuffled as one."""
+    """`tags` separates tags, `keep` sections, `group` the tags that are shuffled as one."""
 
     tags: str = ","
     keep: str | None = None
@@ -53,26 +53,26 @@ class Separators:
 
     @cached_property
     def mark(self) -> str:
-        """What parts tags, without the blanks around it."""
+        """The separator of tags, without spaces around it."""
         return self.tags.strip() or self.tags
 
     @property
     def joiner(self) -> str:
-        """What is written between tags: `, `."""
+        """The text between joined tags: `, `."""
         return self.mark if self.mark.isspace() else f"{self.mark} "
 
     def is_in(self, text: str) -> bool:
-        """Whether the text would be parted."""
+        """Whether the text would be split."""
         return len(self.pieces(text)) > 1 or bool(self.keep and self.keep in text)
 
     def pieces(self, text: str) -> list[Piece]:
         """Every tag, none of them empty."""
-        found = list[Piece]()
+        pieces = list[Piece]()
         for number, piece in enumerate(self.whole_pieces(text), 1):
             members = piece.text.split(self.group) if self.group else [piece.text]
             names = [name.strip() for name in members if name.strip()]
-            found += [Piece(name, piece.section, number if len(names) > 1 else 0) for name in names]
-        return found
+            pieces += [Piece(name, piece.section, number if len(names) > 1 else 0) for name in names]
+        return pieces
 
     def whole_pieces(self, text: str) -> list[Piece]:
         """As `pieces`, but tags that are shuffled as one stay one text."""
@@ -89,7 +89,7 @@ class Separators:
         return [piece.text for piece in self.pieces(text)]
 
     def join(self, pieces: Iterable[Piece]) -> str:
-        """The inverse of `pieces`; what has no section goes into the middle where others have one."""
+        """The inverse of `pieces`; if some tags have a section, those without go into the middle."""
         listed = list(pieces)
         if self.keep is None or all(piece.section is None for piece in listed):
             return self._joined(listed)
@@ -98,7 +98,7 @@ class Separators:
         return f" {self.keep} ".join(map(self._joined, sections)).strip()
 
     def ungrouped(self, text: str) -> str:
-        """The text with the tags of a group as tags of their own."""
+        """The text with grouped tags as separate tags."""
         if not self.group or self.group not in text:
             return text
         return self.joiner.join(part.strip() for part in text.split(self.group))
@@ -109,7 +109,7 @@ class Separators:
 
     def _sections(self, text: str) -> list[list[str]]:
         sections, start = [[""]], 0
-        for kind, place, end in self._found(text):
+        for kind, place, end in self._marks(text):
             sections[-1][-1] += text[start:place]
             if kind == "keep" and len(sections) <= END:
                 sections.append([""])
@@ -119,8 +119,8 @@ class Separators:
         sections[-1][-1] += text[start:]
         return sections
 
-    def _found(self, text: str) -> Iterator[tuple[str, int, int]]:
-        """Kind and place of each mark, in one pass: the text may be a stranger's, and long."""
+    def _marks(self, text: str) -> Iterator[tuple[str, int, int]]:
+        """Kind and position of each mark, in one pass: the text may be long and from a stranger."""
         pattern, place = _pattern(self), 0
         while match := pattern.search(text, place):
             kind, place = match.lastgroup, match.end()
@@ -145,7 +145,7 @@ def _pattern(separators: Separators) -> re.Pattern[str]:
 
 
 def _ways(mark: str) -> list[str]:
-    """A mark, and what other scripts write for it."""
+    """A mark, and its equivalents in other scripts."""
     return [mark, *FULL_WIDTH.get(mark, "")]
 
 

@@ -1,7 +1,8 @@
 """Whether several lines of a caption are one text: a sentence that an editor wrapped, or paragraphs of prose.
 
-What is between two lines says it. A line that ends in `the`, or one that begins with `of`, goes on; one that
-begins with `She` follows from the one before; whole captions begin alike (`a woman ...`, `a girl ...`).
+The seam between two lines decides. A line that ends in `the`, or one that begins with `of`, continues the
+text; one that begins with `She` follows the line before; whole captions begin alike (`a woman ...`,
+`a girl ...`).
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ GOES_ON = frozenset([
     "where", "is", "are", "was", "were", "has", "have", "looking", "standing", "sitting", "wearing",
     "holding",
 ])  # fmt: skip
-"""Hardly a caption begins with these."""
+"""Captions hardly ever begin with these."""
 BEGINS = frozenset([
     "a", "an", "the", "one", "two", "three", "this", "there", "some", "many", "photo", "photograph",
     "picture", "image", "portrait", "drawing", "painting", "illustration", "closeup", "close-up",
@@ -32,15 +33,15 @@ BEGINS = frozenset([
 ])  # fmt: skip
 """Captions begin with these."""
 REFERS = frozenset(["she", "he", "they", "it", "her", "his", "their", "its"])
-"""They refer to what was named before."""
+"""They refer to something named before."""
 LEAST_WORDS = 3
-"""Of a line that goes on without any of these words; fewer may be a tag."""
+"""Of a continued line without any of these words; fewer may be a tag."""
 LEAST_WIDTH = 50
-"""Characters; what an editor wraps is not narrower."""
+"""Characters; editors do not wrap narrower."""
 
 
 def without_wraps(paragraphs: Sequence[Sequence[str]], mark: str) -> list[str]:
-    """The lines; those of one text are joined by a blank. `mark` parts tags."""
+    """The lines; lines of one text are joined by a space. `mark` separates tags."""
     texts = [[" ".join(lines)] if _is_wrapped(lines, mark) else [*lines] for lines in paragraphs]
     are_whole = len(texts) > 1 and all(len(lines) == 1 and is_prose(lines[0]) for lines in texts)
     if are_whole and _follow([line for lines in texts for line in lines]):
@@ -51,7 +52,7 @@ def without_wraps(paragraphs: Sequence[Sequence[str]], mark: str) -> list[str]:
 
 
 def _follow(paragraphs: Sequence[str]) -> bool:
-    """Whether each paragraph goes on with the text: sentences do, captions without a full stop do not."""
+    """Whether each paragraph continues the text: sentences do, captions without a full stop do not."""
     return all(
         before.endswith(STOPS) or _first(after) in REFERS | {"the"} for before, after in pairwise(paragraphs)
     )
@@ -78,7 +79,7 @@ def _is_wrapped(lines: Sequence[str], mark: str) -> bool:
 
 
 def _seam(before: str, after: str, mark: str, width: int) -> Seam:
-    """What is between two lines of a text `width` characters wide."""
+    """The seam between two lines of a text `width` characters wide."""
     first = _first(after)
     if before.endswith((mark, "-")) or _last(before) in OPEN or (after[0].islower() and first in GOES_ON):
         return "joined"

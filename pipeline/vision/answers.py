@@ -1,4 +1,4 @@
-"""A model's answers about pictures, each asked for once: kept by picture, model and settings."""
+"""Answers of a model about pictures, kept by picture, model and settings, so that each is computed once."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -26,22 +26,22 @@ class Question:
 
     model: Model
     opened: Callable[[About | None], Interrogator]
-    """Opens it; what it is, is handed over where that is known from before."""
+    """Opens the model; its argument is what is already known of it."""
     read: Callable[[Path, int], Image.Image]
-    """Reads a picture for a network of so many px a side."""
+    """Reads a picture for a network of this side in px."""
     settings: dict[str, Any]
-    """What answers depend on beside the model and the picture."""
+    """What answers depend on, apart from the model and the picture."""
     kept: Callable[[About, Any], Any]
-    """What is kept of an answer, as JSON."""
+    """The JSON value that is kept of an answer."""
     batch: int
-    """Pictures that may be looked at together; of no effect on the answers."""
+    """Pictures per call; does not affect the answers."""
 
 
 def answers(
     question: Question, records: Iterable[Record], source: Path, items: Items, version: int
 ) -> tuple[About, Callable[[Record], Any]]:
-    """What the model is, and what gives its answer to each picture; it is opened only where one of these is
-    missing. The records are gone through several times.
+    """Facts about the model, and a function that gives its answer to each picture. Opens the model only if an
+    answer is missing. Reads the records several times.
     """
     about, opened = _about(question, items, version)
     what = {"version": version, "model": question.model.sha256, "preprocessing": about.preprocessing}
@@ -55,7 +55,7 @@ def answers(
             return question.read(path, about.side_px)
         except PictureError as error:
             raise UserError(
-                f"{record.id}: {path}: {error}; run `dvc repro -f crop` to make it anew"
+                f"{record.id}: {path}: {error}; run `dvc repro -f crop` to make it again"
             ) from None
 
     def put(record: Record, answer: Any) -> None:
@@ -72,7 +72,7 @@ def answers(
 
 
 def _about(question: Question, items: Items, version: int) -> tuple[About, Interrogator | None]:
-    """From the store, or from the model, which is then open. A recipe with a new id is looked up anew."""
+    """From the store, or from the model, which is then open. A new recipe id invalidates what is stored."""
     recipes = [recipe.id for recipe in RECIPES]
     about_key = key(version=version, about=question.model.sha256, recipes=recipes)
     if stored := items.get(about_key):

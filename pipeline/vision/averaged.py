@@ -1,4 +1,4 @@
-"""Scores of pictures that are in memory, such as generated ones, by all taggers of the configuration."""
+"""Scores of pictures in memory, such as generated ones, by all configured taggers."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ class AveragedTaggers:
     def tags(self, pictures: Sequence[Image.Image]) -> list[dict[str, float]]:
         """Every label's score of each picture, by its name with spaces."""
         each = [self._scores(tagger, pictures) for tagger in self.taggers]
-        return [_spaced(self.ensemble.mean(found, 0.0)) for found in zip(*each, strict=True)]
+        return [_spaced(self.ensemble.mean(scores, 0.0)) for scores in zip(*each, strict=True)]
 
     def _scores(self, tagger: Interrogator, pictures: Sequence[Image.Image]) -> Iterator[Scores]:
         def named(_: Image.Image, scores: Any) -> Scores:

@@ -1,7 +1,7 @@
-"""Natural-language captions by BLIP, a sentence a picture.
+"""Natural-language captions by BLIP, one sentence per picture.
 
-Size, mean and deviation come from the model's own processor (384 px, squashed, not cropped); the lengths
-count tokens with the prompt, as in Salesforce's code that AUTOMATIC1111 calls (modules/interrogate.py).
+Size, mean and std come from the model's own processor (384 px, squashed, not cropped); the lengths
+count tokens including the prompt, as in Salesforce's code that AUTOMATIC1111 calls (modules/interrogate.py).
 """
 
 from pathlib import Path
@@ -44,7 +44,7 @@ class Blip:
         self._turn = Lock()
 
     def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
-        """[3, side, side] of one RGB picture."""
+        """[3, side, side] for one RGB picture."""
         x: NDArray[np.float32] = self.pictures(picture, return_tensors="np")["pixel_values"][0]
         return x
 
@@ -54,7 +54,7 @@ class Blip:
         ids = None if self.prompt is None else torch.tensor([self.prompt] * len(x), device=self.device)
         with self._turn, torch.inference_mode():
             written = self.network.generate(pixel_values=pixels, input_ids=ids, **self.options)
-        # generate() drops the last token of the prompt, which ends a text.
+        # generate() drops the prompt's last token, an end-of-text token.
         start = 1 if ids is None else ids.shape[1] - 1
         texts = self.tokenizer.batch_decode(written[:, start:].cpu(), skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
@@ -69,9 +69,9 @@ def _load(folder: Path) -> tuple[BlipImageProcessorPil, AutoTokenizer, BlipForCo
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             ),
         )
-    except Exception as error:  # what transformers, tokenizers and safetensors raise is of any kind
+    except Exception as error:  # transformers, tokenizers and safetensors raise errors of any kind
         reason = reason_of(error)
         raise UserError(
-            f"tag.sentence_model {folder}: not a BLIP folder of transformers that loads ({reason}); wanted:"
+            f"tag.sentence_model {folder}: not a loadable BLIP folder of transformers ({reason}); expected:"
             " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
         ) from None

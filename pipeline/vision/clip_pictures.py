@@ -1,4 +1,4 @@
-"""The mean CLIP embedding of a set of pictures: all that aesthetic gradients keep of it."""
+"""The mean CLIP embedding of a set of pictures, which is an aesthetic embedding."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,39 +16,39 @@ from pipeline.pictures.reading import PictureError, read_picture
 
 
 def load_clip(folder: Path) -> CLIPModel:
-    """A CLIPModel as transformers saves it, from .safetensors alone. Another folder is a user error."""
+    """A CLIPModel as transformers saves it, from .safetensors only. Any other folder is a user error."""
     try:
         model = CLIPModel.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
-    except Exception as error:  # what transformers, tokenizers and safetensors raise is of any kind
+    except Exception as error:  # transformers, tokenizers and safetensors raise errors of any kind
         reason = reason_of(error)
         raise UserError(
-            f"{folder}: not a CLIP folder of transformers that loads ({reason}); wanted: config.json,"
+            f"{folder}: not a loadable CLIP folder of transformers ({reason}); expected: config.json,"
             " model.safetensors and preprocessor_config.json (SD 1.x: openai/clip-vit-large-patch14)"
         ) from None
     return model.eval().requires_grad_(False)
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and all pictures below the folders named; what is not there is a user error."""
+    """The named files, and all pictures below the named folders; a missing path is a user error."""
     if missing := [str(path) for path in paths if not path.exists()]:
-        raise UserError(f"{', '.join(missing)}: no such picture or folder")
-    found = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    files = [file for file in found if file in paths or file.suffix.lower() in SUFFIXES]
+        raise UserError(f"{', '.join(missing)}: no such picture or folder; correct the path")
+    every = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    files = [file for file in every if file in paths or file.suffix.lower() in SUFFIXES]
     if not files:
-        raise UserError(f"{', '.join(map(str, paths))}: no pictures there")
+        raise UserError(f"{', '.join(map(str, paths))}: no pictures there; name a folder that has some")
     return files
 
 
 def opened(files: Iterable[Path]) -> Iterator[Image.Image]:
-    """The pictures; all that cannot be read are one user error after the last."""
+    """The pictures; at the end, one user error lists all that cannot be read."""
     problems = []
     for file in files:
         try:
             yield read_picture(file)
         except PictureError as error:
-            problems.append(f"{file}: {error}; replace it, or leave it out")
+            problems.append(f"{file}: {error}; replace it or leave it out")
     if problems:
         raise UserError(*problems)
 
@@ -57,18 +57,20 @@ def opened(files: Iterable[Path]) -> Iterator[Image.Image]:
 def mean_embedding(folder: Path, pictures: Iterable[Image.Image]) -> Tensor:
     """[1, projection] mean of the pictures' raw embeddings, each its own length, by the model in `folder`
     (AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients aesthetic_clip.py, generate_imgs_embd).
-    One picture a call, so that none depends on its company.
+    One picture per call, so that none depends on the others.
     """
     model, device = load_clip(folder), best_device()
     try:
         processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
     except Exception:
-        raise UserError(f"{folder}: no preprocessor_config.json in it that loads") from None
+        raise UserError(
+            f"{folder}: no loadable preprocessor_config.json in it; fetch the folder again"
+        ) from None
     model.to(device)
-    found = [_embedding(model, processor, picture) for picture in pictures]
-    if not found:
-        raise UserError("an aesthetic embedding is the mean of pictures, and there are none")
-    return torch.cat(found).double().mean(dim=0, keepdim=True).float()
+    embeddings = [_embedding(model, processor, picture) for picture in pictures]
+    if not embeddings:
+        raise UserError("an aesthetic embedding is the mean of pictures, and there are none; name some")
+    return torch.cat(embeddings).double().mean(dim=0, keepdim=True).float()
 
 
 def _embedding(model: CLIPModel, processor: CLIPImageProcessorPil, picture: Image.Image) -> Tensor:

@@ -1,4 +1,4 @@
-"""How well pictures fit their prompts: CLIPScore (Hessel et al. 2021, arXiv 2104.08718), 100 max(cos, 0)."""
+"""CLIPScore, how well pictures fit their prompts (Hessel et al. 2021, arXiv 2104.08718), 100 max(cos, 0)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from pipeline.errors import UserError
 from pipeline.files.damage import reason_of
 
 VERSION = 1
-"""Of the algorithm: raise it when scores would come out differently."""
+"""Of the algorithm: raise it when scores change."""
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
 
 class ClipScorer:
-    """`folder` holds a CLIPModel as transformers saves it. A prompt beyond the model's tokens is cut."""
+    """`folder` holds a CLIPModel as transformers saves it. Prompts longer than the model's limit are cut."""
 
     def __init__(self, folder: Path) -> None:
         self.device = best_device()
@@ -29,11 +29,11 @@ class ClipScorer:
 
     @torch.inference_mode()
     def scores(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
-        """0-100 of each picture with its prompt."""
+        """A score of 0-100 for each picture and its prompt."""
         pixels = self.pictures([each.convert("RGB") for each in pictures], return_tensors="pt")
         words = self.tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt")
-        found = self.model(**pixels.to(self.device), **words.to(self.device))
-        cosines = (found.image_embeds * found.text_embeds).sum(dim=-1)
+        output = self.model(**pixels.to(self.device), **words.to(self.device))
+        cosines = (output.image_embeds * output.text_embeds).sum(dim=-1)
         return [100 * max(float(cosine), 0.0) for cosine in cosines]
 
 
@@ -46,9 +46,9 @@ def _load(folder: Path) -> tuple[CLIPImageProcessorPil, AutoTokenizer, CLIPModel
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             ),
         )
-    except Exception as error:  # what transformers, tokenizers and safetensors raise is of any kind
+    except Exception as error:  # transformers, tokenizers and safetensors raise errors of any kind
         reason = reason_of(error)
         raise UserError(
-            f"sample_grid.clip {folder}: not a CLIP folder of transformers that loads ({reason}); wanted:"
+            f"sample_grid.clip {folder}: not a loadable CLIP folder of transformers ({reason}); expected:"
             " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
         ) from None

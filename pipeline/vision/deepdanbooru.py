@@ -1,10 +1,10 @@
 """DeepDanbooru in torch, for the weights that AUTOMATIC1111 uses (AUTOMATIC1111/TorchDeepDanbooru,
 model-resnet_custom_v3.pt).
 
-A ResNet of bottlenecks: 1x1, 3x3, 1x1 convolutions beside a shortcut. Keys are n_Conv_0 .. n_Conv_178 in
+A ResNet of bottlenecks: 1x1, 3x3, 1x1 convolutions and a shortcut. Keys are n_Conv_0 .. n_Conv_178 in
 the order of the TensorFlow graph that the file was converted from (AUTOMATIC1111/stable-diffusion-webui
 modules/deepbooru_model.py); batch norms are folded into the convolutions. TensorFlow's SAME padding puts the
-odd pixel right and below.
+odd pixel on the right and at the bottom.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Stage:
     outputs: int
     stride: int
     shortcut_last: bool = False
-    """The shortcut's convolution has the number after the block's other three, else the one before."""
+    """The shortcut's convolution is numbered after the block's other three, else before them."""
 
 
 STAGES = (
@@ -69,7 +69,7 @@ class DeepDanbooru(nn.Module):
         self.head = self._conv(inputs, num_tags, 1, bias=False)
 
     def _conv(self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True) -> int:
-        """Adds the convolution of the next number, and gives the number."""
+        """Adds the convolution with the next number; returns the number."""
         number, self.count = self.count, self.count + 1
         self.add_module(f"n_Conv_{number}", nn.Conv2d(inputs, outputs, kernel, stride, bias=bias))
         return number
@@ -106,7 +106,7 @@ class DeepDanbooru(nn.Module):
 
 
 class TorchDeepDanbooru:
-    """Scores pictures; `weights` is the .pt file, which holds its tags too."""
+    """Scores pictures; `weights` is the .pt file, which also holds the tags."""
 
     def __init__(self, weights: Path, batch: int) -> None:
         make_repeatable()
@@ -135,26 +135,24 @@ def _read(weights: Path) -> dict[str, Any]:
         state = read_pickled(weights)
     except UserError as error:
         raise UserError(
-            f"tag.model {weights}: not a weights file that can be read safely ({error}); fetch"
+            f"tag.model {weights}: cannot be read safely as weights ({error}); fetch"
             " model-resnet_custom_v3.pt again"
         ) from None
     tags = state.get("tags")
     if not isinstance(tags, list) or not tags or not all(isinstance(tag, str) for tag in tags):
-        raise UserError(
-            f"tag.model {weights}: no entry `tags`, a list of texts; wanted: model-resnet_custom_v3.pt"
-        )
+        raise UserError(f"tag.model {weights}: no list `tags` in it; use model-resnet_custom_v3.pt")
     return state
 
 
 def _network(weights: Path, state: dict[str, Tensor], num_tags: int) -> nn.Module:
     with torch.device("meta"):
         network = DeepDanbooru(num_tags)
-    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
-    if wrong := sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key)):
+    if wrong := sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)):
         raise UserError(
             f"tag.model {weights}: {len(wrong)} weights do not fit DeepDanbooru v3 ({wrong[0]}: found"
-            f" {found.get(wrong[0])}, wanted {wanted.get(wrong[0])}); wanted: model-resnet_custom_v3.pt"
+            f" {found.get(wrong[0])}, expected {expected.get(wrong[0])}); use model-resnet_custom_v3.pt"
         )
     network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return network.eval().requires_grad_(False)

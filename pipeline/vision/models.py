@@ -1,4 +1,4 @@
-"""Where a tagger or captioner lies: a local path, or a name on the Hugging Face hub, fetched once."""
+"""Locates a tagger or captioner: a local path, or a name on the Hugging Face hub, fetched once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ HUB_NAME = FOLDER_OF_REPOSITORY
 
 @dataclass(frozen=True)
 class Model:
-    """A model's place and the hash of its content; `key` is the setting that names it."""
+    """A model's path and content hash; `key`: the setting that names it."""
 
     key: str
     name: str
@@ -27,28 +27,28 @@ class Model:
     sha256: str
 
 
-def located(key: str, name: str, wanted: str | None, files: Sequence[str]) -> Model:
-    """The model called `name`, its content held against `wanted`. A hub name is `owner/name`, a folder in it
+def located(key: str, name: str, expected: str | None, files: Sequence[str]) -> Model:
+    """The model `name`, its content hash compared with `expected`. A hub name is `owner/name`, a folder in it
     `owner/name/folder`, a revision `owner/name@revision`; `files` are those that are fetched and hashed.
     """
     path = Path(name)
     if path.exists():
-        found = sha256_of_tree(path)
+        digest = sha256_of_tree(path)
     else:
         path = _fetched(key, name, files)
-        found = sha256_of_tree(path, files)
-    if found is None:
+        digest = sha256_of_tree(path, files)
+    if digest is None:
         raise UserError(f"{key} {name}: no such folder in that repository; correct {key}")
-    if wanted and found != wanted:
+    if expected and digest != expected:
         raise UserError(
-            f"{key} {name} has the hash {found}, not {wanted}; if it was changed on purpose, run"
+            f"{key} {name} has the hash {digest}, not {expected}; if you changed it on purpose, run"
             " `dvc repro -f compose`, then `dvc repro`; a hub name is pinned by `@revision`"
         )
-    return Model(key, name, path, found)
+    return Model(key, name, path, digest)
 
 
 def _fetched(key: str, name: str, files: Sequence[str]) -> Path:
-    """The folder in the hub's cache; without a network what the cache holds."""
+    """The folder in the hub's cache, fetched if there is a network."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -66,7 +66,7 @@ def _fetched(key: str, name: str, files: Sequence[str]) -> Path:
         )
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         raise UserError(
-            f"{key} {name}: no such folder here, and the hub does not give it: {reason_of(error)}; connect to"
-            f" the network, put the model's folder here and name that, or correct {key}"
+            f"{key} {name}: not a folder here, and the hub does not provide it: {reason_of(error)};"
+            f" connect to the network, name a local folder, or correct {key}"
         ) from None
     return Path(root) / folder

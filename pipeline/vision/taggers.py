@@ -1,9 +1,9 @@
-"""The taggers of the configuration, opened by what they are."""
+"""Opens the configured taggers, each by its kind."""
 
 from pathlib import Path
 
 from pipeline.captions.interrogation import About, Interrogator
-from pipeline.captions.layouts import WANTED
+from pipeline.captions.layouts import EXPECTED
 from pipeline.config.schemas import Tag
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
@@ -11,19 +11,19 @@ from pipeline.vision.models import TAGGER_FILES, Model, located
 
 
 def tag_models(config: Tag) -> list[Model]:
-    """The taggers of `tag.model`, each held against its hash."""
+    """The taggers of `tag.model`, each checked against its hash."""
     names = [config.model] if isinstance(config.model, str) else config.model or []
     hashes = config.sha256 if isinstance(config.sha256, list) else [config.sha256] * len(names)
     return [
-        located("tag.model", name, wanted, TAGGER_FILES) for name, wanted in zip(names, hashes, strict=True)
+        located("tag.model", name, digest, TAGGER_FILES) for name, digest in zip(names, hashes, strict=True)
     ]
 
 
 def open_tagger(model: Model, batch: int, known: About | None = None) -> Interrogator:
-    """An ONNX tagger, or DeepDanbooru's torch weights; what is neither is a user error. `known`: what the
-    same model was found to be before.
+    """An ONNX tagger, or DeepDanbooru's torch weights; anything else is a user error. `known`: facts already
+    known of the same model.
     """
-    with damage_told(f"tag.model {model.name} is no tagger that can be read"):
+    with damage_told(f"tag.model {model.name} is not a readable tagger"):
         return _open(model, batch, known)
 
 
@@ -33,15 +33,17 @@ def _open(model: Model, batch: int, known: About | None) -> Interrogator:
 
         return TorchDeepDanbooru(weights, batch)
     if model.path.is_file():
-        raise UserError(f"tag.model {model.name}: name the folder, the label file is needed too; {WANTED}")
+        raise UserError(
+            f"tag.model {model.name}: name its folder, since the label file is needed too; {EXPECTED}"
+        )
     from pipeline.captions.onnx_tagger import OnnxTagger
 
     return OnnxTagger(model.path, batch, known)
 
 
 def _torch_weights(path: Path) -> Path | None:
-    """The .pt file at the path, or the one that lies in the folder where there is no .onnx file."""
-    found = [path] if path.is_file() else sorted(path.glob("*.pt"))
-    if len(found) != 1 or found[0].suffix != ".pt" or list(path.glob("*.onnx")):
+    """The .pt file at the path, or the only one in a folder without .onnx files."""
+    files = [path] if path.is_file() else sorted(path.glob("*.pt"))
+    if len(files) != 1 or files[0].suffix != ".pt" or list(path.glob("*.onnx")):
         return None
-    return found[0]
+    return files[0]

@@ -26,7 +26,7 @@ def refused(folder: Path, *arguments: str) -> list[str]:
     [
         (["--pictures", "nowhere"], "--pictures nowhere: no such folder", "make it and put your pictures in"),
         (["--pictures", "notes.md"], "--pictures notes.md is a file", "name the folder that it is in"),
-        (["--pictures", "notes.txt"], "--pictures notes.txt: line 1 'a cat' is no http", "mend"),
+        (["--pictures", "notes.txt"], "--pictures notes.txt: line 1 'a cat' is not an http", "correct"),
         (["--base", "models/no.safetensors"], "--base models/no.safetensors: no such file", "`hf download"),
         (["--base", "./no"], "--base ./no: no such file or folder", "or a hub's owner/name"),
         (["--base", "sd51"], "--base sd51: no such file or folder (did you mean sd15", "`hf download"),

@@ -57,8 +57,8 @@ def test_every_unfit_picture_is_named_with_its_reason_and_nothing_is_written(pro
     assert "zero.jpg: not a picture" in text
     assert "small.png: 32x32 px" in text
     assert "twin.png: the same file as zib/1.png; delete one of them [zib/twin: duplicate]" in text
-    assert "zib/smal is no picture; did you mean zib/small" in text
-    assert "'blurr' is no check; did you mean blur?" in text
+    assert "zib/smal matches no picture; did you mean zib/small" in text
+    assert "'blurr' is not a check; did you mean blur?" in text
     assert "waive it in data/waivers.yaml" in error.value.problems[-1]
     assert len(error.value.problems) == 8
     assert [path.name for path in (project / "data").iterdir()] == ["waivers.yaml"]
@@ -140,7 +140,7 @@ def test_a_waiver_lets_a_picture_pass_and_an_idle_one_is_told(
     (note,) = records["zib/scan"].notes
     assert note.startswith("too_small: 70x40 px")
     assert note.endswith("; waived: only scans exist")
-    assert "zib/0: blur is waived, but no picture" in capsys.readouterr().err
+    assert "zib/0: blur is waived, but no such picture" in capsys.readouterr().err
     assert json.loads(Path("metrics/collect.json").read_text())["verdicts"]["waived"] == 1
 
 
@@ -174,7 +174,7 @@ def test_class_pictures_are_marked(photos: Path, capsys: pytest.CaptureFixture[s
     assert (metrics["pictures"], metrics["class_pictures"], metrics["exposures"]) == (3, 9, 6)
     assert metrics["proposed_repeats"] == {"zib": 47}
     printed = capsys.readouterr().err
-    assert "zib: 3 pictures; for the aim character 8-50 are advised" in printed
+    assert "zib: 3 pictures; 8-50 are usual for the aim character" in printed
     assert "9 showings of class pictures an epoch, but 6 of the subject" in printed
 
 

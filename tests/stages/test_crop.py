@@ -71,7 +71,7 @@ def test_a_hand_made_edit_wins(project: Path) -> None:
 def test_an_edit_outside_its_picture_is_told(project: Path) -> None:
     Path("data").mkdir()
     Path("data/crop_edits.yaml").write_text("zib/long: {focus: [500, 40]}\n")
-    with pytest.raises(UserError, match=r"zib/long: focus \[500, 40\] lies outside .*200x80"):
+    with pytest.raises(UserError, match=r"zib/long: focus \[500, 40\] is outside .*200x80"):
         run()
 
 

@@ -330,9 +330,9 @@ def test_names_that_no_later_stage_could_write_are_refused(place: Path, name: by
         ("a.txt", b"\xff\xfea\0", "not UTF-8"),
         ("a.json", b"{", "not readable JSON"),
         ("a.json", b"[" * 100_000, "not readable JSON"),
-        ("metadata.jsonl", b"[1]\n", "no JSON object"),
+        ("metadata.jsonl", b"[1]\n", "not a JSON object"),
         ("metadata.jsonl", b'{"text": "a"}\n', "no `file_name`"),
-        ("metadata.csv", b"file_name,text\n../../etc/passwd,a\n", "no picture beside it"),
+        ("metadata.csv", b"file_name,text\n../../etc/passwd,a\n", "no picture '../../etc/passwd'"),
     ],
 )
 def test_captions_that_cannot_be_read_are_a_sentence(

@@ -35,7 +35,7 @@ def test_lines_of_captions_are_read_as_what_they_are_and_said(
         "1girl",
     ]
     assert capsys.readouterr().err.startswith(
-        "captions of several lines are read 1 as alternatives, one drawn a showing, 1 as a tag a line;"
+        "captions of several lines were read 1 as alternatives, drawn at random, 1 as one tag per line;"
         " collect.caption_lines sets one way\n"
         "control characters were removed from 1 captions: photos/2_zib/2.png\n"
     )
@@ -76,7 +76,7 @@ def test_what_became_of_own_captions_is_on_the_terminal_and_in_the_metrics(
     added = {"existing_form": "auto", "filter_existing": False, "caption_separator": ","}
     set_params(project, trigger="myname", blacklist=["hat"], **added)
     filter_tags.main(["--preview"])
-    said = "own captions: 2 (1 read as sentences, 1 as lists of tags); 1 changed: 1 tags or clauses taken out"
+    said = "own captions: 2 (1 read as sentences, 1 as lists of tags); 1 changed: 1 tags or clauses removed"
     assert said in capsys.readouterr().err
     texts = project / "data/captions/captions.jsonl"
     assert not texts.exists()

@@ -77,9 +77,9 @@ def test_all_that_is_wrong_is_told_at_once(path: Path) -> None:
     with pytest.raises(UserError) as error:
         read_edits(path)
     assert [problem.removeprefix(f"{path}: ") for problem in error.value.problems] == [
-        "a/1.ad is no edit; did you mean add?",
-        "a/2 must have one of replace, remove, add, set below it, found ['x']",
-        "a/3: `set` is the whole caption; write nothing beside it",
+        "a/1.ad is not an edit; did you mean add?",
+        "a/2 needs one of replace, remove, add, set below it, found ['x']",
+        "a/3: `set` is the whole caption; remove the other keys",
         "a/3.set must be one text, found ['x']; put it in quotes",
         "a/4.add must be a list of tags, found []",
         "a/5.replace must be {tag: other}, found 'x'",
@@ -162,7 +162,7 @@ def test_an_id_means_one_picture_and_a_pattern_those_it_names() -> None:
 def test_a_name_that_is_no_text_is_a_sentence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "tag_edits.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match=r"a list is where a name must be|unhashable key"):
+    with pytest.raises(UserError, match=r"a name must be a text|unhashable key"):
         read_edits(path)
     for read in (partial(read_entries, example="a: b"), partial(read_crop_edits, ids=list)):
         with pytest.raises(UserError, match="is not readable YAML"):

@@ -71,7 +71,7 @@ def test_names_are_the_same_in_either_unicode_form(tmp_path: Path) -> None:
 def test_a_folder_of_files_goes_by_their_stems(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     assert read_folder(tmp_path, ["zib/a", "dog/b"]) == {"zib/a": "x"}
-    with pytest.raises(UserError, match="belongs to one picture, found zib/a, dog/a"):
+    with pytest.raises(UserError, match="must belong to exactly one picture, found zib/a, dog/a"):
         read_folder(tmp_path, ["zib/a", "dog/a"])
 
 
@@ -83,7 +83,7 @@ def test_what_belongs_to_no_picture_is_told(tmp_path: Path) -> None:
         read_folder(tmp_path, ["zib/a"])
     assert len(error.value.problems) == 2
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"no \.txt in it"):
+    with pytest.raises(UserError, match=r"has no \.txt files"):
         read_folder(tmp_path / "empty", [])
     with pytest.raises(UserError, match="is no folder"):
         read_folder(tmp_path / "absent", [])

@@ -24,8 +24,8 @@ def test_edits_that_do_nothing_are_told_with_the_nearest_ids() -> None:
     writer = Writer(ROWS, config(blacklist=["smile"]))
     assert idle_edits(effects_of(writer, edits), writer.ids()) == [
         "zib/11: no picture has this id (did you mean zib/1 or zib/2?)",
-        "zib/*: no caption has 'smile', nothing is taken away; correct or delete it",
-        "zib/*: no caption has 'sky', nothing is taken away; correct or delete it",
+        "zib/*: no caption has 'smile', so nothing is removed; correct or delete it",
+        "zib/*: no caption has 'sky', so nothing is removed; correct or delete it",
         "qqqqq: no picture has this id",
     ]
 
@@ -33,6 +33,6 @@ def test_edits_that_do_nothing_are_told_with_the_nearest_ids() -> None:
 def test_patterns_that_name_no_tag_are_told_with_the_nearest_tags() -> None:
     settings = config(blacklist=["hat", "stripez", "qqqqq"], replace={"smile": ["smile", "grin"]})
     assert idle_patterns(settings, effects_of(Writer(ROWS, settings))) == [
-        "filter_tags.blacklist names tags that no picture has, or that another entry names:"
+        "filter_tags.blacklist names tags that no picture has, or that another entry already names:"
         " 'stripez' (did you mean stripes?), 'qqqqq'"
     ]

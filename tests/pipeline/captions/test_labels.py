@@ -54,7 +54,7 @@ def test_the_mapping_of_older_cl_taggers_is_read_too(tmp_path: Path) -> None:
         ({"0": "1girl"}, "must be"),
         (
             {"0": {"tag": "a", "category": "General"}, "2": {"tag": "b", "category": "General"}},
-            "without a gap",
+            "without gaps",
         ),
         ({"0": {"tag": "a", "category": "Nonsense"}}, "unknown category nonsense"),
     ],

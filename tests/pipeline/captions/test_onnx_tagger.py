@@ -101,13 +101,13 @@ def test_an_input_that_is_no_layout_is_told_with_what_was_found(
     write_csv(write_linear(tmp_path, shape, np.zeros((number, 1), np.float32), sigmoid=True), ["1,a,0,1"])
     with pytest.raises(UserError) as error:
         OnnxTagger(tmp_path, batch=1)
-    assert f"model.onnx: not a layout that is known here; found: input {found}" in str(error.value)
-    assert "wanted: model.onnx with selected_tags.csv" in str(error.value)
+    assert f"model.onnx: unknown layout; found: input {found}" in str(error.value)
+    assert "expected: model.onnx with selected_tags.csv" in str(error.value)
 
 
 def test_a_folder_without_labels_or_network_is_told_with_what_lies_in_it(tmp_path: Path) -> None:
     (tmp_path / "notes.md").touch()
-    with pytest.raises(UserError, match=r"no \.onnx file in it; found: notes\.md; wanted"):
+    with pytest.raises(UserError, match=r"no \.onnx file; found: notes\.md; expected"):
         OnnxTagger(tmp_path, batch=1)
     write_means(tmp_path, [1, 8, 8, 3])
     with pytest.raises(UserError, match="label file none"):
@@ -136,7 +136,7 @@ def test_scores_outside_of_zero_to_one_are_never_kept(tmp_path: Path) -> None:
     write_csv(write_linear(tmp_path, [1, 8, 8, 3], weights, sigmoid=False), ["1,a,0,1"])
     half = Image.new("RGB", (8, 8), "black")
     half.paste("white", (0, 0, 8, 4))
-    with pytest.raises(UserError, match=r"scores from -0\.5 to -0\.5 are no probabilities"):
+    with pytest.raises(UserError, match=r"scores from -0\.5 to -0\.5 are not probabilities"):
         answer(OnnxTagger(tmp_path, batch=1), half)
 
 

@@ -50,10 +50,10 @@ def test_a_persons_tags_stay_and_only_rules_that_name_them_change_them() -> None
     mine = "myname, orange_suit, long hair, suit, blue eyes"
     made = write(mine, max_tags=1)
     assert made.text == "myname, orange suit, long hair, suit, blue eyes"
-    assert counted(made).told(75) == [
+    assert counted(made).notes(75) == [
         "own captions: 1 (0 read as sentences, 1 as lists of tags); none changed",
-        "own captions: 4 of their tags say who it is and stay, since a person wrote them;"
-        " filter_tags.filter_existing: true takes them out",
+        "own captions: 4 of their tags describe the character and stay, since a person wrote them;"
+        " filter_tags.filter_existing: true removes them",
     ]
     made = write(mine, blacklist=["long_hair"], replace={"suit": "jacket"}, max_tags=1)
     assert made.text == "myname, orange suit, jacket, blue eyes"
@@ -65,9 +65,9 @@ def test_a_persons_tags_stay_and_only_rules_that_name_them_change_them() -> None
 def test_captions_of_a_booru_can_be_filtered_as_a_taggers() -> None:
     made = write("orange_suit, long hair, standing", filter_existing=True)
     assert made.text == "myname, standing, smiling, close-up"
-    assert counted(made).told(75) == [
+    assert counted(made).notes(75) == [
         "own captions: 1 (0 read as sentences, 1 as lists of tags); 1 changed:"
-        " 2 tags or clauses taken out (identity 2)"
+        " 2 tags or clauses removed (identity 2)"
     ]
 
 
@@ -78,9 +78,9 @@ def test_what_edits_by_hand_take_away_is_the_persons_own_doing() -> None:
 
 
 def test_an_own_caption_past_the_limit_is_told_and_none_says_nothing() -> None:
-    told = counted(write("a very long sentence about a woman", max_tokens=4)).told(4)
-    assert "1 are longer than filter_tags.max_tokens 4 and stay whole" in told[1]
-    assert counted(write(None)).told(75) == []
+    notes = counted(write("a very long sentence about a woman", max_tokens=4)).notes(4)
+    assert "1 are longer than filter_tags.max_tokens 4 and are not cut" in notes[1]
+    assert counted(write(None)).notes(75) == []
     assert counted(write(None)).summary() == {}
 
 

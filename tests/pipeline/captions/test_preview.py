@@ -41,5 +41,5 @@ def test_colour_changes_nothing_but_the_colour() -> None:
 def test_pictures_are_chosen_by_id_or_pattern() -> None:
     assert list(matching("zib/1", CAPTIONS)) == ["zib/1"]
     assert list(matching("*/1", CAPTIONS)) == ["zib/1", "dog/1"]
-    with pytest.raises(UserError, match=r"no picture is called 'zib/2' \(did you mean zib/1"):
+    with pytest.raises(UserError, match=r"no picture has the id 'zib/2' \(did you mean zib/1"):
         matching("zib/2", CAPTIONS)

@@ -38,7 +38,7 @@ def test_a_set_of_ones_own_by_path(tmp_path: Path) -> None:
 
 
 def test_unknown_sets_and_places_are_told_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"neither a text file nor a set; did you mean style"):
+    with pytest.raises(UserError, match=r"neither a text file nor a shipped set; did you mean style"):
         read_templates("stile")
     path = tmp_path / "wrong.txt"
     path.write_text("a [nmae]\nthe [nmae], [filewords]\n")
@@ -46,4 +46,4 @@ def test_unknown_sets_and_places_are_told_with_the_nearest(tmp_path: Path) -> No
         read_templates(str(path))
     assert len(error.value.problems) == 2
     assert "no line has [name]" in error.value.problems[0]
-    assert "[nmae] is no place; did you mean name?" in error.value.problems[1]
+    assert "[nmae] is not a placeholder; did you mean name?" in error.value.problems[1]

@@ -137,7 +137,7 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such upscaler network"):
         load_upscaler(tmp_path / "x.pth", CPU)
     (tmp_path / "x.pth").write_bytes(b"x")
-    with pytest.raises(UserError, match="tensors and plain values alone"):
+    with pytest.raises(UserError, match="only tensors and plain values"):
         load_upscaler(tmp_path / "x.pth", CPU)
 
 

@@ -154,7 +154,7 @@ def test_an_embedding_in_a_picture_is_read(tmp_path: Path) -> None:
 def test_a_picture_without_an_embedding_or_with_a_damaged_one_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (8, 8)).save(path)
-    with pytest.raises(UserError, match="holds no embedding"):
+    with pytest.raises(UserError, match="has no embedding"):
         read_embeddings(path)
     for content in (b"no base64!", b64encode(b"[1]"), b64encode(b'{"a": {"TORCHTENSOR": "x"}}')):
         picture_with(path, content.decode())

@@ -96,14 +96,14 @@ def test_what_is_there_already_is_replaced_and_said(
     path, out = lora(tmp_path / "a.safetensors"), tmp_path / "b.safetensors"
     for told in (0, 1):
         merging(["resize", str(path), "--rank", "1", "--out", str(out)])
-        assert capsys.readouterr().err.count(f"{out} is there already and is replaced") == told
+        assert capsys.readouterr().err.count(f"{out} exists and is replaced") == told
 
 
 def test_an_output_lies_outside_of_what_is_read(tmp_path: Path) -> None:
     (tmp_path / "model/unet").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"lies in .*model, which is read; choose a place outside"):
+    with pytest.raises(UserError, match=r"is inside .*model, which is read; choose a path outside"):
         claim(tmp_path / "model/unet/x.safetensors", [tmp_path / "model"])
-    with pytest.raises(UserError, match=r"is a folder that holds .*model; choose another name"):
+    with pytest.raises(UserError, match=r"is a folder that contains .*model; choose another name"):
         claim(tmp_path, [tmp_path / "model"])
     claim(tmp_path / "model.safetensors", [tmp_path / "model"])
 
@@ -115,12 +115,12 @@ def test_brother_a_folder_with_other_things_is_never_replaced(
     out.mkdir()
     claim_folder(out, [], "model_index.json")
     (out / "holiday.png").write_bytes(b"kept")
-    with pytest.raises(UserError, match=r"with other things in it .*which would be lost; choose a new one"):
+    with pytest.raises(UserError, match=r"with other contents .*which would be lost; choose a new one"):
         claim_folder(out, [], "model_index.json")
     assert capsys.readouterr().err == ""
     (out / "model_index.json").write_text("{}")
     claim_folder(out, [], "model_index.json")
-    assert "is there already and is replaced" in capsys.readouterr().err
+    assert "exists and is replaced" in capsys.readouterr().err
     (tmp_path / "file").write_text("kept")
     with pytest.raises(UserError, match="is a file, and the result is a folder"):
         claim_folder(tmp_path / "file", [], "model_index.json")

@@ -69,7 +69,7 @@ def test_a_broken_lora_is_refused(
     with pytest.raises(UserError) as error:
         main(OF_LORAS[command](str(sick), str(lora), str(out)))
     assert error.value.problems == (
-        f"{sick} holds NaN or infinity in 1 tensors ({name}); it is broken, use another",
+        f"{sick} holds NaN or infinity in 1 tensors ({name}); it is broken, use another file",
     )
     assert not out.exists()
 

@@ -352,7 +352,7 @@ def test_numbers_that_do_not_fit_are_told_and_leave_nothing(files: Path, tmp_pat
         (KeyboardInterrupt(), "^$"),
         (
             OSError(28, "No space left on device"),
-            r"out\.safetensors needs 0\.00 GB.*No space left.*make room",
+            r"out\.safetensors needs 0\.00 GB.*No space left.*free space",
         ),
     ],
 )
@@ -377,7 +377,7 @@ def test_too_little_room_is_told_before_the_first_byte(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-    with pytest.raises(UserError, match="are free there; make room"):
+    with pytest.raises(UserError, match="are free there; free space"):
         run(files, pair(0.5), tmp_path / "out.safetensors")
     assert list(tmp_path.iterdir()) == []
 

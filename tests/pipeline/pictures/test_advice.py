@@ -23,7 +23,7 @@ def test_several_concepts_are_balanced() -> None:
     concepts = [Concept("a", 10, 100), Concept("b", 30, 30)]
     assert proposed_repeats(concepts, None) == {"a": 10, "b": 3}
     (sentence,) = repeats_advice(concepts, None)
-    assert sentence == "b: 30 showings an epoch; about 90 are usual here: call its folder 3_b"
+    assert sentence == "b: 30 showings an epoch, about 90 are usual; name its folder 3_b"
 
 
 def test_near_enough_is_not_told() -> None:

@@ -53,9 +53,9 @@ def test_flipped_bytes_give_files_or_a_reason(tmp_path: Path, suffix: str) -> No
 @pytest.mark.parametrize(
     ("members", "reason"),
     [
-        (["a.png", "a.png"], "member 'a.png' stands where another one does"),
-        (["a.png", "a.png/b.png"], "stands where another one does"),
-        (["n" * 300 + ".png"], "has no name that a disk can hold"),
+        (["a.png", "a.png"], "member 'a.png' collides with another one"),
+        (["a.png", "a.png/b.png"], "collides with another one"),
+        (["n" * 300 + ".png"], "is empty or too long for a disk"),
     ],
 )
 def test_members_that_would_replace_each_other_are_refused(

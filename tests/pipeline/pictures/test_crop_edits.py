@@ -36,7 +36,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     assert len(error.value.problems) == 3
     assert "zib/a: focsu" in error.value.problems[0]
     assert "zib/b: box.1" in error.value.problems[1]
-    assert "zib/c names no picture; did you mean zib/" in error.value.problems[2]
+    assert "zib/c matches no picture; did you mean zib/" in error.value.problems[2]
 
 
 @pytest.mark.parametrize("text", ["- zib/a\n", "zib/a: ["])

@@ -58,7 +58,7 @@ def test_a_folder_of_zero_repeats_is_left_out_and_said(tmp_path: Path) -> None:
 def test_what_looks_like_repeats_but_is_not_is_doubted(name: str, meant: str) -> None:
     names = FolderNames()
     assert not names.leave_out("pictures", ("pictures", name), name, 3)
-    assert f"if repeats are meant, call it {meant!r}" in names.warnings(4)[0]
+    assert f"if you mean repeats, name it {meant!r}" in names.warnings(4)[0]
     assert "shown collect.repeats 4 times" in names.warnings(4)[0]
 
 
@@ -78,7 +78,7 @@ def test_a_date_or_a_large_number_read_as_repeats_is_doubted_once_a_folder(name:
         names.leave_out("pictures", parts, "/".join(parts[1:]), 3)
     [sentence] = names.warnings(1)
     assert read in sentence
-    assert f"call it '1_{name}'" in sentence
+    assert f"name it '1_{name}'" in sentence
     assert concept_of(["pictures", f"1_{name}"], 2) == (name, 1, ())
 
 
@@ -87,7 +87,7 @@ def test_a_folder_below_the_concept_is_doubted_too() -> None:
     for path in ("zib/7 myname", "zib/7 myname/more", "zib/part_2", "5_zib/7 myname"):
         names.leave_out("pictures", ("pictures", *path.split("/")), path, 3)
     [sentence] = names.warnings(1)
-    assert "'7 myname' looks as if it named repeats, but is read as part of the pictures' names" in sentence
+    assert "'7 myname' seems to give repeats, but is read as part of the pictures' names" in sentence
 
 
 NAMES = ["1000_woman", "7_2b", "myname", "4k", "7_myname", "my cat", "sd15", "2b", "nier2b", "set-2024"]

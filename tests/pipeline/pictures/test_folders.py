@@ -143,7 +143,7 @@ def test_two_captions_of_one_picture_are_a_problem(tmp_path: Path) -> None:
     touch(tmp_path / "a.txt", text="x")
     touch(tmp_path / "metadata.jsonl", text='{"file_name": "a.png", "text": "y"}\n')
     (problem,) = read(tmp_path).problems
-    assert "has a caption in a.txt and in a metadata table" in problem
+    assert "has captions in a.txt and in a metadata table" in problem
 
 
 def test_a_row_that_no_picture_asks_for_is_a_problem(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
     assert [problem.partition(": ")[0] for problem in told] == [
         f"{tmp_path.name}/{name}.png" for name in ("gone", "loop")
     ]
-    assert all("a link to no file" in problem for problem in told)
+    assert all("a link to a missing file" in problem for problem in told)
 
 
 def test_suffixes_may_be_written_in_capitals(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_the_first_column_that_is_filled_is_the_caption(tmp_path: Path, name: st
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"file_name": "a"}\n{"file_name": "a"}\n', "line 2 names a a second time"),
+        ('{"file_name": "a"}\n{"file_name": "a"}\n', "line 2 repeats a;"),
         ('{"file_name": 3}\n', "line 1 has no `file_name`"),
         ("\n{\n", "line 2 is not readable JSON"),
     ],

@@ -59,8 +59,8 @@ def test_every_problem_of_the_sources_is_told_at_once(tmp_path: Path) -> None:
     assert "b.txt: a caption without a picture" in told
     assert "empty: no pictures in it" in told
     assert "gone: no such file or folder" in told
-    assert "set.rar: no source that can be read; give a folder, an archive (.zip" in told
-    assert "concept x is both in collect.source and in collect.class_source" in told
+    assert "set.rar: not a readable source; give a folder, an archive (.zip" in told
+    assert "concept x is in both collect.source and collect.class_source" in told
 
 
 @pytest.mark.parametrize("name", ["3_zib.zip", "3_zib.tar", "3_zib.tar.gz", "3_zib.TGZ", "3_zib.tar.xz"])
@@ -111,8 +111,8 @@ def test_tables_in_a_folder_are_of_the_folders_concept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"url": ["x"]}, "no column of image bytes; its columns are url"),
-        ({"image": [b"x", None]}, "row 1 holds no image bytes"),
+        ({"url": ["x"]}, "no column of image bytes, only url"),
+        ({"image": [b"x", None]}, "row 1 has no image bytes"),
     ],
 )
 def test_tables_without_pictures_are_a_sentence(
@@ -128,4 +128,4 @@ def test_damaged_tables_are_a_sentence(tmp_path: Path, keep: int) -> None:
     write_table(tmp_path / "b.parquet", image=[png()])
     (tmp_path / "a.parquet").write_bytes((tmp_path / "b.parquet").read_bytes()[:keep])
     (problem,) = found(tmp_path, source=str(tmp_path / "a.parquet")).problems
-    assert "damaged or no parquet" in problem
+    assert "damaged, or not a parquet file" in problem

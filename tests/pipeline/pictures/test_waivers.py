@@ -28,7 +28,7 @@ def test_every_mistake_of_the_file_is_told_at_once(tmp_path: Path) -> None:
     text = "zib/1: blur\nzib/2: {blurr: x}\nzib/3: {unreadable: x}\nzib/4: {dark: }\n"
     told = "\n".join(read(tmp_path, text)[1])
     assert "zib/1: write `{check: reason}`, found 'blur'" in told
-    assert "zib/2: 'blurr' is no check; did you mean blur?" in told
+    assert "zib/2: 'blurr' is not a check; did you mean blur?" in told
     assert "zib/3: unreadable cannot be waived" in told
     assert "zib/4: dark needs a reason in words" in told
 
@@ -52,7 +52,7 @@ def test_an_id_goes_before_patterns_and_a_misspelt_one_gets_the_nearest() -> Non
     waivers = Waivers(lines, pictures("zib/1", "zib/2", "bob/1"))
     asked = [("zib/1", "blur"), ("zib/2", "blur"), ("zib/2", "dark"), ("bob/1", "blur"), (None, "blur")]
     assert [waivers.reason(*fault) for fault in asked] == ["one", "all", None, None, None]
-    assert waivers.unknown() == ["data/waivers.yaml: zibb/2 is no picture; did you mean zib/2 or zib/1?"]
+    assert waivers.unknown() == ["data/waivers.yaml: zibb/2 matches no picture; did you mean zib/2 or zib/1?"]
 
 
 def test_an_id_with_a_star_names_its_picture_alone() -> None:
@@ -66,4 +66,4 @@ def test_lines_that_no_picture_needs_any_more_are_told() -> None:
     waivers.reason("zib/2", "blur")
     waivers.reason("zib/2", "dark")
     (sentence,) = waivers.unneeded()
-    assert "zib/1: dark is waived, but no picture" in sentence
+    assert "zib/1: dark is waived, but no such picture" in sentence

@@ -161,12 +161,12 @@ def test_a_store_that_can_be_no_folder_is_told_by_its_variable(
         (tmp_path / "place").write_text("a file")
         place = tmp_path / "place" / inside
     monkeypatch.setenv("ATHANOR_STORE", str(place))
-    with pytest.raises(UserError, match=f"ATHANOR_STORE={place}: results cannot be kept there"):
+    with pytest.raises(UserError, match=f"ATHANOR_STORE={place}: results cannot be stored there"):
         Items("crop")
 
 
 def test_a_kind_that_is_a_file_in_the_store_is_told() -> None:
     store_root().mkdir(parents=True)
     (store_root() / "training").write_text("a file")
-    with pytest.raises(UserError, match=r"results cannot be kept there .*training: File exists"):
+    with pytest.raises(UserError, match=r"results cannot be stored there .*training: File exists"):
         store_folder("training")

@@ -65,7 +65,7 @@ def test_several_lines_are_told_apart(text: str, caption: str, form: str | None)
     reader = CaptionReader()
     assert reader(text, "a.txt") == caption
     assert list(reader.forms) == ([form] if form else [])
-    assert bool(reader.told()) == bool(form)
+    assert bool(reader.notes()) == bool(form)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_several_lines_are_told_apart(text: str, caption: str, form: str | None)
 def test_the_settings_may_say_what_lines_are(lines: str, caption: str) -> None:
     reader = CaptionReader(lines)
     assert reader("1girl, solo\nhat", "a.txt") == caption
-    assert reader.told() == []
+    assert reader.notes() == []
 
 
 def test_tags_of_lines_are_joined_by_the_separator() -> None:
@@ -91,7 +91,7 @@ def test_what_no_one_can_see_is_removed_and_said() -> None:
     reader = CaptionReader()
     assert reader("1gi\x00rl\x1b[0m,\u200b solo\ufeff, \ud800x\u202e", "set/a.png") == "1girl[0m, solo, x"
     assert reader("fine \u0939\u093f\u200d, \U0001f469\u200d\U0001f680", "b.png")  # joiners are letters' own
-    assert reader.told() == ["control characters were removed from 1 captions: set/a.png"]
+    assert reader.notes() == ["control characters were removed from 1 captions: set/a.png"]
 
 
 def test_blanks_and_empty_lines_go() -> None:
@@ -111,7 +111,8 @@ def test_tabs_and_several_blanks_part_tags_and_it_is_said(text: str, caption: st
     reader = CaptionReader()
     assert reader(text, "set/a.png") == caption
     assert (
-        "tabs or several blanks part the tags of 1 captions, and are read as ',': set/a.png" in reader.told()
+        "tabs or several spaces separate the tags of 1 captions; they were read as ',': set/a.png"
+        in reader.notes()
     )
 
 
@@ -121,8 +122,8 @@ def test_tabs_and_several_blanks_part_tags_and_it_is_said(text: str, caption: st
 def test_blanks_that_may_part_tags_are_said(text: str) -> None:
     reader = CaptionReader()
     assert reader(text, "set/a.png") == tidy(text)
-    assert reader.told() == [
-        "blanks seem to part tags in 1 captions, and are kept; put ',' between the tags: set/a.png"
+    assert reader.notes() == [
+        "spaces seem to separate the tags of 1 captions; put ',' between the tags: set/a.png"
     ]
 
 
@@ -132,4 +133,4 @@ def test_blanks_that_may_part_tags_are_said(text: str) -> None:
 def test_gaps_that_part_nothing_are_blanks(text: str) -> None:
     reader = CaptionReader()
     assert reader(text, "set/a.png") == tidy(text)
-    assert reader.told() == []
+    assert reader.notes() == []

@@ -23,14 +23,14 @@ def test_the_mean_of_transformers_own_embeddings(tmp_path: Path) -> None:
             model.get_image_features(**processor(picture, return_tensors="pt")).pooler_output
             for picture in PICTURES
         ]
-    wanted = torch.cat([*each, *each, *each, *each, each[0]]).mean(dim=0, keepdim=True)
+    expected = torch.cat([*each, *each, *each, *each, each[0]]).mean(dim=0, keepdim=True)
     found = mean_embedding(folder, [*PICTURES * 4, PICTURES[0]])
     assert found.shape == (1, 8)
-    assert torch.allclose(found, wanted, atol=1e-6)
+    assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_what_is_no_clip_folder_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a CLIP folder of transformers"):
+    with pytest.raises(UserError, match="not a loadable CLIP folder of transformers"):
         mean_embedding(tmp_path, PICTURES)
 
 

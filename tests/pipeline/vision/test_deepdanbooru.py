@@ -108,7 +108,7 @@ def test_weights_of_another_network_are_told_by_name_and_shape(tmp_path: Path) -
     state = DeepDanbooru(2).state_dict()
     torch.save({**state, "tags": ["a", "b", "c"]}, tmp_path / "a.pt")
     with pytest.raises(
-        UserError, match=r"1 weights do not fit .*n_Conv_178\.weight: found \(2, .*wanted \(3, "
+        UserError, match=r"1 weights do not fit .*n_Conv_178\.weight: found \(2, .*expected \(3, "
     ):
         TorchDeepDanbooru(tmp_path / "a.pt", batch=1)
 
@@ -116,7 +116,7 @@ def test_weights_of_another_network_are_told_by_name_and_shape(tmp_path: Path) -
 @pytest.mark.parametrize("content", [b"", pickle.dumps(os.system, 2), b"PK\x03\x04cut"])
 def test_a_file_that_cannot_be_read_safely_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(UserError, match="not a weights file that can be read safely"):
+    with pytest.raises(UserError, match="cannot be read safely as weights"):
         TorchDeepDanbooru(tmp_path / "a.pt", batch=1)
 
 

@@ -52,7 +52,7 @@ def test_a_folder_of_a_repository_can_be_named(hub: Path) -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_without_a_network_a_hub_name_is_a_sentence() -> None:
-    with pytest.raises(UserError, match=r"someone/else: no such folder here, and the hub does not give it"):
+    with pytest.raises(UserError, match=r"someone/else: not a folder here, and the hub does not provide it"):
         located("tag.model", "someone/else", None, TAGGER_FILES)
 
 
