@@ -31,14 +31,14 @@ class Base(Group):
 
     @classmethod
     def plain(cls, path: str, **changes: object) -> "Base":
-        """The base at `path` with nothing else said, for scripts and tests."""
+        """The base at `path` with no other settings, for scripts and tests."""
         nothing = {"family": None, "prediction_type": None, "vae": None, "revision": None, "clip_skip": 1}
         return cls.model_validate({"path": path, **nothing, "sha256": None, "vae_sha256": None, **changes})
 
     def identity(self) -> dict[str, object]:
-        """What results follow from: the family follows from the files, and null says nothing."""
-        said = self.model_dump(exclude={"family"})
-        return said if self.prediction_type else {k: v for k, v in said.items() if k != "prediction_type"}
+        """The keys that results depend on: not the family, which the files decide, and not a null prediction."""
+        values = self.model_dump(exclude={"family"})
+        return values if self.prediction_type else {k: v for k, v in values.items() if k != "prediction_type"}
 
 
 Timestep = Annotated[int, Field(ge=0, le=1000)]
@@ -86,7 +86,7 @@ class Schedule(Group):
 
 
 Debiased = Literal[False, True, "sd_scripts", "onetrainer", "exact"]
-"""Off, or how it weighs v-prediction; true is sd_scripts."""
+"""Off, or the formula for v-prediction; true is sd_scripts."""
 
 
 class Noise(Group):
