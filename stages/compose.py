@@ -1,8 +1,8 @@
 """conf/ + params.yaml -> params.resolved.yaml: composed, checked, resolved.
 
-In: conf/, params.yaml, and the models that it names (for their hashes). Out: params.resolved.yaml, which
-every other stage reads by value; reports/recipe.json, what differs from the defaults. Deterministic: sorted
-keys, no clock, no paths but those written in params.yaml.
+In: conf/, params.yaml, and the models that it names (for their hashes). Out: params.resolved.yaml, whose
+values every other stage reads; reports/recipe.json, the differences from the defaults. Deterministic: sorted
+keys, no clock, only paths from params.yaml.
 """
 
 import argparse
@@ -36,8 +36,8 @@ RECIPE = Path("reports/recipe.json")
 
 
 def resolved() -> Config:
-    """The whole configuration that conf/ and params.yaml stand for; every mistake in them, and in the models
-    and pictures that they name, at once.
+    """The whole configuration from conf/ and params.yaml. Raises UserError with every mistake in them, and in
+    the models and pictures that they name.
     """
     values, unknown = compose_known(read_params())
     unknown += misread()
@@ -57,20 +57,19 @@ def stage_code(config: Config) -> dict[str, str]:
 
 
 def report_changed_code(code: Mapping[str, str]) -> None:
-    """Says which results an upgrade makes stale, and how to keep them."""
+    """Prints which results an upgrade makes stale, and how to keep them."""
     changed = [stage for stage, before in locked_code().items() if code.get(stage, before) != before]
     if changed:
         names = " ".join(changed)
         print(
-            f"the code of {', '.join(changed)} has changed since these results were made, so they run again;"
-            f" if you know that the results stay the same, keep them: `dvc repro compose`, then"
-            f" `dvc commit --force {names}`",
+            f"the code of {', '.join(changed)} has changed, so these stages run again; if you know that their"
+            f" results stay the same, keep them: `dvc repro compose`, then `dvc commit --force {names}`",
             file=sys.stderr,
         )
 
 
 def resolved_text(config: Config, code: Mapping[str, str]) -> str:
-    """What params.resolved.yaml holds."""
+    """The text of params.resolved.yaml."""
     values = {**config.values(), CODE: dict(code)}
     return BANNER + yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
 

@@ -1,8 +1,8 @@
-"""The hash of a stage's code: what its results follow from, and nothing else.
+"""The hash of a stage's code: only what its results depend on.
 
 A stage's code is its module and every file of the project that it imports (closure.py). Comments,
-docstrings, layout and the texts of messages do not count (meaning.py), so that rewording one reruns `compose`
-alone. Where a folder holds one of many, only the files that the configuration chooses count (choices.py): a
+docstrings, layout and the texts of messages do not count (meaning.py), so that rewording one reruns only
+`compose`. In a folder of alternatives only the files that the configuration chooses count (choices.py): a
 change in `loha.py` does not retrain a LoRA.
 
 `compose` writes the hashes under `code:` into params.resolved.yaml, and each stage lists its own in dvc.yaml.
@@ -18,7 +18,7 @@ __all__ = ["closure", "code_of"]
 
 
 def code_of(stage: str, config: Config, groups: Sequence[str]) -> str:
-    """SHA-256 of the stage's code under the whole configuration; `groups`: those that the stage may read."""
+    """SHA-256 of the stage's code under the whole configuration; `groups`: the ones the stage may read."""
     digest = hashlib.sha256()
     for name in closure(stage, config, groups):
         digest.update(f"{name}\0{hash_of(name)}\0".encode())

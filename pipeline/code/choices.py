@@ -1,4 +1,4 @@
-"""Which of the files or packages that stand for each other in a folder a stage uses."""
+"""Which of the alternative files or packages in a folder a stage uses."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline.config.schemas import AdapterNetwork, Config
 
 
 def algorithms(config: Config, stage: str) -> set[str] | None:
-    """The configured network's; None, which means all, where the stage may read a network of any kind."""
+    """The configured network's; None, which means all, if the stage may read networks of any kind."""
     if stage == "sample-grid" and (config.sample_grid.prompt_networks or config.sample_grid.merge):
         return None
     if stage == "merge" and config.merge.recipe is not None:
@@ -22,13 +22,13 @@ def algorithms(config: Config, stage: str) -> set[str] | None:
 
 
 def families(config: Config, stage: str) -> set[str] | None:
-    """The configured base's; None of one that is not here to be looked at, or where a recipe names more."""
+    """The configured base's; None, which means all, if the base has no local files or a recipe names more."""
     if stage == "merge" and config.merge.recipe is not None:
         return None
     if stage == "sample-grid" and config.sample_grid.merge:
         return None
-    found = look(Path(config.base.path))
-    return {found.facts.name} if found and found.facts else None
+    recognised = look(Path(config.base.path))
+    return {recognised.facts.name} if recognised and recognised.facts else None
 
 
 def objectives(config: Config, stage: str) -> set[str] | None:
@@ -44,4 +44,4 @@ CHOICES: Mapping[str, Callable[[Config, str], set[str] | None]] = {
     "pipeline/networks/algorithms/__init__.py": algorithms,
     "pipeline/objectives/registry.py": objectives,
 }
-"""By the file that finds them: names of modules, or of packages, in its folder; None: all of them."""
+"""By registry file: the chosen modules or packages in its folder; None: all of them."""

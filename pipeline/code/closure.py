@@ -1,4 +1,4 @@
-"""The files that a stage's results follow from: its module, what it imports, and the data that they read."""
+"""The files that a stage's results depend on: its module, the modules it imports, and the data they read."""
 
 import ast
 import json
@@ -14,7 +14,7 @@ from pipeline.files.hashing import sha256_of_bytes
 from pipeline.store.items import Items, key
 
 ROOT = Path(__file__).parents[2]
-"""Where the packages are; a run may have another working folder."""
+"""Folder of the packages; a run's working folder may be another."""
 PACKAGES = ("pipeline", "stages")
 ASIDE = (
     "pipeline/command.py",
@@ -32,8 +32,8 @@ ASIDE = (
     "pipeline/same_bytes.py",
     "pipeline/config/rules/",
 )
-"""No result follows from these: how a command starts, ends and reports, and what compose alone asks, whose
-answers reach a stage as values.
+"""Files that no result depends on: how a command starts, ends and reports, and code that only compose runs;
+its results reach other stages as values.
 """
 SCHEMAS = "pipeline/config/schemas/__init__.py"
 DATA = {
@@ -49,7 +49,7 @@ DATA = {
 
 
 def closure(stage: str, config: Config, groups: Sequence[str]) -> list[str]:
-    """The stage's files, sorted: its module, what it imports, and the data that those read."""
+    """The stage's files, sorted: its module, the modules it imports, and the data they read."""
     seen, waiting = set[str](), [f"stages/{stage.replace('-', '_')}.py"]
     while waiting:
         name = waiting.pop()
@@ -63,7 +63,7 @@ def closure(stage: str, config: Config, groups: Sequence[str]) -> list[str]:
 
 
 def data_of(name: str) -> str | None:
-    """What a module reads from its own package; the configurations of a base's family lie beside it."""
+    """Data that a module reads from its own package; a base's family reads the configs next to it."""
     folder, _, file = name.rpartition("/")
     if file == "family.py" and (ROOT / folder / "configs").is_dir():
         return f"{folder}/configs"
@@ -71,7 +71,7 @@ def data_of(name: str) -> str | None:
 
 
 def chosen(registry: str, config: Config, stage: str) -> list[str]:
-    """The files that the configuration picks from a folder: modules, or packages with all that is in them."""
+    """The files that the configuration picks from a folder: modules, or all modules of packages."""
     names = CHOICES[registry](config, stage)
     places = sorted((ROOT / registry).parent.iterdir())
     picked = [path for path in places if names is None or path.stem in names]
@@ -94,12 +94,12 @@ def module_file(name: str) -> str | None:
 
 
 def imports(name: str) -> tuple[str, ...]:
-    """Files named in a file's import statements, and the packages above them; not what types alone need."""
+    """Files that a file imports, and the packages above them; not the imports for types alone."""
     return tuple(dict.fromkeys(file for module in _facts(name).modules for file in _with_parents(module)))
 
 
 def hash_of(name: str) -> str:
-    """SHA-256 of a Python file's meaning, or of the bytes of data files."""
+    """SHA-256 of a Python file's meaning, or of data files' bytes."""
     path = ROOT / name
     if path.suffix == ".py":
         return _facts(name).meaning
@@ -118,24 +118,24 @@ class Facts:
 
 @cache
 def _own_code() -> list[str]:
-    """What facts are found with: another way to find them makes them anew."""
+    """Hashes of this package's files: if they change, the facts are computed again."""
     return [sha256_of_bytes(path.read_bytes()) for path in sorted(Path(__file__).parent.glob("*.py"))]
 
 
 @cache
 def _facts(name: str) -> Facts:
-    """Kept by the file's content: reading all of the project's code anew takes two seconds."""
+    """Kept by the file's content: reading all of the project's code takes two seconds."""
     data = (ROOT / name).read_bytes()
     items, item_key = Items("code"), key(by=_own_code(), file=sha256_of_bytes(data))
     if (kept := items.get(item_key)) is None:
         text = data.decode()
-        found = Facts([*imported(ast.parse(text))], sha256_of_bytes(meaning(text).encode()))
-        kept = items.put(item_key, json.dumps(asdict(found)).encode())
+        facts = Facts([*imported(ast.parse(text))], sha256_of_bytes(meaning(text).encode()))
+        kept = items.put(item_key, json.dumps(asdict(facts)).encode())
     return Facts(**json.loads(kept))
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of all that is imported, wherever the statement is."""
+    """Dotted names of all imports, anywhere in the file, except under `if TYPE_CHECKING`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue

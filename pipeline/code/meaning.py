@@ -1,4 +1,4 @@
-"""The meaning of a Python file: its tokens without what people alone read."""
+"""The meaning of a Python file: its tokens, without the parts that only people read."""
 
 import ast
 import io
@@ -6,20 +6,20 @@ import tokenize
 from collections.abc import Iterable, Iterator
 
 MESSAGES = frozenset({"UserError", "warn", "print"})
-"""Calls whose texts are read by people alone."""
+"""Calls whose texts only people read."""
 
 NO_STATEMENT = ("\n", "INDENT", "DEDENT")
-"""Words after which a statement that was cut leaves nothing to end."""
+"""Words that need no line end after them if the statement that follows is cut."""
 
 Span = tuple[tuple[int, int], tuple[int, int]]
 """Start and end in a text, each a line (from 1) and a column (from 0, in characters)."""
 
 
 def meaning(text: str) -> str:
-    """The code as tokens, a statement a line, without comments, docstrings and messages' texts.
+    """The code as tokens, one statement per line, without comments, docstrings and messages' texts.
 
-    Cut by positions and not by `ast.dump`, whose form changes with Python's version; a formatted string,
-    which newer versions split into tokens, is one word.
+    Cuts by position, because the form of `ast.dump` changes with Python's version; a formatted string, which
+    newer versions split into tokens, is one word.
     """
     nodes, lines = list(_walk(ast.parse(text))), text.splitlines()
     calls = [node for node in nodes if isinstance(node, ast.Call) and _name(node) in MESSAGES]
@@ -46,14 +46,14 @@ def meaning(text: str) -> str:
 
 
 class _Spans:
-    """Where nodes are in a text; asked for tokens in their order."""
+    """Positions of nodes in a text; ask for tokens in their order."""
 
     def __init__(self, nodes: Iterable[ast.AST], lines: list[str]) -> None:
         spans = sorted((_span(node, lines) for node in nodes), key=lambda span: (span[0], _negative(span[1])))
         self._waiting = spans[::-1]
 
     def around(self, token: tokenize.TokenInfo) -> Span | None:
-        """The widest span that holds the token."""
+        """The widest span around the token."""
         while self._waiting and self._waiting[-1][1] <= token.start:
             self._waiting.pop()
         span = self._waiting[-1] if self._waiting else None
@@ -65,7 +65,7 @@ def _negative(position: tuple[int, int]) -> tuple[int, int]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all below it, not what formatted strings hold: older versions place that wrongly."""
+    """The node and all below it, except inside formatted strings: older versions misplace those nodes."""
     yield node
     if not isinstance(node, ast.JoinedStr):
         for child in ast.iter_child_nodes(node):
@@ -74,14 +74,14 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 
 def _piece(lines: list[str], span: Span) -> str:
     (first, start), (last, end) = span
-    taken = lines[first - 1 : last]
-    taken[-1] = taken[-1][:end]
-    taken[0] = taken[0][start:]
-    return "\n".join(taken)
+    piece = lines[first - 1 : last]
+    piece[-1] = piece[-1][:end]
+    piece[0] = piece[0][start:]
+    return "\n".join(piece)
 
 
 def _docstrings(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
-    """Statements that are a text alone: docstrings, and what explains an attribute."""
+    """Statements that are only a string: docstrings of modules, classes, functions and attributes."""
     for node in nodes:
         if isinstance(node, ast.Expr) and _is_text(node.value):
             yield node.value

@@ -1,4 +1,4 @@
-"""The configuration: one frozen schema a group, composing, checking, loading for a stage, explaining."""
+"""The configuration: a frozen schema per group; composed, checked, loaded for a stage, and explained."""
 
 from pipeline.config.load import load
 from pipeline.config.schemas import Config

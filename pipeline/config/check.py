@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pipeline.config.compose import Params, Values
 
 MARKS = ("constrained", "literal[", "list[", "dict[", "function-")
-"""pydantic's names for the branches of a union, in an error's place."""
+"""How pydantic's names for the branches of a union begin in an error's location."""
 
 
 def resolve(params: "Params") -> "Values":
     """The composed and checked configuration as plain values; every mistake in `params` at once."""
-    from pipeline.config.compose import compose_known  # a stage in the graph composes nothing
+    from pipeline.config.compose import compose_known  # imported late: a stage in the graph composes nothing
     from pipeline.config.typed import misread
 
     values, unknown = compose_known(params)
@@ -29,33 +29,33 @@ def resolve(params: "Params") -> "Values":
 
 
 def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
-    """Types, ranges, unknown and missing keys; then what settings demand of each other. `unknown`: problems
-    found before, to be told together with those found here.
+    """Types, ranges, unknown and missing keys; then the rules across settings. `unknown`: earlier problems,
+    reported together with the ones found here.
     """
     config = validated(values, unknown)
-    if found := [*unknown, *contradictions(config)]:
-        raise UserError(*found)
+    if problems := [*unknown, *contradictions(config)]:
+        raise UserError(*problems)
     return config
 
 
 def validated(values: "Values", unknown: Sequence[str] = ()) -> Config:
-    """Types, ranges and missing keys alone; `unknown` are told with what is wrong in them."""
+    """Types, ranges and missing keys alone; `unknown` as in `check`."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        # Where words were meant, the other forms that a value may have are no help.
+        # For an unquoted word, pydantic's other errors at the same place do not help.
         words = {tuple(_path(details)) for details in error.errors() if _is_unquoted(details)}
-        told = [each for each in error.errors() if _is_unquoted(each) or tuple(_path(each)) not in words]
-        raise UserError(*unknown, *dict.fromkeys(map(_sentence, told))) from None
+        useful = [each for each in error.errors() if _is_unquoted(each) or tuple(_path(each)) not in words]
+        raise UserError(*unknown, *dict.fromkeys(map(_sentence, useful))) from None
 
 
 def _is_unquoted(details: ErrorDetails) -> bool:
-    """Whether YAML has read something else than the words that belong there."""
+    """Whether YAML read something other than text where text belongs."""
     return details["type"] == "string_type" and isinstance(details["input"], bool | int | float | date)
 
 
 def _path(details: ErrorDetails) -> list[str]:
-    """Names that lead to a value, without the branches of a union."""
+    """Keys that lead to a value, without the branches of a union."""
     group, *inner = (str(part) for part in details["loc"])
     if inner and inner[0] in _family_names(group):
         inner = inner[1:]
@@ -68,8 +68,8 @@ def _unquoted(key: str, path: Sequence[str], value: object) -> str:
 
     written = typed(path[:-1] if path[-1] == "[key]" else path)
     if path[-1] == "[key]" or written is None:
-        return f"{key}: {value!r} is not allowed; words belong here: put them in quotes"
-    return f"{key}: YAML reads {written} as {value!r}; words belong here: put them in quotes: '{written}'"
+        return f"{key}: {value!r} is not allowed; this must be text: put it in quotes"
+    return f"{key}: YAML reads {written} as {value!r}; this must be text: put it in quotes: '{written}'"
 
 
 def _sentence(details: ErrorDetails) -> str:
@@ -78,7 +78,7 @@ def _sentence(details: ErrorDetails) -> str:
     if _is_unquoted(details):
         return _unquoted(key, path, details["input"])
     if details["type"] == "extra_forbidden":
-        return f"{key} is no setting of the chosen {group}; {nearest(path[-1], _keys(group))}"
+        return f"{key} is not a setting of the chosen {group}; {nearest(path[-1], _keys(group))}"
     if details["type"] == "missing":
         return f"{key} is missing; conf/{group}/ must give it a default"
     if details["type"] == "union_tag_invalid":
@@ -89,15 +89,15 @@ def _sentence(details: ErrorDetails) -> str:
 
 
 def _shown(path: Sequence[str], value: object) -> str:
-    """The value, and what was typed where YAML has made something else of it."""
+    """The value; if YAML read a typed word as a bool, the word too."""
     from pipeline.config.typed import typed
 
     is_word = isinstance(value, bool) and (written := typed(path)) not in (None, str(value).lower())
-    return f"{written} (to YAML {value!r}; in quotes it is a word)" if is_word else repr(value)
+    return f"{written} (YAML reads it as {value!r}; in quotes it is text)" if is_word else repr(value)
 
 
 def _family_names(group: str) -> set[str]:
-    """Values of `name` by which a group's schemas are told apart; pydantic names them in an error's place."""
+    """Values of `name` that distinguish a group's schemas; pydantic puts them into an error's location."""
     schemas = schemas_of(group) if group in Config.model_fields else ()
     if len(schemas) < 2:
         return set()

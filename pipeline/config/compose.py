@@ -1,8 +1,8 @@
 """conf/ + params.yaml + overrides -> one dictionary of plain values.
 
 `use:` in params.yaml picks an option file of each group (Hydra composes them); the values below it replace
-single ones. Overrides of the command line use Hydra's grammar and are folded into params.yaml's values first:
-`network.dim=8`, `network=lora`.
+single ones. Command line overrides use Hydra's grammar (`network.dim=8`, `network=lora`) and replace
+params.yaml's values.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ from pipeline.files.yaml_text import UNREADABLE, text_of
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
 EXPERIMENT = "experiment"
-MOST_TOLD = 20
-"""Unknown keys that are told one by one."""
+MOST_NAMED = 20
+"""Unknown keys that errors name one by one."""
 
 Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Params:
-    """params.yaml: which option of each group, and single values by dotted key; `overridden` are the groups
-    and keys that the command line set.
+    """params.yaml: the option of each group, and single values by dotted key; `overridden`: groups and keys
+    set on the command line.
     """
 
     use: dict[str, str]
@@ -59,8 +59,8 @@ def read_params(path: Path = PARAMS) -> Params:
     """Reads and splits params.yaml; unreadable YAML and a misshapen `use` are user errors."""
     if not path.exists():
         raise UserError(
-            f"{path} is missing here; run from the project's root, or"
-            f" get it back with `git checkout -- {path}`"
+            f"{path} is missing here; run this in the project's root, or"
+            f" restore it with `git checkout -- {path}`"
         )
     try:
         content = OmegaConf.to_container(OmegaConf.load(StringIO(text_of(path, SETTINGS))), resolve=False)
@@ -85,9 +85,7 @@ def read_params(path: Path = PARAMS) -> Params:
 
 @cache
 def mappings() -> frozenset[str]:
-    """Dotted keys whose value may be a mapping of names that the user chooses: one value to us, replaced as a
-    whole.
-    """
+    """Dotted keys whose value may be a mapping with the user's own names: replaced as a whole."""
     return frozenset(
         f"{group}.{key}"
         for group in Config.model_fields
@@ -127,7 +125,7 @@ def with_overrides(params: Params, overrides: Sequence[str]) -> Params:
                 f"{text!r} is not an override; write KEY=VALUE (`network.dim=8`), lists as `[1,2]`"
             ) from error
         if override.is_sweep_override():
-            raise UserError(f"{text!r} names several values; one run takes one")
+            raise UserError(f"{text!r} has several values; one run takes one value")
         key, value = override.key_or_group, override.value()
         if key in groups():
             use[key] = str(value)
@@ -140,9 +138,7 @@ def with_overrides(params: Params, overrides: Sequence[str]) -> Params:
 
 
 def compose(params: Params) -> Values:
-    """The composed configuration, unchecked; unknown groups, options and keys are user errors, all at
-    once.
-    """
+    """The composed configuration, unchecked. Raises UserError with all unknown groups, options and keys."""
     values, unknown = compose_known(params)
     if unknown:
         raise UserError(*unknown)
@@ -150,14 +146,14 @@ def compose(params: Params) -> Values:
 
 
 def compose_known(params: Params) -> tuple[Values, list[str]]:
-    """The configuration of all that is known in `params`, and a sentence for each name that is not."""
+    """The configuration from the known names in `params`, and a sentence for each unknown one."""
     problems = {group: _unknown_use(group, params) for group in params.use}
     config = _hydra({group: option for group, option in params.use.items() if not problems[group]})
     known = flatten(config)
     strange = [key for key in params.values if key not in known]
-    unknown = [_unknown_key(key, known, params) for key in strange[:MOST_TOLD]]
-    if len(strange) > MOST_TOLD:
-        unknown.append(f"{len(strange) - MOST_TOLD} more keys are no settings either; take them out")
+    unknown = [_unknown_key(key, known, params) for key in strange[:MOST_NAMED]]
+    if len(strange) > MOST_NAMED:
+        unknown.append(f"{len(strange) - MOST_NAMED} more keys are not settings either; remove them")
     for key in params.values.keys() & known.keys():
         *parents, leaf = key.split(".")
         target = config
@@ -182,10 +178,10 @@ def _hydra(use: dict[str, str]) -> Values:
 def _unknown_use(group: str, params: Params) -> str | None:
     place, option = params.place(group), params.use[group]
     if group not in groups():
-        return f"{place}: use.{group} is no group of {CONF}/; {nearest(group, groups())}"
+        return f"{place}: use.{group} is not a group of {CONF}/; {nearest(group, groups())}"
     if option not in options(group):
         return (
-            f"{place}: use.{group}: {option!r} is no option of"
+            f"{place}: use.{group}: {option!r} is not an option of"
             f" {CONF}/{group}/; {nearest(option, options(group))}"
         )
     return None
@@ -195,11 +191,11 @@ def _unknown_key(key: str, known: Values, params: Params) -> str:
     place = params.place(key)
     group, _, rest = key.partition(".")
     if group not in Config.model_fields:
-        return f"{place}: {key} is no setting; {nearest(group, Config.model_fields)}"
+        return f"{place}: {key} is not a setting; {nearest(group, Config.model_fields)}"
     siblings = [name.partition(".")[2] for name in known if name.startswith(f"{group}.")]
     if not rest:
         return (
             f"{place}: {group} is a group; write its keys below it"
             f" ({', '.join(sorted(siblings))}), or `use: {{{group}: ...}}`"
         )
-    return f"{place}: {key} is no setting of the chosen {group}; {nearest(rest, siblings)}"
+    return f"{place}: {key} is not a setting of the chosen {group}; {nearest(rest, siblings)}"

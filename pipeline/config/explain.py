@@ -22,9 +22,7 @@ from pipeline.files.yaml_text import read_yaml
 
 @dataclass(frozen=True)
 class Explanation:
-    """One key's value, the place that set it, the default it replaces (None where it is the default), and its
-    comment.
-    """
+    """One key's value, where it was set, the default it replaces (None if it is the default), and its comment."""
 
     key: str
     value: Any
@@ -38,25 +36,25 @@ class Explanation:
 
 
 def explain(key: str, overrides: Sequence[str] = ()) -> list[Explanation]:
-    """Explains one key, or every key of a group. An unknown one is a user error with the nearest names."""
+    """Explains one key, or every key of a group. Raises UserError for an unknown key, with the nearest names."""
     filed = read_params()
     params = with_overrides(filed, overrides)
     values = flatten(compose(params))
     keys = [name for name in values if name == key or name.startswith(f"{key}.")]
     if not keys:
-        raise UserError(f"{key} is no setting; {nearest(key, values)}")
+        raise UserError(f"{key} is not a setting; {nearest(key, values)}")
     return [_explain(name, values[name], params, filed) for name in keys]
 
 
 def differences(params: Params) -> dict[str, Any]:
-    """What a run says of itself: `use`, rows (group, option, default option, the option's first comment) of
-    the options that are not the default; `values`, rows of the keys that differ from their option's own
-    value; `params`, both as params.yaml would hold them.
+    """How a run differs from the defaults. `use`: rows (group, option, default option, the option's first
+    comment) of options that are not the default; `values`: rows of keys that differ from their option's
+    value; `params`: both as in params.yaml.
     """
     values = flatten(compose(params))
     from_experiment = of_preset(preset_file(params))
     named = [key for key in values if key in {**from_experiment, **params.values}]
-    told = [_explain(key, values[key], params, params) for key in named]
+    explanations = [_explain(key, values[key], params, params) for key in named]
     chosen = {group: option for group, option in sorted(params.use.items()) if option}
     return {
         "use": [
@@ -66,7 +64,7 @@ def differences(params: Params) -> dict[str, Any]:
         ],
         "values": [
             {"key": each.key, "value": each.value, "default": default, "comment": each.comment}
-            for each in told
+            for each in explanations
             if each.value != (default := _default(each.key, params))
         ],
         "params": {"use": chosen, "values": dict(params.values)},
@@ -74,12 +72,12 @@ def differences(params: Params) -> dict[str, Any]:
 
 
 def _default(key: str, params: Params) -> Any:
-    """What the chosen option says of a key."""
+    """A key's value in the chosen option."""
     return next(keys_of(path)[key] for path in _option_files(key, params) if key in keys_of(path))
 
 
 def _purpose(group: str, option: str) -> str:
-    """The first comment of an option file, up to its first blank or value."""
+    """The first comment of an option file, up to the first empty line or value."""
     lines = (CONF / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
     comment = takewhile(lambda line: line.startswith("#"), lines)
     return " ".join(line.lstrip("# ") for line in comment if not line.startswith("# @package"))
@@ -100,9 +98,7 @@ def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation
 
 
 def _option_files(key: str, params: Params) -> list[Path]:
-    """The chosen option's file, then those that it builds on; conf/config.yaml for a value outside all
-    groups.
-    """
+    """The chosen option's file, then the files it builds on; conf/config.yaml for a value outside all groups."""
     group, dot, _ = key.partition(".")
     if not dot:
         return [CONF / "config.yaml"]
@@ -118,7 +114,7 @@ def _option_files(key: str, params: Params) -> list[Path]:
 
 
 def preset_file(params: Params) -> Path:
-    """Of the chosen experiment; there is none where params.yaml chooses none."""
+    """File of the chosen experiment; does not exist if params.yaml chooses none."""
     return CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
 
 
@@ -129,7 +125,7 @@ def of_preset(path: Path) -> dict[str, Any]:
 
 
 def option_of_preset(group: str, params: Params) -> str | None:
-    """The option that the chosen experiment takes, where it names one."""
+    """The group's option in the chosen experiment, if it names one."""
     path = preset_file(params)
     entries = _content(path).get("defaults", []) if path.exists() else []
     return next(
@@ -153,9 +149,7 @@ def keys_of(path: Path) -> dict[str, Any]:
 
 
 def comments_of(path: Path) -> dict[str, str]:
-    """The comment lines directly above each key, as one text; keys of a mapping may stand two spaces below
-    its own.
-    """
+    """The comment lines directly above each key, as one text; also of keys indented by two spaces."""
     prefix = "" if path.parent == CONF else f"{path.parent.name}."
     comments, above, parent = {}, list[str](), ""
     for line in path.read_text(encoding="utf-8").splitlines():

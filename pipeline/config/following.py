@@ -1,5 +1,5 @@
-"""Keys that follow another one: conf/ says `${train.caption_separator}`, and a value that the user gives
-there holds for them too. A key that is set itself follows nothing.
+"""Keys that follow another one: with `${train.caption_separator}` in conf/, a key takes that key's value,
+unless the user sets the key itself.
 """
 
 import re
@@ -11,7 +11,7 @@ Values = dict[str, Any]
 
 
 def follow(config: Values, given: Collection[str]) -> None:
-    """Puts the values of others in place of references to them; `given` are the dotted keys that were set."""
+    """Replaces references by the values they point to; `given`: the dotted keys that the user set."""
     for group, values in config.items():
         for key, value in values.items() if isinstance(values, dict) else ():
             match = REFERENCE.fullmatch(value) if isinstance(value, str) else None

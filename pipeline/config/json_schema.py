@@ -1,4 +1,4 @@
-"""conf/params.schema.json, with which an editor completes and checks params.yaml."""
+"""conf/params.schema.json: lets an editor complete and check params.yaml."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def json_schema() -> str:
     schema.pop("required")
     schema["title"], schema["description"] = (
         "params.yaml",
-        "What a run uses: option files of conf/, and values that replace theirs.",
+        "What a run uses: option files of conf/, and values that override theirs.",
     )
     schema["properties"] = {"use": _use(), **schema["properties"]}
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
@@ -47,8 +47,8 @@ def _group_of(class_name: str) -> str:
 
 
 def _comment(group: str, key: str) -> str | None:
-    """What conf/ says of a key, first where it says it in general: in an option that builds on no other."""
+    """A key's comment in conf/; options that build on no other come first, because theirs are general."""
     files = [CONF / group / f"{option}.yaml" for option in options(group)]
     files.sort(key=lambda file: "\ndefaults:" in file.read_text(encoding="utf-8"))
-    found = (comments_of(file).get(f"{group}.{key}") for file in files)
-    return next(filter(None, found), None)
+    comments = (comments_of(file).get(f"{group}.{key}") for file in files)
+    return next(filter(None, comments), None)

@@ -1,4 +1,4 @@
-"""The configuration as one stage sees it: the groups that dvc.yaml lists for it and no others."""
+"""The configuration for one stage: only the groups that dvc.yaml lists for it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -13,24 +13,24 @@ from pipeline.files.yaml_text import read_yaml
 RESOLVED = Path("params.resolved.yaml")
 DVC_YAML, DVC_LOCK = Path("dvc.yaml"), Path("dvc.lock")
 CODE = "code"
-"""Beside the groups: the hash of each stage's code (pipeline/code)."""
+"""Key for the hash of each stage's code (pipeline/code), next to the groups."""
 
 
 def load(stage: str, overrides: Sequence[str] = (), by_hand: bool = False) -> Config:
     """The stage's groups, frozen. In the graph they come from params.resolved.yaml; by hand, or with
-    overrides, they are composed anew, so that an edit of params.yaml counts at once.
+    overrides, they are composed again, so that an edit of params.yaml takes effect at once.
     """
     if by_hand or overrides:
         whole = composed(overrides, listed_groups(stage))
-        _tell_new_doubts(whole)
+        _warn_of_new_doubts(whole)
     else:
         whole = check(read_resolved())
     return Config.model_construct(**{group: getattr(whole, group) for group in listed_groups(stage)})
 
 
 def composed(overrides: Sequence[str] = (), groups: Collection[str] | None = None) -> Config:
-    """The whole configuration that conf/, params.yaml and the overrides stand for now; the models of `groups`
-    must be there (None: of all).
+    """The whole configuration from conf/, params.yaml and the overrides as they are now; the models of
+    `groups` must exist (None: of all groups).
     """
     from pipeline.config.compose import read_params, with_overrides
     from pipeline.config.lock import lock
@@ -38,8 +38,8 @@ def composed(overrides: Sequence[str] = (), groups: Collection[str] | None = Non
     return check(lock(resolve(with_overrides(read_params(), overrides)), groups))
 
 
-def _tell_new_doubts(whole: Config) -> None:
-    """Warns of what came after the last `compose`, which has told of the rest."""
+def _warn_of_new_doubts(whole: Config) -> None:
+    """Warns of doubts that the last `compose` has not reported."""
     try:
         known = doubtful(check(read_resolved()))
     except UserError:  # none yet, or of an older version
@@ -62,7 +62,7 @@ def listed_groups(stage: str) -> list[str]:
 
 
 def groups_in(said: Mapping[str, Any]) -> list[str]:
-    """The same, of what dvc.yaml says of a stage; its code is no group."""
+    """The groups in a stage's entry of dvc.yaml, without its code."""
     listed = [entry for entry in said.get("params", []) if isinstance(entry, dict)]
     names = [name for entry in listed for name in entry.get(RESOLVED.name, [])]
     return [name for name in names if not name.startswith(f"{CODE}.")]
@@ -74,7 +74,7 @@ def configured_stages() -> list[str]:
 
 
 def locked_code() -> dict[str, str]:
-    """Hash of the code that each stage's results in dvc.lock were made with."""
+    """By stage: hash of the code that made its results in dvc.lock."""
     if not DVC_LOCK.exists():
         return {}
     stages = _mapping(DVC_LOCK)["stages"]
@@ -83,20 +83,20 @@ def locked_code() -> dict[str, str]:
 
 
 def in_graph(stage: str) -> dict[str, Any]:
-    """What dvc.yaml says of the stage."""
+    """The stage's entry in dvc.yaml."""
     said: dict[str, Any] = stages()[stage]
     return said
 
 
 def stages() -> dict[str, dict[str, Any]]:
-    """What dvc.yaml says of each stage."""
+    """Each stage's entry in dvc.yaml."""
     said: dict[str, dict[str, Any]] = _mapping(DVC_YAML)["stages"]
     return said
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    """A YAML file of ours, by libyaml: every stage reads two before its first line of work."""
+    """One of our YAML files, read by libyaml: every stage reads two before it starts to work."""
     content = read_yaml(path)
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds no keys and values; get it back with `git checkout -- {path}`")
+        raise UserError(f"{path} holds no keys and values; restore it with `git checkout -- {path}`")
     return content

@@ -1,5 +1,5 @@
-"""Content hashes of the models that a run starts from: another file under the same name is another run. And
-the base's family, by a look at it.
+"""Content hashes of the models that a run starts from, so that another file under the same name is another
+run; and the base's family, read from its files.
 """
 
 import re
@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
 from pipeline.store.known_hashes import sha256_of_model
 
-# (key of the path, key of its hash, what a hub's name looks like there)
+# (key of the path, key of its hash, pattern of a hub name there)
 LOCKED = (
     ("base.path", "base.sha256", REPOSITORY),
     ("base.vae", "base.vae_sha256", None),
@@ -32,18 +32,18 @@ RECIPES = (("merge", "recipe"), ("sample_grid", "merge"))
 WHERE_FROM = {
     "base.path": HOW_TO_GET,
     "tag.model": "`hf download SmilingWolf/wd-swinv2-tagger-v3 model.onnx selected_tags.csv --local-dir"
-    " models/tagger` fetches a WD14 tagger; with `use: {tag: wd14_v3}` it is fetched by itself",
+    " models/tagger` fetches a WD14 tagger; with `use: {tag: wd14_v3}` the run fetches it",
 }
-"""How to get what is missing."""
+"""By key: how to get a missing model."""
 BUILT_IN = {"crop.face_model": "lbp"}
-"""Names that stand for no file."""
+"""Names that are not files."""
 
 
 def lock(values: dict[str, Any], groups: Collection[str] | None = None) -> dict[str, Any]:
-    """Fills in each hash that is null and checks each that is given; a hub name's stays as it is.
+    """Fills in each hash that is null and checks each given one; a hub name's stays as it is.
 
-    A list of models gets a list of hashes. Models that are not there, or not those wanted, are a user error.
-    `groups`: those to look at; all, where None.
+    A list of models gets a list of hashes. Raises UserError for missing models and other hashes. `groups`:
+    the groups to lock; None: all.
     """
     locked, problems = locked_and_problems(values, groups)
     if problems:
@@ -54,22 +54,22 @@ def lock(values: dict[str, Any], groups: Collection[str] | None = None) -> dict[
 def locked_and_problems(
     values: dict[str, Any], groups: Collection[str] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """As `lock`, with a sentence for each model that is wrong."""
+    """As `lock`, but returns a sentence for each wrong model."""
     locked = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
     problems: list[str] = []
     for path_key, hash_key, hub in LOCKED:
         (group, path_name), (_, hash_name) = path_key.split("."), hash_key.split(".")
         if groups is not None and group not in groups:
             continue
-        paths, wanted = values[group].get(path_name), values[group].get(hash_name)
+        paths, expected = values[group].get(path_name), values[group].get(hash_name)
         if isinstance(paths, list):
-            hashes = wanted if isinstance(wanted, list) else [None] * len(paths)
+            hashes = expected if isinstance(expected, list) else [None] * len(paths)
             locked[group][hash_name] = [
                 _locked(path_key, path, hash_key, each, hub, problems)
                 for path, each in zip(paths, hashes, strict=True)
             ]
         elif paths not in (None, BUILT_IN.get(path_key)):
-            locked[group][hash_name] = _locked(path_key, paths, hash_key, wanted, hub, problems)
+            locked[group][hash_name] = _locked(path_key, paths, hash_key, expected, hub, problems)
     if groups is None or "base" in groups:
         locked["base"] = looked_at(locked["base"], problems)
     for group, name in RECIPES:
@@ -79,35 +79,35 @@ def locked_and_problems(
 
 
 def hub_models(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Key and name of each model that the hub must give."""
-    found = []
+    """Key and name of each model that comes from the hub."""
+    models = []
     for path_key, _, hub in LOCKED:
         group, name = path_key.split(".")
         paths = values[group].get(name)
         for path in paths if isinstance(paths, list) else [paths]:
             if hub in (REPOSITORY, FOLDER_OF_REPOSITORY) and path and is_hub_name(path, hub):
-                found.append((path_key, path))
-    return found
+                models.append((path_key, path))
+    return models
 
 
 def _locked(
     path_key: str,
     path: str,
     hash_key: str,
-    wanted: str | None,
+    expected: str | None,
     hub: re.Pattern[str] | None,
     problems: list[str],
 ) -> str | None:
-    """The hash of one model, or the one wanted of a hub name; what is wrong goes to `problems`."""
-    found = sha256_of_model(path)
-    if found is None and not (hub and is_hub_name(path, hub)):
+    """The hash of one model, or the expected one of a hub name; adds to `problems`."""
+    digest = sha256_of_model(path)
+    if digest is None and not (hub and is_hub_name(path, hub)):
         where = f"; {WHERE_FROM[path_key]}" if path_key in WHERE_FROM else ""
         problems.append(
             f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}{where}"
         )
-    if found and wanted and found != wanted:
+    if digest and expected and digest != expected:
         problems.append(
-            f"{path_key} {path} has the hash {found}, but {hash_key} asks for {wanted};"
+            f"{path_key} {path} has the hash {digest}, but {hash_key} is {expected};"
             f" put the right file there, or set {hash_key} to null"
         )
-    return found or wanted
+    return digest or expected

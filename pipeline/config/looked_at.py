@@ -1,4 +1,4 @@
-"""What a look at the base says: its family is filled into the group, and contradictions are named."""
+"""Recognises the base from its files: fills in its family and reports contradictions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,51 +10,51 @@ from pipeline.errors import UserError, nearest, warn
 
 HOW_TO_GET = (
     "`hf download stable-diffusion-v1-5/stable-diffusion-v1-5 v1-5-pruned-emaonly.safetensors --local-dir"
-    " models/base` fetches SD 1.5; with `use: {base: sd15}` it is fetched by itself"
+    " models/base` fetches SD 1.5; with `use: {base: sd15}` the run fetches it"
 )
 
 
 def looked_at(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
-    """The group with the family that its files are of; what is wrong goes to `problems`."""
+    """The group with the family of its files filled in; adds to `problems`."""
     try:
-        found = look(Path(base["path"]))
+        recognised = look(Path(base["path"]))
     except UserError as error:
         problems += [f"{problem}; {HOW_TO_GET}" for problem in error.problems]
         return base
-    if wrong := list(_unseen(base) if found is None else _wrong(base, found)):
+    if wrong := list(_unseen(base) if recognised is None else _wrong(base, recognised)):
         problems += wrong
         return base
-    if found is None or found.facts is None:
+    if recognised is None or recognised.facts is None:
         return base
-    return {**base, "family": found.facts.name}
+    return {**base, "family": recognised.facts.name}
 
 
 def _unseen(base: dict[str, Any]) -> Iterator[str]:
-    """Of a hub name or a pickle, whose family is taken on trust until it is loaded."""
+    """Problems of a hub name or a pickle; its family is checked when it is loaded."""
     family = base["family"]
     if family is not None and family not in families():
         yield f"base.family: {family!r} is not allowed; {nearest(family, families())}"
 
 
-def _wrong(base: dict[str, Any], found: Recognised) -> Iterator[str]:
-    path, given, asked = base["path"], base["family"], base["prediction_type"]
-    if not found.trainable or found.facts is None:
-        yield f"base.path {path} is {found.title}; this pipeline trains {titles()}: choose such a base"
+def _wrong(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
+    path, given, chosen = base["path"], base["family"], base["prediction_type"]
+    if not recognised.trainable or recognised.facts is None:
+        yield f"base.path {path} is {recognised.title}; this pipeline trains {titles()}: choose such a base"
         return
-    if given not in (None, found.facts.name):
+    if given not in (None, recognised.facts.name):
         yield (
-            f"base.family is {given}, but base.path {path} is {found.title} ({found.facts.name}); correct"
-            " one of them, or set base.family to null"
+            f"base.family is {given}, but base.path {path} is {recognised.title} ({recognised.facts.name});"
+            " correct one of them, or set base.family to null"
         )
-    if (prediction := found.prediction) is None:
+    if (prediction := recognised.prediction) is None:
         return
-    if asked is None and prediction.type is None:
+    if chosen is None and prediction.type is None:
         yield (
             f"base.path {path}: epsilon or v_prediction? {prediction.evidence[0].upper()}"
             f"{prediction.evidence[1:]}; set base.prediction_type to the one that its publisher names"
         )
-    elif asked and prediction.type and asked != prediction.type:
+    elif chosen and prediction.type and chosen != prediction.type:
         warn(
-            f"base.prediction_type is {asked}, but {prediction.evidence} says {prediction.type}; {asked} is"
-            " used. With the wrong one pictures turn grey or burnt: null follows the file"
+            f"base.prediction_type is {chosen}, but {prediction.evidence} says {prediction.type}; {chosen} is"
+            " used. The wrong one makes pictures grey or burnt; null follows the file"
         )

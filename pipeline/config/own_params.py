@@ -1,4 +1,4 @@
-"""A params.yaml for one's own pictures, from a few answers: what the preset says is not repeated."""
+"""A params.yaml for the user's own pictures, from a few answers, on top of a preset."""
 
 import os
 import re
@@ -28,12 +28,12 @@ USUAL_PROMPTS = ["{}, 1girl, portrait", "{}, 1girl, full body, outdoors"]
 HEAD = """\
 # yaml-language-server: $schema=conf/params.schema.json
 # {name}: {kind}, with the values of {preset}. Lines below override them;
-# `python -m pipeline.config explain train` says what each key means and where its value comes from.
+# `python -m pipeline.config explain train` prints what each key means and where its value comes from.
 """
 
 
 def content(name: str, said: Mapping[str, str], noun: str | None) -> dict[str, Any]:
-    """params.yaml as nested values; what the preset says is not repeated."""
+    """params.yaml as nested values, without the preset's own."""
     kind, trigger = said["kind"], said["trigger"]
     made: dict[str, Any] = {
         "use": {"base": "sd15", "experiment": kind},
@@ -72,7 +72,7 @@ def _choose_tagger(made: dict[str, Any], tagger: str) -> None:
 
 
 def params_text(name: str, said: Mapping[str, str], noun: str | None) -> str:
-    """The file, checked: a wrong answer is a user error."""
+    """The file's text, checked. Raises UserError for a wrong answer."""
     made = content(name, said, noun)
     use = {str(group): str(option) for group, option in made["use"].items()}
     resolve(Params(use, flatten({group: value for group, value in made.items() if group != "use"})))
@@ -81,9 +81,7 @@ def params_text(name: str, said: Mapping[str, str], noun: str | None) -> str:
 
 
 def keep(path: Path, old: bytes) -> Path:
-    """Writes the params.yaml of before, to the byte, into a file of its own, which no other file gives way
-    to.
-    """
+    """Saves the old params.yaml, byte for byte, under a name that overwrites no other file."""
     kept = _kept_as(path, old)
     write_bytes(kept, old)
     return kept
@@ -101,10 +99,10 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _name(path: Path) -> str:
-    """What the params.yaml is called by: `demo`, or its training's name."""
+    """A name for the params.yaml: `demo`, or its train.name."""
     try:
         values = read_params(path).values
-    except UserError:  # no YAML, or no mapping: kept all the same
+    except UserError:  # not YAML, or not a mapping: saved all the same
         return "before"
     if str(values.get("collect.source", "")).startswith(DEMO):
         return "demo"

@@ -1,4 +1,4 @@
-"""What params.yaml takes back of the preset that it names."""
+"""Which of the preset's values and options params.yaml overrides."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,7 @@ from pipeline.config.explain import of_preset, option_of_preset, preset_file
 
 
 def beaten(params: Params) -> list[str]:
-    """One sentence that lists the lines of params.yaml which replace a value or option of the preset by
-    another; none where there are none.
-    """
+    """One sentence that lists the lines of params.yaml that override the preset; empty if there are none."""
     lines = [*_options(params), *_values(params)]
     if not lines:
         return []

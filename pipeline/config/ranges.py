@@ -1,8 +1,8 @@
 """Values as users write them: `1-5 (+2)`, `0.2-1.0 [5]`, lists. Pure.
 
 The notation is that of AUTOMATIC1111's X/Y/Z plot (AUTOMATIC1111/stable-diffusion-webui:
-scripts/xyz_grid.py). Both ends belong to a range, and a range never passes its end: 0-1 (+0.3) is 0, 0.3,
-0.6, 0.9, and 5-1 (-1) ends with 1. Arithmetic is decimal: 0.2-1.0 [5] holds 0.6, not 0.6000000000000001.
+scripts/xyz_grid.py). A range includes both ends and never passes its end: 0-1 (+0.3) is 0, 0.3, 0.6, 0.9, and
+5-1 (-1) ends with 1. Arithmetic is decimal: 0.2-1.0 [5] contains 0.6, not 0.6000000000000001.
 """
 
 import csv
@@ -18,12 +18,12 @@ from pipeline.errors import UserError
 T = TypeVar("T", bound=Hashable)
 Values = str | int | float | list[str | int | float]
 MOST = 1000
-"""Values of one range; more are a slip of the finger."""
+"""Values of one range; more is a typing error."""
 
 LONGEST = 100
 """Characters of a number or a range."""
 MOST_DIGITS = 19
-"""Behind the first, before the point: the largest seed has as many."""
+"""Digits after the first and before the point, as in the largest seed."""
 
 NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 SINGLE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?[0-9]+)?")
@@ -35,7 +35,7 @@ NOTATION = "write numbers as `1, 2.5`, ranges as `1-5`, `1-5 (+2)` or `0.2-1.0 [
 
 
 def decimals(values: Values) -> list[Decimal]:
-    """Every number that is written, in order. Raises UserError."""
+    """Every number, in order. Raises UserError."""
     return [number for part in _parts(values) for number in _numbers(part)]
 
 
@@ -45,22 +45,22 @@ def reals(values: Values) -> list[float]:
 
 
 def wholes(values: Values) -> list[int]:
-    """Whole numbers, each once. `[n]` gives those nearest to n even steps, halves away from zero. Raises
+    """Whole numbers, each once. `[n]` gives the ones nearest to n even steps, halves away from zero. Raises
     UserError.
     """
-    found = []
+    numbers = []
     for part in _parts(values):
         for number in _numbers(part):
             nearest = number.to_integral_value(ROUND_HALF_UP)
             if nearest != number and "[" not in part:
-                raise UserError(f"{part!r} holds {number}, which is no whole number")
-            found.append(int(nearest))
-    return _once(found)
+                raise UserError(f"{part!r} holds {number}, which is not a whole number")
+            numbers.append(int(nearest))
+    return _once(numbers)
 
 
 def texts(values: Values) -> list[str]:
-    """Texts: a list's entries as they are; a string is cut at its commas, `"a, b", c` keeps those in
-    quotes. Raises UserError.
+    """Texts: a list's entries as they are; a string is split at its commas, except in quotes (`"a, b", c`).
+    Raises UserError.
     """
     if isinstance(values, list):
         return _once([str(value) for value in values])
@@ -68,10 +68,10 @@ def texts(values: Values) -> list[str]:
         first, *more = csv.reader(StringIO(str(values) or '""'), skipinitialspace=True)
     except (csv.Error, ValueError) as error:
         raise UserError(
-            f"{str(values)[:LONGEST]!r} cannot be cut into texts ({error}); write a list"
+            f"{str(values)[:LONGEST]!r} cannot be split into texts ({error}); write a list"
         ) from None
     if more:
-        raise UserError(f"{str(values)[:LONGEST]!r} runs over several lines; write a list of texts")
+        raise UserError(f"{str(values)[:LONGEST]!r} has several lines; write a list of texts")
     return _once([text.strip() for text in first])
 
 
@@ -80,7 +80,7 @@ def texts_or_none(values: Values) -> list[str]:
     if isinstance(values, list) and "" in values:
         texts([value for value in values if value != ""] or ["-"])
         if values.count("") > 1:
-            raise UserError("the empty text is named twice")
+            raise UserError("the empty text is listed twice")
         return [str(value) for value in values]
     return texts(values)
 
@@ -92,7 +92,7 @@ def _parts(values: Values) -> list[str]:
 
 def _numbers(text: str) -> Iterator[Decimal]:
     if len(text) > LONGEST:
-        raise UserError(f"{text[:LONGEST]!r} ... is no number and no range; {NOTATION}")
+        raise UserError(f"{text[:LONGEST]!r} ... is neither a number nor a range; {NOTATION}")
     if SINGLE.fullmatch(text):
         if (number := Decimal(text)) and number.adjusted() > MOST_DIGITS:
             raise UserError(f"{text!r} is larger than any value that can be drawn")
@@ -104,7 +104,7 @@ def _numbers(text: str) -> Iterator[Decimal]:
         else:
             yield from _by_step(start, end, match["step"], match["sign"], text)
     else:
-        raise UserError(f"{text!r} is no number and no range; {NOTATION}")
+        raise UserError(f"{text!r} is neither a number nor a range; {NOTATION}")
 
 
 def _by_step(
@@ -115,10 +115,10 @@ def _by_step(
         raise UserError(f"{text!r} needs a step, as `{text} (+0.1)`, or a count, as `{text} [5]`")
     by = Decimal(step or 1).copy_sign(end - start)
     if not by:
-        raise UserError(f"{text!r}: a step of 0 leads nowhere")
+        raise UserError(f"{text!r} has a step of 0; write another step")
     if sign and start != end and (sign == "-") != (end < start):
         raise UserError(
-            f"{text!r}: the step leads away from the end; write ({'-' if sign == '+' else '+'}{step})"
+            f"{text!r}: the step goes away from the end; write ({'-' if sign == '+' else '+'}{step})"
         )
     count = int((end - start) / by) + 1
     _insist_on_few(count, text)
@@ -139,7 +139,7 @@ def _insist_on_few(count: int, text: str) -> None:
 
 def _once(values: list[T]) -> list[T]:
     if not values or "" in values:
-        raise UserError("a value is empty; give at least one, and none between two commas")
+        raise UserError("a value is empty; give at least one value, and no two commas in a row")
     if twice := [value for value, times in Counter(values).items() if times > 1]:
-        raise UserError(f"{', '.join(map(str, twice))} is named twice")
+        raise UserError(f"{', '.join(map(str, twice))} is listed twice")
     return values

@@ -1,4 +1,4 @@
-"""Merge recipes as plain values: checked, varied, and locked to the content of their inputs."""
+"""Merge recipes as plain values: checks, varies, and locks them to the content of their inputs."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -17,14 +17,14 @@ from pipeline.store.known_hashes import sha256_of_model
 
 Content = dict[str, Any]
 OF_THE_RUN = ("base", "network")
-"""Inputs that need no path in `merge.recipe`: `base.path`, and the file of `merge.epoch`."""
+"""Inputs that need no path in a recipe: they are `base.path`, and the file of `merge.epoch`."""
 RATIOS = ("alpha", "beta", "strength")
 
 
 def read_yaml(path: Path) -> Content:
     """A recipe's file."""
     if not path.is_file():
-        raise UserError(f"{path}: no such recipe; it is a YAML file with `inputs:` and `merge:`")
+        raise UserError(f"{path}: no such recipe; name a YAML file with `inputs:` and `merge:`")
     return from_yaml(text_of(path, SETTINGS), str(path))
 
 
@@ -36,20 +36,18 @@ def from_yaml(text: str, origin: str) -> Content:
 
 
 def parse(content: Mapping[str, Any], origin: str) -> Recipe:
-    """Every mistake at once; `origin` names the recipe in errors."""
+    """Raises UserError with every mistake; `origin` names the recipe there."""
     try:
         recipe = Recipe.model_validate(dict(content))
     except ValidationError as error:
         raise UserError(*dict.fromkeys(_sentence(details, origin) for details in error.errors())) from None
     used = set(names_in(recipe.merge))
     unknown = [
-        f"{origin}: merge names {name!r}, which is no input; {nearest(name, recipe.inputs)}"
+        f"{origin}: merge uses {name!r}, which is not among the inputs; {nearest(name, recipe.inputs)}"
         for name in sorted(used - recipe.inputs.keys())
     ]
     unused = [
-        f"{origin}: inputs.{name} is used by no step; take it out"
-        for name in recipe.inputs
-        if name not in used
+        f"{origin}: inputs.{name} is used by no step; remove it" for name in recipe.inputs if name not in used
     ]
     if unknown or unused:
         raise UserError(*unknown, *unused)
@@ -76,8 +74,8 @@ def children(step: Any) -> dict[str, Any]:
 
 
 def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Content:
-    """The recipe with other values at dotted places: {"merge.alpha": 0.3, "merge.b.strength": 1}. A place
-    whose step is not there is a user error.
+    """The recipe with other values at dotted places: {"merge.alpha": 0.3, "merge.b.strength": 1}. Raises
+    UserError if a place's step does not exist.
     """
     result: Content = deepcopy(dict(content))
     for place, value in overrides.items():
@@ -85,7 +83,7 @@ def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Content:
         here: Any = result
         for number, key in enumerate(way):
             if isinstance(here, dict) and key in RATIOS and not isinstance(here.get(key), dict):
-                here[key] = {"blocks": here.get(key)}  # `alpha.base_alpha` beside a plain `alpha`
+                here[key] = {"blocks": here.get(key)}  # `alpha.base_alpha` next to a plain `alpha`
             if not _holds(here, key):
                 where = ".".join(way[:number]) or "the recipe"
                 raise UserError(f"{place}: {where} has no {key}; {nearest(key, _keys(here))}")
@@ -98,33 +96,33 @@ def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Content:
 
 
 def with_inputs_of_the_run(content: Mapping[str, Any], paths: Mapping[str, str]) -> Content:
-    """With `base` and `network` among the inputs where a step uses them and nothing else has the name."""
+    """Adds `base` and `network` to the inputs if a step uses them and no other input has the name."""
     given = content.get("inputs") or {}
     used = set(_words(content.get("merge")))
     return {**content, "inputs": {**{name: path for name, path in paths.items() if name in used}, **given}}
 
 
 def uses_network_of_the_run(content: Mapping[str, Any]) -> bool:
-    """Whether a step uses `network` without the recipe saying where it lies."""
+    """Whether a step uses `network` and the recipe gives no path for it."""
     return "network" in set(_words(content.get("merge"))) - set(content.get("inputs") or ())
 
 
 def content_of_the_run(content: Content, base: str, network: Path | None, key: str) -> Content:
-    """With the run's own inputs; a base that is no local file or folder is a user error. `key` names the
-    recipe in errors.
+    """With the run's own inputs. Raises UserError if the base is not a local file or folder; `key` names the
+    recipe there.
     """
     own = {"base": base} | ({"network": str(network)} if network else {})
-    found = with_inputs_of_the_run(content, own)
-    if found["inputs"].get("base") == base and not Path(base).exists():
+    whole = with_inputs_of_the_run(content, own)
+    if whole["inputs"].get("base") == base and not Path(base).exists():
         raise UserError(
-            f"{key} uses base, but base.path {base} is no local file or folder; fetch it and set base.path to"
-            " where it lies"
+            f"{key} uses base, but base.path {base} is not a local file or folder; fetch it and set base.path"
+            " to its path"
         )
-    return found
+    return whole
 
 
 def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str]) -> Content:
-    """A recipe, or the file of one, with each input's sha256; what is wrong goes to `problems`."""
+    """A recipe, or a recipe file's, with each input's sha256; adds to `problems`."""
     try:
         content = read_yaml(Path(recipe)) if isinstance(recipe, str) else dict(recipe)
         placeholders = dict.fromkeys(OF_THE_RUN, "-")
@@ -134,23 +132,23 @@ def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str
         return {}
     inputs = {}
     for name, given in (content.get("inputs") or {}).items():
-        path, wanted = (given, None) if isinstance(given, str) else (given["path"], given.get("sha256"))
+        path, expected = (given, None) if isinstance(given, str) else (given["path"], given.get("sha256"))
         digest = sha256_of_model(path)
         if digest is None:
             problems.append(
                 f"{key}: inputs.{name} {path}: no such file or folder; put it there, or correct it"
             )
-        elif wanted and digest != wanted:
+        elif expected and digest != expected:
             problems.append(
-                f"{key}: inputs.{name} {path} has the hash {digest}, the recipe asks for {wanted}; put the"
-                " right file there, or leave sha256 out"
+                f"{key}: inputs.{name} {path} has the hash {digest}, but the recipe has {expected}; put the"
+                " right file there, or remove sha256"
             )
         inputs[name] = {"path": path, "sha256": digest}
     return {**parsed.model_dump(mode="json"), "inputs": inputs}
 
 
 def _words(step: Any) -> Iterator[str]:
-    """Every string within a step, input names among them."""
+    """Every string in a step, with its inputs' names."""
     if isinstance(step, str):
         yield step
     elif isinstance(step, Mapping | list):
@@ -184,5 +182,5 @@ def _sentence(details: ErrorDetails, origin: str) -> str:
     if details["type"] == "missing":
         return f"{origin}: {place} is missing"
     if details["type"] == "extra_forbidden":
-        return f"{origin}: {place} is unknown there"
+        return f"{origin}: {place} is not a key of a recipe there; remove it"
     return f"{origin}: {place}: {details['input']!r} is not allowed; {message}"

@@ -1,18 +1,18 @@
-"""A learning rate that falls in steps, as textual inversion is trained: `0.005:12000, 1e-4:18000, 1e-5`."""
+"""A learning rate that falls in steps, as for textual inversion: `0.005:12000, 1e-4:18000, 1e-5`."""
 
 from math import inf
 
 from pipeline.number_text import NumberError, real_number, whole_number
 
 MOST = 10**12
-"""Of a rate and of steps, far beyond any."""
+"""Bound of rates and steps, far above any real one."""
 Stair = tuple[float, float]
 """A rate, and the step (0-based) at which it ends; infinity for the last."""
 
 
 def stairs_of(text: str) -> list[Stair]:
     """A rate holds for the steps before its number; one without a number holds to the end (AUTOMATIC1111
-    modules/textual_inversion/learn_schedule.py). ValueError where it is not written so.
+    modules/textual_inversion/learn_schedule.py). Raises ValueError for any other text.
     """
     entries = [entry.strip() for entry in text.split(",")]
     stairs = [_stair(entry) for entry in entries]

@@ -1,5 +1,5 @@
-"""What a person typed into params.yaml, before YAML made something else of it: `no` is false to it, `007` is
-7, `010` is 8 and `12:30` is 750.
+"""What a person typed into params.yaml, where YAML reads something else: `no` as false, `007` as 7, `010` as
+8 and `12:30` as 750.
 """
 
 import re
@@ -15,11 +15,11 @@ from pipeline.files.yaml_text import text_of
 from pipeline.number_text import is_place
 
 NUMBERS = re.compile(r"0\d+|[+-]?\d+(:\d+)+(\.\d*)?")
-"""Of base 8 and base 60, which nobody means."""
+"""Numbers in base 8 and base 60, which nobody means."""
 
 
 def typed(path: Sequence[str]) -> str | None:
-    """The plain scalar at a place; None where there is none, or it is in quotes."""
+    """The plain scalar at a place; None if there is none, or it is in quotes."""
     node = _root()
     for part in path:
         if part == "[key]":
@@ -30,20 +30,20 @@ def typed(path: Sequence[str]) -> str | None:
 
 def misread() -> list[str]:
     """A sentence for each number that YAML reads as another one."""
-    found = []
+    problems = []
     for place, node in _scalars(_root(), ()):
         value = yaml.safe_load(node.value) if NUMBERS.fullmatch(node.value) else None
         is_other = value is not None and not (is_place(node.value) and int(node.value) == value)
         if node.style is None and is_other:
-            found.append(
-                f"{PARAMS}: {'.'.join(place)}: YAML reads {node.value} as {value}; write {value} if that is"
-                f" meant, or put it in quotes: '{node.value}'"
+            problems.append(
+                f"{PARAMS}: {'.'.join(place)}: YAML reads {node.value} as {value}; write {value} if you mean"
+                f" that, or put it in quotes: '{node.value}'"
             )
-    return found
+    return problems
 
 
 def _root() -> Any:
-    """None where the file cannot be read: whoever reads it in earnest says why."""
+    """The file's root node; None if it cannot be read, which `read_params` reports."""
     try:
         return yaml.compose(text_of(PARAMS, SETTINGS), Loader=yaml.SafeLoader)
     except (UserError, OSError, ValueError, yaml.YAMLError, RecursionError):
@@ -51,7 +51,7 @@ def _root() -> Any:
 
 
 def _child(node: Any, part: str) -> Any:
-    """A value by its key, as it is typed or as YAML reads it; of a list by number."""
+    """A value by its key, as typed or as YAML reads it; in a list, by number."""
     if isinstance(node, yaml.SequenceNode):
         return node.value[int(part)] if is_place(part) and int(part) < len(node.value) else None
     if not isinstance(node, yaml.MappingNode):
@@ -69,7 +69,7 @@ def _is_read_as(text: str, part: str) -> bool:
 
 
 def _scalars(node: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode]]:
-    """Depth is that of a file which was read before."""
+    """Recursion is safe: reading the file before has bounded its depth."""
     if isinstance(node, yaml.ScalarNode):
         yield place, node
     elif isinstance(node, yaml.MappingNode):

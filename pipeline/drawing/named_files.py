@@ -17,7 +17,7 @@ MASKS = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 
 
 class NamedFiles:
-    """Files below `folders` by their names without ending, as A1111 lists them, or by their paths inside the
+    """Files below `folders` by their names without suffix, as A1111 lists them, or by their paths inside the
     folder (`style/ink`).
     """
 
@@ -32,20 +32,20 @@ class NamedFiles:
                     self._names.setdefault(name, set()).add(path)
 
     def find(self, name: str) -> Path:
-        """The file of that name; none, or several, is a user error."""
-        found = sorted(self._names.get(name, ()))
-        if not found:
+        """The file of that name. Raises UserError if there are none or several."""
+        files = sorted(self._names.get(name, ()))
+        if not files:
             where = ", ".join(map(str, self.folders)) or "no folder of networks was given"
             raise UserError(f"no network or mask is called {name!r} ({where}); {nearest(name, self._names)}")
-        if len(found) > 1:
+        if len(files) > 1:
             raise UserError(
-                f"{name!r} is the name of {len(found)} files ({', '.join(map(str, found))});"
+                f"{name!r} is the name of {len(files)} files ({', '.join(map(str, files))});"
                 " write the path inside its folder"
             )
-        return found[0]
+        return files[0]
 
     def of_tags(self, tags: Sequence[Tag]) -> dict[str, Path]:
-        """The files that the tags call, masks too, by the names that they have for them."""
+        """The files that the tags call, with masks, by the tags' names for them."""
         names = [name for tag in tags for name in (tag.name, tag.mask) if name]
         return {name: self.find(name) for name in names}
 

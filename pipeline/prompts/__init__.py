@@ -1,1 +1,1 @@
-"""What a prompt says, and the texts that tell how a picture was drawn. No torch here."""
+"""Prompts, and the infotexts that say how a picture was drawn. Without torch."""

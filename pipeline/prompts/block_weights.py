@@ -1,7 +1,7 @@
-"""A network's strength by block, as LoRA block weight extensions write it: 26 numbers, 17 of them, or a name.
+"""A network's weight by block, in the notation of LoRA block weight extensions: 26 or 17 numbers, or a name.
 
-The text encoder's (BASE) comes first, then the U-Net's 25 blocks. 17 numbers leave out the blocks without
-attention, which a LoRA does not touch. Names and values of hako-mikan/sd-webui-lora-block-weight
+The text encoder's number (BASE) comes first, then the U-Net's 25 blocks. 17 numbers omit the blocks without
+attention, which a LoRA does not touch. Names and values are from hako-mikan/sd-webui-lora-block-weight
 (scripts/lora_block_weight.py).
 """
 
@@ -40,12 +40,12 @@ class BlockWeights:
 
 
 def block_weights(text: str) -> BlockWeights:
-    """A preset's name, 17 or 26 numbers; blocks that 17 leave out get 1. Raises UserError."""
+    """Reads a preset's name, or 17 or 26 numbers; blocks that 17 numbers omit get 1. Raises UserError."""
     name = text.strip()
     if not any(character.isdecimal() for character in name):
         if name not in PRESETS:
             raise UserError(
-                f"{name!r} is no set of block weights; {nearest(name, PRESETS)}, or 17 or 26 numbers"
+                f"{name!r} is not a set of block weights; {nearest(name, PRESETS)}, or 17 or 26 numbers"
             )
         return BlockWeights(name, _factors(PRESETS[name]))
     return BlockWeights(name, _factors(name))
@@ -57,7 +57,7 @@ def _factors(text: str) -> tuple[float, ...]:
         return tuple(numbers)
     if len(numbers) != len(ATTENTION_PLACES):
         raise UserError(
-            f"{text!r} holds {len(numbers)} numbers; block weights are {len(ATTENTION_PLACES)}"
+            f"{text!r} has {len(numbers)} numbers; block weights need {len(ATTENTION_PLACES)}"
             f" ({', '.join(ATTENTION_PLACES)}) or {len(PLACES)} (with the blocks without attention)"
         )
     given = dict(zip(ATTENTION_PLACES, numbers, strict=True))

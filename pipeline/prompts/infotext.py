@@ -1,5 +1,5 @@
-"""What a picture was drawn with, in AUTOMATIC1111's words (modules/processing.py, create_infotext;
-modules/infotext_utils.py, parse_generation_parameters), and back.
+"""Writes and reads infotexts: a picture's prompt and settings in AUTOMATIC1111's words (modules/processing.py,
+create_infotext; modules/infotext_utils.py, parse_generation_parameters).
 
     a cat, <lora:zib:0.8>
     Negative prompt: blurry
@@ -22,18 +22,18 @@ from pipeline.prompts.infotext_settings import LATENT_LABELS, settings_of
 from pipeline.prompts.settings import Job, SecondPass, Settings
 
 PARAMETERS, RECIPE = "parameters", "athanor"
-"""Keywords of a PNG's texts: the infotext, and the same as JSON with all that an infotext cannot say."""
+"""Keywords of a PNG's texts: the infotext, and the same as JSON with what an infotext cannot hold."""
 NEGATIVE = "Negative prompt: "
 _PAIR = re.compile(r'(\w[\w \-/]{1,60}):\s*+("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-"""A name has a bound, so that a line without names takes time in proportion to its length."""
+"""Names have a length limit, so that a line without names takes time in proportion to its length."""
 MOST_TEXT = 1_000_000
 
 
 @dataclass(frozen=True)
 class Model:
-    """What pictures are drawn with: the base by name and SHA-256 (of a checkpoint file; else None), a VAE of
-    its own by file name and SHA-256, networks and embeddings by name with the start of the hash that A1111
-    shows for them.
+    """What pictures are drawn with: the base by name and SHA-256 (None if it is not a checkpoint file), a
+    separate VAE by file name and SHA-256, networks and embeddings by name with the start of A1111's hash for
+    them.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Model:
 
 
 def infotext(job: Job, settings: Settings, model: Model) -> str:
-    """One picture's settings for people and A1111's reader."""
+    """One picture's settings, for people and for A1111."""
     pairs = {
         "Steps": settings.steps,
         **sampler_pairs(settings.sampler),
@@ -85,7 +85,7 @@ def _listed(hashes: Mapping[str, str]) -> str | None:
 
 
 def _unmarked(name: str) -> str:
-    """Without what would end it in a list, as A1111 writes names."""
+    """Without the marks that would end it in a list, as A1111 writes names."""
     return name.replace(",", "").replace(":", "")
 
 
@@ -94,19 +94,19 @@ def _quoted(text: str) -> str:
 
 
 def parameters_of(text: str) -> dict[str, str]:
-    """An infotext's values by A1111's names, as text; `Prompt` and `Negative prompt` among them."""
+    """An infotext's values by A1111's names, as text, with `Prompt` and `Negative prompt`."""
     *lines, last = text.strip().split("\n")
     pairs = _PAIR.findall(last)
     if len(pairs) < 3:
         lines, pairs = [*lines, last], []
     start = next((n for n, line in enumerate(lines) if line.startswith(NEGATIVE.strip())), len(lines))
     negative = "\n".join(lines[start:]).removeprefix(NEGATIVE.strip()).strip()
-    found = {key: _unquoted(value.strip()) for key, value in pairs}
-    return {"Prompt": "\n".join(lines[:start]).strip(), "Negative prompt": negative, **found}
+    settings = {key: _unquoted(value.strip()) for key, value in pairs}
+    return {"Prompt": "\n".join(lines[:start]).strip(), "Negative prompt": negative, **settings}
 
 
 def _unquoted(value: str) -> str:
-    """As A1111: what is no JSON in spite of its quotes is taken as it stands."""
+    """As A1111 does: a quoted value that is not JSON stays as it is."""
     if not value.startswith('"'):
         return value
     try:
@@ -116,12 +116,14 @@ def _unquoted(value: str) -> str:
 
 
 def parse_infotext(text: str) -> tuple[Job, Settings]:
-    """The picture and its settings again, A1111's own infotexts too; raises UserError where a setting is
-    missing, unreadable or would make another picture, and warns of those that are left out
-    (infotext_keys.py). `batch` is no part of a picture (it is 1); an upscaler network is named, not found.
+    """Reads a picture's prompt, seed and settings, also from A1111's infotexts. Raises UserError if a setting
+    is missing, unreadable or would change the picture, and warns of ignored settings (infotext_keys.py).
+    `batch` is not part of an infotext (it becomes 1); an upscaler network is only named, not searched for.
     """
     if len(text) > MOST_TEXT:
-        raise UserError(f"the infotext has {len(text)} characters, more than any tool writes")
+        raise UserError(
+            f"the infotext has {len(text)} characters, more than any tool writes; give one picture's infotext"
+        )
     values = parameters_of(text)
     absent = [key for key in ("Steps", "Sampler", "CFG scale", "Seed", "Size") if key not in values]
     absent += ["Denoising strength"] * ("Hires upscale" in values and "Denoising strength" not in values)
@@ -134,19 +136,19 @@ def parse_infotext(text: str) -> tuple[Job, Settings]:
 
 
 def _insist_on_whole_line(text: str) -> None:
-    """Nothing in the line of settings is passed over, and no setting has two values."""
+    """Raises UserError if a setting has two values; warns of text that is not a setting."""
     last = text.strip().split("\n")[-1]
     values: dict[str, set[str]] = {}
     for key, value in _PAIR.findall(last):
         values.setdefault(key, set()).add(value.strip())
     if twice := [key for key in DRAWN if len(values.get(key, ())) > 1]:
-        raise UserError(f"the infotext names {', '.join(twice)} twice, with two values; take one out")
+        raise UserError(f"the infotext has two values for {', '.join(twice)}; remove one")
     if rest := _PAIR.sub("", last).strip(" ,"):
-        warn(f"the infotext's last line holds {rest[:60]!r}, which is no setting; it is left out")
+        warn(f"the infotext's last line holds {rest[:60]!r}, which is not a setting and is ignored")
 
 
 def recipe(job: Job, settings: Settings, **more: Any) -> str:
-    """JSON with sorted keys: prompt, seed, settings, and what else the caller knows (hashes of the files)."""
+    """JSON with sorted keys: prompt, seed, settings, and `more` (hashes of the files)."""
     drawn = {key: value for key, value in asdict(settings).items() if key != "batch"}
     return json.dumps(
         {"prompt": job.prompt, "seed": job.seed, "settings": drawn, **more},
@@ -156,7 +158,7 @@ def recipe(job: Job, settings: Settings, **more: Any) -> str:
 
 
 def model_of(base: Base) -> Model:
-    """The base and its VAE by their files' or folders' names; only a file's hash is one that others know."""
+    """The base and its VAE by file or folder name; with a hash for files only, as other tools know no other."""
     path, vae = Path(base.path), Path(base.vae) if base.vae else None
     return Model(
         path.stem,
@@ -167,10 +169,10 @@ def model_of(base: Base) -> Model:
 
 
 def base_facts(base: Base) -> dict[str, str | None]:
-    """What a recipe says of the base."""
+    """The base's entry in a recipe."""
     return {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256}
 
 
 def png_texts(job: Job, settings: Settings, model: Model, **more: Any) -> dict[str, str]:
-    """The texts that every picture of ours carries (pipeline/pictures/png.py)."""
+    """The texts in every PNG that we draw (pipeline/pictures/png.py)."""
     return {PARAMETERS: infotext(job, settings, model), RECIPE: recipe(job, settings, **more)}

@@ -1,9 +1,9 @@
-"""Which settings of an infotext are drawn, which change nothing, and which would make another picture.
+"""Which settings of an infotext are used, which have no effect, and which would change the picture.
 
-| keys | are |
+| keys | what happens |
 |---|---|
 | DRAWN | read into the picture's settings |
-| NAMES | names, hashes and notes |
+| NAMES | ignored: names, hashes and notes |
 | OTHERS, families by the start of the name | refused, unless switched off |
 | any other | named in a warning |
 
@@ -41,14 +41,14 @@ OTHERS = (
     "Emphasis", "Old prompt editing timelines", "Hypernet", "AddNet", "Regional Prompter", "RP",
     # the denoiser
     "ControlNet", "FreeU", "Token merging ratio", "Tiling", "Kohya Hires", "Tiled Diffusion", "AnimateDiff",
-    # a picture to begin with, and what comes after drawing
+    # a picture to start from, and steps after drawing
     "First pass size", "Init image hash", "Mask", "Masked", "Inpaint", "Soft inpainting",
     "Conditional mask weight", "Color correction", "Face restoration", "ADetailer", "Postprocess",
     "Ultimate SD upscale", "Hires prompt", "Hires negative prompt", "Hires checkpoint", "Hires CFG Scale",
     "Hires resize", "Hires module", "Hires", "SD upscale", "VAE Encoder", "VAE Decoder",
 )  # fmt: skip
 SWITCHES = ("", " enabled", " active", " enable", " strength")
-"""What a family's key that turns it off ends with: `AddNet Enabled`, `Variation seed strength`."""
+"""Endings of the keys that turn a family off: `AddNet Enabled`, `Variation seed strength`."""
 OFF = ("0", "0.0", "false", "none", "off", "")
 USUAL = {
     "eta": ("1", "1.0"),
@@ -61,16 +61,18 @@ USUAL = {
     "vae encoder": ("full",),
     "vae decoder": ("full",),
 }
-"""Families that OFF does not turn off, and the values that leave the picture as it is."""
+"""Families that OFF does not turn off, and their values without effect on the picture."""
 OUR_NOISE = "cpu"
 MOST_KEYS = 1000
 MOST_SHOWN = 8
 
 
 def insist_on_drawable(values: Mapping[str, str]) -> None:
-    """What would certainly make another picture is a user error; the rest is named in warnings."""
+    """Raises UserError for settings that certainly change the picture; warns of those that may."""
     if len(values) > MOST_KEYS:
-        raise UserError(f"the infotext has {len(values)} settings, more than any tool writes")
+        raise UserError(
+            f"the infotext has {len(values)} settings, more than any tool writes; give one picture's infotext"
+        )
     families = {key: _family(key) for key in values if key not in (*PROMPTS, *DRAWN, *NAMES)}
     if problems := [*_refused(families, values), *_of_two_passes(values)]:
         raise UserError(*problems)
@@ -80,26 +82,26 @@ def insist_on_drawable(values: Mapping[str, str]) -> None:
 
 
 def _family(key: str) -> str | None:
-    """The one of OTHERS that the key begins with, word by word; in small letters."""
+    """The name in OTHERS that the key begins with, in whole words; lower case."""
     words = f"{key.lower()} "
     return next((name.lower() for name in OTHERS if words.startswith(f"{name.lower()} ")), None)
 
 
 def _refused(families: Mapping[str, str | None], values: Mapping[str, str]) -> list[str]:
     low = {key.lower(): value.strip().lower() for key, value in values.items()}
-    found = [key for key, family in families.items() if family and not _is_off(key.lower(), family, low)]
+    refused = [key for key, family in families.items() if family and not _is_off(key.lower(), family, low)]
     if low.get("rng", OUR_NOISE) not in (OUR_NOISE, ""):
-        found.append("RNG")
-    if not found:
+        refused.append("RNG")
+    if not refused:
         return []
     return [
-        f"the infotext says {_shown(found, values)}, which is not done here; the picture would be another"
-        " one. Take it out of the text to draw without"
+        f"the infotext says {_shown(refused, values)}, which is not supported here, so the picture would"
+        " differ; remove it from the text to draw without it"
     ]
 
 
 def _is_off(key: str, family: str, low: Mapping[str, str]) -> bool:
-    """Whether the family's switch is off, or the value is the usual one; all in small letters."""
+    """Whether the family's switch is off, or the value is the usual one; all in lower case."""
     if family in USUAL:
         return low[key] in ("", *USUAL[family])
     if family == "hires cfg scale":
@@ -108,47 +110,47 @@ def _is_off(key: str, family: str, low: Mapping[str, str]) -> bool:
 
 
 def _of_two_passes(values: Mapping[str, str]) -> list[str]:
-    """What belongs to a second pass, without one."""
+    """Settings of a second pass in an infotext without one."""
     if "Hires upscale" in values:
         return []
     alone = [key for key in DRAWN if key.startswith("Hires") and key in values]
-    found = [f"the infotext says {_shown(alone, values)}, but no Hires upscale; add it"] if alone else []
+    problems = [f"the infotext says {_shown(alone, values)}, but no Hires upscale; add it"] if alone else []
     if "Denoising strength" in values:
-        found.append(
-            f"the infotext says {_shown(['Denoising strength'], values)}, but no Hires upscale: it is of a"
-            " picture that was drawn over another one, which is not done here. Take it out of the text to"
-            " draw from noise"
+        problems.append(
+            f"the infotext says {_shown(['Denoising strength'], values)}, but no Hires upscale: the picture"
+            " was drawn over another one, which is not supported here; remove it from the text to draw from"
+            " noise"
         )
-    return found
+    return problems
 
 
 def _unknown(keys: list[str], values: Mapping[str, str]) -> list[str]:
     if not keys:
         return []
-    return [f"settings of the infotext that this draws without, as unknown here: {_shown(keys, values)}"]
+    return [f"the infotext has settings that are unknown and ignored: {_shown(keys, values)}"]
 
 
 def _of_noise(values: Mapping[str, str]) -> list[str]:
     if values.get("RNG"):
         return []
     return [
-        "the infotext names no RNG: A1111 then draws its noise on the GPU; here it is drawn on the CPU, and"
-        " the picture may be another one. To compare, choose CPU as A1111's random number generator source"
+        "the infotext names no RNG, so A1111 drew its noise on the GPU; here the CPU draws it, and the picture"
+        " may differ. To compare, choose CPU as A1111's random number generator source"
     ]
 
 
 def _of_files(values: Mapping[str, str]) -> list[str]:
-    """Files that the picture was drawn with, and that no call in the prompt would miss."""
+    """Files the picture was drawn with, whose absence no call in the prompt would report."""
     networks = [name for name in _listed(values, "Lora hashes") if name not in values["Prompt"]]
-    found = []
+    doubts = []
     if networks:
-        found.append(f"the infotext lists networks that its prompt does not call: {_few(networks)}")
+        doubts.append(f"the infotext lists networks that its prompt does not call: {_few(networks)}")
     if words := _listed(values, "TI hashes") or _listed(values, "TI"):
-        found.append(
-            f"the infotext lists embeddings: {_few(words)}; where their files are absent they are plain"
-            " words, and the picture is another one"
+        doubts.append(
+            f"the infotext lists embeddings: {_few(words)}; without their files they are plain words, and the"
+            " picture differs"
         )
-    return found
+    return doubts
 
 
 def _listed(values: Mapping[str, str], key: str) -> list[str]:

@@ -1,10 +1,10 @@
-"""Sampler and schedule of noise in an infotext, as AUTOMATIC1111 1.9 and later write and read them
+"""Sampler and noise schedule in an infotext, as AUTOMATIC1111 1.9 and later write and read them
 (modules/sd_samplers.py, get_sampler_and_scheduler; modules/sd_samplers_kdiffusion.py, get_sigmas).
 
     Sampler: DPM++ 2M, Schedule type: Karras
 
-Without a schedule, `DPM++ 2M Karras` names it in the sampler; else the version decides: 1.9 and later take
-`Automatic`, which is Karras or exponential for DPM++; before, and in our own files, it is uniform.
+Without `Schedule type`, the sampler's name may hold the schedule (`DPM++ 2M Karras`); else the version decides:
+1.9 and later use `Automatic`, which is Karras or exponential for DPM++; older ones, and our files, uniform.
 """
 
 import re
@@ -24,14 +24,14 @@ from pipeline.errors import UserError, nearest
 
 SAMPLER, SCHEDULE = "Sampler", "Schedule type"
 _SAME = {"polyexponential": "exponential", "normal": UNIFORM}
-"""Schedules of A1111's that have the sigmas of one of ours: polyexponential with its own rho (1), and normal,
-which is uniform by another way.
+"""A1111's schedules with the sigmas of one of ours: polyexponential with its default rho (1), and normal, which
+computes uniform in another way.
 """
 _BY_LABEL = {label.lower(): name for name, (label, _) in SCHEDULES.items()} | {"sgmuniform": "sgm_uniform"}
 
 
 def sampler_pairs(name: str) -> dict[str, str]:
-    """What an infotext says of the sampler `name`."""
+    """The entries of the sampler `name` in an infotext."""
     if name not in PARTS:
         return {SAMPLER: LABELS[name]}
     sampler, schedule = PARTS[name]
@@ -40,7 +40,7 @@ def sampler_pairs(name: str) -> dict[str, str]:
 
 def sampler_of(values: Mapping[str, str]) -> str:
     """Our name for an infotext's sampler and schedule. Raises ValueError for an unknown sampler, UserError
-    for what cannot be drawn.
+    for one that cannot be drawn.
     """
     sampler, in_name = _split(values[SAMPLER])
     named_apart = values.get(SCHEDULE)
@@ -55,12 +55,12 @@ def sampler_of(values: Mapping[str, str]) -> str:
 
 
 def _split(text: str) -> tuple[str, str | None]:
-    """Sampler, and the schedule if its name says one."""
+    """Sampler, and the schedule if its name contains one."""
     for label in sorted([*_BY_LABEL, *_SAME], key=len, reverse=True):
         if text.lower().endswith(f" {label}"):
             sampler = sampler_name(text[: -len(label) - 1])
             if sampler not in K_SAMPLERS:
-                raise ValueError(f"{text!r} is no sampler with one schedule that is drawn here")
+                raise ValueError(f"{text!r} is not a sampler with schedules; drop {label!r}")
             return sampler, _schedule(label, sampler)
     sampler, schedule = PARTS.get(name := sampler_name(text), (name, UNIFORM))
     return sampler, schedule if schedule != UNIFORM else None
@@ -75,19 +75,19 @@ def _schedule(text: str, sampler: str) -> str:
         return _BY_LABEL.get(label, label)
     drawn = [label for label, _ in SCHEDULES.values()]
     raise UserError(
-        f"the infotext's schedule type is {text!r}, which is not drawn here ({nearest(text, drawn)});"
-        " the picture would be another one"
+        f"the infotext's schedule type is {text!r}, which is not supported here ({nearest(text, drawn)});"
+        " the picture would differ"
     )
 
 
 def _version(values: Mapping[str, str]) -> tuple[int, int]:
-    """A1111's, or the one that a fork says it follows (`f2.0.1v1.10.1-previous`)."""
-    found = re.search(r"(?:^|v)([0-9]{1,4})\.([0-9]{1,4})", values.get("Version", ""))
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    """A1111's version, or the one that a fork is based on (`f2.0.1v1.10.1-previous`)."""
+    match = re.search(r"(?:^|v)([0-9]{1,4})\.([0-9]{1,4})", values.get("Version", ""))
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _refuse_another_second_pass(values: Mapping[str, str], sampler: str, schedule: str | None) -> None:
-    """Ours has the first pass's sampler; `schedule` is None where it has none."""
+    """Our second pass always uses the first one's sampler; `schedule` is None if the sampler has none."""
     label, another = values.get("Hires sampler"), values.get("Hires schedule type")
     same = label in (None, "Use same sampler") or _split(label) in ((sampler, None), (sampler, schedule))
     same_schedule = another in (None, "Use same scheduler") or schedule in (None, _schedule(another, sampler))

@@ -1,4 +1,4 @@
-"""Seed and settings from the values of an infotext, each number strict and within bounds."""
+"""Reads seed and settings from an infotext's values; numbers are strict and within bounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ def _second_pass(reader: "_Reader") -> SecondPass:
     return SecondPass(
         upscaler=by_label.get(upscaler, upscaler),
         scale=reader.real("Hires upscale", 1, MOST_SCALE),
-        # A1111 leaves them out, or writes 0, where they are those of the first pass.
+        # A1111 omits them, or writes 0, if they are the first pass's.
         steps=reader.whole("Hires steps", 0, MOST_STEPS, "0") or reader.whole("Steps", 1, MOST_STEPS),
         strength=reader.real("Denoising strength", LEAST_STRENGTH, 1),
     )
@@ -65,7 +65,7 @@ def _second_pass(reader: "_Reader") -> SecondPass:
 
 @dataclass
 class _Reader:
-    """Reads values by key and gathers what is wrong with them."""
+    """Reads values by key and collects the problems."""
 
     values: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ class _Reader:
             return least
 
     def sides(self, key: str) -> tuple[int, int]:
-        """Of `512x768`, px."""
+        """Width and height of `512x768`, px."""
         text = self.values[key]
         try:
             width, height = map(side_px, text.split("x"))
@@ -107,6 +107,6 @@ class _Reader:
         return ""
 
     def _note(self, key: str, reason: object) -> None:
-        sentence = f"the infotext's settings cannot be read: {key}: {reason}"
+        sentence = f"the infotext's {key} cannot be read: {reason}"
         if sentence not in self.problems:
             self.problems.append(sentence)

@@ -1,14 +1,14 @@
 """Networks that a prompt calls by name, in AUTOMATIC1111's grammar (modules/extra_networks.py,
-extensions-builtin/Lora/extra_networks_lora.py). No torch here.
+extensions-builtin/Lora/extra_networks_lora.py). Without torch.
 
 | written | means |
 |---|---|
-| `<lora:name>` | the network at weight 1; `lyco` is the same |
+| `<lora:name>` | the network at weight 1; `lyco` means the same |
 | `<lora:name:0.8>` | at weight 0.8 |
 | `<lora:name:0.5:0.8>` | 0.5 in the text encoder, 0.8 in the U-Net; also `te=0.5`, `unet=0.8` |
 | `<lora:name:1:lbw=OUTD>` | weights by block: a preset, 17 or 26 numbers (block_weights.py) |
-| `<lora:name:1:mask=left.png>` | only where the picture is white; `channel=r` takes one channel of it |
-| `<hypernet:name:0.6>` | a hypernetwork at strength 0.6 |
+| `<lora:name:1:mask=left.png>` | only where the mask is white; `channel=r` uses one channel of it |
+| `<hypernet:name:0.6>` | a hypernetwork at weight 0.6 |
 """
 
 import re
@@ -23,7 +23,7 @@ NAMED = ("te", "unet", "lbw", "mask", "channel")
 MOST_WEIGHT = 1e6
 CHANNELS = ("r", "g", "b")
 _TAG = re.compile(r"<(\w{1,40}+):([^>]{1,2000}+)>")
-"""With bounds, so that a prompt of `<` takes time in proportion to its length."""
+"""With length limits, so that a prompt of `<` takes time in proportion to its length."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tag:
 
 
 def split_tags(prompt: str) -> tuple[str, tuple[Tag, ...]]:
-    """The prompt without its tags, and the tags; one that cannot be read is a user error."""
+    """The prompt without its tags, and the tags. Raises UserError for an unreadable tag."""
     tags = tuple(_tag(match) for match in _TAG.finditer(prompt))
     return _TAG.sub("", prompt), tags
 
@@ -54,7 +54,7 @@ def insist_on_none(negative_prompt: str) -> None:
 def _tag(match: re.Match[str]) -> Tag:
     kind, parts = match[1], match[2].split(":")
     if kind not in KINDS:
-        raise UserError(f"{match[0]}: no kind of network is called {kind!r}; {nearest(kind, KINDS)}")
+        raise UserError(f"{match[0]}: {kind!r} is not a kind of network; {nearest(kind, KINDS)}")
     named = dict(part.split("=", 1) for part in parts if "=" in part)
     name, *numbers = (part.strip() for part in parts if "=" not in part)
     if unknown := sorted(named.keys() - set(NAMED)):
@@ -62,7 +62,7 @@ def _tag(match: re.Match[str]) -> Tag:
     if len(numbers) > 2 or (KINDS[kind] == "hypernet" and (named or len(numbers) > 1)):
         raise UserError(f"{match[0]} has too many values; write <{kind}:name:weight>")
     if named.get("channel", "r") not in CHANNELS:
-        raise UserError(f"{match[0]}: channel= must be {', '.join(CHANNELS)}")
+        raise UserError(f"{match[0]}: channel= must be one of {', '.join(CHANNELS)}")
     try:
         weight = _weight(named.get("te", numbers[0] if numbers else "1"))
         unet_text = named.get("unet", numbers[1] if len(numbers) > 1 else None)

@@ -1,5 +1,5 @@
-"""What a prompt asks for in plain words: what a tagger and CLIP compare pictures with, and what other tools
-read that know no more. Pure.
+"""A prompt in plain words, for the tagger and CLIP to compare pictures with, and for tools without this
+grammar. Pure.
 """
 
 from pipeline.prompts.network_tags import split_tags
@@ -8,8 +8,8 @@ from pipeline.prompts.weights import BREAK, weighted_parts
 
 
 def plain_prompt(prompt: str, steps: int, second_steps: int = 0) -> str:
-    """Without calls of networks, weights and BREAK; where it changes while a picture is drawn in `steps` and
-    `second_steps`, what it says last.
+    """The prompt without calls of networks, weights and BREAK; if it changes while a picture is drawn in
+    `steps` and `second_steps`, the last form.
     """
     *_, last = texts_by_step(split_tags(prompt)[0], steps, second_steps)
     parts = (" " if part.text == BREAK else part.text for part in weighted_parts(last))

@@ -1,5 +1,5 @@
-"""What is asked of a drawing: the settings that pictures share, and each picture's prompt and seed. No torch
-here, so that a grid can be planned without it.
+"""What to draw: the settings that pictures share, and each picture's prompt and seed. Without torch, so that a
+grid can be planned without it.
 """
 
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from pipeline.config.schemas import Base, ClassImages, SampleGrid
 from pipeline.number_text import NumberError, whole_number
 
 SHARED = ("steps", "guidance", "sampler", "negative_prompt", "batch")
-"""Keys that the groups that draw have in common with `Settings`."""
+"""Keys that `Settings` shares with class_images and sample_grid."""
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 64, 1 << 15, 8
-"""Of pictures: a side is a multiple of what one latent covers."""
+"""Bounds of a picture's side, and its step: the pixels that one latent pixel covers."""
 LATENT = "latent"
-"""How the names of the upscalers begin that need no network."""
+"""Start of the names of upscalers without a network."""
 
 
 def side_px(text: str) -> int:
     """A picture's width or height. Raises NumberError."""
     side = whole_number(text.strip(), LEAST_SIDE_PX, MOST_SIDE_PX)
     if side % SIDE_STEP_PX:
-        raise NumberError(f"{side} is no multiple of {SIDE_STEP_PX}")
+        raise NumberError(f"{side} is not a multiple of {SIDE_STEP_PX}")
     return side
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecondPass:
-    """The picture is enlarged `scale` times, then drawn over with exactly `steps` steps at `strength` (above
-    0, at most 1, which leaves little of it).
+    """Enlarges the picture `scale` times, then draws over it with exactly `steps` steps at `strength` (above
+    0; 1 leaves little of the picture).
 
     `upscaler` is `latent`, `latent_nearest-exact` ..., or the path of an upscaler network.
     """
@@ -46,7 +46,7 @@ class SecondPass:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How pictures are drawn; `batch` changes memory and speed, not the pictures' start."""
+    """How pictures are drawn; `batch` changes memory and speed, not the pictures' noise."""
 
     steps: int
     guidance: float
@@ -59,10 +59,10 @@ class Settings:
     second_pass: SecondPass | None = None
 
     @classmethod
-    def of(cls, wanted: ClassImages | SampleGrid, base: Base) -> "Settings":
-        """As the group asks for them."""
-        shared = {name: getattr(wanted, name) for name in SHARED}
-        side = wanted.resolution
+    def of(cls, group: ClassImages | SampleGrid, base: Base) -> "Settings":
+        """The settings of a group."""
+        shared = {name: getattr(group, name) for name in SHARED}
+        side = group.resolution
         return cls(width=side, height=side, clip_skip=base.clip_skip, **shared)
 
 

@@ -5,14 +5,14 @@ get_learned_conditioning_prompt_schedules). Pure, and linear in the prompt's len
 |---|---|
 | `[from:to:when]` | `from` in the first `when` steps, then `to`; either may be empty |
 | `[to:when]` | `to` after the first `when` steps |
-| `[a\\|b\\|c]` | a, b, c, a ... in turn, another in each step; a second pass begins with a again |
+| `[a\\|b\\|c]` | a, b, c, a ... in turn, one per step; a second pass starts with a again |
 
-`when` is a number of steps, or, written with a point, a share of them (0.5: half); `1e-1` has no point and is
-less than one step, a negative one is before the first. In a drawing with two passes the steps of the second
-follow those of the first; 1.5 is half of the second pass.
+`when` is a number of steps or, with a decimal point, a share of them (0.5: half); `1e-1` has no point and is
+less than one step, a negative number is before the first. With two passes the steps of the second follow the
+first's; 1.5 is half of the second pass.
 
-Brackets that are none of these stay as they are (they are weights, or just text). A prompt is plain text as a
-whole where a `|` is outside of `[a|b]`, as in `[a|b:0.5]` or `(a|b)`, or where it ends in a single backslash.
+Other brackets stay as they are (they are weights, or just text). The whole prompt is plain text if a `|` is
+outside of `[a|b]`, as in `[a|b:0.5]` or `(a|b)`, or if it ends in a single backslash.
 """
 
 import re
@@ -51,9 +51,9 @@ class _Alternating:
 
 
 _Fixed = str | _Edited | _Alternating
-"""Text, or what depends on the step."""
+"""Text, or a part that depends on the step."""
 _Part = _Fixed | list["_Part"]
-"""The same, or a bracket that stays, with what is in it."""
+"""The same, or a bracket that stays, with its parts."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _Passes:
 
 @dataclass
 class _Bracket:
-    """One that is open: what it holds so far, in segments that `marks` (`:` and `|`) divide."""
+    """An open bracket: its parts so far, in segments between `marks` (`:` and `|`)."""
 
     opening: str
     segments: list[list[_Part]] = field(default_factory=lambda: [[]])
@@ -90,7 +90,7 @@ class _Bracket:
             yield mark
 
     def closed(self) -> _Part | None:
-        """What it stands for; None if it is just text."""
+        """Its meaning; None if it is just text."""
         if self.opening == "(":
             return [*self.parts(), ")"] if self.marks in ("", ":") else None
         if not self.marks:
@@ -106,7 +106,7 @@ class _Bracket:
 
 
 def _flat(parts: Iterable[_Part]) -> list[_Fixed]:
-    """Without lists, and with one text where several follow each other; what depends on the step stays."""
+    """Without lists, and with neighbouring texts joined; parts that depend on the step stay."""
     flat, rest = list[_Fixed](), [*reversed([*parts])]
     while rest:
         part = rest.pop()
@@ -119,11 +119,11 @@ def _flat(parts: Iterable[_Part]) -> list[_Fixed]:
 
 
 def texts_by_step(prompt: str, steps: int, second_steps: int = 0) -> list[str]:
-    """What the prompt says in each step, those of the second pass last. Raises UserError for `AND`."""
+    """The prompt's text in each step, the second pass's last. Raises UserError for `AND`."""
     if _AND.search(prompt):
         raise UserError(
-            f"the prompt {prompt!r} holds AND, which joins several prompts elsewhere and is not done here;"
-            " write `and`, or draw the prompts apart"
+            f"the prompt {prompt!r} contains AND, which joins several prompts elsewhere and is not supported"
+            " here; write `and`, or draw the prompts separately"
         )
     parts = _parsed(prompt)
     if all(isinstance(part, str) for part in parts):
@@ -133,30 +133,30 @@ def texts_by_step(prompt: str, steps: int, second_steps: int = 0) -> list[str]:
 
 
 def _at_step(parts: Sequence[_Fixed], step: int, passes: _Passes) -> str:
-    """The text as it stands in `step`, counted from 1."""
-    found, rest = [], [*reversed(parts)]
+    """The text in `step`, counted from 1."""
+    texts, rest = [], [*reversed(parts)]
     while rest:
         part = rest.pop()
         if isinstance(part, str):
-            found.append(part)
+            texts.append(part)
         else:
             rest.extend(reversed(part.chosen(step, passes)))
-    return "".join(found)
+    return "".join(texts)
 
 
 def _parsed(prompt: str) -> list[_Fixed]:
-    """The prompt's parts; one text if A1111's grammar does not take it."""
+    """The prompt's parts; one text if A1111's grammar does not parse it."""
     tokens = [*_TOKEN.finditer(prompt)]
     if sum(len(token[0]) for token in tokens) < len(prompt):
         return [prompt]
     outside, opened = _Bracket(""), list[_Bracket]()
     for token in tokens:
-        _take(token[0], token.lastgroup == "text", outside, opened)
-    _give_up(outside, opened)
+        _add(token[0], token.lastgroup == "text", outside, opened)
+    _as_text(outside, opened)
     return [prompt] if "|" in outside.marks else _flat(outside.parts())
 
 
-def _take(token: str, is_text: bool, outside: _Bracket, opened: list[_Bracket]) -> None:
+def _add(token: str, is_text: bool, outside: _Bracket, opened: list[_Bracket]) -> None:
     innermost = opened[-1] if opened else outside
     if is_text:
         innermost.segments[-1].append(token)
@@ -168,15 +168,15 @@ def _take(token: str, is_text: bool, outside: _Bracket, opened: list[_Bracket]) 
     else:
         whole = innermost.closed() if _OPENING[token] == innermost.opening else None
         if whole is None:
-            _give_up(outside, opened)
+            _as_text(outside, opened)
             outside.segments[-1].append(token)
         else:
             opened.pop()
             (opened[-1] if opened else outside).segments[-1].append(whole)
 
 
-def _give_up(outside: _Bracket, opened: list[_Bracket]) -> None:
-    """What is open is just text: what is inside of a bracket must all have a meaning."""
+def _as_text(outside: _Bracket, opened: list[_Bracket]) -> None:
+    """Makes the open brackets plain text: everything inside a bracket must have a meaning."""
     for bracket in opened:
         outside.segments[-1].append(bracket.opening)
         first, *others = bracket.segments

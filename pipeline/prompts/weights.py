@@ -7,11 +7,11 @@ and linear in the prompt's length.
 | `(word:1.2)` | weight 1.2 |
 | `[word]` | weight 1/1.1 |
 | `\\(`, `\\)`, `\\[`, `\\]`, `\\\\` | the character itself |
-| `BREAK` | the rest begins a new chunk of 75 tokens |
+| `BREAK` | the rest starts a new chunk of 75 tokens |
 
-Weights of nested brackets multiply; a bracket that is never closed reaches to the end. `BREAK` inside of
-brackets that have a weight is no new chunk: A1111 keeps it as a piece of weight -1, which the brackets
-multiply like any other, and only -1 means a new chunk. `(a BREAK b:1.2)` says the word BREAK at weight -1.2.
+Weights of nested brackets multiply; a bracket that is never closed reaches to the end. `BREAK` inside
+weighted brackets starts no chunk: A1111 keeps it as a piece of weight -1, which the brackets multiply like any
+other, and only -1 means a new chunk. In `(a BREAK b:1.2)` it is the word BREAK at weight -1.2.
 """
 
 import re
@@ -25,7 +25,7 @@ ROUND, SQUARE = 1.1, 1 / 1.1
 BREAK = "BREAK"
 _BREAK_WEIGHT = -1.0
 MAX_DEPTH = 100
-"""Open brackets at once; 1.1 to the power of 100 is 13 781."""
+"""Most brackets open at once; 1.1 to the power of 100 is 13 781."""
 _TOKEN = re.compile(
     r"""\\(?P<escaped>[()\[\]\\])
     | (?P<lone>\\)
@@ -40,14 +40,14 @@ _BREAK = re.compile(r"\bBREAK\b")
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of text with one weight; where a new chunk begins, `BREAK` without a weight."""
+    """Text with one weight; `BREAK` without a weight starts a new chunk."""
 
     text: str
     weight: float | None = 1.0
 
 
 class _Pieces:
-    """Texts and weights so far, and where the brackets opened that are not closed yet."""
+    """Texts and weights so far, and the starts of the brackets that are still open."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -59,7 +59,7 @@ class _Pieces:
         self.weights.append(weight)
 
     def add_with_breaks(self, text: str) -> None:
-        """Blanks around BREAK are no part of the text."""
+        """Splits the text at BREAK, and drops the spaces around it."""
         first, *others = _BREAK.split(text)
         self.add(first.rstrip() if others else first)
         for number, other in enumerate(others, 1):
@@ -70,12 +70,12 @@ class _Pieces:
         self.opened[bracket].append(len(self.texts))
         if sum(map(len, self.opened.values())) > MAX_DEPTH:
             raise UserError(
-                f"a prompt opens more than {MAX_DEPTH} brackets one in another; write the weight as a number,"
+                f"a prompt nests more than {MAX_DEPTH} brackets; write the weight as a number,"
                 r" (word:1.5), or \( for a bracket that is text"
             )
 
     def close(self, bracket: str, factor: float) -> None:
-        """Multiplies what came since the innermost of these brackets."""
+        """Multiplies the weights since the innermost bracket of this kind."""
         for place in range(self.opened[bracket].pop(), len(self.weights)):
             self.weights[place] *= factor
 
@@ -86,8 +86,8 @@ class _Pieces:
 
 
 def weighted_parts(prompt: str) -> list[Part]:
-    """The prompt's parts in order; neighbours of one weight are one part. An empty prompt has one empty
-    part. Brackets too deep, or a weight beyond all numbers, are a user error.
+    """The prompt's parts in order; neighbours of equal weight are one part, and an empty prompt has one empty
+    part. Raises UserError for brackets nested too deep and for infinite weights.
     """
     pieces = _Pieces()
     for match in _TOKEN.finditer(prompt):

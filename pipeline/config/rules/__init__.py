@@ -1,5 +1,5 @@
-"""What settings demand of each other, a file for each kind. Each has sentences that name both settings: of
-pairs that cannot hold together (errors), and of what changes nothing or is seldom meant (warnings).
+"""Rules across settings, a file per kind. Each rule returns sentences that name both settings: errors for
+pairs that contradict each other, warnings for settings that have no effect or are rarely meant.
 """
 
 from pipeline.config.rules.base import base_contradictions, base_doubts
@@ -16,7 +16,7 @@ from pipeline.config.schemas import Config
 
 
 def contradictions(config: Config) -> list[str]:
-    """Pairs of settings that cannot hold together."""
+    """Settings that contradict each other."""
     return [
         *base_contradictions(config),
         *network_contradictions(config.network, config.train),
@@ -31,7 +31,7 @@ def contradictions(config: Config) -> list[str]:
 
 
 def doubtful(config: Config) -> list[str]:
-    """Settings that change nothing beside the others, or are seldom meant."""
+    """Settings that have no effect, or are rarely meant."""
     return [
         *base_doubts(config),
         *picture_doubts(config),

@@ -1,4 +1,4 @@
-"""What the base, as far as a look at it says, demands of other groups."""
+"""Rules between the base, as recognised from its files, and other groups."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ ONLY_WITH = {
     "v_prediction_like": "epsilon",
     "zero_terminal_snr": "v_prediction",
 }
-"""What a setting of the group noise needs the base to predict."""
+"""By setting of the group noise: what the base must predict."""
 MOST_SIDES = 1.5
-"""Resolutions further apart than this from the base's own are doubted."""
+"""Largest usual factor between a resolution and the base's own."""
 
 
 def base_contradictions(config: Config) -> list[str]:
@@ -25,7 +25,7 @@ def base_contradictions(config: Config) -> list[str]:
 
 
 def _facts(config: Config) -> Facts | None:
-    """The family's; None where it is not known yet."""
+    """The family's facts; None if the family is not known yet."""
     return families().get(config.base.family or "")
 
 
@@ -37,38 +37,38 @@ def base_doubts(config: Config) -> list[str]:
     resolutions = {name: getattr(config, name).resolution for name in ("crop", "sample_grid")}
     return [
         f"{name}.resolution is {value}, but the base at base.path was trained on {side} px: far from it,"
-        f" pictures come out broken or blurred; {side} is usual"
+        f" pictures are broken or blurred; {side} is usual"
         for name, value in resolutions.items()
         if not side / MOST_SIDES <= value <= side * MOST_SIDES
     ]
 
 
 def predicted(config: Config) -> str | None:
-    """What the base predicts: as set, else as its files say; None where neither does."""
+    """What the base predicts: as set, else as its files say; None if neither says."""
     if config.base.prediction_type:
         return config.base.prediction_type
     try:
-        found = look(Path(config.base.path))
-    except UserError:  # it is named elsewhere
+        recognised = look(Path(config.base.path))
+    except UserError:  # looked_at.py reports it
         return None
-    return found.prediction.type if found and found.prediction else None
+    return recognised.prediction.type if recognised and recognised.prediction else None
 
 
 def _side(config: Config) -> int | None:
     try:
-        found = look(Path(config.base.path))
+        recognised = look(Path(config.base.path))
     except UserError:
         return None
-    return found.side_px if found else None
+    return recognised.side_px if recognised else None
 
 
 def _prediction_problems(config: Config) -> list[str]:
-    is_of = predicted(config)
+    prediction = predicted(config)
     return [
-        f"noise.{name} needs a base that predicts {needed}, but the one at base.path predicts {is_of}; leave"
-        f" noise.{name} off, or take another base"
+        f"noise.{name} needs a base that predicts {needed}, but the one at base.path predicts {prediction};"
+        f" turn noise.{name} off, or choose another base"
         for name, needed in ONLY_WITH.items()
-        if getattr(config.noise, name) and is_of not in (None, needed)
+        if getattr(config.noise, name) and prediction not in (None, needed)
     ]
 
 

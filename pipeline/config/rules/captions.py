@@ -1,4 +1,4 @@
-"""What the settings of tag, filter_tags and sample_grid demand of each other."""
+"""Rules across tag, filter_tags, sample_grid and training's captions."""
 
 from pipeline.config.schemas import Config, FilterTags, Tag, Train
 from pipeline.texts.separators import separators_of
@@ -7,32 +7,32 @@ SEPARATORS = ("caption_separator", "keep_tokens_separator", "secondary_separator
 
 
 def caption_contradictions(config: Config) -> list[str]:
-    """Pairs of settings that cannot hold together."""
+    """Settings that contradict each other."""
     return [
         *_tag_contradictions(config.tag),
-        *_parted_triggers(config.filter_tags),
+        *_split_triggers(config.filter_tags),
         *_other_separators(config),
     ]
 
 
-def _parted_triggers(filtered: FilterTags) -> list[str]:
+def _split_triggers(filtered: FilterTags) -> list[str]:
     trigger = filtered.trigger
     words = trigger.values() if isinstance(trigger, dict) else filter(None, [trigger])
     separators = separators_of(filtered)
     return [
-        f"filter_tags.trigger {word!r} holds what parts tags ({separators.mark!r}), so that shuffling and"
-        " train.keep_tokens would take it apart; write one word, or words without it"
+        f"filter_tags.trigger {word!r} contains the tag separator {separators.mark!r}, so shuffling and"
+        " train.keep_tokens would split it; write it without the separator"
         for word in words
         if separators.names(word) != [word.strip()] or "\n" in word
     ]
 
 
 def _other_separators(config: Config) -> list[str]:
-    """Captions that are written with other marks than training looks for."""
+    """Captions written with separators other than training's."""
     groups = (("collect", config.collect), ("filter_tags", config.filter_tags))
     return [
-        f"{group}.{key} is {getattr(values, key)!r}, but train.{key} is {getattr(config.train, key)!r}; leave"
-        f" {group}.{key} away, it follows train.{key}"
+        f"{group}.{key} is {getattr(values, key)!r}, but train.{key} is {getattr(config.train, key)!r}; remove"
+        f" {group}.{key}: it follows train.{key}"
         for group, values in groups
         for key in SEPARATORS
         if hasattr(values, key) and getattr(values, key) != getattr(config.train, key)
@@ -44,33 +44,33 @@ def _tag_contradictions(tag: Tag) -> list[str]:
     models, hashes = tag.model, tag.sha256
     paired = not isinstance(hashes, list) or (isinstance(models, list) and len(models) == len(hashes))
     if not paired or (isinstance(models, list) and isinstance(hashes, str)):
-        problems.append("tag.sha256 must hold a hash, or null, for each of tag.model: as many, in its order")
-    if tag.min_length > tag.max_length:
         problems.append(
-            f"tag.min_length {tag.min_length} is above tag.max_length {tag.max_length}; make it smaller"
+            "tag.sha256 must list a hash, or null, for each model of tag.model, in the same order"
         )
+    if tag.min_length > tag.max_length:
+        problems.append(f"tag.min_length {tag.min_length} is above tag.max_length {tag.max_length}; lower it")
     return problems
 
 
 def caption_doubts(config: Config) -> list[str]:
-    """Settings that change nothing, or are seldom meant."""
-    found, filtered = [], config.filter_tags
+    """Settings that have no effect, or are rarely meant."""
+    doubts, filtered = [], config.filter_tags
     if config.tag.model is None and config.sample_grid.subject_tags:
-        found.append("sample_grid.subject_tags has no effect: tag.model is null, so nothing is scored")
+        doubts.append("sample_grid.subject_tags has no effect: tag.model is null, so nothing is scored")
     if filtered.keep and not (filtered.identity_lists or filtered.identity_share):
-        found.append("filter_tags.keep has no effect: identity_lists is empty and identity_share null")
+        doubts.append("filter_tags.keep has no effect: identity_lists is empty and identity_share null")
     if filtered.escape and not config.train.weighted_captions:
-        found.append(
+        doubts.append(
             "filter_tags.escape is for other trainers: training here learns the backslashes;"
-            " use it with --export alone, or with train.weighted_captions"
+            " use it only with --export, or with train.weighted_captions"
         )
-    return found + _weight_doubts(config.train, filtered)
+    return doubts + _weight_doubts(config.train, filtered)
 
 
 def _weight_doubts(train: Train, filtered: FilterTags) -> list[str]:
     if train.weighted_captions and not filtered.escape:
         return [
-            "train.weighted_captions reads brackets as weights, also those of tags like `mario (game)`:"
+            "train.weighted_captions reads brackets as weights, also in tags like `mario (game)`, because"
             " filter_tags.escape is false; set it to true"
         ]
     return []

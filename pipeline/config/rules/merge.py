@@ -1,4 +1,4 @@
-"""What the settings of merge, and of a grid of merges, demand of others."""
+"""Rules of merges, and of grids of merges."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,22 +7,22 @@ from pipeline.config.schemas import Config
 
 
 def merge_doubts(config: Config) -> list[str]:
-    """Settings that change nothing."""
-    found: list[str] = []
+    """Settings that have no effect."""
+    doubts: list[str] = []
     recipe, of_grid = config.merge.recipe, config.sample_grid.merge
     if recipe is not None and config.merge.alpha != 1:
-        found.append("merge.alpha has no effect: merge.recipe says what is merged, and how strongly")
+        doubts.append("merge.alpha has no effect: merge.recipe sets what is merged, and how strongly")
     if recipe is not None and config.base.vae and not _brings_vae(recipe):
-        found.append("base.vae has no effect on merge.recipe: add a step replace_vae to the recipe")
+        doubts.append("base.vae has no effect on merge.recipe; add a step replace_vae to the recipe")
     if of_grid is not None and config.base.vae and not _brings_vae(of_grid):
-        found.append(
-            "base.vae has no effect on what sample_grid.merge draws, only on the base alone: merged cells"
-            " have the VAE of the recipe; add a step replace_vae to it"
+        doubts.append(
+            "base.vae applies to the base alone, not to sample_grid.merge: merged cells use the recipe's VAE;"
+            " add a step replace_vae to the recipe"
         )
-    return found
+    return doubts
 
 
 def _brings_vae(recipe: str | Mapping[str, Any]) -> bool:
-    """Whether the outermost step says which VAE is meant; of a recipe's file, that is not yet known."""
+    """Whether the outermost step sets the VAE; False for a recipe's file, which is not read yet."""
     step = recipe.get("merge") if isinstance(recipe, Mapping) else None
     return isinstance(step, Mapping) and step.get("method") == "replace_vae"

@@ -1,4 +1,4 @@
-"""What the settings of the group network demand of each other."""
+"""Rules of the group network."""
 
 from pipeline.config.rules.hypernetworks import misread_by_comfyui
 from pipeline.config.schemas import (
@@ -28,23 +28,23 @@ KEYS_FOR = {
     "block_dims": ("lora", "locon", "loha", "lokr"),
     "block_alphas": ("lora", "locon", "loha", "lokr", "dylora"),
 }
-"""The algorithms on which a key acts, where that is not all."""
+"""By key: the algorithms that use it, if not all do."""
 
 JUDGED = ("lora", "locon", "loha", "lokr", "ia3", "dylora")
-"""Of other algorithms it is not known here which keys they heed, and nothing is said."""
+"""Algorithms whose keys are known here; there are no warnings for others."""
 
 FULL_RATE = 2e-5
-"""Above it a whole checkpoint seldom survives; sd-scripts has 2e-6, diffusers' DreamBooth 5e-6."""
+"""Above it a whole checkpoint rarely survives; sd-scripts has 2e-6, diffusers' DreamBooth 5e-6."""
 
 EMBEDDING_RATE = 5e-3
-"""AUTOMATIC1111's for embeddings."""
+"""AUTOMATIC1111's rate for embeddings."""
 
 NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
-"""Values that change nothing, where that is neither false, null nor 0."""
+"""By key: the value without effect, if it is not false, null or 0."""
 
 
 def network_contradictions(network: Network, train: Train) -> list[str]:
-    """Pairs of settings that cannot hold together."""
+    """Settings that contradict each other."""
     if isinstance(network, Aesthetic | Embedding | Hypernetwork):
         return []
     problems = []
@@ -58,7 +58,7 @@ def network_contradictions(network: Network, train: Train) -> list[str]:
     elif network.weight_precision == "bf16" != train.precision:
         problems.append(
             f"network.weight_precision bf16 needs train.precision bf16, not {train.precision}:"
-            " the layers between would not fit"
+            " layers of two precisions do not work together"
         )
     return problems
 
@@ -66,7 +66,7 @@ def network_contradictions(network: Network, train: Train) -> list[str]:
 def _adapter_contradictions(network: AdapterNetwork) -> list[str]:
     problems = []
     if network.dora and network.name in ("ia3", "dylora"):
-        problems.append(f"network.dora is not known on {network.name}; use lora, locon, loha or lokr")
+        problems.append(f"network.dora does not work with {network.name}; use lora, locon, loha or lokr")
     if network.name == "dylora":
         problems += _dylora_contradictions(network)
     if network.module_dropout == 1 or network.rank_dropout == 1 or network.dropout == 1:
@@ -76,17 +76,19 @@ def _adapter_contradictions(network: AdapterNetwork) -> list[str]:
 
 def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
     problems = [
-        f"network.{key} {dim} is no multiple of network.unit {network.unit}: the ranks would not come out"
+        f"network.{key} {dim} is not a multiple of network.unit {network.unit}; change one of them"
         for key, dim in (("dim", network.dim), ("conv_dim", network.conv_dim))
         if dim and dim % network.unit
     ]
     if network.block_dims is not None:
-        problems.append("network.block_dims cannot be with dylora: its ranks hold for the whole network")
+        problems.append(
+            "network.block_dims does not work with dylora, whose ranks are for the whole network; set it to null"
+        )
     return problems
 
 
 def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
-    """Settings that change nothing, or are seldom meant."""
+    """Settings that have no effect, or are rarely meant."""
     if isinstance(network, Aesthetic):
         return []
     if isinstance(network, Hypernetwork):
@@ -94,58 +96,58 @@ def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
         return [f"network: {misread}"] if misread else []
     if isinstance(network, Embedding):
         return _embedding_doubts(optimizer)
-    found = []
+    doubts = []
     if not network.text_encoder and optimizer.text_encoder_lr:
-        found.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
+        doubts.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
     if not network.unet and optimizer.lr:
-        found.append("optimizer.lr has no effect: network.unet is false")
+        doubts.append("optimizer.lr has no effect: network.unet is false")
     if isinstance(network, AdapterNetwork):
-        return found + _adapter_doubts(network)
-    return found + _checkpoint_doubts(network, optimizer)
+        return doubts + _adapter_doubts(network)
+    return doubts + _checkpoint_doubts(network, optimizer)
 
 
 def _embedding_doubts(optimizer: Optimizer) -> list[str]:
     if optimizer.lr < EMBEDDING_RATE / 10:
-        return [f"optimizer.lr {optimizer.lr:g} teaches an embedding slowly; {EMBEDDING_RATE:g} is usual"]
+        return [f"optimizer.lr {optimizer.lr:g} trains an embedding slowly; {EMBEDDING_RATE:g} is usual"]
     return []
 
 
 def _checkpoint_doubts(network: Checkpoint, optimizer: Optimizer) -> list[str]:
     rates = {"lr": network.unet, "text_encoder_lr": network.text_encoder}
-    found = [
-        f"optimizer.{key} {getattr(optimizer, key):g} is a network's rate; a whole checkpoint wants"
-        f" 1e-6 to 1e-5, above {FULL_RATE:g} it comes apart"
+    doubts = [
+        f"optimizer.{key} {getattr(optimizer, key):g} is a rate for networks; a whole checkpoint needs"
+        f" 1e-6 to 1e-5, and breaks above {FULL_RATE:g}"
         for key, trained in rates.items()
         if trained and getattr(optimizer, key) > FULL_RATE
     ]
     if not network.unet:
-        found += [
+        doubts += [
             f"network.{key} has no effect: network.unet is false"
             for key in ("blocks", "block_rates")
             if getattr(network, key) is not None
         ]
-    return found
+    return doubts
 
 
 def _adapter_doubts(network: AdapterNetwork) -> list[str]:
-    found = [
+    doubts = [
         f"network.{key} has no effect on {network.name}; only on {', '.join(names)}"
         for key, names in KEYS_FOR.items()
         if network.name in JUDGED and network.name not in names and _set(network, key)
     ]
     if network.name != "ia3" and network.alpha > network.dim and not network.rslora:
-        found.append(
+        doubts.append(
             f"network.alpha {network.alpha:g} is above network.dim"
             f" {network.dim}: half or a quarter of it is usual"
         )
     if network.conv_alpha is not None and network.conv_dim is None:
-        found.append("network.conv_alpha has no effect: network.conv_dim is null")
+        doubts.append("network.conv_alpha has no effect: network.conv_dim is null")
     if network.tucker and network.conv_dim is None:
-        found.append("network.tucker has no effect: network.conv_dim is null, so no kernel is trained")
-    return found
+        doubts.append("network.tucker has no effect: network.conv_dim is null, so no 3x3 layer is trained")
+    return doubts
 
 
 def _set(network: AdapterNetwork, key: str) -> bool:
-    """Whether a key differs from what changes nothing; `unit` always has a value and says nothing."""
+    """Whether a key has a value with an effect; `unit` always has one, so it does not count."""
     value = getattr(network, key)
     return key != "unit" and value not in (False, None, 0, NEUTRAL.get(key))

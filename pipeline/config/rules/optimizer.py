@@ -1,4 +1,4 @@
-"""What the settings of the group optimizer demand of each other, and of schedule and train."""
+"""Rules of the group optimizer, and between it, schedule and train."""
 
 from pipeline.config.schemas import Aesthetic, Config, Embedding, Hypernetwork, Optimizer
 from pipeline.errors import nearest
@@ -15,17 +15,17 @@ NAMES = (
     "sgd",
 )
 FINDS_ITS_RATE = ("prodigy", "dadapt")
-"""Parts of the names of algorithms on which lr is a factor."""
+"""Parts of algorithms' names for which lr is a factor."""
 SMALLEST_FACTOR = 0.1
 FIXED_RATE = ("adamw", "adamw8bit", "lion", "adafactor", "schedulefree")
 
 
 def optimizer_contradictions(config: Config) -> list[str]:
-    """Pairs of settings that cannot hold together."""
+    """Settings that contradict each other."""
     optimizer, problems = config.optimizer, []
     if finds_its_rate(optimizer):
         problems += [
-            f"optimizer.{key} {rate:g} with optimizer.name {optimizer.name}: it finds the rate by itself, and"
+            f"optimizer.{key} {rate:g} with optimizer.name {optimizer.name}: it finds the rate itself, and"
             f" {key} is a factor on that; set optimizer.{key} to 1"
             for key, rate in trained_rates(config).items()
             if 0 < rate < SMALLEST_FACTOR
@@ -37,21 +37,21 @@ def optimizer_contradictions(config: Config) -> list[str]:
             )
     if "." not in optimizer.name and optimizer.name not in NAMES:
         problems.append(
-            f"optimizer.name: {optimizer.name!r} is neither a name that is known here nor a class's dotted"
+            f"optimizer.name: {optimizer.name!r} is neither a known name nor a class's dotted"
             f" path (torch.optim.RAdam); {nearest(optimizer.name, NAMES)}"
         )
     if optimizer.arguments.get("relative_step"):
         problems.append(
             "optimizer.arguments.relative_step lets Adafactor choose the rate, so optimizer.lr and"
-            " optimizer.text_encoder_lr would mean nothing; set it to false"
+            " optimizer.text_encoder_lr would have no effect; set it to false"
         )
     return problems
 
 
 def optimizer_doubts(config: Config) -> list[str]:
-    """Settings that change nothing, or are seldom meant."""
+    """Settings that have no effect, or are rarely meant."""
     optimizer = config.optimizer
-    found = [
+    doubts = [
         f"optimizer.{key} {rate:g} is very high for optimizer.name {optimizer.name}; 1 is for prodigy and"
         " dadaptation, 1e-4 is usual here"
         for key, rate in trained_rates(config).items()
@@ -59,72 +59,74 @@ def optimizer_doubts(config: Config) -> list[str]:
     ]
     rates = trained_rates(config)
     if len(rates) == 2 and rates["text_encoder_lr"] > rates["lr"]:
-        found.append(
+        doubts.append(
             f"optimizer.text_encoder_lr {rates['text_encoder_lr']:g} is above optimizer.lr {rates['lr']:g}:"
-            " a lower one is usual, half of it or less"
+            " half of it or less is usual"
         )
     if is_kind(optimizer, "schedulefree"):
-        found += _averaging_doubts(config)
+        doubts += _averaging_doubts(config)
     if is_kind(optimizer, "adafactor"):
-        found += _adafactor_doubts(config)
+        doubts += _adafactor_doubts(config)
     rates = trained_rates(config)
     if rates and not any(rates.values()):
         keys = " and ".join(f"optimizer.{key}" for key in rates)
-        found.append(f"{keys} {'are' if len(rates) > 1 else 'is'} 0: nothing would be learned")
+        doubts.append(f"{keys} {'are' if len(rates) > 1 else 'is'} 0: nothing is learned")
     if finds_its_rate(optimizer):
-        found += _search_doubts(config)
-    return found
+        doubts += _search_doubts(config)
+    return doubts
 
 
 def _averaging_doubts(config: Config) -> list[str]:
-    """What disturbs a schedule-free algorithm; sd-scripts ignores any schedule with it."""
-    name, shape, found = config.optimizer.name, config.schedule.name, []
+    """Settings that disturb a schedule-free algorithm; sd-scripts ignores any schedule with it."""
+    name, shape, doubts = config.optimizer.name, config.schedule.name, []
     if shape != "constant":
-        found.append(
+        doubts.append(
             f"schedule.name {shape} with optimizer.name {name}: it averages in place of a schedule; set"
-            " schedule.name to constant (a warm-up is its own: optimizer.arguments.warmup_steps)"
+            " schedule.name to constant (for a warm-up: optimizer.arguments.warmup_steps)"
         )
     if config.train.ema_decay is not None:
-        found.append(f"train.ema_decay with optimizer.name {name}: the saved weights are averaged twice")
-    return found
+        doubts.append(f"train.ema_decay with optimizer.name {name}: the saved weights are averaged twice")
+    return doubts
 
 
 def _adafactor_doubts(config: Config) -> list[str]:
-    """What disturbs Adafactor, which bounds its steps itself."""
-    name, clip_norm, found = config.optimizer.name, config.train.clip_norm, []
+    """Settings that disturb Adafactor, which bounds its steps itself."""
+    name, clip_norm, doubts = config.optimizer.name, config.train.clip_norm, []
     if clip_norm:
-        found.append(
-            f"train.clip_norm {clip_norm:g} with optimizer.name {name}: it bounds its steps by itself; set"
+        doubts.append(
+            f"train.clip_norm {clip_norm:g} with optimizer.name {name}: it bounds its steps itself; set"
             " train.clip_norm to 0"
         )
     if config.schedule.name != "constant_with_warmup":
-        found.append(
+        doubts.append(
             f"schedule.name {config.schedule.name} with optimizer.name {name}: constant_with_warmup is usual"
         )
     if (threshold := config.optimizer.arguments.get("clip_threshold", 1.0)) != 1.0:
-        found.append(f"optimizer.arguments.clip_threshold {threshold} with optimizer.name {name}: 1 is usual")
-    return found
+        doubts.append(
+            f"optimizer.arguments.clip_threshold {threshold} with optimizer.name {name}: 1 is usual"
+        )
+    return doubts
 
 
 def _search_doubts(config: Config) -> list[str]:
-    """What disturbs an algorithm that finds its rate."""
-    name, schedule, found = config.optimizer.name, config.schedule, []
+    """Settings that disturb an algorithm that finds its rate."""
+    name, schedule, doubts = config.optimizer.name, config.schedule, []
     allowed = ("constant", "constant_with_warmup", *(["cosine"] if "prodigy" in name.lower() else []))
     if schedule.name not in allowed:
-        found.append(
+        doubts.append(
             f"schedule.name {schedule.name} with optimizer.name {name}: {' or '.join(allowed)} is usual"
         )
     warms_up = schedule.name != "constant" and (schedule.warmup_steps or schedule.warmup_percent)
     if name == "prodigy" and warms_up and not config.optimizer.arguments.get("safeguard_warmup"):
-        found.append(
+        doubts.append(
             "a warm-up (schedule.warmup_percent) misleads prodigy's search unless"
             " optimizer.arguments.safeguard_warmup is true"
         )
-    return found
+    return doubts
 
 
 def is_kind(optimizer: Optimizer, kind: str) -> bool:
-    """Whether the algorithm is of this kind, by its name or its class's (`schedulefree.SGDScheduleFree`)."""
+    """Whether its name, or its class's (`schedulefree.SGDScheduleFree`), ends in `kind`."""
     return optimizer.name.lower().endswith(kind)
 
 
@@ -134,7 +136,7 @@ def finds_its_rate(optimizer: Optimizer) -> bool:
 
 
 def trained_rates(config: Config) -> dict[str, float]:
-    """The rates of the parts that are trained, by key."""
+    """The rates of the trained parts, by key."""
     network, optimizer = config.network, config.optimizer
     if isinstance(network, Aesthetic):
         return {}

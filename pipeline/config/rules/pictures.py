@@ -1,47 +1,47 @@
-"""What the settings of collect, crop and class_images demand of each other."""
+"""Rules across collect, crop and class_images."""
 
 from pipeline.config.schemas import Collect, Config
 from pipeline.config.schemas.collect import FATAL
 
 
 def picture_contradictions(config: Config) -> list[str]:
-    """Pairs of settings that cannot hold together."""
+    """Settings that contradict each other."""
     problems = []
     if config.class_images.count and not config.class_images.prompt:
         problems.append(
             f"class_images.count is {config.class_images.count}, but"
-            " class_images.prompt is empty; give the class (`1girl`, `dog`)"
+            " class_images.prompt is empty; set it to the class (`1girl`, `dog`)"
         )
     if config.class_images.count and config.class_images.resolution != config.crop.resolution:
         problems.append(
             f"class_images.resolution {config.class_images.resolution} differs"
             f" from crop.resolution {config.crop.resolution};"
-            " one batch holds both, make them equal"
+            " one batch holds both: make them equal"
         )
     crop = config.crop
     if crop.shape == "buckets" and not crop.bucket_min_px <= crop.resolution <= crop.bucket_max_px:
         problems.append(
-            f"crop.resolution {crop.resolution} lies outside crop.bucket_min_px {crop.bucket_min_px} and"
+            f"crop.resolution {crop.resolution} is not between crop.bucket_min_px {crop.bucket_min_px} and"
             f" crop.bucket_max_px {crop.bucket_max_px}; half and twice the resolution are usual"
         )
     return problems + [
-        f"collect.checks.{check}: {level} is not allowed: there would be no picture; `error` or `drop`"
+        f"collect.checks.{check}: {level} is not allowed: such a file gives no picture; use `error` or `drop`"
         for check, level in config.collect.checks.items()
         if check in FATAL and level not in ("error", "drop")
     ]
 
 
 def picture_doubts(config: Config) -> list[str]:
-    """Settings that change nothing, or are seldom meant."""
-    found = []
+    """Settings that have no effect, or are rarely meant."""
+    doubts = []
     if config.crop.mirror:
-        found.append(
-            "crop.mirror is on: what is not symmetric (odd-coloured eyes, a parting, text) is learned both"
-            " ways; leave it off for such a character"
+        doubts.append(
+            "crop.mirror is on: asymmetric features (odd-coloured eyes, a parting, text) are learned both"
+            " ways; turn it off for such a character"
         )
     if config.crop.enlarge is False and config.crop.shape != "buckets":
-        found.append(f"crop.enlarge has no effect: crop.shape is {config.crop.shape}")
-    return found + _collect_without_effect(config.collect)
+        doubts.append(f"crop.enlarge has no effect: crop.shape is {config.crop.shape}")
+    return doubts + _collect_without_effect(config.collect)
 
 
 def _collect_without_effect(collect: Collect) -> list[str]:

@@ -1,48 +1,49 @@
-"""What the settings of the group train demand of each other and of what is trained."""
+"""Rules of the group train, and between it and what is trained."""
 
 from pipeline.config.schemas import Aesthetic, Checkpoint, Config, Embedding, Hypernetwork, Train
 
 
 def train_contradictions(config: Config) -> list[str]:
-    """Pairs of settings that cannot hold together."""
+    """Settings that contradict each other."""
     train, network, problems = config.train, config.network, []
     rests = train.text_encoder_epochs is not None and train.text_encoder_epochs < train.epochs
     if rests and not isinstance(network, Aesthetic | Embedding | Hypernetwork) and not network.unet:
         problems.append(
-            f"train.text_encoder_epochs {train.text_encoder_epochs} leaves nothing to train in the later of"
-            f" train.epochs {train.epochs}: network.unet is false; set it to null"
+            f"train.text_encoder_epochs {train.text_encoder_epochs} is below train.epochs {train.epochs}, but"
+            " network.unet is false, so later epochs have nothing to train; set train.text_encoder_epochs to"
+            " null"
         )
     if train.secondary_separator == train.caption_separator:
         problems.append(
             f"train.secondary_separator and train.caption_separator are both {train.caption_separator!r};"
-            " take another for the first, `;;;` for instance"
+            " change the first, for example to `;;;`"
         )
     together = train.batch * train.devices * train.num_nodes
     if _has_class_pictures(config) and train.prior_form == "two_means" and together % 2:
         problems.append(
-            f"train.prior_form two_means halves each batch, subject and class; train.batch {train.batch} is"
-            f" odd, set it to {train.batch + 1}"
+            f"train.prior_form two_means splits each batch into subject and class, but train.batch"
+            f" {train.batch} is odd; set it to {train.batch + 1}"
         )
     return problems + _split_contradictions(config)
 
 
 def _split_contradictions(config: Config) -> list[str]:
-    """What train.strategy fsdp cannot be with."""
+    """Settings that contradict train.strategy fsdp."""
     train, optimizer, problems = config.train, config.optimizer.name, []
     if train.strategy != "fsdp":
         return []
     if not isinstance(config.network, Checkpoint):
         problems.append(
             f"train.strategy fsdp splits the weights of a whole checkpoint, but network.name is"
-            f" {config.network.name}, which fits any card; set train.strategy to ddp"
+            f" {config.network.name}, which fits on any card; set train.strategy to ddp"
         )
     if optimizer not in ("adamw", "sgd") and not optimizer.startswith("torch.optim."):
         problems.append(
-            f"optimizer.name {optimizer} does not work on weights that train.strategy fsdp has split; take"
+            f"optimizer.name {optimizer} does not work on weights that train.strategy fsdp splits; use"
             " adamw, sgd, or a class of torch.optim"
         )
     problems += [
-        f"train.{key} cannot be with train.strategy fsdp; set it to false"
+        f"train.{key} does not work with train.strategy fsdp; set it to false"
         for key in ("channels_last", "compile")
         if getattr(train, key)
     ]
@@ -54,52 +55,50 @@ def _has_class_pictures(config: Config) -> bool:
 
 
 def train_doubts(config: Config) -> list[str]:
-    """Settings that change nothing, or are seldom meant."""
-    train, network, found = config.train, config.network, []
+    """Settings that have no effect, or are rarely meant."""
+    train, network, doubts = config.train, config.network, []
     if train.keep_tokens and not (train.shuffle_tags or train.tag_dropout):
-        found.append(
+        doubts.append(
             "train.keep_tokens has no effect: train.shuffle_tags is false and train.tag_dropout is 0"
         )
     if train.save_every_epochs > train.epochs:
-        found.append(
+        doubts.append(
             f"train.save_every_epochs {train.save_every_epochs} is above"
-            f" train.epochs {train.epochs}: only the last is saved"
+            f" train.epochs {train.epochs}: only the last epoch is saved"
         )
     if train.text_encoder_epochs is not None:
         if isinstance(network, Aesthetic | Embedding | Hypernetwork) or not network.text_encoder:
-            found.append("train.text_encoder_epochs has no effect: no text encoder layers are trained")
+            doubts.append("train.text_encoder_epochs has no effect: no text encoder layers are trained")
         elif train.text_encoder_epochs >= train.epochs:
-            found.append(
+            doubts.append(
                 f"train.text_encoder_epochs {train.text_encoder_epochs} has no effect: train.epochs is"
                 f" {train.epochs}"
             )
     if train.strategy != "auto" and train.devices * train.num_nodes == 1:
-        found.append(f"train.strategy {train.strategy} has no effect: train.devices x num_nodes is 1")
+        doubts.append(f"train.strategy {train.strategy} has no effect: train.devices x num_nodes is 1")
     if train.caption_dropout_every_epochs == 1:
-        found.append("train.caption_dropout_every_epochs 1: no caption is ever shown; 0 is never")
+        doubts.append("train.caption_dropout_every_epochs 1 never shows a caption; 0 is off")
     if train.prior_form != "sd_scripts" and not _has_class_pictures(config):
-        found.append(
+        doubts.append(
             f"train.prior_form {train.prior_form} has no effect: class_images.count is 0 and"
             " collect.class_source is null, so there are no class pictures"
         )
     if config.crop.mask == "off":
         neutral = {"unmasked_weight": 0, "normalize_masked_area": False}
-        found += [
+        doubts += [
             f"train.{key} has no effect: crop.mask is off"
             for key, value in neutral.items()
             if getattr(train, key) != value
         ]
     elif train.unmasked_weight == 1:
-        found.append(
-            f"train.unmasked_weight 1 makes masks count nothing, though crop.mask is {config.crop.mask}"
-        )
-    return found + _length_doubts(train, config.filter_tags.max_tokens)
+        doubts.append(f"train.unmasked_weight 1 disables masks, but crop.mask is {config.crop.mask}")
+    return doubts + _length_doubts(train, config.filter_tags.max_tokens)
 
 
 def _length_doubts(train: Train, filtered: int | None) -> list[str]:
     if filtered is not None and filtered > train.max_tokens:
         return [
-            f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: the ends of"
-            " captions are cut off; make them equal"
+            f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: training cuts off"
+            " the ends of captions; make them equal"
         ]
     return []

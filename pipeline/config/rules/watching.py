@@ -1,4 +1,4 @@
-"""The groups that watch over a training: validation, doctor."""
+"""Rules of the groups validation and doctor."""
 
 from pipeline.config.schemas import Config
 
@@ -14,12 +14,12 @@ def watching_contradictions(config: Config) -> list[str]:
 
 
 def watching_doubts(config: Config) -> list[str]:
-    found, validation = [], config.validation
+    doubts, validation = [], config.validation
     if validation.share and not validation.pictures:
-        found.append(
+        doubts.append(
             f"validation.share {validation.share:g} keeps pictures out of training, but"
-            " validation.pictures is 0, so they are not measured: set one of them right"
+            " validation.pictures is 0, so they are not measured; change one of them"
         )
     if validation.every_epochs and not validation.pictures:
-        found.append("validation.every_epochs has no effect: validation.pictures is 0")
-    return found
+        doubts.append("validation.every_epochs has no effect: validation.pictures is 0")
+    return doubts

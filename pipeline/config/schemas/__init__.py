@@ -1,4 +1,4 @@
-"""The whole configuration as one frozen object; a stage gets only the groups that dvc.yaml lists for it."""
+"""The whole configuration as one frozen object; a stage gets only the groups that dvc.yaml lists."""
 
 from typing import Any, NoReturn, get_args
 
@@ -48,7 +48,7 @@ __all__ = [
 
 
 class Config(Group):
-    """Field names are the groups of conf/ and the values beside them."""
+    """The groups of conf/, and the values outside them."""
 
     seed: Seed
     same_bytes: bool
@@ -73,7 +73,7 @@ class Config(Group):
     def __getattr__(self, name: str) -> NoReturn:
         if name in type(self).model_fields:
             raise AttributeError(
-                f"this stage reads the group {name!r}, which dvc.yaml does not list under its params"
+                f"the stage reads the group {name!r}, which dvc.yaml does not list under its params"
             )
         raise AttributeError(name)
 
@@ -85,12 +85,12 @@ class Config(Group):
         }
 
     def values(self) -> dict[str, Any]:
-        """The groups that are here, as plain values."""
+        """The groups in this object, as plain values."""
         return self.model_dump(mode="json")
 
 
 def schemas_of(group: str) -> tuple[type[Group], ...]:
-    """The schemas of a group: several where its options are of several families, told apart by `name`."""
+    """The schemas of a group; if there are several, `name` distinguishes them."""
     annotation = Config.model_fields[group].annotation
-    found = tuple(each for each in (annotation, *get_args(annotation)) if isinstance(each, type))
-    return tuple(each for each in found if issubclass(each, Group))
+    types = tuple(each for each in (annotation, *get_args(annotation)) if isinstance(each, type))
+    return tuple(each for each in types if issubclass(each, Group))

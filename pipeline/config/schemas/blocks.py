@@ -1,4 +1,4 @@
-"""Settings of a number for each of the U-Net's 25 blocks, and of names to choose by."""
+"""Types of settings with a number for each of the U-Net's 25 blocks, and of settings that select names."""
 
 import re
 from typing import Annotated
@@ -12,7 +12,7 @@ def _regular(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"no regular expression ({error})") from None
+        raise ValueError(f"it is not a regular expression ({error})") from None
     return text
 
 

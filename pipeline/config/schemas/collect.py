@@ -21,7 +21,7 @@ Check = Literal[
     "caption_missing", "caption_empty", "unknown_file", "mask_unreadable", "mask_size", "mask_empty",
 ]  # fmt: skip
 FATAL: frozenset[str] = frozenset(get_args(Fatal))
-"""Checks without which there is no picture to train on: `error` or `drop`, and never waived."""
+"""Checks for files that give no picture to train on: `error` or `drop`, and never waived."""
 CHECKS: tuple[str, ...] = get_args(Check)
 Level = Annotated[Literal["error", "drop", "warn", "off"], BeforeValidator(_word)]
 

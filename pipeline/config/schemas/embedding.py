@@ -11,11 +11,11 @@ from pipeline.files.names import plain_name
 def _distinct(words: list[str]) -> list[str]:
     lower = [word.lower() for word in words]
     if twice := sorted({word for word in lower if lower.count(word) > 1}):
-        raise ValueError(f"{', '.join(twice)} stands there twice (upper and lower case are one)")
+        raise ValueError(f"{', '.join(twice)} is listed twice (case is ignored)")
     return words
 
 
-# No spaces: captions are parted and shuffled as tags, and A1111 takes the file's name for the word.
+# No spaces: captions are split into tags and shuffled, and in A1111 the file's name is the word.
 Word = Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
 FileWord = Annotated[Word, AfterValidator(plain_name)]
 NumVectors = Annotated[int, Field(ge=1, le=75)]
@@ -38,9 +38,9 @@ class Embedding(Group):
             value = getattr(self, key)
             named = set(value) if isinstance(value, dict) else set(self.words)
             if unknown := sorted(named - set(self.words)):
-                raise ValueError(f"{key} names {', '.join(unknown)}, which stands not among words")
+                raise ValueError(f"{key} names {', '.join(unknown)}, which is not in `words`")
             if key != "concepts" and (missing := sorted(set(self.words) - named)):
-                raise ValueError(f"{key} names some words; give it for {', '.join(missing)} too")
+                raise ValueError(f"{key} lacks {', '.join(missing)}; give it for every word of `words`")
         return self
 
     def num_vectors_of(self, word: str) -> int:
@@ -50,5 +50,5 @@ class Embedding(Group):
         return self.initial_text[word] if isinstance(self.initial_text, dict) else self.initial_text
 
     def words_of(self, concept: str) -> list[str]:
-        """Words that name what the concept's pictures show."""
+        """Words for the concept's pictures."""
         return [word for word in self.words if self.concepts.get(word, concept) == concept]

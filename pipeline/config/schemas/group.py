@@ -1,4 +1,4 @@
-"""What every schema shares: frozen, strict, no unknown keys, no defaults (those stand in conf/)."""
+"""What every schema shares: frozen, strict, no unknown keys, no defaults (conf/ has those)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -10,7 +10,7 @@ from pipeline.seeds import MOST_SEED
 
 
 class Group(BaseModel):
-    """A configuration group. Types and ranges only: the numbers stand in conf/."""
+    """A configuration group: types and ranges only; conf/ has the numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     NEUTRAL: ClassVar[Mapping[str, Any]] = {}

@@ -26,5 +26,5 @@ class Hypernetwork(Group):
         if widths[0] != 1 or widths[-1] != 1:
             raise ValueError("layer_structure must start and end with 1, the context's own width")
         if rates is not None and (len(rates) != len(widths) or rates[0] or rates[-1]):
-            raise ValueError("dropout_structure must be as long as layer_structure, start and end with 0")
+            raise ValueError("dropout_structure must be as long as layer_structure, and start and end with 0")
         return self

@@ -34,7 +34,7 @@ class Base(Group):
 
     @classmethod
     def plain(cls, path: str, **changes: object) -> "Base":
-        """The base at `path` with nothing else said, for scripts and tests."""
+        """The base at `path` with no other settings, for scripts and tests."""
         nothing = {"family": None, "prediction_type": None, "vae": None, "revision": None, "clip_skip": 1}
         return cls.model_validate({"path": path, **nothing, "sha256": None, "vae_sha256": None, **changes})
 
@@ -92,7 +92,7 @@ class Schedule(Group):
 
 
 Debiased = Literal[False, True, "sd_scripts", "onetrainer", "exact"]
-"""Off, or how it weighs v-prediction; true is sd_scripts."""
+"""Off, or the formula for v-prediction; true is sd_scripts."""
 
 
 class Noise(Group):

@@ -1,4 +1,4 @@
-"""The group network: one schema a family of what can be trained, told apart by `name`."""
+"""The group network: one schema for each kind of network; `name` distinguishes them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,12 +15,12 @@ from pipeline.config.schemas.hypernetwork import Hypernetwork
 ALGORITHMS = tuple(
     sorted(file.stem for file in (Path(__file__).parents[2] / "networks/algorithms").glob("[a-z]*.py"))
 )
-"""Adapters' names: one for each file there."""
+"""Names of the adapters: one per file."""
 Scale = Annotated[float, Field(gt=0)]
 
 
 class AdapterNetwork(Group):
-    """Small modules beside layers of the base: LoRA and its kin."""
+    """Small modules next to the base's layers: LoRA and its variants."""
 
     name: Literal[ALGORITHMS]  # type: ignore[valid-type]
     dim: Positive

@@ -1,4 +1,4 @@
-"""A merge recipe: a tree of steps over named inputs, as a YAML file has it.
+"""A merge recipe: a tree of steps over named inputs, as in its YAML file.
 
     inputs:
       anime: {path: models/anime.safetensors, sha256: 3f0c...}
@@ -9,7 +9,7 @@
       b: photo
       alpha: {blocks: GRAD_V, base_alpha: 0}
 
-A step stands wherever an input's name may stand. What is left out has the value that its comment tells.
+A step may replace any input's name. Missing keys have the defaults below.
 """
 
 from typing import Annotated, Any, Literal
@@ -27,7 +27,7 @@ class Input(Group):
 
 
 def _form(of_mapping: str) -> Discriminator:
-    """Tells the members of a union of weights by a value's type, so that an error speaks of the one meant."""
+    """Picks the member of a union of weights by the value's type, so that errors are about the right one."""
 
     def tag(value: Any) -> str | None:
         if isinstance(value, bool):
@@ -51,10 +51,10 @@ class Weights(Group):
     """A weight for each block and part.
 
     blocks: one number, one for each block, a preset's name, or {block: number} with names like M00, ranges
-    like IN04-IN08 and the halves IN and OUT, of which the narrower wins; blocks without a name have 0.
-    base_alpha: the text encoder's; left out, it is the number, or 0 beside all else. vae: 0 keeps A's.
-    time: where the time embedding counts. keys: {regular expression: number}, found anywhere in a
-    single-file name; of those that fit the longest wins.
+    like IN04-IN08 and the halves IN and OUT; the narrower one wins, and blocks not named have 0.
+    base_alpha: the text encoder's; if missing, the same number as blocks, or 0 if blocks is not one number.
+    vae: 0 keeps A's. time: the block of the time embedding. keys: {regular expression: number}, searched in
+    the names of a single file; the longest match wins.
     """
 
     blocks: Annotated[
@@ -68,7 +68,7 @@ class Weights(Group):
 
 
 Alpha = Annotated[Number | Numbers | Preset | Annotated[Weights, Tag("Weights")], _form("Weights")]
-"""One number, 25 (SDXL: 19) or with the text encoder's before them 26 (20), a preset, or all of it."""
+"""One number; 25 (SDXL: 19), or 26 (20) with the text encoder's first; a preset; or `Weights`."""
 
 
 class Pair(Group):
@@ -110,14 +110,14 @@ class Several(Group):
 
 
 class Ties(Several):
-    """density: share of each difference that stays."""
+    """density: share of each difference to keep."""
 
     method: Literal["ties"]
     density: Share
 
 
 class Dare(Several):
-    """drop: share of each difference that is left out by chance."""
+    """drop: share of each difference to drop at random."""
 
     method: Literal["dare"]
     drop: Annotated[float, Field(ge=0, lt=1)]
@@ -138,7 +138,7 @@ class Bake(Group):
 
 
 class ReplaceVae(Group):
-    """The model with another VAE: a VAE's file or folder, or that of a whole checkpoint."""
+    """The model with another VAE: from a VAE's file or folder, or from a whole checkpoint."""
 
     method: Literal["replace_vae"]
     model: "Step"
@@ -146,11 +146,11 @@ class ReplaceVae(Group):
 
 
 STEPS: tuple[type[Group], ...] = (Pair, Difference, Triple, Ties, Dare, ModelStock, Bake, ReplaceVae)
-"""A step names its kind by `method`."""
+"""A step's `method` decides its kind."""
 
 
 def _kind(step: Any) -> str | None:
-    """Which member of the union a step is: an input's name, or by its method."""
+    """The tag of a step in the union `Step`: `input` for a name, else the class with its method."""
     if isinstance(step, str):
         return "input"
     method = step.get("method") if isinstance(step, dict) else getattr(step, "method", None)
@@ -159,8 +159,8 @@ def _kind(step: Any) -> str | None:
 
 def methods_of(kind: type[Group]) -> tuple[str, ...]:
     annotation = kind.model_fields["method"].annotation
-    found: tuple[str, ...] = annotation.__args__  # type: ignore[union-attr]
-    return found
+    methods: tuple[str, ...] = annotation.__args__  # type: ignore[union-attr]
+    return methods
 
 
 Step = Annotated[
@@ -185,8 +185,8 @@ DROPPED: tuple[Drop, ...] = ("ema", "optimizer")
 
 
 class Recipe(Group):
-    """dtype: numbers of the result. drop: what the result leaves out of A's tensors; `schedule` is what is
-    neither weight nor EMA (betas, alphas_cumprod), which no tool needs.
+    """dtype: precision of the result. drop: tensors of A to leave out; `schedule` are the ones that are
+    neither weights nor EMA (betas, alphas_cumprod), which no tool needs.
     """
 
     inputs: dict[Name, NonEmpty | Input]

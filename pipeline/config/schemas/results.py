@@ -1,4 +1,4 @@
-"""Groups of what becomes of a trained network: sample_grid, merge."""
+"""The groups that use a trained network: sample_grid, merge."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,11 +1,10 @@
-"""Samplers by the names that users write, in any spelling, and which of diffusers' classes stands behind
-each.
+"""Samplers by the names that users write, in any spelling, and diffusers' class for each.
 
-That follows the table in diffusers' documentation (docs/source/en/api/schedulers/overview.md), but for
-DPM++ SDE: DPMSolverSDEScheduler is k-diffusion's sampler of that name, with two calls of the denoiser a step,
-which DPMSolverSinglestepScheduler is not.
+The classes follow the table in diffusers' documentation (docs/source/en/api/schedulers/overview.md), except
+for DPM++ SDE: DPMSolverSDEScheduler is k-diffusion's sampler of that name, with two calls of the denoiser a
+step; DPMSolverSinglestepScheduler is not.
 
-The samplers that are k-diffusion's in AUTOMATIC1111 take each of its schedules of noise
+The samplers that AUTOMATIC1111 takes from k-diffusion work with each of its noise schedules
 (pipeline/drawing/schedules.py): `dpmpp_2m` is uniform, `dpmpp_2m_karras` Karras.
 """
 
@@ -28,14 +27,14 @@ K_SAMPLERS: dict[str, tuple[str, str, Options]] = {
     "dpmpp_2m_sde": ("DPM++ 2M SDE", "DPMSolverMultistepScheduler", SDE),
     "dpmpp_sde": ("DPM++ SDE", "DPMSolverSDEScheduler", {}),
 }
-"""By our name: AUTOMATIC1111's (modules/sd_samplers_kdiffusion.py), diffusers' class, and what differs from
-the base's own configuration.
+"""By our name: AUTOMATIC1111's (modules/sd_samplers_kdiffusion.py), diffusers' class, and its options that
+differ from the base's configuration.
 """
 OTHERS: dict[str, tuple[str, str, Options]] = {
     "ddim": ("DDIM", "DDIMScheduler", {}),
     "unipc": ("UniPC", "UniPCMultistepScheduler", {}),
 }
-"""The same of those whose steps are timesteps (modules/sd_samplers_timesteps.py): they have no schedules."""
+"""The same for samplers whose steps are timesteps (modules/sd_samplers_timesteps.py): without schedules."""
 UNIFORM = "uniform"
 SCHEDULES: dict[str, tuple[str, Options]] = {
     UNIFORM: ("Uniform", {"timestep_spacing": "linspace"}),
@@ -43,18 +42,18 @@ SCHEDULES: dict[str, tuple[str, Options]] = {
     "exponential": ("Exponential", {"timestep_spacing": "linspace", "use_exponential_sigmas": True}),
     "sgm_uniform": ("SGM Uniform", {"timestep_spacing": "trailing"}),
 }
-"""By our name: AUTOMATIC1111's (modules/sd_schedulers.py), and what comes nearest in diffusers."""
+"""By our name: AUTOMATIC1111's (modules/sd_schedulers.py), and the closest options in diffusers."""
 AUTOMATIC = {"dpmpp_2m": "karras", "dpmpp_sde": "karras", "dpmpp_2m_sde": "exponential"}
-"""What A1111 1.9 and later take where no schedule is named; uniform for the others."""
+"""Schedules that A1111 1.9 and later use if none is named; uniform for the other samplers."""
 
 
 def named(sampler: str, schedule: str) -> str:
-    """Our name for both."""
+    """Our name for the pair."""
     return sampler if schedule == UNIFORM else f"{sampler}_{schedule}"
 
 
 PARTS = {named(sampler, schedule): (sampler, schedule) for sampler in K_SAMPLERS for schedule in SCHEDULES}
-"""Sampler and schedule by the name for both."""
+"""Sampler and schedule by the name of the pair."""
 LABELS = {name: label for name, (label, _, _) in OTHERS.items()} | {
     name: " ".join([K_SAMPLERS[sampler][0], *([SCHEDULES[schedule][0]] if schedule != UNIFORM else [])])
     for name, (sampler, schedule) in PARTS.items()
@@ -66,9 +65,9 @@ SCHEDULERS: dict[str, tuple[str, Options]] = {
     name: (K_SAMPLERS[sampler][1], K_SAMPLERS[sampler][2] | SCHEDULES[schedule][1])
     for name, (sampler, schedule) in PARTS.items()
 }
-"""By our name: diffusers' class, and what differs from the base's own configuration."""
+"""By our name: diffusers' class, and its options that differ from the base's configuration."""
 SAMPLERS_OF = {"diffusion": frozenset(SCHEDULERS), "flow": frozenset[str]()}
-"""Those that can draw with a denoiser, by its objective (pipeline/objectives). None is written yet for
+"""The samplers that can draw with a denoiser, by its objective (pipeline/objectives). None is written yet for
 rectified flow.
 """
 ALIASES = {"eulerancestral": "euler_a"}
@@ -85,10 +84,10 @@ _BY_PLAIN = {_plain(name): name for name in LABELS} | ALIASES
 
 
 def sampler_name(text: str) -> str:
-    """Our name for a user's; raises ValueError for one that is unknown, with the nearest."""
+    """Our name for a user's. Raises ValueError for an unknown one, with the nearest."""
     if name := _BY_PLAIN.get(_plain(text)):
         return name
-    raise ValueError(f"no sampler of that name; {nearest(text, LABELS.values())}")
+    raise ValueError(f"there is no such sampler; {nearest(text, LABELS.values())}")
 
 
 def _checked(text: str) -> str:

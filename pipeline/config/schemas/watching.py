@@ -1,4 +1,4 @@
-"""Groups that watch over a training: resume, validation, doctor, logging."""
+"""The groups that watch a training: resume, validation, doctor, logging."""
 
 from typing import Annotated, Literal
 
