@@ -1,4 +1,4 @@
-# Every target sets up .venv when it is missing or out of date.
+# Every target but help sets up .venv if it is missing or out of date.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -6,7 +6,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 .PHONY: help repro test test-large lint docs bench presets schema demo
 
-help: ## list the targets
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .venv/ready: pyproject.toml constraints.txt
@@ -15,29 +15,29 @@ help: ## list the targets
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-repro: .venv/ready ## run the main job: what has changed since the last run, from pictures to a merged checkpoint and a report
+repro: .venv/ready ## run what has changed, from pictures to a merged checkpoint and a report
 	@python -m pipeline.mend
 	dvc repro
 	@echo && dvc metrics show && echo "\nOpen reports/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
 
-test: .venv/ready ## run the linters and all tests
+test: .venv/ready ## run the linters and all tests (about ten minutes)
 	$(MAKE) lint
 	pytest -n 2 --dist loadfile
 
-test-large: .venv/ready ## the same graph on a random base of SD 1.5's size (20 GB of memory, half an hour)
+test-large: .venv/ready ## run the graph on a random base of SD 1.5's size (20 GB of memory, half an hour)
 	pytest -m large
 
-lint: .venv/ready ## style, types, import contracts
+lint: .venv/ready ## check style, types and import contracts
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
 
-docs: .venv/ready ## build the site of docs/ and of the library into .site/
+docs: .venv/ready ## build the site of docs/ and of the library in .site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 	@echo "open .site/index.html"
 
-bench: .venv/ready ## measure against the bare minimum, as ratios
+bench: .venv/ready ## measure ratios to the bare minimum
 	python -m benchmarks.train_step --large --side 256
 	python -m benchmarks.first_step
 	python -m benchmarks.adapter_step
@@ -48,11 +48,11 @@ bench: .venv/ready ## measure against the bare minimum, as ratios
 	python -m benchmarks.merge
 	python -m benchmarks.records
 
-presets: .venv/ready ## run every preset of conf/experiment/ on the demo, shortened (some ten minutes)
+presets: .venv/ready ## run every preset of conf/experiment/ on the demo, shortened (about ten minutes)
 	python -m benchmarks.presets
 
-schema: .venv/ready ## write the editors' schema into conf/, after a change of schemas or conf/
+schema: .venv/ready ## write the editors' schema into conf/ after a change in schemas or conf/
 	python -m pipeline.config schema
 
-demo: .venv/ready ## train the demo world's models anew (hours) and draw its pictures
+demo: .venv/ready ## retrain the demo's models and redraw its pictures (hours)
 	dvc repro demo/dvc.yaml
