@@ -11,6 +11,7 @@ import pytest
 from pipeline.config import compose
 from pipeline.files.hashing import sha256_of_tree
 
+pytest_plugins = ["tests.processor_time", "tests.typed"]
 ROOT = Path(__file__).parent.parent
 # Two workers, each with a thread for every core, would wait for each other: many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
