@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from tests.conftest import ROOT
+from tests.house.warm_python import warm_commands
 
 SHORT = {
     "train": {"epochs": 1, "batch": 24},
@@ -34,6 +35,11 @@ class Repository:
         }
         for name in ("AUTHOR", "COMMITTER"):
             self.environment |= {f"GIT_{name}_NAME": "t", f"GIT_{name}_EMAIL": "t@example.org"}
+
+    def warmed(self) -> "Repository":
+        """Its `python` and `dvc` start with the heavy libraries imported."""
+        self.environment["PATH"] = f"{warm_commands()}:{self.environment['PATH']}"
+        return self
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         ended = subprocess.run(

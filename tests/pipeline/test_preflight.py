@@ -49,6 +49,7 @@ def test_base_tagger_and_sizes_are_told_in_one_message(project: Path) -> None:
     assert not (project / "params.resolved.yaml").exists()
 
 
+@pytest.mark.usefixtures("collect_in_process")
 def test_settings_that_contradict_and_unknown_keys_are_told_with_the_models(project: Path) -> None:
     edit(project, "base", path="models/base")
     edit(project, "train", text_encoder_epochs=3, epochs=5, epoch=2)
@@ -62,6 +63,7 @@ def test_settings_that_contradict_and_unknown_keys_are_told_with_the_models(proj
     assert len(said) == 3
 
 
+@pytest.mark.usefixtures("collect_in_process")
 def test_models_that_are_there_and_are_none_are_told(project: Path) -> None:
     (project / "base/model_index.json").unlink()
     (project / "tagger/model.onnx").unlink()
@@ -77,6 +79,7 @@ def test_models_that_are_there_and_are_none_are_told(project: Path) -> None:
         assert told in said
 
 
+@pytest.mark.usefixtures("collect_in_process")
 def test_without_a_network_a_hub_base_says_no_network(project: Path) -> None:
     edit(project, "base", path="someone/base")
     with pytest.raises(UserError) as failure:
@@ -132,6 +135,7 @@ def test_a_damaged_configuration_of_a_base_is_a_sentence(config: bytes, tmp_path
     assert "config.json" in problem
 
 
+@pytest.mark.usefixtures("collect_in_process")
 def test_a_damaged_base_and_a_bad_tagger_are_told_together(project: Path) -> None:
     (project / "base/model_index.json").unlink()
     (project / "tagger/model.onnx").write_bytes(b"")
@@ -143,6 +147,7 @@ def test_a_damaged_base_and_a_bad_tagger_are_told_together(project: Path) -> Non
         assert told in said
 
 
+@pytest.mark.usefixtures("collect_in_process")
 def test_files_of_another_kind_are_told_with_their_keys(project: Path) -> None:
     shutil.copy(project / "params.yaml", project / "README.md")
     module = "lora_unet_mid_block_attentions_0_proj_in"
@@ -162,6 +167,7 @@ def test_files_of_another_kind_are_told_with_their_keys(project: Path) -> None:
         assert told in said
 
 
+@pytest.mark.usefixtures("collect_in_process")
 @pytest.mark.parametrize(
     ("group", "values", "told"),
     [

@@ -2,8 +2,11 @@
 drawn pictures.
 """
 
+import atexit
 import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -55,6 +58,16 @@ def make_project(folder: Path, **changes: dict[str, Any]) -> Path:
     shutil.copy(ROOT / "dvc.yaml", folder)
     params = {group: {**PARAMS.get(group, {}), **changes.get(group, {})} for group in {**PARAMS, **changes}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    shutil.copytree(_inputs(), folder, dirs_exist_ok=True)
+    return folder
+
+
+@cache
+def _inputs() -> Path:
+    """Base, tagger and pictures, made once for each process."""
+    made = TemporaryDirectory(prefix="athanor-inputs-")
+    atexit.register(made.cleanup)
+    folder = Path(made.name)
     save_folder(random_base(), folder / "base", "fp32", {})
     write_tagger(folder / "tagger", "N")
     draw_pictures(folder / "photos" / "2_zib", 3)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from stages import collect, compose, crop, filter_tags, tag, train
-from tests.conftest import ROOT
 from tests.stages.project import draw_pictures, make_project, outputs
+from tests.typed import typed
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def test_the_plan_works_in_a_fresh_clone_from_pictures_alone(
     assert not outputs(project)
 
 
+@pytest.mark.usefixtures("collect_in_process")
 def test_the_plan_tells_of_new_settings_and_new_pictures(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +71,7 @@ def test_the_plan_tells_of_new_settings_and_new_pictures(
     assert outputs(project) == before
 
 
+@pytest.mark.usefixtures("collect_in_process")
 def test_class_pictures_and_what_is_left_out_are_in_the_plan(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,10 +136,8 @@ def test_doubts_of_an_edit_are_told_at_once(project: Path, capsys: pytest.Captur
 )
 @pytest.mark.usefixtures("project")
 def test_inputs_that_no_stage_has_made_yet_are_a_sentence(stage: str, path: str, maker: str) -> None:
-    command = [sys.executable, "-m", *f"stages.{stage}".split(), "--out", "x"]
-    ended = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-    )
+    name, *settings = stage.split()
+    ended = typed(import_module(f"stages.{name}").main, *settings, "--out", "x")
     assert ended.returncode == 1
     errors = [line for line in ended.stderr.splitlines() if not line.startswith("warning: ")]
     assert len(errors) == 1

@@ -1,10 +1,13 @@
 """A random base of SD 1.x's topology, small enough for a unit test: every key name, few numbers."""
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from pipeline.bases.base import Base
 from pipeline.bases.registry import family
@@ -22,14 +25,29 @@ def small_configs() -> dict[str, dict[str, Any]]:
 
 
 def random_base(seed: int = 0) -> Base:
+    """A base of one's own; the global generator is left as after its drawing."""
+    parts, drawn = _random_parts(seed)
+    torch.set_rng_state(drawn)
+    return Base(family("sd1"), _tokenizer(), deepcopy(parts), small_configs())
+
+
+@cache
+def _random_parts(seed: int) -> tuple[dict[str, torch.nn.Module], Tensor]:
+    """The parts, and the global generator's state after them."""
     torch.manual_seed(seed)
-    made, configs = family("sd1"), small_configs()
+    configs = small_configs()
     parts = {
         "text_encoder": CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval(),
         "unet": UNet2DConditionModel.from_config(configs["unet"]).eval(),
         "vae": AutoencoderKL.from_config(configs["vae"]).eval(),
     }
-    return Base(made, make_tokenizer(None), parts, configs)
+    return parts, torch.get_rng_state()
+
+
+@cache
+def _tokenizer() -> CLIPTokenizer:
+    """Half a second's work; nothing changes it."""
+    return make_tokenizer(None)
 
 
 UNET, TEXT_ENCODER = (family("sd1").part(name) for name in ("unet", "text_encoder"))

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, read_embeddings, write_a1111
 from pipeline.files.hypernetwork_file import read_hypernetwork
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.__main__ import main
 from pipeline.networks.conversion import convert, convert_to_lora
 from pipeline.networks.families import family_of_file, load
 from pipeline.networks.inspection import inspect
@@ -23,8 +22,8 @@ from pipeline.networks.reduction import best_of_rank
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import two_wide
 from tests.pipeline.networks.test_families import trained
+from tests.typed import typed
 
-ROOT = Path(__file__).parents[3]
 ROWS = torch.arange(4.0).reshape(2, 2)
 
 
@@ -61,8 +60,7 @@ def test_several_words_become_one_file_each(tmp_path: Path) -> None:
     write_safetensors(path, {"zib": ROWS, "zob": ROWS + 1}, embedding_metadata(["zib", "zob"]))
     with pytest.raises(UserError, match="give a folder"):
         convert(path, tmp_path / "a.pt")
-    command = [sys.executable, "-m", "pipeline.networks", "convert", str(path), str(tmp_path / "each")]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = typed(main, "convert", str(path), str(tmp_path / "each")).stdout
     assert told.splitlines() == [str(tmp_path / "each" / f"{word}.safetensors") for word in ("zib", "zob")]
     assert torch.equal(read_embeddings(tmp_path / "each" / "zob.safetensors")["zob"], ROWS + 1)
 

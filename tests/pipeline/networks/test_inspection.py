@@ -1,8 +1,6 @@
 import json
 import os
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -20,12 +18,13 @@ from torch import Tensor, nn
 from pipeline.bases.sd1.facts import FACTS
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import write_a1111, write_each
+from pipeline.networks.__main__ import main
 from pipeline.networks.changes import change_of
 from pipeline.networks.families import family_of_file
 from pipeline.networks.inspection import block_of_module, inspect, norms_by_block
 from tests.pipeline.files.a1111_hypernetwork import two_wide
+from tests.typed import typed
 
-ROOT = Path(__file__).parents[3]
 DOWN = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 
 
@@ -157,14 +156,13 @@ def test_a_damaged_module_is_a_sentence(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.safetensors", {DOWN: lora(2.0)}, {"ss_network_dim": "2", "long": "x" * 200})
-    command = [sys.executable, "-m", "pipeline.networks", "inspect", str(path), "--norms"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = typed(main, "inspect", str(path), "--norms").stdout
     assert told.splitlines()[1:] == [
         "family: LoRA", "base: not said", "modules: 1 of the U-Net, 0 of the text encoder", "dim: 2",
         "alpha: 2", "norm by block:", "  IN01: 11.18", "metadata:",
         f"  long: {'x' * 100} ... (200 characters)", "  ss_network_dim: 2",
     ]  # fmt: skip
-    wrong = subprocess.run([*command, "none.pt"], cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
+    wrong = typed(main, "inspect", "none.pt")
     assert wrong.returncode == 1
     assert wrong.stderr == "error: none.pt: no such file\n"
 
