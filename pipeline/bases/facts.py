@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.bases.prediction import PredictionType
+from pipeline.bases.prediction import PredictionType, V
 from pipeline.bases.structure import Structure
 
 
@@ -18,6 +18,10 @@ class Facts:
     """modelspec.architecture of a checkpoint; a LoRA's ends in `/lora`."""
     version: str
     """ss_base_model_version in a network's header."""
+    of_v: tuple[str, str] | None = None
+    """The same two of a base that predicts v, where they differ."""
+    is_v2: bool = False
+    """ss_v2 in a network's header."""
     trainable: bool = True
     """Whether this pipeline trains it; else it is known for merging and inspection."""
     owns: Callable[[Structure], bool]
@@ -48,3 +52,17 @@ class Facts:
     """What its denoiser learns: a file of pipeline/objectives."""
     pipeline: str
     """diffusers' class."""
+
+    @property
+    def architectures(self) -> set[str]:
+        """All that headers of the family may say for modelspec.architecture."""
+        return {self.modelspec} | ({self.of_v[0]} if self.of_v else set())
+
+    @property
+    def versions(self) -> set[str]:
+        """All that headers of the family may say for ss_base_model_version."""
+        return {self.version} | ({self.of_v[1]} if self.of_v else set())
+
+    def stamp(self, prediction: str | None) -> tuple[str, str]:
+        """modelspec.architecture and ss_base_model_version of a base that predicts so."""
+        return self.of_v if self.of_v and prediction in ("v", V) else (self.modelspec, self.version)

@@ -60,7 +60,7 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
     insist_on_known(weights, source)
     insist_on_whole_changes(grouped(weights), source)
     if layout == "diffusers":
-        weights = to_diffusers(grouped(weights), source)
+        weights = to_diffusers(grouped(weights), metadata, source)
         metadata[FOLDED_KEY] = "1"
     if sick := [key for key, tensor in weights.items() if not is_finite(tensor)]:
         raise UserError(

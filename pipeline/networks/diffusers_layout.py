@@ -4,23 +4,25 @@ diffusers takes alpha = dim unless the header says otherwise (huggingface/diffus
 loaders/lora_pipeline.py), so alpha / dim is written into the second matrix.
 """
 
-import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from torch import Tensor
 
-from pipeline.bases.registry import family
+from pipeline.bases.clip_names import transformers_name
+from pipeline.bases.family import Family
+from pipeline.bases.registry import families, family
 from pipeline.errors import UserError
-from pipeline.networks.module_names import TEXT_PREFIX
-
-TEXT_MODULE = re.compile(r"^text_model_encoder_layers_(\d+)_(self_attn|mlp)_(\w+)$")
+from pipeline.networks.base_family import family_of_network
 
 
-def to_diffusers(modules: Mapping[str, Mapping[str, Tensor]], path: Path) -> dict[str, Tensor]:
-    """diffusers' keys for a LoRA of SD 1.x; what is no LoRA, and an unknown module, is a user error."""
-    paths = _paths()
+def to_diffusers(
+    modules: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, str], path: Path
+) -> dict[str, Tensor]:
+    """diffusers' keys for a LoRA; what is no LoRA, and an unknown module, is a user error."""
+    paths = _paths(_family(modules, metadata).facts.name)
     written = {}
     for module, weights in modules.items():
         if weights.keys() - {"alpha"} != {"lora_down.weight", "lora_up.weight"}:
@@ -28,7 +30,11 @@ def to_diffusers(modules: Mapping[str, Mapping[str, Tensor]], path: Path) -> dic
                 f"{path}: {module} holds {', '.join(sorted(weights))}; only plain LoRA has diffusers' layout:"
                 " `convert ... --to lora` first"
             )
-        name = _diffusers_name(module, paths, path)
+        if (name := paths.get(module)) is None:
+            raise UserError(
+                f"{path}: {module} is no module of {_family(modules, metadata).facts.title}; the file belongs"
+                " to another family"
+            )
         down, up = weights["lora_down.weight"], weights["lora_up.weight"]
         scale = float(weights["alpha"]) / len(down) if "alpha" in weights else 1.0
         written[f"{name}.lora_A.weight"] = down
@@ -36,17 +42,18 @@ def to_diffusers(modules: Mapping[str, Mapping[str, Tensor]], path: Path) -> dic
     return written
 
 
-def _diffusers_name(module: str, paths: Mapping[str, str], path: Path) -> str:
-    if module in paths:
-        return f"unet.{paths[module]}"
-    if match := TEXT_MODULE.match(module.removeprefix(TEXT_PREFIX)):
-        return "text_encoder.text_model.encoder.layers.{}.{}.{}".format(*match.groups())
-    raise UserError(f"{path}: {module} is no module of SD 1.x; the file belongs to another family")
+def _family(modules: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, str]) -> Family:
+    """The network's; SD 1.x, whose names those of SD 2 are too, where nothing tells."""
+    return family_of_network(modules, metadata) or family(next(iter(families())))
 
 
 @cache
-def _paths() -> dict[str, str]:
-    """Paths in SD 1.x's U-Net by the layers' names."""
-    made = family("sd1")
-    unet = made.denoiser.outline(made.configs["unet"])
-    return {made.layer_name("unet", path, made.configs): path for path, _ in unet.named_modules()}
+def _paths(name: str) -> dict[str, str]:
+    """diffusers' names of the layers, part and path, by sd-scripts'."""
+    made, found = family(name), {}
+    for part in made.trained_parts:
+        for path, _ in part.outline(made.configs[part.name]).named_modules():
+            own = transformers_name(path) if part.library == "transformers" else path
+            with suppress(KeyError):  # what single files have no name for
+                found[made.layer_name(part.name, path, made.configs)] = f"{part.name}.{own}"
+    return found

@@ -5,14 +5,15 @@ over all modules of a block: the root of the sum of their squares.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from pipeline.bases.registry import family, recognised
+from pipeline.bases.family import Family
+from pipeline.bases.registry import families, family, recognised
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import read_aesthetic
 from pipeline.files.damage import damage_told
@@ -29,12 +30,13 @@ from pipeline.networks.algorithms.ia3 import Ia3
 from pipeline.networks.algorithms.locon import Locon
 from pipeline.networks.algorithms.loha import Loha
 from pipeline.networks.algorithms.lokr import Lokr
+from pipeline.networks.base_family import ARCHITECTURE_KEY, VERSION_KEY, family_of_network
 from pipeline.networks.changes import Weights, change_of, dim_of
 from pipeline.networks.foreign.difference import Difference
 from pipeline.networks.foreign.glora import Glora
 from pipeline.networks.foreign.oft import Oft
 from pipeline.networks.layouts import is_adapter
-from pipeline.networks.module_names import TEXT_PREFIX, UNET_PREFIX
+from pipeline.networks.module_names import OWN, UNET_PREFIX
 from pipeline.networks.network_files import PICKLES, grouped, read_outline, read_weights
 
 TEXT_ENCODER = "text encoder"
@@ -139,20 +141,39 @@ def _hypernetwork_facts(file: HypernetworkFile) -> dict[str, str]:
 
 def adapter_modules(read: Mapping[Any, Any]) -> dict[str, dict[str, Tensor]]:
     """{module: {leaf: tensor}} of an adapter's file; empty for other files."""
-    prefixes = (UNET_PREFIX, TEXT_PREFIX)
-    return grouped({key: tensor for key, tensor in read.items() if str(key).startswith(prefixes)})
+    return grouped({key: tensor for key, tensor in read.items() if str(key).startswith(OWN)})
 
 
 def _adapter_facts(modules: Mapping[str, Weights], metadata: Mapping[str, str]) -> dict[str, str]:
-    families = Counter(family_of(weights) for weights in modules.values())
-    in_unet = sum(name.startswith(UNET_PREFIX) for name in modules)
+    kinds = Counter(family_of(weights) for weights in modules.values())
+    made = family_of_network(modules, metadata)
     sizes = {"dim": Counter(map(dim_of, modules.values())), "alpha": Counter(map(_alpha, modules.values()))}
     return {
-        "family": _counted(families) if len(families) > 1 else next(iter(families)),
-        "base": metadata.get("ss_base_model_version", "not said"),
-        "modules": f"{in_unet} of the U-Net, {len(modules) - in_unet} of the text encoder",
+        "family": _counted(kinds) if len(kinds) > 1 else next(iter(kinds)),
+        "base": _base(made, metadata),
+        "modules": _modules(made, modules),
         **{name: _counted(found) for name, found in sizes.items()},
     }
+
+
+def _base(made: Family | None, metadata: Mapping[str, str]) -> str:
+    """The family's title, and what the header says; a title alone follows from names and widths."""
+    said = metadata.get(VERSION_KEY) or metadata.get(ARCHITECTURE_KEY)
+    if made is None:
+        return said or "not said"
+    return f"{made.facts.title} ({said})" if said else f"{made.facts.title}, by its modules"
+
+
+def _modules(made: Family | None, modules: Collection[str]) -> str:
+    """How many there are in each part of the base."""
+    if made is None:
+        count = sum(name.startswith(UNET_PREFIX) for name in modules)
+        return f"{count} of the U-Net, {len(modules) - count} of the text encoder"
+    counts = {
+        part.title: sum(name.startswith(str(part.layer_prefix)) for name in modules)
+        for part in made.trained_parts
+    }
+    return ", ".join(f"{count} of the {title}" for title, count in counts.items())
 
 
 def _counted(found: Counter[str]) -> str:
@@ -176,22 +197,28 @@ def _alpha(weights: Weights) -> str:
 
 
 def norms_by_block(modules: Mapping[str, Weights], path: Path | str = "the network") -> dict[str, float]:
-    """Norm of the change by block, in the 25 blocks' order, the text encoder first. Modules of which the
+    """Norm of the change by block, in the blocks' order, the text encoder first. Modules of which the
     change depends on the base's weights (IA3, DoRA) are left out.
     """
     squares: dict[str, float] = {}
+    made = _family(modules)
     for name, weights in modules.items():
         change = change_of(weights)
         if change is not None:
             insist_on_finite_change(path, name, change)
-            block = block_of_module(name)
+            block = block_of_module(name, made)
             squares[block] = squares.get(block, 0.0) + float(change.double().square().sum())
-    order = [TEXT_ENCODER, *family("sd1").facts.blocks, "other"]
+    order = [TEXT_ENCODER, *made.facts.blocks, "other"]
     return {block: squares[block] ** 0.5 for block in sorted(squares, key=order.index)}
 
 
-def block_of_module(name: str) -> str:
+def _family(modules: Mapping[str, Weights]) -> Family:
+    """Of the modules; that of SD 1.x's names where several families have them."""
+    return family_of_network(modules, {}) or family(next(iter(families())))
+
+
+def block_of_module(name: str, made: Family) -> str:
     """`lora_unet_mid_block_...` -> M00."""
-    if not name.startswith(UNET_PREFIX):
+    if not name.startswith(str(made.denoiser.layer_prefix)):
         return TEXT_ENCODER
-    return family("sd1").block_of_layer(name) or "other"
+    return made.block_of_layer(name) or "other"

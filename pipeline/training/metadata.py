@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
+from pipeline.bases.facts import Facts
 from pipeline.captions.text import same
 from pipeline.config.schemas import Config, Noise, Optimizer
 from pipeline.files.hashing import legacy_hash, sha256_of_file
@@ -45,13 +46,18 @@ def network_metadata(
     pictures: Sequence[Picture],
     progress: Progress,
     prediction: str | None,
+    family: Facts,
 ) -> dict[str, str]:
     """Everything but the hashes of the weights and the recipe; all values are text.
     `network`: what the family says of itself; it has the last word.
     """
-    facts = {**_run(config, progress), **_base(config), **_data(config, pictures)}
+    facts = {
+        **_run(config, progress),
+        **_base(config, family.stamp(prediction)[1], family.is_v2),
+        **_data(config, pictures),
+    }
     return {key: value if isinstance(value, str) else str(value) for key, value in facts.items()} | {
-        **_modelspec(config, pictures, prediction),
+        **_modelspec(config, pictures, prediction, architecture),
         **network,
     }
 
@@ -116,7 +122,7 @@ def _noise(config: Noise) -> dict[str, Any]:
     }
 
 
-def _base(config: Config) -> dict[str, Any]:
+def _base(config: Config, version: str, is_v2: bool) -> dict[str, Any]:
     path = Path(config.base.path)
     hashes = (
         {
@@ -126,7 +132,7 @@ def _base(config: Config) -> dict[str, Any]:
         if path.is_file()
         else {}
     )
-    return {"ss_v2": False, "ss_base_model_version": "sd_v1", "ss_sd_model_name": path.name, **hashes}
+    return {"ss_v2": is_v2, "ss_base_model_version": version, "ss_sd_model_name": path.name, **hashes}
 
 
 def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
@@ -184,11 +190,13 @@ def _tag_counts(pictures: Sequence[Picture], separators: Separators) -> dict[str
     )
 
 
-def _modelspec(config: Config, pictures: Sequence[Picture], prediction: str | None) -> dict[str, str]:
+def _modelspec(
+    config: Config, pictures: Sequence[Picture], prediction: str | None, architecture: str
+) -> dict[str, str]:
     first = next(picture for picture in pictures if not picture.shown.is_class)
     facts = {
         "sai_model_spec": "1.0.1",
-        "architecture": "stable-diffusion-v1/lora",
+        "architecture": f"{architecture}/lora",
         "implementation": "diffusers",
         "title": config.train.name,
         "resolution": "{}x{}".format(*first.shown.bucket),

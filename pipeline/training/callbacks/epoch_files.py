@@ -46,7 +46,8 @@ class EpochFiles(Callback):
         network, precision = module.network, self.config.train.save_precision
         header = network.metadata()
         prediction = module.objective.modelspec_prediction
-        facts = network_metadata(self.config, header, self.data.pictures, progress, prediction)
+        family = module.base.family.facts
+        facts = network_metadata(self.config, header, self.data.pictures, progress, prediction, family)
         with module.as_saved():
             files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
             if leads():

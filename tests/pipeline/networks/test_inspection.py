@@ -15,6 +15,7 @@ from lycoris.modules.lokr import LokrModule
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pipeline.bases.registry import family
 from pipeline.bases.sd1.facts import FACTS
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import write_a1111, write_each
@@ -71,7 +72,7 @@ def test_hand_worked_norms() -> None:
     ],
 )
 def test_blocks_of_file_names(name: str, block: str) -> None:
-    assert block_of_module(name) == block
+    assert block_of_module(name, family("sd1")) == block
     assert block in (*FACTS.blocks, "other")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.bases.registry import families
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import header, write_safetensors
@@ -14,6 +15,7 @@ from pipeline.training.data import Picture
 from pipeline.training.epoch_order import Shown
 from pipeline.training.metadata import Progress, network_metadata, with_hashes
 
+SD1 = families()["sd1"]
 PICTURES = [
     Picture("cat/a", "cat", "zib, Smile, sky", "zib", Shown(7, False, (512, 512))),
     Picture("cat/b", "cat", "zib, smile", "zib", Shown(7, False, (512, 512))),
@@ -25,7 +27,7 @@ PICTURES = [
 def test_what_automatic1111_reads() -> None:
     config = check(compose(Params({}, {"train.name": "mycat", "base.clip_skip": 2})))
     facts = network_metadata(
-        config, network_header(config.network), PICTURES, Progress(2, 28, 140, 14), "epsilon"
+        config, network_header(config.network), PICTURES, Progress(2, 28, 140, 14), "epsilon", SD1
     )
     assert all(isinstance(value, str) for value in facts.values())
     assert facts["ss_output_name"] == "mycat"
@@ -52,7 +54,7 @@ def test_tags_are_counted_between_the_marks_of_training() -> None:
     config = check(compose(Params({}, {f"train.{key}": value for key, value in marks.items()})))
     caption = "zib ||| Red hat;;;bow; a, b ||| best\nzib; cafe\u0301"
     pictures = [Picture("cat/a", "cat", caption, "zib", Shown(7, False, (512, 512)))]
-    facts = network_metadata(config, {}, pictures, Progress(1, 1, 1, 1), "epsilon")
+    facts = network_metadata(config, {}, pictures, Progress(1, 1, 1, 1), "epsilon", SD1)
     assert json.loads(facts["ss_tag_frequency"])["7_cat"] == {
         "zib": 2, "red hat": 1, "bow": 1, "a, b": 1, "best": 1, "caf\u00e9": 1,
     }  # fmt: skip
@@ -73,3 +75,21 @@ def test_the_legacy_hash_is_that_of_the_file_with_ss_keys_alone() -> None:
     metadata = with_hashes(tensors, {"ss_x": "1", "other": "2"})
     whole = header(tensors, {"ss_x": "1"}) + tensors["a"].numpy().tobytes()
     assert metadata["sshs_legacy_hash"] == hashlib.sha256(whole[0x100000:0x110000]).hexdigest()[:8]
+
+
+@pytest.mark.usefixtures("root")
+def test_a_network_says_which_family_its_base_is_of() -> None:
+    config = check(compose(Params({}, {})))
+    named = {
+        (family, prediction): network_metadata(
+            config, {}, PICTURES, Progress(1, 1, 1, 1), prediction, families()[family]
+        )
+        for family, prediction in [("sd1", "epsilon"), ("sd2", "epsilon"), ("sd2", "v"), ("sdxl", "v")]
+    }
+    keys = ("ss_base_model_version", "modelspec.architecture", "ss_v2", "modelspec.prediction_type")
+    assert {case: tuple(facts[key] for key in keys) for case, facts in named.items()} == {
+        ("sd1", "epsilon"): ("sd_v1", "stable-diffusion-v1/lora", "False", "epsilon"),
+        ("sd2", "epsilon"): ("sd_v2", "stable-diffusion-v2-512/lora", "True", "epsilon"),
+        ("sd2", "v"): ("sd_v2_v", "stable-diffusion-v2-768-v/lora", "True", "v"),
+        ("sdxl", "v"): ("sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora", "False", "v"),
+    }

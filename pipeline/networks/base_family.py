@@ -1,0 +1,68 @@
+"""Which family of bases a network's file belongs to, by its header, its modules' names and their widths."""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from pipeline.bases.facts import Facts
+from pipeline.bases.family import Family
+from pipeline.bases.registry import families, family
+from pipeline.networks.module_names import is_xl
+
+VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
+READS_TOKENS = "attn2_to_k"
+"""How names of layers end that read the text encoders' states."""
+DOWN = ("lora_down.weight", "hada_w1_b")
+"""Leaves [dim, width of what the layer reads]."""
+
+
+class Shaped(Protocol):
+    @property
+    def shape(self) -> Collection[int]: ...
+
+
+Modules = Mapping[str, Mapping[str, Shaped]]
+"""{module: {leaf: tensor}}, by sd-scripts' names."""
+
+
+def family_of_network(modules: Modules, metadata: Mapping[str, str]) -> Family | None:
+    """None where nothing tells SD 1.x from another family with the same names."""
+    facts = _stated(metadata) or _by_names(modules)
+    return family(facts.name) if facts else None
+
+
+def _stated(metadata: Mapping[str, str]) -> Facts | None:
+    version = metadata.get(VERSION_KEY)
+    architecture = metadata.get(ARCHITECTURE_KEY, "").partition("/")[0]
+    for facts in families().values():
+        if version in facts.versions or architecture in facts.architectures:
+            return facts
+    return None
+
+
+def _by_names(modules: Modules) -> Facts | None:
+    """Those whose parts have all the modules; of several the one with tokens of the modules' width."""
+    fitting = [facts for facts in families().values() if _fits(family(facts.name), modules)]
+    if is_xl(modules):
+        fitting = [facts for facts in fitting if len(facts.text_encoders) > 1]
+    if len(fitting) < 2:
+        return next(iter(fitting), None)
+    width = _token_width(modules)
+    return next((facts for facts in fitting if sum(_widths(family(facts.name))) == width), None)
+
+
+def _fits(made: Family, modules: Modules) -> bool:
+    prefixes = tuple(str(part.layer_prefix) for part in made.trained_parts)
+    return all(name.startswith(prefixes) for name in modules)
+
+
+def _widths(made: Family) -> list[int]:
+    return made.token_widths(made.configs)
+
+
+def _token_width(modules: Modules) -> int | None:
+    for name, weights in modules.items():
+        if name.endswith(READS_TOKENS):
+            for leaf in DOWN:
+                if leaf in weights and len(weights[leaf].shape) > 1:
+                    return list(weights[leaf].shape)[1]
+    return None
