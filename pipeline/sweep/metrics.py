@@ -1,4 +1,4 @@
-"""What a job is judged by: `metrics/*.json` as flat figures, and the one number to compare by."""
+"""Scores of jobs: `metrics/*.json` as flat figures, and the number to compare by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ class Objective:
         return " + ".join(self.figures)
 
     def of(self, found: Figures) -> float | None:
-        """None where a figure is not there."""
+        """The sum; None if a figure is missing."""
         if any(name not in found for name in self.figures):
             return None
         return round(sum(found[name] for name in self.figures), 6)
 
     def sort_key(self, found: Figures) -> float:
-        """The best first, what has no number last."""
+        """Sorts the best first, missing values last."""
         value = self.of(found)
         return float("inf") if value is None else value if self.minimize else -value
 
@@ -38,23 +38,23 @@ DEFAULTS = (
     Objective(("train.validation_loss",), minimize=True),
     Objective(("train.loss_last_epoch",), minimize=True),
 )
-"""Unless the user names one, the first that every job has."""
+"""Without --metric, the first that every job has."""
 
 
 def objective_of(text: str | None, minimize: bool, found: Sequence[Figures]) -> Objective:
-    """The one asked for, or the first of DEFAULTS. A figure that no job has is a user error."""
+    """The requested one, or the first of DEFAULTS. A figure that no job has is a user error."""
     if text is None:
         known = [each for each in DEFAULTS if found and all(each.of(one) is not None for one in found)]
         return known[0] if known else DEFAULTS[-1]
-    wanted = Objective(tuple(part.strip() for part in text.split("+")), minimize)
+    objective = Objective(tuple(part.strip() for part in text.split("+")), minimize)
     names = {name for one in found for name in one}
-    if names and (unknown := [name for name in wanted.figures if name not in names]):
+    if names and (unknown := [name for name in objective.figures if name not in names]):
         raise UserError(*(f"--metric {name}: no such figure; {nearest(name, names)}" for name in unknown))
-    return wanted
+    return objective
 
 
 def judged_by(found: Figures, objective: Objective | None = None) -> tuple[Objective, float] | None:
-    """By what one job is judged, the objective or the first of DEFAULTS that it has, and its value."""
+    """The objective of one job (the given one, or the first of DEFAULTS that it has), and its value."""
     for each in (objective,) if objective else DEFAULTS:
         if (value := each.of(found)) is not None:
             return each, value

@@ -41,4 +41,7 @@ def test_what_diffusers_cannot_read_is_left_out_and_said() -> None:
         'pipe.vae = diffusers.AutoencoderKL.from_single_file("clear.vae.safetensors")',
     ):
         assert wanted in text
-    assert [note.split()[:2] for note in uses(proposal)[2].notes] == [["diffusers", "has"], ["The", "program"]]
+    assert [note.split()[:2] for note in uses(proposal)[2].notes] == [
+        ["diffusers", "has"],
+        ["The", "program"],
+    ]
