@@ -81,8 +81,8 @@ def test_a_run_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(grids, "read_committed", read_committed)
     found = grids.aligned([RUNS[name] for name in ("one", "other", "absent", "two")])
     assert found.left_out == [
-        "absent: its pictures are not on this machine; `dvc exp pull <git remote> absent` gets them if they were"
-        " pushed",
+        "absent: its pictures are not on this machine; `dvc exp pull <git remote> absent`"
+        " gets them if they were pushed",
         "other: drawn with other prompts, seeds or settings than most",
     ]
 
