@@ -28,7 +28,7 @@ from pipeline.files.outputs import claim, insist_apart
 from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate
 from pipeline.pictures.folders import Findings
-from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.found import Pictures, SourcePicture
 from pipeline.pictures.masks import MASKS, MaskMeasures, measure_mask
 from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
@@ -45,24 +45,26 @@ def contents(pictures: Pictures, config: Collect) -> Iterator[gate.Content]:
     items = Items("collect")
     with_faces = any(config.checks[check] != "off" for check in ("no_face", "several_faces"))
 
-    def one(found: Found) -> gate.Content:
+    def one(picture: SourcePicture) -> gate.Content:
         try:
-            measures = measure(found.path, with_faces, items)
+            measures = measure(picture.path, with_faces, items)
         except PictureError as error:
-            return gate.Content(Fault(error.check, found.where, f"{error}; replace or delete it", found.id))
-        return gate.Content(measures, mask_of(found, items))
+            return gate.Content(
+                Fault(error.check, picture.where, f"{error}; replace or delete it", picture.id)
+            )
+        return gate.Content(measures, mask_of(picture, items))
 
     yield from progress(in_order(one, pictures), "collect", len(pictures))
 
 
-def mask_of(found: Found, items: Items) -> MaskMeasures | Fault | None:
-    if found.mask is None:
+def mask_of(picture: SourcePicture, items: Items) -> MaskMeasures | Fault | None:
+    if picture.mask is None:
         return None
     try:
-        return measure_mask(found.mask, items)
+        return measure_mask(picture.mask, items)
     except PictureError as error:
-        sentence = f"its mask {found.mask.name}: {error}; replace it"
-        return Fault("mask_unreadable", found.where, sentence, found.id)
+        sentence = f"its mask {picture.mask.name}: {error}; replace it"
+        return Fault("mask_unreadable", picture.where, sentence, picture.id)
 
 
 def judged(findings: Findings, config: Collect) -> gate.Outcome:
@@ -138,11 +140,11 @@ def copied(folder: Path, outcome: gate.Outcome) -> Iterator[Record]:
     """Copies the pictures and their masks unchanged."""
     make = cache(partial(Path.mkdir, parents=True, exist_ok=True))
 
-    def copy(pair: tuple[Found, Record]) -> Record:
-        found, record = pair
-        copies = [(found.path, folder / PICTURES / record.file)]
-        if found.mask and record.mask_file:
-            copies.append((found.mask, folder / MASKS / record.mask_file))
+    def copy(pair: tuple[SourcePicture, Record]) -> Record:
+        picture, record = pair
+        copies = [(picture.path, folder / PICTURES / record.file)]
+        if picture.mask and record.mask_file:
+            copies.append((picture.mask, folder / MASKS / record.mask_file))
         for source, target in copies:
             make(target.parent)
             shutil.copyfile(source, target)

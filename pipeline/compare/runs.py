@@ -72,13 +72,13 @@ def find_runs(names: Sequence[str]) -> list[Run]:
     experiments = _experiments()
     if not names:
         head = git("rev-parse", "HEAD").strip()
-        found = [run for ref, run in experiments.items() if ref.startswith(f"{head[:2]}/{head[2:]}/")]
-        if not found:
+        runs = [run for ref, run in experiments.items() if ref.startswith(f"{head[:2]}/{head[2:]}/")]
+        if not runs:
             raise UserError(
                 "no experiment starts from this commit; name experiments (`dvc exp list --all`) or"
                 " commits, or make some: `python -m pipeline.sweep -m network.dim=4,8`"
             )
-        return found
+        return runs
     runs, problems = list[Run](), list[str]()
     for name in dict.fromkeys(names):
         own = name.removeprefix("refs/exps/")
@@ -98,13 +98,13 @@ def find_runs(names: Sequence[str]) -> list[Run]:
 def _experiments() -> dict[str, Run]:
     """Experiments by ref below refs/exps (baseline and name)."""
     lines = git("for-each-ref", "--format=%(refname) %(objectname)", "refs/exps/").splitlines()
-    found: dict[str, Run] = {}
+    by_ref: dict[str, Run] = {}
     for line in lines:
         ref, _, revision = line.partition(" ")
         parts = ref.removeprefix("refs/exps/").split("/")
         if len(parts) == 3 and len(parts[0]) == 2:
-            found["/".join(parts)] = Run(parts[2], revision, is_experiment=True)
-    return found
+            by_ref["/".join(parts)] = Run(parts[2], revision, is_experiment=True)
+    return by_ref
 
 
 def _commit(name: str) -> Run:
@@ -125,18 +125,18 @@ def varied(runs: Sequence[Run]) -> list[str]:
 
 def loss_curves(run: Run) -> Mapping[str, Curve]:
     """Curves by title: the training loss by step; the loss on fixed noise, averaged over noise levels."""
-    found: dict[str, Curve] = {}
+    curves: dict[str, Curve] = {}
     if rows := run.table("plots/train/loss.csv"):
-        found["training loss"] = smoothed([(float(row["step"]), float(row["loss"])) for row in rows])
+        curves["training loss"] = smoothed([(float(row["step"]), float(row["loss"])) for row in rows])
     levels: dict[str, dict[float, list[float]]] = {}
     for row in run.table("plots/train/validation.csv"):
         levels.setdefault(row["side"], {}).setdefault(float(row["step"]), []).append(float(row["loss"]))
     for side, title in (("held_out", "held-out pictures"), ("train", "training pictures")):
         if side in levels:
-            found[f"loss on fixed noise, {title}"] = [
+            curves[f"loss on fixed noise, {title}"] = [
                 (step, sum(each) / len(each)) for step, each in sorted(levels[side].items())
             ]
-    return found
+    return curves
 
 
 SMOOTHING = 0.95
@@ -146,9 +146,9 @@ def smoothed(curve: Curve) -> Curve:
     """An exponential mean, corrected for the start's bias, at most 200 points: single steps depend on their
     noise level.
     """
-    mean, weight, found = 0.0, 0.0, []
+    mean, weight, points = 0.0, 0.0, []
     for step, loss in curve:
         mean, weight = SMOOTHING * mean + (1 - SMOOTHING) * loss, SMOOTHING * weight + (1 - SMOOTHING)
-        found.append((step, mean / weight))
-    every = max(1, len(found) // 200)
-    return found[::-1][::every][::-1]
+        points.append((step, mean / weight))
+    every = max(1, len(points) // 200)
+    return points[::-1][::every][::-1]

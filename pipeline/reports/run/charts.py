@@ -17,8 +17,8 @@ Rows = Sequence[Mapping[str, str]]
 def charts(folder: Path) -> list[Drawn]:
     """The charts that have data."""
     loss, norms, measured = (_rows(folder / f"{name}.csv") for name in ("loss", "norms", "validation"))
-    found = [_loss(loss), _validation(measured), _rates(loss), *_norms(norms)]
-    return [done for chart in found if (done := drawn(chart))]
+    every = [_loss(loss), _validation(measured), _rates(loss), *_norms(norms)]
+    return [done for chart in every if (done := drawn(chart))]
 
 
 def _rows(path: Path) -> Rows:
