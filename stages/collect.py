@@ -1,12 +1,12 @@
-"""Pictures and captions from where they lie -> data/collected/: files as they came, a record each, a verdict
-on all; masks, where there are any, in data/collected/masks/.
+"""Source pictures and captions -> data/collected/: unchanged files with a record and a verdict each; masks,
+if any, in data/collected/masks/.
 
-In: the sources that collect.source and collect.class_source name, data/waivers.yaml. Out: data/collected/
+In: collect.source and collect.class_source, data/waivers.yaml. Out: data/collected/
 {pictures/,records.jsonl,left_out.jsonl}, metrics/collect.json, plots/collect/. Reads the group `collect`.
-Deterministic: sorted by id, bytes copied. A picture that is unfit stops the stage, with the full list. Kept
-by picture: one new picture costs one measurement.
+Deterministic: sorted by id, bytes copied. Unfit pictures stop the stage with the full list. Kept by picture:
+a new picture costs one measurement.
 
-By hand, and writing none of these: `--records FILE` writes the records alone, for a plan.
+By hand, without these outputs: `--records FILE` writes only the records, for a plan.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from pipeline.files.outputs import claim, insist_apart
 from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate
 from pipeline.pictures.folders import Findings
-from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.found import Pictures, SourcePicture
 from pipeline.pictures.masks import MASKS, MaskMeasures, measure_mask
 from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
@@ -45,28 +45,30 @@ def contents(pictures: Pictures, config: Collect) -> Iterator[gate.Content]:
     items = Items("collect")
     with_faces = any(config.checks[check] != "off" for check in ("no_face", "several_faces"))
 
-    def one(found: Found) -> gate.Content:
+    def one(picture: SourcePicture) -> gate.Content:
         try:
-            measures = measure(found.path, with_faces, items)
+            measures = measure(picture.path, with_faces, items)
         except PictureError as error:
-            return gate.Content(Fault(error.check, found.where, f"{error}; replace or delete it", found.id))
-        return gate.Content(measures, mask_of(found, items))
+            return gate.Content(
+                Fault(error.check, picture.where, f"{error}; replace or delete it", picture.id)
+            )
+        return gate.Content(measures, mask_of(picture, items))
 
     yield from progress(in_order(one, pictures), "collect", len(pictures))
 
 
-def mask_of(found: Found, items: Items) -> MaskMeasures | Fault | None:
-    if found.mask is None:
+def mask_of(picture: SourcePicture, items: Items) -> MaskMeasures | Fault | None:
+    if picture.mask is None:
         return None
     try:
-        return measure_mask(found.mask, items)
+        return measure_mask(picture.mask, items)
     except PictureError as error:
-        sentence = f"its mask {found.mask.name}: {error}; replace it"
-        return Fault("mask_unreadable", found.where, sentence, found.id)
+        sentence = f"its mask {picture.mask.name}: {error}; replace it"
+        return Fault("mask_unreadable", picture.where, sentence, picture.id)
 
 
 def judged(findings: Findings, config: Collect) -> gate.Outcome:
-    """All pictures, ruled on; whatever must stop the stage is one user error that lists it all."""
+    """Verdicts on all pictures; one user error lists everything that must stop the stage."""
     lines, wrong_lines = read_waivers(PATH, CHECKS)
     waivers, pictures = Waivers(lines, findings.pictures), findings.pictures
     rulings = Rulings(config.checks, waivers.reason)
@@ -74,13 +76,15 @@ def judged(findings: Findings, config: Collect) -> gate.Outcome:
     problems = [*findings.problems, *wrong_lines, *waivers.unknown(), *outcome.errors]
     if outcome.errors:
         problems.append(
-            f"to accept a fault, waive it in {PATH} (`id: {{check: reason}}`; id and check stand in"
-            " brackets); to leave such pictures out, set collect.checks.<check>: drop"
+            f"to accept a fault, waive it in {PATH} (`id: {{check: reason}}`; the brackets give id and"
+            " check); to leave such pictures out, set collect.checks.<check>: drop"
         )
     if not (problems or outcome.is_fit.any()):
         by = Counter(ruling.fault.check for ruling in outcome.dropped)
         checks = ", ".join(f"{check} {number}" for check, number in sorted(by.items()))
-        problems.append(f"no picture is left: all were dropped ({checks}); see the levels in collect.checks")
+        problems.append(
+            f"no picture is left: all were dropped ({checks}); change the levels in collect.checks"
+        )
     for sentence in [
         *gate.warnings_of(outcome.rulings),
         *waivers.unneeded(),
@@ -108,12 +112,12 @@ class Tally:
             yield record
 
     def concepts(self) -> list[advice.Concept]:
-        """Those of the subject."""
+        """Concepts of the subject."""
         pictures, exposures = self.pictures[False], self.exposures[False]
         return [advice.Concept(name, pictures[name], exposures[name]) for name in sorted(pictures)]
 
     def advised(self, aim: str | None) -> list[str]:
-        """How the set differs from what practitioners advise."""
+        """How the set differs from usual ones."""
         return [
             *advice.counts_advice(self.concepts(), aim),
             *advice.repeats_advice(self.concepts(), aim),
@@ -133,14 +137,14 @@ class Tally:
 
 
 def copied(folder: Path, outcome: gate.Outcome) -> Iterator[Record]:
-    """Pictures, and the masks of those that have one, as they came."""
+    """Copies the pictures and their masks unchanged."""
     make = cache(partial(Path.mkdir, parents=True, exist_ok=True))
 
-    def copy(pair: tuple[Found, Record]) -> Record:
-        found, record = pair
-        copies = [(found.path, folder / PICTURES / record.file)]
-        if found.mask and record.mask_file:
-            copies.append((found.mask, folder / MASKS / record.mask_file))
+    def copy(pair: tuple[SourcePicture, Record]) -> Record:
+        picture, record = pair
+        copies = [(picture.path, folder / PICTURES / record.file)]
+        if picture.mask and record.mask_file:
+            copies.append((picture.mask, folder / MASKS / record.mask_file))
         for source, target in copies:
             make(target.parent)
             shutil.copyfile(source, target)
@@ -166,7 +170,7 @@ def write(out: Path, outcome: gate.Outcome, aim: str | None, caption_lines: dict
 
 
 def collect(config: Collect, out: Path) -> None:
-    """The stage below `out`."""
+    """Runs the stage, with outputs below `out`."""
     with work_folder(out / "data/.sources.part") as work:
         findings = find(config, work)
         outcome = judged(findings, config)
@@ -178,12 +182,12 @@ def collect(config: Collect, out: Path) -> None:
 
 
 def all_paths(config: Collect) -> list[str]:
-    """Of both kinds of sources."""
+    """Paths of both kinds of sources."""
     return [*paths(config.source), *paths(config.class_source)]
 
 
 def untracked(config: Collect) -> list[str]:
-    """Sources that the graph does not watch: DVC would not notice a change in them."""
+    """Warnings about sources outside the graph: DVC does not notice their changes."""
     deps = in_graph("collect")["deps"]
     return [
         f"{source} is not among the deps of collect in {DVC_YAML}: `dvc repro` will not notice"
@@ -194,7 +198,7 @@ def untracked(config: Collect) -> list[str]:
 
 
 def write_records_alone(config: Collect, file: Path) -> None:
-    """Those of the pictures that pass."""
+    """Writes the records of the pictures that pass."""
     claim(file, map(Path, all_paths(config)), "--records")
     with work_folder(file.with_name(f".{file.name}.sources")) as work:
         passed = judged(find(config, work), config).passed()
@@ -203,9 +207,7 @@ def write_records_alone(config: Collect, file: Path) -> None:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m stages.collect")
-    made.add_argument(
-        "--records", type=Path, metavar="FILE", help="write the records of fit pictures, and nothing else"
-    )
+    made.add_argument("--records", type=Path, metavar="FILE", help="write only the records of fit pictures")
     return made
 
 

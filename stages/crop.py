@@ -1,8 +1,8 @@
-"""data/collected/ -> data/cropped/: pictures at the training resolution, around what each is about.
+"""data/collected/ -> data/cropped/: pictures at the training resolution, each around its focal point.
 
-In: data/collected/, data/crop_edits.yaml, the face detector. Out: data/cropped/{pictures/,records.jsonl}, and
-masks/ there where pictures have masks, reports/crop/contact-sheet-<page>.png, metrics/crop.json,
-plots/crop/sizes.csv. Reads the group `crop`. Deterministic: PNG without metadata. Kept by picture: one new
+In: data/collected/, data/crop_edits.yaml, the face detector. Out: data/cropped/{pictures/,records.jsonl}, its
+masks/ if pictures have masks, reports/crop/contact-sheet-<page>.png, metrics/crop.json,
+plots/crop/sizes.csv. Reads the group `crop`. Deterministic: PNG without metadata. Kept by picture: a new
 picture costs one crop.
 """
 
@@ -38,16 +38,16 @@ from pipeline.progress import progress
 from pipeline.store.items import Items, key
 
 VERSION = 4
-"""Of the algorithm: raise it when a crop would come out differently."""
+"""Of the algorithm: raise it when crops change."""
 SOURCE = Path("data/collected")
 PAGES_AHEAD = 2
-"""Contact sheets in the making."""
+"""Contact sheets drawn ahead."""
 
 
 @dataclass(frozen=True)
 class Cropped:
-    """A collected picture, the records of its crops, those of them of which nothing counts, and the key of
-    its thumbnail (WebP).
+    """A collected picture, the records of its crops, the ids of those with black masks, and the key of its
+    thumbnail (WebP).
     """
 
     parent: Record
@@ -78,7 +78,7 @@ class Cropper:
         self.items.deliver(item_key, target)
 
     def _is_masked_out(self, crop: Record, mask_file: str) -> bool:
-        """Puts the crop's mask beside it; says whether it is black all over."""
+        """Delivers the crop's mask; returns whether it is black all over."""
         target = self.folder / MASKS / mask_file
         self._place(f"{crop.mask_sha256}.png", target)
         return measure_mask(target, self.items).is_black
@@ -89,18 +89,18 @@ class Cropper:
         return key(version=VERSION, config=self.settings, edit=edit, picture=record.sha256, mask=mask)
 
     def _mask_source(self, record: Record) -> str | None:
-        """What the mask follows from, besides the picture; None where there is none."""
+        """What the mask depends on in addition to the picture; None without a mask."""
         return {"files": record.mask_sha256, "alpha": "alpha", "off": None}[self.config.mask]
 
     def _mask(self, record: Record) -> Image.Image | None:
-        """Of the whole picture, as `crop.mask` wants it."""
+        """The whole picture's mask, as `crop.mask` says."""
         if self.config.mask == "alpha":
             return read_alpha(SOURCE / PICTURES / record.file)
         has_file = self.config.mask == "files" and record.mask_file
         return read_mask(SOURCE / MASKS / record.mask_file) if has_file and record.mask_file else None
 
     def _kept(self, stem: str) -> list[dict[str, Any]] | None:
-        """Facts of the crops, where the store has them, the crops and the thumbnail."""
+        """Facts of the crops, if the store has them, the crops and the thumbnail."""
         data = self.items.get(f"{stem}.json")
         facts = json.loads(data) if data else []
         pngs = [fact[name] for fact in facts for name in ("sha256", "mask") if name in fact]
@@ -108,7 +108,7 @@ class Cropper:
         return facts if facts and all(map(self.items.has, needed)) else None
 
     def _made(self, record: Record, stem: str) -> list[dict[str, Any]]:
-        """Crops the picture and puts everything into the store, the facts last."""
+        """Crops the picture and stores everything, the facts last."""
         red, green, blue = self.config.background
         picture = read_picture(SOURCE / PICTURES / record.file, background=(red, green, blue))
         facts, mask = [], self._mask(record)
@@ -126,8 +126,8 @@ class Cropper:
         return facts
 
     def _record(self, parent: Record, fact: dict[str, Any]) -> Record:
-        told = ("suffix", "sha256", "target", "mask")
-        how = {name: value for name, value in fact.items() if name not in told}
+        in_record = ("suffix", "sha256", "target", "mask")
+        how = {name: value for name, value in fact.items() if name not in in_record}
         mask = fact.get("mask")
         width, height = fact["target"]
         crop_id = f"{parent.id}{fact['suffix']}"
@@ -142,7 +142,7 @@ class Cropper:
 
 
 def checked_edits(records: Records) -> CropEdits:
-    """Hand-made edits; one that does not fit its picture is a user error."""
+    """The manual edits; one that does not fit its picture is a user error."""
     edits = read_crop_edits(CROP_EDITS, records.ids)
     wrong = [
         f"{CROP_EDITS}: {record.id}: {fault}; correct it"
@@ -155,7 +155,7 @@ def checked_edits(records: Records) -> CropEdits:
 
 
 class Tally:
-    """What is told of all pictures, gathered as they pass: the crops' rows and their sizes lie on disk."""
+    """Totals over all pictures, counted as they pass; the crops' rows and sizes are on disk."""
 
     def __init__(self) -> None:
         self.rows, self.sizes = SortedRows(), SortedRows()
@@ -184,18 +184,18 @@ class Tally:
         self.sizes.add("", "", row)
 
     def clashes(self) -> list[str]:
-        """Ids that two crops share, in words."""
+        """Sentences about ids that two crops share."""
         return [
             f"{name}: two crops would have this name; rename the picture" for name in self.rows.repeated()
         ]
 
     def empty_masks(self) -> list[str]:
-        """Crops of which nothing counts, in a sentence."""
+        """A sentence about crops with black masks."""
         if not self.empty:
             return []
         return [
-            f"nothing is learned from {len(self.empty)} crops, whose masks are black all over"
-            f" ({', '.join(self.empty[:5])}); mend the masks, move the boxes in {CROP_EDITS}, or"
+            f"{len(self.empty)} crops have masks that are black all over, so they are not trained"
+            f" ({', '.join(self.empty[:5])}); correct the masks, move the boxes in {CROP_EDITS}, or"
             " set crop.mask to off"
         ]
 
@@ -226,15 +226,15 @@ def shown(item: Cropped) -> Shown:
 
 
 def contact_sheet(done: list[Cropped]) -> bytes:
-    """A page of them as PNG, from the store where it was drawn before."""
+    """A page as PNG, from the store if known."""
     items = Items("contact_sheet")
-    told = [[item.parent.id, item.parent.sha256, *(crop.origin for crop in item.crops)] for item in done]
-    page_key = key(version=VERSION, told=told)
+    facts = [[item.parent.id, item.parent.sha256, *(crop.origin for crop in item.crops)] for item in done]
+    page_key = key(version=VERSION, told=facts)
     return items.get(page_key) or items.put(page_key, png_bytes(page([shown(item) for item in done])))
 
 
 def pages(done: Iterator[Cropped]) -> Iterator[list[Cropped]]:
-    """What stands on one contact sheet."""
+    """The pictures of each contact sheet."""
     while several := list(islice(done, PER_PAGE)):
         yield several
 

@@ -1,9 +1,9 @@
-"""data/tags/ -> data/captions/: what training reads of each picture, and why each dropped tag was dropped.
+"""data/tags/ -> data/captions/: each picture's caption for training, and why each dropped tag was dropped.
 
 In: data/tags/tags.jsonl, data/tag_edits.yaml; for the page data/collected/ and data/cropped/. Out:
 data/captions/{captions.jsonl,<concept>/<stem>.txt}, reports/dataset/index.html, metrics/filter_tags.json,
 plots/filter-tags/. Reads the group `filter_tags`. Deterministic: a pure function of the scores, the settings
-and the edits. By hand, and writing none of these: `--preview [PATTERN]` shows what becomes of the tags,
+and the edits. By hand, without these outputs: `--preview [PATTERN]` shows what becomes of the tags,
 `--export DIR` writes pictures with .txt files as kohya's tools and AUTOMATIC1111 read them, `--import DIR`
 reads such .txt files back into data/tag_edits.yaml.
 """
@@ -49,7 +49,7 @@ def row(picture_id: str, caption: Caption) -> dict[str, Any]:
 
 
 def write_outputs(out: Path, captions: Iterable[tuple[str, Caption]], statistics: Statistics) -> None:
-    """captions.jsonl and one .txt a picture; metrics and plots."""
+    """Writes captions.jsonl and a .txt per picture; metrics and plots."""
     with new_folder(out / "data/captions") as folder:
         write_jsonl(folder / "captions.jsonl", written(folder, captions, statistics))
     write_json(out / "metrics/filter_tags.json", statistics.summary())
@@ -62,7 +62,7 @@ def write_outputs(out: Path, captions: Iterable[tuple[str, Caption]], statistics
 def written(
     folder: Path, captions: Iterable[tuple[str, Caption]], statistics: Statistics
 ) -> Iterator[dict[str, Any]]:
-    """Writes each .txt; the lines of captions.jsonl."""
+    """Writes each .txt; yields the lines of captions.jsonl."""
     for picture_id, caption in captions:
         target = folder / f"{picture_id}.txt"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def written(
 
 
 def write_page(out: Path) -> None:
-    """reports/dataset/index.html."""
+    """Writes reports/dataset/index.html."""
     records, captions = Records(CROPPED), JsonLines(out / "data/captions/captions.jsonl")
     left_out = read_jsonl(LEFT_OUT) if LEFT_OUT.exists() else []
     with new_folder(out / "reports/dataset") as folder:
@@ -86,8 +86,8 @@ def watched(captions: Iterable[tuple[str, Caption]], effects: Effects) -> Iterat
         yield picture_id, caption
 
 
-def tell(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
-    """What became of a person's own captions, and what a person asked for in vain."""
+def report(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
+    """Reports changes of existing captions, and settings and edits without effect."""
     for sentence in effects.own.notes(config.max_tokens):
         print(sentence, file=sys.stderr)
     for sentence in idle_edits(effects, ids):
@@ -97,7 +97,7 @@ def tell(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
 
 
 def import_captions(folder: Path, writer: Writer, edits: Sequence[Edit]) -> None:
-    """The .txt files' differences as entries of data/tag_edits.yaml."""
+    """Writes the .txt files' differences into data/tag_edits.yaml."""
     ids = list(writer.ids())
     texts = read_folder(folder, ids)
     new = imported_edits(texts, writer, edits)
@@ -105,8 +105,8 @@ def import_captions(folder: Path, writer: Writer, edits: Sequence[Edit]) -> None
         write_edits(new)
     without = len(ids) - len(texts)
     print(
-        f"{len(texts)} captions read, {len(new)} of them differ and stand in {EDITS} now;"
-        f" {without} pictures have none there"
+        f"{len(texts)} captions read, {len(new)} of them differ and are now in {EDITS};"
+        f" {without} pictures have no .txt there"
     )
 
 
@@ -120,16 +120,16 @@ def parser() -> argparse.ArgumentParser:
     instead = made.add_mutually_exclusive_group()
     instead.add_argument(
         "--preview", nargs="?", const="*", metavar="PATTERN",
-        help="show what is kept, dropped and added (of the pictures with such ids), and write nothing",
+        help="show what is kept, dropped and added (for matching picture ids), and write nothing",
     )  # fmt: skip
     instead.add_argument(
         "--export", type=Path, metavar="DIR",
-        help="write pictures and .txt captions into DIR, and nothing else",
+        help="only write pictures and .txt captions into DIR",
     )  # fmt: skip
     instead.add_argument(
         "--import", type=Path, metavar="DIR", dest="edited",
-        help=f"read .txt captions that were edited elsewhere, and write what differs into {EDITS};"
-        " with the settings that they were exported with",
+        help=f"read .txt captions edited elsewhere, and write the differences into {EDITS};"
+        " use the settings of the export",
     )  # fmt: skip
     return made
 
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     else:
         write_outputs(job.out, captions, Statistics(writer.triggers.values()))
         write_page(job.out)
-    tell(effects, job.config.filter_tags, writer.ids())
+    report(effects, job.config.filter_tags, writer.ids())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What every stage wrote -> reports/index.html: the run on one page, for whoever has to choose a file.
+"""All stages' outputs -> reports/index.html: the run on one page, for choosing a file.
 
 In: reports/recipe.json, metrics/, plots/train/, reports/training/, data/cropped/, plots/filter-tags/kept.csv,
-reports/sample-grid/, models/network/, models/merged/. Out: reports/index.html, pictures inlined; it links to
-the other pages beside it; metrics/run.json, the few figures that `dvc metrics show` prints. Reads `base`,
-`network`, `train`, `merge`. Deterministic: nothing but its inputs. A stage of its own, because it tells of
-all others: a changed figure costs no more than the page.
+reports/sample-grid/, models/network/, models/merged/. Out: reports/index.html with inlined pictures and links
+to the other pages; metrics/run.json, the few figures that `dvc metrics show` prints. Reads `base`, `network`,
+`train`, `merge`. Deterministic: depends only on its inputs. A separate stage, because it covers all others: a
+changed figure reruns only the page.
 """
 
 import json
@@ -21,7 +21,7 @@ from pipeline.reports.run.dataset_view import dataset_view
 from pipeline.reports.run.files import family_of, merged_files, network_files
 from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows
 from pipeline.reports.run.page import Story, page
-from pipeline.reports.run.usage import Taken
+from pipeline.reports.run.usage import Proposal
 from pipeline.reports.run.verdict import verdict
 
 NETWORKS, MERGED, GRID = Path("models/network"), Path("models/merged"), Path("reports/sample-grid")
@@ -33,14 +33,14 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def taken(config: Config, grid: Any, best: Any, cells: Sequence[Any], merged: Path | None) -> Taken:
-    """The proposed file, as a person would use it; where the grid did not draw it, at strength 1."""
+def proposal_of(config: Config, grid: Any, best: Any, cells: Sequence[Any], merged: Path | None) -> Proposal:
+    """The proposed file and how to use it; at weight 1 if the grid did not draw it."""
     settings, network = grid["settings"], config.network
     cell = cells[0] if cells else grid["cells"][0]
     first = cell["pictures"][0]
     file = read(GRID / "choice.json")["file"]
     weight = best["weight"] if best else cell["weight"] if cells else 1.0
-    return Taken(
+    return Proposal(
         kind=network.name,
         family=family_of(network.name),
         path=NETWORKS / file,
@@ -64,16 +64,16 @@ def taken(config: Config, grid: Any, best: Any, cells: Sequence[Any], merged: Pa
 
 
 def story(config: Config) -> Story:
-    """Everything that the page tells."""
+    """Everything on the page."""
     metrics = {name: read(Path("metrics") / f"{name}.json") for name in METRICS}
     plan, findings = read(Path("reports/training/plan.json")), read(Path("reports/training/doctor.json"))
     grid, ranking, file = (read(GRID / f"{name}.json") for name in ("grid", "ranking", "choice"))
     best, drawn = ranking[0] if ranking else None, metrics["sample_grid"]
     cells = proposed_cells(grid, file["file"], best["weight"] if best else None)
-    merged = merged_files(MERGED, _merged_told(config, metrics["merge"]))
+    merged = merged_files(MERGED, _merge_description(config, metrics["merge"]))
     is_folder = bool(merged) and merged[0].path.parent != MERGED
-    opened = MERGED / merged[0].path.relative_to(MERGED).parts[0] if is_folder else None
-    standing = opened or (merged[0].path if merged else None)
+    folder = MERGED / merged[0].path.relative_to(MERGED).parts[0] if is_folder else None
+    checkpoint = folder or (merged[0].path if merged else None)
     family = family_of(config.network.name)
     return Story(
         name=config.train.name,
@@ -85,7 +85,7 @@ def story(config: Config) -> Story:
         verdict=verdict(
             best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], metrics["train"]
         ),
-        taken=taken(config, grid, best, cells, standing),
+        proposal=proposal_of(config, grid, best, cells, checkpoint),
         ranking=ranking,
         pairs=pairs(grid, cells, GRID),
         rows=rows(grid, cells, GRID),
@@ -96,32 +96,32 @@ def story(config: Config) -> Story:
     )
 
 
-def _merged_told(config: Config, facts: Any) -> str:
+def _merge_description(config: Config, facts: Any) -> str:
     if "network" in facts:
         return f"the base with {facts['network']} at {config.merge.alpha:g} baked in"
     return "made by merge.recipe"
 
 
 def _is_unlike(config: Config, file: str, best: Any, facts: Any) -> bool:
-    """Whether what was baked is another file or strength than is proposed."""
+    """Whether the merge used another file or weight than proposed."""
     if facts.get("network") is None or best is None:
         return False
     return bool(facts["network"] != file or config.merge.alpha != best["weight"])
 
 
 def figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """What `dvc metrics show` prints in one line: of the proposed cell, and of the base alone."""
+    """Figures of the proposed cell and of the base alone, for one line of `dvc metrics show`."""
     drawn, base = metrics["sample_grid"].get("best") or {}, metrics["sample_grid"].get("base") or {}
-    found = {name: drawn.get(name) for name in ("epoch", "weight", "subject", "prompt")}
-    found |= {"base_subject": base.get("subject"), "loss": metrics["train"].get("loss_last_epoch")}
-    return {name: value for name, value in found.items() if value is not None}
+    values = {name: drawn.get(name) for name in ("epoch", "weight", "subject", "prompt")}
+    values |= {"base_subject": base.get("subject"), "loss": metrics["train"].get("loss_last_epoch")}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("report", arguments)
-    told = story(job.config)
-    write_text(job.out / REPORT, page(told))
-    write_json(job.out / FIGURES, figures(told.metrics))
+    report = story(job.config)
+    write_text(job.out / REPORT, page(report))
+    write_json(job.out / FIGURES, figures(report.metrics))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag and a sentence, once; thresholds come later,
-in filter-tags.
+"""data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag, and a sentence; filter-tags applies
+thresholds later.
 
 In: data/cropped/, the taggers and the captioner. Out: data/tags/tags.jsonl, metrics/tag.json,
-plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one picture a call on a CPU, scores to
-five decimals. Kept by picture and model: one new picture costs one call, one more tagger costs only its own.
+plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one picture per call on a CPU, scores
+to five decimals. Kept by picture and model: a new picture costs one call, a new tagger only its own calls.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ from pipeline.vision.models import CAPTIONER_FILES, Model, located
 from pipeline.vision.taggers import open_tagger, tag_models
 
 VERSION = 2
-"""Of the algorithm: raise it when scores or sentences would come out differently."""
+"""Of the algorithm: raise it when scores or sentences change."""
 SOURCE = Path("data/cropped")
 
 
@@ -60,7 +60,7 @@ def sentence_of(model: Model, config: Tag) -> Question:
 
 
 def questions(config: Tag) -> tuple[list[Question], Question | None]:
-    """To each tagger, and to the captioner."""
+    """The questions to each tagger and to the captioner."""
     taggers = [scores_of(model, config) for model in tag_models(config)]
     if config.sentence_model is None:
         return taggers, None
@@ -71,11 +71,11 @@ def questions(config: Tag) -> tuple[list[Question], Question | None]:
 def tagged(
     records: Records, config: Tag, items: Items
 ) -> tuple[Iterator[dict[str, Any]], list[dict[str, Any]]]:
-    """A row a picture, and what each model is that looked at them."""
+    """A row per picture, and a description of each model."""
     taggers, captioner = questions(config)
-    found = [answers(question, records, SOURCE, items, VERSION) for question in taggers]
-    used = [(question.model, about) for question, (about, _) in zip(taggers, found, strict=True)]
-    ensemble = Ensemble([about.labels for about, _ in found])
+    answered = [answers(question, records, SOURCE, items, VERSION) for question in taggers]
+    used = [(question.model, about) for question, (about, _) in zip(taggers, answered, strict=True)]
+    ensemble = Ensemble([about.labels for about, _ in answered])
     sentence: Callable[[Record], str] | None = None
     if captioner:
         about, sentence = answers(captioner, records, SOURCE, items, VERSION)
@@ -87,7 +87,7 @@ def tagged(
             "is_class": record.is_class,
             "caption": record.caption,
             "sentence": sentence(record) if sentence else None,
-            "scores": ensemble.mean([scores(record) for _, scores in found], config.min_score),
+            "scores": ensemble.mean([scores(record) for _, scores in answered], config.min_score),
         }
         for record in records
     )

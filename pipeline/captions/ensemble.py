@@ -44,7 +44,7 @@ class Ensemble:
 
 
 def _flat(scores: Sequence[Mapping[str, Mapping[str, float]]]) -> Iterator[tuple[str, str, float]]:
-    for found in scores:
-        for category, tags in found.items():
+    for of_tagger in scores:
+        for category, tags in of_tagger.items():
             for name, score in tags.items():
                 yield category, name, score

@@ -1,1 +1,1 @@
-"""Runs side by side: any DVC experiments or commits, their settings, figures, curves and pictures."""
+"""Compares runs, DVC experiments or commits: settings, figures, curves and pictures."""

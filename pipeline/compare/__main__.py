@@ -1,5 +1,5 @@
-"""`python -m pipeline.compare [EXPERIMENT or COMMIT...]`: runs side by side, the best first, and a page of
-their pictures and curves. Without names: the experiments that start from the present commit.
+"""`python -m pipeline.compare [EXPERIMENT or COMMIT...]`: compares runs, the best first, and writes a page
+of their pictures and curves. Without names: the experiments that start from the current commit.
 """
 
 import argparse
@@ -15,8 +15,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="EXPERIMENT", help="an experiment, or a commit, branch or tag"
     )
-    parser.add_argument("--metric", metavar="FIGURE[+FIGURE]", help="what decides: train.validation_loss")
-    parser.add_argument("--minimize", action="store_true", help="of --metric the smallest is the best")
+    parser.add_argument(
+        "--metric", metavar="FIGURE[+FIGURE]", help="compare by this, such as train.validation_loss"
+    )
+    parser.add_argument("--minimize", action="store_true", help="the smallest --metric is best")
     options = parser.parse_args(arguments)
     print(printable_lines(compare(options.names, options.metric, options.minimize)))
 

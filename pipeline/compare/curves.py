@@ -1,4 +1,4 @@
-"""Curves of many runs in one plot, as SVG that stands in the page."""
+"""Curves of many runs in one plot, as inline SVG."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58.0, 8.0, 10.0, 30.0
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines are (run, number of its colour, points as SVG has them); ticks are (place, label)."""
+    """Lines are (run, number of its colour, SVG points); ticks are (place, label)."""
 
     title: str
     lines: Sequence[tuple[str, int, str]]
@@ -21,7 +21,7 @@ class Plot:
 
 
 def plot(title: str, curves: Mapping[str, Curve], numbers: Mapping[str, int]) -> Plot:
-    """`numbers`: of each run's colour."""
+    """`numbers`: each run's colour."""
     steps = [step for curve in curves.values() for step, _ in curve]
     losses = [loss for curve in curves.values() for _, loss in curve]
     x_low, x_high = min(steps), max(steps)
@@ -45,7 +45,7 @@ def plot(title: str, curves: Mapping[str, Curve], numbers: Mapping[str, int]) ->
 
 
 def round_numbers(low: float, high: float) -> list[float]:
-    """Three to eight numbers in between that people count by: multiples of 1, 2 or 5 times a power of ten."""
+    """Three to eight round numbers in the range: multiples of 1, 2 or 5 times a power of ten."""
     if high <= low:
         return [low]
     step = 10.0 ** floor(log10((high - low) / 3))

@@ -1,5 +1,5 @@
-"""One XYZ grid over all runs: x weights, y runs, z epochs, every cell with the same prompts and seeds; above
-them the base alone.
+"""One XYZ grid over all runs: x weights, y runs, z epochs, every cell with the same prompts and seeds; the
+first row is the base alone.
 """
 
 import io
@@ -16,7 +16,7 @@ from pipeline.sweep.committed import read_committed
 
 REPORT = "reports/sample-grid"
 SIDE_PX = 1024
-"""Of the pictures of a cell side by side; the page shows them smaller, and whole on a click."""
+"""Largest side of a cell's pictures; the page shows them smaller, and full size on a click."""
 
 Place = tuple[int, float]
 """Epoch and weight."""
@@ -26,7 +26,7 @@ Pictures = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Cell:
-    """`image` as data URI; `figures` as the run's own grid has them."""
+    """`image` as data URI; `figures` as in the run's own grid."""
 
     image: str
     figures: Mapping[str, Any]
@@ -34,8 +34,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sheet:
-    """An epoch; a row for the base, which has no weight, and one for each run: a cell for each weight, None
-    where it has none.
+    """An epoch: a row for the base, which has no weight, and one for each run, with a cell or None for each
+    weight.
     """
 
     label: str
@@ -53,9 +53,7 @@ class Aligned:
 
 
 def aligned(runs: Sequence[Run]) -> Aligned:
-    """The cells that are drawn with what most runs have in common: prompts, seeds, sampler, size,
-    guidance.
-    """
+    """The cells drawn with the settings of most runs: prompts, seeds, sampler, size, guidance."""
     cells, bases = dict[Run, dict[Place, dict[str, Any]]](), dict[Run, list[dict[str, Any]]]()
     left_out = list[str]()
     for run in runs:
@@ -63,7 +61,7 @@ def aligned(runs: Sequence[Run]) -> Aligned:
             grid = json.loads(read_committed(run.revision, f"{REPORT}/grid.json"))
             cells[run], bases[run] = plain_cells(grid), base_cells(grid)
         except FileNotFoundError:
-            left_out.append(f"{run.name}: its pictures are not here; {how_to_fetch(run, REPORT)}")
+            left_out.append(f"{run.name}: its pictures are not on this machine; {how_to_fetch(run, REPORT)}")
     drawn = [_drawn(cell) for of_run in cells.values() for cell in of_run.values()]
     common = max(drawn, key=drawn.count, default=None)
     kept = {
@@ -83,18 +81,18 @@ def aligned(runs: Sequence[Run]) -> Aligned:
 
 
 def plain_cells(grid: Mapping[str, Any]) -> dict[Place, dict[str, Any]]:
-    """The cells of a grid.json by epoch and weight; those with another checkpoint or weights by block stand
-    for no place. Of several at one place (an axis of samplers, say) the first.
+    """The cells of a grid.json by epoch and weight, without those with another checkpoint or block weights.
+    Of several with the same epoch and weight (an axis of samplers, say) the first.
     """
-    found: dict[Place, dict[str, Any]] = {}
+    cells: dict[Place, dict[str, Any]] = {}
     for cell in grid["cells"]:
         if _is_on_base(cell) and cell["block_weights"] is None and cell["network"] is not None:
-            found.setdefault((cell["epoch"], cell["weight"]), cell)
-    return found
+            cells.setdefault((cell["epoch"], cell["weight"]), cell)
+    return cells
 
 
 def base_cells(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those that the run's own base drew alone."""
+    """Cells drawn by the run's base alone."""
     return [cell for cell in grid["cells"] if _is_on_base(cell) and cell["network"] is None]
 
 
@@ -110,7 +108,7 @@ def _drawn(cell: Mapping[str, Any]) -> tuple[Pictures, tuple[Any, ...]]:
 
 def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]], base: Cell | None) -> list[Sheet]:
     places = sorted({place for of_run in cells.values() for place in of_run})
-    found = []
+    sheets = []
     for epoch in sorted({epoch for epoch, _ in places}):
         weights = [weight for other, weight in places if other == epoch]
         rows: list[tuple[str, Sequence[Cell | None]]] = [
@@ -119,8 +117,8 @@ def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]], base: Cell |
         ]
         if base:
             rows.insert(0, ("base alone", [base, *[None] * (len(weights) - 1)]))
-        found.append(Sheet(f"epoch {epoch}", [f"weight {weight:g}" for weight in weights], rows))
-    return found
+        sheets.append(Sheet(f"epoch {epoch}", [f"weight {weight:g}" for weight in weights], rows))
+    return sheets
 
 
 def _cell(run: Run, cell: Mapping[str, Any] | None) -> Cell | None:
@@ -134,8 +132,8 @@ def _cell(run: Run, cell: Mapping[str, Any] | None) -> Cell | None:
 
 
 def how_to_fetch(run: Run, outputs: str) -> str:
-    """What to type for outputs of a run that the cache on this machine does not have."""
+    """The command that gets a run's outputs which this machine's cache lacks."""
     if run.is_experiment:
-        return f"`dvc exp pull <git remote> {run.name}` gets them, where they were pushed"
+        return f"`dvc exp pull <git remote> {run.name}` gets them if they were pushed"
     made = f"`git checkout {run.revision[:8]} && dvc repro` makes them"
     return f"`dvc fetch --all-commits {outputs}` gets them from the DVC remote, {made}"

@@ -1,8 +1,8 @@
-"""How much each setting decides the result: the share of the results' variance that its values explain.
+"""How much each setting matters: the share of the results' variance that its values explain.
 
     eta^2 = sum_v n_v (mean_v - mean)^2 / sum (y - mean)^2      v: the setting's values, n_v: runs that have v
 
-In a full grid the shares of the settings add up to at most 1; the rest is what they do only together.
+In a full grid the settings' shares add up to at most 1; the rest is their interaction.
 (Fisher's correlation ratio, the main effects of an analysis of variance.)
 """
 
@@ -11,8 +11,8 @@ from statistics import fmean
 
 
 def importance(values: Mapping[str, Sequence[Hashable]], results: Sequence[float]) -> dict[str, float]:
-    """By setting, the greatest first; 0 where all results are equal. `values`: of each setting in each
-    run.
+    """Importance by setting, the greatest first; 0 if all results are equal. `values`: each setting's value
+    in each run.
     """
     mean = fmean(results)
     total = sum((each - mean) ** 2 for each in results)

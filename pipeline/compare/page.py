@@ -1,4 +1,4 @@
-"""The comparison: a table in the terminal, and one page with everything in it."""
+"""The comparison: a table for the terminal, and a page with everything."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ SHOWN_FIGURES = (
     "sample_grid.best.copies", "sample_grid.best.epoch", "sample_grid.best.weight", "train.loss_last_epoch",
     "train.validation_loss", "train.best_epoch",
 )  # fmt: skip
-"""Of the table; those that no run has are left out."""
+"""Columns of the table; those that no run has are left out."""
 NAMED = 10
-"""Runs with a colour of their own; later ones share them."""
+"""Number of colours; more runs share them."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run in the table, as people read it."""
+    """A row of the table, as text."""
 
     run: Run
     settings: Sequence[str]
@@ -56,7 +56,7 @@ class Table:
 
     @property
     def headings(self) -> list[str]:
-        """The header in short, as people see it."""
+        """Short names for the header."""
         short = [name.rpartition(".")[2] for name in self.figures]
         score = "score" if len(self.objective.figures) > 1 else self.objective.name.rpartition(".")[2]
         return ["run", *self.settings, score, *short, "MiB", "seconds"]
@@ -73,7 +73,7 @@ def compare(names: Sequence[str], metric: str | None = None, minimize: bool = Fa
     runs = find_runs(names)
     for run in runs:
         if not run.has_stage_figures:
-            warn(f"{run.name}: its stages' figures are not here; {how_to_fetch(run, FIGURES)}")
+            warn(f"{run.name}: its stages' figures are not on this machine; {how_to_fetch(run, FIGURES)}")
     table = tabulated(runs, objective_of(metric, minimize, [run.figures for run in runs]))
     with new_folder(FOLDER) as folder:
         write_csv(folder / "table.csv", table.header, table.lines)
@@ -114,14 +114,14 @@ def _text(value: Any) -> str:
 
 
 def commands(run: Run) -> list[str]:
-    """What follows from a choice."""
+    """Commands that apply the chosen run."""
     if not run.is_experiment:
         return [f"git checkout {run.name} && dvc checkout"]
     return [f"dvc exp apply {run.name}", f"dvc exp push origin {run.name}"]
 
 
 def as_text(table: Table) -> str:
-    """Columns set below each other, for a terminal."""
+    """The table with aligned columns, for a terminal."""
     rows = [table.headings, *table.lines]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -130,7 +130,7 @@ def as_text(table: Table) -> str:
 
 
 def shares(table: Table) -> dict[str, float]:
-    """Importance of what was varied, over the runs that have a score; none of fewer than three."""
+    """Importance of the varied settings, over the runs with a score; empty for fewer than three."""
     scored = [
         (row.run, value) for row in table.rows if (value := table.objective.of(row.run.figures)) is not None
     ]
@@ -141,13 +141,13 @@ def shares(table: Table) -> dict[str, float]:
 
 
 def plots(runs: Sequence[Run]) -> list[Plot]:
-    """One for each kind of curve, all runs in it."""
+    """One plot for each kind of curve, with all runs."""
     numbers = {run.name: number % NAMED for number, run in enumerate(runs)}
-    found: dict[str, dict[str, Any]] = {}
+    by_title: dict[str, dict[str, Any]] = {}
     for run in runs:
         for title, curve in loss_curves(run).items():
-            found.setdefault(title, {})[run.name] = curve
-    return [plot(title, curves, numbers) for title, curves in found.items()]
+            by_title.setdefault(title, {})[run.name] = curve
+    return [plot(title, curves, numbers) for title, curves in by_title.items()]
 
 
 def page(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""A run as git and DVC keep it: settings, figures, curves, sizes, read off a commit, not checked out."""
+"""A run as git and DVC store it: settings, figures, curves and sizes, read from its commit."""
 
 import csv
 import io
@@ -41,72 +41,70 @@ class Run:
 
     @property
     def has_stage_figures(self) -> bool:
-        """Whether more is at hand than metrics/run.json, which git keeps."""
+        """Whether this machine has more figures than metrics/run.json, which git keeps."""
         return any(not name.startswith("run.") for name in self.figures)
 
     @cached_property
     def seconds(self) -> float | None:
-        """How long the job took; None of a run that no sweep made."""
+        """How long the job took; None if no sweep made the run."""
         message = git("log", "-1", "--format=%B", self.revision)
-        found = re.search(rf"^{SECONDS}: ([0-9]{{1,12}}(?:\.[0-9]{{1,12}})?)$", message, re.M)
-        return float(found[1]) if found else None
+        match = re.search(rf"^{SECONDS}: ([0-9]{{1,12}}(?:\.[0-9]{{1,12}})?)$", message, re.M)
+        return float(match[1]) if match else None
 
     @cached_property
     def network_bytes(self) -> int | None:
-        """Of models/network/, all epochs."""
+        """Bytes of models/network/, all epochs."""
         content = parse_yaml(git("show", f"{self.revision}:dvc.lock"), f"{self.name}: dvc.lock")
         outs = [out for stage in content["stages"].values() for out in stage.get("outs", [])]
         return next((out.get("size") for out in outs if out["path"] == NETWORK), None)
 
     def table(self, path: str) -> list[dict[str, str]]:
-        """Rows of a CSV file in the commit; none where it has no such file."""
+        """Rows of a CSV file in the commit; empty if it has no such file."""
         if not git("ls-tree", "--name-only", self.revision, path).strip():
             return []
         return list(csv.DictReader(io.StringIO(git("show", f"{self.revision}:{path}"))))
 
 
 def find_runs(names: Sequence[str]) -> list[Run]:
-    """Experiments by name or ref, or commits by anything that git knows; without names the experiments that
+    """Experiments by name or ref, or commits by anything that git accepts; without names the experiments that
     start from HEAD.
     """
     experiments = _experiments()
     if not names:
         head = git("rev-parse", "HEAD").strip()
-        found = [run for ref, run in experiments.items() if ref.startswith(f"{head[:2]}/{head[2:]}/")]
-        if not found:
+        runs = [run for ref, run in experiments.items() if ref.startswith(f"{head[:2]}/{head[2:]}/")]
+        if not runs:
             raise UserError(
-                "no experiment starts from this commit; name some (`dvc exp list --all`), or commits,"
-                " or make them: `python -m pipeline.sweep -m network.dim=4,8`"
+                "no experiment starts from this commit; name experiments (`dvc exp list --all`) or"
+                " commits, or make some: `python -m pipeline.sweep -m network.dim=4,8`"
             )
-        return found
+        return runs
     runs, problems = list[Run](), list[str]()
     for name in dict.fromkeys(names):
         own = name.removeprefix("refs/exps/")
         matching = [run for ref, run in experiments.items() if ref == own or run.name == name]
         if len(matching) > 1:
-            problems.append(
-                f"{name} is the name of {len(matching)} experiments; give the hash of one instead"
-            )
+            problems.append(f"{len(matching)} experiments are named {name}; give the hash of one instead")
         try:
             runs.append(matching[0] if matching else _commit(name))
         except UserError:
             known = [run.name for run in experiments.values()]
-            problems.append(f"{name} is no experiment and no commit; {nearest(name, known)}")
+            problems.append(f"{name} is neither an experiment nor a commit; {nearest(name, known)}")
     if problems:
         raise UserError(*problems)
     return runs
 
 
 def _experiments() -> dict[str, Run]:
-    """By ref below refs/exps: baseline and name."""
+    """Experiments by ref below refs/exps (baseline and name)."""
     lines = git("for-each-ref", "--format=%(refname) %(objectname)", "refs/exps/").splitlines()
-    found: dict[str, Run] = {}
+    by_ref: dict[str, Run] = {}
     for line in lines:
         ref, _, revision = line.partition(" ")
         parts = ref.removeprefix("refs/exps/").split("/")
         if len(parts) == 3 and len(parts[0]) == 2:
-            found["/".join(parts)] = Run(parts[2], revision, is_experiment=True)
-    return found
+            by_ref["/".join(parts)] = Run(parts[2], revision, is_experiment=True)
+    return by_ref
 
 
 def _commit(name: str) -> Run:
@@ -126,31 +124,31 @@ def varied(runs: Sequence[Run]) -> list[str]:
 
 
 def loss_curves(run: Run) -> Mapping[str, Curve]:
-    """By what they show: the training loss by step; the loss on fixed noise, mean over the noise levels."""
-    found: dict[str, Curve] = {}
+    """Curves by title: the training loss by step; the loss on fixed noise, averaged over noise levels."""
+    curves: dict[str, Curve] = {}
     if rows := run.table("plots/train/loss.csv"):
-        found["training loss"] = smoothed([(float(row["step"]), float(row["loss"])) for row in rows])
+        curves["training loss"] = smoothed([(float(row["step"]), float(row["loss"])) for row in rows])
     levels: dict[str, dict[float, list[float]]] = {}
     for row in run.table("plots/train/validation.csv"):
         levels.setdefault(row["side"], {}).setdefault(float(row["step"]), []).append(float(row["loss"]))
     for side, title in (("held_out", "held-out pictures"), ("train", "training pictures")):
         if side in levels:
-            found[f"loss on fixed noise, {title}"] = [
+            curves[f"loss on fixed noise, {title}"] = [
                 (step, sum(each) / len(each)) for step, each in sorted(levels[side].items())
             ]
-    return found
+    return curves
 
 
 SMOOTHING = 0.95
 
 
 def smoothed(curve: Curve) -> Curve:
-    """An exponential mean without the start's bias, at most 200 points: single steps differ by their noise
-    level.
+    """An exponential mean, corrected for the start's bias, at most 200 points: single steps depend on their
+    noise level.
     """
-    mean, weight, found = 0.0, 0.0, []
+    mean, weight, points = 0.0, 0.0, []
     for step, loss in curve:
         mean, weight = SMOOTHING * mean + (1 - SMOOTHING) * loss, SMOOTHING * weight + (1 - SMOOTHING)
-        found.append((step, mean / weight))
-    every = max(1, len(found) // 200)
-    return found[::-1][::every][::-1]
+        points.append((step, mean / weight))
+    every = max(1, len(points) // 200)
+    return points[::-1][::every][::-1]

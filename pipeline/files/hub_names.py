@@ -32,8 +32,8 @@ def is_cached(name: str, files: Sequence[str]) -> bool:
     prefix = parts["folder"].strip("/")
     names = [f"{prefix}/{file}" if prefix else file for file in files]
     revision = parts["revision"]
-    found = (try_to_load_from_cache(parts["repo"], file, revision=revision) for file in names)
-    return any(isinstance(path, str) for path in found)
+    cached = (try_to_load_from_cache(parts["repo"], file, revision=revision) for file in names)
+    return any(isinstance(path, str) for path in cached)
 
 
 def refusal(name: str, files: Sequence[str]) -> str | None:

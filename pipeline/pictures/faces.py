@@ -69,9 +69,9 @@ def _lbp() -> Detector:
     def detect(rgb: Pixels) -> list[Face]:
         short = min(rgb.shape[:2])
         limits = {"min_size": (max(24, round(short * SMALLEST_SHARE)),) * 2, "max_size": (short, short)}
-        found = cascade.detect_multi_scale(rgb, scale_factor=1.15, step_ratio=1.5, **limits)
+        detections = cascade.detect_multi_scale(rgb, scale_factor=1.15, step_ratio=1.5, **limits)
         return sorted_faces(
-            [Face((int(f["c"]), int(f["r"]), int(f["width"]), int(f["height"])), None) for f in found]
+            [Face((int(f["c"]), int(f["r"]), int(f["width"]), int(f["height"])), None) for f in detections]
         )
 
     return detect
@@ -90,8 +90,8 @@ def _cascade(path: Path) -> Detector:
         gray = cv2.equalizeHist(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
         smallest = max(24, round(min(rgb.shape[:2]) * SMALLEST_SHARE))
         with damage_told(f"crop.face_model {path} cannot be run", "fetch it again"):
-            found = cascade.detectMultiScale(gray, 1.1, 5, minSize=(smallest, smallest))
-        return sorted_faces([Face(_box(*face), None) for face in found])
+            detections = cascade.detectMultiScale(gray, 1.1, 5, minSize=(smallest, smallest))
+        return sorted_faces([Face(_box(*face), None) for face in detections])
 
     return detect
 
@@ -101,8 +101,8 @@ def _yunet(path: Path, min_score: float) -> Detector:
         height, width = rgb.shape[:2]
         with damage_told(f"crop.face_model {path} cannot be run", "fetch it again"):
             network = cv2.FaceDetectorYN.create(str(path), "", (width, height), min_score, NMS_IOU, 5000)
-            _, found = network.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-        rows = [] if found is None else found
+            _, detections = network.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        rows = [] if detections is None else detections
         return sorted_faces([Face(_box(*row[:4]), float(row[-1])) for row in rows])
 
     return detect

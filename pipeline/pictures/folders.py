@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from pipeline.pictures.folder_names import FolderNames, concept_of
 from pipeline.pictures.formats import SUFFIXES, UNREAD
-from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.found import Pictures, SourcePicture
 from pipeline.pictures.found_captions import FoundCaptions
 from pipeline.pictures.masks import masks_of
 from pipeline.pictures.places import Folder, Place, is_hidden, is_picture, shown, suffix_of, walk
@@ -82,7 +82,7 @@ def _read_pictures(
             findings.problems.append(f"{shown(f'{place.shown}/{path}')}: {problem}; rename it")
             continue
         origins = place.origins.of(path)
-        picture = Found(
+        picture = SourcePicture(
             path=place.root / path,
             where=f"{place.shown}/{path}",
             id=picture_id,

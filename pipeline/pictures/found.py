@@ -9,7 +9,7 @@ from pipeline.files.sorted_rows import SortedRows
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SourcePicture:
     """A picture file. `where`: its path as the user knows it."""
 
     path: Path
@@ -36,19 +36,19 @@ class Pictures:
         self.concepts: set[tuple[str, bool]] = set()
         """With `is_class`."""
 
-    def add(self, found: Found) -> None:
-        self.concepts.add((found.concept, found.is_class))
-        mask = found.mask and str(found.mask)
-        rest = (found.concept, found.repeats, found.is_class, found.caption, found.origin, mask)
-        self.rows.add(found.id, found.where, (str(found.path), found.where, found.id, *rest))
+    def add(self, picture: SourcePicture) -> None:
+        self.concepts.add((picture.concept, picture.is_class))
+        mask = picture.mask and str(picture.mask)
+        rest = (picture.concept, picture.repeats, picture.is_class, picture.caption, picture.origin, mask)
+        self.rows.add(picture.id, picture.where, (str(picture.path), picture.where, picture.id, *rest))
 
-    def __iter__(self) -> Iterator[Found]:
-        return map(_found, self.rows)
+    def __iter__(self) -> Iterator[SourcePicture]:
+        return map(_picture, self.rows)
 
-    def numbered(self, numbers: Collection[int]) -> Iterator[tuple[int, Found]]:
+    def numbered(self, numbers: Collection[int]) -> Iterator[tuple[int, SourcePicture]]:
         """The pictures with these numbers, counted from 0 in order."""
         rows = self.rows.numbered(numbers) if numbers else ()
-        return ((number, _found(row)) for number, row in rows)
+        return ((number, _picture(row)) for number, row in rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,7 +60,7 @@ class Pictures:
         return self.rows.names()
 
 
-def _found(row: Sequence[Any]) -> Found:
+def _picture(row: Sequence[Any]) -> SourcePicture:
     path, *rest, mask = row
     values = (Path(path), *rest, Path(mask) if mask else None)
-    return Found(*values)
+    return SourcePicture(*values)

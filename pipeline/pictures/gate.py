@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.schemas import Collect
-from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.found import Pictures, SourcePicture
 from pipeline.pictures.hygiene import picture_faults
 from pipeline.pictures.masks import MaskMeasures, mask_fault
 from pipeline.pictures.measures import Measures
@@ -73,35 +73,35 @@ class Outcome:
         first[list(self.groups)] = list(self.groups.values())
         return int(np.count_nonzero(np.bincount(first[self.is_fit])))
 
-    def passed(self) -> Iterator[tuple[Found, Record]]:
+    def passed(self) -> Iterator[tuple[SourcePicture, Record]]:
         """The pictures that pass and their records, by id."""
         firsts, ids = set(self.groups.values()), dict[int, str]()
-        for number, (found, is_fit) in enumerate(zip(self.pictures, self.is_fit, strict=True)):
+        for number, (picture, is_fit) in enumerate(zip(self.pictures, self.is_fit, strict=True)):
             if number in firsts:
-                ids[number] = found.id
+                ids[number] = picture.id
             if is_fit:
-                group = ids[self.groups[number]] if number in self.groups else found.id
-                yield found, self._record(number, found, group)
+                group = ids[self.groups[number]] if number in self.groups else picture.id
+                yield picture, self._record(number, picture, group)
 
-    def _record(self, number: int, found: Found, group: str) -> Record:
+    def _record(self, number: int, picture: SourcePicture, group: str) -> Record:
         traits = self.traits
         has_notes = traits.gravity[number] != GRAVITY.index("ok")
-        rulings = self.rulings.of(found.where, number) if has_notes else []
+        rulings = self.rulings.of(picture.where, number) if has_notes else []
         return Record(
-            id=found.id,
-            file=found.file,
+            id=picture.id,
+            file=picture.file,
             sha256=traits.sha256[number].tobytes().hex(),
             width_px=int(traits.width_px[number]),
             height_px=int(traits.height_px[number]),
-            concept=found.concept,
-            repeats=found.repeats,
-            is_class=found.is_class,
-            caption=found.caption or None,
+            concept=picture.concept,
+            repeats=picture.repeats,
+            is_class=picture.is_class,
+            caption=picture.caption or None,
             verdict=gravest(rulings),
             notes=[ruling.note for ruling in rulings],
             group=group,
-            origin=found.origin,
-            **_mask(found, traits.mask_sha256[number]),
+            origin=picture.origin,
+            **_mask(picture, traits.mask_sha256[number]),
         )
 
     def rule(self, number: int, fault: Fault) -> None:
@@ -113,20 +113,20 @@ class Outcome:
     def rule_on_pairs(self, check: str, pairs: Pairs, sentence: str) -> None:
         """A fault of each later picture; the sentence names the earlier one's file and the bits."""
         files, firsts = dict[int, str](), {first for first, *_ in pairs.values()}
-        for number, found in self.pictures.numbered(pairs.keys() | firsts):
+        for number, picture in self.pictures.numbered(pairs.keys() | firsts):
             if number in firsts:
-                files[number] = found.file
+                files[number] = picture.file
             if number in pairs:
                 first, *bits = pairs[number]
                 text = sentence.format(files[first], *bits)
-                self.rule(number, Fault(check, found.where, text, found.id))
+                self.rule(number, Fault(check, picture.where, text, picture.id))
 
 
-def _mask(found: Found, digest: Any) -> dict[str, str]:
+def _mask(picture: SourcePicture, digest: Any) -> dict[str, str]:
     """The record's keys of a mask."""
-    if found.mask is None or digest == NO_HASH:
+    if picture.mask is None or digest == NO_HASH:
         return {}
-    return {"mask_file": f"{found.id}{found.mask.suffix}", "mask_sha256": digest.tobytes().hex()}
+    return {"mask_file": f"{picture.id}{picture.mask.suffix}", "mask_sha256": digest.tobytes().hex()}
 
 
 def judge(
@@ -142,8 +142,8 @@ def judge(
     for fault in source_faults:
         rulings.add(fault)
     outcome = Outcome(pictures, config, rulings)
-    for number, (found, content) in enumerate(zip(pictures, contents, strict=True)):
-        _judge_alone(outcome, number, found, content)
+    for number, (picture, content) in enumerate(zip(pictures, contents, strict=True)):
+        _judge_alone(outcome, number, picture, content)
     traits = outcome.traits
     outcome.rule_on_pairs(
         "same_stem",
@@ -162,9 +162,9 @@ def judge(
     return outcome
 
 
-def _judge_alone(outcome: Outcome, number: int, found: Found, content: Content) -> None:
+def _judge_alone(outcome: Outcome, number: int, picture: SourcePicture, content: Content) -> None:
     traits, measures, mask = outcome.traits, content.picture, content.mask
-    traits.name[number] = name_hash(found.id)
+    traits.name[number] = name_hash(picture.id)
     if isinstance(measures, Fault):
         outcome.rule(number, measures)
         return
@@ -172,11 +172,11 @@ def _judge_alone(outcome: Outcome, number: int, found: Found, content: Content) 
     traits.sha256[number] = hash_of(measures.sha256)
     traits.look[number] = measures.perceptual_hash
     traits.width_px[number], traits.height_px[number] = measures.width_px, measures.height_px
-    for fault in picture_faults(found, measures, outcome.config):
+    for fault in picture_faults(picture, measures, outcome.config):
         outcome.rule(number, fault)
     if isinstance(mask, MaskMeasures):
         traits.mask_sha256[number] = hash_of(mask.sha256)
-        mask = mask_fault(mask, found, (measures.width_px, measures.height_px))
+        mask = mask_fault(mask, picture, (measures.width_px, measures.height_px))
     if mask:
         traits.mask_sha256[number] = NO_HASH
         outcome.rule(number, mask)

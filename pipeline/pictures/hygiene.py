@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pipeline.config.schemas import Collect
 from pipeline.files.names import fault_of
 from pipeline.pictures.formats import SUFFIX_OF_FORMAT
-from pipeline.pictures.found import Found
+from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.measures import Measures
 from pipeline.pictures.verdicts import Fault
 
@@ -16,16 +16,16 @@ SAME_SUFFIX = {
 }  # fmt: skip
 
 
-def picture_faults(found: Found, measures: Measures, config: Collect) -> list[Fault]:
+def picture_faults(picture: SourcePicture, measures: Measures, config: Collect) -> list[Fault]:
     """Every check of one picture, in a fixed order."""
     problems = [
         *_shape(measures, config),
         *_pixels(measures, config),
         *_faces(measures),
-        *_file(found, measures),
-        *_caption(found.caption),
+        *_file(picture, measures),
+        *_caption(picture.caption),
     ]
-    return [Fault(check, found.where, sentence, found.id) for check, sentence in problems]
+    return [Fault(check, picture.where, sentence, picture.id) for check, sentence in problems]
 
 
 def _shape(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:
@@ -78,13 +78,13 @@ def _faces(measures: Measures) -> Iterator[tuple[str, str]]:
         yield "several_faces", f"{measures.faces} faces were found; one subject a picture is best"
 
 
-def _file(found: Found, measures: Measures) -> Iterator[tuple[str, str]]:
-    suffix = found.path.suffix.lower()
+def _file(picture: SourcePicture, measures: Measures) -> Iterator[tuple[str, str]]:
+    suffix = picture.path.suffix.lower()
     if SUFFIX_OF_FORMAT[measures.format] != SAME_SUFFIX.get(suffix, suffix):
         yield "wrong_suffix", f"its content is {measures.format}; other programs go by the name, correct it"
     if measures.broken_profile:
         yield "broken_profile", "its colour profile cannot be read, sRGB is assumed; look at its colours"
-    if fault := next(filter(None, map(fault_of, found.id.split("/"))), None):
+    if fault := next(filter(None, map(fault_of, picture.id.split("/"))), None):
         yield "odd_name", f"a name that some systems or programs cannot hold: {fault}; rename it"
 
 

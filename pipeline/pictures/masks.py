@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.files.hashing import sha256_of_file
-from pipeline.pictures.found import Found
+from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.reading import PictureError, read_picture
 from pipeline.pictures.verdicts import Fault
 from pipeline.store.items import Items, key
@@ -100,15 +100,15 @@ def measure_mask(path: Path, items: Items) -> MaskMeasures:
     return made
 
 
-def mask_fault(mask: MaskMeasures, found: Found, size_px: tuple[int, int]) -> Fault | None:
+def mask_fault(mask: MaskMeasures, picture: SourcePicture, size_px: tuple[int, int]) -> Fault | None:
     """What is wrong with the mask file of a picture of this upright size."""
-    assert found.mask is not None
-    name = found.mask.name
+    assert picture.mask is not None
+    name = picture.mask.name
     if (mask.width_px, mask.height_px) != size_px:
         sizes = "{}x{} px, the picture {}x{}".format(mask.width_px, mask.height_px, *size_px)
         sentence = f"its mask {name} is {sizes}; make them equally large"
-        return Fault("mask_size", found.where, sentence, found.id)
+        return Fault("mask_size", picture.where, sentence, picture.id)
     if mask.is_black:
         sentence = f"its mask {name} is black all over: nothing of the picture would be learned"
-        return Fault("mask_empty", found.where, sentence, found.id)
+        return Fault("mask_empty", picture.where, sentence, picture.id)
     return None

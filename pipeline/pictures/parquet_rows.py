@@ -62,10 +62,10 @@ def _image_column(schema: Any) -> str:
         is_bytes: bool = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
         return is_bytes
 
-    found: list[str] = [field.name for field in schema if holds_bytes(field.type)]
-    if not found:
+    columns_of_bytes: list[str] = [field.name for field in schema if holds_bytes(field.type)]
+    if not columns_of_bytes:
         raise ParquetError(f"no column of image bytes, only {', '.join(schema.names)}; add one")
-    return "image" if "image" in found else found[0]
+    return "image" if "image" in columns_of_bytes else columns_of_bytes[0]
 
 
 def _bytes(value: Any, number: int) -> bytes:

@@ -58,8 +58,8 @@ def near_pairs(codes: Codes, max_bits: int) -> list[tuple[int, int, int]]:
     """
     num = max_bits + 1 if HASH_BITS // (max_bits + 1) >= MIN_BAND_BITS else 1
     edges = [HASH_BITS * band // num for band in range(num + 1)]
-    found = [_in_band(codes, low, high if num > 1 else low, max_bits) for low, high in pairwise(edges)]
-    pairs = np.unique(np.concatenate(found), axis=0)
+    by_band = [_in_band(codes, low, high if num > 1 else low, max_bits) for low, high in pairwise(edges)]
+    pairs = np.unique(np.concatenate(by_band), axis=0)
     bits = np.bitwise_count(codes[pairs[:, 0]] ^ codes[pairs[:, 1]])
     return [(a, b, n) for (b, a), n in zip(pairs.tolist(), bits.tolist(), strict=True)]
 

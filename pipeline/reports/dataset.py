@@ -1,4 +1,4 @@
-"""The dataset on one page: every crop with its verdict, its tags, what was dropped and why."""
+"""The dataset page: every crop with its verdict, tags, and dropped tags with reasons."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from pipeline.reports.thumbnails import data_uris
 
 TEMPLATE = Path(__file__).with_name("dataset.html.j2")
 MOST_CARDS = 2000
-"""Pictures on the page; a browser is slow with more. The page says so."""
+"""Most pictures on the page, which says if there are more; browsers are slow with more."""
 MOST_TAGS = 80
 MOST_LEFT_OUT = 500
 Row = Mapping[str, Any]
@@ -29,7 +29,7 @@ class Card:
 
     @property
     def made(self) -> str:
-        """From which part of what it was cut, in words."""
+        """The part of the picture that it was cut from, in words."""
         left, top, width, height = self.record.origin["box_px"]
         text = f"{self.record.width_px}x{self.record.height_px} from {width}x{height} at {left},{top}"
         if self.record.origin["scale"] > 1:
@@ -39,7 +39,7 @@ class Card:
 
 @dataclass(frozen=True)
 class TagCount:
-    """How many captions have a tag, how many lost it, and by which rules."""
+    """How many captions have a tag, how many lost it, and which rules dropped it."""
 
     tag: str
     kept: int
@@ -64,7 +64,7 @@ def tag_counts(captions: Iterable[Row]) -> list[TagCount]:
 
 
 def cards_of(records: Iterable[Record], captions: Iterable[Row], cropped: Path) -> list[Card]:
-    """What was noted first, then by id; at most MOST_CARDS. Both are gone through once, and not held."""
+    """Cards with remarks first, then by id; at most MOST_CARDS. Reads both inputs in one pass."""
     ordered = nsmallest(MOST_CARDS, records, key=lambda record: (record.verdict == "ok", record.id))
     uris = data_uris({record.sha256: cropped / PICTURES / record.file for record in ordered})
     shown = {record.id for record in ordered}
@@ -73,7 +73,7 @@ def cards_of(records: Iterable[Record], captions: Iterable[Row], cropped: Path) 
 
 
 class Totals:
-    """Counts over all records, which are gone through once."""
+    """Counts over all records, in one pass."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.pictures = self.enlarged = 0
@@ -87,7 +87,7 @@ class Totals:
             self.exposures[record.concept, record.is_class] += record.repeats
 
     def concepts(self) -> list[tuple[str, int, int, bool]]:
-        """Rows concept, pictures, exposures an epoch, whether they are of the class."""
+        """Rows of concept, pictures, showings an epoch, whether it is of the class."""
         return [
             (name, self.by_concept[name, flag], self.exposures[name, flag], flag)
             for name, flag in sorted(self.by_concept)
@@ -97,7 +97,7 @@ class Totals:
 def page(
     cards: Sequence[Card], records: Iterable[Record], captions: Iterable[Row], out: Sequence[Row]
 ) -> str:
-    """The HTML. `out`: what `collect` left out, rows of left_out.jsonl."""
+    """The HTML. `out`: rows of left_out.jsonl, what `collect` left out."""
     counts, totals = tag_counts(captions), Totals(records)
     return str(
         template(TEMPLATE).render(

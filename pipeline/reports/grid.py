@@ -1,4 +1,4 @@
-"""The grid on one page: every place with its pictures and figures, and a view that flips between two."""
+"""The grid page: every cell with its pictures and figures, and a large view that flips between two cells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ LEGEND = {
     "subject": "share of pictures in which the tagger finds the whole subject",
     "prompt": "share of the prompt's other tags that the tagger finds",
     "clip": "CLIPScore: how well pictures fit their prompts, 0-100",
-    "diversity": "mean difference between seeds of one prompt, 0-1; near 0: all alike",
+    "diversity": "mean difference between seeds of one prompt, 0-1; near 0: all pictures alike",
     "copies": "pictures that are near copies of a training picture",
     "nearest_bits": "bits of 64 by which the nearest training picture's hash differs",
     "nearest_distance": "root mean square difference from the nearest training picture, 0-1",
     "sharpness": "variance of the Laplacian: low is blurred",
-    "colours": "number of colours that would fill the picture evenly, at most 512; near 1: collapsed",
-    "clipped": "share of values at the end of their range: burnt colours",
-    "blank": "pictures that show nothing: black, white or NaN",
+    "colours": "effective number of colours, at most 512; near 1: collapsed",
+    "clipped": "share of values at the limits of their range: burnt colours",
+    "blank": "empty pictures: black, white or NaN",
 }
 SHARES = ("subject", "prompt", "clipped")
 LARGE = 100
-"""From here on a figure is shown without a fraction."""
+"""From this value on, figures are shown without decimals."""
 IN_CELLS = ("subject", "prompt", "clip", "copies", "blank")
-"""Figures that stand below a picture; the others are in its view and in the table."""
+"""Figures shown below a picture; the large view and the table have the others."""
 
 
 @dataclass(frozen=True)
 class PageCell:
-    """A place: its thumbnail as data URI, the file with its pictures side by side, and each picture's own."""
+    """A cell: its thumbnail as data URI, the file with its pictures side by side, and each picture's file."""
 
     label: str
     thumbnail: str
@@ -45,7 +45,7 @@ class PageCell:
         return [
             f"{name.replace('_', ' ')} {shown(name, self.figures[name])}"
             for name in names
-            if _told(name, self.figures)
+            if _is_shown(name, self.figures)
         ]
 
 
@@ -59,7 +59,7 @@ class PageSheet:
 
 
 def shown(name: str, value: Any) -> str:
-    """A figure as people read it."""
+    """A figure as text."""
     if value is None:
         return ""
     if name in SHARES:
@@ -76,12 +76,11 @@ def page(
     settings: Sequence[tuple[str, Sequence[str]]],
     jobs: Sequence[str],
 ) -> str:
-    """The HTML. `ranking`: rows of ranking.json; `settings`: what all cells share, each with its
-    texts; `jobs`: a text for each
-    picture of a cell, in order.
+    """The HTML. `ranking`: rows of ranking.json; `settings`: settings that all cells share, each with its
+    texts; `jobs`: a text for each picture of a cell, in order.
     """
     figures = [row["figures"] for row in ranking]
-    known = [name for name in LEGEND if any(_told(name, each) for each in figures)]
+    known = [name for name in LEGEND if any(_is_shown(name, each) for each in figures)]
     return str(
         template(TEMPLATE).render(
             title=title,
@@ -97,6 +96,6 @@ def page(
     )
 
 
-def _told(name: str, figures: Mapping[str, Any]) -> bool:
-    """What is unknown is left out; so is that nothing is wrong."""
+def _is_shown(name: str, figures: Mapping[str, Any]) -> bool:
+    """Hides unknown figures, and counts of defects that are 0."""
     return figures.get(name) is not None and (name not in ("copies", "blank") or bool(figures[name]))

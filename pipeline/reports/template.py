@@ -1,16 +1,16 @@
-"""Jinja templates of the pages, and the look that they share."""
+"""Jinja templates of the pages, and their shared style."""
 
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 LOOK = Path(__file__).with_name("look.css")
-"""Colours of both schemes and the type: `{{ look }}` in a template."""
+"""Colours (light and dark) and fonts: `{{ look }}` in a template."""
 
 
 @cache
-def template(path: Path) -> Any:  # jinja2 is imported when a page is made
-    """The template of a file; an unknown name in it is an error."""
+def template(path: Path) -> Any:  # jinja2 is imported only to make a page
+    """The template in a file; an unknown name in it is an error."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""Pictures inlined into a page: small WebP as data URIs, kept by content."""
+"""Thumbnails inlined into a page: WebP as data URIs, kept by content."""
 
 import os
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
 from pipeline.store.items import Items, key
 
 VERSION = 1
-"""Of the algorithm: raise it when thumbnails would come out differently."""
+"""Of the algorithm: raise it when thumbnails change."""
 SIDE_PX = 192
 
 
 def data_uris(files: Mapping[str, Path], side_px: int = SIDE_PX) -> dict[str, str]:
-    """`data:image/webp;base64,...` of each file; `files` by the SHA-256 of their bytes."""
+    """`data:image/webp;base64,...` of each file; `files`: by the SHA-256 of their bytes."""
     items = Items("thumbnail")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         made = list(pool.map(lambda entry: _webp(entry[0], entry[1], items, side_px), files.items()))

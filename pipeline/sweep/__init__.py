@@ -1,4 +1,4 @@
-"""Sweeps: many values of some settings, each run a DVC experiment in a git worktree of its own.
+"""Sweeps over settings: each run is a DVC experiment in its own git worktree.
 
 overrides --grammar--> jobs --launcher--> worktree: params.yaml, dvc repro, dvc exp save --> a metric each
 """

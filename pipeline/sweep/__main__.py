@@ -1,6 +1,6 @@
-"""`python -m pipeline.sweep -m network.dim=4,8,16 network.alpha=2,4 optimizer.lr=1e-4,2e-4`: every
-combination is trained and saved as a DVC experiment. The same command again makes only what is missing.
-`--trials N` searches.
+"""`python -m pipeline.sweep -m network.dim=4,8,16 network.alpha=2,4 optimizer.lr=1e-4,2e-4`: trains every
+combination and saves it as a DVC experiment. Rerun the command to make only what is missing. `--trials N`
+searches.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pipeline.typed_numbers import whole_number
 def main(arguments: Sequence[str] = ()) -> None:
     options = parser().parse_intermixed_args(arguments)
     settings = [each for each in options.overrides if each.lstrip("+").startswith("hydra")]
-    wanted = [each for each in options.overrides if each not in settings]
+    overrides = [each for each in options.overrides if each not in settings]
     baseline = clean_baseline()
     objective = SweepObjective(tuple(options.metric.split("+")), options.minimize) if options.metric else None
     launcher = Launcher(settings)
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] = ()) -> None:
         if options.trials:
             from pipeline.sweep.search import search
 
-            jobs = search(wanted, options, baseline, launcher, objective)
+            jobs = search(overrides, options, baseline, launcher, objective)
         else:
-            jobs = make_jobs(expand(wanted), options.target, baseline)
+            jobs = make_jobs(expand(overrides), options.target, baseline)
             run_missing(jobs, launcher, objective)
         results = {job: result_of(job) for job in jobs}
     finish(results, options)
@@ -47,22 +47,26 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUES",
         help="network.dim=4,8 network=lora,loha; launcher: hydra/launcher=joblib hydra.launcher.n_jobs=2",
     )
-    made.add_argument("-m", "--multirun", action="store_true", help="as Hydra has it; a sweep is always one")
+    made.add_argument("-m", "--multirun", action="store_true", help="as in Hydra; always on")
     made.add_argument(
-        "--target", action="append", default=[], metavar="STAGE", help="run up to this stage; again for more"
+        "--target", action="append", default=[], metavar="STAGE", help="run up to this stage; can be repeated"
     )
-    made.add_argument("--metric", metavar="FIGURE[+FIGURE]", help="compare by this: train.validation_loss")
-    made.add_argument("--minimize", action="store_true", help="of --metric the smallest is the best")
     made.add_argument(
-        "--trials", type=whole_number(1), metavar="N", help="search with Optuna, so many jobs in all"
+        "--metric", metavar="FIGURE[+FIGURE]", help="compare by this, such as train.validation_loss"
     )
-    made.add_argument("--study", default="search", help="name of the search, which goes on where it stopped")
-    made.add_argument("--no-compare", action="store_true", help="leave the comparison at the end away")
+    made.add_argument("--minimize", action="store_true", help="the smallest --metric is best")
+    made.add_argument(
+        "--trials", type=whole_number(1), metavar="N", help="search with Optuna, with N jobs in all"
+    )
+    made.add_argument(
+        "--study", default="search", help="name of the search, which continues where it stopped"
+    )
+    made.add_argument("--no-compare", action="store_true", help="skip the final comparison")
     return made
 
 
 def finish(results: Mapping[Job, dict[str, Any]], options: argparse.Namespace) -> None:
-    """The comparison; failed jobs make the command fail, after all others have had their turn."""
+    """Compares the runs; the command fails if a job failed, after all others have run."""
     failed = [job.name for job, result in results.items() if result["status"] not in ("done", "pruned")]
     done = [job.ref for job, result in results.items() if result["status"] == "done"]
     if done and not options.no_compare:
@@ -71,8 +75,8 @@ def finish(results: Mapping[Job, dict[str, Any]], options: argparse.Namespace) -
         print(printable_lines(compare(done, options.metric, options.minimize)))
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(results)} jobs failed: {', '.join(failed)}; their logs lie in"
-            f" {HOME}/logs/. The same command runs them again, and no other"
+            f"{len(failed)} of {len(results)} jobs failed: {', '.join(failed)}; see their logs in"
+            f" {HOME}/logs/, then rerun the command, which runs only these jobs again"
         )
 
 

@@ -1,8 +1,8 @@
 """One stage for each of several values, by hand: `python -m stages.train -m network.dim=4,8
 network.alpha=2,4`.
 
-Hydra's plain multirun: one after the other, each into a folder of its own below multirun/; DVC's outputs
-stay.
+Like Hydra's plain multirun: one after the other, each into its own folder below multirun/; DVC's outputs
+do not change.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     rest = [each for each in rest if each not in ("-m", "--multirun")]
     flags = [each for each in rest if each.startswith("-")]
     if flags:
-        raise UserError(f"{' '.join(flags)}: not together with --multirun, which writes below {MULTIRUN}/")
+        raise UserError(f"{' '.join(flags)}: not allowed with --multirun, which writes below {MULTIRUN}/")
     sets = expand(rest)
     for overrides in sets:
         checked(overrides)
@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] = ()) -> None:
         if subprocess.run(command, check=False).returncode:
             failed.append(str(out))
     if failed:
-        raise UserError(f"{len(failed)} of {len(sets)} runs failed: {', '.join(failed)}")
+        raise UserError(
+            f"{len(failed)} of {len(sets)} runs failed: {', '.join(failed)}; see their errors above"
+        )
 
 
 if __name__ == "__main__":

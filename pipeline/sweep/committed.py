@@ -1,12 +1,12 @@
-"""Files of a commit, whoever keeps them: git, DVC's cache, or a remote. Nothing is checked out."""
+"""Reads files of a commit from git, DVC's cache or a remote, without a checkout."""
 
 from functools import cache
 from typing import Any
 
 
 def read_committed(revision: str | None, path: str, root: str = ".") -> bytes:
-    """A tracked file as `revision` has it, None for the working tree; FileNotFoundError where neither git nor
-    the cache nor a remote holds it.
+    """A tracked file at `revision`, None for the working tree; FileNotFoundError if neither git nor the cache
+    nor a remote has it.
     """
     from dvc.exceptions import DvcException
     from dvc_data.index import DataIndexDirError
@@ -19,7 +19,7 @@ def read_committed(revision: str | None, path: str, root: str = ".") -> bytes:
 
 
 def names_in(revision: str | None, folder: str, root: str = ".") -> list[str]:
-    """Paths of the files right below a folder, sorted; none where there is no such folder."""
+    """Paths of the files directly in a folder, sorted; empty if the folder does not exist."""
     try:
         return sorted(_files(revision, root).ls(folder, detail=False))
     except FileNotFoundError:

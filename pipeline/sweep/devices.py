@@ -1,4 +1,4 @@
-"""A GPU for each job, and threads for each, by what the machine has and who else runs."""
+"""Assigns a GPU and threads to each job, by the machine's resources and the other jobs."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pipeline.files.locks import locked_now
 
 
 def gpus() -> list[str]:
-    """Numbers of the machine's GPUs, as far as we may use them (`CUDA_VISIBLE_DEVICES`)."""
+    """Numbers of the GPUs that we may use (`CUDA_VISIBLE_DEVICES`)."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [each for each in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if each.strip()]
     return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
@@ -17,8 +17,8 @@ def gpus() -> list[str]:
 
 @contextmanager
 def gpu(home: Path) -> Iterator[dict[str, str]]:
-    """Environment that shows the job one free GPU. With none, with one, or with all taken nothing is hidden;
-    Slurm and Ray, which deal out GPUs themselves, show one.
+    """Environment that shows the job one free GPU. With at most one GPU, or none free, nothing is hidden;
+    Slurm and Ray assign GPUs themselves and show one.
     """
     with ExitStack() as held:
         numbers = gpus()
@@ -31,5 +31,5 @@ def gpu(home: Path) -> Iterator[dict[str, str]]:
 
 
 def threads(at_once: int) -> int:
-    """For each of so many jobs on this machine."""
+    """Threads for each of `at_once` jobs on this machine."""
     return max(1, len(os.sched_getaffinity(0)) // max(1, at_once))

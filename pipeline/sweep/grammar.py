@@ -12,11 +12,11 @@ Overrides = tuple[str, ...]
 
 
 def parsed(texts: Sequence[str]) -> list[Any]:
-    """Hydra's Override objects; what is not in the grammar is a user error, all at once."""
+    """Hydra's Override objects; one user error lists all invalid overrides."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    parser, found, problems = OverridesParser.create(), [], []
+    parser, overrides, problems = OverridesParser.create(), [], []
     for text in texts:
         try:
             override = parser.parse_override(text)
@@ -26,13 +26,13 @@ def parsed(texts: Sequence[str]) -> list[Any]:
             )
             continue
         if override.is_delete() or override.is_add():
-            problems.append(f"{text!r}: a sweep sets values; leave the leading `+` or `~` away")
-        found.append(override)
-    keys = [override.key_or_group for override in found]
-    problems += [f"{key} is given twice; name all its values in one list" for key in _twice(keys)]
+            problems.append(f"{text!r}: a sweep sets values; drop the leading `+` or `~`")
+        overrides.append(override)
+    keys = [override.key_or_group for override in overrides]
+    problems += [f"{key} is given twice; write all its values in one list" for key in _twice(keys)]
     if problems:
         raise UserError(*problems)
-    return found
+    return overrides
 
 
 def _twice(keys: Sequence[str]) -> list[str]:
@@ -40,7 +40,7 @@ def _twice(keys: Sequence[str]) -> list[str]:
 
 
 def expand(texts: Sequence[str]) -> list[Overrides]:
-    """Every combination, the last override changing fastest, as Hydra's own multirun orders them."""
+    """Every combination, the last override changing fastest, in the order of Hydra's multirun."""
     return [tuple(job) for job in itertools.product(*(values_of(override) for override in parsed(texts)))]
 
 
@@ -54,23 +54,27 @@ def values_of(override: Any) -> list[str]:
     if isinstance(override.value(), Glob):
         return [f"{key}={name}" for name in _matching(override)]
     if not override.is_discrete_sweep():
-        raise UserError(f"{override.input_line!r} has no end of values; add `--trials N` to search them")
+        raise UserError(
+            f"{override.input_line!r} has infinitely many values; add `--trials N` to search them"
+        )
     return list(dict.fromkeys(f"{key}={value}" for value in override.sweep_string_iterator()))
 
 
 def _matching(override: Any) -> list[str]:
-    """Options of a group that a `glob` names; Hydra's fnmatch rules."""
-    group, wanted = override.key_or_group.removeprefix("use."), override.value()
+    """Options of a group that a `glob` matches, by Hydra's fnmatch rules."""
+    group, pattern_lists = override.key_or_group.removeprefix("use."), override.value()
     if group not in groups():
         raise UserError(
-            f"{override.input_line!r}: glob chooses among the options of a group; {nearest(group, groups())}"
+            f"{override.input_line!r}: `glob` selects options of a group; {nearest(group, groups())}"
         )
-    found = [
+    matches = [
         name
         for name in options(group)
-        if any(fnmatchcase(name, pattern) for pattern in wanted.include)
-        and not any(fnmatchcase(name, pattern) for pattern in wanted.exclude)
+        if any(fnmatchcase(name, pattern) for pattern in pattern_lists.include)
+        and not any(fnmatchcase(name, pattern) for pattern in pattern_lists.exclude)
     ]
-    if not found:
-        raise UserError(f"{override.input_line!r} matches no option of {group}: {', '.join(options(group))}")
-    return found
+    if not matches:
+        raise UserError(
+            f"{override.input_line!r} matches no option of {group}; allowed: {', '.join(options(group))}"
+        )
+    return matches

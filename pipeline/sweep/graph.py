@@ -1,4 +1,4 @@
-"""dvc.yaml as a sweep sees it, and which of a job's stages other jobs share."""
+"""dvc.yaml for sweeps, and which stages several jobs share."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from pipeline.files.yaml_text import read_yaml
 from pipeline.store.items import key
 
 COMPOSE = "compose"
-"""The stage that every job runs for itself: its input, params.yaml, is what makes the job."""
+"""The stage that every job runs itself: its input, params.yaml, differs in each job."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`kept` are outputs that git keeps (`cache: false`), `cached` those that DVC does."""
+    """`kept` are outputs that git keeps (`cache: false`), `cached` those that DVC keeps."""
 
     name: str
     groups: tuple[str, ...]
@@ -32,7 +32,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Segment:
-    """Stages that the same jobs share; `needs` are the cached outputs that they read."""
+    """Stages shared by the same jobs; `needs`: the cached outputs that they read."""
 
     key: str
     stages: tuple[str, ...]
@@ -42,28 +42,28 @@ class Segment:
 
 @cache
 def stages() -> dict[str, Stage]:
-    """Every stage of dvc.yaml, each after those that it depends on."""
+    """Every stage of dvc.yaml, in order of dependency."""
     content = read_yaml(DVC_YAML)["stages"]
-    found = {name: _stage(name, said) for name, said in content.items()}
+    every = {name: _stage(name, entry) for name, entry in content.items()}
     ordered: dict[str, Stage] = {}
-    while len(ordered) < len(found):
+    while len(ordered) < len(every):
         ready = [
-            each for each in found.values()
-            if each.name not in ordered and all(up in ordered for up in _upstream(each, found.values()))
+            each for each in every.values()
+            if each.name not in ordered and all(up in ordered for up in _upstream(each, every.values()))
         ]  # fmt: skip
         assert ready, "dvc.yaml has a cycle"
         ordered |= {each.name: each for each in ready}
     return ordered
 
 
-def _stage(name: str, said: Mapping[str, Any]) -> Stage:
+def _stage(name: str, entry: Mapping[str, Any]) -> Stage:
     outs: dict[bool, list[str]] = {True: [], False: []}
     for kind in ("outs", "metrics", "plots"):
-        for entry in said.get(kind, []):
-            path, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
+        for out in entry.get(kind, []):
+            path, settings = (out, {}) if isinstance(out, str) else next(iter(out.items()))
             outs[settings.get("cache", True)].append(path)
-    groups = tuple(groups_in(said))
-    return Stage(name, groups, tuple(said.get("deps", [])), tuple(outs[True]), tuple(outs[False]))
+    groups = tuple(groups_in(entry))
+    return Stage(name, groups, tuple(entry.get("deps", [])), tuple(outs[True]), tuple(outs[False]))
 
 
 def _upstream(stage: Stage, every: Iterable[Stage]) -> list[str]:
@@ -80,12 +80,12 @@ def _within(path: str, other: str) -> bool:
 
 
 def upstream(stage: Stage) -> list[str]:
-    """Names of the stages whose outputs it reads."""
+    """Names of the stages that it reads outputs of."""
     return _upstream(stage, stages().values())
 
 
-def wanted(targets: Sequence[str]) -> list[str]:
-    """The targets and all that they depend on, in order; without targets every stage."""
+def stages_for(targets: Sequence[str]) -> list[str]:
+    """The targets and their dependencies, in order; without targets all stages."""
     problems = [
         f"--target {name}: no such stage; {nearest(name, stages())}"
         for name in targets
@@ -93,17 +93,17 @@ def wanted(targets: Sequence[str]) -> list[str]:
     ]
     if problems:
         raise UserError(*problems)
-    found = set(targets or stages())
-    waiting = list(found)
+    names = set(targets or stages())
+    waiting = list(names)
     while waiting:
-        new = [name for name in upstream(stages()[waiting.pop()]) if name not in found]
-        found.update(new)
+        new = [name for name in upstream(stages()[waiting.pop()]) if name not in names]
+        names.update(new)
         waiting += new
-    return [name for name in stages() if name in found and name != COMPOSE]
+    return [name for name in stages() if name in names and name != COMPOSE]
 
 
 def stage_keys(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
-    """A key for each stage's result under a configuration: equal keys, equal results."""
+    """A key for each stage's result with a configuration: equal keys mean equal results."""
     keys: dict[str, str] = {}
     for name in names:
         stage = stages()[name]
@@ -113,7 +113,7 @@ def stage_keys(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, str
 
 
 def segments(keys: Sequence[Mapping[str, str]]) -> list[list[Segment]]:
-    """Each job's stages, those together that the same jobs share. `keys`: `stage_keys` of each job."""
+    """Each job's stages, grouped by the jobs that share them. `keys`: `stage_keys` of each job."""
     sharers: dict[str, list[int]] = {}
     for number, of_job in enumerate(keys):
         for each in of_job.values():
@@ -129,13 +129,13 @@ def _segments(of_job: Mapping[str, str], sharers: Mapping[str, list[int]]) -> li
         Segment(
             key(stages=[of_job[name] for name in names]), tuple(names), _needs(names), is_shared=len(jobs) > 1
         )
-        # A stage has at most as many sharers as any stage above it, so this order has causes first.
+        # A stage never has more sharers than a stage above it, so dependencies come first.
         for jobs, names in sorted(grouped.items(), key=lambda entry: -len(entry[0]))
     ]
 
 
 def _needs(names: Sequence[str]) -> tuple[str, ...]:
-    """Those made in the segment, too: a stage that has not changed is not run, and one below it may be."""
+    """Includes outputs made in the segment: an unchanged stage is skipped, but one below it may run."""
     deps = [dep for name in names for dep in stages()[name].deps]
     outs = [out for stage in stages().values() for out in stage.cached]
     return tuple(sorted(out for out in outs if any(_within(dep, out) for dep in deps)))

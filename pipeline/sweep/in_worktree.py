@@ -1,7 +1,7 @@
-"""What runs inside a job's worktree: `python -m pipeline.sweep.in_worktree JOB.json`.
+"""Runs one job inside its worktree: `python -m pipeline.sweep.in_worktree JOB.json`.
 
-One process of DVC's own for the whole job: what other jobs share is made once under a lock and taken over
-from there on, then the rest runs, and the experiment is saved.
+One DVC process for the whole job: shared stages are made once under a lock and copied by the other jobs, then
+the rest runs, and the experiment is saved.
 """
 
 import os
@@ -25,7 +25,7 @@ from pipeline.sweep.worktrees import STOP
 
 LOCK = Path("dvc.lock")
 SECONDS = "Seconds"
-"""Trailer of the experiment's commit: how long the job took. Outputs hold no clock."""
+"""Trailer of the experiment's commit: how long the job took. Outputs contain no times."""
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -40,14 +40,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     for segment in job.segments:
         take_over_or_make(segment, job.home) if segment.is_shared else make(segment)
     forget_others(job)
-    found = committed_figures(None)
+    figures = committed_figures(None)
     seconds = time.monotonic() - started
     save(job, seconds)
-    write_json(job.result, {"status": "done", "seconds": round(seconds, 1), "figures": found})
+    write_json(job.result, {"status": "done", "seconds": round(seconds, 1), "figures": figures})
 
 
 def make(segment: Segment) -> None:
-    """Runs what has changed of the segment's stages; outputs of stages before are fetched only if read."""
+    """Runs the segment's changed stages; fetches outputs of earlier stages only if they are read."""
     from dvc.exceptions import CheckoutError
     from dvc.repo import Repo
 
@@ -55,15 +55,15 @@ def make(segment: Segment) -> None:
         try:
             if segment.needs and LOCK.exists():
                 repo.checkout(targets=list(segment.needs), force=True, allow_missing=False)
-        except CheckoutError:  # never made here, or its data lies elsewhere: made, or pulled, stage by stage
+        except CheckoutError:  # not in the cache: made or pulled, stage by stage
             repo.reproduce(targets=list(segment.stages), pull=bool(repo.config["core"].get("remote")))
             return
         repo.reproduce(targets=list(segment.stages), allow_missing=True)
 
 
 def take_over_or_make(segment: Segment, home: Path) -> None:
-    """The first job makes the segment and leaves its entries of dvc.lock and what git keeps of it; the others
-    take those.
+    """The first job makes the segment and stores its dvc.lock entries and the outputs that git keeps; the
+    other jobs copy them.
     """
     record = home / "shared" / segment.key
     kept = [path for name in segment.stages for path in stages()[name].kept]
@@ -82,7 +82,7 @@ def take_over_or_make(segment: Segment, home: Path) -> None:
 
 
 def adopt(source: Path, names: Sequence[str]) -> None:
-    """Puts the stages' entries of another dvc.lock into ours."""
+    """Copies the stages' entries of another dvc.lock into ours."""
     from dvc.utils.serialize import modify_yaml
 
     theirs = _lock_entries(source)
@@ -121,7 +121,7 @@ def parse_once() -> None:
 
 
 def forget_others(job: Job) -> None:
-    """Results of stages beyond the job's targets are the baseline's: the experiment has none."""
+    """Removes the baseline's results of stages beyond the job's targets: the experiment has none."""
     from dvc.utils.serialize import modify_yaml
 
     own = {name for segment in job.segments for name in segment.stages} | {COMPOSE}
@@ -133,17 +133,17 @@ def forget_others(job: Job) -> None:
 
 
 def save(job: Job, seconds: float) -> None:
-    """`dvc exp save`: DVC notes what it saves in refs that all worktrees share, hence the lock."""
+    """`dvc exp save`, under a lock: all worktrees share the refs that DVC writes."""
     from dvc.repo import Repo
 
     message = f"sweep: {' '.join(job.overrides)}\n\n{SECONDS}: {seconds:.1f}\n"
     with locked(job.home / "locks" / "save"), Repo() as repo:
-        # What has run is in dvc.lock and the cache already; outputs need not lie in the worktree.
+        # Results are already in dvc.lock and the cache; the worktree need not have them.
         repo.experiments.save(targets=[COMPOSE], name=job.name, force=True, message=message)
 
 
 def _end_with(parent: int, stop: Path) -> None:
-    """Ends this process and all that it started once whoever started it is gone, or the sweep is stopped."""
+    """Ends this process and its children when its parent is gone or the sweep is stopped."""
     while os.getppid() == parent and not stop.exists():
         time.sleep(0.5)
     os.killpg(os.getpgid(0), SIGTERM)

@@ -1,4 +1,4 @@
-"""The jobs of a sweep: what each sets, its name, what it shares with others. Checked before any starts."""
+"""The jobs of a sweep: settings, names, and shared stages. All are checked before any starts."""
 
 import json
 import re
@@ -15,16 +15,16 @@ from pipeline.errors import UserError
 from pipeline.grid.plan import axes_problems
 from pipeline.store.items import key
 from pipeline.sweep.grammar import Overrides
-from pipeline.sweep.graph import Segment, segments, stage_keys, wanted
+from pipeline.sweep.graph import Segment, segments, stage_keys, stages_for
 
 HOME = Path(".athanor/sweeps")
-"""Worktrees, locks, logs and searches; nothing in it outlives its use but logs of failures and searches."""
+"""Worktrees, locks, logs and searches; only logs of failures and searches stay after a sweep."""
 NAME_LENGTH = 60
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The job's place in a search: the study's database and name, the trial's number there."""
+    """The job's trial in a search: the study's database and name, the trial's number."""
 
     storage: str
     study: str
@@ -34,8 +34,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Job:
-    """`root`: the project's; `baseline`: the commit that it starts from; `cache`: DVC's; `threads`: what it
-    may use.
+    """`root`: the project's folder; `baseline`: the commit that it starts from; `cache`: DVC's folder;
+    `threads`: how many it may use.
     """
 
     name: str
@@ -52,14 +52,14 @@ class Job:
 
     @classmethod
     def of_json(cls, text: str) -> "Job":
-        said = json.loads(text)
+        values = json.loads(text)
         return cls(**{
-            **said,
-            "overrides": tuple(said["overrides"]),
-            "trial": Trial(**said["trial"]) if said["trial"] else None,
+            **values,
+            "overrides": tuple(values["overrides"]),
+            "trial": Trial(**values["trial"]) if values["trial"] else None,
             "segments": tuple(
                 Segment(**{**each, "stages": tuple(each["stages"]), "needs": tuple(each["needs"])})
-                for each in said["segments"]
+                for each in values["segments"]
             ),
         })  # fmt: skip
 
@@ -90,10 +90,10 @@ class Job:
 
 
 def make_jobs(sets: Sequence[Overrides], targets: Sequence[str], baseline: str) -> list[Job]:
-    """A job for each set of overrides; every mistake in any of them at once, and two alike are one."""
+    """A job for each distinct set of overrides; one user error lists all mistakes."""
     distinct: dict[str, tuple[Overrides, dict[str, str]]] = {}
     problems: dict[str, None] = {}
-    names = wanted(targets)
+    names = stages_for(targets)
     for overrides in sets:
         try:
             keys = stage_keys(checked(overrides).values(), names)
@@ -116,21 +116,21 @@ def dvc_cache() -> str:
     command = [sys.executable, "-m", "dvc", "cache", "dir"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise UserError(f"`dvc cache dir` fails here: {ended.stderr.strip()}")
+        raise UserError(f"`dvc cache dir` failed: {ended.stderr.strip()}")
     return ended.stdout.strip()
 
 
 def checked(overrides: Overrides) -> Config:
     """The configuration of one job."""
     config = check(resolve(with_overrides(read_params(), overrides)))
-    if found := axes_problems(config.sample_grid):
-        raise UserError(*found)
+    if problems := axes_problems(config.sample_grid):
+        raise UserError(*problems)
     return config
 
 
 def name_of(overrides: Overrides, targets: Sequence[str]) -> str:
-    """What a person reads, and a hash of it all: `dim4-alpha2-lr1e-4-3fa29c01`. Of the same values always the
-    same, so that a second sweep finds what the first has made.
+    """A readable name with a hash: `dim4-alpha2-lr1e-4-3fa29c01`. Equal values give equal names, so that a
+    second sweep finds the results of the first.
     """
     parts = [override.partition("=") for override in overrides]
     readable = "-".join(
@@ -142,7 +142,7 @@ def name_of(overrides: Overrides, targets: Sequence[str]) -> str:
 
 
 def git(*arguments: str, root: str | Path = ".") -> str:
-    """Output of a git command; its failure is an error with what git said."""
+    """Output of a git command; a failure is a user error with git's message."""
     ended = subprocess.run(
         ["git", *arguments], cwd=root, capture_output=True, text=True, check=False, errors="replace"
     )
@@ -152,12 +152,12 @@ def git(*arguments: str, root: str | Path = ".") -> str:
 
 
 def clean_baseline() -> str:
-    """HEAD's hash; files that differ from it are a user error that names them: jobs start from the commit."""
+    """HEAD's hash; a user error names files that differ from it, since jobs start from the commit."""
     lines = git("status", "--porcelain", "--untracked-files=all").splitlines()
     if lines:
         shown = ", ".join(line[3:] for line in lines[:8]) + (" ..." if len(lines) > 8 else "")
         raise UserError(
-            f"jobs start from the last commit, and these files differ from it: {shown};"
-            " `git commit` them (or `git stash --include-untracked`), then run the same command"
+            f"jobs start from the last commit, but these files differ from it: {shown};"
+            " `git commit` them (or `git stash --include-untracked`), then rerun the command"
         )
     return git("rev-parse", "HEAD").strip()

@@ -1,6 +1,4 @@
-"""Hydra's launchers: basic, joblib, submitit (Slurm, or processes here), Ray. They carry jobs to where they
-run.
-"""
+"""Starts jobs with Hydra's launchers: basic, joblib, submitit (Slurm, or local processes), Ray."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,12 +13,12 @@ from pipeline.sweep.jobs import Job
 from pipeline.sweep.work import work
 
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
-"""Which of the project's extras brings a launcher."""
+"""The project's extra that installs each launcher."""
 CONF = Path(__file__).with_name("conf")
 
 
 def task(config: DictConfig) -> str:
-    """What a launcher's worker calls."""
+    """The function that a launcher's worker calls."""
     return str(work(Job.of_json(config.job))["status"])
 
 
@@ -28,7 +26,7 @@ class Launcher:
     """One of Hydra's launchers, ready for batches of jobs."""
 
     def __init__(self, settings: Sequence[str]) -> None:
-        """`settings`: `hydra/launcher=joblib hydra.launcher.n_jobs=2` and the like."""
+        """`settings`: such as `hydra/launcher=joblib hydra.launcher.n_jobs=2`."""
         from hydra import initialize_config_dir
         from hydra._internal.callbacks import Callbacks
         from hydra.core.global_hydra import GlobalHydra
@@ -56,17 +54,17 @@ class Launcher:
         self._started = 0
 
     def launch(self, jobs: Sequence[Job]) -> None:
-        """Runs the jobs to their ends; results lie in their files."""
+        """Runs the jobs to their end; their files have the results."""
         own = threads(min(self.at_once, len(jobs)))
         wrapped = [[f"job={_quoted(replace(job, threads=own).to_json())}"] for job in jobs]
         returned = self._hydra.launch(wrapped, initial_job_idx=self._started)
         self._started += len(jobs)
         for each in returned:
-            _ = each.return_value  # raises what the launcher itself failed of
+            _ = each.return_value  # raises the launcher's own errors
 
 
 def _quoted(text: str) -> str:
-    """As one value of Hydra's grammar."""
+    """Quotes a text as one value in Hydra's grammar."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
@@ -82,15 +80,15 @@ def _advice(name: str, error: Exception) -> str:
     if name in EXTRAS and find_spec(plugin) is None:
         return f"hydra/launcher={name}: not installed; `pip install 'athanor[{EXTRAS[name]}]'`"
     first = " ".join(str(error).split())
-    return f"hydra/launcher={name}: {first}; valid: basic, {', '.join(EXTRAS)}"
+    return f"hydra/launcher={name}: {first}; allowed: basic, {', '.join(EXTRAS)}"
 
 
 def _at_once(name: str, settings: Any) -> int:
     """How many jobs share a machine."""
     cores = threads(1)
     if name == "joblib":
-        wanted = int(settings.n_jobs)
-        return wanted if wanted > 0 else max(1, cores + 1 + wanted)
+        number = int(settings.n_jobs)
+        return number if number > 0 else max(1, cores + 1 + number)
     if name == "submitit_local":
         return cores
     if name == "ray":

@@ -1,4 +1,4 @@
-"""What a job is judged by: `metrics/*.json` as flat figures, and the one number to compare by."""
+"""Scores of jobs: `metrics/*.json` as flat figures, and the number to compare by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ class SweepObjective:
     def name(self) -> str:
         return " + ".join(self.figures)
 
-    def of(self, found: Figures) -> float | None:
-        """None where a figure is not there."""
-        if any(name not in found for name in self.figures):
+    def of(self, figures: Figures) -> float | None:
+        """The sum; None if a figure is missing."""
+        if any(name not in figures for name in self.figures):
             return None
-        return round(sum(found[name] for name in self.figures), 6)
+        return round(sum(figures[name] for name in self.figures), 6)
 
-    def sort_key(self, found: Figures) -> float:
-        """The best first, what has no number last."""
-        value = self.of(found)
+    def sort_key(self, figures: Figures) -> float:
+        """Sorts the best first, missing values last."""
+        value = self.of(figures)
         return float("inf") if value is None else value if self.minimize else -value
 
 
@@ -38,25 +38,27 @@ DEFAULTS = (
     SweepObjective(("train.validation_loss",), minimize=True),
     SweepObjective(("train.loss_last_epoch",), minimize=True),
 )
-"""Unless the user names one, the first that every job has."""
+"""Without --metric, the first that every job has."""
 
 
-def objective_of(text: str | None, minimize: bool, found: Sequence[Figures]) -> SweepObjective:
-    """The one asked for, or the first of DEFAULTS. A figure that no job has is a user error."""
+def objective_of(text: str | None, minimize: bool, figures: Sequence[Figures]) -> SweepObjective:
+    """The requested one, or the first of DEFAULTS. A figure that no job has is a user error."""
     if text is None:
-        known = [each for each in DEFAULTS if found and all(each.of(one) is not None for one in found)]
+        known = [each for each in DEFAULTS if figures and all(each.of(one) is not None for one in figures)]
         return known[0] if known else DEFAULTS[-1]
-    wanted = SweepObjective(tuple(part.strip() for part in text.split("+")), minimize)
-    names = {name for one in found for name in one}
-    if names and (unknown := [name for name in wanted.figures if name not in names]):
+    objective = SweepObjective(tuple(part.strip() for part in text.split("+")), minimize)
+    names = {name for one in figures for name in one}
+    if names and (unknown := [name for name in objective.figures if name not in names]):
         raise UserError(*(f"--metric {name}: no such figure; {nearest(name, names)}" for name in unknown))
-    return wanted
+    return objective
 
 
-def judged_by(found: Figures, objective: SweepObjective | None = None) -> tuple[SweepObjective, float] | None:
-    """By what one job is judged, the objective or the first of DEFAULTS that it has, and its value."""
+def judged_by(
+    figures: Figures, objective: SweepObjective | None = None
+) -> tuple[SweepObjective, float] | None:
+    """The objective of one job (the given one, or the first of DEFAULTS that it has), and its value."""
     for each in (objective,) if objective else DEFAULTS:
-        if (value := each.of(found)) is not None:
+        if (value := each.of(figures)) is not None:
             return each, value
     return None
 

@@ -1,4 +1,4 @@
-"""Gives a trial up whose validation curve trails those of others (Optuna's median pruner)."""
+"""Prunes trials whose validation loss lags (Optuna's median pruner)."""
 
 import csv
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from typing import Any
 from pipeline.sweep.jobs import Job
 
 STARTUP_TRIALS = 3
-"""So many are seen to their ends before any is given up."""
+"""Trials that run to the end before any is pruned."""
 WARMUP_EPOCHS = 2
-"""Before this epoch nothing is given up: the first curve is mostly the warm-up of the rate."""
+"""No trial is pruned before this epoch: the curve's start is mostly the warm-up of the learning rate."""
 CURVE = "logs/*/validation.csv"
 
 
 class Pruning:
-    """Watches the curve that the training writes after each epoch it measures."""
+    """Watches the validation curve that the training writes after each measured epoch."""
 
     def __init__(self, job: Job) -> None:
         import optuna
@@ -27,12 +27,12 @@ class Pruning:
         self._pruner = optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP_EPOCHS)
         self._study, self._sign = study, 1.0 if job.trial.minimize else -1.0
 
-    def gives_up(self) -> int | None:
-        """The epoch after which the trial is not worth going on with; None while it is."""
+    def pruned_epoch(self) -> int | None:
+        """The epoch after which the trial should stop; None while it should continue."""
         for epoch, loss in sorted(self._curve().items()):
             if epoch and epoch not in self._reported:
                 self._reported.add(epoch)
-                # The pruner knows the study's direction; the loss is better where it is smaller.
+                # The pruner uses the study's direction; a smaller loss is better.
                 self._trial.report(self._sign * loss, epoch)
                 frozen = self._study._storage.get_trial(self._trial._trial_id)
                 if self._pruner.prune(self._study, frozen):
@@ -46,7 +46,9 @@ class Pruning:
 
 
 def mean_by_epoch(path: Path) -> dict[int, float]:
-    """Mean over noise levels after each epoch: of held-out pictures, or where none are of others."""
+    """Mean loss over noise levels after each epoch: of held-out pictures, or of training pictures without
+    those.
+    """
     rows = list(csv.DictReader(path.read_text().splitlines()))
     side = "held_out" if any(row["side"] == "held_out" for row in rows) else "train"
     losses: dict[int, list[float]] = {}

@@ -1,4 +1,4 @@
-"""A line on stderr whenever a job begins or ends, on whichever machine: read off the results' files."""
+"""Prints a line to stderr when a job starts or ends on any machine, from the results' files."""
 
 import sys
 import threading
@@ -16,16 +16,16 @@ POLL_S = 0.3
 
 @contextmanager
 def lines(jobs: Sequence[Job], objective: SweepObjective | None = None) -> Iterator[None]:
-    """While inside, tells of these jobs."""
-    ended, told = threading.Event(), dict[str, str]()
+    """Reports these jobs while inside."""
+    ended, reported = threading.Event(), dict[str, str]()
     total = len(jobs)
 
     def look() -> None:
         for job in jobs:
             result = left_by(job)
-            if result and told.get(job.name) != result["status"]:
-                told[job.name] = result["status"]
-                done = sum(status != "running" for status in told.values())
+            if result and reported.get(job.name) != result["status"]:
+                reported[job.name] = result["status"]
+                done = sum(status != "running" for status in reported.values())
                 print(
                     f"[{done}/{total}] {printable(line(job, result, objective))}", file=sys.stderr, flush=True
                 )
@@ -47,10 +47,10 @@ def lines(jobs: Sequence[Job], objective: SweepObjective | None = None) -> Itera
 def line(job: Job, result: dict[str, Any], objective: SweepObjective | None = None) -> str:
     status = result["status"]
     if status == "done":
-        took = f" in {result['seconds']:.0f} s" if "seconds" in result else ", made before"
+        took = f" in {result['seconds']:.0f} s" if "seconds" in result else ", already made"
         return f"{job.name}: done{took}{_score(result['figures'], objective)}"
     if status == "pruned":
-        return f"{job.name}: given up after epoch {result['epoch']}"
+        return f"{job.name}: pruned after epoch {result['epoch']}"
     if status == "failed":
         return f"{job.name}: failed: {result['reason'].splitlines()[-1]}"
     return f"{job.name}: running"

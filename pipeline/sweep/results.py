@@ -1,4 +1,4 @@
-"""What became of each job: from its experiment, or from the file that it left."""
+"""The result of each job: from its experiment, or from its result file."""
 
 import json
 from contextlib import suppress
@@ -12,7 +12,7 @@ from pipeline.sweep.metrics import flat
 
 
 def existing(job: Job) -> dict[str, Any] | None:
-    """The result of a job whose experiment has been saved, by this sweep or one before."""
+    """The result of a job with a saved experiment, from this sweep or an earlier one."""
     try:
         git("rev-parse", "--verify", "--quiet", job.ref, root=job.root)
     except UserError:
@@ -21,26 +21,26 @@ def existing(job: Job) -> dict[str, Any] | None:
 
 
 def committed_figures(revision: str | None, root: str = ".") -> dict[str, float]:
-    """Every number below metrics/ in a commit, None for the working tree, by `<file>.<key>.<key>`; of files
-    that are not to be had, nothing.
+    """Every number below metrics/ in a commit, None for the working tree, by `<file>.<key>.<key>`; skips
+    unavailable files.
     """
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     names = [PurePosixPath(name) for name in names_in(revision, "metrics", root)]
     for path in (name for name in names if name.suffix == ".json"):
         with suppress(FileNotFoundError):
-            found |= flat(json.loads(read_committed(revision, str(path), root)), path.stem)
-    return found
+            figures |= flat(json.loads(read_committed(revision, str(path), root)), path.stem)
+    return figures
 
 
 def left_by(job: Job) -> dict[str, Any] | None:
-    """What the job's file says; None of a job that has not begun."""
+    """The content of the job's result file; None if the job has not started."""
     try:
-        found: dict[str, Any] = json.loads(job.result.read_text())
+        result: dict[str, Any] = json.loads(job.result.read_text())
     except FileNotFoundError:
         return None
-    return found
+    return result
 
 
 def result_of(job: Job) -> dict[str, Any]:
-    """A job that left no file never began, or was ended from outside."""
+    """A job without a result never started, or was killed."""
     return left_by(job) or existing(job) or {"status": "missing"}

@@ -1,4 +1,4 @@
-"""A sweep from its start to its end, so that nothing of it stays behind however it ends."""
+"""Runs a sweep and cleans up after it, however it ends."""
 
 import sys
 import time
@@ -20,18 +20,18 @@ from pipeline.sweep.worktrees import STOP, sweep_up, tidy
 
 @contextmanager
 def sweeping(root: Path) -> Iterator[None]:
-    """Inside, jobs may run; at its end no worktree, process or lock of theirs is left. What a sweep that was
-    killed left is cleaned up first.
+    """Jobs may run inside; afterwards no worktree, process or lock of theirs is left. First cleans up after a
+    killed sweep.
     """
     own = (root / HOME).with_suffix(".lock")
     with locked_now(own) as is_free:
         if not is_free:
-            raise UserError("a sweep is running in this project already; wait until it has ended")
+            raise UserError("a sweep is already running in this project; wait until it ends")
         mend(root)
         stop = root / HOME / STOP
         await_jobs(root)
         if gone := sweep_up(root):
-            print(f"cleaned up after a sweep that was killed: {', '.join(gone)}", file=sys.stderr)
+            print(f"cleaned up after a killed sweep: {', '.join(gone)}", file=sys.stderr)
         tidy(root)
         stop.unlink(missing_ok=True)
         try:
@@ -48,7 +48,7 @@ def sweeping(root: Path) -> Iterator[None]:
 
 
 def await_jobs(root: Path) -> None:
-    """Until jobs that were told to stop, or whose sweep was killed, have ended."""
+    """Waits until jobs of a stopped or killed sweep have ended."""
     end = time.monotonic() + 1.5 * GRACE_S
     while time.monotonic() < end and any(map(_is_held, (root / HOME / "locks").glob("*.lock"))):
         time.sleep(0.1)
@@ -65,7 +65,7 @@ def run_missing(jobs: Sequence[Job], launcher: Launcher, objective: SweepObjecti
     for job in jobs:
         job.result.unlink(missing_ok=True)
     if len(missing) < len(jobs):
-        print(f"{len(jobs) - len(missing)} of {len(jobs)} jobs are there already", file=sys.stderr)
+        print(f"{len(jobs) - len(missing)} of {len(jobs)} jobs are already made", file=sys.stderr)
     if missing:
         with lines(missing, objective):
             launcher.launch(missing)

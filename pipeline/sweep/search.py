@@ -1,6 +1,7 @@
-"""A search with Optuna: it proposes values, jobs try them, what trails on the validation curve is given up.
+"""A search with Optuna: it proposes values, jobs try them, and trials with a lagging validation loss are
+pruned.
 
-The study lies in a SQLite file; the same command goes on with it. Values: `network.dim=choice(4,8,16)` or
+The study is a SQLite file; the same command continues it. Values: `network.dim=choice(4,8,16)` or
 `4,8,16`, `train.epochs=range(5,20)`, `network.dim=int(interval(4,32))`, in logarithms as
 `tag(log, interval(1e-5,1e-3))`.
 """
@@ -32,14 +33,14 @@ def search(
     launcher: Launcher,
     objective: SweepObjective | None,
 ) -> list[Job]:
-    """Goes on until the study has `options.trials` trials with a result; returns their jobs."""
+    """Runs until the study has `options.trials` trials with a result; returns their jobs."""
     space = space_of(texts)
     study = open_study(options.study, minimizes(objective))
     jobs: dict[str, Job] = {}
     while (left := options.trials - finished(study)) > 0:
         trials = [study.ask(space_distributions(space)) for _ in range(min(left, launcher.at_once))]
         batch = _batch(trials, space, options.target, baseline, study, objective)
-        # Two trials may be given the same values: one job serves both.
+        # Two trials may get the same values: one job serves both.
         jobs |= {job.name: job for job in batch}
         run_missing(list({job.name: job for job in batch}.values()), launcher, objective)
         for trial, job in zip(trials, batch, strict=True):
@@ -59,7 +60,7 @@ def storage_of(name: str) -> str:
 
 
 def open_study(name: str, minimize: bool) -> "optuna.Study":
-    """The study, new or as it was left; trials that a killed search had under way are tried again first."""
+    """The study, new or continued; unfinished trials of a killed search are tried again first."""
     import optuna
     from optuna.trial import TrialState
 
@@ -70,7 +71,7 @@ def open_study(name: str, minimize: bool) -> "optuna.Study":
         load_if_exists=True,
         direction="minimize" if minimize else "maximize",
     )
-    # Going on must not propose again what it proposed at its start.
+    # A continued study must not repeat its first proposals.
     study.sampler = optuna.samplers.TPESampler(seed=SEED + len(study.trials))
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
@@ -79,22 +80,22 @@ def open_study(name: str, minimize: bool) -> "optuna.Study":
 
 
 def finished(study: "optuna.Study") -> int:
-    """Trials that count: failed ones are made up for, unless nothing but failures comes."""
+    """Number of trials that count: failed ones are replaced, unless all fail."""
     from optuna.trial import TrialState
 
     failed = len(study.get_trials(states=(TrialState.FAIL,)))
     good = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
     if failed >= 3 and not good:
-        raise UserError(f"every trial failed; their logs lie in {HOME}/logs/")
+        raise UserError(f"every trial failed; see their logs in {HOME}/logs/")
     return good
 
 
 Space = dict[str, Any]
-"""By key: a value that is fixed, or one of Optuna's distributions."""
+"""By key: a fixed value, or one of Optuna's distributions."""
 
 
 def space_of(texts: Sequence[str]) -> Space:
-    """What the overrides leave open, and what they fix."""
+    """The search space of the overrides, and their fixed values."""
     from hydra.core.override_parser.types import IntervalSweep, RangeSweep
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -117,7 +118,7 @@ def space_of(texts: Sequence[str]) -> Space:
         else:
             space[key] = override.get_value_element_as_str()
     if not space_distributions(space):
-        raise UserError("nothing to search: leave a setting open, as optimizer.lr=interval(1e-5,1e-3)")
+        raise UserError("nothing to search: give a setting a range, such as optimizer.lr=interval(1e-5,1e-3)")
     return space
 
 
@@ -137,15 +138,15 @@ def _batch(
     study: "optuna.Study",
     objective: SweepObjective | None,
 ) -> list[Job]:
-    """A job for each trial; made together, so that they share what is above the first thing that differs."""
+    """A job for each trial; made together, so that they share stages above the first difference."""
     sets = [overrides_of(space, trial.params) for trial in trials]
     made = {job.name: job for job in make_jobs(sets, targets, baseline)}
-    found = []
+    jobs = []
     for trial, overrides in zip(trials, sets, strict=True):
         job = made.get(name_of(overrides, targets)) or make_jobs([overrides], targets, baseline)[0]
         name = study.study_name
-        found.append(replace(job, trial=Trial(storage_of(name), name, trial._trial_id, minimizes(objective))))
-    return found
+        jobs.append(replace(job, trial=Trial(storage_of(name), name, trial._trial_id, minimizes(objective))))
+    return jobs
 
 
 def _tell(
@@ -161,7 +162,7 @@ def _tell(
 
 
 def score(figures: Figures, objective: SweepObjective | None) -> float | None:
-    """Larger is better unless the objective says otherwise."""
+    """The trial's value; larger is better unless the objective says otherwise."""
     if (judged := judged_by(figures, objective)) is None:
         return None
     by, value = judged

@@ -1,4 +1,4 @@
-"""One job as a launcher's worker runs it: worktree, process, result, and nothing left behind."""
+"""Runs one job in a launcher's worker: worktree, process, result, cleanup."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from pipeline.sweep.jobs import Job
 from pipeline.sweep.results import existing
 
 GRACE_S = 20.0
-"""A training that is told to stop writes a checkpoint first."""
+"""A training that is asked to stop writes a checkpoint first."""
 LAST_LINES = 5
 
 
 def work(job: Job) -> dict[str, Any]:
-    """Runs the job unless its experiment is there; its result, which stands in its file too. A job that fails
-    is a result as well.
+    """Runs the job unless its experiment exists; returns its result and writes it to its file. A failure is a
+    result too.
     """
     with locked(job.lock) as lock:
         if (result := existing(job)) is None:
@@ -53,7 +53,7 @@ def _run(job: Job, lock: int, environment: dict[str, str]) -> dict[str, Any]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A lock is held as long as any process has its file: the job's own keeps it if we are killed.
+            # A lock is held while any process has its file open: the job's process keeps it if we are killed.
             pass_fds=[lock],
         )
         try:
@@ -63,15 +63,15 @@ def _run(job: Job, lock: int, environment: dict[str, str]) -> dict[str, Any]:
     if pruned is not None:
         return pruned
     if process.returncode == 0:
-        found: dict[str, Any] = json.loads(job.result.read_text())
-        return found
+        result: dict[str, Any] = json.loads(job.result.read_text())
+        return result
     lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error:")] or lines[-LAST_LINES:]
     return {"status": "failed", "reason": "\n".join(errors), "log": str(job.log)}
 
 
 def _wait(process: subprocess.Popen[bytes], job: Job) -> dict[str, Any] | None:
-    """Until the job ends, or its search gives it up; then the result that says so."""
+    """Waits until the job ends, or until its search prunes it; then returns that result."""
     if not job.trial:
         process.wait()
         return None
@@ -79,14 +79,14 @@ def _wait(process: subprocess.Popen[bytes], job: Job) -> dict[str, Any] | None:
 
     pruning = Pruning(job)
     while process.poll() is None:
-        if (epoch := pruning.gives_up()) is not None:
+        if (epoch := pruning.pruned_epoch()) is not None:
             return {"status": "pruned", "epoch": epoch}
         time.sleep(0.2)
     return None
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends everything in the process's session, and waits until it has ended."""
+    """Ends everything in the process's session and waits for it."""
     for number, patience_s in ((SIGTERM, GRACE_S), (SIGKILL, 5.0)):
         try:
             os.killpg(process.pid, number)
@@ -100,6 +100,6 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _threads(number: int) -> dict[str, str]:
-    """Trainings side by side must share the cores out, or their threads wait for each other."""
+    """Parallel trainings must share the cores, or their threads wait for each other."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {name: min(os.environ.get(name, str(number)), str(number), key=int) for name in names}

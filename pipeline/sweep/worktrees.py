@@ -1,4 +1,4 @@
-"""A git worktree for each job: at the baseline, on the project's DVC cache, with the job's values in its
+"""A git worktree for each job: at the baseline, with the project's DVC cache and the job's values in its
 params.yaml.
 """
 
@@ -15,17 +15,17 @@ from pipeline.sweep.grammar import Overrides
 from pipeline.sweep.jobs import HOME, Job, git
 
 LINKS = "reflink,hardlink,symlink,copy"
-"""How DVC fills a job's worktree: outputs are never edited there, and go with it."""
+"""How DVC fills a job's worktree: outputs are never edited there, and are removed with it."""
 
 
 STOP = "stop"
-"""File that tells every job of the project's sweep to end."""
+"""File that stops every job of the project's sweep."""
 PASSING = ("launcher", "shared", "results")
-"""Folders whose contents mean nothing once their sweep has ended."""
+"""Folders that are not needed after their sweep."""
 
 
 def create(job: Job) -> None:
-    """Makes the job's worktree anew."""
+    """Makes a new worktree for the job."""
     with locked(job.home / "locks" / "worktrees"):
         _drop(job.worktree, job.root)
         git("worktree", "add", "--detach", "--force", str(job.worktree), job.baseline, root=job.root)
@@ -39,7 +39,7 @@ def remove(job: Job) -> None:
 
 
 def sweep_up(root: Path) -> list[str]:
-    """Removes what a killed sweep left: worktrees whose job's lock nobody holds. Returns their names."""
+    """Removes worktrees of a killed sweep: those without a held job lock. Returns their names."""
     gone = []
     for folder in sorted((root / HOME / "worktrees").glob("*")):
         with locked_now(root / HOME / "locks" / f"{folder.name}.lock") as is_free:
@@ -51,7 +51,7 @@ def sweep_up(root: Path) -> list[str]:
 
 
 def tidy(root: Path) -> None:
-    """At the end: locks that nobody holds, and folders that are empty."""
+    """Cleans up at the end: unheld locks and empty folders."""
     sweep_up(root)
     for path in (root / HOME / "locks").glob("*"):
         with locked_now(path) as is_free:
@@ -70,7 +70,7 @@ def _drop(folder: Path, root: str) -> None:
 
 
 def _configure_dvc(job: Job) -> None:
-    """The project's own settings (config.local is in no commit), its cache, and links instead of copies."""
+    """The project's own settings (config.local is not committed), its cache, and links instead of copies."""
     own = Path(job.root) / ".dvc" / "config.local"
     if own.exists():
         shutil.copy(own, job.worktree / ".dvc" / "config.local")
@@ -78,13 +78,13 @@ def _configure_dvc(job: Job) -> None:
 
     config = ConfigObj(str(job.worktree / ".dvc" / "config.local"))
     config.setdefault("cache", {}).update({"dir": job.cache, "type": LINKS})
-    # DVC's notes on a repository go with the worktree.
+    # DVC's site cache is removed with the worktree.
     config.setdefault("core", {})["site_cache_dir"] = str(job.worktree / ".dvc" / "tmp" / "site")
     config.write()
 
 
 def write_overrides(path: Path, overrides: Overrides) -> None:
-    """Sets the values in a params.yaml; everything else in it stays, comments too."""
+    """Sets values in a params.yaml; everything else stays, also comments."""
     params = with_overrides(Params({}, {}), overrides)
     yaml = YAML()
     yaml.preserve_quotes = True

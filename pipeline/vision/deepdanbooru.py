@@ -148,11 +148,13 @@ def _network(weights: Path, state: dict[str, Tensor], num_tags: int) -> nn.Modul
     with torch.device("meta"):
         network = DeepDanbooru(num_tags)
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()}
-    if wrong := sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)):
+    actual = {key: tuple(value.shape) for key, value in state.items()}
+    if wrong := sorted(
+        key for key in expected.keys() | actual.keys() if expected.get(key) != actual.get(key)
+    ):
         raise UserError(
             f"tag.model {weights}: {len(wrong)} weights do not fit DeepDanbooru v3 ({wrong[0]}: found"
-            f" {found.get(wrong[0])}, expected {expected.get(wrong[0])}); use model-resnet_custom_v3.pt"
+            f" {actual.get(wrong[0])}, expected {expected.get(wrong[0])}); use model-resnet_custom_v3.pt"
         )
     network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return network.eval().requires_grad_(False)

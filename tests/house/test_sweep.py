@@ -61,7 +61,7 @@ def test_a_sweep(repository: Repository) -> None:
     assert len(experiments(repository)) == 2
     assert_clean(repository)
     again = sweep(repository, *values)
-    assert "2 of 4 jobs are there already" in again.stderr
+    assert "2 of 4 jobs are already made" in again.stderr
     assert runs_of(repository, "train") == 2
     assert_clean(repository)
 

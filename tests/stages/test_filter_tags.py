@@ -133,7 +133,7 @@ def test_captions_edited_in_another_tool_come_back(project: Path, capsys: pytest
         path.write_text(text + "\n", encoding="utf-8")
     filter_tags.main(["--import", "tries/kohya"])
     assert (
-        "3 captions read, 3 of them differ and stand in data/tag_edits.yaml now; 0 pictures"
+        "3 captions read, 3 of them differ and are now in data/tag_edits.yaml; 0 pictures"
         in capsys.readouterr().out
     )
     assert not (project / "data/captions").exists()

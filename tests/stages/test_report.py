@@ -49,7 +49,7 @@ def test_it_tells_what_to_take_and_how_to_check_it(done: Path) -> None:
         f"&lt;lora:{choice['file'].removesuffix('.safetensors')}:{best['weight']:g}&gt;",
         "zib &amp; &lt;co&gt;",
         "<code>network.dim</code>",
-        "On the pictures that were kept out, epoch",
+        "On held-out pictures, epoch",
         "Training loss",
         "git log --oneline -S " + json.loads(Path("metrics/merge.json").read_text())["sha256"],
     ):

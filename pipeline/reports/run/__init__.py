@@ -1,1 +1,1 @@
-"""The run on one page: what was trained, whether it is good, which file to take, at which strength."""
+"""The run on one page: what was trained, whether it is good, which file to use, at which weight."""

@@ -8,17 +8,17 @@ from statistics import fmean
 from pipeline.reports.run.curves import Chart, Drawn, Line, Point, drawn, smoothed
 
 WINDOW_SHARE = 0.04
-"""Of the steps: what the smooth curve of the loss is the mean of."""
+"""Fraction of all steps that the smooth loss curve averages."""
 SIDES = {"held_out": "held-out pictures", "train": "training pictures"}
 
 Rows = Sequence[Mapping[str, str]]
 
 
 def charts(folder: Path) -> list[Drawn]:
-    """Those for which there is something to draw."""
+    """The charts that have data."""
     loss, norms, measured = (_rows(folder / f"{name}.csv") for name in ("loss", "norms", "validation"))
-    found = [_loss(loss), _validation(measured), _rates(loss), *_norms(norms)]
-    return [done for chart in found if (done := drawn(chart))]
+    every = [_loss(loss), _validation(measured), _rates(loss), *_norms(norms)]
+    return [done for chart in every if (done := drawn(chart))]
 
 
 def _rows(path: Path) -> Rows:
@@ -33,8 +33,8 @@ def _points(rows: Rows, name: str) -> list[Point]:
 def _loss(rows: Rows) -> Chart:
     points = _points(rows, "loss")
     smooth = smoothed(points, max(1, round(WINDOW_SHARE * len(points))))
-    told = "Each step's loss differs by its noise level; the line is the mean of the last steps."
-    return Chart("Training loss", told, [Line("each step", points, faint=True), Line("mean", smooth)])
+    note = "Each step's loss depends on its noise level; the line is the mean of the last steps."
+    return Chart("Training loss", note, [Line("each step", points, faint=True), Line("mean", smooth)])
 
 
 def _validation(rows: Rows) -> Chart:
@@ -46,21 +46,21 @@ def _validation(rows: Rows) -> Chart:
                 heights.setdefault(float(row["step"]), []).append(float(row["loss"]))
         if heights:
             lines.append(Line(name, [(step, fmean(losses)) for step, losses in heights.items()]))
-    told = "Always the same noise, so that points can be compared; step 0 is the base alone."
-    return Chart("Loss on fixed noise", told, lines)
+    note = "Always the same noise, so that points can be compared; step 0 is the base alone."
+    return Chart("Loss on fixed noise", note, lines)
 
 
 def _rates(rows: Rows) -> Chart:
     parts = {"lr": "network", "text_encoder_lr": "text encoder"}
     lines = [Line(name, _points(rows, column)) for column, name in parts.items()]
-    told = "What the optimiser was given at each step."
-    return Chart("Learning rates", told, [line for line in lines if any(y for _, y in line.points)])
+    note = "The optimiser's learning rates at each step."
+    return Chart("Learning rates", note, [line for line in lines if any(y for _, y in line.points)])
 
 
 def _norms(rows: Rows) -> list[Chart]:
-    told = "Before clipping."
-    ratio = "Length of an update over that of the weights."
+    note = "Before clipping."
+    ratio = "Norm of an update divided by that of the weights."
     return [
-        Chart("Norm of the gradient", told, [Line("gradient", _points(rows, "gradient_norm"))], log=True),
+        Chart("Norm of the gradient", note, [Line("gradient", _points(rows, "gradient_norm"))], log=True),
         Chart("Updates over weights", ratio, [Line("update", _points(rows, "update_ratio"))], log=True),
     ]

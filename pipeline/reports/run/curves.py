@@ -1,6 +1,4 @@
-"""Line charts as inline SVG: readable without scripts, in any colour scheme, the same bytes for the same
-numbers.
-"""
+"""Line charts as inline SVG: no scripts, any colour scheme; equal numbers give equal bytes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +9,7 @@ from statistics import fmean
 WIDTH, HEIGHT = 440, 240
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 28
 MOST_POINTS = 400
-"""A longer curve is shown by the means of as many equal parts."""
+"""A longer curve is shown as the means of this many equal parts."""
 MOST_DOTS = 20
 
 Point = tuple[float, float]
@@ -19,7 +17,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """A curve; `faint` ones lie behind the others and are not in the legend."""
+    """A curve; `faint` ones are behind the others and not in the legend."""
 
     name: str
     points: Sequence[Point]
@@ -28,10 +26,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over steps. `marks`: (step, text) of vertical lines; `log`: the height goes by powers of ten."""
+    """Curves over steps. `marks`: (step, text) of vertical lines; `log`: logarithmic height."""
 
     title: str
-    told: str
+    note: str
     lines: Sequence[Line]
     marks: Sequence[tuple[float, str]] = ()
     log: bool = False
@@ -39,14 +37,14 @@ class Chart:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the template writes: coordinates are text, rounded to a tenth."""
+    """Input of the template: coordinates are text, rounded to a tenth."""
 
     title: str
-    told: str
+    note: str
     paths: Sequence[tuple[str, int, bool]]
     """Points of a polyline, the number of its colour, whether it is faint."""
     dots: Sequence[tuple[str, str, int]]
-    """Points of a curve that has few."""
+    """Points of a short curve."""
     legend: Sequence[tuple[str, int]]
     rows: Sequence[tuple[str, str]]
     """Height and text of the lines across."""
@@ -55,7 +53,7 @@ class Drawn:
 
 
 def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
-    """Means of at most `most` equal parts; what is no number is left out."""
+    """Means of at most `most` equal parts; skips points that are not finite."""
     known = [point for point in points if all(map(math.isfinite, point))]
     if len(known) <= most:
         return known
@@ -84,7 +82,7 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
 
 
 def drawn(chart: Chart) -> Drawn | None:
-    """None where there is nothing to draw."""
+    """None without data."""
     lines = [(line, _heights(thinned(line.points), chart.log)) for line in chart.lines]
     points = [point for _, heights in lines for point in heights]
     if not points:
@@ -101,7 +99,7 @@ def drawn(chart: Chart) -> Drawn | None:
     shown = [(line, heights, colour) for (line, heights), colour in zip(lines, _colours(lines), strict=True)]
     return Drawn(
         chart.title,
-        chart.told,
+        chart.note,
         [
             (" ".join(f"{across(x)},{up(y)}" for x, y in heights), colour, line.faint)
             for line, heights, colour in shown
@@ -121,7 +119,7 @@ def drawn(chart: Chart) -> Drawn | None:
 
 
 def _colours(lines: Sequence[tuple[Line, Sequence[Point]]]) -> Iterator[int]:
-    """One each; a faint curve has that of the next one that is not."""
+    """One colour each; a faint curve shares the next strong one's."""
     number = 0
     for line, _ in lines:
         yield number
@@ -149,5 +147,5 @@ def _labels(low: float, high: float, log: bool) -> list[tuple[float, str]]:
 
 
 def _clean(value: float) -> float:
-    """Without the last bits that a product of steps leaves."""
+    """Removes rounding errors."""
     return float(f"{value:.10g}")

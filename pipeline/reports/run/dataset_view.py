@@ -1,4 +1,4 @@
-"""The dataset in a few figures, a strip of its pictures, its commonest tags."""
+"""The dataset in a few figures, a strip of pictures, and its most common tags."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,10 @@ def dataset_view(cropped: Path, kept: Path, metrics: Mapping[str, Any]) -> Datas
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is nothing is left out."""
+    """The figures that are not 0."""
     collect, crop, captions = (metrics[name] for name in ("collect", "crop", "filter_tags"))
     verdicts = {name: number for name, number in collect["verdicts"].items() if name != "ok"}
-    told = [
+    figures = [
         (collect["pictures"], "pictures collected"),
         (crop["crops"], "crops"),
         (crop["enlarged"], "enlarged"),
@@ -52,6 +52,6 @@ def _figures(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     return [
         (f"{number:.3g}" if isinstance(number, float) else str(number), what)
-        for number, what in told
+        for number, what in figures
         if number
     ]

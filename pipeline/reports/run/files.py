@@ -1,4 +1,4 @@
-"""The files that a run made, with the hashes by which other tools know them."""
+"""The files that a run made, with other tools' hashes of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ SAFETENSORS = ".safetensors"
 
 @dataclass(frozen=True)
 class Made:
-    """`hashes`: what AUTOMATIC1111 calls a hash -> its digits."""
+    """`hashes`: AUTOMATIC1111's name of a hash -> its digits; `what`: a description."""
 
     path: Path
     family: Family
-    told: str
+    what: str
     bytes: int
     sha256: str
     hashes: Mapping[str, str]
@@ -40,18 +40,18 @@ class Made:
 
 
 def family_of(name: str) -> Family:
-    """Of `network.name`: how other tools use its files."""
+    """The kind of file that `network.name` makes, for other tools."""
     return name if name in (EMBEDDING, HYPERNETWORK, CHECKPOINT, AESTHETIC) else ADAPTER
 
 
-def made(path: Path, family: Family, told: str, is_chosen: bool = False) -> Made:
+def made(path: Path, family: Family, what: str, is_chosen: bool = False) -> Made:
     digest = sha256_of_file(path)
     hashes = a1111_hashes(path, family, digest)
-    return Made(path, family, told, path.stat().st_size, digest, hashes, is_chosen)
+    return Made(path, family, what, path.stat().st_size, digest, hashes, is_chosen)
 
 
 def a1111_hashes(path: Path, family: Family, sha256: str) -> dict[str, str]:
-    """As its cards and infotexts show them (AUTOMATIC1111: modules/sd_models.py, modules/textual_inversion,
+    """As in its cards and infotexts (AUTOMATIC1111: modules/sd_models.py, modules/textual_inversion,
     modules/hypernetworks/hypernetwork.py, extensions-builtin/Lora/network.py).
     """
     if family == CHECKPOINT:
@@ -74,25 +74,25 @@ def epoch_of(path: Path) -> int | None:
 
 
 def network_files(folder: Path, family: Family, chosen: str) -> list[Made]:
-    """The training's files, in order: each epoch's, what lies beside them, the last under its plain name."""
+    """The training's files by name: each epoch's, companion files, the last epoch's under the plain name."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     names = {path.stem for path in files}
-    found = []
+    rows = []
     for path in files:
         epoch = epoch_of(path)
-        told = f"after epoch {epoch}" if epoch else "the last epoch" if _is_plain(path, names) else ""
-        if not told:
-            told = "beside: a part, or another layout, of the file that its name begins with"
+        what = f"after epoch {epoch}" if epoch else "the last epoch" if _is_plain(path, names) else ""
+        if not what:
+            what = "companion file: a part, or another layout, of the file that its name begins with"
         elif path.suffix != SAFETENSORS:
-            told += f", as {path.suffix}"
-        found.append(made(path, family, told, path.name == chosen))
-    return found
+            what += f", as {path.suffix}"
+        rows.append(made(path, family, what, path.name == chosen))
+    return rows
 
 
 def _is_plain(path: Path, names: set[str]) -> bool:
     return any(name.startswith(f"{path.stem}-") and epoch_of(Path(name)) for name in names)
 
 
-def merged_files(folder: Path, told: str) -> list[Made]:
-    """A checkpoint; of a diffusers folder the weights of its parts."""
-    return [made(path, CHECKPOINT, told) for path in sorted(folder.rglob(f"*{SAFETENSORS}"))]
+def merged_files(folder: Path, what: str) -> list[Made]:
+    """The checkpoint, or the weights of a diffusers folder's parts."""
+    return [made(path, CHECKPOINT, what) for path in sorted(folder.rglob(f"*{SAFETENSORS}"))]

@@ -1,4 +1,4 @@
-"""What of the sample grid goes onto the page: the base beside the proposed file, and the rows with it."""
+"""The part of the sample grid on the page: the base next to the proposed file, and their rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ Cell = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Pair:
-    """One prompt and seed: the base alone (None where the grid did not draw it) and the proposed file;
-    pictures are data URIs.
+    """One prompt and seed: the base alone (None if the grid did not draw it) and the proposed file; pictures
+    are data URIs.
     """
 
     prompt: str
@@ -34,8 +34,8 @@ class Row:
 
 
 def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> list[Cell]:
-    """Cells of the file at the weight (of None: at its highest) on the base of the run, all blocks at full
-    strength; empty where the grid has none.
+    """Cells of the file at the weight (None: its highest) on the run's base, with all blocks at full weight;
+    empty if the grid has none.
     """
     changed = ("checkpoint", "block_weights", "merge")
     plain = [
@@ -43,12 +43,12 @@ def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> 
         for cell in grid["cells"]
         if cell["network"] == file and all(cell[name] is None for name in changed)
     ]
-    wanted = max((cell["weight"] for cell in plain), default=None) if weight is None else weight
-    return [cell for cell in plain if cell["weight"] == wanted]
+    shown_weight = max((cell["weight"] for cell in plain), default=None) if weight is None else weight
+    return [cell for cell in plain if cell["weight"] == shown_weight]
 
 
 def pairs(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[Pair]:
-    """One for each prompt, its first seed."""
+    """One pair for each prompt, with its first seed."""
     alone = {
         (each["prompt"], each["seed"]): each["file"]
         for cell in grid["cells"]
@@ -70,39 +70,40 @@ def pairs(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[
 
 
 def rows(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[Row]:
-    """The base's row and the one that holds the first proposed cell, of one sheet; without such a cell the
-    first and the last.
+    """The base's row and the row with the first proposed cell, from one sheet; without such a cell the first
+    row and the last.
     """
     sheet = cells[0]["sheet"] if cells else 0
     of_sheet = [cell for cell in grid["cells"] if cell["sheet"] == sheet]
     numbers = sorted({cell["row"] for cell in of_sheet})
     base = next((cell["row"] for cell in of_sheet if cell["network"] is None), numbers[0])
-    wanted = [base, cells[0]["row"] if cells else numbers[-1]]
+    chosen_rows = [base, cells[0]["row"] if cells else numbers[-1]]
     places = {id(cell) for cell in cells}
     first = max(0, cells[0]["column"] + 1 - MOST_COLUMNS) if cells else 0
     shown = {
-        row: _from(first, [cell for cell in of_sheet if cell["row"] == row]) for row in dict.fromkeys(wanted)
+        row: _from(first, [cell for cell in of_sheet if cell["row"] == row])
+        for row in dict.fromkeys(chosen_rows)
     }
-    uris = inlined(folder, [cell["image"] for found in shown.values() for cell in found], CELL_PX)
+    uris = inlined(folder, [cell["image"] for of_row in shown.values() for cell in of_row], CELL_PX)
     return [
         Row(
             grid["rows"][row],
             [
                 (
-                    grid["columns"][cell["column"]] if len(found) > 1 else "",
+                    grid["columns"][cell["column"]] if len(of_row) > 1 else "",
                     uris[cell["image"]],
                     f"{folder.name}/{cell['image']}",
                     id(cell) in places,
                 )
-                for cell in found
+                for cell in of_row
             ],
         )
-        for row, found in shown.items()
+        for row, of_row in shown.items()
     ]
 
 
 def _from(column: int, cells: Sequence[Cell]) -> Sequence[Cell]:
-    """As many as there is room for; a row that is the same everywhere has one."""
+    """At most MOST_COLUMNS cells; a row that spans all columns has one."""
     later = [cell for cell in cells if cell["column"] >= column]
     return (later or cells)[:MOST_COLUMNS]
 
@@ -115,7 +116,7 @@ def inlined(folder: Path, names: Sequence[str], side_px: int) -> dict[str, str]:
 
 
 def infotext(picture: Path) -> str:
-    """AUTOMATIC1111's `parameters` of a PNG; empty where it has none."""
+    """AUTOMATIC1111's `parameters` of a PNG; empty if it has none."""
     from PIL import Image
 
     with Image.open(picture) as opened:

@@ -1,4 +1,4 @@
-"""The scores by epoch and weight, coloured by what they are above the base alone. Pure."""
+"""Scores by epoch and weight, coloured by their gain over the base alone. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from pipeline.reports.run.verdict import gain_over, most_gain, total
 
 @dataclass(frozen=True)
 class Heat:
-    """Scores by epoch (rows) and weight (columns): (share of what could be gained over the base alone, text,
-    whether proposed, whether at fault) or None. `base`: the score of the base alone, where it is known.
+    """Scores by epoch (rows) and weight (columns): (fraction of the possible gain over the base alone in
+    percent, text, is proposed, has a fault) or None. `base`: the score of the base alone, if known.
     """
 
     epochs: Sequence[int]
@@ -20,9 +20,7 @@ class Heat:
 
 
 def heat(ranking: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None = None) -> Heat | None:
-    """None where nothing is scored. What is no better than the base has no colour; without the base none
-    has.
-    """
+    """None without scores. Cells no better than the base have no colour; without the base no cell has one."""
     if all(row["total"] is None for row in ranking):
         return None
     epochs, weights = (sorted({row[name] for row in ranking}) for name in ("epoch", "weight"))
@@ -42,7 +40,7 @@ def heat(ranking: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None = 
 
 
 def _share(gain: float | None, base: Mapping[str, Any] | None) -> int:
-    """Of what could be gained, in percent."""
+    """The gain in percent of the possible gain."""
     if not gain or base is None or not (most := most_gain(base)):
         return 0
     return min(100, max(0, round(100 * gain / most)))

@@ -1,4 +1,4 @@
-"""The report as HTML, from what the stages wrote."""
+"""The report as HTML, from the stages' outputs."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from pipeline.reports.run.dataset_view import DatasetView
 from pipeline.reports.run.files import ADAPTER, HYPERNETWORK, Made
 from pipeline.reports.run.grid_view import Pair, Row
 from pipeline.reports.run.heat import heat
-from pipeline.reports.run.usage import Taken, call, file_to_copy, uses
+from pipeline.reports.run.usage import Proposal, call, file_to_copy, uses
 from pipeline.reports.run.verdict import Verdict
 from pipeline.reports.template import template
 
@@ -32,7 +32,7 @@ class Story:
     findings: Sequence[Mapping[str, str]]
     recipe: Mapping[str, Any]
     verdict: Verdict
-    taken: Taken
+    proposal: Proposal
     ranking: Sequence[Mapping[str, Any]]
     pairs: Sequence[Pair]
     rows: Sequence[Row]
@@ -47,18 +47,18 @@ def page(story: Story) -> str:
     return str(
         template(TEMPLATE).render(
             story=story,
-            taken=story.taken,
+            proposal=story.proposal,
             plan=story.plan,
             kind=_kind(story.config["network"]),
-            uses=uses(story.taken),
-            call=call(story.taken),
-            file_to_copy=file_to_copy(story.taken),
-            has_strength=story.taken.family in (ADAPTER, HYPERNETWORK),
+            uses=uses(story.proposal),
+            call=call(story.proposal),
+            file_to_copy=file_to_copy(story.proposal),
+            has_strength=story.proposal.family in (ADAPTER, HYPERNETWORK),
             heat=heat(story.ranking, story.metrics["sample_grid"].get("base")),
             legend=[(name, LEGEND[name]) for name in _known(story.ranking)],
             ranked=story.ranking[:MOST_RANKED],
             params=params_text(story.recipe["params"]),
-            told=told_value,
+            as_yaml=as_yaml,
             first_sentence=first_sentence,
             shown=shown,
             byte_text=byte_text,
@@ -110,8 +110,8 @@ def params_text(params: Mapping[str, Any]) -> str:
     return text
 
 
-def told_value(value: Any) -> str:
-    """As one would write it into params.yaml."""
+def as_yaml(value: Any) -> str:
+    """A value as written in params.yaml."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -119,13 +119,13 @@ def told_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):
-        texts = [told_value(each) for each in value]
+        texts = [as_yaml(each) for each in value]
         return ("; " if any("," in text for text in texts) else ", ").join(texts) or "none"
     return str(value)
 
 
 def first_sentence(comment: str) -> str:
-    """Without its point; `et al. 2023` ends none."""
+    """The first sentence without its full stop; `et al. 2023` does not end it."""
     return re.split(r"(?<!\bal)\.(?:\s|$)", comment, maxsplit=1)[0]
 
 

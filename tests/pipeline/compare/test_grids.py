@@ -81,8 +81,8 @@ def test_a_run_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(grids, "read_committed", read_committed)
     found = grids.aligned([RUNS[name] for name in ("one", "other", "absent", "two")])
     assert found.left_out == [
-        "absent: its pictures are not here; `dvc exp pull <git remote> absent` gets them, where they were"
-        " pushed",
+        "absent: its pictures are not on this machine; `dvc exp pull <git remote> absent`"
+        " gets them if they were pushed",
         "other: drawn with other prompts, seeds or settings than most",
     ]
 
@@ -107,7 +107,7 @@ def test_a_commit_that_is_not_in_the_cache_says_which_fetch_to_type(
     assert not found.sheets
     (said,) = found.left_out
     assert said.startswith(
-        "HEAD: its pictures are not here; `dvc fetch --all-commits reports/sample-grid` gets"
+        "HEAD: its pictures are not on this machine; `dvc fetch --all-commits reports/sample-grid` gets"
     )
     assert f"`git checkout {revision[:8]} && dvc repro` makes them" in said
     assert "--all-commits" in repository.run("dvc", "fetch", "--help").stdout

@@ -106,7 +106,7 @@ class Stranger:
         ("a.safetensors", {"x": ROWS[None]}, "an embedding holds floats"),
         ("a.safetensors", {"x": ROWS.long()}, "an embedding holds floats"),
         ("a.safetensors", {"x": ROWS * torch.inf}, "NaN or infinity"),
-        ("a.pt", {"string_to_param": 3}, "no embedding"),
+        ("a.pt", {"string_to_param": 3}, "not an embedding"),
         ("a.pt", [ROWS], "holds a list"),
         ("a.pt", {"string_to_param": Stranger()}, "could run code"),
     ],
@@ -161,7 +161,7 @@ def test_a_picture_without_an_embedding_or_with_a_damaged_one_is_a_sentence(tmp_
         with pytest.raises(UserError, match="damaged"):
             read_embeddings(path)
     path.write_bytes(b"no picture")
-    with pytest.raises(UserError, match="no readable picture"):
+    with pytest.raises(UserError, match="not a readable picture"):
         read_embeddings(path)
 
 

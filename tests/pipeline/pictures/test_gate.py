@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.config.schemas import Collect
-from pipeline.pictures.found import Found, Pictures
+from pipeline.pictures.found import Pictures, SourcePicture
 from pipeline.pictures.gate import Content, Outcome, counts, warnings_of
 from pipeline.pictures.gate import judge as judge_contents
 from pipeline.pictures.measures import Measures
@@ -12,7 +12,7 @@ from tests.pipeline.pictures.test_hygiene import GOOD, found
 
 
 def judge(
-    pictures: Sequence[Found],
+    pictures: Sequence[SourcePicture],
     measured: Sequence[Measures | Fault],
     faults: Sequence[Fault],
     config: Collect,

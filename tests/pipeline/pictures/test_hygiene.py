@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.pictures.found import Found
+from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.hygiene import picture_faults
 from pipeline.pictures.measures import Measures
 from tests.pipeline.pictures.settings import settings
@@ -14,12 +14,12 @@ GOOD = Measures(
 )  # fmt: skip
 
 
-def found(name: str = "a.png", caption: str | None = "a cat") -> Found:
+def found(name: str = "a.png", caption: str | None = "a cat") -> SourcePicture:
     path = Path("in", name)
-    return Found(path, str(path), f"zib/{path.stem}", "zib", 1, False, caption, {})
+    return SourcePicture(path, str(path), f"zib/{path.stem}", "zib", 1, False, caption, {})
 
 
-def checks_of(measures: Measures, item: Found | None = None) -> list[str]:
+def checks_of(measures: Measures, item: SourcePicture | None = None) -> list[str]:
     return [fault.check for fault in picture_faults(item or found(), measures, settings())]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.pictures.found import Found
+from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.masks import mask_fault, masks_of, measure_mask, read_mask
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.verdicts import Fault
@@ -54,7 +54,7 @@ def test_masks_of_any_mode_are_grey_and_transparent_is_black(
 
 
 def fault(mask: Path, width_px: int, height_px: int) -> Fault | None:
-    found = Found(mask.with_name("a.png"), "in/a.png", "zib/a", "zib", 1, False, None, {}, mask)
+    found = SourcePicture(mask.with_name("a.png"), "in/a.png", "zib/a", "zib", 1, False, None, {}, mask)
     return mask_fault(measure_mask(mask, Items("collect")), found, (width_px, height_px))
 
 

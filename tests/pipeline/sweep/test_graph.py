@@ -2,14 +2,14 @@
 
 import pytest
 
-from pipeline.sweep.graph import segments, stage_keys, stages, upstream, wanted
+from pipeline.sweep.graph import segments, stage_keys, stages, stages_for, upstream
 from pipeline.sweep.jobs import checked
 
 pytestmark = pytest.mark.usefixtures("root")
 
 
 def shared(*sets: tuple[str, ...]) -> list[list[tuple[set[str], bool]]]:
-    keys = [stage_keys(checked(overrides).values(), wanted([])) for overrides in sets]
+    keys = [stage_keys(checked(overrides).values(), stages_for([])) for overrides in sets]
     return [[(set(each.stages), each.is_shared) for each in of_job] for of_job in segments(keys)]
 
 
@@ -20,8 +20,8 @@ def test_stages_stand_after_what_they_read() -> None:
 
 
 def test_targets_bring_what_they_depend_on() -> None:
-    assert set(wanted(["crop"])) == {"collect", "crop"}
-    assert "merge" not in wanted(["train"])
+    assert set(stages_for(["crop"])) == {"collect", "crop"}
+    assert "merge" not in stages_for(["train"])
 
 
 def test_what_only_training_depends_on_leaves_all_above_shared() -> None:
@@ -42,7 +42,7 @@ def test_jobs_that_differ_in_two_places_share_by_halves() -> None:
     keys = [
         segments(
             [
-                stage_keys(checked((f"crop.focus={focus}",)).values(), wanted([]))
+                stage_keys(checked((f"crop.focus={focus}",)).values(), stages_for([]))
                 for focus in ("focal", "centre")
             ]
         )
@@ -52,7 +52,7 @@ def test_jobs_that_differ_in_two_places_share_by_halves() -> None:
 
 
 def test_a_segment_names_the_outputs_that_it_reads() -> None:
-    keys = [stage_keys(checked((f"network.dim={dim}",)).values(), wanted([])) for dim in (4, 8)]
+    keys = [stage_keys(checked((f"network.dim={dim}",)).values(), stages_for([])) for dim in (4, 8)]
     needs = set(segments(keys)[0][1].needs)
     assert {"data/encoded", "data/captions", "data/cropped", "models/network", "models/merged"} <= needs
     assert needs.isdisjoint({"data/collected", "data/tags"})

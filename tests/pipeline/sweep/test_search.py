@@ -36,18 +36,18 @@ def test_what_is_worse_than_the_median_at_the_same_epoch_is_given_up(
         trial = study.ask()
         job = job_of(tmp_path, trial._trial_id, minimize=minimize)
         write_curve(job, 1.0, 0.5, 0.4, 0.3)
-        assert Pruning(job).gives_up() is None
+        assert Pruning(job).pruned_epoch() is None
         study.tell(trial, 0.3)
     worse, better = study.ask(), study.ask()
     trailing = job_of(tmp_path, worse._trial_id, minimize=minimize)
     write_curve(trailing, 1.0, 0.9)
     watched = Pruning(trailing)
-    assert watched.gives_up() is None, "the first epoch is no evidence yet"
+    assert watched.pruned_epoch() is None, "the first epoch is no evidence yet"
     write_curve(trailing, 1.0, 0.9, 0.8)
-    assert watched.gives_up() == 2
+    assert watched.pruned_epoch() == 2
     leading = job_of(tmp_path, better._trial_id, minimize=minimize)
     write_curve(leading, 1.0, 0.4, 0.2)
-    assert Pruning(leading).gives_up() is None
+    assert Pruning(leading).pruned_epoch() is None
 
 
 def test_held_out_pictures_decide_where_there_are_any(tmp_path: Path) -> None:

@@ -5,17 +5,17 @@ tested with the stage.
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.reports.run.usage import Taken, uses
+from pipeline.reports.run.usage import Proposal, uses
 
-TAKEN = Taken(
+TAKEN = Proposal(
     kind="lora", family="adapter", path=Path("models/network/zib.safetensors"), weight=0.8, words=(),
     base={"path": "base", "vae": None}, merged=None, prompt="zib, hat", negative_prompt="", seed=7,
     sampler="euler_a", steps=20, guidance=7.0, width=512, height=768, clip_skip=1, infotext="",
 )  # fmt: skip
 
 
-def program(taken: Taken) -> str:
-    return uses(taken)[2].blocks[0][1]
+def program(proposal: Proposal) -> str:
+    return uses(proposal)[2].blocks[0][1]
 
 
 def test_a_plain_picture_needs_no_note() -> None:
@@ -28,11 +28,11 @@ def test_a_plain_picture_needs_no_note() -> None:
 
 
 def test_what_diffusers_cannot_read_is_left_out_and_said() -> None:
-    taken = replace(
+    proposal = replace(
         TAKEN, prompt="zib, (hat:1.2)<lora:ink>", negative_prompt="[bad]", second_steps=5, clip_skip=2,
         sampler="dpmpp_sde_karras", base={"path": "base", "vae": "clear.vae.safetensors"},
     )  # fmt: skip
-    text = program(taken)
+    text = program(proposal)
     for wanted in (
         "    'zib, hat',",
         "negative_prompt='bad',",
@@ -41,4 +41,7 @@ def test_what_diffusers_cannot_read_is_left_out_and_said() -> None:
         'pipe.vae = diffusers.AutoencoderKL.from_single_file("clear.vae.safetensors")',
     ):
         assert wanted in text
-    assert [note.split()[:2] for note in uses(taken)[2].notes] == [["diffusers", "knows"], ["The", "program"]]
+    assert [note.split()[:2] for note in uses(proposal)[2].notes] == [
+        ["diffusers", "has"],
+        ["The", "program"],
+    ]
