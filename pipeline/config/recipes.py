@@ -47,9 +47,7 @@ def parse(content: Mapping[str, Any], origin: str) -> Recipe:
         for name in sorted(used - recipe.inputs.keys())
     ]
     unused = [
-        f"{origin}: inputs.{name} is used by no step; remove it"
-        for name in recipe.inputs
-        if name not in used
+        f"{origin}: inputs.{name} is used by no step; remove it" for name in recipe.inputs if name not in used
     ]
     if unknown or unused:
         raise UserError(*unknown, *unused)

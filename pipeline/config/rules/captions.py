@@ -31,8 +31,8 @@ def _other_separators(config: Config) -> list[str]:
     """Captions written with separators other than training's."""
     groups = (("collect", config.collect), ("filter_tags", config.filter_tags))
     return [
-        f"{group}.{key} is {getattr(values, key)!r}, but train.{key} is {getattr(config.train, key)!r}; remove"
-        f" {group}.{key}: it follows train.{key}"
+        f"{group}.{key} is {getattr(values, key)!r}, but train.{key} is {getattr(config.train, key)!r};"
+        f" remove {group}.{key}: it follows train.{key}"
         for group, values in groups
         for key in SEPARATORS
         if hasattr(values, key) and getattr(values, key) != getattr(config.train, key)
@@ -44,11 +44,11 @@ def _tag_contradictions(tag: Tag) -> list[str]:
     models, hashes = tag.model, tag.sha256
     paired = not isinstance(hashes, list) or (isinstance(models, list) and len(models) == len(hashes))
     if not paired or (isinstance(models, list) and isinstance(hashes, str)):
-        problems.append("tag.sha256 must list a hash, or null, for each model of tag.model, in the same order")
-    if tag.min_length > tag.max_length:
         problems.append(
-            f"tag.min_length {tag.min_length} is above tag.max_length {tag.max_length}; lower it"
+            "tag.sha256 must list a hash, or null, for each model of tag.model, in the same order"
         )
+    if tag.min_length > tag.max_length:
+        problems.append(f"tag.min_length {tag.min_length} is above tag.max_length {tag.max_length}; lower it")
     return problems
 
 

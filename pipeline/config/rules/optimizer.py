@@ -102,7 +102,9 @@ def _adafactor_doubts(config: Config) -> list[str]:
             f"schedule.name {config.schedule.name} with optimizer.name {name}: constant_with_warmup is usual"
         )
     if (threshold := config.optimizer.arguments.get("clip_threshold", 1.0)) != 1.0:
-        doubts.append(f"optimizer.arguments.clip_threshold {threshold} with optimizer.name {name}: 1 is usual")
+        doubts.append(
+            f"optimizer.arguments.clip_threshold {threshold} with optimizer.name {name}: 1 is usual"
+        )
     return doubts
 
 

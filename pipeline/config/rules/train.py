@@ -91,16 +91,14 @@ def train_doubts(config: Config) -> list[str]:
             if getattr(train, key) != value
         ]
     elif train.unmasked_weight == 1:
-        doubts.append(
-            f"train.unmasked_weight 1 disables masks, but crop.mask is {config.crop.mask}"
-        )
+        doubts.append(f"train.unmasked_weight 1 disables masks, but crop.mask is {config.crop.mask}")
     return doubts + _length_doubts(train, config.filter_tags.max_tokens)
 
 
 def _length_doubts(train: Train, filtered: int | None) -> list[str]:
     if filtered is not None and filtered > train.max_tokens:
         return [
-            f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: training cuts off"
-            " the ends of captions; make them equal"
+            f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: training cuts"
+            " off the ends of captions; make them equal"
         ]
     return []

@@ -36,7 +36,7 @@ class Base(Group):
         return cls.model_validate({"path": path, **nothing, "sha256": None, "vae_sha256": None, **changes})
 
     def identity(self) -> dict[str, object]:
-        """The keys that results depend on: not the family, which the files decide, and not a null prediction."""
+        """The keys that results depend on: not the family, which the files decide, nor a null prediction."""
         values = self.model_dump(exclude={"family"})
         return values if self.prediction_type else {k: v for k, v in values.items() if k != "prediction_type"}
 
