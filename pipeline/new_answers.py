@@ -97,4 +97,4 @@ def _of_pictures(path: Path, is_usual: bool) -> Iterator[str]:
         except UserError as error:
             yield from (f"--pictures {problem}" for problem in error.problems[:1])
     elif not archives.suffix_of(path.name) and path.suffix.lower() != ".parquet":
-        yield f"--pictures {path} is a file of another kind; give {KINDS}"
+        yield f"--pictures {path} is a file; name its folder (allowed: {KINDS})"

@@ -38,7 +38,7 @@ class Explanation:
 
 
 def explain(key: str, overrides: Sequence[str] = ()) -> list[Explanation]:
-    """Explains one key, or every key of a group. Raises UserError with the nearest names of an unknown key."""
+    """Explains one key, or every key of a group. Raises UserError for an unknown key (names the nearest)."""
     filed = read_params()
     params = with_overrides(filed, overrides)
     values = flatten(compose(params))

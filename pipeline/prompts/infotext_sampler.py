@@ -61,7 +61,7 @@ def _split(text: str) -> tuple[str, str | None]:
         if text.lower().endswith(f" {label}"):
             sampler = sampler_name(text[: -len(label) - 1])
             if sampler not in K_SAMPLERS:
-                raise ValueError(f"{text!r} is not a sampler with schedules; drop {label!r}")
+                raise ValueError(f"{text[: -len(label) - 1]!r} takes no noise schedule; drop {label!r}")
             return sampler, _schedule(label, sampler)
     sampler, schedule = PARTS.get(name := sampler_name(text), (name, UNIFORM))
     return sampler, schedule if schedule != UNIFORM else None
