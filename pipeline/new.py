@@ -66,9 +66,9 @@ def _asked(question: str, default: str) -> str:
         ) from None
 
 
-def next_steps(said: Mapping[str, str]) -> str:
+def next_steps(given: Mapping[str, str]) -> str:
     """What to do next."""
-    folder = Path(said["pictures"])
+    folder = Path(given["pictures"])
     first = (
         "" if folder.exists() else f"  put your pictures into {folder}/ (captions: `.txt` of the same name)\n"
     )
@@ -99,14 +99,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--tagger", help=f"a WD14 folder, a hub name, or none (default: {TAGGER})")
     parser.add_argument("--class", dest="noun", help=CLASS_HELP)
     chosen = parser.parse_args(arguments)
-    said = answers(chosen.name, {key: getattr(chosen, key) for key in QUESTIONS})
-    is_usual_folder = said["pictures"] == defaults(chosen.name)["pictures"]
-    if wrong := problems(chosen.name, said, chosen.noun, kinds(), is_usual_folder):
+    given = answers(chosen.name, {key: getattr(chosen, key) for key in QUESTIONS})
+    is_usual_folder = given["pictures"] == defaults(chosen.name)["pictures"]
+    if wrong := problems(chosen.name, given, chosen.noun, kinds(), is_usual_folder):
         raise UserError(*wrong)
-    new = params_text(chosen.name, said, chosen.noun)
+    new = params_text(chosen.name, given, chosen.noun)
     keep_old(new.encode())
     write_text(PARAMS, new)
-    print(f"{PARAMS} is written. Next:\n{next_steps(said)}")
+    print(f"{PARAMS} is written. Next:\n{next_steps(given)}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ BLANK = {
 
 
 def problems(
-    name: str, said: Mapping[str, str], noun: str | None, kinds: Sequence[str], is_usual_folder: bool
+    name: str, given: Mapping[str, str], noun: str | None, kinds: Sequence[str], is_usual_folder: bool
 ) -> list[str]:
     """All problems. `is_usual_folder`: the folder of pictures is the default, which need not exist yet."""
     wrong = []
@@ -38,10 +38,10 @@ def problems(
         "pictures": lambda place: _of_pictures(Path(place), is_usual_folder),
     }
     for key, cure in BLANK.items():
-        if not said[key].strip():
+        if not given[key].strip():
             wrong.append(f"--{key} is blank; {cure}")
         elif key in checks:
-            wrong += checks[key](said[key])
+            wrong += checks[key](given[key])
     return wrong
 
 

@@ -45,7 +45,7 @@ def number_in(text: str) -> float | None:
         return None
 
 
-def ratios_in(text: str, whose: str) -> float | list[float] | str:
+def ratios_in(text: str, owner: str) -> float | list[float] | str:
     """A ratio, several of them (`0.5,1,...`), or the name of a preset. Raises UserError for numbers that are
     not finite.
     """
@@ -55,7 +55,7 @@ def ratios_in(text: str, whose: str) -> float | list[float] | str:
     numbers = [number for number in read if number is not None and isfinite(number)]
     if len(numbers) < len(read):
         raise UserError(
-            f"{whose}: the ratio {text[:60]!r} must be a finite number, a list of them (`0.5,1,...`), or the"
+            f"{owner}: the ratio {text[:60]!r} must be a finite number, a list of them (`0.5,1,...`), or the"
             " name of a preset"
         )
     return numbers[0] if len(numbers) == 1 else numbers
