@@ -1,1 +1,1 @@
-"""Ratios against the bare minimum, measured in one run."""
+"""Benchmarks: ratios to the bare minimum, both measured in one run."""

@@ -1,12 +1,12 @@
-"""A training step of each algorithm over one of LoRA at equal dim, and LoRA's over the frozen base's own:
-`python -m benchmarks.adapter_step [--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]
+"""A training step of each algorithm relative to LoRA's at equal dim, and of LoRA relative to the frozen
+base's: `python -m benchmarks.adapter_step [--large] [--side 256] [--dim 16] [--rounds 5] [--names loha lokr]
 [--count]`.
 
-Forward, backward and update on one batch, by the same loop for all; rounds alternate, so that all meet the
-same machine. `frozen` is the base alone, its gradients carried back to the latents and the tokens, with as
-many numbers as LoRA's beside it that AdamW updates. Prints the ratios of the medians and their spread over
-rounds; `--cpu-time` counts the process's own seconds, for a machine that others use too (one thread alone).
-`--count` runs nothing: the multiplications and additions of matrix products and convolutions in one step.
+Forward, backward and update on one batch, in the same loop for all; rounds alternate, so that all run under
+the same load. `frozen` is the base alone, with gradients back to the latents and the tokens, and AdamW
+updating as many separate numbers as LoRA has. Prints the ratios of the medians and their spread over rounds;
+`--cpu-time` counts the process's own seconds, for a shared machine (one thread only). `--count` runs nothing:
+it prints the multiplications and additions of matrix products and convolutions in one step.
 """
 
 import argparse
@@ -36,14 +36,14 @@ Clock = Callable[[], float]
 
 
 def made(base: Base, name: str, dim: int) -> Network:
-    """Of the attention blocks and the text encoder, as LoRA is."""
+    """A network on the attention blocks and the text encoder, as LoRA is."""
     values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
     config = check(compose(Params({"network": name}, values)))
     return Network.create(config.network, base, seed=0)
 
 
 class Frozen(nn.Module):
-    """Nothing attached: as many numbers beside the base as a network has."""
+    """Attaches nothing; holds as many numbers as a network."""
 
     def __init__(self, like: Network) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def steps(base: Base, network: Network | Frozen, side: int, batch: int, clock: C
 
 
 def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
-    """Of a step, by tensors without numbers."""
+    """Operations of a step, counted on tensors without data."""
     for module in (base.denoiser, base.text_encoders[0], network):
         module.to(torch.device("meta"))
     latents = torch.zeros(
@@ -96,10 +96,10 @@ def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
 
 
 def print_counts(base: Base, networks: dict[str, Network | Frozen], side: int, batch: int) -> None:
-    with patch("torch.is_autocast_enabled", lambda _: False):  # it knows no such device
+    with patch("torch.is_autocast_enabled", lambda _: False):  # it does not know the meta device
         counts = {name: count(base, network, side, batch) for name, network in networks.items()}
-    for name, found in counts.items():
-        print(f"{name:7} {found / 1e9:.1f} GFLOP a step, {found / counts['lora']:.3f} of lora")
+    for name, operations in counts.items():
+        print(f"{name:7} {operations / 1e9:.1f} GFLOP a step, {operations / counts['lora']:.3f} of lora")
 
 
 def main() -> None:
@@ -121,15 +121,16 @@ def main() -> None:
     if chosen.count:
         print_counts(base, networks, chosen.side, chosen.batch)
         return
-    taken: dict[str, list[float]] = {name: [] for name in networks}
+    seconds: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(chosen.rounds):
         for name, network in networks.items():
-            taken[name].append(statistics.median(steps(base, network, chosen.side, chosen.batch, clock)))
+            seconds[name].append(statistics.median(steps(base, network, chosen.side, chosen.batch, clock)))
     for name, network in networks.items():
-        ratios = sorted(ours / lora for ours, lora in zip(taken[name], taken["lora"], strict=True))
+        ratios = sorted(ours / lora for ours, lora in zip(seconds[name], seconds["lora"], strict=True))
         numbers = sum(parameter.numel() for parameter in network.parameters())
         print(
-            f"{name:7} {statistics.median(taken[name]):.4f} s a step, {statistics.median(ratios):.3f} of lora"
+            f"{name:7} {statistics.median(seconds[name]):.4f} s a step,"
+            f" {statistics.median(ratios):.3f} of lora"
             f" (by round {ratios[0]:.3f} to {ratios[-1]:.3f}), {numbers} numbers trained"
         )
 

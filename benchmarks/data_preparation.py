@@ -1,10 +1,10 @@
-"""What collecting, cropping, tagging and captioning cost: `python -m benchmarks.data_preparation
+"""The cost of collecting, cropping, tagging and captioning: `python -m benchmarks.data_preparation
 [--pictures 1000]`.
 
-Makes photographs of 1920x1200 (JPEG) from those that ship with scikit-image, matplotlib and scikit-learn,
-lets the four stages run over them as processes in a project of its own, then adds one picture and runs them
-again. Prints processor time a picture, its ratio to mere decoding, scaling and encoding of the same pictures,
-how many cores were busy, and the peak of memory; crop also without looking for faces.
+Makes photographs of 1920x1200 (JPEG) from the ones in scikit-image, matplotlib and scikit-learn, runs the
+four stages on them as processes in a new project, then adds one picture and runs them again. Prints processor
+time per picture, its ratio to only decoding, scaling and encoding the same pictures, how many cores were
+busy, and peak memory; for crop also without face detection.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def variants(number: int) -> Iterator[Image.Image]:
 
 
 def make_project(folder: Path, pictures: int) -> Path:
-    """conf/, dvc.yaml and params.yaml of the project, and photos/."""
+    """Makes conf/, dvc.yaml, params.yaml and photos/; returns photos/."""
     shutil.copytree(ROOT / "conf", folder / "conf")
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(ROOT / name, folder)
@@ -83,22 +83,22 @@ def set_params(folder: Path, **groups: dict[str, object]) -> None:
 
 
 def run(stage: str, project: Path) -> tuple[float, float, float]:
-    """Wall and processor seconds of a stage, and the peak of its memory in MiB."""
+    """Wall and processor seconds of a stage, and its peak memory in MiB."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(project / "store")}
     started = time.perf_counter()
-    with (project / "said.txt").open("w") as said:
+    with (project / "stderr.txt").open("w") as errors:
         command = [sys.executable, "-m", f"stages.{stage}"]
-        process = subprocess.Popen(command, cwd=project, env=environment, stderr=said)
+        process = subprocess.Popen(command, cwd=project, env=environment, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status):
-        sys.exit(f"{stage} failed: {(project / 'said.txt').read_text()}")
+        sys.exit(f"{stage} failed: {(project / 'stderr.txt').read_text()}")
     return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def remove_outputs(stage: str, project: Path) -> None:
     """As DVC does before it runs a stage."""
-    said = yaml.safe_load((project / "dvc.yaml").read_text())["stages"][stage.replace("_", "-")]
-    for entry in [*said["outs"], *said.get("metrics", []), *said.get("plots", [])]:
+    listed = yaml.safe_load((project / "dvc.yaml").read_text())["stages"][stage.replace("_", "-")]
+    for entry in [*listed["outs"], *listed.get("metrics", []), *listed.get("plots", [])]:
         name = entry if isinstance(entry, str) else next(iter(entry))
         path = project / name
         if path.is_dir():
@@ -108,7 +108,7 @@ def remove_outputs(stage: str, project: Path) -> None:
 
 
 def bare(photos: Path) -> float:
-    """Processor seconds a picture to decode it, scale it to the crop's size and encode that."""
+    """Processor seconds per picture to decode it, scale it to the crop's size and encode it."""
     files = sorted(photos.iterdir())[:100]
     started = time.process_time()
     for file in files:
@@ -129,7 +129,7 @@ def main() -> None:
         photos = make_project(project, number)
         run("compose", project)
         floor = bare(photos)
-        print(f"decode, scale, encode alone: {floor * 1000:.0f} ms of processor time a picture")
+        print(f"only decoding, scaling, encoding: {floor * 1000:.0f} ms of processor time a picture")
         for stage in STAGES:
             wall, cpu, peak = run(stage, project)
             print(

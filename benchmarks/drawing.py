@@ -1,7 +1,8 @@
-"""What drawing costs beside the denoiser: `python -m benchmarks.drawing [--seeds 8] [--steps 20]`.
+"""The cost of drawing relative to its denoiser calls: `python -m benchmarks.drawing [--seeds 8] [--steps
+20]`.
 
-Draws pictures of one prompt by several seeds on the demo's base, together and one by one, then calls the bare
-U-Net as often on as much, and prints processor time and the ratio of both.
+Draws pictures of one prompt with several seeds on the demo's base, together and one by one, then makes the
+same calls of the bare U-Net, and prints processor time and the ratio of both.
 """
 
 import argparse
@@ -25,13 +26,13 @@ PROMPT = "zibbo, (smile:1.2), blue background"
 
 
 def seconds(work: Callable[[], object], times: int = 3) -> float:
-    """Of processor time: the least of several runs."""
-    found = []
+    """Processor time: the least of several runs."""
+    runs = []
     for _ in range(times):
         started = time.process_time()
         work()
-        found.append(time.process_time() - started)
-    return min(found)
+        runs.append(time.process_time() - started)
+    return min(runs)
 
 
 def pictures(base: LoadedBase, jobs: Sequence[Job], settings: Settings) -> list[Image.Image]:

@@ -1,8 +1,8 @@
 """From the command to the end of the first step: `python -m benchmarks.first_step [--side 256]`.
 
 Writes a random base of SD 1.5's size (2 GB, fp16, in a temporary folder), one encoded picture and its
-caption, starts `stages.train` on them as the graph does, and prints the seconds until the optimiser has made
-its first step.
+caption, starts `stages.train` on them as the graph does, and prints the seconds until the end of the
+optimiser's first step.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from pipeline.command import run
 from stages import train
 from pipeline.training.callbacks.metrics import Recorder
 after = Recorder.on_train_batch_end
-def told(*arguments, **named):
+def report(*arguments, **named):
     after(*arguments, **named)
     print(f"first step done after {time.time() - float(sys.argv.pop()):.1f} s", flush=True)
     os._exit(0)
-Recorder.on_train_batch_end = told
+Recorder.on_train_batch_end = report
 train.main(sys.argv[1:-1])
 """
-"""The stage, which ends itself after its first step."""
+"""Runs the stage and exits after its first step."""
 
 
 def prepare(folder: Path, side_px: int) -> None:
@@ -66,9 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, chosen.side)
-        time.sleep(
-            3
-        )  # the hash of a file that is just written is not relied on (pipeline/store/known_hashes.py)
+        time.sleep(3)  # known_hashes.py does not trust the times of a file just written
         own = {"PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(folder / "store")}
         environment = {**os.environ, **own}
         subprocess.run([sys.executable, "-m", "stages.compose"], cwd=folder, env=environment, check=True)

@@ -1,8 +1,8 @@
-"""A grid over the bare sum of its denoiser calls: `python -m benchmarks.grid [--steps 20] [--epochs 5]`.
+"""A grid relative to the sum of its denoiser calls: `python -m benchmarks.grid [--steps 20] [--epochs 5]`.
 
-Five epochs x five weights x four seeds on the demo's base, drawn into an empty store, scored without a
-tagger, and laid out. The same run's calls of the U-Net are timed one by one; what else it takes (networks,
-prompts, decoding, PNGs, figures, page) is the rest.
+Draws five epochs x five weights x four seeds on the demo's base into an empty store, judges them without a
+tagger, and lays them out. Times each call of the U-Net in the same run; the rest is networks, prompts,
+decoding, PNGs, figures and the page.
 """
 
 import argparse
@@ -74,17 +74,17 @@ def write_networks(config: Config, base: Base, folder: Path, number: int) -> dic
 
 
 def the_grid(config: Config, epochs: dict[int, Path], folder: Path) -> Grid:
-    wanted = config.sample_grid
+    group = config.sample_grid
     start = Cell(
         checkpoint=None,
         network=None,
-        weight=wanted.weight,
+        weight=group.weight,
         blocks=None,
-        prompts=tuple(wanted.prompts),
-        seeds=tuple(wanted.seeds),
-        settings=Settings.of(wanted, config.base),
+        prompts=tuple(group.prompts),
+        seeds=tuple(group.seeds),
+        settings=Settings.of(group, config.base),
     )
-    return plan(wanted, start, epochs, folder)
+    return plan(group, start, epochs, folder)
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def main() -> None:
         write_records(folder, [])
         grid = the_grid(config, epochs, folder)
         base.denoiser.forward = clock.around(base.denoiser.forward)
-        cells_module.load_base = lambda _: base  # type: ignore[assignment]  # loading it is no part of a grid
+        cells_module.load_base = lambda _: base  # type: ignore[assignment]  # loading the base does not count
         started = time.perf_counter()
         store, renderer = CellStore(config.base), GridRenderer()
         for cell in store.missing(grid.cells):

@@ -1,10 +1,9 @@
-"""A merge against `cp`: `python -m benchmarks.merge [--xl] [--rounds 3] [--folder /tmp/athanor-merge]`.
+"""A merge relative to `cp`: `python -m benchmarks.merge [--xl] [--rounds 3] [--folder /tmp/athanor-merge]`.
 
-Two random fp16 checkpoints of SD 1.5's (2.13 GB) or SDXL's size (6.9 GB) are merged with 25 (19) block
-weights by the command `python -m pipeline.merging run`; `cp` copies the two inputs and the result through the
-same disk. Rounds alternate, so that both meet the same machine. Prints both times, their ratio, the merge's
-peak anonymous memory, and how many numbers equal the float64 formula rounded once. SDXL's table of names is
-sd-mecha's.
+Merges two random fp16 checkpoints of SD 1.5's (2.13 GB) or SDXL's size (6.9 GB) with 25 (19) block weights by
+`python -m pipeline.merging run`; `cp` copies the two inputs and the result on the same disk. Rounds
+alternate, so that both run under the same load. Prints both times, their ratio, the merge's peak anonymous
+memory, and how many numbers equal the float64 formula rounded once. SDXL's table of names is sd-mecha's.
 """
 
 import argparse
@@ -62,7 +61,7 @@ def xl_table() -> Table:
 
 
 def write_random(path: Path, table: Table, seed: int) -> None:
-    """fp16, of a trained weight's spread; random bits would hold infinities."""
+    """Random fp16 weights with the spread of trained ones; random bits would contain infinities."""
     shapes = {name: (torch.float16, shape) for name, shape in table.items()}
     generator = np.random.default_rng(seed)
     with tensor_writer(path, shapes, {}) as writer:
@@ -72,7 +71,7 @@ def write_random(path: Path, table: Table, seed: int) -> None:
 
 
 def merge(recipe: Path, out: Path) -> tuple[float, float]:
-    """(seconds, peak anonymous memory in GB) of the command, the interpreter's start included."""
+    """(seconds, peak anonymous memory in GB) of the command, with the interpreter's start."""
     begin, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.merging", "run", str(recipe), "--out", str(out)]
@@ -85,7 +84,7 @@ def merge(recipe: Path, out: Path) -> tuple[float, float]:
 
 
 def anonymous_gb(pid: int) -> float:
-    """Resident memory that is no file's."""
+    """Resident memory that does not map a file."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -104,15 +103,15 @@ def copy(files: list[Path]) -> float:
 
 
 def exact_share(a: Path, b: Path, out: Path, weights: dict[str, float]) -> float:
-    """Share of numbers that equal (1 - w) A + w B in float64, rounded once; of every tenth tensor."""
+    """Share of numbers in every tenth tensor that equal (1 - w) A + w B in float64, rounded once."""
     files = [open_tensors(path).tensors for path in (a, b, out)]
     same = total = 0
     for name in list(files[2])[::10]:
-        left, right, found = (file[name].read() for file in files)
+        left, right, merged = (file[name].read() for file in files)
         weight = weights[name]
-        wanted = ((1 - weight) * left.double() + weight * right.double()).numpy().astype(np.float16)
-        same += int((found.numpy() == wanted).sum())
-        total += found.numel()
+        expected = ((1 - weight) * left.double() + weight * right.double()).numpy().astype(np.float16)
+        same += int((merged.numpy() == expected).sum())
+        total += merged.numel()
     return same / total
 
 

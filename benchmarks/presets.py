@@ -1,8 +1,8 @@
 """Every preset of conf/experiment/ on the demo, shortened: `python -m benchmarks.presets [NAME ...]`.
 
-Each goes through the whole graph in a project of its own, from twelve of the demo's pictures to a merged
-checkpoint, with one epoch, few class pictures, one cell a file, and what is the demo base's own (128 px).
-Prints the time and the losses; ends with an error where a preset does not run.
+Each runs through the whole graph in its own project, from twelve of the demo's pictures to a merged
+checkpoint, with one epoch, few class pictures, one cell per file, and the demo base's resolution (128 px).
+Prints the time and the losses; ends with an error if a preset does not run.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def make_project(folder: Path, preset: str) -> None:
 
 
 def run_preset(folder: Path, preset: str, store: Path) -> str | None:
-    """What went wrong, None where all stages ran."""
+    """The failed stage and its message; None if all stages ran."""
     make_project(folder, preset)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(store), "HF_HUB_OFFLINE": "1"}
     for stage in stages():

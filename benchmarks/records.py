@@ -1,10 +1,10 @@
-"""What a picture costs besides its pixels, and whether that stays so: `python -m benchmarks.records
+"""The cost of a picture without its pixels, and how it grows: `python -m benchmarks.records
 [--numbers 1000 10000 100000] [--plot docs/records.svg]`.
 
-Makes sets of synthetic records, lets `collect` and `filter-tags` run over them as processes in a project of
-its own, and prints wall and processor time and the peak of memory. `collect` finds files with captions whose
-measures the store holds already, so that what is left is finding, hashing, judging, copying and writing
-records; `filter-tags` gets rows of thirty scores. Also draws both curves.
+Makes sets of synthetic records, runs `collect` and `filter-tags` on them as processes in a new project, and
+prints wall and processor time and peak memory. For `collect` the store already has the measures of all files,
+so it only finds, hashes, judges, copies and writes records; `filter-tags` gets rows of thirty scores. Also
+draws both curves.
 """
 
 import argparse
@@ -34,7 +34,7 @@ PER_FOLDER = 1000
 """Pictures in a folder, as large sets are stored."""
 TAGS_A_PICTURE = 30
 CARDS = 2000
-"""So many crops exist as files: those that the dataset's page shows."""
+"""Number of crops that exist as files: the ones on the dataset's page."""
 
 
 MEASURED = """
@@ -44,12 +44,12 @@ code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(code, time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
-"""A small process that starts the stage: a peak of memory begins at that of who started it."""
+"""A small process that starts the stage: peak memory starts at the parent's."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run of one stage: seconds, and the peak of memory in MiB."""
+    """Cost of one run of a stage: seconds, and peak memory in MiB."""
 
     stage: str
     pictures: int
@@ -59,7 +59,7 @@ class Cost:
 
 
 def run(stage: str, project: Path) -> tuple[float, float, float]:
-    """Wall and processor seconds of a stage, and the peak of its memory in MiB."""
+    """Wall and processor seconds of a stage, and its peak memory in MiB."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(project / "store")}
     command = [sys.executable, "-c", MEASURED, sys.executable, "-m", f"stages.{stage}"]
     ended = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
@@ -70,7 +70,7 @@ def run(stage: str, project: Path) -> tuple[float, float, float]:
 
 
 def make_project(folder: Path) -> None:
-    """conf/, dvc.yaml and the settings: a source of synthetic pictures."""
+    """Makes conf/, dvc.yaml and params.yaml, with a source of synthetic pictures."""
     shutil.copytree(ROOT / "conf", folder / "conf")
     shutil.copy(ROOT / "dvc.yaml", folder)
     for name in ("base", "tagger"):
@@ -80,7 +80,7 @@ def make_project(folder: Path) -> None:
 
 
 def measures(digest: str, number: int, rng: Random) -> Measures:
-    """Of a picture without faults; one in fifty looks like another."""
+    """Measures of a picture without faults; one in fifty looks like another."""
     bits = Random(number // 2).getrandbits(64) if number % 50 == 1 else rng.getrandbits(64)
     return Measures(
         sha256=digest, width_px=768, height_px=1024, format="PNG", broken_profile=False,
@@ -90,7 +90,7 @@ def measures(digest: str, number: int, rng: Random) -> Measures:
 
 
 def make_pictures(folder: Path, num: int) -> None:
-    """Files that are called pictures, captions beside them, and their measures in the store."""
+    """Makes files named like pictures, their captions, and their measures in the store."""
     os.environ["ATHANOR_STORE"] = str(folder / "store")
     rng, items = Random(0), Items("collect")
     for number in range(num):
@@ -110,7 +110,7 @@ def scores(rng: Random, tags: Sequence[str]) -> dict[str, dict[str, float]]:
 
 
 def rows(num: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """A line of tags.jsonl and one of the crops' records, by id."""
+    """Pairs of a line of tags.jsonl and one of the crops' records.jsonl, by id."""
     rng = Random(1)
     tags = [tag for name in ("pose", "expression", "background") for tag in word_list(f"keep/{name}")]
     tags += [tag for name in ("hair", "clothes") for tag in word_list(f"identity/{name}")]
@@ -128,7 +128,7 @@ def rows(num: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def make_crops(folder: Path, num: int) -> None:
-    """tags.jsonl, records.jsonl, and one picture under the names of the crops that the page shows."""
+    """Makes tags.jsonl, records.jsonl, and copies of one picture as the crops on the page."""
     (folder / "data/tags").mkdir(parents=True)
     pictures = folder / "data/cropped/pictures/zib"
     pictures.mkdir(parents=True)
@@ -145,11 +145,11 @@ def make_crops(folder: Path, num: int) -> None:
 
 
 STAGES = {"collect": make_pictures, "filter_tags": make_crops}
-"""With what makes their input."""
+"""By stage: the function that makes its input."""
 
 
 def costs(num: int, stages: Sequence[str]) -> Iterator[Cost]:
-    """Of each of these stages over `num` records."""
+    """Runs each of these stages on `num` records."""
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)
         make_project(project)
@@ -161,7 +161,7 @@ def costs(num: int, stages: Sequence[str]) -> Iterator[Cost]:
 
 
 def plot(costs: Sequence[Cost], path: Path) -> None:
-    """Time and memory by the number of records, as SVG: equal costs give equal bytes."""
+    """Draws time and memory by the number of records as SVG; equal costs give equal bytes."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -190,10 +190,10 @@ def main() -> None:
     parser.add_argument("--numbers", type=whole_number(1), nargs="+", default=list(NUMBERS))
     parser.add_argument("--stages", choices=STAGES, nargs="+", default=list(STAGES))
     options = parser.parse_args()
-    found = []
+    measured = []
     for number in options.numbers:
         for cost in costs(number, options.stages):
-            found.append(cost)
+            measured.append(cost)
             print(
                 f"{cost.stage}: {cost.pictures} records, {cost.wall_s:.1f} s wall,"
                 f" {cost.cpu_s / cost.pictures * 1e6:.0f} us of processor time a record,"
@@ -201,7 +201,7 @@ def main() -> None:
                 flush=True,
             )
     if options.plot:
-        plot(found, options.plot)
+        plot(measured, options.plot)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What the doctor says of runs that go wrong on purpose: `python -m benchmarks.staged_runs [NAME ...]
+"""The doctor's findings on runs that go wrong on purpose: `python -m benchmarks.staged_runs [NAME ...]
 [--out DIR]`.
 
-Trains the demo's character from what `dvc repro encode filter-tags` left in data/: as it should be, at rates
-a hundred times too high and too low, four pictures over and over, captions that belong to other pictures, and
-the rate too high once more with the way back. Prints the losses and the doctor's findings of each.
+Trains the demo's character from the results of `dvc repro encode filter-tags` in data/: correctly, at rates a
+hundred times too high and too low, on four pictures over and over, with captions of other pictures, and again
+with the rate too high and rollback. Prints the losses and the doctor's findings of each.
 """
 
 import argparse
@@ -29,14 +29,14 @@ def few(records: Rows, _: Rows) -> None:
 
 
 def mixed(_: Rows, captions: Rows) -> None:
-    """Every caption moves to another picture."""
+    """Moves every caption to another picture."""
     texts = [row["caption"] for row in captions]
     for row, text in zip(captions, texts[7:] + texts[:7], strict=True):
         row["caption"] = text
 
 
 def as_it_is(_: Rows, __: Rows) -> None:
-    """Nothing is changed."""
+    """Changes nothing."""
 
 
 Run = tuple[Callable[[Rows, Rows], None], list[str]]
@@ -54,7 +54,7 @@ RUNS: dict[str, Run] = {
 
 
 def staged(folder: Path, change: Callable[[Rows, Rows], None], settings: Sequence[str]) -> str:
-    """Runs the training in a project of its own; what it said."""
+    """Runs the training in its own project; returns its stderr."""
     for name in ("conf", "demo", "data/cropped", "data/encoded", "data/captions"):
         shutil.copytree(Path(name), folder / name)
     for name in ("dvc.yaml", "params.yaml", "params.resolved.yaml"):
@@ -83,8 +83,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for name in options.names:
             folder = (options.out or Path(temporary)) / name.replace(" ", "_").replace("/", "by")
-            said = staged(folder, *RUNS[name])
-            print(f"== {name}\n{said.strip()}")
+            output = staged(folder, *RUNS[name])
+            print(f"== {name}\n{output.strip()}")
             metrics = folder / "metrics/train.json"
             if metrics.exists():
                 print(json.dumps(json.loads(metrics.read_text()), indent=1))

@@ -1,8 +1,8 @@
-"""A 2x2x2 sweep of the demo, two at a time, against its own parts run alone.
+"""A 2x2x2 sweep of the demo, two jobs at a time, relative to its parts run alone.
 
-Allowed: (upstream + 8 x a job's own stages / 2) x 1.15 + 8 x 5 s, both measured alone with the threads that
-a job of the sweep has. Then every network file of the sweep is compared, byte by byte, with those of a lone
-run (`--alone N`: for so many of the 8 jobs). Everything happens in repositories of their own.
+Allowed: (upstream + 8 x a job's own stages / 2) x 1.15 + 8 x 5 s, both measured alone with the number of
+threads that a job of the sweep has. Then compares every network file of the sweep, byte by byte, with a lone
+run's (`--alone N`: for N of the 8 jobs). Everything happens in separate repositories.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def repository(folder: Path, epochs: int) -> Repository:
 
 
 def alone(made: Repository, combination: tuple[str, ...]) -> tuple[float, dict[str, bytes]]:
-    """Seconds of a job's own stages, what is above being there; and its network files."""
+    """Seconds of a job's own stages, with the upstream stages done; and its network files."""
     for key, value in zip(VALUES, combination, strict=True):
         made.set(**{key.replace(".", "__"): float(value) if "." in value else int(value)})
     started = time.monotonic()
@@ -46,7 +46,7 @@ def networks(folder: Path) -> dict[str, bytes]:
 
 
 def swept(made: Repository) -> float:
-    """Seconds of the whole command, the comparison at its end too."""
+    """Seconds of the whole command, with the comparison at its end."""
     values = [f"{key}={','.join(of_key)}" for key, of_key in VALUES.items()]
     launcher = ("hydra/launcher=joblib", f"hydra.launcher.n_jobs={AT_ONCE}")
     started = time.monotonic()
@@ -55,8 +55,8 @@ def swept(made: Repository) -> float:
 
 
 def experiment_networks(made: Repository) -> dict[tuple[float, ...], dict[str, bytes]]:
-    """Of every experiment, by the values of its job."""
-    found = {}
+    """Network files of every experiment, by the values of its job."""
+    files_by_values = {}
     command = ["git", "for-each-ref", "--format=%(objectname) %(contents:subject)", "refs/exps/"]
     for line in made.run(*command).stdout.splitlines():
         revision, _, subject = line.partition(" sweep: ")
@@ -64,14 +64,14 @@ def experiment_networks(made: Repository) -> dict[tuple[float, ...], dict[str, b
             files = DVCFileSystem(str(made.folder), rev=revision)
             names = files.ls("models/network", detail=False)
             combination = tuple(float(each.partition("=")[2]) for each in subject.split())
-            found[combination] = {Path(name).name: files.read_bytes(name) for name in names}
-    return found
+            files_by_values[combination] = {Path(name).name: files.read_bytes(name) for name in names}
+    return files_by_values
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=whole_number(1), default=5)
-    parser.add_argument("--alone", type=whole_number(0), default=8, help="jobs that are run alone, too")
+    parser.add_argument("--alone", type=whole_number(0), default=8, help="jobs to run alone, too")
     options = parser.parse_args()
     combinations = list(itertools.product(*VALUES.values()))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,10 @@
 """From a 2200x1467 JPEG to a tagger's input: `python -m benchmarks.tagger_preprocessing [--quality 90]`.
 
-Photographs that scikit-image, scikit-learn and matplotlib ship, enlarged and saved as JPEG, go three ways on
-one core: decoded whole and nothing else; decoded whole, then SmilingWolf's recipe to 448 px, as other tools
-do it; and our way, decoded no larger than needed. Rounds alternate, so that all meet the same machine. Prints
-pictures a second and core (of CPU time), the ratios, and how far our pixels are from the whole decode's.
+Photographs from scikit-image, scikit-learn and matplotlib, enlarged and saved as JPEG, are processed in three
+ways on one core: decoded whole and nothing else; decoded whole, then SmilingWolf's recipe to 448 px, as in
+other tools; and our way, decoded no larger than needed. Rounds alternate, so that all run under the same
+load. Prints pictures per second and core (of CPU time), the ratios, and how far our pixels are from the whole
+decode's.
 """
 
 import argparse
@@ -28,7 +29,7 @@ SIDE_PX = 448
 
 
 def real_photographs() -> dict[str, Image.Image]:
-    """By name, RGB, as they ship."""
+    """RGB photographs by name, at their original size."""
     shipped = {
         name: Image.fromarray(getattr(photographs, name)())
         for name in ("astronaut", "chelsea", "coffee", "rocket")
@@ -76,16 +77,15 @@ def main() -> None:
     ways = {"decoding alone": decoded, "whole decode, recipe": whole, "ours": ours}
     with tempfile.TemporaryDirectory() as name:
         paths = write_jpegs(Path(name), chosen.quality)
-        taken = [
+        seconds = [
             {name: seconds_a_picture(way, paths) for name, way in ways.items()} for _ in range(chosen.rounds)
         ]
         differences = [np.abs(ours(path) - whole(path)) for path in paths]
     for name in ways:
-        print(
-            f"{name:22}{1 / statistics.median(each[name] for each in taken):8.1f} pictures a second and core"
-        )
+        rate = 1 / statistics.median(each[name] for each in seconds)
+        print(f"{name:22}{rate:8.1f} pictures a second and core")
     for name in ("whole decode, recipe", "decoding alone"):
-        ratios = sorted(each[name] / each["ours"] for each in taken)
+        ratios = sorted(each[name] / each["ours"] for each in seconds)
         print(f"ours is {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) times {name}")
     mean = max(float(each.mean()) for each in differences)
     ninety_nine = max(float(np.percentile(each, 99)) for each in differences)

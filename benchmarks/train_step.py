@@ -1,13 +1,13 @@
-"""A training step of ours over a bare torch loop: `python -m benchmarks.train_step [--large] [--side 256]
+"""Our training step relative to a bare torch loop's: `python -m benchmarks.train_step [--large] [--side 256]
 [--batch 1 4 16] [--precision bf16] [--compile] [--rounds 5] [--steps 4]`.
 
-Both use the same modules, batch and optimiser; ours with all that a run has (records, norms, clipping,
-checkpoints, the doctor, TensorBoard, deterministic algorithms); the bare loop does forward, backward and the
-update, nothing else. Rounds alternate, so that both meet the same machine; the device is waited for at the
-ends of a round alone. For each batch it prints the ratio of the medians and its spread over rounds, the ratio
-of processor time (which other work on the machine disturbs less), pictures a second, the share of the
-device's rate on a large matrix product, and on a GPU the peak memory; with --compile everything eager, then
-compiled. On a card: `--large --side 512 --precision bf16 --batch 1 4 16 --steps 20 --compile`.
+Both use the same modules, batch and optimiser. Ours has all that a run has (records, norms, clipping,
+checkpoints, the doctor, TensorBoard, deterministic algorithms); the bare loop does only forward, backward and
+the update. Rounds alternate, so that both run under the same load, and wait for the device only at their
+ends. Prints for each batch the ratio of the medians and its spread over rounds, the ratio of processor time
+(which other work on the machine disturbs less), pictures per second, the share of the device's rate on a
+large matrix product, and on a GPU the peak memory; with --compile first eager, then compiled. On a card:
+`--large --side 512 --precision bf16 --batch 1 4 16 --steps 20 --compile`.
 """
 
 import argparse
@@ -52,7 +52,7 @@ from pipeline.typed_numbers import whole_number
 
 @dataclass(frozen=True)
 class Round:
-    """Of a step, on average: seconds by the clock and of the processor; peak memory, bytes (0 on a CPU)."""
+    """A step's average wall and processor seconds; peak memory, bytes (0 on a CPU)."""
 
     seconds: float
     processor_s: float
@@ -73,7 +73,7 @@ class Same(Dataset[Batch]):
 
 
 class Watch:
-    """From `start` to `stop`, when the device has done what it was given."""
+    """Measures from `start` to `stop`; both wait for the device."""
 
     def start(self) -> None:
         _wait()
@@ -94,7 +94,7 @@ def _wait() -> None:
 
 
 class Clock(lightning.Callback):
-    """Times all steps but the first, which warms up."""
+    """Times all steps except the first, which warms up."""
 
     def __init__(self, steps: int) -> None:
         self.steps, self.watch = steps, Watch()
@@ -129,7 +129,7 @@ def our_round(base: Base, network: Network, config: Config, batch: Batch, steps:
     clock, history = Clock(steps), History()
     with TemporaryDirectory() as folder, network.attached(base):
         keeper = Keeper(Workplace(Path(folder)), history, config, Start(), 1000, has_blown_up)
-        # Whatever the others do at the ends of a step lies between the clock's marks.
+        # The clock comes first, so that it times what the other callbacks do at the ends of a step.
         callbacks = [clock, Recorder(history, config.logging.every_steps), keeper, Logs(history)]
         logs = make_logs(config, Path(folder), done=0)
         options = {**trainer_options(config), "max_epochs": 1, "logger": logs, "callbacks": callbacks}
@@ -140,10 +140,10 @@ def our_round(base: Base, network: Network, config: Config, batch: Batch, steps:
 
 
 def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps: int) -> Round:
-    """The base is where, and in the numbers in which, our round has left it."""
+    """The same steps in a bare loop, with the base on the device and in the precision that our round left."""
     torch.use_deterministic_algorithms(False)
     device = best_device()
-    # Lightning has taken what it trains off the card.
+    # Lightning moves what it trains off the card.
     for module in (base.denoiser, *base.text_encoders, network):
         module.to(device)
     parts = {base.family.denoiser: list(network.parameters())}
@@ -171,14 +171,14 @@ def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps
 
 
 def step_operations(round_of_one: Callable[[], Round]) -> int:
-    """Floating-point operations of a step; two are run, of which the first warms up."""
+    """Floating-point operations of a step, from two steps (a warm-up and a timed one)."""
     with FlopCounterMode(display=False) as counter:
         round_of_one()
     return int(counter.get_total_flops()) // 2
 
 
 def matrix_rate(precision: str) -> float:
-    """Operations a second of a product of large square matrices."""
+    """Operations per second in a product of large square matrices."""
     device = best_device()
     side, times = (8192, 20) if device.type == "cuda" else (2048, 3)
     matrix = torch.randn(side, side, device=device, dtype=DTYPES[precision])
@@ -190,8 +190,8 @@ def matrix_rate(precision: str) -> float:
     return 2 * side**3 / watch.stop(times).seconds
 
 
-def told(ours: Sequence[Round], bare: Sequence[Round], pictures: int, operations: int, rate: float) -> str:
-    """The figures in words."""
+def report(ours: Sequence[Round], bare: Sequence[Round], pictures: int, operations: int, rate: float) -> str:
+    """The figures as text."""
     our, other = (statistics.median(each.seconds for each in rounds) for rounds in (ours, bare))
     ratios = sorted(a.seconds / b.seconds for a, b in zip(ours, bare, strict=True))
     processor = [statistics.median(each.processor_s for each in rounds) for rounds in (ours, bare)]
@@ -217,12 +217,12 @@ def measure(base: Base, config: Config, batch_pictures: int, chosen: argparse.Na
     for _ in range(chosen.rounds):
         ours.append(our_round(base, network, config, batch, chosen.steps))
         bare.append(bare_round(base, network, config, batch, chosen.steps))
-    if batch_pictures not in chosen.operations:  # counted eagerly: compiled kernels hide theirs
+    if batch_pictures not in chosen.operations:  # counted in the eager run: compiled kernels hide them
         chosen.operations[batch_pictures] = step_operations(
             lambda: bare_round(base, network, config, batch, 1)
         )
     operations = chosen.operations[batch_pictures]
-    return told(ours, bare, batch_pictures, operations, matrix_rate(config.train.precision))
+    return report(ours, bare, batch_pictures, operations, matrix_rate(config.train.precision))
 
 
 def main() -> None:
@@ -237,9 +237,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--compile", action="store_true", help="eager, then compiled")
     parser.add_argument("--rounds", type=whole_number(1), default=5)
-    parser.add_argument(
-        "--steps", type=whole_number(1), default=4, help="steps of a round, besides the first"
-    )
+    parser.add_argument("--steps", type=whole_number(1), default=4, help="steps per round, after the first")
     chosen = parser.parse_args()
     chosen.operations = {}
     quiet_lightning()

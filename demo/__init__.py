@@ -1,3 +1,1 @@
-"""The small world that the embedded default is made of: what it looks like, and how its models were
-trained.
-"""
+"""The small world of the demo: how it looks, and how its models were trained."""

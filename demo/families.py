@@ -1,9 +1,9 @@
-"""Every family of network on the demo's sets: `python -m demo.families [--cached] [NAME...]` writes the
+"""Runs every family of network on the demo's sets: `python -m demo.families [--cached] [NAME...]` writes the
 table and the pictures of docs/networks.md.
 
-Each is a `dvc repro` of this commit in a worktree of its own, with the cache of this one; what a family
-changes in params.yaml stands in CHANGES. Training and grid are made again, so that their time is one;
-with `--cached` they too come from the cache where it has them, and the times of the last table stay.
+Each family is a `dvc repro` of this commit in its own worktree, with this project's cache; CHANGES has what
+it changes in params.yaml. Training and grid run again, so that their time is measured; with `--cached` they
+come from the cache if possible, and the last table's times stay.
 """
 
 import argparse
@@ -51,11 +51,11 @@ SETS: dict[str, Groups] = {
         "sample_grid": {"subject_tags": ["square body", "round ears", "top hat"]},
     },
 }
-"""What params.yaml says for each set; zibbo is its own. mumbo, a character, and blocky, a style, are of
-features that the base knows: for what adds nothing that can be drawn.
+"""Values of params.yaml by set; zibbo needs none. mumbo, a character, and blocky, a style, have only features
+that the base knows: for families that cannot add anything to draw.
 """
 LEARNS = {"embedding": "mumbo", "ia3": "blocky", "hypernetwork": "blocky"}
-"""By family; the others learn zibbo."""
+"""The set by family; the others learn zibbo."""
 CHANGES: dict[str, Groups] = {
     "lora": {"network": {"dim": 16, "alpha": 16}},
     "locon": {"network": {"dim": 16, "alpha": 16, "conv_dim": 8, "conv_alpha": 8}},
@@ -89,12 +89,12 @@ CHANGES: dict[str, Groups] = {
     },
     "checkpoint": {"network": {}, "optimizer": {"lr": 2e-4, "text_encoder_lr": 0.0}},
 }
-"""What stands in params.yaml beside `use.network`; `dora` and `dreambooth` are a lora."""
+"""Values of params.yaml by family, in addition to `use.network`; `dora` and `dreambooth` use lora."""
 OPTION = {"dora": "lora", "dreambooth": "lora"}
 
 
 def run_of(family: str) -> dict[str, Any]:
-    """What the table says of a run beside its results: the set, and the keys changed for it."""
+    """A run's columns of the table, without results: the set, and the changed keys."""
     groups = CHANGES[family].items()
     return {
         "learns": LEARNS.get(family, "zibbo"),
@@ -103,8 +103,8 @@ def run_of(family: str) -> dict[str, Any]:
 
 
 def params_of(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """params.yaml of a run of the family: its option and its values, in place of all that stood in the
-    network's group, beside what stood in others.
+    """params.yaml of a family's run: its option and values replace the group network, and are added to the
+    other groups.
     """
     made = {**params, "use": {**params["use"], "network": OPTION.get(family, family)}}
     del made["network"]
@@ -118,7 +118,7 @@ def params_of(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def worktree() -> Iterator[Path]:
-    """This commit in a folder of its own, on this one's cache."""
+    """This commit in its own folder, with this project's cache."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "project"
         _run(["git", "worktree", "add", "--quiet", "--detach", str(folder)], ROOT)
@@ -135,7 +135,7 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str] | None
 
 
 def reproduced(folder: Path, again: bool) -> float:
-    """Seconds that training and grid took; `again`: with nothing of them from a cache."""
+    """Seconds that training and grid took; `again`: without any cache for them."""
     repro = [sys.executable, "-m", "dvc", "repro"]
     _run([*repro, "encode", "filter-tags", "class-images"], folder)
     with tempfile.TemporaryDirectory() as store:
@@ -149,7 +149,7 @@ def reproduced(folder: Path, again: bool) -> float:
 
 
 def result(family: str, folder: Path, again: bool) -> dict[str, Any]:
-    """Trains the family and draws its grid; the figures of the table."""
+    """Trains the family and draws its grid; returns the figures of the table."""
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(params_of(family, yaml.safe_load((ROOT / "params.yaml").read_text()))))
     seconds = reproduced(folder, again)
@@ -158,8 +158,8 @@ def result(family: str, folder: Path, again: bool) -> dict[str, Any]:
     scores = json.loads((folder / "metrics/sample_grid.json").read_text())
     file = json.loads((folder / "reports/sample-grid/choice.json").read_text())["file"]
     bytes_ = (folder / "models/network" / file).stat().st_size
-    found = {"base": scores["base"], "best": scores["best"], "bytes": bytes_, "seconds": round(seconds)}
-    return {**run_of(family), **found}
+    figures = {"base": scores["base"], "best": scores["best"], "bytes": bytes_, "seconds": round(seconds)}
+    return {**run_of(family), **figures}
 
 
 def row(family: str, figures: Mapping[str, Any]) -> str:
@@ -192,20 +192,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.families")
     parser.add_argument("names", nargs="*", choices=[[], *CHANGES], metavar="NAME")
     parser.add_argument(
-        "--cached", action="store_true", help="results from the cache, times of the last table"
+        "--cached", action="store_true", help="results from the cache, times from the last table"
     )
     chosen = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
     with worktree() as folder:
         for family in chosen.names or CHANGES:
-            found = result(family, folder, again=not chosen.cached)
+            new = result(family, folder, again=not chosen.cached)
             figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
             if chosen.cached and family in figures:
-                found["seconds"] = figures[family]["seconds"]
-            figures[family] = found
+                new["seconds"] = figures[family]["seconds"]
+            figures[family] = new
             write_json(FIGURES, figures)
             write_table(figures)
-            print(row(family, found), flush=True)
+            print(row(family, new), flush=True)
 
 
 if __name__ == "__main__":

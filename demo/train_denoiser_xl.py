@@ -2,11 +2,11 @@
 
 In: demo/critters.py, the VAE of demo/base. Out: demo/base_xl/, a diffusers folder in fp16.
 
-Everything that the code of SDXL depends on is SDXL's: three levels with 0, 2 and 10 transformer layers, two
-text encoders whose penultimate states are joined, the second one's projected vector, and six numbers of size
-and crop; only the widths are small. Each picture is drawn on a canvas of its own size, resized until it
-covers the square, and cropped, so that the base learns what the six numbers mean: a small original is
-blurred, a crop corner off zero cuts the critter.
+It has everything that the code for SDXL depends on: three levels with 0, 2 and 10 transformer layers, two
+text encoders with joined penultimate states, the second one's projected vector, and six numbers of size and
+crop; only the widths are small. Each picture has its own canvas size, is resized until it covers the square,
+and cropped, so that the base learns what the six numbers mean: a small original is blurred, and a crop corner
+off zero cuts the critter.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from pipeline.bases.save import save_folder
 NUM_PICTURES = 16_000
 STEPS = 12_000
 POLISH_STEPS = 4_000
-"""At a fifth of the rate, from the average: mouths and outlines are settled last."""
+"""At a fifth of the rate, from the average: mouths and outlines settle last."""
 BATCH = 16
 SIDE_PX = 128
 SCALING_FACTOR = 0.13025
@@ -40,13 +40,13 @@ SCALING_FACTOR = 0.13025
 DETAIL_WEIGHT = 5.0
 """How much more the loss counts where the mouth is: it covers about two latent pixels of 256."""
 ZEROS_SHARE = 0.5
-"""Of the empty captions, how many are zeros in place of the encoded empty text: front ends use either."""
+"""Share of the empty captions that are zeros, not the encoded empty text: front ends use either."""
 BASE = Path(__file__).parent / "base_xl"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture to draw: the critter, its canvas, and where the square is cut after resizing."""
+    """A picture to draw: the critter, its canvas, and the square's corner after resizing."""
 
     critter: Critter
     height_px: int
@@ -68,7 +68,7 @@ class Example:
 
 
 def random_example(index: int) -> Example:
-    """Half are whole squares; a third are cut from wider or taller canvases; the rest are small originals."""
+    """Half are whole squares; a third are crops of wider or taller canvases; the rest are small originals."""
     rng = np.random.default_rng([19, index])
     critter = random_critter(rng)
     kind = rng.random()
@@ -101,7 +101,7 @@ def picture_and_weights(example: Example, index: int) -> tuple[np.ndarray, np.nd
 
 
 def rescaled_vae() -> AutoencoderKL:
-    """The demo's VAE whose latents are so much larger that SDXL's scaling factor gives unit scale."""
+    """The demo's VAE with rescaled latents, so that SDXL's scaling factor gives unit scale."""
     vae = AutoencoderKL.from_pretrained(BASE.parent / "base" / "vae", torch_dtype=torch.float32)
     ratio = vae.config.scaling_factor / SCALING_FACTOR
     with torch.no_grad():
@@ -187,7 +187,7 @@ def make_data(vae: AutoencoderKL) -> Data:
 
 
 def _ids(tokenizer: CLIPTokenizer, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """[batch, 77] twice: padded with the end token, as the first encoder has it; and with 0."""
+    """[batch, 77] twice: padded with the end token for the first encoder, and with 0 for the second."""
     rows = tokenizer(captions, padding="max_length", truncation=True, max_length=77, return_tensors="pt")
     ids = rows.input_ids
     ended = (ids == tokenizer.eos_token_id).cumsum(dim=1) - (ids == tokenizer.eos_token_id).long()

@@ -1,1 +1,1 @@
-"""The library behind the stages, by what things are. `stages` import it; it never imports them."""
+"""The library behind the stages: they import it; it never imports them."""

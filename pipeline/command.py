@@ -1,4 +1,4 @@
-"""The frame that every command runs in: its arguments, its configuration, where it writes, how it ends."""
+"""The frame of every command: its arguments, its configuration, its output folder, how it ends."""
 
 import argparse
 import errno
@@ -22,7 +22,7 @@ MULTIRUN = "multirun"
 
 @dataclass(frozen=True)
 class Run:
-    """A stage's configuration and the folder under which its outputs go (the project's root in the graph)."""
+    """A stage's configuration, and the folder for its outputs (in the graph the project's root)."""
 
     stage: str
     config: Config
@@ -30,7 +30,7 @@ class Run:
     options: argparse.Namespace
 
     def code(self) -> str:
-        """The hash of the stage's code, as it is now."""
+        """The hash of the stage's current code."""
         from pipeline.code import code_of
 
         return code_of(self.stage, self.config, listed_groups(self.stage))
@@ -44,32 +44,32 @@ def start(
 ) -> Run:
     """Parses `[KEY=VALUE...] [--out DIR]` and the options of `parser`, and loads the stage's groups.
 
-    Overrides need --out: in the graph, values come from params.yaml, and DVC's outputs must be what it says.
-    `by_hand` names options of `parser` with which none of these is written, so that overrides are
-    free. By hand the settings are those of params.yaml as it is now; DVC hands over params.resolved.yaml.
+    Overrides need --out, because DVC's outputs must follow from params.yaml; except with the options of
+    `parser` named in `by_hand`, which write none of these outputs. By hand the settings come from the current
+    params.yaml; in the graph from params.resolved.yaml.
     """
     parser = parser or argparse.ArgumentParser(prog=f"python -m stages.{stage.replace('-', '_')}")
     parser.add_argument(
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="settings for this run by hand: network.dim=8, network=lora",
+        help="settings for this run: network.dim=8, network=lora",
     )
     parser.add_argument(
         "-m",
         "--multirun",
         action="store_true",
-        help=f"a run for each value: network.dim=4,8, into {MULTIRUN}/",
+        help=f"one run for each value (network.dim=4,8), into {MULTIRUN}/",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="write under DIR instead of DVC's outputs; those of an earlier run there are replaced",
+        help="write under DIR, not to DVC's outputs; replaces an earlier run there",
     )
     options = parser.parse_intermixed_args(arguments)
     if options.multirun:
-        # A process of its own, and no import: no stage's result follows from how values are listed.
+        # A separate process, not an import: no stage's result depends on how values are listed.
         os.execv(sys.executable, [sys.executable, "-m", "pipeline.sweep.by_hand", stage, *arguments])
     if options.out is not None:
         insist_on_free_folder(options.out)
@@ -77,7 +77,7 @@ def start(
     if options.overrides and options.out is None and not free:
         raise UserError(
             f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
-            " add `--out DIR` for a run by hand, or write the values into params.yaml and type `dvc repro`"
+            " add `--out DIR` to write elsewhere, or set the values in params.yaml and type `dvc repro`"
         )
     writes_outputs = options.out is None and not free
     if writes_outputs and is_by_hand():
@@ -87,7 +87,7 @@ def start(
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs a command line program: user errors end it with one sentence each and exit code 1 (`--debug`: with
+    """Runs a command line program: a user error prints its sentences and exits with code 1 (`--debug`: with
     the traceback).
     """
     arguments = sys.argv[1:]
@@ -96,7 +96,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     try:
         main([argument for argument in arguments if argument != "--debug"])
         trim_if_grown()
-    except BrokenPipeError:  # whoever read our output, as `| head`, has seen enough
+    except BrokenPipeError:  # the reader of our output, such as `| head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, KeyboardInterrupt) as error:
         if debug or (message := _message(KeyboardInterrupt() if stopped else error)) is None:
@@ -106,8 +106,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
 
 class Stopped:
-    """True once SIGINT or SIGTERM has come. An interruption inside a C extension may surface as an error of
-    its own (torch: a ValueError), which is then no fault of the program.
+    """True after SIGINT or SIGTERM. An interruption inside a C extension may surface as another error (torch:
+    a ValueError), which is then not a fault of the program.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Stopped:
 
 def _message(error: BaseException) -> str | None:
     if isinstance(error, KeyboardInterrupt):
-        return "error: interrupted; nothing half-written was left behind, the same command carries on"
+        return "error: interrupted; no partial files were left; run the same command again to continue"
     if isinstance(error, UserError):
         return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
     if isinstance(error, OSError):
@@ -134,8 +134,8 @@ def _message(error: BaseException) -> str | None:
         where = "while writing" if error.filename is None else printable(str(error.filename))
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return (
-                f"error: the disk is full ({where}); nothing half-written was left"
-                " behind: make room and run the same command again"
+                f"error: the disk is full ({where}); no partial files were left; free some space and run the"
+                " same command again"
             )
         if error.errno in (errno.EACCES, errno.EROFS):
             return f"error: {where}: {error.strerror}; change its permissions"

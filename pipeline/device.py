@@ -1,11 +1,11 @@
-"""Where the arithmetic runs, and how it is kept repeatable."""
+"""The device that computes, and settings that keep results repeatable."""
 
 import os
 
 import torch
 
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
-"""What launchers (torchrun, Lightning, SLURM) call a process's number among those that train together."""
+"""Variables in which launchers (torchrun, Lightning, SLURM) number the processes that train together."""
 
 
 def best_device() -> torch.device:
@@ -16,14 +16,14 @@ def best_device() -> torch.device:
 
 
 def make_repeatable() -> None:
-    """Deterministic algorithms where there are any; a warning names those without."""
+    """Uses deterministic algorithms; torch warns of operations that have none."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
-    # Else each new tensor is filled, so that reading what nothing wrote shows; torch advises to do without.
+    # True would fill each new tensor, to reveal reads of unwritten memory; torch advises false for speed.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def leads() -> bool:
-    """Whether this process is the first, or the only one, of those that train together: it alone writes."""
+    """Whether this process is the first of those that train together, or the only one: only it writes."""
     numbers = (os.environ[name] for name in RANKS if name in os.environ)
     return int(next(numbers, "0")) == 0

@@ -1,7 +1,7 @@
-"""`python -m pipeline.mend`: mends what a killed DVC left behind.
+"""`python -m pipeline.mend`: repairs the project after DVC was killed.
 
-DVC writes `.dvc/tmp/rwlock` in place. A kill in that moment leaves it empty, and every later `dvc repro` ends
-with "JSON structure is corrupted". What it held, the locks of running DVCs, is of no use once none runs.
+DVC writes `.dvc/tmp/rwlock` in place. A kill at that moment leaves it empty, and every later `dvc repro` ends
+with "JSON structure is corrupted". It holds the locks of running DVCs, so it can go when none runs.
 """
 
 import json
@@ -21,23 +21,25 @@ GUARDS = ("lock", "rwlock.lock")
 
 
 def mend(root: Path = Path()) -> None:
-    """Removes a damaged rwlock where no DVC runs. A damaged dvc.lock is a user error: git has it whole."""
+    """Removes a damaged rwlock if no DVC runs. Raises UserError for a damaged dvc.lock, which git can
+    restore.
+    """
     if is_damaged(root / NOTES / RWLOCK):
         with ExitStack() as held:
             free = [held.enter_context(locked_now(root / NOTES / name)) for name in GUARDS]
             running = sorted(running_dvcs(root))
             if not all(free) or running:
                 raise UserError(
-                    f"{root / NOTES / RWLOCK} is damaged, and DVC runs"
-                    f" (process {', '.join(map(str, running)) or 'unknown'}); wait until it has ended, then"
+                    f"{root / NOTES / RWLOCK} is damaged, and DVC is running"
+                    f" (process {', '.join(map(str, running)) or 'unknown'}); wait until it ends, then"
                     " run the same command again"
                 )
             (root / NOTES / RWLOCK).unlink(missing_ok=True)
-            warn(f"{root / NOTES / RWLOCK} was damaged by a DVC that was killed; it is removed")
+            warn(f"removed {root / NOTES / RWLOCK}, which a killed DVC left damaged")
     if not _is_mapping(root / LOCK):
         raise UserError(
-            f"{root / LOCK} is damaged, as after a kill while DVC wrote it; type `git checkout {LOCK}`, then"
-            " run the same command again: what has run since is found in DVC's cache"
+            f"{root / LOCK} is damaged, probably because DVC was killed while it wrote it; type"
+            f" `git checkout {LOCK}`, then run the same command again: DVC's cache has the later results"
         )
 
 
@@ -63,14 +65,14 @@ def _is_mapping(lock: Path) -> bool:
 
 
 def running_dvcs(root: Path) -> Iterator[int]:
-    """Ids of the processes that are a DVC at work in this project."""
+    """Ids of the DVC processes at work in this project."""
     import psutil  # type: ignore[import-untyped]
 
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             words, helpers = process.cmdline(), [child.cmdline() for child in process.children()]
             named = any(Path(word).name == "dvc" for word in words[:3]) and "daemon" not in words
-            # A fork that waits for DVC's search for updates has the words of the command that forked it.
+            # A fork that waits for DVC's update check has the command line of the process that forked it.
             waits = bool(helpers) and all("daemon" in each for each in helpers)
             if named and not waits and Path(process.cwd()).is_relative_to(root.resolve()):
                 yield process.pid

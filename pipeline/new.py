@@ -1,5 +1,5 @@
-"""`python -m pipeline.new NAME`: a params.yaml for your own pictures, with a preset's values and none of the
-demo's. The params.yaml of before is kept in a file of its own. In a terminal it asks for what no flag says.
+"""`python -m pipeline.new NAME`: writes a params.yaml for your own pictures, with a preset's values and none
+of the demo's. Saves the old params.yaml under another name. In a terminal it asks for what no flag says.
 """
 
 import argparse
@@ -27,12 +27,12 @@ QUESTIONS = {
 
 
 def kinds() -> list[str]:
-    """The presets that name a thing to train, not a memory."""
+    """The presets for a thing to train, not the ones for a card's memory."""
     return [name for name in options(EXPERIMENT) if not name.startswith("memory_")]
 
 
 def defaults(name: str) -> dict[str, str]:
-    """Answers to what neither a flag nor a person says."""
+    """Default answers."""
     numbered = sorted(path for path in Path("pictures").glob(f"*_{escape(name)}") if path.is_dir())
     folder = numbered[0] if numbered else Path("pictures") / name
     return {
@@ -44,15 +44,15 @@ def defaults(name: str) -> dict[str, str]:
     }
 
 
-def answers(name: str, told: Mapping[str, str | None]) -> dict[str, str]:
-    """What flags say; else what a person at a terminal types; else the default."""
-    found = {}
+def answers(name: str, flags: Mapping[str, str | None]) -> dict[str, str]:
+    """Answers from flags; else from a person at a terminal; else the defaults."""
+    given = {}
     for key, default in defaults(name).items():
-        answer = told[key]
+        answer = flags[key]
         if answer is None and sys.stdin.isatty():
             answer = _asked(QUESTIONS[key].format(kinds=", ".join(kinds())), default)
-        found[key] = default if answer is None else answer
-    return found
+        given[key] = default if answer is None else answer
+    return given
 
 
 def _asked(question: str, default: str) -> str:
@@ -61,14 +61,14 @@ def _asked(question: str, default: str) -> str:
     except (EOFError, KeyboardInterrupt):
         print()  # the question's line ends
         raise UserError(
-            "the questions were broken off, so nothing was written; answer them, or say it all with flags"
+            "you stopped at a question, so nothing was written; answer all of them, or use flags"
             " (`python -m pipeline.new --help`)"
         ) from None
 
 
-def next_steps(said: Mapping[str, str]) -> str:
-    """What to type now."""
-    folder = Path(said["pictures"])
+def next_steps(given: Mapping[str, str]) -> str:
+    """What to do next."""
+    folder = Path(given["pictures"])
     first = (
         "" if folder.exists() else f"  put your pictures into {folder}/ (captions: `.txt` of the same name)\n"
     )
@@ -79,17 +79,17 @@ def next_steps(said: Mapping[str, str]) -> str:
 
 
 def keep_old(new: bytes) -> None:
-    """The params.yaml of before, unless it is the new one."""
+    """Saves the old params.yaml, unless it equals the new one."""
     if PARAMS.is_dir():
         raise UserError(f"{PARAMS} is a folder; move it away")
     if PARAMS.exists() and (old := PARAMS.read_bytes()) != new:
         kept = keep(PARAMS, old)
-        print(f"The {PARAMS} of before is kept as {kept}; `cp {kept} {PARAMS}` takes it back.")
+        print(f"The old {PARAMS} is saved as {kept}; `cp {kept} {PARAMS}` restores it.")
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.new", description=__doc__)
-    parser.add_argument("name", help="of the files that are made: myname")
+    parser.add_argument("name", help="name of the files to make: myname")
     parser.add_argument("--base", help="sd15, sd14, tiny, a hub name, or a checkpoint's path (default: sd15)")
     parser.add_argument("--kind", help=f"{', '.join(kinds())} (default: character)")
     parser.add_argument("--trigger", help="word that calls it up in prompts (default: the name)")
@@ -99,14 +99,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--tagger", help=f"a WD14 folder, a hub name, or none (default: {TAGGER})")
     parser.add_argument("--class", dest="noun", help=CLASS_HELP)
     chosen = parser.parse_args(arguments)
-    said = answers(chosen.name, {key: getattr(chosen, key) for key in QUESTIONS})
-    is_usual_folder = said["pictures"] == defaults(chosen.name)["pictures"]
-    if found := problems(chosen.name, said, chosen.noun, kinds(), is_usual_folder):
-        raise UserError(*found)
-    new = params_text(chosen.name, said, chosen.noun)
+    given = answers(chosen.name, {key: getattr(chosen, key) for key in QUESTIONS})
+    is_usual_folder = given["pictures"] == defaults(chosen.name)["pictures"]
+    if wrong := problems(chosen.name, given, chosen.noun, kinds(), is_usual_folder):
+        raise UserError(*wrong)
+    new = params_text(chosen.name, given, chosen.noun)
     keep_old(new.encode())
     write_text(PARAMS, new)
-    print(f"{PARAMS} is written. Next:\n{next_steps(said)}")
+    print(f"{PARAMS} is written. Next:\n{next_steps(given)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What is wrong with the answers that `python -m pipeline.new` got, before anything is written."""
+"""Checks the answers to `python -m pipeline.new` before it writes anything."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from os.path import exists, isdir, isfile  # they answer names that no disk takes, too
+from os.path import exists, isdir, isfile  # these accept names that no disk allows
 from pathlib import Path
 
 from pipeline.config.lock import WHERE_FROM
@@ -14,23 +14,23 @@ from pipeline.pictures import archives, downloads
 from pipeline.pictures.sources import KINDS
 
 BLANK = {
-    "base": "name a checkpoint, or leave --base out for sd15",
-    "kind": "name a preset, or leave --kind out for character",
-    "trigger": "give a rare word, or leave --trigger out for the name",
-    "pictures": "name a folder, or leave --pictures out",
+    "base": "name a checkpoint, or omit --base for sd15",
+    "kind": "name a preset, or omit --kind for character",
+    "trigger": "give a rare word, or omit --trigger to use the name",
+    "pictures": "name a folder, or omit --pictures",
     "tagger": "name a tagger, or `none`",
 }
 
 
 def problems(
-    name: str, said: Mapping[str, str], noun: str | None, kinds: Sequence[str], is_usual_folder: bool
+    name: str, given: Mapping[str, str], noun: str | None, kinds: Sequence[str], is_usual_folder: bool
 ) -> list[str]:
-    """All at once. `is_usual_folder`: nobody named a folder of pictures, so that it need not be there yet."""
-    found = []
+    """All problems. `is_usual_folder`: the folder of pictures is the default, which need not exist yet."""
+    wrong = []
     if fault := fault_of(name):
-        found.append(f"{name[:60]!r} is no name for files: {fault}; use letters, digits, `.`, `-` and `_`")
+        wrong.append(f"{name[:60]!r} cannot name files: {fault}; use letters, digits, `.`, `-` and `_`")
     elif not NAME.fullmatch(name):
-        found.append(f"{name!r} is no name for files; use letters, digits, `.`, `-` and `_`")
+        wrong.append(f"{name!r} cannot name files; use letters, digits, `.`, `-` and `_`")
     checks: dict[str, Callable[[str], Iterator[str]]] = {
         "base": _of_base,
         "kind": lambda kind: _of_kind(kind, noun, kinds),
@@ -38,23 +38,23 @@ def problems(
         "pictures": lambda place: _of_pictures(Path(place), is_usual_folder),
     }
     for key, cure in BLANK.items():
-        if not said[key].strip():
-            found.append(f"--{key} is blank; {cure}")
+        if not given[key].strip():
+            wrong.append(f"--{key} is blank; {cure}")
         elif key in checks:
-            found += checks[key](said[key])
-    return found
+            wrong += checks[key](given[key])
+    return wrong
 
 
 def _of_kind(kind: str, noun: str | None, kinds: Sequence[str]) -> Iterator[str]:
     if kind not in kinds:
-        yield f"--kind {kind} is no preset; {nearest(kind, kinds)}"
+        yield f"--kind {kind} is not a preset; {nearest(kind, kinds)}"
     elif noun is not None and kind not in WITH_CLASS:
         yield (
-            f"--class {noun} is for --kind {' and '.join(WITH_CLASS)}, which train beside class pictures;"
-            f" --kind {kind} has none: leave --class out, or choose such a kind"
+            f"--class {noun} is for --kind {' and '.join(WITH_CLASS)}, which train with class pictures, but"
+            f" --kind {kind} has none; omit --class, or choose one of those kinds"
         )
     elif noun is not None and not noun.strip():
-        yield "--class is blank; name what it is one of (woman, dog), or leave --class out"
+        yield "--class is blank; name what it is one of (woman, dog), or omit --class"
 
 
 def _of_base(base: str) -> Iterator[str]:
@@ -62,24 +62,27 @@ def _of_base(base: str) -> Iterator[str]:
     if base in BASE_OPTIONS or isdir(base) or is_checkpoint:
         return
     if exists(base):
-        yield f"--base {base} is no checkpoint ({', '.join(CHECKPOINTS)}) and no diffusers folder; name one"
+        yield (
+            f"--base {base} is neither a checkpoint ({', '.join(CHECKPOINTS)}) nor a diffusers folder; name"
+            " one"
+        )
     else:
         yield from _absent("base", base, REPOSITORY, "base.path", near(base, BASE_OPTIONS))
 
 
 def _of_tagger(tagger: str) -> Iterator[str]:
     if isfile(tagger) and Path(tagger).suffix != ".pt":
-        yield f"--tagger {tagger} is a file; name its folder, which holds the labels too"
+        yield f"--tagger {tagger} is a file; name its folder, which also holds the labels"
     elif tagger != NO_TAGGER and not exists(tagger):
         yield from _absent("tagger", tagger, FOLDER_OF_REPOSITORY, "tag.model", "")
 
 
 def _absent(flag: str, name: str, pattern: re.Pattern[str], key: str, hint: str) -> Iterator[str]:
-    """Unless the hub may have it."""
+    """The problem of a missing model, unless the hub may have it."""
     if not is_hub_name(name, pattern):
         yield (
-            f"--{flag} {name}: no such file or folder{hint}; put it there, or name what is here, or a hub's"
-            f" owner/name; {WHERE_FROM[key]}"
+            f"--{flag} {name}: no such file or folder{hint}; put it there, or name an existing one, or a hub"
+            f" name (owner/name); {WHERE_FROM[key]}"
         )
 
 
@@ -87,11 +90,11 @@ def _of_pictures(path: Path, is_usual: bool) -> Iterator[str]:
     if isdir(path) or (is_usual and not exists(path)):
         return
     if not exists(path):
-        yield f"--pictures {path}: no such folder; make it and put your pictures in, or name the right one"
+        yield f"--pictures {path}: no such folder; create it and add your pictures, or name the right one"
     elif path.suffix.lower() == ".txt":
         try:
             downloads.read_list(path)
         except UserError as error:
             yield from (f"--pictures {problem}" for problem in error.problems[:1])
     elif not archives.suffix_of(path.name) and path.suffix.lower() != ".parquet":
-        yield f"--pictures {path} is a file; name the folder that it is in ({KINDS} can be read)"
+        yield f"--pictures {path} is a file; name its folder (allowed: {KINDS})"

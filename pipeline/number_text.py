@@ -1,7 +1,7 @@
-"""Numbers in text from strangers: ASCII digits as tools write them, within bounds.
+"""Reads numbers in text from unknown sources: ASCII digits as tools write them, within bounds.
 
-Python alone would take `2_0`, digits of every script and `infinity`, and answers 5000 digits with a sentence
-about its own limits.
+Python's own functions accept `2_0`, digits of every script and `infinity`, and answer 5000 digits with an
+error about Python's limits.
 """
 
 import re
@@ -19,18 +19,18 @@ def whole_number(text: str, least: int, most: int) -> int:
     """`20`, `-1`. Raises NumberError."""
     if len(text) <= MOST_CHARACTERS and WHOLE.fullmatch(text) and least <= (number := int(text)) <= most:
         return number
-    raise NumberError(f"{_shown(text)} is no whole number from {least} to {most}")
+    raise NumberError(f"{_shown(text)} is not a whole number from {least} to {most}")
 
 
 def real_number(text: str, least: float, most: float) -> float:
     """`7`, `7.5`, `1e-4`. Raises NumberError."""
     if len(text) <= MOST_CHARACTERS and REAL.fullmatch(text) and least <= (number := float(text)) <= most:
         return number
-    raise NumberError(f"{_shown(text)} is no number from {least:g} to {most:g}")
+    raise NumberError(f"{_shown(text)} is not a number from {least:g} to {most:g}")
 
 
 def is_place(text: str) -> bool:
-    """Whether the text is a place in a list: `0`, `12`."""
+    """Whether the text is an index of a list: `0`, `12`."""
     return len(text) < MOST_CHARACTERS and text.isascii() and text.isdecimal()
 
 

@@ -1,5 +1,5 @@
-"""A stage that a person runs by hand, outside `dvc repro`: what it needs must be there, and it must not write
-what DVC is writing.
+"""Checks for a stage that a person runs by hand, outside `dvc repro`: its inputs must exist, and it must not
+write what DVC is writing.
 """
 
 import json
@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 DVC_STAGE = "DVC_STAGE"
 """Variable that DVC sets for each command it runs."""
 RWLOCK = Path(".dvc/tmp/rwlock")
-"""Where DVC notes which of its processes reads and writes what."""
+"""DVC's notes on which of its processes reads and writes what."""
 
 
 def is_by_hand() -> bool:
@@ -24,39 +24,39 @@ def is_by_hand() -> bool:
 
 
 def insist_on(*paths: Path) -> None:
-    """What is not there is a user error that names the stage that writes it."""
+    """Raises UserError for missing paths, with the stage that writes each."""
     if missing := [sentence for path in paths if not path.exists() and (sentence := missing_output(path))]:
         raise UserError(*missing)
 
 
 def insist_on_free_folder(out: Path) -> None:
-    """Where a stage shall write by hand must be a folder, none that holds or lies in an input or output of
-    DVC's, and none of git's.
+    """Raises UserError unless a stage run by hand may write to `out`: a folder that does not overlap with
+    DVC's inputs and outputs, nor with git's folders.
     """
     if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out} is a file; name a folder, which need not be there")
+        raise UserError(f"--out {out} is a file; name a folder, which need not exist")
     place, root = out.resolve(), Path.cwd().resolve()
     if place == root:
         raise UserError(
-            f"--out {out} is this project, whose outputs are DVC's; name another folder, as tries/a"
+            f"--out {out} is this project, where DVC's outputs are; name another folder, such as tries/a"
         )
     if place.is_relative_to(root) and DVC_YAML.exists() and (makers := _makers(place.relative_to(root))):
         raise UserError(
-            f"--out {out} lies in an output of the stage {makers[0]}; name another folder, as tries/a"
+            f"--out {out} is in an output of the stage {makers[0]}; name another folder, such as tries/a"
         )
     for used in _used() if DVC_YAML.exists() else ():
         there = used.resolve()
         if (there.is_dir() and place.is_relative_to(there)) or there.is_relative_to(place):
-            how = "holds" if there.is_relative_to(place) and there != place else "is or lies in"
+            how = "contains" if there.is_relative_to(place) and there != place else "is, or is inside,"
             raise UserError(
-                f"--out {out} {how} {used}, which stages read or write; name another folder, as tries/a"
+                f"--out {out} {how} {used}, which stages read or write; name another folder, such as tries/a"
             )
     if place.is_relative_to(root) and _is_gits(first := place.relative_to(root).parts[0]):
-        raise UserError(f"--out {out}: {first} is a folder of this project's git; name another, as tries/a")
+        raise UserError(f"--out {out}: git tracks files in {first}; name another folder, such as tries/a")
 
 
 def missing_output(path: str | Path) -> str | None:
-    """What to do about a missing file that a stage writes; None for any other."""
+    """A sentence on how to make a missing file that a stage writes; None for other files."""
     path = Path(path)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
@@ -65,7 +65,7 @@ def missing_output(path: str | Path) -> str | None:
 
 
 def refuse_while_dvc_runs() -> None:
-    """Outputs of DVC's that change under it are a user error, before anything is written."""
+    """Raises UserError if DVC runs here, because its outputs must not change meanwhile."""
     if running := sorted(set(_running())):
         raise UserError(
             f"DVC is running here ({'; '.join(running)}) and this stage would change its outputs; wait until"
@@ -77,7 +77,7 @@ def _running() -> Iterator[str]:
     """DVC's processes at work in this repository, as `process 123: dvc repro`."""
     try:
         noted = json.loads(RWLOCK.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # never run here, or killed while it wrote this
+    except (FileNotFoundError, ValueError):  # DVC never ran here, or was killed while it wrote this
         return
     writers, readers = noted.get("write", {}).values(), noted.get("read", {}).values()
     for entry in [*writers, *(each for several in readers for each in several)]:
@@ -96,13 +96,13 @@ def _is_alive(process: int) -> bool:
 
 
 def _used() -> Iterator[Path]:
-    """All that the graph's stages read and write, by its path in the project."""
+    """All paths in the project that stages read or write."""
     for stage in stages().values():
         yield from map(Path, [*stage.get("deps", []), *_outs(stage)])
 
 
 def _is_gits(folder: str) -> bool:
-    """Whether git keeps files of a folder in the project's root; where there is no git, it keeps none."""
+    """Whether git tracks files in a folder of the project's root; without git, False."""
     if folder == ".git":
         return True
     try:
@@ -113,7 +113,7 @@ def _is_gits(folder: str) -> bool:
 
 
 def _makers(path: Path) -> list[str]:
-    """The stage that writes the path, if one does."""
+    """The stage that writes the path, if any."""
     return [name for name, stage in stages().items() if any(map(path.is_relative_to, _outs(stage)))]
 
 

@@ -1,4 +1,4 @@
-"""Work on many things at once whose results come one by one, in order."""
+"""Ordered parallel map with bounded look-ahead."""
 
 import os
 from collections import deque
@@ -9,14 +9,14 @@ from typing import TypeVar
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 AHEAD = 64
-"""Enough to keep the threads busy; a hundred thousand that were asked for at once would fill the memory."""
+"""Enough to keep the threads busy; a hundred thousand tasks at once would fill the memory."""
 
 
 def in_order(
     work: Callable[[Thing], Result], things: Iterable[Thing], threads: int | None = None, ahead: int = AHEAD
 ) -> Generator[Result, None, None]:
-    """As `map`, by so many threads (one for each core); at most `ahead` results wait. What was not begun when
-    it ends early is left undone.
+    """As `map`, on `threads` threads (default: one per core); at most `ahead` results wait. If the caller
+    stops early, tasks that have not started are dropped.
     """
     waiting = deque[Future[Result]]()
     pool = ThreadPoolExecutor(threads or os.cpu_count())

@@ -1,4 +1,4 @@
-"""Everything that later stages would stop at, before the first one runs: models, sources, pictures."""
+"""Finds, before the first stage runs, what would stop later ones: in models, sources and pictures."""
 
 import os
 import subprocess
@@ -17,20 +17,20 @@ from pipeline.files.hub_names import is_cached, refusal
 from pipeline.files.safetensors_header import read_header
 
 SIGNS = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
-"""Small files, one of which every model on the hub has."""
+"""Small files; every model on the hub has one of them."""
 TENSORS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 FILES = {
     "base.vae": TENSORS,
     "network.initial": TENSORS,
     "crop.face_model": (".onnx", ".xml"),
 }
-"""Keys that name files, and how those end."""
+"""Keys that name files, and the files' suffixes."""
 ROOT = Path(__file__).parents[1]
 
 
 def model_problems(values: dict[str, Any]) -> list[str]:
-    """What is wrong with the content of the base and the taggers, as far as a look tells, and with what the
-    hub must give.
+    """Problems of the base, the taggers and other model files, as far as a quick check shows, and of models
+    from the hub.
     """
     taggers = values["tag"]["model"]
     names = taggers if isinstance(taggers, list) else [taggers]
@@ -62,7 +62,7 @@ def _upscaler_problems(values: dict[str, Any]) -> Iterator[str]:
 
 
 def _file_problems(values: dict[str, Any]) -> Iterator[str]:
-    """Of files that other keys name, where they are there: their ending, and a header that cannot be."""
+    """Problems of existing files that other keys name: the suffix, and headers of the wrong kind."""
     for key, endings in FILES.items():
         group, name = key.split(".")
         path = Path(values[group].get(name) or "")
@@ -73,22 +73,22 @@ def _file_problems(values: dict[str, Any]) -> Iterator[str]:
             if path.suffix == ".safetensors":
                 keys = read_header(path).tensors
                 if key == "base.vae" and not any("decoder." in each for each in keys):
-                    yield f"base.vae {path} is no VAE, for nothing in it is a decoder's; correct base.vae"
+                    yield f"base.vae {path} is not a VAE (it has no decoder); correct base.vae"
                 if key == "network.initial" and any(each.startswith(UNET_PREFIX) for each in keys):
-                    yield f"network.initial {path} is a checkpoint; name a network's file"
+                    yield f"network.initial {path} is a checkpoint; name a network file"
         except UserError as error:
             yield from (f"{key}: {problem}" for problem in error.problems)
 
 
 def _insist_on_ending(key: str, path: Path, endings: tuple[str, ...]) -> None:
     if path.suffix.lower() not in endings:
-        raise UserError(f"{key} {path}: such a file ends in {', '.join(endings)}; correct {key}")
+        raise UserError(f"{key} {path} must end in one of {', '.join(endings)}; correct {key}")
     if not path.stat().st_size:
         raise UserError(f"{key} {path} is empty; fetch it again")
 
 
 def _tagger_problems(path: Path) -> Iterator[str]:
-    """Of a folder with an .onnx file: that it is there and not empty, and that its labels can be read."""
+    """Problems of a tagger's folder: a missing or empty .onnx file, or unreadable labels."""
     if not path.is_dir() or len(list(path.glob("*.pt"))) == 1:
         return
     try:
@@ -110,13 +110,13 @@ def _hub_problems(values: dict[str, Any]) -> Iterator[str]:
         if is_cached(name, SIGNS) or not (reason := refusal(name, SIGNS)):
             continue
         yield (
-            f"{key} {name} is not in the hub's cache, and {reason}; connect to the network once, or put the"
-            f" model here and set {key} to its place"
+            f"{key} {name} is not in the hub's cache, and {reason}; go online once, or download the model"
+            f" and set {key} to its path"
         )
 
 
 def picture_problems() -> list[str]:
-    """What `collect` would stop at, with the settings of now."""
+    """The problems that would stop `collect` with the current settings."""
     with TemporaryDirectory() as folder:
         ended = run_collect((), Path(folder) / "records.jsonl", capture=True)
     lines = (ended.stderr or "").splitlines()
@@ -126,7 +126,7 @@ def picture_problems() -> list[str]:
 def run_collect(
     overrides: tuple[str, ...], file: Path, capture: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Has the stage `collect` write its records into the file, and nothing else."""
+    """Runs the stage `collect`, which writes its records to the file and nothing else."""
     command = [sys.executable, "-m", "stages.collect", *overrides, "--records", str(file)]
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": search}

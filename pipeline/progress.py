@@ -1,4 +1,4 @@
-"""How far the work is: a bar with an estimate on a terminal, elsewhere a line every so often."""
+"""Progress of long work: a bar with an estimate on a terminal, elsewhere a line now and then."""
 
 import sys
 import time
@@ -11,35 +11,35 @@ from pipeline.printable import printable
 
 T = TypeVar("T")
 LINE_EVERY_S = 60.0
-"""Without a terminal: seconds from one line to the next."""
+"""Without a terminal: seconds between lines."""
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
-    """`items`, with a bar on stderr, or a line now and then where that is no terminal."""
+    """`items`, with a bar on stderr, or a line now and then if stderr is not a terminal."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     name = printable(what)
     if not sys.stderr.isatty():
-        return _told(items, Lines(name, total))
+        return _with_lines(items, Lines(name, total))
     bar: Iterable[T] = tqdm(items, desc=name, total=total, leave=False, dynamic_ncols=True)
     return bar
 
 
-def _told(items: Iterable[T], lines: "Lines") -> Iterator[T]:
+def _with_lines(items: Iterable[T], lines: "Lines") -> Iterator[T]:
     for item in items:
         yield item
         lines.step()
 
 
 class Lines:
-    """`crop: 120 of 1000, about 3 min left`, at most once in `LINE_EVERY_S`; short work says nothing."""
+    """`crop: 120 of 1000, about 3 min left`, at most once in `LINE_EVERY_S`; short work prints nothing."""
 
     def __init__(self, what: str, total: int | None, done: int = 0) -> None:
         self.what, self.total, self.done, self.first = what, total, done, done
         self.started = self.said = time.monotonic()
 
     def step(self, more: str = "") -> None:
-        """One more is done; `more` is told of it."""
+        """Counts one more; `more` is text for the line."""
         self.done += 1
         now = time.monotonic()
         if now - self.said >= LINE_EVERY_S and self.done != self.total:

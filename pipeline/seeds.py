@@ -1,9 +1,9 @@
-"""Seeds: what a generator of random numbers takes, and sums and products that stay among them."""
+"""Seeds of random number generators, and arithmetic that stays in their range."""
 
 MOST_SEED = (1 << 64) - 1
-"""The largest that torch takes."""
+"""The largest seed that torch accepts."""
 
 
 def folded(number: int) -> int:
-    """Itself where it is a seed; what lies beyond the last seed begins again at 0."""
+    """The number as a seed: numbers above the largest one wrap around to 0."""
     return number % (MOST_SEED + 1)

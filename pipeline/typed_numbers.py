@@ -1,5 +1,5 @@
-"""Numbers that are typed on a command line: read and held against their range in one place, by argparse's
-`type=`, so that a wrong one is told with its option before any work.
+"""Types of numbers on a command line (argparse's `type=`): they check the range, so that argparse reports a
+wrong number with its option before any work.
 """
 
 import argparse
@@ -9,12 +9,12 @@ from math import inf, isfinite
 from pipeline.errors import UserError
 
 MOST_RANK = 1 << 16
-"""More than any layer's sides."""
+"""More than the side of any layer."""
 MOST_COUNT = 1_000_000
 
 
 def whole_number(least: int, most: int = MOST_COUNT) -> Callable[[str], int]:
-    """Reads a whole number from `least` to `most`."""
+    """A reader of whole numbers from `least` to `most`."""
 
     def read(text: str) -> int:
         if not text.strip().lstrip("+-").isdecimal() or not least <= int(text[:40]) <= most:
@@ -25,7 +25,7 @@ def whole_number(least: int, most: int = MOST_COUNT) -> Callable[[str], int]:
 
 
 def above(limit: float, most: float = inf) -> Callable[[str], float]:
-    """Reads a finite number above `limit`, `most` at most."""
+    """A reader of finite numbers above `limit`, up to `most`."""
 
     def read(text: str) -> float:
         number = number_in(text)
@@ -38,16 +38,16 @@ def above(limit: float, most: float = inf) -> Callable[[str], float]:
 
 
 def number_in(text: str) -> float | None:
-    """The number that the text spells, infinity and NaN among them; None where it spells none."""
+    """The number in the text, also infinity and NaN; None if there is none."""
     try:
         return float(text)
     except ValueError:
         return None
 
 
-def ratios_in(text: str, whose: str) -> float | list[float] | str:
-    """A ratio, several of them (`0.5,1,...`), or the name of a preset. What is no finite number is a user
-    error.
+def ratios_in(text: str, owner: str) -> float | list[float] | str:
+    """A ratio, several of them (`0.5,1,...`), or the name of a preset. Raises UserError for numbers that are
+    not finite.
     """
     read = [number_in(part.replace(".inf", "inf").replace(".nan", "nan")) for part in text.split(",")]
     if len(read) == 1 and read[0] is None and text.strip():
@@ -55,7 +55,7 @@ def ratios_in(text: str, whose: str) -> float | list[float] | str:
     numbers = [number for number in read if number is not None and isfinite(number)]
     if len(numbers) < len(read):
         raise UserError(
-            f"{whose}: the ratio {text[:60]!r} must be a finite number, a list of them (`0.5,1,...`), or the"
+            f"{owner}: the ratio {text[:60]!r} must be a finite number, a list of them (`0.5,1,...`), or the"
             " name of a preset"
         )
     return numbers[0] if len(numbers) == 1 else numbers

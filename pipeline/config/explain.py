@@ -22,7 +22,9 @@ from pipeline.files.yaml_text import read_yaml
 
 @dataclass(frozen=True)
 class Explanation:
-    """One key's value, where it was set, the default it replaces (None if it is the default), and its comment."""
+    """One key's value, where it was set, the default it replaces (None if it is the default), and its
+    comment.
+    """
 
     key: str
     value: Any
@@ -36,7 +38,7 @@ class Explanation:
 
 
 def explain(key: str, overrides: Sequence[str] = ()) -> list[Explanation]:
-    """Explains one key, or every key of a group. Raises UserError for an unknown key, with the nearest names."""
+    """Explains one key, or every key of a group. Raises UserError for an unknown key (names the nearest)."""
     filed = read_params()
     params = with_overrides(filed, overrides)
     values = flatten(compose(params))
@@ -98,7 +100,7 @@ def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation
 
 
 def _option_files(key: str, params: Params) -> list[Path]:
-    """The chosen option's file, then the files it builds on; conf/config.yaml for a value outside all groups."""
+    """The chosen option's file, then the files it builds on; conf/config.yaml for values outside groups."""
     group, dot, _ = key.partition(".")
     if not dot:
         return [CONF / "config.yaml"]

@@ -61,10 +61,10 @@ def listed_groups(stage: str) -> list[str]:
     return groups_in(in_graph(stage))
 
 
-def groups_in(said: Mapping[str, Any]) -> list[str]:
+def groups_in(entry: Mapping[str, Any]) -> list[str]:
     """The groups in a stage's entry of dvc.yaml, without its code."""
-    listed = [entry for entry in said.get("params", []) if isinstance(entry, dict)]
-    names = [name for entry in listed for name in entry.get(RESOLVED.name, [])]
+    listed = [each for each in entry.get("params", []) if isinstance(each, dict)]
+    names = [name for each in listed for name in each.get(RESOLVED.name, [])]
     return [name for name in names if not name.startswith(f"{CODE}.")]
 
 
@@ -78,20 +78,20 @@ def locked_code() -> dict[str, str]:
     if not DVC_LOCK.exists():
         return {}
     stages = _mapping(DVC_LOCK)["stages"]
-    params = {name: said.get("params", {}).get(RESOLVED.name, {}) for name, said in stages.items()}
+    params = {name: entry.get("params", {}).get(RESOLVED.name, {}) for name, entry in stages.items()}
     return {name: given[key] for name, given in params.items() if (key := f"{CODE}.{name}") in given}
 
 
 def in_graph(stage: str) -> dict[str, Any]:
     """The stage's entry in dvc.yaml."""
-    said: dict[str, Any] = stages()[stage]
-    return said
+    entry: dict[str, Any] = stages()[stage]
+    return entry
 
 
 def stages() -> dict[str, dict[str, Any]]:
     """Each stage's entry in dvc.yaml."""
-    said: dict[str, dict[str, Any]] = _mapping(DVC_YAML)["stages"]
-    return said
+    entries: dict[str, dict[str, Any]] = _mapping(DVC_YAML)["stages"]
+    return entries
 
 
 def _mapping(path: Path) -> dict[str, Any]:

@@ -32,15 +32,15 @@ HEAD = """\
 """
 
 
-def content(name: str, said: Mapping[str, str], noun: str | None) -> dict[str, Any]:
+def content(name: str, given: Mapping[str, str], noun: str | None) -> dict[str, Any]:
     """params.yaml as nested values, without the preset's own."""
-    kind, trigger = said["kind"], said["trigger"]
+    kind, trigger = given["kind"], given["trigger"]
     made: dict[str, Any] = {
         "use": {"base": "sd15", "experiment": kind},
-        "collect": {"source": said["pictures"]},
+        "collect": {"source": given["pictures"]},
     }
-    _choose_base(made, said["base"])
-    _choose_tagger(made, said["tagger"])
+    _choose_base(made, given["base"])
+    _choose_tagger(made, given["tagger"])
     made["filter_tags"] = {"trigger": trigger}
     if kind in WITH_CLASS and noun:
         made["class_images"] = {"prompt": noun, **made.get("class_images", {})}
@@ -71,12 +71,12 @@ def _choose_tagger(made: dict[str, Any], tagger: str) -> None:
         made["tag"] = {"model": tagger}
 
 
-def params_text(name: str, said: Mapping[str, str], noun: str | None) -> str:
+def params_text(name: str, given: Mapping[str, str], noun: str | None) -> str:
     """The file's text, checked. Raises UserError for a wrong answer."""
-    made = content(name, said, noun)
+    made = content(name, given, noun)
     use = {str(group): str(option) for group, option in made["use"].items()}
     resolve(Params(use, flatten({group: value for group, value in made.items() if group != "use"})))
-    head = HEAD.format(name=name, kind=said["kind"], preset=f"{CONF}/{EXPERIMENT}/{said['kind']}.yaml")
+    head = HEAD.format(name=name, kind=given["kind"], preset=f"{CONF}/{EXPERIMENT}/{given['kind']}.yaml")
     return head + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
 
 

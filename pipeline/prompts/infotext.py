@@ -1,5 +1,5 @@
-"""Writes and reads infotexts: a picture's prompt and settings in AUTOMATIC1111's words (modules/processing.py,
-create_infotext; modules/infotext_utils.py, parse_generation_parameters).
+"""Writes and reads infotexts: a picture's prompt and settings in AUTOMATIC1111's words
+(modules/processing.py, create_infotext; modules/infotext_utils.py, parse_generation_parameters).
 
     a cat, <lora:zib:0.8>
     Negative prompt: blurry
@@ -158,7 +158,7 @@ def recipe(job: Job, settings: Settings, **more: Any) -> str:
 
 
 def model_of(base: Base) -> Model:
-    """The base and its VAE by file or folder name; with a hash for files only, as other tools know no other."""
+    """The base and its VAE by file or folder name; with hashes of files only, as in other tools."""
     path, vae = Path(base.path), Path(base.vae) if base.vae else None
     return Model(
         path.stem,

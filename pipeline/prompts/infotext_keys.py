@@ -134,8 +134,8 @@ def _of_noise(values: Mapping[str, str]) -> list[str]:
     if values.get("RNG"):
         return []
     return [
-        "the infotext names no RNG, so A1111 drew its noise on the GPU; here the CPU draws it, and the picture"
-        " may differ. To compare, choose CPU as A1111's random number generator source"
+        "the infotext names no RNG, so A1111 drew its noise on the GPU; here the CPU draws it, and the"
+        " picture may differ. To compare, choose CPU as A1111's random number generator source"
     ]
 
 

@@ -3,8 +3,9 @@
 
     Sampler: DPM++ 2M, Schedule type: Karras
 
-Without `Schedule type`, the sampler's name may hold the schedule (`DPM++ 2M Karras`); else the version decides:
-1.9 and later use `Automatic`, which is Karras or exponential for DPM++; older ones, and our files, uniform.
+Without `Schedule type`, the sampler's name may hold the schedule (`DPM++ 2M Karras`); else the version
+decides: 1.9 and later use `Automatic`, which is Karras or exponential for DPM++; older ones, and our files,
+uniform.
 """
 
 import re
@@ -24,8 +25,8 @@ from pipeline.errors import UserError, nearest
 
 SAMPLER, SCHEDULE = "Sampler", "Schedule type"
 _SAME = {"polyexponential": "exponential", "normal": UNIFORM}
-"""A1111's schedules with the sigmas of one of ours: polyexponential with its default rho (1), and normal, which
-computes uniform in another way.
+"""A1111's schedules with the sigmas of one of ours: polyexponential with its default rho (1), and normal,
+which computes uniform in another way.
 """
 _BY_LABEL = {label.lower(): name for name, (label, _) in SCHEDULES.items()} | {"sgmuniform": "sgm_uniform"}
 
@@ -60,7 +61,7 @@ def _split(text: str) -> tuple[str, str | None]:
         if text.lower().endswith(f" {label}"):
             sampler = sampler_name(text[: -len(label) - 1])
             if sampler not in K_SAMPLERS:
-                raise ValueError(f"{text!r} is not a sampler with schedules; drop {label!r}")
+                raise ValueError(f"{text[: -len(label) - 1]!r} takes no noise schedule; drop {label!r}")
             return sampler, _schedule(label, sampler)
     sampler, schedule = PARTS.get(name := sampler_name(text), (name, UNIFORM))
     return sampler, schedule if schedule != UNIFORM else None

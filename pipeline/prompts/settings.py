@@ -1,5 +1,5 @@
-"""What to draw: the settings that pictures share, and each picture's prompt and seed. Without torch, so that a
-grid can be planned without it.
+"""What to draw: the settings that pictures share, and each picture's prompt and seed. Without torch, so that
+a grid can be planned without it.
 """
 
 from dataclasses import dataclass

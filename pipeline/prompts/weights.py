@@ -10,8 +10,8 @@ and linear in the prompt's length.
 | `BREAK` | the rest starts a new chunk of 75 tokens |
 
 Weights of nested brackets multiply; a bracket that is never closed reaches to the end. `BREAK` inside
-weighted brackets starts no chunk: A1111 keeps it as a piece of weight -1, which the brackets multiply like any
-other, and only -1 means a new chunk. In `(a BREAK b:1.2)` it is the word BREAK at weight -1.2.
+weighted brackets starts no chunk: A1111 keeps it as a piece of weight -1, which the brackets multiply like
+any other, and only -1 means a new chunk. In `(a BREAK b:1.2)` it is the word BREAK at weight -1.2.
 """
 
 import re

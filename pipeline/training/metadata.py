@@ -51,9 +51,10 @@ def network_metadata(
     """Everything but the hashes of the weights and the recipe; all values are text.
     `network`: what the family says of itself; it has the last word.
     """
+    architecture, version = family.stamp(prediction)
     facts = {
         **_run(config, progress),
-        **_base(config, family.stamp(prediction)[1], family.is_v2),
+        **_base(config, version, family.is_v2),
         **_data(config, pictures),
     }
     return {key: value if isinstance(value, str) else str(value) for key, value in facts.items()} | {

@@ -85,10 +85,10 @@ def test_nearest_names() -> None:
 @pytest.mark.parametrize(
     ("out", "reason"),
     [
-        (".", "is this project, whose outputs are DVC's"),
-        ("tries/..", "is this project, whose outputs are DVC's"),
-        ("models/network/mine", "lies in an output of the stage train; name another folder"),
-        ("data/collected", "lies in an output of the stage collect; name another folder"),
+        (".", "is this project, where DVC's outputs are"),
+        ("tries/..", "is this project, where DVC's outputs are"),
+        ("models/network/mine", "is in an output of the stage train; name another folder"),
+        ("data/collected", "is in an output of the stage collect; name another folder"),
         ("README.md", "is a file; name a folder"),
     ],
 )

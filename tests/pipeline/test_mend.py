@@ -37,7 +37,7 @@ def test_dvc_runs_again_after_a_kill_left_its_rwlock_empty(
     assert broken.returncode != 0
     assert "corrupted" in broken.stderr
     mend(project)
-    assert "was damaged by a DVC that was killed" in capsys.readouterr().err
+    assert "which a killed DVC left damaged" in capsys.readouterr().err
     assert dvc(project, "repro").returncode == 0
     assert (project / "out").read_text() == "x\n"
     mend(project)

@@ -35,7 +35,7 @@ def test_own_pictures_get_the_presets_values_and_none_of_the_demo(
     new.main(["myname"])
     assert (project / "params.demo.yaml").read_text() == demo
     said = capsys.readouterr().out
-    assert "`cp params.demo.yaml params.yaml` takes it back" in said
+    assert "`cp params.demo.yaml params.yaml` restores it" in said
     assert "dvc repro" in said
     values = flatten(compose(read_params()))
     preset = flatten(yaml.safe_load((project / "conf/experiment/character.yaml").read_text()))
@@ -93,8 +93,8 @@ def test_wrong_answers_are_told_together_and_nothing_is_written(project: Path) -
     with pytest.raises(UserError) as failure:
         new.main(["a b", "--kind", "charcter", "--trigger", " "])
     assert [problem.split(";")[0] for problem in failure.value.problems] == [
-        "'a b' is no name for files",
-        "--kind charcter is no preset",
+        "'a b' cannot name files",
+        "--kind charcter is not a preset",
         "--trigger is blank",
     ]
     assert (project / "params.yaml").read_text() == before

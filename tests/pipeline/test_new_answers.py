@@ -24,29 +24,33 @@ def refused(folder: Path, *arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "start", "cure"),
     [
-        (["--pictures", "nowhere"], "--pictures nowhere: no such folder", "make it and put your pictures in"),
-        (["--pictures", "notes.md"], "--pictures notes.md is a file", "name the folder that it is in"),
+        (["--pictures", "nowhere"], "--pictures nowhere: no such folder", "create it and add your pictures"),
+        (["--pictures", "notes.md"], "--pictures notes.md is a file", "name its folder"),
         (["--pictures", "notes.txt"], "--pictures notes.txt: line 1 'a cat' is not an http", "correct"),
         (["--base", "models/no.safetensors"], "--base models/no.safetensors: no such file", "`hf download"),
-        (["--base", "./no"], "--base ./no: no such file or folder", "or a hub's owner/name"),
+        (["--base", "./no"], "--base ./no: no such file or folder", "or a hub name (owner/name)"),
         (["--base", "sd51"], "--base sd51: no such file or folder (did you mean sd15", "`hf download"),
-        (["--base", "notes.md"], "--base notes.md is no checkpoint", "no diffusers folder; name one"),
+        (
+            ["--base", "notes.md"],
+            "--base notes.md is neither a checkpoint",
+            "nor a diffusers folder; name one",
+        ),
         (["--base", "x" * 300], "--base xxx", "no such file or folder"),
         (["--base", f"{'x' * 300}/y.ckpt"], "--base xxx", "no such file or folder"),
         (["--tagger", "models/no"], "--tagger models/no: no such file", "`hf download"),
-        (["--tagger", "tagger"], "--tagger tagger: no such file or folder", "or a hub's owner/name"),
+        (["--tagger", "tagger"], "--tagger tagger: no such file or folder", "or a hub name (owner/name)"),
         (["--tagger", "notes.md"], "--tagger notes.md is a file", "name its folder"),
         (
             ["--kind", "character", "--class", "woman"],
             "--class woman is for --kind person and",
-            "leave --class",
+            "omit --class",
         ),
-        (["--kind", "person", "--class", " "], "--class is blank", "leave --class out"),
+        (["--kind", "person", "--class", " "], "--class is blank", "omit --class"),
         (["--trigger", ""], "--trigger is blank", "give a rare word"),
         (["--kind", ""], "--kind is blank", "name a preset"),
-        (["--base", ""], "--base is blank", "leave --base out"),
+        (["--base", ""], "--base is blank", "omit --base"),
         (["--tagger", ""], "--tagger is blank", "`none`"),
-        (["--pictures", ""], "--pictures is blank", "leave --pictures out"),
+        (["--pictures", ""], "--pictures is blank", "omit --pictures"),
     ],
 )
 def test_an_answer_that_cannot_be_meant_is_refused(
@@ -75,7 +79,7 @@ def test_what_is_there_and_hub_names_are_taken(project: Path) -> None:  # noqa: 
 
 
 def test_a_name_of_wildcards_is_a_sentence(project: Path) -> None:  # noqa: F811
-    with pytest.raises(UserError, match="is no name for files"):
+    with pytest.raises(UserError, match="cannot name files"):
         new.main(["**"])
     assert not list(project.glob("params.*.yaml"))
 
@@ -101,7 +105,7 @@ def test_questions_that_are_broken_off_write_nothing(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", end)
     [problem] = refused(project)
-    assert problem.startswith("the questions were broken off, so nothing was written")
+    assert problem.startswith("you stopped at a question, so nothing was written")
 
 
 def test_ctrl_d_at_a_real_terminal_is_one_sentence(project: Path) -> None:  # noqa: F811
@@ -115,6 +119,6 @@ def test_ctrl_d_at_a_real_terminal_is_one_sentence(project: Path) -> None:  # no
         timeout=60,
     )
     said = ended.stdout.decode()
-    assert "error: the questions were broken off" in said
+    assert "error: you stopped at a question" in said
     assert "Traceback" not in said
     assert not list(project.glob("params.*.yaml"))

@@ -20,13 +20,13 @@ SLOPPY = ["2_0", "\u0662\u0660", "", " 20", "20 ", "0x14", "twenty", "1,5", "--1
 
 @pytest.mark.parametrize("text", [*SLOPPY, "1.0", "1e1", "-2", "101"])
 def test_other_whole_numbers_are_refused_with_what_is_allowed(text: str) -> None:
-    with pytest.raises(NumberError, match=r"is no whole number from -1 to 100$") as error:
+    with pytest.raises(NumberError, match=r"is not a whole number from -1 to 100$") as error:
         whole_number(text, -1, 100)
     assert len(str(error.value)) < 120
 
 
 @pytest.mark.parametrize("text", [*SLOPPY, "nan", "inf", "1e400", "-0.1", "10.1"])
 def test_other_real_numbers_are_refused_with_what_is_allowed(text: str) -> None:
-    with pytest.raises(NumberError, match=r"is no number from 0 to 10$") as error:
+    with pytest.raises(NumberError, match=r"is not a number from 0 to 10$") as error:
         real_number(text, 0, 10)
     assert len(str(error.value)) < 120

@@ -57,8 +57,8 @@ def test_settings_that_contradict_and_unknown_keys_are_told_with_the_models(proj
     with pytest.raises(UserError) as failure:
         compose.main([])
     said = failure.value.problems
-    assert said[0].startswith("params.yaml: train.epoch is no setting")
-    assert said[1].startswith("train.text_encoder_epochs 3 leaves nothing to train")
+    assert said[0].startswith("params.yaml: train.epoch is not a setting")
+    assert said[1].startswith("train.text_encoder_epochs 3 is below train.epochs")
     assert said[2].startswith("base.path models/base: no such file or folder")
     assert len(said) == 3
 
@@ -159,10 +159,10 @@ def test_files_of_another_kind_are_told_with_their_keys(project: Path) -> None:
         compose.main([])
     said = "\n".join(failure.value.problems)
     for told in (
-        "base.path params.yaml: such a file ends in .safetensors, .ckpt",
-        "base.vae lora.safetensors is no VAE",
-        "network.initial README.md: such a file ends in",
-        "crop.face_model README.md: such a file ends in .onnx, .xml",
+        "base.path params.yaml must end in one of .safetensors, .ckpt",
+        "base.vae lora.safetensors is not a VAE",
+        "network.initial README.md must end in one of",
+        "crop.face_model README.md must end in one of .onnx, .xml",
     ):
         assert told in said
 
@@ -171,11 +171,11 @@ def test_files_of_another_kind_are_told_with_their_keys(project: Path) -> None:
 @pytest.mark.parametrize(
     ("group", "values", "told"),
     [
-        ("sample_grid", {"prompts": ["a AND b"]}, "sample_grid.prompts 'a AND b': .* holds AND"),
+        ("sample_grid", {"prompts": ["a AND b"]}, "sample_grid.prompts 'a AND b': .* contains AND"),
         ("sample_grid", {"prompts": ["<lora:zib:nan>"]}, "a weight must be a finite number"),
         ("sample_grid", {"prompts": ["<lora:foo:1>"]}, "no network or mask is called 'foo'"),
         ("sample_grid", {"negative_prompt": "<lora:foo:1>"}, "the negative prompt calls a network"),
-        ("sample_grid", {"x": "prompt", "x_values": ["a AND b"]}, "holds AND"),
+        ("sample_grid", {"x": "prompt", "x_values": ["a AND b"]}, "contains AND"),
         ("sample_grid", {"x": "search_replace", "x_values": ["nowhere", "b"]}, "stands in no prompt"),
         ("sample_grid", {"prompt_networks": ["nowhere"]}, "nowhere: no such folder of networks"),
         ("class_images", {"count": 1, "prompt": "a AND b"}, "class_images.prompt 'a AND b'"),

@@ -60,7 +60,7 @@ def test_ctrl_c_leaves_what_was_there_and_nothing_half_written(
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "error: interrupted" in stderr
-    assert "the same command carries on" in stderr
+    assert "run the same command again to continue" in stderr
     assert "Traceback" not in stderr
     assert outputs(finished) == before
     assert not part.exists()

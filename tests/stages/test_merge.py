@@ -132,5 +132,5 @@ def test_compose_tells_every_mistake_of_a_recipe(project: Path) -> None:
         compose.main([])
     inputs = {"other": {"path": "other.safetensors", "sha256": "0" * 64}}
     Path("merge.yaml").write_text(yaml.safe_dump({**RECIPE, "inputs": inputs}))
-    with pytest.raises(UserError, match="the recipe asks for 000"):
+    with pytest.raises(UserError, match="but the recipe has 000"):
         compose.main([])

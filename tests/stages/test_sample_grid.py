@@ -187,7 +187,7 @@ def test_without_a_tagger_the_last_epoch_is_chosen(project: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"x_values": "1-0.5 (+0.1)"}, "sample_grid.x_values: '1-0.5 .* leads away from the end"),
+        ({"x_values": "1-0.5 (+0.1)"}, "sample_grid.x_values: '1-0.5 .* goes away from the end"),
         ({"y_values": "1, 7"}, "epoch 7: no such file in models/network; there are 1, 2"),
     ],
 )

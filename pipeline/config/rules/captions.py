@@ -31,8 +31,8 @@ def _other_separators(config: Config) -> list[str]:
     """Captions written with separators other than training's."""
     groups = (("collect", config.collect), ("filter_tags", config.filter_tags))
     return [
-        f"{group}.{key} is {getattr(values, key)!r}, but train.{key} is {getattr(config.train, key)!r}; remove"
-        f" {group}.{key}: it follows train.{key}"
+        f"{group}.{key} is {getattr(values, key)!r}, but train.{key} is {getattr(config.train, key)!r};"
+        f" remove {group}.{key}: it follows train.{key}"
         for group, values in groups
         for key in SEPARATORS
         if hasattr(values, key) and getattr(values, key) != getattr(config.train, key)

@@ -82,7 +82,8 @@ def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
     ]
     if network.block_dims is not None:
         problems.append(
-            "network.block_dims does not work with dylora, whose ranks are for the whole network; set it to null"
+            "network.block_dims does not work with dylora, whose ranks are for the whole network; set it to"
+            " null"
         )
     return problems
 

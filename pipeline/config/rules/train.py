@@ -98,7 +98,7 @@ def train_doubts(config: Config) -> list[str]:
 def _length_doubts(train: Train, filtered: int | None) -> list[str]:
     if filtered is not None and filtered > train.max_tokens:
         return [
-            f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: training cuts off"
-            " the ends of captions; make them equal"
+            f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: training cuts"
+            " off the ends of captions; make them equal"
         ]
     return []

@@ -31,8 +31,8 @@ def test_unknown_names_and_wrong_values_come_together() -> None:
     with pytest.raises(UserError) as error:
         resolve(params)
     assert [problem.split(";")[0] for problem in error.value.problems] == [
-        "params.yaml: use.schedule: 'cosin' is no option of conf/schedule/",
-        "command line: network.dimm is no setting of the chosen network",
+        "params.yaml: use.schedule: 'cosin' is not an option of conf/schedule/",
+        "command line: network.dimm is not a setting of the chosen network",
         "train.epochs: 0 is not allowed",
     ]
 
@@ -56,11 +56,11 @@ def test_counts_must_be_positive_whole_numbers(key: str, value: object) -> None:
         ({"doctor__action": "rollback", "train__devices": 2}, "works on one device"),
         (
             {"tag__model": ["a", "b"], "tag__sha256": ["0" * 64]},
-            "tag.sha256 must hold a hash, or null, for each",
+            "tag.sha256 must list a hash, or null, for each",
         ),
         (
             {"tag__model": ["a", "b"], "tag__sha256": "0" * 64},
-            "tag.sha256 must hold a hash, or null, for each",
+            "tag.sha256 must list a hash, or null, for each",
         ),
         ({"tag__min_length": 49}, "tag.min_length 49 is above tag.max_length 48"),
         ({"collect__checks__truncated": "warn"}, "collect.checks.truncated: warn is not allowed"),
@@ -123,10 +123,14 @@ def test_the_defaults_are_silent() -> None:
 @pytest.mark.parametrize(
     ("name", "values", "reason"),
     [
-        ("ia3", {"dora": True}, "network.dora is not known on ia3"),
-        ("dylora", {"dim": 18}, "network.dim 18 is no multiple of network.unit 4"),
-        ("dylora", {"block_dims": "linear"}, "network.block_dims cannot be with dylora"),
-        ("lora", {"include": ["("]}, r"network.include.0: '\(' is not allowed; no regular expression"),
+        ("ia3", {"dora": True}, "network.dora does not work with ia3"),
+        ("dylora", {"dim": 18}, "network.dim 18 is not a multiple of network.unit 4"),
+        ("dylora", {"block_dims": "linear"}, "network.block_dims does not work with dylora"),
+        (
+            "lora",
+            {"include": ["("]},
+            r"network.include.0: '\(' is not allowed; it is not a regular expression",
+        ),
         (
             "lora",
             {"block_dims": [1, 2]},
@@ -149,7 +153,7 @@ def test_settings_of_a_network_that_cannot_be(name: str, values: dict[str, Any],
         ("ia3", {"lora_plus_ratio": 4.0}, "network.lora_plus_ratio has no effect on ia3"),
         ("lora", {"conv_alpha": 4.0}, "network.conv_alpha has no effect: network.conv_dim is null"),
         ("lokr", {"tucker": True}, "network.tucker has no effect: network.conv_dim is null"),
-        ("embedding", {}, "optimizer.lr 0.0001 teaches an embedding slowly; 0.005 is usual"),
+        ("embedding", {}, "optimizer.lr 0.0001 trains an embedding slowly; 0.005 is usual"),
     ],
 )
 def test_settings_of_a_network_without_effect(name: str, values: dict[str, Any], sentence: str) -> None:
@@ -167,7 +171,7 @@ def test_every_networks_defaults_are_silent(name: str) -> None:
 def test_a_checkpoint_is_told_of_a_networks_rate_and_of_precisions_that_do_not_fit() -> None:
     values = {"optimizer.lr": 1e-4, "optimizer.text_encoder_lr": 0.0, "network.unet": True}
     config = check(compose(Params({"network": "checkpoint"}, values)))
-    assert [text.split(";")[0] for text in doubtful(config)] == ["optimizer.lr 0.0001 is a network's rate"]
+    assert [text.split(";")[0] for text in doubtful(config)] == ["optimizer.lr 0.0001 is a rate for networks"]
     assert doubtful(check(compose(Params({"network": "checkpoint"}, {**values, "optimizer.lr": 1e-5})))) == []
     values |= {"network.unet": False, "network.text_encoder": True, "network.blocks": ["M00"]}
     told = " ".join(doubtful(check(compose(Params({"network": "checkpoint"}, values)))))

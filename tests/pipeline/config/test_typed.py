@@ -30,27 +30,30 @@ def problems(folder: Path, text: str) -> list[str]:
     [
         (
             "filter_tags: {trigger: no}",
-            "filter_tags.trigger: YAML reads no as False; words belong here: put them in quotes: 'no'",
+            "filter_tags.trigger: YAML reads no as False; this must be text: put it in quotes: 'no'",
         ),
         (
             "train: {name: 007}",
-            "train.name: YAML reads 007 as 7; words belong here: put them in quotes: '007'",
+            "train.name: YAML reads 007 as 7; this must be text: put it in quotes: '007'",
         ),
         (
             "filter_tags:\n  blacklist: [hat, yes]",
-            "filter_tags.blacklist.1: YAML reads yes as True; words belong here: put them in quotes: 'yes'",
+            "filter_tags.blacklist.1: YAML reads yes as True; this must be text: put it in quotes: 'yes'",
         ),
         (
             "filter_tags: {replace: {hat: on}}",
-            "filter_tags.replace.hat: YAML reads on as True; words belong here: put them in quotes: 'on'",
+            "filter_tags.replace.hat: YAML reads on as True; this must be text: put it in quotes: 'on'",
         ),
         (
             "filter_tags: {keep: [0_0]}",  # a face
-            "filter_tags.keep.0: YAML reads 0_0 as 0; words belong here: put them in quotes: '0_0'",
+            "filter_tags.keep.0: YAML reads 0_0 as 0; this must be text: put it in quotes: '0_0'",
         ),
-        ("collect: {aim: off}", "collect.aim: off (to YAML False; in quotes it is a word) is not allowed;"),
-        ("train: {epochs: 010}", "params.yaml: train.epochs: YAML reads 010 as 8; write 8 if that is meant"),
-        ("seed: 12:30", "params.yaml: seed: YAML reads 12:30 as 750; write 750 if that is meant"),
+        (
+            "collect: {aim: off}",
+            "collect.aim: off (YAML reads it as False; in quotes it is text) is not allowed;",
+        ),
+        ("train: {epochs: 010}", "params.yaml: train.epochs: YAML reads 010 as 8; write 8 if you mean that"),
+        ("seed: 12:30", "params.yaml: seed: YAML reads 12:30 as 750; write 750 if you mean that"),
     ],
 )
 def test_what_was_typed_is_shown(text: str, sentence: str, project: Path) -> None:
@@ -67,9 +70,9 @@ def test_quotes_help_and_plain_numbers_are_fine(project: Path) -> None:
 
 
 def test_keys_and_the_command_line_are_told_too(project: Path) -> None:
-    assert "put them in quotes" in " ".join(problems(project, "filter_tags: {trigger: {no: zib}}"))
+    assert "put it in quotes" in " ".join(problems(project, "filter_tags: {trigger: {no: zib}}"))
     (project / "params.yaml").write_text("seed: 0\n")
-    with pytest.raises(UserError, match=r"filter_tags\.trigger: 5 is not allowed; words belong here"):
+    with pytest.raises(UserError, match=r"filter_tags\.trigger: 5 is not allowed; this must be text"):
         resolve(Params({}, {"filter_tags.trigger": 5}))
 
 

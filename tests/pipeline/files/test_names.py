@@ -81,7 +81,7 @@ SAID = {"base": "sd15", "kind": "character", "trigger": "zib", "pictures": "pict
 @pytest.mark.parametrize("name", ["CON", "a.", "..", "a/b", "-rf", "<x>", "a\nb", "n" * 300])
 def test_brother_a_new_projects_name_is_judged(name: str) -> None:
     (problem,) = problems(name, SAID, None, ["character"], True)
-    assert "is no name for files" in problem
+    assert "cannot name files" in problem
     assert len(problem) < 250
     assert problems("zib-1.0", SAID, None, ["character"], True) == []
 

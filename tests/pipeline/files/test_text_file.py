@@ -97,7 +97,7 @@ def test_brother_thousands_of_unknown_keys_are_a_short_message() -> None:
     _, problems = compose_known(Params({}, values))
     assert time.perf_counter() - start < 5  # 0.4 s; each neighbour looked for takes 0.1 ms
     assert len(problems) == 21
-    assert problems[-1] == "4980 more keys are no settings either; take them out"
+    assert problems[-1] == "4980 more keys are not settings either; remove them"
 
 
 def test_brother_a_row_of_a_table_is_bounded(tmp_path: Path) -> None:

@@ -149,7 +149,10 @@ def test_labels_can_be_changed() -> None:
         ({"z_values": "1"}, ["sample_grid.z_values has no axis"]),
         (
             {"x": "sampler", "x_values": "DDMI, Euler", "z": "clip_skip", "z_values": [0, 13]},
-            ["sample_grid.x_values: 'DDMI': no sampler", "sample_grid.z_values: 0, 13: must be from 1 to 12"],
+            [
+                "sample_grid.x_values: 'DDMI': there is no such sampler",
+                "sample_grid.z_values: 0, 13: must be from 1 to 12",
+            ],
         ),
         ({"x": "resolution", "x_values": "500x"}, ["sample_grid.x_values: '500x' is no resolution"]),
         ({"x": "resolution", "x_values": "500"}, ["sample_grid.x_values: '500': sides are multiples of 8"]),

@@ -413,7 +413,7 @@ def test_mistakes_of_a_recipe_come_together() -> None:
 @pytest.mark.parametrize(
     ("alpha", "told"),
     [
-        ({"M00": 1}, ["merge.alpha.blocks is missing", "merge.alpha.M00 is unknown there"]),
+        ({"M00": 1}, ["merge.alpha.blocks is missing", "merge.alpha.M00 is not a key of a recipe there"]),
         ({"blocks": {"M00": "x"}}, ["merge.alpha.blocks.M00: 'x' is not allowed; input should be"]),
         ([0.1, "x"], ["merge.alpha.1: 'x' is not allowed; input should be"]),
         (None, ["merge.alpha: None is not allowed; weights are a number, a list of them,"]),

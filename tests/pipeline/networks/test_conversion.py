@@ -197,7 +197,7 @@ def test_d4_a_hypernetwork_that_comfyui_misreads_is_said(
 ) -> None:
     two_wide(tmp_path / "a.pt", activation_func="gelu", activate_output=False)
     convert(tmp_path / "a.pt", tmp_path / "b.safetensors")
-    assert "activation gelu is not known to ComfyUI" in capsys.readouterr().err
+    assert "activation gelu is unknown to ComfyUI" in capsys.readouterr().err
 
 
 @torch.no_grad()

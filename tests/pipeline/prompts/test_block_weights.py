@@ -30,9 +30,9 @@ def test_presets_by_hand() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("OUTAL", "'OUTAL' is no set of block weights; did you mean OUTALL"),
-        ("1,1,1", "holds 3 numbers; block weights are 17"),
-        ("1,x" + ",1" * 15, "'x' is no number"),
+        ("OUTAL", "'OUTAL' is not a set of block weights; did you mean OUTALL"),
+        ("1,1,1", "has 3 numbers; block weights need 17"),
+        ("1,x" + ",1" * 15, "'x' is neither a number"),
     ],
 )
 def test_others_are_refused(text: str, sentence: str) -> None:

@@ -77,7 +77,7 @@ def test_newer_versions_write_the_schedule_apart_and_leave_out_hires_steps() -> 
         ("a cat", "lacks Steps, Sampler"),
         ("a\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1", "lacks Size"),
         ("a\nSteps: x, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 8x8", "cannot be read"),
-        ("a\nSteps: 1, Sampler: Foo, CFG scale: 7, Seed: 1, Size: 8x8", "no sampler of that name"),
+        ("a\nSteps: 1, Sampler: Foo, CFG scale: 7, Seed: 1, Size: 8x8", "there is no such sampler"),
     ],
 )
 def test_what_cannot_be_read_is_named(text: str, reason: str) -> None:

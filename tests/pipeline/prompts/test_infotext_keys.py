@@ -36,7 +36,7 @@ def told(more: str, capsys: pytest.CaptureFixture[str], head: str = f"{HEAD}, RN
     ],
 )  # fmt: skip
 def test_what_changes_the_picture_is_refused_by_name(setting: str) -> None:
-    with pytest.raises(UserError, match="the picture would be another one") as error:
+    with pytest.raises(UserError, match="the picture would differ") as error:
         parse_infotext(f"{HEAD}, {setting}")
     assert setting.partition(":")[0] in str(error.value)
 
@@ -53,7 +53,7 @@ def test_another_second_pass_is_refused_by_name(setting: str) -> None:
     ("more", "reason"),
     [
         ("Denoising strength: 0.75", "drawn over another one"),
-        ("Denoising strength: 0.75, Mask blur: 4", "Mask blur: 4, which is not done here"),
+        ("Denoising strength: 0.75, Mask blur: 4", "Mask blur: 4, which is not supported here"),
         ("Hires upscaler: Latent", "Hires upscaler: Latent, but no Hires upscale"),
         ("Hires steps: 3", "Hires steps: 3, but no Hires upscale"),
     ],
@@ -89,9 +89,12 @@ def test_what_leaves_the_picture_as_it_is_is_read_without_a_word(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ("FP8 weight: Enable, Wobble: 3", "draws without, as unknown here: FP8 weight: Enable, Wobble: 3"),
-        ("(Odd) key (x): 3", "holds '(Odd) key (x): 3', which is no setting"),
-        ('TI hashes: "bad: 12"', "embeddings: bad; where their files are absent they are plain words"),
+        (
+            "FP8 weight: Enable, Wobble: 3",
+            "has settings that are unknown and ignored: FP8 weight: Enable, Wobble: 3",
+        ),
+        ("(Odd) key (x): 3", "holds '(Odd) key (x): 3', which is not a setting"),
+        ('TI hashes: "bad: 12"', "embeddings: bad; without their files they are plain words"),
         ('Lora hashes: "zib: 12, cat: 3"', "lists networks that its prompt does not call: zib"),
     ],
 )
@@ -101,7 +104,7 @@ def test_the_rest_is_named_in_a_warning(more: str, sentence: str, capsys: pytest
 
 def test_without_rng_a1111_drew_on_the_gpu_which_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """Its reader takes a missing RNG for GPU; here all noise is the CPU's."""
-    assert "names no RNG: A1111 then draws its noise on the GPU" in told("", capsys, HEAD)
+    assert "names no RNG, so A1111 drew its noise on the GPU" in told("", capsys, HEAD)
 
 
 def test_a_line_of_thousands_of_settings_is_refused() -> None:

@@ -60,7 +60,7 @@ def test_the_schedule_type_is_read(sampler: str, more: dict[str, str], name: str
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"Schedule type": "Beta"}, "schedule type is 'Beta', which is not drawn here"),
+        ({"Schedule type": "Beta"}, "schedule type is 'Beta', which is not supported here"),
         ({"Schedule type": "Align Your Steps"}, "valid: Exponential, Karras, SGM Uniform, Uniform"),
         ({"Hires sampler": "Euler"}, "second pass has the sampler 'Euler'"),
         ({"Hires schedule type": "Exponential"}, "the schedule 'Exponential'"),
@@ -73,5 +73,5 @@ def test_what_would_change_the_picture_and_is_not_drawn_is_refused(more: dict[st
 
 @pytest.mark.parametrize("text", ["DPM++ 2M Karras Exponential", "UniPC Karras", "DPM++ 2M Beta"])
 def test_a_sampler_of_another_name_is_no_sampler(text: str) -> None:
-    with pytest.raises(ValueError, match="no sampler"):
+    with pytest.raises(ValueError, match=r"no such sampler|takes no noise schedule"):
         sampler_of({"Sampler": text})

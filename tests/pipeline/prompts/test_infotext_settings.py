@@ -33,7 +33,7 @@ def text_of(**changes: str) -> str:
         ("Size", "512x512x512", "is not WIDTHxHEIGHT"),
         ("Size", "1x1", "from 64 to 32768"),
         ("Size", "513x511", "multiples of 8"),
-        ("Size", "512x511", "511 is no multiple of 8"),
+        ("Size", "512x511", "511 is not a multiple of 8"),
         ("Size", "5_12x512", "as 512x768"),
         ("Hires upscale", "0.01", "from 1 to 16"),
         ("Hires steps", "1_0", "from 0 to 10000"),

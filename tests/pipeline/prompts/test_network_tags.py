@@ -45,14 +45,14 @@ def test_block_weights_and_masks() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("<lara:x:1>", "no kind of network is called 'lara'; did you mean lora"),
+        ("<lara:x:1>", "'lara' is not a kind of network; did you mean lora"),
         ("<lora:x:much>", "a weight must be a finite number"),
         ("<lora:x:1:2:3>", "too many values"),
         ("<hypernet:x:1:2>", "too many values"),
         ("<hypernet:x:1:lbw=ALL>", "too many values"),
         ("<lora:x:1:ubet=2>", "unknown ubet=; did you mean unet"),
         ("<lora:x:1:channel=a>", "channel= must be"),
-        ("<lora:x:1:lbw=OUTT>", "no set of block weights"),
+        ("<lora:x:1:lbw=OUTT>", "not a set of block weights"),
     ],
 )
 def test_what_cannot_be_read_is_named(text: str, reason: str) -> None:

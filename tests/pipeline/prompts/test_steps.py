@@ -113,6 +113,6 @@ def test_alternation_begins_anew_in_the_second_pass() -> None:
 
 
 def test_and_is_refused_with_a_sentence() -> None:
-    with pytest.raises(UserError, match="holds AND"):
+    with pytest.raises(UserError, match="contains AND"):
         texts_by_step("a cat AND a dog", 10)
     assert texts_by_step("BRAND and SAND", 1) == ["BRAND and SAND"]

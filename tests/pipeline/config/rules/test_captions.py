@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("root")
 
 @pytest.mark.parametrize("trigger", ["zib, girl", "zib\uff0cgirl", {"zib": "a;b, c"}, "zib,", "a\nb"])
 def test_a_trigger_that_shuffling_would_take_apart_is_refused(trigger: object) -> None:
-    with pytest.raises(UserError, match=r"filter_tags.trigger .* holds what parts tags"):
+    with pytest.raises(UserError, match=r"filter_tags.trigger .* contains the tag separator"):
         check(compose(Params({}, {"filter_tags.trigger": trigger})))
 
 

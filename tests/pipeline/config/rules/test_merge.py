@@ -12,9 +12,9 @@ GRID = {"sample_grid.merge": "data/merge.yaml"}
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        (RECIPE | {"merge.alpha": 0.5}, "merge.alpha has no effect: merge.recipe says"),
+        (RECIPE | {"merge.alpha": 0.5}, "merge.alpha has no effect: merge.recipe sets"),
         (RECIPE | {"base.vae": "vae.safetensors"}, "base.vae has no effect on merge.recipe"),
-        (GRID | {"base.vae": "vae.safetensors"}, "base.vae has no effect on what sample_grid.merge draws"),
+        (GRID | {"base.vae": "vae.safetensors"}, "base.vae applies to the base alone"),
     ],
 )
 def test_settings_that_a_recipe_overrules_are_told(values: dict[str, Any], sentence: str) -> None:

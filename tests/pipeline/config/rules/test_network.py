@@ -24,5 +24,5 @@ def test_d4_a_hypernetwork_that_comfyui_misreads_is_doubted(values: dict[str, An
 
 
 def test_d4_an_activation_beyond_comfyuis_nine() -> None:
-    assert "activation gelu is not known to ComfyUI" in str(misread_by_comfyui("gelu", True, False))
+    assert "activation gelu is unknown to ComfyUI" in str(misread_by_comfyui("gelu", True, False))
     assert misread_by_comfyui("swish", False, False) is None

@@ -34,7 +34,7 @@ def test_what_cannot_be(values: dict[str, Any], reason: str) -> None:
         ({"perturbation_random_strength": True}, "no effect: noise.perturbation is off"),
         ({"snr_after_rescale": True}, "no effect: noise.zero_terminal_snr is off"),
         ({"offset": 0.1, "pyramid_iterations": 6}, "noise.offset and noise.pyramid_iterations are both on"),
-        ({"pyramid_iterations": 1}, "noise.pyramid_iterations 1 has no smaller size"),
+        ({"pyramid_iterations": 1}, "noise.pyramid_iterations 1 adds no smaller size"),
         ({"min_snr_gamma": 5.0, "debiased": True}, "noise.min_snr_gamma and noise.debiased multiply"),
         (
             {"debiased": "exact", "scale_v_prediction": True},

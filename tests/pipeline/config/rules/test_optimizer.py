@@ -131,7 +131,7 @@ def test_adafactor_under_clip_norm_is_doubted(values: dict[str, Any], sentence: 
         (
             "lora",
             {"optimizer.lr": 0.0, "optimizer.text_encoder_lr": 0.0},
-            r"optimizer.lr and optimizer.text_encoder_lr are 0: nothing would be learned",
+            r"optimizer.lr and optimizer.text_encoder_lr are 0: nothing is learned",
         ),
         ("lora", {"optimizer.lr": 0.0, "network.text_encoder": False}, r"optimizer.lr is 0: nothing"),
         ("embedding", {"optimizer.lr": 0.0}, r"optimizer.lr is 0: nothing"),

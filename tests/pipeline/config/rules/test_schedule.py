@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("root")
         ),
         ("constant", {"warmup_steps": 100}, r"warmup_steps is 100, but schedule\.name constant"),
         ("cosine", {"name": "staircase"}, r"name is staircase, but schedule\.staircase is null"),
-        ("cosine", {"staircase": "0.1:5, 0.01"}, r"staircase is given, but schedule\.name is cosine"),
+        ("cosine", {"staircase": "0.1:5, 0.01"}, r"staircase is set, but schedule\.name is cosine"),
         ("staircase", {"staircase": "0.1:5; 0.01"}, r"schedule\.staircase: .* not allowed; .* RATE:STEP"),
         ("cosine", {"warmup_percent": "5 %"}, r"schedule\.warmup_percent: '5 %' is not allowed"),
     ],
@@ -39,7 +39,7 @@ def test_what_cannot_be(use: str, values: dict[str, Any], reason: str) -> None:
         (
             "cosine",
             {"warmup_percent": 60},
-            "schedule.warmup_percent 60: of schedule.name cosine less than half",
+            "schedule.warmup_percent 60 leaves less than half of the run to schedule.name cosine",
         ),
         ("cosine", {"warmup_percent": 0.05}, "schedule.warmup_percent 0.05 is less than one in a hundred"),
         ("cosine", {"cycles": 3}, "schedule.cycles has no effect: schedule.name is cosine"),
