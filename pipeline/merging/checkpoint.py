@@ -17,7 +17,6 @@ from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import read_mapping
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
-from pipeline.merging.blocks import blocks_of
 from pipeline.merging.names import (
     SD2_TEXT_PREFIX,
     TEXT_PREFIX,
@@ -30,6 +29,7 @@ from pipeline.merging.names import (
     text_origin,
     unet_name,
 )
+from pipeline.merging.weights import blocks_of
 
 ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight")
 
