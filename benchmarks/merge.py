@@ -116,8 +116,7 @@ def exact_share(a: Path, b: Path, out: Path, weights: dict[str, float]) -> float
 
 
 def expected_weights(table: Table, listed: list[float]) -> dict[str, float]:
-    from pipeline.merging.blocks import blocks_of
-    from pipeline.merging.weights import weight_of
+    from pipeline.merging.weights import blocks_of, weight_of
 
     blocks = blocks_of(table)
     assert blocks

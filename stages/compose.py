@@ -25,8 +25,7 @@ from pipeline.config.schemas import Config
 from pipeline.config.typed import misread
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import write_json, write_text
-from pipeline.grid.plan import axes_problems
-from pipeline.grid.prompt_problems import prompt_problems
+from pipeline.grid.problems import axes_problems, prompt_problems
 from pipeline.outside_graph import is_by_hand, refuse_while_dvc_runs
 from pipeline.preflight import model_problems, picture_problems
 

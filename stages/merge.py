@@ -23,9 +23,9 @@ from pipeline.files.hashing import sha256_of_tree
 from pipeline.files.names import insist_on_plain_name
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.bake import bake
+from pipeline.merging.build import run_recipe
 from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.header import RECIPE_KEY, recipe_text
-from pipeline.merging.run import run_recipe
 from pipeline.networks.epochs import epoch_files
 from pipeline.networks.families import acts_on_weights, load
 

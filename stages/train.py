@@ -19,8 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.clip_text import words_of
 from pipeline.bases.load import load_base
-from pipeline.bases.new_tokens import words_of
 from pipeline.bases.tokens import too_long
 from pipeline.captions.templates import read_templates
 from pipeline.captions.wildcards import has_wildcards

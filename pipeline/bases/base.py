@@ -1,6 +1,7 @@
 """A base, loaded: its parts, their configurations, its tokenizer, and what its file held besides."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from transformers import CLIPTokenizer
 
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.latents import Latents
+from pipeline.bases.layers import changeable_modules
 from pipeline.bases.prediction import PredictionType, scheduler_of
 
 Part = nn.Module | Callable[[], nn.Module]
@@ -69,6 +71,11 @@ class Base:
     def trained_parts(self) -> dict[str, nn.Module]:
         """The parts that networks change, the denoiser first."""
         return {part.name: self.part(part.name) for part in self.family.trained_parts}
+
+    @cached_property
+    def changeable(self) -> Mapping[str, nn.Module]:
+        """Layers that networks may change, by their names in files. Found once: a base keeps its modules."""
+        return changeable_modules(self)
 
     def to(self, device: torch.device) -> "Base":
         self._device = device

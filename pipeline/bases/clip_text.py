@@ -5,18 +5,26 @@ states of chunks are joined: the first start, every chunk's 75 tokens, the last 
 library/train_util.py, get_hidden_states).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModelWithProjection
 
+from pipeline.bases.tokens import NO_WORDS, Words
 from pipeline.errors import UserError
 
 
 def inner(encoder: nn.Module) -> Any:
     """The transformer, which newer versions of transformers do not wrap."""
     return getattr(encoder, "text_model", encoder)
+
+
+def words_of(text_encoders: Sequence[Any]) -> Words:
+    """Words of the embeddings that are attached now, with their ids, which are the same for all encoders."""
+    words: Words = text_encoders[0].get_input_embeddings().__dict__.get("words", NO_WORDS)
+    return words
 
 
 def padded(ids: Tensor, end: int, padding: int) -> Tensor:

@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import nn
 
-from pipeline.bases.base import Base
 from pipeline.bases.parts import Part
+
+if TYPE_CHECKING:
+    from pipeline.bases.base import Base
 
 CHANGEABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
 
@@ -21,18 +24,18 @@ class BaseLayer:
     block: str | None
 
 
-def main_layers(base: Base) -> dict[str, BaseLayer]:
+def main_layers(base: "Base") -> dict[str, BaseLayer]:
     """Every linear layer and 1x1 convolution where the denoiser attends: 192 on SD 1.x, 722 on SDXL."""
     return _inside(base, base.family.main_blocks)
 
 
-def further_layers(base: Base) -> dict[str, BaseLayer]:
+def further_layers(base: "Base") -> dict[str, BaseLayer]:
     """Every linear layer and convolution in the denoiser's Res blocks and between its levels: 86 on SD
     1.x."""
     return _inside(base, base.family.further_blocks)
 
 
-def text_layers(base: Base) -> dict[str, BaseLayer]:
+def text_layers(base: "Base") -> dict[str, BaseLayer]:
     """Every linear layer of the text encoders' attention and MLP: 72 on SD 1.x, 72 + 192 on SDXL."""
     return {
         name: layer
@@ -42,19 +45,19 @@ def text_layers(base: Base) -> dict[str, BaseLayer]:
     }
 
 
-def changeable_layers(base: Base) -> dict[str, BaseLayer]:
+def changeable_layers(base: "Base") -> dict[str, BaseLayer]:
     """Every layer that a file may change, norms too: whatever tool wrote it."""
     return {
         name: layer for part in base.family.trained_parts for name, layer in _layers(base, part, CHANGEABLE)
     }
 
 
-def changeable_modules(base: Base) -> dict[str, nn.Module]:
+def changeable_modules(base: "Base") -> dict[str, nn.Module]:
     """The same, the modules alone."""
     return {name: layer.module for name, layer in changeable_layers(base).items()}
 
 
-def _inside(base: Base, blocks: Collection[str]) -> dict[str, BaseLayer]:
+def _inside(base: "Base", blocks: Collection[str]) -> dict[str, BaseLayer]:
     part, denoiser = base.family.denoiser, base.denoiser
     return {
         base.family.layer_name(part.name, path, base.configs): _layer(base, part, path, module)
@@ -66,13 +69,13 @@ def _inside(base: Base, blocks: Collection[str]) -> dict[str, BaseLayer]:
     }
 
 
-def _layers(base: Base, part: Part, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[str, BaseLayer]]:
+def _layers(base: "Base", part: Part, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[str, BaseLayer]]:
     for path, module in base.part(part.name).named_modules():
         if isinstance(module, kinds):
             yield base.family.layer_name(part.name, path, base.configs), _layer(base, part, path, module)
 
 
-def _layer(base: Base, part: Part, path: str, module: nn.Module) -> BaseLayer:
+def _layer(base: "Base", part: Part, path: str, module: nn.Module) -> BaseLayer:
     if part != base.family.denoiser:
         return BaseLayer(module, part, path, None)
     key = base.family.origin(part.name, f"{path}.weight", base.configs).key

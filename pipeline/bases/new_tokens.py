@@ -10,14 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.bases.tokens import NO_WORDS, Words
+from pipeline.bases.clip_text import words_of
+from pipeline.bases.tokens import Words
 from pipeline.errors import UserError
-
-
-def words_of(text_encoders: Sequence[Any]) -> Words:
-    """Words of the embeddings that are attached now, with their ids, which are the same for all encoders."""
-    words: Words = text_encoders[0].get_input_embeddings().__dict__.get("words", NO_WORDS)
-    return words
 
 
 @contextmanager

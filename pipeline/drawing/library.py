@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.bases.base import Base
+from pipeline.bases.clip_text import words_of
 from pipeline.bases.layers import changeable_layers
-from pipeline.bases.new_tokens import words_of
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.drawing.regions import Region, attached_in
 from pipeline.errors import UserError

@@ -1,7 +1,7 @@
 """Prompts to pictures.
 
 Noise comes from the CPU, one generator a picture, so that a seed starts the same picture on every device and
-in every batch.
+in every batch. Guidance is classifier-free (Ho & Salimans 2022, arXiv 2207.12598).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.bases.base import Base
-from pipeline.bases.conditioning import cat
+from pipeline.bases.conditioning import Conditioning, cat
 from pipeline.bases.latents import decoded
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.conditioning import conditioning
-from pipeline.drawing.denoising import Contexts, denoised
 from pipeline.drawing.library import Library
 from pipeline.drawing.samplers import Sampler, check_sampler
 from pipeline.drawing.second_pass import enlarged, second_sampler, upscaler_of
@@ -25,6 +24,8 @@ from pipeline.prompts.network_tags import split_tags
 from pipeline.prompts.settings import Job, Settings
 from pipeline.prompts.steps import texts_by_step
 
+Contexts = list[Conditioning]
+"""What conditions each step; more tokens for a longer prompt."""
 NO_NETWORKS = Library()
 
 
@@ -111,3 +112,43 @@ def _draw_batch(
         started = sampler.noisy(larger, sampler.noise(seeds, width, height))
         latents = drawn(sampler, started, slice(first, None))
     return decoded(base, latents)
+
+
+def denoised(
+    base: Base,
+    sampler: Sampler,
+    latents: Tensor,
+    without: Contexts,
+    prompted: Contexts,
+    guidance: float,
+) -> Tensor:
+    """The latents after all of the sampler's steps; a conditioning a step."""
+    for number, timestep in enumerate(sampler.timesteps):
+        step = number // sampler.order
+        scaled = sampler.scaled(latents, timestep)
+        predicted = guided(base, scaled, timestep, without[step], prompted[step], guidance)
+        latents = sampler.step(predicted, timestep, latents)
+    return latents
+
+
+def guided(
+    base: Base,
+    latents: Tensor,
+    timestep: Tensor,
+    without: Conditioning,
+    prompted: Conditioning,
+    guidance: float,
+) -> Tensor:
+    """without + guidance * (prompted - without): in one call where both prompts are equally long, and one of
+    half the work where guidance is 1.
+    """
+    predict = base.family.predict
+    if guidance == 1:
+        return predict(base, latents, timestep, prompted)
+    if without.tokens.shape == prompted.tokens.shape:
+        both = predict(base, torch.cat([latents, latents]), timestep, cat([without, prompted]))
+        negative, positive = both.chunk(2)
+    else:
+        negative, positive = (predict(base, latents, timestep, each) for each in (without, prompted))
+    result: Tensor = negative + guidance * (positive - negative)
+    return result

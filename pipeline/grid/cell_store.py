@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,7 +19,6 @@ from pipeline.files.hashing import sha256_of_file
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_texts import files_named, texts_of
 from pipeline.grid.merge_axes import Sweep
-from pipeline.grid.plan import order_of_drawing
 from pipeline.pictures.png import png_bytes, with_texts
 from pipeline.prompts.settings import Job
 from pipeline.store.items import Items, key
@@ -130,3 +130,27 @@ class CellStore:
     def _recipe(self, cell: Cell) -> str | None:
         """The cell's own recipe, locked."""
         return None if cell.merge is None or not self.sweep else self.sweep.identity(cell.merge)
+
+
+def order_of_drawing(cells: Iterable[Cell]) -> list[Cell]:
+    """The dearest to change outermost: checkpoint, merge, network, its blocks' weights, its weight, the rest;
+    within each the order of the grid.
+    """
+    cells = list(cells)
+    dearest: list[Callable[[Cell], Any]] = [
+        lambda cell: cell.checkpoint,
+        lambda cell: cell.merge,
+        lambda cell: cell.network,
+        lambda cell: cell.blocks,
+        lambda cell: cell.weight,
+        lambda cell: cell.settings.clip_skip,
+        lambda cell: cell.prompts,
+    ]
+    firsts = [_first_places(map(field, cells)) for field in dearest]
+    return sorted(
+        cells, key=lambda cell: [first[field(cell)] for field, first in zip(dearest, firsts, strict=True)]
+    )
+
+
+def _first_places(values: Iterable[Any]) -> dict[Any, int]:
+    return {value: place for place, value in enumerate(dict.fromkeys(values))}

@@ -1,6 +1,5 @@
 """What stands where in a grid, drawn how and judged how, as rows for files. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -9,7 +8,7 @@ from typing import Any
 from pipeline.config.schemas import SampleGrid
 from pipeline.grid.axes import Cell
 from pipeline.grid.choice import Candidate, Scored
-from pipeline.grid.plan import Grid, Slot
+from pipeline.grid.plan import Grid, cell_names, picture_file
 
 Scores = Mapping[Cell, Scored]
 Place = tuple[Path, int, float]
@@ -23,29 +22,6 @@ SCORE_COLUMNS = (
     "epoch", "weight", "subject", "prompt", "clip", "blank", "sharpness", "colours", "clipped", "diversity",
     "copies", "nearest_bits", "nearest_distance", "sheet", "row", "column",
 )  # fmt: skip
-
-
-def cell_names(grid: Grid) -> dict[Cell, str]:
-    """A file name for each cell: its number, and the labels of the first place where it stands."""
-    names: dict[Cell, str] = {}
-    for slot in grid.slots:
-        if slot.cell not in names:
-            labels = re.sub(r"[^A-Za-z0-9.]+", "-", " ".join(labels_of(grid, slot)).strip())
-            names[slot.cell] = f"{len(names):03}-{labels[:60]}".strip("-.")
-    return names
-
-
-def labels_of(grid: Grid, slot: Slot) -> list[str]:
-    """Of sheet, row and column, as far as they have one. A row that is the same everywhere and shown once
-    stands for all columns.
-    """
-    once = sum(other.row == slot.row and other.sheet == slot.sheet for other in grid.slots) == 1
-    column = "" if once and len(grid.columns) > 1 else grid.columns[slot.column]
-    return [label for label in (grid.sheets[slot.sheet], grid.rows[slot.row], column) if label]
-
-
-def picture_file(cell_name: str, number: int) -> str:
-    return f"pictures/{cell_name}-{number + 1:02}.png"
 
 
 def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:

@@ -1,19 +1,17 @@
 """Which cell stands where: the axes' values laid out as sheets (z) of rows (y) and columns (x), a row for the
-base alone in each, and the order in which they are drawn. Pure.
+base alone in each, and the names of their files. Pure.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.ranges import Values
-from pipeline.config.recipes import OF_THE_RUN, uses_network_of_the_run, with_inputs_of_the_run
 from pipeline.config.schemas import SampleGrid
 from pipeline.errors import UserError
 from pipeline.grid.axes import AXES, Cell
-from pipeline.grid.merge_axes import Sweep
 from pipeline.networks.epochs import network_files
 
 NO_AXIS = "none"
@@ -21,8 +19,6 @@ BASE_ALONE = "base alone"
 OWN_KEYS = {"weight": "weights", "seed": "seeds", "prompt": "prompts"}
 """Keys of the group that give an axis its values where it names none."""
 ALL_EPOCHS = "all"
-MERGE, SECOND_PASS = "merge_", "second_pass_"
-"""How the names of the axes begin that vary a recipe, or the second pass."""
 
 
 @dataclass(frozen=True)
@@ -71,56 +67,6 @@ def axis_values(config: SampleGrid, axis: str) -> list[Any]:
         raise UserError(*(f"sample_grid.{axis}_values: {problem}" for problem in error.problems)) from None
 
 
-def axes_problems(config: SampleGrid) -> list[str]:
-    """All that is wrong with the axes, in sentences."""
-    problems: list[str] = []
-    kinds = [kind for kind in (config.x, config.y, config.z) if kind != NO_AXIS]
-    if len(set(kinds)) < len(kinds):
-        problems.append(f"sample_grid: two axes are the same ({', '.join(kinds)}); each may be there once")
-    if config.second_pass_upscaler is None and (second := [k for k in kinds if k.startswith(SECOND_PASS)]):
-        problems.append(
-            f"sample_grid: the axis {second[0]} varies a second pass; name its upscaler in"
-            " sample_grid.second_pass_upscaler"
-        )
-    for axis in ("x", "y", "z"):
-        try:
-            axis_values(config, axis)
-        except UserError as error:
-            problems += error.problems
-    return problems or _merge_problems(config, kinds)
-
-
-def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
-    """Why the recipe cannot be varied along the axes."""
-    names = [kind.removeprefix(MERGE) for kind in kinds if kind.startswith(MERGE)]
-    if not isinstance(config.merge, dict):
-        return [
-            f"sample_grid: the axis {MERGE}{name} varies a recipe; name its file in sample_grid.merge"
-            for name in names
-            if config.merge is None
-        ]
-    problems = []
-    if {"alpha", "blocks"} <= set(names):
-        problems.append(
-            "sample_grid: merge_alpha and merge_blocks both say the U-Net's weight; make one of them an axis"
-        )
-    if "checkpoint" in kinds:
-        problems.append("sample_grid: beside a merge there can be no axis checkpoint; vary the recipe")
-    if uses_network_of_the_run(config.merge) and ("network" in kinds or "weight" in kinds):
-        problems.append(
-            "sample_grid.merge uses `network`, which no axis can vary then; leave it out of the recipe, and"
-            " it is drawn with the merge, or take the axes network and weight away"
-        )
-    content = with_inputs_of_the_run(config.merge, dict.fromkeys(OF_THE_RUN, "-"))
-    values = [axis_values(config, axis) for axis in "xyz" if getattr(config, axis).startswith(MERGE)]
-    for each in product(*values):
-        try:
-            Sweep(content, config.merge_step).check(tuple(sorted(zip(names, each, strict=True))))
-        except UserError as error:
-            problems += error.problems
-    return list(dict.fromkeys(problems))
-
-
 def plan(config: SampleGrid, start: Cell, epochs: Mapping[int, Path], folder: Path) -> Grid:
     """The grid. `start`: what every cell begins with; `epochs`: the training's files, which lie in
     `folder`.
@@ -154,30 +100,6 @@ def varied(cell: Cell, kind: str, value: Any) -> Cell:
     return cell if kind == NO_AXIS else AXES[kind].apply(cell, value)
 
 
-def order_of_drawing(cells: Iterable[Cell]) -> list[Cell]:
-    """The dearest to change outermost: checkpoint, merge, network, its blocks' weights, its weight, the rest;
-    within each the order of the grid.
-    """
-    cells = list(cells)
-    dearest: list[Callable[[Cell], Any]] = [
-        lambda cell: cell.checkpoint,
-        lambda cell: cell.merge,
-        lambda cell: cell.network,
-        lambda cell: cell.blocks,
-        lambda cell: cell.weight,
-        lambda cell: cell.settings.clip_skip,
-        lambda cell: cell.prompts,
-    ]
-    firsts = [_first_places(map(field, cells)) for field in dearest]
-    return sorted(
-        cells, key=lambda cell: [first[field(cell)] for field, first in zip(dearest, firsts, strict=True)]
-    )
-
-
-def _first_places(values: Iterable[Any]) -> dict[Any, int]:
-    return {value: place for place, value in enumerate(dict.fromkeys(values))}
-
-
 def _axis(config: SampleGrid, axis: str) -> tuple[str, Values | None]:
     return getattr(config, axis), getattr(config, f"{axis}_values")
 
@@ -206,3 +128,26 @@ def _slots(sheet: int, table: Sequence[Sequence[Cell]]) -> list[Slot]:
         for column, cell in enumerate(cells)
         if cell.network or cell.merge is not None or cell not in cells[:column]
     ]
+
+
+def cell_names(grid: Grid) -> dict[Cell, str]:
+    """A file name for each cell: its number, and the labels of the first place where it stands."""
+    names: dict[Cell, str] = {}
+    for slot in grid.slots:
+        if slot.cell not in names:
+            labels = re.sub(r"[^A-Za-z0-9.]+", "-", " ".join(labels_of(grid, slot)).strip())
+            names[slot.cell] = f"{len(names):03}-{labels[:60]}".strip("-.")
+    return names
+
+
+def labels_of(grid: Grid, slot: Slot) -> list[str]:
+    """Of sheet, row and column, as far as they have one. A row that is the same everywhere and shown once
+    stands for all columns.
+    """
+    once = sum(other.row == slot.row and other.sheet == slot.sheet for other in grid.slots) == 1
+    column = "" if once and len(grid.columns) > 1 else grid.columns[slot.column]
+    return [label for label in (grid.sheets[slot.sheet], grid.rows[slot.row], column) if label]
+
+
+def picture_file(cell_name: str, number: int) -> str:
+    return f"pictures/{cell_name}-{number + 1:02}.png"

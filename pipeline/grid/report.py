@@ -17,15 +17,12 @@ from pipeline.grid.manifest import (
     PICTURE_COLUMNS,
     Scores,
     by_place,
-    cell_names,
     evidence,
     is_plain,
-    labels_of,
     manifest,
-    picture_file,
     picture_rows,
 )
-from pipeline.grid.plan import Grid, Slot
+from pipeline.grid.plan import Grid, Slot, cell_names, labels_of, picture_file
 from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
 from pipeline.reports.grid import IN_CELLS, THUMBNAIL_PX, PageCell, PageSheet, page
 
@@ -45,7 +42,9 @@ def write_report(
 ) -> None:
     """Everything below `folder`. `epochs`: of the training's files; without a ranking the last is chosen."""
     names = cell_names(grid)
-    thumbnails = {cell: _write_pictures(folder, cell, name, store) for cell, name in names.items()}
+    for cell, name in names.items():
+        write_pngs(folder, cell, name, store)
+    thumbnails = {cell: _write_webp(folder, cell, name, store) for cell, name in names.items()}
     _picture(config, grid, store, scores).save(folder / "grid.png")
     write_json(folder / "grid.json", manifest(config, grid, scores, epochs))
     write_csv(folder / "grid.csv", PICTURE_COLUMNS, picture_rows(grid, epochs))
@@ -58,10 +57,14 @@ def write_report(
     write_text(folder / "index.html", page(config.title, sheets, rows, _shared(grid), _jobs(grid)))
 
 
-def _write_pictures(folder: Path, cell: Cell, name: str, store: CellStore) -> str:
-    """The cell's PNGs, and one WebP of them side by side; returns its thumbnail as data URI."""
+def write_pngs(folder: Path, cell: Cell, name: str, store: CellStore) -> None:
+    """The cell's pictures with their texts."""
     for number, png in enumerate(store.pngs(cell)):
         write_bytes(folder / picture_file(name, number), png)
+
+
+def _write_webp(folder: Path, cell: Cell, name: str, store: CellStore) -> str:
+    """One WebP of the cell's pictures side by side; returns its thumbnail as data URI."""
     pictures = block(store.pictures(cell), cell.per_row)
     thumbnail = webp_uri(webp_thumbnail(pictures, THUMBNAIL_PX))
     pictures.thumbnail((WEBP_SIDE_PX, WEBP_SIDE_PX), Image.Resampling.LANCZOS)

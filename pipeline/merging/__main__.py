@@ -135,8 +135,8 @@ def _rebuild(chosen: argparse.Namespace) -> None:
 
 
 def _merge(recipe: "Recipe", out: Path, layout: str) -> None:
+    from pipeline.merging.build import run_recipe
     from pipeline.merging.locking import paths_of
-    from pipeline.merging.run import run_recipe
 
     inputs = list(paths_of(recipe).values())
     if layout == "file":

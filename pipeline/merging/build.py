@@ -1,4 +1,6 @@
-"""A recipe -> the tree that answers for each tensor: inputs opened and checked, nothing read."""
+"""A recipe -> the tree that answers for each tensor, inputs opened and checked -> a merged file. Everything
+is checked before the first byte is written.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +12,9 @@ from pipeline.config.recipes import children
 from pipeline.config.schemas.recipe import Bake, Recipe, ReplaceVae
 from pipeline.files.tensor_file import Stored, TensorFile
 from pipeline.merging.checkpoint import Checkpoint, open_checkpoint, open_vae
-from pipeline.merging.locking import paths_of
+from pipeline.merging.header import metadata
+from pipeline.merging.locking import locked, paths_of
+from pipeline.merging.stream import stream
 from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
 from pipeline.merging.weights import weight_of
 
@@ -100,3 +104,24 @@ def first_input(step: Any) -> str:
     while not isinstance(step, str):
         step = next(iter(children(step).values()))
     return step
+
+
+def run_recipe(recipe: Recipe, out: Path) -> dict[str, Any]:
+    """Writes `out`, a single .safetensors file; returns facts about it."""
+    opened = open_inputs(recipe)
+    node = build(recipe.merge, opened)
+    recipe = locked(recipe, opened.files)
+    first = opened.checkpoints[first_input(recipe.merge)]
+    header = metadata(recipe, first, opened.checkpoints)
+    stream(node, out, recipe.dtype, recipe.drop, header)
+    return facts_of(recipe, node)
+
+
+def facts_of(recipe: Recipe, node: Node) -> dict[str, Any]:
+    """How many layers are other than the first checkpoint's, and the inputs' sha256, of a locked recipe."""
+    first = first_input(recipe.merge)
+    changed = {name.rpartition(".")[0] for name in node.tensors if node.source(name) != first}
+    return {
+        "layers_changed": len(changed),
+        "inputs": {name: entry["sha256"] for name, entry in recipe.model_dump()["inputs"].items()},
+    }

@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
 from pipeline.files.json_text import read_mapping
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
-from pipeline.merging.blocks import blocks_of
+from pipeline.merging.weights import blocks_of
 
 ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight")
 

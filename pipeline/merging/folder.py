@@ -19,11 +19,10 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.tensor_writer import TensorWriter, insist_on_room, tensor_writer
-from pipeline.merging.build import build, first_input, open_inputs
+from pipeline.merging.build import build, facts_of, first_input, open_inputs
 from pipeline.merging.checkpoint import Checkpoint
 from pipeline.merging.header import RECIPE_KEY, metadata, recipe_text
 from pipeline.merging.locking import locked
-from pipeline.merging.run import facts_of
 from pipeline.merging.stream import fill
 from pipeline.merging.tree import Node
 

@@ -48,7 +48,7 @@ def metadata(recipe: Recipe, first: Checkpoint, checkpoints: Mapping[str, Checkp
     kept = {key: first.metadata[key] for key in KEPT if key in first.metadata}
     if first.path.is_dir():
         kept[HEADER_KEY] = folder_header(first.path)
-    elif own := stated(first.metadata.get(HEADER_KEY), str(first.path)):
+    elif HEADER_KEY in first.metadata and (own := stated(first.metadata[HEADER_KEY], str(first.path))):
         kept[HEADER_KEY] = json.dumps(own, sort_keys=True)
     return {
         **kept,

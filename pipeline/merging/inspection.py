@@ -11,10 +11,10 @@ from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
 from pipeline.files.finite import insist_on_finite
 from pipeline.merging.agreement import differences
-from pipeline.merging.blocks import block_of
 from pipeline.merging.checkpoint import Checkpoint, open_checkpoint
 from pipeline.merging.stream import PIECE
 from pipeline.merging.tree import Leaf
+from pipeline.merging.weights import block_of
 
 PARTS = {"text_encoder": "BASE", "vae": "VAE"}
 BAR_CHARACTERS = 40

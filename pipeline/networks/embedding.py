@@ -81,7 +81,7 @@ class Embedding(nn.Module, Trained):
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
-        """Inside, the text encoder answers the words' ids (pipeline/bases/new_tokens.py: `words_of`) with the
+        """Inside, the text encoder answers the words' ids (pipeline/bases/clip_text.py: `words_of`) with the
         vectors.
         """
         with new_rows(base.text_encoders, self.counts, [self._rows]):

@@ -122,7 +122,7 @@ class Network(nn.ModuleDict, Trained):
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
         """Inside, the layers answer with their adapters' part."""
-        targets = changeable_modules(base)
+        targets = base.changeable
         before = {name: targets[name].__dict__.get("forward") for name in self}
         try:
             for name, adapter in self.adapters():

@@ -1,5 +1,5 @@
-"""Writes and reads infotexts: a picture's prompt and settings in AUTOMATIC1111's words
-(modules/processing.py, create_infotext; modules/infotext_utils.py, parse_generation_parameters).
+"""A picture's prompt and settings in AUTOMATIC1111's words (modules/processing.py, create_infotext).
+infotext_reader.py reads them.
 
     a cat, <lora:zib:0.8>
     Negative prompt: blurry
@@ -7,26 +7,20 @@
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.schemas import Base
-from pipeline.errors import UserError, warn
-from pipeline.files.json_text import JsonError, parse_json
-from pipeline.prompts.infotext_keys import DRAWN, insist_on_drawable
-from pipeline.prompts.infotext_sampler import sampler_pairs
-from pipeline.prompts.infotext_settings import LATENT_LABELS, settings_of
+from pipeline.config.schemas.samplers import K_SAMPLERS, LABELS, PARTS, SCHEDULES
+from pipeline.prompts.infotext_sampler import SAMPLER, SCHEDULE
+from pipeline.prompts.infotext_settings import LATENT_LABELS
 from pipeline.prompts.settings import Job, SecondPass, Settings
 
 PARAMETERS, RECIPE = "parameters", "athanor"
 """Keywords of a PNG's texts: the infotext, and the same as JSON with what an infotext cannot hold."""
 NEGATIVE = "Negative prompt: "
-_PAIR = re.compile(r'(\w[\w \-/]{1,60}):\s*+("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-"""Names have a length limit, so that a line without names takes time in proportion to its length."""
-MOST_TEXT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,14 @@ def infotext(job: Job, settings: Settings, model: Model) -> str:
     return f"{job.prompt}{negative}\n{last}".strip()
 
 
+def sampler_pairs(name: str) -> dict[str, str]:
+    """The entries of the sampler `name` in an infotext."""
+    if name not in PARTS:
+        return {SAMPLER: LABELS[name]}
+    sampler, schedule = PARTS[name]
+    return {SAMPLER: K_SAMPLERS[sampler][0], SCHEDULE: SCHEDULES[schedule][0]}
+
+
 def _second_pass_pairs(second: SecondPass | None) -> dict[str, object]:
     if second is None:
         return {}
@@ -91,60 +93,6 @@ def _unmarked(name: str) -> str:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ",:\n") else text
-
-
-def parameters_of(text: str) -> dict[str, str]:
-    """An infotext's values by A1111's names, as text, with `Prompt` and `Negative prompt`."""
-    *lines, last = text.strip().split("\n")
-    pairs = _PAIR.findall(last)
-    if len(pairs) < 3:
-        lines, pairs = [*lines, last], []
-    start = next((n for n, line in enumerate(lines) if line.startswith(NEGATIVE.strip())), len(lines))
-    negative = "\n".join(lines[start:]).removeprefix(NEGATIVE.strip()).strip()
-    settings = {key: _unquoted(value.strip()) for key, value in pairs}
-    return {"Prompt": "\n".join(lines[:start]).strip(), "Negative prompt": negative, **settings}
-
-
-def _unquoted(value: str) -> str:
-    """As A1111 does: a quoted value that is not JSON stays as it is."""
-    if not value.startswith('"'):
-        return value
-    try:
-        return str(parse_json(value))
-    except JsonError:
-        return value
-
-
-def parse_infotext(text: str) -> tuple[Job, Settings]:
-    """Reads a picture's prompt, seed and settings, also from A1111's infotexts. Raises UserError if a setting
-    is missing, unreadable or would change the picture, and warns of ignored settings (infotext_keys.py).
-    `batch` is not part of an infotext (it becomes 1); an upscaler network is only named, not searched for.
-    """
-    if len(text) > MOST_TEXT:
-        raise UserError(
-            f"the infotext has {len(text)} characters, more than any tool writes; give one picture's infotext"
-        )
-    values = parameters_of(text)
-    absent = [key for key in ("Steps", "Sampler", "CFG scale", "Seed", "Size") if key not in values]
-    absent += ["Denoising strength"] * ("Hires upscale" in values and "Denoising strength" not in values)
-    if absent:
-        raise UserError(f"the infotext lacks {', '.join(absent)}; it must end in a line of settings")
-    _insist_on_whole_line(text)
-    seed, settings = settings_of(values)
-    insist_on_drawable(values)
-    return Job(values["Prompt"], seed), settings
-
-
-def _insist_on_whole_line(text: str) -> None:
-    """Raises UserError if a setting has two values; warns of text that is not a setting."""
-    last = text.strip().split("\n")[-1]
-    values: dict[str, set[str]] = {}
-    for key, value in _PAIR.findall(last):
-        values.setdefault(key, set()).add(value.strip())
-    if twice := [key for key in DRAWN if len(values.get(key, ())) > 1]:
-        raise UserError(f"the infotext has two values for {', '.join(twice)}; remove one")
-    if rest := _PAIR.sub("", last).strip(" ,"):
-        warn(f"the infotext's last line holds {rest[:60]!r}, which is not a setting and is ignored")
 
 
 def recipe(job: Job, settings: Settings, **more: Any) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pipeline.config.schemas.samplers import (
     AUTOMATIC,
     K_SAMPLERS,
-    LABELS,
     PARTS,
     SCHEDULES,
     UNIFORM,
@@ -29,14 +28,6 @@ _SAME = {"polyexponential": "exponential", "normal": UNIFORM}
 which computes uniform in another way.
 """
 _BY_LABEL = {label.lower(): name for name, (label, _) in SCHEDULES.items()} | {"sgmuniform": "sgm_uniform"}
-
-
-def sampler_pairs(name: str) -> dict[str, str]:
-    """The entries of the sampler `name` in an infotext."""
-    if name not in PARTS:
-        return {SAMPLER: LABELS[name]}
-    sampler, schedule = PARTS[name]
-    return {SAMPLER: K_SAMPLERS[sampler][0], SCHEDULE: SCHEDULES[schedule][0]}
 
 
 def sampler_of(values: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from pipeline.config.check import check, resolve
 from pipeline.config.compose import groups, read_params, with_overrides
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError
-from pipeline.grid.plan import axes_problems
+from pipeline.grid.problems import axes_problems
 from pipeline.store.items import key
 from pipeline.sweep.grammar import Overrides
 from pipeline.sweep.graph import Segment, segments, stage_keys, stages_for

@@ -42,7 +42,7 @@ from pipeline.pictures.metadata_rows import read_rows
 from pipeline.pictures.parquet_rows import read_parquet
 from pipeline.pictures.reading import read
 from pipeline.pictures.sidecars import read_caption
-from pipeline.prompts.infotext import parse_infotext
+from pipeline.prompts.infotext_reader import parse_infotext
 from tests.pipeline.bases.random_sd1 import small_configs
 from tests.pipeline.captions.onnx_models import write_tagger
 

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid import renderer as cells
-from pipeline.prompts.infotext import parse_infotext
+from pipeline.prompts.infotext_reader import parse_infotext
 from pipeline.store.items import Items
 from stages import class_images, compose, encode, merge, sample_grid, train
 from tests.stages.project import draw_pictures, make_project, run_all

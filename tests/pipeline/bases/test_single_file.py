@@ -17,7 +17,7 @@ from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.safetensors_header import metadata_of
-from pipeline.merging.run import run_recipe
+from pipeline.merging.build import run_recipe
 from pipeline.networks.families import load
 from tests.pipeline.bases.random_sd1 import random_base, small_configs
 from tests.pipeline.networks.test_network import answer

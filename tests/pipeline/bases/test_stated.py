@@ -15,8 +15,8 @@ from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.merging.build import run_recipe
 from pipeline.merging.folder import run_recipe_to_folder
-from pipeline.merging.run import run_recipe
 from tests.pipeline.bases.random_sd1 import random_base, small_configs
 from tests.pipeline.bases.test_load import config
 

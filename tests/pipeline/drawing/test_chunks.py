@@ -2,7 +2,7 @@ import pytest
 from transformers import CLIPTokenizer
 
 from pipeline.bases.tokenizers import make_tokenizer
-from pipeline.drawing.chunks import Chunk, chunks
+from pipeline.drawing.conditioning import Chunk, chunks
 from pipeline.prompts.weights import weighted_parts
 
 START, END, COMMA, A, B, CAT = 49406, 49407, 267, 320, 321, 2368

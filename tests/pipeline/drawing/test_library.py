@@ -46,7 +46,7 @@ def drawn(base: Base, library: Library, *prompts: str) -> list[bytes]:
 
 
 def test_a_called_network_is_an_attached_one(base: Base, library: Library) -> None:
-    network = Network.load(library.find("one"), base)
+    network = Network.load(library.files.find("one"), base)
     network.set_multiplier(0.7)
     with network.attached(base):
         wanted = drawn(base, library, "a cat")
@@ -56,7 +56,7 @@ def test_a_called_network_is_an_attached_one(base: Base, library: Library) -> No
 
 
 def test_several_networks_act_at_once_and_each_weight_counts(base: Base, library: Library) -> None:
-    one, three = (Network.load(library.find(name), base) for name in ("one", "three"))
+    one, three = (Network.load(library.files.find(name), base) for name in ("one", "three"))
     one.set_multiplier(0.5)
     three.set_multiplier(0.8)
     with one.attached(base), three.attached(base):
@@ -66,7 +66,7 @@ def test_several_networks_act_at_once_and_each_weight_counts(base: Base, library
 
 
 def test_the_same_network_twice_is_there_twice(base: Base, library: Library) -> None:
-    one, again = (Network.load(library.find("one"), base) for _ in range(2))
+    one, again = (Network.load(library.files.find("one"), base) for _ in range(2))
     one.set_multiplier(0.25)
     again.set_multiplier(0.5)
     with one.attached(base), again.attached(base):
@@ -76,7 +76,7 @@ def test_the_same_network_twice_is_there_twice(base: Base, library: Library) -> 
 
 def test_parts_and_blocks_have_their_own_weights(base: Base, library: Library) -> None:
     drawn(base, library, "a cat<lora:one:0.5:0.8:lbw=OUTALL>")
-    network = library._network(base, library.find("one"), 0)
+    network = library._network(base, library.files.find("one"), 0)
     assert isinstance(network, Network)
     for name, adapter in network.adapters():
         expected = 0.5 if name.startswith("lora_te_") else 0.8 if "_up_blocks_" in name else 0.0
@@ -109,10 +109,10 @@ def test_each_picture_has_its_own_networks_and_the_base_stays(base: Base, librar
 
 
 def test_files_are_found_by_name_or_path(library: Library) -> None:
-    assert library.find("sub/two") != library.find("one")
-    assert library.find("three") == library.find("sub/three")
+    assert library.files.find("sub/two") != library.files.find("one")
+    assert library.files.find("three") == library.files.find("sub/three")
     prompt = "a <lora:one:1:mask=white.png>cat<lora:three>"
-    assert {name: path.name for name, path in library.used(prompt).items()} == {
+    assert {name: path.name for name, path in library.files.used(prompt).items()} == {
         "one": "one.safetensors",
         "white.png": "white.png",
         "three": "three.safetensors",
@@ -123,7 +123,7 @@ def test_wrong_names_are_told_with_the_nearest(base: Base, library: Library) -> 
     with pytest.raises(UserError, match=r"called 'thre'.*did you mean (sub/)?three"):
         drawn(base, library, "a<lora:thre>")
     with pytest.raises(UserError, match="the name of 2 files"):
-        library.find("two")
+        library.files.find("two")
     with pytest.raises(UserError, match="no folder of networks was given"):
         drawn(base, Library(), "a<lora:one>")
     with pytest.raises(UserError, match="no such folder"):

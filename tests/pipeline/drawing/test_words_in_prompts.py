@@ -8,8 +8,7 @@ from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
-from pipeline.drawing.chunks import chunks
-from pipeline.drawing.conditioning import conditioning
+from pipeline.drawing.conditioning import chunks, conditioning
 from pipeline.drawing.library import Library
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.drawing.text_to_image import draw
@@ -94,7 +93,7 @@ def test_an_embedding_is_never_split_over_two_chunks(base: Base) -> None:
 
 def test_a_word_in_either_prompt_calls_its_embedding(base: Base, library: Library) -> None:
     plain = drawn(base, Library(), "a zib cat")
-    embedding = load(library.find("zib"), base)
+    embedding = load(library.files.find("zib"), base)
     with embedding.attached(base):
         wanted = drawn(base, Library(), "a zib cat")
         # One that is attached already is not attached again.
@@ -107,7 +106,7 @@ def test_a_word_in_either_prompt_calls_its_embedding(base: Base, library: Librar
 
 
 def test_a_hypernetwork_acts_at_its_strength(base: Base, library: Library) -> None:
-    network = load(library.find("hyper"), base)
+    network = load(library.files.find("hyper"), base)
     network.set_multiplier(0.6)
     with network.attached(base):
         wanted = drawn(base, Library(), "a cat")
@@ -120,8 +119,8 @@ def test_all_kinds_act_at_once(base: Base, library: Library) -> None:
 
 
 def test_the_files_that_a_prompt_needs(library: Library) -> None:
-    assert library.words.keys() == {"zib", "bad-hands"}
-    found = library.used("a (Zib:1.2)<lora:lora:0.5><hypernet:hyper>")
+    assert library.files.words.keys() == {"zib", "bad-hands"}
+    found = library.files.used("a (Zib:1.2)<lora:lora:0.5><hypernet:hyper>")
     assert {name: path.name for name, path in found.items()} == {
         "zib": "zib.safetensors",
         "lora": "lora.safetensors",

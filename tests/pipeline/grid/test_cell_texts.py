@@ -22,7 +22,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_texts import lora_hash, texts_of
 from pipeline.prompts.block_weights import block_weights
-from pipeline.prompts.infotext import parameters_of, parse_infotext
+from pipeline.prompts.infotext_reader import parameters_of, parse_infotext
 from pipeline.prompts.settings import Job, SecondPass, Settings
 from tests.pipeline.bases.random_sd1 import random_base
 

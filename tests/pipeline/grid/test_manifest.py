@@ -7,15 +7,13 @@ from pipeline.grid.manifest import (
     PICTURE_COLUMNS,
     SCORE_COLUMNS,
     by_place,
-    cell_names,
-    labels_of,
     means,
     picture_rows,
     score_rows,
     summary,
 )
 from pipeline.grid.measures import Measures
-from pipeline.grid.plan import Grid, Slot
+from pipeline.grid.plan import Grid, Slot, cell_names, labels_of
 from pipeline.grid.scores import Score
 from pipeline.prompts.block_weights import block_weights
 from pipeline.prompts.settings import Settings

@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as cells
 from pipeline.grid.merge_axes import Sweep, block_curves
-from pipeline.grid.plan import axes_problems
+from pipeline.grid.problems import axes_problems
 from pipeline.networks.network import Network
 from stages import compose as compose_stage
 from stages import sample_grid

@@ -9,7 +9,9 @@ from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import SampleGrid
 from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
-from pipeline.grid.plan import Grid, axes_problems, order_of_drawing, plan
+from pipeline.grid.cell_store import order_of_drawing
+from pipeline.grid.plan import Grid, plan
+from pipeline.grid.problems import axes_problems
 from pipeline.prompts.settings import SecondPass, Settings
 
 pytestmark = pytest.mark.usefixtures("root")

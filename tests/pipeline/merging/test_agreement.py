@@ -8,8 +8,8 @@ import yaml
 
 from pipeline.files.tensor_file import InMemory, Stored
 from pipeline.merging.agreement import differences
-from pipeline.merging.blocks import blocks_of
 from pipeline.merging.tree import Leaf
+from pipeline.merging.weights import blocks_of
 
 LISTS = Path(sd_mecha.__file__).parent / "extensions/builtin/model_configs"
 

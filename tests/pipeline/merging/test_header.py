@@ -7,8 +7,8 @@ from safetensors import safe_open
 from pipeline.bases.save import save_folder
 from pipeline.config.recipes import parse
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
+from pipeline.merging.build import run_recipe
 from pipeline.merging.header import folder_header
-from pipeline.merging.run import run_recipe
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import write_file
 

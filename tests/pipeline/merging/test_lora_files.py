@@ -14,8 +14,8 @@ from pipeline.config.recipes import parse
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.__main__ import main
+from pipeline.merging.build import run_recipe
 from pipeline.merging.lora_files import combine, read_lora
-from pipeline.merging.run import run_recipe
 from pipeline.networks.families import load
 from pipeline.networks.network import Network
 from tests.pipeline.bases.random_sd1 import random_base

@@ -16,7 +16,7 @@ from pipeline.config.recipes import parse
 from pipeline.config.schemas import Base
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.merging.run import run_recipe
+from pipeline.merging.build import run_recipe
 from pipeline.networks.families import create
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_families import KINDS, filled, trained

@@ -20,8 +20,7 @@ from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.tensor_writer import TensorWriter
 from pipeline.merging.__main__ import main
-from pipeline.merging.build import build, open_inputs
-from pipeline.merging.run import run_recipe
+from pipeline.merging.build import build, open_inputs, run_recipe
 from tests.pipeline.merging.random_checkpoints import (
     FIRST,
     POSITION_IDS,

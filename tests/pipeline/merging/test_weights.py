@@ -6,8 +6,7 @@ import pytest
 
 from pipeline.config.schemas.recipe import Weights
 from pipeline.errors import UserError
-from pipeline.merging.blocks import block_names
-from pipeline.merging.weights import weight_of
+from pipeline.merging.weights import block_names, weight_of
 
 SD1, XL = block_names(12), block_names(9)
 UNET = "model.diffusion_model."

@@ -7,7 +7,7 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from pipeline.bases.base import Base
-from pipeline.bases.new_tokens import words_of
+from pipeline.bases.clip_text import words_of
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_folder

@@ -10,7 +10,7 @@ import torch
 from pipeline.config.ranges import reals, texts, wholes
 from pipeline.drawing.conditioning import emphasised
 from pipeline.errors import UserError
-from pipeline.prompts.infotext import parameters_of, parse_infotext
+from pipeline.prompts.infotext_reader import parameters_of, parse_infotext
 from pipeline.prompts.network_tags import split_tags
 from pipeline.prompts.weights import weighted_parts
 

@@ -10,13 +10,8 @@ from PIL import Image
 from pipeline.config.schemas.samplers import LABELS
 from pipeline.errors import UserError
 from pipeline.pictures.png import png_bytes
-from pipeline.prompts.infotext import (
-    Model,
-    infotext,
-    parameters_of,
-    parse_infotext,
-    png_texts,
-)
+from pipeline.prompts.infotext import Model, infotext, png_texts
+from pipeline.prompts.infotext_reader import parameters_of, parse_infotext
 from pipeline.prompts.infotext_settings import LATENT_LABELS
 from pipeline.prompts.settings import Job, SecondPass, Settings
 

@@ -5,7 +5,7 @@ over in silence. Keys as AUTOMATIC1111, its forks and extensions write them.
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.prompts.infotext import parse_infotext
+from pipeline.prompts.infotext_reader import parse_infotext
 
 HEAD = "a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x512"
 SECOND = "Denoising strength: 0.5, Hires upscale: 2, Hires steps: 5"

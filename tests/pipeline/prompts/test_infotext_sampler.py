@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.config.schemas.samplers import LABELS
 from pipeline.errors import UserError
-from pipeline.prompts.infotext_sampler import sampler_of, sampler_pairs
+from pipeline.prompts.infotext import sampler_pairs
+from pipeline.prompts.infotext_sampler import sampler_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.grid.axes import sides
-from pipeline.prompts.infotext import parse_infotext
+from pipeline.prompts.infotext_reader import parse_infotext
 from pipeline.prompts.settings import SecondPass
 
 LINE = {

@@ -1,0 +1,122 @@
+"""What later stages would refuse in axes and prompts, found before any of them runs. No torch here."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from pipeline.config.recipes import OF_THE_RUN, uses_network_of_the_run, with_inputs_of_the_run
+from pipeline.config.schemas import Config, SampleGrid
+from pipeline.drawing.named_files import NamedFiles
+from pipeline.errors import UserError
+from pipeline.grid.axes import Cell
+from pipeline.grid.merge_axes import Sweep
+from pipeline.grid.plan import NO_AXIS, axis_values, varied
+from pipeline.prompts.network_tags import insist_on_none, split_tags
+from pipeline.prompts.settings import Settings
+from pipeline.prompts.steps import texts_by_step
+
+MERGE, SECOND_PASS = "merge_", "second_pass_"
+"""How the names of the axes begin that vary a recipe, or the second pass."""
+OF_PROMPTS = ("prompt", "search_replace", "negative_prompt")
+"""The axes that change prompts."""
+
+
+def axes_problems(config: SampleGrid) -> list[str]:
+    """All that is wrong with the axes, in sentences."""
+    problems: list[str] = []
+    kinds = [kind for kind in (config.x, config.y, config.z) if kind != NO_AXIS]
+    if len(set(kinds)) < len(kinds):
+        problems.append(f"sample_grid: two axes are the same ({', '.join(kinds)}); each may be there once")
+    if config.second_pass_upscaler is None and (second := [k for k in kinds if k.startswith(SECOND_PASS)]):
+        problems.append(
+            f"sample_grid: the axis {second[0]} varies a second pass; name its upscaler in"
+            " sample_grid.second_pass_upscaler"
+        )
+    for axis in ("x", "y", "z"):
+        try:
+            axis_values(config, axis)
+        except UserError as error:
+            problems += error.problems
+    return problems or _merge_problems(config, kinds)
+
+
+def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
+    """Why the recipe cannot be varied along the axes."""
+    names = [kind.removeprefix(MERGE) for kind in kinds if kind.startswith(MERGE)]
+    if not isinstance(config.merge, dict):
+        return [
+            f"sample_grid: the axis {MERGE}{name} varies a recipe; name its file in sample_grid.merge"
+            for name in names
+            if config.merge is None
+        ]
+    problems = []
+    if {"alpha", "blocks"} <= set(names):
+        problems.append(
+            "sample_grid: merge_alpha and merge_blocks both say the U-Net's weight; make one of them an axis"
+        )
+    if "checkpoint" in kinds:
+        problems.append("sample_grid: beside a merge there can be no axis checkpoint; vary the recipe")
+    if uses_network_of_the_run(config.merge) and ("network" in kinds or "weight" in kinds):
+        problems.append(
+            "sample_grid.merge uses `network`, which no axis can vary then; leave it out of the recipe, and"
+            " it is drawn with the merge, or take the axes network and weight away"
+        )
+    content = with_inputs_of_the_run(config.merge, dict.fromkeys(OF_THE_RUN, "-"))
+    values = [axis_values(config, axis) for axis in "xyz" if getattr(config, axis).startswith(MERGE)]
+    for each in product(*values):
+        try:
+            Sweep(content, config.merge_step).check(tuple(sorted(zip(names, each, strict=True))))
+        except UserError as error:
+            problems += error.problems
+    return list(dict.fromkeys(problems))
+
+
+def prompt_problems(config: Config) -> list[str]:
+    """All that is wrong with what the grid, the class pictures and the log draw; the axes were checked."""
+    problems = [*_of_grid(config)]
+    wanted = config.class_images
+    if wanted.count:
+        problems += _of("class_images.prompt", wanted.prompt, NamedFiles())
+        problems += _of("class_images.negative_prompt", wanted.negative_prompt, NamedFiles(), True)
+    for prompt in config.logging.sample_prompts:
+        problems += _of("logging.sample_prompts", prompt, NamedFiles())
+    return list(dict.fromkeys(problems))
+
+
+def _of_grid(config: Config) -> Iterator[str]:
+    try:
+        library = NamedFiles([Path(each) for each in config.sample_grid.prompt_networks])
+        cells = _cells(config)
+    except UserError as error:
+        yield from (f"sample_grid: {problem}" for problem in error.problems)
+        return
+    for cell in cells:
+        for prompt in cell.prompts:
+            yield from _of("sample_grid.prompts", prompt, library)
+        yield from _of("sample_grid.negative_prompt", cell.settings.negative_prompt, library, True)
+
+
+def _cells(config: Config) -> list[Cell]:
+    """One for each combination of prompts that is drawn."""
+    wanted, settings = config.sample_grid, Settings.of(config.sample_grid, config.base)
+    start = Cell(
+        checkpoint=None, network=None, weight=0.0, blocks=None, settings=settings,
+        prompts=tuple(wanted.prompts), seeds=tuple(wanted.seeds),
+    )  # fmt: skip
+    cells = [start]
+    for axis in "zxy":  # as the grid applies them
+        if (kind := getattr(wanted, axis)) in OF_PROMPTS:
+            values = axis_values(wanted, axis)
+            cells = [varied(cell, kind, value) for cell, value in product(cells, values)]
+    return list(dict.fromkeys(cells))
+
+
+def _of(key: str, prompt: str, library: NamedFiles, is_negative: bool = False) -> Iterator[str]:
+    try:
+        if is_negative:
+            insist_on_none(prompt)
+        text, tags = split_tags(prompt)
+        library.of_tags(tags)
+        texts_by_step(text, 1)
+    except UserError as error:
+        yield from (f"{key} {prompt[:80]!r}: {problem}" for problem in error.problems)
