@@ -1,19 +1,16 @@
 """The configuration as one stage sees it: the groups that dvc.yaml lists for it and no others."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.check import check, resolve
+from pipeline.config.graph_file import CODE, RESOLVED, read_own_yaml, stage_entries
 from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError, warn
-from pipeline.files.yaml_text import read_yaml
 
-RESOLVED = Path("params.resolved.yaml")
-DVC_YAML, DVC_LOCK = Path("dvc.yaml"), Path("dvc.lock")
-CODE = "code"
-"""Beside the groups: the hash of each stage's code (pipeline/code)."""
+DVC_LOCK = Path("dvc.lock")
 
 
 def load(stage: str, overrides: Sequence[str] = (), by_hand: bool = False) -> Config:
@@ -53,50 +50,23 @@ def read_resolved() -> dict[str, Any]:
     """params.resolved.yaml as plain values, without the hashes of code."""
     if not RESOLVED.exists():
         raise UserError(f"{RESOLVED} is missing; `dvc repro compose` writes it")
-    return {key: value for key, value in _mapping(RESOLVED).items() if key != CODE}
+    return {key: value for key, value in read_own_yaml(RESOLVED).items() if key != CODE}
 
 
 def listed_groups(stage: str) -> list[str]:
     """Groups of params.resolved.yaml under the stage's `params:` in dvc.yaml."""
-    return groups_in(in_graph(stage))
-
-
-def groups_in(said: Mapping[str, Any]) -> list[str]:
-    """The same, of what dvc.yaml says of a stage; its code is no group."""
-    listed = [entry for entry in said.get("params", []) if isinstance(entry, dict)]
-    names = [name for entry in listed for name in entry.get(RESOLVED.name, [])]
-    return [name for name in names if not name.startswith(f"{CODE}.")]
+    return list(stage_entries()[stage].groups)
 
 
 def configured_stages() -> list[str]:
     """Names of the stages that read params.resolved.yaml, in the order of dvc.yaml."""
-    return [name for name in stages() if listed_groups(name)]
+    return [name for name, entry in stage_entries().items() if entry.groups]
 
 
 def locked_code() -> dict[str, str]:
     """Hash of the code that each stage's results in dvc.lock were made with."""
     if not DVC_LOCK.exists():
         return {}
-    stages = _mapping(DVC_LOCK)["stages"]
+    stages = read_own_yaml(DVC_LOCK)["stages"]
     params = {name: said.get("params", {}).get(RESOLVED.name, {}) for name, said in stages.items()}
     return {name: given[key] for name, given in params.items() if (key := f"{CODE}.{name}") in given}
-
-
-def in_graph(stage: str) -> dict[str, Any]:
-    """What dvc.yaml says of the stage."""
-    said: dict[str, Any] = stages()[stage]
-    return said
-
-
-def stages() -> dict[str, dict[str, Any]]:
-    """What dvc.yaml says of each stage."""
-    said: dict[str, dict[str, Any]] = _mapping(DVC_YAML)["stages"]
-    return said
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    """A YAML file of ours, by libyaml: every stage reads two before its first line of work."""
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no keys and values; get it back with `git checkout -- {path}`")
-    return content
