@@ -7,9 +7,8 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pipeline.config.load import DVC_YAML, stages
+from pipeline.config.graph_file import DVC_YAML, stage_entries
 from pipeline.errors import UserError
 
 DVC_STAGE = "DVC_STAGE"
@@ -96,9 +95,9 @@ def _is_alive(process: int) -> bool:
 
 
 def _used() -> Iterator[Path]:
-    """All paths in the project that stages read or write."""
-    for stage in stages().values():
-        yield from map(Path, [*stage.get("deps", []), *_outs(stage)])
+    """All that the graph's stages read and write, by its path in the project."""
+    for stage in stage_entries().values():
+        yield from map(Path, [*stage.deps, *stage.outs])
 
 
 def _is_gits(folder: str) -> bool:
@@ -113,11 +112,5 @@ def _is_gits(folder: str) -> bool:
 
 
 def _makers(path: Path) -> list[str]:
-    """The stage that writes the path, if any."""
-    return [name for name, stage in stages().items() if any(map(path.is_relative_to, _outs(stage)))]
-
-
-def _outs(stage: dict[str, Any]) -> Iterator[str]:
-    for kind in ("outs", "metrics", "plots"):
-        for entry in stage.get(kind, []):
-            yield from [entry] if isinstance(entry, str) else entry
+    """The stage that writes the path, if one does."""
+    return [name for name, stage in stage_entries().items() if any(map(path.is_relative_to, stage.outs))]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.command import run, start
-from pipeline.config.load import DVC_YAML, in_graph
+from pipeline.config.graph_file import DVC_YAML, stage_entries
 from pipeline.config.schemas import Collect
 from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
@@ -187,8 +187,8 @@ def all_paths(config: Collect) -> list[str]:
 
 
 def untracked(config: Collect) -> list[str]:
-    """Warnings about sources outside the graph: DVC does not notice their changes."""
-    deps = in_graph("collect")["deps"]
+    """Sources that the graph does not watch: DVC would not notice a change in them."""
+    deps = stage_entries()["collect"].deps
     return [
         f"{source} is not among the deps of collect in {DVC_YAML}: `dvc repro` will not notice"
         " changes in it; move it below pictures/, or add it there"

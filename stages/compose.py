@@ -17,7 +17,8 @@ from pipeline.command import run
 from pipeline.config.check import check, validated
 from pipeline.config.compose import compose_known, read_params
 from pipeline.config.explain import differences
-from pipeline.config.load import CODE, RESOLVED, configured_stages, listed_groups, locked_code
+from pipeline.config.graph_file import CODE, RESOLVED
+from pipeline.config.load import configured_stages, listed_groups, locked_code
 from pipeline.config.lock import locked_and_problems
 from pipeline.config.presets import beaten
 from pipeline.config.rules import contradictions, doubtful

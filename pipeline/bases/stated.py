@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.bases.part_schemas import MOST_ENTRIES, MOST_TOKENS, PARTS
 from pipeline.errors import UserError, warn
-from pipeline.files.json_text import JsonError, insist_on_shallow, parse_json
+from pipeline.files.json_text import JsonError, insist_on_shallow, parse_mapping
 
 HEADER_KEY = "athanor.base"
 """Header entry of our own single files: configurations of the parts and the tokenizer's two files, as
@@ -143,9 +143,6 @@ def _check_tokens(vocabulary: str, merges: str, origin: str) -> None:
 
 def _parsed(text: str, what: str) -> dict[str, Any]:
     try:
-        content = parse_json(text)
+        return parse_mapping(text)
     except JsonError as error:
         raise UserError(f"{what} is not readable JSON ({error}); fetch the file again") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{what} must be a JSON mapping; fetch the file again")
-    return content

@@ -25,6 +25,7 @@ ASIDE = (
     "pipeline/config/check.py",
     "pipeline/config/compose.py",
     "pipeline/config/explain.py",
+    "pipeline/config/graph_file.py",
     "pipeline/config/load.py",
     "pipeline/config/lock.py",
     "pipeline/outside_graph.py",

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.compare.curves import Plot, plot
 from pipeline.compare.grids import aligned, how_to_fetch
 from pipeline.compare.importance import importance
 from pipeline.compare.runs import Run, find_runs, loss_curves, varied
 from pipeline.errors import warn
 from pipeline.files.atomic import new_folder, write_csv, write_text
 from pipeline.reports.grid import IN_CELLS, PageCell
+from pipeline.reports.run.curves import Chart, Drawn, Frame, Line, drawn
 from pipeline.reports.template import template
 from pipeline.sweep.metrics import SweepObjective, objective_of
 
@@ -24,7 +24,9 @@ SHOWN_FIGURES = (
     "sample_grid.best.copies", "sample_grid.best.epoch", "sample_grid.best.weight", "train.loss_last_epoch",
     "train.validation_loss", "train.best_epoch",
 )  # fmt: skip
-"""Columns of the table; those that no run has are left out."""
+"""Of the table; those that no run has are left out."""
+FRAME = Frame(width=720, height=300, from_zero=False)
+"""Of curves that differ little: they fill it."""
 NAMED = 10
 """Number of colours; more runs share them."""
 
@@ -140,14 +142,14 @@ def shares(table: Table) -> dict[str, float]:
     return importance(values, [value for _, value in scored])
 
 
-def plots(runs: Sequence[Run]) -> list[Plot]:
-    """One plot for each kind of curve, with all runs."""
-    numbers = {run.name: number % NAMED for number, run in enumerate(runs)}
-    by_title: dict[str, dict[str, Any]] = {}
-    for run in runs:
+def plots(runs: Sequence[Run]) -> list[Drawn]:
+    """One for each kind of curve, all runs in it."""
+    found: dict[str, list[Line]] = {}
+    for number, run in enumerate(runs):
         for title, curve in loss_curves(run).items():
-            by_title.setdefault(title, {})[run.name] = curve
-    return [plot(title, curves, numbers) for title, curves in by_title.items()]
+            found.setdefault(title, []).append(Line(run.name, curve, colour=number % NAMED))
+    charts = (Chart(title, "", lines, frame=FRAME) for title, lines in found.items())
+    return [done for chart in charts if (done := drawn(chart))]
 
 
 def page(table: Table) -> str:
@@ -162,6 +164,7 @@ def page(table: Table) -> str:
             commands=commands(runs[0]),
             shares=shares(table),
             plots=plots(runs),
+            frame=FRAME,
             grid=grid,
             notes=_notes,
         )

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.config.compose import flatten
-from pipeline.config.load import CODE, RESOLVED
+from pipeline.config.graph_file import CODE, RESOLVED
 from pipeline.errors import UserError, nearest
 from pipeline.files.yaml_text import parse_yaml
 from pipeline.sweep.in_worktree import SECONDS

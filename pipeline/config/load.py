@@ -1,19 +1,16 @@
 """The configuration for one stage: only the groups that dvc.yaml lists for it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.check import check, resolve
+from pipeline.config.graph_file import CODE, RESOLVED, read_own_yaml, stage_entries
 from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError, warn
-from pipeline.files.yaml_text import read_yaml
 
-RESOLVED = Path("params.resolved.yaml")
-DVC_YAML, DVC_LOCK = Path("dvc.yaml"), Path("dvc.lock")
-CODE = "code"
-"""Key for the hash of each stage's code (pipeline/code), next to the groups."""
+DVC_LOCK = Path("dvc.lock")
 
 
 def load(stage: str, overrides: Sequence[str] = (), by_hand: bool = False) -> Config:
@@ -53,50 +50,23 @@ def read_resolved() -> dict[str, Any]:
     """params.resolved.yaml as plain values, without the hashes of code."""
     if not RESOLVED.exists():
         raise UserError(f"{RESOLVED} is missing; `dvc repro compose` writes it")
-    return {key: value for key, value in _mapping(RESOLVED).items() if key != CODE}
+    return {key: value for key, value in read_own_yaml(RESOLVED).items() if key != CODE}
 
 
 def listed_groups(stage: str) -> list[str]:
     """Groups of params.resolved.yaml under the stage's `params:` in dvc.yaml."""
-    return groups_in(in_graph(stage))
-
-
-def groups_in(entry: Mapping[str, Any]) -> list[str]:
-    """The groups in a stage's entry of dvc.yaml, without its code."""
-    listed = [each for each in entry.get("params", []) if isinstance(each, dict)]
-    names = [name for each in listed for name in each.get(RESOLVED.name, [])]
-    return [name for name in names if not name.startswith(f"{CODE}.")]
+    return list(stage_entries()[stage].groups)
 
 
 def configured_stages() -> list[str]:
     """Names of the stages that read params.resolved.yaml, in the order of dvc.yaml."""
-    return [name for name in stages() if listed_groups(name)]
+    return [name for name, entry in stage_entries().items() if entry.groups]
 
 
 def locked_code() -> dict[str, str]:
     """By stage: hash of the code that made its results in dvc.lock."""
     if not DVC_LOCK.exists():
         return {}
-    stages = _mapping(DVC_LOCK)["stages"]
-    params = {name: entry.get("params", {}).get(RESOLVED.name, {}) for name, entry in stages.items()}
+    stages = read_own_yaml(DVC_LOCK)["stages"]
+    params = {name: said.get("params", {}).get(RESOLVED.name, {}) for name, said in stages.items()}
     return {name: given[key] for name, given in params.items() if (key := f"{CODE}.{name}") in given}
-
-
-def in_graph(stage: str) -> dict[str, Any]:
-    """The stage's entry in dvc.yaml."""
-    entry: dict[str, Any] = stages()[stage]
-    return entry
-
-
-def stages() -> dict[str, dict[str, Any]]:
-    """Each stage's entry in dvc.yaml."""
-    entries: dict[str, dict[str, Any]] = _mapping(DVC_YAML)["stages"]
-    return entries
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    """One of our YAML files, read by libyaml: every stage reads two before it starts to work."""
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no keys and values; restore it with `git checkout -- {path}`")
-    return content

@@ -29,11 +29,28 @@ def read_json(path: Path, kind: Kind = JSON) -> Any:
 
 
 def read_mapping(path: Path, kind: Kind = JSON) -> dict[str, Any]:
-    """As `read_json`, of a JSON object."""
-    content = read_json(path, kind)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold a JSON mapping, found {type(content).__name__}; fetch it again")
-    return content
+    """As `read_json`, of a JSON mapping."""
+    text = read_text(path, kind)
+    try:
+        return parse_mapping(text)
+    except JsonError as error:
+        raise UserError(f"{path} is not readable JSON ({error}); mend it, or fetch it again") from None
+
+
+def parse_mapping(text: str | bytes) -> dict[str, Any]:
+    """As `parse_json`, of a JSON mapping."""
+    value = parse_json(text)
+    if not isinstance(value, dict):
+        raise JsonError(f"it is {kind_of(value)}, and must be a mapping")
+    return value
+
+
+def kind_of(value: Any) -> str:
+    """What JSON calls it."""
+    if value is None or isinstance(value, bool):
+        return str(value)
+    kinds: dict[type, str] = {list: "a list", dict: "a mapping", str: "a text"}
+    return kinds.get(type(value), "a number")
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tensors
-from pipeline.files.json_text import JsonError, parse_json
+from pipeline.files.json_text import JsonError, kind_of, parse_mapping
 
 MOST_BYTES = 100_000_000
 """The format's own limit."""
@@ -72,21 +72,14 @@ def _header(file: BinaryIO, whole: int) -> Header:
     length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
     if not 2 <= length <= min(whole - 8, MOST_BYTES):
         raise HeaderError("it is of another kind, or cut short")
-    content = _mapping(file.read(length))
+    try:
+        content = parse_mapping(file.read(length))
+    except JsonError as error:
+        raise HeaderError(f"its header is damaged ({error})") from None
     metadata = _texts(content.pop("__metadata__", None) or {})
     tensors = {name: _entry(name, entry, 8 + length) for name, entry in content.items()}
     _insist_on_no_gaps({name: content[name]["data_offsets"] for name in tensors}, whole - 8 - length)
     return Header(tensors, metadata)
-
-
-def _mapping(text: bytes) -> dict[str, Any]:
-    try:
-        content = parse_json(text)
-    except JsonError as error:
-        raise HeaderError(f"its header is damaged ({error})") from None
-    if not isinstance(content, dict):
-        raise HeaderError(f"its header is {_kind(content)}, and must be a mapping of tensors by name")
-    return content
 
 
 def _texts(metadata: Any) -> dict[str, str]:
@@ -99,12 +92,12 @@ def _texts(metadata: Any) -> dict[str, str]:
 def _entry(name: str, entry: Any, data: int) -> Entry:
     tensor = f"its tensor {_shown(name)}"
     if not isinstance(entry, dict):
-        raise HeaderError(f"{tensor} is described by {_kind(entry)}, and must be by {', '.join(KEYS)}")
+        raise HeaderError(f"{tensor} is described by {kind_of(entry)}, and must be by {', '.join(KEYS)}")
     if missing := [key for key in KEYS if key not in entry]:
         raise HeaderError(f"{tensor} has no {' and no '.join(missing)} in the header")
     dtype, shape, offsets = (entry[key] for key in KEYS)
     if not isinstance(dtype, str) or dtype not in WIDTHS:
-        found = _shown(dtype) if isinstance(dtype, str) else _kind(dtype)
+        found = _shown(dtype) if isinstance(dtype, str) else kind_of(dtype)
         raise HeaderError(f"{tensor} is of the unknown type {found}; known: {', '.join(WIDTHS)}")
     if not _are_counts(shape) or len(shape) > MOST_AXES:
         raise HeaderError(f"the shape of {tensor} is no list of at most {MOST_AXES} whole numbers")
@@ -139,14 +132,6 @@ def _are_counts(value: Any) -> bool:
 
 def _shown(name: str) -> str:
     return repr(name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}...")
-
-
-def _kind(value: Any) -> str:
-    """What JSON calls it."""
-    if value is None or isinstance(value, bool):
-        return str(value)
-    kinds: dict[type, str] = {list: "a list", dict: "a mapping", str: "a text"}
-    return kinds.get(type(value), "a number")
 
 
 def metadata_of(path: Path) -> Mapping[str, str]:

@@ -1,23 +1,22 @@
 """Arithmetic on LoRA files: combined, resized, extracted; pure functions on the factors of one module.
 
 A module's change of its weight is `up @ down`, with alpha / dim in `up`: up [out, r], down [r, in k k].
-Products are never formed: QR of both factors leaves an r x r matrix, whose SVD is that of the product.
+Products are never formed (pipeline/networks/low_rank.py).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.networks.low_rank import largest_singular, singular_of_product
 
 ZERO = 1e-6
 """A change whose largest singular value is below this is nothing: rank 1 is left (kohya-ss/sd-scripts
 networks/resize_lora.py, MIN_SV).
 """
-OVERSAMPLING, POWER_ITERATIONS = 16, 6
-"""Of the randomised SVD (Halko, Martinsson & Tropp 2011, algorithm 4.4)."""
 RankRule = Callable[[Tensor], int]
 """Rank to keep, from the singular values in falling order."""
 
@@ -44,49 +43,22 @@ def concatenated(pairs: Sequence[Pair], ratios: Sequence[float]) -> Pair:
     return Pair(torch.cat(ups, 1), torch.cat([pair.down for pair in pairs]))
 
 
-def singular(pair: Pair) -> tuple[Tensor, Tensor, Tensor]:
-    """U [out, r], S [r] falling, Vh [r, in k k] of the product."""
-    left, upper = torch.linalg.qr(pair.up.double())
-    right, lower = torch.linalg.qr(pair.down.double().T)
-    u, s, vh = torch.linalg.svd(upper @ lower.T)
-    k = len(s)
-    return left @ u[:, :k], s, vh[:k] @ right.T
-
-
 def truncated(pair: Pair, rule: RankRule) -> tuple[Pair, float]:
-    """The best pair of the rank that `rule` chooses, and its relative error in the Frobenius norm. Both
-    factors get the root of the singular values, so that neither leaves fp16's range.
-    """
-    u, s, vh = singular(pair)
+    """The best pair of the rank that `rule` chooses, and its relative error in the Frobenius norm."""
+    whole = singular_of_product(pair.up, pair.down)
+    s = whole.s
     keep = 1 if not len(s) or s[0] < ZERO else max(1, min(rule(s), len(s)))
-    root = s[:keep].sqrt()
+    up, down = whole.factors(keep)
     error = float((s[keep:].square().sum() / s.square().sum()).sqrt()) if s[0] >= ZERO else 0.0
-    return Pair((u[:, :keep] * root).float(), (root[:, None] * vh[:keep]).float()), error
+    return Pair(up.float(), down.float()), error
 
 
 def approximated(delta: Tensor, dim: int) -> tuple[Pair, float]:
-    """The nearest pair of rank `dim` to a whole change [out, in k k], and its relative error: exact where the
-    matrix is small, else by a randomised SVD from a fixed seed.
-    """
+    """The nearest pair of rank `dim` to a whole change [out, in k k], and its relative error."""
     norm = float(delta.double().norm())
-    if min(delta.shape) <= 4 * dim:
-        u, s, vh = torch.linalg.svd(delta, full_matrices=False)
-    else:
-        u, s, vh = _randomised(delta, dim + OVERSAMPLING)
-    dim = min(dim, len(s))
-    root = s[:dim].sqrt()
-    pair = Pair(u[:, :dim] * root, root[:, None] * vh[:dim])
-    left = max(norm**2 - float(s[:dim].double().square().sum()), 0.0)
-    return pair, left**0.5 / norm if norm else 0.0
-
-
-def _randomised(matrix: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    start = torch.randn((matrix.shape[1], width), generator=Generator().manual_seed(0))
-    basis = torch.linalg.qr(matrix @ start).Q
-    for _ in range(POWER_ITERATIONS):
-        basis = torch.linalg.qr(matrix @ torch.linalg.qr(matrix.T @ basis).Q).Q
-    u, s, vh = torch.linalg.svd(basis.T @ matrix, full_matrices=False)
-    return basis @ u, s, vh
+    largest = largest_singular(delta, dim)
+    left = max(norm**2 - float(largest.s[:dim].double().square().sum()), 0.0)
+    return Pair(*largest.factors(dim)), left**0.5 / norm if norm else 0.0
 
 
 def fixed(rank: int) -> RankRule:

@@ -1,5 +1,5 @@
-"""`python -m pipeline.networks inspect FILE...`: family, size, what its header says; `--norms` adds where it
-acts, and reads the whole file for that.
+"""`python -m pipeline.networks inspect FILE...`: family, size, and what its header says; `--norms`: where it
+acts, too, from the whole file.
 `python -m pipeline.networks convert FILE TARGET`: an embedding or hypernetwork from .pt to .safetensors or
 back; an adapter with `--to sd-scripts`, `--to diffusers`, or, as a plain LoRA, `--to lora --dim 16`.
 `python -m pipeline.networks aesthetic PICTURE... --clip FOLDER --target FILE`: the aesthetic embedding of

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files.json_text import JsonError, parse_json, read_mapping
+from pipeline.files.json_text import JsonError, parse_mapping, read_mapping
 from pipeline.files.text_file import ADAPTER_SETTINGS
 from pipeline.networks.module_patterns import MOST_WORK, effort, matches_end, work
 
@@ -67,11 +67,9 @@ def header_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Adapter
         return {}
     origin = f"{path}: {HEADER_KEY} in its header"
     try:
-        values = parse_json(metadata[HEADER_KEY])
+        values = parse_mapping(metadata[HEADER_KEY])
     except JsonError as error:
-        raise UserError(f"{origin} is no JSON ({error}); fetch the file again") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{origin} is no mapping; fetch the file again")
+        raise UserError(f"{origin} is not readable JSON ({error}); fetch the file again") from None
     parts: dict[str, dict[str, Any]] = {}
     for part, name, value in _by_part(values):
         if name in parts.setdefault(part, {}):

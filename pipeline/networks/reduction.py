@@ -1,6 +1,5 @@
-"""Any adapter as a plain LoRA: for each layer the best change of rank dim (Eckart and Young 1936).
-
-change = U S V^T      B = U_r sqrt(S_r), A = sqrt(S_r) V_r^T      error^2: the squares of S behind r
+"""Any adapter as a plain LoRA: for each layer the best change of rank dim (low_rank.py); its error squared is
+the sum of the squares of the singular values behind it.
 """
 
 import math
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.files.finite import insist_on_finite_change
+from pipeline.networks.low_rank import singular
 from pipeline.networks.network import Network
 
 
@@ -56,10 +56,8 @@ def reduced(network: Network, dim: int, path: Path | str = "the network") -> Red
 
 def best_of_rank(change: Tensor, dim: int) -> tuple[Tensor, Tensor, float]:
     """(A, B, norm of what is lost) of a change [out, in] or [out, in, k, k]; A has the kernel."""
-    u, s, v = torch.linalg.svd(change.flatten(1), full_matrices=False)
-    rank = min(dim, len(s))
-    root = s[:rank].sqrt()
-    down, up = root[:, None] * v[:rank], u[:, :rank] * root
+    whole = singular(change.flatten(1))
+    up, down = whole.factors(dim)
     if change.dim() == 4:
-        down, up = down.reshape(rank, *change.shape[1:]), up[:, :, None, None]
-    return down.contiguous(), up.contiguous(), float(s[rank:].norm())
+        down, up = down.reshape(-1, *change.shape[1:]), up[:, :, None, None]
+    return down.contiguous(), up.contiguous(), float(whole.s[dim:].norm())

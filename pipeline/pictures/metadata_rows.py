@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.files.json_text import JsonError, parse_json
+from pipeline.files.json_text import JsonError, parse_mapping
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.files.text_file import CAPTION_JSON, shown
 from pipeline.pictures.sidecars import TAG_KEYS, CaptionError, lines_of
@@ -71,9 +71,6 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _json_row(line: str, number: int) -> dict[str, Any]:
     try:
-        row = parse_json(line)
+        return parse_mapping(line)
     except JsonError as error:
         raise CaptionError(f"line {number} is not readable JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise CaptionError(f"line {number} is not a JSON object; correct or delete it")
-    return row

@@ -1,14 +1,14 @@
 """dvc.yaml for sweeps, and which stages several jobs share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.config.load import DVC_YAML, groups_in
+from pipeline.config.graph_file import DVC_YAML, RESOLVED, groups_of
 from pipeline.errors import UserError, nearest
-from pipeline.files.yaml_text import read_yaml
 from pipeline.store.items import key
 
 COMPOSE = "compose"
@@ -17,13 +17,16 @@ COMPOSE = "compose"
 
 @dataclass(frozen=True)
 class Stage:
-    """`kept` are outputs that git keeps (`cache: false`), `cached` those that DVC keeps."""
+    """`kept` are outputs that git keeps (`cache: false`), `cached` those that DVC does; `above`: the stages
+    whose outputs it reads.
+    """
 
     name: str
     groups: tuple[str, ...]
     deps: tuple[str, ...]
     cached: tuple[str, ...]
     kept: tuple[str, ...]
+    above: tuple[str, ...]
 
     @property
     def outs(self) -> tuple[str, ...]:
@@ -42,36 +45,32 @@ class Segment:
 
 @cache
 def stages() -> dict[str, Stage]:
-    """Every stage of dvc.yaml, in order of dependency."""
-    content = read_yaml(DVC_YAML)["stages"]
-    every = {name: _stage(name, entry) for name, entry in content.items()}
-    ordered: dict[str, Stage] = {}
-    while len(ordered) < len(every):
-        ready = [
-            each for each in every.values()
-            if each.name not in ordered and all(up in ordered for up in _upstream(each, every.values()))
-        ]  # fmt: skip
-        assert ready, "dvc.yaml has a cycle"
-        ordered |= {each.name: each for each in ready}
-    return ordered
+    """Every stage of dvc.yaml, each after those that it depends on, by DVC's own index."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        index = repo.index
+        own = {stage.name: stage for stage in index.stages if stage.path_in_repo == str(DVC_YAML)}
+        above = {
+            name: [other.name for other in own.values() if index.graph.has_edge(stage, other)]
+            for name, stage in own.items()
+        }
+        return {name: _stage(own[name], above[name]) for name in TopologicalSorter(above).static_order()}
 
 
-def _stage(name: str, entry: Mapping[str, Any]) -> Stage:
-    outs: dict[bool, list[str]] = {True: [], False: []}
-    for kind in ("outs", "metrics", "plots"):
-        for out in entry.get(kind, []):
-            path, settings = (out, {}) if isinstance(out, str) else next(iter(out.items()))
-            outs[settings.get("cache", True)].append(path)
-    groups = tuple(groups_in(entry))
-    return Stage(name, groups, tuple(entry.get("deps", [])), tuple(outs[True]), tuple(outs[False]))
+def _stage(stage: Any, above: Sequence[str]) -> Stage:
+    """`stage`: DVC's."""
+    from dvc.dependency import ParamsDependency
 
-
-def _upstream(stage: Stage, every: Iterable[Stage]) -> list[str]:
-    return [
-        other.name
-        for other in every
-        if other.name != stage.name and any(_within(dep, out) for dep in stage.deps for out in other.outs)
-    ]
+    params = {dep.def_path: dep.params for dep in stage.deps if isinstance(dep, ParamsDependency)}
+    return Stage(
+        stage.name,
+        groups_of(params.get(RESOLVED.name, [])),
+        deps=tuple(dep.def_path for dep in stage.deps if dep.def_path not in params),
+        cached=tuple(out.def_path for out in stage.outs if out.use_cache),
+        kept=tuple(out.def_path for out in stage.outs if not out.use_cache),
+        above=tuple(above),
+    )
 
 
 def _within(path: str, other: str) -> bool:
@@ -79,13 +78,8 @@ def _within(path: str, other: str) -> bool:
     return first == second or second in first.parents or first in second.parents
 
 
-def upstream(stage: Stage) -> list[str]:
-    """Names of the stages that it reads outputs of."""
-    return _upstream(stage, stages().values())
-
-
 def stages_for(targets: Sequence[str]) -> list[str]:
-    """The targets and their dependencies, in order; without targets all stages."""
+    """The targets and all that they depend on, in order; without targets every stage."""
     problems = [
         f"--target {name}: no such stage; {nearest(name, stages())}"
         for name in targets
@@ -96,7 +90,7 @@ def stages_for(targets: Sequence[str]) -> list[str]:
     names = set(targets or stages())
     waiting = list(names)
     while waiting:
-        new = [name for name in upstream(stages()[waiting.pop()]) if name not in names]
+        new = [name for name in stages()[waiting.pop()].above if name not in names]
         names.update(new)
         waiting += new
     return [name for name in stages() if name in names and name != COMPOSE]
@@ -107,7 +101,7 @@ def stage_keys(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, str
     keys: dict[str, str] = {}
     for name in names:
         stage = stages()[name]
-        above = [keys[other] for other in upstream(stage) if other in keys]
+        above = [keys[other] for other in stage.above if other in keys]
         keys[name] = key(stage=name, params={group: values[group] for group in stage.groups}, above=above)
     return keys
 

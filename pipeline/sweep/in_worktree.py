@@ -9,8 +9,6 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
-from copy import deepcopy
-from functools import cache
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -32,7 +30,6 @@ def main(arguments: Sequence[str] = ()) -> None:
     started = time.monotonic()
     job = Job.of_json(Path(arguments[0]).read_text())
     threading.Thread(target=_end_with, args=(os.getppid(), job.home / STOP), daemon=True).start()
-    parse_once()
     from dvc.repo import Repo
 
     with Repo() as repo:
@@ -100,24 +97,6 @@ def _lock_entries(path: Path) -> dict[str, Any]:
 
     entries: dict[str, Any] = load_yaml(str(path))["stages"]
     return entries
-
-
-def parse_once() -> None:
-    """Has DVC parse equal YAML text once: it reads dvc.yaml and dvc.lock some forty times a run, a third of a
-    second each.
-    """
-    from dvc.utils.serialize import _yaml
-
-    parse = _yaml.parse_yaml
-
-    @cache
-    def parsed(text: str, path: str, typ: str) -> Any:
-        return parse(text, path, typ)
-
-    def parse_yaml(text: str, path: str, typ: str = "safe") -> Any:
-        return deepcopy(parsed(text, str(path), typ))
-
-    _yaml.parse_yaml = parse_yaml
 
 
 def forget_others(job: Job) -> None:

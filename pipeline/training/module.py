@@ -28,6 +28,7 @@ from pipeline.training.ema import RunningMean
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
 from pipeline.training.schedules import rate_factor
+from pipeline.training.trainer_state import optimizers_of
 
 EVERY = slice(None)
 
@@ -163,7 +164,7 @@ class Denoising(lightning.LightningModule):
         """Inside, the network holds the weights that files get and samples are drawn with: the running mean
         (`train.ema_decay`), or schedule-free's average.
         """
-        optimizers = self.trainer.optimizers if self._trainer else []
+        optimizers = optimizers_of(self)
         set_averaging(optimizers, True)
         try:
             with self.mean.in_place() if self.mean else nullcontext():

@@ -14,7 +14,6 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.loops.progress import _ProcessedTracker
 
 from pipeline.config.schemas import Config
 from pipeline.training.callbacks.checkpoints import Interrupted, Keeper, Start, TurnedBack
@@ -27,6 +26,7 @@ from pipeline.training.history import History
 from pipeline.training.module import Denoising, trainer_options
 from pipeline.training.planning.forecast import Plan
 from pipeline.training.run_folder import LAST, Workplace
+from pipeline.training.trainer_state import begin_at
 
 PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
 WITHOUT_EFFECT = {"resume", "logging"}
@@ -100,9 +100,8 @@ class Session:
                 files,
             ],
         )
-        # Lightning counts on from this epoch; the data skip what is done of it.
-        epochs = start.done // self.plan.batches_per_epoch
-        trainer.fit_loop.epoch_progress.current = _ProcessedTracker(epochs, epochs, epochs, epochs)
+        # The data skip what is done of this epoch.
+        begin_at(trainer, start.done // self.plan.batches_per_epoch)
         try:
             with keeper.listening():
                 trainer.fit(self.module, datamodule=self.data)

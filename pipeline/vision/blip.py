@@ -12,16 +12,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
-from transformers.utils import logging
 
 from pipeline.captions.interrogation import About
 from pipeline.config.schemas import Tag
 from pipeline.device import best_device, make_repeatable
-from pipeline.errors import UserError
-from pipeline.files.damage import reason_of
-
-logging.set_verbosity_error()
-logging.disable_progress_bar()
+from pipeline.vision.pretrained import WHOLE_FOLDER, loading, pretrained, pretrained_model
 
 
 class Blip:
@@ -31,7 +26,7 @@ class Blip:
         make_repeatable()
         self.device = best_device()
         self.pictures, self.tokenizer, self.network = _load(folder)
-        self.network = self.network.eval().requires_grad_(False).to(self.device)
+        self.network = self.network.to(self.device)
         self.about = About("blip", "squash-by-processor", int(self.pictures.size["height"]))
         self.together = 1 if self.device.type == "cpu" else config.batch
         self.prompt = self.tokenizer(config.sentence_prompt).input_ids if config.sentence_prompt else None
@@ -61,17 +56,7 @@ class Blip:
 
 
 def _load(folder: Path) -> tuple[BlipImageProcessorPil, AutoTokenizer, BlipForConditionalGeneration]:
-    try:
-        return (
-            BlipImageProcessorPil.from_pretrained(folder, local_files_only=True),
-            AutoTokenizer.from_pretrained(folder, local_files_only=True),
-            BlipForConditionalGeneration.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-            ),
-        )
-    except Exception as error:  # transformers, tokenizers and safetensors raise errors of any kind
-        reason = reason_of(error)
-        raise UserError(
-            f"tag.sentence_model {folder}: not a loadable BLIP folder of transformers ({reason}); expected:"
-            " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
-        ) from None
+    with loading(f"tag.sentence_model {folder}: not a BLIP folder", WHOLE_FOLDER):
+        kinds = (BlipImageProcessorPil, AutoTokenizer)
+        model = pretrained_model(BlipForConditionalGeneration, folder)
+        return (*(pretrained(kind, folder) for kind in kinds), model)

@@ -10,24 +10,17 @@ from transformers import CLIPImageProcessorPil, CLIPModel
 
 from pipeline.device import best_device
 from pipeline.errors import UserError
-from pipeline.files.damage import reason_of
 from pipeline.pictures.formats import SUFFIXES
 from pipeline.pictures.reading import PictureError, read_picture
+from pipeline.vision.pretrained import loading, pretrained, pretrained_model
+
+NEEDED = "config.json, model.safetensors and preprocessor_config.json (SD 1.x: openai/clip-vit-large-patch14)"
 
 
 def load_clip(folder: Path) -> CLIPModel:
-    """A CLIPModel as transformers saves it, from .safetensors only. Any other folder is a user error."""
-    try:
-        model = CLIPModel.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-        )
-    except Exception as error:  # transformers, tokenizers and safetensors raise errors of any kind
-        reason = reason_of(error)
-        raise UserError(
-            f"{folder}: not a loadable CLIP folder of transformers ({reason}); expected: config.json,"
-            " model.safetensors and preprocessor_config.json (SD 1.x: openai/clip-vit-large-patch14)"
-        ) from None
-    return model.eval().requires_grad_(False)
+    """A CLIPModel as transformers saves it, from .safetensors alone. Another folder is a user error."""
+    with loading(f"{folder}: not a CLIP folder", NEEDED):
+        return pretrained_model(CLIPModel, folder)
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
@@ -60,12 +53,8 @@ def mean_embedding(folder: Path, pictures: Iterable[Image.Image]) -> Tensor:
     One picture per call, so that none depends on the others.
     """
     model, device = load_clip(folder), best_device()
-    try:
-        processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
-    except Exception:
-        raise UserError(
-            f"{folder}: no loadable preprocessor_config.json in it; fetch the folder again"
-        ) from None
+    with loading(f"{folder}: not a CLIP folder", NEEDED):
+        processor = pretrained(CLIPImageProcessorPil, folder)
     model.to(device)
     embeddings = [_embedding(model, processor, picture) for picture in pictures]
     if not embeddings:

@@ -6,17 +6,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
-from transformers.utils import logging
 
 from pipeline.device import best_device
-from pipeline.errors import UserError
-from pipeline.files.damage import reason_of
+from pipeline.vision.pretrained import WHOLE_FOLDER, loading, pretrained, pretrained_model
 
 VERSION = 1
 """Of the algorithm: raise it when scores change."""
-
-logging.set_verbosity_error()
-logging.disable_progress_bar()
 
 
 class ClipScorer:
@@ -25,7 +20,7 @@ class ClipScorer:
     def __init__(self, folder: Path) -> None:
         self.device = best_device()
         self.pictures, self.tokenizer, model = _load(folder)
-        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.model = model.to(self.device)
 
     @torch.inference_mode()
     def scores(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
@@ -38,17 +33,6 @@ class ClipScorer:
 
 
 def _load(folder: Path) -> tuple[CLIPImageProcessorPil, AutoTokenizer, CLIPModel]:
-    try:
-        return (
-            CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True),
-            AutoTokenizer.from_pretrained(folder, local_files_only=True),
-            CLIPModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-            ),
-        )
-    except Exception as error:  # transformers, tokenizers and safetensors raise errors of any kind
-        reason = reason_of(error)
-        raise UserError(
-            f"sample_grid.clip {folder}: not a loadable CLIP folder of transformers ({reason}); expected:"
-            " config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
-        ) from None
+    with loading(f"sample_grid.clip {folder}: not a CLIP folder", WHOLE_FOLDER):
+        kinds = (CLIPImageProcessorPil, AutoTokenizer)
+        return (*(pretrained(kind, folder) for kind in kinds), pretrained_model(CLIPModel, folder))

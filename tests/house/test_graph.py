@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from pipeline.code.closure import PACKAGES
+from pipeline.config.graph_file import stage_entries
 from pipeline.config.schemas import Config
+from pipeline.sweep.graph import stages
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "dvc.yaml").read_text()
@@ -22,6 +24,16 @@ pytestmark = pytest.mark.usefixtures("root")
 
 def module_of(name: str) -> Path:
     return Path("stages") / f"{name.replace('-', '_')}.py"
+
+
+def test_dvc_yaml_is_read_as_dvcs_own_index_reads_it() -> None:
+    theirs = stages()
+    ours = stage_entries()
+    assert ours.keys() == theirs.keys()
+    for name, stage in theirs.items():
+        assert ours[name].groups == stage.groups
+        assert set(ours[name].deps) == set(stage.deps)
+        assert set(ours[name].outs) == set(stage.outs)
 
 
 def test_every_stage_module_is_in_the_graph() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.load import RESOLVED
+from pipeline.config.graph_file import RESOLVED
 from stages.compose import resolved, resolved_text, stage_code
 
 pytestmark = pytest.mark.usefixtures("root")

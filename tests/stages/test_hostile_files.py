@@ -330,7 +330,7 @@ def test_names_that_no_later_stage_could_write_are_refused(place: Path, name: by
         ("a.txt", b"\xff\xfea\0", "not UTF-8"),
         ("a.json", b"{", "not readable JSON"),
         ("a.json", b"[" * 100_000, "not readable JSON"),
-        ("metadata.jsonl", b"[1]\n", "not a JSON object"),
+        ("metadata.jsonl", b"[1]\n", "it is a list, and must be a mapping"),
         ("metadata.jsonl", b'{"text": "a"}\n', "no `file_name`"),
         ("metadata.csv", b"file_name,text\n../../etc/passwd,a\n", "no picture '../../etc/passwd'"),
     ],

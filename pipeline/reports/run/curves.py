@@ -16,12 +16,24 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Pixels of a chart. `from_zero`: both axes begin at 0, else where the curves do."""
+
+    width: int = WIDTH
+    height: int = HEIGHT
+    from_zero: bool = True
+
+
+@dataclass(frozen=True)
 class Line:
-    """A curve; `faint` ones are behind the others and not in the legend."""
+    """A curve; `faint` ones lie behind the others and are not in the legend. `colour`: its number, None: the
+    next one.
+    """
 
     name: str
     points: Sequence[Point]
     faint: bool = False
+    colour: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class Chart:
     lines: Sequence[Line]
     marks: Sequence[tuple[float, str]] = ()
     log: bool = False
+    frame: Frame = Frame()
 
 
 @dataclass(frozen=True)
@@ -40,9 +53,9 @@ class Drawn:
     """Input of the template: coordinates are text, rounded to a tenth."""
 
     title: str
-    note: str
-    paths: Sequence[tuple[str, int, bool]]
-    """Points of a polyline, the number of its colour, whether it is faint."""
+    told: str
+    paths: Sequence[tuple[str, int, bool, str]]
+    """Points of a polyline, the number of its colour, whether it is faint, its name."""
     dots: Sequence[tuple[str, str, int]]
     """Points of a short curve."""
     legend: Sequence[tuple[str, int]]
@@ -87,21 +100,22 @@ def drawn(chart: Chart) -> Drawn | None:
     points = [point for _, heights in lines for point in heights]
     if not points:
         return None
-    right = max(x for x, _ in points) or 1.0
-    low, high = _span([y for _, y in points], chart.log)
+    frame = chart.frame
+    first, last = _ends([x for x, _ in points], frame)
+    low, high = _span([y for _, y in points], chart.log, frame)
 
     def across(x: float) -> str:
-        return f"{LEFT + x / right * (WIDTH - LEFT - RIGHT):.1f}"
+        return f"{LEFT + (x - first) / (last - first) * (frame.width - LEFT - RIGHT):.1f}"
 
     def up(y: float) -> str:
-        return f"{HEIGHT - BOTTOM - (y - low) / (high - low) * (HEIGHT - TOP - BOTTOM):.1f}"
+        return f"{frame.height - BOTTOM - (y - low) / (high - low) * (frame.height - TOP - BOTTOM):.1f}"
 
     shown = [(line, heights, colour) for (line, heights), colour in zip(lines, _colours(lines), strict=True)]
     return Drawn(
         chart.title,
         chart.note,
         [
-            (" ".join(f"{across(x)},{up(y)}" for x, y in heights), colour, line.faint)
+            (" ".join(f"{across(x)},{up(y)}" for x, y in heights), colour, line.faint, line.name)
             for line, heights, colour in shown
             if len(heights) > 1
         ],
@@ -113,8 +127,8 @@ def drawn(chart: Chart) -> Drawn | None:
         ],
         [(line.name, colour) for line, heights, colour in shown if heights and not line.faint],
         [(up(y), label) for y, label in _labels(low, high, chart.log)],
-        [(across(x), f"{x:g}") for x in ticks(0, right) if x.is_integer()],
-        [(across(x), text) for x, text in chart.marks if 0 <= x <= right],
+        [(across(x), f"{x:g}") for x in ticks(first, last) if x.is_integer()],
+        [(across(x), text) for x, text in chart.marks if first <= x <= last],
     )
 
 
@@ -122,7 +136,7 @@ def _colours(lines: Sequence[tuple[Line, Sequence[Point]]]) -> Iterator[int]:
     """One colour each; a faint curve shares the next strong one's."""
     number = 0
     for line, _ in lines:
-        yield number
+        yield number if line.colour is None else line.colour
         number += not line.faint
 
 
@@ -130,10 +144,19 @@ def _heights(points: Sequence[Point], log: bool) -> list[Point]:
     return [(x, math.log10(y)) for x, y in points if y > 0] if log else list(points)
 
 
-def _span(values: Sequence[float], log: bool) -> tuple[float, float]:
-    low, high = (min(values), max(values)) if log else (min(0.0, *values), max(0.0, *values))
+def _ends(steps: Sequence[float], frame: Frame) -> tuple[float, float]:
+    if frame.from_zero:
+        return 0.0, max(steps) or 1.0
+    return min(steps), max(steps) if max(steps) > min(steps) else min(steps) + 1.0
+
+
+def _span(values: Sequence[float], log: bool, frame: Frame) -> tuple[float, float]:
+    whole = log or not frame.from_zero
+    low, high = (min(values), max(values)) if whole else (min(0.0, *values), max(0.0, *values))
     if high - low < 1e-12:
         return low - 0.5, high + 0.5
+    if not frame.from_zero:
+        return low, high
     return (low - 0.05 * (high - low), high + 0.05 * (high - low)) if log else (low, high * 1.03)
 
 

@@ -48,7 +48,9 @@ def test_files_are_named(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"x\.json is not UTF-8 \(byte 0"):
             read(path)
     path.write_text("[]")
-    with pytest.raises(UserError, match=r"x\.json must hold a JSON mapping"):
+    with pytest.raises(
+        UserError, match=r"x\.json is not readable JSON \(it is a list, and must be a mapping\)"
+    ):
         read_mapping(path)
 
 

@@ -9,9 +9,9 @@ from pipeline.merging.lora_pairs import (
     by_sum,
     concatenated,
     fixed,
-    singular,
     truncated,
 )
+from pipeline.networks.low_rank import singular_of_product
 
 
 def pair(seed: int, rank: int, out: int = 40, inside: int = 60) -> Pair:
@@ -50,10 +50,11 @@ def test_a_sum_that_cancels_is_rank_one_of_nothing() -> None:
 
 
 def test_a_rank_above_the_layers_own_is_cut() -> None:
-    found, error = truncated(pair(0, 50, out=20), fixed(50))
+    whole = pair(0, 50, out=20)
+    found, error = truncated(whole, fixed(50))
     assert found.rank == 20
     assert error < 1e-6
-    assert len(singular(pair(0, 50, out=20))[1]) == 20
+    assert len(singular_of_product(whole.up, whole.down).s) == 20
 
 
 @pytest.mark.parametrize(

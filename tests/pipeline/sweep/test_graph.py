@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.sweep.graph import segments, stage_keys, stages, stages_for, upstream
+from pipeline.sweep.graph import segments, stage_keys, stages, stages_for
 from pipeline.sweep.jobs import checked
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -16,7 +16,7 @@ def shared(*sets: tuple[str, ...]) -> list[list[tuple[set[str], bool]]]:
 def test_stages_stand_after_what_they_read() -> None:
     names = list(stages())
     for name, stage in stages().items():
-        assert all(names.index(above) < names.index(name) for above in upstream(stage))
+        assert all(names.index(above) < names.index(name) for above in stage.above)
 
 
 def test_targets_bring_what_they_depend_on() -> None:

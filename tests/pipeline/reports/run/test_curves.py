@@ -12,6 +12,7 @@ from pipeline.reports.run.curves import (
     TOP,
     WIDTH,
     Chart,
+    Frame,
     Line,
     drawn,
     smoothed,
@@ -70,3 +71,12 @@ def test_a_level_line_has_a_height() -> None:
     chart = drawn(Chart("", "", [Line("", [(0, 0.0), (1, 0.0)])]))
     assert chart is not None
     assert "nan" not in chart.paths[0][0]
+
+
+def test_a_chart_that_does_not_begin_at_zero_is_filled_from_corner_to_corner() -> None:
+    frame = Frame(width=720, height=300, from_zero=False)
+    made = drawn(Chart("loss", "", [Line("a", [(10, 1.0), (20, 0.5)], colour=3)], frame=frame))
+    assert made
+    corners = f"{LEFT:.1f},{TOP:.1f} {720 - RIGHT:.1f},{300 - BOTTOM:.1f}"
+    assert made.paths == [(corners, 3, False, "a")]
+    assert [text for _, text in made.columns] == ["10", "15", "20"]
