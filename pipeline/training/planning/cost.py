@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
@@ -60,9 +60,9 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
     hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]  # type: ignore[no-untyped-call]
     dtype = DTYPES[module.precision.removesuffix(FULL)]
     mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode, FlopCounterMode(display=False) as counter:
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         weights = [mode.from_tensor(tensor) for tensor in [*learning, *frozen]]
-        with _Memory(weights) as memory:
+        with _Counted(weights) as counted:
             with mixed:
                 loss = (module.picture_losses(batch) * batch.weight).mean()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -70,25 +70,35 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
         hook.remove()
     fixed = sum(map(_bytes, frozen)) + (2 + MOMENTS) * sum(map(_bytes, learning))
     number = len(batch.weight)
-    return Cost(counter.get_total_flops(), fixed, memory.most // number, number)
+    return Cost(counted.operations, fixed, counted.most // number, number)
 
 
 def _let_go(parameter: Tensor) -> None:
     parameter.grad = None
 
 
-class _Memory(TorchDispatchMode):
-    """Bytes of all storages that operations made and something still holds: now, and at the most; `weights`
-    are left out.
+class _Counted(TorchDispatchMode):
+    """Floating-point operations; bytes of all storages that operations made and something still holds: now,
+    and at the most; `weights` are left out.
     """
 
     def __init__(self, weights: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.known = {int(weight.untyped_storage()._cdata) for weight in weights}
-        self.now = self.most = 0
+        self.operations = self.now = self.most = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func is torch.ops.prim.device.default:  # asked for more often than anything is computed
+            return func(*args, **kwargs)
+        count = flop_registry.get(func._overloadpacket)
+        if count is None:
+            with self:  # an operation that consists of others is counted as those
+                made = func.decompose(*args, **kwargs)
+            if made is not NotImplemented:
+                return made
+        made = func(*args, **kwargs)
+        self.operations += count(*args, **kwargs, out_val=made) if count else 0
         for each in tree_leaves(made):
             if isinstance(each, Tensor):
                 self._note(each.untyped_storage())

@@ -24,18 +24,32 @@ def small_configs() -> dict[str, dict[str, Any]]:
     return configs
 
 
-def random_base(seed: int = 0) -> Base:
+SHALLOW = {
+    "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
+    "block_out_channels": [8, 16],
+    "layers_per_block": 1,
+}
+"""A U-Net of two levels, where a test asks how a net learns, not what its layers are called."""
+
+
+def random_base(seed: int = 0, shallow: bool = False) -> Base:
     """A base of one's own; the global generator is left as after its drawing."""
-    parts, drawn = _random_parts(seed)
+    parts, drawn = _random_parts(seed, shallow)
     torch.set_rng_state(drawn)
-    return Base(family("sd1"), _tokenizer(), deepcopy(parts), small_configs())
+    return Base(family("sd1"), _tokenizer(), deepcopy(parts), _configs(shallow))
+
+
+def _configs(shallow: bool) -> dict[str, dict[str, Any]]:
+    configs = small_configs()
+    return {**configs, "unet": {**configs["unet"], **(SHALLOW if shallow else {})}}
 
 
 @cache
-def _random_parts(seed: int) -> tuple[dict[str, torch.nn.Module], Tensor]:
+def _random_parts(seed: int, shallow: bool) -> tuple[dict[str, torch.nn.Module], Tensor]:
     """The parts, and the global generator's state after them."""
     torch.manual_seed(seed)
-    configs = small_configs()
+    configs = _configs(shallow)
     parts = {
         "text_encoder": CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval(),
         "unet": UNet2DConditionModel.from_config(configs["unet"]).eval(),
