@@ -13,7 +13,7 @@ from pipeline.errors import warn
 from pipeline.files.atomic import new_folder, write_csv, write_text
 from pipeline.reports.grid import IN_CELLS, PageCell
 from pipeline.reports.template import template
-from pipeline.sweep.metrics import Objective, objective_of
+from pipeline.sweep.metrics import SweepObjective, objective_of
 
 FOLDER = Path("reports/comparison")
 FIGURES = "metrics/train.json metrics/sample_grid.json"
@@ -46,7 +46,7 @@ class Table:
     """The best run first."""
 
     settings: Sequence[str]
-    objective: Objective
+    objective: SweepObjective
     figures: Sequence[str]
     rows: Sequence[Row]
 
@@ -84,7 +84,7 @@ def compare(names: Sequence[str], metric: str | None = None, minimize: bool = Fa
     )
 
 
-def tabulated(runs: Sequence[Run], objective: Objective) -> Table:
+def tabulated(runs: Sequence[Run], objective: SweepObjective) -> Table:
     keys = varied(runs)
     figures = [
         name
@@ -96,7 +96,7 @@ def tabulated(runs: Sequence[Run], objective: Objective) -> Table:
     return Table(keys, objective, figures, [_row(run, keys, objective, figures) for run in ordered])
 
 
-def _row(run: Run, keys: Sequence[str], objective: Objective, figures: Sequence[str]) -> Row:
+def _row(run: Run, keys: Sequence[str], objective: SweepObjective, figures: Sequence[str]) -> Row:
     return Row(
         run,
         [_text(run.settings.get(key, "")) for key in keys],
