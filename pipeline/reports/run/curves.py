@@ -53,7 +53,7 @@ class Drawn:
     """Input of the template: coordinates are text, rounded to a tenth."""
 
     title: str
-    told: str
+    note: str
     paths: Sequence[tuple[str, int, bool, str]]
     """Points of a polyline, the number of its colour, whether it is faint, its name."""
     dots: Sequence[tuple[str, str, int]]

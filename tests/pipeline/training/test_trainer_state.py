@@ -1,4 +1,4 @@
-"""What this project asks of Lightning beyond its documented calls: a failure here names what changed there."""
+"""What this project asks of Lightning beyond its documented calls: failures here name what changed there."""
 
 from pathlib import Path
 
