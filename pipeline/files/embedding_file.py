@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
@@ -34,6 +35,10 @@ NAMELESS = {PARAMS, "emp_params", "*", *ENCODERS}
 """Keys that do not give the word; then the file's name is the word, as in A1111 and ComfyUI."""
 PICTURES = (".png",)
 """Suffixes of pictures that may contain an embedding."""
+SEVERAL = ("clip_l", "clip_g")
+"""Keys of SDXL's files, in the order of its text encoders."""
+OUTPUTS = {"clip_l_out", "clip_g_out"}
+"""OneTrainer's vectors behind the text encoders, which no other tool reads; they are ignored."""
 A1111_TOKEN = 265
 """CLIP's `*`, the token that A1111's files claim to replace."""
 Vectors = dict[str, Tensor]
@@ -47,12 +52,8 @@ def read_embeddings(path: Path) -> Vectors:
 
 def _embeddings(path: Path) -> Vectors:
     tensors, words = _read(path)
-    if len(several := ENCODERS & tensors.keys()) > 1:
-        family = "an SD 3" if "t5xxl" in several else "an SDXL"
-        raise UserError(
-            f"{path} is {family} embedding ({' and '.join(sorted(several, reverse=True))}, for its text"
-            " encoders), but SD 1.x has one: use an embedding trained on SD 1.x"
-        )
+    if len(ENCODERS & tensors.keys()) > 1:
+        return {_word(SEVERAL[0], words, path): _joined(tensors, path)}
     if len(tensors) != 1 and len(words) != len(tensors):
         raise UserError(
             f"{path} holds {len(tensors)} tensors ({', '.join(sorted(tensors)[:3])} ...); an embedding file"
@@ -62,6 +63,20 @@ def _embeddings(path: Path) -> Vectors:
         _word(key, words, path): _as_rows(key, tensor, path)
         for key, tensor in ((key, tensors[key]) for key in (words if len(tensors) > 1 else tensors))
     }
+
+
+def _joined(tensors: Mapping[str, Tensor], path: Path) -> Tensor:
+    """The vectors for several text encoders, side by side in the order of SEVERAL."""
+    if unknown := sorted(tensors.keys() - set(SEVERAL) - OUTPUTS):
+        raise UserError(
+            f"{path} holds {', '.join(unknown[:3])} next to vectors for text encoders; SDXL's embeddings hold"
+            f" {' and '.join(SEVERAL)}: it is of another family"
+        )
+    rows = [_as_rows(key, tensors[key], path) for key in SEVERAL if key in tensors]
+    if len({len(each) for each in rows}) > 1:
+        counts = " and ".join(str(len(each)) for each in rows)
+        raise UserError(f"{path}: {counts} vectors for its text encoders, which need the same number")
+    return torch.cat(rows, dim=1)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
@@ -101,7 +116,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
         ) from error
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise UserError(f"{path}: {WORDS_KEY} in its header must be a list of words; fetch the file again")
-    if len(tensors) > 1 and (absent := [word for word in words if word not in tensors]):
+    several = len(ENCODERS & tensors.keys()) > 1
+    if len(tensors) > 1 and not several and (absent := [word for word in words if word not in tensors]):
         raise UserError(
             f"{path}: its header names {absent[0][:60]!r}, but it has no such tensor; fetch it again"
         )
@@ -121,20 +137,24 @@ def _nested(path: Path, read: Mapping[Any, Any]) -> dict[str, Tensor]:
     return {str(key): value for key, value in tensors.items()}
 
 
-def embedding_tensors(vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def embedding_tensors(vectors: Mapping[str, Tensor], widths: Sequence[int] = ()) -> dict[str, Tensor]:
     """Tensors of the .safetensors. One word: sd-scripts' layout, which A1111, ComfyUI and diffusers open.
-    Several words: one tensor per word, which they do not open; `write_each` makes files for them.
+    Several words: one tensor per word, which they do not open; `write_each` makes files for them. `widths`:
+    of each text encoder's share of a vector, if there are several encoders.
     """
+    if len(vectors) == 1 and len(widths) > 1:
+        parts = next(iter(vectors.values())).split(list(widths), dim=1)  # type: ignore[no-untyped-call]
+        return {key: part.contiguous() for key, part in zip(SEVERAL, parts, strict=True)}
     return {PARAMS: next(iter(vectors.values()))} if len(vectors) == 1 else dict(vectors)
 
 
-def embedding_metadata(words: Sequence[str]) -> dict[str, str]:
+def embedding_metadata(words: Sequence[str], architecture: str = "stable-diffusion-v1") -> dict[str, str]:
     """Header entries; Stability's architecture and implementation for embeddings as sd-scripts writes them
     (library/sai_model_spec.py).
     """
     return {
         WORDS_KEY: json.dumps(list(words), ensure_ascii=False),
-        "modelspec.architecture": "stable-diffusion-v1/textual-inversion",
+        "modelspec.architecture": f"{architecture}/textual-inversion",
         "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
         "modelspec.trigger_phrase": ", ".join(words),
     }

@@ -13,9 +13,11 @@ from pipeline.config.rules.hypernetworks import misread_by_comfyui
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files import embedding_file, hypernetwork_file
 from pipeline.files.finite import is_finite
+from pipeline.files.kinds import ENCODERS
 from pipeline.files.names import insist_on_plain_name
 from pipeline.files.outputs import claim
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
+from pipeline.files.safetensors_header import read_header
 from pipeline.networks.adapter_config import HEADER_KEY
 from pipeline.networks.bundled import bundled
 from pipeline.networks.changes import insist_on_whole_changes
@@ -120,6 +122,8 @@ def _embedding(source: Path, target: Path) -> list[Path]:
             " give a folder in place of a file"
         )
     word, tensor = next(iter(vectors.items()))
+    if source.suffix == ".safetensors" and len(ENCODERS & read_header(source).tensors.keys()) > 1:
+        raise UserError(f"{source} is an embedding of SDXL, whose one layout all tools read; copy the file")
     if target.suffix == ".pt":
         embedding_file.write_a1111(target, word, tensor, {})
     else:

@@ -8,6 +8,8 @@ beside it, the optimiser's weight decay cannot reach the table, and no tokenizer
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -26,14 +28,18 @@ from pipeline.networks.trained import Beside, Trained
 
 
 class Embedding(nn.Module, Trained):
-    """One or several words, each with its vectors [num_vectors, width]. `multiplier` scales the vectors: 1 as
-    they were trained.
+    """One or several words, each with its vectors [num_vectors, width]; for several text encoders a vector is
+    as wide as all of them, side by side. `multiplier` scales the vectors: 1 as they were trained.
     """
 
     multiplier: float = 1.0
 
-    def __init__(self, vectors: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, vectors: Mapping[str, Tensor], widths: Sequence[int] = (), architecture: str | None = None
+    ) -> None:
+        """widths: of each text encoder's share, where there are several. architecture: modelspec's."""
         super().__init__()
+        self.widths, self.architecture = tuple(widths), architecture or "stable-diffusion-v1"
         self.words = tuple(vectors)
         self.vectors = nn.ParameterList(
             nn.Parameter(tensor.detach().float().clone()) for tensor in vectors.values()
@@ -47,21 +53,26 @@ class Embedding(nn.Module, Trained):
         seed: int,  # noqa: ARG003
     ) -> "Embedding":
         """Vectors that start from the table's rows for each word's `initial_text`; nothing is drawn."""
-        table = base.text_encoders[0].get_input_embeddings().weight.detach().float().cpu()
-        return cls({word: _start(word, config, table, base.tokenizer) for word in config.words})
+        tables = [
+            encoder.get_input_embeddings().weight.detach().float().cpu() for encoder in base.text_encoders
+        ]
+        table = torch.cat(tables, dim=1)
+        vectors = {word: _start(word, config, table, base.tokenizer) for word in config.words}
+        return cls(vectors, _widths(base), base.family.facts.modelspec)
 
     @classmethod
     def load(cls, path: Path, base: Base) -> "Embedding":
         """From any embedding file (pipeline/files/embedding_file.py); one of another base is a user error."""
         vectors = read_embeddings(path)
-        width = base.text_encoders[0].get_input_embeddings().embedding_dim
+        width = sum(_widths(base))
         for word, tensor in vectors.items():
             if tensor.shape[1] != width:
                 raise UserError(
                     f"{path}: the vectors of {word} are {tensor.shape[1]} wide, this base's text"
-                    f" encoder has {width}; the file belongs to another family (768: SD 1.x, 1024: SD 2.x)"
+                    f" encoder has {width}; the file belongs to another family (768: SD 1.x, 1024: SD 2.x,"
+                    " 2048: SDXL)"
                 )
-        return cls(vectors)
+        return cls(vectors, _widths(base), base.family.facts.modelspec)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -84,21 +95,27 @@ class Embedding(nn.Module, Trained):
         """Inside, the text encoder answers the words' ids (pipeline/bases/clip_text.py: `words_of`) with the
         vectors.
         """
-        with new_rows(base.text_encoders, self.counts, [self._rows]):
+        with new_rows(base.text_encoders, self.counts, [partial(self._rows, own) for own in self._shares()]):
             yield
 
-    def _rows(self) -> Tensor:
-        return torch.cat(list(self.vectors)) * self.multiplier
+    def _shares(self) -> Iterator[slice]:
+        """Each text encoder's columns of a vector."""
+        ends = accumulate(self.widths) if self.widths else [self.vectors[0].shape[1]]
+        return (slice(start, end) for start, end in pairwise([0, *ends]))
+
+    def _rows(self, own: slice) -> Tensor:
+        whole = torch.cat(list(self.vectors)) * self.multiplier
+        return whole[:, own] if len(self.widths) > 1 else whole
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
         """What a .safetensors file holds."""
         dtype = PRECISIONS[precision]
         vectors = (tensor.detach().to("cpu", dtype, copy=True) for tensor in self.vectors)
-        return embedding_tensors(dict(zip(self.words, vectors, strict=True)))
+        return embedding_tensors(dict(zip(self.words, vectors, strict=True)), self.widths)
 
     def metadata(self) -> dict[str, str]:
         """What the header says of the family."""
-        return embedding_metadata(self.words)
+        return embedding_metadata(self.words, self.architecture)
 
     def beside(self, precision: str) -> dict[str, Beside]:
         """Several words: a file of each alone, which is what other tools open."""
@@ -106,9 +123,17 @@ class Embedding(nn.Module, Trained):
             return {}
         whole = self.file_tensors(precision)
         return {
-            f"_{word}": Beside(embedding_tensors({word: whole[word]}), embedding_metadata([word]))
+            f"_{word}": Beside(
+                embedding_tensors({word: whole[word]}, self.widths),
+                embedding_metadata([word], self.architecture),
+            )
             for word in self.words
         }
+
+
+def _widths(base: Base) -> list[int]:
+    """Of the text encoders' tokens."""
+    return [encoder.get_input_embeddings().embedding_dim for encoder in base.text_encoders]
 
 
 def _start(word: str, config: EmbeddingConfig, table: Tensor, tokenizer: CLIPTokenizer) -> Tensor:

@@ -1,7 +1,7 @@
 """What Lightning has no call for: to begin at an epoch, and to ask a module that may have no trainer.
 
-Only public attributes of Lightning's objects are used; tests/pipeline/training/test_trainer_state.py says what
-breaks when they change.
+Only public attributes of Lightning's objects are used. tests/pipeline/training/test_trainer_state.py says
+what breaks when they change.
 """
 
 from lightning import LightningModule, Trainer

@@ -19,8 +19,15 @@ from pipeline.bases.load import load_base
 from pipeline.bases.registry import families, family
 from pipeline.bases.save import save_file, save_folder
 from pipeline.bases.tokenizers import make_tokenizer
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Base as BaseConfig
+from pipeline.config.schemas import Embedding as EmbeddingConfig
+from pipeline.drawing.conditioning import conditioning
+from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.__main__ import main as networks
+from pipeline.networks.embedding import Embedding
+from tests.conftest import ROOT
 from tests.pipeline.bases.tiny import SMALL, random_parts, small_configs
 from tests.stages.project import make_project, run_all
 
@@ -119,3 +126,37 @@ def test_a_single_file_and_a_folder_hold_the_same_base(name: str, tmp_path: Path
                 for key, value in module.state_dict().items()
                 if not key.endswith("position_ids")
             )
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("name", [*SMALL, "toy"])
+def test_an_embedding_acts_on_every_text_encoder_and_is_read_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    base = small_base(name)
+    words = {"network.words": ["zib"], "network.num_vectors": 2, "network.initial_text": "a cat"}
+    config = check(compose(Params({"network": "embedding"}, words)))
+    assert isinstance(config.network, EmbeddingConfig)
+    made = Embedding.create(config.network, base, 0)
+    widths = [encoder.get_input_embeddings().embedding_dim for encoder in base.text_encoders]
+    assert made.vectors[0].shape == (2, sum(widths))
+    write_safetensors(tmp_path / "zib.safetensors", made.file_tensors("fp32"), made.metadata())
+    again = Embedding.load(tmp_path / "zib.safetensors", base)
+    assert torch.equal(again.vectors[0], made.vectors[0])
+    expected = conditioning(base, "a photo of a cat", 1)
+    with again.attached(base):
+        found = conditioning(base, "a photo of zib", 1)
+    assert torch.allclose(found.tokens, expected.tokens, atol=1e-5)
+    if found.pooled is not None:
+        assert expected.pooled is not None
+        assert torch.allclose(found.pooled, expected.pooled, atol=1e-5)
+
+
+def test_an_embedding_of_sdxl_has_the_keys_of_other_tools(tmp_path: Path) -> None:
+    vectors = {"zib": torch.arange(80.0).view(2, 40)}
+    made = Embedding(vectors, (16, 24), "stable-diffusion-xl-v1-base")
+    found = made.file_tensors("fp32")
+    assert {key: tuple(value.shape) for key, value in found.items()} == {"clip_l": (2, 16), "clip_g": (2, 24)}
+    assert torch.equal(found["clip_g"], vectors["zib"][:, 16:])
+    assert made.metadata()["modelspec.architecture"] == "stable-diffusion-xl-v1-base/textual-inversion"
