@@ -87,6 +87,11 @@ def recognised_config(denoiser: Mapping[str, Any]) -> Recognised:
     return Recognised(facts.title, facts, facts.trainable)
 
 
+def blocks_of(name: str | None) -> tuple[str, ...]:
+    """The blocks of a family; of SD 1.x where a base's family is not known yet."""
+    return families()[name or next(iter(families()))].blocks
+
+
 def titles() -> str:
     """The families that can be trained, as a sentence lists them."""
     *others, last = (facts.title for facts in families().values() if facts.trainable)

@@ -19,10 +19,8 @@ from pipeline.networks.families import load
 from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.networks.network import Network
 from pipeline.networks.trained import Trained
-from pipeline.prompts.block_weights import PLACES, BlockWeights
+from pipeline.prompts.block_weights import BASE, BlockWeights
 from pipeline.prompts.network_tags import Tag, insist_on_none, split_tags
-
-TEXT_ENCODER = PLACES[0]
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,8 @@ def set_strength(
     if not isinstance(network, Network):
         raise UserError("weights by block or part are for LoRA and its kin; other networks have one weight")
     layers = changeable_layers(base)
+    factors = blocks.on(base.family.facts.blocks) if blocks else None
     for name, adapter in network.adapters():
-        place = layers[name].block or TEXT_ENCODER
-        whole = weight if place == TEXT_ENCODER or unet_weight is None else unet_weight
-        adapter.multiplier = whole * (blocks.factor(place) if blocks else 1.0)
+        place = layers[name].block or BASE
+        whole = weight if place == BASE or unet_weight is None else unet_weight
+        adapter.multiplier = whole * (factors[place] if factors else 1.0)

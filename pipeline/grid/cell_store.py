@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from pipeline.bases.registry import blocks_of
 from pipeline.config.schemas import Base
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.hashing import sha256_of_file
@@ -117,7 +118,7 @@ class CellStore:
             "version": VERSION,
             "base": self.base_of(cell).identity(),
             "network": network,
-            "blocks": cell.blocks.factors if cell.blocks else None,
+            "blocks": list(cell.blocks.on(blocks_of(self.base.family)).values()) if cell.blocks else None,
             "settings": settings,
             "files": self._files(cell),
         }

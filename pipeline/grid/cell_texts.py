@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.registry import blocks_of
 from pipeline.bases.tokens import words_in
 from pipeline.config.schemas import Base
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.files.safetensors_header import stated_hash
 from pipeline.grid.axes import Cell
 from pipeline.networks.kinds import kind_of_file
-from pipeline.prompts.block_weights import PLACES
 from pipeline.prompts.infotext import PARAMETERS, Model, base_facts, infotext, model_of, png_texts
 from pipeline.prompts.network_tags import split_tags
 from pipeline.prompts.settings import Job
@@ -45,7 +45,7 @@ def texts_of(
     facts: dict[str, Any] = {
         "base": base_facts(base),
         "network": network and {"name": network.name, "sha256": sha256_of(network), "weight": cell.weight},
-        "block_weights": blocks and dict(zip(PLACES, blocks.factors, strict=True)),
+        "block_weights": blocks and blocks.on(blocks_of(base.family)),
     }
     named = {name: sha256_of(path) for name, path in files_named(cell, job, files).items()}
     facts |= {"merge": merge} if merge else {}

@@ -107,7 +107,7 @@ def score_rows(grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> list[l
 def is_plain(cell: Cell) -> bool:
     """On the configured base and with all blocks at full strength: this is what is merged."""
     is_base = cell.checkpoint is None and cell.merge is None
-    return is_base and (cell.blocks is None or set(cell.blocks.factors) == {1.0})
+    return is_base and (cell.blocks is None or cell.blocks.is_neutral)
 
 
 def is_base_alone(cell: Cell) -> bool:

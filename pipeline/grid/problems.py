@@ -1,9 +1,11 @@
 """What later stages would refuse in axes and prompts, found before any of them runs. No torch here."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
+from pipeline.bases.registry import blocks_of
 from pipeline.config.recipes import OF_THE_RUN, uses_network_of_the_run, with_inputs_of_the_run
 from pipeline.config.schemas import Config, SampleGrid
 from pipeline.drawing.named_files import NamedFiles
@@ -73,7 +75,7 @@ def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
 
 def prompt_problems(config: Config) -> list[str]:
     """All that is wrong with what the grid, the class pictures and the log draw; the axes were checked."""
-    problems = [*_of_grid(config)]
+    problems = [*_of_grid(config), *_of_blocks(config)]
     wanted = config.class_images
     if wanted.count:
         problems += _of("class_images.prompt", wanted.prompt, NamedFiles())
@@ -94,6 +96,25 @@ def _of_grid(config: Config) -> Iterator[str]:
         for prompt in cell.prompts:
             yield from _of("sample_grid.prompts", prompt, library)
         yield from _of("sample_grid.negative_prompt", cell.settings.negative_prompt, library, True)
+
+
+def _of_blocks(config: Config) -> Iterator[str]:
+    """Of block weights that are another family's."""
+    wanted, blocks = config.sample_grid, blocks_of(config.base.family)
+    given = [
+        weights
+        for axis in "xyz"
+        if getattr(wanted, axis) == "block_weights"
+        for weights in axis_values(wanted, axis)
+    ]
+    for prompt in wanted.prompts:
+        with suppress(UserError):  # said above
+            given += [tag.blocks for tag in split_tags(prompt)[1] if tag.blocks]
+    for weights in given:
+        try:
+            weights.on(blocks)
+        except UserError as error:
+            yield f"sample_grid: {error}"
 
 
 def _cells(config: Config) -> list[Cell]:

@@ -1,30 +1,50 @@
 import pytest
 
+from pipeline.bases.registry import families
 from pipeline.errors import UserError
-from pipeline.prompts.block_weights import ATTENTION_PLACES, PLACES, PRESETS, block_weights
+from pipeline.prompts.block_weights import FORMS, block_weights
+
+SD1, SDXL = (families()[name].blocks for name in ("sd1", "sdxl"))
+SHORT_17, SHORT_12 = (form.short for form in FORMS)
+
+
+def numbers(count: int) -> str:
+    return ",".join(str(number / 10) for number in range(count))
 
 
 def test_seventeen_numbers_are_the_places_with_attention() -> None:
-    numbers = [number / 10 for number in range(17)]
-    weights = block_weights(",".join(map(str, numbers)))
-    assert [weights.factor(place) for place in ATTENTION_PLACES] == numbers
-    assert [weights.factor(place) for place in ("IN00", "IN03", "OUT02")] == [1.0, 1.0, 1.0]
-    assert ATTENTION_PLACES[:6] == ("BASE", "IN01", "IN02", "IN04", "IN05", "IN07")
-    assert ATTENTION_PLACES[6:9] == ("IN08", "M00", "OUT03")
+    factors = block_weights(numbers(17)).on(SD1)
+    assert [factors[place] for place in SHORT_17] == [number / 10 for number in range(17)]
+    assert [factors[place] for place in ("IN00", "IN03", "OUT02")] == [1.0, 1.0, 1.0]
+    assert SHORT_17[:6] == ("BASE", "IN01", "IN02", "IN04", "IN05", "IN07")
+    assert SHORT_17[6:9] == ("IN08", "M00", "OUT03")
 
 
 def test_twenty_six_numbers_are_all_places() -> None:
-    weights = block_weights(", ".join(str(number) for number in range(26)))
-    assert (weights.factor("BASE"), weights.factor("IN00"), weights.factor("OUT11")) == (0.0, 1.0, 25.0)
+    factors = block_weights(", ".join(str(number) for number in range(26))).on(SD1)
+    assert (factors["BASE"], factors["IN00"], factors["OUT11"]) == (0.0, 1.0, 25.0)
+
+
+def test_twelve_and_twenty_numbers_are_those_of_sdxl() -> None:
+    assert SHORT_12 == (
+        "BASE", "IN04", "IN05", "IN07", "IN08", "M00", "OUT00", "OUT01", "OUT02", "OUT03", "OUT04", "OUT05",
+    )  # fmt: skip
+    factors = block_weights(numbers(12)).on(SDXL)
+    assert (factors["BASE"], factors["IN07"], factors["OUT05"], factors["OUT08"]) == (0.0, 0.3, 1.1, 1.0)
+    whole = block_weights(numbers(20)).on(SDXL)
+    assert (whole["IN00"], whole["M00"], whole["OUT08"]) == (0.1, 1.0, 1.9)
 
 
 def test_presets_by_hand() -> None:
-    middle = block_weights("MIDD")
-    assert [place for place in ATTENTION_PLACES if middle.factor(place)] == [
-        "BASE", "IN05", "IN07", "IN08", "M00", "OUT03", "OUT04", "OUT05", "OUT06",
+    assert [place for place, factor in block_weights("MIDD").on(SD1).items() if factor] == [
+        "BASE", "IN00", "IN03", "IN05", "IN06", "IN07", "IN08", "IN09", "IN10", "IN11", "M00", "OUT00",
+        "OUT01", "OUT02", "OUT03", "OUT04", "OUT05", "OUT06",
     ]  # fmt: skip
-    assert set(block_weights("ALL").factors) == {1.0}
-    assert all(len(block_weights(name).factors) == len(PLACES) == 26 for name in PRESETS)
+    deep = block_weights("OUTD").on(SDXL)
+    assert [place for place in SHORT_12 if deep[place]] == ["BASE", "OUT00", "OUT01", "OUT02"]
+    for form in FORMS:
+        assert set(block_weights("ALL").on(form.blocks).values()) == {1.0}
+        assert all(len(digits) == len(form.short) for digits in form.presets.values())
 
 
 @pytest.mark.parametrize(
@@ -38,3 +58,10 @@ def test_presets_by_hand() -> None:
 def test_others_are_refused(text: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         block_weights(text)
+
+
+def test_numbers_of_another_familys_blocks_are_refused() -> None:
+    with pytest.raises(UserError, match="17 numbers, for a base of 25 blocks; this base has 19: give 12"):
+        block_weights(numbers(17)).on(SDXL)
+    with pytest.raises(UserError, match="12 numbers, for a base of 19 blocks; this base has 25: give 17"):
+        block_weights(numbers(12)).on(SD1)
