@@ -40,6 +40,8 @@ class Family(ABC):
     text_blocks: tuple[str, ...]
     """Names of the text encoders' modules whose layers a network trains."""
     tokenizer_folders: tuple[str, ...] = ("tokenizer",)
+    paddings: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """Ids that fill texts up, by the folder of a tokenizer that does not pad with the end token."""
     index_extras: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Further entries of model_index.json."""
 

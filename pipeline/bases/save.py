@@ -6,7 +6,6 @@ as well as tokenizer.json, for older tools.
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,16 +13,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from pipeline.bases.base import Base
 from pipeline.bases.clip_names import transformers_name
-from pipeline.bases.clip_vocabulary import older_tokenizer_files
 from pipeline.bases.origins import put
 from pipeline.bases.parts import Part
 from pipeline.bases.stated import HEADER_KEY, STAMPS
+from pipeline.bases.tokenizers import padded_with, tokenizer_files
 from pipeline.files.atomic import new_folder, write_json
-from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 
 SCHEDULER_CLASS = "DDIMScheduler"
@@ -85,9 +82,11 @@ def write_settings(base: Base, folder: Path) -> None:
     for part in base.family.parts:
         write_json(folder / part.name / "config.json", configs[part.name])
     write_json(folder / "scheduler" / "scheduler_config.json", configs["scheduler"])
-    base.tokenizer.save_pretrained(folder / "tokenizer")
-    for name, text in tokenizer_files(base.tokenizer).items():
-        (folder / "tokenizer" / name).write_text(text, encoding="utf-8")
+    texts = tokenizer_files(base.tokenizer)
+    for name in base.family.tokenizer_folders:
+        padded_with(base.tokenizer, base.family.paddings.get(name)).save_pretrained(folder / name)
+        for file, text in texts.items():
+            (folder / name / file).write_text(text, encoding="utf-8")
     write_json(folder / "model_index.json", model_index(base, configs["scheduler"]["_class_name"]))
 
 
@@ -103,13 +102,6 @@ def plain_configs(base: Base) -> dict[str, dict[str, Any]]:
         name: {**classes[name], **{key: value for key, value in config.items() if key not in STAMPS}}
         for name, config in base.configs.items()
     }
-
-
-def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, str]:
-    """vocab.json and merges.txt, from the tokenizer's own tokenizer.json."""
-    with tempfile.TemporaryDirectory() as name:
-        tokenizer.save_pretrained(name)
-        return older_tokenizer_files(read_mapping(Path(name) / "tokenizer.json"))
 
 
 def model_index(base: Base, scheduler_class: str) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """CLIP's tokenizer, from a header's texts, a folder, or the package."""
 
+import copy
 import tempfile
 from pathlib import Path
 
 from transformers import CLIPTokenizer
 
-from pipeline.bases.clip_vocabulary import write_clip_tokenizer
+from pipeline.bases.clip_vocabulary import older_tokenizer_files, write_clip_tokenizer
 from pipeline.bases.stated import tokenizer_texts
 from pipeline.errors import UserError
 from pipeline.files.damage import damage_told
+from pipeline.files.json_text import read_mapping
 
 LENGTH = 77
 
@@ -17,7 +19,27 @@ def read_tokenizer(path: str, options: dict[str, str], origin: str) -> CLIPToken
     """Of a diffusers folder or a hub name."""
     cure = "correct base.path, or fetch it again"
     with damage_told(f"{origin}: no tokenizer that loads", cure):
-        return CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **options)
+        made = CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **options)
+        if made.pad_token_id == made.eos_token_id:
+            return made
+        # A tokenizer that pads with "!" takes each "!" of a text for padding; families pad by themselves.
+        return make_tokenizer(tokenizer_files(made), origin)
+
+
+def padded_with(tokenizer: CLIPTokenizer, padding: int | None) -> CLIPTokenizer:
+    """For other tools: one that fills texts up with this id; None: as it does."""
+    if padding is None:
+        return tokenizer
+    made = copy.deepcopy(tokenizer)
+    made.pad_token = made.convert_ids_to_tokens(padding)
+    return made
+
+
+def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, str]:
+    """vocab.json and merges.txt, from the tokenizer's own tokenizer.json."""
+    with tempfile.TemporaryDirectory() as name:
+        tokenizer.save_pretrained(name)
+        return older_tokenizer_files(read_mapping(Path(name) / "tokenizer.json"))
 
 
 def make_tokenizer(files: dict[str, str] | None, origin: str = "the base") -> CLIPTokenizer:

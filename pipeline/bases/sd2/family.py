@@ -28,6 +28,7 @@ class SD2(UNetFamily):
         VAE,
         clip_part("text_encoder", "text encoder", "cond_stage_model.model.", "lora_te_"),
     )
+    paddings: ClassVar = {"tokenizer": PADDING}
     index_extras: ClassVar = {"requires_safety_checker": False, "safety_checker": [None, None]}
     text_names: ClassVar = {"text_encoder": OpenClipNames("cond_stage_model.model.")}
 

@@ -38,6 +38,7 @@ class SDXL(UNetFamily):
         ),
     )  # fmt: skip
     tokenizer_folders = ("tokenizer", "tokenizer_2")
+    paddings: ClassVar = {"tokenizer_2": PADDING}
     index_extras: ClassVar = {"force_zeros_for_empty_prompt": True}
     text_names: ClassVar = {
         "text_encoder": ClipNames("conditioner.embedders.0.transformer."),
