@@ -25,7 +25,7 @@ CONCEPT = "class"
 
 
 def item_key(config: Config, seed: int) -> str:
-    wanted = config.class_images.model_dump(exclude={"count"})
+    wanted = {key: value for key, value in config.class_images.identity().items() if key != "count"}
     return key(version=VERSION, base=config.base.identity(), seed=seed, first=config.seed, **wanted)
 
 

@@ -102,7 +102,8 @@ def _draw_batch(
     def drawn(sampler: Sampler, latents: Tensor, steps: slice) -> Tensor:
         sizes = base.family.sizes(width, height)
         negative, positive = ([each.sized(sizes) for each in all_[steps]] for all_ in (without, prompted))
-        return denoised(base, sampler, latents, negative, positive, settings.guidance)
+        guidance = settings.guidance, settings.guidance_rescale
+        return denoised(base, sampler, latents, negative, positive, *guidance)
 
     sampler = Sampler(settings.sampler, base.configs["scheduler"], first, base.device)
     latents = drawn(sampler, sampler.start(sampler.noise(seeds, width, height)), slice(first))
@@ -121,12 +122,13 @@ def denoised(
     without: Contexts,
     prompted: Contexts,
     guidance: float,
+    rescale: float = 0.0,
 ) -> Tensor:
     """The latents after all of the sampler's steps; a conditioning a step."""
     for number, timestep in enumerate(sampler.timesteps):
         step = number // sampler.order
         scaled = sampler.scaled(latents, timestep)
-        predicted = guided(base, scaled, timestep, without[step], prompted[step], guidance)
+        predicted = guided(base, scaled, timestep, without[step], prompted[step], guidance, rescale)
         latents = sampler.step(predicted, timestep, latents)
     return latents
 
@@ -138,6 +140,7 @@ def guided(
     without: Conditioning,
     prompted: Conditioning,
     guidance: float,
+    rescale: float = 0.0,
 ) -> Tensor:
     """without + guidance * (prompted - without): in one call where both prompts are equally long, and one of
     half the work where guidance is 1.
@@ -151,4 +154,13 @@ def guided(
     else:
         negative, positive = (predict(base, latents, timestep, each) for each in (without, prompted))
     result: Tensor = negative + guidance * (positive - negative)
-    return result
+    return rescaled(result, positive, rescale) if rescale else result
+
+
+def rescaled(guided: Tensor, positive: Tensor, amount: float) -> Tensor:
+    """Part of the way to the prompt's own answer's deviation, picture by picture (Lin et al. 2023, arXiv
+    2305.08891, section 3.4).
+    """
+    axes = tuple(range(1, guided.dim()))
+    factor = positive.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
+    return guided * (amount * factor + 1 - amount)

@@ -109,7 +109,7 @@ class CellStore:
 
     def _shared(self, cell: Cell) -> dict[str, object]:
         """What all pictures of the cell follow from, but for their jobs."""
-        settings = asdict(cell.settings)
+        settings = cell.settings.identity()
         del settings["batch"]  # the jobs drawn together say it
         network = [self.sha256_of(cell.network), cell.weight] if cell.network else None
         merge = {} if cell.merge is None else {"merge": self._recipe(cell)}

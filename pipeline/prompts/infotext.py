@@ -8,7 +8,7 @@ infotext_reader.py reads them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def infotext(job: Job, settings: Settings, model: Model) -> str:
         "Steps": settings.steps,
         **sampler_pairs(settings.sampler),
         "CFG scale": _number(settings.guidance),
+        "CFG Rescale": _number(settings.guidance_rescale) if settings.guidance_rescale else None,
         "Seed": job.seed,
         "Size": f"{settings.width}x{settings.height}",
         "Model hash": model.sha256[:10] if model.sha256 else None,
@@ -97,7 +98,7 @@ def _quoted(text: str) -> str:
 
 def recipe(job: Job, settings: Settings, **more: Any) -> str:
     """JSON with sorted keys: prompt, seed, settings, and `more` (hashes of the files)."""
-    drawn = {key: value for key, value in asdict(settings).items() if key != "batch"}
+    drawn = {key: value for key, value in settings.identity().items() if key != "batch"}
     return json.dumps(
         {"prompt": job.prompt, "seed": job.seed, "settings": drawn, **more},
         sort_keys=True,

@@ -18,7 +18,7 @@ PROMPTS = ("Prompt", "Negative prompt")
 DRAWN = (
     "Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Denoising strength", "Clip skip",
     "RNG", "Hires upscale", "Hires steps", "Hires upscaler", "Hires sampler", "Hires schedule type",
-    "Version",
+    "CFG Rescale", "Version",
 )  # fmt: skip
 NAMES = (
     "Model", "Model hash", "VAE", "VAE hash", "Lora hashes", "TI hashes", "TI", "Hypernet hash", "Hashes",
@@ -35,7 +35,7 @@ OTHERS = (
     "Beta schedule", "Beta scheduler", "Sigma Adjustment", "Discard penultimate sigma",
     "Always discard next-to-last sigma", "Use old karras scheduler sigmas", "UniPC", "Refiner",
     # guidance
-    "Rescale CFG", "CFG Rescale", "Skip Early CFG", "Image CFG scale", "Distilled CFG Scale",
+    "Rescale CFG", "Skip Early CFG", "Image CFG scale", "Distilled CFG Scale",
     "Dynamic thresholding", "Pad conds", "SAG", "PAG",
     # prompts
     "Emphasis", "Old prompt editing timelines", "Hypernet", "AddNet", "Regional Prompter", "RP",

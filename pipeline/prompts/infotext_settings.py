@@ -38,6 +38,7 @@ def settings_of(values: Mapping[str, str]) -> tuple[int, Settings]:
     settings = Settings(
         steps=reader.whole("Steps", 1, MOST_STEPS),
         guidance=reader.real("CFG scale", -MOST_GUIDANCE, MOST_GUIDANCE),
+        guidance_rescale=reader.real("CFG Rescale", 0, 1, "0"),
         sampler=reader.sampler(),
         negative_prompt=values["Negative prompt"],
         width=width,
@@ -77,9 +78,9 @@ class _Reader:
             self._note(key, error)
             return least
 
-    def real(self, key: str, least: float, most: float) -> float:
+    def real(self, key: str, least: float, most: float, default: str = "") -> float:
         try:
-            return real_number(self.values[key], least, most)
+            return real_number(self.values.get(key, default), least, most)
         except NumberError as error:
             self._note(key, error)
             return least

@@ -2,12 +2,13 @@
 a grid can be planned without it.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pipeline.config.schemas import Base, ClassImages, SampleGrid
 from pipeline.number_text import NumberError, whole_number
 
-SHARED = ("steps", "guidance", "sampler", "negative_prompt", "batch")
+SHARED = ("steps", "guidance", "guidance_rescale", "sampler", "negative_prompt", "batch")
 """Keys that `Settings` shares with class_images and sample_grid."""
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 64, 1 << 15, 8
 """Bounds of a picture's side, and its step: the pixels that one latent pixel covers."""
@@ -57,6 +58,15 @@ class Settings:
     clip_skip: int
     batch: int
     second_pass: SecondPass | None = None
+    guidance_rescale: float = 0.0
+    """0 to 1: how far the guided answer gets the deviation of the prompt's own."""
+
+    def identity(self) -> dict[str, Any]:
+        """What pictures follow from; a key that came later is there once it is set."""
+        values = asdict(self)
+        if not self.guidance_rescale:
+            del values["guidance_rescale"]
+        return values
 
     @classmethod
     def of(cls, group: ClassImages | SampleGrid, base: Base) -> "Settings":

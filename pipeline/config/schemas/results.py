@@ -1,6 +1,6 @@
 """The groups that use a trained network: sample_grid, merge."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,8 @@ AxisValues = NonEmpty | int | float | Annotated[list[str | int | float], Field(m
 
 
 class SampleGrid(Group):
+    NEUTRAL: ClassVar = {"guidance_rescale": 0.0}
+
     x: AxisKind
     x_values: AxisValues
     y: AxisKind
@@ -60,6 +62,7 @@ class SampleGrid(Group):
     resolution: Resolution
     steps: Positive
     guidance: Weight
+    guidance_rescale: Share
     sampler: Sampler
     second_pass_upscaler: NonEmpty | None
     second_pass_upscaler_sha256: Sha256 | None

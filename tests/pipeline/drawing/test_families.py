@@ -12,7 +12,7 @@ from pipeline.bases.base import Base
 from pipeline.bases.registry import families
 from pipeline.drawing.conditioning import conditioning, emphasised
 from pipeline.drawing.samplers import start_noise
-from pipeline.drawing.text_to_image import draw
+from pipeline.drawing.text_to_image import draw, rescaled
 from pipeline.prompts.settings import Job, SecondPass, Settings
 from tests.pipeline.bases.test_text import small_base
 
@@ -101,3 +101,13 @@ def test_a_second_pass_is_conditioned_on_its_own_size() -> None:
 
 def test_every_family_with_published_configurations_is_drawn_here() -> None:
     assert set(families()) == {"sd1", "sd2", "sdxl"}
+
+
+def test_a_rescaled_answer_has_the_deviation_of_the_prompts_own_by_hand() -> None:
+
+    guided = torch.tensor([[[[-4.0, 4.0]]], [[[-2.0, 2.0]]]])
+    positive = torch.tensor([[[[-1.0, 1.0]]], [[[-2.0, 2.0]]]])
+    # deviations 5.66 and 1.41 in the first picture: factor 1/4, and 0.7 / 4 + 0.3 = 0.475 of the way
+    assert torch.allclose(rescaled(guided, positive, 0.7)[0], 0.475 * guided[0])
+    assert torch.allclose(rescaled(guided, positive, 0.7)[1], guided[1])
+    assert torch.equal(rescaled(guided, positive, 1.0)[0], positive[0])
