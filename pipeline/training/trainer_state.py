@@ -1,6 +1,6 @@
 """What Lightning has no call for: to begin at an epoch, and to ask a module that may have no trainer.
 
-Only public attributes of Lightning's objects are touched; `tests/pipeline/training/test_trainer_state.py` says
+Only public attributes of Lightning's objects are touched; tests/pipeline/training/test_trainer_state.py says
 what breaks when they change.
 """
 

@@ -1,4 +1,4 @@
-"""What this project asks of Lightning beyond its documented calls. A failure here names what has changed there."""
+"""What this project asks of Lightning beyond its documented calls: a failure names what has changed there."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Watched(BoringModel):
         super().__init__()
         self.epochs: list[int] = []
 
-    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         self.epochs.append(self.current_epoch)
         return self.layer(batch[0]).sum()
 
