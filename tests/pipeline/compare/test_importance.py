@@ -2,7 +2,6 @@
 
 import pytest
 
-from pipeline.compare.curves import plot, round_numbers
 from pipeline.compare.importance import importance
 from pipeline.compare.runs import smoothed
 from pipeline.sweep.metrics import Objective, flat, objective_of
@@ -21,16 +20,6 @@ def test_what_acts_only_together_is_no_settings_own() -> None:
 
 def test_equal_results() -> None:
     assert importance({"a": [0, 1]}, [2.0, 2.0]) == {"a": 0.0}
-
-
-def test_round_numbers_lie_within_and_are_few() -> None:
-    assert round_numbers(0, 10) == [0, 2, 4, 6, 8, 10]
-    assert round_numbers(0.013, 0.09) == [0.02, 0.04, 0.06, 0.08]
-
-
-def test_a_plot_spans_its_frame() -> None:
-    made = plot("loss", {"a": [(0, 1.0), (10, 3.0)]}, {"a": 0})
-    assert made.lines == [("a", 0, "58.0,270.0 712.0,10.0")]
 
 
 def test_smoothing_leaves_a_constant_and_keeps_the_last() -> None:
