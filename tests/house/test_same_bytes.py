@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ MACHINES: list[dict[str, str]] = [
 ]
 """What stands for two computers: torch takes other instructions and another number of threads."""
 ARITHMETIC = """
-import sys; sys.argv = ["-m", *sys.argv[1:]]
+import sys; sys.argv = ["-m"]
 import stages, torch
 torch.manual_seed(0)
 x, w = torch.randn(4, 32, 16, 16, requires_grad=True), torch.randn(32, 32, 3, 3)
@@ -49,21 +49,30 @@ def environment(machine: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", **machine}
 
 
-def arithmetic(folder: Path, machine: Mapping[str, str], *arguments: str) -> list[str]:
-    command = [sys.executable, "-c", ARITHMETIC, *arguments]
-    ended = subprocess.run(
-        command, cwd=folder, env=environment(machine), capture_output=True, text=True, check=True
-    )
-    return ended.stdout.splitlines()
+def on_both(code: str, folders: Sequence[Path]) -> list[list[str]]:
+    """Lines that each machine prints, both at work at once."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            env=environment(machine) | {"ATHANOR_STORE": str(folder / "store")},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for folder, machine in zip(folders, MACHINES, strict=True)
+    ]
+    said = [process.communicate(timeout=600)[0].splitlines() for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    return said
 
 
 def test_sums_follow_from_the_machine_only_where_the_setting_is_off(tmp_path: Path) -> None:
     (tmp_path / "params.resolved.yaml").write_text("seed: 0\nsame_bytes: true\n")
-    fixed = [arithmetic(tmp_path, machine) for machine in MACHINES]
+    fixed = on_both(ARITHMETIC, [tmp_path, tmp_path])
     assert fixed[0] == fixed[1]
     assert fixed[0][1] == "AVX2 1"
     (tmp_path / "params.resolved.yaml").write_text("seed: 0\nsame_bytes: false\n")
-    free = [arithmetic(tmp_path, machine) for machine in MACHINES]
+    free = on_both(ARITHMETIC, [tmp_path, tmp_path])
     assert free[0][0] != free[1][0]
     assert free[1][1] == "DEFAULT 2"
 
@@ -71,7 +80,9 @@ def test_sums_follow_from_the_machine_only_where_the_setting_is_off(tmp_path: Pa
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Composed, with the setting on."""
-    folder = make_project(tmp_path / "project")
+    folder = make_project(
+        tmp_path / "project", train={"epochs": 1}, sample_grid={"weights": [1.0], "steps": 1}
+    )
     with (folder / "params.yaml").open("a") as file:
         file.write("same_bytes: true\n")
     monkeypatch.chdir(folder)
@@ -80,12 +91,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_stage_makes_the_same_bytes_on_two_machines(project: Path, tmp_path: Path) -> None:
-    made = []
-    for number, machine in enumerate(MACHINES):
-        folder = shutil.copytree(project, tmp_path / str(number))
-        variables = environment(machine) | {"ATHANOR_STORE": str(folder / "store")}
-        subprocess.run([sys.executable, "-c", ALL_STAGES], cwd=folder, env=variables, check=True)
-        made.append(outputs(folder))
+    folders = [shutil.copytree(project, tmp_path / name) for name in ("one", "two")]
+    on_both(ALL_STAGES, folders)
+    made = [outputs(folder) for folder in folders]
     assert made[0].keys() == made[1].keys()
     assert [name for name, data in made[0].items() if data != made[1][name]] == []
 
