@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.compare.importance import importance
 from pipeline.compare.runs import smoothed
-from pipeline.sweep.metrics import Objective, flat, objective_of
+from pipeline.sweep.metrics import SweepObjective, flat, objective_of
 
 
 def test_a_full_grid() -> None:
@@ -31,4 +31,4 @@ def test_figures_are_flat_and_the_first_objective_that_all_have_is_taken() -> No
     figures = flat({"best": {"subject": 1, "prompt": 0.5, "name": "x"}, "flag": True}, "sample_grid")
     assert figures == {"sample_grid.best.subject": 1.0, "sample_grid.best.prompt": 0.5}
     assert objective_of(None, False, [figures]).of(figures) == 1.5
-    assert Objective(("loss",), minimize=True).sort_key({"loss": 2.0}) == 2.0
+    assert SweepObjective(("loss",), minimize=True).sort_key({"loss": 2.0}) == 2.0
