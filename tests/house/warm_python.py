@@ -63,8 +63,10 @@ SERVERS: list[subprocess.Popen[bytes]] = []
 
 def warm_seconds() -> float:
     """Processor time of what the servers were asked to run, and that has ended."""
-    times = [psutil.Process(server.pid).cpu_times() for server in SERVERS]
-    return float(sum(each.children_user + each.children_system for each in times))
+    with suppress(psutil.Error):
+        times = [psutil.Process(server.pid).cpu_times() for server in SERVERS]
+        return float(sum(each.children_user + each.children_system for each in times))
+    return 0.0
 
 
 @cache
