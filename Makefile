@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-large lint docs bench presets schema demo
+.PHONY: help repro check test test-large lint docs bench presets schema demo
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -20,9 +20,17 @@ repro: .venv/ready ## run what has changed, from pictures to a merged checkpoint
 	dvc repro
 	@echo && dvc metrics show && echo "\nOpen reports/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
 
+<<<<<<< HEAD
 test: .venv/ready ## run the linters and all tests (about ten minutes)
+=======
+check: .venv/ready ## what to run after each edit: the linters and the fast tests (a minute)
 	$(MAKE) lint
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist worksteal -m "not slow and not large"
+
+test: .venv/ready ## run the linters and all tests
+>>>>>>> 92c4dba8a2c627a5994b9e0eb01498416c9fdfd7
+	$(MAKE) lint
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-large: .venv/ready ## run the graph on a random base of SD 1.5's size (20 GB of memory, half an hour)
 	pytest -m large

@@ -24,7 +24,7 @@ SHARED_ONCE = ("collect", "crop", "tag", "filter-tags", "encode")
 
 
 def repository(folder: Path, epochs: int) -> Repository:
-    made = make_repository(folder)
+    made = make_repository(folder, small=False)
     made.set(train__epochs=epochs, train__save_every_epochs=epochs, train__batch=SHORT["train"]["batch"])
     made.run("git", "commit", "--all", "--message", "longer")
     threads = max(1, len(os.sched_getaffinity(0)) // AT_ONCE)

@@ -15,7 +15,7 @@ import pytest
 from tests.house.warm_python import warm_seconds
 
 RECORD = Path(__file__).with_name("seconds.txt")
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 0.5
 """Of a test; or of a file's fixture, which then makes the whole file slow."""
 PROPERTY = "processor_seconds"
 
@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes over a second of processor time (tests/seconds.txt)")
+    config.addinivalue_line("markers", "slow: takes over half a second of processor time (tests/seconds.txt)")
     if not hasattr(config, "workerinput") and config.getoption("--record-seconds"):
         config.pluginmanager.register(Record())
 

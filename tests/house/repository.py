@@ -20,6 +20,9 @@ SHORT = {
     "train": {"epochs": 1, "batch": 24},
     "sample_grid": {"steps": 1, "seeds": [1], "weights": [1.0], "prompts": ["zibbo, night"]},
 }
+SMALL = {group: {"resolution": 64} for group in ("crop", "class_images", "sample_grid")}
+LEFT_OUT = re.compile(r"demo/pictures/7_zibbo/zibbo-(0[89]|[12]\d)\.png")
+"""In a small one: eight pictures are enough."""
 
 
 class Repository:
@@ -84,15 +87,20 @@ def tracked() -> Sequence[str]:
     return [name for name in names if (ROOT / name).is_file()]
 
 
-def make_repository(folder: Path) -> Repository:
-    """A commit of the project with the short run's parameters; nothing has run yet."""
+def make_repository(folder: Path, small: bool = True) -> Repository:
+    """A commit of the project with the short run's parameters; nothing has run yet. `small`: eight pictures,
+    of half the demo's side.
+    """
     for name in tracked():
+        if small and LEFT_OUT.fullmatch(name):
+            continue
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
     repository = Repository(folder)
-    for group, values in SHORT.items():
-        repository.set(**{f"{group}__{key}": value for key, value in values.items()})
+    for settings in (SHORT, SMALL) if small else (SHORT,):
+        for group, values in settings.items():
+            repository.set(**{f"{group}__{key}": value for key, value in values.items()})
     repository.run("git", "init", "--quiet")
     repository.run("git", "add", "--all")
     repository.run("git", "commit", "--quiet", "--message", "project")

@@ -58,39 +58,41 @@ with socket.socket(socket.AF_UNIX) as server:
 sys.exit(code if code >= 0 else 128 - code)
 """
 
-SERVERS: list[int] = []
-"""Their process ids."""
+SERVERS: list[subprocess.Popen[bytes]] = []
 
 
 def warm_seconds() -> float:
     """Processor time of what the servers were asked to run, and that has ended."""
-    times = [psutil.Process(number).cpu_times() for number in SERVERS]
-    return float(sum(each.children_user + each.children_system for each in times))
-
-
-class WarmPython:
-    """The server, and the folder of the commands that ask it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.commands, address = folder / "bin", folder / "server"
-        self.commands.mkdir(parents=True)
-        for name in NAMES:
-            (self.commands / name).write_text(CLIENT.format(python=sys.executable, address=str(address)))
-            (self.commands / name).chmod(0o755)
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, str(address)], env={**os.environ, **ENVIRONMENT}
-        )
-        end = time.monotonic() + 120
-        while not address.exists() and self._process.poll() is None and time.monotonic() < end:
-            time.sleep(0.05)
-        assert address.exists(), "the server did not start"
-        SERVERS.append(self._process.pid)
+    with suppress(psutil.Error):
+        times = [psutil.Process(server.pid).cpu_times() for server in SERVERS]
+        return float(sum(each.children_user + each.children_system for each in times))
+    return 0.0
 
 
 @cache
 def warm_commands() -> Path:
     """The folder of the commands; one server for each worker, which ends when the worker does."""
-    return WarmPython(Path(tempfile.mkdtemp(prefix="athanor-warm-"))).commands
+    folder = Path(tempfile.mkdtemp(prefix="athanor-warm-"))
+    commands, address = folder / "bin", folder / "server"
+    commands.mkdir()
+    for name in NAMES:
+        (commands / name).write_text(CLIENT.format(python=sys.executable, address=str(address)))
+        (commands / name).chmod(0o755)
+    SERVERS.append(
+        subprocess.Popen([sys.executable, __file__, str(address)], env={**os.environ, **ENVIRONMENT})
+    )
+    atexit.register(close)
+    end = time.monotonic() + 120
+    while not address.exists() and SERVERS[0].poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    assert address.exists(), "the server did not start"
+    return commands
+
+
+def close() -> None:
+    SERVERS[0].terminate()
+    SERVERS[0].wait()
+    shutil.rmtree(Path(SERVERS[0].args[-1]).parent, ignore_errors=True)  # type: ignore[index, arg-type]
 
 
 def serve(address: Path) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_dvc_whose_stage_runs_is_seen(project: Path) -> None:
     )
     try:
         while not (project / "begun").exists() and process.poll() is None:
-            pass
+            time.sleep(0.02)
         assert process.pid in set(running_dvcs(project))
     finally:
         process.kill()

@@ -24,32 +24,41 @@ def small_configs() -> dict[str, dict[str, Any]]:
     return configs
 
 
-SHALLOW = {
-    "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
-    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
-    "block_out_channels": [8, 16],
-    "layers_per_block": 1,
+UNETS: dict[str, dict[str, Any]] = {
+    "whole": {},
+    "sparse": {
+        "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "UpBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"],
+    },
+    "shallow": {
+        "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
+        "block_out_channels": [8, 16],
+        "layers_per_block": 1,
+    },
 }
-"""A U-Net of two levels, where a test asks how a net learns, not what its layers are called."""
+"""Lesser ones are several times as fast: `sparse` has attention at one level and is still known as SD 1.x,
+`shallow` has two levels, for tests that ask how a net learns, not what its layers are called.
+"""
 
 
-def random_base(seed: int = 0, shallow: bool = False) -> Base:
+def random_base(seed: int = 0, unet: str = "whole") -> Base:
     """A base of one's own; the global generator is left as after its drawing."""
-    parts, drawn = _random_parts(seed, shallow)
+    parts, drawn = _random_parts(seed, unet)
     torch.set_rng_state(drawn)
-    return Base(family("sd1"), _tokenizer(), deepcopy(parts), _configs(shallow))
+    return Base(family("sd1"), _tokenizer(), deepcopy(parts), _configs(unet))
 
 
-def _configs(shallow: bool) -> dict[str, dict[str, Any]]:
+def _configs(unet: str) -> dict[str, dict[str, Any]]:
     configs = small_configs()
-    return {**configs, "unet": {**configs["unet"], **(SHALLOW if shallow else {})}}
+    return {**configs, "unet": {**configs["unet"], **deepcopy(UNETS[unet])}}
 
 
 @cache
-def _random_parts(seed: int, shallow: bool) -> tuple[dict[str, torch.nn.Module], Tensor]:
+def _random_parts(seed: int, unet: str) -> tuple[dict[str, torch.nn.Module], Tensor]:
     """The parts, and the global generator's state after them."""
     torch.manual_seed(seed)
-    configs = _configs(shallow)
+    configs = _configs(unet)
     parts = {
         "text_encoder": CLIPTextModel(CLIPTextConfig(**configs["text_encoder"])).eval(),
         "unet": UNet2DConditionModel.from_config(configs["unet"]).eval(),

@@ -28,7 +28,7 @@ from tests.pipeline.bases.random_sd1 import random_base
 
 
 def frozen_base() -> Base:
-    base = random_base(shallow=True)
+    base = random_base(unet="shallow")
     for part in (base.denoiser, base.text_encoders[0]):
         part.requires_grad_(False)
     return base
