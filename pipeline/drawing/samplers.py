@@ -18,7 +18,10 @@ from pipeline.bases.base import Base
 from pipeline.config.schemas.samplers import LABELS, PARTS, SAMPLERS_OF, SCHEDULERS, SDE
 from pipeline.drawing.schedules import Noise, Values, schedule
 from pipeline.errors import UserError
+from pipeline.objectives.diffusion import zero_terminal
 
+KEY_OF_ZERO_SNR = "rescale_betas_zero_snr"
+"""An argument of diffusers' classes that know it; the others get the rescaled schedule from here."""
 Path = Callable[[Tensor, Tensor], Tensor]
 """Noise between two sigmas, of unit variance."""
 
@@ -52,6 +55,9 @@ class Sampler:
         self.scheduler: Any = getattr(diffusers, kind).from_config(
             scheduler_config, clip_sample=False, **options
         )
+        known = inspect.signature(type(self.scheduler).__init__).parameters
+        if scheduler_config.get(KEY_OF_ZERO_SNR) and KEY_OF_ZERO_SNR not in known:
+            self.scheduler.alphas_cumprod = with_last(zero_terminal(self.scheduler.alphas_cumprod))
         self.scheduler.set_timesteps(num_steps, device=device)
         self.order: int = self.scheduler.order
         """Calls of the denoiser a step, but for the last step, which has one."""
@@ -145,6 +151,15 @@ class Sampler:
         stepped = self.scheduler.step(predicted, timestep, latents, return_dict=False, **self._extra)
         result: Tensor = stepped[0]
         return result
+
+
+def with_last(alphas_cumprod: Tensor) -> Tensor:
+    """With a last alpha_bar just above 0, so that its sigma is finite: 4096 (diffusers'
+    EulerDiscreteScheduler).
+    """
+    changed = alphas_cumprod.clone()
+    changed[-1] = 2**-24
+    return changed
 
 
 def start_noise(generators: Sequence[Generator], width: int, height: int) -> Tensor:
