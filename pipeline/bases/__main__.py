@@ -1,5 +1,6 @@
 """`python -m pipeline.bases inspect FILE...`: what a checkpoint or diffusers folder is: family, variant, what
 it predicts and how that is known, its parts, precision and licence.
+`python -m pipeline.bases mend FILE --out FILE`: an SDXL file whose text_projection is transposed, put right.
 """
 
 import argparse
@@ -7,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.bases.doctor import examined, lines
+from pipeline.bases.projection import turn_round
 from pipeline.command import run
-from pipeline.printable import printable_lines
+from pipeline.files.outputs import claim
+from pipeline.printable import printable, printable_lines
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -16,7 +19,16 @@ def main(arguments: Sequence[str]) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     inspect = commands.add_parser("inspect", help="say what a base is")
     inspect.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    for file in parser.parse_args(arguments).files:
+    mend = commands.add_parser("mend", help="put a transposed text_projection right")
+    mend.add_argument("file", type=Path, metavar="FILE")
+    mend.add_argument("--out", type=Path, required=True, metavar="FILE")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "mend":
+        claim(chosen.out, [chosen.file])
+        turn_round(chosen.file, chosen.out)
+        print(printable(str(chosen.out)))
+        return
+    for file in chosen.files:
         print(printable_lines("\n".join([str(file), *lines(examined(file))])))
 
 

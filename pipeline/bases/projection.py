@@ -6,13 +6,16 @@ Fine-tunes hardly change it, so that the published base's first numbers tell
 (Stability-AI/generative-models issue 111).
 """
 
+import shutil
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pipeline.bases.prediction import numbers_at
-from pipeline.files.safetensors_header import Entry
+from pipeline.errors import UserError
+from pipeline.files.atomic import new_file
+from pipeline.files.safetensors_header import WIDTHS, Entry, read_header
 
 Orientation = Literal["right", "transposed"]
 KEY = "conditioner.embedders.1.model.text_projection"
@@ -33,3 +36,18 @@ def orientation(path: Path, entry: Entry | None) -> Orientation | None:
     if np.abs(corner - PUBLISHED).max() < NEAR:
         return "right"
     return "transposed" if np.abs(corner.T - PUBLISHED).max() < NEAR else None
+
+
+def turn_round(source: Path, target: Path) -> None:
+    """Writes a copy of the file with the matrix the other way round; nothing else changes."""
+    entry = read_header(source).tensors.get(KEY)
+    if entry is None or len(entry.shape) != 2 or entry.shape[0] != entry.shape[1]:
+        raise UserError(f"{source} has no square {KEY}; there is nothing to turn round")
+    side, width = entry.shape[0], WIDTHS[entry.dtype]
+    with new_file(target) as part:
+        shutil.copyfile(source, part)
+        with part.open("r+b") as file:
+            file.seek(entry.offset)
+            numbers = np.frombuffer(file.read(side * side * width), f"V{width}").reshape(side, side)
+            file.seek(entry.offset)
+            file.write(numbers.T.tobytes())
