@@ -48,7 +48,7 @@ def _wrong(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
         )
     if recognised.is_transposed:
         yield (
-            f"base.path {path}: its text_projection is transposed, so that the pooled vectors of all prompts are"
+            f"base.path {path}: its text_projection is transposed, so the pooled vectors of all prompts are"
             f" wrong; `python -m pipeline.bases mend {path} --out <file>` writes it right"
         )
     if (prediction := recognised.prediction) is None:
