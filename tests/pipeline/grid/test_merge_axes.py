@@ -55,7 +55,7 @@ def test_places_of_the_recipe_by_hand() -> None:
 
 def test_block_curves() -> None:
     assert block_curves("GRAD_V, WRAP08") == ["GRAD_V", "WRAP08"]
-    with pytest.raises(UserError, match="no preset of block weights"):
+    with pytest.raises(UserError, match="not a preset of block weights"):
         block_curves("GRAD_W")
     with pytest.raises(UserError, match="has 2 numbers"):
         block_curves(["1, 2"])
