@@ -1,1 +1,1 @@
-"""Base checkpoints: one folder a family, and what the families share."""
+"""Base checkpoints: one folder per family, and what the families share."""

@@ -1,4 +1,4 @@
-"""A base, loaded: its parts, their configurations, its tokenizer, and what its file held besides."""
+"""A loaded base: its parts, their configurations, and its tokenizer."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -14,12 +14,12 @@ from pipeline.bases.layers import changeable_modules
 from pipeline.bases.prediction import PredictionType, scheduler_of
 
 Part = nn.Module | Callable[[], nn.Module]
-"""A part of a checkpoint, or what reads it."""
+"""A part of a checkpoint, or a function that reads it."""
 
 
 class Base:
-    """A part that is given as a function is read when it is first asked for: a training on kept latents needs
-    no VAE, the encoding of pictures nothing else.
+    """A part that is given as a function is read on first use: training on stored latents needs no VAE, and
+    encoding pictures needs nothing else.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Base:
 
     @property
     def latents(self) -> Latents:
-        """What the VAE makes of pictures."""
+        """Shape and scale of the VAE's latents."""
         return Latents.of(self.configs["vae"])
 
     @property
@@ -53,7 +53,7 @@ class Base:
 
     @property
     def end_token(self) -> int:
-        """Id of the end of a text."""
+        """Id of the token that ends a text."""
         return int(self.tokenizer.eos_token_id)
 
     def part(self, name: str) -> Any:
@@ -65,7 +65,7 @@ class Base:
         return part
 
     def loaded(self) -> dict[str, nn.Module]:
-        """Every part by its name; all are read."""
+        """Every part by its name; reads those that are not loaded yet."""
         return {part.name: self.part(part.name) for part in self.family.parts}
 
     def trained_parts(self) -> dict[str, nn.Module]:
@@ -74,7 +74,9 @@ class Base:
 
     @cached_property
     def changeable(self) -> Mapping[str, nn.Module]:
-        """Layers that networks may change, by their names in files. Found once: a base keeps its modules."""
+        """Layers that networks may change, by their names in files. Computed once: a base keeps its
+        modules.
+        """
         return changeable_modules(self)
 
     def to(self, device: torch.device) -> "Base":
@@ -85,11 +87,11 @@ class Base:
         return self
 
     def predicting(self, kind: PredictionType, zero_terminal_snr: bool = False) -> "Base":
-        """As one that predicts so, whatever its files say."""
+        """This base with another prediction type, whatever its files say."""
         scheduler = scheduler_of(self.configs["scheduler"], kind, zero_terminal_snr)
         return Base(self.family, self.tokenizer, self._parts, {**self.configs, "scheduler": scheduler})
 
     def with_vae(self, vae: Part, config: dict[str, Any]) -> "Base":
-        """With another VAE."""
+        """This base with another VAE."""
         parts, configs = {**self._parts, "vae": vae}, {**self.configs, "vae": config}
         return Base(self.family, self.tokenizer, parts, configs)

@@ -1,8 +1,9 @@
 """Names of a CLIP text encoder's weights: transformers' own, and OpenCLIP's (mlfoundations/open_clip).
 
-OpenCLIP keeps the queries', keys' and values' weights in one tensor, and the projection as a matrix that a
-row vector is multiplied by, so that transformers' linear layer has its transpose. Trainers exist that read
-or write it as it is, and then learn from wrong pooled vectors: the matrix is square, and no shape tells.
+OpenCLIP keeps the weights of queries, keys and values in one tensor, and its projection is multiplied by a
+row vector from the left, so transformers' linear layer has the transpose. Some trainers read or write it
+without transposing, and then learn from wrong pooled vectors: the matrix is square, so its shape does not
+reveal it.
 """
 
 import re
@@ -25,43 +26,43 @@ THIRDS = "qkv"
 FUSED = re.compile(r"(.+\.attn\.)([qkv])_proj\.(weight|bias)")
 PROJECTION = "text_projection.weight"
 OLD = ("embeddings.", "encoder.", "final_layer_norm.")
-"""How names begin, behind the prefix, in files that lack the level `text_model.`."""
+"""How names begin, after the prefix, in files that lack the level `text_model.`."""
 
 
 def transformers_name(name: str) -> str:
-    """The name with the `text_model.` level, which transformers 5 leaves out and every other tool expects."""
+    """The name with the level `text_model.`, which transformers 5 omits and every other tool expects."""
     has_level = name.startswith(("text_model.", "text_projection."))
     return name if has_level else f"text_model.{name}"
 
 
 @dataclass(frozen=True)
 class ClipNames:
-    """A text encoder whose single-file names are transformers' own, behind `prefix`."""
+    """A text encoder with transformers' own names in single files, after `prefix`."""
 
     prefix: str
 
     def origin(self, name: str) -> Origin:
-        """Where a weight is in a single file."""
+        """The place of a weight in a single file."""
         return Origin(self.prefix + transformers_name(name))
 
     def held(self, key: str) -> list[Held]:
-        """What a single file's tensor holds, by transformers' names."""
+        """The weights in a single file's tensor, by transformers' names."""
         return [Held(key.removeprefix(self.prefix))]
 
     def usual(self, key: str) -> str:
-        """The tensor's name with the `text_model.` level, which some files lack."""
+        """The tensor's name with the level `text_model.`, which some files lack."""
         rest = key.removeprefix(self.prefix)
         return f"{self.prefix}text_model.{rest}" if rest.startswith(OLD) else key
 
 
 @dataclass(frozen=True)
 class OpenClipNames:
-    """A text encoder whose single-file names are OpenCLIP's, behind `prefix`."""
+    """A text encoder with OpenCLIP's names in single files, after `prefix`."""
 
     prefix: str
 
     def origin(self, name: str) -> Origin:
-        """Where a weight by transformers' name is in a single file."""
+        """The place in a single file of a weight with this transformers name."""
         if name == PROJECTION:
             return Origin(f"{self.prefix}text_projection", form=Form.TRANSPOSED)
         own = name.removeprefix("text_model.")
@@ -72,7 +73,7 @@ class OpenClipNames:
         return Origin(self.prefix + own)
 
     def held(self, key: str) -> list[Held]:
-        """What a single file's tensor holds, by transformers' names."""
+        """The weights in a single file's tensor, by transformers' names."""
         name = key.removeprefix(self.prefix)
         if name == "text_projection":
             return [Held(PROJECTION)]
@@ -89,7 +90,7 @@ class OpenClipNames:
         ]
 
     def usual(self, key: str) -> str:
-        """The name as it is: there is one layout."""
+        """The name unchanged: there is only one layout."""
         return key
 
 

@@ -1,7 +1,7 @@
-"""CLIP text encoders: token ids to the states that a denoiser reads.
+"""CLIP text encoders: from token ids to the states that a denoiser reads.
 
-Ids come as [batch, 77], or for long captions as [batch, chunks, 77], each chunk framed by start and end; the
-states of chunks are joined: the first start, every chunk's 75 tokens, the last end (kohya-ss/sd-scripts
+Ids are [batch, 77], or for long captions [batch, chunks, 77], each chunk framed by start and end. The states
+of chunks are joined: the first start, every chunk's 75 tokens, the last end (kohya-ss/sd-scripts
 library/train_util.py, get_hidden_states).
 """
 
@@ -17,20 +17,21 @@ from pipeline.errors import UserError
 
 
 def inner(encoder: nn.Module) -> Any:
-    """The transformer, which newer versions of transformers do not wrap."""
+    """The transformer inside the encoder; newer versions of transformers do not wrap it."""
     return getattr(encoder, "text_model", encoder)
 
 
 def words_of(text_encoders: Sequence[Any]) -> Words:
-    """Words of the embeddings that are attached now, with their ids, which are the same for all encoders."""
+    """Words of the embeddings that are attached now, with their ids, which are the same in all encoders."""
     words: Words = text_encoders[0].get_input_embeddings().__dict__.get("words", NO_WORDS)
     return words
 
 
 def padded(ids: Tensor, end: int, padding: int) -> Tensor:
-    """The ids with `padding` behind their first end token.
+    """The ids with `padding` after their first end token.
 
-    By place, not by a tokenizer's pad token: transformers would take each "!" of a text, id 0, for padding.
+    Found by position, not by a tokenizer's pad token: transformers would take each "!" of a text, id 0, for
+    padding.
     """
     is_end = ids == end
     behind = (is_end.cumsum(dim=-1) - is_end.long()) > 0
@@ -38,24 +39,25 @@ def padded(ids: Tensor, end: int, padding: int) -> Tensor:
 
 
 def states(encoder: Any, ids: Tensor, skip: int, normed: bool) -> tuple[Tensor, Tensor]:
-    """Hidden states [batch, tokens, width] `skip` layers from the end (1: the last), and the last layer's.
+    """Hidden states [batch, tokens, width] of the layer `skip` from the end (1: the last), and the last
+    layer's.
 
-    The latter [batch, 77, width] are of the first chunk and normed: a pooled vector is taken from them.
-    normed: whether the former go through the final norm, too.
+    The second [batch, 77, width] are the first chunk's, after the final norm; pooled vectors are taken from
+    them. normed: whether the first also pass the final norm.
     """
     if skip > (layers := encoder.config.num_hidden_layers):
         raise UserError(
             f"clip skip {skip}: this base's text encoder has {layers} layers; lower base.clip_skip, or"
-            " the values of a grid's axis clip_skip"
+            " the values of the grid's axis clip_skip"
         )
     chunked = ids.dim() == 3
     model = inner(encoder)
-    found = model(ids.flatten(0, 1) if chunked else ids, output_hidden_states=True)
-    last: Tensor = found.last_hidden_state
+    output = model(ids.flatten(0, 1) if chunked else ids, output_hidden_states=True)
+    last: Tensor = output.last_hidden_state
     if skip == 1 and normed:
         chosen = last
     else:
-        chosen = found.hidden_states[-skip]
+        chosen = output.hidden_states[-skip]
         chosen = model.final_layer_norm(chosen) if normed else chosen
     if not chunked:
         return chosen, last
@@ -68,7 +70,7 @@ def joined(chunks: Tensor) -> Tensor:
 
 
 def zero_where_empty(values: Tensor, ids: Tensor, end: int) -> Tensor:
-    """[batch, ...], 0 where a text has no token: SDXL was trained so, and diffusers and A1111 draw so
+    """[batch, ...], set to 0 for texts without tokens: SDXL was trained so, and diffusers and A1111 draw so
     (`force_zeros_for_empty_prompt`).
     """
     kept = (ids[..., 1] != end).view(len(ids), -1).any(dim=1)
@@ -78,8 +80,8 @@ def zero_where_empty(values: Tensor, ids: Tensor, end: int) -> Tensor:
 def pooled(encoder: CLIPTextModelWithProjection, last: Tensor, ids: Tensor, end: int) -> Tensor:
     """[batch, width]: the projected state of the first end token.
 
-    Published configurations give 2 as the end token, and transformers then takes the largest id's place: an
-    embedding's id beyond the vocabulary would win.
+    Published configurations give 2 as the end token; transformers then takes the position of the largest id,
+    which an embedding's id beyond the vocabulary would be.
     """
     first = ids[:, 0] if ids.dim() == 3 else ids
     place = (first == end).int().argmax(dim=-1)

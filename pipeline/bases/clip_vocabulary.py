@@ -14,7 +14,7 @@ def clip_merges() -> str:
 
 
 def clip_vocabulary(merges: str) -> dict[str, int]:
-    """{token: id} of CLIP's tokenizer; it follows from the merges by rule."""
+    """{token: id} of CLIP's tokenizer, derived from the merges."""
     symbols = byte_symbols()
     tokens = [
         *symbols,
@@ -27,7 +27,7 @@ def clip_vocabulary(merges: str) -> dict[str, int]:
 
 
 def write_clip_tokenizer(folder: Path) -> None:
-    """CLIP's vocab.json and merges.txt."""
+    """Writes CLIP's vocab.json and merges.txt."""
     merges = clip_merges()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "merges.txt").write_text(merges, encoding="utf-8")
@@ -46,8 +46,8 @@ def older_tokenizer_files(tokenizer: Mapping[str, Any]) -> dict[str, str]:
 
 
 def byte_symbols() -> list[str]:
-    """The 256 symbols that stand for bytes in CLIP's vocabulary: printable ones as themselves, the rest from
-    U+0100 on.
+    """The 256 symbols for bytes in CLIP's vocabulary: printable bytes as themselves, the others from U+0100
+    on.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     return [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]

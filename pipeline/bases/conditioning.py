@@ -1,4 +1,4 @@
-"""What the denoiser is conditioned on: one thing to batch, slice, move, keep and guide."""
+"""What the denoiser is conditioned on, as one object to batch, slice, move, store and guide."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Conditioning:
-    """tokens: [batch, n, width]. pooled: [batch, width], sizes: [batch, 6], each where the family has it.
+    """tokens: [batch, n, width]. pooled: [batch, width], sizes: [batch, 6], each only if the family uses it.
 
     Sizes are original height and width, crop top and left, target height and width, in pixels.
     """
@@ -23,19 +23,19 @@ class Conditioning:
         return len(self.tokens)
 
     def rows(self, rows: slice | Tensor) -> "Conditioning":
-        """Of some pictures of the batch."""
+        """The conditioning of some pictures of the batch."""
         return self._each(lambda value: value[rows])
 
     def to(self, *arguments: Any, **named: Any) -> "Conditioning":
-        """As torch's `to`."""
+        """Like torch's `to`."""
         return self._each(lambda value: value.to(*arguments, **named))
 
     def emphasised(self, weights: Tensor | None) -> "Conditioning":
-        """Tokens times their weights [batch, n, 1]."""
+        """With the tokens multiplied by weights [batch, n, 1]."""
         return self if weights is None else replace(self, tokens=self.tokens * weights.to(self.tokens))
 
     def sized(self, sizes: Tensor | Sequence[int] | None) -> "Conditioning":
-        """With sizes [batch, 6], or the same six numbers for all."""
+        """With sizes [batch, 6], or the same six numbers for all pictures."""
         if sizes is None:
             return self
         rows = sizes if isinstance(sizes, Tensor) else torch.tensor([sizes] * len(self))
@@ -48,7 +48,7 @@ class Conditioning:
 
 
 def cat(several: Sequence[Conditioning]) -> Conditioning:
-    """One batch of several; all have the same parts and as many tokens."""
+    """One batch from several; all must have the same parts and number of tokens."""
 
     def joined(values: Sequence[Tensor | None]) -> Tensor | None:
         known = [value for value in values if value is not None]

@@ -1,4 +1,4 @@
-"""What every family does: the one place where text is encoded, and the one where the denoiser is called."""
+"""The interface of a family. Text is encoded only here, and the denoiser is called only here."""
 
 import json
 from abc import ABC, abstractmethod
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 Configs = Mapping[str, Config]
-"""By part, and `scheduler`."""
+"""By part, with `scheduler`."""
 
 
 class Family(ABC):
-    """A family of bases; its folder holds all that is peculiar to it."""
+    """A family of bases; everything specific to it is in its folder."""
 
     facts: Facts
     parts: tuple[Part, ...]
     """The denoiser first."""
     main_blocks: tuple[str, ...]
-    """Classes of the denoiser's modules whose layers a network trains."""
+    """Classes of the denoiser's modules that contain the layers a network trains."""
     further_blocks: tuple[str, ...]
-    """Classes of those whose layers it trains besides, where it trains convolutions."""
+    """Classes of modules that contain the additional layers it trains if it trains convolutions."""
     text_blocks: tuple[str, ...]
-    """Names of the text encoders' modules whose layers a network trains."""
+    """Names of the text encoders' modules that contain the layers a network trains."""
     tokenizer_folders: tuple[str, ...] = ("tokenizer",)
     paddings: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """Ids that fill texts up, by the folder of a tokenizer that does not pad with the end token."""
+    """Padding ids by the folder of the tokenizer, for tokenizers that do not pad with the end token."""
     index_extras: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """Further entries of model_index.json."""
+    """Additional entries of model_index.json."""
 
     @property
     def denoiser(self) -> Part:
@@ -51,7 +51,7 @@ class Family(ABC):
 
     @property
     def trained_parts(self) -> tuple[Part, ...]:
-        """Those that networks change, the denoiser first."""
+        """The parts that networks change, the denoiser first."""
         return tuple(part for part in self.parts if part.layer_prefix)
 
     @property
@@ -71,40 +71,40 @@ class Family(ABC):
 
     @abstractmethod
     def origin(self, part: str, name: str, configs: Configs) -> Origin:
-        """Where a part's tensor is in a single file."""
+        """The place of a part's tensor in a single file."""
 
     def origins(self, part: str, names: Iterable[str], configs: Configs) -> dict[str, Origin]:
-        """Where a part's tensors are in a single file, by their names in the part."""
+        """The places of a part's tensors in a single file, by their names in the part."""
         return {name: self.origin(part, name, configs) for name in names if not name.endswith("position_ids")}
 
     @abstractmethod
     def held(self, key: str) -> list[tuple[str, Held]]:
-        """What a single file's tensor holds of the parts that networks change: parts, and tensors there.
-        Empty where it is of another part, or of no name that the family has.
+        """(part, tensor) pairs that a single file's tensor holds, of the parts that networks change. Empty if
+        it belongs to another part or has a name that the family does not use.
         """
 
     def usual_key(self, key: str) -> str:
-        """The name that a single file's tensor usually has, of one that older files give it."""
+        """The usual name of a single file's tensor that older files name differently."""
         return key
 
     @abstractmethod
     def layer_name(self, part: str, path: str, configs: Configs) -> str:
-        """A layer's name in files of networks, by its path in its part."""
+        """A layer's name in network files, from its path in its part."""
 
     @abstractmethod
     def block_of(self, key: str) -> str | None:
-        """The block of a tensor of the denoiser by its name in a single file; None of other parts."""
+        """The block of a denoiser's tensor, from its name in a single file; None for other parts."""
 
     @abstractmethod
     def block_of_layer(self, name: str) -> str | None:
-        """The block of a layer of the denoiser by its name in files of networks; None of other parts."""
+        """The block of a denoiser's layer, from its name in network files; None for other parts."""
 
     def token_widths(self, configs: Configs) -> list[int]:
-        """Width of each text encoder's share of a token, in the order in which they are joined."""
+        """Width of each text encoder's slice of a token, in the order in which they are joined."""
         return [configs[name]["hidden_size"] for name in self.facts.text_encoders]
 
     def sizes(self, width_px: int, height_px: int) -> Sizes | None:
-        """What a whole picture of this size is conditioned on; None where the family knows no sizes."""
+        """Size conditioning of an uncropped picture of this size; None if the family does not use sizes."""
         return whole(width_px, height_px) if self.facts.has_sizes else None
 
     def objective(self, configs: Configs, noise: "Noise") -> "Objective":
@@ -113,8 +113,10 @@ class Family(ABC):
 
     @abstractmethod
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
-        """Token ids [batch, 77] or [batch, chunks, 77] as the denoiser reads them."""
+        """Encodes token ids [batch, 77] or [batch, chunks, 77] for the denoiser."""
 
     @abstractmethod
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
-        """The denoiser's answer to noisy latents [batch, channels, h, w] at noise levels [batch] or one."""
+        """The denoiser's output for noisy latents [batch, channels, h, w] at noise levels [batch], or one for
+        all.
+        """

@@ -1,4 +1,4 @@
-"""Pictures and latents: what the VAE makes of one and the other."""
+"""Encodes pictures to latents and decodes latents to pictures, with the VAE."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 LATENTS = "latents.safetensors"
 """File in data/encoded/ with the moments of every picture, by id."""
 LATENT_MASKS = "masks.safetensors"
-"""File in data/encoded/ with the masks of the pictures that have one, by id; absent where none has."""
+"""File in data/encoded/ with the masks of the pictures that have one, by id; absent if no picture has one."""
 
 
 @dataclass(frozen=True)
 class Latents:
-    """What a VAE makes of a picture: [channels, height / cell_px, width / cell_px], scaled to deviation 1.
+    """Shape and scale of a VAE's latents: [channels, height / cell_px, width / cell_px], scaled to std 1.
 
-    shift is subtracted before the scale is applied.
+    shift is subtracted before scaling.
     """
 
     channels: int
@@ -32,22 +32,22 @@ class Latents:
 
     @classmethod
     def of(cls, vae: Mapping[str, Any]) -> "Latents":
-        """Of a VAE with this configuration."""
+        """From a VAE's configuration."""
         halvings = len(vae["block_out_channels"]) - 1
         scale, shift = vae.get("scaling_factor", 0.18215), vae.get("shift_factor") or 0.0
         return cls(vae.get("latent_channels", 4), 2**halvings, scale, shift)
 
     def scaled(self, latents: Tensor) -> Tensor:
-        """As the denoiser reads them, from the VAE's."""
+        """From the VAE's latents to the denoiser's."""
         return ((latents - self.shift) if self.shift else latents) * self.scale
 
     def unscaled(self, latents: Tensor) -> Tensor:
-        """As the VAE decodes them."""
+        """From the denoiser's latents to the VAE's."""
         plain = latents / self.scale
         return plain + self.shift if self.shift else plain
 
     def shape(self, width_px: int, height_px: int) -> tuple[int, int, int]:
-        """[channels, height, width] of a picture's."""
+        """[channels, height, width] of a picture's latents."""
         return self.channels, height_px // self.cell_px, width_px // self.cell_px
 
 
@@ -57,22 +57,22 @@ def pixels(picture: Image.Image) -> Tensor:
 
 
 def unpixels(images: Tensor) -> list[Image.Image]:
-    """Pictures of [batch, 3, height, width] in -1..1, rounded to the nearest of 256 levels; NaN is black."""
+    """Pictures from [batch, 3, height, width] in -1..1, rounded to 256 levels; NaN becomes black."""
     levels = ((images.float().nan_to_num(-1).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [Image.fromarray(array) for array in levels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
 def mask_cells(mask: Image.Image, cell_px: int) -> Tensor:
-    """[1, height, width] in 0..1, in latent pixels: of a grey mask, its mean over the pixels of each."""
+    """[1, height, width] in 0..1: the mean of a grey mask over each latent pixel."""
     levels = torch.from_numpy(np.array(mask)).float()[None] / 255
     return torch.nn.functional.avg_pool2d(levels, cell_px)
 
 
 @torch.no_grad()
 def moments(base: "Base", picture: Image.Image) -> Tensor:
-    """[2 channels, height, width]: mean and standard deviation of the latents, scaled.
+    """[2 channels, height, width]: mean and std of the latents, scaled.
 
-    Both are kept, so that training can draw a fresh sample each time, as the VAE was meant to be used.
+    Both are stored, so that training draws a fresh sample each time, as the VAE is meant to be used.
     """
     posterior = base.vae.encode(pixels(picture)[None].to(base.vae.device)).latent_dist
     latents = base.latents
@@ -88,10 +88,10 @@ def encoded(base: "Base", picture: Tensor) -> Tensor:
 
 
 def decoded(base: "Base", latents: Tensor) -> list[Image.Image]:
-    """The pictures of scaled latents."""
+    """Pictures from scaled latents."""
     return unpixels(base.vae.decode(base.latents.unscaled(latents)).sample)
 
 
 def non_finite(encoded: Mapping[str, Tensor]) -> Iterator[str]:
-    """Ids whose latents hold NaN or infinity."""
+    """Ids of pictures with NaN or infinity in their latents."""
     return (picture_id for picture_id, tensor in encoded.items() if not tensor.isfinite().all())

@@ -1,4 +1,4 @@
-"""The layers of a base that networks change, by the names that their files give them."""
+"""The layers of a base that networks change, by their names in network files."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CHANGEABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
 
 @dataclass(frozen=True)
 class BaseLayer:
-    """path: in its part. block: the denoiser's, None in a text encoder."""
+    """path: in its part. block: in the denoiser; None in a text encoder."""
 
     module: nn.Module
     part: Part
@@ -25,13 +25,12 @@ class BaseLayer:
 
 
 def main_layers(base: "Base") -> dict[str, BaseLayer]:
-    """Every linear layer and 1x1 convolution where the denoiser attends: 192 on SD 1.x, 722 on SDXL."""
+    """Every linear layer and 1x1 convolution in the denoiser's attention: 192 on SD 1.x, 722 on SDXL."""
     return _inside(base, base.family.main_blocks)
 
 
 def further_layers(base: "Base") -> dict[str, BaseLayer]:
-    """Every linear layer and convolution in the denoiser's Res blocks and between its levels: 86 on SD
-    1.x."""
+    """Every linear layer and convolution in the denoiser's Res blocks and resamplers: 86 on SD 1.x."""
     return _inside(base, base.family.further_blocks)
 
 
@@ -46,14 +45,14 @@ def text_layers(base: "Base") -> dict[str, BaseLayer]:
 
 
 def changeable_layers(base: "Base") -> dict[str, BaseLayer]:
-    """Every layer that a file may change, norms too: whatever tool wrote it."""
+    """Every layer that a file of any tool may change, including norms."""
     return {
         name: layer for part in base.family.trained_parts for name, layer in _layers(base, part, CHANGEABLE)
     }
 
 
 def changeable_modules(base: "Base") -> dict[str, nn.Module]:
-    """The same, the modules alone."""
+    """The modules of `changeable_layers`."""
     return {name: layer.module for name, layer in changeable_layers(base).items()}
 
 

@@ -1,7 +1,7 @@
-"""Base checkpoints from a diffusers folder, a single file, or a hub name, as float32 modules.
+"""Loads base checkpoints from a diffusers folder, a single file, or a hub name, as float32 modules.
 
-A single file needs no network: the published configurations of its family and CLIP's vocabulary come with the
-package, and files that we write carry their own configurations in the header.
+A single file needs no connection: the published configurations of each family and CLIP's vocabulary are part
+of the package, and files that we write have their own configurations in the header.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ from pipeline.files.tensor_file import open_tensors
 from pipeline.store.known_hashes import sha256_of_model
 
 WHOLE = (UNET.file_prefix, EMA_PREFIX)
-"""How names of a denoiser begin in a whole checkpoint."""
+"""Prefixes of a denoiser's names in a whole checkpoint."""
 
 for quiet in (diffusers_logging, transformers_logging):
     quiet.set_verbosity_error()
@@ -44,7 +44,7 @@ for quiet in (diffusers_logging, transformers_logging):
 
 
 def load_base(config: BaseConfig) -> Base:
-    """Loads and checks; a missing, damaged or unfit checkpoint is a user error."""
+    """Loads and checks. Raises UserError for a missing, damaged or unsuitable checkpoint."""
     path = Path(config.path)
     _insist(path, config)
     base = _from_file(path, not config.vae) if path.is_file() else _from_folder(config)
@@ -53,9 +53,9 @@ def load_base(config: BaseConfig) -> Base:
 
 
 def _insist(path: Path, config: BaseConfig) -> None:
-    if config.sha256 and path.exists() and (found := sha256_of_model(path)) != config.sha256:
+    if config.sha256 and path.exists() and (digest := sha256_of_model(path)) != config.sha256:
         raise UserError(
-            f"base.path {path} has changed since `compose` ran (hash {found}, not"
+            f"base.path {path} has changed since `compose` ran (hash {digest}, not"
             f" {config.sha256}); run `dvc repro -f compose`, then `dvc repro`"
         )
 
@@ -70,10 +70,10 @@ def _from_folder(config: BaseConfig) -> Base:
             f"{origin}: no model_index.json in it; it must be a diffusers folder, or a .safetensors file"
         )
     options = {"revision": config.revision} if config.revision and not path.is_dir() else {}
-    with _failures_told(config.path):
+    with _reporting_failures(config.path):
         denoiser = UNET.read_config(config.path, options)
     made = _family(recognised_config(denoiser), origin)
-    with _failures_told(config.path):
+    with _reporting_failures(config.path):
         given = {"scheduler": DDIMScheduler.load_config(config.path, subfolder="scheduler", **options)}
         given |= {part.name: part.read_config(config.path, options) for part in made.parts}
     for part, values in given.items():
@@ -89,27 +89,27 @@ def _from_folder(config: BaseConfig) -> Base:
 
 
 def _filled_in(made: Family, given: dict[str, Any], path: str) -> dict[str, Any]:
-    """The parts' configurations with what the classes fill in where a file leaves it out."""
-    with _failures_told(path):
+    """The parts' configurations, with the defaults of the classes for missing entries."""
+    with _reporting_failures(path):
         return {part.name: part.whole_config(given[part.name]) for part in made.parts}
 
 
-def _family(found: Recognised | None, origin: str) -> Family:
-    if found is None or found.facts is None or not found.trainable:
-        title = found.title if found else "no checkpoint that is known here"
-        raise UserError(f"{origin} is {title}; this pipeline trains {titles()}: choose such a base")
-    return family(found.facts.name)
+def _family(match: Recognised | None, origin: str) -> Family:
+    if match is None or match.facts is None or not match.trainable:
+        title = match.title if match else "not a known checkpoint"
+        raise UserError(f"{origin} is {title}; this pipeline trains {titles()}: choose one of these")
+    return family(match.facts.name)
 
 
 def _read_part(made: Family, name: str, path: str, options: dict[str, str]) -> nn.Module:
-    with _failures_told(path):
+    with _reporting_failures(path):
         return made.part(name).read(path, options)
 
 
 @contextmanager
-def _failures_told(path: str) -> Iterator[None]:
-    """What fails to load within is the user's to mend: correct the name, fetch again, or connect."""
-    problem = f"base.path {path}: no such folder or file here that loads, nor a hub name that can be fetched"
+def _reporting_failures(path: str) -> Iterator[None]:
+    """Reports a failure inside as a user error with a cure: correct the name, fetch again, or connect."""
+    problem = f"base.path {path}: not a folder or file that loads, nor a hub name that can be fetched"
     with damage_told(problem, "correct base.path, or fetch it again"):
         try:
             yield
@@ -118,14 +118,14 @@ def _failures_told(path: str) -> Iterator[None]:
         except Exception as error:
             if is_of_the_file(error) and reason_of_hub(error) == NO_NETWORK:
                 raise UserError(
-                    f"base.path {path} is not in the hub's cache, and {NO_NETWORK}; connect to it once, or"
-                    " put the base here and name its file or folder"
+                    f"base.path {path} is not in the hub's cache, and {NO_NETWORK}; connect once, or put"
+                    " the base on this machine and name its file or folder"
                 ) from error
             raise
 
 
 def _from_file(path: Path, own_vae: bool) -> Base:
-    """A single file in the original layout; its VAE is looked for where `own_vae`."""
+    """A single file in the original layout; `own_vae`: whether its VAE is read."""
     header, origin = outline_of(path), f"base.path {path}"
     bare = None if any(name.startswith(WHOLE) for name in header.shapes) else alone(header.shapes)
     made = _family(Recognised(bare) if bare else recognised(header.shapes), origin)
@@ -144,24 +144,24 @@ def _from_file(path: Path, own_vae: bool) -> Base:
 
 
 def _as_marked(base: Base, path: Path) -> Base:
-    """Predicting what the file's look says; unchanged where it says nothing."""
-    found = look(path)
-    prediction = found.prediction if found else None
+    """The base with the prediction that the file states; unchanged if it states none."""
+    match = look(path)
+    prediction = match.prediction if match else None
     if prediction is None or prediction.type is None:
         return base
     return base.predicting(prediction.type, prediction.zero_terminal_snr)
 
 
 def outline(made: Family, own: dict[str, Any], origin: str) -> Base:
-    """A base without weights, on the meta device. `own`: what a header states (`stated`); the published
-    configurations where it states nothing. `origin` names the file in errors.
+    """A base without weights, on the meta device. `own`: what a header states (`stated`); without it, the
+    published configurations are used. `origin` names the file in errors.
     """
     configs = own.get("configs") or made.configs
     if absent := [name for name in made.configs if name not in configs]:
         raise UserError(
             f"{origin}: its configs lack {', '.join(absent)}; the file is damaged: fetch it again"
         )
-    with damage_told(f"{origin}: no {made.facts.title} can be built of its configs"):
+    with damage_told(f"{origin}: no {made.facts.title} can be built from its configs"):
         parts = {part.name: part.outline(configs[part.name]) for part in made.parts}
     tokenizer = make_tokenizer(own.get("tokenizer"), origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
@@ -169,13 +169,13 @@ def outline(made: Family, own: dict[str, Any], origin: str) -> Base:
 
 
 def load_vae(path: Path, made: Family) -> tuple[Part, dict[str, Any]]:
-    """A VAE of its own, or what reads it: a diffusers folder, or a .safetensors, .ckpt or .pt file in the
-    original or diffusers layout.
+    """A separate VAE, or a function that reads it: a diffusers folder, or a .safetensors, .ckpt or .pt file
+    in the original or diffusers layout.
     """
     part = made.part("vae")
     if path.is_dir():
         with damage_told(
-            f"base.vae {path}: no folder of a VAE that loads", "correct base.vae, or fetch it again"
+            f"base.vae {path}: not a VAE folder that loads", "correct base.vae, or fetch it again"
         ):
             checked("vae", part.read_config(str(path), {}, alone=True), f"base.vae {path}")
             vae: Any = part.read(str(path), {}, alone=True)
@@ -189,14 +189,16 @@ def load_vae(path: Path, made: Family) -> tuple[Part, dict[str, Any]]:
 
 
 def origins_there(base: Base, part: str, path: Path, shapes: Shapes) -> dict[str, Origin]:
-    """Where the file has each tensor of a part; missing and misshapen ones are a user error."""
+    """The place of each of a part's tensors in the file. Raises UserError for missing tensors and wrong
+    shapes.
+    """
     own = base.family.part(part)
     tensors = {key: tuple(tensor.shape) for key, tensor in base.part(part).state_dict().items()}
     origins = base.family.origins(part, tensors, base.configs)
     origins = as_there(own, origins, shapes)
     if part == "vae" and not any(origin.key in shapes for origin in origins.values()):
-        alone_names = {whole_checkpoint_name(name): name for name in shapes}
-        origins = {key: each.at(alone_names.get(each.key, each.key)) for key, each in origins.items()}
+        bare_names = {whole_checkpoint_name(name): name for name in shapes}
+        origins = {key: each.at(bare_names.get(each.key, each.key)) for key, each in origins.items()}
     say_averaged(path, (origin.key for origin in origins.values()))
     title = base.family.facts.title
     absent = sorted({origin.key for origin in origins.values()} - shapes.keys())
@@ -217,7 +219,7 @@ def origins_there(base: Base, part: str, path: Path, shapes: Shapes) -> dict[str
 
 
 def _filled(module: nn.Module, path: Path, origins: dict[str, Origin]) -> nn.Module:
-    """The module, which was on the meta device, with the file's weights as float32."""
+    """The module, from the meta device, with the file's weights as float32."""
     shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
     with damage_told(f"{path} is not a readable checkpoint"):
         tensors = open_tensors(path).tensors
@@ -232,7 +234,7 @@ def _filled(module: nn.Module, path: Path, origins: dict[str, Origin]) -> nn.Mod
 
 
 def _restore_position_ids(module: nn.Module) -> None:
-    """Buffers that no file needs to hold: 0..76."""
+    """Fills buffers that files need not hold: 0..76."""
     for submodule in module.modules():
         if "position_ids" in submodule._buffers:
             ids = submodule._buffers["position_ids"]

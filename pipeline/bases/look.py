@@ -1,4 +1,4 @@
-"""What a base is, by a look at its names, shapes and configurations: no weight is read, no torch loaded."""
+"""Recognises a base by its names, shapes and configurations, without reading a weight or loading torch."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,21 +13,21 @@ from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_header import Header, read_header
 
-NOTHING_KNOWN = Recognised("no checkpoint that is known here")
+NOTHING_KNOWN = Recognised("not a known checkpoint")
 SCHEDULER = "scheduler/scheduler_config.json"
 
 
 def look(path: Path) -> Recognised | None:
-    """The family of a diffusers folder or a .safetensors file; None of a hub name or a pickle, which is seen
-    when it is loaded. A folder that is none is a user error.
+    """The family of a diffusers folder or a .safetensors file; None for a hub name or a pickle, which are
+    recognised when they are loaded. Raises UserError for a folder that is not diffusers'.
     """
     if path.is_dir():
         return _folder(path)
     if path.suffix != ".safetensors" or not path.exists():
         return None
     header = read_header(path)
-    found = recognised(header.shapes)
-    return _with_signs(path, found, header) if found else NOTHING_KNOWN
+    match = recognised(header.shapes)
+    return _with_signs(path, match, header) if match else NOTHING_KNOWN
 
 
 def _folder(path: Path) -> Recognised:
@@ -38,27 +38,29 @@ def _folder(path: Path) -> Recognised:
             f" folder, or a .safetensors file"
         )
     denoiser = read_mapping(config)
-    found = replace(recognised_config(denoiser), side_px=_side(denoiser))
+    match = replace(recognised_config(denoiser), side_px=_side(denoiser))
     if not (path / SCHEDULER).is_file():
-        return found
+        return match
     scheduler = checked("scheduler", read_mapping(path / SCHEDULER), f"base.path {path}")
-    return replace(found, prediction=of_scheduler(scheduler, str(path / SCHEDULER)))
+    return replace(match, prediction=of_scheduler(scheduler, str(path / SCHEDULER)))
 
 
-def _with_signs(path: Path, found: Recognised, header: Header) -> Recognised:
-    """With what the file says of its prediction and its size."""
-    if found.facts is None:
-        return found
+def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
+    """Adds what the file says about its prediction and its size."""
+    if match.facts is None:
+        return match
     configs = stated(header.metadata.get(HEADER_KEY), f"base.path {path}").get("configs", {})
-    prediction = of_header(path, header, found.facts.prediction)
+    prediction = of_header(path, header, match.facts.prediction)
     if "scheduler" in configs:
         prediction = of_scheduler(configs["scheduler"], f"{HEADER_KEY} in its header")
     turned = projection.orientation(path, header.tensors.get(projection.KEY)) == "transposed"
     side = _side(configs.get("unet", {}))
-    return replace(found, prediction=prediction, side_px=side, is_transposed=turned)
+    return replace(match, prediction=prediction, side_px=side, is_transposed=turned)
 
 
 def _side(denoiser: Mapping[str, Any]) -> int | None:
-    """Pixels of the square that a denoiser's configuration is of: a latent pixel is 8 of them."""
+    """Side in pixels of the square that a denoiser's configuration is for: a latent pixel is 8 pixels
+    wide.
+    """
     latent = denoiser.get("sample_size")
     return latent * 8 if isinstance(latent, int) and not isinstance(latent, bool) else None

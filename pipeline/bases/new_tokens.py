@@ -1,5 +1,5 @@
-"""Rows that a text encoder's token table answers with while they are attached, without being part of it: the
-table's own rows are never copied, never trained, and stand as before when the rows are taken away.
+"""Adds rows to a text encoder's token table while they are attached, without making them part of the table:
+its own rows are never copied, never trained, and unchanged when the new ones are removed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,9 +19,8 @@ from pipeline.errors import UserError
 def new_rows(
     text_encoders: Sequence[Any], counts: Mapping[str, int], rows: Sequence[Callable[[], Tensor]]
 ) -> Iterator[None]:
-    """Inside, `counts` more ids a word follow the tables' last; `rows` gives each encoder's [sum of counts,
-    width], in the words' order. Several may be attached, one in another; a word that two of them have is a
-    user error.
+    """Inside, `counts` more ids per word follow the tables' last; `rows` gives each encoder's [sum of counts,
+    width], in the words' order. Can be nested. Raises UserError for a word that two of them have.
     """
     before = words_of(text_encoders)
     if twice := sorted({word.lower() for word in counts} & before.keys()):
@@ -62,7 +61,7 @@ def _ids(counts: Mapping[str, int], first: int) -> dict[str, range]:
 def _with_rows(
     inner: Callable[[Tensor], Tensor], rows: Callable[[], Tensor], first: int
 ) -> Callable[[Tensor], Tensor]:
-    """The table's forward pass: ids from `first` on are answered by `rows`, all others by `inner`."""
+    """The table's forward pass: `rows` answers ids from `first` on, `inner` all others."""
 
     def forward(ids: Tensor) -> Tensor:
         vectors = rows()

@@ -1,7 +1,7 @@
 """Where a part's tensors are in a single file, and in which form.
 
-Both directions follow from one description: `taken` makes a module's tensor from the file's, `put` the file's
-tensor from the module's.
+One description serves both directions: `taken` makes a module's tensor from the file's, `put` the file's from
+the module's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,19 +13,19 @@ from torch import Tensor
 
 
 class Form(Enum):
-    """How the file has a tensor."""
+    """The form of a tensor in the file."""
 
     SAME = "same"
     CONVOLUTION = "convolution"
     """A linear layer's weight, with two more axes of 1."""
     TRANSPOSED = "transposed"
     SWAPPED = "swapped"
-    """The two halves of the first axis in the other order."""
+    """The two halves of the first axis exchanged."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The file's tensor `key`, or piece `piece` of `pieces` equal ones along its first axis."""
+    """The file's tensor `key`, or piece `piece` of its `pieces` equal pieces along the first axis."""
 
     key: str
     piece: int = 0
@@ -33,7 +33,7 @@ class Origin:
     form: Form = Form.SAME
 
     def at(self, key: str) -> "Origin":
-        """The same, under another name."""
+        """The same under another name."""
         return replace(self, key=key)
 
 
@@ -54,7 +54,7 @@ def taken(origin: Origin, stored: Tensor, shape: Iterable[int]) -> Tensor:
     """A module's tensor of this shape from the file's tensor.
 
     Raises:
-        RuntimeError: the file's tensor does not have as many numbers.
+        RuntimeError: the file's tensor has another number of values.
     """
     own = stored.chunk(origin.pieces)[origin.piece] if origin.pieces > 1 else stored
     if origin.form is Form.TRANSPOSED:
@@ -66,13 +66,13 @@ def taken(origin: Origin, stored: Tensor, shape: Iterable[int]) -> Tensor:
 
 def put(origins: Origins, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The file's tensors by their keys, from the module's tensors by theirs."""
-    found: dict[str, dict[int, Tensor]] = {}
+    by_key: dict[str, dict[int, Tensor]] = {}
     for name, tensor in tensors.items():
         origin = origins[name]
-        found.setdefault(origin.key, {})[origin.piece] = _formed(origin.form, tensor)
+        by_key.setdefault(origin.key, {})[origin.piece] = _formed(origin.form, tensor)
     return {
         key: torch.cat([pieces[number] for number in sorted(pieces)]) if len(pieces) > 1 else pieces[0]
-        for key, pieces in found.items()
+        for key, pieces in by_key.items()
     }
 
 
@@ -85,7 +85,7 @@ def _formed(form: Form, tensor: Tensor) -> Tensor:
 
 
 def file_shape(origin: Origin, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the file's tensor, from that of the module's."""
+    """Shape of the file's tensor, from the shape of the module's."""
     if origin.form is Form.TRANSPOSED:
         return shape[::-1]
     if origin.form is Form.CONVOLUTION and len(shape) == 2:

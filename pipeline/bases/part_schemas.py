@@ -1,5 +1,5 @@
-"""Types and ranges of what a stranger's configurations of a base's parts may say: they bound what is built
-(layers, widths, table sizes), and no entry names code to fetch or run.
+"""Types and ranges that a stranger's configurations of a base's parts must have. They limit what is built
+(layers, widths, table sizes), and no entry can name code to fetch or run.
 """
 
 from typing import Annotated, Literal
@@ -22,8 +22,8 @@ Depths = Annotated[list[Depth | Annotated[list[Depth], Field(max_length=8)]], Fi
 
 
 class Stated(BaseModel):
-    """Entries that are not named here are plain and small (stated.py: MOST_NUMBER): some libraries build by
-    them, such as transformers a table of `num_labels` rows.
+    """Entries that are not named here must be plain and small (stated.py: MOST_NUMBER): some libraries build
+    from them, as transformers builds a table of `num_labels` rows.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
@@ -103,4 +103,4 @@ PARTS: dict[str, type[Stated]] = {
     "unet": Unet, "vae": Vae, "text_encoder": TextEncoder, "text_encoder_2": TextEncoder, "scheduler":
     Scheduler,
 }  # fmt: skip
-"""By the names that a header gives the parts."""
+"""By the parts' names in a header."""

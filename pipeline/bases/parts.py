@@ -1,4 +1,4 @@
-"""The models that a base is made of, and how its two libraries build and read them."""
+"""The models that make up a base, and how diffusers and transformers build and read them."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,11 +13,10 @@ WEIGHT_FILES = {"diffusers": "diffusion_pytorch_model.safetensors", "transformer
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """name: its folder in diffusers' layout. title: in messages. library, class_name: who builds it.
+    """name: its folder in diffusers' layout. title: in messages. library, class_name: what builds it.
 
-    file_prefix: how its tensors' names begin in a single file. layer_prefix: how its layers' names begin in
-    files of networks; None: no network changes it. lr: the key of the group optimizer whose rate its layers
-    learn at.
+    file_prefix: of its tensors' names in a single file. layer_prefix: of its layers' names in network files;
+    None: no network changes it. lr: the key of the group optimizer that sets its layers' learning rate.
     """
 
     name: str
@@ -30,7 +29,7 @@ class Part:
 
     @property
     def weight_file(self) -> str:
-        """Its weights in its folder."""
+        """Name of the weight file in its folder."""
         return WEIGHT_FILES[self.library]
 
     @property
@@ -48,16 +47,16 @@ class Part:
         return made
 
     def read_config(self, path: str, options: dict[str, str], *, alone: bool = False) -> dict[str, Any]:
-        """Its configuration as a folder or the hub has it; `alone`: the folder is the part's own."""
+        """Its configuration from a folder or the hub; `alone`: the folder is the part's own."""
         place = options if alone else {"subfolder": self.name, **options}
         if self.library == "diffusers":
             config: dict[str, Any] = self.kind.load_config(path, **place)
             return config
-        found, _ = self.kind.config_class.get_config_dict(path, **place)
-        return dict(found)
+        config, _ = self.kind.config_class.get_config_dict(path, **place)
+        return dict(config)
 
     def whole_config(self, config: dict[str, Any]) -> dict[str, Any]:
-        """With what the class fills in where a file leaves it out."""
+        """The configuration with the class's defaults for missing entries."""
         if self.library == "diffusers":
             whole: Any = self.outline(config).config
             return dict(whole)
@@ -82,7 +81,7 @@ VAE = Part(
 
 
 def clip_part(name: str, title: str, file_prefix: str, layer_prefix: str, *, projected: bool = False) -> Part:
-    """A CLIP text encoder; projected: whose pooled vector is projected."""
+    """A CLIP text encoder; projected: whether its pooled vector is projected."""
     return Part(
         name=name, title=title, library="transformers",
         class_name="CLIPTextModelWithProjection" if projected else "CLIPTextModel",

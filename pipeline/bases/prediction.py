@@ -1,7 +1,7 @@
-"""Whether a base's denoiser predicts the noise (epsilon) or v, and what says so. No torch.
+"""Whether a base's denoiser predicts the noise (epsilon) or v, and what states it. Without torch.
 
-Nothing in a file of Stable Diffusion 2 tells the two apart for certain, and a wrong guess trains towards
-grey: the one statistic by which other tools guess is shown, and never taken for granted.
+Nothing in a file of Stable Diffusion 2 identifies the two for certain, and a wrong guess trains towards grey.
+The one statistic that other tools guess by is only shown, never relied on.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ PredictionType = Literal["epsilon", "v_prediction"]
 EPSILON: PredictionType = "epsilon"
 V: PredictionType = "v_prediction"
 V_MARKER, ZERO_SNR_MARKER = "v_pred", "ztsnr"
-"""Names of empty tensors by which SDXL checkpoints say so (ComfyUI supported_models.py; A1111 and Forge)."""
+"""Names of empty tensors that mark SDXL checkpoints (ComfyUI supported_models.py; A1111 and Forge)."""
 MODELSPEC_KEY = "modelspec.prediction_type"
 MODELSPEC: Mapping[str, PredictionType] = {"epsilon": EPSILON, "v": V}
 WITNESS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
-"""Its deviation is above 0.09 in v-prediction bases of SD 2 (ComfyUI supported_models.py: SD20)."""
+"""Its std is above 0.09 in v-prediction bases of SD 2 (ComfyUI supported_models.py: SD20)."""
 V_DEVIATION = 0.09
 MOST_NUMBERS = 1 << 16
 TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
@@ -30,7 +30,7 @@ TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 @dataclass(frozen=True)
 class Prediction:
-    """type: None where nothing says it. evidence: what says it, or what may help to say it."""
+    """type: None if nothing states it. evidence: what states it, or may help to decide."""
 
     type: PredictionType | None
     evidence: str
@@ -38,35 +38,35 @@ class Prediction:
 
 
 def of_scheduler(config: Mapping[str, Any], origin: str) -> Prediction:
-    """By a scheduler's configuration."""
-    found = config.get("prediction_type", EPSILON)
+    """From a scheduler's configuration."""
+    kind = config.get("prediction_type", EPSILON)
     zero = bool(config.get("rescale_betas_zero_snr"))
-    return Prediction(found if found in (EPSILON, V) else None, f"prediction_type in {origin}", zero)
+    return Prediction(kind if kind in (EPSILON, V) else None, f"prediction_type in {origin}", zero)
 
 
 def of_header(path: Path, header: Header, usual: PredictionType | None) -> Prediction:
-    """By a single file's markers and header; `usual`: of its family where a file says nothing."""
+    """From a single file's markers and header; `usual`: the family's prediction if a file does not say."""
     zero = ZERO_SNR_MARKER in header.tensors
     if V_MARKER in header.tensors:
         return Prediction(V, f"its tensor {V_MARKER}", zero)
-    if found := MODELSPEC.get(header.metadata.get(MODELSPEC_KEY, "")):
-        return Prediction(found, f"{MODELSPEC_KEY} in its header", zero)
+    if kind := MODELSPEC.get(header.metadata.get(MODELSPEC_KEY, "")):
+        return Prediction(kind, f"{MODELSPEC_KEY} in its header", zero)
     if usual:
-        return Prediction(usual, "no sign of another: what the family has", zero)
+        return Prediction(usual, "the family's usual prediction", zero)
     return Prediction(None, _statistic(path, header.tensors.get(WITNESS)))
 
 
 def _statistic(path: Path, entry: Entry | None) -> str:
-    """What the statistic says, as a hint in a sentence."""
+    """What the statistic suggests, as a hint in a sentence."""
     if entry is None or len(entry.shape) != 1 or entry.shape[0] > MOST_NUMBERS:
-        return "nothing in it says so"
+        return "the file does not say"
     values = numbers_at(path, entry, 0, entry.shape[0])
-    if values is None or not np.isfinite(deviation := float(values.std())):
-        return "nothing in it says so"
-    likely = V if deviation > V_DEVIATION else EPSILON
+    if values is None or not np.isfinite(std := float(values.std())):
+        return "the file does not say"
+    likely = V if std > V_DEVIATION else EPSILON
     return (
-        f"nothing in it says so; the deviation of one of its norms is {deviation:.3f}, above {V_DEVIATION} in"
-        f" the known bases of v_prediction, which speaks for {likely}"
+        f"the file does not say; the std of one of its norms is {std:.3f} (in known v_prediction bases it is"
+        f" above {V_DEVIATION}), which suggests {likely}"
     )
 
 
@@ -84,9 +84,9 @@ def numbers_at(path: Path, entry: Entry, start: int, count: int) -> NDArray[np.f
 
 
 def scheduler_of(config: Mapping[str, Any], kind: PredictionType, zero_terminal_snr: bool) -> dict[str, Any]:
-    """The scheduler's configuration where a base predicts so; what it says already stays.
+    """The scheduler's configuration of a base with this prediction; entries that already fit stay.
 
-    With zero terminal SNR the last timestep is pure noise, which only trailing steps see (Lin et al. 2023,
+    With zero terminal SNR the last timestep is pure noise, which only trailing steps reach (Lin et al. 2023,
     arXiv 2305.08891, section 3.3).
     """
     changed = dict(config)

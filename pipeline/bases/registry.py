@@ -1,4 +1,4 @@
-"""Which family a checkpoint is of. Each folder of this package is a family; no list names them."""
+"""Recognises a checkpoint's family. Each folder of this package is a family; no list names them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from pipeline.bases.family import Family
 
 STRANGERS = {"mmdit": "Stable Diffusion 3", "flux": "Flux"}
-"""Denoisers that are known by name alone, by their kind."""
+"""Denoisers that are known only by name, by their kind."""
 NOT_BASES = {
     "lora_unet_": "a LoRA (a network, not a checkpoint)",
     "lora_te": "a LoRA (a network, not a checkpoint)",
     "string_to_param": "an embedding (a network, not a checkpoint)",
-    "scaled_fp8": "a checkpoint in scaled fp8, for drawing alone",
+    "scaled_fp8": "a checkpoint in scaled fp8, only for drawing",
 }
-"""Beginnings of names that tell what else a file is."""
+"""Prefixes of names that identify files of other kinds."""
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a checkpoint is. title: what people call it, variant included; facts: of its family.
+    """What a checkpoint is. title: its usual name with its variant; facts: of its family.
 
-    prediction: what its denoiser predicts; side_px: of the square that it was trained on, where it says so;
+    prediction: what its denoiser predicts; side_px: of the square that it was trained on, if it says so;
     is_transposed: whether its text_projection is the wrong way round.
     """
 
@@ -46,34 +46,34 @@ class Recognised:
 @cache
 def families() -> Mapping[str, Facts]:
     """Every family's facts by its name."""
-    found = {}
+    by_name = {}
     for module in iter_modules(pipeline.bases.__path__):
         if module.ispkg:
             facts: Facts = import_module(f"pipeline.bases.{module.name}.facts").FACTS
-            found[facts.name] = facts
-    return found
+            by_name[facts.name] = facts
+    return by_name
 
 
 def family(name: str) -> "Family":
-    """The family of that name, which loads torch."""
+    """The family of that name; loads torch."""
     made: Family = import_module(f"pipeline.bases.{name}.family").FAMILY
     return made
 
 
 def recognised(shapes: Shapes) -> Recognised | None:
-    """What a single file is, by its names and shapes; None where no sign is known."""
+    """What a single file is, by its names and shapes; None if they are unknown."""
     if any(name.startswith("scaled_fp8") for name in shapes):
         return Recognised(NOT_BASES["scaled_fp8"])
-    found = structure(shapes)
+    denoiser = structure(shapes)
     for facts in families().values():
-        if facts.owns(found):
-            variant = facts.variant(found)
+        if facts.owns(denoiser):
+            variant = facts.variant(denoiser)
             title = f"{facts.title} {variant}" if variant else facts.title
             return Recognised(title, facts, trainable=facts.trainable and variant is None)
-    if found.kind in STRANGERS:
-        return Recognised(STRANGERS[found.kind])
+    if denoiser.kind in STRANGERS:
+        return Recognised(STRANGERS[denoiser.kind])
     for facts in families().values():
-        if found.kind is None and any(name.startswith(facts.text_sign) for name in shapes):
+        if denoiser.kind is None and any(name.startswith(facts.text_sign) for name in shapes):
             return Recognised(facts.title, facts, facts.trainable)
     titles = (title for sign, title in NOT_BASES.items() if any(name.startswith(sign) for name in shapes))
     return next(map(Recognised, titles), None)
@@ -83,19 +83,19 @@ def recognised_config(denoiser: Mapping[str, Any]) -> Recognised:
     """What a diffusers folder is, by its denoiser's configuration."""
     facts = next((facts for facts in families().values() if facts.owns_config(denoiser)), None)
     if facts is None:
-        return Recognised("of a family that is not known here")
+        return Recognised("of an unknown family")
     if (channels := denoiser.get("in_channels", 4)) != 4:
         return Recognised(f"{facts.title} with {channels} input channels", facts)
     return Recognised(facts.title, facts, facts.trainable)
 
 
 def blocks_of(name: str | None) -> tuple[str, ...]:
-    """The blocks of a family; of SD 1.x where a base's family is not known yet."""
+    """The blocks of a family; those of SD 1.x if a base's family is not known yet."""
     return families()[name or next(iter(families()))].blocks
 
 
 def titles() -> str:
-    """The families that can be trained, as a sentence lists them."""
+    """The families that can be trained, as a list in a sentence."""
     *others, last = (facts.title for facts in families().values() if facts.trainable)
     return f"{', '.join(others)} or {last}" if others else last
 

@@ -1,7 +1,7 @@
 """Writes a checkpoint that every tool opens: one .safetensors in the original layout, or a diffusers folder.
 
-transformers 5 writes text encoders without the `text_model.` level, which version 4 then fills with random
-weights and a mere warning; both layouts here carry it. The folder's tokenizer has vocab.json and merges.txt
+transformers 5 writes text encoders without the level `text_model.`; version 4 then fills them with random
+weights and only warns. Both layouts here have the level. The folder's tokenizer has vocab.json and merges.txt
 as well as tokenizer.json, for older tools.
 """
 
@@ -24,12 +24,12 @@ from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 
 SCHEDULER_CLASS = "DDIMScheduler"
-"""Where a configuration does not say it itself."""
+"""Used if a configuration does not name a class."""
 
 
 def save_file(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> None:
-    """One .safetensors in the original (LDM) layout; its header carries the configurations and the
-    tokenizer.
+    """Writes one .safetensors in the original (LDM) layout, with the configurations and the tokenizer in its
+    header.
     """
     write_safetensors(path, file_tensors(base, PRECISIONS[dtype]), {**metadata, **file_header(base)})
 
@@ -37,9 +37,8 @@ def save_file(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> N
 def file_tensors(
     base: Base, dtype: torch.dtype, others: Mapping[str, Tensor] = MappingProxyType({})
 ) -> dict[str, Tensor]:
-    """What such a file holds. `others` take the place of the base's own: by part and key,
-    `unet.conv_in.bias`."""
-    found: dict[str, Tensor] = {}
+    """The tensors of such a file. `others` replace the base's own: by part and key, `unet.conv_in.bias`."""
+    stored: dict[str, Tensor] = {}
     for part, module in base.loaded().items():
         tensors = module.state_dict()
         origins = base.family.origins(part, tensors, base.configs)
@@ -47,18 +46,18 @@ def file_tensors(
             key: others.get(f"{part}.{folder_key(base.family.part(part), key)}", tensors[key])
             for key in origins
         }
-        found |= {key: tensor.to("cpu", dtype) for key, tensor in put(origins, own).items()}
-    return found
+        stored |= {key: tensor.to("cpu", dtype) for key, tensor in put(origins, own).items()}
+    return stored
 
 
 def file_header(base: Base) -> dict[str, str]:
-    """What such a file's header says of the base."""
+    """What such a file's header says about the base."""
     own = {"configs": plain_configs(base), "tokenizer": tokenizer_files(base.tokenizer)}
     return {HEADER_KEY: json.dumps(own, sort_keys=True)}
 
 
 def save_folder(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> None:
-    """A diffusers folder that diffusers loads with transformers 4 and 5 alike."""
+    """Writes a diffusers folder that diffusers loads with transformers 4 and 5."""
     with new_folder(path) as folder:
         for part in base.family.parts:
             tensors = {
@@ -77,7 +76,7 @@ def folder_key(part: Part, key: str) -> str:
 
 
 def write_settings(base: Base, folder: Path) -> None:
-    """All of a folder but the weights."""
+    """Writes everything of a folder except the weights."""
     configs = plain_configs(base)
     for part in base.family.parts:
         write_json(folder / part.name / "config.json", configs[part.name])

@@ -1,7 +1,7 @@
-"""Single-file checkpoints as people have them: .safetensors or .ckpt, with old names, with averaged weights
-alone, or without one of their parts.
+"""Single-file checkpoints of all kinds: .safetensors or .ckpt, with old names, with averaged weights only, or
+without one of their parts.
 
-Averaged (EMA) weights stand under `model_ema.`, their names without dots (CompVis/stable-diffusion
+Averaged (EMA) weights are under `model_ema.`, their names without dots (CompVis/stable-diffusion
 ldm/modules/ema.py): `model.diffusion_model.out.2.weight` is `model_ema.diffusion_modelout2weight`.
 """
 
@@ -21,36 +21,36 @@ BARE = {
     "a VAE": "decoder.",
     "a text encoder": "text_model.",
 }
-"""Files of one part, by how a key of them begins."""
+"""Files of a single part, by the prefix of one of their keys."""
 
 
 @dataclass(frozen=True)
 class Outline:
-    """What a file holds, without its numbers."""
+    """A file's content without its numbers."""
 
     shapes: dict[str, tuple[int, ...]]
     metadata: dict[str, str]
 
 
 def outline_of(path: Path) -> Outline:
-    """Of a .safetensors, .ckpt or .pt file; a damaged one is a user error."""
+    """The outline of a .safetensors, .ckpt or .pt file. Raises UserError if it is damaged."""
     file = open_tensors(path)
     return Outline({name: stored.shape for name, stored in file.tensors.items()}, dict(file.metadata))
 
 
 def ema_name(name: str) -> str:
-    """Name of the averaged weight, from that of a U-Net's weight in a single file."""
+    """Name of the averaged weight, from the name of a U-Net's weight in a single file."""
     return EMA_PREFIX + name.removeprefix("model.").replace(".", "")
 
 
 def older_name(name: str) -> str:
-    """A text encoder's single-file name without the level `text_model.`, as some files have it."""
+    """A text encoder's single-file name without the level `text_model.`, as in some files."""
     return name.replace(".text_model.", ".", 1)
 
 
 def as_there(part: Part, origins: Mapping[str, Origin], shapes: Collection[str]) -> dict[str, Origin]:
-    """Each tensor under the name that the file has: of a denoiser its averaged weights where those alone are
-    there, of a text encoder older names.
+    """Each tensor under its name in the file: for a denoiser the averaged weights if the file has no others,
+    for a text encoder older names.
     """
     other = {"unet": ema_name}.get(part.name, older_name if part.library == "transformers" else None)
     if other is None:
@@ -65,31 +65,27 @@ def as_there(part: Part, origins: Mapping[str, Origin], shapes: Collection[str])
 
 def say_averaged(path: Path, names: Iterable[str]) -> None:
     if any(name.startswith(EMA_PREFIX) for name in names):
-        warn(f"{path} holds its averaged (EMA) weights alone, which are taken")
+        warn(f"{path} has only averaged (EMA) weights; these are used")
 
 
 def why_absent(part: Part, shapes: Iterable[str]) -> str | None:
-    """Why a part is not in a file, and the cure; None where it is there in pieces."""
+    """Why a part is not in a file, and the cure; None if some of it is there."""
     signs = (part.file_prefix, EMA_PREFIX) if part.name == "unet" else (part.file_prefix,)
     if any(name.startswith(signs) for name in shapes):
         return None
-    return f"holds no {part.title}: {_cure(part)}"
+    return f"has no {part.title}: {_cure(part)}"
 
 
 def _cure(part: Part) -> str:
     if part.name == "vae":
         return "set base.vae to one (a .safetensors, .ckpt or .pt file, or a diffusers folder)"
     if part.library == "transformers":
-        return (
-            "it is to be used with another checkpoint's text encoder, as a U-Net alone is: choose a whole"
-            " checkpoint"
-        )
+        return "like a bare U-Net, it needs another checkpoint's text encoder: choose a whole checkpoint"
     return "choose a whole checkpoint"
 
 
 def alone(shapes: Iterable[str], parts: Iterable[Part] = ()) -> str | None:
-    """What a file holds that is a part of a checkpoint, and no whole one. `parts`: of its denoiser's
-    family."""
+    """Names the part if a file holds only a part of a checkpoint. `parts`: of its denoiser's family."""
     names, whole = list(shapes), list(parts)
     texts = [part for part in whole if part.library == "transformers"]
     if texts and all(why_absent(part, names) for part in texts):

@@ -1,9 +1,10 @@
-"""The six numbers of size and crop by which SDXL knows a small original and a cut head (Podell et al. 2023,
-arXiv 2307.01952, section 2.2).
+"""The six numbers of size and crop with which SDXL distinguishes small originals and cropped pictures (Podell
+et al. 2023, arXiv 2307.01952, section 2.2).
 
     original height, original width, crop top, crop left, target height, target width
 
-The corner is the crop's in the resized picture, in pixels of the target; of a mirrored crop, after mirroring.
+The corner is the crop's in the resized picture, in pixels of the target; for a mirrored crop, after
+mirroring.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ Sizes = tuple[int, int, int, int, int, int]
 
 
 def sizes_of(record: Mapping[str, Any]) -> Sizes:
-    """Of a crop's record; a picture that was drawn at its size is whole."""
+    """From a crop's record; a picture that was drawn at its size is uncropped."""
     width, height, origin = record["width_px"], record["height_px"], record["origin"]
     if "box_px" not in origin:
         return whole(width, height)
@@ -26,5 +27,5 @@ def sizes_of(record: Mapping[str, Any]) -> Sizes:
 
 
 def whole(width_px: int, height_px: int) -> Sizes:
-    """Of a picture of this size that was neither resized nor cropped."""
+    """For a picture of this size that was neither resized nor cropped."""
     return height_px, width_px, 0, 0, height_px, width_px

@@ -1,6 +1,6 @@
-"""What a file or folder states of a base, its parts' configurations and its tokenizer. It comes from a
-stranger, so it is checked before anything is built from it. Of a tokenizer two texts are taken, by the names
-below, whatever other names a header holds.
+"""What a file or folder states about a base: its parts' configurations and its tokenizer. It comes from a
+stranger, so it is checked before anything is built from it. Only two texts of a tokenizer are read, by the
+names below, whatever else a header holds.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,9 @@ from pipeline.errors import UserError, warn
 from pipeline.files.json_text import JsonError, insist_on_shallow, parse_mapping
 
 HEADER_KEY = "athanor.base"
-"""Header entry of our own single files: configurations of the parts and the tokenizer's two files, as
-JSON."""
+"""Entry in the header of our own single files: configurations of the parts and the tokenizer's two files, as
+JSON.
+"""
 STAMPS = {
     "_name_or_path", "transformers_version", "_diffusers_version", "dtype", "torch_dtype",
     "_use_default_values",
@@ -28,30 +29,30 @@ MOST_NUMBER = 1 << 18
 
 
 def stated(text: str | None, origin: str) -> dict[str, Any]:
-    """Of a header's entry HEADER_KEY: `configs` of the parts that it has, and `tokenizer`. Empty where there
-    is none; raises UserError for one that is not as it must be.
+    """Reads a header's entry HEADER_KEY: `configs` of the parts that it has, and `tokenizer`. Empty without
+    the entry; raises UserError if it is invalid.
     """
     if text is None:
         return {}
     own = _parsed(text, f"{origin}: {HEADER_KEY} in its header")
     configs, tokenizer = own.get("configs"), own.get("tokenizer")
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     if configs is not None:
-        found["configs"] = checked_configs(configs, f"{origin}: configs in its header")
+        entries["configs"] = checked_configs(configs, f"{origin}: configs in its header")
     if "tokenizer" in own:
-        found["tokenizer"] = None if tokenizer is None else tokenizer_texts(tokenizer, origin)
-    return found
+        entries["tokenizer"] = None if tokenizer is None else tokenizer_texts(tokenizer, origin)
+    return entries
 
 
 def checked_configs(configs: Any, origin: str) -> dict[str, dict[str, Any]]:
-    """The parts' configurations, as they are given."""
+    """Checks the parts' configurations and returns them unchanged."""
     if not isinstance(configs, dict):
         raise UserError(f"{origin} must be a mapping of {', '.join(PARTS)}; fetch the file again")
     return {part: checked(part, configs[part], origin) for part in configs if part in PARTS}
 
 
 def checked(part: str, config: Any, origin: str) -> dict[str, Any]:
-    """One part's configuration, as it is given. Raises UserError, every mistake at once."""
+    """Checks one part's configuration and returns it unchanged. Raises UserError with every mistake."""
     if not isinstance(config, Mapping):
         raise UserError(f"{origin}: {part} must be a mapping, found {_shown(config)}; fetch it again")
     values = dict(config)
@@ -61,17 +62,17 @@ def checked(part: str, config: Any, origin: str) -> dict[str, Any]:
     except ValidationError as error:
         problems += [_sentence(each["loc"], each["msg"], each["input"]) for each in error.errors()]
     if problems:
-        told = [f"{origin}: {part}.{problem}; it was changed or damaged: fetch it again"
-                for problem in dict.fromkeys(problems)]  # fmt: skip
-        raise UserError(*told[:10])
+        sentences = [f"{origin}: {part}.{problem}; it was changed or damaged: fetch it again"
+                     for problem in dict.fromkeys(problems)]  # fmt: skip
+        raise UserError(*sentences[:10])
     return values
 
 
-def _sentence(place: tuple[int | str, ...], message: str, found: Any) -> str:
+def _sentence(place: tuple[int | str, ...], message: str, value: Any) -> str:
     where = ".".join(str(step) for step in place)[:100]
     if message == "Field required":
         return f"{where} is missing"
-    return f"{where}: {_shown(found)} is not allowed ({message[:1].lower()}{message[1:]})"
+    return f"{where}: {_shown(value)} is not allowed ({message[:1].lower()}{message[1:]})"
 
 
 def _shown(value: Any) -> str:
@@ -80,7 +81,7 @@ def _shown(value: Any) -> str:
 
 
 def _not_plain(values: dict[str, Any]) -> list[str]:
-    """Entries that are no short plain values."""
+    """Entries that are not short plain values."""
     return [f"{_shown(key)}: {reason}" for key, value in values.items() if (reason := _oddity(value))]
 
 
@@ -100,28 +101,28 @@ def _oddity(value: Any) -> str | None:
                 return f"a text of {len(each)} characters"
         elif isinstance(each, int | float):
             if not abs(each) <= MOST_NUMBER:  # nan is neither
-                return f"{_shown(each)} is out of any range"
+                return f"{_shown(each)} is out of range"
         elif each is not None:
-            return f"{type(each).__name__} is no plain value"
+            return f"{type(each).__name__} is not a plain value"
     return f"{seen} values" if seen > MOST_ENTRIES + 1 else None
 
 
 def tokenizer_texts(files: Any, origin: str) -> dict[str, str]:
-    """vocab.json and merges.txt. Other names are left out, told; missing, foreign or damaged ones are a user
-    error.
+    """vocab.json and merges.txt. Warns of other names and ignores them; raises UserError for missing or
+    damaged ones.
     """
     if not isinstance(files, Mapping):
         raise UserError(f"{origin}: its tokenizer must be a mapping of {' and '.join(TOKENIZER_FILES)}")
     if other := [_shown(str(name)) for name in files if name not in TOKENIZER_FILES]:
         warn(
-            f"{origin}: its tokenizer names {', '.join(other[:3])}, which is no file of a tokenizer;"
-            " left out: somebody may have tampered with the file"
+            f"{origin}: its tokenizer names {', '.join(other[:3])}, which is not a file of a"
+            " tokenizer; ignored: somebody may have tampered with the file"
         )
     for name in TOKENIZER_FILES:
         text = files.get(name)
         if not isinstance(text, str) or not 0 < len(text) <= MOST_TEXT:
             raise UserError(
-                f"{origin}: its tokenizer has no text {name}; the file is damaged: fetch it again"
+                f"{origin}: its tokenizer has no valid text {name}; the file is damaged: fetch it again"
             )
     _check_tokens(files["vocab.json"], files["merges.txt"], origin)
     return {name: files[name] for name in sorted(TOKENIZER_FILES)}
@@ -131,13 +132,16 @@ def _check_tokens(vocabulary: str, merges: str, origin: str) -> None:
     tokens = _parsed(vocabulary, f"{origin}: vocab.json of its tokenizer")
     ids = [number for number in tokens.values() if isinstance(number, int) and 0 <= number < MOST_TOKENS]
     if len(ids) != len(tokens) or len(set(ids)) != len(ids):
-        raise UserError(f"{origin}: vocab.json of its tokenizer must give each token a number of its own")
+        raise UserError(
+            f"{origin}: vocab.json of its tokenizer must give each token its own number; fetch the file again"
+        )
     lines = [line for line in merges.split("\n") if line and not line.startswith("#version")]
     for line in lines:
         first, blank, second = line.partition(" ")
         if not blank or not {first, second, first + second} <= tokens.keys():
             raise UserError(
-                f"{origin}: merges.txt of its tokenizer joins {_shown(line)}, which vocab.json does not have"
+                f"{origin}: merges.txt of its tokenizer joins {_shown(line)}, which is not in vocab.json;"
+                " fetch the file again"
             )
 
 

@@ -1,6 +1,6 @@
-"""What a single file's tensor names and shapes say of its denoiser; no weight is read, no torch loaded.
+"""A denoiser's structure, from a single file's tensor names and shapes; no weight is read, no torch loaded.
 
-The signs do not depend on widths, so that a narrow model of a family is known as one of that family.
+The signs do not depend on widths, so a narrow model of a family is recognised as one of that family.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 Shapes = Mapping[str, tuple[int, ...]]
 UNET_PREFIXES = ("model.diffusion_model.", "model.model.", "net.", "model.", "")
-"""Where tools put the denoiser: the first under which one is found."""
+"""Prefixes that tools give the denoiser; the first under which one is found counts."""
 SIGNS = (
     "input_blocks.0.0.weight",
     "joint_blocks.0.context_block.attn.qkv.weight",
@@ -28,33 +28,33 @@ DOTS = (
     (re.compile(r"\.*(weight|bias)$"), r".\1"),
     (re.compile(r"\.{2,}"), "."),
 )
-"""Where averaged weights' names had their dots, as far as signs need it."""
+"""Restores the dots in averaged weights' names, as far as the signs need them."""
 
 
 @dataclass(frozen=True)
 class Structure:
-    """Of a file's denoiser. For a U-Net only: all but the first two."""
+    """A file's denoiser. All fields but the first two are only for a U-Net."""
 
     prefix: str
-    """Of its tensors' names."""
+    """Prefix of its tensors' names."""
     kind: str | None
-    """`unet`, `mmdit`, `flux`; None where there is none that is known here."""
+    """`unet`, `mmdit`, `flux`; None if there is no known denoiser."""
     in_channels: int = 0
-    """Of the first convolution."""
+    """Input channels of the first convolution."""
     input_layers: tuple[int, ...] = ()
     """Transformer layers of the input blocks that have any, in order."""
     middle_layers: int = 0
     """Transformer layers in the middle."""
     linear: bool = False
-    """Whether the layers round attention are linear, not 1x1 convolutions."""
+    """Whether the layers around attention are linear, not 1x1 convolutions."""
     adm: int = 0
-    """Width of the vector beside the tokens; 0 without one."""
+    """Width of the vector in addition to the tokens; 0 without one."""
     cross_width: int = 0
     """Width of the tokens."""
 
 
 def structure(shapes: Shapes) -> Structure:
-    """Of the file's denoiser; `kind` is None where it has none that is known here."""
+    """The structure of the file's denoiser; `kind` is None if it has no known one."""
     for prefix in UNET_PREFIXES:
         for sign, kind in zip(SIGNS, ("unet", "mmdit", "flux"), strict=True):
             if prefix + sign in shapes:
@@ -63,15 +63,15 @@ def structure(shapes: Shapes) -> Structure:
 
 
 def _averaged(shapes: Shapes) -> Shapes:
-    """Averaged (EMA) weights by the names that plain ones have; single_file.py tells where they stand."""
-    found = {}
+    """Averaged (EMA) weights by the names of plain ones; single_file.py describes where they are."""
+    plain = {}
     for name, shape in shapes.items():
         if name.startswith(AVERAGED):
             rest = name.removeprefix(AVERAGED)
             for pattern, dotted in DOTS:
                 rest = pattern.sub(dotted, rest)
-            found[UNET_PREFIXES[0] + rest] = shape
-    return found
+            plain[UNET_PREFIXES[0] + rest] = shape
+    return plain
 
 
 def _unet(shapes: Shapes, prefix: str) -> Structure:
@@ -92,11 +92,11 @@ def _unet(shapes: Shapes, prefix: str) -> Structure:
 
 
 def _second(shape: tuple[int, ...]) -> int:
-    """Width of what a matrix or a kernel takes; 0 of what is neither."""
+    """Input width of a matrix or a kernel; 0 for other shapes."""
     return shape[1] if len(shape) > 1 else 0
 
 
 def _layers(shapes: Shapes, place: str) -> int:
-    """Transformer layers of a block."""
+    """Number of transformer layers in a block."""
     numbers = {int(match[1]) for name in shapes if name.startswith(place) and (match := LAYER.search(name))}
     return len(numbers)

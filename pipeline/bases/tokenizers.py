@@ -16,18 +16,18 @@ LENGTH = 77
 
 
 def read_tokenizer(path: str, options: dict[str, str], origin: str) -> CLIPTokenizer:
-    """Of a diffusers folder or a hub name."""
+    """From a diffusers folder or a hub name."""
     cure = "correct base.path, or fetch it again"
-    with damage_told(f"{origin}: no tokenizer that loads", cure):
+    with damage_told(f"{origin}: its tokenizer does not load", cure):
         made = CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **options)
         if made.pad_token_id == made.eos_token_id:
             return made
-        # A tokenizer that pads with "!" takes each "!" of a text for padding; families pad by themselves.
+        # A tokenizer that pads with "!" takes each "!" of a text for padding; families pad themselves.
         return make_tokenizer(tokenizer_files(made), origin)
 
 
 def padded_with(tokenizer: CLIPTokenizer, padding: int | None) -> CLIPTokenizer:
-    """For other tools: one that fills texts up with this id; None: as it does."""
+    """A copy for other tools that pads with this id; None: unchanged."""
     if padding is None:
         return tokenizer
     made = copy.deepcopy(tokenizer)
@@ -43,7 +43,7 @@ def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, str]:
 
 
 def make_tokenizer(files: dict[str, str] | None, origin: str = "the base") -> CLIPTokenizer:
-    """From the texts of vocab.json and merges.txt, the two names that are taken; None gives CLIP's own."""
+    """From the texts of vocab.json and merges.txt; None gives CLIP's own."""
     texts = {} if files is None else tokenizer_texts(files, origin)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -56,9 +56,11 @@ def make_tokenizer(files: dict[str, str] | None, origin: str = "the base") -> CL
 
 
 def insist_on_known_tokens(tokenizer: CLIPTokenizer, rows: int, origin: str) -> None:
-    """A token beyond the text encoder's table would end in an index error in the middle of a run."""
+    """Rejects tokens beyond the text encoder's table, which would end in an index error in the middle of a
+    run.
+    """
     if (largest := max(tokenizer.get_vocab().values(), default=0)) >= rows:
         raise UserError(
-            f"{origin}: its tokenizer has the token {largest}, its text encoder {rows} rows: they do not"
-            " belong together; fetch it again"
+            f"{origin}: its tokenizer has the token {largest}, its text encoder only {rows} rows: they do"
+            " not belong together; fetch it again"
         )

@@ -1,7 +1,7 @@
-"""Captions -> token ids.
+"""From captions to token ids.
 
-An attached embedding's word (pipeline/bases/new_tokens.py) becomes its ids, one a vector, wherever it is
-a word of its own; upper and lower case are one, as for CLIP. Torch is loaded only to make tensors.
+An attached embedding's word (pipeline/bases/new_tokens.py) becomes its ids, one per vector, where it is a
+separate word; case is ignored, as in CLIP. Torch is loaded only to make tensors.
 """
 
 import re
@@ -17,15 +17,15 @@ MAX_TOKENS = 77
 CHUNK = MAX_TOKENS - 2
 """Tokens of a caption that the text encoder reads at a time, between start and end."""
 Words = Mapping[str, range]
-"""Ids beyond the vocabulary by the words, lower-cased, that stand for them."""
+"""Ids beyond the vocabulary, by the lower-case words that they replace."""
 NO_WORDS: Words = MappingProxyType({})
 
 
 def token_ids(
     tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
 ) -> "Tensor":
-    """[captions, 77] ids, cut and padded as SD 1.x was trained; for 150 or 225 `max_tokens` [captions, 2 or
-    3, 77], each 75 framed by start and end (kohya-ss/sd-scripts library/train_util.py, get_input_ids).
+    """[captions, 77] ids, cut and padded as in SD 1.x's training; with `max_tokens` 150 or 225 [captions, 2
+    or 3, 77], each 75 framed by start and end (kohya-ss/sd-scripts library/train_util.py, get_input_ids).
     """
     if max_tokens > CHUNK or words:
         bodies = [body_ids(tokenizer, text, words) for text in captions]
@@ -37,7 +37,7 @@ def token_ids(
 
 
 def ids_of_bodies(tokenizer: "CLIPTokenizer", bodies: list[list[int]], max_tokens: int = CHUNK) -> "Tensor":
-    """As `token_ids`, of ids without start and end."""
+    """Like `token_ids`, from ids without start and end."""
     import torch
 
     if max_tokens > CHUNK:
@@ -49,7 +49,7 @@ def ids_of_bodies(tokenizer: "CLIPTokenizer", bodies: list[list[int]], max_token
 def too_long(
     tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
 ) -> list[str]:
-    """Captions of which the end is cut off."""
+    """Captions that are cut off."""
     return [text for text in captions if len(body_ids(tokenizer, text, words)) > max_tokens]
 
 
@@ -59,13 +59,13 @@ def body_ids(tokenizer: "CLIPTokenizer", caption: str, words: Words = NO_WORDS) 
     return [
         token
         for place, piece in enumerate(pieces)
-        # Between two pieces of text stands the word that parted them.
+        # Odd pieces are the words that split the text.
         for token in (words[piece.lower()] if place % 2 else _text_ids(tokenizer, piece))
     ]
 
 
 def words_in(text: str, words: Collection[str]) -> list[str]:
-    """Those of `words`, lower-cased, that the text calls, each once."""
+    """The lower-case `words` that occur in the text, each once."""
     return list(dict.fromkeys(map(str.lower, _splitter(words).findall(text)))) if words else []
 
 
@@ -75,7 +75,7 @@ def _text_ids(tokenizer: "CLIPTokenizer", text: str) -> list[int]:
 
 
 def _splitter(words: Collection[str]) -> re.Pattern[str]:
-    """Finds the words, the longest first; `zib` stands neither in `zibbo` nor in `zib_style`."""
+    """Finds the words, the longest first; `zib` is found neither in `zibbo` nor in `zib_style`."""
     longest_first = sorted(words, key=lambda word: (-len(word), word))
     return re.compile(rf"({'|'.join(map(_whole, longest_first))})", re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""The blocks of a U-Net, by which people weigh merges and train layers, told from LDM names."""
+"""The blocks of a U-Net, by which people weight merges and train layers, from LDM names."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ from pipeline.bases.structure import Structure
 from pipeline.bases.unet_names import BLOCK
 
 CHANNELS = {9: "inpainting", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
-"""Of the first convolution, where it takes more than noisy latents."""
+"""Kinds of U-Net by the first convolution's input channels, if it takes more than noisy latents."""
 
 
-def with_channels(found: Structure) -> str | None:
-    """What a U-Net is for that takes other channels than noisy latents."""
+def with_channels(denoiser: Structure) -> str | None:
+    """The kind of a U-Net that takes other channels than noisy latents."""
     return (
         None
-        if found.in_channels == 4
-        else CHANNELS.get(found.in_channels, f"{found.in_channels} input channels")
+        if denoiser.in_channels == 4
+        else CHANNELS.get(denoiser.in_channels, f"{denoiser.in_channels} input channels")
     )
 
 
@@ -26,7 +26,7 @@ def block_names(half: int) -> tuple[str, ...]:
 def block_of(name: str, blocks: Sequence[str]) -> str:
     """Block of a weight or module by its LDM name.
 
-    `time_embed` and `label_emb` count to IN00, `out` to the last block, as in merges by block elsewhere
+    `time_embed` and `label_emb` belong to IN00, `out` to the last block, as in other tools' merges by block
     (bbc-mc/sdweb-merge-block-weighted-gui, hako-mikan/sd-webui-supermerger).
     """
     if match := BLOCK.match(f"{name}.x"):

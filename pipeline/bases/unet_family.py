@@ -1,4 +1,4 @@
-"""What the families with a U-Net share; each says its parts, its names and how it reads text."""
+"""What the families with a U-Net share; each defines its parts, its names and how it encodes text."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class UNetFamily(Family):
             own = key.removeprefix(unet_names.PREFIX)
             try:
                 return [("unet", Held(unet_names.diffusers_name(own)))]
-            except KeyError:  # a stranger's addition keeps its name
+            except KeyError:  # an addition by another tool keeps its name
                 return [("unet", Held(own))]
         return [
             (part, held)
@@ -75,7 +75,9 @@ class UNetFamily(Family):
 
 
 def dotted(flat: str) -> str:
-    """`down_blocks_0_attentions_1_proj_in` -> `down_blocks.0.attentions.1.proj_in`, as far as blocks go."""
+    """`down_blocks_0_attentions_1_proj_in` -> `down_blocks.0.attentions.1.proj_in`, only as far as blocks are
+    named.
+    """
     flat = re.sub(r"^(mid_block|middle_block|out)_(?=\d)", r"\1.", re.sub(r"^mid_block_", "mid_block.", flat))
     flat = re.sub(r"^(down_blocks|up_blocks|input_blocks|output_blocks|middle_block)_(\d+)_", r"\1.\2.", flat)
     flat = re.sub(r"(resnets|attentions|downsamplers|upsamplers)_(\d+)_", r"\1.\2.", flat, count=1)
@@ -89,5 +91,5 @@ def has_attention(configs: Configs) -> list[bool]:
 
 
 def clip_path(path: str) -> str:
-    """The path with the `text_model.` level."""
+    """The path with the level `text_model.`."""
     return path if path.startswith("text_model.") else f"text_model.{path}"

@@ -1,7 +1,7 @@
 """Names of a U-Net's weights in diffusers' layout, and in the original (LDM, SGM) layout of single files.
 
 The rules follow the modules' places (CompVis/stable-diffusion ldm/modules/diffusionmodules/openaimodel.py);
-they hold for any width, and for every family with a U-Net. Both layouts hold the same tensors.
+they hold for any width and for every family with a U-Net. Both layouts hold the same tensors.
 """
 
 import re
@@ -22,9 +22,9 @@ RESNET = {
     "norm2": "out_layers.0", "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
 }  # fmt: skip
 LAYERS = 2
-"""Res blocks a level of the way down; the way up has one more."""
+"""Res blocks per level on the way down; the way up has one more."""
 PLACES = LAYERS + 1
-"""Places a level: those, and the down- or upsampler."""
+"""Blocks per level: the Res blocks and the down- or upsampler."""
 LDM_STARTS = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed", "label_emb", "out_", "out.")
 LEVEL = re.compile(
     r"(down|up)_blocks\.([0-9]{1,3})\.(resnets|attentions|downsamplers|upsamplers)\.([0-9]{1,3})\.(.+)"
@@ -38,9 +38,10 @@ _RESNET = {theirs: ours for ours, theirs in RESNET.items()}
 
 
 def ldm_name(name: str, has_attention: Sequence[bool]) -> str:
-    """`down_blocks.0.resnets.0.conv1.weight` -> `input_blocks.1.0.in_layers.2.weight`; a module's name alike.
+    """`down_blocks.0.resnets.0.conv1.weight` -> `input_blocks.1.0.in_layers.2.weight`; also for a module's
+    name.
 
-    has_attention: which levels of the way up have attention, from the deepest; an upsampler is behind it.
+    has_attention: which levels of the way up have attention, from the deepest; an upsampler comes after it.
 
     Raises:
         KeyError: no U-Net has such a name.
@@ -63,7 +64,7 @@ def ldm_name(name: str, has_attention: Sequence[bool]) -> str:
 
 
 def diffusers_name(name: str) -> str:
-    """`input_blocks.1.0.in_layers.2.weight` -> `down_blocks.0.resnets.0.conv1.weight`: the way back.
+    """The inverse: `input_blocks.1.0.in_layers.2.weight` -> `down_blocks.0.resnets.0.conv1.weight`.
 
     Raises:
         KeyError: no U-Net has such a name.
@@ -87,7 +88,7 @@ def diffusers_name(name: str) -> str:
 
 
 def _swap(name: str, names: dict[str, str]) -> str:
-    """The name with its longest known beginning replaced."""
+    """The name with its longest known prefix replaced."""
     if name in names:
         return names[name]
     stem, _, leaf = name.rpartition(".")

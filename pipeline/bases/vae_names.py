@@ -1,4 +1,4 @@
-"""Names of a VAE's weights in diffusers' layout, older ones too, and in that of single files.
+"""Names of a VAE's weights in diffusers' layouts, new and old, and in single files.
 
 Both layouts hold the same tensors; the attention's linear weights are 1x1 convolutions in single files.
 """
@@ -9,7 +9,7 @@ from pipeline.bases.origins import Form, Origin
 
 PREFIX = "first_stage_model."
 SIGNS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
-"""How names begin in a file of a VAE alone."""
+"""Prefixes of names in a file of a bare VAE."""
 PARTS = {
     "conv_norm_out": "norm_out", "conv_shortcut": "nin_shortcut", "mid_block.attentions.0.": "mid.attn_1.",
     "mid_block.resnets.0.": "mid.block_1.", "mid_block.resnets.1.": "mid.block_2.",
@@ -32,12 +32,12 @@ def ldm_name(name: str) -> str:
 
 
 def origin(name: str) -> Origin:
-    """Where a weight by diffusers' name is in a whole checkpoint."""
+    """The place in a whole checkpoint of a weight with this diffusers name."""
     is_attention = ".attentions." in name and name.endswith(".weight") and ".group_norm." not in name
     return Origin(PREFIX + ldm_name(name), form=Form.CONVOLUTION if is_attention else Form.SAME)
 
 
 def whole_checkpoint_name(name: str) -> str:
-    """The name in a whole checkpoint, of one in a file that holds a VAE alone, in either layout."""
+    """The name in a whole checkpoint, from the name in a file of a bare VAE in either layout."""
     name = name.removeprefix("vae.").removeprefix(PREFIX)
     return PREFIX + (ldm_name(name) if DIFFUSERS.search(name) else name)

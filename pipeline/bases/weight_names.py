@@ -1,4 +1,6 @@
-"""Which part of a checkpoint a tensor is of, and which modules change it, by its name in a single file."""
+"""Which part of a checkpoint a tensor belongs to, and which modules change it, by its name in a single
+file.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Piece:
-    """A module, by its name in files of networks, that changes piece `index` of `of` of a tensor."""
+    """A module, by its name in network files, that changes piece `index` of `of` of a tensor."""
 
     module: str
     index: int = 0
@@ -35,13 +37,13 @@ def part_of(name: str) -> str:
 
 
 def usual_key(name: str) -> str:
-    """A tensor's name without old aliases: files exist that lack the `text_model.` level."""
+    """A tensor's name without old aliases: some files lack the level `text_model.`."""
     return next((usual for made in _families() if (usual := made.usual_key(name)) != name), name)
 
 
 def modules_of(name: str) -> list[Piece]:
-    """Modules that may change this tensor. Of a denoiser's, which have two names each, first the one by the
-    single file's layout, which SDXL's networks use.
+    """Modules that may change this tensor. A denoiser's tensor has two names, first the one after the single
+    file's layout, which SDXL's networks use.
     """
     if not name.endswith(("weight", "bias")):
         return []

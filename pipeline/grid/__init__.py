@@ -1,1 +1,1 @@
-"""Pictures side by side: what varies, drawing, judging, laying out, choosing."""
+"""Grids of pictures: axes, drawing, scoring, layout, and the choice of the best network."""

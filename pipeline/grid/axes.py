@@ -1,6 +1,6 @@
-"""What an axis of a grid can vary: how its values are read, what each changes in a cell, what it is called.
+"""The axes of a grid: how to read their values, what each value changes in a cell, and its label.
 
-Nothing here draws or loads torch: the configuration is checked with it.
+Nothing here draws or loads torch; the check of the configuration uses it.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from pipeline.seeds import MOST_SEED
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What is drawn in one place: the model, and every prompt with every seed."""
+    """One cell's model, prompts and seeds; each prompt is drawn with each seed."""
 
     checkpoint: str | None
     """None: the configured base."""
     network: Path | None
-    """None: the base alone; then weight and blocks mean nothing."""
+    """None: the base alone; weight and blocks then have no effect."""
     weight: float
     blocks: BlockWeights | None
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     settings: Settings
     merge: Variation | None = None
-    """What the grid's recipe has otherwise; None: no merge."""
+    """Changes to the grid's recipe; None: no merge."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -41,18 +41,18 @@ class Cell:
 
     @property
     def per_row(self) -> int:
-        """Pictures side by side when the cell is shown: a prompt's seeds; with one seed, a square."""
+        """Pictures per row of the cell: one prompt's seeds; with one seed, about a square."""
         return len(self.seeds) if len(self.seeds) > 1 else ceil(sqrt(len(self.prompts)))
 
     def alone(self) -> "Cell":
-        """The same without a network; of a merge without one, the configured base."""
+        """The cell without its network; a merged cell without a network becomes the configured base."""
         merge = self.merge if self.network else None
         return replace(self, network=None, weight=0.0, blocks=None, merge=merge)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How values are read, what each changes in a cell, and what it is called."""
+    """How to read the values, apply one to a cell, and label it."""
 
     read: Callable[[Values], list[Any]]
     apply: Callable[[Cell, Any], Cell]
@@ -61,29 +61,29 @@ class Axis:
 
 @dataclass(frozen=True)
 class Replacement:
-    """The searched-for words, and what stands in their place."""
+    """Words to search for, and their replacement."""
 
     old: str
     new: str
 
 
 def search_and_replace(values: Values) -> list[Replacement]:
-    """The first text is searched for; it is a value of its own, so that the prompt as it is comes first. An
-    empty one takes it away.
+    """The first text is the search text. It is also the first value, so that the unchanged prompt comes
+    first. An empty text deletes the words.
     """
     words = texts_or_none(values)
     if not words[0]:
-        raise UserError("the first value of a search_replace axis is searched for; it cannot be empty")
+        raise UserError("the first value of a search_replace axis is empty; write the words to search for")
     return [Replacement(words[0], word) for word in words]
 
 
 def replaced(cell: Cell, words: Replacement) -> Cell:
-    """In the prompts that have the words, and in the negative prompt; nowhere is a user error."""
+    """Replaces the words in the prompts and the negative prompt. Raises UserError if none has them."""
     negative = cell.settings.negative_prompt
     if not any(words.old in text for text in (*cell.prompts, negative)):
         raise UserError(
-            f"{words.old!r}, the first value of a search_replace axis, stands in no prompt; it is what the"
-            " others replace: correct it, or sample_grid.prompts"
+            f"{words.old!r}, the first value of a search_replace axis, is in no prompt;"
+            " correct it or sample_grid.prompts"
         )
     return replace(
         cell,
@@ -93,7 +93,7 @@ def replaced(cell: Cell, words: Replacement) -> Cell:
 
 
 def sampler_names(values: Values) -> list[str]:
-    """Samplers in any spelling that `sample_grid.sampler` takes."""
+    """Sampler names, in any spelling that `sample_grid.sampler` accepts."""
     names, problems = [], []
     for text in texts(values):
         try:
@@ -106,24 +106,24 @@ def sampler_names(values: Values) -> list[str]:
 
 
 def sides(values: Values) -> list[tuple[int, int]]:
-    """`512` or `512x768`, px, each a multiple of 8."""
-    found = []
+    """(width, height) of `512` or `512x768`, px, each a multiple of 8."""
+    resolutions = []
     for text in texts(values):
         numbers = text.lower().split("x")
         if len(numbers) > 2 or "" in numbers:
-            raise UserError(f"{text[:40]!r} is no resolution; write `512`, or `512x768` for width x height")
+            raise UserError(f"{text[:40]!r} is not a resolution; write `512`, or `512x768` (width x height)")
         try:
             width, height = side_px(numbers[0]), side_px(numbers[-1])
         except NumberError as error:
             raise UserError(
-                f"{text[:40]!r}: sides are multiples of {SIDE_STEP_PX}, and at least {LEAST_SIDE_PX}; {error}"
+                f"{text[:40]!r}: sides must be multiples of {SIDE_STEP_PX}, at least {LEAST_SIDE_PX}; {error}"
             ) from None
-        found.append((width, height))
-    return found
+        resolutions.append((width, height))
+    return resolutions
 
 
 def bounded(read: Callable[[Values], list[Any]], low: float, high: float) -> Callable[[Values], list[Any]]:
-    """As `read`, each value within `low` and `high`."""
+    """Reads as `read` does, and checks that each value is between `low` and `high`."""
 
     def within(values: Values) -> list[Any]:
         numbers = read(values)
@@ -136,7 +136,7 @@ def bounded(read: Callable[[Values], list[Any]], low: float, high: float) -> Cal
 
 
 def _shown(value: Any) -> str:
-    """A whole number with all its digits: seeds differ in the last."""
+    """Shows whole numbers with all digits: seeds may differ only in the last."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

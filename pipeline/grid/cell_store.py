@@ -1,8 +1,9 @@
-"""The pictures of a grid's cells, kept by content: what they follow from, which are missing, and their PNGs
-with texts. Nothing here draws; torch is loaded only to hash a recipe's inputs or to read a pickle.
+"""Stores the pictures of a grid's cells by content: their keys, which are missing, and their PNGs with texts.
+Nothing here draws; torch is loaded only to hash a recipe's inputs or to read a pickle.
 
-Pictures are kept in batches of one cell: a picture's last bits depend on how many are drawn with it, so that
-a batch is kept, and drawn anew, as a whole. What was interrupted ends with the same bytes as what was not.
+Pictures are stored in batches of one cell. A picture's last bits depend on how many are drawn with it, so a
+batch is stored and redrawn as a whole. An interrupted grid then ends with the same bytes as an uninterrupted
+one.
 """
 
 import io
@@ -26,23 +27,21 @@ from pipeline.store.items import Items, key
 from pipeline.store.known_hashes import sha256_of_model
 
 VERSION = 4
-"""Of the algorithm: raise it when pictures would come out differently."""
+"""Version of the algorithm: raise it when it would draw other pictures."""
 Draw = Callable[[Base, Cell, Sequence[Job]], Sequence[Image.Image]]
 """Draws some of a cell's pictures with a base."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures that are drawn together, and the keys under which they are kept."""
+    """Pictures that are drawn together, and the keys under which they are stored."""
 
     jobs: Sequence[Job]
     keys: Sequence[str]
 
 
 class CellStore:
-    """`files`: the networks and embeddings that prompts may call. `sweep`: the recipe of cells that are
-    merged.
-    """
+    """`files`: networks and embeddings that prompts may call. `sweep`: the recipe of merged cells."""
 
     def __init__(self, base: Base, files: NamedFiles = NO_FILES, sweep: Sweep | None = None) -> None:
         self.base, self.files, self.sweep = base, files, sweep
@@ -50,18 +49,18 @@ class CellStore:
         self._hashes: dict[Path, str] = {}
 
     def missing(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Those of which a picture is not kept, in the order of drawing."""
+        """Cells with a picture that is not stored, in drawing order."""
         return [cell for cell in order_of_drawing(cells) if any(map(self._is_missing, self.batches(cell)))]
 
     def fill(self, cell: Cell, draw: Draw) -> None:
-        """Draws the batches of which a picture is missing, and keeps each."""
+        """Draws and stores each batch with a missing picture."""
         for batch in filter(self._is_missing, self.batches(cell)):
             pictures = draw(self.base_of(cell), cell, batch.jobs)
             for item_key, picture in zip(batch.keys, pictures, strict=True):
                 self.items.put(item_key, png_bytes(picture))
 
     def pngs(self, cell: Cell) -> list[bytes]:
-        """The cell's pictures, a job each, with what they were drawn with; all must be there."""
+        """The cell's pictures, one per job, with texts that say how they were drawn. All must be stored."""
         base, recipe = self.base_of(cell), self._recipe(cell)
         return [
             with_texts(png, texts_of(cell, job, base, self.sha256_of, self.files, recipe))
@@ -69,15 +68,15 @@ class CellStore:
         ]
 
     def pictures(self, cell: Cell) -> list[Image.Image]:
-        """As `pngs`, without texts."""
+        """Like `pngs`, without the texts."""
         return [Image.open(io.BytesIO(png)) for png in self._pngs(cell)]
 
     def keys(self, cell: Cell) -> list[str]:
-        """Under which the cell's pictures are kept, a job each."""
+        """Keys of the cell's stored pictures, one per job."""
         return [item_key for batch in self.batches(cell) for item_key in batch.keys]
 
     def batches(self, cell: Cell) -> Iterator[Batch]:
-        """The cell's jobs, as many at a time as are drawn together."""
+        """The cell's jobs, grouped as they are drawn together."""
         jobs, together = cell.jobs, cell.settings.batch
         shared = self._shared(cell)
         for start in range(0, len(jobs), together):
@@ -86,7 +85,7 @@ class CellStore:
             yield Batch(batch, [key(**shared, jobs=drawn, place=place) for place in range(len(batch))])
 
     def base_of(self, cell: Cell) -> Base:
-        """The base that the cell is drawn with, by its content."""
+        """The base that draws the cell, identified by its content."""
         if cell.checkpoint is None:
             return self.base
         path = Path(cell.checkpoint)
@@ -96,7 +95,7 @@ class CellStore:
         return self.base.model_copy(update=changes)
 
     def sha256_of(self, path: Path) -> str:
-        """A file's; each is read once."""
+        """A file's SHA-256; each file is read once."""
         if path not in self._hashes:
             self._hashes[path] = sha256_of_file(path)
         return self._hashes[path]
@@ -108,9 +107,9 @@ class CellStore:
         return not all(self.items.has(item_key) for item_key in batch.keys)
 
     def _shared(self, cell: Cell) -> dict[str, object]:
-        """What all pictures of the cell follow from, but for their jobs."""
+        """Everything that all pictures of the cell depend on, except their jobs."""
         settings = cell.settings.identity()
-        del settings["batch"]  # the jobs drawn together say it
+        del settings["batch"]  # each key lists the jobs drawn together
         network = [self.sha256_of(cell.network), cell.weight] if cell.network else None
         merge = {} if cell.merge is None else {"merge": self._recipe(cell)}
         return {
@@ -124,7 +123,7 @@ class CellStore:
         }
 
     def _files(self, cell: Cell) -> dict[str, str]:
-        """Hashes of the files that prompts and settings name, by the names that they have for them."""
+        """Hashes of the files that prompts and settings name, by the names used there."""
         named = {name: path for job in cell.jobs for name, path in files_named(cell, job, self.files).items()}
         return {name: self.sha256_of(path) for name, path in sorted(named.items())}
 
@@ -134,11 +133,11 @@ class CellStore:
 
 
 def order_of_drawing(cells: Iterable[Cell]) -> list[Cell]:
-    """The dearest to change outermost: checkpoint, merge, network, its blocks' weights, its weight, the rest;
-    within each the order of the grid.
+    """Orders cells so that the most expensive changes are outermost: checkpoint, merge, network, block
+    weights, weight, the rest; within each, the grid's order.
     """
     cells = list(cells)
-    dearest: list[Callable[[Cell], Any]] = [
+    costliest: list[Callable[[Cell], Any]] = [
         lambda cell: cell.checkpoint,
         lambda cell: cell.merge,
         lambda cell: cell.network,
@@ -147,9 +146,9 @@ def order_of_drawing(cells: Iterable[Cell]) -> list[Cell]:
         lambda cell: cell.settings.clip_skip,
         lambda cell: cell.prompts,
     ]
-    firsts = [_first_places(map(field, cells)) for field in dearest]
+    firsts = [_first_places(map(field, cells)) for field in costliest]
     return sorted(
-        cells, key=lambda cell: [first[field(cell)] for field, first in zip(dearest, firsts, strict=True)]
+        cells, key=lambda cell: [first[field(cell)] for field, first in zip(costliest, firsts, strict=True)]
     )
 
 

@@ -1,5 +1,5 @@
-"""What a grid's PNGs say of themselves: A1111's infotext, with the network as a prompt calls it there, and a
-recipe with the hashes of all files. Torch is loaded only for files that need it.
+"""The texts of a grid's PNGs: A1111's infotext, with the network as a prompt tag, and a recipe with the
+hashes of all files. Torch is loaded only for files that need it.
 """
 
 import json
@@ -21,11 +21,11 @@ from pipeline.prompts.network_tags import split_tags
 from pipeline.prompts.settings import Job
 
 SAFETENSORS = ".safetensors"
-"""Files of any other suffix are read with torch."""
+"""Files with other suffixes are read with torch."""
 SHORT = 12
-"""Characters of the hash of a network or embedding that A1111 shows."""
+"""Characters of a network's or embedding's hash that A1111 shows."""
 CALLS = {"aesthetic": "", "checkpoint": "", "embedding": "", "hypernetwork": "hypernet"}
-"""The word of A1111's tags by family, that of all others being `lora`; the first three have none."""
+"""The word of A1111's tag by family; `lora` for all others. Families with an empty word have no tag."""
 Hash = Callable[[Path], str]
 """A file's SHA-256."""
 
@@ -33,8 +33,8 @@ Hash = Callable[[Path], str]
 def texts_of(
     cell: Cell, job: Job, base: Base, sha256_of: Hash, files: NamedFiles, recipe: str | None = None
 ) -> dict[str, str]:
-    """Texts by PNG keyword. `base`: the cell's own; `files`: what prompts may call; `recipe`: that of the
-    cell's merge, as JSON.
+    """Texts by PNG keyword. `base`: the cell's own; `files`: what prompts may call; `recipe`: the recipe of
+    the cell's merge, as JSON.
     """
     network, blocks, merge = cell.network, cell.blocks, json.loads(recipe) if recipe else None
     model = replace(
@@ -57,17 +57,17 @@ def texts_of(
 
 
 def files_named(cell: Cell, job: Job, files: NamedFiles) -> dict[str, Path]:
-    """Files that the job's prompts and the cell's settings name, by the names that they have for them."""
-    found = {**files.used(job.prompt), **files.used(cell.settings.negative_prompt)}
+    """Files that the job's prompts and the cell's settings name, by the names used there."""
+    named = {**files.used(job.prompt), **files.used(cell.settings.negative_prompt)}
     second = cell.settings.second_pass
     if second and Path(second.upscaler).is_file():
-        found[second.upscaler] = Path(second.upscaler)
-    return dict(sorted(found.items()))
+        named[second.upscaler] = Path(second.upscaler)
+    return dict(sorted(named.items()))
 
 
 def call(cell: Cell, sha256_of: Hash) -> str:
-    """`<lora:name:0.8>`, as a prompt of A1111 has it; block weights as sd-webui-lora-block-weight reads
-    them. Empty where no tag calls the network.
+    """`<lora:name:0.8>`, as in A1111's prompts, with block weights as sd-webui-lora-block-weight reads them.
+    Empty if A1111 has no tag for the network.
     """
     if not cell.network or not (kind := CALLS.get(_kind(cell.network, sha256_of(cell.network)), "lora")):
         return ""
@@ -76,7 +76,7 @@ def call(cell: Cell, sha256_of: Hash) -> str:
 
 
 def _model(cell: Cell, base: Base, merge: Mapping[str, Any] | None, sha256_of: Hash) -> Model:
-    """The checkpoint, as A1111 would name it; what lies in no file has no hash."""
+    """The checkpoint under A1111's name for it; a model that is not in a file has no hash."""
     if merge:
         return Model(" + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values()))
     model = model_of(base)
@@ -88,7 +88,7 @@ def _model(cell: Cell, base: Base, merge: Mapping[str, Any] | None, sha256_of: H
 
 
 def _lora_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
-    """By the names in the prompt; of hypernetworks A1111 says none."""
+    """Hashes by the names in the prompt; A1111 writes none for hypernetworks."""
     tags = split_tags(job.prompt)[1]
     loras = {tag.name: files.find(tag.name) for tag in tags if tag.kind == "lora"}
     if cell.network and call(cell, sha256_of).startswith("<lora:"):
@@ -97,7 +97,7 @@ def _lora_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> di
 
 
 def _embedding_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
-    """By the words that stand in the prompts."""
+    """Hashes by the words that occur in the prompts."""
     text = f"{split_tags(job.prompt)[0]} {cell.settings.negative_prompt}"
     called = files.embeddings(text)
     if cell.network and _kind(cell.network, sha256_of(cell.network)) == "embedding":
@@ -107,21 +107,21 @@ def _embedding_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) 
 
 
 def _files_of_words(path: Path) -> dict[str, Path]:
-    """An embedding's words, lower-cased, each with the file that A1111 opens for it: of several words that
-    which the training wrote beside.
+    """An embedding's words in lower case, each with the file that A1111 opens for it: if there are several
+    words, the companion file with that word alone, which training wrote.
     """
     from pipeline.files.embedding_file import read_embeddings
 
     words = list(read_embeddings(path))
     if len(words) == 1:
         return {words[0].lower(): path}
-    beside = {word.lower(): path.with_name(f"{path.stem}_{word}{path.suffix}") for word in words}
-    return {word: file for word, file in beside.items() if file.is_file()}
+    companions = {word.lower(): path.with_name(f"{path.stem}_{word}{path.suffix}") for word in words}
+    return {word: file for word, file in companions.items() if file.is_file()}
 
 
 @cache
 def lora_hash(path: Path, sha256: str) -> str:
-    """Of the tensors' bytes, as the header has it, or computed (AUTOMATIC1111/stable-diffusion-webui:
+    """Hash of the tensors' bytes, from the header or computed (AUTOMATIC1111/stable-diffusion-webui:
     extensions-builtin/Lora/network.py). `sha256`: the file's.
     """
     return stated_hash(path)[:SHORT] if path.suffix == SAFETENSORS else sha256[:SHORT]

@@ -1,4 +1,4 @@
-"""Which epoch and weight to use: the drawn networks in order, with what speaks for and against each. Pure."""
+"""Chooses the epoch and weight: ranks the drawn networks, with scores and faults. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,11 +9,11 @@ from pipeline.grid.measures import Measures
 from pipeline.grid.scores import Score
 
 MOST_COPIES_SHARE = 0.25
-"""Share of pictures that may be copies of training pictures, beyond the base's own share."""
+"""Fraction of pictures that may copy training pictures, on top of the base's own fraction."""
 FEWEST_COLOURS_SHARE = 0.5
 MOST_CLIPPED_MORE = 0.2
-"""A network that leaves less than half of the base's colours, or burns a fifth of the picture more than the
-base does, has gone wrong.
+"""A network has failed if it keeps less than half of the base's colours, or burns a fifth of the picture more
+than the base does.
 """
 CLIP_SCALE = 100.0
 NEAREST = {
@@ -22,12 +22,12 @@ NEAREST = {
     "distance": "nearest_distance",
     "picture": "nearest_picture",
 }
-"""Names in files of what `Nearest` holds."""
+"""Names of `Nearest`'s fields in files."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One cell's judgement. `score` and `clip` are None where nothing can tell them."""
+    """One cell's figures. `score` and `clip` are None if they cannot be computed."""
 
     num_pictures: int
     measures: Measures
@@ -36,13 +36,13 @@ class Scored:
 
     @property
     def total(self) -> float | None:
-        """The tagger's two shares summed, and CLIP's cosine, as far as they are there; higher is better."""
+        """The tagger's two fractions plus CLIP's cosine, as far as they are known; higher is better."""
         parts = [*(self.score.as_dict().values() if self.score else ())]
         parts += [] if self.clip is None else [self.clip / CLIP_SCALE]
         return sum(parts) if parts else None
 
     def as_dict(self) -> dict[str, float | int | str | None]:
-        """All figures by name, flat; what is not known is None."""
+        """All figures by name, flat; unknown ones are None."""
         score = self.score.as_dict() if self.score else dict.fromkeys(("subject", "prompt"))
         nearest = asdict(self.measures.nearest) if self.measures.nearest else dict.fromkeys(NEAREST)
         measures = {name: value for name, value in asdict(self.measures).items() if name != "nearest"}
@@ -52,7 +52,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network at a weight: mean score over its cells, and what speaks against it."""
+    """A network at a weight: mean score over its cells, and its faults."""
 
     file: Path
     epoch: int
@@ -64,41 +64,41 @@ class Candidate:
 def ranked(
     cells: Mapping[tuple[Path, int, float], Sequence[Scored]], base: Sequence[Scored]
 ) -> list[Candidate]:
-    """The best first: those without faults, then by score, then the shortest training, then the lowest
-    weight. Where nothing is scored, the longest training and the highest weight. `cells`: the cells of each
-    network file, its epoch and weight; `base`: those of the base alone.
+    """The best first: networks without faults, then by score, then the shortest training, then the lowest
+    weight. Without scores: the longest training and the highest weight first. `cells`: each network's cells
+    by file, epoch and weight; `base`: the cells of the base alone.
     """
-    found = [
+    candidates = [
         Candidate(file, epoch, weight, _mean([each.total for each in of_cells]), faults(of_cells, base))
         for (file, epoch, weight), of_cells in cells.items()
     ]
-    if any(candidate.total is not None for candidate in found):
+    if any(candidate.total is not None for candidate in candidates):
         return sorted(
-            found, key=lambda each: (bool(each.against), -(each.total or 0.0), each.epoch, each.weight)
+            candidates, key=lambda each: (bool(each.against), -(each.total or 0.0), each.epoch, each.weight)
         )
-    return sorted(found, key=lambda each: (bool(each.against), -each.epoch, -each.weight))
+    return sorted(candidates, key=lambda each: (bool(each.against), -each.epoch, -each.weight))
 
 
 def faults(cells: Sequence[Scored], base: Sequence[Scored]) -> list[str]:
-    """In words, each with its figures."""
-    found = []
+    """Faults in words, each with its figures."""
+    problems = []
     number = sum(cell.num_pictures for cell in cells)
     if blank := sum(cell.measures.blank for cell in cells):
-        found.append(f"{blank} of {number} pictures are blank")
+        problems.append(f"{blank} of {number} pictures are blank")
     copies, usual = _share_of_copies(cells), _share_of_copies(base)
     if copies > usual + MOST_COPIES_SHARE:
-        found.append(
+        problems.append(
             f"{copies:.0%} of the pictures are near copies of training pictures; the base alone: {usual:.0%}"
         )
     if not base:
-        return found
+        return problems
     colours, clipped = (_means(cells, name) for name in ("colours", "clipped"))
     base_colours, base_clipped = (_means(base, name) for name in ("colours", "clipped"))
     if colours < FEWEST_COLOURS_SHARE * base_colours:
-        found.append(f"colours collapse: {colours:.1f} where the base alone has {base_colours:.1f}")
+        problems.append(f"colours collapse: {colours:.1f} where the base alone has {base_colours:.1f}")
     if clipped > base_clipped + MOST_CLIPPED_MORE:
-        found.append(f"{clipped:.0%} of the values are burnt; the base alone: {base_clipped:.0%}")
-    return found
+        problems.append(f"{clipped:.0%} of the values are burnt; the base alone: {base_clipped:.0%}")
+    return problems
 
 
 def _share_of_copies(cells: Sequence[Scored]) -> float:

@@ -1,4 +1,4 @@
-"""The grid as one picture: a labelled table of pictures a sheet, one below the other. Pillow only; nothing
+"""Lays out the grid as one picture: a labelled table of pictures per sheet, stacked. Pillow only; nothing
 here samples.
 """
 
@@ -13,7 +13,7 @@ LABEL_PX = 18
 LINE_PX = LABEL_PX + 6
 MAX_LINES = 4
 LEFT_PX = 320
-"""Widest that the rows' labels may be."""
+"""Maximum width of the row labels."""
 MAX_SIDE_PX = 65_000
 """Few programs open longer sides."""
 ELLIPSIS = "..."
@@ -21,8 +21,8 @@ ELLIPSIS = "..."
 
 @dataclass(frozen=True)
 class Tile:
-    """One place of a sheet: how its pictures are got, how many, how many side by side, of what size, and a
-    line below them.
+    """One slot of a sheet: a function that gets its pictures, their number, pictures per row, their size, and
+    a line of text below them.
     """
 
     sheet: int
@@ -38,7 +38,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Labels:
-    """Texts of the axes; empty ones take no room."""
+    """Texts of the axes; empty ones take no space."""
 
     title: str
     sheets: Sequence[str]
@@ -47,7 +47,7 @@ class Labels:
 
 
 def block(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
-    """The pictures side by side, `columns` a row, without gaps."""
+    """The pictures in rows of `columns`, without gaps."""
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (width * columns, height * rows), PAPER)
@@ -57,7 +57,7 @@ def block(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
 
 
 def wrapped(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> list[str]:
-    """Lines no wider than `width_px`; a longer word is cut, and so is what the last line cannot hold."""
+    """Lines no wider than `width_px`; longer words, and text that the last line cannot hold, are cut."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -80,7 +80,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> str:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of the whole, px: sides of a block's place, of the labels, of a sheet and of all sheets."""
+    """Sizes in px: a block, the labels, one sheet, the whole."""
 
     scale: float
     block: tuple[int, int]
@@ -92,7 +92,7 @@ class Sizes:
 
 
 def table(labels: Labels, tiles: Sequence[Tile], max_pixels: float) -> Image.Image:
-    """Where it would be larger than `max_pixels` the pictures are scaled down; the labels are not."""
+    """If the grid would exceed `max_pixels`, the pictures are scaled down; the labels are not."""
     font = ImageFont.load_default(LABEL_PX)
     assert isinstance(font, ImageFont.FreeTypeFont)
     sizes = _sizes(labels, tiles, max_pixels, font)
@@ -100,7 +100,7 @@ def table(labels: Labels, tiles: Sequence[Tile], max_pixels: float) -> Image.Ima
     draw = ImageDraw.Draw(whole)
 
     def write(lines: Sequence[str], x: float, y: float, anchor: str, ink: tuple[int, int, int] = INK) -> None:
-        """Lines around the height `y`."""
+        """Writes lines centred on the height `y`."""
         for number, line in enumerate(lines):
             draw.text((x, y + (number - (len(lines) - 1) / 2) * LINE_PX), line, ink, font, anchor=anchor)
 
@@ -158,7 +158,7 @@ def _x(sizes: Sizes, column: int) -> int:
 
 
 def _pitch(sizes: Sizes) -> int:
-    """From one row's top to the next's."""
+    """Distance between the tops of two rows."""
     return sizes.block[1] + LINE_PX + GAP_PX
 
 

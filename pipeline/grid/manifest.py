@@ -1,4 +1,4 @@
-"""What stands where in a grid, drawn how and judged how, as rows for files. Pure."""
+"""A grid's rows for files: where each cell is, how it is drawn, its figures. Pure."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ SCORE_COLUMNS = (
 
 
 def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:
-    """What the cell is drawn with. `epochs`: by file."""
+    """How the cell is drawn. `epochs`: by file."""
     settings = cell.settings
     return {
         "checkpoint": cell.checkpoint,
@@ -46,7 +46,7 @@ def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:
 
 
 def manifest(config: SampleGrid, grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> dict[str, Any]:
-    """grid.json."""
+    """The content of grid.json."""
     names = cell_names(grid)
     return {
         "settings": config.model_dump(),
@@ -73,7 +73,7 @@ def manifest(config: SampleGrid, grid: Grid, scores: Scores, epochs: Mapping[Pat
 
 
 def picture_rows(grid: Grid, epochs: Mapping[Path, int]) -> list[list[Any]]:
-    """grid.csv: a row for each picture of each place, columns PICTURE_COLUMNS."""
+    """grid.csv: a row for each picture of each slot, columns PICTURE_COLUMNS."""
     names = cell_names(grid)
     rows = []
     for slot in grid.slots:
@@ -93,9 +93,7 @@ def picture_rows(grid: Grid, epochs: Mapping[Path, int]) -> list[list[Any]]:
 
 
 def score_rows(grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> list[list[Any]]:
-    """plots/sample-grid/scores.csv: a row for each place, columns SCORE_COLUMNS; what is not known is
-    empty.
-    """
+    """plots/sample-grid/scores.csv: a row for each slot, columns SCORE_COLUMNS; unknown figures are empty."""
     rows = []
     for slot in grid.slots:
         place = {"sheet": slot.sheet, "row": slot.row, "column": slot.column}
@@ -105,27 +103,27 @@ def score_rows(grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> list[l
 
 
 def is_plain(cell: Cell) -> bool:
-    """On the configured base and with all blocks at full strength: this is what is merged."""
+    """On the configured base and with all blocks at full weight: what the merge stage merges."""
     is_base = cell.checkpoint is None and cell.merge is None
     return is_base and (cell.blocks is None or cell.blocks.is_neutral)
 
 
 def is_base_alone(cell: Cell) -> bool:
-    """Neither network nor merge."""
+    """Without network and merge."""
     return cell.network is None and cell.merge is None
 
 
 def by_place(scores: Scores, epochs: Mapping[Path, int]) -> dict[Place, list[Scored]]:
-    """The plain cells of each of the training's networks at each weight."""
-    found: dict[Place, list[Scored]] = {}
+    """Plain cells of the training's networks, by file, epoch and weight."""
+    cells: dict[Place, list[Scored]] = {}
     for cell, scored in scores.items():
         if cell.network and cell.network in epochs and is_plain(cell):
-            found.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(scored)
-    return found
+            cells.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(scored)
+    return cells
 
 
 def means(cells: Sequence[Scored]) -> dict[str, float]:
-    """The mean of each figure that is known."""
+    """The mean of each known figure."""
     known: dict[str, list[float]] = {}
     for cell in cells:
         for name, value in cell.as_dict().items():
@@ -137,22 +135,22 @@ def means(cells: Sequence[Scored]) -> dict[str, float]:
 def summary(
     scores: Scores, ranking: Sequence[Candidate], places: Mapping[Place, Sequence[Scored]]
 ) -> dict[str, Any]:
-    """metrics/sample_grid.json: the base alone, and the best epoch and weight."""
-    found: dict[str, Any] = {
+    """The content of metrics/sample_grid.json: the base alone, and the best epoch and weight."""
+    content: dict[str, Any] = {
         "cells": len(scores),
         "pictures": sum(each.num_pictures for each in scores.values()),
     }
     if base := [scored for cell, scored in scores.items() if is_base_alone(cell)]:
-        found["base"] = means(base)
+        content["base"] = means(base)
     if ranking:
         best = ranking[0]
         figures = means(places[best.file, best.epoch, best.weight])
-        found["best"] = {"epoch": best.epoch, "weight": best.weight, **figures}
-    return found
+        content["best"] = {"epoch": best.epoch, "weight": best.weight, **figures}
+    return content
 
 
 def evidence(ranking: Sequence[Candidate], places: Mapping[Place, Sequence[Scored]]) -> list[dict[str, Any]]:
-    """ranking.json: every epoch and weight, the best first, with its figures and what speaks against it."""
+    """The content of ranking.json: every epoch and weight, best first, with figures and faults."""
     return [
         {
             "file": each.file.name,

@@ -1,4 +1,4 @@
-"""What a cell's pictures say without any model: blank, burnt, blurred, all alike, or copied from the
+"""Figures of a cell's pictures that need no model: blank, burnt, blurred, all alike, or copied from the
 training. Arithmetic on pictures in memory.
 """
 
@@ -16,13 +16,11 @@ from pipeline.pictures.similarity import perceptual_hash
 from pipeline.pictures.work_copy import work_copy
 
 SIDE_PX = 32
-"""Of the copies on which pictures are compared pixel by pixel."""
+"""Side of the copies that are compared pixel by pixel."""
 BLANK_LEVELS = 2.0
-"""Standard deviation of the grey levels below which a picture shows nothing: black, white, or NaN turned to
-0.
-"""
+"""Below this std of the grey levels a picture shows nothing: black, white, or NaN turned to 0."""
 CLIPPED_MARGIN = 2
-"""Levels from 0 or 255 at which a channel counts as burnt."""
+"""A channel this many levels from 0 or 255, or fewer, counts as burnt."""
 COLOUR_BINS = 8
 
 Small = NDArray[np.float32]
@@ -30,12 +28,12 @@ Small = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Nearest:
-    """How near a cell's pictures come to the training's."""
+    """How close a cell's pictures are to the training's."""
 
     copies: int
-    """Pictures of which the perceptual hash is within `copy_bits` of a training picture's."""
+    """Pictures with a perceptual hash within `copy_bits` of a training picture's."""
     bits: int
-    """Of 64, by which the hash differs from the nearest training picture's."""
+    """Bits, of 64, by which the closest hash differs from a training picture's."""
     distance: float
     """Root mean square difference (0-1) from the nearest training picture, on 32x32 copies."""
     picture: str
@@ -44,26 +42,26 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Measures:
-    """Of one cell. `blank` counts pictures, the others are means or medians over them."""
+    """One cell's figures. `blank` counts pictures, the others are means or medians over them."""
 
     blank: int
     sharpness: float
-    """Median of the variance of the Laplacian; blur and empty pictures are low."""
+    """Median variance of the Laplacian; low for blurred and empty pictures."""
     colours: float
-    """Median of the number of colours that would fill the picture evenly (exp of the entropy over 8x8x8
-    bins): collapse is near 1.
+    """Median number of colours that would fill the picture evenly (exp of the entropy over 8x8x8 bins); near
+    1 if colours collapse.
     """
     clipped: float
-    """Mean share of channel values at the end of their range: what too high a weight or guidance burns."""
+    """Mean fraction of channel values at the end of their range; too high a weight or guidance raises it."""
     diversity: float | None
-    """Mean distance (0-1) between pictures of one prompt and two seeds; None for a single seed."""
+    """Mean distance (0-1) between pictures of one prompt and two seeds; None with a single seed."""
     nearest: Nearest | None
     """None without training pictures."""
 
 
 @dataclass(frozen=True)
 class TrainingPictures:
-    """Hashes and small copies of the training pictures by id, each also mirrored."""
+    """Hashes and small copies of the training pictures by id, each plain and mirrored."""
 
     ids: Sequence[str]
     hashes: NDArray[np.uint64]
@@ -90,7 +88,7 @@ class TrainingPictures:
 def measure(
     pictures: Sequence[Image.Image], prompts: Sequence[str], training: TrainingPictures | None, copy_bits: int
 ) -> Measures:
-    """`prompts`: of each picture; those of one prompt differ by seed."""
+    """`prompts`: one per picture; pictures of the same prompt differ by seed."""
     grays = [gray(picture) for picture in pictures]
     small = [small_copy(picture) for picture in pictures]
     pairs = [
@@ -123,7 +121,7 @@ def _nearest(
 
 
 def gray(picture: Image.Image) -> NDArray[np.uint8]:
-    """Levels of the picture's work copy: blur is a matter of scale."""
+    """Grey levels of the picture's work copy: blur depends on scale."""
     copy, _ = work_copy(np.asarray(picture.convert("RGB")))
     return np.asarray(Image.fromarray(copy).convert("L"))
 
@@ -144,21 +142,21 @@ def distance(one: Small, two: Small) -> float:
 
 
 def distances(one: Small, many: Small) -> Small:
-    """As `distance`, from `one` to each of [pictures, 32, 32, 3]."""
+    """`distance` from `one` to each of [pictures, 32, 32, 3]."""
     squares: Small = np.square(many - one).mean(axis=(1, 2, 3), dtype=np.float32)
     result: Small = np.sqrt(squares)
     return result
 
 
 def colours(picture: Image.Image) -> float:
-    """exp(-sum p log p) over the shares p of 8x8x8 colour bins: 1 for one colour, at most 512."""
+    """exp(-sum p log p) over the fractions p of 8x8x8 colour bins: 1 for one colour, at most 512."""
     bins = (np.asarray(picture.convert("RGB"), np.int64) * COLOUR_BINS // 256).reshape(-1, 3)
     counts = np.bincount(bins @ np.array([COLOUR_BINS**2, COLOUR_BINS, 1]))
-    shares = counts[counts > 0] / len(bins)
-    return float(np.exp(-(shares * np.log(shares)).sum()))
+    fractions = counts[counts > 0] / len(bins)
+    return float(np.exp(-(fractions * np.log(fractions)).sum()))
 
 
 def clipped(picture: Image.Image) -> float:
-    """Share of channel values within 2 levels of an end of their range."""
+    """Fraction of channel values within 2 levels of an end of their range."""
     levels = np.asarray(picture.convert("RGB"))
     return float(((levels <= CLIPPED_MARGIN) | (levels >= 255 - CLIPPED_MARGIN)).mean())

@@ -1,4 +1,4 @@
-"""A merge sweep: what the axes of a grid vary in its recipe. Torch is loaded only to merge."""
+"""A merge sweep: what the axes of a grid vary in a recipe. Torch is loaded only to merge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,26 +15,28 @@ if TYPE_CHECKING:
     from pipeline.merging.in_memory import Merges
 
 Variation = tuple[tuple[str, Any], ...]
-"""(what an axis `merge_...` varies, its value), in order of the names; empty: the recipe as it stands."""
+"""(name behind `merge_` of an axis, its value), sorted by name; empty: the recipe unchanged."""
 MOST_BLOCKS = 25
 LISTS = (19, 20, 25, 26)
-"""Numbers of a list: the blocks of SDXL and of SD 1.x and 2.x, without and with the text encoder's."""
+"""Allowed lengths of a list: the blocks of SDXL and of SD 1.x and 2.x, without and with the text encoder's
+number.
+"""
 RATIOS = {"bake": ("strength",), "triple_sum": ("alpha", "beta"), "sum_twice": ("alpha", "beta")}
-"""Weights of a step by its method; of all others `alpha`."""
+"""Weights of a step by its method; `alpha` for all others."""
 
 
 def block_curves(values: Values) -> list[str]:
     """Presets' names, and lists of numbers as text. Raises UserError."""
-    found = texts(values)
-    for text in found:
+    curves = texts(values)
+    for text in curves:
         if text[0].isalpha():
             preset(text, MOST_BLOCKS)
         elif len(_numbers(text)) not in LISTS:
             raise UserError(
-                f"{text!r} holds {len(_numbers(text))} numbers; blocks are 25 (SDXL: 19), or one more with"
-                " the text encoder's before them, in quotes, or a preset's name"
+                f"{text!r} has {len(_numbers(text))} numbers; write 25 (SDXL: 19) in quotes, one for each"
+                " block, or one more with the text encoder's first, or a preset's name"
             )
-    return found
+    return curves
 
 
 def _numbers(text: str) -> list[float]:
@@ -43,7 +45,7 @@ def _numbers(text: str) -> list[float]:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A recipe, and the place of the step that the axes vary: `merge`, or `merge.a` for one within."""
+    """A recipe, and the step that the axes vary: `merge`, or `merge.a` for an inner step."""
 
     content: Content
     step: str
@@ -51,35 +53,38 @@ class Sweep:
 
     @cached_property
     def merges(self) -> "Merges":
-        """Inputs opened, hashed and checked, where a cell is merged at all."""
+        """The inputs, opened, hashed and checked; only used if a cell is merged."""
         from pipeline.merging.in_memory import Merges
 
         return Merges(self.content, "sample_grid.merge")
 
     def identity(self, variation: Variation) -> str:
-        """The varied recipe, locked: what its result follows from."""
+        """The varied recipe, locked: everything its result depends on."""
         if variation not in self._identities:
             self._identities[variation] = self.merges.identity(self.overrides(variation))
         return self._identities[variation]
 
     def overrides(self, variation: Variation) -> dict[str, Any]:
-        """By dotted places of the recipe. What the step does not have is a user error."""
+        """Changes by dotted key of the recipe. Raises UserError if the step does not have such a key."""
         values = dict(variation)
         ratios = self._ratios() if values else ()
         if "beta" in values and "beta" not in ratios:
-            raise UserError(f"sample_grid.merge_step {self.step}: the step there has no beta")
-        found: dict[str, Any] = {}
+            raise UserError(
+                f"sample_grid.merge_step {self.step}: this step has no beta; name another step, or"
+                " remove the axis merge_beta"
+            )
+        changes: dict[str, Any] = {}
         for name, value in values.items():
             if name == "beta":
-                found[f"{self.step}.beta.blocks"] = value
+                changes[f"{self.step}.beta.blocks"] = value
             else:
                 key = "base_alpha" if name == "base_alpha" else "blocks"
                 is_list = name == "blocks" and not value[0].isalpha()
-                found[f"{self.step}.{ratios[0]}.{key}"] = _numbers(value) if is_list else value
-        return found
+                changes[f"{self.step}.{ratios[0]}.{key}"] = _numbers(value) if is_list else value
+        return changes
 
     def check(self, variation: Variation) -> None:
-        """That the recipe can be varied so; else a user error."""
+        """Raises UserError if the recipe cannot be varied so."""
         parse(varied(self.content, self.overrides(variation)), "sample_grid.merge")
 
     def _ratios(self) -> tuple[str, ...]:
@@ -90,7 +95,7 @@ class Sweep:
         method = here.get("method") if isinstance(here, Mapping) else None
         if method is None or method == "replace_vae":
             raise UserError(
-                f"sample_grid.merge_step {self.step}: the recipe has no step with a ratio there; name one, as"
-                " `merge`, `merge.a` or `merge.model`"
+                f"sample_grid.merge_step {self.step}: the recipe has no step with weights there; name"
+                " one, such as `merge`, `merge.a` or `merge.model`"
             )
         return RATIOS.get(method, ("alpha",))

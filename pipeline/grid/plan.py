@@ -1,5 +1,5 @@
-"""Which cell stands where: the axes' values laid out as sheets (z) of rows (y) and columns (x), a row for the
-base alone in each, and the names of their files. Pure.
+"""Plans the grid: a cell for each combination of the axes' values, as sheets (z) of rows (y) and columns (x),
+in each sheet a row for the base alone, and the names of the cells' files. Pure.
 """
 
 import re
@@ -17,13 +17,13 @@ from pipeline.networks.epochs import network_files
 NO_AXIS = "none"
 BASE_ALONE = "base alone"
 OWN_KEYS = {"weight": "weights", "seed": "seeds", "prompt": "prompts"}
-"""Keys of the group that give an axis its values where it names none."""
+"""Keys of the group that give an axis its values if its own are null."""
 ALL_EPOCHS = "all"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place of the grid and what is drawn there."""
+    """A position in the grid, and its cell."""
 
     sheet: int
     row: int
@@ -33,7 +33,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Grid:
-    """Labels of sheets, rows and columns (an axis that is not used has one, empty), and what stands there."""
+    """Labels of sheets, rows and columns (an unused axis has one, empty), and the slots."""
 
     sheets: Sequence[str]
     rows: Sequence[str]
@@ -42,25 +42,24 @@ class Grid:
 
     @property
     def cells(self) -> list[Cell]:
-        """Each once, in the order of the slots."""
+        """Each cell once, in the order of the slots."""
         return list(dict.fromkeys(slot.cell for slot in self.slots))
 
 
 def axis_values(config: SampleGrid, axis: str) -> list[Any]:
-    """The values of the axis `x`, `y` or `z`, read but for network files, which are named alone. Raises
-    UserError.
-    """
+    """The values of the axis `x`, `y` or `z`, parsed; network files are still names. Raises UserError."""
     kind, values = _axis(config, axis)
     if kind == NO_AXIS:
         if values is not None:
             raise UserError(
-                f"sample_grid.{axis}_values has no axis; name one in sample_grid.{axis}, or set it to null"
+                f"sample_grid.{axis}_values is set without an axis; name one in sample_grid.{axis}, or set"
+                " the values to null"
             )
         return [None]
     if values is None:
         values = ALL_EPOCHS if kind == "network" else getattr(config, OWN_KEYS.get(kind, ""), None)
     if values is None:
-        raise UserError(f"sample_grid.{axis}_values is null; give the values of {kind}")
+        raise UserError(f"sample_grid.{axis}_values is null; list the values of {kind} there")
     try:
         return AXES[kind].read(values)
     except UserError as error:
@@ -68,9 +67,7 @@ def axis_values(config: SampleGrid, axis: str) -> list[Any]:
 
 
 def plan(config: SampleGrid, start: Cell, epochs: Mapping[int, Path], folder: Path) -> Grid:
-    """The grid. `start`: what every cell begins with; `epochs`: the training's files, which lie in
-    `folder`.
-    """
+    """`start`: the cell that the axes change; `epochs`: the training's files, which are in `folder`."""
     kinds = {axis: getattr(config, axis) for axis in "xyz"}
     values = {axis: axis_values(config, axis) for axis in "xyz"}
     for axis, kind in kinds.items():
@@ -92,7 +89,7 @@ def plan(config: SampleGrid, start: Cell, epochs: Mapping[int, Path], folder: Pa
 
 
 def _pruned(cell: Cell) -> Cell:
-    """Without a network, weight and blocks mean nothing."""
+    """Without a network, weight and blocks have no effect."""
     return cell if cell.network else replace(cell, weight=0.0, blocks=None)
 
 
@@ -107,7 +104,7 @@ def _axis(config: SampleGrid, axis: str) -> tuple[str, Values | None]:
 def _labels(
     kind: str, values: Sequence[Any], epochs: Mapping[int, Path], renamed: Mapping[str, str]
 ) -> list[str]:
-    """`renamed`: what the user calls them instead."""
+    """`renamed`: the user's labels for some of them."""
     if kind == NO_AXIS:
         return [""]
     if kind == "network":
@@ -121,7 +118,7 @@ def _labels(
 
 
 def _slots(sheet: int, table: Sequence[Sequence[Cell]]) -> list[Slot]:
-    """Without a network a row may be the same in every column: it is shown once."""
+    """A row without a network may be the same in every column: it is shown once."""
     return [
         Slot(sheet, row, column, cell)
         for row, cells in enumerate(table)
@@ -131,7 +128,7 @@ def _slots(sheet: int, table: Sequence[Sequence[Cell]]) -> list[Slot]:
 
 
 def cell_names(grid: Grid) -> dict[Cell, str]:
-    """A file name for each cell: its number, and the labels of the first place where it stands."""
+    """A file name for each cell: its number, and the labels of its first slot."""
     names: dict[Cell, str] = {}
     for slot in grid.slots:
         if slot.cell not in names:
@@ -141,8 +138,8 @@ def cell_names(grid: Grid) -> dict[Cell, str]:
 
 
 def labels_of(grid: Grid, slot: Slot) -> list[str]:
-    """Of sheet, row and column, as far as they have one. A row that is the same everywhere and shown once
-    stands for all columns.
+    """Labels of sheet, row and column, without empty ones. A row that is shown once for all columns has no
+    column label.
     """
     once = sum(other.row == slot.row and other.sheet == slot.sheet for other in grid.slots) == 1
     column = "" if once and len(grid.columns) > 1 else grid.columns[slot.column]

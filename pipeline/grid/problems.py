@@ -1,4 +1,4 @@
-"""What later stages would refuse in axes and prompts, found before any of them runs. No torch here."""
+"""Finds mistakes in axes and prompts before any stage runs that would refuse them. Without torch."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,17 +18,17 @@ from pipeline.prompts.settings import Settings
 from pipeline.prompts.steps import texts_by_step
 
 MERGE, SECOND_PASS = "merge_", "second_pass_"
-"""How the names of the axes begin that vary a recipe, or the second pass."""
+"""Prefixes of the axes that vary a recipe, or the second pass."""
 OF_PROMPTS = ("prompt", "search_replace", "negative_prompt")
-"""The axes that change prompts."""
+"""Axes that change prompts."""
 
 
 def axes_problems(config: SampleGrid) -> list[str]:
-    """All that is wrong with the axes, in sentences."""
+    """Everything that is wrong with the axes, in sentences."""
     problems: list[str] = []
     kinds = [kind for kind in (config.x, config.y, config.z) if kind != NO_AXIS]
     if len(set(kinds)) < len(kinds):
-        problems.append(f"sample_grid: two axes are the same ({', '.join(kinds)}); each may be there once")
+        problems.append(f"sample_grid: two axes are the same ({', '.join(kinds)}); use each axis once")
     if config.second_pass_upscaler is None and (second := [k for k in kinds if k.startswith(SECOND_PASS)]):
         problems.append(
             f"sample_grid: the axis {second[0]} varies a second pass; name its upscaler in"
@@ -43,7 +43,7 @@ def axes_problems(config: SampleGrid) -> list[str]:
 
 
 def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
-    """Why the recipe cannot be varied along the axes."""
+    """Reasons why the recipe cannot be varied along the axes."""
     names = [kind.removeprefix(MERGE) for kind in kinds if kind.startswith(MERGE)]
     if not isinstance(config.merge, dict):
         return [
@@ -54,14 +54,14 @@ def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
     problems = []
     if {"alpha", "blocks"} <= set(names):
         problems.append(
-            "sample_grid: merge_alpha and merge_blocks both say the U-Net's weight; make one of them an axis"
+            "sample_grid: merge_alpha and merge_blocks both set the U-Net's weight; use only one of them"
         )
     if "checkpoint" in kinds:
-        problems.append("sample_grid: beside a merge there can be no axis checkpoint; vary the recipe")
+        problems.append("sample_grid: with a merge there can be no axis checkpoint; vary the recipe instead")
     if uses_network_of_the_run(config.merge) and ("network" in kinds or "weight" in kinds):
         problems.append(
-            "sample_grid.merge uses `network`, which no axis can vary then; leave it out of the recipe, and"
-            " it is drawn with the merge, or take the axes network and weight away"
+            "sample_grid.merge uses `network`, so the axes network and weight cannot vary it; remove it from"
+            " the recipe (it is then drawn with the merge), or remove these axes"
         )
     content = with_inputs_of_the_run(config.merge, dict.fromkeys(OF_THE_RUN, "-"))
     values = [axis_values(config, axis) for axis in "xyz" if getattr(config, axis).startswith(MERGE)]
@@ -74,12 +74,14 @@ def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
 
 
 def prompt_problems(config: Config) -> list[str]:
-    """All that is wrong with what the grid, the class pictures and the log draw; the axes were checked."""
+    """Everything that is wrong with the prompts of the grid, the class pictures and the log. The axes must be
+    valid.
+    """
     problems = [*_of_grid(config), *_of_blocks(config)]
-    wanted = config.class_images
-    if wanted.count:
-        problems += _of("class_images.prompt", wanted.prompt, NamedFiles())
-        problems += _of("class_images.negative_prompt", wanted.negative_prompt, NamedFiles(), True)
+    class_images = config.class_images
+    if class_images.count:
+        problems += _of("class_images.prompt", class_images.prompt, NamedFiles())
+        problems += _of("class_images.negative_prompt", class_images.negative_prompt, NamedFiles(), True)
     for prompt in config.logging.sample_prompts:
         problems += _of("logging.sample_prompts", prompt, NamedFiles())
     return list(dict.fromkeys(problems))
@@ -99,16 +101,16 @@ def _of_grid(config: Config) -> Iterator[str]:
 
 
 def _of_blocks(config: Config) -> Iterator[str]:
-    """Of block weights that are another family's."""
-    wanted, blocks = config.sample_grid, blocks_of(config.base.family)
+    """Block weights that belong to another family."""
+    grid, blocks = config.sample_grid, blocks_of(config.base.family)
     given = [
         weights
         for axis in "xyz"
-        if getattr(wanted, axis) == "block_weights"
-        for weights in axis_values(wanted, axis)
+        if getattr(grid, axis) == "block_weights"
+        for weights in axis_values(grid, axis)
     ]
-    for prompt in wanted.prompts:
-        with suppress(UserError):  # said above
+    for prompt in grid.prompts:
+        with suppress(UserError):  # reported by `_of_grid`
             given += [tag.blocks for tag in split_tags(prompt)[1] if tag.blocks]
     for weights in given:
         try:
@@ -119,15 +121,15 @@ def _of_blocks(config: Config) -> Iterator[str]:
 
 def _cells(config: Config) -> list[Cell]:
     """One for each combination of prompts that is drawn."""
-    wanted, settings = config.sample_grid, Settings.of(config.sample_grid, config.base)
+    grid, settings = config.sample_grid, Settings.of(config.sample_grid, config.base)
     start = Cell(
         checkpoint=None, network=None, weight=0.0, blocks=None, settings=settings,
-        prompts=tuple(wanted.prompts), seeds=tuple(wanted.seeds),
+        prompts=tuple(grid.prompts), seeds=tuple(grid.seeds),
     )  # fmt: skip
     cells = [start]
     for axis in "zxy":  # as the grid applies them
-        if (kind := getattr(wanted, axis)) in OF_PROMPTS:
-            values = axis_values(wanted, axis)
+        if (kind := getattr(grid, axis)) in OF_PROMPTS:
+            values = axis_values(grid, axis)
             cells = [varied(cell, kind, value) for cell, value in product(cells, values)]
     return list(dict.fromkeys(cells))
 

@@ -1,4 +1,4 @@
-"""Draws a grid's cells: loads bases and networks, merges, draws. It knows nothing of what is kept."""
+"""Draws a grid's cells: loads bases and networks, merges, draws. It does not know what is stored."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -24,9 +24,9 @@ from pipeline.prompts.settings import Job
 
 
 class GridRenderer:
-    """A base is loaded only if something is drawn with it, a network once for all its weights.
+    """Loads a base only to draw with it, and a network once for all its weights.
 
-    `files`: the networks and embeddings that prompts may call. `sweep`: the recipe of cells that are merged.
+    `files`: networks and embeddings that prompts may call. `sweep`: the recipe of merged cells.
     """
 
     def __init__(self, files: NamedFiles = NO_FILES, sweep: Sweep | None = None) -> None:
@@ -37,7 +37,7 @@ class GridRenderer:
         self._network: tuple[Path, LoadedBase, Trained] | None = None
 
     def draw(self, config: Base, cell: Cell, jobs: Sequence[Job]) -> list[Image.Image]:
-        """Those of the cell's pictures, drawn together. `config`: the cell's base."""
+        """Draws `jobs` of the cell together. `config`: the cell's base."""
         base = self._load_base(config)
         aesthetic = None
         self._merge(base, cell.merge)
@@ -51,11 +51,11 @@ class GridRenderer:
             return list(draw(base, jobs, cell.settings, self.library, aesthetic))
 
     def _merge(self, base: LoadedBase, variation: Variation | None) -> None:
-        """Makes the loaded base the cell's, if it is not already."""
+        """Merges the cell's variation into the loaded base, unless it is there already."""
         before, merged = self._merged or (None, None)
         if before == variation:
             return
-        self._network = None  # some keep what they need of the base's weights
+        self._network = None  # some networks hold values computed from the base's weights
         self._merged = None
         assert self.sweep
         merged = merged or MergedBase(self.sweep.merges, base)
@@ -67,7 +67,7 @@ class GridRenderer:
 
     def _load_base(self, config: Base) -> LoadedBase:
         if self._loaded is None or self._loaded[0] != config:
-            self._loaded = self._network = self._merged = None  # room for the next before it comes
+            self._loaded = self._network = self._merged = None  # frees memory before the next one loads
             self._loaded = config, load_base(config).to(best_device())
         return self._loaded[1]
 

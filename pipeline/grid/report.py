@@ -1,4 +1,6 @@
-"""reports/sample-grid/: the pictures, the grid as one picture and as a page, its manifests, the choice."""
+"""Writes reports/sample-grid/: the pictures, the grid as one picture and as a page, its manifests, the
+choice.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -27,7 +29,7 @@ from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
 from pipeline.reports.grid import IN_CELLS, THUMBNAIL_PX, PageCell, PageSheet, page
 
 WEBP_SIDE_PX = 4096
-"""Of the pictures of a cell side by side; a phone shows no larger ones."""
+"""Longest side of a cell's pictures in one WebP; a phone shows no larger ones."""
 MEGAPIXEL = 1e6
 
 
@@ -40,7 +42,9 @@ def write_report(
     epochs: Mapping[Path, int],
     ranking: Sequence[Candidate],
 ) -> None:
-    """Everything below `folder`. `epochs`: of the training's files; without a ranking the last is chosen."""
+    """Writes everything below `folder`. `epochs`: by the training's files; without a ranking the last one is
+    chosen.
+    """
     names = cell_names(grid)
     for cell, name in names.items():
         write_pngs(folder, cell, name, store)
@@ -58,13 +62,13 @@ def write_report(
 
 
 def write_pngs(folder: Path, cell: Cell, name: str, store: CellStore) -> None:
-    """The cell's pictures with their texts."""
+    """Writes the cell's pictures with their texts."""
     for number, png in enumerate(store.pngs(cell)):
         write_bytes(folder / picture_file(name, number), png)
 
 
 def _write_webp(folder: Path, cell: Cell, name: str, store: CellStore) -> str:
-    """One WebP of the cell's pictures side by side; returns its thumbnail as data URI."""
+    """Writes the cell's pictures as one WebP; returns its thumbnail as a data URI."""
     pictures = block(store.pictures(cell), cell.per_row)
     thumbnail = webp_uri(webp_thumbnail(pictures, THUMBNAIL_PX))
     pictures.thumbnail((WEBP_SIDE_PX, WEBP_SIDE_PX), Image.Resampling.LANCZOS)
@@ -75,7 +79,7 @@ def _write_webp(folder: Path, cell: Cell, name: str, store: CellStore) -> str:
 
 
 def _picture(config: SampleGrid, grid: Grid, store: CellStore, scores: Scores) -> Image.Image:
-    """grid.png."""
+    """Draws grid.png."""
     tiles = [
         Tile(
             slot.sheet,
@@ -121,7 +125,7 @@ def _sheets(
         is_best = (cell.network, cell.weight) == best and is_plain(cell)
         return _page_cell(label, scores, cell, thumbnails[cell], names[cell], span, is_best)
 
-    found = []
+    sheets = []
     for sheet, label in enumerate(grid.sheets):
         rows = []
         for row, row_label in enumerate(grid.rows):
@@ -129,21 +133,21 @@ def _sheets(
             ends = [*(slot.column for slot in slots[1:]), len(grid.columns)]
             cells = [cell_of(slot, end - slot.column) for slot, end in zip(slots, ends, strict=True)]
             rows.append((row_label, cells))
-        found.append(PageSheet(label, grid.columns, rows))
-    return found
+        sheets.append(PageSheet(label, grid.columns, rows))
+    return sheets
 
 
 def _shared(grid: Grid) -> list[tuple[str, Sequence[str]]]:
-    """What is the same in every cell, as a person reads it."""
-    every = [_told(cell) for cell in grid.cells]
+    """The settings that are the same in every cell, in readable form."""
+    every = [_readable_settings(cell) for cell in grid.cells]
     return [
         (name, texts)
         for name, texts in every[0].items()
-        if any(texts) and {told[name] for told in every} == {texts}
+        if any(texts) and {settings[name] for settings in every} == {texts}
     ]
 
 
-def _told(cell: Cell) -> dict[str, tuple[str, ...]]:
+def _readable_settings(cell: Cell) -> dict[str, tuple[str, ...]]:
     settings = cell.settings
     return {
         "prompts": cell.prompts,
@@ -158,7 +162,7 @@ def _told(cell: Cell) -> dict[str, tuple[str, ...]]:
 
 
 def _jobs(grid: Grid) -> list[str]:
-    """A text for each picture of a cell: what of prompt and seed all cells share."""
+    """A text for each picture of a cell: the prompt and seed that all cells share."""
     prompts, seeds = ({cell.prompts for cell in grid.cells}, {cell.seeds for cell in grid.cells})
     if len({len(cell.jobs) for cell in grid.cells}) > 1:
         return []

@@ -1,5 +1,5 @@
-"""Every cell's figures: measures of its pictures, the tagger's and CLIP's scores where there are such models.
-Kept by content: a cell that has figures is not scored again.
+"""Scores every cell: measures of its pictures, and the tagger's and CLIP's scores if such models are
+configured. Stored by content: a cell with figures is not scored again.
 """
 
 import io
@@ -26,13 +26,11 @@ from pipeline.prompts.plain import plain_prompt
 from pipeline.store.items import Items, key
 
 VERSION = 1
-"""Of the algorithm: raise it when figures would come out differently."""
+"""Version of the algorithm: raise it when figures would change."""
 
 
 class Scorer:
-    """Loads a model only for a cell that has no figures yet. `cropped`: data/cropped, the training's
-    pictures.
-    """
+    """Loads a model only for a cell without figures. `cropped`: data/cropped, the training pictures."""
 
     def __init__(self, config: Config, store: CellStore, cropped: Path) -> None:
         self.config, self.store, self.cropped = config, store, cropped
@@ -57,26 +55,26 @@ class Scorer:
         return Measures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
 
     def _tagged(self, cell: Cell) -> Score | None:
-        wanted, tag = self.config.sample_grid, self.config.tag
-        if not wanted.subject_tags or tag.model is None:
+        grid, tag = self.config.sample_grid, self.config.tag
+        if not grid.subject_tags or tag.model is None:
             return None
-        asked = {"subject": wanted.subject_tags, "threshold": wanted.tag_threshold}
+        options = {"subject": grid.subject_tags, "threshold": grid.tag_threshold}
 
         def make() -> dict[str, Any]:
             tags = self.taggers.tags(self.store.pictures(cell))
-            return asdict(score(asked_of(cell), tags, wanted.subject_tags, wanted.tag_threshold))
+            return asdict(score(asked_of(cell), tags, grid.subject_tags, grid.tag_threshold))
 
-        return Score(**self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **asked), make))
+        return Score(**self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **options), make))
 
     def _clip(self, cell: Cell) -> float | None:
-        wanted = self.config.sample_grid
-        if wanted.clip is None:
+        grid = self.config.sample_grid
+        if grid.clip is None:
             return None
 
         def make() -> float:
             return round(fmean(self.clip.scores(self.store.pictures(cell), asked_of(cell))), 4)
 
-        return float(self._kept(self._key(cell, kind="clip", model=wanted.clip_sha256), make))
+        return float(self._kept(self._key(cell, kind="clip", model=grid.clip_sha256), make))
 
     def _key(self, cell: Cell, **parts: Any) -> str:
         return key(version=VERSION, pictures=self.store.keys(cell), prompts=asked_of(cell), **parts)

@@ -1,8 +1,8 @@
 """Merging outside the graph: `python -m pipeline.merging run|rebuild|inspect|diff|combine|resize|extract`.
 
-`run RECIPE --out FILE` merges as a recipe says: a YAML file, or what was merged here, whose header carries
-its recipe. `rebuild MERGED --out FILE` makes it again from that and compares the bytes. docs/merging.md tells
-more.
+`run RECIPE --out FILE` merges as a recipe says: a YAML file, or a file that was merged here and has its
+recipe in its header. `rebuild MERGED --out FILE` makes it again from that recipe and compares the bytes. See
+docs/merging.md.
 """
 
 import argparse
@@ -36,15 +36,15 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _insist_on_suffix(chosen: argparse.Namespace) -> None:
-    """A wrong name is told before hours of work."""
+    """Checks the result's name before hours of work."""
     if chosen.command == "rebuild":
         chosen.layout = "folder" if chosen.merged.is_dir() else "file"
-    wanted = ".png" if chosen.command in ("inspect", "diff") else ".safetensors"
+    suffix = ".png" if chosen.command in ("inspect", "diff") else ".safetensors"
     if getattr(chosen, "layout", "file") == "folder":
-        if chosen.out.suffix == wanted:
-            raise UserError(f"--out {chosen.out}: the result is a folder; leave {wanted} out of its name")
-    elif chosen.out and chosen.out.suffix != wanted:
-        raise UserError(f"--out {chosen.out}: the result is a {wanted} file; name it so")
+        if chosen.out.suffix == suffix:
+            raise UserError(f"--out {chosen.out}: the result is a folder; remove {suffix} from its name")
+    elif chosen.out and chosen.out.suffix != suffix:
+        raise UserError(f"--out {chosen.out}: the result is a {suffix} file; end its name so")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -54,9 +54,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", type=Path, metavar="RECIPE", help="a YAML file, or a merged .safetensors")
     run.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="merge.alpha=0.3, dtype=fp32 ...")
     run.add_argument(
-        "--layout", choices=["file", "folder"], default="file", help="folder: diffusers', of SD 1.x"
+        "--layout", choices=["file", "folder"], default="file", help="folder: in diffusers' layout"
     )
-    rebuild = commands.add_parser("rebuild", help="make what was merged again, and compare the bytes")
+    rebuild = commands.add_parser("rebuild", help="make a merge again, and compare the bytes")
     rebuild.add_argument("merged", type=Path, metavar="MERGED", help="a merged .safetensors or folder")
     for each in (run, rebuild):
         each.add_argument(
@@ -64,29 +64,29 @@ def make_parser() -> argparse.ArgumentParser:
         )
     inspect = commands.add_parser("inspect", help="a checkpoint's norms by block")
     inspect.add_argument("a", type=Path, metavar="A")
-    diff = commands.add_parser("diff", help="how far two checkpoints are apart, by block")
+    diff = commands.add_parser("diff", help="the distance between two checkpoints, by block")
     diff.add_argument("a", type=Path, metavar="A")
     diff.add_argument("b", type=Path, metavar="B")
     for each in (inspect, diff):
         each.add_argument("--out", type=Path, metavar="PNG", help="write the bars as a picture too")
-    combine = commands.add_parser("combine", help="LoRAs into one: exactly, or at a smaller rank")
+    combine = commands.add_parser("combine", help="combine LoRAs: exactly, or at a smaller rank")
     combine.add_argument("files", nargs="+", metavar="FILE[:RATIO]", help="RATIO: a number, 26, or a preset")
-    combine.add_argument("--rank", type=RANK, metavar="N", help="the best of this rank; left out: exact")
+    combine.add_argument("--rank", type=RANK, metavar="N", help="the best sum of this rank; without: exact")
     resize = commands.add_parser("resize", help="a LoRA at a smaller rank")
     resize.add_argument("file", type=Path, metavar="FILE")
     resize.add_argument("--rank", type=RANK, required=True, metavar="N", help="the largest rank")
     resize.add_argument(
-        "--by", choices=["ratio", "frobenius", "cumulative"], help="left out: the same everywhere"
+        "--by", choices=["ratio", "frobenius", "cumulative"], help="without: the same rank everywhere"
     )
     resize.add_argument(
-        "--share", type=above(0), help="of the norm or sum that stays; with ratio, S0 / S kept"
+        "--share", type=above(0), help="fraction of the norm or sum to keep; with ratio, the largest S0 / S"
     )
     extract = commands.add_parser("extract", help="two checkpoints' difference as a LoRA")
     extract.add_argument("tuned", type=Path, metavar="TUNED")
     extract.add_argument("original", type=Path, metavar="ORIGINAL")
     extract.add_argument("--dim", type=RANK, required=True)
     extract.add_argument(
-        "--conv-dim", type=whole_number(0, MOST_RANK), default=0, help="of 3x3 kernels; 0 leaves them out"
+        "--conv-dim", type=whole_number(0, MOST_RANK), default=0, help="rank of 3x3 kernels; 0: none"
     )
     for each in (run, rebuild, combine, resize, extract):
         each.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .safetensors to write")
@@ -119,17 +119,17 @@ def _rebuild(chosen: argparse.Namespace) -> None:
 
     merged: Path = chosen.merged
     recipe = parse(read_content(merged), str(merged))
-    found = found_by_hash(recipe, [merged.parent, *chosen.search], recipe.inputs)
+    located = found_by_hash(recipe, [merged.parent, *chosen.search], recipe.inputs)
     if is_same(chosen.out, merged):
         raise UserError(
             f"--out {chosen.out} is {merged} itself; choose another name, so that they can be compared"
         )
-    _merge(found, chosen.out, chosen.layout)
+    _merge(located, chosen.out, chosen.layout)
     before, after = sha256_of_tree(merged), sha256_of_tree(chosen.out)
     if before != after:
         raise UserError(
             f"{chosen.out} has the sha256 {after}, {merged} has {before}: the recipe and its inputs are the"
-            " same, so another version of this program or of torch made one of them, or the file was changed"
+            " same, so different versions of this program or of torch made the two, or one was changed"
         )
     print(f"{chosen.out} is {merged} to the byte (sha256 {after})")
 
@@ -157,11 +157,11 @@ def _compare(chosen: argparse.Namespace) -> None:
 
     if chosen.out:
         claim(chosen.out, [path for path in (chosen.a, getattr(chosen, "b", None)) if path])
-    found = by_block(chosen.a, getattr(chosen, "b", None))
-    print("\n".join(lines(found)))
+    amounts = by_block(chosen.a, getattr(chosen, "b", None))
+    print("\n".join(lines(amounts)))
     if chosen.out:
         names = [path.name for path in (chosen.a, getattr(chosen, "b", None)) if path]
-        picture(found, names).save(chosen.out)
+        picture(amounts, names).save(chosen.out)
 
 
 def _combine(chosen: argparse.Namespace) -> None:
@@ -202,15 +202,15 @@ def _extract(chosen: argparse.Namespace) -> None:
     from pipeline.merging.lora_files import write_lora
 
     claim(chosen.out, [chosen.tuned, chosen.original])
-    found = extract(chosen.tuned, chosen.original, chosen.dim, chosen.conv_dim)
-    if not found.lora.pairs:
+    extracted = extract(chosen.tuned, chosen.original, chosen.dim, chosen.conv_dim)
+    if not extracted.lora.pairs:
         raise UserError(f"{chosen.tuned} and {chosen.original} differ in no layer that a LoRA can hold")
-    write_lora(chosen.out, found.lora, chosen.dtype)
-    print(f"{chosen.out}: {len(found.lora.pairs)} modules, relative error {found.lora.error():.3%}")
-    if found.left_out:
+    write_lora(chosen.out, extracted.lora, chosen.dtype)
+    print(f"{chosen.out}: {len(extracted.lora.pairs)} modules, relative error {extracted.lora.error():.3%}")
+    if extracted.left_out:
         warn(
-            f"{len(found.left_out)} tensors differ that this LoRA cannot hold"
-            f" ({', '.join(found.left_out[:3])} ...); --conv-dim adds 3x3 kernels"
+            f"{len(extracted.left_out)} tensors that differ do not fit into this LoRA"
+            f" ({', '.join(extracted.left_out[:3])} ...); --conv-dim adds 3x3 kernels"
         )
 
 

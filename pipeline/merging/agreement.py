@@ -1,4 +1,4 @@
-"""Whether two checkpoints can be merged, told from names and shapes before a number is read."""
+"""Checks from names and shapes whether two checkpoints can be merged, before a number is read."""
 
 import re
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ OPTIONAL = re.compile(
     r"|conditioner\.embedders\.0\.transformer\.text_projection\.weight"
     r"|cond_stage_model\.model\.transformer\.resblocks\.23\..+"
 )
-"""Weights of text encoders that no picture depends on (SD 2.x is conditioned by the layer before its last):
-some files hold them, others and diffusers' folders do not. A's stay.
+"""Weights of text encoders that no picture depends on (SD 2.x is conditioned by the layer before its last).
+Some files have them, others and diffusers' folders do not; A's stay.
 """
 FIRST_CONVOLUTION = "model.diffusion_model.input_blocks.0.0.weight"
 PIX2PIX, INPAINTING = 8, 9
@@ -25,7 +25,7 @@ CHANNELS = {4: "an ordinary checkpoint", PIX2PIX: "instruct-pix2pix", INPAINTING
 
 
 class Named(Protocol):
-    """A checkpoint or a step's result, as errors call it."""
+    """A checkpoint or a step's result, by its name in errors."""
 
     @property
     def label(self) -> str: ...
@@ -35,7 +35,7 @@ class Named(Protocol):
 
 
 def differences(a: Named, b: Named) -> list[str]:
-    """Why `b` cannot be merged into `a`: the first keys and shapes in which the two differ."""
+    """Why `b` cannot be merged into `a`: the first keys and shapes that differ."""
     ours, theirs = _merged(a.tensors), _merged(b.tensors)
     lacking, extra = _missing(ours, theirs), _missing(theirs, ours)
     shapes = sorted(
@@ -44,18 +44,18 @@ def differences(a: Named, b: Named) -> list[str]:
     )  # fmt: skip
     problems = _channels(a, b)
     if lacking or extra or shapes:
-        told = [
+        parts = [
             f"{len(names)} {what} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
             for names, what in ((lacking, "missing in the second"), (extra, "missing in the first"))
             if names
         ]
         if shapes:
             name = shapes[0]
-            told.append(
+            parts.append(
                 f"{len(shapes)} of another shape ({name}: {list(ours[name].shape)}"
                 f" and {list(theirs[name].shape)})"
             )
-        problems.append(f"{a.label} and {b.label} are of different architectures: {'; '.join(told)}")
+        problems.append(f"{a.label} and {b.label} are of different architectures: {'; '.join(parts)}")
     return problems
 
 
@@ -76,7 +76,7 @@ def _merged(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
 
 
 def _channels(a: Named, b: Named) -> list[str]:
-    """An inpainting or pix2pix model may be A alone: the others lack its extra channels."""
+    """Only A may be an inpainting or pix2pix model: the others lack its extra channels."""
     ours, theirs = (node.tensors[FIRST_CONVOLUTION].shape[1] for node in (a, b))
     if theirs <= ours and (theirs in (ours, 4)):
         return []
@@ -88,7 +88,7 @@ def _channels(a: Named, b: Named) -> list[str]:
 
 
 def alike(ours: Stored, theirs: Stored | None) -> bool:
-    """Of one shape, 1x1 kernels' axes aside."""
+    """Whether both have the same shape, apart from 1x1 kernels' axes."""
     return theirs is not None and _squeezed(ours.shape) == _squeezed(theirs.shape)
 
 

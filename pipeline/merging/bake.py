@@ -1,5 +1,5 @@
-"""A network's change added to a loaded base's weights for good: W + r delta, in float32, rounded once when
-written. (Files are baked into as they stream: `network_changes`.)
+"""Adds a network's change to a loaded base's weights for good: W + r delta, in float32, rounded once when
+written. (`network_changes` bakes into files as they stream.)
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from pipeline.networks.trained import Trained
 
 @torch.no_grad()
 def baked(weight: Tensor, delta: Tensor, strength: float) -> Tensor:
-    """W + r delta; `delta` holds all but r."""
+    """W + r delta; r is not in `delta`."""
     return weight + strength * delta
 
 
 @torch.no_grad()
 def bake(network: Trained, base: Base, strength: float) -> Mapping[str, nn.Module]:
-    """Changes the modules' weights in place; returns the changed layers by their file names. What does not
-    act on weights is a user error.
+    """Changes the modules' weights in place; returns the changed layers by their names in files. Raises
+    UserError if the network does not act on weights.
     """
     if isinstance(network, Checkpoint):
         return _replaced(network, base, strength)
     if not isinstance(network, Network):
-        raise UserError("what was trained does not change the base's weights and cannot be baked into them")
+        raise UserError("the network does not change the base's weights, so it cannot be baked into them")
     targets = changeable_modules(base)
     for name, adapter in network.adapters():
         weight = targets[name].weight
@@ -43,7 +43,7 @@ def bake(network: Trained, base: Base, strength: float) -> Mapping[str, nn.Modul
 
 
 def _replaced(trained: Checkpoint, base: Base, strength: float) -> dict[str, nn.Module]:
-    """At strength 1 the trained weights themselves, to the bit."""
+    """At strength 1 exactly the trained weights."""
     changed = {}
     slots = slots_of(base)
     for name, after in trained.trained():

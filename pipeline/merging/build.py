@@ -1,5 +1,5 @@
-"""A recipe -> the tree that answers for each tensor, inputs opened and checked -> a merged file. Everything
-is checked before the first byte is written.
+"""Makes a merged file from a recipe: opens and checks the inputs, builds the tree that computes each tensor,
+and writes. Everything is checked before the first byte is written.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ OPTIONS = ("density", "drop", "seed")
 
 @dataclass(frozen=True)
 class Opened:
-    """The inputs, by the recipe's names."""
+    """The opened inputs, by the recipe's names."""
 
     checkpoints: Mapping[str, Checkpoint]
     vaes: Mapping[str, Mapping[str, Stored]]
@@ -33,7 +33,7 @@ class Opened:
 
 
 def open_inputs(recipe: Recipe) -> Opened:
-    """Each as what the steps use it for, be it twice."""
+    """Opens each input once per role."""
     paths, roles = paths_of(recipe), set(_roles(recipe.merge))
     checkpoints = {name: open_checkpoint(path) for name, path in paths.items() if (name, "model") in roles}
     vaes = {name: open_vae(path) for name, path in paths.items() if (name, "vae") in roles}
@@ -51,7 +51,7 @@ def _network(path: Path) -> TensorFile:
 
 
 def _roles(step: Any) -> list[tuple[str, str]]:
-    """(input, what it is used as): model, network or vae."""
+    """(input, its role): model, network or vae."""
     if isinstance(step, str):
         return [(step, "model")]
     own = [(step.network, "network")] if isinstance(step, Bake) else []
@@ -63,7 +63,7 @@ def _roles(step: Any) -> list[tuple[str, str]]:
 
 
 def build(step: Any, opened: Opened, key: str = "merge") -> Node:
-    """The tree; `key` is the step's place in the recipe, for errors."""
+    """Builds the tree; `key` is the step's key in the recipe, for errors."""
     if isinstance(step, str):
         checkpoint = opened.checkpoints[step]
         return Leaf(step, checkpoint.blocks, checkpoint.tensors)
@@ -88,7 +88,9 @@ def build(step: Any, opened: Opened, key: str = "merge") -> Node:
 
 
 def _baked(step: Bake, model: Node, network: TensorFile, key: str) -> Node:
-    """A full fine-tune's file is a checkpoint: at strength s it is W + s (W' - W), the weighted sum."""
+    """A full fine-tune's file is a checkpoint: its change at strength s is the weighted sum W + s (W' -
+    W).
+    """
     strength = weight_of(step.strength, model.blocks, key)
     if any(name.startswith(UNET_PREFIX) for name in network.tensors):
         tuned = open_checkpoint(network.path)
@@ -118,7 +120,9 @@ def run_recipe(recipe: Recipe, out: Path) -> dict[str, Any]:
 
 
 def facts_of(recipe: Recipe, node: Node) -> dict[str, Any]:
-    """How many layers are other than the first checkpoint's, and the inputs' sha256, of a locked recipe."""
+    """The number of layers that differ from the first checkpoint's, and the inputs' sha256, from a locked
+    recipe.
+    """
     first = first_input(recipe.merge)
     changed = {name.rpartition(".")[0] for name in node.tensors if node.source(name) != first}
     return {

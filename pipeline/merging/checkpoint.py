@@ -1,4 +1,4 @@
-"""A checkpoint to merge: a single file or a diffusers folder, opened by name, no weight read."""
+"""Opens a checkpoint to merge, a single file or a diffusers folder, without reading a weight."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """Tensors one behind the other."""
+    """Concatenated tensors."""
 
     parts: tuple[Stored, ...]
 
@@ -55,8 +55,8 @@ class Joined:
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """A single file or a diffusers folder of SD 1.x, 2.x or SDXL; anything else is a user error."""
-    with damage_told(f"{path} is no checkpoint that can be read"):
+    """A single file or a diffusers folder of SD 1.x, 2.x or SDXL. Raises UserError for anything else."""
+    with damage_told(f"{path} is not a readable checkpoint"):
         return _checkpoint(path)
 
 
@@ -71,8 +71,8 @@ def _checkpoint(path: Path) -> Checkpoint:
     blocks = blocks_of(tensors)
     if blocks is None:
         shapes = {name: stored.shape for name, stored in tensors.items()}
-        found = recognised(shapes)
-        title = alone(shapes) or (found.title if found else "no checkpoint that is known here")
+        match = recognised(shapes)
+        title = alone(shapes) or (match.title if match else "not a known checkpoint")
         raise UserError(
             f"{path} is {title}; whole checkpoints of Stable Diffusion"
             " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
@@ -81,16 +81,16 @@ def _checkpoint(path: Path) -> Checkpoint:
 
 
 def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
-    """Averaged (EMA) weights by their usual names, where the file has no others."""
+    """Averaged (EMA) weights by their usual names, if the file has no others."""
     is_there = {
         prefix: any(name.startswith(prefix) for name in tensors) for prefix in (UNET.file_prefix, EMA_PREFIX)
     }
     if is_there[UNET.file_prefix] or not is_there[EMA_PREFIX]:
         return tensors
-    found = recognised({name: stored.shape for name, stored in tensors.items()})
-    if found is None or found.facts is None:
+    match = recognised({name: stored.shape for name, stored in tensors.items()})
+    if match is None or match.facts is None:
         return tensors
-    made = family(found.facts.name)
+    made = family(match.facts.name)
     keys = made.denoiser.outline(made.configs["unet"]).state_dict()
     usual = {ema_name(origin.key): origin.key for origin in made.origins("unet", keys, made.configs).values()}
     say_averaged(path, tensors)
@@ -98,8 +98,10 @@ def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
 
 
 def open_vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
-    """The VAE's weights by their single-file names: of a VAE's file or folder, or of a whole checkpoint."""
-    with damage_told(f"{path} is no VAE that can be read"):
+    """The VAE's weights by their single-file names, from a VAE's file or folder, or from a whole
+    checkpoint.
+    """
+    with damage_told(f"{path} is not a readable VAE"):
         return _vae(path)
 
 
@@ -117,12 +119,14 @@ def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
         }
     named = {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
     if not any(name.startswith(f"{prefix}decoder.") for name in named):
-        raise UserError(f"{path} holds no VAE: no weight is named {prefix}decoder...")
+        raise UserError(f"{path} has no VAE: no weight's name begins with {prefix}decoder.")
     return named, files
 
 
 def _four_axes(name: str, stored: Stored) -> Stored:
-    """The VAE's attention is linear in diffusers, a 1x1 convolution in single files: the same numbers."""
+    """The VAE's attention is linear in diffusers, a 1x1 convolution in single files, with the same
+    numbers.
+    """
     if ATTENTION.fullmatch(whole_checkpoint_name(name)) and len(stored.shape) == 2:
         return Stored(stored.dtype, (*stored.shape, 1, 1), stored.bytes)
     return stored
@@ -143,8 +147,8 @@ def _folder(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...], dict
 
 
 def _family_of(folder: Path) -> tuple[Family, Configs]:
-    """The family of a diffusers folder, and the denoiser's configuration, or the published ones where the
-    folder has none: then the family is one whose text encoders the folder has.
+    """The family of a diffusers folder, and the denoiser's configuration. Without a configuration: the family
+    with the folder's text encoders, and the published ones.
     """
     config = folder / UNET.name / "config.json"
     if not config.parent.is_dir():
@@ -165,8 +169,8 @@ def _of_vae(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
 
 
 def _of_part(made: Family, part: str, tensors: Mapping[str, Stored], configs: Configs) -> dict[str, Stored]:
-    """A part's tensors by their single-file names, in the form that single files have."""
-    found: dict[str, Stored] = {}
+    """A part's tensors by their single-file names, in the form of single files."""
+    by_key: dict[str, Stored] = {}
     pieces: dict[str, dict[int, Stored]] = {}
     for name, stored in tensors.items():
         if (origin := _origin(made, part, name, configs)) is None:
@@ -174,18 +178,18 @@ def _of_part(made: Family, part: str, tensors: Mapping[str, Stored], configs: Co
         if origin.pieces > 1:
             pieces.setdefault(origin.key, {})[origin.piece] = stored
         elif origin.form is Form.TRANSPOSED:
-            found[origin.key] = Stored.of(stored.read().reshape(stored.shape).T.contiguous())
+            by_key[origin.key] = Stored.of(stored.read().reshape(stored.shape).T.contiguous())
         else:
-            found[origin.key] = stored
+            by_key[origin.key] = stored
     for key, own in pieces.items():
         all_ = tuple(own[number] for number in sorted(own))
         shape = (len(all_) * all_[0].shape[0], *all_[0].shape[1:])
-        found[key] = Stored(all_[0].dtype, shape, Joined(all_))
-    return found
+        by_key[key] = Stored(all_[0].dtype, shape, Joined(all_))
+    return by_key
 
 
 def _origin(made: Family, part: str, name: str, configs: Configs) -> Origin | None:
-    """Where a single file has the tensor; an addition of a stranger's keeps its name."""
+    """The place of the tensor in a single file; an addition by another tool keeps its name."""
     try:
         return made.origin(part, name, configs)
     except KeyError:
@@ -193,14 +197,14 @@ def _origin(made: Family, part: str, name: str, configs: Configs) -> Origin | No
 
 
 def _weight_files(folder: Path) -> tuple[TensorFile, ...]:
-    """The part's weights: one file or several; full precision before a variant (`.fp16.`), .safetensors
+    """The part's weight files, one or several; full precision before a variant (`.fp16.`), .safetensors
     before .bin.
     """
-    found = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    plain = [path for path in found if not re.search(r"\.(fp16|bf16|non_ema|ema)[.-]", path.name)]
-    if not found:
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    plain = [path for path in files if not re.search(r"\.(fp16|bf16|non_ema|ema)[.-]", path.name)]
+    if not files:
         raise UserError(f"{folder}: no .safetensors or .bin file in it; fetch the folder again")
-    return tuple(open_tensors(path) for path in (plain or found))
+    return tuple(open_tensors(path) for path in (plain or files))
 
 
 __all__ = ["Checkpoint", "open_checkpoint", "open_vae", "part_of"]

@@ -1,4 +1,4 @@
-"""A recipe -> a diffusers folder, streamed as a single file is: no model is loaded."""
+"""Makes a diffusers folder from a recipe, streamed like a single file: no model is loaded."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class FolderPart:
-    """A weight file of the folder: shapes by its own keys, and the single-file name of each key."""
+    """A weight file of the folder: shapes by its own keys, and each key's single-file name."""
 
     file: Path
     shapes: Shapes
@@ -50,8 +50,8 @@ class Parts:
 
 
 def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
-    """Writes the folder `out`, whole or not at all; returns facts about it. What is wrong is a user error
-    before the first byte is written.
+    """Writes the folder `out`, completely or not at all; returns facts about it. Raises UserError before the
+    first byte is written.
     """
     opened = open_inputs(recipe)
     node = build(recipe.merge, opened)
@@ -71,17 +71,17 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
 
 
 def _family_of(first: Checkpoint) -> Family:
-    found = recognised({name: stored.shape for name, stored in first.tensors.items()})
-    if found is None or found.facts is None or not found.trainable:
-        title = found.title if found else "no checkpoint that is known here"
+    match = recognised({name: stored.shape for name, stored in first.tensors.items()})
+    if match is None or match.facts is None or not match.trainable:
+        title = match.title if match else "not a known checkpoint"
         raise UserError(
-            f"{first.path} is {title}; a diffusers folder is written of {titles()}: set merge.layout to file"
+            f"{first.path} is {title}; diffusers folders can be of {titles()}: set merge.layout to file"
         )
-    return family(found.facts.name)
+    return family(match.facts.name)
 
 
 def _parts(model: Base, node: Node, dtype: torch.dtype) -> list[FolderPart]:
-    found, wrong = [], []
+    files, wrong = [], []
     for part in model.family.parts:
         tensors = model.part(part.name).state_dict()
         origins = model.family.origins(part.name, tensors, model.configs)
@@ -92,14 +92,14 @@ def _parts(model: Base, node: Node, dtype: torch.dtype) -> list[FolderPart]:
             for key, name in names.items()
             if name not in node.tensors or node.tensors[name].numel != prod(shapes[key][1])
         ]
-        found.append(FolderPart(Path(part.name) / part.weight_file, shapes, names))
+        files.append(FolderPart(Path(part.name) / part.weight_file, shapes, names))
     if wrong:
         raise UserError(
             f"the merge lacks {len(wrong)} tensors of a diffusers folder, or has them in another shape"
-            f" ({', '.join(wrong[:3])} ...); add a step replace_vae where the VAE is missing, or set"
+            f" ({', '.join(wrong[:3])} ...); add a step replace_vae if the VAE is missing, or set"
             " merge.layout to file"
         )
-    return found
+    return files
 
 
 def _stream(node: Node, folder: Path, parts: list[FolderPart], header: dict[str, str]) -> None:

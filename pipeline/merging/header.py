@@ -1,6 +1,7 @@
-"""What a merged file says of itself: the recipe, by which anyone makes it again, and what other tools show.
+"""The header of a merged file: the recipe, from which anyone can make the file again, and entries for other
+tools.
 
-Nothing here depends on where the inputs lie or when the merge ran.
+Nothing here depends on where the inputs are or when the merge ran.
 """
 
 import json
@@ -29,12 +30,12 @@ from pipeline.merging.checkpoint import Checkpoint
 
 RECIPE_KEY = "athanor.merge"
 KEPT = ("modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")
-"""Entries of A's header that hold for the result: how it is built and sampled."""
+"""Entries of A's header that also hold for the result: how it is built and sampled."""
 WEBUI_METHODS = {"weighted_sum": "Weighted sum", "add_difference": "Add difference"}
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """The recipe as JSON; inputs by file name and sha256."""
+    """The recipe as JSON, with inputs by file name and sha256."""
     content = recipe.model_dump(mode="json")
     for entry in content["inputs"].values():
         entry["path"] = Path(entry["path"]).name
@@ -43,7 +44,7 @@ def recipe_text(recipe: Recipe) -> str:
 
 def metadata(recipe: Recipe, first: Checkpoint, checkpoints: Mapping[str, Checkpoint]) -> dict[str, str]:
     """Header of the result. `recipe` is locked; `first` is the checkpoint whose tensors the result has;
-    `checkpoints` are those of the recipe by name.
+    `checkpoints` are the recipe's, by name.
     """
     kept = {key: first.metadata[key] for key in KEPT if key in first.metadata}
     if first.path.is_dir():
@@ -60,7 +61,7 @@ def metadata(recipe: Recipe, first: Checkpoint, checkpoints: Mapping[str, Checkp
 
 
 def webui_recipe(recipe: Recipe) -> dict[str, Any]:
-    """As AUTOMATIC1111 writes it (modules/extras.py, run_modelmerger); what it cannot say is left null."""
+    """As AUTOMATIC1111 writes it (modules/extras.py, run_modelmerger); what it cannot express is null."""
     step: Any = recipe.merge
     vae = None
     if isinstance(step, ReplaceVae):
@@ -93,30 +94,32 @@ def _channels(first: Checkpoint) -> dict[str, bool]:
 
 
 def webui_models(recipe: Recipe, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Any]:
-    """The checkpoints by sha256, and those that these were merged from (ibid., sd_merge_models)."""
-    found: dict[str, Any] = {}
+    """The checkpoints by sha256, and those that they were merged from (ibid., sd_merge_models)."""
+    models: dict[str, Any] = {}
     for name, checkpoint in checkpoints.items():
         earlier = _stated(checkpoint, "sd_merge_models")
-        found |= earlier if isinstance(earlier, dict) else {}
-        found[str(_input(recipe, name).sha256)] = {
+        models |= earlier if isinstance(earlier, dict) else {}
+        models[str(_input(recipe, name).sha256)] = {
             "name": checkpoint.path.name,
             "legacy_hash": legacy_hash(checkpoint.path) if checkpoint.path.is_file() else None,
             "sd_merge_recipe": _stated(checkpoint, "sd_merge_recipe"),
         }
-    return found
+    return models
 
 
 def _stated(checkpoint: Checkpoint, key: str) -> Any:
-    """An entry of a stranger's header; None where it is not what it should be."""
+    """An entry of a stranger's header; None if it is not JSON."""
     try:
         return parse_json(checkpoint.metadata.get(key) or "null")
     except JsonError:
-        warn(f"{checkpoint.path}: {key} in its header is no JSON, and is not passed on")
+        warn(f"{checkpoint.path}: {key} in its header is not JSON; it is not copied to the result")
         return None
 
 
 def folder_header(folder: Path) -> str:
-    """A diffusers folder's configurations and tokenizer, as our single files carry them (`load_base`)."""
+    """A diffusers folder's configurations and tokenizer, in the form of our own single files
+    (`load_base`).
+    """
     files = {part: folder / part / "config.json" for part in PARTS} | {
         "scheduler": folder / "scheduler" / "scheduler_config.json"
     }
@@ -133,9 +136,9 @@ def folder_header(folder: Path) -> str:
 
 
 def _tokenizer(folder: Path) -> dict[str, str] | None:
-    """vocab.json and merges.txt; newer folders have tokenizer.json alone."""
+    """vocab.json and merges.txt; newer folders have only tokenizer.json."""
     whole = folder / "tokenizer.json"
-    with damage_told(f"{folder} is no tokenizer's folder that can be read"):
+    with damage_told(f"{folder} is not a readable tokenizer folder"):
         if all((folder / name).is_file() for name in TOKENIZER_FILES):
             texts = {name: read_text(folder / name, JSON) for name in TOKENIZER_FILES}
         elif whole.is_file():

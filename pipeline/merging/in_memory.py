@@ -1,8 +1,8 @@
-"""A recipe's result in the loaded base, without a file: what a grid of ratios and presets draws with.
+"""A recipe's result in a loaded base, without a file: grids of ratios and presets draw with it.
 
 merges = Merges(content)                          # inputs opened, hashed and checked once
 cell = {"merge.alpha": 0.3, "merge.alpha.base_alpha": 1}
-key(merge=merges.identity(cell), ...)             # for the store: follows from content alone
+key(merge=merges.identity(cell), ...)             # for the store: depends on content alone
 with merges.applied(cell, base): draw(base, ...)  # outside, the base is as before
 """
 
@@ -23,7 +23,7 @@ from pipeline.merging.locking import locked
 from pipeline.merging.tree import Node
 
 Overrides = Mapping[str, Any]
-"""Other values at dotted places of the recipe."""
+"""Other values for dotted keys of the recipe."""
 
 
 class Merges:
@@ -41,7 +41,7 @@ class Merges:
         return recipe.model_copy(update={"inputs": self.inputs})
 
     def identity(self, overrides: Overrides) -> str:
-        """Equal where the merged weights are: the locked recipe, without places."""
+        """Equal if the merged weights are: the locked recipe, without paths."""
         return recipe_text(self.recipe(overrides))
 
     def node(self, overrides: Overrides) -> Node:
@@ -49,7 +49,7 @@ class Merges:
 
     @contextmanager
     def applied(self, overrides: Overrides, base: Base) -> Iterator[None]:
-        """Inside, the base has the merged weights, rounded as the file would have them."""
+        """Inside, the base has the merged weights, rounded as in the file."""
         merged = MergedBase(self, base)
         try:
             merged.become(overrides)
@@ -59,8 +59,8 @@ class Merges:
 
 
 class MergedBase:
-    """A loaded base that becomes one variation after another. A tensor is merged anew only where the recipe
-    says otherwise than before, and kept twice only where it is not the base's own.
+    """A loaded base that takes on one variation after another. A tensor is merged again only if the recipe
+    changes it; the base's own tensor is kept aside only if the merged one differs.
     """
 
     def __init__(self, merges: Merges, base: Base) -> None:
@@ -74,7 +74,7 @@ class MergedBase:
         self.sources: dict[str, Hashable] = {}
 
     def become(self, overrides: Overrides | None) -> int:
-        """None: the base as it was. Returns how many tensors were merged. After an error, the base is as it
+        """None: the base as it was. Returns the number of merged tensors. After an error, the base is as it
         was.
         """
         if overrides is None:
@@ -113,8 +113,8 @@ def _merged(node: Node, name: str, like: torch.Tensor, dtype: torch.dtype) -> to
     stored = node.tensors.get(name)
     if stored is None or stored.numel != like.numel():
         raise UserError(
-            f"the merge gives {name} as {list(stored.shape) if stored else 'nothing'}, the base has"
-            f" {list(like.shape)}: `base` must be of the merged checkpoints' family"
+            f"{name} is {list(stored.shape) if stored else 'missing'} in the merge, {list(like.shape)} in the"
+            " base: `base` must be of the merged checkpoints' family"
         )
     numbers = node.numbers(name, 0, stored.numel)
     return numbers.to(dtype).reshape(like.shape).to(like.device, like.dtype)

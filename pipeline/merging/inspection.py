@@ -1,4 +1,6 @@
-"""Norms of a checkpoint, and distances between two, by block: where a merge or a training changed what."""
+"""Norms of a checkpoint, and distances between two, by block: shows where a merge or a training changed
+weights.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ INK, FAINT, PAPER, BAR, OTHER_BAR = (
 
 @dataclass(frozen=True)
 class Amount:
-    """Of one block: numbers, their norm, and, where two were compared, the norm of the difference."""
+    """One block's number of values, their norm, and, if two checkpoints are compared, the norm of the
+    difference.
+    """
 
     numel: int
     norm: float
@@ -45,7 +49,9 @@ class Amount:
 
 
 def by_block(a: Path, b: Path | None) -> dict[str, Amount]:
-    """BASE (the text encoder), the U-Net's blocks in order, VAE. Other architectures are a user error."""
+    """BASE (the text encoder), the U-Net's blocks in order, VAE. Raises UserError if the architectures
+    differ.
+    """
     first, second = open_checkpoint(a), open_checkpoint(b) if b else None
     if second and (problems := _incomparable(first, second)):
         raise UserError(*problems)
@@ -89,34 +95,34 @@ def _pieces(name: str, a: Checkpoint, b: Checkpoint | None) -> Iterator[tuple[in
         yield stop - start, float(ours.square().sum()), away
 
 
-def title(found: Mapping[str, Amount]) -> str:
-    """What the bars are."""
-    return "distance |A - B| / |A| by block" if _compared(found) else "root mean square by block"
+def title(amounts: Mapping[str, Amount]) -> str:
+    """Title of the bars."""
+    return "distance |A - B| / |A| by block" if _compared(amounts) else "root mean square by block"
 
 
-def lines(found: Mapping[str, Amount]) -> Iterator[str]:
-    """A bar a block, for a terminal."""
-    yield title(found)
-    for label, amount in found.items():
-        bar = "#" * round(BAR_CHARACTERS * amount.shown / _largest(found))
+def lines(amounts: Mapping[str, Amount]) -> Iterator[str]:
+    """One bar per block, for a terminal."""
+    yield title(amounts)
+    for label, amount in amounts.items():
+        bar = "#" * round(BAR_CHARACTERS * amount.shown / _largest(amounts))
         yield f"{label:<6} {_figure(amount):>9}  {bar}".rstrip()
 
 
-def picture(found: Mapping[str, Amount], names: Sequence[str]) -> Image.Image:
-    """The same bars as a picture, A's and B's names above: text encoder, U-Net and VAE set apart."""
+def picture(amounts: Mapping[str, Amount], names: Sequence[str]) -> Image.Image:
+    """The bars as a picture with A's and B's names above; gaps separate text encoder, U-Net and VAE."""
     font = ImageFont.load_default(ROW_PX * 0.6)
-    head = [title(found), *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=False))]
-    gaps = {label for label in found if label in ("BASE", "IN00", "VAE")}
-    height = ROW_PX * (len(head) + len(found) + 1) + GAP_PX * len(gaps)
+    head = [title(amounts), *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=False))]
+    gaps = {label for label in amounts if label in ("BASE", "IN00", "VAE")}
+    height = ROW_PX * (len(head) + len(amounts) + 1) + GAP_PX * len(gaps)
     sheet = Image.new("RGB", (LABEL_PX + BAR_PX + FIGURE_PX, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     middle = ROW_PX
     for number, text in enumerate(head):
         draw.text((MARGIN_PX, middle), text, FAINT if number else INK, font, anchor="lm")
         middle += ROW_PX
-    for label, amount in found.items():
+    for label, amount in amounts.items():
         middle += GAP_PX if label in gaps else 0
-        end = LABEL_PX + round(BAR_PX * amount.shown / _largest(found))
+        end = LABEL_PX + round(BAR_PX * amount.shown / _largest(amounts))
         draw.text((LABEL_PX - 8, middle), label, INK, font, anchor="rm")
         if end > LABEL_PX:
             color = BAR if label not in PARTS.values() else OTHER_BAR
@@ -126,12 +132,12 @@ def picture(found: Mapping[str, Amount], names: Sequence[str]) -> Image.Image:
     return sheet
 
 
-def _compared(found: Mapping[str, Amount]) -> bool:
-    return any(amount.distance is not None for amount in found.values())
+def _compared(amounts: Mapping[str, Amount]) -> bool:
+    return any(amount.distance is not None for amount in amounts.values())
 
 
-def _largest(found: Mapping[str, Amount]) -> float:
-    return max((amount.shown for amount in found.values()), default=0) or 1
+def _largest(amounts: Mapping[str, Amount]) -> float:
+    return max((amount.shown for amount in amounts.values()), default=0) or 1
 
 
 def _figure(amount: Amount) -> str:

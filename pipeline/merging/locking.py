@@ -1,4 +1,4 @@
-"""Inputs of a recipe: opened, hashed and looked through for NaN and infinity, in one reading."""
+"""Opens and hashes a recipe's inputs and checks them for NaN and infinity, in one pass."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ def paths_of(recipe: Recipe) -> dict[str, Path]:
 
 
 def locked(recipe: Recipe, files: Mapping[str, tuple[TensorFile, ...]]) -> Recipe:
-    """The recipe with each input's sha256. Another file than the one asked for, and numbers that are not
-    finite, are user errors, all of them together.
+    """The recipe with each input's sha256. Raises UserError, with all problems, for files other than the
+    recipe's and for numbers that are not finite.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         paths = paths_of(recipe)
-        found = dict(zip(paths, pool.map(lambda name: _scan(paths[name], files[name]), paths), strict=True))
+        scans = dict(zip(paths, pool.map(lambda name: _scan(paths[name], files[name]), paths), strict=True))
     problems = []
-    for name, (digest, sick) in found.items():
+    for name, (digest, sick) in scans.items():
         entry = _entry(recipe.inputs[name])
         if entry.sha256 and entry.sha256 != digest:
             problems.append(
@@ -40,7 +40,7 @@ def locked(recipe: Recipe, files: Mapping[str, tuple[TensorFile, ...]]) -> Recip
     if problems:
         raise UserError(*problems)
     inputs = {
-        name: Input(path=_entry(recipe.inputs[name]).path, sha256=found[name][0]) for name in recipe.inputs
+        name: Input(path=_entry(recipe.inputs[name]).path, sha256=scans[name][0]) for name in recipe.inputs
     }
     return recipe.model_copy(update={"inputs": inputs})
 
@@ -60,7 +60,7 @@ def _scan(path: Path, files: tuple[TensorFile, ...]) -> tuple[str, list[str]]:
 
 
 def _scan_file(file: TensorFile) -> tuple[str, list[str]]:
-    """Each byte is read once: the header, then the tensors, which stand behind it without gaps."""
+    """Reads each byte once: the header, then the tensors, which follow it without gaps."""
     placed = sorted((stored.bytes.offset, name) for name, stored in file.tensors.items()
                     if isinstance(stored.bytes, InFile) and stored.numel)  # fmt: skip
     digest, sick = hashlib.sha256(), []

@@ -1,7 +1,7 @@
-"""A LoRA from two checkpoints: the difference of every layer, at a rank.
+"""Extracts a LoRA from two checkpoints: the difference of every layer, at a rank.
 
-Nothing is left out in silence: tensors that differ though no LoRA can hold them are told. (Other tools drop
-the text encoder where it differs by less than a threshold.)
+Nothing is left out in silence: tensors that differ but do not fit into a LoRA are reported. (Other tools drop
+the text encoder if it differs by less than a threshold.)
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ XL_BLOCKS = 19
 
 @dataclass(frozen=True)
 class Extracted:
-    """A LoRA from two checkpoints, and the tensors that differ though no LoRA can hold it."""
+    """A LoRA from two checkpoints, and the tensors that differ but do not fit into a LoRA."""
 
     lora: LoraFile
     left_out: list[str]
@@ -29,7 +29,7 @@ class Extracted:
 
 def extract(tuned: Path, original: Path, dim: int, conv_dim: int) -> Extracted:
     """The difference of two checkpoints as a LoRA; kernels larger than 1x1 at rank `conv_dim`, 0 leaves them
-    out. The text encoder is treated as the U-Net is: what does not differ at all is left out, nothing else.
+    out. The text encoder is treated like the U-Net: only layers that do not differ at all are left out.
     """
     ours, theirs = open_checkpoint(tuned), open_checkpoint(original)
     nodes = [Leaf(str(each.path), each.blocks, each.tensors) for each in (ours, theirs)]

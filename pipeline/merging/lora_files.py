@@ -1,4 +1,4 @@
-"""LoRA files: read into pairs of factors, combined, resized, written."""
+"""Reads LoRA files as pairs of factors, combines, resizes and writes them."""
 
 import json
 import re
@@ -31,12 +31,12 @@ DESCRIBING = (
     "modelspec.prediction_type",
     "modelspec.resolution",
 )
-"""Header entries that tell what base a LoRA is for."""
+"""Header entries that identify the base a LoRA is for."""
 
 
 @dataclass
 class LoraFile:
-    """A change of each module, and the kernel of its layer ([] for linear)."""
+    """Each module's change, and its layer's kernel ([] for linear)."""
 
     pairs: dict[str, Pair]
     kernels: dict[str, list[int]]
@@ -45,7 +45,7 @@ class LoraFile:
     """Relative error of each module in the Frobenius norm."""
 
     def error(self) -> float:
-        """Of all modules together, weighted by their size."""
+        """Relative error of all modules together, weighted by their size."""
         squares = {name: float(pair.delta().double().square().sum()) for name, pair in self.pairs.items()}
         lost = sum(squares[name] * error**2 / max(1 - error**2, 1e-12) for name, error in self.errors.items())
         whole = sum(squares.values()) + lost
@@ -53,8 +53,8 @@ class LoraFile:
 
 
 def read_lora(path: Path) -> LoraFile:
-    """A LoRA or LoCon file, cores (Tucker) multiplied out; another family is a user error."""
-    with damage_told(f"{path} is no readable LoRA"):
+    """A LoRA or LoCon file, with cores (Tucker) multiplied out. Raises UserError for other families."""
+    with damage_told(f"{path} is not a readable LoRA"):
         return _lora(path)
 
 
@@ -64,13 +64,13 @@ def _lora(path: Path) -> LoraFile:
     modules = modules_of(file)
     if foreign := {key.partition(".")[2] for key in file.tensors} - LEAVES:
         raise UserError(
-            f"{path} holds {', '.join(sorted(foreign)[:3])}: LoRA and LoCon files alone can be combined and"
+            f"{path} has {', '.join(sorted(foreign)[:3])}: only LoRA and LoCon files can be combined and"
             " resized; bake it into a checkpoint and extract a LoRA from that"
         )
-    found = LoraFile({}, {}, {key: file.metadata[key] for key in DESCRIBING if key in file.metadata})
+    lora = LoraFile({}, {}, {key: file.metadata[key] for key in DESCRIBING if key in file.metadata})
     for module in sorted(modules):
-        found.pairs[module], found.kernels[module] = _pair(module, file)
-    return found
+        lora.pairs[module], lora.kernels[module] = _pair(module, file)
+    return lora
 
 
 def _pair(module: str, file: TensorFile) -> tuple[Pair, list[int]]:
@@ -86,12 +86,12 @@ def _pair(module: str, file: TensorFile) -> tuple[Pair, list[int]]:
             down = torch.einsum("abkl,bi->aikl", weights["lora_mid.weight"], down.flatten(1))
         return Pair(up.flatten(1) * scale, down.flatten(1)), list(down.shape[2:])
     except (KeyError, RuntimeError, ValueError, ZeroDivisionError) as error:
-        raise UserError(f"{file.path}: {module} is no whole LoRA module ({error})") from error
+        raise UserError(f"{file.path}: {module} is not a complete LoRA module ({error})") from error
 
 
 def combine(files: Sequence[LoraFile], ratios: Sequence[Alpha], rule: RankRule | None) -> LoraFile:
-    """The sum of ratio times change, ratios by block too: exactly, with the sum of ranks, or with a rule the
-    best of a smaller rank. The files must be for one base.
+    """The sum of the files' changes times their ratios, which can differ by block. Exact, with the sum of
+    ranks, or with a rule the best of a smaller rank. The files must be for one base.
     """
     versions = {file.header.get("ss_base_model_version") for file in files} - {None}
     if len(versions) > 1:
@@ -103,7 +103,7 @@ def combine(files: Sequence[LoraFile], ratios: Sequence[Alpha], rule: RankRule |
         owners = [(file, weight) for file, weight in zip(files, weights, strict=True) if module in file.pairs]
         shapes = {(*file.kernels[module], *_ends(file.pairs[module])) for file, _ in owners}
         if len(shapes) > 1:
-            raise UserError(f"{module} has another shape in each LoRA: they are for different bases")
+            raise UserError(f"{module} has different shapes in the LoRAs: they are for different bases")
         pair = concatenated(
             [file.pairs[module] for file, _ in owners], [weight(module) for _, weight in owners]
         )
@@ -122,7 +122,7 @@ def _ends(pair: Pair) -> tuple[int, int]:
 
 
 def _ratio(ratio: Alpha, file: LoraFile, number: int) -> Callable[[str], float]:
-    """By module; SD 1.x's blocks, or SDXL's where the file's second text encoder or names tell it."""
+    """By module; SD 1.x's blocks, or SDXL's if the file's second text encoder or header indicates it."""
     is_xl = any(
         name.startswith(("lora_te1_", "lora_te2_")) for name in file.pairs
     ) or "sdxl" in file.header.get("ss_base_model_version", "")
@@ -134,7 +134,7 @@ LEVEL = re.compile(r"(down|up)_blocks_([0-9]{1,3})_(resnets|attentions|downsampl
 
 
 def _weight_name(module: str) -> str:
-    """A name that `weight_of` places in the module's block."""
+    """A single-file name that `weight_of` assigns to the module's block."""
     if module.startswith("lora_te"):
         return "cond_stage_model."
     rest = module.removeprefix("lora_unet_")
@@ -152,7 +152,7 @@ def _weight_name(module: str) -> str:
 
 
 def write_lora(path: Path, lora: LoraFile, precision: str) -> None:
-    """In kohya-ss/sd-scripts' layout; alpha = dim, so that the factors alone say the change."""
+    """In kohya-ss/sd-scripts' layout; alpha = dim, so that the factors alone define the change."""
     dtype = PRECISIONS[precision]
     tensors: dict[str, Tensor] = {}
     for module, pair in lora.pairs.items():
@@ -164,8 +164,7 @@ def write_lora(path: Path, lora: LoraFile, precision: str) -> None:
         tensors[f"{module}.alpha"] = torch.tensor(float(pair.rank)).to(dtype)
     if sick := [name for name, tensor in tensors.items() if not is_finite(tensor)]:
         raise UserError(
-            f"{sick[0]}: the numbers do not fit into {precision};"
-            " take finite and smaller ratios, or --dtype fp32"
+            f"{sick[0]}: the numbers do not fit into {precision}; use finite, smaller ratios, or --dtype fp32"
         )
     write_safetensors(path, tensors, {**lora.header, **_rank_header(lora)})
 

@@ -1,4 +1,4 @@
-"""Arithmetic on LoRA files: combined, resized, extracted; pure functions on the factors of one module.
+"""Arithmetic on the factors of one module, to combine, resize and extract LoRA files; pure functions.
 
 A module's change of its weight is `up @ down`, with alpha / dim in `up`: up [out, r], down [r, in k k].
 Products are never formed (pipeline/networks/low_rank.py).
@@ -14,11 +14,11 @@ from pipeline.errors import UserError
 from pipeline.networks.low_rank import largest_singular, singular_of_product
 
 ZERO = 1e-6
-"""A change whose largest singular value is below this is nothing: rank 1 is left (kohya-ss/sd-scripts
+"""A change with a largest singular value below this counts as nothing: rank 1 is kept (kohya-ss/sd-scripts
 networks/resize_lora.py, MIN_SV).
 """
 RankRule = Callable[[Tensor], int]
-"""Rank to keep, from the singular values in falling order."""
+"""Rank to keep, from the singular values in descending order."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Pair:
 
 
 def concatenated(pairs: Sequence[Pair], ratios: Sequence[float]) -> Pair:
-    """Their weighted sum, exactly: rank is the sum of ranks."""
+    """Their exact weighted sum; its rank is the sum of ranks."""
     ups = [pair.up * ratio for pair, ratio in zip(pairs, ratios, strict=True)]
     return Pair(torch.cat(ups, 1), torch.cat([pair.down for pair in pairs]))
 
@@ -66,23 +66,25 @@ def fixed(rank: int) -> RankRule:
 
 
 def by_ratio(ratio: float) -> RankRule:
-    """Values above the largest divided by `ratio` (sv_ratio)."""
+    """Keeps values above the largest divided by `ratio` (sv_ratio)."""
     return lambda s: int((s > s[0] / ratio).sum())
 
 
-def by_frobenius(share: float) -> RankRule:
-    """The fewest that hold `share` of the Frobenius norm: cumulative squares reach its square (sv_fro)."""
-    return lambda s: _fewest(s.square(), share**2)
+def by_frobenius(fraction: float) -> RankRule:
+    """The fewest values with `fraction` of the Frobenius norm: cumulative squares reach its square
+    (sv_fro).
+    """
+    return lambda s: _fewest(s.square(), fraction**2)
 
 
-def by_sum(share: float) -> RankRule:
-    """The fewest that hold `share` of the sum (sv_cumulative)."""
-    return lambda s: _fewest(s, share)
+def by_sum(fraction: float) -> RankRule:
+    """The fewest values with `fraction` of the sum (sv_cumulative)."""
+    return lambda s: _fewest(s, fraction)
 
 
-def _fewest(values: Tensor, share: float) -> int:
+def _fewest(values: Tensor, fraction: float) -> int:
     reached = values.cumsum(0) / values.sum()
-    return int((reached < share - 1e-12).sum()) + 1
+    return int((reached < fraction - 1e-12).sum()) + 1
 
 
 RULES: dict[str, Callable[[float], RankRule]] = {
@@ -90,12 +92,12 @@ RULES: dict[str, Callable[[float], RankRule]] = {
     "frobenius": by_frobenius,
     "cumulative": by_sum,
 }
-"""Those of kohya-ss/sd-scripts networks/resize_lora.py, where each keeps one rank too many."""
+"""The rules of kohya-ss/sd-scripts networks/resize_lora.py, which keep one rank too many there."""
 
 
 def insist_on_share(by: str, share: float) -> None:
-    """A share is of a whole; a ratio is of the largest value to others. What is out of range is a user
-    error.
+    """A fraction is of the whole; a ratio is the largest value over others. Raises UserError if it is out of
+    range.
     """
     if by == "ratio" and share < 1:
         raise UserError(

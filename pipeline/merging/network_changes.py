@@ -1,9 +1,8 @@
-"""A trained network as changes of a checkpoint's weights, one at a time: what `bake` adds.
+"""A trained network as changes of a checkpoint's weights, one at a time; `bake` adds them.
 
-Modules are found by the names that files of kohya-ss/sd-scripts have: SD 1.x's by diffusers' paths, SDXL's by
-the single files' (or diffusers' too). Its second text encoder's queries, keys and values are thirds of one
-tensor. Any family of adapters whose change is one of weights is read; nothing of a file is left out in
-silence.
+Modules have the names of kohya-ss/sd-scripts' files: SD 1.x's follow diffusers' paths, SDXL's the single
+files' (or diffusers' too). The queries, keys and values of its second text encoder are thirds of one tensor.
+Every family of adapters that changes weights is read; nothing in a file is left out in silence.
 """
 
 from collections.abc import Mapping
@@ -28,42 +27,42 @@ OF_BIAS = {"diff_b", "b_norm"}
 
 
 def open_network(path: Path) -> TensorFile:
-    """A network's file by sd-scripts' keys; another tool's are renamed, in memory."""
+    """A network's file by sd-scripts' keys; other tools' keys are renamed in memory."""
     file = open_tensors(path)
     if not is_foreign(file.tensors):
         if is_adapter(file.tensors):
             insist_on_shapes(file.tensors, path)
         return file
-    with damage_told(f"{path} is no readable network file"):
+    with damage_told(f"{path} is not a readable network file"):
         tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
         named = by_sd_scripts_names(tensors, file.metadata, path)
     return TensorFile(path, {key: Stored.of(tensor) for key, tensor in named.items()}, file.metadata)
 
 
 class NetworkChanges:
-    """Changes by single-file name. Modules that the checkpoint does not have are a user error."""
+    """Changes by single-file name. Raises UserError for modules that the checkpoint does not have."""
 
     def __init__(self, label: str, file: TensorFile, tensors: Mapping[str, Stored]) -> None:
         self.label, self.path, self.file = label, file.path, file
         self.modules = modules_of(file)
         pieces = {name: weight_names.modules_of(name) for name in tensors}
-        by_module = {piece.module for found in pieces.values() for piece in found}
+        by_module = {piece.module for own in pieces.values() for piece in own}
         if unknown := sorted(self.modules.keys() - by_module):
             raise UserError(
                 f"{file.path}: {len(unknown)} of its modules are not in this checkpoint"
-                f" ({', '.join(unknown[:3])} ...): it belongs to another family, or is no network of weights"
+                f" ({', '.join(unknown[:3])} ...): it belongs to another family, or does not change weights"
             )
         self.pieces = {
-            name: found
+            name: relevant
             for name, all_ in pieces.items()
-            if (found := [piece for piece in all_ if self._changes(name, piece.module)])
+            if (relevant := [piece for piece in all_ if self._changes(name, piece.module)])
         }
-        changed = {piece.module for name, found in self.pieces.items() if _is_bias(name) for piece in found}
+        changed = {piece.module for name, own in self.pieces.items() if _is_bias(name) for piece in own}
         if absent := sorted(
             module for module, own in self.modules.items() if own & OF_BIAS and module not in changed
         ):
             raise UserError(
-                f"{file.path}: {absent[0]} changes a bias, and this checkpoint has none there; use another"
+                f"{file.path}: {absent[0]} changes a bias that this checkpoint lacks; use another base"
             )
 
     def _changes(self, name: str, module: str) -> bool:
@@ -106,24 +105,24 @@ class NetworkChanges:
 
 
 def modules_of(file: TensorFile) -> dict[str, set[str]]:
-    """The modules of a network file, each with its leaves; a file of another kind is a user error."""
+    """The modules of a network file, each with its leaves. Raises UserError for other kinds of files."""
     modules = {
         name: set(leaves) for name, leaves in grouped(dict.fromkeys(file.tensors, torch.empty(0))).items()
     }
     if foreign := sorted(module for module in modules if not module.startswith(("lora_unet_", "lora_te"))):
         raise UserError(
-            f"{file.path} holds {', '.join(foreign[:3])}: it is no network that changes weights alone, and"
+            f"{file.path} has {', '.join(foreign[:3])}: it is not a network that changes only weights, so it"
             " cannot be baked in"
         )
     return modules
 
 
 def adapter_of(module: str, weights: Mapping[str, Tensor], weight: Tensor, path: Path) -> Adapter:
-    """The adapter of a module, on a layer that has the given weight."""
+    """The adapter of a module, on a layer with the given weight."""
     reader = next((each for each in READERS if any(mark in weights for mark in each.marks)), None)
     if reader is None:
         raise UserError(
-            f"{path}: {module} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"
+            f"{path}: {module} has {', '.join(sorted(weights)[:4])}, which no known algorithm uses"
         )
     layer = _layer_of(weight)
     layer.register_parameter("weight", nn.Parameter(weight, requires_grad=False))
@@ -131,7 +130,7 @@ def adapter_of(module: str, weights: Mapping[str, Tensor], weight: Tensor, path:
 
 
 def _layer_of(weight: Tensor) -> nn.Module:
-    """A layer of the weight's shape: a norm where that has one axis."""
+    """A layer of the weight's shape: a norm if it has one axis."""
     out, *inner = weight.shape
     if not inner:
         return nn.LayerNorm(out, device="meta")

@@ -1,8 +1,8 @@
-"""Block weights by name: the curves that AUTOMATIC1111's block merge extensions offer, as formulas.
+"""Block weights by name: the curves of AUTOMATIC1111's block merge extensions, as formulas.
 
-Names and values over 25 blocks are those of bbc-mc/sdweb-merge-block-weighted-gui (README, csv/preset.tsv)
-and hako-mikan/sd-webui-supermerger (scripts/mbwpresets.txt). A curve runs over p = 0 ... 24 from IN00 to the
-last OUT; SDXL's 19 blocks stand at p = 24 i / 18, so that a curve keeps its form.
+Names and values over 25 blocks are from bbc-mc/sdweb-merge-block-weighted-gui (README, csv/preset.tsv) and
+hako-mikan/sd-webui-supermerger (scripts/mbwpresets.txt). A curve runs over p = 0 ... 24 from IN00 to the last
+OUT; SDXL's 19 blocks are at p = 24 i / 18, so a curve keeps its form.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def folded(x: float) -> float:
 
 
 def within(*spans: tuple[float, float]) -> Curve:
-    """1 inside the spans of p, both ends with it, else 0."""
+    """1 inside the spans of p, both ends included, else 0."""
     return lambda p: float(any(low - 0.5 < p < high + 0.5 for low, high in spans))
 
 
@@ -51,7 +51,7 @@ def divided(factor: int) -> Curve:
 
 
 def hermite(t: float) -> float:
-    """The extensions' `true` one, which is 0 at the first block and not quite smooth there."""
+    """The extensions' `true` curve, which is 0 at the first block and not quite smooth there."""
     return (77 * t**3 / 12 - 77 * t**2 / 8 + 25 * t / 6 + 1 / 24) if t else 0.0
 
 
@@ -87,8 +87,8 @@ CURVES: dict[str, Curve] = {
 
 
 def preset(name: str, num_blocks: int) -> list[float]:
-    """The curve's weight of each block; an unknown name is a user error."""
+    """The curve's weight of each block. Raises UserError for an unknown name."""
     if name not in CURVES:
-        raise UserError(f"{name} is no preset of block weights; {nearest(name, CURVES)}")
+        raise UserError(f"{name} is not a preset of block weights; {nearest(name, CURVES)}")
     places = (LAST * number / (num_blocks - 1) for number in range(num_blocks))
     return [min(max(CURVES[name](place), 0.0), 1.0) for place in places]

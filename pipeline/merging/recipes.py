@@ -1,4 +1,4 @@
-"""Recipes outside the graph: read from YAML or from a merged file's header, their inputs looked up."""
+"""Recipes outside the graph: reads them from YAML or a merged file's header, and looks up their inputs."""
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -11,39 +11,39 @@ from pipeline.merging.header import RECIPE_KEY
 from pipeline.store.known_hashes import sha256_of_model
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
-"""The part of a folder whose header is read."""
+"""The file of a folder whose header is read."""
 
 
 def is_merged(path: Path) -> bool:
-    """Whether the recipe is in the header of what was merged: its paths are a stranger's, not the user's."""
+    """Whether the recipe is in a merge's header: its paths are then a stranger's, not the user's."""
     return path.suffix == ".safetensors" or path.is_dir()
 
 
 def read_content(path: Path) -> Content:
-    """A recipe as plain values: a YAML file, or the header of what was merged, a .safetensors or a folder."""
+    """A recipe as plain values, from a YAML file or from the header of a merged .safetensors or folder."""
     if not is_merged(path):
         return read_yaml(path)
     text = metadata_of(path / UNET if path.is_dir() else path).get(RECIPE_KEY)
     if text is None:
-        raise UserError(f"{path} carries no recipe: it was not merged here")
+        raise UserError(f"{path} has no recipe in its header: it was not merged here")
     return from_yaml(text, str(path))
 
 
 def found_by_hash(recipe: Recipe, folders: Sequence[Path], stated: Collection[str] = ()) -> Recipe:
-    """With each input that is not at its path, or is another file there, looked up in `folders`: by its name,
-    then by its sha256. Where no folder is given, only that something is there is insisted on. `stated`:
-    inputs whose path a merged file states; nothing at such a path is opened, only its name is looked up.
+    """Looks up each input that is not at its path, or is another file there, in `folders`: by its name, then
+    by its sha256. Without folders, only requires that something is there. `stated`: inputs with a path that a
+    merged file states; nothing at such a path is opened, only its name is looked up.
     """
     entries = {name: _entry(given, name in stated) for name, given in recipe.inputs.items()}
-    found = {name: _found(entry, folders, name in stated) for name, entry in entries.items()}
+    located = {name: _found(entry, folders, name in stated) for name, entry in entries.items()}
     problems = [
         f"inputs.{name}: {_missing(entries[name], folders, name in stated)}"
-        for name, entry in found.items()
+        for name, entry in located.items()
         if entry is None
     ]
     if problems:
         raise UserError(*problems)
-    return recipe.model_copy(update={"inputs": found})
+    return recipe.model_copy(update={"inputs": located})
 
 
 def _entry(given: str | Input, is_stated: bool) -> Input:
@@ -55,7 +55,7 @@ def _name(path: str) -> str:
     """The last part of a path that a merged file states, whichever system wrote it."""
     name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
     if name in ("", ".", "..") or not name.isprintable():
-        raise UserError(f"the recipe in the merged file names the input {path!r}, which is no file's name")
+        raise UserError(f"the recipe in the merged file names the input {path!r}, which is not a file name")
     return name
 
 
@@ -70,7 +70,7 @@ def _found(entry: Input, folders: Sequence[Path], is_stated: bool) -> Input | No
 
 
 def _alike(path: Path, folders: Sequence[Path]) -> Iterator[Path]:
-    """What may be the same under another name: files of its suffix; for a folder, diffusers' folders."""
+    """Possible matches under other names: files with its suffix; for a folder, diffusers' folders."""
     for folder in folders:
         for other in sorted(folder.glob("*")):
             if other.suffix == path.suffix and (other.is_file() or (other / "model_index.json").is_file()):
@@ -84,7 +84,7 @@ def _is_it(path: Path, entry: Input) -> bool:
 def _missing(entry: Input, folders: Sequence[Path], is_stated: bool) -> str:
     path = Path(entry.path)
     is_there = not is_stated and path.exists()
-    at_place = f"has the sha256 {sha256_of_model(path)}" if is_there else "is not there"
-    wanted = f"what has the sha256 {entry.sha256}" if entry.sha256 else "a file of this name"
-    looked = f", nor is that in {', '.join(map(str, folders))}" if folders else ""
-    return f"{path} {at_place}; wanted is {wanted}{looked}. Name the folder that has it with --search"
+    state = f"has the sha256 {sha256_of_model(path)}" if is_there else "is not there"
+    needed = f"the sha256 {entry.sha256}" if entry.sha256 else "a file of this name"
+    elsewhere = f", which is not in {', '.join(map(str, folders))} either" if folders else ""
+    return f"{path} {state}; the recipe needs {needed}{elsewhere}. Name its folder with --search"

@@ -1,7 +1,8 @@
-"""A tree of steps -> a .safetensors file, tensor by tensor: read, merged in float32, rounded once, written.
+"""Writes a tree of steps as a .safetensors file, tensor by tensor: read, merged in float32, rounded once,
+written.
 
-Two threads, each with a piece of a tensor at a time, so that memory stays small whatever the checkpoint.
-A tensor that the recipe leaves as it is keeps its bytes, if it has the type that is wanted.
+Two threads hold one piece of a tensor each at a time, so memory stays small for any checkpoint. A tensor that
+the recipe does not change keeps its bytes if it has the requested type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +23,9 @@ from pipeline.files.tensor_writer import tensor_writer
 from pipeline.merging.tree import Node
 
 PIECE = 1 << 18
-"""Numbers merged at once: small enough for a processor's cache."""
+"""Numbers merged at once: few enough for a processor's cache."""
 LARGE = 1 << 22
-"""Tensors above this are merged one at a time where a method needs them whole."""
+"""Tensors above this are merged one at a time if a method needs them whole."""
 WORKERS = 2
 
 
@@ -40,15 +41,15 @@ def result_shapes(
     }
 
 
-def _type(name: str, stored: Stored, wanted: torch.dtype) -> torch.dtype:
+def _type(name: str, stored: Stored, requested: torch.dtype) -> torch.dtype:
     if name.endswith("position_ids"):
         return torch.int64
-    return wanted if stored.dtype.is_floating_point else stored.dtype
+    return requested if stored.dtype.is_floating_point else stored.dtype
 
 
 def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Mapping[str, str]) -> None:
-    """Writes the merged checkpoint, whole or not at all. A number that does not fit into `dtype` is a user
-    error.
+    """Writes the merged checkpoint, completely or not at all. Raises UserError for a number that does not fit
+    into `dtype`.
     """
     shapes = result_shapes(node, dtype, drop)
     with tensor_writer(path, shapes, metadata) as writer:
@@ -77,7 +78,7 @@ def fill(node: Node, types: Mapping[str, torch.dtype], writer: Writer) -> None:
 def _write(node: Node, name: str, dtype: torch.dtype, writer: Writer, large: Lock) -> None:
     stored, numel = node.unchanged(name), node.tensors[name].numel
     if name.endswith("position_ids"):
-        # Other tools' merges blend or round these; right is 0, 1, 2 ...
+        # Other tools' merges blend or round these; 0, 1, 2 ... is correct.
         writer.write(name, torch.arange(numel))
     elif stored is not None and stored.dtype == dtype:
         for start in range(0, numel, PIECE):

@@ -1,4 +1,4 @@
-"""A recipe's steps as a tree that answers for one tensor at a time; it is checked when it is built, before a
+"""A recipe's steps as a tree that computes one tensor at a time; it is checked when it is built, before a
 number is read.
 """
 
@@ -22,7 +22,7 @@ class Node(Protocol):
 
     @property
     def label(self) -> str:
-        """How errors call it."""
+        """Its name in errors."""
         ...
 
     @property
@@ -34,25 +34,25 @@ class Node(Protocol):
         ...
 
     def unchanged(self, name: str) -> Stored | None:
-        """The stored tensor whose numbers are the result's; None where something is to be computed."""
+        """The stored tensor with exactly the result's numbers; None if they must be computed."""
         ...
 
     def in_pieces(self, name: str) -> bool:
-        """Whether a span of the result needs that span of the inputs alone."""
+        """Whether a span of the result needs only that span of the inputs."""
         ...
 
     def source(self, name: str) -> Hashable:
-        """What the result follows from: equal where the numbers are, in trees over the same inputs."""
+        """What the result depends on: equal if the numbers are, in trees over the same inputs."""
         ...
 
     def numbers(self, name: str, start: int, stop: int) -> Tensor:
-        """float32 [stop - start] of the flattened result; the whole tensor where not `in_pieces`."""
+        """float32 [stop - start] of the flattened result; the whole tensor if not `in_pieces`."""
         ...
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A checkpoint as it is."""
+    """A checkpoint without changes."""
 
     label: str
     blocks: tuple[str, ...]
@@ -72,7 +72,7 @@ class Leaf:
 
 
 class Merge:
-    """A method over models, of which the first is A (or the base): its tensors are the result's."""
+    """A method over models. The first is A (or the base): the result has its tensors."""
 
     def __init__(
         self,
@@ -136,11 +136,13 @@ class Merge:
         return METHODS[self.method](**given, **weights, **options)
 
     def _passes_on(self, name: str) -> Node | None:
-        """The model whose tensor is the result."""
+        """The model whose tensor is the result; None if it must be computed."""
         part = part_of(name)
         if part not in MERGED_PARTS or not self.tensors[name].dtype.is_floating_point:
             return self.first
-        if any(name not in node.tensors for node in self.nodes):  # a VAE, or what no picture depends on
+        if any(
+            name not in node.tensors for node in self.nodes
+        ):  # a VAE, or a weight that no picture depends on
             return self.first
         weights = [weight(name) for weight in self.weights.values()]
         if not any(weights) and (self.method not in ALWAYS_MIXES or part == "vae"):
@@ -251,6 +253,6 @@ def _tensor(node: Node, name: str) -> Tensor:
 
 
 def seed_of(seed: int, name: str) -> int:
-    """Another seed for each tensor, whatever the order in which they are merged."""
+    """A different seed for each tensor, independent of the order in which they are merged."""
     digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
     return int.from_bytes(digest[:7], "big")

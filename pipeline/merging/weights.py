@@ -1,9 +1,9 @@
-"""A step's weights -> one number for each tensor: by block, 25 on SD 1.x and 2.x, 19 on SDXL.
+"""A step's weights as one number per tensor: by block, 25 on SD 1.x and 2.x, 19 on SDXL.
 
-IN00-IN11, M00, OUT00-OUT11 (SDXL: to IN08 and OUT08), by single-file names. The rule is that of
+IN00-IN11, M00, OUT00-OUT11 (SDXL: to IN08 and OUT08), by single-file names. The rule is from
 bbc-mc/sdweb-merge-block-weighted-gui (scripts/mbw/merge_block_weighted.py) and
 hako-mikan/sd-webui-supermerger (scripts/mergers/mergers.py, blockfromkey): `time_embed` and SDXL's
-`label_emb` count to IN00, `out` to the last block.
+`label_emb` belong to IN00, `out` to the last block.
 """
 
 import re
@@ -27,7 +27,7 @@ LEVELS = (12, 9)
 
 
 def blocks_of(names: Iterable[str]) -> tuple[str, ...] | None:
-    """The checkpoint's blocks in order; None where it is no U-Net that is known here."""
+    """The checkpoint's blocks in order; None if it has no known U-Net."""
     inputs = {int(match[2]) for name in names if (match := PLACE.match(name)) and match[1] == "input"}
     half = len(inputs)
     return block_names(half) if half in LEVELS and inputs == set(range(half)) else None
@@ -41,22 +41,22 @@ def block_of(name: str, blocks: tuple[str, ...]) -> str:
 def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:
     """Weight by single-file name. `key` names the setting in errors.
 
-    The VAE's is 0 unless `vae` says otherwise, so that A's stays.
+    The VAE's weight is 0 unless `vae` sets it, so A's VAE stays.
     """
     try:
         weights = setting if isinstance(setting, Weights) else Weights(blocks=setting)
     except ValidationError:
         raise UserError(
-            f"{key}: {setting!r} is no weight; give a finite number, a list of them, or a preset's name"
+            f"{key}: {setting!r} is not a weight; give a finite number, a list of them, or a preset's name"
         ) from None
     listed, base = _listed(weights, blocks, key)
     by_block = dict(zip(blocks, listed, strict=True))
     patterns = [(_pattern(text, key), weights.keys[text]) for text in sorted(weights.keys, key=_rank)]
 
     def weight(name: str) -> float:
-        found = [value for pattern, value in patterns if pattern.search(name)]
-        if found:
-            return found[-1]
+        matches = [value for pattern, value in patterns if pattern.search(name)]
+        if matches:
+            return matches[-1]
         part = part_of(name)
         if part == "unet":
             at_base = weights.time == "base" and name.startswith(TIME)
@@ -67,7 +67,7 @@ def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:
 
 
 def _rank(pattern: str) -> tuple[int, str]:
-    """Where several fit, the longest wins. (A mapping's order is lost on the way through DVC and headers.)"""
+    """If several match, the longest wins. (A mapping's order is lost on the way through DVC and headers.)"""
     return len(pattern), pattern
 
 
@@ -83,19 +83,20 @@ def _listed(weights: Weights, blocks: tuple[str, ...], key: str) -> tuple[Sequen
     if len(setting) == len(blocks) + 1:
         if base is not None:
             raise UserError(
-                f"{key} has {len(setting)} numbers, of which the first is base_alpha's: give it once"
+                f"{key} has {len(setting)} numbers, the first for the text encoder, and base_alpha is set"
+                " too: give one of them"
             )
         return setting[1:], setting[0]
     if len(setting) != len(blocks):
         raise UserError(
-            f"{key} has {len(setting)} numbers; this family has {len(blocks)} blocks ({blocks[0]} ... "
-            f"{blocks[-1]}), and one number for the text encoder may stand before theirs"
+            f"{key} has {len(setting)} numbers; give one for each of this family's {len(blocks)} blocks"
+            f" ({blocks[0]} ... {blocks[-1]}), or one more with the text encoder's first"
         )
     return setting, base or 0.0
 
 
 def _named(setting: Mapping[str, float], blocks: tuple[str, ...], key: str) -> list[float]:
-    """By names of blocks, ranges and halves: the narrower wins; a block that none names has 0."""
+    """By names of blocks, ranges and halves: the narrower wins; a block without a name gets 0."""
     spans = {name: _span(name, blocks, key) for name in setting}
     listed = [0.0] * len(blocks)
     for name in sorted(setting, key=lambda name: (-len(spans[name]), name)):
@@ -105,15 +106,15 @@ def _named(setting: Mapping[str, float], blocks: tuple[str, ...], key: str) -> l
 
 
 def _span(name: str, blocks: tuple[str, ...], key: str) -> range:
-    """Places of `M00`, `IN04-IN08`, or a half, `IN` or `OUT`."""
+    """Positions of `M00`, `IN04-IN08`, or a half, `IN` or `OUT`."""
     middle = len(blocks) // 2
     if name in ("IN", "OUT"):
         return range(middle) if name == "IN" else range(middle + 1, len(blocks))
     ends = [end.strip() for end in name.split("-")]
     if unknown := [end for end in ends if end not in blocks]:
         raise UserError(
-            f"{key}.blocks: {name!r} is no block of this family ({blocks[0]} ... {blocks[-1]}, IN, OUT, or a"
-            f" range like {blocks[4]}-{blocks[7]}); {nearest(unknown[0], blocks)}"
+            f"{key}.blocks: {name!r} is not a block of this family ({blocks[0]} ... {blocks[-1]}, IN, OUT, or"
+            f" a range like {blocks[4]}-{blocks[7]}); {nearest(unknown[0], blocks)}"
         )
     return range(blocks.index(ends[0]), blocks.index(ends[-1]) + 1)
 
@@ -122,4 +123,4 @@ def _pattern(pattern: str, key: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise UserError(f"{key}.keys: {pattern!r} is no regular expression ({error})") from error
+        raise UserError(f"{key}.keys: {pattern!r} is not a regular expression ({error})") from error

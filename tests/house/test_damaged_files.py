@@ -116,7 +116,7 @@ def test_300_mutations_are_read_or_are_sentences(name: str, tmp_path: Path) -> N
 def test_a_vae_of_pickles_that_are_none_is_a_sentence(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(small_configs()["vae"]))
     (tmp_path / "diffusion_pytorch_model.bin").write_bytes(data)
-    with pytest.raises(UserError, match=r"base\.vae .* no folder of a VAE") as error:
+    with pytest.raises(UserError, match=r"base\.vae .* not a VAE folder") as error:
         load_vae(tmp_path, family("sd1"))
     assert "weights_only" not in str(error.value)
 

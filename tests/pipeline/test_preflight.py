@@ -176,7 +176,7 @@ def test_files_of_another_kind_are_told_with_their_keys(project: Path) -> None:
         ("sample_grid", {"prompts": ["<lora:foo:1>"]}, "no network or mask is called 'foo'"),
         ("sample_grid", {"negative_prompt": "<lora:foo:1>"}, "the negative prompt calls a network"),
         ("sample_grid", {"x": "prompt", "x_values": ["a AND b"]}, "contains AND"),
-        ("sample_grid", {"x": "search_replace", "x_values": ["nowhere", "b"]}, "stands in no prompt"),
+        ("sample_grid", {"x": "search_replace", "x_values": ["nowhere", "b"]}, "is in no prompt"),
         ("sample_grid", {"prompt_networks": ["nowhere"]}, "nowhere: no such folder of networks"),
         ("class_images", {"count": 1, "prompt": "a AND b"}, "class_images.prompt 'a AND b'"),
         ("logging", {"sample_prompts": ["<lora:foo:1>"]}, "logging.sample_prompts '<lora:foo:1>'"),

@@ -9,14 +9,14 @@ from pipeline.bases.structure import Structure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
 
-def owns(found: Structure) -> bool:
+def owns(denoiser: Structure) -> bool:
     """A U-Net with convolutions around its attention and no pooled vector."""
-    return found.kind == "unet" and not found.linear and not found.adm
+    return denoiser.kind == "unet" and not denoiser.linear and not denoiser.adm
 
 
 def owns_config(unet: Mapping[str, Any]) -> bool:
-    """Neither linear layers around attention nor a pooled vector; four levels of two Res blocks, which bases
-    that were made smaller have not.
+    """No linear layers around attention, no pooled vector, and four levels of two Res blocks; pruned bases
+    have fewer.
     """
     if unet.get("use_linear_projection") or unet.get("addition_embed_type"):
         return False

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x: a U-Net and CLIP ViT-L/14, whose last layer conditions it."""
+"""Stable Diffusion 1.x: a U-Net and CLIP ViT-L/14, conditioned by its last layer."""
 
 from typing import TYPE_CHECKING, ClassVar
 

@@ -8,14 +8,14 @@ from pipeline.bases.structure import Structure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
 
-def owns(found: Structure) -> bool:
+def owns(denoiser: Structure) -> bool:
     """A U-Net with linear layers around its attention, in three levels as in 1.x."""
-    return found.kind == "unet" and found.linear and len(found.input_layers) == 6
+    return denoiser.kind == "unet" and denoiser.linear and len(denoiser.input_layers) == 6
 
 
-def variant(found: Structure) -> str | None:
-    """unCLIP has a vector besides the tokens."""
-    return "unCLIP" if found.adm else with_channels(found)
+def variant(denoiser: Structure) -> str | None:
+    """unCLIP has a vector in addition to the tokens."""
+    return "unCLIP" if denoiser.adm else with_channels(denoiser)
 
 
 def owns_config(unet: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
-"""Stable Diffusion 2.x: a U-Net and OpenCLIP ViT-H/14, whose last but one layer conditions it.
+"""Stable Diffusion 2.x: a U-Net and OpenCLIP ViT-H/14, conditioned by its last but one layer.
 
-transformers' model has 23 of its 24 layers, so that the last but one is its last.
+transformers' model has 23 of its 24 layers, so the last but one is its last.
 """
 
 from typing import TYPE_CHECKING, ClassVar

@@ -12,18 +12,20 @@ LAYERS = (2, 2, 10, 10)
 """Transformer layers of the input blocks that have any."""
 
 
-def owns(found: Structure) -> bool:
+def owns(denoiser: Structure) -> bool:
     """A U-Net with a pooled vector and attention in two levels."""
-    return found.kind == "unet" and found.linear and found.adm > 0 and len(found.input_layers) <= 4
+    return (
+        denoiser.kind == "unet" and denoiser.linear and denoiser.adm > 0 and len(denoiser.input_layers) <= 4
+    )
 
 
-def variant(found: Structure) -> str | None:
-    """The refiner, and bases that were made smaller, are of other depths."""
-    if set(found.input_layers) == {4}:
+def variant(denoiser: Structure) -> str | None:
+    """The refiner and pruned bases have other depths."""
+    if set(denoiser.input_layers) == {4}:
         return "refiner"
-    if found.input_layers != LAYERS or found.middle_layers != LAYERS[-1]:
+    if denoiser.input_layers != LAYERS or denoiser.middle_layers != LAYERS[-1]:
         return "distilled (SSD-1B, Segmind Vega, KOALA)"
-    return with_channels(found)
+    return with_channels(denoiser)
 
 
 def owns_config(unet: Mapping[str, Any]) -> bool:

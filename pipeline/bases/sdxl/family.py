@@ -46,7 +46,7 @@ class SDXL(UNetFamily):
     }
 
     def layer_name(self, part: str, path: str, configs: Configs) -> str:
-        """sd-scripts' names: here the U-Net's are those of the original layout."""
+        """sd-scripts' names: the U-Net's follow the original layout."""
         if part != "unet":
             return super().layer_name(part, path, configs)
         named = unet_names.ldm_name(path, has_attention(configs))
@@ -61,9 +61,9 @@ class SDXL(UNetFamily):
         return Conditioning(*(zero_where_empty(each, ids, base.end_token) for each in both))
 
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
-        beside = {"text_embeds": conditioning.pooled, "time_ids": conditioning.sizes}
+        added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.sizes}
         answer: Tensor = base.denoiser(
-            noisy, levels, conditioning.tokens, added_cond_kwargs=beside, return_dict=False
+            noisy, levels, conditioning.tokens, added_cond_kwargs=added, return_dict=False
         )[0]
         return answer
 

@@ -1,6 +1,6 @@
-"""Every method of merging: pure functions on float32 tensors.
+"""All merge methods: pure functions on float32 tensors.
 
-A member is a function, a step of its name in pipeline/config/schemas/recipe.py and a line here.
+To add one: a function, a step of its name in pipeline/config/schemas/recipe.py, and a line here.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,6 @@ METHODS: dict[str, Callable[..., Tensor]] = {
     )
 }  # fmt: skip
 IN_PIECES = {"weighted_sum", "add_difference", "triple_sum", "sum_twice", "train_difference"}
-"""Those that treat each number alone."""
+"""Methods that treat each number separately."""
 ALWAYS_MIXES = {"cosine_a", "cosine_b"}
-"""Those that are not A at alpha 0."""
+"""Methods that do not give A at alpha 0."""

@@ -1,12 +1,12 @@
-"""Methods that look at the direction of whole tensors. float32 in, float32 out; sums are float64, so that the
-order in which a processor adds does not reach the result.
+"""Methods that use the direction of whole tensors. float32 in, float32 out; sums are float64, so that a
+processor's order of addition does not affect the result.
 """
 
 import torch
 from torch import Tensor
 
 PARALLEL = 1e-3
-"""Sine of the angle below which the arc is a straight line to float32's precision."""
+"""Below this sine of the angle, the arc is a straight line at float32's precision."""
 
 
 def slerp(a: Tensor, b: Tensor, *, alpha: float) -> Tensor:
@@ -66,8 +66,8 @@ def _stock_ratio(differences: list[Tensor]) -> float:
 
 
 def _by_similarity(a: Tensor, b: Tensor, similarity: Tensor, alpha: float) -> Tensor:
-    share = (1 - (similarity - alpha).clamp(0, 1)).float()
-    return torch.lerp(a, b, share.expand_as(a))
+    fraction = (1 - (similarity - alpha).clamp(0, 1)).float()
+    return torch.lerp(a, b, fraction.expand_as(a))
 
 
 def _column_similarity(a: Tensor, b: Tensor) -> Tensor:

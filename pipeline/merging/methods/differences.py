@@ -1,13 +1,13 @@
-"""Methods on differences to a common ancestor: they drop, vote on or smooth what models have learned."""
+"""Methods on differences to a common ancestor, which drop, vote on or smooth what models have learned."""
 
 import torch
 from torch import Generator, Tensor
 
 
 def ties(base: Tensor, models: list[Tensor], *, alpha: float, density: float) -> Tensor:
-    """TIES (Yadav et al. 2023, arXiv 2306.01708, algorithm 1): of each model's difference to the base the
-    `density` largest numbers stay; each place takes the sign with the larger sum; the mean of those that have
-    it is added, times `alpha` (lambda there). Trimmed per tensor, as arcee-ai/mergekit does.
+    """TIES (Yadav et al. 2023, arXiv 2306.01708, algorithm 1): keeps the `density` largest numbers of each
+    model's difference to the base; each position takes the sign with the larger sum; adds the mean of the
+    numbers with that sign, times `alpha` (lambda there). Trimmed per tensor, as in arcee-ai/mergekit.
     """
     kept = [_largest(model - base, density) for model in models]
     sign = torch.sign(sum(kept[1:], start=kept[0]))
@@ -20,10 +20,10 @@ def ties(base: Tensor, models: list[Tensor], *, alpha: float, density: float) ->
 
 
 def dare(base: Tensor, models: list[Tensor], *, alpha: float, drop: float, seed: int) -> Tensor:
-    """DARE (Yu et al. 2023, arXiv 2311.03099, equation 4): of each model's difference to the base a share
-    `drop` becomes 0, the rest grows by 1 / (1 - drop); their mean is added, times `alpha`.
+    """DARE (Yu et al. 2023, arXiv 2311.03099, equation 4): sets a fraction `drop` of each model's difference
+    to the base to 0 and multiplies the rest by 1 / (1 - drop); adds the mean over models, times `alpha`.
 
-    `seed` decides which: it must differ between tensors.
+    `seed` decides which numbers: it must differ between tensors.
     """
     generator = Generator().manual_seed(seed)
     total = torch.zeros_like(base)
@@ -45,7 +45,7 @@ def smooth_add(a: Tensor, b: Tensor, c: Tensor, *, alpha: float) -> Tensor:
 
 
 def _largest(difference: Tensor, density: float) -> Tensor:
-    """With all but the `density` largest numbers at 0; of equal ones at the edge all stay."""
+    """The `density` largest numbers, all others 0; equal ones at the threshold all stay."""
     count = round(density * difference.numel())
     if count == 0:
         return torch.zeros_like(difference)

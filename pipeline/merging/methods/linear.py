@@ -1,7 +1,7 @@
-"""Methods that treat each number alone, so that a tensor may be merged in pieces. float32 in, float32 out.
+"""Methods that treat each number separately, so a tensor may be merged in pieces. float32 in, float32 out.
 
-`alpha` and `beta` are shares of B and C, as in AUTOMATIC1111 (modules/extras.py): 0 is wholly A. (ComfyUI's
-ratio is the share of the first model.)
+`alpha` and `beta` are the fractions of B and C, as in AUTOMATIC1111 (modules/extras.py): 0 is A. (ComfyUI's
+ratio is the fraction of the first model.)
 """
 
 import torch
@@ -36,9 +36,9 @@ def train_difference(a: Tensor, b: Tensor, c: Tensor, *, alpha: float) -> Tensor
     """A + 1.8 alpha (B - C) |B - A| / (|B - C| + |B - A|), A where both distances are 0
     (hako-mikan/sd-webui-supermerger scripts/mergers/mergers.py, "trainDifference").
 
-    What B learned over C is added where A has not learned it yet.
+    Adds what B learned over C where A has not learned it yet.
     """
     learned, missing = b - c, (b - a).abs()
     total = learned.abs() + missing
-    share = torch.where(total > 0, missing / total, 0.0)
-    return torch.add(a, learned * share, alpha=TRAIN_DIFFERENCE_GAIN * alpha)
+    fraction = torch.where(total > 0, missing / total, 0.0)
+    return torch.add(a, learned * fraction, alpha=TRAIN_DIFFERENCE_GAIN * alpha)

@@ -59,7 +59,7 @@ def test_d3_a_base_of_averaged_weights_alone(
     }
     averaged = changed(path, tmp_path / "ema.safetensors", tensors)
     assert torch.equal(answer(opened(averaged)), answer(base))
-    assert "holds its averaged (EMA) weights alone, which are taken" in capsys.readouterr().err
+    assert "has only averaged (EMA) weights; these are used" in capsys.readouterr().err
     assert torch.equal(answer_with(load(averaged, base), base), answer(base))
     recipe = {"inputs": {"a": str(averaged), "b": str(path)}, "dtype": "fp32"}
     merge = {"method": "weighted_sum", "a": "a", "b": "b", "alpha": 0.5}
@@ -75,7 +75,7 @@ def answer_with(network: object, base: LoadedBase) -> Tensor:
 def test_d3_a_base_without_a_vae(whole: tuple[Path, LoadedBase], tmp_path: Path) -> None:
     path, base = whole
     bare = changed(path, tmp_path / "bare.safetensors", without(load_file(path), VAE))
-    with pytest.raises(UserError, match=r"holds no VAE: set base\.vae to one"):
+    with pytest.raises(UserError, match=r"has no VAE: set base\.vae to one"):
         _ = opened(bare).vae
     assert torch.equal(answer(opened(bare, folder_of_vae(base, tmp_path))), answer(base))
 
@@ -113,7 +113,7 @@ def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, LoadedBase], tmp_pa
 
 @pytest.mark.parametrize(
     ("prefix", "reason"),
-    [(TEXT, "a U-Net without a text encoder"), (UNET, "holds no U-Net: choose a whole checkpoint")],
+    [(TEXT, "a U-Net without a text encoder"), (UNET, "has no U-Net: choose a whole checkpoint")],
 )
 def test_d3_a_missing_part_is_named(
     prefix: str, reason: str, whole: tuple[Path, LoadedBase], tmp_path: Path

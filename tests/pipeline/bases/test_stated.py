@@ -65,7 +65,7 @@ def test_a_strangers_base_writes_no_file(
     loaded = load_base(config(hostile))
     assert loaded.tokenizer("a cat").input_ids == BASE.tokenizer("a cat").input_ids
     assert everything(tmp_path) == before
-    assert "which is no file of a tokenizer" in capsys.readouterr().err
+    assert "which is not a file of a tokenizer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", range(20))

@@ -55,9 +55,9 @@ def test_places_of_the_recipe_by_hand() -> None:
 
 def test_block_curves() -> None:
     assert block_curves("GRAD_V, WRAP08") == ["GRAD_V", "WRAP08"]
-    with pytest.raises(UserError, match="no preset of block weights"):
+    with pytest.raises(UserError, match="not a preset of block weights"):
         block_curves("GRAD_W")
-    with pytest.raises(UserError, match="holds 2 numbers"):
+    with pytest.raises(UserError, match="has 2 numbers"):
         block_curves(["1, 2"])
 
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_swept_is_told() -> None:
     assert problems(RECIPE, **axes) == ""
     assert "name its file in sample_grid.merge" in problems(None, **axes)
     both = {**axes, "y": "merge_blocks", "y_values": "GRAD_V"}
-    assert "both say the U-Net's weight" in problems(RECIPE, **both)
+    assert "both set the U-Net's weight" in problems(RECIPE, **both)
     assert "no axis checkpoint" in problems(RECIPE, **axes, z="checkpoint", z_values="base")
     assert "uses `network`" in problems(BAKED, **axes, z="weight")
     assert "no beta" in problems(RECIPE, x="merge_beta", x_values="1", y="none")

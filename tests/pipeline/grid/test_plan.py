@@ -95,9 +95,7 @@ def test_words_are_searched_for_in_prompts_and_negative_prompt() -> None:
     removed = grid(TEN, x="search_replace", x_values=[", red hat", ""], y="none")
     assert removed.columns == [", red hat", "without , red hat"]
     assert removed.slots[-1].cell.prompts == ("zib", "zib")
-    with pytest.raises(
-        UserError, match="'pink', the first value of a search_replace axis, stands in no prompt"
-    ):
+    with pytest.raises(UserError, match="'pink', the first value of a search_replace axis, is in no prompt"):
         grid(TEN, x="search_replace", x_values="pink, blue", y="none")
 
 
@@ -142,13 +140,13 @@ def test_labels_can_be_changed() -> None:
     [
         ({}, []),
         ({"x": "steps", "x_values": "10-50 (+0)"}, ["sample_grid.x_values: '10-50 (+0)': a step of 0"]),
-        ({"x": "steps"}, ["sample_grid.x_values is null; give the values of steps"]),
+        ({"x": "steps"}, ["sample_grid.x_values is null; list the values of steps"]),
         (
             {"x": "second_pass_steps", "x_values": "5, 10"},
             ["sample_grid: the axis second_pass_steps varies a second pass; name its upscaler"],
         ),
         ({"x": "network"}, ["sample_grid: two axes are the same (network, network)"]),
-        ({"z_values": "1"}, ["sample_grid.z_values has no axis"]),
+        ({"z_values": "1"}, ["sample_grid.z_values is set without an axis"]),
         (
             {"x": "sampler", "x_values": "DDMI, Euler", "z": "clip_skip", "z_values": [0, 13]},
             [
@@ -156,8 +154,11 @@ def test_labels_can_be_changed() -> None:
                 "sample_grid.z_values: 0, 13: must be from 1 to 12",
             ],
         ),
-        ({"x": "resolution", "x_values": "500x"}, ["sample_grid.x_values: '500x' is no resolution"]),
-        ({"x": "resolution", "x_values": "500"}, ["sample_grid.x_values: '500': sides are multiples of 8"]),
+        ({"x": "resolution", "x_values": "500x"}, ["sample_grid.x_values: '500x' is not a resolution"]),
+        (
+            {"x": "resolution", "x_values": "500"},
+            ["sample_grid.x_values: '500': sides must be multiples of 8"],
+        ),
         (
             {"x": "search_replace", "x_values": ["", "a"]},
             ["sample_grid.x_values: the first value of a search_replace axis"],

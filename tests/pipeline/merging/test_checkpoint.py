@@ -78,7 +78,7 @@ def test_a_vae_in_every_layout(layout: str, tmp_path: Path) -> None:
 
 def test_what_holds_no_vae_is_refused(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "a.safetensors", {"x": torch.ones(1)}, {})
-    with pytest.raises(UserError, match="holds no VAE"):
+    with pytest.raises(UserError, match="has no VAE"):
         open_vae(tmp_path / "a.safetensors")
 
 

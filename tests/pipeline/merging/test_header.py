@@ -31,7 +31,7 @@ def test_a_strangers_header_that_is_no_json_is_told_and_not_passed_on(
     tensors, _ = read_safetensors(path)
     write_safetensors(path, tensors, {"sd_merge_models": "{cut", "sd_merge_recipe": '{"multiplier": 0.3}'})
     run_recipe(parse({"inputs": {"a": str(path)}, "merge": "a"}, "recipe"), out)
-    assert "sd_merge_models in its header is no JSON" in capsys.readouterr().err
+    assert "sd_merge_models in its header is not JSON" in capsys.readouterr().err
     with safe_open(out, "pt") as file:
         (entry,) = json.loads(file.metadata()["sd_merge_models"]).values()
     assert entry["sd_merge_recipe"] == {"multiplier": 0.3}

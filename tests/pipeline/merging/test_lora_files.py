@@ -105,7 +105,7 @@ def test_dynamic_ranks_stay_below_the_largest(loras: Path, tmp_path: Path) -> No
 
 
 def test_other_families_are_refused(loras: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="LoRA and LoCon files alone"):
+    with pytest.raises(UserError, match="only LoRA and LoCon files"):
         read_lora(loras / "loha.safetensors")
     with pytest.raises(UserError, match="belong together"):
         main(["resize", "x", "--rank", "3", "--by", "ratio", "--out", str(tmp_path / "o.safetensors")])

@@ -131,7 +131,7 @@ def test_a_network_of_another_family_is_refused(base_file: Path, tmp_path: Path)
     with pytest.raises(UserError, match="1 of its modules are not in this checkpoint"):
         baked(base_file, tmp_path / "net.safetensors", 1.0, tmp_path / "out.safetensors")
     write_safetensors(tmp_path / "emb.safetensors", {"emb_params": torch.ones(2, 2)}, {})
-    with pytest.raises(UserError, match="no network that changes weights"):
+    with pytest.raises(UserError, match="not a network that changes only weights"):
         baked(base_file, tmp_path / "emb.safetensors", 1.0, tmp_path / "out.safetensors")
     torch.save({16: ({"linear.0.weight": torch.ones(2)}, {})}, tmp_path / "hyper.pt")
     with pytest.raises(UserError, match="a hypernetwork cannot be merged"):

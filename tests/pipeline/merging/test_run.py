@@ -437,5 +437,5 @@ def test_a_recipe_is_varied_at_dotted_places() -> None:
 
 @pytest.mark.parametrize("number", [12, 24, 27])
 def test_a_list_of_another_length_is_refused(number: int, files: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"merge.alpha has {number} numbers; this family has 25 blocks"):
+    with pytest.raises(UserError, match=f"merge.alpha has {number} numbers; give one for each"):
         run(files, pair([0.5] * number), tmp_path / "out.safetensors")

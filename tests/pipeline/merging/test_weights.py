@@ -36,7 +36,7 @@ def test_blocks_by_name_of_which_the_narrower_wins() -> None:
 @pytest.mark.parametrize("name", ["IN12", "MID", "IN03-IN99", "OUT03-"])
 def test_an_unknown_block_is_told(name: str) -> None:
     with pytest.raises(
-        UserError, match=r"merge\.alpha\.blocks: .* is no block of this family \(IN00 \.\.\. OUT11"
+        UserError, match=r"merge\.alpha\.blocks: .* is not a block of this family \(IN00 \.\.\. OUT11"
     ):
         weight_of(Weights(blocks={name: 1.0}), SD1, "merge.alpha")
 
@@ -55,7 +55,7 @@ def test_the_number_before_a_list_is_the_text_encoders() -> None:
     assert weight_of([0.1] * 25, SD1, "merge.alpha")(TEXT) == 0
     assert weight_of("GRAD_V", SD1, "merge.alpha")(TEXT) == 0
     assert weight_of(0.4, SD1, "merge.alpha")(TEXT) == 0.4
-    with pytest.raises(UserError, match="give it once"):
+    with pytest.raises(UserError, match="give one of them"):
         weight_of(Weights(blocks=[0.1] * 26, base_alpha=0.5), SD1, "merge.alpha")
 
 
