@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.family import Family
 from pipeline.bases.registry import families, family
 from pipeline.networks.module_names import is_xl
@@ -11,7 +11,7 @@ from pipeline.networks.module_names import is_xl
 VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
 READS_TOKENS = "attn2_to_k"
 """How names of layers end that read the text encoders' states."""
-DOWN = ("lora_down.weight", "hada_w1_b")
+INPUT_SIDE_LEAVES = ("lora_down.weight", "hada_w1_b")
 """Leaves [dim, width of what the layer reads]."""
 
 
@@ -30,7 +30,7 @@ def family_of_network(modules: Modules, metadata: Mapping[str, str]) -> Family |
     return family(facts.name) if facts else None
 
 
-def _stated(metadata: Mapping[str, str]) -> Facts | None:
+def _stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
     version = metadata.get(VERSION_KEY)
     architecture = metadata.get(ARCHITECTURE_KEY, "").partition("/")[0]
     for facts in families().values():
@@ -39,7 +39,7 @@ def _stated(metadata: Mapping[str, str]) -> Facts | None:
     return None
 
 
-def _by_names(modules: Modules) -> Facts | None:
+def _by_names(modules: Modules) -> FamilyFacts | None:
     """Those whose parts have all the modules; of several the one with tokens of the modules' width."""
     fitting = [facts for facts in families().values() if _fits(family(facts.name), modules)]
     if is_xl(modules):
@@ -62,7 +62,7 @@ def _widths(made: Family) -> list[int]:
 def _token_width(modules: Modules) -> int | None:
     for name, weights in modules.items():
         if name.endswith(READS_TOKENS):
-            for leaf in DOWN:
+            for leaf in INPUT_SIDE_LEAVES:
                 if leaf in weights and len(weights[leaf].shape) > 1:
                     return list(weights[leaf].shape)[1]
     return None

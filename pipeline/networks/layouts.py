@@ -22,14 +22,23 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.networks.bundled import PREFIX, words_of
-from pipeline.networks.module_names import OWN, PEFT, SHORT_TEXT, Named, is_place, is_xl, named, other_family
-from pipeline.networks.scales import DOWN, say_once, scaled, stated_scales
+from pipeline.networks.bundled import BUNDLE_PREFIX, words_of
+from pipeline.networks.module_names import (
+    OWN,
+    PEFT,
+    SHORT_TEXT,
+    NamedModule,
+    is_base_module,
+    is_xl,
+    named,
+    other_family,
+)
+from pipeline.networks.scales import DOWN_LEAF, say_once, scaled, stated_scales
 from pipeline.networks.shapes import insist_on_shapes
 
 UP, UP_BIAS, MAGNITUDE = "lora_up.weight", "lora_up.bias", "lora_magnitude_vector"
 SPELLINGS = {
-    DOWN: (".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight", "_lora.down.weight",
+    DOWN_LEAF: (".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight", "_lora.down.weight",
            ".lora_linear_layer.down.weight"),
     UP: (".lora_B.weight", ".lora_B.default.weight", ".lora.up.weight", "_lora.up.weight",
          ".lora_linear_layer.up.weight"),
@@ -38,20 +47,22 @@ SPELLINGS = {
                 ".lora_magnitude_vector.default.weight"),
 }  # fmt: skip
 """Ends of keys in diffusers' and PEFT's files, by sd-scripts' leaf."""
-SHARED = (
-    DOWN, UP, "lora_mid.weight", "dora_scale", "alpha", "scalar", "diff", "diff_b", "w_norm", "b_norm",
+SHARED_LEAVES = (
+    DOWN_LEAF, UP, "lora_mid.weight", "dora_scale", "alpha", "scalar", "diff", "diff_b", "w_norm", "b_norm",
     "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a",
     "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "oft_blocks", "rescale",
     "a1.weight", "a2.weight", "b1.weight", "b2.weight", "bm.weight",
 )  # fmt: skip
 """Leaves that every tool writes alike."""
-ENDS = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | {f".{leaf}": leaf for leaf in SHARED}
+LEAF_OF_END = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | {
+    f".{leaf}": leaf for leaf in SHARED_LEAVES
+}
 WEAK = {"alpha", "scalar", "rescale", "diff", "diff_b"}
 """Leaves that files of other kinds may have, too."""
 
 
 @dataclass(frozen=True)
-class Key:
+class FileKey:
     """A key of a file, taken apart. `is_peft`: spelt as diffusers and PEFT
     do, whose alpha is in no tensor.
     """
@@ -64,9 +75,9 @@ class Key:
 def is_foreign(keys: Collection[str]) -> bool:
     """Whether a file is an adapter's in another layout than sd-scripts'."""
     for key in keys:
-        if key.startswith(PREFIX):
+        if key.startswith(BUNDLE_PREFIX):
             return True
-        found = None if _is_own(key) else taken_apart(key)
+        found = None if _is_own(key) else file_key(key)
         if found and (found.leaf not in WEAK or named(found.module, xl=False)):
             return True
     return False
@@ -77,13 +88,13 @@ def is_adapter(keys: Collection[str]) -> bool:
     return is_foreign(keys) or any(map(_is_own, keys))
 
 
-def taken_apart(key: str) -> Key | None:
+def file_key(key: str) -> FileKey | None:
     """None for a key that ends as no adapter's does."""
-    end = max((end for end in ENDS if key.endswith(end)), key=len, default="")
+    end = max((end for end in LEAF_OF_END if key.endswith(end)), key=len, default="")
     if not end or len(key) == len(end):
         return None
     module = key.removesuffix(end)
-    return Key(module, ENDS[end], end in SPELLINGS[DOWN] or module.startswith(PEFT))
+    return FileKey(module, LEAF_OF_END[end], end in SPELLINGS[DOWN_LEAF] or module.startswith(PEFT))
 
 
 def by_sd_scripts_names(
@@ -108,7 +119,8 @@ def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
     unknown = sorted(
         key
         for key in weights
-        if not is_place(key.partition(".")[0]) or key.partition(".")[2] not in {*SHARED, "weight"}
+        if not is_base_module(key.partition(".")[0])
+        or key.partition(".")[2] not in {*SHARED_LEAVES, "weight"}
     )
     if unknown:
         family = next(filter(None, map(other_family, unknown)), None)
@@ -127,7 +139,7 @@ def without_words(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
             f"{path} brings the embeddings {', '.join(words)}, which act where their files are called:"
             f" `python -m pipeline.networks convert {path} <folder>` writes them"
         )
-    return {key: tensor for key, tensor in tensors.items() if not key.startswith(PREFIX)}
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(BUNDLE_PREFIX)}
 
 
 def _is_own(key: str) -> bool:
@@ -135,12 +147,12 @@ def _is_own(key: str) -> bool:
     return bool(leaf) and module.startswith(OWN) and not SHORT_TEXT.match(module)
 
 
-def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[Key, Named]]:
+def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[FileKey, NamedModule]]:
     found, unknown = {}, []
     for whole in keys:
         module, _, leaf = whole.partition(".")
-        key = Key(module, leaf, is_peft=False) if _is_own(whole) else taken_apart(whole)
-        place = Named(module, "", module) if _is_own(whole) else key and named(key.module, xl)
+        key = FileKey(module, leaf, is_peft=False) if _is_own(whole) else file_key(whole)
+        place = NamedModule(module, "", module) if _is_own(whole) else key and named(key.module, xl)
         if key and place:
             found[whole] = (key, place)
         else:
@@ -161,7 +173,7 @@ def _in_shape(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     or [out, 1, 1, 1]. Its bias of B is one of the layer.
     """
     made = dict(found)
-    for key in [key for key in found if key.endswith(f".{DOWN}")]:
+    for key in [key for key in found if key.endswith(f".{DOWN_LEAF}")]:
         name, down = key.partition(".")[0], found[key]
         alpha = made.setdefault(f"{name}.alpha", torch.tensor(float(len(down))))
         if (magnitudes := made.pop(f"{name}.{MAGNITUDE}", None)) is not None:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError, warn
-from pipeline.networks.adapter_config import HEADER_KEY, AdapterConfig, config_beside, header_configs
-from pipeline.networks.module_names import Named
+from pipeline.networks.adapter_config import PEFT_KEY, AdapterConfig, companion_config, header_configs
+from pipeline.networks.module_names import NamedModule
 
-DOWN = "lora_down.weight"
+DOWN_LEAF = "lora_down.weight"
 SCALED = ("hada_w1_a", "lokr_w1", "lokr_w1_a")
 """Leaves that carry a module's scale where PEFT's settings say it: one factor of each algorithm's product."""
-RANKED = (DOWN, "hada_w1_b", "lokr_w2_b", "lokr_w1_b")
+RANKED = (DOWN_LEAF, "hada_w1_b", "lokr_w2_b", "lokr_w1_b")
 """Leaves whose first axis is the rank."""
 FOLDED_KEY = "athanor.alpha"
 """Header entry of diffusers' files that we write: alpha is multiplied into the matrices."""
@@ -24,7 +24,7 @@ FOLDED_KEY = "athanor.alpha"
 
 def stated_scales(
     found: Mapping[str, Tensor],
-    places: Mapping[str, Named],
+    places: Mapping[str, NamedModule],
     metadata: Mapping[str, str],
     path: Path,
     is_peft: bool,
@@ -37,7 +37,7 @@ def stated_scales(
     for config in {id(each): each for each in stated.values()}.values():
         config.insist_on_little_work(places[name].path for name in stated if stated[name] is config)
     _insist_on_fit(stated, found, places, path)
-    if open_modules and not stated and is_peft and (beside := config_beside(path)):
+    if open_modules and not stated and is_peft and (beside := companion_config(path)):
         stated = dict.fromkeys(places, beside)
         beside.insist_on_little_work(place.path for place in places.values())
         if stranger := _misfit(stated, found, places):
@@ -57,7 +57,7 @@ def stated_scales(
 
 
 def _of_modules(
-    configs: Mapping[str, AdapterConfig], places: Mapping[str, Named]
+    configs: Mapping[str, AdapterConfig], places: Mapping[str, NamedModule]
 ) -> dict[str, AdapterConfig]:
     """The settings of each module's part, where there are such."""
     own = {name: configs.get(place.part, configs.get("")) for name, place in places.items()}
@@ -65,14 +65,17 @@ def _of_modules(
 
 
 def _insist_on_fit(
-    stated: Mapping[str, AdapterConfig], found: Mapping[str, Tensor], places: Mapping[str, Named], path: Path
+    stated: Mapping[str, AdapterConfig],
+    found: Mapping[str, Tensor],
+    places: Mapping[str, NamedModule],
+    path: Path,
 ) -> None:
     """A file's own header that contradicts its weights leaves open how strong the file is. Where the weights
     say their alpha themselves, that one counts, and the other is named.
     """
     if misfit := _misfit(stated, found, places):
         raise UserError(
-            f"{path}: {HEADER_KEY} in its header is of other weights: {misfit}, so that its strength is"
+            f"{path}: {PEFT_KEY} in its header is of other weights: {misfit}, so that its strength is"
             " unknown; fetch the file again, or save it again with the tool that made it"
         )
     for name, config in stated.items():
@@ -81,13 +84,13 @@ def _insist_on_fit(
             if abs(ours - theirs) > 1e-3 * max(abs(ours), theirs):
                 say_once(
                     f"{path}: {places[name].path} has alpha {ours:g} in its weights, and {theirs:g} by"
-                    f" {HEADER_KEY} in the header; that of the weights is used"
+                    f" {PEFT_KEY} in the header; that of the weights is used"
                 )
                 return
 
 
 def _misfit(
-    stated: Mapping[str, AdapterConfig], found: Mapping[str, Tensor], places: Mapping[str, Named]
+    stated: Mapping[str, AdapterConfig], found: Mapping[str, Tensor], places: Mapping[str, NamedModule]
 ) -> str | None:
     """Where the settings' rank is not the file's."""
     for name, config in stated.items():
@@ -106,8 +109,8 @@ def scaled(found: Mapping[str, Tensor], scales: Mapping[str, float]) -> dict[str
     """A LoRA's scale goes into its alpha, so that no number is rounded; elsewhere into one factor."""
     made = dict(found)
     for name, scale in scales.items():
-        if f"{name}.{DOWN}" in made:
-            made[f"{name}.alpha"] = torch.tensor(scale * len(made[f"{name}.{DOWN}"]))
+        if f"{name}.{DOWN_LEAF}" in made:
+            made[f"{name}.alpha"] = torch.tensor(scale * len(made[f"{name}.{DOWN_LEAF}"]))
             continue
         for leaf in SCALED:
             if f"{name}.{leaf}" in made:

@@ -14,14 +14,14 @@ from pipeline.bases.parts import Part
 
 
 @dataclass(frozen=True)
-class Beside:
+class CompanionFile:
     """A file that is written beside the main one: its tensors, and the header entries in which it differs."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
 
 
-class Trained(Protocol):
+class Trainable(Protocol):
     """A trainable or trained thing. Implementations are `nn.Module`s, so that their weights move and
     learn.
     """
@@ -44,7 +44,7 @@ class Trained(Protocol):
         """What learns at the rate of a part of the base."""
         ...
 
-    def set_multiplier(self, multiplier: float) -> None:
+    def set_weight(self, weight: float) -> None:
         """The strength at which it acts; 1 in training."""
         ...
 
@@ -56,7 +56,7 @@ class Trained(Protocol):
         """The family's own header entries (ss_network_module, ss_network_dim ...)."""
         ...
 
-    def beside(self, precision: str) -> Mapping[str, Beside]:  # noqa: ARG002
+    def companion_files(self, precision: str) -> Mapping[str, CompanionFile]:  # noqa: ARG002
         """Further files by the end of their names: `-rank4` is written to `<name>-rank4.safetensors`."""
         return {}
 
@@ -78,12 +78,12 @@ class Trained(Protocol):
     def to(self, device: torch.device) -> Self: ...
 
 
-def set_rate_factor(parameter: nn.Parameter, factor: float) -> None:
+def set_lr_factor(parameter: nn.Parameter, factor: float) -> None:
     """This parameter learns at `factor` times the rate of its part."""
     parameter.rate_factor = factor  # type: ignore[attr-defined]
 
 
-def by_rate_factor(parameters: Iterable[nn.Parameter]) -> dict[float, list[nn.Parameter]]:
+def by_lr_factor(parameters: Iterable[nn.Parameter]) -> dict[float, list[nn.Parameter]]:
     """Parameters by the factor on their part's rate: 1 where none was set."""
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in parameters:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 ADVISED = {"person": (10, 100), "character": (8, 50), "style": (50, None), "embedding": (10, 50)}
 """Aim -> fewest and most pictures; about 100 are best for a style."""
-EXPOSURES = {"character": 7 * 20, "person": 7 * 20, "style": 5 * 50}
+SAMPLES_AN_EPOCH = {"character": 7 * 20, "person": 7 * 20, "style": 5 * 50}
 """Aim -> showings an epoch: about 7 repeats for a character of 20 pictures, 5 for a style of 50."""
 BALANCE = 1.5
 """A warning follows if repeats x pictures of two concepts differ by more than this factor."""
@@ -37,8 +37,8 @@ def proposed_repeats(concepts: Sequence[Concept], aim: str | None) -> dict[str, 
     """Repeats by concept: the usual ones for the aim, else those that make repeats x pictures of all concepts
     about equal; empty if neither applies.
     """
-    if aim in EXPOSURES:
-        target = EXPOSURES[aim]
+    if aim in SAMPLES_AN_EPOCH:
+        target = SAMPLES_AN_EPOCH[aim]
     elif len(concepts) > 1:
         target = max(concept.exposures for concept in concepts)
     else:
