@@ -69,8 +69,8 @@ def _add(bodies: list[list[Weighted]], group: list[Weighted], comma: int | None)
     """Adds the group to the last body or to a new one."""
     if len(group) > PROMPT_CHUNK_TOKENS:
         raise UserError(
-            f"an embedding of {len(group)} vectors does not fit into {PROMPT_CHUNK_TOKENS} tokens; use a smaller"
-            " one"
+            f"an embedding of {len(group)} vectors does not fit into {PROMPT_CHUNK_TOKENS} tokens;"
+            " use a smaller one"
         )
     while len(body := bodies[-1]) + len(group) > PROMPT_CHUNK_TOKENS:
         moved = _behind_comma(body, comma) if group[0][0] != comma else len(body)
