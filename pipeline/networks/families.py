@@ -1,4 +1,4 @@
-"""Every family of what can be trained: who makes it, who reads its files."""
+"""Every family of trainable networks: the class that makes it and reads its files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,18 +37,18 @@ FAMILIES: dict[str, Family] = {
 }
 """By `network.name`."""
 READ: dict[str, Family] = {**FAMILIES, **dict.fromkeys(FOREIGN, Network)}
-"""By the family that a file is of: those, too, that other tools alone train."""
+"""By the family of a file, including those that only other tools train."""
 
 
 def create(config: NetworkConfig, base: Base, seed: int) -> Trained:
-    """A fresh one, of the family that `config.name` names."""
+    """A new network, of the family that `config.name` names."""
     family: type[Trained] = FAMILIES[config.name]
     return family.create(config, base, seed)
 
 
 def load(path: Path, base: Base) -> Trained:
     """From a file of any family."""
-    with damage_told(f"{path} is no readable network of this base"):
+    with damage_told(f"{path} is not a readable network of this base"):
         return READ[family_of_file(path)].load(path, base)
 
 
@@ -58,8 +58,8 @@ def acts_on_weights(path: Path) -> bool:
 
 
 def family_of_file(path: Path) -> str:
-    """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
-    with damage_told(f"{path} is no readable network file"):
+    """The family's name, from the file's keys and header alone. Raises UserError if it is unknown."""
+    with damage_told(f"{path} is not a readable network file"):
         return _family_of_file(path)
 
 
@@ -75,7 +75,7 @@ def _family_of_file(path: Path) -> str:
         return name
     keys = header.tensors
     raise UserError(
-        f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"
+        f"{path} is not a network file of a known family; its keys are like {next(iter(keys), 'none')}"
     )
 
 
@@ -90,7 +90,7 @@ def _family_of_pickle(path: Path) -> str:
 
 
 def _algorithm(weights: Mapping[str, Tensor]) -> str | None:
-    """A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
+    """A DyLoRA file is a LoRA file; a file with several algorithms gets the name of the first."""
     modules = grouped(weights).values()
     leaves = {leaf for module in modules for leaf in module}
     name = next((name for name, knows in SIGNS.items() if knows(leaves)), None)
@@ -106,4 +106,4 @@ def _sign(algorithm: type[Adapter]) -> Callable[[set[str]], bool]:
 SIGNS: dict[str, Callable[[set[str]], bool]] = {
     name: _sign(algorithm) for name, algorithm in {**ALGORITHMS, **FOREIGN}.items() if algorithm in READERS
 }
-"""Whether a file is of a family, by the parts of its keys behind the first dot."""
+"""Whether a file belongs to a family, by the leaves of its keys."""

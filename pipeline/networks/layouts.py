@@ -1,4 +1,4 @@
-"""Adapter files of other tools, read as sd-scripts' and LyCORIS's.
+"""Reads adapter files of other tools as sd-scripts' and LyCORIS's.
 
 | layout | the two matrices of a module |
 |---|---|
@@ -47,13 +47,13 @@ SHARED = (
 """Leaves that every tool writes alike."""
 ENDS = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | {f".{leaf}": leaf for leaf in SHARED}
 WEAK = {"alpha", "scalar", "rescale", "diff", "diff_b"}
-"""Leaves that files of other kinds may have, too."""
+"""Leaves that other kinds of files may have, too."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a file, taken apart. `is_peft`: spelt as diffusers and PEFT
-    do, whose alpha is in no tensor.
+    """A key of a file, split. `is_peft`: spelled as in diffusers' and PEFT's files, which have alpha in no
+    tensor.
     """
 
     module: str
@@ -62,23 +62,23 @@ class Key:
 
 
 def is_foreign(keys: Collection[str]) -> bool:
-    """Whether a file is an adapter's in another layout than sd-scripts'."""
+    """Whether a file is an adapter's in a layout other than sd-scripts'."""
     for key in keys:
         if key.startswith(PREFIX):
             return True
-        found = None if _is_own(key) else taken_apart(key)
-        if found and (found.leaf not in WEAK or named(found.module, xl=False)):
+        parts = None if _is_own(key) else taken_apart(key)
+        if parts and (parts.leaf not in WEAK or named(parts.module, xl=False)):
             return True
     return False
 
 
 def is_adapter(keys: Collection[str]) -> bool:
-    """Whether a file is an adapter's, in whatever layout."""
+    """Whether a file is an adapter's, in any layout."""
     return is_foreign(keys) or any(map(_is_own, keys))
 
 
 def taken_apart(key: str) -> Key | None:
-    """None for a key that ends as no adapter's does."""
+    """None for a key that does not end like an adapter's."""
     end = max((end for end in ENDS if key.endswith(end)), key=len, default="")
     if not end or len(key) == len(end):
         return None
@@ -89,22 +89,22 @@ def taken_apart(key: str) -> Key | None:
 def by_sd_scripts_names(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path
 ) -> dict[str, Tensor]:
-    """The file's tensors by sd-scripts' keys, with its scale in `alpha`. What is of an unknown place or
-    algorithm is a user error.
+    """The file's tensors by sd-scripts' keys, with its scale in `alpha`. Raises UserError for unknown modules
+    and algorithms.
     """
     kept = without_words(tensors, path)
     xl = is_xl(kept)
     parts = _places(kept, xl, path)
-    found = {f"{place.name}.{key.leaf}": kept[whole] for whole, (key, place) in parts.items()}
-    insist_on_shapes(found, path)
+    renamed = {f"{place.name}.{key.leaf}": kept[whole] for whole, (key, place) in parts.items()}
+    insist_on_shapes(renamed, path)
     places = {place.name: place for _, place in parts.values()}
     is_peft = any(key.is_peft for key, _ in parts.values())
-    scales = stated_scales(found, places, metadata, path, is_peft)
-    return _in_shape(scaled(found, scales))
+    scales = stated_scales(renamed, places, metadata, path, is_peft)
+    return _in_shape(scaled(renamed, scales))
 
 
 def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
-    """That every key, by sd-scripts' names, is of a place and an algorithm that are known here."""
+    """Raises UserError if a key, by sd-scripts' names, has an unknown module or algorithm."""
     unknown = sorted(
         key
         for key in weights
@@ -115,17 +115,17 @@ def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
         raise UserError(
             f"{path}: {len(unknown)} of its keys are not known ({', '.join(unknown[:3])} ...)"
             + (f"; it is for {family}" if family else "")
-            + ": nothing is written, as its meaning might be lost"
+            + ": nothing is written, because their meaning might be lost"
         )
 
 
 def without_words(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Without the embeddings that OneTrainer bundles with a LoRA; they are named."""
+    """Without the embeddings that OneTrainer bundles with a LoRA; a warning names them."""
     words = words_of(tensors)
     if words:
         say_once(
-            f"{path} brings the embeddings {', '.join(words)}, which act where their files are called:"
-            f" `python -m pipeline.networks convert {path} <folder>` writes them"
+            f"{path} contains the embeddings {', '.join(words)}, which act if their own files are called:"
+            f" `python -m pipeline.networks convert {path} <folder>` writes these files"
         )
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(PREFIX)}
 
@@ -136,13 +136,13 @@ def _is_own(key: str) -> bool:
 
 
 def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[Key, Named]]:
-    found, unknown = {}, []
+    split, unknown = {}, []
     for whole in keys:
         module, _, leaf = whole.partition(".")
         key = Key(module, leaf, is_peft=False) if _is_own(whole) else taken_apart(whole)
         place = Named(module, "", module) if _is_own(whole) else key and named(key.module, xl)
         if key and place:
-            found[whole] = (key, place)
+            split[whole] = (key, place)
         else:
             unknown.append(whole)
     if unknown:
@@ -150,19 +150,19 @@ def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[Key, N
         raise UserError(
             f"{path}: {len(unknown)} of its keys are not known ({', '.join(sorted(unknown)[:3])} ...); "
             + (f"it is for {family}: use one for this base" if family else
-               "adapters of Stable Diffusion 1.x, 2.x and SDXL are read, as LoRA, LoHa, LoKr, IA3, OFT,"
+               "only adapters of Stable Diffusion 1.x, 2.x and SDXL are read: LoRA, LoHa, LoKr, IA3, OFT,"
                " GLoRA, differences and norms")
         )  # fmt: skip
-    return found
+    return split
 
 
-def _in_shape(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Alphas are written out. PEFT's magnitudes are those of outputs, [out] or [1, out, 1, 1]: here [out, 1]
-    or [out, 1, 1, 1]. Its bias of B is one of the layer.
+def _in_shape(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Writes alphas out. PEFT's magnitudes are per output, [out] or [1, out, 1, 1]: here [out, 1] or [out, 1,
+    1, 1]. Its bias of B becomes one of the layer.
     """
-    made = dict(found)
-    for key in [key for key in found if key.endswith(f".{DOWN}")]:
-        name, down = key.partition(".")[0], found[key]
+    made = dict(tensors)
+    for key in [key for key in tensors if key.endswith(f".{DOWN}")]:
+        name, down = key.partition(".")[0], tensors[key]
         alpha = made.setdefault(f"{name}.alpha", torch.tensor(float(len(down))))
         if (magnitudes := made.pop(f"{name}.{MAGNITUDE}", None)) is not None:
             made[f"{name}.dora_scale"] = magnitudes.reshape(-1, *[1] * (down.dim() - 1))
