@@ -162,7 +162,7 @@ def test_d1_settings_of_another_file_are_not_taken(
         ('{"r": 2, "lora_alpha": 1, "alpha_pattern": {"(a+)+x": 1}}', "cannot be matched safely"),
         ('{"r": 2, "lora_alpha": 1, "alpha_pattern": {"[": 1}}', "cannot be matched safely"),
         ('{"r": 2, "lora_alpha": 1, "alpha_pattern": []}', "is not a mapping"),
-        ('{"peft_type": "OFT", "r": 2}', "LORA, LOHA, LOKR are read"),
+        ('{"peft_type": "OFT", "r": 2}', "only LORA, LOHA, LOKR can be read"),
     ],
 )
 def test_d1_settings_are_a_strangers_data(settings: str, match: str, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_brother_the_rank_of_a_loha_is_checked_too(tmp_path: Path) -> None:
             '{"r": 2, "note": "' + "x" * (1 << 20) + '"}',
             r"has 1 MiB, and PEFT's file of settings has at most",
         ),
-        (json.dumps({"peft_type": "X" * 100_000}), "says peft_type 'X{40}'; of PEFT's"),
+        (json.dumps({"peft_type": "X" * 100_000}), "has peft_type 'X{40}'; only LORA"),
     ],
 )
 def test_brother_the_file_beside_is_read_as_all_json_is(settings: str, match: str, tmp_path: Path) -> None:
