@@ -20,15 +20,11 @@ repro: .venv/ready ## run what has changed, from pictures to a merged checkpoint
 	dvc repro
 	@echo && dvc metrics show && echo "\nOpen reports/index.html; the network is in models/network/, the merged checkpoint in models/merged/."
 
-<<<<<<< HEAD
-test: .venv/ready ## run the linters and all tests (about ten minutes)
-=======
 check: .venv/ready ## what to run after each edit: the linters and the fast tests (a minute)
 	$(MAKE) lint
 	pytest -n 2 --dist worksteal -m "not slow and not large"
 
 test: .venv/ready ## run the linters and all tests
->>>>>>> 92c4dba8a2c627a5994b9e0eb01498416c9fdfd7
 	$(MAKE) lint
 	pytest -n 2 --dist loadfile --no-loadscope-reorder
 

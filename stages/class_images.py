@@ -1,10 +1,9 @@
-"""The base's own pictures of the class -> data/class_images/, for prior preservation; an empty set in no time
-where it is off.
+"""The base -> data/class_images/: draws pictures of the class for prior preservation; empty when disabled.
 
 In: the base. Out: data/class_images/{pictures/,records.jsonl}, metrics/class_images.json. Reads `seed`,
-`base`, `class_images`. Deterministic: picture n has the seed `seed` + n and is drawn in the same company each
-time, for its last bits depend on it. Kept by base, prompt and seed as it comes: more pictures, or a run that
-was killed, cost only the missing batches.
+`base`, `class_images`. Deterministic: picture n has the seed `seed` + n and is always drawn in the same
+batch, which its last bits depend on. Cached by base, prompt and seed: more pictures, or a killed run, cost
+only the missing batches.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ from pipeline.seeds import folded
 from pipeline.store.items import Items, key
 
 VERSION = 5
-"""Of the algorithm: raise it when pictures would come out differently."""
+"""Of the algorithm: raise it when a change alters pictures."""
 CONCEPT = "class"
 
 
@@ -30,22 +29,20 @@ def item_key(config: Config, seed: int) -> str:
 
 
 def missing_seeds(config: Config, items: Items) -> list[int]:
-    """Those of every batch of which a wanted picture is not in the store; the last batch is full too, so that
-    it stays as it is when more are wanted.
+    """The seeds of batches with a needed picture that is not in the store. The last batch is full too, so
+    that it does not change when `count` grows.
     """
-    wanted, last = config.class_images, config.seed + config.class_images.count
+    batch, last = config.class_images.batch, config.seed + config.class_images.count
     return [
         seed
-        for start in range(config.seed, last, wanted.batch)
-        if not all(
-            items.has(item_key(config, each)) for each in range(start, min(start + wanted.batch, last))
-        )
-        for seed in range(start, start + wanted.batch)
+        for start in range(config.seed, last, batch)
+        if not all(items.has(item_key(config, each)) for each in range(start, min(start + batch, last)))
+        for seed in range(start, start + batch)
     ]
 
 
 def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
-    """PNGs of the class, a seed each."""
+    """A PNG for each seed."""
     from pipeline.bases.load import load_base
     from pipeline.device import best_device, make_repeatable
     from pipeline.drawing.text_to_image import draw
@@ -53,10 +50,9 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     from pipeline.prompts.settings import Job, Settings
 
     make_repeatable()
-    wanted = config.class_images
-    settings = Settings.of(wanted, config.base)
+    settings = Settings.of(config.class_images, config.base)
     base, model = load_base(config.base).to(best_device()), model_of(config.base)
-    jobs = [Job(wanted.prompt, folded(seed)) for seed in seeds]
+    jobs = [Job(config.class_images.prompt, folded(seed)) for seed in seeds]
     pictures = progress(draw(base, jobs, settings), "class images", len(seeds))
     for job, picture in zip(jobs, pictures, strict=True):
         yield png_bytes(picture, png_texts(job, settings, model, base=base_facts(config.base)))

@@ -1,9 +1,9 @@
-"""data/cropped/ and data/class_images/ -> data/encoded/: the VAE's latents, so that no sweep over dim, alpha
-or lr runs the VAE again.
+"""data/cropped/ and data/class_images/ -> data/encoded/: the VAE's latents, so that sweeps over dim, alpha or
+lr do not run the VAE again.
 
 In: data/cropped/, data/class_images/, the base. Out: data/encoded/{latents.safetensors,records.jsonl}, and
-masks.safetensors where there are masks, metrics/encode.json. Reads `base`. Deterministic: the posterior's
-mean and deviation, no sample. Kept by picture and VAE: one new picture costs one encoding.
+masks.safetensors if there are masks, metrics/encode.json. Reads `base`. Deterministic: the posterior's mean
+and deviation, no sample. Cached by picture and VAE: one new picture costs one encoding.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,12 +35,12 @@ from pipeline.progress import progress
 from pipeline.store.items import Items, key
 
 VERSION = 1
-"""Of the algorithm: raise it when latents would come out differently."""
+"""Of the algorithm: raise it when a change alters latents."""
 
 
 class Rows:
-    """The records of several folders, one after the other, with the path of each picture; read anew each time
-    they are gone through.
+    """The records of several folders in order, with the path of each picture. Each iteration reads them
+    again.
     """
 
     def __init__(self, *folders: Path) -> None:
@@ -53,10 +53,10 @@ class Rows:
 
 
 class Tensors(Mapping[str, Tensor]):
-    """A tensor by picture id, read when it is asked for: a set of any length needs the memory of one."""
+    """Tensors by picture id, read on access: a dataset of any length needs the memory of one."""
 
     def __init__(self, names: Iterable[tuple[str, str]], read: Callable[[str], Tensor]) -> None:
-        """`names`: a picture's id, and what its tensor is read by."""
+        """`names`: a picture's id, and the name with which `read` finds its tensor."""
         self.rows, self.read = SortedRows(), read
         for picture_id, name in names:
             self.rows.add(picture_id, "", name)
@@ -74,7 +74,7 @@ class Tensors(Mapping[str, Tensor]):
 
 
 def encoded(rows: Rows, base: Base, items: Items) -> Tensors:
-    """Latents; only pictures that the store does not have run through the VAE."""
+    """Latents. Only pictures that are not in the store go through the VAE."""
     hashes = {
         "model": base.sha256,
         "path": base.path,
@@ -99,21 +99,21 @@ def encoded(rows: Rows, base: Base, items: Items) -> Tensors:
 
 
 def masks_of(rows: Rows, folder: Path, base: Base) -> Tensors:
-    """The masks in latent pixels, for pictures that have one."""
+    """Masks in latent pixels, of the pictures that have one."""
     files = [(row["id"], row["mask_file"]) for row in rows if row["mask_file"]]
     cell_px = load_base(base).latents.cell_px if files else 1
     return Tensors(iter(files), lambda name: mask_cells(read_mask(folder / name), cell_px))
 
 
 def record(row: dict[str, Any], has_sizes: bool) -> dict[str, Any]:
-    """What training needs to know of a picture; its sizes where the base's family is conditioned on them."""
-    kept = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256", "group")
+    """The facts about a picture that training needs, with sizes if the base is conditioned on them."""
+    names = ("id", "concept", "repeats", "is_class", "caption", "width_px", "height_px", "sha256", "group")
     sizes = {"sizes": sizes_of(row)} if has_sizes else {}
-    return {name: row[name] for name in kept} | sizes
+    return {name: row[name] for name in names} | sizes
 
 
 def facts_of(base: Base) -> Facts:
-    """Of the base's family; one that no look could tell is loaded."""
+    """The facts of the base's family. Loads the base if `base.family` is not known."""
     return families()[base.family] if base.family else load_base(base).family.facts
 
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     latents = encoded(rows, job.config.base, Items("encode"))
     if broken := list(non_finite(latents)):
         raise UserError(
-            f"the VAE gives no finite latents for {', '.join(broken)}; remove"
+            f"the VAE gives NaN or infinite latents for {', '.join(broken)}; remove"
             " these pictures, or set base.vae to another VAE"
         )
     masks = masks_of(rows, Path("data/cropped") / MASKS, job.config.base)

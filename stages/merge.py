@@ -1,10 +1,10 @@
-"""models/network/ + the base -> models/merged/: the chosen epoch's network baked in, or whatever merge.recipe
-makes: a checkpoint that stands alone.
+"""models/network/ + the base -> models/merged/: a complete checkpoint with the chosen epoch's network baked
+in, or the result of merge.recipe.
 
 In: models/network/, reports/sample-grid/choice.json, the base, the recipe's inputs. Out:
 models/merged/<name>.safetensors or a folder, metrics/merge.json. Reads `base` and `merge`. Deterministic:
-float32 arithmetic, rounded once. The header holds the recipe: `python -m pipeline.merging rebuild` makes the
-result again to the byte.
+float32 arithmetic, rounded once. The header contains the recipe: `python -m pipeline.merging rebuild` makes
+the same bytes again.
 """
 
 import json
@@ -38,13 +38,12 @@ def chosen_file(config: Merge) -> Path:
     if config.epoch == "best":
         return NETWORKS / str(json.loads(CHOICE.read_text(encoding="utf-8"))["file"])
     if not epochs:
-        raise UserError(f"{NETWORKS} holds no epoch's file; run `dvc repro train`")
+        raise UserError(f"{NETWORKS} has no epoch file; run `dvc repro train`")
     if config.epoch == "last":
         return epochs[max(epochs)]
     if config.epoch not in epochs:
         raise UserError(
-            f"merge.epoch {config.epoch}: no such epoch file in"
-            f" {NETWORKS}; there are {', '.join(map(str, epochs))}"
+            f"merge.epoch {config.epoch}: {NETWORKS} has no such epoch; it has {', '.join(map(str, epochs))}"
         )
     return epochs[config.epoch]
 
@@ -56,7 +55,7 @@ def output_name(network: Path) -> str:
 
 
 def bake_content(config: Config, network: Path) -> Content:
-    """The recipe of the default: the network baked into the base, and base.vae in its place."""
+    """The default recipe: bakes the network into the base, and replaces the VAE by base.vae if set."""
     step: Content = {
         "method": "bake", "model": "base", "network": "network", "strength": config.merge.alpha,
     }  # fmt: skip
@@ -71,7 +70,7 @@ def bake_content(config: Config, network: Path) -> Content:
 
 
 def recipe_content(config: Config, network: Path) -> Content:
-    """merge.recipe, or the default, with the run's own inputs and numbers."""
+    """merge.recipe or the default, with the run's inputs and dtype."""
     if config.merge.recipe is None:
         return bake_content(config, network)
     assert isinstance(config.merge.recipe, dict)
@@ -80,7 +79,7 @@ def recipe_content(config: Config, network: Path) -> Content:
 
 
 def merge_by_recipe(config: Config, content: Content, out: Path) -> dict[str, Any]:
-    """Streamed, into a single file or a diffusers folder; returns facts about it."""
+    """Streams the result into a single file or a diffusers folder; returns facts about it."""
     recipe = parse(content, "merge.recipe")
     if config.merge.layout == "file":
         return run_recipe(recipe, out.with_name(f"{out.name}.safetensors"))
@@ -88,7 +87,7 @@ def merge_by_recipe(config: Config, content: Content, out: Path) -> dict[str, An
 
 
 def bake_into_hub_base(config: Config, content: Content, out: Path) -> dict[str, Any]:
-    """The default for a base that the hub's cache holds: loaded, changed, written."""
+    """The default for a base in the hub's cache: loads, changes and writes it."""
     base = load_base(config.base)
     network = load(Path(content["inputs"]["network"]["path"]), base)
     changed = bake(network, base, config.merge.alpha)
@@ -101,10 +100,10 @@ def bake_into_hub_base(config: Config, content: Content, out: Path) -> dict[str,
 
 
 def leave_out(job: Run, network: Path) -> None:
-    """Of an embedding or a hypernetwork there is nothing to merge: an empty folder."""
+    """Writes an empty folder: an embedding or hypernetwork cannot be merged."""
     warn(
-        f"{network} is no change of the base's weights, so nothing is merged; use the file beside the base,"
-        " as the sample grid does"
+        f"{network} does not change the base's weights, so nothing is merged; use the file with the base, as"
+        " the sample grid does"
     )
     with new_folder(job.out / "models/merged"):
         write_json(job.out / "metrics/merge.json", {"network": network.name, "layers_changed": 0})

@@ -1,11 +1,10 @@
-"""models/network/ -> reports/sample-grid/: what the networks draw, laid out along x, y and z, beside the base
-alone.
+"""models/network/ -> reports/sample-grid/: pictures of the networks and of the base alone, by x, y and z.
 
-In: models/network/, the base, data/cropped/ (to tell copies), the tagger and CLIP (to score). Out:
+In: models/network/, the base, data/cropped/ (to detect copies), the tagger and CLIP (to score). Out:
 reports/sample-grid/{index.html,grid.png,grid.json,grid.csv,ranking.json,choice.json,cells/,pictures/},
 metrics/sample_grid.json, plots/sample-grid/scores.csv. Reads `base`, `tag`, `sample_grid`. Deterministic:
-noise by seed, from the CPU. Pictures and scores are kept by content, the layout is made anew: another weight
-draws only its own cells, another label none, and without a cell to draw no torch is loaded.
+noise by seed, from the CPU. Pictures and scores are cached by content, and the layout is made each time: a
+new weight draws only its own cells, a new label none. Torch is loaded only to draw a cell.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,65 +34,65 @@ NO_NETWORK = "none"
 
 
 def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
-    """The grid that the configuration asks for."""
-    wanted = config.sample_grid
-    is_merged = wanted.merge is not None and uses_network_of_the_run(recipe_of(wanted))
+    """The grid of the configuration."""
+    settings = config.sample_grid
+    is_merged = settings.merge is not None and uses_network_of_the_run(recipe_of(settings))
     start_cell = Cell(
         checkpoint=None,
-        network=None if is_merged else fixed_network(wanted, epochs),
-        merge=None if wanted.merge is None else (),
-        weight=wanted.weight,
+        network=None if is_merged else fixed_network(settings, epochs),
+        merge=None if settings.merge is None else (),
+        weight=settings.weight,
         blocks=None,
-        prompts=tuple(wanted.prompts),
-        seeds=tuple(wanted.seeds),
-        settings=replace(Settings.of(wanted, config.base), second_pass=second_pass(wanted)),
+        prompts=tuple(settings.prompts),
+        seeds=tuple(settings.seeds),
+        settings=replace(Settings.of(settings, config.base), second_pass=second_pass(settings)),
     )
-    return plan(wanted, start_cell, epochs, NETWORKS)
+    return plan(settings, start_cell, epochs, NETWORKS)
 
 
-def fixed_network(wanted: SampleGrid, epochs: Mapping[int, Path]) -> Path | None:
-    """The network of every cell; None where there is none, or an axis varies it."""
-    is_fixed = wanted.network != NO_NETWORK and "network" not in (wanted.x, wanted.y, wanted.z)
-    return network_file(wanted.network, epochs, NETWORKS) if is_fixed else None
+def fixed_network(settings: SampleGrid, epochs: Mapping[int, Path]) -> Path | None:
+    """The network of all cells; None if there is none or an axis varies it."""
+    is_fixed = settings.network != NO_NETWORK and "network" not in (settings.x, settings.y, settings.z)
+    return network_file(settings.network, epochs, NETWORKS) if is_fixed else None
 
 
-def recipe_of(wanted: SampleGrid) -> Content:
+def recipe_of(settings: SampleGrid) -> Content:
     """The grid's recipe; `compose` has read its file."""
-    assert isinstance(wanted.merge, dict)
-    return wanted.merge
+    assert isinstance(settings.merge, dict)
+    return settings.merge
 
 
 def sweep(config: Config, epochs: Mapping[int, Path]) -> Sweep | None:
-    """What merged cells are made of."""
-    wanted = config.sample_grid
-    if wanted.merge is None:
+    """The recipe and step of merged cells, if any."""
+    settings = config.sample_grid
+    if settings.merge is None:
         return None
-    recipe, network = recipe_of(wanted), fixed_network(wanted, epochs)
+    recipe, network = recipe_of(settings), fixed_network(settings, epochs)
     if uses_network_of_the_run(recipe) and network is None:
         raise UserError("sample_grid.merge uses `network`, but sample_grid.network is none; name the network")
     content = content_of_the_run(recipe, config.base.path, network, "sample_grid.merge")
-    return Sweep(content, wanted.merge_step)
+    return Sweep(content, settings.merge_step)
 
 
-def second_pass(wanted: SampleGrid) -> SecondPass | None:
-    if wanted.second_pass_upscaler is None:
+def second_pass(settings: SampleGrid) -> SecondPass | None:
+    if settings.second_pass_upscaler is None:
         return None
     return SecondPass(
-        upscaler=wanted.second_pass_upscaler,
-        scale=wanted.second_pass_scale,
-        steps=wanted.second_pass_steps,
-        strength=wanted.second_pass_strength,
+        upscaler=settings.second_pass_upscaler,
+        scale=settings.second_pass_scale,
+        steps=settings.second_pass_steps,
+        strength=settings.second_pass_strength,
     )
 
 
 def store_of(config: Config, epochs: Mapping[int, Path]) -> CellStore:
-    """Where the cells' pictures are kept."""
+    """The store of the cells' pictures."""
     files = NamedFiles([Path(each) for each in config.sample_grid.prompt_networks])
     return CellStore(config.base, files, sweep(config, epochs))
 
 
 def fill(store: CellStore, grid: Grid) -> None:
-    """Draws what is missing; torch is loaded only if something is."""
+    """Draws missing cells; loads torch only if there are any."""
     if not (missing := store.missing(grid.cells)):
         return
     from pipeline.grid.renderer import GridRenderer

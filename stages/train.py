@@ -1,14 +1,14 @@
-"""data/encoded/ + data/captions/ -> models/network/: the network after each epoch, and the loss on the way.
+"""data/encoded/ + data/captions/ -> models/network/: trains the network, and saves it after each epoch.
 
     latents + noise --> U-Net (frozen) + network --> answer - noise, squared, weighed --> AdamW on the network
 
-In: data/encoded/, data/captions/, the base; data/cropped/ for `aesthetic`, which looks at pictures. Out:
+In: data/encoded/, data/captions/, the base; data/cropped/ for `aesthetic`, which embeds pictures. Out:
 models/network/<name>-<epoch>.safetensors and <name>.safetensors, metrics/train.json, plots/train/,
-reports/training/{plan,doctor}.json; logs go to logs/ and are no output. Reads `seed`, `base`, `network`,
-`optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`.
-Deterministic: order, captions, noise and timesteps follow from the seed and the step's number; a run that was
-killed carries on from its last checkpoint and ends with the same bytes. By hand, and writing nothing:
-`--plan` shows what a run would do, and what it would cost.
+reports/training/{plan,doctor}.json; logs/ is not an output. Reads `seed`, `base`, `network`, `optimizer`,
+`schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`. Deterministic: order, captions,
+noise and timesteps depend only on the seed and the step's number; a killed run resumes from its last
+checkpoint and ends with the same bytes. By hand: `--plan` shows what a run would do and cost, and writes
+nothing.
 """
 
 import argparse
@@ -61,16 +61,16 @@ CROPPED = Path("data/cropped")
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a run needs, loaded and checked."""
+    """Everything a run needs, loaded."""
 
     module: Denoising
     data: EncodedData
-    aside: list[Picture]
+    held_out: list[Picture]
     plan: Plan
 
 
 def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
-    """Has the captions put into the chosen prompt templates, with the words of each concept."""
+    """Makes captions fill the chosen prompt templates, with the words of each concept."""
     data.templates = read_templates(config.templates) if config.templates else ()
     concepts = {picture.concept for picture in data.pictures}
     if unknown := sorted(set(config.concepts.values()) - concepts):
@@ -79,36 +79,38 @@ def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
 
 
 def check_captions(data: EncodedData) -> None:
-    """An embedding's word that no caption holds is a user error; captions that are cut off are named."""
+    """Raises UserError if no caption contains an embedding's word; warns of unused wildcards and long
+    captions.
+    """
     if unseen := data.unseen_words():
         raise UserError(
-            f"no caption holds {', '.join(unseen)}, so nothing would be learned of it; set"
+            f"no caption contains {', '.join(unseen)}, so it would not be trained; set"
             " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
         )
     marked = [picture.caption for picture in data.pictures if has_wildcards(picture.caption)]
     if marked and not data.config.wildcards:
         warn(
-            f"{len(marked)} captions hold wildcards ({marked[0][:80]!r} ...), which are shown as they are"
+            f"{len(marked)} captions contain wildcards ({marked[0][:80]!r} ...), which are used as"
             " written; set train.wildcards: true"
         )
     most = data.config.max_tokens
     if cut := too_long(data.tokenizer, data.longest_texts(), data.words, most):
         warn(
-            f"{len(cut)} captions are longer than {most} tokens, their ends are cut off:"
+            f"{len(cut)} captions are longer than {most} tokens and are cut off:"
             f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to {most}, or raise train.max_tokens"
         )
 
 
 def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
-    """Loads the base and makes the network and the plan."""
+    """Loads the base; makes the data, the network and the plan."""
     base = load_base(config.base)
-    pictures, aside = split(pictures, config.validation.share)
+    pictures, held_out = split(pictures, config.validation.share)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
     if isinstance(config.network, EmbeddingConfig):
         name_subjects(data, config.network)
     plan = make_plan(
         [(picture.concept, picture.shown) for picture in pictures],
-        held_out=len(aside),
+        held_out=len(held_out),
         epochs=config.train.epochs,
         batch=data.batch,
         accumulation=config.train.gradient_accumulation,
@@ -117,17 +119,17 @@ def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
     for sentence in doubts(plan, config):
         warn(sentence)
     network = create(config.network, base, config.seed)
-    return Prepared(Denoising(base, network, config, plan.updates), data, aside, plan)
+    return Prepared(Denoising(base, network, config, plan.updates), data, held_out, plan)
 
 
 def recipe_of(config: Config) -> str:
-    """Everything that the result follows from."""
+    """Everything that determines the result."""
     hashes = {"encoded": sha256_of_model(ENCODED), "captions": sha256_of_file(CAPTIONS)}
     return recipe(config, {**hashes, "base": config.base.sha256})
 
 
 def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_from: str) -> History:
-    """Trains, and writes the epoch files into `place`."""
+    """Trains; writes the epoch files into `place`."""
     module, data = ready.module, ready.data
     session = Session(
         config=config,
@@ -139,7 +141,7 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         has_blown_up=has_blown_up,
         make_loggers=lambda done: make_logs(config, logs, done),
         make_callbacks=lambda history: [
-            Measuring(history, data, ready.aside, config.validation),
+            Measuring(history, data, ready.held_out, config.validation),
             *([LiveCurve(history, logs)] if keeps_logs(config) else []),
             Samples(config, logs),
             *([KeepTextOutputs(data)] if are_fixed(config) else []),
@@ -152,7 +154,7 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
 
 @contextmanager
 def attached(ready: Prepared, knows_captions: bool = True) -> Iterator[None]:
-    """Inside, the base acts with the network, and the captions know its words."""
+    """Inside, the network is attached to the base, and the data know its words."""
     base = ready.module.base
     with ready.module.network.attached(base):
         ready.data.words = words_of(base.text_encoders)
@@ -183,7 +185,7 @@ def metrics(ready: Prepared, history: History, findings: Sequence[Finding]) -> d
 
 
 def write_results(job: Run, ready: Prepared, history: History) -> None:
-    """Metrics and curves; what the doctor found is said, too."""
+    """Writes metrics, curves and the report; warns of the doctor's findings."""
     findings = diagnosis(history, job.config.network.name, ready.plan, ready.data.latents_deviation())
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
@@ -214,7 +216,7 @@ def write_curves(job: Run, history: History) -> None:
 
 
 def write_mean(job: Run) -> None:
-    """An aesthetic embedding, which no steps make: one epoch, no curve."""
+    """Makes an aesthetic embedding, which needs no training steps: one epoch, no curve."""
     config = job.config
     assert isinstance(config.network, AestheticConfig)
     files = [CROPPED / PICTURES / each.file for each in read_records(CROPPED) if not each.is_class]
@@ -235,7 +237,7 @@ def write_mean(job: Run) -> None:
 
 
 def looked_at(config: Config) -> dict[str, Any]:
-    """The plan where each picture is looked at once, and nothing updated."""
+    """The plan of an aesthetic embedding: each picture is embedded once, without updates."""
     shown = [(each.concept, replace(each.shown, repeats=1)) for each in read_pictures(ENCODED, CAPTIONS)]
     own = [(concept, each) for concept, each in shown if not each.is_class]
     plan = make_plan(own, held_out=0, epochs=1, batch=1, accumulation=1, form=config.train.prior_form)
@@ -244,20 +246,18 @@ def looked_at(config: Config) -> dict[str, Any]:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m stages.train")
-    made.add_argument(
-        "--plan", action="store_true", help="show what a run would do and cost, and write nothing"
-    )
+    made.add_argument("--plan", action="store_true", help="show what a run would do and cost; write nothing")
     return made
 
 
 def show_plan(job: Run) -> None:
-    """What a run would do with the pictures and settings of now, whatever has run before."""
-    foresight = import_module("pipeline.training.planning.foresight")  # by name: no result follows from it
-    seen = foresight.foreseen(job.options.overrides, CAPTIONS)
-    ready = prepared(job.config, seen.pictures)
-    with attached(ready, seen.knows_captions):
-        told = advice(ready.plan, job.config)
-        plan = foresight.plan_of(ready.plan, ready.module, ready.data, told, seen.knows_captions)
+    """Prints what a run would do with the current pictures and settings, whatever has run before."""
+    foresight = import_module("pipeline.training.planning.foresight")  # dynamic: it affects no result
+    foreseen = foresight.foreseen(job.options.overrides, CAPTIONS)
+    ready = prepared(job.config, foreseen.pictures)
+    with attached(ready, foreseen.knows_captions):
+        sentences = advice(ready.plan, job.config)
+        plan = foresight.plan_of(ready.plan, ready.module, ready.data, sentences, foreseen.knows_captions)
         print(printable_lines(plan))
 
 
@@ -267,7 +267,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     quiet_lightning()
     if isinstance(job.config.network, AestheticConfig):
         if job.options.plan:
-            print("Nothing is trained: CLIP looks at each picture once, and the mean is kept.")
+            print("Nothing is trained: CLIP embeds each picture once, and the mean is saved.")
         else:
             write_mean(job)
         return

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases import projection
 from pipeline.bases.prediction import of_header, of_scheduler
 from pipeline.bases.registry import Recognised, recognised, recognised_config
 from pipeline.bases.stated import HEADER_KEY, checked, stated
@@ -52,7 +53,9 @@ def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
     prediction = of_header(path, header, match.facts.prediction)
     if "scheduler" in configs:
         prediction = of_scheduler(configs["scheduler"], f"{HEADER_KEY} in its header")
-    return replace(match, prediction=prediction, side_px=_side(configs.get("unet", {})))
+    turned = projection.orientation(path, header.tensors.get(projection.KEY)) == "transposed"
+    side = _side(configs.get("unet", {}))
+    return replace(match, prediction=prediction, side_px=side, is_transposed=turned)
 
 
 def _side(denoiser: Mapping[str, Any]) -> int | None:

@@ -60,7 +60,7 @@ def _statistic(path: Path, entry: Entry | None) -> str:
     """What the statistic suggests, as a hint in a sentence."""
     if entry is None or len(entry.shape) != 1 or entry.shape[0] > MOST_NUMBERS:
         return "the file does not say"
-    values = _numbers(path, entry)
+    values = numbers_at(path, entry, 0, entry.shape[0])
     if values is None or not np.isfinite(std := float(values.std())):
         return "the file does not say"
     likely = V if std > V_DEVIATION else EPSILON
@@ -70,13 +70,14 @@ def _statistic(path: Path, entry: Entry | None) -> str:
     )
 
 
-def _numbers(path: Path, entry: Entry) -> NDArray[np.float64] | None:
-    """The tensor's numbers; None for a type that is not supported here."""
+def numbers_at(path: Path, entry: Entry, start: int, count: int) -> NDArray[np.float64] | None:
+    """`count` of a tensor's numbers, from number `start` on; None of a type that is not read here."""
     if (kind := TYPES.get(entry.dtype)) is None:
         return None
+    width = np.dtype(kind).itemsize
     with path.open("rb") as file:
-        file.seek(entry.offset)
-        read = np.frombuffer(file.read(entry.shape[0] * np.dtype(kind).itemsize), kind)
+        file.seek(entry.offset + start * width)
+        read = np.frombuffer(file.read(count * width), kind)
     if entry.dtype == "BF16":  # the upper half of a float32
         read = (read.astype("<u4") << 16).view("<f4")
     return np.asarray(read, np.float64)

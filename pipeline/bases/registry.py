@@ -31,7 +31,8 @@ NOT_BASES = {
 class Recognised:
     """What a checkpoint is. title: its usual name with its variant; facts: of its family.
 
-    prediction: what its denoiser predicts; side_px: of the square that it was trained on, if it says so.
+    prediction: what its denoiser predicts; side_px: of the square that it was trained on, if it says so;
+    is_transposed: whether its text_projection is the wrong way round.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Recognised:
     trainable: bool = False
     prediction: Prediction | None = None
     side_px: int | None = None
+    is_transposed: bool = False
 
 
 @cache

@@ -46,6 +46,11 @@ def _wrong(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
             f"base.family is {given}, but base.path {path} is {recognised.title} ({recognised.facts.name});"
             " correct one of them, or set base.family to null"
         )
+    if recognised.is_transposed:
+        yield (
+            f"base.path {path}: its text_projection is transposed, so the pooled vectors of all prompts are"
+            f" wrong; `python -m pipeline.bases mend {path} --out <file>` writes it right"
+        )
     if (prediction := recognised.prediction) is None:
         return
     if chosen is None and prediction.type is None:

@@ -1,1 +1,1 @@
-"""Pictures from prompts: conditioning, samplers, passes."""
+"""Draws pictures from prompts: conditioning, samplers, second pass, upscalers."""

@@ -1,15 +1,15 @@
 """Aesthetic gradients (Gallego 2022, arXiv 2209.12330): before a prompt is drawn, a copy of the text encoder
-takes a few steps towards a set's mean picture embedding e; what it says then is mixed with what it said.
+takes a few steps towards a set's mean picture embedding e; its new output is mixed with the old one.
 
     loss = -cos(P text(chunk), e)      z' = (1 - weight) z + weight z_n, or slerp(z, z_n, weight)
 
-z has the prompt's emphasis, z_n has none. Each chunk of 75 tokens has a fresh copy. All this is as in
-AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients (aesthetic_clip.py), but for three things:
+z has the prompt's emphasis, z_n has none. Each chunk of 75 tokens has a fresh copy. As in
+AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients (aesthetic_clip.py), with three differences:
 
-- The copy is of the base's own text encoder, not of a foreign CLIP; on a base that never trained its text
-  encoder both are the same.
-- A prompt takes its steps alone; there the prompts of a batch share them.
-- The negative prompt takes none; there it does.
+- The copy is of the base's own text encoder, not of a separate CLIP; they are equal if the base never trained
+  its text encoder.
+- Each prompt takes its own steps; there the prompts of a batch share them.
+- The negative prompt takes no steps; there it does.
 """
 
 import copy
@@ -27,8 +27,8 @@ from pipeline.errors import UserError
 @dataclass(frozen=True, kw_only=True)
 class Aesthetic:
     """embedding: [1, projection], the set's. projection: P [projection, width], CLIP's
-    `text_projection.weight` (pipeline/vision/clip_pictures.py: `load_clip`), which no checkpoint holds.
-    weight (0-1), steps and lr: how far it goes.
+    `text_projection.weight` (pipeline/vision/clip_pictures.py: `load_clip`), which no checkpoint contains.
+    weight (0-1), steps and lr: how strongly it acts.
     """
 
     embedding: Tensor
@@ -42,12 +42,12 @@ class Aesthetic:
         if self.embedding.shape[-1] != len(self.projection):
             raise UserError(
                 f"the aesthetic embedding is {self.embedding.shape[-1]} wide, the CLIP model's projection"
-                f" {len(self.projection)}; take the CLIP model that it was made with"
+                f" {len(self.projection)}; use the CLIP model it was made with"
             )
 
     def applied(self, text_encoder: CLIPTextModel, ids: Tensor, states: Tensor, clip_skip: int) -> Tensor:
-        """[chunks, 77, width]: `states`, the encoder's weighted answer to ids [chunks, 77], drawn towards the
-        set.
+        """[chunks, 77, width]: `states`, the encoder's weighted output for ids [chunks, 77], moved towards
+        the set.
         """
         if not (self.weight and self.steps and self.lr):
             return states
@@ -61,24 +61,24 @@ class Aesthetic:
         return mix(states, moved, torch.tensor(self.weight).to(states))
 
     def stepped(self, text_encoder: CLIPTextModel, ids: Tensor) -> CLIPTextModel:
-        """A copy after `steps` of Adam for ids [chunks, 77]; the encoder itself, and what is attached to it,
-        stay as they are.
+        """A copy after `steps` of Adam for ids [chunks, 77]; the encoder and its attached networks stay
+        unchanged.
         """
         made = copy.deepcopy(text_encoder).requires_grad_(True)
         goal = F.normalize(self.embedding.to(made.device), dim=-1)
         optimizer = torch.optim.Adam(made.parameters(), lr=self.lr)
         with torch.enable_grad():
             for _ in range(self.steps):
-                said = F.normalize(text_features(made, ids, self.projection), dim=-1)
+                features = F.normalize(text_features(made, ids, self.projection), dim=-1)
                 optimizer.zero_grad()
-                loss = -(said @ goal.T).mean()
+                loss = -(features @ goal.T).mean()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
         return made.requires_grad_(False)
 
     def turned(self, text_encoder: CLIPTextModel, ids: Tensor, angle: float, negative: bool) -> Tensor:
-        """[1, projection] the embedding turned by `angle` (0-1) towards a text, or with `negative` away from
-        it; ids [1, 77].
+        """[1, projection] the embedding rotated by `angle` (0-1) towards a text, or away from it if
+        `negative`; ids [1, 77].
         """
         own = F.normalize(self.embedding, dim=-1)
         with torch.no_grad():
@@ -89,16 +89,16 @@ class Aesthetic:
 
 def text_features(text_encoder: CLIPTextModel, ids: Tensor, projection: Tensor) -> Tensor:
     """[chunks, projection]: the last state at each chunk's first end token, projected."""
-    end = ids[:, -1:]  # a chunk is full, and its end or padding the last id: in SD 1.x both are one token
+    end = ids[:, -1:]  # a full chunk's last id is end or padding, the same token in SD 1.x
     first = (ids == end).int().argmax(dim=-1)
     states: Tensor = text_encoder(ids).last_hidden_state
     return states[torch.arange(len(ids), device=ids.device), first] @ projection.to(states).T
 
 
 def slerp(low: Tensor, high: Tensor, amount: Tensor) -> Tensor:
-    """From `low` to `high` along the arc between their directions, over dimension 1, as the extension has it:
-    of embeddings [1, projection] all of them, of states [chunks, 77, width] a channel over its 77 places.
-    Where both point the same way they are mixed along the line.
+    """From `low` to `high` along the arc between their directions, over dimension 1, as in the extension:
+    whole embeddings [1, projection], but for states [chunks, 77, width] each channel over its 77 tokens.
+    Parallel vectors are interpolated linearly.
     """
     cosine = (F.normalize(low, dim=1) * F.normalize(high, dim=1)).sum(dim=1, keepdim=True)
     omega = cosine.clamp(-1, 1).acos()

@@ -1,6 +1,6 @@
-"""A prompt with weights -> what the denoiser is conditioned on.
+"""Weighted prompt -> the denoiser's conditioning.
 
-Long prompts are cut into chunks of 75 tokens, each encoded on its own and joined, as AUTOMATIC1111 does it
+Long prompts are cut into chunks of 75 tokens, encoded separately and joined, as in AUTOMATIC1111
 (modules/sd_hijack_clip.py, tokenize_line).
 """
 
@@ -20,20 +20,18 @@ from pipeline.errors import UserError
 from pipeline.prompts.weights import Part, weighted_parts
 
 LENGTH = 75
-"""Tokens of a chunk beside start and end."""
+"""Tokens of a chunk without start and end."""
 COMMA_REACH = 20
-"""A chunk that is full ends at its last comma instead, if that is among its last 20 tokens: what belongs
-together stays together.
-"""
+"""A full chunk ends at its last comma if that is among its last 20 tokens, so that tags stay whole."""
 NO_MEAN = 0.01
-"""Share of the standard deviation below which a mean is chance, and its ratio would scale the prompt at
-random. CLIP of SD 1.x has about 0.1.
+"""Fraction of the standard deviation below which a mean is chance, and its ratio would scale the prompt at
+random. About 0.1 for CLIP of SD 1.x.
 """
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """77 token ids, from start to end and padding, and the weight of each."""
+    """77 token ids with start, end and padding, and their weights."""
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
@@ -43,9 +41,7 @@ Weighted = tuple[int, float]
 
 
 def chunks(tokenizer: CLIPTokenizer, parts: Sequence[Part], words: Words = NO_WORDS) -> list[Chunk]:
-    """At least one; as many as the prompt needs. `words`: of the embeddings that are attached, each of which
-    stays in one chunk.
-    """
+    """One or more chunks. `words`: of the attached embeddings; each stays in one chunk."""
     comma = tokenizer.get_vocab().get(",</w>")
     bodies: list[list[Weighted]] = [[]]
     for part in parts:
@@ -60,7 +56,7 @@ def chunks(tokenizer: CLIPTokenizer, parts: Sequence[Part], words: Words = NO_WO
 
 
 def _groups(tokenizer: CLIPTokenizer, text: str, words: Words) -> Iterator[list[int]]:
-    """Ids that must stay in one chunk: a token's, or all of an embedding's."""
+    """Ids that must stay in one chunk: one token, or all of an embedding."""
     lengths = {ids.start: len(ids) for ids in words.values()}
     ids, position = body_ids(tokenizer, text, words), 0
     while position < len(ids):
@@ -70,9 +66,11 @@ def _groups(tokenizer: CLIPTokenizer, text: str, words: Words) -> Iterator[list[
 
 
 def _add(bodies: list[list[Weighted]], group: list[Weighted], comma: int | None) -> None:
-    """Puts the group into the last body, or opens a new one."""
+    """Adds the group to the last body or to a new one."""
     if len(group) > LENGTH:
-        raise UserError(f"an embedding of {len(group)} vectors does not fit a prompt's {LENGTH} tokens")
+        raise UserError(
+            f"an embedding of {len(group)} vectors does not fit into {LENGTH} tokens; use a smaller one"
+        )
     while len(body := bodies[-1]) + len(group) > LENGTH:
         moved = _behind_comma(body, comma) if group[0][0] != comma else len(body)
         bodies.append(body[moved:])
@@ -81,7 +79,7 @@ def _add(bodies: list[list[Weighted]], group: list[Weighted], comma: int | None)
 
 
 def _behind_comma(body: list[Weighted], comma: int | None) -> int:
-    """Where what moves to the next chunk begins."""
+    """The position from which tokens move to the next chunk."""
     last = max((place for place, (token, _) in enumerate(body) if token == comma), default=-1)
     near = last >= 0 and len(body) == LENGTH and len(body) - last <= COMMA_REACH
     return last + 1 if near else len(body)
@@ -96,9 +94,8 @@ def _framed(tokenizer: CLIPTokenizer, body: Sequence[Weighted]) -> Chunk:
 
 
 def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | None = None) -> Conditioning:
-    """Of a batch of one, 77 tokens a chunk: each chunk through the text encoders, weighted, joined. Words of
-    attached embeddings stand for their vectors; an aesthetic embedding draws the weighted chunks towards
-    itself.
+    """A batch of one with 77 tokens a chunk: encodes each chunk, weighs and joins them. Words of attached
+    embeddings become their vectors; an aesthetic embedding moves the weighted chunks towards itself.
     """
     encoders = base.text_encoders
     parts = chunks(base.tokenizer, weighted_parts(text), words_of(encoders))
@@ -107,7 +104,7 @@ def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | N
     encoded = base.family.encode(base, ids, clip_skip)
     weights = torch.tensor([part.weights for part in parts], device=device, dtype=encoded.tokens.dtype)
     widths = base.family.token_widths(base.configs)
-    # Each encoder keeps its own mean: A1111 weighs the encoders' answers before it joins them.
+    # Each encoder keeps its own mean: A1111 weighs the encoders' outputs before it joins them.
     each = [emphasised(states, weights) for states in torch.split(encoded.tokens, widths, dim=-1)]
     states = torch.cat(each, dim=-1) if len(each) > 1 else each[0]
     if aesthetic:
@@ -116,14 +113,14 @@ def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | N
 
 
 def emphasised(states: Tensor, weights: Tensor) -> Tensor:
-    """States [chunks, 77, width] times weights [chunks, 77]; each chunk keeps its mean
-    (AUTOMATIC1111 modules/sd_emphasis.py, EmphasisOriginal), where it has one to speak of.
+    """States [chunks, 77, width] times weights [chunks, 77]. Restores each chunk's mean
+    (AUTOMATIC1111 modules/sd_emphasis.py, EmphasisOriginal), unless it is close to 0.
     """
     weighted = states * weights[..., None]
     before, after = (values.mean(dim=(1, 2), keepdim=True) for values in (states, weighted))
     plain = (weights == 1).all(dim=1)[:, None, None]
     centred = before.abs() < NO_MEAN * states.std(dim=(1, 2), keepdim=True)
-    found = torch.where(plain | centred, weighted, weighted * (before / after))
-    if not found.isfinite().all():
-        raise UserError("the prompt's weights make of its words no finite numbers; write weights nearer to 1")
-    return found
+    result = torch.where(plain | centred, weighted, weighted * (before / after))
+    if not result.isfinite().all():
+        raise UserError("the prompt's weights give NaN or infinite conditioning; use weights closer to 1")
+    return result

@@ -1,6 +1,4 @@
-"""The networks and embeddings that prompts call, loaded, and how strongly a network acts: as a whole and by
-block.
-"""
+"""Loads the networks and embeddings that prompts call; sets a network's weight as a whole and by block."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -25,14 +23,14 @@ from pipeline.prompts.network_tags import Tag, insist_on_none, split_tags
 
 @dataclass(frozen=True)
 class Calls:
-    """What a prompt asks for: networks, and embedding files."""
+    """The networks and embedding files that a prompt calls."""
 
     tags: tuple[Tag, ...]
     embeddings: tuple[Path, ...] = ()
 
 
 class Library:
-    """What was loaded once stays, for one base. `files`: what prompts may call."""
+    """Keeps what it has loaded for one base. `files`: what prompts may call."""
 
     def __init__(self, files: NamedFiles = NO_FILES) -> None:
         self.files = files
@@ -40,9 +38,7 @@ class Library:
         self._base: Base | None = None
 
     def calls(self, prompt: str, negative_prompt: str) -> Calls:
-        """What both prompts ask for; a name that is not there, or a network in the negative prompt, is a user
-        error.
-        """
+        """What both prompts call. Raises UserError for unknown names and networks in the negative prompt."""
         text, tags = split_tags(prompt)
         insist_on_none(negative_prompt)
         self.files.used(prompt)
@@ -50,13 +46,13 @@ class Library:
 
     @contextmanager
     def attached(self, base: Base, calls: Calls) -> Iterator[None]:
-        """Inside, the base acts with the networks that are called, each at its strength."""
+        """Inside, the called networks are attached to the base, each with its weight."""
         times = Counter[Path]()
         with ExitStack() as stack:
             for path in dict.fromkeys(calls.embeddings):
                 embedding = self._network(base, path, 0)
                 assert isinstance(embedding, Embedding)
-                # Whoever draws may have attached one of that word: it is the one that is meant.
+                # The caller may have attached one with that word, which has priority.
                 if not {word.lower() for word in embedding.words} & words_of(base.text_encoders).keys():
                     stack.enter_context(embedding.attached(base))
             for tag in calls.tags:
@@ -74,7 +70,7 @@ class Library:
             yield
 
     def _network(self, base: Base, path: Path, time: int) -> Trained:
-        """Called twice in one prompt, a network is there twice."""
+        """Loads a second copy of a network that a prompt calls twice."""
         if base is not self._base:
             self._loaded, self._base = {}, base
         if (path, time) not in self._loaded:
@@ -83,7 +79,7 @@ class Library:
 
 
 def _check(network: Trained, tag: Tag, path: Path) -> None:
-    """That the file is of the kind that the tag calls."""
+    """The file must be of the tag's kind."""
     if isinstance(network, Embedding):
         raise UserError(f"{path} is an embedding: write its word ({', '.join(network.words)}) in the prompt")
     if isinstance(network, Hypernetwork) != (tag.kind == "hypernet"):
@@ -100,17 +96,17 @@ def set_strength(
     blocks: BlockWeights | None = None,
     unet_weight: float | None = None,
 ) -> None:
-    """`weight` times each block's factor, the text encoder's being BASE; `unet_weight` is the U-Net's own,
-    where that differs.
+    """Sets `weight` times each block's factor; the text encoder's block is BASE. `unet_weight`: the U-Net's
+    weight if it differs.
     """
     network.set_multiplier(weight if unet_weight is None else unet_weight)
     if blocks is None and unet_weight in (None, weight):
         return
     if not isinstance(network, Network):
-        raise UserError("weights by block or part are for LoRA and its kin; other networks have one weight")
+        raise UserError("weights by block or part need LoRA or its variants; other networks have one weight")
     layers = changeable_layers(base)
     factors = blocks.on(base.family.facts.blocks) if blocks else None
     for name, adapter in network.adapters():
-        place = layers[name].block or BASE
-        whole = weight if place == BASE or unet_weight is None else unet_weight
-        adapter.multiplier = whole * (factors[place] if factors else 1.0)
+        block = layers[name].block or BASE
+        whole = weight if block == BASE or unet_weight is None else unet_weight
+        adapter.multiplier = whole * (factors[block] if factors else 1.0)

@@ -1,5 +1,5 @@
-"""The files of given folders that a prompt may call: networks and masks by name, embeddings by their words.
-Torch is loaded only to look into small files for words.
+"""Files that a prompt may call: networks and masks by name, embeddings by their words. Loads torch only to
+search small files for words.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from pipeline.prompts.network_tags import Tag, split_tags
 
 NETWORKS = (".safetensors", ".pt", ".bin")
 EMBEDDING_BYTES = 1 << 22
-"""No embedding is larger: 75 vectors of a few KiB; only files up to this are looked into for words."""
+"""No embedding is larger: 75 vectors of a few KiB. Larger files are not searched for words."""
 MASKS = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 
 
 class NamedFiles:
-    """Files below `folders` by their names without suffix, as A1111 lists them, or by their paths inside the
-    folder (`style/ink`).
+    """Files in `folders` and below, by name without suffix, as A1111 lists them, or by path in the folder
+    (`style/ink`).
     """
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
@@ -32,7 +32,7 @@ class NamedFiles:
                     self._names.setdefault(name, set()).add(path)
 
     def find(self, name: str) -> Path:
-        """The file of that name. Raises UserError if there are none or several."""
+        """The file of that name. Raises UserError if there is none, or several."""
         files = sorted(self._names.get(name, ()))
         if not files:
             where = ", ".join(map(str, self.folders)) or "no folder of networks was given"
@@ -45,22 +45,22 @@ class NamedFiles:
         return files[0]
 
     def of_tags(self, tags: Sequence[Tag]) -> dict[str, Path]:
-        """The files that the tags call, with masks, by the tags' names for them."""
+        """The files that the tags call, masks too, by the names in the tags."""
         names = [name for tag in tags for name in (tag.name, tag.mask) if name]
         return {name: self.find(name) for name in names}
 
     @cached_property
     def words(self) -> dict[str, Path]:
         """Embedding files by their words, lower-cased."""
-        found: dict[str, Path] = {}
+        files: dict[str, Path] = {}
         for path in sorted({path for paths in self._names.values() for path in paths}):
             for word in _words(path):
-                if found.setdefault(word, path) != path:
-                    raise UserError(f"{found[word]} and {path} are both called {word!r}; rename one of them")
-        return found
+                if files.setdefault(word, path) != path:
+                    raise UserError(f"{files[word]} and {path} are both called {word!r}; rename one of them")
+        return files
 
     def used(self, prompt: str) -> dict[str, Path]:
-        """The files that the prompt needs, masks too, by the names that it has for them."""
+        """The files that the prompt needs, masks too, by the names in the prompt."""
         text, tags = split_tags(prompt)
         return self.of_tags(tags) | self.embeddings(text)
 
@@ -79,7 +79,7 @@ def _names(inside: Path) -> tuple[str, ...]:
 
 
 def _words(path: Path) -> list[str]:
-    """Lower-cased; none where the file is no embedding."""
+    """Lower-cased; none if the file is not an embedding."""
     if path.suffix.lower() not in NETWORKS or path.stat().st_size > EMBEDDING_BYTES:
         return []
     from pipeline.files.embedding_file import read_embeddings
@@ -90,5 +90,5 @@ def _words(path: Path) -> list[str]:
             return []
         return [word.lower() for word in read_embeddings(path)]
     except UserError as error:
-        warn(f"not looked into for an embedding's word: {error}")
+        warn(f"not searched for embeddings' words: {error}")
         return []

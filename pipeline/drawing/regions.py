@@ -1,12 +1,12 @@
-"""Networks that act in one region of a picture, given by a mask (kohya-ss/sd-webui-additional-networks,
+"""Limits a network to a region of the picture by a mask (kohya-ss/sd-webui-additional-networks,
 scripts/lora_compvis.py).
 
-    layer(x) + mask * (answer with the network - layer(x))
+    layer(x) + mask * (output with the network - layer(x))
 
-The mask is scaled to the height and width of each layer's output. A linear layer sees height x width in one
-row; which it is follows from the size of the latents, so that 64x32 and 32x64 are never taken for each other.
-The text encoder, and what the U-Net makes of the prompt and the time step, have no place in the picture:
-there the network acts as without a mask.
+The mask is scaled to the height and width of each layer's output. A linear layer sees height x width as one
+dimension; the latents' size says which factors it has, so that 64x32 and 32x64 are not confused. The text
+encoder, and the U-Net's layers for prompt and timestep, have no position in the picture: there the mask has
+no effect.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,13 +26,13 @@ from pipeline.networks.network import Network
 from pipeline.pictures.reading import PictureError, read_picture
 
 NO_PLACE = ("attn2_to_k", "attn2_to_v", "time_emb")
-"""Parts of the names of the U-Net's layers that do not see the picture."""
+"""Parts of names of U-Net layers that do not see the picture."""
 LEVELS = 4
 BLACK = (0, 0, 0)
 
 
 class Region:
-    """A mask [1, 1, height, width] in 0..1 (1: the network acts), at whatever size a layer needs."""
+    """A mask [1, 1, height, width] in 0..1 (1: the network acts), scaled to each layer's size."""
 
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
@@ -41,22 +41,22 @@ class Region:
 
     @classmethod
     def read(cls, path: Path, channel: str | None) -> "Region":
-        """From a picture's lightness, or one of its channels; transparent parts are black. One that cannot be
-        read, and one that is black all over, is a user error.
+        """From a picture's lightness or one of its channels; transparent parts are black. Raises UserError if
+        it cannot be read or is all black.
         """
         try:
             picture = read_picture(path, background=BLACK)
         except (PictureError, FileNotFoundError) as error:
-            raise UserError(f"{path}: no readable picture to mask with ({error}); use another") from None
+            raise UserError(f"{path} cannot be read as a mask ({error}); use another picture") from None
         band = picture.getchannel(channel.upper()) if channel else picture.convert("L")
         values = torch.frombuffer(bytearray(band.tobytes()), dtype=torch.uint8).float()
         values = values.reshape(1, 1, band.height, band.width)
         if not values.any():
-            raise UserError(f"{path} is black{f' in {channel}' if channel else ''}; paint white where to act")
+            raise UserError(f"{path} is black{f' in {channel}' if channel else ''}; paint the region white")
         return cls(values / 255)
 
     def look(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
-        """Before each call of the U-Net: height and width by their product, on each of its levels."""
+        """Before each call of the U-Net, notes height and width on each of its levels, by their product."""
         height, width = inputs[0].shape[-2:]
         self.levels = {}
         for _level in range(LEVELS):
@@ -73,7 +73,7 @@ class Region:
     def blended(
         self, x: Tensor, inside: Callable[[Tensor], Tensor], outside: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """A layer's answer to `x`: [batch, channels, height, width], or [batch, height x width, channels]."""
+        """A layer's output for `x`: [batch, channels, height, width] or [batch, height x width, channels]."""
         without, with_network = outside(x), inside(x)
         if without.dim() == 4:
             height, width = without.shape[2:]
@@ -86,7 +86,7 @@ class Region:
 
 @contextmanager
 def attached_in(network: Network, base: Base, region: Region) -> Iterator[None]:
-    """As `network.attached`, but in the region alone."""
+    """As `network.attached`, but only in the region."""
     layers = changeable_layers(base)
     outside = {name: layers[name].module.forward for name in network}
     with ExitStack() as stack:

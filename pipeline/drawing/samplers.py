@@ -1,5 +1,5 @@
-"""Samplers by the names that users know, as diffusers' schedulers (pipeline/config/schemas/samplers.py).
-Those that are k-diffusion's in AUTOMATIC1111 take its schedules of noise (schedules.py).
+"""Samplers by their usual names, as diffusers' schedulers (pipeline/config/schemas/samplers.py). Those that
+AUTOMATIC1111 takes from k-diffusion use its noise schedules (schedules.py).
 """
 
 import inspect
@@ -18,26 +18,29 @@ from pipeline.bases.base import Base
 from pipeline.config.schemas.samplers import LABELS, PARTS, SAMPLERS_OF, SCHEDULERS, SDE
 from pipeline.drawing.schedules import Noise, Values, schedule
 from pipeline.errors import UserError
+from pipeline.objectives.diffusion import zero_terminal
 
+KEY_OF_ZERO_SNR = "rescale_betas_zero_snr"
+"""An argument of diffusers' classes that know it; the others get the rescaled schedule from here."""
 Path = Callable[[Tensor, Tensor], Tensor]
 """Noise between two sigmas, of unit variance."""
 
 
 def check_sampler(name: str, base: Base) -> None:
-    """A sampler that cannot draw with the base is a user error."""
+    """Raises UserError if the sampler does not work with the base."""
     facts = base.family.facts
     fitting = SAMPLERS_OF[facts.objective]
     if name not in fitting:
-        others = ", ".join(LABELS[each] for each in sorted(fitting)) or "none can yet"
+        others = ", ".join(LABELS[each] for each in sorted(fitting)) or "none yet"
         raise UserError(
-            f"sampler {LABELS[name]} cannot draw with {facts.title}, which learns by {facts.objective};"
-            f" samplers that can: {others}"
+            f"sampler {LABELS[name]} does not work with {facts.title}, whose objective is"
+            f" {facts.objective}; samplers that do: {others}"
         )
 
 
 class Sampler:
-    """One drawing's steps on the base's own noise schedule: all of `num_steps`, or those from `first_step`
-    on. Noise comes from the CPU, each picture's from its own seed.
+    """The steps of one drawing on the base's noise schedule: `num_steps`, without those before `first_step`.
+    Noise comes from the CPU, each picture's from its own seed.
     """
 
     def __init__(
@@ -52,9 +55,12 @@ class Sampler:
         self.scheduler: Any = getattr(diffusers, kind).from_config(
             scheduler_config, clip_sample=False, **options
         )
+        known = inspect.signature(type(self.scheduler).__init__).parameters
+        if scheduler_config.get(KEY_OF_ZERO_SNR) and KEY_OF_ZERO_SNR not in known:
+            self.scheduler.alphas_cumprod = with_last(zero_terminal(self.scheduler.alphas_cumprod))
         self.scheduler.set_timesteps(num_steps, device=device)
         self.order: int = self.scheduler.order
-        """Calls of the denoiser a step, but for the last step, which has one."""
+        """Calls of the denoiser in a step; the last step has one."""
         self._extra: dict[str, Any] = {}
         self._path: Path | None = None
         if name in PARTS:
@@ -66,8 +72,8 @@ class Sampler:
             self.scheduler.set_begin_index(first_step * self.order)
 
     def _put_schedule(self, name: str, num_steps: int, first_step: int) -> None:
-        """In place of diffusers' own, which begins and ends elsewhere. Steps before `first_step` are cut
-        off, so that a sampler that looks back finds nothing there.
+        """Replaces diffusers' schedule, which begins and ends at other values. Cuts off steps before
+        `first_step`, so that a multistep sampler does not use them.
         """
         noise = Noise.of(self.scheduler.alphas_cumprod.double().numpy())
         sigmas = schedule(noise, name, num_steps)
@@ -83,12 +89,12 @@ class Sampler:
         scheduler.set_begin_index(0)
 
     def _doubled(self, values: Values) -> Values:
-        """Once a call of the denoiser."""
+        """A value for each call of the denoiser."""
         return np.append(values[:1], np.repeat(values[1:], self.order))
 
     def noise(self, seeds: Sequence[int], width: int, height: int) -> Tensor:
-        """[pictures, 4, height/8, width/8] on the sampler's device, each picture's from its own seed; what
-        the sampler adds on its way comes from the same seeds.
+        """[pictures, 4, height/8, width/8] on the sampler's device, each picture's from its own seed, which
+        also seeds the noise that the sampler adds in its steps.
         """
         generators = [Generator().manual_seed(seed) for seed in seeds]
         drawn = start_noise(generators, width, height)
@@ -101,15 +107,15 @@ class Sampler:
         return drawn.to(self.timesteps.device)
 
     def _brownian(self, seeds: Sequence[int], like: Tensor) -> "Path":
-        """As A1111 has it for the SDE samplers; diffusers would draw it on the device, and not alike on all,
-        or other noise.
+        """Noise of the SDE samplers as in A1111. diffusers would draw it on the device, differently on each,
+        or another kind of noise.
         """
         tree = BrownianTreeNoiseSampler(like, *self._range, list(seeds))
         device = self.timesteps.device
 
         def noise(sigma: Tensor, sigma_next: Tensor) -> Tensor:
             with warnings.catch_warnings():
-                # The tree rounds its ends to six digits, and then finds the last sigma outside of them.
+                # The tree rounds its ends to six digits, which puts the last sigma outside.
                 warnings.filterwarnings("ignore", "Should have t[ab]")
                 drawn: Tensor = tree(sigma.cpu(), sigma_next.cpu())
             return drawn.to(device)
@@ -117,9 +123,7 @@ class Sampler:
         return noise
 
     def start(self, noise: Tensor) -> Tensor:
-        """Latents of pure noise, at the first step's strength; diffusers' multistep solvers scale latents to
-        unit variance.
-        """
+        """Pure noise of the first step's level; diffusers' multistep solvers expect unit variance."""
         strength = self.scheduler.init_noise_sigma
         if isinstance(self.scheduler, DPMSolverMultistepScheduler):
             strength = self.scheduler.sigmas[0] / (self.scheduler.sigmas[0] ** 2 + 1) ** 0.5
@@ -127,17 +131,17 @@ class Sampler:
         return started
 
     def noisy(self, latents: Tensor, noise: Tensor) -> Tensor:
-        """Latents with as much noise as the first of the steps expects."""
+        """Latents with the first step's level of noise."""
         result: Tensor = self.scheduler.add_noise(latents, noise, self.timesteps[:1])
         return result
 
     def scaled(self, latents: Tensor, timestep: Tensor) -> Tensor:
-        """As the denoiser wants them."""
+        """Latents scaled for the denoiser."""
         result: Tensor = self.scheduler.scale_model_input(latents, timestep)
         return result
 
     def step(self, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
-        """The latents one timestep on, from the denoiser's prediction."""
+        """The next step's latents, from the denoiser's prediction."""
         if self._path:
             here, after = self.scheduler.sigmas[self.scheduler.step_index or 0 :][:2]
             noise = self._path(here, after) if after > 0 else torch.zeros_like(latents)
@@ -145,6 +149,15 @@ class Sampler:
         stepped = self.scheduler.step(predicted, timestep, latents, return_dict=False, **self._extra)
         result: Tensor = stepped[0]
         return result
+
+
+def with_last(alphas_cumprod: Tensor) -> Tensor:
+    """With a last alpha_bar just above 0, so that its sigma is finite: 4096 (diffusers'
+    EulerDiscreteScheduler).
+    """
+    changed = alphas_cumprod.clone()
+    changed[-1] = 2**-24
+    return changed
 
 
 def start_noise(generators: Sequence[Generator], width: int, height: int) -> Tensor:

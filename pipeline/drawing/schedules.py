@@ -1,4 +1,4 @@
-"""Schedules of noise as AUTOMATIC1111 has them (modules/sd_schedulers.py; k_diffusion/external.py,
+"""Noise schedules as in AUTOMATIC1111 (modules/sd_schedulers.py; k_diffusion/external.py,
 DiscreteSchedule; k_diffusion/sampling.py).
 
     sigma(t) = sqrt((1 - a) / a) of the base's product of alphas a; between two timesteps log sigma is linear
@@ -7,7 +7,7 @@ DiscreteSchedule; k_diffusion/sampling.py).
     karras       (max^(1/7) + r (min^(1/7) - max^(1/7)))^7, r from 0 to 1    (Karras et al. 2022, eq. 5)
     exponential  exp(log max + r (log min - log max))
 
-n sigmas; the step behind the last one ends at 0. For SD 1.5 they begin at 14.61 and end at 0.029.
+n sigmas; the last step goes from the last sigma to 0. For SD 1.5 they run from 14.61 to 0.029.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ RHO = 7.0
 
 @dataclass(frozen=True)
 class Noise:
-    """The base's sigmas, rising, one a timestep."""
+    """The base's sigmas by timestep, rising."""
 
     sigmas: Values
 
@@ -30,17 +30,17 @@ class Noise:
         return cls(np.asarray(np.sqrt((1 - alphas_cumprod) / alphas_cumprod)))
 
     def sigma(self, timesteps: Values) -> Values:
-        places = np.arange(len(self.sigmas))
-        return np.asarray(np.exp(np.interp(timesteps, places, np.log(self.sigmas))))
+        known = np.arange(len(self.sigmas))
+        return np.asarray(np.exp(np.interp(timesteps, known, np.log(self.sigmas))))
 
     def timestep(self, sigmas: Values) -> Values:
-        """The denoiser is asked at these, fractions too."""
-        places = np.arange(len(self.sigmas), dtype=float)
-        return np.asarray(np.interp(np.log(sigmas), np.log(self.sigmas), places))
+        """The denoiser's timesteps for these sigmas, not rounded."""
+        known = np.arange(len(self.sigmas), dtype=float)
+        return np.asarray(np.interp(np.log(sigmas), np.log(self.sigmas), known))
 
 
 def schedule(noise: Noise, name: str, num_steps: int) -> Values:
-    """`num_steps` sigmas, falling, of the schedule `name` (pipeline/config/schemas/samplers.py)."""
+    """`num_steps` falling sigmas of the schedule `name` (pipeline/config/schemas/samplers.py)."""
     last, (low, high) = len(noise.sigmas) - 1, noise.sigmas[[0, -1]]
     ramp = np.linspace(0, 1, num_steps)
     if name == "uniform":

@@ -1,11 +1,10 @@
-"""Second pass (hires fix): the picture is enlarged, and drawn over with exactly the steps asked for.
+"""Second pass (hires fix): enlarges the picture and draws over it, with exactly the configured steps.
 
     latents --- interpolated -------------------------------- + noise --> the sampler's last `steps`
             \\-- decoded, upscaler network, encoded (mean) --/
 
-As AUTOMATIC1111 does it (modules/processing.py, sample_hr_pass; modules/sd_samplers_common.py,
-setup_img2img_steps): of int(steps / strength) steps the last `steps` are run, with new noise of the same
-seeds.
+As in AUTOMATIC1111 (modules/processing.py, sample_hr_pass; modules/sd_samplers_common.py,
+setup_img2img_steps): runs the last `steps` of int(steps / strength), with new noise of the same seeds.
 """
 
 from pathlib import Path
@@ -29,16 +28,16 @@ INTERPOLATIONS = {
     "latent_nearest": ("nearest", False),
     "latent_nearest-exact": ("nearest-exact", False),
 }
-"""Mode, and whether antialiased, by the upscaler's name."""
+"""Interpolation mode and antialiasing, by the upscaler's name."""
 ALMOST = 0.999
-"""At strength 1 too, something of the picture stays, as in A1111."""
+"""Even strength 1 keeps something of the picture, as in A1111."""
 MAX_STEPS = 1000
-"""The noise schedule has no more."""
+"""The length of the noise schedule."""
 
 
 def upscaler_of(settings: Settings, device: torch.device) -> Upscaler | None:
-    """The network that the second pass asks for; an unknown name, or steps that cannot be run, are a user
-    error before anything is drawn.
+    """The second pass's upscaler network, if any. Raises UserError, before anything is drawn, for an unknown
+    name or too many steps.
     """
     second = settings.second_pass
     if second:
@@ -54,12 +53,12 @@ def upscaler_of(settings: Settings, device: torch.device) -> Upscaler | None:
 
 
 def total_steps(second: SecondPass) -> int:
-    """Steps of which the last `second.steps` are run; too many are a user error."""
+    """The number of steps, of which the last `second.steps` run. Raises UserError for too many."""
     total = int(second.steps / min(second.strength, ALMOST))
     if total > MAX_STEPS:
         raise UserError(
-            f"a second pass of {second.steps} steps at strength {second.strength:g} is the end of {total}"
-            f" steps, and there are {MAX_STEPS}; take a higher strength or fewer steps"
+            f"a second pass of {second.steps} steps at strength {second.strength:g} needs a schedule of"
+            f" {total} steps, but the limit is {MAX_STEPS}; use a higher strength or fewer steps"
         )
     return total
 

@@ -1,6 +1,6 @@
-"""Prompts to pictures.
+"""Draws pictures from prompts.
 
-Noise comes from the CPU, one generator a picture, so that a seed starts the same picture on every device and
+Noise comes from the CPU, one generator a picture, so that a seed gives the same picture on every device and
 in every batch. Guidance is classifier-free (Ho & Salimans 2022, arXiv 2207.12598).
 """
 
@@ -25,7 +25,7 @@ from pipeline.prompts.settings import Job, Settings
 from pipeline.prompts.steps import texts_by_step
 
 Contexts = list[Conditioning]
-"""What conditions each step; more tokens for a longer prompt."""
+"""The conditioning of each step; longer prompts have more tokens."""
 NO_NETWORKS = Library()
 
 
@@ -37,9 +37,9 @@ def draw(
     library: Library = NO_NETWORKS,
     aesthetic: Aesthetic | None = None,
 ) -> Iterator[Image.Image]:
-    """The pictures, in the jobs' order; every prompt is encoded once. `library`: the networks that prompts
-    may call by name, and the embeddings whose words they may hold. `aesthetic`: what every prompt but the
-    negative is drawn towards. What cannot be drawn is a user error before anything is.
+    """The pictures, in the jobs' order; encodes every prompt once. `library`: networks and embeddings that
+    prompts may call. `aesthetic`: changes every prompt but the negative one. Raises UserError before drawing
+    anything if a job cannot be drawn.
     """
     check_sampler(settings.sampler, base)
     upscaler = upscaler_of(settings, base.device) if settings.second_pass else None
@@ -58,14 +58,14 @@ def draw(
                 for prompt in here
             }
         for batch in batches(alike, contexts, settings.batch):
-            # Outside of this block, whoever asked for the pictures finds the base as it was.
+            # Detached before pictures are handed out, so that the caller finds the base unchanged.
             with library.attached(base, called):
                 pictures = _draw_batch(base, batch, contexts, settings, upscaler)
             yield from pictures
 
 
 def _texts(prompt: str, settings: Settings) -> list[str]:
-    """What the prompt says in each step of both passes."""
+    """The prompt's text in each step of both passes."""
     second_steps = settings.second_pass.steps if settings.second_pass else 0
     return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
 
@@ -76,8 +76,8 @@ def _contexts(base: Base, texts: Sequence[str], clip_skip: int, aesthetic: Aesth
 
 
 def batches(jobs: Sequence[Job], contexts: Mapping[str, Contexts], at_most: int) -> Iterator[Sequence[Job]]:
-    """Neighbours whose prompts are equally long, so that none is padded: a picture is the same in any
-    company.
+    """Batches neighbouring jobs of equal context length, so no padding is needed and a picture does not
+    depend on its batch.
     """
     for _, group in groupby(
         jobs, key=lambda job: [context.tokens.shape[1] for context in contexts[job.prompt]]
@@ -124,7 +124,7 @@ def denoised(
     guidance: float,
     rescale: float = 0.0,
 ) -> Tensor:
-    """The latents after all of the sampler's steps; a conditioning a step."""
+    """The latents after all steps of the sampler. Contexts have one conditioning for each step."""
     for number, timestep in enumerate(sampler.timesteps):
         step = number // sampler.order
         scaled = sampler.scaled(latents, timestep)
@@ -142,8 +142,8 @@ def guided(
     guidance: float,
     rescale: float = 0.0,
 ) -> Tensor:
-    """without + guidance * (prompted - without): in one call where both prompts are equally long, and one of
-    half the work where guidance is 1.
+    """without + guidance * (prompted - without), in one call if both prompts are equally long. With guidance
+    1 computes only `prompted`.
     """
     predict = base.family.predict
     if guidance == 1:

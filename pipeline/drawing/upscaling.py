@@ -1,6 +1,6 @@
-"""Upscaler networks (ESRGAN, Real-ESRGAN and others), by path: RGB, in tiles that blend.
+"""Upscaler networks (ESRGAN, Real-ESRGAN and others) by path, for RGB, in blended tiles.
 
-spandrel recognises and loads them. It is the extra `upscale`, because it needs torchvision, whose build must
+spandrel recognises and loads them. It is an extra, `upscale`, because it needs torchvision, whose build must
 match torch's (CPU or CUDA).
 """
 
@@ -22,16 +22,16 @@ from pipeline.networks.network_files import read_weights
 
 EXTRA = 'pip install "athanor[upscale]"'
 TILE_PX, OVERLAP_PX = 256, 32
-"""Of the picture that is enlarged; more tile: more memory, fewer seams to blend."""
+"""Pixels of the input; larger tiles: more memory, fewer seams."""
 MAX_TURNS = 3
-"""A network of 2x is run again where that is not enough, one of 1x, which mends only, once; Lanczos does the
-rest.
+"""A 2x network runs again, at most this often, while the picture is too small; a 1x network, which only
+restores, runs once. Lanczos does the rest.
 """
 
 
 @dataclass(frozen=True)
 class Upscaler:
-    """`network` makes [1, 3, height, width] in 0..1 `scale` times as large."""
+    """`network` enlarges [1, 3, height, width] in 0..1 by `scale`."""
 
     network: Callable[[Tensor], Tensor]
     scale: int
@@ -39,10 +39,10 @@ class Upscaler:
 
 
 def load_upscaler(path: Path, device: torch.device) -> Upscaler:
-    """From a .safetensors or .pth file; one that is missing, damaged or no upscaler is a user error."""
+    """From a .safetensors or .pth file. Raises UserError if it is missing, damaged or not an upscaler."""
     if not path.is_file():
         raise UserError(f"{path}: no such upscaler network; give the path of a .safetensors or .pth file")
-    with damage_told(f"{path} is no readable upscaler network"):
+    with damage_told(f"{path} cannot be read as an upscaler network"):
         return _upscaler(path, device)
 
 
@@ -58,12 +58,12 @@ def _upscaler(path: Path, device: torch.device) -> Upscaler:
 
 
 def _spandrel(path: Path) -> Any:
-    """The library, which is optional. A torchvision of another build than torch's fails on import."""
+    """The optional library. Importing it fails if torchvision's build does not match torch's."""
     try:
         import spandrel
     except ModuleNotFoundError as error:
         raise UserError(
-            f"{path}: reading an upscaler network needs {error.name}, which is not installed; type `{EXTRA}`,"
+            f"{path}: reading an upscaler network needs {error.name}, which is not installed; run `{EXTRA}`,"
             " or set the upscaler to `latent`"
         ) from None
     except (ImportError, OSError, RuntimeError) as error:
@@ -83,7 +83,7 @@ def _weights(path: Path) -> dict[str, Any]:
 
 @torch.no_grad()
 def upscaled(upscaler: Upscaler, picture: Image.Image, width: int, height: int) -> Image.Image:
-    """The picture at width x height px: the network as often as it takes, then Lanczos."""
+    """The picture at width x height px: runs the network until it is large enough, then Lanczos."""
     for _ in range(MAX_TURNS if upscaler.scale > 1 else 1):
         if picture.width >= width and picture.height >= height:
             break
@@ -93,8 +93,8 @@ def upscaled(upscaler: Upscaler, picture: Image.Image, width: int, height: int) 
 
 
 def tiled(upscaler: Upscaler, picture: Tensor, tile: int = TILE_PX, overlap: int = OVERLAP_PX) -> Tensor:
-    """[3, height, width] in 0..1 -> `scale` times as large, tile by tile; where tiles overlap, each fades out
-    towards its edge.
+    """[3, height, width] in 0..1 -> `scale` times as large, tile by tile. Overlapping tiles fade out towards
+    their edges.
     """
     _, height, width = picture.shape
     scale = upscaler.scale
@@ -112,8 +112,8 @@ def tiled(upscaler: Upscaler, picture: Tensor, tile: int = TILE_PX, overlap: int
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin that cover `length`, each sharing at least `overlap` with the next: the last ends at
-    the end.
+    """Starts of tiles that cover `length`, with neighbours overlapping by at least `overlap`; the last ends
+    at `length`.
     """
     if length <= tile:
         return [0]

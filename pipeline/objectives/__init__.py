@@ -1,1 +1,1 @@
-"""What a denoiser learns: noise levels, noisy latents, the expected answer, and how its error counts."""
+"""Training objectives: noise levels, noisy latents, targets, and weights of errors."""

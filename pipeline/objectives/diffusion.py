@@ -1,8 +1,8 @@
-"""Diffusion: noise is added along a schedule of products of alphas, alpha_bar, one a timestep.
+"""Diffusion: adds noise by a schedule of alpha_bar, the product of alphas up to each timestep.
 
     x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise
-    epsilon       the denoiser answers the noise
-    v_prediction  it answers sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0        (Salimans & Ho 2022)
+    epsilon       the denoiser predicts the noise
+    v_prediction  it predicts sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0        (Salimans & Ho 2022)
 
 Shapes: latents and noise [batch, channels, h, w]; levels are whole timesteps [batch] in 0..999.
 """
@@ -20,7 +20,7 @@ from pipeline.objectives.snr_weights import signal_to_noise, snr_weights
 
 
 class Diffusion(Objective):
-    """alphas: [1000] alpha_bar of the noise; snr: [1000], by which errors are weighed."""
+    """alphas: [1000] alpha_bar by timestep. snr: [1000] signal-to-noise ratios that weigh errors."""
 
     name = "diffusion"
     predictions = ("epsilon", "v_prediction")
@@ -66,8 +66,8 @@ class Diffusion(Objective):
 
 
 def zero_terminal(alphas_cumprod: Tensor) -> Tensor:
-    """alpha_bar shifted and scaled so that its root is 0 at the last timestep and as before at the first (Lin
-    et al. 2023, arXiv 2305.08891, algorithm 1).
+    """alpha_bar with its root shifted and scaled to 0 at the last timestep, unchanged at the first (Lin et
+    al. 2023, arXiv 2305.08891, algorithm 1).
     """
     root = alphas_cumprod.sqrt()
     first, last = root[0], root[-1]

@@ -1,9 +1,9 @@
 """Rectified flow (Liu et al. 2022, arXiv 2209.03003; Esser et al. 2024, arXiv 2403.03206).
 
-    x_sigma = (1 - sigma) x_0 + sigma noise        the denoiser answers noise - x_0
+    x_sigma = (1 - sigma) x_0 + sigma noise        the denoiser predicts noise - x_0
 
-sigma runs from 0 (clean) to 1 (noise). A fraction u is drawn (levels.py) and shifted afterwards; diffusers'
-training scripts draw from a schedule that is already shifted.
+sigma runs from 0 (clean) to 1 (noise). Draws a fraction u (levels.py) and then shifts it; diffusers' training
+scripts draw from an already shifted schedule.
 
 Shapes: latents and noise [batch, channels, h, w]; levels are 1000 sigma [batch].
 """
@@ -21,7 +21,7 @@ from pipeline.objectives.objective import Objective
 
 
 class Flow(Objective):
-    """shift: above 1, more noise, as larger pictures need; the base's own."""
+    """shift: from the base's scheduler; above 1 means more noise, as larger pictures need."""
 
     name = "flow"
     predictions = ("flow",)
@@ -58,7 +58,7 @@ class Flow(Objective):
         return None
 
     def clean(self, noisy: Tensor, velocity: Tensor, levels: Tensor) -> Tensor:
-        """x_0 that an answer stands for."""
+        """x_0 from the predicted velocity."""
         return noisy - (levels / NUM_LEVELS).view(-1, 1, 1, 1) * velocity
 
 
@@ -78,10 +78,10 @@ def cosmap_weight(sigma: Tensor) -> Tensor:
 
 
 def sigmas(num_steps: int, shift: float) -> Tensor:
-    """[num_steps + 1] levels of a drawing, from 1 to 0.
+    """[num_steps + 1] sigmas to draw a picture with, from 1 to 0.
 
-    The steps are even in the shifted time between 1 and 1/1000, as in diffusers, ComfyUI's `normal` and
-    Stability's reference.
+    Even steps in shifted time from 1 to 1/1000, as in diffusers, ComfyUI's `normal` and Stability's
+    reference.
     """
     first, last = (shifted(torch.tensor(u, dtype=torch.float64), shift) for u in (1.0, 1 / NUM_LEVELS))
     even = torch.linspace(float(first), float(last), num_steps, dtype=torch.float64)

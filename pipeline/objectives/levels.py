@@ -1,8 +1,7 @@
-"""Which noise level each picture of a step gets. Pure: the generator decides.
+"""Draws a noise level for each picture of a step. Pure.
 
-A level's fraction is in 0..1, with 0 clean and 1 noise. The same names mean other things elsewhere:
-kohya-ss/sd-scripts draws fractions like this, huggingface/diffusers' scripts for rectified flow draw them the
-other way round.
+Fractions are in 0..1: 0 is clean, 1 is noise. kohya-ss/sd-scripts draws them the same way,
+huggingface/diffusers' scripts for rectified flow the other way round.
 """
 
 import math
@@ -13,7 +12,7 @@ from torch import Generator, Tensor
 from pipeline.config.schemas import Noise
 
 NUM_LEVELS = 1000
-"""In which `min_timestep` and `max_timestep` count."""
+"""The scale of `min_timestep` and `max_timestep`."""
 
 
 def draw_timesteps(num: int, config: Noise, generator: Generator) -> Tensor:
@@ -34,7 +33,7 @@ def _fractions(num: int, config: Noise, generator: Generator) -> Tensor:
     """[num] numbers in 0..1.
 
     uniform: u. logit_normal: sigmoid(N(mean, deviation)). mode: 1 - u - s (cos^2(pi/2 u) - 1 + u). The last
-    two of Esser et al. 2024 (arXiv 2403.03206, section 3.1), as diffusers.training_utils has them. cubic:
+    two are from Esser et al. 2024 (arXiv 2403.03206, section 3.1), as in diffusers.training_utils. cubic:
     1 - u^3 (Mou et al. 2023, arXiv 2302.08453, section 3.4); cubic_early: u^3.
     """
     if config.timestep_distribution == "logit_normal":
@@ -49,10 +48,10 @@ def _fractions(num: int, config: Noise, generator: Generator) -> Tensor:
 
 
 def logit_normal(normal: Tensor, mean: float, deviation: float) -> Tensor:
-    """sigmoid(mean + deviation N(0, 1)): the middle most often; a mean above 0 means more noise."""
+    """sigmoid(mean + deviation N(0, 1)): mostly middle levels; a mean above 0 gives more noise."""
     return torch.sigmoid(mean + deviation * normal)
 
 
 def mode(u: Tensor, scale: float) -> Tensor:
-    """1 - u - s (cos^2(pi u / 2) - 1 + u): s above 0 the middle more often, below 0 the ends."""
+    """1 - u - s (cos^2(pi u / 2) - 1 + u): s above 0 favours middle levels, below 0 both ends."""
     return 1 - u - scale * (torch.cos(math.pi / 2 * u) ** 2 - 1 + u)

@@ -1,4 +1,4 @@
-"""How an answer's error counts: by its size and by where it is. Pure functions on tensors.
+"""Losses of a prediction, and their weights by mask. Pure functions on tensors.
 
 Shapes: answer and target [batch, channels, h, w], levels and sigma [batch], mask [batch, 1, h, w], weights
 [batch]. The formulas are those of kohya-ss/sd-scripts (library/train_util.py, conditional_loss and
@@ -14,11 +14,11 @@ from torch import Tensor
 from pipeline.config.schemas import Noise, PriorForm, Train
 
 SMALLEST_AREA = 1e-4
-"""Mean of a mask at which its loss is raised no further: far under one latent of a 512 px picture's 4096."""
+"""Lower limit of a mask's mean as a divisor: far below one of the 4096 latent pixels of a 512 px picture."""
 
 
 def is_bent(config: Noise) -> bool:
-    """Whether the loss is a pseudo-Huber one, which has a bend."""
+    """Whether the loss is pseudo-Huber, which bends from quadratic to linear."""
     return config.loss in ("huber", "smooth_l1")
 
 
@@ -35,9 +35,9 @@ def point_losses(answer: Tensor, target: Tensor, bend: Tensor | None, config: No
 
 
 def masked(losses: Tensor, mask: Tensor | None, config: Train) -> Tensor:
-    """[batch, channels, h, w] losses times the mask, which is `unmasked_weight` at least (nerogar/OneTrainer
-    modules/util/loss/masked_loss.py; at 0 kohya-ss/sd-scripts library/custom_train_functions.py,
-    apply_masked_loss). With `normalize_masked_area` over the mask's mean: a small mask counts as much.
+    """[batch, channels, h, w] losses times the mask, raised to at least `unmasked_weight` (nerogar/OneTrainer
+    modules/util/loss/masked_loss.py; at 0 as in kohya-ss/sd-scripts library/custom_train_functions.py,
+    apply_masked_loss). `normalize_masked_area` divides by the mask's mean: small masks count as much.
     """
     if mask is None:
         return losses
@@ -48,8 +48,8 @@ def masked(losses: Tensor, mask: Tensor | None, config: Train) -> Tensor:
 
 
 def huber_c(levels: Tensor, num_levels: int, sigma: Tensor, config: Noise) -> Tensor:
-    """[batch] where the bend is: `huber_c` times the scale; from the scale down to that along an exponential;
-    or (1 - c) / (1 + sigma)^2 + c, the scale unused. sigma: the noise over the picture.
+    """[batch] the bend by `huber_schedule`. constant: `huber_c` times the scale. exponential: falls from the
+    scale to that. snr: (1 - c) / (1 + sigma)^2 + c, without the scale. sigma: noise over signal.
     """
     c = config.huber_c
     if config.huber_schedule == "constant":
@@ -60,12 +60,12 @@ def huber_c(levels: Tensor, num_levels: int, sigma: Tensor, config: Noise) -> Te
 
 
 def prior_weights(is_class: Sequence[bool], weight: float, form: PriorForm) -> list[float]:
-    """[batch] weights with which the mean over the batch is the loss of prior preservation.
+    """[batch] weights that make the batch's mean the loss of prior preservation.
 
-    `sd_scripts`: mean of w l, where w is `weight` for class pictures and else 1 (kohya-ss/sd-scripts
+    `sd_scripts`: mean of w l, w is `weight` for class pictures, else 1 (kohya-ss/sd-scripts
     train_network.py). `two_means`: mean of the subject's l + weight * mean of the class's l (huggingface
-    diffusers examples/dreambooth/train_dreambooth.py): twice the former's gradient at weight 1. A batch
-    without class pictures has the plain mean in both.
+    diffusers examples/dreambooth/train_dreambooth.py); at weight 1 twice the gradient of `sd_scripts`. Both
+    give the plain mean for a batch without class pictures.
     """
     if form == "sd_scripts":
         return [weight if each else 1.0 for each in is_class]

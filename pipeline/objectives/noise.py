@@ -1,7 +1,7 @@
-"""The noise that is added to latents, the same for every objective: pure functions on tensors.
+"""The noise added to latents, the same for every objective. Pure functions on tensors.
 
-Shapes: latents and noise [batch, channels, h, w]. What is drawn comes from a generator on the CPU, so that
-every device sees the same; the kinds of noise and their order are those of kohya-ss/sd-scripts
+Shapes: latents and noise [batch, channels, h, w]. Random numbers come from a generator on the CPU, so every
+device gets the same. The kinds of noise and their order are those of kohya-ss/sd-scripts
 (library/train_util.py, get_noise_noisy_latents_and_timesteps; library/custom_train_functions.py).
 """
 
@@ -13,7 +13,7 @@ from pipeline.config.schemas import Noise
 
 
 def make_noise(latents: Tensor, config: Noise, generator: Generator) -> Tensor:
-    """N(0, 1), with an offset by channel and noise of smaller sizes as the settings say."""
+    """N(0, 1), plus `offset` and pyramid noise if the settings ask for them."""
     noise = _normal(latents.shape, latents, generator)
     if config.offset:
         strength = offset_strength(latents, config, generator)
@@ -24,8 +24,8 @@ def make_noise(latents: Tensor, config: Noise, generator: Generator) -> Tensor:
 
 
 def offset_strength(latents: Tensor, config: Noise, generator: Generator) -> float | Tensor:
-    """What one N(0, 1) per picture and channel is multiplied by (crosslabs.org, "Diffusion with offset
-    noise"): `offset`, by chance less, and more where a channel's mean is far from zero.
+    """The factor of one N(0, 1) per picture and channel (crosslabs.org, "Diffusion with offset noise"):
+    `offset`, optionally reduced at random, and raised by `offset_adaptive` times |channel mean|.
     """
     strength = config.offset
     if config.offset_random_strength:
@@ -37,7 +37,7 @@ def offset_strength(latents: Tensor, config: Noise, generator: Generator) -> flo
 
 
 def pyramid(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
-    """Adds N(0, 1) of ever smaller sizes, enlarged, the i-th times discount^i, and brings the sum back to
+    """Adds N(0, 1) at ever smaller sizes, enlarged, the i-th times discount^i, and scales the sum to standard
     deviation 1 (wandb.ai/johnowhitaker, "Multi-Resolution Noise for Diffusion Model Training").
     """
     batch, channels, height, width = noise.shape
@@ -55,8 +55,8 @@ def pyramid(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
 
 
 def perturbed(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
-    """The noise that goes into the input: with `perturbation` times further noise that the answer need not
-    name (Ning et al. 2023, arXiv 2301.11706).
+    """The input's noise: adds `perturbation` times extra noise that the target excludes (Ning et al. 2023,
+    arXiv 2301.11706).
     """
     if not config.perturbation:
         return noise
@@ -67,5 +67,5 @@ def perturbed(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
 
 
 def _normal(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
-    """N(0, 1) from the CPU, on `like`'s device, which need not be done with the step before."""
+    """N(0, 1) from the CPU, copied to `like`'s device without waiting for it."""
     return torch.randn(shape, generator=generator).to(like.device, non_blocking=True)

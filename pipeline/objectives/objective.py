@@ -1,8 +1,8 @@
-"""What a denoiser learns, as training and validation ask for it.
+"""The interface of objectives, for training and validation.
 
     latents, noise, level --> noisy latents --> denoiser --> answer        loss: answer - target, weighed
 
-Shapes: latents, noise, target and answer [batch, channels, h, w]; levels [batch], as the denoiser reads them.
+Shapes: latents, noise, target and answer [batch, channels, h, w]; levels [batch], in the denoiser's scale.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ from pipeline.objectives.noise import make_noise, perturbed
 
 @dataclass(frozen=True)
 class NoisyBatch:
-    """Latents of a step, the noise drawn for them, their levels, and what the denoiser sees."""
+    """A step's latents, their noise and levels, and the denoiser's input."""
 
     latents: Tensor
     noise: Tensor
@@ -35,15 +35,15 @@ class NoisyBatch:
 
 
 class Objective(nn.Module, ABC):
-    """A module, so that its tables move to the device with the training's. It has no weights."""
+    """A module without weights, so that its tables move between devices with the training module."""
 
     name: ClassVar[str]
-    """Its file in this package."""
+    """The name of its file in this package."""
     predictions: ClassVar[Sequence[str]]
-    """What its denoisers may answer."""
+    """What its denoisers may predict."""
 
     num_levels: int = NUM_LEVELS
-    """Of which `noise.huber_schedule: exponential` counts."""
+    """The number of levels in `noise.huber_schedule: exponential`."""
 
     def __init__(self, config: Noise, prediction: str) -> None:
         super().__init__()
@@ -53,22 +53,22 @@ class Objective(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def of(cls, scheduler: Mapping[str, Any], config: Noise) -> Self:
-        """For a base, by its scheduler's configuration. Settings that do not fit the base are a user
-        error.
+        """The objective of a base with this scheduler configuration. Raises UserError if settings do not fit
+        the base.
         """
 
     @property
     @abstractmethod
     def modelspec_prediction(self) -> str | None:
-        """What a network's header says of it; None: nothing."""
+        """modelspec.prediction_type of a network's header; None: omitted."""
 
     @property
     def samplers(self) -> frozenset[str]:
-        """Names of the samplers that can draw with such a denoiser."""
+        """Names of the samplers that work with this objective."""
         return SAMPLERS_OF[self.name]
 
     def draw(self, latents: Tensor, generator: Generator) -> NoisyBatch:
-        """All that a step leaves to chance, always in this order: noise, levels, perturbation."""
+        """Draws all random numbers of a step, always in this order: noise, levels, perturbation."""
         noise = make_noise(latents, self.config, generator)
         levels = self.draw_levels(len(latents), generator).to(latents.device, non_blocking=True)
         noisy = self.noisy(latents, perturbed(noise, self.config, generator), levels)
@@ -79,27 +79,27 @@ class Objective(nn.Module, ABC):
         """[num] levels, on the CPU."""
 
     def validation_levels(self, timesteps: Sequence[int]) -> Tensor:
-        """The levels of `validation.timesteps`, which count from 0 to 999."""
+        """The levels for `validation.timesteps`, which are in 0..999."""
         return torch.tensor(timesteps)
 
     @abstractmethod
     def noisy(self, latents: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
-        """Latents with the noise of their levels."""
+        """Latents with noise added by level."""
 
     @abstractmethod
     def target(self, latents: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
-        """What the denoiser should answer."""
+        """What the denoiser should predict."""
 
     @abstractmethod
     def sigma(self, levels: Tensor) -> Tensor:
-        """[batch] the noise over the picture: 0 clean, without bound towards pure noise."""
+        """[batch] noise over signal: 0 is clean, infinity is pure noise."""
 
     @abstractmethod
     def weights(self, levels: Tensor) -> Tensor | None:
-        """[batch] by which errors count; None where all count alike."""
+        """[batch] weights of errors; None if all are equal."""
 
     def point_losses(self, answer: Tensor, target: Tensor, levels: Tensor) -> Tensor:
-        """[batch, channels, h, w] how far the answer is off, as `noise.loss` counts it."""
+        """[batch, channels, h, w] loss by `noise.loss`."""
         bend = None
         if is_bent(self.config):
             bend = huber_c(levels, self.num_levels, self.sigma(levels), self.config)
@@ -113,21 +113,19 @@ ONLY_WITH = {
     "scale_v_prediction": ("v_prediction",),
     "v_prediction_like": ("epsilon",),
 }
-"""What the base must predict for a setting of the group noise."""
+"""Predictions of the base that a setting of the group noise requires."""
 
 
 def check_prediction(config: Noise, prediction: str, allowed: Sequence[str]) -> None:
-    """A base that predicts something else, and settings that do not go with what it predicts, are a user
-    error.
-    """
+    """Raises UserError if the prediction is not allowed, or settings do not fit it."""
     if prediction not in allowed:
         raise UserError(
-            f"the base at base.path predicts {prediction}, which cannot be trained here; use one that"
+            f"the base at base.path predicts {prediction}, which is not supported; use one that"
             f" predicts {' or '.join(allowed)}"
         )
     if problems := [
         f"noise.{name} requires a base that predicts {' or '.join(fitting)}, but the one at base.path"
-        f" predicts {prediction}; leave noise.{name} off, or use another base"
+        f" predicts {prediction}; turn noise.{name} off, or use another base"
         for name, fitting in ONLY_WITH.items()
         if getattr(config, name) and prediction not in fitting
     ]:

@@ -1,5 +1,5 @@
-"""The objectives: each is a file here with a class of its name (`flow.py`: `Flow`). No list names them; a
-family of bases says which one is its own (pipeline/bases/facts.py).
+"""Finds objectives: each is a file here with a class of its name (`flow.py`: `Flow`), in no list. A family of
+bases names its objective (pipeline/bases/facts.py).
 """
 
 from importlib import import_module
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 def objective_class(name: str) -> type["Objective"]:
     """The objective of that name."""
-    found: type[Objective] = getattr(import_module(f"pipeline.objectives.{name}"), name.capitalize())
-    return found
+    cls: type[Objective] = getattr(import_module(f"pipeline.objectives.{name}"), name.capitalize())
+    return cls

@@ -1,4 +1,4 @@
-"""Weights of errors by the signal-to-noise ratio, as diffusion has them: pure functions on tensors.
+"""Weights of diffusion's errors by signal-to-noise ratio. Pure functions on tensors.
 
 SNR and weights are [batch]. The formulas are those of kohya-ss/sd-scripts
 (library/custom_train_functions.py).
@@ -11,16 +11,16 @@ from torch import Tensor
 from pipeline.config.schemas import Debiased, Noise
 
 MAX_SNR = 1000.0
-"""What the weights below, min-SNR apart, take a larger SNR for: near timestep 0 it grows without bound."""
+"""Upper limit of SNR for all weights but min-SNR: near timestep 0 it grows without bound."""
 
 
 def signal_to_noise(alphas_cumprod: Tensor) -> Tensor:
-    """SNR = alpha_bar / (1 - alpha_bar), of each timestep."""
+    """SNR = alpha_bar / (1 - alpha_bar), by timestep."""
     return alphas_cumprod / (1 - alphas_cumprod)
 
 
 def snr_weights(snr: Tensor, config: Noise, prediction: str) -> Tensor | None:
-    """[batch] product of the chosen weights; None where none is chosen."""
+    """[batch] product of the configured weights; None if there are none."""
     bounded, chosen = snr.clamp(max=MAX_SNR), []
     if config.min_snr_gamma is not None:
         chosen.append(min_snr_weight(snr, config.min_snr_gamma, prediction))
@@ -42,8 +42,8 @@ def min_snr_weight(snr: Tensor, gamma: float, prediction: str) -> Tensor:
 
 def debiased_weight(snr: Tensor, form: Debiased, prediction: str) -> Tensor:
     """1 / sqrt(SNR) for epsilon (Yu et al. 2023, arXiv 2310.08442). For v-prediction `exact` is the same
-    loss: an error of v is SNR / (SNR + 1) of it as an error of the noise. Others weigh by 1 / (SNR + 1)
-    (`sd_scripts`, or true) and 1 / sqrt(SNR + 1) (nerogar/OneTrainer
+    loss: the squared error of the noise is SNR / (SNR + 1) of that of v. `sd_scripts`, or true: 1 / (SNR +
+    1). `onetrainer`: 1 / sqrt(SNR + 1) (nerogar/OneTrainer
     modules/modelSetup/mixin/ModelSetupDiffusionLossMixin.py).
     """
     if prediction == "epsilon":

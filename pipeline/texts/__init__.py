@@ -1,1 +1,1 @@
-"""Captions as people write them: what parts their tags, lines, gaps and wraps. It knows no picture."""
+"""Captions as people write them: separators of tags, lines, gaps, wraps. Knows nothing of pictures."""

@@ -1,5 +1,5 @@
-"""Captions of several lines: one tag per line, alternative captions (one is drawn each time), or one caption
-that an editor wrapped. Decided from the lines unless the settings say.
+"""Reads captions of several lines: one tag per line, alternative captions (one is drawn each time), or one
+caption that an editor wrapped. Guesses which, unless the settings say.
 """
 
 import re
@@ -30,7 +30,7 @@ def tidy(text: str) -> str:
 
 
 def as_written(text: str) -> str:
-    """As `tidy`, but keeps gaps between words and empty lines between paragraphs, which mean something."""
+    """As `tidy`, but keeps gaps between words and empty lines between paragraphs, which have a meaning."""
     return "\n".join(line.strip() for line in NEWLINES.sub("\n", text).split("\n")).strip("\n")
 
 

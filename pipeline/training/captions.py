@@ -1,8 +1,8 @@
-"""How a caption is shown in one step: one of its alternatives, its wildcards drawn, shuffled, thinned out,
-put into a prompt template, or dropped. Pure.
+"""A caption as one step shows it: picks an alternative, draws wildcards, shuffles and drops tags, fills a
+prompt template, or drops the whole caption. Pure.
 
-The rules, and their order, are those of kohya-ss/sd-scripts library/train_util.py (process_caption); a prefix
-and a suffix go around every alternative, and tags are joined by the separator that parts them.
+The rules and their order are those of kohya-ss/sd-scripts library/train_util.py (process_caption). Every
+alternative gets the prefix and suffix; tags are joined by the separator that splits them.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ def shown_caption(
     name: str = "",
     epoch: int = 0,
 ) -> str:
-    """The caption as this step shows it: nothing in `caption_dropout` of the cases and in every
-    `caption_dropout_every_epochs`-th epoch (`epoch` counts from 0), else its tags after those that are kept
-    shuffled, each left out in `tag_dropout` of the cases. With a `name` it fills one of `templates`, another
-    in each step (in A1111 a picture keeps its first).
+    """The caption of one step. Empty with probability `caption_dropout`, and in every
+    `caption_dropout_every_epochs`-th epoch (`epoch` counts from 0). Else tags after the kept ones are
+    shuffled, and each is dropped with probability `tag_dropout`. With a `name` the caption fills one of
+    `templates`, drawn in each step (in A1111 a picture keeps its first).
     """
     every = config.caption_dropout_every_epochs
     if random.random() < config.caption_dropout or (every and (epoch + 1) % every == 0):
@@ -41,9 +41,7 @@ def shown_caption(
 
 
 def plain_caption(caption: str, config: Train) -> str:
-    """The caption where nothing is left to chance: the first alternative and the first of each wildcard's
-    words, in order, whole.
-    """
+    """The caption without chance: the first alternative, each wildcard's first word, all tags in order."""
     caption = framed(alternatives(caption)[0], config)
     if config.wildcards:
         caption = drawn(caption, lambda words: words[0])
@@ -51,18 +49,18 @@ def plain_caption(caption: str, config: Train) -> str:
 
 
 def longest_captions(caption: str, config: Train) -> list[str]:
-    """Each alternative at the longest that it may be shown."""
+    """Each alternative in its longest possible form."""
     framed_lines = [framed(line, config) for line in alternatives(caption)]
     return [longest(line) for line in framed_lines] if config.wildcards else framed_lines
 
 
 def framed(caption: str, config: Train) -> str:
-    """Between the prefix and the suffix."""
+    """With prefix and suffix."""
     return " ".join(filter(None, [config.caption_prefix, caption, config.caption_suffix]))
 
 
 def arranged(caption: str, config: Train, random: Random) -> str:
-    """The tags in the order of this step; the marks are gone."""
+    """Tags in this step's order, without marks."""
     separators, mark = separators_of(config), config.keep_tokens_separator
     if config.shuffle_tags or config.tag_dropout or (mark and mark in caption):
         pieces = [replace(piece, section=None) for piece in _ordered(caption, config, random)]
@@ -80,7 +78,7 @@ def _ordered(caption: str, config: Train, random: Random) -> list[Piece]:
 
 
 def _split(caption: str, config: Train) -> tuple[list[Piece], list[Piece], list[Piece]]:
-    """Tags that stay in front, tags that may move or go, tags that stay at the end."""
+    """Tags fixed in front, tags to shuffle or drop, tags fixed at the end."""
     tags = separators_of(config).whole_pieces(caption)
     if not config.keep_tokens_separator or config.keep_tokens_separator not in caption:
         return tags[: config.keep_tokens], tags[config.keep_tokens :], []

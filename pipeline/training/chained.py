@@ -1,4 +1,4 @@
-"""Several optimisers that act as one, for those that refuse two learning rates."""
+"""Several optimisers behind one, for classes that accept a single learning rate."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Several(torch.optim.Optimizer):
-    """Its groups are those of its members, the very same: a scheduler that sets a rate here sets it there."""
+    """Shares its members' group objects: a scheduler that sets a rate here sets it in the members."""
 
     def __init__(self, members: Sequence[torch.optim.Optimizer]) -> None:
         self.members = list(members)
@@ -19,7 +19,7 @@ class Several(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """A step of each; the closure, where there is one, is called once before."""
+        """Steps every member; calls the closure, if any, once before."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -38,9 +38,9 @@ class Several(torch.optim.Optimizer):
 
     @property  # type: ignore[override]
     def state(self) -> dict[Tensor, Any]:
-        """What the members remember, by parameter; to be read."""
-        return {parameter: kept for member in self.members for parameter, kept in member.state.items()}
+        """The members' states by parameter, read-only."""
+        return {parameter: value for member in self.members for parameter, value in member.state.items()}
 
     @state.setter
     def state(self, value: object) -> None:
-        """torch's own constructor puts an empty one here."""
+        """Ignores the empty state that torch's constructor sets."""

@@ -1,6 +1,4 @@
-"""data/encoded/ and data/captions/ as batches: a LightningDataModule over latents that are mapped into
-memory, not loaded.
-"""
+"""Batches from data/encoded/ and data/captions/: a LightningDataModule over memory-mapped latents."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,18 +38,17 @@ class Picture:
     trigger: str | None
     shown: Shown
     group: str = ""
-    """Shared by pictures that are nearly equal."""
+    """The same for nearly equal pictures."""
     sizes: Sizes | None = None
-    """Where the base is conditioned on them."""
+    """None if the base is not conditioned on sizes."""
 
 
 @dataclass
 class Batch:
-    """mean, std: [batch, channels, h, w] of the VAE's posterior, scaled; ids: [batch, 77], or [batch, chunks,
-    77] for long captions; weight: [batch]; step counts batches from 0; mask: [batch, 1, h, w] in 0..1, where
-    there is one; conditioning: where the text encoders' outputs are kept; emphasis: [batch, tokens, 1] by
-    which its outputs are multiplied, where captions have weights; sizes: [batch, 6], where the base is
-    conditioned on them.
+    """mean, std: [batch, channels, h, w] of the VAE's posterior, scaled. ids: [batch, 77], or [batch, chunks,
+    77] for long captions. weight: [batch]. step: counts batches from 0. mask: [batch, 1, h, w] in 0..1.
+    conditioning: the text encoders' outputs, if they are cached. emphasis: [batch, tokens, 1] factors of
+    these outputs, if captions have weights. sizes: [batch, 6], if the base is conditioned on them.
     """
 
     mean: Tensor
@@ -66,14 +63,11 @@ class Batch:
 
 
 def read_pictures(encoded: Path, captions: Path) -> list[Picture]:
-    """Records of data/encoded/ with their captions; a picture without one is a user error."""
+    """The records of data/encoded/ with their captions. A picture without a caption is a user error."""
     texts = {row["id"]: row for row in read_jsonl(captions)}
     rows = read_jsonl(encoded / "records.jsonl")
     if missing := [row["id"] for row in rows if not row["is_class"] and row["id"] not in texts]:
-        raise UserError(
-            f"{captions}: no caption for {', '.join(missing[:5])}; run `dvc"
-            " repro` so that captions and pictures agree"
-        )
+        raise UserError(f"{captions}: no caption for {', '.join(missing[:5])}; run `dvc repro`")
     return [_picture(row, texts.get(row["id"], row)) for row in rows]
 
 
@@ -90,10 +84,10 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
 
 
 class EncodedData(lightning.LightningDataModule):
-    """Batches whose order, captions and number follow from the seed and the epoch alone.
+    """Batches whose order, captions and number depend only on the seed and the epoch.
 
-    `words`: those of embeddings that are attached. `templates`: lines that captions fill; `names`: by
-    concept, what stands in their [name]. A concept without a name, and class pictures, keep their captions.
+    `words`: of the attached embeddings. `templates`: prompt templates for captions. `names`: by concept, the
+    text for their [name]; class pictures and concepts without a name keep their captions.
     """
 
     words: Words = NO_WORDS
@@ -101,10 +95,10 @@ class EncodedData(lightning.LightningDataModule):
     names: Mapping[str, str] = MappingProxyType({})
 
     text_outputs: Callable[[Sequence[str]], Conditioning] | None = None
-    """What the text encoder makes of texts, where that is kept."""
+    """Cached outputs of the text encoder, if any."""
 
     done = 0
-    """Steps before which a resumed run does not begin."""
+    """Steps already done."""
 
     def __init__(
         self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: Train, seed: int
@@ -115,7 +109,7 @@ class EncodedData(lightning.LightningDataModule):
 
     @property
     def batch(self) -> int:
-        """Pictures that all devices together see in a step."""
+        """Pictures in a step of all devices together."""
         return self.config.batch * self.config.devices * self.config.num_nodes
 
     @property
@@ -123,18 +117,18 @@ class EncodedData(lightning.LightningDataModule):
         return [picture.shown for picture in self.pictures]
 
     def latents_deviation(self, most: int = 64) -> float:
-        """Mean over pictures (at most so many, evenly spread) of the deviation of their latents."""
+        """Mean over at most `most` pictures, evenly spread, of their latents' standard deviation."""
         spread = self.pictures[:: -(-len(self.pictures) // most)]
         with safe_open(self.encoded / LATENTS, "pt") as file:
             means = [file.get_tensor(picture.id).chunk(2)[0] for picture in spread]
         return float(torch.stack([mean.flatten(1).std(dim=1).mean() for mean in means]).mean())
 
     def name_of(self, picture: Picture) -> str:
-        """What a template calls the picture's subject."""
+        """The name of the picture's subject in a template."""
         return "" if picture.shown.is_class else self.names.get(picture.concept, "")
 
     def longest_texts(self) -> list[str]:
-        """Each picture's captions as they are shown at their longest."""
+        """Each picture's captions in their longest form."""
         lengths = {line: len(body_ids(self.tokenizer, line)) for line in self.templates}
         longest = max(lengths, key=lengths.__getitem__, default="")
         named = (
@@ -145,7 +139,7 @@ class EncodedData(lightning.LightningDataModule):
         return [fill(longest, name, caption) if longest and name else caption for caption, name in named]
 
     def unseen_words(self) -> list[str]:
-        """Words that no picture is shown with: their vectors would stay as they are."""
+        """Words that no caption contains: their vectors would not be trained."""
         if not self.words:
             return []
         # A wildcard's shorter words are shown too.
@@ -156,7 +150,7 @@ class EncodedData(lightning.LightningDataModule):
         return [word for word, ids in self.words.items() if ids[0] not in seen]
 
     def encodable(self, captions: list[str]) -> tuple[Tensor, Tensor | None]:
-        """Ids of captions as they are shown, and the weights of their tokens where captions have weights."""
+        """The captions' ids, and their tokens' weights if captions have weights."""
         most = self.config.max_tokens
         if self.config.weighted_captions:
             return weighted_ids(self.tokenizer, captions, self.words, most)
@@ -183,7 +177,7 @@ class EncodedData(lightning.LightningDataModule):
 
 
 class Masks:
-    """The masks in a folder of encoded pictures, mapped into memory."""
+    """The masks of a folder of encoded pictures, memory-mapped."""
 
     def __init__(self, encoded: Path) -> None:
         path = encoded / LATENT_MASKS
@@ -191,7 +185,7 @@ class Masks:
         self.ids = frozenset[str](self.file.keys() if self.file else ())  # type: ignore[no-untyped-call]
 
     def __call__(self, ids: Sequence[str], shape: torch.Size) -> Tensor | None:
-        """[ids, 1, h, w], 1 everywhere for those without; None where none of them has one."""
+        """[ids, 1, h, w], all ones for pictures without a mask; None if no picture has one."""
         if self.file is None or self.ids.isdisjoint(ids):
             return None
         whole = torch.ones(1, *shape)
@@ -204,7 +198,7 @@ class Masks:
 
 
 class EpochBatches(Dataset[Batch]):
-    """The batches of one epoch; each follows from its number, so that any of them can be made anywhere."""
+    """The batches of one epoch. Each depends only on its number, so a resumed run can start at any."""
 
     def __init__(self, data: EncodedData, epoch: int) -> None:
         self.data, self.epoch = data, epoch
@@ -232,7 +226,7 @@ class EpochBatches(Dataset[Batch]):
         is_class = [picture.shown.is_class for picture in chosen]
         weights = prior_weights(is_class, data.config.prior_loss_weight, data.config.prior_form)
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
-        kept = data.text_outputs
+        text_outputs = data.text_outputs
         ids, emphasis = data.encodable(captions)
         return Batch(
             mean=mean,
@@ -241,14 +235,14 @@ class EpochBatches(Dataset[Batch]):
             weight=torch.tensor(weights),
             step=self.epoch * len(self.plan) + number,
             mask=self.masks([picture.id for picture in chosen], mean.shape[-2:]),
-            conditioning=kept(captions) if kept else None,
-            emphasis=None if kept else emphasis,
+            conditioning=text_outputs(captions) if text_outputs else None,
+            emphasis=None if text_outputs else emphasis,
             sizes=sizes_batch(chosen, data.config),
         )
 
 
 def sizes_batch(pictures: Sequence[Picture], config: Train) -> Tensor | None:
-    """[pictures, 6]; None where the base is not conditioned on sizes."""
+    """[pictures, 6]; None if the base is not conditioned on sizes."""
     sizes = [picture.sizes for picture in pictures]
     if None in sizes:
         return None

@@ -1,11 +1,11 @@
-"""A batch's pictures over several devices, so that together they do what one would do. Pure."""
+"""Divides a batch over devices, so that together they compute what one would. Pure."""
 
 
 def share(pictures: int, device: int, devices: int) -> tuple[slice, float]:
-    """Rows of a batch that a device takes, and the factor on their mean loss with which the mean over devices
-    is the batch's mean. A device for which nothing is left takes the first picture, which counts nothing: it
-    must take part in the exchange of gradients. A slice is taken without waiting for the device.
+    """A device's rows of a batch, and the factor on their mean loss that makes the mean over devices the
+    batch's mean. A device left without rows gets the first picture with factor 0, because every device must
+    join the exchange of gradients. Rows are a slice: indexing by one does not wait for the device.
     """
     rows = range(device, pictures, devices)
-    taken = slice(device, None, devices) if rows else slice(1)
-    return taken, devices * len(rows) / pictures
+    part = slice(device, None, devices) if rows else slice(1)
+    return part, devices * len(rows) / pictures

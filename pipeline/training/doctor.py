@@ -1,9 +1,9 @@
-"""What is wrong with a run, in a sentence, and what to change. Pure: curves in, findings out.
+"""Diagnoses a run: what is wrong, in a sentence, and what to change. Pure: curves in, findings out.
 
-The thresholds are practitioners' (embeddings settle at 0.08-0.13, 0.17-0.25 for long: the pictures differ
-too much, over 0.3: blown up; LoRA and DreamBooth: about 0.05 is ideal, over 0.15 underfitted, near 0
-overfitted), for Stable Diffusion's own bases. Where there are measurements on fixed noise, they are read
-against the base's own loss on the same noise, so that they hold for any base.
+The thresholds are practitioners', for Stable Diffusion's own bases. Embeddings settle at 0.08-0.13; 0.17-0.25
+for long means that the pictures differ too much, over 0.3 that the run blew up. For LoRA and DreamBooth about
+0.05 is ideal, over 0.15 underfitted, near 0 overfitted. Validation losses are compared with the base's own
+loss on the same noise, so those checks hold for any base.
 """
 
 import math
@@ -15,34 +15,38 @@ from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Row, me
 from pipeline.training.planning.forecast import Plan
 
 WINDOW = 50
-"""Steps whose mean is taken for the loss: single steps differ by their noise levels."""
+"""Steps whose mean loss is used, because a single step's loss depends on its noise levels."""
 CEILING = 0.3
-"""A loss that stays above it learns nothing more."""
+"""A run whose loss stays above it learns nothing more."""
 RISE = 2.5
-"""Times the base's loss: blown up."""
+"""Above this many times the base's loss a run has blown up."""
 LEARNED, LITTLE = 0.02, 0.15
-"""Shares of the base's loss: less of a fall on training pictures is nothing; less than the second is nothing,
-too, where the weights have hardly moved.
+"""Fractions of the base's loss. If the loss on training pictures falls by less than the first, nothing was
+learned; if the weights hardly moved, the second applies.
 """
 MOVED = 0.1
-"""Way of the weights, all updates laid end to end, over their norm: 2 and more is usual."""
+"""Summed length of all updates over the weights' norm; 2 and more is usual."""
 HEART, NEAR_ZERO, OFTEN = 0.25, 0.05, 300
-"""Shares of the base's loss on training pictures: below the first they are known by heart where each was
-shown that often (100-200 times are usual), below the second in any case.
+"""Fractions of the base's loss on training pictures. Below the first the run has memorised them if one was
+shown over OFTEN times (100-200 are usual), below the second in any case.
 """
 GAP, TURN = 1.5, 1.1
-"""Held-out over training loss, next to what it was before; held-out loss over its best."""
+"""Limits of held-out over training loss, relative to that ratio before training; of held-out loss over its
+best.
+"""
 USUAL_DEVIATION = (0.3, 2.5)
-"""Of latents: the VAE's scaling factor brings it to about 1 (Rombach et al. 2022, arXiv 2112.10752, G)."""
+"""Usual range of the latents' standard deviation; the VAE's scaling factor makes it about 1 (Rombach et al.
+2022, arXiv 2112.10752, G).
+"""
 HELPS = 0.98
-"""A picture's own caption should lower the base's loss to this of what another's gives, in the geometric mean
-over noise levels: the high ones, where losses are small, tell most.
+"""A picture's own caption should lower the base's loss to this fraction of the loss with another's, by the
+geometric mean over noise levels: high levels, where losses are small, show it best.
 """
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`kind` is stable; the sentences are for people."""
+    """`kind` never changes; sentence and advice are for people."""
 
     kind: str
     sentence: str
@@ -57,8 +61,8 @@ BLOWN_UP = Finding(
 
 
 def has_blown_up(history: History) -> bool:
-    """A loss that is no number; or the last window's lower quartile above both the ceiling and, by far, the
-    base's loss. In a healthy run a quarter of the steps have little to find, and a small loss.
+    """Whether a loss is not finite, or the last window's lower quartile is above both CEILING and RISE times
+    the base's loss. In a healthy run a quarter of the steps have little to learn, and a small loss.
     """
     if history.is_broken():
         return True
@@ -69,16 +73,16 @@ def has_blown_up(history: History) -> bool:
 
 
 def _base_loss(history: History) -> float:
-    """Measured, or that of the first step."""
+    """The base's validation loss, or the first step's loss if nothing was measured."""
     return mean_by_epoch(history.measured, TRAIN).get(0, history.rows[0].loss)
 
 
 def diagnosis(history: History, network: str, plan: Plan, latents_deviation: float) -> list[Finding]:
-    """The findings of a run that came to its end; none for a healthy one."""
-    found = [*_latents(latents_deviation), *_rates(history)]
-    if any(finding.kind == BLOWN_UP.kind for finding in found):
-        return found
-    return [*found, *_fit(history, network, plan), *_captions(history)]
+    """The findings of a finished run; none for a healthy one."""
+    findings = [*_latents(latents_deviation), *_rates(history)]
+    if any(finding.kind == BLOWN_UP.kind for finding in findings):
+        return findings
+    return [*findings, *_fit(history, network, plan), *_captions(history)]
 
 
 def _latents(deviation: float) -> list[Finding]:
@@ -122,7 +126,7 @@ def _rates(history: History) -> list[Finding]:
 
 
 def way(history: History) -> float:
-    """The updates' lengths over the weights' norm, summed over the run; infinite where they are not known."""
+    """|update| / |weights|, summed over the run; infinite if unknown."""
     norms, steps = history.norms, len(history.rows)
     known = [each.update_ratio for each in norms if math.isfinite(each.update_ratio)]
     return fmean(known) * steps if known else math.inf
@@ -137,9 +141,9 @@ def _fit(history: History, network: str, plan: Plan) -> list[Finding]:
     most = max((concept.in_all / concept.pictures for concept in plan.concepts), default=0)
     left = train[max(train)] / train[0] if len(train) > 1 else 1.0
     if len(held) > 1:
-        found = _gap(train, held)
-        if found:
-            return found
+        findings = _gap(train, held)
+        if findings:
+            return findings
     elif left < NEAR_ZERO or (left < HEART and most > OFTEN):
         return [
             _overfitted(
@@ -179,7 +183,7 @@ def _overfitted(what: str) -> Finding:
 
 
 def _level(loss: float, network: str) -> list[Finding]:
-    """The loss's level alone, by the practitioners' thresholds."""
+    """Judges the loss by practitioners' thresholds."""
     if network == "embedding":
         if loss > 0.17:
             return [
@@ -201,7 +205,7 @@ def _level(loss: float, network: str) -> list[Finding]:
 
 
 def _captions(history: History) -> list[Finding]:
-    """Whether the base, before any training, finds a picture likelier under its own caption."""
+    """Compares the untrained base's losses with a picture's own caption and with another's."""
     own, swapped = (
         {each.timestep: each.loss for each in history.measured if each.side == side and each.epoch == 0}
         for side in (TRAIN, SWAPPED)

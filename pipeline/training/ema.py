@@ -2,8 +2,8 @@
 
     mean <- decay mean + (1 - decay) weights,    decay = min(ema_decay, n / (9 + n)) at the n-th update
 
-At the first update the mean is the weights themselves; the rise of the decay then lets it forget the random
-start. As diffusers.training_utils.EMAModel has it.
+The first update sets the mean to the weights; the rising decay then makes it forget the random start. As in
+diffusers.training_utils.EMAModel.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from pipeline.networks.sharding import split_like
 
 
 class RunningMean:
-    """The mean of some parameters, kept beside them, on their device, in fp32."""
+    """The mean of some parameters, on their device, in fp32."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], decay: float) -> None:
         self.parameters, self.decay, self.updates = list(parameters), decay, 0
@@ -24,7 +24,7 @@ class RunningMean:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Takes in the weights after a step."""
+        """Adds the weights after a step."""
         self.updates += 1
         rising = self.updates / (9 + self.updates) if self.updates > 1 else 0.0
         now = [parameter.detach().float() for parameter in self.parameters]
@@ -32,7 +32,7 @@ class RunningMean:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Inside, the parameters are their means."""
+        """Inside, the parameters have their mean values."""
         before = [parameter.detach().clone() for parameter in self.parameters]
         self._put(self.means)
         try:

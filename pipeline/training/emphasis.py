@@ -1,6 +1,7 @@
-"""Weights in captions, `(word:1.2)`: each token's output is multiplied by its weight, start, end and padding
-by 1, and the mean is not restored (kohya-ss/sd-scripts library/strategy_sd.py, encode_tokens_with_weights).
-The grammar is that of prompts; `BREAK` is a word here.
+"""Weights in captions, `(word:1.2)`: multiplies a token's output by its weight, without restoring the mean.
+
+Start, end and padding have weight 1 (kohya-ss/sd-scripts library/strategy_sd.py, encode_tokens_with_weights).
+The grammar is that of prompts, but `BREAK` is an ordinary word.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,7 @@ PLAIN = 1.0
 def weighted_ids(
     tokenizer: CLIPTokenizer, captions: Sequence[str], words: Words = NO_WORDS, max_tokens: int = 75
 ) -> tuple[Tensor, Tensor]:
-    """Ids as `token_ids` gives them, and weights [captions, max_tokens + 2, 1] for what `encode` makes of
-    them.
-    """
+    """Ids as from `token_ids`, and weights [captions, max_tokens + 2, 1] for the output of `encode`."""
     pairs = [_weighed(tokenizer, caption, words) for caption in captions]
     weights = [
         [PLAIN, *weights[:max_tokens], *[PLAIN] * (max_tokens + 1 - len(weights[:max_tokens]))]
@@ -31,7 +30,7 @@ def weighted_ids(
 
 
 def unweighted(caption: str) -> str:
-    """The caption as the tokenizer reads it."""
+    """The caption without the syntax of weights, as the tokenizer reads it."""
     return "".join(part.text for part in weighted_parts(caption))
 
 

@@ -15,21 +15,20 @@ Bucket = tuple[int, int]
 
 @dataclass(frozen=True)
 class Shown:
-    """What the order needs to know of an encoded picture."""
+    """The facts about an encoded picture that the order depends on."""
 
     repeats: int
     is_class: bool
     bucket: Bucket
-    """A batch holds one size."""
+    """All pictures of a batch have the same."""
 
 
 def epoch_indices(pictures: Sequence[Shown], form: PriorForm = "sd_scripts") -> list[int]:
-    """Each training picture as often as its repeats say, then class pictures up to the same number.
+    """Each training picture `repeats` times, then as many class pictures.
 
-    The number of class showings is sd-scripts' (library/train_util.py, DreamBoothDataset); unlike there, no
-    class picture is shown twice before all were shown once, and where they are too many those that are shown
-    come from the whole set, not from its start. `two_means` counts within each bucket; one that has training
-    pictures and no class pictures is a user error.
+    Shows class pictures as often as sd-scripts (library/train_util.py, DreamBoothDataset), but none twice
+    before all were shown once; of too many it picks an even spread, not the first ones. `two_means` counts
+    within each bucket; a bucket with training pictures but no class pictures is a user error.
     """
     training = [
         index
@@ -44,30 +43,30 @@ def epoch_indices(pictures: Sequence[Shown], form: PriorForm = "sd_scripts") -> 
     if lacking := sorted(subject.keys() - prior.keys()):
         raise UserError(
             f"train.prior_form two_means: no class picture is {' or '.join(f'{w}x{h}' for w, h in lacking)},"
-            " and a batch holds one size; crop to one size that class_images.resolution has too (use.crop:"
-            " focal), put such class pictures into collect.class_source, or take sd_scripts"
+            " but a batch holds one size; crop to the size of class_images.resolution (use.crop: focal), add"
+            " class pictures of that size to collect.class_source, or set train.prior_form to sd_scripts"
         )
     return training + [index for bucket in subject for index in _fill(prior[bucket], len(subject[bucket]))]
 
 
 def _fill(regular: Sequence[int], count: int) -> list[int]:
-    """`count` of them: the set as often as it fits, and an even spread of it for what is left."""
+    """`count` of them: the whole set as often as it fits, then an even spread for the rest."""
     rounds, rest = divmod(count, len(regular)) if regular else (0, 0)
     return [*regular] * rounds + [regular[n * len(regular) // rest] for n in range(rest)]
 
 
 def _by_bucket(pictures: Sequence[Shown], indices: Sequence[int]) -> dict[Bucket, list[int]]:
-    found: dict[Bucket, list[int]] = {}
+    buckets: dict[Bucket, list[int]] = {}
     for index in indices:
-        found.setdefault(pictures[index].bucket, []).append(index)
-    return found
+        buckets.setdefault(pictures[index].bucket, []).append(index)
+    return buckets
 
 
 def epoch_batches(
     pictures: Sequence[Shown], batch: int, seed: int, epoch: int, form: PriorForm = "sd_scripts"
 ) -> list[list[int]]:
-    """The epoch's batches in a new order, each of one bucket; a bucket's last batch may be smaller. Those of
-    `two_means` have as many class pictures as others; `batch`, both together, must be even then.
+    """The epoch's shuffled batches, each from one bucket; a bucket's last batch may be smaller. With
+    `two_means` half of each batch is class pictures, so `batch`, which counts both, must be even.
     """
     random = Random(f"{seed}/{epoch}")
     indices = epoch_indices(pictures, form)
@@ -86,15 +85,13 @@ def _batches(_: Sequence[Shown], chosen: Sequence[int], batch: int) -> list[list
 
 
 def _batches_of_both(pictures: Sequence[Shown], chosen: Sequence[int], batch: int) -> list[list[int]]:
-    """Each half training pictures, half class pictures."""
+    """Batches of half training, half class pictures."""
     halves = ([index for index in chosen if pictures[index].is_class is kind] for kind in (False, True))
     subject, prior = (_batches(pictures, half, batch // 2) for half in halves)
     return [[*one, *other] for one, other in zip(subject, prior, strict=True)]
 
 
 def steps_per_epoch(pictures: Sequence[Shown], batch: int, form: PriorForm = "sd_scripts") -> int:
-    """Batches of an epoch: those of each bucket, rounded up (sd-scripts, library/train_util.py,
-    make_buckets).
-    """
+    """Batches of an epoch, rounded up by bucket (sd-scripts, library/train_util.py, make_buckets)."""
     counts = Counter(pictures[index].bucket for index in epoch_indices(pictures, form))
     return sum(-(-count // batch) for count in counts.values())

@@ -1,5 +1,5 @@
-"""What is known of a run so far: losses, rates, norms, measurements, rollbacks. Plain numbers that a
-checkpoint keeps, so that a resumed run's curves are those of one that was never interrupted.
+"""A run's losses, rates, norms, validation losses and rollbacks so far. Plain numbers, saved in checkpoints:
+a resumed run has the same curves as one that was never interrupted.
 """
 
 import math
@@ -15,7 +15,7 @@ TRAIN, HELD_OUT, SWAPPED = "train", "held_out", "swapped"
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the loss curve."""
+    """A point of the loss curve."""
 
     step: int
     epoch: int
@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Norms:
-    """Of a step: the gradient's norm before clipping, and that of the update over that of the weights."""
+    """A step's gradient norm before clipping, and |update| / |weights|."""
 
     step: int
     gradient_norm: float
@@ -35,8 +35,8 @@ class Norms:
 
 @dataclass(frozen=True)
 class Measured:
-    """Mean squared error on fixed noise after `step` steps; `side`: train, held_out, or swapped
-    (training pictures, each with the caption of another).
+    """Mean squared error on fixed noise after `step` steps. `side`: train, held_out, or swapped (training
+    pictures, each with another's caption).
     """
 
     step: int
@@ -48,8 +48,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Rollback:
-    """At `step` the run had blown up and went back to `to_step`; from there its rates are `rate` times those
-    set.
+    """The run blew up at `step` and went back to `to_step`; from there learning rates are `rate` times the
+    configured ones.
     """
 
     step: int
@@ -59,7 +59,7 @@ class Rollback:
 
 @dataclass
 class History:
-    """`waiting` holds what still lies on the device: a step must not wait for it."""
+    """`waiting` holds numbers that are still on the device, so that no step waits for a transfer."""
 
     rows: list[Row] = field(default_factory=list)
     norms: list[Norms] = field(default_factory=list)
@@ -69,7 +69,7 @@ class History:
     waiting_norms: list[tuple[int, Tensor]] = field(default_factory=list)
 
     def settle(self, mean_over_devices: Callable[[Tensor], Tensor]) -> None:
-        """Brings the waiting numbers over in one transfer each."""
+        """Copies the waiting numbers from the device, one transfer for losses and one for norms."""
         if self.waiting:
             losses = mean_over_devices(torch.stack([each[2] for each in self.waiting])).tolist()
             self.rows += [
@@ -84,11 +84,11 @@ class History:
             self.waiting_norms = []
 
     def is_broken(self) -> bool:
-        """Whether a loss is no number any more."""
+        """Whether a loss is NaN or infinite."""
         return not all(math.isfinite(row.loss) for row in self.rows)
 
     def state(self) -> dict[str, Any]:
-        """Everything settled, as lists of numbers and text."""
+        """Everything but the waiting numbers, as lists of numbers and text."""
         lists: dict[str, Sequence[Row | Norms | Measured | Rollback]] = {
             "rows": self.rows,
             "norms": self.norms,
@@ -108,8 +108,8 @@ class History:
 
 
 def best_epoch(measured: Sequence[Measured]) -> dict[str, float | int]:
-    """The score of the held-out pictures: the mean over levels, of the best epoch and the last, and at the
-    best how many times that of training pictures; empty where none were kept out. Smaller is better.
+    """Held-out loss, a mean over noise levels, of the base, the best epoch and the last; the gap is the best
+    epoch's held-out loss over its training loss. Smaller is better. Empty without held-out pictures.
     """
     scores = mean_by_epoch(measured, HELD_OUT)
     after = {epoch: score for epoch, score in scores.items() if epoch}
@@ -126,9 +126,9 @@ def best_epoch(measured: Sequence[Measured]) -> dict[str, float | int]:
 
 
 def mean_by_epoch(measured: Sequence[Measured], side: str) -> dict[int, float]:
-    """Mean over levels after each measured epoch; 0 is the base alone."""
-    found: dict[int, list[float]] = {}
+    """Mean loss over noise levels by epoch; epoch 0 is the base alone."""
+    by_epoch: dict[int, list[float]] = {}
     for each in measured:
         if each.side == side:
-            found.setdefault(each.epoch, []).append(each.loss)
-    return {epoch: sum(losses) / len(losses) for epoch, losses in found.items()}
+            by_epoch.setdefault(each.epoch, []).append(each.loss)
+    return {epoch: sum(losses) / len(losses) for epoch, losses in by_epoch.items()}

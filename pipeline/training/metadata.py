@@ -1,7 +1,7 @@
-"""What a network file's header says: sd-scripts' ss_* keys, Stability's modelspec, and Athanor's own recipe.
+"""The header of a network file: sd-scripts' ss_* keys, Stability's modelspec, and Athanor's own recipe.
 
-Key names and their meaning as kohya-ss/sd-scripts writes them (train_network.py, library/sai_model_spec.py)
-and AUTOMATIC1111 reads them (extensions-builtin/Lora). No clock: the same run gives the same header.
+Keys and meanings are those that kohya-ss/sd-scripts writes (train_network.py, library/sai_model_spec.py) and
+AUTOMATIC1111 reads (extensions-builtin/Lora). No times: the same run gives the same header.
 """
 
 import hashlib
@@ -27,12 +27,12 @@ from pipeline.training.schedules import warmup_steps
 
 RECIPE_KEY = "athanor.recipe"
 LEGACY_HASH_END = 0x110000
-"""The legacy hash is that of the 64 KiB before this place in the file."""
+"""The legacy hash covers the 64 KiB before this offset in the file."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a file's training went."""
+    """How far a file is trained."""
 
     epoch: int
     step: int
@@ -48,8 +48,8 @@ def network_metadata(
     prediction: str | None,
     family: Facts,
 ) -> dict[str, str]:
-    """Everything but the hashes of the weights and the recipe; all values are text.
-    `network`: what the family says of itself; it has the last word.
+    """Everything but the hashes of the weights and the recipe, as text. `network`: the network's own
+    metadata, which override the rest.
     """
     architecture, version = family.stamp(prediction)
     facts = {
@@ -103,7 +103,7 @@ def _number(value: object) -> str:
 
 
 def _noise(config: Noise) -> dict[str, Any]:
-    """sd-scripts' names; None where something is off."""
+    """Named as in sd-scripts; None if off."""
     is_huber = config.loss in ("huber", "smooth_l1")
     return {
         "ss_noise_offset": config.offset or None,
@@ -180,7 +180,7 @@ def _data(config: Config, pictures: Sequence[Picture]) -> dict[str, Any]:
 
 
 def _tag_counts(pictures: Sequence[Picture], separators: Separators) -> dict[str, int]:
-    """Tag -> pictures that have it, lower-cased, repeats not counted; of alternatives every one."""
+    """Tag, lower-cased -> number of pictures that have it, without repeats; every alternative counts."""
     return dict(
         Counter(
             same(tag)

@@ -1,5 +1,5 @@
-"""The training step: noise the latents, ask the denoiser, weigh the error. A LightningModule around a frozen
-base and a network.
+"""The training step: adds noise to latents, calls the denoiser, weighs the error. A LightningModule around a
+frozen base and a network.
 """
 
 import logging
@@ -34,14 +34,12 @@ EVERY = slice(None)
 
 
 class Denoising(lightning.LightningModule):
-    """Learns `network` beside the base; each step's noise follows from the seed and the step's number
-    alone.
-    """
+    """Trains `network` on the base. A step's noise depends only on the seed and the step's number."""
 
     def __init__(self, base: Base, network: Trained, config: Config, total_steps: int) -> None:
         super().__init__()
         self.network = network
-        # A base that is no submodule: not trained, not saved, not counted.
+        # In a list, so that the base is not a submodule: not trained, saved or counted.
         self._base = [base]
         self.settings, self.total_steps = config, total_steps
         self.precision = possible(config.train.precision)
@@ -58,7 +56,7 @@ class Denoising(lightning.LightningModule):
         self.prepare()
 
     def prepare(self) -> None:
-        """The base as the steps have it: its numbers, their order, what the backward pass computes again."""
+        """Readies the base for training steps: dtype, memory format, gradient checkpointing."""
         train, unet, texts = self.settings.train, self.base.denoiser, self.base.text_encoders
         if train.channels_last:
             unet.to(memory_format=torch.channels_last)
@@ -67,7 +65,7 @@ class Denoising(lightning.LightningModule):
             unet.enable_gradient_checkpointing()
             for encoder in texts:
                 encoder.activation_checkpointing_enable({"use_reentrant": False})
-                encoder.train()  # transformers checkpoints in this mode alone; CLIP has no dropout
+                encoder.train()  # transformers checkpoints only in this mode; CLIP has no dropout
 
     def configure_model(self) -> None:
         train, base = self.settings.train, self.base
@@ -84,7 +82,7 @@ class Denoising(lightning.LightningModule):
 
     @property
     def is_split(self) -> bool:
-        """Whether what learns is split over several devices: no process then holds a whole weight."""
+        """Whether trained weights are split over devices, so that no process holds a whole one."""
         return isinstance(self.trainer.strategy, ModelParallelStrategy)
 
     def on_train_epoch_start(self) -> None:
@@ -92,11 +90,11 @@ class Denoising(lightning.LightningModule):
         learns = not self.text_encoder_rests
         for part in self.base.family.text_parts:
             for parameter in self.network.part_parameters(part):
-                parameter.requires_grad_(learns)  # a run that goes back lets it learn again
+                parameter.requires_grad_(learns)  # after a rollback it may train again
 
     @property
     def text_encoder_rests(self) -> bool:
-        """Whether the text encoder's part has learned for as long as it should."""
+        """Whether the text encoder's epochs (`train.text_encoder_epochs`) are over."""
         epochs = self.settings.train.text_encoder_epochs
         return epochs is not None and self.current_epoch >= epochs
 
@@ -110,8 +108,8 @@ class Denoising(lightning.LightningModule):
         return folded(self.settings.seed * 1_000_003 + step)
 
     def window_factor(self, batch_idx: int) -> float:
-        """Makes each update the mean of its batches: Lightning divides by the number of a full update, and an
-        epoch's last one may hold fewer.
+        """Makes each update the mean of its batches: Lightning always divides by a full update's number of
+        batches, but an epoch's last update may have fewer.
         """
         full = self.trainer.accumulate_grad_batches
         held = self.trainer.num_training_batches - (batch_idx - batch_idx % full)
@@ -124,8 +122,8 @@ class Denoising(lightning.LightningModule):
             self.mean.update()
 
     def picture_losses(self, batch: Batch, rows: slice = EVERY) -> Tensor:
-        """[rows] error of the denoiser's answer, weighed by place and noise level; of all pictures, or of
-        those in `rows`. The draws are those of the whole batch: several devices see what one would.
+        """[rows] error of the denoiser, weighed by mask and noise level, for all pictures or those in `rows`.
+        Random numbers are drawn for the whole batch, so several devices see the same as one.
         """
         generator = torch.Generator().manual_seed(self._seed_of(batch.step))
         latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(
@@ -161,8 +159,8 @@ class Denoising(lightning.LightningModule):
 
     @contextmanager
     def as_saved(self) -> Iterator[None]:
-        """Inside, the network holds the weights that files get and samples are drawn with: the running mean
-        (`train.ema_decay`), or schedule-free's average.
+        """Inside, the network has the weights that are saved and sampled: the running mean
+        (`train.ema_decay`) or schedule-free's average.
         """
         optimizers = optimizers_of(self)
         set_averaging(optimizers, True)
@@ -182,7 +180,7 @@ class Denoising(lightning.LightningModule):
 
 
 def quiet_lightning() -> None:
-    """Its advertisements and its advice on workers (the batches come from mapped memory) are left out."""
+    """Silences its advertisements and its advice on workers, which batches from mapped memory do not need."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
@@ -190,7 +188,7 @@ def quiet_lightning() -> None:
 
 
 def _strategy(config: Config) -> Strategy | str:
-    """DDP looks for weights without a gradient: clip_skip leaves some, and so do dropped modules."""
+    """DDP must search for weights without a gradient: clip_skip and dropped modules leave some."""
     if config.train.strategy == "fsdp":
         devices = config.train.devices * config.train.num_nodes
         return ModelParallelStrategy(data_parallel_size=devices, tensor_parallel_size=1)
@@ -200,7 +198,7 @@ def _strategy(config: Config) -> Strategy | str:
 
 
 def trainer_options(config: Config) -> dict[str, Any]:
-    """Settings of lightning.Trainer that follow from the configuration."""
+    """Arguments of lightning.Trainer for the configuration."""
     return {
         **trainer_precision(possible(config.train.precision)),
         "max_epochs": config.train.epochs,
@@ -208,7 +206,7 @@ def trainer_options(config: Config) -> dict[str, Any]:
         "gradient_clip_val": config.train.clip_norm or None,
         "reload_dataloaders_every_n_epochs": 1,
         "enable_checkpointing": False,
-        "enable_progress_bar": False,  # pipeline/training/callbacks/progress.py tells more
+        "enable_progress_bar": False,  # pipeline/training/callbacks/progress.py shows more
         "enable_model_summary": False,
         "log_every_n_steps": 1,
         "devices": config.train.devices,

@@ -1,6 +1,4 @@
-"""The optimiser over the parts' parameters, each part with its own rate: by name, or any class by its dotted
-path.
-"""
+"""The optimiser, by name or by the dotted path of any class; each part has its own learning rate."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -32,9 +30,9 @@ PATHS = {
 EXTRAS = {"bitsandbytes": "cuda"} | dict.fromkeys(
     ("lion_pytorch", "dadaptation", "prodigyopt", "schedulefree"), "optimizers"
 )
-"""The extra of ours that installs a package."""
+"""Athanor's extra that installs a package."""
 ONE_RATE = ("dadaptation", "prodigyopt")
-"""Packages whose classes refuse two different rates: each rate gets an optimiser of its own."""
+"""Packages whose classes accept only one learning rate: each rate gets its own optimiser."""
 FUSED = ("torch.optim.AdamW", "torch.optim.SGD")
 """Classes with a fused step, which is faster."""
 
@@ -44,9 +42,9 @@ Group = dict[str, Any]
 def make_optimizer(
     config: Optimizer, parts: Mapping[Part, list[nn.Parameter]], *, fused: bool = True
 ) -> torch.optim.Optimizer:
-    """`parts`: parameters by part of the base; parts without parameters get no group, those with
-    rate factors (by block, LoRA+) a group for each. Two rates stay two, whatever the algorithm. `fused`:
-    where there is such a step; a gradient scaler cannot clip before it.
+    """`parts`: parameters by part of the base. A part without parameters gets no group, one with rate factors
+    (by block, LoRA+) a group for each factor. `fused`: use a fused step if the class has one; a gradient
+    scaler cannot clip before it.
     """
     path, arguments = class_path(config), arguments_of(config)
     if path in FUSED:
@@ -70,8 +68,8 @@ def rate_groups(config: Optimizer, parts: Mapping[Part, list[nn.Parameter]]) -> 
 def several_where_rates_differ(
     groups: Sequence[Group], make: Callable[[list[Group]], torch.optim.Optimizer]
 ) -> torch.optim.Optimizer:
-    """One optimiser where all rates are equal: it then finds one rate for all, as in sd-scripts. Else one a
-    rate, each of which finds its own.
+    """One optimiser if all rates are equal: it finds one rate for all, as in sd-scripts. Else one optimiser
+    for each rate, which finds its own.
     """
     by_rate: dict[float, list[Group]] = {}
     for group in groups:
@@ -81,8 +79,8 @@ def several_where_rates_differ(
 
 
 def set_averaging(optimizers: Sequence[torch.optim.Optimizer], on: bool) -> None:
-    """Schedule-free: the weights become the average (to save, to draw samples), or what the next step starts
-    from. Other optimisers have no such two.
+    """Schedule-free: switches the weights to the average (to save or draw samples), or back to those of the
+    next step. Does nothing for other optimisers.
     """
     for optimizer in optimizers:
         if change := getattr(optimizer, "eval" if on else "train", None):
@@ -90,46 +88,46 @@ def set_averaging(optimizers: Sequence[torch.optim.Optimizer], on: bool) -> None
 
 
 def class_path(config: Optimizer) -> str:
-    """The class's dotted path; plain AdamW, with a warning, for AdamW8bit without CUDA or its package."""
+    """The class's dotted path. Without CUDA or its package, AdamW8bit becomes AdamW with a warning."""
     path = PATHS.get(config.name, config.name)
     if config.name != "adamw8bit":
         return path
-    lacking = [
-        *([] if torch.cuda.is_available() else ["no CUDA device is here"]),
+    problems = [
+        *([] if torch.cuda.is_available() else ["there is no CUDA device"]),
         *(
             []
             if find_spec("bitsandbytes")
             else ["bitsandbytes is not installed (`pip install athanor[cuda]`)"]
         ),
     ]
-    if lacking:
-        warn(f"optimizer.name adamw8bit: {' and '.join(lacking)}; plain AdamW takes its place")
-    return PATHS["adamw"] if lacking else path
+    if problems:
+        warn(f"optimizer.name adamw8bit: {' and '.join(problems)}; using plain AdamW instead")
+    return PATHS["adamw"] if problems else path
 
 
 def arguments_of(config: Optimizer) -> dict[str, Any]:
-    """What the class is called with, the rate apart."""
+    """The class's arguments, without the learning rate."""
     named = {"betas": config.betas, "eps": config.eps, "weight_decay": config.weight_decay}
     chosen = {key: value for key, value in named.items() if value is not None} | config.arguments
     return {key: tuple(value) if isinstance(value, list) else value for key, value in chosen.items()}
 
 
 def _maker(path: str, arguments: dict[str, Any]) -> Callable[[list[Group]], torch.optim.Optimizer]:
-    """What makes an optimiser of groups; arguments that the class does not take are a user error."""
+    """A function from groups to the optimiser. Arguments that the class does not have are a user error."""
     cls = _class(path)
-    taken = inspect.signature(cls).parameters
-    if unknown := [] if "kwargs" in taken else sorted(arguments.keys() - taken.keys()):
-        theirs = ", ".join(name for name in taken if name not in ("params", "lr"))
+    accepted = inspect.signature(cls).parameters
+    if unknown := [] if "kwargs" in accepted else sorted(arguments.keys() - accepted.keys()):
+        allowed = ", ".join(name for name in accepted if name not in ("params", "lr"))
         raise UserError(
-            f"{path} takes no {', '.join(unknown)}; it takes {theirs}. Set optimizer.weight_decay, betas or"
-            " eps to null, or correct optimizer.arguments"
+            f"{path} has no argument {', '.join(unknown)}; it has {allowed}. Set optimizer.weight_decay,"
+            " betas or eps to null, or correct optimizer.arguments"
         )
 
     def make(groups: list[Group]) -> torch.optim.Optimizer:
         try:
             made: torch.optim.Optimizer = cls(groups, lr=groups[0]["lr"], **arguments)
         except (TypeError, ValueError) as error:
-            raise UserError(f"{path} refuses its settings ({error}); correct optimizer.arguments") from error
+            raise UserError(f"{path} rejects its arguments ({error}); correct optimizer.arguments") from error
         return made
 
     return make
@@ -140,7 +138,7 @@ def _class(path: str) -> Callable[..., torch.optim.Optimizer]:
     module, _, name = path.rpartition(".")
     package = path.partition(".")[0]
     try:
-        found = getattr(import_module(module), name)
+        cls = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(package)
         cure = f"`pip install athanor[{extra}]`" if extra else f"`pip install` the package of {package}"
@@ -148,8 +146,8 @@ def _class(path: str) -> Callable[..., torch.optim.Optimizer]:
     except (AttributeError, ValueError):
         known = ", ".join(PATHS)
         raise UserError(
-            f"optimizer.name {path} is no class; known names: {known}, or a dotted path"
+            f"optimizer.name {path} is not a class; use one of {known}, or a dotted path"
         ) from None
-    if not (inspect.isclass(found) and issubclass(found, torch.optim.Optimizer)):
-        raise UserError(f"optimizer.name {path} is no torch.optim.Optimizer; give the path of one")
-    return found
+    if not (inspect.isclass(cls) and issubclass(cls, torch.optim.Optimizer)):
+        raise UserError(f"optimizer.name {path} is not a torch.optim.Optimizer; give the path of one")
+    return cls

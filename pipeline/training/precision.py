@@ -1,4 +1,4 @@
-"""In which numbers a run computes.
+"""The floating-point precision of a run.
 
 Mixed: the frozen base in 16 bits, the network's weights in 32, products in 16 (kohya-ss/sd-scripts
 train_network.py). Full: the network's weights in 16 bits too.
@@ -18,7 +18,7 @@ FULL = "_full"
 
 
 class Mixed(MixedPrecision):
-    """Lightning refuses to clip gradients before a fused step; without a scaler nothing speaks against it."""
+    """Clips gradients before a fused step, which Lightning refuses; without a scaler it is safe."""
 
     def clip_gradients(self, optimizer: Any, *arguments: Any, **named: Any) -> None:
         if self.scaler is None:
@@ -28,9 +28,7 @@ class Mixed(MixedPrecision):
 
 
 class HalfScaler(torch.amp.GradScaler):
-    """Scales the loss where the weights are fp16 themselves, which torch's own scaler refuses (as sd-scripts
-    allows with full_fp16).
-    """
+    """Allows fp16 weights, which torch's own scaler refuses (as sd-scripts does with full_fp16)."""
 
     def _unscale_grads_(
         self,
@@ -43,10 +41,10 @@ class HalfScaler(torch.amp.GradScaler):
 
 
 def possible(precision: str) -> str:
-    """fp16 becomes bf16, with a warning, on a CPU, which cannot scale the loss."""
+    """On a CPU, which cannot scale the loss, fp16 becomes bf16 with a warning."""
     if precision.startswith("fp16") and best_device().type == "cpu":
         instead = precision.replace("fp16", "bf16")
-        warn(f"train.precision {precision} needs a GPU; {instead} takes its place on this CPU")
+        warn(f"train.precision {precision} needs a GPU; this CPU uses {instead} instead")
         return instead
     return precision
 
@@ -57,8 +55,8 @@ def is_scaled(precision: str) -> bool:
 
 
 def cast(precision: str, base: list[nn.Module], network: list[nn.Parameter]) -> None:
-    """Puts the base's parts, and with full precision the network's weights, into 16 bits. A part that itself
-    learns (a full fine-tune) stays exact under mixed precision.
+    """Casts the base's parts, and with full precision the network's weights, to 16 bits. With mixed precision
+    a part that is trained itself (a full fine-tune) keeps 32 bits.
     """
     dtype, full = DTYPES[precision.removesuffix(FULL)], precision.endswith(FULL)
     learning = {id(parameter) for parameter in network}

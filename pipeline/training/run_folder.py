@@ -1,7 +1,7 @@
-"""Where a training keeps what it would carry on from: a folder of its own, outside the outputs.
+"""A training's folder of checkpoints, outside the outputs.
 
-It lies in the store of kept results, under a key of everything that the result follows from (inputs,
-settings, packages, the code of the stage), so that no other run takes up a checkpoint; at success it goes.
+It is in the store of kept results, under a key of everything that determines the result (inputs, settings,
+packages, the stage's code), so no other run resumes from it. It is removed when the training succeeds.
 """
 
 import os
@@ -30,15 +30,15 @@ UNREADABLE = (
     OSError, EOFError, RuntimeError, ValueError, LookupError, NotImplementedError,
     zipfile.BadZipFile, zlib.error, UnpicklingError,
 )  # fmt: skip
-"""What zipfile and torch raise over damaged files."""
+"""What zipfile and torch raise for damaged files."""
 
 
-class Damaged(Exception):  # noqa: N818 - what was found, no fault of the program
-    """Why a checkpoint cannot be gone on from."""
+class Damaged(Exception):  # noqa: N818 - a finding about a file, not a fault of the program
+    """Why a checkpoint cannot be resumed."""
 
 
 class Workplace:
-    """`files/` holds the epoch files written so far, the other files are states of the training."""
+    """`files/` has the epoch files written so far; the other files are training states."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.files = folder, folder / "files"
@@ -46,14 +46,14 @@ class Workplace:
         self._digests: dict[str, str] = {}
 
     def save(self, name: str, state: dict[str, Any]) -> None:
-        """Whole or not at all, whatever happens to the power; the one before stays until then."""
+        """Atomic, even if the power fails: the old state stays until the new one is on disk."""
         with new_file(self.folder / name) as part:
             torch.save(state, part)
             to_disk(part)
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """None where there is none, or a damaged one, which is said. Plain values and tensors only: nothing
-        is executed.
+        """None if there is none, or, with a warning, if it is damaged. Loads only plain values and tensors,
+        so it executes no code.
         """
         path = self.folder / name
         if not path.exists():
@@ -67,7 +67,7 @@ class Workplace:
         return state
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 by name of the epoch files; each is read once."""
+        """SHA-256 of the epoch files by name; reads each once."""
         for file in sorted(self.files.iterdir()):
             if file.name not in self._digests:
                 to_disk(file)
@@ -75,11 +75,11 @@ class Workplace:
         return dict(self._digests)
 
     def _check_files(self, digests: dict[str, str]) -> None:
-        """The epoch files that a checkpoint goes on from must be as they were written."""
+        """Epoch files must be unchanged since the checkpoint."""
         for name, digest in digests.items():
             file = self.files / name
             if not file.is_file():
-                raise Damaged(f"{file} is gone")
+                raise Damaged(f"{file} is missing")
             if sha256_of_file(file) != digest:
                 raise Damaged(f"{file} is damaged")
         self._digests = dict(digests)
@@ -90,15 +90,14 @@ class Workplace:
             shutil.copyfile(self.files / name, folder / name)
             if sha256_of_file(folder / name) != digest:
                 raise UserError(
-                    f"{self.files / name} was damaged on the disk during the"
-                    " training; run the same command again"
+                    f"{self.files / name} was damaged on disk during training; run the same command again"
                 )
 
     def remove(self, name: str) -> None:
         (self.folder / name).unlink(missing_ok=True)
 
     def keep_only(self, names: Container[str]) -> None:
-        """Removes epoch files that a run which went back has yet to write."""
+        """Removes all other epoch files: after a rollback the run writes them again."""
         self._digests = {name: digest for name, digest in self._digests.items() if name in names}
         for file in self.files.iterdir():
             if file.name not in names:
@@ -106,24 +105,23 @@ class Workplace:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint; each part of such a file carries a checksum, which torch.load does not look at."""
+    """A checkpoint. Checks the checksum of each part, which torch.load ignores."""
     try:
         with zipfile.ZipFile(path) as archive:
             if part := archive.testzip():
                 raise Damaged(f"its part {part} is damaged")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise Damaged("it is damaged, or cut off") from error
+        raise Damaged("it is damaged or cut off") from error
     if not isinstance(state, dict) or not isinstance(state.get("files"), dict):
-        raise Damaged("it is no checkpoint of this program")
+        raise Damaged("it is not a checkpoint of this program")
     return state
 
 
 @contextmanager
 def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
-    """The run's own place, kept when the run fails; `code`: the hash of the stage's code. A second process
-    with the same run at the same time gets another, which goes with it; a run's own further devices share its
-    place.
+    """The run's folder, kept if the run fails. `code`: hash of the stage's code. A second process with the
+    same run at the same time gets a temporary folder. All devices of a run share one folder.
     """
     folder = store_folder(TRAININGS) / key(recipe=recipe, code=code)
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,20 +131,20 @@ def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
     with _held(folder) as is_free:
         if not is_free:
             if devices > 1:
-                raise UserError("this very training is under way already; wait until it has ended")
+                raise UserError("this training is already running; wait until it ends")
             with _alone(folder) as place:
                 yield place
             return
         for part in folder.rglob("*.part"):
-            part.unlink()  # of a run that was killed
+            part.unlink()  # left by a killed run
         yield Workplace(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _held(folder: Path) -> Iterator[bool]:
-    """Whether the folder's lock was free; if so, it is held inside. A folder that another command was
-    removing as unused is made anew.
+    """Whether the folder's lock was free; if so, holds it inside. Creates the folder again if another command
+    was removing it as unused.
     """
     while True:
         with locked_now(folder / TRAINING_LOCK) as is_free:

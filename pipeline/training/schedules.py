@@ -1,4 +1,4 @@
-"""The learning rate over a run, as a factor of the full rate. Pure."""
+"""Learning-rate schedules, as factors of the full rate. Pure."""
 
 import math
 
@@ -7,15 +7,15 @@ from pipeline.config.stairs import rate_at, stairs_of
 
 
 def warmup_steps(config: Schedule, total_steps: int) -> int:
-    """Steps over which the rate rises."""
+    """Number of warm-up steps."""
     if config.warmup_steps is not None:
         return config.warmup_steps
     return round(total_steps * config.warmup_percent / 100)
 
 
 def rate_factor(step: int, total_steps: int, config: Schedule, rate: float = 1.0) -> float:
-    """Factor at `step` (0-based): a linear rise over the warm-up, then the schedule's shape down to the last
-    step. `rate`: what a staircase's rates are shares of.
+    """Factor at `step` (0-based): a linear warm-up, then the schedule's shape to the last step. `rate`: the
+    full rate, which divides a staircase's rates.
     """
     rise = warmup_steps(config, total_steps)
     stair = rate_at(stairs_of(config.staircase), step) / rate if config.staircase else 1.0

@@ -1,4 +1,4 @@
-"""One training from its start, or from where it was stopped, to its end."""
+"""Runs one training to its end, from the start or the last checkpoint."""
 
 import copy
 import json
@@ -30,11 +30,11 @@ from pipeline.training.trainer_state import begin_at
 
 PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
 WITHOUT_EFFECT = {"resume", "logging"}
-"""Groups that the result does not depend on."""
+"""Groups that do not change the result."""
 
 
 def recipe(config: Config, inputs: dict[str, str | None]) -> str:
-    """Everything that the result follows from: the inputs' hashes, the settings, the packages' versions."""
+    """Everything that determines the result: the inputs' hashes, settings, versions of packages."""
     packages = {name: version(name) for name in PACKAGES}
     params = {group: values for group, values in config.identity().items() if group not in WITHOUT_EFFECT}
     return json.dumps({"inputs": inputs, "params": params, "packages": packages}, sort_keys=True)
@@ -42,8 +42,8 @@ def recipe(config: Config, inputs: dict[str, str | None]) -> str:
 
 @dataclass
 class Session:
-    """`make_loggers` and `make_callbacks` are asked anew whenever the run starts, goes on or goes back; the
-    former is given the steps that are done.
+    """`make_loggers` and `make_callbacks` are called whenever the run starts, resumes or rolls back; the
+    argument of `make_loggers` is the number of steps done.
     """
 
     config: Config
@@ -56,11 +56,11 @@ class Session:
     make_loggers: Callable[[int], list[Logger]]
     make_callbacks: Callable[[History], Sequence[Callback]]
     partial: Path
-    """Folder for what an interrupted run had trained."""
+    """Folder for the network of an interrupted run."""
 
     def run(self) -> History:
-        """Trains to the end; Ctrl-C is a KeyboardInterrupt, a run that cannot be saved a BlownUp."""
-        # Only a run that goes back comes to its start again, and a whole checkpoint is large.
+        """Trains to the end. Raises KeyboardInterrupt on Ctrl-C, BlownUp if the run blew up for good."""
+        # Only a rollback can return to the start, and a full fine-tune's copy is large.
         goes_back = self.config.doctor.action == "rollback"
         fresh = copy.deepcopy(self.module.state_dict()) if goes_back else None
         while True:
@@ -71,14 +71,14 @@ class Session:
                 torch.manual_seed(self.config.seed)
                 random.seed(self.config.seed)
             elif start.done:
-                print(f"carrying on after step {start.done} of {self.plan.batches}", file=sys.stderr)
+                print(f"resuming after step {start.done} of {self.plan.batches}", file=sys.stderr)
             with suppress(TurnedBack):
                 history = self._from(start)
-                assert len(history.rows) == self.plan.batches, "the run did not keep to its plan"
+                assert len(history.rows) == self.plan.batches, "the run did not follow its plan"
                 return history
             last = Start(**(self.place.load(LAST) or {})).history["rollbacks"][-1]
             print(
-                "the run had blown up at step {}; back to step {}, rates times {:g}".format(*last),
+                "the run blew up at step {}; going back to step {}, learning rates times {:g}".format(*last),
                 file=sys.stderr,
             )
 
@@ -100,32 +100,32 @@ class Session:
                 files,
             ],
         )
-        # The data skip what is done of this epoch.
+        # The data module skips the steps of this epoch that are done.
         begin_at(trainer, start.done // self.plan.batches_per_epoch)
         try:
             with keeper.listening():
                 trainer.fit(self.module, datamodule=self.data)
-        except (Interrupted, SystemExit):  # the latter: Lightning's answer to a second Ctrl-C
+        except (Interrupted, SystemExit):  # Lightning raises SystemExit on a second Ctrl-C
             if trainer.is_global_zero:
                 self._keep_partial(files, keeper.done)
             raise KeyboardInterrupt from None
         return history
 
     def _keep_partial(self, files: EpochFiles, done: int) -> None:
-        """What an interrupted run had trained, as a file that says so in its name."""
+        """Saves an interrupted run's network, with `partial` in the file's name."""
         if done == 0:
             return
         if (self.place.folder / LAST).exists():
-            print("`dvc repro`, or the same command, carries on from the last checkpoint", file=sys.stderr)
-        if self.module.is_split:  # the others may have stopped at another step, or be gone
+            print("to resume from the last checkpoint, run `dvc repro` or the same command", file=sys.stderr)
+        if self.module.is_split:  # other processes may have stopped at another step or ended
             print(
-                "of weights that are split no partial file is made; the last checkpoint stays",
+                "no partial file is saved of split weights; the last checkpoint is kept",
                 file=sys.stderr,
             )
             return
         stem = self.partial / f"{self.config.train.name}-partial-step{done:08}"
         files.write(stem, done, self.module)
         print(
-            f"what was trained in {done} of {self.plan.batches} steps lies in {stem}.safetensors",
+            f"the network after {done} of {self.plan.batches} steps is in {stem}.safetensors",
             file=sys.stderr,
         )

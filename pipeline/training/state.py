@@ -1,7 +1,7 @@
-"""Everything a training carries from one step to the next, taken and put back: weights, optimisers,
-schedules, the loss scaler, random generators.
+"""Saves and restores everything a training carries from step to step: weights, optimisers, schedules, the
+loss scaler, random generators.
 
-The order of pictures, captions, noise and timesteps is not among it: they follow from the seed and the step.
+Pictures, captions, noise and timesteps are not part of it: they follow from the seed and the step.
 """
 
 import random
@@ -14,14 +14,14 @@ from pipeline.networks.sharding import split_like, split_state, whole
 
 
 def taken(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:
-    """Plain values and tensors, at the border of two updates. The tensors are the training's own: save or
-    clone them at once. Where weights are split all processes must ask; the one that leads has the whole.
+    """Plain values and tensors, between two updates. The tensors are the training's own: save or clone them
+    at once. If weights are split, all processes must call this; the leading one gets them whole.
     """
-    beside: dict[str, Any] = {}
-    module.on_save_checkpoint(beside)
+    extra: dict[str, Any] = {}
+    module.on_save_checkpoint(extra)
     return {
         "module": whole(dict(module.state_dict())),
-        "beside": whole(beside),
+        "extra": whole(extra),
         "optimizers": [whole(optimizer.state_dict()) for optimizer in trainer.optimizers],
         "schedulers": [config.scheduler.state_dict() for config in trainer.lr_scheduler_configs],
         "precision": trainer.precision_plugin.state_dict(),
@@ -30,12 +30,12 @@ def taken(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict
 
 
 def put_back(state: dict[str, Any], trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-    """All but the random generators: those are set last, just before the first step."""
+    """Restores all but the random generators, which are set just before the first step."""
     ours = module.state_dict()
     module.load_state_dict(
         {name: split_like(value, ours.get(name)) for name, value in state["module"].items()}
     )
-    module.on_load_checkpoint(state["beside"])
+    module.on_load_checkpoint(state["extra"])
     for optimizer, values in zip(trainer.optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(split_state(values, optimizer))
     for config, values in zip(trainer.lr_scheduler_configs, state["schedulers"], strict=True):
@@ -44,7 +44,7 @@ def put_back(state: dict[str, Any], trainer: lightning.Trainer, module: lightnin
 
 
 def slow_down(trainer: lightning.Trainer, rate: float) -> None:
-    """From here to the end every rate is `rate` times what the schedule says."""
+    """Multiplies every learning rate by `rate`, from here to the end of the run."""
     if rate == 1.0:
         return
     for optimizer in trainer.optimizers:
@@ -56,7 +56,7 @@ def slow_down(trainer: lightning.Trainer, rate: float) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """Of Python's and torch's global generators."""
+    """The states of Python's and torch's global generators."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"python": random.getstate(), "torch": torch.get_rng_state(), "cuda": cuda}
 

@@ -1,9 +1,9 @@
-"""The text encoder's outputs, computed once: where it does not learn and captions stay as they are, each text
-gives the same in every step.
+"""Caches the text encoder's outputs: if it is not trained and captions do not change, a text has the same
+output in every step.
 
-They lie in the store of kept results, one file a text, and are read when a step shows the text: a set of any
-length needs the memory of one batch, and the runs of a sweep share them. Texts go through the encoder one at
-a time, so that an output depends on its text alone; in a batch of several it differs in the last bits.
+Outputs are in the store of kept results, one file a text, and are read when a step needs them: any dataset
+needs the memory of one batch only, and the runs of a sweep share them. Texts are encoded one at a time, so
+that an output depends only on its text; in a larger batch it differs in the last bits.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,47 +22,47 @@ from pipeline.training.data import EncodedData
 from pipeline.training.module import Denoising
 
 VERSION = 2
-"""Of the algorithm: raise it when outputs would come out differently."""
+"""Of the algorithm: raise it when a change alters outputs."""
 
 
 def are_fixed(config: Config) -> bool:
-    """Whether a text gives the same output in every step, and every picture has one text (or, by caption
-    dropout, none).
+    """Whether a text has the same output in every step, and a picture has one text (or, with caption dropout,
+    none).
     """
     network, train = config.network, config.train
-    rests = isinstance(network, Hypernetwork) or (
+    is_frozen = isinstance(network, Hypernetwork) or (
         isinstance(network, AdapterNetwork | Checkpoint) and not network.text_encoder
     )
-    return rests and not (train.shuffle_tags or train.tag_dropout)
+    return is_frozen and not (train.shuffle_tags or train.tag_dropout)
 
 
 @dataclass(frozen=True)
 class TextOutputs:
-    """Outputs by text: `compute` gives one that is not kept, of a batch of one."""
+    """Outputs by text. `compute` gives a missing one, as a batch of one."""
 
     compute: Callable[[str], Conditioning]
     made_by: dict[str, object]
-    """All that an output follows from, besides the text."""
+    """Everything that an output depends on, except the text."""
     items: Items
 
     def __call__(self, texts: Iterable[str]) -> Conditioning:
-        """A batch of them."""
+        """The texts' outputs as a batch."""
         return cat([self._one(text) for text in texts])
 
     def _one(self, text: str) -> Conditioning:
         text_key = key(text=text, **self.made_by)
-        kept = self.items.get(text_key) or self.items.put(text_key, save(_tensors(self.compute(text))))
-        return Conditioning(**load(kept))
+        saved = self.items.get(text_key) or self.items.put(text_key, save(_tensors(self.compute(text))))
+        return Conditioning(**load(saved))
 
 
 def _tensors(output: Conditioning) -> dict[str, Tensor]:
-    """Sizes are a picture's, not a text's."""
-    found = {"tokens": output.tokens, "pooled": output.pooled}
-    return {name: tensor.cpu().contiguous() for name, tensor in found.items() if tensor is not None}
+    """Without sizes, which belong to a picture, not to a text."""
+    tensors = {"tokens": output.tokens, "pooled": output.pooled}
+    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}
 
 
 class KeepTextOutputs(Callback):
-    """Has the batches bring what the text encoder makes of their texts."""
+    """Makes batches carry cached outputs of the text encoder."""
 
     def __init__(self, data: EncodedData) -> None:
         self.data = data

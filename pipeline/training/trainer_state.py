@@ -1,25 +1,26 @@
-"""What Lightning has no call for: to begin at an epoch, and to ask a module that may have no trainer.
+"""Two things that Lightning has no call for: starting at a later epoch, and asking a module that may have no
+trainer.
 
-Only public attributes of Lightning's objects are used. tests/pipeline/training/test_trainer_state.py says
-what breaks when they change.
+Uses only public attributes of Lightning's objects; tests/pipeline/training/test_trainer_state.py shows what
+breaks when they change.
 """
 
 from lightning import LightningModule, Trainer
 from torch.optim import Optimizer
 
 COUNTS = ("ready", "started", "processed", "completed")
-"""Epochs that Lightning counts as it passes these points of each."""
+"""The points of an epoch at which Lightning counts it."""
 
 
 def begin_at(trainer: Trainer, epochs: int) -> None:
-    """Has the next `fit` take so many epochs as done."""
+    """Makes the next `fit` start after so many epochs."""
     for name in COUNTS:
         setattr(trainer.fit_loop.epoch_progress.current, name, epochs)
 
 
 def optimizers_of(module: LightningModule) -> list[Optimizer]:
-    """Those of the module's trainer; none of a module that no trainer holds."""
+    """The optimisers of the module's trainer; none without a trainer."""
     try:
         return module.trainer.optimizers
-    except RuntimeError:  # Lightning's answer where there is no trainer
+    except RuntimeError:  # raised by Lightning if there is no trainer
         return []

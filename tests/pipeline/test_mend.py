@@ -66,7 +66,7 @@ def test_nothing_is_mended_while_dvc_runs(guard: str, tmp_path: Path) -> None:
     (notes / "rwlock").touch()
     with (notes / guard).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="and DVC runs"):
+        with pytest.raises(UserError, match="and DVC is running"):
             mend(tmp_path)
     assert (notes / "rwlock").exists()
     mend(tmp_path)

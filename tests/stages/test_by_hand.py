@@ -43,7 +43,7 @@ def test_the_plan_works_in_a_fresh_clone_from_pictures_alone(
     assert "in all: 3 epochs, 9 updates" in said
     assert "64x64" in said
     assert "GFLOP" in said
-    assert "captions are not made with these settings yet" in said
+    assert "not checked: captions, which these settings have not made yet" in said
     assert not outputs(project)
 
 
@@ -56,7 +56,7 @@ def test_the_plan_tells_of_new_settings_and_new_pictures(
     before = outputs(project)
     train.main(["--plan"])
     first = capsys.readouterr()
-    assert "captions are not made" not in first.out
+    assert "not checked: captions" not in first.out
     edit(project, "train", epochs=5)
     edit(project, "crop", resolution=128)
     draw_pictures(project / "photos" / "1_more", 5)
@@ -67,7 +67,7 @@ def test_the_plan_tells_of_new_settings_and_new_pictures(
     assert "an epoch: 8 showings, 4 batches of 2, 4 updates" in said
     assert "in all: 5 epochs, 20 updates" in said
     assert "128x128" in said
-    assert "captions are not made with these settings yet" in said
+    assert "not checked: captions, which these settings have not made yet" in said
     assert outputs(project) == before
 
 

@@ -158,9 +158,7 @@ def test_latents_that_are_kept_are_not_encoded_again(copy: Path, monkeypatch: py
 
 
 def test_an_epoch_that_is_not_there_is_a_sentence(copy: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"merge\.epoch 9: no such epoch file in models/network; there are 1, 2"
-    ):
+    with pytest.raises(UserError, match=r"merge\.epoch 9: models/network has no such epoch; it has 1, 2"):
         merge.main(["merge.epoch=9", "--out", "tries"])
 
 

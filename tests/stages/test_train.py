@@ -55,7 +55,7 @@ def test_the_plan_is_shown_and_nothing_written(project: Path, capsys: pytest.Cap
     train.main(["--plan", "train.batch=2", "validation.share=0.1"])
     said = capsys.readouterr().out
     # Of three and five pictures one each is kept out: 2 x 2 + 4 showings in batches of 2.
-    assert "6 pictures; 2 more are kept out and measured" in said
+    assert "6 pictures; 2 more are held out for validation" in said
     assert "an epoch: 8 showings, 4 batches of 2, 4 updates" in said
     assert "in all: 3 epochs, 12 updates" in said
     assert "GFLOP" in said
@@ -123,7 +123,7 @@ def test_a_run_that_blows_up_goes_back_and_ends_well(
         train.main([*wild, "--out", "tell"])
     assert not (project / "tell/models/network").exists()
     train.main([*wild, "doctor=rollback", "doctor.rollback_factor=1e-33", "--out", "back"])
-    assert "back to step 0, rates times 1e-33" in capsys.readouterr().err
+    assert "going back to step 0, learning rates times 1e-33" in capsys.readouterr().err
     metrics = json.loads((project / "back/metrics/train.json").read_text())
     assert metrics["rollbacks"] == 1
     assert "rate_too_high" in metrics["doctor"]
@@ -192,7 +192,7 @@ def test_a_checkpoint_split_between_two_is_what_one_trains_though_they_were_kill
     before_death = split.communicate()[1]
     assert split.returncode == -signal.SIGKILL, before_death
     said = ended(by_two(*common, "train.strategy=fsdp", "resume.every_steps=1"))
-    assert "carrying on after step" in said
+    assert "resuming after step" in said
     same_as_by_one(project)
     trained = load_file(project / "two/models/network/net.safetensors")
     before = load_file(project / "base/unet/diffusion_pytorch_model.safetensors")["conv_in.weight"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.bases.facts import Facts
 from pipeline.bases.look import look
-from pipeline.bases.registry import families
+from pipeline.bases.registry import Recognised, families
 from pipeline.config.schemas import Aesthetic, Config, Hypernetwork
 from pipeline.errors import UserError
 
@@ -21,7 +21,9 @@ MOST_SIDES = 1.5
 def base_contradictions(config: Config) -> list[str]:
     """Settings that the base's family does not allow."""
     facts = _facts(config)
-    return [*_prediction_problems(config), *_encoder_problems(config, facts)] if facts else []
+    if facts is None:
+        return []
+    return [*_prediction_problems(config), *_zero_snr_problems(config), *_encoder_problems(config, facts)]
 
 
 def _facts(config: Config) -> Facts | None:
@@ -30,9 +32,26 @@ def _facts(config: Config) -> Facts | None:
 
 
 def base_doubts(config: Config) -> list[str]:
-    """Resolutions far from what the base was trained on."""
+    """Resolutions far from what the base was trained on, and settings that its family does not know."""
     if (facts := _facts(config)) is None:
         return []
+    doubts = _resolution_doubts(config, facts)
+    if config.train.size_conditioning != "real" and not facts.has_sizes:
+        doubts.append(
+            f"train.size_conditioning {config.train.size_conditioning} has no effect: {facts.title} is not"
+            " conditioned on sizes"
+        )
+    if config.optimizer.text_encoder_2_lr is not None and len(facts.text_encoders) < 2:
+        doubts.append(f"optimizer.text_encoder_2_lr has no effect: {facts.title} has one text encoder")
+    if config.noise.min_snr_gamma is not None and _has_zero_snr(config):
+        doubts.append(
+            "noise.min_snr_gamma gives the last timestep the weight 0 with zero terminal SNR, so it is not"
+            " learned: null is usual there"
+        )
+    return doubts
+
+
+def _resolution_doubts(config: Config, facts: Facts) -> list[str]:
     side = _side(config) or facts.resolution_px
     resolutions = {name: getattr(config, name).resolution for name in ("crop", "sample_grid")}
     return [
@@ -43,27 +62,39 @@ def base_doubts(config: Config) -> list[str]:
     ]
 
 
-def predicted(config: Config) -> str | None:
-    """What the base predicts: as set, else as its files say; None if neither says."""
-    if config.base.prediction_type:
-        return config.base.prediction_type
+def _recognised(config: Config) -> Recognised | None:
+    """What a look at the base says; None if it cannot be looked at."""
     try:
-        recognised = look(Path(config.base.path))
+        return look(Path(config.base.path))
     except UserError:  # looked_at.py reports it
         return None
-    return recognised.prediction.type if recognised and recognised.prediction else None
 
 
 def _side(config: Config) -> int | None:
-    try:
-        recognised = look(Path(config.base.path))
-    except UserError:
-        return None
+    recognised = _recognised(config)
     return recognised.side_px if recognised else None
 
 
+def _has_zero_snr(config: Config) -> bool:
+    """Whether the last timestep is pure noise: by a setting, or as the base's files say."""
+    recognised = _recognised(config)
+    prediction = recognised.prediction if recognised else None
+    return config.noise.zero_terminal_snr or bool(prediction and prediction.zero_terminal_snr)
+
+
+def _zero_snr_problems(config: Config) -> list[str]:
+    if config.noise.offset and _has_zero_snr(config):
+        return [
+            f"noise.offset {config.noise.offset:g} does not go with zero terminal SNR: drawing starts from"
+            " plain noise, which such a training never sees; set noise.offset to 0"
+        ]
+    return []
+
+
 def _prediction_problems(config: Config) -> list[str]:
-    prediction = predicted(config)
+    recognised = _recognised(config)
+    found = recognised.prediction.type if recognised and recognised.prediction else None
+    prediction = config.base.prediction_type or found
     return [
         f"noise.{name} needs a base that predicts {needed}, but the one at base.path predicts {prediction};"
         f" turn noise.{name} off, or choose another base"

@@ -1,1 +1,1 @@
-"""What happens beside a training's steps."""
+"""Lightning callbacks: checkpoints, metrics, validation, samples, logs, files, progress."""

@@ -1,6 +1,4 @@
-"""Keeps a training from being lost: checkpoints to carry on from, a stop between two steps on Ctrl-C, and the
-way back when the run has blown up.
-"""
+"""Saves checkpoints to resume from, stops between steps on Ctrl-C, and rolls back a run that blew up."""
 
 import signal
 import sys
@@ -20,25 +18,25 @@ from pipeline.training.run_folder import LAST, Workplace
 from pipeline.training.state import put_back, set_random_state, slow_down, taken
 
 KEPT_GOOD = 3
-"""States to go back to, of the last looks."""
+"""Good states kept for rollback."""
 
 
-class Interrupted(Exception):  # noqa: N818 - a turn of events, no mistake
-    """Ctrl-C or SIGTERM, taken up between two steps."""
+class Interrupted(Exception):  # noqa: N818 - an event, not an error
+    """Ctrl-C or SIGTERM, handled between steps."""
 
 
-class TurnedBack(Exception):  # noqa: N818 - a turn of events, no mistake
-    """The run goes on from the workplace's last state, which is an earlier one now."""
+class TurnedBack(Exception):  # noqa: N818 - an event, not an error
+    """The last checkpoint is an earlier state now; the run resumes from it."""
 
 
-class BlownUp(Exception):  # noqa: N818 - a turn of events, no mistake
-    """The run cannot be saved, or shall not be."""
+class BlownUp(Exception):  # noqa: N818 - an event, not an error
+    """The run blew up, and `doctor` allows no (further) rollback."""
 
 
 @dataclass
 class Start:
-    """What a run starts from, or carries on from: `done` steps, rates times `rate`, of which
-    `rate_in_weights` stands in the optimisers' state already; `files`: SHA-256 by name of the epoch files.
+    """Where a run starts or resumes: after `done` steps, with learning rates times `rate`, of which the saved
+    optimisers already have `rate_in_weights`. `files`: SHA-256 of the epoch files by name.
     """
 
     done: int = 0
@@ -50,7 +48,7 @@ class Start:
 
 
 class Keeper(Callback):
-    """Acts before a step, when everything of the step before is done."""
+    """Acts at the beginning of a step, when all callbacks of the previous step are done."""
 
     def __init__(
         self,
@@ -92,21 +90,21 @@ class Keeper(Callback):
     def _between_updates(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, step: int
     ) -> None:
-        """`step` steps are done. Only what all devices see the same may decide on settling and looking."""
+        """`step` steps are done. Whether to settle and to check may only depend on what all devices know."""
         self.done = step
 
         def due(every: int | None) -> bool:
             last = step - trainer.accumulate_grad_batches
             return every is not None and step // every != max(0, last) // every
 
-        wanted, looks = due(self.config.resume.every_steps), due(self.config.doctor.every_steps)
+        saves, looks = due(self.config.resume.every_steps), due(self.config.doctor.every_steps)
         stops = self.interrupted and trainer.world_size == 1
-        if wanted or looks or stops or due(self.config.logging.every_steps):
+        if saves or looks or stops or due(self.config.logging.every_steps):
             self.history.settle(trainer.strategy.reduce)
             if looks:
                 self._look(trainer, module, step)
-            # The leading process's clock decides for all: weights that are split are gathered by all.
-            if trainer.strategy.broadcast(wanted or stops or self._is_time()):
+            # The leading process's clock decides for all, because all must gather split weights.
+            if trainer.strategy.broadcast(saves or stops or self._is_time()):
                 self._save(LAST, trainer, module, step)
         if self.interrupted:
             raise Interrupted
@@ -116,7 +114,7 @@ class Keeper(Callback):
         return minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes
 
     def _look(self, trainer: lightning.Trainer, module: lightning.LightningModule, step: int) -> None:
-        """Keeps a good state for a way back, or goes back."""
+        """Saves a good state for rollback, or rolls back."""
         doctor = self.config.doctor
         look = step // doctor.every_steps
         if not self.has_blown_up(self.history):
@@ -129,8 +127,8 @@ class Keeper(Callback):
             raise BlownUp
 
     def _turn_back(self, step: int, look: int) -> None:
-        """The state of two looks ago (the last one may have been sick already), or the start, becomes the one
-        to carry on from, with a lower rate.
+        """Makes the state of two checks ago (the last one may have been bad already), or the start, the
+        checkpoint to resume from, with a lower learning rate.
         """
         state = self.place.load(_good(look - 2))
         start = Start(**state) if state else Start()
@@ -154,13 +152,13 @@ class Keeper(Callback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside, the first Ctrl-C or SIGTERM lets the step end; a second one does not wait for it."""
+        """Inside, the first Ctrl-C or SIGTERM stops after the step; a second one stops at once."""
 
         def stop(*_: object) -> None:
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
-            print("stopping after this step; once more: at once", file=sys.stderr)
+            print("stopping after this step; press Ctrl-C again to stop at once", file=sys.stderr)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

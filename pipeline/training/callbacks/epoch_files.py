@@ -1,4 +1,4 @@
-"""The network's files: after every so many epochs, and after the last under its plain name too."""
+"""Writes the network's files: every `train.save_every_epochs` epochs, and after the last without a number."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipeline.training.planning.forecast import Plan
 
 
 class EpochFiles(Callback):
-    """Writes them into `folder`."""
+    """Writes into `folder`."""
 
     def __init__(self, folder: Path, data: EncodedData, config: Config, recipe: str, plan: Plan) -> None:
         self.folder, self.data, self.config, self.recipe = folder, data, config, recipe
@@ -25,7 +25,7 @@ class EpochFiles(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Denoising)
         epoch, train = trainer.current_epoch + 1, self.config.train
-        if not (trainer.is_global_zero or pl_module.is_split):  # split weights are gathered by all
+        if not (trainer.is_global_zero or pl_module.is_split):  # all processes gather split weights
             return
         if epoch % train.save_every_epochs == 0 or epoch == train.epochs:
             self.write(
@@ -35,7 +35,7 @@ class EpochFiles(Callback):
             self.write(self.folder / train.name, epoch * self.plan.batches_per_epoch, pl_module)
 
     def write(self, stem: Path, batches: int, module: Denoising) -> None:
-        """The network's file after so many batches, and those that its family writes beside it."""
+        """Writes the network's file after so many batches, and the extra files of its family."""
         plan = self.plan
         progress = Progress(
             batches // plan.batches_per_epoch,

@@ -1,4 +1,4 @@
-"""Logs of a run: TensorBoard, Weights & Biases. They hold clocks and hosts, and are no outputs."""
+"""Logs of a run: TensorBoard, Weights & Biases. They contain times and hosts, so they are not outputs."""
 
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -15,12 +15,12 @@ from pipeline.training.history import History, Measured
 
 
 def keeps_logs(config: Config) -> bool:
-    """Whether the settings ask for any."""
+    """Whether any log is on."""
     return config.logging.tensorboard or config.logging.wandb_project is not None
 
 
 def make_logs(config: Config, folder: Path, done: int) -> list[Logger]:
-    """What the settings ask for; steps from `done` on replace those of a run that was stopped."""
+    """The loggers that are on. Steps from `done` on replace those of an interrupted run."""
     made: list[Logger] = []
     if config.logging.tensorboard:
         made.append(TensorBoardLogger(folder, name="", version="", purge_step=done))
@@ -46,7 +46,7 @@ def _wandb(project: str, name: str, folder: Path) -> Logger:
 
 
 class Logs(Callback):
-    """Passes on what is new in the history, whenever it has come over from the device."""
+    """Sends new numbers of the history to the loggers, once they are off the device."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -80,7 +80,7 @@ class Logs(Callback):
 
 
 class LiveCurve(Callback):
-    """Writes what has been measured so far to `validation.csv` among the logs, for whoever watches."""
+    """Writes the validation losses so far to the logs' `validation.csv`, to watch a run."""
 
     def __init__(self, history: History, folder: Path) -> None:
         self.history, self.path = history, folder / "validation.csv"

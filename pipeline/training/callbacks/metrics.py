@@ -1,4 +1,4 @@
-"""Writes down what happens in each step, without making the step wait for it."""
+"""Records each step's loss, learning rates and norms without making the step wait."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from pipeline.training.history import History
 from pipeline.training.module import Denoising
 
 MAX_COPIED = 50_000_000
-"""Of parameters more than this no copy is made for the update's norm."""
+"""Above this number of parameters no copy is made, and the update ratio is NaN."""
 
 
 class Recorder(Callback):
-    """Losses and rates of every step; the norms of every `every_steps`th."""
+    """Losses and learning rates of every step; norms of every `every_steps`-th."""
 
     def __init__(self, history: History, every_steps: int) -> None:
         self.history, self.every_steps = history, every_steps
@@ -53,11 +53,11 @@ class Recorder(Callback):
         batch_idx: int,
     ) -> None:
         assert isinstance(pl_module, Denoising)
-        # Lightning divides what it hands on by the batches that make up a full update.
+        # Lightning has divided this loss by the batches of a full update.
         loss = (outputs["loss"] if isinstance(outputs, dict) else outputs).detach()
         loss = loss * trainer.accumulate_grad_batches / pl_module.window_factor(batch_idx)
         if pl_module.settings.train.prior_form == "two_means":
-            loss = loss / batch.weight.mean().to(loss)  # a sum of means: written down as their mean
+            loss = loss / batch.weight.mean().to(loss)  # a sum of two means; record the mean
         unet, text = self._rates.get("unet", 0.0), self._rates.get("text_encoder", 0.0)
         text = 0.0 if pl_module.text_encoder_rests else text
         self.history.waiting.append((batch.step, trainer.current_epoch, loss, unet, text))
@@ -83,7 +83,7 @@ def learning_parameters(trainer: lightning.Trainer) -> list[torch.nn.Parameter]:
 
 
 def rates(trainer: lightning.Trainer) -> dict[str, float]:
-    """Learning rate by part, before the factors of blocks."""
+    """Learning rate by part, without the factors of blocks."""
     return {
         group["name"]: float(group["lr"]) / group.get("rate_factor", 1.0)
         for optimizer in trainer.optimizers

@@ -1,4 +1,4 @@
-"""How far a training is: epochs from 1, the loss, the time left of the whole run."""
+"""Shows a training's progress: epoch (from 1), loss, time left of the whole run."""
 
 import sys
 from statistics import fmean
@@ -13,11 +13,11 @@ from pipeline.training.data import Batch
 from pipeline.training.history import History
 
 LOSS_OF_STEPS = 50
-"""The shown loss is their mean: single steps differ by their noise level."""
+"""The shown loss is their mean, because a single step's loss depends on its noise level."""
 
 
 class TrainingProgress(Callback):
-    """A bar on a terminal, else a line every so often; of several devices the first tells."""
+    """A bar on a terminal, else a line now and then; only the first of several devices prints."""
 
     def __init__(self, history: History, total_steps: int, done: int) -> None:
         self.history, self.total_steps, self.done = history, total_steps, done
@@ -50,7 +50,7 @@ class TrainingProgress(Callback):
         self.bar.update()
 
     def _loss(self) -> str:
-        """Of the steps whose loss has come over from the device."""
+        """The loss of recent steps, as far as it is off the device."""
         rows = self.history.rows[-LOSS_OF_STEPS:]
         return f", loss {fmean(row.loss for row in rows):.4f}" if rows else ""
 

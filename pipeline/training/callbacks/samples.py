@@ -1,4 +1,4 @@
-"""Pictures drawn during training, for the logs alone."""
+"""Draws sample pictures during training, only for the logs."""
 
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from pipeline.training.module import Denoising
 
 
 class Samples(Callback):
-    """`logging.sample_prompts`, each with the run's seed, after every so many epochs, and before the first.
+    """Draws `logging.sample_prompts` with the run's seed before the first epoch and every
+    `logging.sample_every_epochs`.
 
-    The draws come from generators of their own: training goes on as if nothing had been drawn.
+    Uses its own random generators, so training is not affected.
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
@@ -33,10 +34,10 @@ class Samples(Callback):
     def _draw(self, trainer: lightning.Trainer, module: lightning.LightningModule, epoch: int) -> None:
         assert isinstance(module, Denoising)
         prompts, side = self.config.logging.sample_prompts, self.config.logging.sample_resolution
-        # Weights that are split are gathered by all: then every process draws, and the first one keeps.
+        # All processes gather split weights: then every process draws, and the first one saves.
         if not (prompts and (trainer.is_global_zero or module.is_split)):
             return
-        from pipeline.drawing.text_to_image import draw  # a second of loading, which most runs spare
+        from pipeline.drawing.text_to_image import draw  # takes a second; most runs draw no samples
 
         settings = Settings(
             steps=20, guidance=7.0, sampler="ddim", negative_prompt="", width=side, height=side,

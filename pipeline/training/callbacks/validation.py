@@ -1,9 +1,8 @@
-"""The loss on fixed noise at fixed noise levels: the same for every epoch, seed and run, so that curves are
-smooth and runs comparable.
+"""The loss on fixed noise at fixed noise levels, the same for every epoch, seed and run: curves are smooth,
+runs comparable.
 
-Plain mean squared error of the denoiser's answer, whatever the training weighs (of what counts of the
-picture, where it has a mask); the latents' mean, captions in full and unshuffled, the network without
-dropout.
+Plain mean squared error of the denoiser, whatever loss and weights the training uses, but with the picture's
+mask. Uses the latents' mean, full unshuffled captions, and the network without dropout.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +34,7 @@ class Sample:
 
 
 def samples(pictures: Sequence[Picture], timesteps: Sequence[int], swapped: bool = False) -> list[Sample]:
-    """Every picture at every level; swapped: each with the caption of the next that has another one."""
+    """Every picture at every level. swapped: each with the next caption that differs from its own."""
     captions = [
         _next_caption([other.caption for other in pictures], index) if swapped else picture.caption
         for index, picture in enumerate(pictures)
@@ -54,7 +53,7 @@ def _next_caption(captions: Sequence[str], index: int) -> str:
 
 
 def chosen(pictures: Sequence[Picture], number: int) -> list[Picture]:
-    """At most `number` of them, spread evenly; class pictures are not measured."""
+    """At most `number` pictures, evenly spread; no class pictures."""
     own = [picture for picture in pictures if not picture.shown.is_class]
     if len(own) <= number:
         return own
@@ -62,30 +61,30 @@ def chosen(pictures: Sequence[Picture], number: int) -> list[Picture]:
 
 
 def fixed_noise(sample: Sample, shape: torch.Size) -> Tensor:
-    """[4, h, w], by the picture's name and the level alone."""
+    """Noise of this shape; depends only on the picture's name and the level."""
     seed = int.from_bytes(sha256(f"{sample.picture.id}/{sample.timestep}".encode()).digest()[:8]) >> 1
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @torch.no_grad()
-def losses(module: Denoising, data: EncodedData, wanted: Sequence[Sample], batch: int) -> dict[int, float]:
-    """Mean loss by timestep; pictures of one shape go through together."""
-    found: dict[int, list[float]] = {}
+def losses(module: Denoising, data: EncodedData, measured: Sequence[Sample], batch: int) -> dict[int, float]:
+    """Mean loss by timestep; batches hold pictures of one shape."""
+    by_timestep: dict[int, list[float]] = {}
     was_training = module.training
     module.eval()
     try:
         with module.as_saved():
-            for group in _batches(wanted, batch):
+            for group in _batches(measured, batch):
                 for sample, loss in zip(group, _batch_losses(module, data, group), strict=True):
-                    found.setdefault(sample.timestep, []).append(loss)
+                    by_timestep.setdefault(sample.timestep, []).append(loss)
     finally:
         module.train(was_training)
-    return {timestep: sum(values) / len(values) for timestep, values in sorted(found.items())}
+    return {timestep: sum(values) / len(values) for timestep, values in sorted(by_timestep.items())}
 
 
-def _batches(wanted: Sequence[Sample], batch: int) -> Iterator[list[Sample]]:
+def _batches(measured: Sequence[Sample], batch: int) -> Iterator[list[Sample]]:
     by_shape: dict[tuple[int, int], list[Sample]] = {}
-    for sample in wanted:
+    for sample in measured:
         by_shape.setdefault(sample.picture.shown.bucket, []).append(sample)
     for group in by_shape.values():
         for start in range(0, len(group), batch):
@@ -110,12 +109,12 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     if mask is not None:
         weight = mask.to(device).clamp(min=data.config.unmasked_weight)
         error = error * weight / weight.mean(dim=(1, 2, 3), keepdim=True).clamp(min=SMALLEST_AREA)
-    found: list[float] = error.mean(dim=(1, 2, 3)).tolist()
-    return found
+    means: list[float] = error.mean(dim=(1, 2, 3)).tolist()
+    return means
 
 
 class Measuring(Callback):
-    """Measures before the first step, after every `every_epochs` epochs and after the last."""
+    """Measures before the first step, every `every_epochs` epochs and after the last."""
 
     def __init__(
         self,
@@ -150,7 +149,7 @@ class Measuring(Callback):
         sides: dict[str, list[Sample]],
     ) -> None:
         assert isinstance(module, Denoising)
-        for side, wanted in sides.items():
+        for side, measured in sides.items():
             with trainer.precision_plugin.forward_context():
-                found = losses(module, self.data, wanted, self.data.config.batch)
-            self.history.measured += [Measured(step, epoch, side, *each) for each in found.items()]
+                by_timestep = losses(module, self.data, measured, self.data.config.batch)
+            self.history.measured += [Measured(step, epoch, side, *each) for each in by_timestep.items()]

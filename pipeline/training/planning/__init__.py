@@ -1,1 +1,1 @@
-"""What a training will do and cost, before it does it."""
+"""Predicts what a training will do and cost."""

@@ -1,5 +1,5 @@
-"""What practitioners would say of a plan: steps for the aim, warm-up, dim, batch. Pure; docs/data.md has the
-figures.
+"""Advice on a plan from practitioners' figures: steps, warm-up, dim, batch, held-out pictures. Pure;
+docs/data.md has the figures.
 """
 
 from pipeline.config.schemas import Checkpoint, Config, Hypernetwork
@@ -9,13 +9,13 @@ from pipeline.training.schedules import warmup_steps
 
 USUAL_LR = 1e-4
 WANTED_UPDATES = (("character", 1000), ("style", 2500), ("concept", 3000))
-"""At a learning rate of 1e-4."""
+"""Usual updates by aim, at a learning rate of 1e-4."""
 FEW_PICTURES, AMPLE_DIM, CHARACTER_DIM = 20, 128, 64
 HOLDOUT_FROM = 50
 
 
 def advice(plan: Plan, config: Config) -> list[str]:
-    """A sentence for each thing that is unlike what is usual."""
+    """A sentence for each unusual setting."""
     return [
         *_steps(plan, config),
         *_warmup(plan, config),
@@ -27,16 +27,17 @@ def advice(plan: Plan, config: Config) -> list[str]:
 
 
 def _steps(plan: Plan, config: Config) -> list[str]:
-    """Twice the rate needs more than half of the steps: steps x rate is an upper bound of a run's worth. The
-    figures are LoRA's and its kin's; a full fine-tune or a hypernetwork has rates of another order.
+    """Steps x learning rate is an upper bound of what a run learns: at twice the rate it needs more than half
+    of the steps. The figures are for LoRA-like networks; a full fine-tune or a hypernetwork uses rates of
+    another magnitude.
     """
     if isinstance(config.network, Checkpoint | Hypernetwork):
         return []
     lr = max(config.optimizer.lr, config.optimizer.text_encoder_lr)
-    if lr >= 0.1:  # an optimiser that finds its own rate
+    if lr >= 0.1:  # the optimiser finds its own rate
         return []
     worth = round(plan.updates * lr / USUAL_LR)
-    lacking = [f"a {aim} {wanted}" for aim, wanted in WANTED_UPDATES if worth < wanted]
+    lacking = [f"a {aim} {updates}" for aim, updates in WANTED_UPDATES if worth < updates]
     if not lacking:
         return []
     return [
@@ -64,7 +65,7 @@ def _warmup(plan: Plan, config: Config) -> list[str]:
 
 
 def doubts(plan: Plan, config: Config) -> list[str]:
-    """Settings that are seldom meant, which the plan brings to light; a run says them before it starts."""
+    """Settings that are probably mistakes, seen in the plan; a run warns of them before it starts."""
     steps = config.schedule.warmup_steps
     if config.schedule.name in ("constant", "staircase") or not steps or 2 * steps <= plan.updates:
         return []
@@ -89,19 +90,19 @@ def _dim(plan: Plan, config: Config) -> list[str]:
 
 
 def _batch(plan: Plan) -> list[str]:
-    """Batches that no shape fills, and updates that no epoch fills."""
-    found, most = [], max(bucket.showings for bucket in plan.buckets)
+    """Batches larger than any shape's pictures, and updates larger than an epoch."""
+    sentences, most = [], max(bucket.showings for bucket in plan.buckets)
     if plan.batch > most:
-        found.append(
+        sentences.append(
             f"no batch is ever full: a batch holds {plan.batch} pictures of one shape, an epoch shows at most"
             f" {most}; lower train.batch, or raise the repeats"
         )
     if plan.accumulation > plan.batches_per_epoch:
-        found.append(
+        sentences.append(
             f"train.gradient_accumulation {plan.accumulation} is above the {plan.batches_per_epoch} batches"
             " of an epoch, at whose end an update is made in any case; lower it, or raise the repeats"
         )
-    return found
+    return sentences
 
 
 def _holdout(plan: Plan, config: Config) -> list[str]:

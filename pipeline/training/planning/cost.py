@@ -1,5 +1,5 @@
-"""What a step costs, before a run: its operations and its memory are counted on tensors that have shapes and
-no numbers (torch's fake tensors), its time follows from what this device is seen to do.
+"""Estimates a step's cost before a run: counts operations and memory on tensors without data (torch's fake
+tensors), and derives the time from a benchmark of this device.
 """
 
 import time
@@ -20,15 +20,15 @@ from pipeline.training.module import Denoising
 from pipeline.training.precision import DTYPES, FULL
 
 EFFICIENCY = {"cpu": 0.5, "cuda": 0.45, "mps": 0.4}
-"""Share of a large matrix product's rate that a training step reaches."""
+"""Fraction of a large matrix product's speed that a training step reaches."""
 MOMENTS = 2
-"""Numbers that AdamW keeps of each weight; other optimisers fewer or more."""
+"""Numbers that AdamW keeps for each weight; other optimisers keep fewer or more."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a step: floating-point operations; bytes of the weights, their gradients and the optimiser's state;
-    bytes of what else is in memory at the fullest moment, by picture.
+    """A step's floating-point operations; bytes of weights, gradients and optimiser state; peak bytes of
+    everything else, per picture.
     """
 
     operations: int
@@ -41,12 +41,12 @@ class Cost:
         return self.fixed_bytes + self.pictures * self.picture_bytes
 
     def largest_batch(self, memory_bytes: int) -> int:
-        """Pictures a step that fit into so much memory."""
+        """The largest number of pictures a step that fits into this memory."""
         return max(0, (memory_bytes - self.fixed_bytes) // self.picture_bytes)
 
 
 def step_cost(module: Denoising, batch: Batch) -> Cost:
-    """Counted without computing; the module must be prepared, its network attached to the base."""
+    """Counts without computing. The module must be prepared and its network attached to the base."""
     learning = list(module.network.parameters())
     parts: list[nn.Module] = [*module.base.trained_parts().values()]
     learns = {id(parameter) for parameter in learning}
@@ -56,7 +56,7 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
         for tensor in [*part.parameters(), *part.buffers()]
         if id(tensor) not in learns
     ]
-    # A weight's gradient goes at once: it is counted with the weights.
+    # A weight's gradient is freed at once, because `fixed` counts it.
     hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]  # type: ignore[no-untyped-call]
     dtype = DTYPES[module.precision.removesuffix(FULL)]
     mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
@@ -78,9 +78,7 @@ def _let_go(parameter: Tensor) -> None:
 
 
 class _Counted(TorchDispatchMode):
-    """Floating-point operations; bytes of all storages that operations made and something still holds: now,
-    and at the most; `weights` are left out.
-    """
+    """Counts floating-point operations and bytes of live storages, now and at the peak, without `weights`."""
 
     def __init__(self, weights: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -89,11 +87,11 @@ class _Counted(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is torch.ops.prim.device.default:  # asked for more often than anything is computed
+        if func is torch.ops.prim.device.default:  # called more often than any computation
             return func(*args, **kwargs)
         count = flop_registry.get(func._overloadpacket)
         if count is None:
-            with self:  # an operation that consists of others is counted as those
+            with self:  # count a composite operation by its parts
                 made = func.decompose(*args, **kwargs)
             if made is not NotImplemented:
                 return made
@@ -123,7 +121,7 @@ def _bytes(tensor: Tensor) -> int:
 
 
 def operations_a_second(device: torch.device, dtype: torch.dtype) -> float:
-    """What this device does in a large matrix product, measured in about half a second."""
+    """This device's speed in a large matrix product; measuring takes about half a second."""
     side = 8192 if device.type == "cuda" else 1024
     matrix = torch.randn(side, side, device=device, dtype=dtype)
 
@@ -145,5 +143,5 @@ def _seconds(work: object) -> float:
 
 
 def seconds_a_step(cost: Cost, device: torch.device, dtype: torch.dtype) -> float:
-    """An estimate, right to about a factor of two."""
+    """An estimate, within a factor of about two."""
     return cost.operations / (operations_a_second(device, dtype) * EFFICIENCY.get(device.type, 0.4))

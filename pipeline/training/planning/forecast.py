@@ -1,4 +1,4 @@
-"""What a run will do, before it does it: showings, batches, updates, exposures. Pure arithmetic."""
+"""The numbers of a planned run: showings, batches, updates, exposures. Pure arithmetic."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pipeline.training.epoch_order import Shown, epoch_indices
 
 @dataclass(frozen=True)
 class BucketPlan:
-    """Batches of one shape; `last` pictures are in the last one, the others are full."""
+    """Batches of one shape. The last one has `last` pictures, the others are full."""
 
     width_px: int
     height_px: int
@@ -22,7 +22,7 @@ class BucketPlan:
 
 @dataclass(frozen=True)
 class ConceptPlan:
-    """How often a concept's pictures are seen."""
+    """How often a concept's pictures are shown."""
 
     name: str
     is_class: bool
@@ -33,8 +33,8 @@ class ConceptPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run's numbers. A batch is what all devices together see in one step; an update takes
-    `accumulation` of them.
+    """A run's numbers. A batch is what all devices together see in one step; an update uses `accumulation`
+    batches.
     """
 
     pictures: int
@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def updates_per_epoch(self) -> int:
-        """What is left of an epoch's batches makes a last, smaller update."""
+        """The last update of an epoch takes the batches that are left, and may be smaller."""
         return -(-self.batches_per_epoch // self.accumulation)
 
     @property
@@ -66,7 +66,7 @@ class Plan:
         return self.epochs * self.updates_per_epoch
 
     def updates_after(self, batches: int) -> int:
-        """An epoch's last update may be smaller; the next epoch begins a new one."""
+        """Updates done or begun after so many batches; every epoch begins a new update."""
         epochs, begun = divmod(batches, self.batches_per_epoch)
         return epochs * self.updates_per_epoch + -(-begun // self.accumulation)
 
@@ -79,7 +79,7 @@ class Plan:
         return self.epochs * self.showings * factor / self.batch / self.accumulation
 
     def as_dict(self) -> dict[str, Any]:
-        """plan.json: the fields, and what follows from them."""
+        """plan.json: the fields and the derived numbers."""
         derived = ("batches_per_epoch", "updates_per_epoch", "updates", "updates_by_formula")
         return {**asdict(self), **{name: getattr(self, name) for name in derived}}
 
@@ -93,7 +93,7 @@ def make_plan(
     accumulation: int,
     form: PriorForm = "sd_scripts",
 ) -> Plan:
-    """`pictures`: concept and showing of each that is trained on; `batch`: of all devices together."""
+    """`pictures`: the concept and showing of each training picture; `batch`: of all devices together."""
     shown = [each for _, each in pictures]
     indices = epoch_indices(shown, form)
     by_bucket = Counter(shown[index].bucket for index in indices)

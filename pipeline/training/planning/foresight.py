@@ -1,6 +1,6 @@
-"""The pictures of a training before any stage has run: `python -m stages.train --plan`.
+"""Predicts a training's pictures before any stage has run: `python -m stages.train --plan`.
 
-Stages import this by its name alone, so that it is no dependency of theirs: no result follows from it.
+Stages import it dynamically, so that it is not part of their code's hash: it affects no result.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,19 +27,19 @@ from pipeline.training.planning.forecast import Plan
 from pipeline.training.planning.plan_text import plan_and_cost
 
 CAPTION_GROUPS = ("collect", "crop", "tag", "filter_tags")
-"""Whose settings captions follow from."""
+"""Groups whose settings change captions."""
 
 
 @dataclass(frozen=True)
 class Foreseen:
-    """`knows_captions`: whether they are made, with the settings of now."""
+    """`knows_captions`: whether captions exist that were made with the current settings."""
 
     pictures: list[Picture]
     knows_captions: bool
 
 
 def foreseen(overrides: Sequence[str], captions: Path) -> Foreseen:
-    """What the stages before would hand over, by the pictures and settings of now."""
+    """What the earlier stages would make of the current pictures and settings."""
     config = composed(overrides, ())
     texts = {row["id"]: row for row in JsonLines(captions)} if captions.exists() else {}
     records = _collected(overrides)
@@ -51,11 +51,11 @@ def foreseen(overrides: Sequence[str], captions: Path) -> Foreseen:
 
 
 def _collected(overrides: Sequence[str]) -> list[Record]:
-    """The records that `collect` would write; it measures new pictures, and reports unfit ones."""
+    """The records that `collect` would write. It measures new pictures and reports unusable ones."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "records.jsonl"
         if run_collect(tuple(overrides), file).returncode:
-            raise UserError("there is no plan without pictures; mend what `collect` reports above")
+            raise UserError("a plan needs pictures; fix what `collect` reports above")
         return [Record(**row) for row in JsonLines(file)]
 
 
@@ -69,7 +69,7 @@ def _cropped(records: Iterable[Record], config: Config, edits: CropEdits) -> Ite
 
 
 def _are_of_now(config: Config) -> bool:
-    """Whether the last `compose` had the same settings of captions; no model is read for that."""
+    """Whether the last `compose` had the same settings for captions. Reads no model."""
     try:
         before = read_resolved()
     except UserError:
@@ -93,14 +93,14 @@ def _captioned(picture: Picture, row: dict[str, str] | None) -> Picture:
 
 
 def _class_images(config: Config) -> Iterator[Picture]:
-    wanted = config.class_images
-    for number in range(wanted.count):
-        name, size = f"class/{number:05}", (wanted.resolution, wanted.resolution)
-        yield Picture(name, "class", wanted.prompt, None, Shown(1, True, size), name)
+    settings = config.class_images
+    for number in range(settings.count):
+        name, size = f"class/{number:05}", (settings.resolution, settings.resolution)
+        yield Picture(name, "class", settings.prompt, None, Shown(1, True, size), name)
 
 
 class UnseenBatches(EpochBatches):
-    """Batches of the right shape, their latents empty: what a step costs follows from that."""
+    """Batches of the right shape with zero latents: a step's cost depends only on the shape."""
 
     def __init__(self, data: EncodedData, vae: dict[str, int | list[int]]) -> None:
         self.data, self.epoch, self.masks = data, 0, Masks(data.encoded / "none")
@@ -116,7 +116,7 @@ class UnseenBatches(EpochBatches):
 
 
 def plan_of(plan: Plan, module: Denoising, data: EncodedData, advice: Sequence[str], known: bool) -> str:
-    """The plan as text; `known`: whether the captions are."""
+    """The plan as text. `known`: whether the captions are known."""
     first: Batch = UnseenBatches(data, module.base.configs["vae"])[0]
     text = plan_and_cost(plan, module, first, advice)
-    return text if known else f"{text}\ncaptions are not made with these settings yet: not checked here"
+    return text if known else f"{text}\nnot checked: captions, which these settings have not made yet"

@@ -1,4 +1,4 @@
-"""A plan as a person reads it, on one screen."""
+"""Prints a plan on one screen."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,15 +19,15 @@ CURVE_COLUMNS = 60
 def plan_text(plan: Plan, rate: Callable[[int], float], advice: Sequence[str]) -> str:
     """`rate`: the learning rate at an update, counted from 0."""
     by_class = f" and {plan.class_pictures} class pictures" if plan.class_pictures else ""
-    aside = f"; {plan.held_out} more are kept out and measured" if plan.held_out else ""
+    held_out = f"; {plan.held_out} more are held out for validation" if plan.held_out else ""
     formula = (
         ""
         if plan.updates == plan.updates_by_formula
-        else f" (the usual formula says {plan.updates_by_formula:.0f}: it leaves out that batches of a shape,"
-        " and of an epoch, do not divide evenly)"
+        else f" (the usual formula says {plan.updates_by_formula:.0f}: it ignores that some batches and"
+        " updates are not full)"
     )
     lines = [
-        f"{plan.pictures} pictures{by_class}{aside}",
+        f"{plan.pictures} pictures{by_class}{held_out}",
         f"an epoch: {plan.showings} showings{_of_class(plan)}, {plan.batches_per_epoch} batches of"
         f" {plan.batch}, {plan.updates_per_epoch} updates",
         f"in all: {plan.epochs} epochs, {plan.updates} updates{formula}",
@@ -65,10 +65,10 @@ def _curve(plan: Plan, rate: Callable[[int], float]) -> list[str]:
 
 
 def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) -> list[str]:
-    """Time and memory; `seconds` a batch."""
+    """Time and memory; `seconds` is for one batch."""
     lines = [
         f"a batch: {cost.operations / 1e9:.1f} GFLOP, about {seconds:.2g} s here;"
-        f" the run: about {duration(seconds * plan.batches)} (right to a factor of two or so)",
+        f" the run: about {duration(seconds * plan.batches)} (within a factor of about two)",
         f"memory: about {cost.bytes / 2**30:.2f} GiB ({cost.fixed_bytes / 2**30:.2f} for weights and"
         f" optimiser, {cost.picture_bytes / 2**30:.3f} a picture)",
     ]
@@ -83,7 +83,7 @@ def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) 
 
 
 def plan_and_cost(plan: Plan, module: Denoising, batch: Batch, advice: Sequence[str]) -> str:
-    """Counts a batch on the real modules, the network attached, and measures what this device does."""
+    """Counts the cost of a batch on the real modules, the network attached, and benchmarks this device."""
     device = best_device()
     rate = module.settings.optimizer.lr
     module.prepare()

@@ -79,7 +79,7 @@ def test_settings_that_contradict_each_other_are_errors(values: dict[str, Any], 
         ({"network__unet": False}, "optimizer.lr has no effect"),
         ({"train__shuffle_tags": False}, "train.keep_tokens has no effect"),
         ({"network__alpha": 64}, "network.alpha 64 is above network.dim 32"),
-        ({"train__save_every_epochs": 50}, "only the last is saved"),
+        ({"train__save_every_epochs": 50}, "only the last epoch is saved"),
         ({"validation__share": 0.1, "validation__pictures": 0}, "so they are not measured"),
         ({"validation__every_epochs": 1, "validation__pictures": 0}, "validation.every_epochs has no effect"),
         (

@@ -63,7 +63,7 @@ def test_a_face_detector_is_locked_unless_it_is_built_in(tmp_path: Path) -> None
 def test_a_locked_model_must_have_the_wanted_hash() -> None:
     values = compose(read_params())
     values["base"]["sha256"] = "0" * 64
-    with pytest.raises(UserError, match=r"base.path demo/base has the hash .* but base.sha256 asks for 0000"):
+    with pytest.raises(UserError, match=r"base.path demo/base has the hash .* but base.sha256 is 0000"):
         lock(values)
 
 
@@ -73,7 +73,7 @@ def test_several_taggers_are_locked_each_in_its_place() -> None:
     hashes = lock(values)["tag"]["sha256"]
     assert [hashed and len(hashed) for hashed in hashes] == [64, None, 64]
     values["tag"]["sha256"] = [hashes[0], "1" * 64, "0" * 64]
-    with pytest.raises(UserError, match=r"^tag.model demo/base has the hash .* asks for 0000"):
+    with pytest.raises(UserError, match=r"^tag.model demo/base has the hash .* is 0000"):
         lock(values)
 
 

@@ -123,7 +123,7 @@ def test_masks_are_read_from_pictures(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is black in g"):
         Region.read(tmp_path / "sides.png", "g")
     (tmp_path / "no.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match="no readable picture"):
+    with pytest.raises(UserError, match="cannot be read as a mask"):
         Region.read(tmp_path / "no.png", None)
 
 
@@ -141,5 +141,5 @@ def test_a_mask_is_read_as_all_pictures_are(tmp_path: Path) -> None:
     sides.save(path, exif=exif)
     assert Region.read(path, None).mask[0, 0].tolist() == [[1], [0]]
     Image.new("1", (10_000, 10_000), 1).save(path)
-    with pytest.raises(UserError, match=r"no readable picture to mask with .*more than 89478485 pixels"):
+    with pytest.raises(UserError, match=r"cannot be read as a mask .*more than 89478485 pixels"):
         Region.read(path, None)

@@ -68,7 +68,7 @@ def test_totals_by_hand() -> None:
     assert total_steps(replace(SECOND, steps=10, strength=0.7)) == 14
     assert total_steps(replace(SECOND, steps=10, strength=1.0)) == 10
     assert total_steps(replace(SECOND, steps=10, strength=0.01)) == 1000
-    with pytest.raises(UserError, match="is the end of 1100 steps"):
+    with pytest.raises(UserError, match="needs a schedule of 1100 steps"):
         total_steps(replace(SECOND, steps=11, strength=0.01))
 
 

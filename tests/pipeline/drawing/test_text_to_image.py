@@ -95,5 +95,7 @@ def test_a_sampler_that_does_not_fit_the_base_is_an_error_before_anything_is_dra
 
     base = random_base()
     base.family = Flowing()
-    with pytest.raises(UserError, match=r"DDIM cannot draw with Stable Diffusion 1\.x, which learns by flow"):
+    with pytest.raises(
+        UserError, match=r"DDIM does not work with Stable Diffusion 1\.x, whose objective is flow"
+    ):
         drawn(base, "a cat")

@@ -252,7 +252,7 @@ def test_fp16_on_a_cpu_becomes_bf16_and_says_so(base: Base, capsys: pytest.Captu
     if best_device().type != "cpu":
         pytest.skip("here fp16 is possible")
     assert module_of(base, settings(train__precision="fp16_full")).precision == "bf16_full"
-    assert "train.precision fp16_full needs a GPU; bf16_full takes its place" in capsys.readouterr().err
+    assert "train.precision fp16_full needs a GPU; this CPU uses bf16_full instead" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("root")

@@ -139,7 +139,7 @@ def test_adamw8bit_without_cuda_is_adamw_and_says_so(capsys: pytest.CaptureFixtu
     if torch.cuda.is_available():
         pytest.skip("here bitsandbytes would be used")
     assert type(make_optimizer(settings("adamw8bit"), parts())) is torch.optim.AdamW
-    assert "warning: optimizer.name adamw8bit: no CUDA device is here" in capsys.readouterr().err
+    assert "warning: optimizer.name adamw8bit: there is no CUDA device" in capsys.readouterr().err
 
 
 def test_lion_by_hand() -> None:
@@ -200,13 +200,13 @@ def test_any_class_by_its_dotted_path_with_free_arguments() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"name": "adamwww"}, r"adamwww is no class; known names: adamw, adamw8bit"),
-        ({"name": "torch.optim.Nothing"}, r"torch\.optim\.Nothing is no class"),
-        ({"name": "torch.nn.Linear"}, r"torch\.nn\.Linear is no torch\.optim\.Optimizer"),
+        ({"name": "adamwww"}, r"adamwww is not a class; use one of adamw, adamw8bit"),
+        ({"name": "torch.optim.Nothing"}, r"torch\.optim\.Nothing is not a class"),
+        ({"name": "torch.nn.Linear"}, r"torch\.nn\.Linear is not a torch\.optim\.Optimizer"),
         ({"name": "no_such_package.Adam"}, r"no_such_package.*`pip install` the package"),
-        ({"arguments": {"momentum": 0.9}}, r"AdamW takes no momentum; it takes betas, eps"),
-        ({"name": "torch.optim.SGD"}, r"SGD takes no betas, eps"),
-        ({"betas": [0.9, 1.0]}, r"AdamW refuses its settings \(Invalid beta"),
+        ({"arguments": {"momentum": 0.9}}, r"AdamW has no argument momentum; it has betas, eps"),
+        ({"name": "torch.optim.SGD"}, r"SGD has no argument betas, eps"),
+        ({"betas": [0.9, 1.0]}, r"AdamW rejects its arguments \(Invalid beta"),
     ],
 )
 def test_what_cannot_be_is_an_error_with_its_cure(changes: dict[str, Any], reason: str) -> None:

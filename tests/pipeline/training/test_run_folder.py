@@ -51,7 +51,7 @@ def test_what_is_no_checkpoint_is_none(
 ) -> None:
     (tmp_path / LAST).write_bytes(content)
     assert Workplace(tmp_path).load(LAST) is None
-    assert "is not used: it is damaged, or cut off" in capsys.readouterr().err
+    assert "is not used: it is damaged or cut off" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("length", [1, 1000, -1])
@@ -67,7 +67,7 @@ def test_a_file_of_torch_that_is_no_checkpoint_is_none(
 ) -> None:
     torch.save([1, 2], tmp_path / LAST)
     assert Workplace(tmp_path).load(LAST) is None
-    assert "it is no checkpoint of this program" in capsys.readouterr().err
+    assert "it is not a checkpoint of this program" in capsys.readouterr().err
 
 
 def test_a_damaged_or_missing_epoch_makes_its_checkpoint_none(
@@ -79,7 +79,7 @@ def test_a_damaged_or_missing_epoch_makes_its_checkpoint_none(
     assert f"{file} is damaged" in capsys.readouterr().err
     file.unlink()
     assert Workplace(tmp_path).load(LAST) is None
-    assert f"{file} is gone" in capsys.readouterr().err
+    assert f"{file} is missing" in capsys.readouterr().err
 
 
 def test_an_epoch_that_rots_during_the_training_is_not_delivered(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_epoch_that_rots_during_the_training_is_not_delivered(tmp_path: Path)
     place.deliver(out)
     assert (out / "net-000001.safetensors").read_bytes() == b"the weights of an epoch"
     (place.files / "net-000001.safetensors").write_bytes(b"the weights of an epocj")
-    with pytest.raises(UserError, match="was damaged on the disk during the training"):
+    with pytest.raises(UserError, match="was damaged on disk during training"):
         place.deliver(out)
 
 
