@@ -28,24 +28,24 @@ from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.algorithms import ALGORITHMS
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from pipeline.typed_numbers import whole_number
 
 STEPS_PER_ROUND = 4
 Clock = Callable[[], float]
 
 
-def made(base: Base, name: str, dim: int) -> Network:
+def made(base: Base, name: str, dim: int) -> AdapterNetwork:
     """A network on the attention blocks and the text encoder, as LoRA is."""
     values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
     config = check(compose(Params({"network": name}, values)))
-    return Network.create(config.network, base, seed=0)
+    return AdapterNetwork.create(config.network, base, seed=0)
 
 
 class Frozen(nn.Module):
     """Attaches nothing; holds as many numbers as a network."""
 
-    def __init__(self, like: Network) -> None:
+    def __init__(self, like: AdapterNetwork) -> None:
         super().__init__()
         self.numbers = nn.ParameterList(torch.zeros_like(each) for each in like.parameters())
 
@@ -61,7 +61,7 @@ class Frozen(nn.Module):
             number.grad = number.detach()
 
 
-def steps(base: Base, network: Network | Frozen, side: int, batch: int, clock: Clock) -> list[float]:
+def steps(base: Base, network: AdapterNetwork | Frozen, side: int, batch: int, clock: Clock) -> list[float]:
     """Seconds of each step but the first."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
     latents = torch.randn(batch, 4, side // 8, side // 8, requires_grad=isinstance(network, Frozen))
@@ -79,7 +79,7 @@ def steps(base: Base, network: Network | Frozen, side: int, batch: int, clock: C
     return seconds[1:]
 
 
-def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
+def count(base: Base, network: AdapterNetwork | Frozen, side: int, batch: int) -> int:
     """Operations of a step, counted on tensors without data."""
     for module in (base.denoiser, base.text_encoders[0], network):
         module.to(torch.device("meta"))
@@ -95,7 +95,7 @@ def count(base: Base, network: Network | Frozen, side: int, batch: int) -> int:
     return int(counter.get_total_flops())
 
 
-def print_counts(base: Base, networks: dict[str, Network | Frozen], side: int, batch: int) -> None:
+def print_counts(base: Base, networks: dict[str, AdapterNetwork | Frozen], side: int, batch: int) -> None:
     with patch("torch.is_autocast_enabled", lambda _: False):  # it does not know the meta device
         counts = {name: count(base, network, side, batch) for name, network in networks.items()}
     for name, operations in counts.items():
@@ -116,7 +116,7 @@ def main() -> None:
     clock = time.process_time if chosen.cpu_time else time.perf_counter
     base = random_sd15() if chosen.large else load_base(check(compose(Params({}, {}))).base)
     names = ["lora", *(name for name in chosen.names if name != "lora")]
-    networks: dict[str, Network | Frozen] = {name: made(base, name, chosen.dim) for name in names}
+    networks: dict[str, AdapterNetwork | Frozen] = {name: made(base, name, chosen.dim) for name in names}
     networks["frozen"] = Frozen(made(base, "lora", chosen.dim))
     if chosen.count:
         print_counts(base, networks, chosen.side, chosen.batch)

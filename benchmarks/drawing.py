@@ -13,14 +13,14 @@ from functools import partial
 import torch
 from PIL import Image
 
-from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.text_to_image import draw
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.typed_numbers import whole_number
 
-DEMO = Base.plain("demo/base")
+DEMO = BaseConfig.plain("demo/base")
 SIDE = 128
 PROMPT = "zibbo, (smile:1.2), blue background"
 
@@ -35,12 +35,12 @@ def seconds(work: Callable[[], object], times: int = 3) -> float:
     return min(runs)
 
 
-def pictures(base: LoadedBase, jobs: Sequence[Job], settings: Settings) -> list[Image.Image]:
+def pictures(base: Base, jobs: Sequence[PictureJob], settings: DrawingSettings) -> list[Image.Image]:
     return list(draw(base, jobs, settings))
 
 
 @torch.no_grad()
-def bare(base: LoadedBase, calls: int, batch: int) -> None:
+def bare(base: Base, calls: int, batch: int) -> None:
     """The denoiser alone, with and without the prompt in one batch."""
     latents = torch.zeros(2 * batch, 4, SIDE // 8, SIDE // 8, device=base.denoiser.device)
     context = torch.zeros(
@@ -56,9 +56,9 @@ def main() -> None:
     parser.add_argument("--steps", type=whole_number(1), default=20)
     options = parser.parse_args()
     base = load_base(DEMO)
-    jobs = [Job(PROMPT, seed) for seed in range(options.seeds)]
+    jobs = [PictureJob(PROMPT, seed) for seed in range(options.seeds)]
     for batch in (options.seeds, 1):
-        settings = Settings(
+        settings = DrawingSettings(
             steps=options.steps, guidance=5.0, sampler="euler_a", negative_prompt="", width=SIDE,
             height=SIDE, clip_skip=1, batch=batch,
         )  # fmt: skip

@@ -27,13 +27,13 @@ CHILD = """
 import os, sys, time
 from pipeline.command import run
 from stages import train
-from pipeline.training.callbacks.metrics import Recorder
-after = Recorder.on_train_batch_end
+from pipeline.training.callbacks.metrics import MetricsCallback
+after = MetricsCallback.on_train_batch_end
 def report(*arguments, **named):
     after(*arguments, **named)
     print(f"first step done after {time.time() - float(sys.argv.pop()):.1f} s", flush=True)
     os._exit(0)
-Recorder.on_train_batch_end = report
+MetricsCallback.on_train_batch_end = report
 train.main(sys.argv[1:-1])
 """
 """Runs the stage and exits after its first step."""

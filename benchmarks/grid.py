@@ -30,7 +30,7 @@ from pipeline.grid.report import write_report
 from pipeline.grid.scorer import Scorer
 from pipeline.networks.families import create
 from pipeline.pictures.records import write_records
-from pipeline.prompts.settings import Settings
+from pipeline.prompts.settings import DrawingSettings
 from pipeline.typed_numbers import whole_number
 
 
@@ -82,7 +82,7 @@ def the_grid(config: Config, epochs: dict[int, Path], folder: Path) -> Grid:
         blocks=None,
         prompts=tuple(group.prompts),
         seeds=tuple(group.seeds),
-        settings=Settings.of(group, config.base),
+        settings=DrawingSettings.of(group, config.base),
     )
     return plan(group, start, epochs, folder)
 

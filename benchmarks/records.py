@@ -24,7 +24,7 @@ import yaml
 
 from pipeline.captions.word_lists import word_list
 from pipeline.files.hashing import sha256_of_bytes
-from pipeline.pictures.measures import VERSION, Measures
+from pipeline.pictures.measures import VERSION, PictureMeasures
 from pipeline.store.items import Items, key
 from pipeline.typed_numbers import whole_number
 
@@ -79,10 +79,10 @@ def make_project(folder: Path) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def measures(digest: str, number: int, rng: Random) -> Measures:
+def measures(digest: str, number: int, rng: Random) -> PictureMeasures:
     """Measures of a picture without faults; one in fifty looks like another."""
     bits = Random(number // 2).getrandbits(64) if number % 50 == 1 else rng.getrandbits(64)
-    return Measures(
+    return PictureMeasures(
         sha256=digest, width_px=768, height_px=1024, format="PNG", broken_profile=False,
         perceptual_hash=Random(number // 2).getrandbits(64) if number % 50 == 0 else bits,
         sharpness=120.0, brightness=0.5, border_share=0.0, text_lines=0,

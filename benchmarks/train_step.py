@@ -36,17 +36,17 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.device import best_device, make_repeatable
-from pipeline.networks.network import Network
-from pipeline.training.callbacks.checkpoints import Keeper, Start
-from pipeline.training.callbacks.logs import Logs, make_logs
-from pipeline.training.callbacks.metrics import Recorder
+from pipeline.networks.network import AdapterNetwork
+from pipeline.training.callbacks.checkpoints import CheckpointCallback, Start
+from pipeline.training.callbacks.logs import LogsCallback, make_logs
+from pipeline.training.callbacks.metrics import MetricsCallback
 from pipeline.training.data import Batch
 from pipeline.training.doctor import has_blown_up
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from pipeline.training.optimizers import make_optimizer
-from pipeline.training.precision import DTYPES
-from pipeline.training.run_folder import Workplace
+from pipeline.training.precision import PRECISION_DTYPES
+from pipeline.training.run_folder import RunFolder
 from pipeline.typed_numbers import whole_number
 
 
@@ -123,14 +123,19 @@ def random_sd15() -> Base:
     return Base(family("sd1"), make_tokenizer(None), parts, configs)
 
 
-def our_round(base: Base, network: Network, config: Config, batch: Batch, steps: int) -> Round:
+def our_round(base: Base, network: AdapterNetwork, config: Config, batch: Batch, steps: int) -> Round:
     make_repeatable()
     module = Denoising(base, network, config, total_steps=1000)
     clock, history = Clock(steps), History()
     with TemporaryDirectory() as folder, network.attached(base):
-        keeper = Keeper(Workplace(Path(folder)), history, config, Start(), 1000, has_blown_up)
+        keeper = CheckpointCallback(RunFolder(Path(folder)), history, config, Start(), 1000, has_blown_up)
         # The clock comes first, so that it times what the other callbacks do at the ends of a step.
-        callbacks = [clock, Recorder(history, config.logging.every_steps), keeper, Logs(history)]
+        callbacks = [
+            clock,
+            MetricsCallback(history, config.logging.every_steps),
+            keeper,
+            LogsCallback(history),
+        ]
         logs = make_logs(config, Path(folder), done=0)
         options = {**trainer_options(config), "max_epochs": 1, "logger": logs, "callbacks": callbacks}
         options["enable_progress_bar"] = False
@@ -139,7 +144,7 @@ def our_round(base: Base, network: Network, config: Config, batch: Batch, steps:
     return clock.round
 
 
-def bare_round(base: Base, network: Network, config: Config, batch: Batch, steps: int) -> Round:
+def bare_round(base: Base, network: AdapterNetwork, config: Config, batch: Batch, steps: int) -> Round:
     """The same steps in a bare loop, with the base on the device and in the precision that our round left."""
     torch.use_deterministic_algorithms(False)
     device = best_device()
@@ -181,7 +186,7 @@ def matrix_rate(precision: str) -> float:
     """Operations per second in a product of large square matrices."""
     device = best_device()
     side, times = (8192, 20) if device.type == "cuda" else (2048, 3)
-    matrix = torch.randn(side, side, device=device, dtype=DTYPES[precision])
+    matrix = torch.randn(side, side, device=device, dtype=PRECISION_DTYPES[precision])
     matrix @ matrix
     watch = Watch()
     watch.start()
@@ -209,7 +214,7 @@ def report(ours: Sequence[Round], bare: Sequence[Round], pictures: int, operatio
 
 
 def measure(base: Base, config: Config, batch_pictures: int, chosen: argparse.Namespace) -> str:
-    network = Network.create(config.network, base, seed=0).to(best_device())
+    network = AdapterNetwork.create(config.network, base, seed=0).to(best_device())
     shape = (batch_pictures, 4, chosen.side // 8, chosen.side // 8)
     ids = token_ids(base.tokenizer, ["a picture"] * batch_pictures)
     batch = Batch(torch.randn(shape), torch.rand(shape), ids, torch.ones(batch_pictures), 0)

@@ -21,7 +21,7 @@ MULTIRUN = "multirun"
 
 
 @dataclass(frozen=True)
-class Run:
+class StageRun:
     """A stage's configuration, and the folder for its outputs (in the graph the project's root)."""
 
     stage: str
@@ -41,7 +41,7 @@ def start(
     arguments: Sequence[str],
     parser: argparse.ArgumentParser | None = None,
     by_hand: Sequence[str] = (),
-) -> Run:
+) -> StageRun:
     """Parses `[KEY=VALUE...] [--out DIR]` and the options of `parser`, and loads the stage's groups.
 
     Overrides need --out, because DVC's outputs must follow from params.yaml; except with the options of
@@ -83,7 +83,7 @@ def start(
     if writes_outputs and is_by_hand():
         refuse_while_dvc_runs()
     config = load(stage, options.overrides, by_hand=is_by_hand() or not writes_outputs)
-    return Run(stage, config, options.out or Path(), options)
+    return StageRun(stage, config, options.out or Path(), options)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

@@ -10,12 +10,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pipeline.command import run
+from pipeline.config.graph_file import DVC_LOCK
 from pipeline.errors import UserError, warn
 from pipeline.files.locks import locked_now
 from pipeline.files.yaml_text import parse_yaml
 
-NOTES = Path(".dvc/tmp")
-RWLOCK, LOCK = "rwlock", Path("dvc.lock")
+DVC_TMP = Path(".dvc/tmp")
+RWLOCK_NAME = "rwlock"
 GUARDS = ("lock", "rwlock.lock")
 """DVC holds the first while it reads the graph, the second while it writes the rwlock."""
 
@@ -24,22 +25,22 @@ def mend(root: Path = Path()) -> None:
     """Removes a damaged rwlock if no DVC runs. Raises UserError for a damaged dvc.lock, which git can
     restore.
     """
-    if is_damaged(root / NOTES / RWLOCK):
+    if is_damaged(root / DVC_TMP / RWLOCK_NAME):
         with ExitStack() as held:
-            free = [held.enter_context(locked_now(root / NOTES / name)) for name in GUARDS]
+            free = [held.enter_context(locked_now(root / DVC_TMP / name)) for name in GUARDS]
             running = sorted(running_dvcs(root))
             if not all(free) or running:
                 raise UserError(
-                    f"{root / NOTES / RWLOCK} is damaged, and DVC is running"
+                    f"{root / DVC_TMP / RWLOCK_NAME} is damaged, and DVC is running"
                     f" (process {', '.join(map(str, running)) or 'unknown'}); wait until it ends, then"
                     " run the same command again"
                 )
-            (root / NOTES / RWLOCK).unlink(missing_ok=True)
-            warn(f"removed {root / NOTES / RWLOCK}, which a killed DVC left damaged")
-    if not _is_mapping(root / LOCK):
+            (root / DVC_TMP / RWLOCK_NAME).unlink(missing_ok=True)
+            warn(f"removed {root / DVC_TMP / RWLOCK_NAME}, which a killed DVC left damaged")
+    if not _is_mapping(root / DVC_LOCK):
         raise UserError(
-            f"{root / LOCK} is damaged, probably because DVC was killed while it wrote it; type"
-            f" `git checkout {LOCK}`, then run the same command again: DVC's cache has the later results"
+            f"{root / DVC_LOCK} is damaged, probably because DVC was killed while it wrote it; type"
+            f" `git checkout {DVC_LOCK}`, then run the same command again: DVC's cache has the later results"
         )
 
 

@@ -6,12 +6,12 @@ from os.path import exists, isdir, isfile  # these accept names that no disk all
 from pathlib import Path
 
 from pipeline.config.lock import WHERE_FROM
-from pipeline.config.own_params import BASE_OPTIONS, CHECKPOINTS, NAME, NO_TAGGER, WITH_CLASS
+from pipeline.config.own_params import BASE_OPTIONS, CHECKPOINTS, NO_TAGGER, RUN_NAME, WITH_CLASS
 from pipeline.errors import UserError, near, nearest
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
 from pipeline.files.names import fault_of
 from pipeline.pictures import archives, downloads
-from pipeline.pictures.sources import KINDS
+from pipeline.pictures.sources import SOURCE_KINDS
 
 BLANK = {
     "base": "name a checkpoint, or omit --base for sd15",
@@ -29,7 +29,7 @@ def problems(
     wrong = []
     if fault := fault_of(name):
         wrong.append(f"{name[:60]!r} cannot name files: {fault}; use letters, digits, `.`, `-` and `_`")
-    elif not NAME.fullmatch(name):
+    elif not RUN_NAME.fullmatch(name):
         wrong.append(f"{name!r} cannot name files; use letters, digits, `.`, `-` and `_`")
     checks: dict[str, Callable[[str], Iterator[str]]] = {
         "base": _of_base,
@@ -97,4 +97,4 @@ def _of_pictures(path: Path, is_usual: bool) -> Iterator[str]:
         except UserError as error:
             yield from (f"--pictures {problem}" for problem in error.problems[:1])
     elif not archives.suffix_of(path.name) and path.suffix.lower() != ".parquet":
-        yield f"--pictures {path} is a file; name its folder (allowed: {KINDS})"
+        yield f"--pictures {path} is a file; name its folder (allowed: {SOURCE_KINDS})"

@@ -6,8 +6,8 @@ error about Python's limits.
 
 import re
 
-MOST_CHARACTERS = 40
-WHOLE = re.compile(r"[+-]?[0-9]+")
+MOST_NUMBER_CHARACTERS = 40
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 REAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -17,22 +17,30 @@ class NumberError(ValueError):
 
 def whole_number(text: str, least: int, most: int) -> int:
     """`20`, `-1`. Raises NumberError."""
-    if len(text) <= MOST_CHARACTERS and WHOLE.fullmatch(text) and least <= (number := int(text)) <= most:
+    if (
+        len(text) <= MOST_NUMBER_CHARACTERS
+        and WHOLE_NUMBER.fullmatch(text)
+        and least <= (number := int(text)) <= most
+    ):
         return number
     raise NumberError(f"{_shown(text)} is not a whole number from {least} to {most}")
 
 
 def real_number(text: str, least: float, most: float) -> float:
     """`7`, `7.5`, `1e-4`. Raises NumberError."""
-    if len(text) <= MOST_CHARACTERS and REAL.fullmatch(text) and least <= (number := float(text)) <= most:
+    if (
+        len(text) <= MOST_NUMBER_CHARACTERS
+        and REAL.fullmatch(text)
+        and least <= (number := float(text)) <= most
+    ):
         return number
     raise NumberError(f"{_shown(text)} is not a number from {least:g} to {most:g}")
 
 
-def is_place(text: str) -> bool:
+def is_index(text: str) -> bool:
     """Whether the text is an index of a list: `0`, `12`."""
-    return len(text) < MOST_CHARACTERS and text.isascii() and text.isdecimal()
+    return len(text) < MOST_NUMBER_CHARACTERS and text.isascii() and text.isdecimal()
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...")
+    return repr(text if len(text) <= MOST_NUMBER_CHARACTERS else f"{text[:MOST_NUMBER_CHARACTERS]}...")

@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 
 DVC_STAGE = "DVC_STAGE"
 """Variable that DVC sets for each command it runs."""
-RWLOCK = Path(".dvc/tmp/rwlock")
+RWLOCK_FILE = Path(".dvc/tmp/rwlock")
 """DVC's notes on which of its processes reads and writes what."""
 
 
@@ -75,7 +75,7 @@ def refuse_while_dvc_runs() -> None:
 def _running() -> Iterator[str]:
     """DVC's processes at work in this repository, as `process 123: dvc repro`."""
     try:
-        noted = json.loads(RWLOCK.read_text(encoding="utf-8"))
+        noted = json.loads(RWLOCK_FILE.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # DVC never ran here, or was killed while it wrote this
         return
     writers, readers = noted.get("write", {}).values(), noted.get("read", {}).values()

@@ -9,23 +9,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
-from pipeline.captions.layouts import LAYOUTS, network_file
+from pipeline.bases.unet_names import LDM_UNET_PREFIX
+from pipeline.captions.layouts import TAGGER_LAYOUTS, network_file
 from pipeline.config.lock import WHERE_FROM, hub_models
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_cached, refusal
 from pipeline.files.safetensors_header import read_header
 
-SIGNS = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
+HUB_PROBES = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
 """Small files; every model on the hub has one of them."""
 TENSORS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
-FILES = {
+FILE_SETTINGS = {
     "base.vae": TENSORS,
     "network.initial": TENSORS,
     "crop.face_model": (".onnx", ".xml"),
 }
 """Keys that name files, and the files' suffixes."""
-ROOT = Path(__file__).parents[1]
+IMPORT_ROOT = Path(__file__).parents[1]
 
 
 def model_problems(values: dict[str, Any]) -> list[str]:
@@ -63,7 +63,7 @@ def _upscaler_problems(values: dict[str, Any]) -> Iterator[str]:
 
 def _file_problems(values: dict[str, Any]) -> Iterator[str]:
     """Problems of existing files that other keys name: the suffix, and headers of the wrong kind."""
-    for key, endings in FILES.items():
+    for key, endings in FILE_SETTINGS.items():
         group, name = key.split(".")
         path = Path(values[group].get(name) or "")
         if not path.is_file():
@@ -74,7 +74,7 @@ def _file_problems(values: dict[str, Any]) -> Iterator[str]:
                 keys = read_header(path).tensors
                 if key == "base.vae" and not any("decoder." in each for each in keys):
                     yield f"base.vae {path} is not a VAE (it has no decoder); correct base.vae"
-                if key == "network.initial" and any(each.startswith(UNET_PREFIX) for each in keys):
+                if key == "network.initial" and any(each.startswith(LDM_UNET_PREFIX) for each in keys):
                     yield f"network.initial {path} is a checkpoint; name a network file"
         except UserError as error:
             yield from (f"{key}: {problem}" for problem in error.problems)
@@ -96,7 +96,7 @@ def _tagger_problems(path: Path) -> Iterator[str]:
             yield f"tag.model {path}: {network.name} is empty; {WHERE_FROM['tag.model']}"
     except UserError as error:
         yield f"{error}; {WHERE_FROM['tag.model']}"
-    readers = {layout.label_file: layout.read_labels for layout in LAYOUTS}
+    readers = {layout.label_file: layout.read_labels for layout in TAGGER_LAYOUTS}
     for name, read in readers.items():
         if (path / name).is_file():
             try:
@@ -107,7 +107,7 @@ def _tagger_problems(path: Path) -> Iterator[str]:
 
 def _hub_problems(values: dict[str, Any]) -> Iterator[str]:
     for key, name in hub_models(values):
-        if is_cached(name, SIGNS) or not (reason := refusal(name, SIGNS)):
+        if is_cached(name, HUB_PROBES) or not (reason := refusal(name, HUB_PROBES)):
             continue
         yield (
             f"{key} {name} is not in the hub's cache, and {reason}; go online once, or download the model"
@@ -128,7 +128,7 @@ def run_collect(
 ) -> subprocess.CompletedProcess[str]:
     """Runs the stage `collect`, which writes its records to the file and nothing else."""
     command = [sys.executable, "-m", "stages.collect", *overrides, "--records", str(file)]
-    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    search = os.pathsep.join(filter(None, [str(IMPORT_ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": search}
     return subprocess.run(
         command, env=environment, stderr=subprocess.PIPE if capture else None, text=True, check=False

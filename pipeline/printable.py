@@ -10,7 +10,7 @@ import unicodedata
 from urllib.parse import unquote
 
 HIDDEN = "***"
-ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
+ESCAPED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's categories of control characters, surrogates, and separators of lines and paragraphs."""
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 SECRET = (
@@ -65,7 +65,7 @@ def _escaped(text: str) -> str:
 
 
 def _is_escaped(letter: str) -> bool:
-    return letter in DIRECTIONS or unicodedata.category(letter) in ESCAPED
+    return letter in DIRECTIONS or unicodedata.category(letter) in ESCAPED_CATEGORIES
 
 
 def _escape(letter: str) -> str:

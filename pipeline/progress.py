@@ -9,29 +9,29 @@ from tqdm import tqdm
 
 from pipeline.printable import printable
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 LINE_EVERY_S = 60.0
 """Without a terminal: seconds between lines."""
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+def progress(items: Iterable[_T], what: str, total: int | None = None) -> Iterable[_T]:
     """`items`, with a bar on stderr, or a line now and then if stderr is not a terminal."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     name = printable(what)
     if not sys.stderr.isatty():
-        return _with_lines(items, Lines(name, total))
-    bar: Iterable[T] = tqdm(items, desc=name, total=total, leave=False, dynamic_ncols=True)
+        return _with_lines(items, ProgressLines(name, total))
+    bar: Iterable[_T] = tqdm(items, desc=name, total=total, leave=False, dynamic_ncols=True)
     return bar
 
 
-def _with_lines(items: Iterable[T], lines: "Lines") -> Iterator[T]:
+def _with_lines(items: Iterable[_T], lines: "ProgressLines") -> Iterator[_T]:
     for item in items:
         yield item
         lines.step()
 
 
-class Lines:
+class ProgressLines:
     """`crop: 120 of 1000, about 3 min left`, at most once in `LINE_EVERY_S`; short work prints nothing."""
 
     def __init__(self, what: str, total: int | None, done: int = 0) -> None:

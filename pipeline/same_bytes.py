@@ -21,7 +21,7 @@ INSTRUCTIONS: Mapping[str, str] = {
 }
 THREADS: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """One: every computer has it, and on a busy one two threads that wait for each other are far slower."""
-RESOLVED, PARAMS, DEFAULTS = Path("params.resolved.yaml"), Path("params.yaml"), Path("conf/config.yaml")
+_RESOLVED, _PARAMS, _DEFAULTS = Path("params.resolved.yaml"), Path("params.yaml"), Path("conf/config.yaml")
 CPU_FACTS = Path("/proc/cpuinfo")
 SAID = re.compile(rf"^{KEY}[ ]*[:=][ ]*(\w+)", re.MULTILINE)
 
@@ -41,7 +41,7 @@ def is_on(arguments: Sequence[str]) -> bool:
 
 
 def _texts(arguments: Sequence[str]) -> Iterator[str]:
-    files = (RESOLVED,) if "DVC_STAGE" in os.environ else (PARAMS, DEFAULTS)
+    files = (_RESOLVED,) if "DVC_STAGE" in os.environ else (_PARAMS, _DEFAULTS)
     yield "\n".join(reversed(arguments))
     yield from (file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file())
 

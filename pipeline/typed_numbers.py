@@ -10,10 +10,10 @@ from pipeline.errors import UserError
 
 MOST_RANK = 1 << 16
 """More than the side of any layer."""
-MOST_COUNT = 1_000_000
+MOST_TYPED_COUNT = 1_000_000
 
 
-def whole_number(least: int, most: int = MOST_COUNT) -> Callable[[str], int]:
+def whole_number(least: int, most: int = MOST_TYPED_COUNT) -> Callable[[str], int]:
     """A reader of whole numbers from `least` to `most`."""
 
     def read(text: str) -> int:

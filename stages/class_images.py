@@ -13,7 +13,7 @@ from pipeline.config.schemas import Config
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.pictures.png import png_bytes
-from pipeline.pictures.records import PICTURES, Record, write_records
+from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
 from pipeline.progress import progress
 from pipeline.seeds import folded
 from pipeline.store.items import Items, key
@@ -47,12 +47,12 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     from pipeline.device import best_device, make_repeatable
     from pipeline.drawing.text_to_image import draw
     from pipeline.prompts.infotext import base_facts, model_of, png_texts
-    from pipeline.prompts.settings import Job, Settings
+    from pipeline.prompts.settings import DrawingSettings, PictureJob
 
     make_repeatable()
-    settings = Settings.of(config.class_images, config.base)
+    settings = DrawingSettings.of(config.class_images, config.base)
     base, model = load_base(config.base).to(best_device()), model_of(config.base)
-    jobs = [Job(config.class_images.prompt, folded(seed)) for seed in seeds]
+    jobs = [PictureJob(config.class_images.prompt, folded(seed)) for seed in seeds]
     pictures = progress(draw(base, jobs, settings), "class images", len(seeds))
     for job, picture in zip(jobs, pictures, strict=True):
         yield png_bytes(picture, png_texts(job, settings, model, base=base_facts(config.base)))
@@ -87,11 +87,11 @@ def main(arguments: Sequence[str] = ()) -> None:
             items.put(item_key(config, seed), png)
     records = []
     with new_folder(job.out / "data/class_images") as folder:
-        (folder / PICTURES / CONCEPT).mkdir(parents=True)
+        (folder / PICTURE_FOLDER / CONCEPT).mkdir(parents=True)
         for number, seed in enumerate(seeds):
             png = items.read(item_key(config, seed))
             records.append(record(number, png, seed, config))
-            (folder / PICTURES / records[-1].file).write_bytes(png)
+            (folder / PICTURE_FOLDER / records[-1].file).write_bytes(png)
         write_records(folder, records)
     write_json(job.out / "metrics/class_images.json", {"pictures": len(records)})
 

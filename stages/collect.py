@@ -20,7 +20,7 @@ from typing import Any
 
 from pipeline.command import run, start
 from pipeline.config.graph_file import DVC_YAML, stage_entries
-from pipeline.config.schemas import Collect
+from pipeline.config.schemas import CollectConfig
 from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
@@ -28,31 +28,31 @@ from pipeline.files.outputs import claim, insist_apart
 from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate
 from pipeline.pictures.folders import Findings
-from pipeline.pictures.found import Pictures, SourcePicture
-from pipeline.pictures.masks import MASKS, MaskMeasures, measure_mask
+from pipeline.pictures.found import PictureScan, SourcePicture
+from pipeline.pictures.masks import MASK_FOLDER, MaskMeasures, measure_mask
 from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
-from pipeline.pictures.records import PICTURES, Record, Records, row_of, write_records
+from pipeline.pictures.records import PICTURE_FOLDER, Record, Records, row_of, write_records
 from pipeline.pictures.sources import find, paths, work_folder
 from pipeline.pictures.verdicts import Fault, Rulings
-from pipeline.pictures.waivers import PATH, Waivers, read_waivers
+from pipeline.pictures.waivers import WAIVERS, Waivers, read_waivers
 from pipeline.progress import progress
 from pipeline.store.items import Items
 
 
-def contents(pictures: Pictures, config: Collect) -> Iterator[gate.Content]:
+def contents(pictures: PictureScan, config: CollectConfig) -> Iterator[gate.FileContent]:
     """The measures of each picture and its mask, or why they cannot be read."""
     items = Items("collect")
     with_faces = any(config.checks[check] != "off" for check in ("no_face", "several_faces"))
 
-    def one(picture: SourcePicture) -> gate.Content:
+    def one(picture: SourcePicture) -> gate.FileContent:
         try:
             measures = measure(picture.path, with_faces, items)
         except PictureError as error:
-            return gate.Content(
+            return gate.FileContent(
                 Fault(error.check, picture.where, f"{error}; replace or delete it", picture.id)
             )
-        return gate.Content(measures, mask_of(picture, items))
+        return gate.FileContent(measures, mask_of(picture, items))
 
     yield from progress(in_order(one, pictures), "collect", len(pictures))
 
@@ -67,16 +67,16 @@ def mask_of(picture: SourcePicture, items: Items) -> MaskMeasures | Fault | None
         return Fault("mask_unreadable", picture.where, sentence, picture.id)
 
 
-def judged(findings: Findings, config: Collect) -> gate.Outcome:
+def validated(findings: Findings, config: CollectConfig) -> gate.Outcome:
     """Verdicts on all pictures; one user error lists everything that must stop the stage."""
-    lines, wrong_lines = read_waivers(PATH, CHECKS)
+    lines, wrong_lines = read_waivers(WAIVERS, CHECKS)
     waivers, pictures = Waivers(lines, findings.pictures), findings.pictures
     rulings = Rulings(config.checks, waivers.reason)
-    outcome = gate.judge(pictures, contents(pictures, config), findings.faults, config, rulings)
+    outcome = gate.validate(pictures, contents(pictures, config), findings.faults, config, rulings)
     problems = [*findings.problems, *wrong_lines, *waivers.unknown(), *outcome.errors]
     if outcome.errors:
         problems.append(
-            f"to accept a fault, waive it in {PATH} (`id: {{check: reason}}`; the brackets give id and"
+            f"to accept a fault, waive it in {WAIVERS} (`id: {{check: reason}}`; the brackets give id and"
             " check); to leave such pictures out, set collect.checks.<check>: drop"
         )
     if not (problems or outcome.is_fit.any()):
@@ -96,7 +96,7 @@ def judged(findings: Findings, config: Collect) -> gate.Outcome:
     return outcome
 
 
-class Tally:
+class CollectTally:
     """Counts over the records, of the subject and of the class."""
 
     def __init__(self) -> None:
@@ -142,9 +142,9 @@ def copied(folder: Path, outcome: gate.Outcome) -> Iterator[Record]:
 
     def copy(pair: tuple[SourcePicture, Record]) -> Record:
         picture, record = pair
-        copies = [(picture.path, folder / PICTURES / record.file)]
+        copies = [(picture.path, folder / PICTURE_FOLDER / record.file)]
         if picture.mask and record.mask_file:
-            copies.append((picture.mask, folder / MASKS / record.mask_file))
+            copies.append((picture.mask, folder / MASK_FOLDER / record.mask_file))
         for source, target in copies:
             make(target.parent)
             shutil.copyfile(source, target)
@@ -153,8 +153,8 @@ def copied(folder: Path, outcome: gate.Outcome) -> Iterator[Record]:
     return in_order(copy, outcome.passed())
 
 
-def write(out: Path, outcome: gate.Outcome, aim: str | None, caption_lines: dict[str, int]) -> Tally:
-    tally = Tally()
+def write(out: Path, outcome: gate.Outcome, aim: str | None, caption_lines: dict[str, int]) -> CollectTally:
+    tally = CollectTally()
     with new_folder(out / "data/collected") as folder:
         write_records(folder, tally.counted(copied(folder, outcome)))
         write_jsonl(folder / "left_out.jsonl", outcome.left_out)
@@ -169,11 +169,11 @@ def write(out: Path, outcome: gate.Outcome, aim: str | None, caption_lines: dict
     return tally
 
 
-def collect(config: Collect, out: Path) -> None:
+def collect(config: CollectConfig, out: Path) -> None:
     """Runs the stage, with outputs below `out`."""
     with work_folder(out / "data/.sources.part") as work:
         findings = find(config, work)
-        outcome = judged(findings, config)
+        outcome = validated(findings, config)
         tally = write(out, outcome, config.aim, dict(findings.captions.forms))
     for sentence in findings.captions.notes():
         print(sentence, file=sys.stderr)
@@ -181,12 +181,12 @@ def collect(config: Collect, out: Path) -> None:
         warn(sentence)
 
 
-def all_paths(config: Collect) -> list[str]:
+def all_paths(config: CollectConfig) -> list[str]:
     """Paths of both kinds of sources."""
     return [*paths(config.source), *paths(config.class_source)]
 
 
-def untracked(config: Collect) -> list[str]:
+def untracked(config: CollectConfig) -> list[str]:
     """Sources that the graph does not watch: DVC would not notice a change in them."""
     deps = stage_entries()["collect"].deps
     return [
@@ -197,11 +197,11 @@ def untracked(config: Collect) -> list[str]:
     ]
 
 
-def write_records_alone(config: Collect, file: Path) -> None:
+def write_records_alone(config: CollectConfig, file: Path) -> None:
     """Writes the records of the pictures that pass."""
     claim(file, map(Path, all_paths(config)), "--records")
     with work_folder(file.with_name(f".{file.name}.sources")) as work:
-        passed = judged(find(config, work), config).passed()
+        passed = validated(find(config, work), config).passed()
         write_jsonl(file, (row_of(record) for _, record in passed))
 
 

@@ -20,26 +20,26 @@ from typing import Any
 from PIL import Image
 
 from pipeline.command import run, start
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.parallel import in_order
-from pipeline.pictures.contact_sheet import PER_PAGE, THUMBNAIL_PX, Shown, page
+from pipeline.pictures.contact_sheet import PER_PAGE, SHEET_THUMBNAIL_PX, SheetPicture, page
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, outside, read_crop_edits
 from pipeline.pictures.cutting import cut_mask, cut_out, cuts
-from pipeline.pictures.masks import MASKS, measure_mask, read_mask
+from pipeline.pictures.masks import MASK_FOLDER, measure_mask, read_mask
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_alpha, read_picture
-from pipeline.pictures.records import PICTURES, RECORDS, Record, Records, row_of
+from pipeline.pictures.records import PICTURE_FOLDER, RECORDS_FILE, Record, Records, row_of
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
 from pipeline.store.items import Items, key
 
 VERSION = 4
 """Of the algorithm: raise it when crops change."""
-SOURCE = Path("data/collected")
+COLLECTED = Path("data/collected")
 PAGES_AHEAD = 2
 """Contact sheets drawn ahead."""
 
@@ -59,7 +59,7 @@ class Cropped:
 class Cropper:
     """Crops pictures into `folder`, or takes the crops from the store."""
 
-    def __init__(self, config: Crop, edits: CropEdits, folder: Path) -> None:
+    def __init__(self, config: CropConfig, edits: CropEdits, folder: Path) -> None:
         self.config, self.edits, self.folder, self.items = config, edits, folder, Items("crop")
         self.settings = config.model_dump(exclude={"face_model"} if config.face_model_sha256 else None)
         self.make = cache(partial(Path.mkdir, parents=True, exist_ok=True))
@@ -69,7 +69,7 @@ class Cropper:
         facts = self._kept(stem) or self._made(record, stem)
         crops = [self._record(record, fact) for fact in facts]
         for crop in crops:
-            self._place(f"{crop.sha256}.png", self.folder / PICTURES / crop.file)
+            self._place(f"{crop.sha256}.png", self.folder / PICTURE_FOLDER / crop.file)
         empty = [crop.id for crop in crops if crop.mask_file and self._is_masked_out(crop, crop.mask_file)]
         return Cropped(record, crops, empty, f"{stem}.webp")
 
@@ -79,7 +79,7 @@ class Cropper:
 
     def _is_masked_out(self, crop: Record, mask_file: str) -> bool:
         """Delivers the crop's mask; returns whether it is black all over."""
-        target = self.folder / MASKS / mask_file
+        target = self.folder / MASK_FOLDER / mask_file
         self._place(f"{crop.mask_sha256}.png", target)
         return measure_mask(target, self.items).is_black
 
@@ -95,9 +95,11 @@ class Cropper:
     def _mask(self, record: Record) -> Image.Image | None:
         """The whole picture's mask, as `crop.mask` says."""
         if self.config.mask == "alpha":
-            return read_alpha(SOURCE / PICTURES / record.file)
+            return read_alpha(COLLECTED / PICTURE_FOLDER / record.file)
         has_file = self.config.mask == "files" and record.mask_file
-        return read_mask(SOURCE / MASKS / record.mask_file) if has_file and record.mask_file else None
+        return (
+            read_mask(COLLECTED / MASK_FOLDER / record.mask_file) if has_file and record.mask_file else None
+        )
 
     def _kept(self, stem: str) -> list[dict[str, Any]] | None:
         """Facts of the crops, if the store has them, the crops and the thumbnail."""
@@ -110,7 +112,7 @@ class Cropper:
     def _made(self, record: Record, stem: str) -> list[dict[str, Any]]:
         """Crops the picture and stores everything, the facts last."""
         red, green, blue = self.config.background
-        picture = read_picture(SOURCE / PICTURES / record.file, background=(red, green, blue))
+        picture = read_picture(COLLECTED / PICTURE_FOLDER / record.file, background=(red, green, blue))
         facts, mask = [], self._mask(record)
         for cut in cuts(picture, self.config, self.edits.of(record.id)):
             png = png_bytes(cut_out(picture, cut))
@@ -121,7 +123,7 @@ class Cropper:
                 self.items.put(f"{sha256_of_bytes(png)}.png", png)
                 fact["mask"] = sha256_of_bytes(png)
             facts.append(fact)
-        self.items.put(f"{stem}.webp", webp_thumbnail(picture, THUMBNAIL_PX))
+        self.items.put(f"{stem}.webp", webp_thumbnail(picture, SHEET_THUMBNAIL_PX))
         self.items.put(f"{stem}.json", json.dumps(facts, sort_keys=True).encode())
         return facts
 
@@ -154,7 +156,7 @@ def checked_edits(records: Records) -> CropEdits:
     return edits
 
 
-class Tally:
+class CropTally:
     """Totals over all pictures, counted as they pass; the crops' rows and sizes are on disk."""
 
     def __init__(self) -> None:
@@ -212,7 +214,7 @@ class Tally:
         }
 
 
-def shown(item: Cropped) -> Shown:
+def shown(item: Cropped) -> SheetPicture:
     """The picture on the contact sheet."""
     webp = io.BytesIO(Items("crop").read(item.thumbnail))
     first = item.crops[0]
@@ -222,7 +224,7 @@ def shown(item: Cropped) -> Shown:
     note = f"{size}, enlarged" if first.origin["scale"] > 1 else size
     with Image.open(webp) as kept:
         thumbnail = kept.convert("RGB")
-    return Shown(thumbnail, item.parent.width_px, boxes, faces, item.parent.id, note)
+    return SheetPicture(thumbnail, item.parent.width_px, boxes, faces, item.parent.id, note)
 
 
 def contact_sheet(done: list[Cropped]) -> bytes:
@@ -239,9 +241,9 @@ def pages(done: Iterator[Cropped]) -> Iterator[list[Cropped]]:
         yield several
 
 
-def write(out: Path, records: Records, config: Crop, edits: CropEdits) -> Tally:
+def write(out: Path, records: Records, config: CropConfig, edits: CropEdits) -> CropTally:
     """Pictures, records and contact sheets, a page at a time."""
-    tally = Tally()
+    tally = CropTally()
     with (
         new_folder(out / "data/cropped") as folder,
         new_folder(out / "reports/crop") as sheets,
@@ -252,13 +254,13 @@ def write(out: Path, records: Records, config: Crop, edits: CropEdits) -> Tally:
             (sheets / f"contact-sheet-{number:03}.png").write_bytes(png)
         if problems := tally.clashes():
             raise UserError(*problems)
-        write_jsonl(folder / RECORDS, tally.rows)
+        write_jsonl(folder / RECORDS_FILE, tally.rows)
     return tally
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("crop", arguments)
-    records = Records(SOURCE)
+    records = Records(COLLECTED)
     tally = write(job.out, records, job.config.crop, checked_edits(records))
     for sentence in tally.empty_masks():
         warn(sentence)

@@ -16,29 +16,30 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.bases.facts import Facts
-from pipeline.bases.latents import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
+from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.latents import LATENT_MASKS, LATENTS, latent_mask, moments, non_finite
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
 from pipeline.bases.sizes import sizes_of
 from pipeline.command import run, start
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
 from pipeline.files.atomic import JsonLines, new_folder, write_json, write_jsonl
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.sorted_rows import SortedRows
-from pipeline.pictures.masks import MASKS, read_mask
+from pipeline.pictures.masks import MASK_FOLDER, read_mask
 from pipeline.pictures.reading import read_picture
-from pipeline.pictures.records import PICTURES, RECORDS
+from pipeline.pictures.records import PICTURE_FOLDER, RECORDS_FILE
 from pipeline.progress import progress
 from pipeline.store.items import Items, key
+from stages import CROPPED
 
 VERSION = 1
 """Of the algorithm: raise it when a change alters latents."""
 
 
-class Rows:
+class PictureRows:
     """The records of several folders in order, with the path of each picture. Each iteration reads them
     again.
     """
@@ -48,11 +49,11 @@ class Rows:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for folder in self.folders:
-            for row in JsonLines(folder / RECORDS):
-                yield {**row, "path": folder / PICTURES / row["file"]}
+            for row in JsonLines(folder / RECORDS_FILE):
+                yield {**row, "path": folder / PICTURE_FOLDER / row["file"]}
 
 
-class Tensors(Mapping[str, Tensor]):
+class LazyTensors(Mapping[str, Tensor]):
     """Tensors by picture id, read on access: a dataset of any length needs the memory of one."""
 
     def __init__(self, names: Iterable[tuple[str, str]], read: Callable[[str], Tensor]) -> None:
@@ -73,7 +74,7 @@ class Tensors(Mapping[str, Tensor]):
         return sum(1 for _ in self)
 
 
-def encoded(rows: Rows, base: Base, items: Items) -> Tensors:
+def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
     """Latents. Only pictures that are not in the store go through the VAE."""
     hashes = {
         "model": base.sha256,
@@ -95,14 +96,14 @@ def encoded(rows: Rows, base: Base, items: Items) -> Tensors:
         whole.vae.to(best_device())
         for row in progress(compress(rows, is_missing), "encode", sum(is_missing)):
             items.put(key_of(row), save({"moments": moments(whole, read_picture(row["path"]))}))
-    return Tensors(((row["id"], key_of(row)) for row in rows), latents)
+    return LazyTensors(((row["id"], key_of(row)) for row in rows), latents)
 
 
-def masks_of(rows: Rows, folder: Path, base: Base) -> Tensors:
+def masks_of(rows: PictureRows, folder: Path, base: BaseConfig) -> LazyTensors:
     """Masks in latent pixels, of the pictures that have one."""
     files = [(row["id"], row["mask_file"]) for row in rows if row["mask_file"]]
     cell_px = load_base(base).latents.cell_px if files else 1
-    return Tensors(iter(files), lambda name: mask_cells(read_mask(folder / name), cell_px))
+    return LazyTensors(iter(files), lambda name: latent_mask(read_mask(folder / name), cell_px))
 
 
 def record(row: dict[str, Any], has_sizes: bool) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def record(row: dict[str, Any], has_sizes: bool) -> dict[str, Any]:
     return {name: row[name] for name in names} | sizes
 
 
-def facts_of(base: Base) -> Facts:
+def facts_of(base: BaseConfig) -> FamilyFacts:
     """The facts of the base's family. Loads the base if `base.family` is not known."""
     return families()[base.family] if base.family else load_base(base).family.facts
 
@@ -120,20 +121,20 @@ def facts_of(base: Base) -> Facts:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("encode", arguments)
     make_repeatable()
-    rows = Rows(Path("data/cropped"), Path("data/class_images"))
+    rows = PictureRows(CROPPED, Path("data/class_images"))
     latents = encoded(rows, job.config.base, Items("encode"))
     if broken := list(non_finite(latents)):
         raise UserError(
             f"the VAE gives NaN or infinite latents for {', '.join(broken)}; remove"
             " these pictures, or set base.vae to another VAE"
         )
-    masks = masks_of(rows, Path("data/cropped") / MASKS, job.config.base)
+    masks = masks_of(rows, CROPPED / MASK_FOLDER, job.config.base)
     with new_folder(job.out / "data/encoded") as folder:
         write_safetensors(folder / LATENTS, latents, {})
         if masks:
             write_safetensors(folder / LATENT_MASKS, masks, {})
         has_sizes = facts_of(job.config.base).has_sizes
-        write_jsonl(folder / RECORDS, (record(row, has_sizes) for row in rows))
+        write_jsonl(folder / RECORDS_FILE, (record(row, has_sizes) for row in rows))
     spreads = (latents[row["id"]].chunk(2)[0].flatten(1).std(dim=1).mean().item() for row in rows)
     every = torch.from_numpy(np.fromiter(spreads, np.float32))
     write_json(

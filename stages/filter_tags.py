@@ -16,24 +16,25 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pipeline.captions.caption import Writer
+from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edit_file import EDITS, read_edits, write_edits
 from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
 from pipeline.captions.folders import export_folder, imported_edits, read_folder, write_caption
-from pipeline.captions.idle import Effects, idle_edits, idle_patterns
+from pipeline.captions.idle import Effects, unused_edits, unused_patterns
 from pipeline.captions.preview import matching, preview
 from pipeline.captions.statistics import Statistics
 from pipeline.command import run, start
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 from pipeline.errors import warn
 from pipeline.files.atomic import JsonLines, new_folder, read_jsonl, write_csv, write_json, write_jsonl
 from pipeline.outside_graph import insist_on
 from pipeline.pictures.records import Records, read_records
 from pipeline.reports.dataset import cards_of, page
+from stages import CROPPED
 
-TAGS = Path("data/tags/tags.jsonl")
-CROPPED, LEFT_OUT = Path("data/cropped"), Path("data/collected/left_out.jsonl")
+TAGS_FILE = Path("data/tags/tags.jsonl")
+LEFT_OUT = Path("data/collected/left_out.jsonl")
 
 
 def row(picture_id: str, caption: Caption) -> dict[str, Any]:
@@ -86,17 +87,17 @@ def watched(captions: Iterable[tuple[str, Caption]], effects: Effects) -> Iterat
         yield picture_id, caption
 
 
-def report(effects: Effects, config: FilterTags, ids: Iterable[str]) -> None:
+def report(effects: Effects, config: FilterTagsConfig, ids: Iterable[str]) -> None:
     """Reports changes of existing captions, and settings and edits without effect."""
     for sentence in effects.own.notes(config.max_tokens):
         print(sentence, file=sys.stderr)
-    for sentence in idle_edits(effects, ids):
+    for sentence in unused_edits(effects, ids):
         warn(f"{EDITS}: {sentence}")
-    for sentence in idle_patterns(config, effects):
+    for sentence in unused_patterns(config, effects):
         warn(sentence)
 
 
-def import_captions(folder: Path, writer: Writer, edits: Sequence[Edit]) -> None:
+def import_captions(folder: Path, writer: CaptionWriter, edits: Sequence[Edit]) -> None:
     """Writes the .txt files' differences into data/tag_edits.yaml."""
     ids = list(writer.ids())
     texts = read_folder(folder, ids)
@@ -144,8 +145,8 @@ def with_pattern(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export", "edited"))
-    insist_on(TAGS, *([CROPPED] if job.options.export else []))
-    edits, writer = read_edits(), Writer(JsonLines(TAGS), job.config.filter_tags)
+    insist_on(TAGS_FILE, *([CROPPED] if job.options.export else []))
+    edits, writer = read_edits(), CaptionWriter(JsonLines(TAGS_FILE), job.config.filter_tags)
     if job.options.edited:
         import_captions(job.options.edited, writer, edits)
         return

@@ -14,9 +14,9 @@ from typing import Any
 
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file, save_folder
-from pipeline.command import Run, run, start
-from pipeline.config.recipes import Content, content_of_the_run, parse
-from pipeline.config.schemas import Config, Merge
+from pipeline.command import StageRun, run, start
+from pipeline.config.recipes import RecipeContent, content_of_the_run, parse
+from pipeline.config.schemas import Config, MergeConfig
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_tree
@@ -25,14 +25,15 @@ from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.bake import bake
 from pipeline.merging.build import run_recipe
 from pipeline.merging.folder import run_recipe_to_folder
-from pipeline.merging.header import RECIPE_KEY, recipe_text
+from pipeline.merging.header import MERGE_KEY, recipe_text
 from pipeline.networks.epochs import epoch_files
 from pipeline.networks.families import acts_on_weights, load
+from stages import NETWORKS
 
-NETWORKS, CHOICE = Path("models/network"), Path("reports/sample-grid/choice.json")
+CHOICE = Path("reports/sample-grid/choice.json")
 
 
-def chosen_file(config: Merge) -> Path:
+def chosen_file(config: MergeConfig) -> Path:
     """The epoch file that merge.epoch names."""
     epochs = epoch_files(NETWORKS)
     if config.epoch == "best":
@@ -54,12 +55,12 @@ def output_name(network: Path) -> str:
     return insist_on_plain_name(name, f"{network}: ss_output_name in its header,")
 
 
-def bake_content(config: Config, network: Path) -> Content:
+def bake_content(config: Config, network: Path) -> RecipeContent:
     """The default recipe: bakes the network into the base, and replaces the VAE by base.vae if set."""
-    step: Content = {
+    step: RecipeContent = {
         "method": "bake", "model": "base", "network": "network", "strength": config.merge.alpha,
     }  # fmt: skip
-    inputs: Content = {
+    inputs: RecipeContent = {
         "base": {"path": config.base.path, "sha256": config.base.sha256},
         "network": {"path": str(network)},
     }
@@ -69,7 +70,7 @@ def bake_content(config: Config, network: Path) -> Content:
     return {"inputs": inputs, "merge": step, "dtype": config.merge.dtype}
 
 
-def recipe_content(config: Config, network: Path) -> Content:
+def recipe_content(config: Config, network: Path) -> RecipeContent:
     """merge.recipe or the default, with the run's inputs and dtype."""
     if config.merge.recipe is None:
         return bake_content(config, network)
@@ -78,7 +79,7 @@ def recipe_content(config: Config, network: Path) -> Content:
     return {**content, "dtype": config.merge.dtype}
 
 
-def merge_by_recipe(config: Config, content: Content, out: Path) -> dict[str, Any]:
+def merge_by_recipe(config: Config, content: RecipeContent, out: Path) -> dict[str, Any]:
     """Streams the result into a single file or a diffusers folder; returns facts about it."""
     recipe = parse(content, "merge.recipe")
     if config.merge.layout == "file":
@@ -86,12 +87,12 @@ def merge_by_recipe(config: Config, content: Content, out: Path) -> dict[str, An
     return run_recipe_to_folder(recipe, out)
 
 
-def bake_into_hub_base(config: Config, content: Content, out: Path) -> dict[str, Any]:
+def bake_into_hub_base(config: Config, content: RecipeContent, out: Path) -> dict[str, Any]:
     """The default for a base in the hub's cache: loads, changes and writes it."""
     base = load_base(config.base)
     network = load(Path(content["inputs"]["network"]["path"]), base)
     changed = bake(network, base, config.merge.alpha)
-    header = {RECIPE_KEY: recipe_text(parse(content, "merge"))}
+    header = {MERGE_KEY: recipe_text(parse(content, "merge"))}
     if config.merge.layout == "file":
         save_file(base, out.with_name(f"{out.name}.safetensors"), config.merge.dtype, header)
     else:
@@ -99,7 +100,7 @@ def bake_into_hub_base(config: Config, content: Content, out: Path) -> dict[str,
     return {"layers_changed": len(changed)}
 
 
-def leave_out(job: Run, network: Path) -> None:
+def leave_out(job: StageRun, network: Path) -> None:
     """Writes an empty folder: an embedding or hypernetwork cannot be merged."""
     warn(
         f"{network} does not change the base's weights, so nothing is merged; use the file with the base, as"

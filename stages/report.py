@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.command import run, start
-from pipeline.config.schemas import Config
-from pipeline.config.schemas import Embedding as EmbeddingConfig
+from pipeline.config.schemas import Config, EmbeddingConfig
 from pipeline.files.atomic import write_json, write_text
 from pipeline.reports.run.charts import charts
 from pipeline.reports.run.dataset_view import dataset_view
@@ -23,9 +22,10 @@ from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows
 from pipeline.reports.run.page import Story, page
 from pipeline.reports.run.usage import Proposal
 from pipeline.reports.run.verdict import verdict
+from stages import CROPPED, NETWORKS
 
-NETWORKS, MERGED, GRID = Path("models/network"), Path("models/merged"), Path("reports/sample-grid")
-REPORT, FIGURES = Path("reports/index.html"), Path("metrics/run.json")
+MERGED, GRID = Path("models/merged"), Path("reports/sample-grid")
+REPORT_FILE, RUN_FIGURES = Path("reports/index.html"), Path("metrics/run.json")
 METRICS = ("collect", "crop", "tag", "filter_tags", "class_images", "train", "sample_grid", "merge")
 
 
@@ -90,7 +90,7 @@ def story(config: Config) -> Story:
         pairs=pairs(grid, cells, GRID),
         rows=rows(grid, cells, GRID),
         charts=charts(Path("plots/train")),
-        dataset=dataset_view(Path("data/cropped"), Path("plots/filter-tags/kept.csv"), metrics),
+        dataset=dataset_view(CROPPED, Path("plots/filter-tags/kept.csv"), metrics),
         files=[*network_files(NETWORKS, family, file["file"]), *merged],
         is_merged_unlike=bool(merged) and _is_unlike(config, file["file"], best, metrics["merge"]),
     )
@@ -120,8 +120,8 @@ def figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("report", arguments)
     report = story(job.config)
-    write_text(job.out / REPORT, page(report))
-    write_json(job.out / FIGURES, figures(report.metrics))
+    write_text(job.out / REPORT_FILE, page(report))
+    write_json(job.out / RUN_FIGURES, figures(report.metrics))
 
 
 if __name__ == "__main__":

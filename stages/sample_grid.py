@@ -12,25 +12,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.command import run, start
-from pipeline.config.recipes import Content, content_of_the_run, uses_network_of_the_run
-from pipeline.config.schemas import Config, SampleGrid
+from pipeline.config.recipes import RecipeContent, content_of_the_run, uses_network_of_the_run
+from pipeline.config.schemas import Config, SampleGridConfig
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
-from pipeline.grid.manifest import SCORE_COLUMNS, Scores, by_place, is_base_alone, score_rows, summary
+from pipeline.grid.manifest import SCORE_COLUMNS, CellScores, by_place, is_base_alone, score_rows, summary
 from pipeline.grid.merge_axes import Sweep
 from pipeline.grid.plan import Grid, plan
 from pipeline.grid.report import write_report
 from pipeline.grid.scorer import Scorer
 from pipeline.networks.epochs import epoch_files, network_file
 from pipeline.progress import progress
-from pipeline.prompts.settings import SecondPass, Settings
+from pipeline.prompts.settings import DrawingSettings, SecondPass
+from stages import CROPPED, NETWORKS
 
-NETWORKS, CROPPED = Path("models/network"), Path("data/cropped")
-NO_NETWORK = "none"
+WITHOUT_NETWORK = "none"
 
 
 def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
@@ -45,18 +45,18 @@ def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
         blocks=None,
         prompts=tuple(settings.prompts),
         seeds=tuple(settings.seeds),
-        settings=replace(Settings.of(settings, config.base), second_pass=second_pass(settings)),
+        settings=replace(DrawingSettings.of(settings, config.base), second_pass=second_pass(settings)),
     )
     return plan(settings, start_cell, epochs, NETWORKS)
 
 
-def fixed_network(settings: SampleGrid, epochs: Mapping[int, Path]) -> Path | None:
+def fixed_network(settings: SampleGridConfig, epochs: Mapping[int, Path]) -> Path | None:
     """The network of all cells; None if there is none or an axis varies it."""
-    is_fixed = settings.network != NO_NETWORK and "network" not in (settings.x, settings.y, settings.z)
+    is_fixed = settings.network != WITHOUT_NETWORK and "network" not in (settings.x, settings.y, settings.z)
     return network_file(settings.network, epochs, NETWORKS) if is_fixed else None
 
 
-def recipe_of(settings: SampleGrid) -> Content:
+def recipe_of(settings: SampleGridConfig) -> RecipeContent:
     """The grid's recipe; `compose` has read its file."""
     assert isinstance(settings.merge, dict)
     return settings.merge
@@ -74,7 +74,7 @@ def sweep(config: Config, epochs: Mapping[int, Path]) -> Sweep | None:
     return Sweep(content, settings.merge_step)
 
 
-def second_pass(settings: SampleGrid) -> SecondPass | None:
+def second_pass(settings: SampleGridConfig) -> SecondPass | None:
     if settings.second_pass_upscaler is None:
         return None
     return SecondPass(
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     grid = planned(job.config, epochs)
     store = store_of(job.config, epochs)
     fill(store, grid)
-    scores: Scores = Scorer(job.config, store, CROPPED).scored(grid.cells)
+    scores: CellScores = Scorer(job.config, store, CROPPED).scored(grid.cells)
     by_file = {file: epoch for epoch, file in epochs.items()}
     places = by_place(scores, by_file)
     ranking = ranked(places, [scored for cell, scored in scores.items() if is_base_alone(cell)])

@@ -7,7 +7,6 @@ to five decimals. Kept by picture and model: a new picture costs one call, a new
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline.captions.counts import ScoreCounts
@@ -16,20 +15,20 @@ from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.labels import named_scores
 from pipeline.captions.preprocessing import read_for_network, read_to_squash
 from pipeline.command import run, start
-from pipeline.config.schemas import Tag
+from pipeline.config.schemas import TagConfig
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.pictures.records import Record, Records
 from pipeline.store.items import Items
 from pipeline.vision.answers import Question, answers
-from pipeline.vision.models import CAPTIONER_FILES, Model, located
+from pipeline.vision.models import CAPTIONER_FILES, VisionModel, located
 from pipeline.vision.taggers import open_tagger, tag_models
+from stages import CROPPED
 
 VERSION = 2
 """Of the algorithm: raise it when scores or sentences change."""
-SOURCE = Path("data/cropped")
 
 
-def scores_of(model: Model, config: Tag) -> Question:
+def scores_of(model: VisionModel, config: TagConfig) -> Question:
     """{category: {name: score}} of a picture."""
     return Question(
         model,
@@ -41,7 +40,7 @@ def scores_of(model: Model, config: Tag) -> Question:
     )
 
 
-def sentence_of(model: Model, config: Tag) -> Question:
+def sentence_of(model: VisionModel, config: TagConfig) -> Question:
     """The sentence of a picture."""
 
     def opened(_: About | None) -> Interrogator:
@@ -59,7 +58,7 @@ def sentence_of(model: Model, config: Tag) -> Question:
     )
 
 
-def questions(config: Tag) -> tuple[list[Question], Question | None]:
+def questions(config: TagConfig) -> tuple[list[Question], Question | None]:
     """The questions to each tagger and to the captioner."""
     taggers = [scores_of(model, config) for model in tag_models(config)]
     if config.sentence_model is None:
@@ -69,16 +68,16 @@ def questions(config: Tag) -> tuple[list[Question], Question | None]:
 
 
 def tagged(
-    records: Records, config: Tag, items: Items
+    records: Records, config: TagConfig, items: Items
 ) -> tuple[Iterator[dict[str, Any]], list[dict[str, Any]]]:
     """A row per picture, and a description of each model."""
     taggers, captioner = questions(config)
-    answered = [answers(question, records, SOURCE, items, VERSION) for question in taggers]
+    answered = [answers(question, records, CROPPED, items, VERSION) for question in taggers]
     used = [(question.model, about) for question, (about, _) in zip(taggers, answered, strict=True)]
     ensemble = Ensemble([about.labels for about, _ in answered])
     sentence: Callable[[Record], str] | None = None
     if captioner:
-        about, sentence = answers(captioner, records, SOURCE, items, VERSION)
+        about, sentence = answers(captioner, records, CROPPED, items, VERSION)
         used.append((captioner.model, about))
     rows = (
         {
@@ -94,7 +93,7 @@ def tagged(
     return rows, [described(model, about) for model, about in used]
 
 
-def described(model: Model, about: About) -> dict[str, Any]:
+def described(model: VisionModel, about: About) -> dict[str, Any]:
     """How the model was used: scores of two preprocessings cannot be compared."""
     return {
         "name": model.name,
@@ -105,7 +104,7 @@ def described(model: Model, about: About) -> dict[str, Any]:
     }
 
 
-class Tally:
+class TagTally:
     """Counts over the rows as they pass."""
 
     def __init__(self) -> None:
@@ -120,8 +119,8 @@ class Tally:
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("tag", arguments)
-    rows, models = tagged(Records(SOURCE), job.config.tag, Items("tag"))
-    tally = Tally()
+    rows, models = tagged(Records(CROPPED), job.config.tag, Items("tag"))
+    tally = TagTally()
     with new_folder(job.out / "data/tags") as folder:
         write_jsonl(folder / "tags.jsonl", tally.counted(rows))
     summary = {

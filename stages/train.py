@@ -24,10 +24,8 @@ from pipeline.bases.load import load_base
 from pipeline.bases.tokens import too_long
 from pipeline.captions.templates import read_templates
 from pipeline.captions.wildcards import has_wildcards
-from pipeline.command import Run, run, start
-from pipeline.config.schemas import Aesthetic as AestheticConfig
-from pipeline.config.schemas import Config
-from pipeline.config.schemas import Embedding as EmbeddingConfig
+from pipeline.command import StageRun, run, start
+from pipeline.config.schemas import AestheticConfig, Config, EmbeddingConfig
 from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
@@ -35,28 +33,28 @@ from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import create
-from pipeline.pictures.records import PICTURES, read_records
+from pipeline.pictures.records import PICTURE_FOLDER, read_records
 from pipeline.printable import printable_lines
 from pipeline.store.known_hashes import sha256_of_model
 from pipeline.training.callbacks.checkpoints import BlownUp
-from pipeline.training.callbacks.logs import LiveCurve, keeps_logs, make_logs
-from pipeline.training.callbacks.samples import Samples
-from pipeline.training.callbacks.validation import Measuring
+from pipeline.training.callbacks.logs import LiveMetricsCallback, keeps_logs, make_logs
+from pipeline.training.callbacks.samples import SampleCallback
+from pipeline.training.callbacks.validation import ValidationCallback
 from pipeline.training.data import EncodedData, Picture, read_pictures
 from pipeline.training.doctor import BLOWN_UP, Finding, diagnosis, has_blown_up
-from pipeline.training.history import History, Measured, Norms, Row, best_epoch
+from pipeline.training.history import History, LossRow, Measured, Norms, best_epoch
 from pipeline.training.holdout import split
-from pipeline.training.metadata import RECIPE_KEY
+from pipeline.training.metadata import TRAINING_KEY
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.planning.advice import advice, doubts
-from pipeline.training.planning.forecast import Plan, make_plan
-from pipeline.training.run_folder import Workplace, workplace
+from pipeline.training.planning.forecast import TrainPlan, make_plan
+from pipeline.training.run_folder import RunFolder, run_folder
 from pipeline.training.session import Session, recipe
-from pipeline.training.text_outputs import KeepTextOutputs, are_fixed
+from pipeline.training.text_outputs import TextOutputsCallback, are_fixed
 from pipeline.vision.clip_pictures import opened
+from stages import CROPPED
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
-CROPPED = Path("data/cropped")
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Prepared:
     module: Denoising
     data: EncodedData
     held_out: list[Picture]
-    plan: Plan
+    plan: TrainPlan
 
 
 def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
@@ -128,7 +126,7 @@ def recipe_of(config: Config) -> str:
     return recipe(config, {**hashes, "base": config.base.sha256})
 
 
-def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_from: str) -> History:
+def train(config: Config, ready: Prepared, place: RunFolder, logs: Path, made_from: str) -> History:
     """Trains; writes the epoch files into `place`."""
     module, data = ready.module, ready.data
     session = Session(
@@ -141,10 +139,10 @@ def train(config: Config, ready: Prepared, place: Workplace, logs: Path, made_fr
         has_blown_up=has_blown_up,
         make_loggers=lambda done: make_logs(config, logs, done),
         make_callbacks=lambda history: [
-            Measuring(history, data, ready.held_out, config.validation),
-            *([LiveCurve(history, logs)] if keeps_logs(config) else []),
-            Samples(config, logs),
-            *([KeepTextOutputs(data)] if are_fixed(config) else []),
+            ValidationCallback(history, data, ready.held_out, config.validation),
+            *([LiveMetricsCallback(history, logs)] if keeps_logs(config) else []),
+            SampleCallback(config, logs),
+            *([TextOutputsCallback(data)] if are_fixed(config) else []),
         ],
         partial=logs,
     )
@@ -163,7 +161,7 @@ def attached(ready: Prepared, knows_captions: bool = True) -> Iterator[None]:
         yield
 
 
-def mean_loss(rows: list[Row], epoch: int) -> float:
+def mean_loss(rows: list[LossRow], epoch: int) -> float:
     losses = [row.loss for row in rows if row.epoch == epoch]
     return round(sum(losses) / len(losses), 6)
 
@@ -184,9 +182,9 @@ def metrics(ready: Prepared, history: History, findings: Sequence[Finding]) -> d
     return facts | best_epoch(history.measured)
 
 
-def write_results(job: Run, ready: Prepared, history: History) -> None:
+def write_results(job: StageRun, ready: Prepared, history: History) -> None:
     """Writes metrics, curves and the report; warns of the doctor's findings."""
-    findings = diagnosis(history, job.config.network.name, ready.plan, ready.data.latents_deviation())
+    findings = diagnosis(history, job.config.network.name, ready.plan, ready.data.latents_std())
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
     write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
@@ -194,18 +192,18 @@ def write_results(job: Run, ready: Prepared, history: History) -> None:
     write_curves(job, history)
 
 
-def write_report(job: Run, plan: Mapping[str, Any], findings: Sequence[Finding]) -> None:
+def write_report(job: StageRun, plan: Mapping[str, Any], findings: Sequence[Finding]) -> None:
     """reports/training/."""
     with new_folder(job.out / "reports/training") as folder:
         write_json(folder / "plan.json", plan)
         write_json(folder / "doctor.json", [asdict(finding) for finding in findings])
 
 
-def write_curves(job: Run, history: History) -> None:
+def write_curves(job: StageRun, history: History) -> None:
     """plots/train/."""
     plots = job.out / "plots/train"
     lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in history.rows]
-    write_csv(plots / "loss.csv", [field.name for field in fields(Row)], lines)
+    write_csv(plots / "loss.csv", [field.name for field in fields(LossRow)], lines)
     tables: dict[str, tuple[type, Sequence[Any]]] = {
         "norms": (Norms, history.norms),
         "validation": (Measured, history.measured),
@@ -215,14 +213,14 @@ def write_curves(job: Run, history: History) -> None:
         write_csv(plots / f"{name}.csv", [field.name for field in fields(kind)], cells)
 
 
-def write_mean(job: Run) -> None:
+def write_mean(job: StageRun) -> None:
     """Makes an aesthetic embedding, which needs no training steps: one epoch, no curve."""
     config = job.config
     assert isinstance(config.network, AestheticConfig)
-    files = [CROPPED / PICTURES / each.file for each in read_records(CROPPED) if not each.is_class]
+    files = [CROPPED / PICTURE_FOLDER / each.file for each in read_records(CROPPED) if not each.is_class]
     network = AestheticEmbedding.of_pictures(config.network, opened(files), load_base(config.base))
     made_from = recipe(config, {"cropped": sha256_of_tree(CROPPED), "base": config.base.sha256})
-    metadata = network.metadata() | {RECIPE_KEY: made_from}
+    metadata = network.metadata() | {TRAINING_KEY: made_from}
     with new_folder(job.out / "models/network") as folder:
         for name in (f"{config.train.name}-000001", config.train.name):
             write_safetensors(folder / f"{name}.safetensors", network.file_tensors("fp32"), metadata)
@@ -250,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def show_plan(job: Run) -> None:
+def show_plan(job: StageRun) -> None:
     """Prints what a run would do with the current pictures and settings, whatever has run before."""
     foresight = import_module("pipeline.training.planning.foresight")  # dynamic: it affects no result
     foreseen = foresight.foreseen(job.options.overrides, CAPTIONS)
@@ -276,7 +274,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         return
     ready = prepared(job.config, read_pictures(ENCODED, CAPTIONS))
     made_from = recipe_of(job.config)
-    with workplace(made_from, job.code(), job.config.train.devices * job.config.train.num_nodes) as place:
+    with run_folder(made_from, job.code(), job.config.train.devices * job.config.train.num_nodes) as place:
         try:
             history = train(job.config, ready, place, job.out / "logs" / job.config.train.name, made_from)
         except BlownUp:

@@ -13,7 +13,7 @@ from pipeline.bases.latents import Latents
 from pipeline.bases.layers import changeable_modules
 from pipeline.bases.prediction import PredictionType, scheduler_of
 
-Part = nn.Module | Callable[[], nn.Module]
+PartOrReader = nn.Module | Callable[[], nn.Module]
 """A part of a checkpoint, or a function that reads it."""
 
 
@@ -23,7 +23,7 @@ class Base:
     """
 
     def __init__(
-        self, family: Family, tokenizer: CLIPTokenizer, parts: Mapping[str, Part], configs: Configs
+        self, family: Family, tokenizer: CLIPTokenizer, parts: Mapping[str, PartOrReader], configs: Configs
     ) -> None:
         self.family, self.tokenizer, self.configs = family, tokenizer, configs
         self._parts = dict(parts)
@@ -91,7 +91,7 @@ class Base:
         scheduler = scheduler_of(self.configs["scheduler"], kind, zero_terminal_snr)
         return Base(self.family, self.tokenizer, self._parts, {**self.configs, "scheduler": scheduler})
 
-    def with_vae(self, vae: Part, config: dict[str, Any]) -> "Base":
+    def with_vae(self, vae: PartOrReader, config: dict[str, Any]) -> "Base":
         """This base with another VAE."""
         parts, configs = {**self._parts, "vae": vae}, {**self.configs, "vae": config}
         return Base(self.family, self.tokenizer, parts, configs)

@@ -9,7 +9,7 @@ reveal it.
 import re
 from dataclasses import dataclass
 
-from pipeline.bases.origins import Form, Held, Origin
+from pipeline.bases.origins import Held, Origin, TensorForm
 
 OPENCLIP = {
     "embeddings.token_embedding.weight": "token_embedding.weight",
@@ -23,8 +23,8 @@ OPENCLIP = {
     ".mlp.fc2.": ".mlp.c_proj.",
 }
 THIRDS = "qkv"
-FUSED = re.compile(r"(.+\.attn\.)([qkv])_proj\.(weight|bias)")
-PROJECTION = "text_projection.weight"
+FUSED_QKV = re.compile(r"(.+\.attn\.)([qkv])_proj\.(weight|bias)")
+CLIP_PROJECTION = "text_projection.weight"
 OLD = ("embeddings.", "encoder.", "final_layer_norm.")
 """How names begin, after the prefix, in files that lack the level `text_model.`."""
 
@@ -63,12 +63,12 @@ class OpenClipNames:
 
     def origin(self, name: str) -> Origin:
         """The place in a single file of a weight with this transformers name."""
-        if name == PROJECTION:
-            return Origin(f"{self.prefix}text_projection", form=Form.TRANSPOSED)
+        if name == CLIP_PROJECTION:
+            return Origin(f"{self.prefix}text_projection", form=TensorForm.TRANSPOSED)
         own = name.removeprefix("text_model.")
         for ours, theirs in OPENCLIP.items():
             own = own.replace(ours, theirs)
-        if match := FUSED.fullmatch(own):
+        if match := FUSED_QKV.fullmatch(own):
             return Origin(f"{self.prefix}{match[1]}in_proj_{match[3]}", THIRDS.index(match[2]), len(THIRDS))
         return Origin(self.prefix + own)
 
@@ -76,7 +76,7 @@ class OpenClipNames:
         """The weights in a single file's tensor, by transformers' names."""
         name = key.removeprefix(self.prefix)
         if name == "text_projection":
-            return [Held(PROJECTION)]
+            return [Held(CLIP_PROJECTION)]
         if name.startswith("text_model."):
             return [Held(name)]
         for ours, theirs in OPENCLIP.items():

@@ -15,6 +15,9 @@ from transformers import CLIPTextModelWithProjection
 from pipeline.bases.tokens import NO_WORDS, Words
 from pipeline.errors import UserError
 
+OPENCLIP_PADDING = 0
+"""The symbol "!"."""
+
 
 def inner(encoder: nn.Module) -> Any:
     """The transformer inside the encoder; newer versions of transformers do not wrap it."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.bases import projection
-from pipeline.bases.facts import Facts
-from pipeline.bases.look import look
+from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.look import recognise
 from pipeline.bases.prediction import Prediction
 from pipeline.bases.registry import Recognised, titles
 from pipeline.errors import UserError
@@ -31,7 +31,7 @@ def examined(path: Path) -> dict[str, str]:
     """Facts by their names, in order. A missing or unreadable file is a user error."""
     if not path.exists():
         raise UserError(f"{path}: no such file or folder; correct the path")
-    found = look(path)
+    found = recognise(path)
     if found is None:
         raise UserError(f"{path}: its family is known only when it is loaded; save it as a .safetensors file")
     facts = {"family": found.title, "trained here": _trained(found)}
@@ -51,7 +51,7 @@ def _predicted(prediction: Prediction) -> str:
     return f"{prediction.type or 'unknown'}{zero} ({prediction.evidence})"
 
 
-def _of_file(path: Path, header: Header, facts: Facts | None) -> Iterator[tuple[str, str]]:
+def _of_file(path: Path, header: Header, facts: FamilyFacts | None) -> Iterator[tuple[str, str]]:
     there = [
         title for title, starts in PARTS.items() if any(name.startswith(starts) for name in header.tensors)
     ]
@@ -66,7 +66,7 @@ def _of_file(path: Path, header: Header, facts: Facts | None) -> Iterator[tuple[
     yield "licence", header.metadata.get(LICENCE_KEY, "not in the header")
 
 
-def _missing(there: list[str], facts: Facts | None) -> list[str]:
+def _missing(there: list[str], facts: FamilyFacts | None) -> list[str]:
     """Parts that a whole checkpoint of the family has."""
     if facts is None:
         return []

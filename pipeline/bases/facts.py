@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.bases.prediction import PredictionType, V
-from pipeline.bases.structure import Structure
+from pipeline.bases.structure import DenoiserStructure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class FamilyFacts:
     """A family of base checkpoints. Each family's folder has one, FACTS in its facts.py."""
 
     name: str
@@ -24,11 +24,11 @@ class Facts:
     """ss_v2 in a network's header."""
     trainable: bool = True
     """Whether this pipeline trains it; if not, it is known only for merging and inspection."""
-    owns: Callable[[Structure], bool]
+    owns: Callable[[DenoiserStructure], bool]
     """Whether a denoiser belongs to the family."""
     owns_config: Callable[[Mapping[str, Any]], bool]
     """Whether the denoiser's configuration in a diffusers folder belongs to the family."""
-    variant: Callable[[Structure], str | None]
+    variant: Callable[[DenoiserStructure], str | None]
     """The special kind of a denoiser of the family (inpainting ...); None: an ordinary one, which can be
     trained.
     """

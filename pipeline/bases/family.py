@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import Part
 from pipeline.bases.registry import folder_of
-from pipeline.bases.sizes import Sizes, whole
+from pipeline.bases.sizes import SizeConditioning, whole
 from pipeline.objectives.registry import objective_class
 
 if TYPE_CHECKING:
     from pipeline.bases.base import Base
-    from pipeline.config.schemas import Noise
+    from pipeline.config.schemas import NoiseConfig
     from pipeline.objectives.objective import Objective
 
-Config = dict[str, Any]
-Configs = Mapping[str, Config]
+PartConfig = dict[str, Any]
+Configs = Mapping[str, PartConfig]
 """By part, with `scheduler`."""
 
 
 class Family(ABC):
     """A family of bases; everything specific to it is in its folder."""
 
-    facts: Facts
+    facts: FamilyFacts
     parts: tuple[Part, ...]
     """The denoiser first."""
     main_blocks: tuple[str, ...]
@@ -103,11 +103,11 @@ class Family(ABC):
         """Width of each text encoder's slice of a token, in the order in which they are joined."""
         return [configs[name]["hidden_size"] for name in self.facts.text_encoders]
 
-    def sizes(self, width_px: int, height_px: int) -> Sizes | None:
+    def sizes(self, width_px: int, height_px: int) -> SizeConditioning | None:
         """Size conditioning of an uncropped picture of this size; None if the family does not use sizes."""
         return whole(width_px, height_px) if self.facts.has_sizes else None
 
-    def objective(self, configs: Configs, noise: "Noise") -> "Objective":
+    def objective(self, configs: Configs, noise: "NoiseConfig") -> "Objective":
         """What the denoiser of a base with these configurations learns."""
         return objective_class(self.facts.objective).of(configs["scheduler"], noise)
 

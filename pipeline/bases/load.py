@@ -16,26 +16,26 @@ from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from pipeline.bases.base import Base, Part
+from pipeline.bases.base import Base, PartOrReader
 from pipeline.bases.family import Family
-from pipeline.bases.look import look
-from pipeline.bases.origins import Origin, file_shape, taken
+from pipeline.bases.look import recognise
+from pipeline.bases.origins import Origin, file_shape, get
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
 from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
-from pipeline.bases.stated import HEADER_KEY, checked, stated
-from pipeline.bases.structure import EMA_PREFIX, Shapes
+from pipeline.bases.stated import BASE_KEY, checked, stated
+from pipeline.bases.structure import EMA_PREFIX, TensorShapes
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
 from pipeline.bases.vae_names import whole_checkpoint_name
-from pipeline.config.schemas import Base as BaseConfig
+from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told, is_of_the_file
-from pipeline.files.hub_names import NO_NETWORK
+from pipeline.files.damage import is_of_the_file, reporting_damage
+from pipeline.files.hub_names import NO_CONNECTION
 from pipeline.files.hub_names import reason_of as reason_of_hub
 from pipeline.files.tensor_file import open_tensors
 from pipeline.store.known_hashes import sha256_of_model
 
-WHOLE = (UNET.file_prefix, EMA_PREFIX)
+DENOISER_PREFIXES = (UNET.file_prefix, EMA_PREFIX)
 """Prefixes of a denoiser's names in a whole checkpoint."""
 
 for quiet in (diffusers_logging, transformers_logging):
@@ -110,15 +110,15 @@ def _read_part(made: Family, name: str, path: str, options: dict[str, str]) -> n
 def _reporting_failures(path: str) -> Iterator[None]:
     """Reports a failure inside as a user error with a cure: correct the name, fetch again, or connect."""
     problem = f"base.path {path}: not a folder or file that loads, nor a hub name that can be fetched"
-    with damage_told(problem, "correct base.path, or fetch it again"):
+    with reporting_damage(problem, "correct base.path, or fetch it again"):
         try:
             yield
         except UserError:
             raise
         except Exception as error:
-            if is_of_the_file(error) and reason_of_hub(error) == NO_NETWORK:
+            if is_of_the_file(error) and reason_of_hub(error) == NO_CONNECTION:
                 raise UserError(
-                    f"base.path {path} is not in the hub's cache, and {NO_NETWORK}; connect once, or put"
+                    f"base.path {path} is not in the hub's cache, and {NO_CONNECTION}; connect once, or put"
                     " the base on this machine and name its file or folder"
                 ) from error
             raise
@@ -127,13 +127,13 @@ def _reporting_failures(path: str) -> Iterator[None]:
 def _from_file(path: Path, own_vae: bool) -> Base:
     """A single file in the original layout; `own_vae`: whether its VAE is read."""
     header, origin = outline_of(path), f"base.path {path}"
-    bare = None if any(name.startswith(WHOLE) for name in header.shapes) else alone(header.shapes)
+    bare = None if any(name.startswith(DENOISER_PREFIXES) for name in header.shapes) else alone(header.shapes)
     made = _family(Recognised(bare) if bare else recognised(header.shapes), origin)
     if part := alone(header.shapes, made.parts):
         raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")
-    base = outline(made, stated(header.metadata.get(HEADER_KEY), origin), origin)
+    base = outline(made, stated(header.metadata.get(BASE_KEY), origin), origin)
 
-    def reads(part: str, module: nn.Module) -> Part:
+    def reads(part: str, module: nn.Module) -> PartOrReader:
         if part == "vae" and not own_vae:
             return module
         return partial(_filled, module, path, origins_there(base, part, path, header.shapes))
@@ -145,7 +145,7 @@ def _from_file(path: Path, own_vae: bool) -> Base:
 
 def _as_marked(base: Base, path: Path) -> Base:
     """The base with the prediction that the file states; unchanged if it states none."""
-    match = look(path)
+    match = recognise(path)
     prediction = match.prediction if match else None
     if prediction is None or prediction.type is None:
         return base
@@ -161,20 +161,20 @@ def outline(made: Family, own: dict[str, Any], origin: str) -> Base:
         raise UserError(
             f"{origin}: its configs lack {', '.join(absent)}; the file is damaged: fetch it again"
         )
-    with damage_told(f"{origin}: no {made.facts.title} can be built from its configs"):
+    with reporting_damage(f"{origin}: no {made.facts.title} can be built from its configs"):
         parts = {part.name: part.outline(configs[part.name]) for part in made.parts}
     tokenizer = make_tokenizer(own.get("tokenizer"), origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
     return Base(made, tokenizer, parts, configs)
 
 
-def load_vae(path: Path, made: Family) -> tuple[Part, dict[str, Any]]:
+def load_vae(path: Path, made: Family) -> tuple[PartOrReader, dict[str, Any]]:
     """A separate VAE, or a function that reads it: a diffusers folder, or a .safetensors, .ckpt or .pt file
     in the original or diffusers layout.
     """
     part = made.part("vae")
     if path.is_dir():
-        with damage_told(
+        with reporting_damage(
             f"base.vae {path}: not a VAE folder that loads", "correct base.vae, or fetch it again"
         ):
             checked("vae", part.read_config(str(path), {}, alone=True), f"base.vae {path}")
@@ -188,7 +188,7 @@ def load_vae(path: Path, made: Family) -> tuple[Part, dict[str, Any]]:
     return partial(_filled, outlined.vae, path, origins_there(outlined, "vae", path, shapes)), config
 
 
-def origins_there(base: Base, part: str, path: Path, shapes: Shapes) -> dict[str, Origin]:
+def origins_there(base: Base, part: str, path: Path, shapes: TensorShapes) -> dict[str, Origin]:
     """The place of each of a part's tensors in the file. Raises UserError for missing tensors and wrong
     shapes.
     """
@@ -221,12 +221,12 @@ def origins_there(base: Base, part: str, path: Path, shapes: Shapes) -> dict[str
 def _filled(module: nn.Module, path: Path, origins: dict[str, Origin]) -> nn.Module:
     """The module, from the meta device, with the file's weights as float32."""
     shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
-    with damage_told(f"{path} is not a readable checkpoint"):
+    with reporting_damage(f"{path} is not a readable checkpoint"):
         tensors = open_tensors(path).tensors
         weights: dict[str, Tensor] = {}
         for key, origin in origins.items():
             stored = tensors[origin.key]
-            own = taken(origin, stored.read().float().reshape(stored.shape), shapes[key])
+            own = get(origin, stored.read().float().reshape(stored.shape), shapes[key])
             weights[key] = own if origin.pieces == 1 else own.clone()
     module.load_state_dict(weights, strict=False, assign=True)
     _restore_position_ids(module)

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.bases import projection
 from pipeline.bases.prediction import of_header, of_scheduler
 from pipeline.bases.registry import Recognised, recognised, recognised_config
-from pipeline.bases.stated import HEADER_KEY, checked, stated
+from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_header import Header, read_header
@@ -17,7 +17,7 @@ NOTHING_KNOWN = Recognised("not a known checkpoint")
 SCHEDULER = "scheduler/scheduler_config.json"
 
 
-def look(path: Path) -> Recognised | None:
+def recognise(path: Path) -> Recognised | None:
     """The family of a diffusers folder or a .safetensors file; None for a hub name or a pickle, which are
     recognised when they are loaded. Raises UserError for a folder that is not diffusers'.
     """
@@ -49,10 +49,10 @@ def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
     """Adds what the file says about its prediction and its size."""
     if match.facts is None:
         return match
-    configs = stated(header.metadata.get(HEADER_KEY), f"base.path {path}").get("configs", {})
+    configs = stated(header.metadata.get(BASE_KEY), f"base.path {path}").get("configs", {})
     prediction = of_header(path, header, match.facts.prediction)
     if "scheduler" in configs:
-        prediction = of_scheduler(configs["scheduler"], f"{HEADER_KEY} in its header")
+        prediction = of_scheduler(configs["scheduler"], f"{BASE_KEY} in its header")
     turned = projection.orientation(path, header.tensors.get(projection.KEY)) == "transposed"
     side = _side(configs.get("unet", {}))
     return replace(match, prediction=prediction, side_px=side, is_transposed=turned)

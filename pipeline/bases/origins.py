@@ -1,6 +1,6 @@
 """Where a part's tensors are in a single file, and in which form.
 
-One description serves both directions: `taken` makes a module's tensor from the file's, `put` the file's from
+One description serves both directions: `get` makes a module's tensor from the file's, `put` the file's from
 the module's.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 
-class Form(Enum):
+class TensorForm(Enum):
     """The form of a tensor in the file."""
 
     SAME = "same"
@@ -30,7 +30,7 @@ class Origin:
     key: str
     piece: int = 0
     pieces: int = 1
-    form: Form = Form.SAME
+    form: TensorForm = TensorForm.SAME
 
     def at(self, key: str) -> "Origin":
         """The same under another name."""
@@ -50,16 +50,16 @@ Origins = Mapping[str, Origin]
 """By the tensors' names in the module."""
 
 
-def taken(origin: Origin, stored: Tensor, shape: Iterable[int]) -> Tensor:
+def get(origin: Origin, stored: Tensor, shape: Iterable[int]) -> Tensor:
     """A module's tensor of this shape from the file's tensor.
 
     Raises:
         RuntimeError: the file's tensor has another number of values.
     """
     own = stored.chunk(origin.pieces)[origin.piece] if origin.pieces > 1 else stored
-    if origin.form is Form.TRANSPOSED:
+    if origin.form is TensorForm.TRANSPOSED:
         own = own.T
-    elif origin.form is Form.SWAPPED:
+    elif origin.form is TensorForm.SWAPPED:
         own = own.roll(len(own) // 2, 0)
     return own.reshape(*shape)
 
@@ -76,18 +76,18 @@ def put(origins: Origins, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _formed(form: Form, tensor: Tensor) -> Tensor:
-    if form is Form.CONVOLUTION and tensor.dim() == 2:
+def _formed(form: TensorForm, tensor: Tensor) -> Tensor:
+    if form is TensorForm.CONVOLUTION and tensor.dim() == 2:
         return tensor[:, :, None, None]
-    if form is Form.TRANSPOSED:
+    if form is TensorForm.TRANSPOSED:
         return tensor.T.contiguous()
-    return tensor.roll(len(tensor) // 2, 0) if form is Form.SWAPPED else tensor
+    return tensor.roll(len(tensor) // 2, 0) if form is TensorForm.SWAPPED else tensor
 
 
 def file_shape(origin: Origin, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Shape of the file's tensor, from the shape of the module's."""
-    if origin.form is Form.TRANSPOSED:
+    if origin.form is TensorForm.TRANSPOSED:
         return shape[::-1]
-    if origin.form is Form.CONVOLUTION and len(shape) == 2:
+    if origin.form is TensorForm.CONVOLUTION and len(shape) == 2:
         return (*shape, 1, 1)
     return (shape[0] * origin.pieces, *shape[1:]) if origin.pieces > 1 else shape

@@ -13,8 +13,8 @@ Few = Annotated[int, Field(ge=1, le=64)]
 Width = Annotated[int, Field(ge=1, le=1 << 15)]
 Token = Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
 Tiny = Annotated[float, Field(ge=0, lt=1)]
-Word = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_.+-]*$")]
-Blocks = Annotated[list[Word], Field(min_length=1, max_length=8)]
+PlainWord = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_.+-]*$")]
+Blocks = Annotated[list[PlainWord], Field(min_length=1, max_length=8)]
 Widths = Annotated[list[Width], Field(min_length=1, max_length=8)]
 Layers = Annotated[int, Field(ge=1, le=8)]
 Depth = Annotated[int, Field(ge=0, le=24)]
@@ -40,7 +40,7 @@ class Unet(Stated):
     cross_attention_dim: Width
     down_block_types: Blocks
     up_block_types: Blocks
-    mid_block_type: Word | None = None
+    mid_block_type: PlainWord | None = None
     layers_per_block: Layers | Annotated[list[Layers], Field(max_length=8)] = 2
     attention_head_dim: Width | Widths = 8
     num_attention_heads: Width | Widths | None = None
@@ -51,7 +51,7 @@ class Unet(Stated):
     conv_in_kernel: Few = 3
     conv_out_kernel: Few = 3
     sample_size: Width | Widths | None = None
-    act_fn: Word = "silu"
+    act_fn: PlainWord = "silu"
 
 
 class Vae(Stated):
@@ -66,7 +66,7 @@ class Vae(Stated):
     norm_num_groups: Width = 32
     sample_size: Width | None = None
     scaling_factor: Annotated[float, Field(gt=0, le=1000)] = 0.18215
-    act_fn: Word = "silu"
+    act_fn: PlainWord = "silu"
 
 
 class TextEncoder(Stated):
@@ -77,7 +77,7 @@ class TextEncoder(Stated):
     num_hidden_layers: Few
     num_attention_heads: Few
     max_position_embeddings: Width
-    hidden_act: Word = "quick_gelu"
+    hidden_act: PlainWord = "quick_gelu"
     layer_norm_eps: Tiny = 1e-5
     attention_dropout: Tiny = 0.0
     bos_token_id: Token | None = None
@@ -89,7 +89,7 @@ class TextEncoder(Stated):
 
 
 class Scheduler(Stated):
-    class_name: Word = Field("DDIMScheduler", alias="_class_name")
+    class_name: PlainWord = Field("DDIMScheduler", alias="_class_name")
     num_train_timesteps: Annotated[int, Field(ge=1, le=MOST_ENTRIES)] = 1000
     beta_start: Annotated[float, Field(gt=0, lt=1)] = 0.00085
     beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.012
@@ -99,7 +99,7 @@ class Scheduler(Stated):
     trained_betas: Annotated[list[Tiny], Field(max_length=MOST_ENTRIES)] | None = None
 
 
-PARTS: dict[str, type[Stated]] = {
+PART_SCHEMAS: dict[str, type[Stated]] = {
     "unet": Unet, "vae": Vae, "text_encoder": TextEncoder, "text_encoder_2": TextEncoder, "scheduler":
     Scheduler,
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-Library = Literal["diffusers", "transformers"]
+LibraryName = Literal["diffusers", "transformers"]
 WEIGHT_FILES = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
 
 
@@ -21,7 +21,7 @@ class Part:
 
     name: str
     title: str
-    library: Library
+    library: LibraryName
     class_name: str
     file_prefix: str
     layer_prefix: str | None = None

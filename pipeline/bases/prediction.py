@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.files.safetensors_header import Entry, Header
+from pipeline.files.safetensors_header import Header, TensorEntry
 
 PredictionType = Literal["epsilon", "v_prediction"]
 EPSILON: PredictionType = "epsilon"
@@ -23,9 +23,9 @@ MODELSPEC_KEY = "modelspec.prediction_type"
 MODELSPEC: Mapping[str, PredictionType] = {"epsilon": EPSILON, "v": V}
 WITNESS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
 """Its std is above 0.09 in v-prediction bases of SD 2 (ComfyUI supported_models.py: SD20)."""
-V_DEVIATION = 0.09
+V_STD = 0.09
 MOST_NUMBERS = 1 << 16
-TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+NUMPY_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,23 @@ def of_header(path: Path, header: Header, usual: PredictionType | None) -> Predi
     return Prediction(None, _statistic(path, header.tensors.get(WITNESS)))
 
 
-def _statistic(path: Path, entry: Entry | None) -> str:
+def _statistic(path: Path, entry: TensorEntry | None) -> str:
     """What the statistic suggests, as a hint in a sentence."""
     if entry is None or len(entry.shape) != 1 or entry.shape[0] > MOST_NUMBERS:
         return "the file does not say"
     values = numbers_at(path, entry, 0, entry.shape[0])
     if values is None or not np.isfinite(std := float(values.std())):
         return "the file does not say"
-    likely = V if std > V_DEVIATION else EPSILON
+    likely = V if std > V_STD else EPSILON
     return (
         f"the file does not say; the std of one of its norms is {std:.3f} (in known v_prediction bases it is"
-        f" above {V_DEVIATION}), which suggests {likely}"
+        f" above {V_STD}), which suggests {likely}"
     )
 
 
-def numbers_at(path: Path, entry: Entry, start: int, count: int) -> NDArray[np.float64] | None:
+def numbers_at(path: Path, entry: TensorEntry, start: int, count: int) -> NDArray[np.float64] | None:
     """`count` of a tensor's numbers, from number `start` on; None of a type that is not read here."""
-    if (kind := TYPES.get(entry.dtype)) is None:
+    if (kind := NUMPY_DTYPES.get(entry.dtype)) is None:
         return None
     width = np.dtype(kind).itemsize
     with path.open("rb") as file:

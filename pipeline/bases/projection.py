@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.bases.prediction import numbers_at
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_file
-from pipeline.files.safetensors_header import WIDTHS, Entry, read_header
+from pipeline.files.safetensors_header import WIDTHS, TensorEntry, read_header
 
 Orientation = Literal["right", "transposed"]
 KEY = "conditioner.embedders.1.model.text_projection"
@@ -25,7 +25,7 @@ NEAR = 0.003
 """How far a fine-tune's numbers may be from them. The two ways round differ by 0.0276 at most."""
 
 
-def orientation(path: Path, entry: Entry | None) -> Orientation | None:
+def orientation(path: Path, entry: TensorEntry | None) -> Orientation | None:
     """None where the numbers are those of neither: another encoder, or one that was trained far."""
     if entry is None or entry.shape != (1280, 1280):
         return None

@@ -9,9 +9,9 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 import pipeline.bases
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import Prediction
-from pipeline.bases.structure import Shapes, structure
+from pipeline.bases.structure import TensorShapes, structure
 
 if TYPE_CHECKING:
     from pipeline.bases.family import Family
@@ -36,7 +36,7 @@ class Recognised:
     """
 
     title: str
-    facts: Facts | None = None
+    facts: FamilyFacts | None = None
     trainable: bool = False
     prediction: Prediction | None = None
     side_px: int | None = None
@@ -44,12 +44,12 @@ class Recognised:
 
 
 @cache
-def families() -> Mapping[str, Facts]:
+def families() -> Mapping[str, FamilyFacts]:
     """Every family's facts by its name."""
     by_name = {}
     for module in iter_modules(pipeline.bases.__path__):
         if module.ispkg:
-            facts: Facts = import_module(f"pipeline.bases.{module.name}.facts").FACTS
+            facts: FamilyFacts = import_module(f"pipeline.bases.{module.name}.facts").FACTS
             by_name[facts.name] = facts
     return by_name
 
@@ -60,7 +60,7 @@ def family(name: str) -> "Family":
     return made
 
 
-def recognised(shapes: Shapes) -> Recognised | None:
+def recognised(shapes: TensorShapes) -> Recognised | None:
     """What a single file is, by its names and shapes; None if they are unknown."""
     if any(name.startswith("scaled_fp8") for name in shapes):
         return Recognised(NOT_BASES["scaled_fp8"])

@@ -18,7 +18,7 @@ from pipeline.bases.base import Base
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.origins import put
 from pipeline.bases.parts import Part
-from pipeline.bases.stated import HEADER_KEY, STAMPS
+from pipeline.bases.stated import BASE_KEY, STAMPS
 from pipeline.bases.tokenizers import padded_with, tokenizer_files
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
@@ -53,7 +53,7 @@ def file_tensors(
 def file_header(base: Base) -> dict[str, str]:
     """What such a file's header says about the base."""
     own = {"configs": plain_configs(base), "tokenizer": tokenizer_files(base.tokenizer)}
-    return {HEADER_KEY: json.dumps(own, sort_keys=True)}
+    return {BASE_KEY: json.dumps(own, sort_keys=True)}
 
 
 def save_folder(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> None:

@@ -10,10 +10,10 @@ mirroring.
 from collections.abc import Mapping
 from typing import Any
 
-Sizes = tuple[int, int, int, int, int, int]
+SizeConditioning = tuple[int, int, int, int, int, int]
 
 
-def sizes_of(record: Mapping[str, Any]) -> Sizes:
+def sizes_of(record: Mapping[str, Any]) -> SizeConditioning:
     """From a crop's record; a picture that was drawn at its size is uncropped."""
     width, height, origin = record["width_px"], record["height_px"], record["origin"]
     if "box_px" not in origin:
@@ -26,6 +26,6 @@ def sizes_of(record: Mapping[str, Any]) -> Sizes:
     return whole_height, whole_width, *corner, height, width
 
 
-def whole(width_px: int, height_px: int) -> Sizes:
+def whole(width_px: int, height_px: int) -> SizeConditioning:
     """For a picture of this size that was neither resized nor cropped."""
     return height_px, width_px, 0, 0, height_px, width_px

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.bases.part_schemas import MOST_ENTRIES, MOST_TOKENS, PARTS
+from pipeline.bases.part_schemas import MOST_ENTRIES, MOST_TOKENS, PART_SCHEMAS
 from pipeline.errors import UserError, warn
 from pipeline.files.json_text import JsonError, insist_on_shallow, parse_mapping
 
-HEADER_KEY = "athanor.base"
+BASE_KEY = "athanor.base"
 """Entry in the header of our own single files: configurations of the parts and the tokenizer's two files, as
 JSON.
 """
@@ -22,9 +22,9 @@ STAMPS = {
 }  # fmt: skip
 """Entries of configurations that say where and when they were made."""
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
-MOST_TEXT = 1 << 24
+MOST_TOKENIZER_CHARACTERS = 1 << 24
 """Characters of a tokenizer's file; CLIP's have 1.4 million."""
-MOST_DEPTH = 4
+MOST_CONFIG_DEPTH = 4
 MOST_NUMBER = 1 << 18
 
 
@@ -34,7 +34,7 @@ def stated(text: str | None, origin: str) -> dict[str, Any]:
     """
     if text is None:
         return {}
-    own = _parsed(text, f"{origin}: {HEADER_KEY} in its header")
+    own = _parsed(text, f"{origin}: {BASE_KEY} in its header")
     configs, tokenizer = own.get("configs"), own.get("tokenizer")
     entries: dict[str, Any] = {}
     if configs is not None:
@@ -47,8 +47,8 @@ def stated(text: str | None, origin: str) -> dict[str, Any]:
 def checked_configs(configs: Any, origin: str) -> dict[str, dict[str, Any]]:
     """Checks the parts' configurations and returns them unchanged."""
     if not isinstance(configs, dict):
-        raise UserError(f"{origin} must be a mapping of {', '.join(PARTS)}; fetch the file again")
-    return {part: checked(part, configs[part], origin) for part in configs if part in PARTS}
+        raise UserError(f"{origin} must be a mapping of {', '.join(PART_SCHEMAS)}; fetch the file again")
+    return {part: checked(part, configs[part], origin) for part in configs if part in PART_SCHEMAS}
 
 
 def checked(part: str, config: Any, origin: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def checked(part: str, config: Any, origin: str) -> dict[str, Any]:
     values = dict(config)
     problems = _not_plain(values)
     try:
-        PARTS[part].model_validate(values)
+        PART_SCHEMAS[part].model_validate(values)
     except ValidationError as error:
         problems += [_sentence(each["loc"], each["msg"], each["input"]) for each in error.errors()]
     if problems:
@@ -87,7 +87,7 @@ def _not_plain(values: dict[str, Any]) -> list[str]:
 
 def _oddity(value: Any) -> str | None:
     try:
-        insist_on_shallow(value, MOST_DEPTH)
+        insist_on_shallow(value, MOST_CONFIG_DEPTH)
     except JsonError as error:
         return str(error)
     waiting, seen = [value], 0
@@ -120,7 +120,7 @@ def tokenizer_texts(files: Any, origin: str) -> dict[str, str]:
         )
     for name in TOKENIZER_FILES:
         text = files.get(name)
-        if not isinstance(text, str) or not 0 < len(text) <= MOST_TEXT:
+        if not isinstance(text, str) or not 0 < len(text) <= MOST_TOKENIZER_CHARACTERS:
             raise UserError(
                 f"{origin}: its tokenizer has no valid text {name}; the file is damaged: fetch it again"
             )

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Shapes = Mapping[str, tuple[int, ...]]
+TensorShapes = Mapping[str, tuple[int, ...]]
 UNET_PREFIXES = ("model.diffusion_model.", "model.model.", "net.", "model.", "")
 """Prefixes that tools give the denoiser; the first under which one is found counts."""
-SIGNS = (
+DENOISER_SIGNS = (
     "input_blocks.0.0.weight",
     "joint_blocks.0.context_block.attn.qkv.weight",
     "double_blocks.0.img_attn.qkv.weight",
@@ -32,7 +32,7 @@ DOTS = (
 
 
 @dataclass(frozen=True)
-class Structure:
+class DenoiserStructure:
     """A file's denoiser. All fields but the first two are only for a U-Net."""
 
     prefix: str
@@ -53,16 +53,16 @@ class Structure:
     """Width of the tokens."""
 
 
-def structure(shapes: Shapes) -> Structure:
+def structure(shapes: TensorShapes) -> DenoiserStructure:
     """The structure of the file's denoiser; `kind` is None if it has no known one."""
     for prefix in UNET_PREFIXES:
-        for sign, kind in zip(SIGNS, ("unet", "mmdit", "flux"), strict=True):
+        for sign, kind in zip(DENOISER_SIGNS, ("unet", "mmdit", "flux"), strict=True):
             if prefix + sign in shapes:
-                return _unet(shapes, prefix) if kind == "unet" else Structure(prefix, kind)
-    return structure(averaged) if (averaged := _averaged(shapes)) else Structure("", None)
+                return _unet(shapes, prefix) if kind == "unet" else DenoiserStructure(prefix, kind)
+    return structure(averaged) if (averaged := _averaged(shapes)) else DenoiserStructure("", None)
 
 
-def _averaged(shapes: Shapes) -> Shapes:
+def _averaged(shapes: TensorShapes) -> TensorShapes:
     """Averaged (EMA) weights by the names of plain ones; single_file.py describes where they are."""
     plain = {}
     for name, shape in shapes.items():
@@ -74,12 +74,12 @@ def _averaged(shapes: Shapes) -> Shapes:
     return plain
 
 
-def _unet(shapes: Shapes, prefix: str) -> Structure:
+def _unet(shapes: TensorShapes, prefix: str) -> DenoiserStructure:
     own = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
     projection = next((shape for name, shape in own.items() if name.endswith(".1.proj_in.weight")), ())
     keys = next((shape for name, shape in own.items() if name.endswith(".attn2.to_k.weight")), ())
     depths = [_layers(own, f"input_blocks.{number}.1.") for number in range(12)]
-    return Structure(
+    return DenoiserStructure(
         prefix,
         "unet",
         in_channels=_second(own["input_blocks.0.0.weight"]),
@@ -96,7 +96,7 @@ def _second(shape: tuple[int, ...]) -> int:
     return shape[1] if len(shape) > 1 else 0
 
 
-def _layers(shapes: Shapes, place: str) -> int:
+def _layers(shapes: TensorShapes, place: str) -> int:
     """Number of transformer layers in a block."""
     numbers = {int(match[1]) for name in shapes if name.startswith(place) and (match := LAYER.search(name))}
     return len(numbers)

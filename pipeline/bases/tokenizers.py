@@ -9,16 +9,16 @@ from transformers import CLIPTokenizer
 from pipeline.bases.clip_vocabulary import older_tokenizer_files, write_clip_tokenizer
 from pipeline.bases.stated import tokenizer_texts
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import read_mapping
 
-LENGTH = 77
+CLIP_LENGTH = 77
 
 
 def read_tokenizer(path: str, options: dict[str, str], origin: str) -> CLIPTokenizer:
     """From a diffusers folder or a hub name."""
     cure = "correct base.path, or fetch it again"
-    with damage_told(f"{origin}: its tokenizer does not load", cure):
+    with reporting_damage(f"{origin}: its tokenizer does not load", cure):
         made = CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **options)
         if made.pad_token_id == made.eos_token_id:
             return made
@@ -51,8 +51,8 @@ def make_tokenizer(files: dict[str, str] | None, origin: str = "the base") -> CL
             write_clip_tokenizer(folder)
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
-        with damage_told(f"{origin}: its tokenizer cannot be read"):
-            return CLIPTokenizer.from_pretrained(folder, model_max_length=LENGTH)
+        with reporting_damage(f"{origin}: its tokenizer cannot be read"):
+            return CLIPTokenizer.from_pretrained(folder, model_max_length=CLIP_LENGTH)
 
 
 def insist_on_known_tokens(tokenizer: CLIPTokenizer, rows: int, origin: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
 MAX_TOKENS = 77
-CHUNK = MAX_TOKENS - 2
+CHUNK_TOKENS = MAX_TOKENS - 2
 """Tokens of a caption that the text encoder reads at a time, between start and end."""
 Words = Mapping[str, range]
 """Ids beyond the vocabulary, by the lower-case words that they replace."""
@@ -22,12 +22,12 @@ NO_WORDS: Words = MappingProxyType({})
 
 
 def token_ids(
-    tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
+    tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK_TOKENS
 ) -> "Tensor":
     """[captions, 77] ids, cut and padded as in SD 1.x's training; with `max_tokens` 150 or 225 [captions, 2
     or 3, 77], each 75 framed by start and end (kohya-ss/sd-scripts library/train_util.py, get_input_ids).
     """
-    if max_tokens > CHUNK or words:
+    if max_tokens > CHUNK_TOKENS or words:
         bodies = [body_ids(tokenizer, text, words) for text in captions]
         return ids_of_bodies(tokenizer, bodies, max_tokens)
     ids: Tensor = tokenizer(
@@ -36,18 +36,20 @@ def token_ids(
     return ids
 
 
-def ids_of_bodies(tokenizer: "CLIPTokenizer", bodies: list[list[int]], max_tokens: int = CHUNK) -> "Tensor":
+def ids_of_bodies(
+    tokenizer: "CLIPTokenizer", bodies: list[list[int]], max_tokens: int = CHUNK_TOKENS
+) -> "Tensor":
     """Like `token_ids`, from ids without start and end."""
     import torch
 
-    if max_tokens > CHUNK:
-        starts = range(0, max_tokens, CHUNK)
+    if max_tokens > CHUNK_TOKENS:
+        starts = range(0, max_tokens, CHUNK_TOKENS)
         return torch.tensor([[_framed(tokenizer, body[start:]) for start in starts] for body in bodies])
     return torch.tensor([_framed(tokenizer, body) for body in bodies])
 
 
 def too_long(
-    tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK
+    tokenizer: "CLIPTokenizer", captions: list[str], words: Words = NO_WORDS, max_tokens: int = CHUNK_TOKENS
 ) -> list[str]:
     """Captions that are cut off."""
     return [text for text in captions if len(body_ids(tokenizer, text, words)) > max_tokens]
@@ -88,5 +90,5 @@ def _whole(word: str) -> str:
 
 def _framed(tokenizer: "CLIPTokenizer", body: list[int]) -> list[int]:
     """77 ids: start, at most 75 of the body, end, padding."""
-    ids = [tokenizer.bos_token_id, *body[:CHUNK], tokenizer.eos_token_id]
+    ids = [tokenizer.bos_token_id, *body[:CHUNK_TOKENS], tokenizer.eos_token_id]
     return ids + [tokenizer.pad_token_id] * (MAX_TOKENS - len(ids))

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from pipeline.bases.structure import Structure
+from pipeline.bases.structure import DenoiserStructure
 from pipeline.bases.unet_names import BLOCK
 
-CHANNELS = {9: "inpainting", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
+KIND_OF_CHANNELS = {9: "inpainting", 8: "instruct-pix2pix", 5: "depth", 7: "upscaler"}
 """Kinds of U-Net by the first convolution's input channels, if it takes more than noisy latents."""
 
 
-def with_channels(denoiser: Structure) -> str | None:
+def with_channels(denoiser: DenoiserStructure) -> str | None:
     """The kind of a U-Net that takes other channels than noisy latents."""
     return (
         None
         if denoiser.in_channels == 4
-        else CHANNELS.get(denoiser.in_channels, f"{denoiser.in_channels} input channels")
+        else KIND_OF_CHANNELS.get(denoiser.in_channels, f"{denoiser.in_channels} input channels")
     )
 
 

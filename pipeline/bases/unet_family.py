@@ -27,12 +27,12 @@ class UNetFamily(Family):
 
     def origin(self, part: str, name: str, configs: Configs) -> Origin:
         if part == "unet":
-            return Origin(unet_names.PREFIX + unet_names.ldm_name(name, has_attention(configs)))
+            return Origin(unet_names.LDM_UNET_PREFIX + unet_names.ldm_name(name, has_attention(configs)))
         return vae_names.origin(name) if part == "vae" else self.text_names[part].origin(name)
 
     def held(self, key: str) -> list[tuple[str, Held]]:
-        if key.startswith(unet_names.PREFIX):
-            own = key.removeprefix(unet_names.PREFIX)
+        if key.startswith(unet_names.LDM_UNET_PREFIX):
+            own = key.removeprefix(unet_names.LDM_UNET_PREFIX)
             try:
                 return [("unet", Held(unet_names.diffusers_name(own)))]
             except KeyError:  # an addition by another tool keeps its name
@@ -54,9 +54,9 @@ class UNetFamily(Family):
         return f"{self.part(part).layer_prefix}{named.replace('.', '_')}"
 
     def block_of(self, key: str) -> str | None:
-        if not key.startswith(unet_names.PREFIX):
+        if not key.startswith(unet_names.LDM_UNET_PREFIX):
             return None
-        return block_of(key.removeprefix(unet_names.PREFIX), self.facts.blocks)
+        return block_of(key.removeprefix(unet_names.LDM_UNET_PREFIX), self.facts.blocks)
 
     def block_of_layer(self, name: str) -> str | None:
         prefix = str(self.denoiser.layer_prefix)

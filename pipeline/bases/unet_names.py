@@ -7,8 +7,8 @@ they hold for any width and for every family with a U-Net. Both layouts hold the
 import re
 from collections.abc import Sequence
 
-PREFIX = "model.diffusion_model."
-ENDS = {
+LDM_UNET_PREFIX = "model.diffusion_model."
+UNET_ENDS = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -21,19 +21,19 @@ RESNET = {
     "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1",
     "norm2": "out_layers.0", "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
 }  # fmt: skip
-LAYERS = 2
+RESNETS_A_LEVEL = 2
 """Res blocks per level on the way down; the way up has one more."""
-PLACES = LAYERS + 1
+BLOCKS_A_LEVEL = RESNETS_A_LEVEL + 1
 """Blocks per level: the Res blocks and the down- or upsampler."""
 LDM_STARTS = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed", "label_emb", "out_", "out.")
-LEVEL = re.compile(
+DIFFUSERS_BLOCK = re.compile(
     r"(down|up)_blocks\.([0-9]{1,3})\.(resnets|attentions|downsamplers|upsamplers)\.([0-9]{1,3})\.(.+)"
 )
-MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.([0-9]{1,3})\.(.+)")
+DIFFUSERS_MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.([0-9]{1,3})\.(.+)")
 BLOCK = re.compile(r"(input|output)_blocks\.([0-9]{1,3})\.([0-9]{1,3})\.(.+)")
 MIDDLE_BLOCK = re.compile(r"middle_block\.([0-9])\.(.+)")
-SAMPLER = re.compile(r"(?:op|conv)((?:\..+)?)")
-_ENDS = {theirs: ours for ours, theirs in ENDS.items()}
+RESAMPLER = re.compile(r"(?:op|conv)((?:\..+)?)")
+_ENDS = {theirs: ours for ours, theirs in UNET_ENDS.items()}
 _RESNET = {theirs: ours for ours, theirs in RESNET.items()}
 
 
@@ -46,19 +46,19 @@ def ldm_name(name: str, has_attention: Sequence[bool]) -> str:
     Raises:
         KeyError: no U-Net has such a name.
     """
-    if match := MIDDLE.fullmatch(name):
+    if match := DIFFUSERS_MIDDLE.fullmatch(name):
         index, inner = int(match[2]), match[3]
         is_resnet = match[1] == "resnets"
         return f"middle_block.{2 * index if is_resnet else 1}.{_swap(inner, RESNET) if is_resnet else inner}"
-    match = LEVEL.fullmatch(name)
+    match = DIFFUSERS_BLOCK.fullmatch(name)
     if match is None:
-        return _swap(name, ENDS)
+        return _swap(name, UNET_ENDS)
     way, level, kind, index, inner = match[1], int(match[2]), match[3], int(match[4]), match[5]
-    first = PLACES * level
+    first = BLOCKS_A_LEVEL * level
     if kind == "downsamplers":
-        return f"input_blocks.{first + PLACES}.0.{inner.replace('conv', 'op', 1)}"
+        return f"input_blocks.{first + BLOCKS_A_LEVEL}.0.{inner.replace('conv', 'op', 1)}"
     if kind == "upsamplers":
-        return f"output_blocks.{first + LAYERS}.{2 if has_attention[level] else 1}.{inner}"
+        return f"output_blocks.{first + RESNETS_A_LEVEL}.{2 if has_attention[level] else 1}.{inner}"
     block = f"input_blocks.{first + index + 1}" if way == "down" else f"output_blocks.{first + index}"
     return f"{block}.0.{_swap(inner, RESNET)}" if kind == "resnets" else f"{block}.1.{inner}"
 
@@ -78,9 +78,9 @@ def diffusers_name(name: str) -> str:
     if match is None or name.startswith("input_blocks.0."):
         return _swap(name, _ENDS)
     is_down, number, inside, inner = match[1] == "input", int(match[2]), match[3], match[4]
-    level, index = divmod(number - 1 if is_down else number, PLACES)
+    level, index = divmod(number - 1 if is_down else number, BLOCKS_A_LEVEL)
     way = f"{'down' if is_down else 'up'}_blocks.{level}"
-    if sampler := SAMPLER.fullmatch(inner):
+    if sampler := RESAMPLER.fullmatch(inner):
         return f"{way}.{'down' if is_down else 'up'}samplers.0.conv{sampler[1]}"
     if inside == "0":
         return f"{way}.resnets.{index}.{_swap(inner, _RESNET)}"

@@ -10,9 +10,9 @@ from pipeline.bases.family import Family
 from pipeline.bases.registry import families, family
 from pipeline.bases.structure import EMA_PREFIX
 
-PARTS = {
-    unet_names.PREFIX: "unet",
-    vae_names.PREFIX: "vae",
+PART_OF_PREFIX = {
+    unet_names.LDM_UNET_PREFIX: "unet",
+    vae_names.LDM_VAE_PREFIX: "vae",
     "cond_stage_model.": "text_encoder",
     "conditioner.": "text_encoder",
     "text_encoders.": "text_encoder",
@@ -23,7 +23,7 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class Piece:
+class TensorPiece:
     """A module, by its name in network files, that changes piece `index` of `of` of a tensor."""
 
     module: str
@@ -33,7 +33,7 @@ class Piece:
 
 def part_of(name: str) -> str:
     """unet, text_encoder, vae, ema, optimizer; `other` for the noise schedule's tensors and the like."""
-    return next((part for prefix, part in PARTS.items() if name.startswith(prefix)), "other")
+    return next((part for prefix, part in PART_OF_PREFIX.items() if name.startswith(prefix)), "other")
 
 
 def usual_key(name: str) -> str:
@@ -41,7 +41,7 @@ def usual_key(name: str) -> str:
     return next((usual for made in _families() if (usual := made.usual_key(name)) != name), name)
 
 
-def modules_of(name: str) -> list[Piece]:
+def modules_of(name: str) -> list[TensorPiece]:
     """Modules that may change this tensor. A denoiser's tensor has two names, first the one after the single
     file's layout, which SDXL's networks use.
     """
@@ -52,10 +52,10 @@ def modules_of(name: str) -> list[Piece]:
         if held and held[0][0] == made.denoiser.name:
             prefix = str(made.denoiser.layer_prefix)
             own = name.removeprefix(made.denoiser.file_prefix)
-            return [Piece(prefix + _flat(path)) for path in (own, held[0][1].name)]
+            return [TensorPiece(prefix + _flat(path)) for path in (own, held[0][1].name)]
         if held:
             return [
-                Piece(f"{made.part(part).layer_prefix}{_flat(each.name)}", each.piece, each.pieces)
+                TensorPiece(f"{made.part(part).layer_prefix}{_flat(each.name)}", each.piece, each.pieces)
                 for part, each in held
             ]
     return []

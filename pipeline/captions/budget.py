@@ -11,7 +11,7 @@ from pipeline.bases.clip_vocabulary import clip_merges, clip_vocabulary
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-END = "<|endoftext|>"
+END_OF_TEXT = "<|endoftext|>"
 WORDS = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 """openai/CLIP clip/simple_tokenizer.py; without special tokens, which no caption contains."""
 
@@ -25,7 +25,7 @@ def clip_tokenizer() -> "Tokenizer":
     pairs = [(left, right) for left, _, right in (line.partition(" ") for line in merges.split("\n")[1:-1])]
     tokenizer = Tokenizer(
         models.BPE(
-            vocab=clip_vocabulary(merges), merges=pairs, unk_token=END,
+            vocab=clip_vocabulary(merges), merges=pairs, unk_token=END_OF_TEXT,
             continuing_subword_prefix="", end_of_word_suffix="</w>",
         )
     )  # fmt: skip

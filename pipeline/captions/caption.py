@@ -16,7 +16,7 @@ from pipeline.captions.identity import WHO_IT_IS, Identity, Occurrences
 from pipeline.captions.implications import superfluous
 from pipeline.captions.ordering import ordered
 from pipeline.captions.parts import (
-    Part,
+    CaptionPart,
     additions,
     at_most,
     distinct_parts,
@@ -25,10 +25,10 @@ from pipeline.captions.parts import (
     within_budget,
 )
 from pipeline.captions.patterns import Patterns
-from pipeline.captions.seen import CAME_ALONG, Replacements, Row, along, is_text, seen_tags
+from pipeline.captions.seen import CAME_ALONG, Replacements, TagsRow, along, is_text, seen_tags
 from pipeline.captions.tags import Dropped, Tag, sift
 from pipeline.captions.text import same
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 from pipeline.errors import UserError, nearest
 from pipeline.texts.lines import alternatives
 from pipeline.texts.separators import FRONT, separators_of
@@ -36,14 +36,14 @@ from pipeline.texts.separators import FRONT, separators_of
 SENTENCE = "sentence"
 
 
-class Writer:
+class CaptionWriter:
     """Writes the captions of `rows`. Reads the rows twice and never keeps them in memory: the first pass
     counts over all of them, the second writes each caption on demand.
 
     Raises UserError if a mapping of triggers names an unknown concept.
     """
 
-    def __init__(self, rows: Iterable[Row], config: FilterTags) -> None:
+    def __init__(self, rows: Iterable[TagsRow], config: FilterTagsConfig) -> None:
         self.config = config
         self.rows = rows
         self.replacements, self.separators = Replacements(config), separators_of(config)
@@ -60,13 +60,13 @@ class Writer:
         theirs = EditsOf(edits, self.ids())
         return ((row["id"], self.caption(row, theirs(row["id"]))) for row in self.rows)
 
-    def caption(self, row: Row, edits: Sequence[Edit]) -> Caption:
+    def caption(self, row: TagsRow, edits: Sequence[Edit]) -> Caption:
         """One picture's caption, a line for each existing one; `edits`: those that name the picture."""
         came = alternatives(row["caption"]) if self.config.existing_caption != "ignore" else [None]
         rows = [{**row, "caption": text} for text in came] if len(came) > 1 else [row]
         return together([self._one(each, edits) for each in rows])
 
-    def _one(self, row: Row, edits: Sequence[Edit]) -> Caption:
+    def _one(self, row: TagsRow, edits: Sequence[Edit]) -> Caption:
         parts, dropped = self._by_rules(row)
         own = [part for part in parts if part.origin == CAME_ALONG]
         for edit in edits:
@@ -86,7 +86,9 @@ class Writer:
             own=self._own(row, own, gone, text),
         )
 
-    def _own(self, row: Row, own: Sequence[Part], gone: Sequence[Dropped], text: str) -> tuple[Own, ...]:
+    def _own(
+        self, row: TagsRow, own: Sequence[CaptionPart], gone: Sequence[Dropped], text: str
+    ) -> tuple[Own, ...]:
         """What became of the existing caption, if there is one; `own`: its parts that the rules kept."""
         if not row["caption"] or self.config.existing_caption == "ignore":
             return ()
@@ -102,13 +104,13 @@ class Writer:
         ]
         return (Own(theirs, tuple(lost), tuple(spared), not within(text, self.config.max_tokens)),)
 
-    def _raw_names(self, row: Row) -> list[str]:
+    def _raw_names(self, row: TagsRow) -> list[str]:
         """The existing caption's tags, before any rule."""
         if is_text(row["caption"], self.config):
             return []
         return [tag.name for tag in along(row, self.config)]
 
-    def _by_rules(self, row: Row) -> tuple[list[Part], list[Dropped]]:
+    def _by_rules(self, row: TagsRow) -> tuple[list[CaptionPart], list[Dropped]]:
         """The caption's parts before edits and limits."""
         tags, unseen = seen_tags(row, self.config, self.replacements)
         dropped = list(unseen)
@@ -117,7 +119,7 @@ class Writer:
             dropped += gone
         return self._parts(row, tags), dropped
 
-    def _replaced_by_text(self, row: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+    def _replaced_by_text(self, row: TagsRow, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
         by = [
             origin
             for origin, text, place in (
@@ -128,11 +130,11 @@ class Writer:
         ]
         return sift(tags, lambda tag: by[0] if by and tag.score is not None else None)
 
-    def _blacklisted(self, _: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+    def _blacklisted(self, _: TagsRow, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
         matches = {tag.name: self.blacklist.find(tag.name) for tag in tags}
         return sift(tags, lambda tag: f"blacklist {matches[tag.name]}" if matches[tag.name] else None)
 
-    def _identifying(self, row: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+    def _identifying(self, row: TagsRow, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
         if row["is_class"]:
             return tags, []
         occurrences = self.occurrences[row["concept"]]
@@ -145,7 +147,7 @@ class Writer:
             ),
         )
 
-    def _implied(self, _: Row, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
+    def _implied(self, _: TagsRow, tags: list[Tag]) -> tuple[list[Tag], list[Dropped]]:
         if not self.config.implications:
             return tags, []
         finer = superfluous(tag.name for tag in tags)
@@ -161,7 +163,7 @@ class Writer:
         """Whether a person wrote the tag: then only `replace` and `blacklist` may change it."""
         return tag.score is None and not self.config.filter_existing
 
-    def _parts(self, row: Row, tags: Sequence[Tag]) -> list[Part]:
+    def _parts(self, row: TagsRow, tags: Sequence[Tag]) -> list[CaptionPart]:
         """Trigger, texts and tags in their places."""
         trigger = self._trigger(row)
         came = self._came_along(row, tags, trigger)
@@ -171,17 +173,17 @@ class Writer:
         after = [part for place, some in reversed(texts) if place == "append" for part in some]
         rest = ordered([tag for tag in tags if tag.score is not None], self.config, self.frequency)
         section = FRONT if any(part.section is not None for part in came) else None
-        first = [Part(trigger, "trigger", "trigger", section=section)] if trigger else []
+        first = [CaptionPart(trigger, "trigger", "trigger", section=section)] if trigger else []
         return distinct_parts([*first, *before, *map(of_tag, rest), *after])
 
-    def _came_along(self, row: Row, tags: Sequence[Tag], trigger: str | None) -> list[Part]:
+    def _came_along(self, row: TagsRow, tags: Sequence[Tag], trigger: str | None) -> list[CaptionPart]:
         """Parts of the existing caption."""
         config, fixed = self.config, not self.config.filter_existing
         if row["caption"] and config.existing_caption != "ignore" and is_text(row["caption"], config):
             return clauses(row["caption"], CAME_ALONG, trigger, self.separators, fixed, config.escape)
         return [of_tag(tag, fixed) for tag in tags if tag.score is None]
 
-    def _trigger(self, row: Row) -> str | None:
+    def _trigger(self, row: TagsRow) -> str | None:
         return None if row["is_class"] else self.triggers.get(row["concept"])
 
     def _counted(self) -> tuple[dict[str, Occurrences], Mapping[str, int]]:
@@ -202,7 +204,7 @@ def _with_implied_score(tag: Tag, finer: Mapping[str, str], gone: Sequence[Dropp
     return replace(tag, implied_score=max(scores)) if scores else tag
 
 
-def triggers(config: FilterTags, concepts: Sequence[str]) -> dict[str, str]:
+def triggers(config: FilterTagsConfig, concepts: Sequence[str]) -> dict[str, str]:
     """Each concept's trigger, if it has one."""
     if not isinstance(config.trigger, dict):
         return dict.fromkeys(concepts, config.trigger) if config.trigger else {}

@@ -2,10 +2,10 @@
 
 import re
 
-from pipeline.captions.parts import Part
+from pipeline.captions.parts import CaptionPart
 from pipeline.captions.seen import weighted
 from pipeline.captions.text import unescaped
-from pipeline.texts.separators import COMMAS, Piece, Separators
+from pipeline.texts.separators import COMMAS, Separators, TagPiece
 
 
 def clauses(
@@ -15,7 +15,7 @@ def clauses(
     separators: Separators = COMMAS,
     fixed: bool = False,
     escape: bool = False,
-) -> list[Part]:
+) -> list[CaptionPart]:
     """Splits a text at its commas, so that a limit can drop the last parts. Joins its lines and removes a
     leading trigger. With `escape`, clauses that have a weight stay as written.
     """
@@ -23,7 +23,7 @@ def clauses(
     if trigger and (begins := re.match(rf"{re.escape(trigger)}(?!\w)", words, re.IGNORECASE)):
         words = words[begins.end() :].lstrip(f" {separators.mark}")
     return [
-        Part(
+        CaptionPart(
             unescaped(piece.text), "text", origin, fixed=fixed,
             written=weighted(piece.text) if escape else None, section=piece.section, group=piece.group,
         )
@@ -31,8 +31,8 @@ def clauses(
     ]  # fmt: skip
 
 
-def _pieces(words: str, separators: Separators) -> list[Piece]:
+def _pieces(words: str, separators: Separators) -> list[TagPiece]:
     """Splits verbatim, unless a mark divides the text into sections."""
     if separators.keep and separators.keep in words:
         return separators.pieces(words)
-    return [Piece(clause) for clause in words.split(separators.joiner) if clause]
+    return [TagPiece(clause) for clause in words.split(separators.joiner) if clause]

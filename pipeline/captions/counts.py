@@ -4,7 +4,7 @@ from bisect import bisect
 from collections import Counter
 from typing import TypeVar
 
-from pipeline.captions.labels import Scores
+from pipeline.captions.labels import TagScores
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 SEEN = 0.5
@@ -13,7 +13,7 @@ SEEN = 0.5
 CHARTED = 60
 """How many of the most frequent tags are charted: a plot with more bars cannot be read."""
 
-Key = TypeVar("Key", str, tuple[str, str])
+_Key = TypeVar("_Key", str, tuple[str, str])
 
 
 class ScoreCounts:
@@ -25,7 +25,7 @@ class ScoreCounts:
         """Tags by the number of thresholds that their score reaches."""
         self.seen = Counter[tuple[str, str]]()
 
-    def add(self, scores: Scores) -> None:
+    def add(self, scores: TagScores) -> None:
         """{category: {tag: score}} of a picture."""
         self.pictures += 1
         self.seen_general += sum(score >= SEEN for score in scores.get("general", {}).values())
@@ -57,6 +57,6 @@ class ScoreCounts:
         return [(tag, category, number) for (tag, category), number in commonest(self.seen)]
 
 
-def commonest(counts: Counter[Key]) -> list[tuple[Key, int]]:
+def commonest(counts: Counter[_Key]) -> list[tuple[_Key, int]]:
     """The CHARTED most frequent, ties by the alphabet."""
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:CHARTED]

@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.captions.edits import Edit
 from pipeline.errors import UserError, nearest
 from pipeline.files.atomic import write_text
-from pipeline.files.text_file import BY_HAND
+from pipeline.files.text_file import MANUAL_EDITS
 from pipeline.files.yaml_text import text_of
 
 EDITS = Path("data/tag_edits.yaml")
-KEYS = ("replace", "remove", "add", "set")
+EDIT_KEYS = ("replace", "remove", "add", "set")
 
 
 def read_edits(path: Path = EDITS) -> list[Edit]:
@@ -35,7 +35,7 @@ def _load(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        content = YAML(typ="base").load(text_of(path, BY_HAND))
+        content = YAML(typ="base").load(text_of(path, MANUAL_EDITS))
     except (YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
     _insist_on_text_keys(content, path)
@@ -60,8 +60,10 @@ def _insist_on_text_keys(content: Any, path: Path) -> None:
 
 def _faults(name: str, entry: Any) -> list[str]:
     if not isinstance(entry, dict) or not entry:
-        return [f"{name} needs one of {', '.join(KEYS)} below it, found {repr(entry)[:60]}"]
-    faults = [f"{name}.{key} is not an edit; {nearest(key, KEYS)}" for key in entry if key not in KEYS]
+        return [f"{name} needs one of {', '.join(EDIT_KEYS)} below it, found {repr(entry)[:60]}"]
+    faults = [
+        f"{name}.{key} is not an edit; {nearest(key, EDIT_KEYS)}" for key in entry if key not in EDIT_KEYS
+    ]
     if "set" in entry and len(entry) > 1:
         faults.append(f"{name}: `set` is the whole caption; remove the other keys")
     if "set" in entry and not isinstance(entry["set"], str):
@@ -101,7 +103,7 @@ def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
     """
     from ruamel.yaml.comments import CommentedMap
 
-    text = text_of(path, BY_HAND) if path.exists() else ""
+    text = text_of(path, MANUAL_EDITS) if path.exists() else ""
     yaml, before = _keeping_yaml(), ""
     content = yaml.load(text)
     if not content:

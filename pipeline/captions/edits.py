@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from pipeline.captions.parts import DROPPABLE, Part, distinct_parts
+from pipeline.captions.parts import DROPPABLE, CaptionPart, distinct_parts
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.tags import Dropped
 from pipeline.captions.text import same, spaced
@@ -54,17 +54,17 @@ class EditsOf:
 
 
 def edited(
-    parts: Sequence[Part], edit: Edit, separators: Separators = COMMAS
-) -> tuple[list[Part], list[Dropped]]:
+    parts: Sequence[CaptionPart], edit: Edit, separators: Separators = COMMAS
+) -> tuple[list[CaptionPart], list[Dropped]]:
     """The caption's parts after the edit, and the parts that it removed."""
     if edit.set is not None:
         texts = edit.set.split(separators.joiner) if edit.set else []
-        whole = [Part(text, "verbatim", edit.rule) for text in texts]
+        whole = [CaptionPart(text, "verbatim", edit.rule) for text in texts]
         return whole, [_dropped(part, edit) for part in parts]
     added = _names(edit.add, separators)
     replacements = {same(spaced(old)): _names(new, separators) for old, new in edit.replace.items()}
     removed = Patterns(edit.remove)
-    left, gone = list[Part](), list[Dropped]()
+    left, gone = list[CaptionPart](), list[Dropped]()
     for part in parts:
         if (new := replacements.get(same(part.text))) is not None:
             left += [_by_hand(tag, edit) for tag in new]
@@ -83,14 +83,14 @@ def _names(tags: Sequence[str], separators: Separators) -> list[str]:
     return [name for tag in tags for name in separators.names(tag)]
 
 
-def _by_hand(tag: str, edit: Edit) -> Part:
-    return Part(spaced(tag), "hand", edit.rule)
+def _by_hand(tag: str, edit: Edit) -> CaptionPart:
+    return CaptionPart(spaced(tag), "hand", edit.rule)
 
 
-def _protected(part: Part) -> Part:
+def _protected(part: CaptionPart) -> CaptionPart:
     """An existing part that the edit adds: no limit drops it."""
     return replace(part, kind="hand") if part.kind in DROPPABLE else part
 
 
-def _dropped(part: Part, edit: Edit) -> Dropped:
+def _dropped(part: CaptionPart, edit: Edit) -> Dropped:
     return Dropped(part.text, edit.rule, part.score)

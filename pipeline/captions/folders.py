@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
-from pipeline.captions.caption import Writer
+from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edits import Edit, EditsOf
-from pipeline.captions.seen import Row
+from pipeline.captions.seen import TagsRow
 from pipeline.captions.text import unescaped
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
 from pipeline.files.text_file import CAPTION, read_text
 from pipeline.pictures.folder_names import REPEATS_CONCEPT
-from pipeline.pictures.records import PICTURES, Record
+from pipeline.pictures.records import PICTURE_FOLDER, Record
 from pipeline.texts.separators import separators_of
 
 CLASS = "reg"
@@ -35,7 +35,7 @@ def export_folder(target: Path, records: Sequence[Record], source: Path, texts: 
             tree = folder / CLASS if record.is_class else folder
             picture = tree / f"{record.repeats}_{record.id}{Path(record.file).suffix}"
             picture.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / PICTURES / record.file, picture)
+            shutil.copyfile(source / PICTURE_FOLDER / record.file, picture)
             write_caption(picture.with_name(f"{picture.stem}.txt"), texts[record.id])
 
 
@@ -80,7 +80,7 @@ def _owners(path: Path, known: Mapping[str, str]) -> Iterator[str]:
         yield from (picture_id for key, picture_id in known.items() if key.rpartition("/")[2] == stem)
 
 
-def imported_edits(texts: Mapping[str, str], writer: Writer, edits: Sequence[Edit]) -> list[Edit]:
+def imported_edits(texts: Mapping[str, str], writer: CaptionWriter, edits: Sequence[Edit]) -> list[Edit]:
     """Edits that make the next run write exactly `texts` (by id), for pictures with another caption now."""
     of_picture, problems, new = EditsOf(edits, writer.ids()), list[str](), list[Edit]()
     for row in writer.rows:
@@ -102,7 +102,7 @@ def imported_edits(texts: Mapping[str, str], writer: Writer, edits: Sequence[Edi
     return new
 
 
-def _edit(row: Row, text: str, writer: Writer, edits: Sequence[Edit]) -> Edit | None:
+def _edit(row: TagsRow, text: str, writer: CaptionWriter, edits: Sequence[Edit]) -> Edit | None:
     """The difference as `add` and `remove`, which outlive new tags of the picture, if something is left and
     the result is exactly the text; else the whole text.
     """

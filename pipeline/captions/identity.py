@@ -11,7 +11,7 @@ from functools import cache
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import same
 from pipeline.captions.word_lists import word_list
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 
 WHO_IT_IS = ("general", "character", "copyright")
 """Categories that the rules check: a rating or a quality word describes nobody, however common."""
@@ -51,7 +51,7 @@ class Occurrences:
 class Identity:
     """Decides which tags describe the character, and why."""
 
-    def __init__(self, config: FilterTags) -> None:
+    def __init__(self, config: FilterTagsConfig) -> None:
         self.share = config.identity_share
         self.lists = {name: patterns(f"identity/{name}") for name in dict.fromkeys(config.identity_lists)}
         self.kept = [Patterns(config.keep), *(patterns(f"keep/{name}") for name in config.keep_lists)]

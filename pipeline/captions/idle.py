@@ -7,7 +7,7 @@ from pipeline.captions.finished import Caption
 from pipeline.captions.own import OwnCaptions
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import spaced
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 from pipeline.errors import near
 from pipeline.pictures.by_hand import named
 
@@ -33,7 +33,7 @@ class Effects:
             self.dropped.setdefault(drop.rule, set()).add(drop.tag)
 
 
-def idle_edits(effects: Effects, ids: Iterable[str]) -> list[str]:
+def unused_edits(effects: Effects, ids: Iterable[str]) -> list[str]:
     """Sentences about edits that name no picture, or remove what no picture has; `ids`: of all pictures."""
     sentences, known = list[str](), list(ids) if effects.unnamed else []
     for edit in effects.edits:
@@ -49,7 +49,7 @@ def idle_edits(effects: Effects, ids: Iterable[str]) -> list[str]:
     return sentences
 
 
-def idle_patterns(config: FilterTags, effects: Effects) -> list[str]:
+def unused_patterns(config: FilterTagsConfig, effects: Effects) -> list[str]:
     """Sentences about entries of `blacklist` and `replace` that match no picture's tags."""
     rules = effects.dropped.keys() | effects.added_by
     tags = effects.kept.union(*effects.dropped.values())

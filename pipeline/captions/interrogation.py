@@ -16,7 +16,7 @@ from pipeline.parallel import in_order
 BATCHES = 4
 """Most batches in memory: one in the network, the others being decoded."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 R = TypeVar("R")
 
 
@@ -48,9 +48,9 @@ class Interrogator(Protocol):
 
 def interrogate(
     model: Interrogator,
-    things: Iterable[T],
-    read: Callable[[T], Image.Image],
-    use: Callable[[T, Any], R],
+    things: Iterable[_T],
+    read: Callable[[_T], Image.Image],
+    use: Callable[[_T, Any], R],
     batch: int,
 ) -> Iterator[R]:
     """`use(thing, answer)` of each thing, in their order.
@@ -60,7 +60,7 @@ def interrogate(
     batches are read or used.
     """
 
-    def one(some: Sequence[T]) -> list[R]:
+    def one(some: Sequence[_T]) -> list[R]:
         x = np.stack([model.prepare(read(thing)) for thing in some])
         return [use(thing, answer) for thing, answer in zip(some, model.answers(x), strict=True)]
 

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import read_json, read_mapping
-from pipeline.files.text_file import LABELS, read_text
+from pipeline.files.text_file import LABEL_FILE, read_text
 from pipeline.number_text import whole_number
 
 CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
 """Danbooru's numbers, and 9 for ratings, as in SmilingWolf's selected_tags.csv."""
 MOST_LABELS = 1_000_000
-NAMES = frozenset({*CATEGORIES.values(), "quality", "model"})
+CATEGORY_NAMES = frozenset({*CATEGORIES.values(), "quality", "model"})
 
-Scores = dict[str, dict[str, float]]
+TagScores = dict[str, dict[str, float]]
 """{category: {name: score}}."""
 
 
@@ -37,8 +37,8 @@ class Label:
 
 def read_selected_tags(path: Path) -> list[Label]:
     """selected_tags.csv (SmilingWolf): columns tag_id,name,category,count; rows of any order."""
-    text = read_text(path, LABELS)
-    with damage_told(f"{path} is not a table of labels"):
+    text = read_text(path, LABEL_FILE)
+    with reporting_damage(f"{path} is not a table of labels"):
         rows = list(csv.DictReader(StringIO(text, newline="")))
     if not rows or not {"name", "category"} <= rows[0].keys():
         columns = ",".join(map(str, rows[0])) if rows else "no rows"
@@ -53,7 +53,7 @@ def read_selected_tags(path: Path) -> list[Label]:
 
 def read_tag_mapping(path: Path) -> list[Label]:
     """tag_mapping.json (cl_tagger): {id: {tag, category}}, or {idx_to_tag: {id: tag}, tag_to_category}."""
-    content = read_mapping(path, LABELS)
+    content = read_mapping(path, LABEL_FILE)
     try:
         labels = {whole_number(number, 0, MOST_LABELS): label for number, label in _mapping(content).items()}
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -62,8 +62,10 @@ def read_tag_mapping(path: Path) -> list[Label]:
         ) from None
     if sorted(labels) != list(range(len(labels))):
         raise UserError(f"{path}: ids must run from 0 to {len(labels) - 1} without gaps")
-    if unknown := sorted({label.category for label in labels.values()} - NAMES):
-        raise UserError(f"{path}: unknown category {', '.join(unknown)}; known: {', '.join(sorted(NAMES))}")
+    if unknown := sorted({label.category for label in labels.values()} - CATEGORY_NAMES):
+        raise UserError(
+            f"{path}: unknown category {', '.join(unknown)}; known: {', '.join(sorted(CATEGORY_NAMES))}"
+        )
     return [labels[number] for number in range(len(labels))]
 
 
@@ -78,7 +80,7 @@ def read_tags_txt(path: Path) -> list[Label]:
     """tags.txt (DeepDanbooru): a tag a line. categories.json in the same folder (names with the index of
     their first tag) or tags-character.txt gives the categories; without either, all tags are general.
     """
-    tags = [line for line in read_text(path, LABELS).splitlines() if line]
+    tags = [line for line in read_text(path, LABEL_FILE).splitlines() if line]
     if not tags:
         raise UserError(f"{path} contains no tags")
     return deepdanbooru_labels(tags, path.parent)
@@ -89,14 +91,14 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
     starts, characters = folder / "categories.json", folder / "tags-character.txt"
     categories = ["general"] * len(tags)
     if starts.is_file():
-        with damage_told(f"{starts} is not a list of categories"):
-            for entry in read_json(starts, LABELS):
+        with reporting_damage(f"{starts} is not a list of categories"):
+            for entry in read_json(starts, LABEL_FILE):
                 start, name = int(entry["start_index"]), str(entry["name"]).lower()
                 if not 0 <= start <= len(tags):
                     raise ValueError(f"start_index {start} is beyond the {len(tags)} tags")
-                categories[start:] = [name if name in NAMES else "meta"] * (len(tags) - start)
+                categories[start:] = [name if name in CATEGORY_NAMES else "meta"] * (len(tags) - start)
     elif characters.is_file():
-        known = set(read_text(characters, LABELS).splitlines())
+        known = set(read_text(characters, LABEL_FILE).splitlines())
         categories = ["character" if tag in known else "general" for tag in tags]
     return [
         Label(tag, "rating" if tag.startswith("rating:") else category)
@@ -104,9 +106,9 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
     ]
 
 
-def named_scores(labels: Sequence[Label], scores: NDArray[np.float32], min_score: float) -> Scores:
+def named_scores(labels: Sequence[Label], scores: NDArray[np.float32], min_score: float) -> TagScores:
     """The scores from `min_score` up, to five decimals."""
-    named: Scores = {}
+    named: TagScores = {}
     for label, score in zip(labels, scores.tolist(), strict=True):
         if score >= min_score:
             named.setdefault(label.category, {})[label.name] = round(score, 5)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.captions.labels import Label, read_selected_tags, read_tag_mapping, read_tags_txt
-from pipeline.captions.preprocessing import DEEPDANBOORU, SIGNED, WD14, Recipe
+from pipeline.captions.preprocessing import DEEPDANBOORU, SIGNED, WD14, Preprocessing
 from pipeline.errors import UserError
 
-NETWORKS = ("model.onnx", "model_optimized.onnx")
+ONNX_NAMES = ("model.onnx", "model_optimized.onnx")
 """Preferred names, in this order; any other name must be the only .onnx file."""
 
 
@@ -19,10 +19,10 @@ class Layout:
     name: str
     label_file: str
     read_labels: Callable[[Path], list[Label]]
-    recipe: Recipe
+    recipe: Preprocessing
 
 
-LAYOUTS = (
+TAGGER_LAYOUTS = (
     Layout("wd14", "selected_tags.csv", read_selected_tags, WD14),
     Layout("wd14-timm", "selected_tags.csv", read_selected_tags, SIGNED),
     Layout("cl", "tag_mapping.json", read_tag_mapping, SIGNED),
@@ -38,7 +38,7 @@ EXPECTED = (
 def network_file(folder: Path) -> Path:
     """The folder's .onnx file; a user error if there is none, or several with other names."""
     files = sorted(folder.glob("*.onnx"))
-    for name in NETWORKS:
+    for name in ONNX_NAMES:
         if folder / name in files:
             return folder / name
     if len(files) == 1:
@@ -50,10 +50,12 @@ def network_file(folder: Path) -> Path:
 
 def recognise(network: Path, shape: Sequence[int | str | None]) -> tuple[Layout, int]:
     """(layout, side in px) of a network, from its input shape and the label files in its folder."""
-    for layout in LAYOUTS:
+    for layout in TAGGER_LAYOUTS:
         if (network.parent / layout.label_file).is_file() and (side := _side_px(shape, layout)):
             return layout, side
-    labels = [layout.label_file for layout in LAYOUTS if (network.parent / layout.label_file).is_file()]
+    labels = [
+        layout.label_file for layout in TAGGER_LAYOUTS if (network.parent / layout.label_file).is_file()
+    ]
     raise UserError(
         f"tag.model {network}: unknown layout; found: input {list(shape)},"
         f" label file {' and '.join(dict.fromkeys(labels)) or 'none'}; {EXPECTED}"

@@ -17,7 +17,7 @@ from PIL import Image
 from pipeline.captions.interrogation import About
 from pipeline.captions.layouts import network_file, recognise
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 
 CPU = "CPUExecutionProvider"
 PROVIDERS = {
@@ -47,7 +47,7 @@ class OnnxTagger:
         self.together = self.fixed_batch or (1 if on_cpu else batch)
         layout, side_px = recognise(self.network, self.input.shape)
         self.recipe, self.label_file = layout.recipe, folder / layout.label_file
-        with damage_told(f"{self.label_file} is not a readable list of labels"):
+        with reporting_damage(f"{self.label_file} is not a readable list of labels"):
             labels = tuple(layout.read_labels(self.label_file))
         self.about = known or About(layout.name, layout.recipe.id, side_px, labels)
         if known is None:
@@ -76,7 +76,7 @@ class OnnxTagger:
             x = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)])
         if self.input.type == "tensor(float16)":
             x = x.astype(np.float16)  # type: ignore[assignment]
-        with self._turn, damage_told(f"tag.model {self.network} cannot be run", "fetch it again"):
+        with self._turn, reporting_damage(f"tag.model {self.network} cannot be run", "fetch it again"):
             y: NDArray[np.float32] = self.session.run(None, {self.input.name: x})[0].astype(np.float32)
         if y.ndim != 2 or y.shape[1] != len(self.about.labels):
             raise UserError(
@@ -103,5 +103,5 @@ def _session(network: Path) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     present = onnxruntime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in present]
-    with damage_told(f"tag.model {network}: not a readable ONNX file", "fetch it again"):
+    with reporting_damage(f"tag.model {network}: not a readable ONNX file", "fetch it again"):
         return onnxruntime.InferenceSession(network, options, providers=providers)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pipeline.captions.selection import RATING
 from pipeline.captions.tags import Tag, surest_first
 from pipeline.captions.text import same
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 
 PEOPLE = re.compile(r"solo|no humans|multiple (girl|boy|other)s|\d+\+?(girl|boy|other)s?", re.IGNORECASE)
 """As in deepghs/imgutils imgutils/tagging/order.py, plus `multiple girls`, `others` and `no humans`."""
 
 
-def ordered(tags: Sequence[Tag], config: FilterTags, frequency: Mapping[str, int]) -> list[Tag]:
+def ordered(tags: Sequence[Tag], config: FilterTagsConfig, frequency: Mapping[str, int]) -> list[Tag]:
     """`frequency`: in how many pictures each tag was seen. Ties go by score, then alphabet."""
     sorted_tags = surest_first(tags)
     if config.order == "frequency":

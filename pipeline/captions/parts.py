@@ -10,20 +10,20 @@ from typing import Literal
 from pipeline.captions.budget import within
 from pipeline.captions.tags import Added, Dropped, Tag
 from pipeline.captions.text import escaped, same, underscored
-from pipeline.config.schemas import FilterTags
-from pipeline.texts.separators import Piece, separators_of
+from pipeline.config.schemas import FilterTagsConfig
+from pipeline.texts.separators import TagPiece, separators_of
 
-Kind = Literal["trigger", "tag", "text", "hand", "verbatim"]
-DROPPABLE: tuple[Kind, ...] = ("tag", "text")
+PartKind = Literal["trigger", "tag", "text", "hand", "verbatim"]
+DROPPABLE: tuple[PartKind, ...] = ("tag", "text")
 """Kinds that a limit may drop, in this order. The trigger and manual additions stay."""
 
 
 @dataclass(frozen=True)
-class Part:
+class CaptionPart:
     """`text` is raw, except in a verbatim part. `origin`: where it is from; None for the tagger's tags."""
 
     text: str
-    kind: Kind
+    kind: PartKind
     origin: str | None = None
     score: float | None = None
     sureness: float = float("inf")
@@ -36,18 +36,18 @@ class Part:
     """As in a Tag."""
 
 
-def of_tag(tag: Tag, fixed: bool = False) -> Part:
-    return Part(
+def of_tag(tag: Tag, fixed: bool = False) -> CaptionPart:
+    return CaptionPart(
         tag.name, "tag", tag.origin, tag.score, tag.sureness,
         fixed=fixed, written=tag.written, section=tag.section, group=tag.group,
     )  # fmt: skip
 
 
-def distinct_parts(parts: Iterable[Part]) -> list[Part]:
+def distinct_parts(parts: Iterable[CaptionPart]) -> list[CaptionPart]:
     """Removes equal parts: the trigger and a person's parts win, then the first; a person's sentence stays
     whole.
     """
-    left, seen, listed = list[Part](), set[str](), list(parts)
+    left, seen, listed = list[CaptionPart](), set[str](), list(parts)
     theirs = {same(part.text) for part in listed if part.fixed}
     for part in listed:
         name = same(part.text)
@@ -59,17 +59,17 @@ def distinct_parts(parts: Iterable[Part]) -> list[Part]:
     return left
 
 
-def render(parts: Sequence[Part], config: FilterTags) -> str:
+def render(parts: Sequence[CaptionPart], config: FilterTagsConfig) -> str:
     """The caption's text: underscores as configured, escapes last."""
     texts = [_rendered(part, config) for part in parts]
     for number, part in enumerate(parts[:-1]):
         if part.kind == "text":  # no full stop before a comma
             texts[number] = re.sub(r"(?<!\.)\.$", "", texts[number])
-    pieces = [Piece(text, part.section, part.group) for text, part in zip(texts, parts, strict=True)]
+    pieces = [TagPiece(text, part.section, part.group) for text, part in zip(texts, parts, strict=True)]
     return separators_of(config).join(pieces)
 
 
-def _rendered(part: Part, config: FilterTags) -> str:
+def _rendered(part: CaptionPart, config: FilterTagsConfig) -> str:
     if part.kind == "verbatim":
         return part.text
     if part.written and config.escape:
@@ -79,7 +79,7 @@ def _rendered(part: Part, config: FilterTags) -> str:
     return escaped(text) if config.escape else text
 
 
-def at_most(parts: Sequence[Part], num: int) -> tuple[list[Part], list[Dropped]]:
+def at_most(parts: Sequence[CaptionPart], num: int) -> tuple[list[CaptionPart], list[Dropped]]:
     """Drops the least sure tags (of equal ones the alphabetically last), then the last existing tags, then
     the last texts, until `num` parts are left or no more may be dropped.
     """
@@ -90,7 +90,9 @@ def at_most(parts: Sequence[Part], num: int) -> tuple[list[Part], list[Dropped]]
     return _without(parts, waiting[: max(0, len(parts) - num)], f"max_tags {num}")
 
 
-def within_budget(parts: Sequence[Part], config: FilterTags) -> tuple[list[Part], list[Dropped]]:
+def within_budget(
+    parts: Sequence[CaptionPart], config: FilterTagsConfig
+) -> tuple[list[CaptionPart], list[Dropped]]:
     """Drops the last tags, then the last texts, until the caption has at most `max_tokens` tokens."""
     waiting = sorted(_droppable(parts), key=_rank)
 
@@ -102,20 +104,22 @@ def within_budget(parts: Sequence[Part], config: FilterTags) -> tuple[list[Part]
     return _without(parts, waiting[:fewest], f"max_tokens {config.max_tokens}")
 
 
-def _rank(part: Part) -> int:
+def _rank(part: CaptionPart) -> int:
     return DROPPABLE.index(part.kind)
 
 
-def _droppable(parts: Sequence[Part]) -> list[Part]:
+def _droppable(parts: Sequence[CaptionPart]) -> list[CaptionPart]:
     """From the last to the first."""
     return [part for part in reversed(parts) if part.kind in DROPPABLE and not part.fixed]
 
 
-def _without(parts: Sequence[Part], going: Sequence[Part], rule: str) -> tuple[list[Part], list[Dropped]]:
+def _without(
+    parts: Sequence[CaptionPart], going: Sequence[CaptionPart], rule: str
+) -> tuple[list[CaptionPart], list[Dropped]]:
     left = [part for part in parts if part not in going]
     return left, [Dropped(part.text, rule, part.score) for part in going]
 
 
-def additions(parts: Sequence[Part]) -> list[Added]:
+def additions(parts: Sequence[CaptionPart]) -> list[Added]:
     """The parts that are not from the tagger."""
     return [Added(part.text, part.origin) for part in parts if part.origin is not None]

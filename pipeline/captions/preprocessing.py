@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from pipeline.pictures.colour import WHITE
 from pipeline.pictures.reading import read_picture
 
-WHITE = (255, 255, 255)
-OVERSAMPLING = 2
+DECODE_OVERSAMPLING = 2
 """A JPEG is decoded at 1/2, 1/4 or 1/8 while its longer side keeps twice the network's side. Compared with a
 full decode, pixels change by at most 0.5 of 255 on average, and 99 % of them by at most 3: less than half of
 the difference between kohya's recipe and this one. Keeping only the side itself would change 2.5 on average.
@@ -48,7 +48,7 @@ def edge_square(picture: Image.Image, side_px: int) -> Image.Image:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Preprocessing:
     """From a picture to the network's input: squared, channels ordered, values x / divisor - shift."""
 
     id: str
@@ -67,17 +67,17 @@ class Recipe:
         return np.ascontiguousarray(x.transpose(2, 0, 1) if self.planes else x)
 
 
-WD14 = Recipe("white-square-bicubic-bgr", white_square, bgr=True, divisor=1, shift=0, planes=False)
+WD14 = Preprocessing("white-square-bicubic-bgr", white_square, bgr=True, divisor=1, shift=0, planes=False)
 """SmilingWolf's ONNX files, v1.4 and v3: NHWC, BGR, 0..255."""
-SIGNED = Recipe(
+SIGNED = Preprocessing(
     "white-square-bicubic-bgr-signed-planes", white_square, bgr=True, divisor=127.5, shift=1, planes=True
 )
 """cl_tagger, and WD v3 exported from timm: NCHW, BGR, -1..1 (mean 0.5, std 0.5)."""
-DEEPDANBOORU = Recipe(
+DEEPDANBOORU = Preprocessing(
     "edge-square-lanczos-rgb-unit", edge_square, bgr=False, divisor=255, shift=0, planes=False
 )
 """DeepDanbooru: NHWC, RGB, 0..1."""
-RECIPES = (WD14, SIGNED, DEEPDANBOORU)
+PREPROCESSINGS = (WD14, SIGNED, DEEPDANBOORU)
 
 
 def read_for_network(path: Path, side_px: int) -> Image.Image:
@@ -89,7 +89,7 @@ def read_for_network(path: Path, side_px: int) -> Image.Image:
 
 def read_to_squash(path: Path, side_px: int) -> Image.Image:
     """The same for a network that squashes pictures into the square: both sides keep OVERSAMPLING."""
-    return read_picture(path, OVERSAMPLING * side_px)
+    return read_picture(path, DECODE_OVERSAMPLING * side_px)
 
 
 def _min_side_px(path: Path, side_px: int) -> int | None:
@@ -99,4 +99,4 @@ def _min_side_px(path: Path, side_px: int) -> int | None:
             short, long = sorted(header.size)
     except (SyntaxError, OSError, ValueError):
         return None
-    return math.ceil(OVERSAMPLING * side_px * short / long)
+    return math.ceil(DECODE_OVERSAMPLING * side_px * short / long)

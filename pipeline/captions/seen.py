@@ -9,22 +9,22 @@ from pipeline.captions.patterns import Patterns
 from pipeline.captions.selection import rating, select
 from pipeline.captions.tags import Dropped, Tag, distinct
 from pipeline.captions.text import KAOMOJI, spaced, unescaped
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 from pipeline.texts.forms import is_prose
 from pipeline.texts.lines import alternatives
-from pipeline.texts.separators import Piece, separators_of
+from pipeline.texts.separators import TagPiece, separators_of
 
-Row = Mapping[str, Any]
+TagsRow = Mapping[str, Any]
 """A line of data/tags/tags.jsonl."""
 CAME_ALONG = "caption came along"
-WEIGHTED = re.compile(r"\((?P<words>.+?)(:\s*[+-]?[\d.]+\s*)?\)|\[(?P<weak>.+)\]")
+WEIGHTED_TAG = re.compile(r"\((?P<words>.+?)(:\s*[+-]?[\d.]+\s*)?\)|\[(?P<weak>.+)\]")
 """A tag with a weight, `(smile:1.2)`, `(smile)` or `[smile]`."""
 
 
 class Replacements:
     """Applies `replace`."""
 
-    def __init__(self, config: FilterTags) -> None:
+    def __init__(self, config: FilterTagsConfig) -> None:
         self.patterns = Patterns(config.replace)
         names = separators_of(config).names
         self.new = {
@@ -47,7 +47,9 @@ class Replacements:
         return left, dropped
 
 
-def seen_tags(row: Row, config: FilterTags, replacements: Replacements) -> tuple[list[Tag], list[Dropped]]:
+def seen_tags(
+    row: TagsRow, config: FilterTagsConfig, replacements: Replacements
+) -> tuple[list[Tag], list[Dropped]]:
     """Tags of the picture, existing ones first; and what was replaced, or has its category off."""
     seen, off = select(row["scores"], config)
     seen += rating(row["scores"], config)
@@ -55,7 +57,7 @@ def seen_tags(row: Row, config: FilterTags, replacements: Replacements) -> tuple
     return distinct(tags), [*off, *replaced]
 
 
-def along(row: Row, config: FilterTags) -> list[Tag]:
+def along(row: TagsRow, config: FilterTagsConfig) -> list[Tag]:
     """Tags of the picture's existing captions, as far as those are lists of tags."""
     if config.existing_caption == "ignore":
         return []
@@ -63,14 +65,14 @@ def along(row: Row, config: FilterTags) -> list[Tag]:
     return [_tag(piece, config) for text in texts for piece in separators_of(config).pieces(text)]
 
 
-def is_text(caption: str, config: FilterTags) -> bool:
+def is_text(caption: str, config: FilterTagsConfig) -> bool:
     """Whether an existing caption is a text, not a list of tags."""
     return config.existing_form == "text" or (config.existing_form == "auto" and is_prose(caption))
 
 
-def _tag(piece: Piece, config: FilterTags) -> Tag:
+def _tag(piece: TagPiece, config: FilterTagsConfig) -> Tag:
     name, written = unescaped(piece.text), weighted(piece.text) if config.escape else None
-    if written and (match := WEIGHTED.fullmatch(written)):
+    if written and (match := WEIGHTED_TAG.fullmatch(written)):
         name = match["words"] or match["weak"]
     return Tag(
         spaced(name), None, origin=CAME_ALONG, written=written, section=piece.section, group=piece.group
@@ -79,5 +81,7 @@ def _tag(piece: Piece, config: FilterTags) -> Tag:
 
 def weighted(text: str) -> str | None:
     """The text, if it weights words; else None."""
-    is_weighted = text not in KAOMOJI and (WEIGHTED.fullmatch(text) or re.search(r":\s*[+-]?[\d.]+\)", text))
+    is_weighted = text not in KAOMOJI and (
+        WEIGHTED_TAG.fullmatch(text) or re.search(r":\s*[+-]?[\d.]+\)", text)
+    )
     return text if is_weighted else None

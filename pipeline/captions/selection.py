@@ -5,13 +5,13 @@ from itertools import pairwise
 
 from pipeline.captions.tags import Dropped, Tag
 from pipeline.captions.text import spaced
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 
-Scores = Mapping[str, Mapping[str, float]]
+StoredScores = Mapping[str, Mapping[str, float]]
 RATING = "rating"
 
 
-def threshold(category: str, scores: Iterable[float], config: FilterTags) -> float:
+def threshold(category: str, scores: Iterable[float], config: FilterTagsConfig) -> float:
     """The lowest score that counts in this category of one picture; the general threshold for unknown
     categories.
     """
@@ -32,7 +32,7 @@ def mcut(scores: Iterable[float]) -> float:
     return (high + low) / 2
 
 
-def select(scores: Scores, config: FilterTags) -> tuple[list[Tag], list[Dropped]]:
+def select(scores: StoredScores, config: FilterTagsConfig) -> tuple[list[Tag], list[Dropped]]:
     """Tags that count as seen, category by category; and those dropped because their category is off."""
     seen, off = list[Tag](), list[Dropped]()
     for category, of_category in sorted(scores.items()):
@@ -47,7 +47,7 @@ def select(scores: Scores, config: FilterTags) -> tuple[list[Tag], list[Dropped]
     return seen, off
 
 
-def rating(scores: Scores, config: FilterTags) -> list[Tag]:
+def rating(scores: StoredScores, config: FilterTagsConfig) -> list[Tag]:
     """The likeliest rating, if ratings are on."""
     ratings = scores.get(RATING, {})
     if RATING not in config.categories or not ratings:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pipeline.errors import UserError, nearest
 from pipeline.files.text_file import TEMPLATES, read_text
 
-PLACE = re.compile(r"\[(\w+)\]")
-NAME, FILEWORDS = "name", "filewords"
+PLACEHOLDER = re.compile(r"\[(\w+)\]")
+_NAME, FILEWORDS = "name", "filewords"
 
 
 def fill(template: str, name: str, filewords: str) -> str:
@@ -20,8 +20,8 @@ def fill(template: str, name: str, filewords: str) -> str:
     """
     if not filewords.strip():
         template = re.sub(r",?\s*+(\bof )?\[filewords\],?\s*+", " ", template).strip()
-    values = {NAME: name, FILEWORDS: filewords}
-    return PLACE.sub(lambda place: values.get(place[1], place[0]), template)
+    values = {_NAME: name, FILEWORDS: filewords}
+    return PLACEHOLDER.sub(lambda place: values.get(place[1], place[0]), template)
 
 
 def names() -> list[str]:
@@ -51,8 +51,8 @@ def _text(name: str) -> str:
 
 
 def _faults(name: str, lines: list[str]) -> Iterator[str]:
-    if not any(f"[{NAME}]" in line for line in lines):
-        yield f"templates {name}: no line has [{NAME}], so the embedding would not be trained; add it"
-    for place in dict.fromkeys(place for line in lines for place in PLACE.findall(line)):
-        if place not in (NAME, FILEWORDS):
-            yield f"templates {name}: [{place}] is not a placeholder; {nearest(place, (NAME, FILEWORDS))}"
+    if not any(f"[{_NAME}]" in line for line in lines):
+        yield f"templates {name}: no line has [{_NAME}], so the embedding would not be trained; add it"
+    for place in dict.fromkeys(place for line in lines for place in PLACEHOLDER.findall(line)):
+        if place not in (_NAME, FILEWORDS):
+            yield f"templates {name}: [{place}] is not a placeholder; {nearest(place, (_NAME, FILEWORDS))}"

@@ -11,7 +11,7 @@ KAOMOJI = frozenset([
 ])  # fmt: skip
 """The 19 tags whose underscore belongs to a face (deepghs/imgutils imgutils/tagging/format.py)."""
 SPECIAL = re.compile(r"([\\()])")
-ESCAPED = re.compile(r"\\([\\()])")
+ESCAPED_CHARACTER = re.compile(r"\\([\\()])")
 
 
 def spaced(tag: str) -> str:
@@ -33,7 +33,7 @@ def escaped(text: str) -> str:
 
 def unescaped(text: str) -> str:
     """The inverse of `escaped`; other backslashes stay."""
-    return ESCAPED.sub(r"\1", text)
+    return ESCAPED_CHARACTER.sub(r"\1", text)
 
 
 def same(tag: str) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.bases.look import look
-from pipeline.config.schemas import AdapterNetwork, Config
+from pipeline.bases.look import recognise
+from pipeline.config.schemas import AdapterNetworkConfig, Config
 
 
 def algorithms(config: Config, stage: str) -> set[str] | None:
@@ -16,7 +16,7 @@ def algorithms(config: Config, stage: str) -> set[str] | None:
     if stage == "class-images":
         return set()
     network = config.network
-    if isinstance(network, AdapterNetwork) and network.initial is None:
+    if isinstance(network, AdapterNetworkConfig) and network.initial is None:
         return {network.name}
     return None
 
@@ -27,7 +27,7 @@ def families(config: Config, stage: str) -> set[str] | None:
         return None
     if stage == "sample-grid" and config.sample_grid.merge:
         return None
-    recognised = look(Path(config.base.path))
+    recognised = recognise(Path(config.base.path))
     return {recognised.facts.name} if recognised and recognised.facts else None
 
 
@@ -35,7 +35,7 @@ def objectives(config: Config, stage: str) -> set[str] | None:
     """The configured base's; training alone asks for it."""
     if stage != "train":
         return set()
-    found = look(Path(config.base.path))
+    found = recognise(Path(config.base.path))
     return {found.facts.objective} if found and found.facts else None
 
 

@@ -13,9 +13,9 @@ from pipeline.config.schemas import Config
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.store.items import Items, key
 
-ROOT = Path(__file__).parents[2]
+CODE_ROOT = Path(__file__).parents[2]
 """Folder of the packages; a run's working folder may be another."""
-PACKAGES = ("pipeline", "stages")
+CODE_PACKAGES = ("pipeline", "stages")
 ASIDE = (
     "pipeline/command.py",
     "pipeline/errors.py",
@@ -66,7 +66,7 @@ def closure(stage: str, config: Config, groups: Sequence[str]) -> list[str]:
 def data_of(name: str) -> str | None:
     """Data that a module reads from its own package; a base's family reads the configs next to it."""
     folder, _, file = name.rpartition("/")
-    if file == "family.py" and (ROOT / folder / "configs").is_dir():
+    if file == "family.py" and (CODE_ROOT / folder / "configs").is_dir():
         return f"{folder}/configs"
     return DATA.get(name)
 
@@ -74,10 +74,10 @@ def data_of(name: str) -> str | None:
 def chosen(registry: str, config: Config, stage: str) -> list[str]:
     """The files that the configuration picks from a folder: modules, or all modules of packages."""
     names = CHOICES[registry](config, stage)
-    places = sorted((ROOT / registry).parent.iterdir())
+    places = sorted((CODE_ROOT / registry).parent.iterdir())
     picked = [path for path in places if names is None or path.stem in names]
     files = [file for path in picked for file in ([path] if path.is_file() else sorted(path.glob("*.py")))]
-    return [file.relative_to(ROOT).as_posix() for file in files if file.suffix == ".py"]
+    return [file.relative_to(CODE_ROOT).as_posix() for file in files if file.suffix == ".py"]
 
 
 def schema_files(config: Config, groups: Sequence[str]) -> list[str]:
@@ -91,7 +91,7 @@ def module_file(name: str) -> str | None:
     """File of a module of the project, by its dotted name."""
     path = Path(*name.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
-    return next((file.as_posix() for file in candidates if (ROOT / file).is_file()), None)
+    return next((file.as_posix() for file in candidates if (CODE_ROOT / file).is_file()), None)
 
 
 def imports(name: str) -> tuple[str, ...]:
@@ -101,16 +101,18 @@ def imports(name: str) -> tuple[str, ...]:
 
 def hash_of(name: str) -> str:
     """SHA-256 of a Python file's meaning, or of data files' bytes."""
-    path = ROOT / name
+    path = CODE_ROOT / name
     if path.suffix == ".py":
         return _facts(name).meaning
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    parts = [f"{file.relative_to(ROOT).as_posix()}\0{sha256_of_bytes(file.read_bytes())}" for file in files]
+    parts = [
+        f"{file.relative_to(CODE_ROOT).as_posix()}\0{sha256_of_bytes(file.read_bytes())}" for file in files
+    ]
     return sha256_of_bytes("\0".join(parts).encode())
 
 
 @dataclass(frozen=True)
-class Facts:
+class SourceFacts:
     """What a Python file imports, and the hash of its meaning."""
 
     modules: list[str]
@@ -124,15 +126,15 @@ def _own_code() -> list[str]:
 
 
 @cache
-def _facts(name: str) -> Facts:
+def _facts(name: str) -> SourceFacts:
     """Kept by the file's content: reading all of the project's code takes two seconds."""
-    data = (ROOT / name).read_bytes()
+    data = (CODE_ROOT / name).read_bytes()
     items, item_key = Items("code"), key(by=_own_code(), file=sha256_of_bytes(data))
     if (kept := items.get(item_key)) is None:
         text = data.decode()
-        facts = Facts([*imported(ast.parse(text))], sha256_of_bytes(meaning(text).encode()))
+        facts = SourceFacts([*imported(ast.parse(text))], sha256_of_bytes(meaning(text).encode()))
         kept = items.put(item_key, json.dumps(asdict(facts)).encode())
-    return Facts(**json.loads(kept))
+    return SourceFacts(**json.loads(kept))
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -151,6 +153,6 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def _with_parents(module: str) -> Iterator[str]:
     parts = module.split(".")
-    if parts[0] in PACKAGES:
+    if parts[0] in CODE_PACKAGES:
         files = (module_file(".".join(parts[:depth])) for depth in range(1, len(parts) + 1))
         yield from filter(None, files)

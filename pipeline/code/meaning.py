@@ -11,7 +11,7 @@ MESSAGES = frozenset({"UserError", "warn", "print"})
 NO_STATEMENT = ("\n", "INDENT", "DEDENT")
 """Words that need no line end after them if the statement that follows is cut."""
 
-Span = tuple[tuple[int, int], tuple[int, int]]
+TextSpan = tuple[tuple[int, int], tuple[int, int]]
 """Start and end in a text, each a line (from 1) and a column (from 0, in characters)."""
 
 
@@ -52,7 +52,7 @@ class _Spans:
         spans = sorted((_span(node, lines) for node in nodes), key=lambda span: (span[0], _negative(span[1])))
         self._waiting = spans[::-1]
 
-    def around(self, token: tokenize.TokenInfo) -> Span | None:
+    def around(self, token: tokenize.TokenInfo) -> TextSpan | None:
         """The widest span around the token."""
         while self._waiting and self._waiting[-1][1] <= token.start:
             self._waiting.pop()
@@ -72,7 +72,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
             yield from _walk(child)
 
 
-def _piece(lines: list[str], span: Span) -> str:
+def _piece(lines: list[str], span: TextSpan) -> str:
     (first, start), (last, end) = span
     piece = lines[first - 1 : last]
     piece[-1] = piece[-1][:end]
@@ -95,7 +95,7 @@ def _name(call: ast.Call) -> str | None:
     return call.func.id if isinstance(call.func, ast.Name) else None
 
 
-def _span(node: ast.AST, lines: list[str]) -> Span:
+def _span(node: ast.AST, lines: list[str]) -> TextSpan:
     """ast counts columns in bytes of UTF-8, tokenize in characters."""
 
     def column(line: int, byte: int) -> int:

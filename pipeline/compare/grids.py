@@ -10,22 +10,22 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.compare.runs import Run
+from pipeline.compare.runs import ComparedRun
 from pipeline.pictures.thumbnails import webp_uri
 from pipeline.sweep.committed import read_committed
 
-REPORT = "reports/sample-grid"
-SIDE_PX = 1024
+GRID_FOLDER = "reports/sample-grid"
+COMPARED_SIDE_PX = 1024
 """Largest side of a cell's pictures; the page shows them smaller, and full size on a click."""
 
-Place = tuple[int, float]
+EpochAndWeight = tuple[int, float]
 """Epoch and weight."""
-Pictures = tuple[tuple[str, int], ...]
+PromptsAndSeeds = tuple[tuple[str, int], ...]
 """Prompt and seed of each picture of a cell."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class ComparedCell:
     """`image` as data URI; `figures` as in the run's own grid."""
 
     image: str
@@ -40,7 +40,7 @@ class Sheet:
 
     label: str
     columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell | None]]]
+    rows: Sequence[tuple[str, Sequence[ComparedCell | None]]]
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,25 @@ class Aligned:
     """`left_out`: a sentence for each run that could not be shown."""
 
     sheets: Sequence[Sheet]
-    pictures: Pictures
+    pictures: PromptsAndSeeds
     left_out: Sequence[str]
 
 
-def aligned(runs: Sequence[Run]) -> Aligned:
+def aligned(runs: Sequence[ComparedRun]) -> Aligned:
     """The cells drawn with the settings of most runs: prompts, seeds, sampler, size, guidance."""
-    cells, bases = dict[Run, dict[Place, dict[str, Any]]](), dict[Run, list[dict[str, Any]]]()
+    cells, bases = (
+        dict[ComparedRun, dict[EpochAndWeight, dict[str, Any]]](),
+        dict[ComparedRun, list[dict[str, Any]]](),
+    )
     left_out = list[str]()
     for run in runs:
         try:
-            grid = json.loads(read_committed(run.revision, f"{REPORT}/grid.json"))
+            grid = json.loads(read_committed(run.revision, f"{GRID_FOLDER}/grid.json"))
             cells[run], bases[run] = plain_cells(grid), base_cells(grid)
         except FileNotFoundError:
-            left_out.append(f"{run.name}: its pictures are not on this machine; {how_to_fetch(run, REPORT)}")
+            left_out.append(
+                f"{run.name}: its pictures are not on this machine; {how_to_fetch(run, GRID_FOLDER)}"
+            )
     drawn = [_drawn(cell) for of_run in cells.values() for cell in of_run.values()]
     common = max(drawn, key=drawn.count, default=None)
     kept = {
@@ -80,11 +85,11 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     return Aligned(_sheets(shown, base), pictures, left_out)
 
 
-def plain_cells(grid: Mapping[str, Any]) -> dict[Place, dict[str, Any]]:
+def plain_cells(grid: Mapping[str, Any]) -> dict[EpochAndWeight, dict[str, Any]]:
     """The cells of a grid.json by epoch and weight, without those with another checkpoint or block weights.
     Of several with the same epoch and weight (an axis of samplers, say) the first.
     """
-    cells: dict[Place, dict[str, Any]] = {}
+    cells: dict[EpochAndWeight, dict[str, Any]] = {}
     for cell in grid["cells"]:
         if _is_on_base(cell) and cell["block_weights"] is None and cell["network"] is not None:
             cells.setdefault((cell["epoch"], cell["weight"]), cell)
@@ -100,18 +105,20 @@ def _is_on_base(cell: Mapping[str, Any]) -> bool:
     return cell["checkpoint"] is None and cell["merge"] is None
 
 
-def _drawn(cell: Mapping[str, Any]) -> tuple[Pictures, tuple[Any, ...]]:
+def _drawn(cell: Mapping[str, Any]) -> tuple[PromptsAndSeeds, tuple[Any, ...]]:
     names = ("negative_prompt", "sampler", "steps", "guidance", "width", "height", "clip_skip")
     pictures = tuple((each["prompt"], each["seed"]) for each in cell["pictures"])
     return pictures, tuple(cell[name] for name in names)
 
 
-def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]], base: Cell | None) -> list[Sheet]:
+def _sheets(
+    cells: Mapping[ComparedRun, Mapping[EpochAndWeight, Mapping[str, Any]]], base: ComparedCell | None
+) -> list[Sheet]:
     places = sorted({place for of_run in cells.values() for place in of_run})
     sheets = []
     for epoch in sorted({epoch for epoch, _ in places}):
         weights = [weight for other, weight in places if other == epoch]
-        rows: list[tuple[str, Sequence[Cell | None]]] = [
+        rows: list[tuple[str, Sequence[ComparedCell | None]]] = [
             (run.name, [_cell(run, of_run.get((epoch, weight))) for weight in weights])
             for run, of_run in cells.items()
         ]
@@ -121,17 +128,19 @@ def _sheets(cells: Mapping[Run, Mapping[Place, Mapping[str, Any]]], base: Cell |
     return sheets
 
 
-def _cell(run: Run, cell: Mapping[str, Any] | None) -> Cell | None:
+def _cell(run: ComparedRun, cell: Mapping[str, Any] | None) -> ComparedCell | None:
     if cell is None:
         return None
-    picture = Image.open(io.BytesIO(read_committed(run.revision, f"{REPORT}/{cell['image']}"))).convert("RGB")
-    picture.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+    picture = Image.open(io.BytesIO(read_committed(run.revision, f"{GRID_FOLDER}/{cell['image']}"))).convert(
+        "RGB"
+    )
+    picture.thumbnail((COMPARED_SIDE_PX, COMPARED_SIDE_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=85, method=4)
-    return Cell(webp_uri(buffer.getvalue()), cell["figures"])
+    return ComparedCell(webp_uri(buffer.getvalue()), cell["figures"])
 
 
-def how_to_fetch(run: Run, outputs: str) -> str:
+def how_to_fetch(run: ComparedRun, outputs: str) -> str:
     """The command that gets a run's outputs which this machine's cache lacks."""
     if run.is_experiment:
         return f"`dvc exp pull <git remote> {run.name}` gets them if they were pushed"

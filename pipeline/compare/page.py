@@ -7,16 +7,16 @@ from typing import Any
 
 from pipeline.compare.grids import aligned, how_to_fetch
 from pipeline.compare.importance import importance
-from pipeline.compare.runs import Run, find_runs, loss_curves, varied
+from pipeline.compare.runs import ComparedRun, find_runs, loss_curves, varied
 from pipeline.errors import warn
 from pipeline.files.atomic import new_folder, write_csv, write_text
 from pipeline.reports.grid import IN_CELLS, PageCell
-from pipeline.reports.run.curves import Chart, Drawn, Frame, Line, drawn
+from pipeline.reports.run.curves import Chart, CurveLine, Drawn, Frame, drawn
 from pipeline.reports.template import template
 from pipeline.sweep.metrics import SweepObjective, objective_of
 
-FOLDER = Path("reports/comparison")
-FIGURES = "metrics/train.json metrics/sample_grid.json"
+OUTPUT = Path("reports/comparison")
+METRICS_FILES = "metrics/train.json metrics/sample_grid.json"
 TEMPLATE = Path(__file__).with_name("comparison.html.j2")
 SHOWN_FIGURES = (
     "sample_grid.best.subject", "sample_grid.best.prompt", "sample_grid.best.clip",
@@ -27,15 +27,15 @@ SHOWN_FIGURES = (
 """Of the table; those that no run has are left out."""
 FRAME = Frame(width=720, height=300, from_zero=False)
 """Of curves that differ little: they fill it."""
-NAMED = 10
+NUM_COLOURS = 10
 """Number of colours; more runs share them."""
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of the table, as text."""
 
-    run: Run
+    run: ComparedRun
     settings: Sequence[str]
     score: str
     figures: Sequence[str]
@@ -50,7 +50,7 @@ class Table:
     settings: Sequence[str]
     objective: SweepObjective
     figures: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
 
     @property
     def header(self) -> list[str]:
@@ -75,18 +75,20 @@ def compare(names: Sequence[str], metric: str | None = None, minimize: bool = Fa
     runs = find_runs(names)
     for run in runs:
         if not run.has_stage_figures:
-            warn(f"{run.name}: its stages' figures are not on this machine; {how_to_fetch(run, FIGURES)}")
+            warn(
+                f"{run.name}: its stages' figures are not on this machine; {how_to_fetch(run, METRICS_FILES)}"
+            )
     table = tabulated(runs, objective_of(metric, minimize, [run.figures for run in runs]))
-    with new_folder(FOLDER) as folder:
+    with new_folder(OUTPUT) as folder:
         write_csv(folder / "table.csv", table.header, table.lines)
         write_text(folder / "index.html", page(table))
     best = "\n".join(f"  {command}" for command in commands(table.rows[0].run))
     return (
-        f"{as_text(table)}\n\nThe best: {table.rows[0].run.name}\n{best}\nSide by side: {FOLDER}/index.html"
+        f"{as_text(table)}\n\nThe best: {table.rows[0].run.name}\n{best}\nSide by side: {OUTPUT}/index.html"
     )
 
 
-def tabulated(runs: Sequence[Run], objective: SweepObjective) -> Table:
+def tabulated(runs: Sequence[ComparedRun], objective: SweepObjective) -> Table:
     keys = varied(runs)
     figures = [
         name
@@ -98,8 +100,10 @@ def tabulated(runs: Sequence[Run], objective: SweepObjective) -> Table:
     return Table(keys, objective, figures, [_row(run, keys, objective, figures) for run in ordered])
 
 
-def _row(run: Run, keys: Sequence[str], objective: SweepObjective, figures: Sequence[str]) -> Row:
-    return Row(
+def _row(
+    run: ComparedRun, keys: Sequence[str], objective: SweepObjective, figures: Sequence[str]
+) -> TableRow:
+    return TableRow(
         run,
         [_text(run.settings.get(key, "")) for key in keys],
         _text(objective.of(run.figures)),
@@ -115,7 +119,7 @@ def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def commands(run: Run) -> list[str]:
+def commands(run: ComparedRun) -> list[str]:
     """Commands that apply the chosen run."""
     if not run.is_experiment:
         return [f"git checkout {run.name} && dvc checkout"]
@@ -131,7 +135,7 @@ def as_text(table: Table) -> str:
     )
 
 
-def shares(table: Table) -> dict[str, float]:
+def importances(table: Table) -> dict[str, float]:
     """Importance of the varied settings, over the runs with a score; empty for fewer than three."""
     scored = [
         (row.run, value) for row in table.rows if (value := table.objective.of(row.run.figures)) is not None
@@ -142,12 +146,12 @@ def shares(table: Table) -> dict[str, float]:
     return importance(values, [value for _, value in scored])
 
 
-def plots(runs: Sequence[Run]) -> list[Drawn]:
+def plots(runs: Sequence[ComparedRun]) -> list[Drawn]:
     """One for each kind of curve, all runs in it."""
-    found: dict[str, list[Line]] = {}
+    found: dict[str, list[CurveLine]] = {}
     for number, run in enumerate(runs):
         for title, curve in loss_curves(run).items():
-            found.setdefault(title, []).append(Line(run.name, curve, colour=number % NAMED))
+            found.setdefault(title, []).append(CurveLine(run.name, curve, colour=number % NUM_COLOURS))
     charts = (Chart(title, "", lines, frame=FRAME) for title, lines in found.items())
     return [done for chart in charts if (done := drawn(chart))]
 
@@ -162,7 +166,7 @@ def page(table: Table) -> str:
         template(TEMPLATE).render(
             table=table,
             commands=commands(runs[0]),
-            shares=shares(table),
+            shares=importances(table),
             plots=plots(runs),
             frame=FRAME,
             grid=grid,

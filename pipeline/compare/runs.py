@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.config.compose import flatten
-from pipeline.config.graph_file import CODE, RESOLVED
+from pipeline.config.graph_file import CODE, RESOLVED_PARAMS
 from pipeline.errors import UserError, nearest
 from pipeline.files.yaml_text import parse_yaml
 from pipeline.sweep.in_worktree import SECONDS
@@ -17,11 +17,11 @@ from pipeline.sweep.jobs import git
 from pipeline.sweep.results import committed_figures
 
 NETWORK = "models/network"
-Curve = Sequence[tuple[float, float]]
+LossCurve = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Run:
+class ComparedRun:
     """`revision`: its commit's hash; `name`: the experiment's, or what the user called the commit."""
 
     name: str
@@ -31,8 +31,8 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """By dotted key."""
-        text = git("show", f"{self.revision}:{RESOLVED}")
-        values = parse_yaml(text, f"{self.name}: {RESOLVED}")
+        text = git("show", f"{self.revision}:{RESOLVED_PARAMS}")
+        values = parse_yaml(text, f"{self.name}: {RESOLVED_PARAMS}")
         return flatten({key: value for key, value in values.items() if key != CODE})
 
     @cached_property
@@ -65,7 +65,7 @@ class Run:
         return list(csv.DictReader(io.StringIO(git("show", f"{self.revision}:{path}"))))
 
 
-def find_runs(names: Sequence[str]) -> list[Run]:
+def find_runs(names: Sequence[str]) -> list[ComparedRun]:
     """Experiments by name or ref, or commits by anything that git accepts; without names the experiments that
     start from HEAD.
     """
@@ -79,7 +79,7 @@ def find_runs(names: Sequence[str]) -> list[Run]:
                 " commits, or make some: `python -m pipeline.sweep -m network.dim=4,8`"
             )
         return runs
-    runs, problems = list[Run](), list[str]()
+    runs, problems = list[ComparedRun](), list[str]()
     for name in dict.fromkeys(names):
         own = name.removeprefix("refs/exps/")
         matching = [run for ref, run in experiments.items() if ref == own or run.name == name]
@@ -95,24 +95,24 @@ def find_runs(names: Sequence[str]) -> list[Run]:
     return runs
 
 
-def _experiments() -> dict[str, Run]:
+def _experiments() -> dict[str, ComparedRun]:
     """Experiments by ref below refs/exps (baseline and name)."""
     lines = git("for-each-ref", "--format=%(refname) %(objectname)", "refs/exps/").splitlines()
-    by_ref: dict[str, Run] = {}
+    by_ref: dict[str, ComparedRun] = {}
     for line in lines:
         ref, _, revision = line.partition(" ")
         parts = ref.removeprefix("refs/exps/").split("/")
         if len(parts) == 3 and len(parts[0]) == 2:
-            by_ref["/".join(parts)] = Run(parts[2], revision, is_experiment=True)
+            by_ref["/".join(parts)] = ComparedRun(parts[2], revision, is_experiment=True)
     return by_ref
 
 
-def _commit(name: str) -> Run:
+def _commit(name: str) -> ComparedRun:
     revision = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
-    return Run(name, revision, is_experiment=False)
+    return ComparedRun(name, revision, is_experiment=False)
 
 
-def varied(runs: Sequence[Run]) -> list[str]:
+def varied(runs: Sequence[ComparedRun]) -> list[str]:
     """Settings in which the runs differ."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
     missing = object()
@@ -123,9 +123,9 @@ def varied(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def loss_curves(run: Run) -> Mapping[str, Curve]:
+def loss_curves(run: ComparedRun) -> Mapping[str, LossCurve]:
     """Curves by title: the training loss by step; the loss on fixed noise, averaged over noise levels."""
-    curves: dict[str, Curve] = {}
+    curves: dict[str, LossCurve] = {}
     if rows := run.table("plots/train/loss.csv"):
         curves["training loss"] = smoothed([(float(row["step"]), float(row["loss"])) for row in rows])
     levels: dict[str, dict[float, list[float]]] = {}
@@ -142,7 +142,7 @@ def loss_curves(run: Run) -> Mapping[str, Curve]:
 SMOOTHING = 0.95
 
 
-def smoothed(curve: Curve) -> Curve:
+def smoothed(curve: LossCurve) -> LossCurve:
     """An exponential mean, corrected for the start's bias, at most 200 points: single steps depend on their
     noise level.
     """

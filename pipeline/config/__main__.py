@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.command import run
 from pipeline.config.explain import explain
-from pipeline.config.json_schema import PATH, json_schema
+from pipeline.config.json_schema import SCHEMA_FILE, json_schema
 from pipeline.files.atomic import write_text
 from pipeline.printable import printable_lines
 
@@ -20,10 +20,10 @@ def main(arguments: Sequence[str]) -> None:
     )
     explain_parser.add_argument("key", help="network.alpha, or a group: network")
     explain_parser.add_argument("overrides", nargs="*", help="network.dim=8, network=lora ...")
-    commands.add_parser("schema", help=f"write {PATH}")
+    commands.add_parser("schema", help=f"write {SCHEMA_FILE}")
     chosen = parser.parse_args(arguments)
     if chosen.command == "schema":
-        write_text(PATH, json_schema())
+        write_text(SCHEMA_FILE, json_schema())
         return
     print("\n\n".join(printable_lines(str(item)) for item in explain(chosen.key, chosen.overrides)))
 

@@ -12,13 +12,14 @@ from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from pipeline.config.compose import Params, Values
+    from pipeline.config.compose import Params
+    from pipeline.config.following import ConfigValues
 
 MARKS = ("constrained", "literal[", "list[", "dict[", "function-")
 """How pydantic's names for the branches of a union begin in an error's location."""
 
 
-def resolve(params: "Params") -> "Values":
+def resolve(params: "Params") -> "ConfigValues":
     """The composed and checked configuration as plain values; every mistake in `params` at once."""
     from pipeline.config.compose import compose_known  # imported late: a stage in the graph composes nothing
     from pipeline.config.typed import misread
@@ -28,7 +29,7 @@ def resolve(params: "Params") -> "Values":
     return values
 
 
-def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
+def check(values: "ConfigValues", unknown: Sequence[str] = ()) -> Config:
     """Types, ranges, unknown and missing keys; then the rules across settings. `unknown`: earlier problems,
     reported together with the ones found here.
     """
@@ -38,7 +39,7 @@ def check(values: "Values", unknown: Sequence[str] = ()) -> Config:
     return config
 
 
-def validated(values: "Values", unknown: Sequence[str] = ()) -> Config:
+def validated(values: "ConfigValues", unknown: Sequence[str] = ()) -> Config:
     """Types, ranges and missing keys alone; `unknown` as in `check`."""
     try:
         return Config.model_validate(values)

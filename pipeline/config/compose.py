@@ -15,19 +15,17 @@ from typing import Any, Literal, get_args, get_origin
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.config.following import follow
+from pipeline.config.following import ConfigValues, follow
 from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
-from pipeline.files.text_file import SETTINGS
-from pipeline.files.yaml_text import UNREADABLE, text_of
+from pipeline.files.text_file import SETTINGS_FILE
+from pipeline.files.yaml_text import UNREADABLE_YAML, text_of
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
 EXPERIMENT = "experiment"
 MOST_NAMED = 20
 """Unknown keys that errors name one by one."""
-
-Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Params:
     """
 
     use: dict[str, str]
-    values: Values
+    values: ConfigValues
     overridden: frozenset[str] = frozenset()
 
     def place(self, name: str) -> str:
@@ -63,8 +61,10 @@ def read_params(path: Path = PARAMS) -> Params:
             f" restore it with `git checkout -- {path}`"
         )
     try:
-        content = OmegaConf.to_container(OmegaConf.load(StringIO(text_of(path, SETTINGS))), resolve=False)
-    except (*UNREADABLE, OmegaConfBaseException, OSError) as error:
+        content = OmegaConf.to_container(
+            OmegaConf.load(StringIO(text_of(path, SETTINGS_FILE))), resolve=False
+        )
+    except (*UNREADABLE_YAML, OmegaConfBaseException, OSError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"{path} is not readable YAML: {reason}; correct it") from error
     if not isinstance(content, dict):
@@ -100,9 +100,9 @@ def _has_free_names(annotation: Any) -> bool:
     return get_origin(annotation) is dict and get_origin(get_args(annotation)[0]) is not Literal
 
 
-def flatten(values: Values, prefix: str = "") -> Values:
+def flatten(values: ConfigValues, prefix: str = "") -> ConfigValues:
     """{'network': {'dim': 8}} -> {'network.dim': 8}; the keys in `mappings` stay whole."""
-    flat: Values = {}
+    flat: ConfigValues = {}
     for key, value in values.items():
         if isinstance(value, dict) and value and f"{prefix}{key}" not in mappings():
             flat |= flatten({str(k): v for k, v in value.items()}, f"{prefix}{key}.")
@@ -116,7 +116,7 @@ def with_overrides(params: Params, overrides: Sequence[str]) -> Params:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    use, values = dict[str, str](), Values()
+    use, values = dict[str, str](), ConfigValues()
     for text in overrides:
         try:
             override = OverridesParser.create().parse_override(text)
@@ -137,7 +137,7 @@ def with_overrides(params: Params, overrides: Sequence[str]) -> Params:
     return Params({**params.use, **use}, {**params.values, **values}, overridden)
 
 
-def compose(params: Params) -> Values:
+def compose(params: Params) -> ConfigValues:
     """The composed configuration, unchecked. Raises UserError with all unknown groups, options and keys."""
     values, unknown = compose_known(params)
     if unknown:
@@ -145,7 +145,7 @@ def compose(params: Params) -> Values:
     return values
 
 
-def compose_known(params: Params) -> tuple[Values, list[str]]:
+def compose_known(params: Params) -> tuple[ConfigValues, list[str]]:
     """The configuration from the known names in `params`, and a sentence for each unknown one."""
     problems = {group: _unknown_use(group, params) for group in params.use}
     config = _hydra({group: option for group, option in params.use.items() if not problems[group]})
@@ -164,7 +164,7 @@ def compose_known(params: Params) -> tuple[Values, list[str]]:
     return config, [*filter(None, problems.values()), *unknown]
 
 
-def _hydra(use: dict[str, str]) -> Values:
+def _hydra(use: dict[str, str]) -> ConfigValues:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
@@ -187,7 +187,7 @@ def _unknown_use(group: str, params: Params) -> str | None:
     return None
 
 
-def _unknown_key(key: str, known: Values, params: Params) -> str:
+def _unknown_key(key: str, known: ConfigValues, params: Params) -> str:
     place = params.place(key)
     group, _, rest = key.partition(".")
     if group not in Config.model_fields:

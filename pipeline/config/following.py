@@ -7,10 +7,10 @@ from collections.abc import Collection
 from typing import Any
 
 REFERENCE = re.compile(r"\$\{([a-z_.]+)\}")
-Values = dict[str, Any]
+ConfigValues = dict[str, Any]
 
 
-def follow(config: Values, given: Collection[str]) -> None:
+def follow(config: ConfigValues, given: Collection[str]) -> None:
     """Replaces references by the values they point to; `given`: the dotted keys that the user set."""
     for group, values in config.items():
         for key, value in values.items() if isinstance(values, dict) else ():

@@ -13,8 +13,9 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.files.yaml_text import read_yaml
 
+DVC_LOCK = Path("dvc.lock")
 DVC_YAML = Path("dvc.yaml")
-RESOLVED = Path("params.resolved.yaml")
+RESOLVED_PARAMS = Path("params.resolved.yaml")
 CODE = "code"
 """Beside the groups: the hash of each stage's code (pipeline/code)."""
 
@@ -48,7 +49,7 @@ def groups_of(keys: list[str]) -> tuple[str, ...]:
 
 def _entry(said: Mapping[str, Any]) -> StageEntry:
     listed = [entry for entry in said.get("params", []) if isinstance(entry, dict)]
-    keys = [key for entry in listed for key in entry.get(RESOLVED.name, [])]
+    keys = [key for entry in listed for key in entry.get(RESOLVED_PARAMS.name, [])]
     return StageEntry(groups_of(keys), tuple(said.get("deps", [])), tuple(_outs(said)))
 
 

@@ -7,7 +7,7 @@ from pipeline.config.compose import CONF, groups, options
 from pipeline.config.explain import comments_of
 from pipeline.config.schemas import Config, schemas_of
 
-PATH = CONF / "params.schema.json"
+SCHEMA_FILE = CONF / "params.schema.json"
 
 
 def json_schema() -> str:

@@ -1,16 +1,13 @@
 """The configuration for one stage: only the groups that dvc.yaml lists for it."""
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline.config.check import check, resolve
-from pipeline.config.graph_file import CODE, RESOLVED, read_own_yaml, stage_entries
+from pipeline.config.graph_file import CODE, DVC_LOCK, RESOLVED_PARAMS, read_own_yaml, stage_entries
 from pipeline.config.rules import doubtful
 from pipeline.config.schemas import Config
 from pipeline.errors import UserError, warn
-
-DVC_LOCK = Path("dvc.lock")
 
 
 def load(stage: str, overrides: Sequence[str] = (), by_hand: bool = False) -> Config:
@@ -48,9 +45,9 @@ def _warn_of_new_doubts(whole: Config) -> None:
 
 def read_resolved() -> dict[str, Any]:
     """params.resolved.yaml as plain values, without the hashes of code."""
-    if not RESOLVED.exists():
-        raise UserError(f"{RESOLVED} is missing; `dvc repro compose` writes it")
-    return {key: value for key, value in read_own_yaml(RESOLVED).items() if key != CODE}
+    if not RESOLVED_PARAMS.exists():
+        raise UserError(f"{RESOLVED_PARAMS} is missing; `dvc repro compose` writes it")
+    return {key: value for key, value in read_own_yaml(RESOLVED_PARAMS).items() if key != CODE}
 
 
 def listed_groups(stage: str) -> list[str]:
@@ -68,5 +65,5 @@ def locked_code() -> dict[str, str]:
     if not DVC_LOCK.exists():
         return {}
     stages = read_own_yaml(DVC_LOCK)["stages"]
-    params = {name: said.get("params", {}).get(RESOLVED.name, {}) for name, said in stages.items()}
+    params = {name: said.get("params", {}).get(RESOLVED_PARAMS.name, {}) for name, said in stages.items()}
     return {name: given[key] for name, given in params.items() if (key := f"{CODE}.{name}") in given}

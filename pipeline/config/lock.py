@@ -28,7 +28,7 @@ LOCKED = (
     ("sample_grid.clip", "sample_grid.clip_sha256", None),
     ("tag.sentence_model", "tag.sentence_sha256", FOLDER_OF_REPOSITORY),
 )
-RECIPES = (("merge", "recipe"), ("sample_grid", "merge"))
+RECIPE_SETTINGS = (("merge", "recipe"), ("sample_grid", "merge"))
 WHERE_FROM = {
     "base.path": HOW_TO_GET,
     "tag.model": "`hf download SmilingWolf/wd-swinv2-tagger-v3 model.onnx selected_tags.csv --local-dir"
@@ -72,7 +72,7 @@ def locked_and_problems(
             locked[group][hash_name] = _locked(path_key, paths, hash_key, expected, hub, problems)
     if groups is None or "base" in groups:
         locked["base"] = looked_at(locked["base"], problems)
-    for group, name in RECIPES:
+    for group, name in RECIPE_SETTINGS:
         if (groups is None or group in groups) and (recipe := values[group][name]) is not None:
             locked[group][name] = locked_content(recipe, f"{group}.{name}", problems)
     return locked, problems

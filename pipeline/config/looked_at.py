@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.look import look
+from pipeline.bases.look import recognise
 from pipeline.bases.registry import Recognised, families, titles
 from pipeline.errors import UserError, nearest, warn
 
@@ -17,7 +17,7 @@ HOW_TO_GET = (
 def looked_at(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
     """The group with the family of its files filled in; adds to `problems`."""
     try:
-        recognised = look(Path(base["path"]))
+        recognised = recognise(Path(base["path"]))
     except UserError as error:
         problems += [f"{problem}; {HOW_TO_GET}" for problem in error.problems]
         return base

@@ -13,14 +13,14 @@ from pipeline.config.compose import CONF, EXPERIMENT, Params, flatten, read_para
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
 
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+RUN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 DEMO = "demo/"
 DEMO_SIDE_PX = 128
 BASE_OPTIONS = ("sd15", "sd14", "tiny")
 CHECKPOINTS = (".safetensors", ".ckpt")
 NO_TAGGER = "none"
 WITH_CLASS = ("person", "dreambooth")
-PROMPTS = {
+PROMPTS_BY_AIM = {
     "style": ["{}, 1girl, portrait", "{}, landscape, outdoors"],
     "person": ["photo of {}, portrait", "photo of {}, full body, outdoors"],
 }
@@ -47,7 +47,7 @@ def content(name: str, given: Mapping[str, str], noun: str | None) -> dict[str, 
     if kind == "embedding":
         made["network"] = {"words": [trigger]}
     made["train"] = {"name": trigger if kind == "embedding" else name}
-    prompts = [each.format(trigger) for each in PROMPTS.get(kind, USUAL_PROMPTS)]
+    prompts = [each.format(trigger) for each in PROMPTS_BY_AIM.get(kind, USUAL_PROMPTS)]
     made["sample_grid"] = {"prompts": prompts, **made.get("sample_grid", {})}
     return made
 
@@ -107,4 +107,4 @@ def _name(path: Path) -> str:
     if str(values.get("collect.source", "")).startswith(DEMO):
         return "demo"
     name = str(values.get("train.name", "before"))
-    return name if NAME.fullmatch(name) else "before"
+    return name if RUN_NAME.fullmatch(name) else "before"

@@ -15,36 +15,36 @@ from typing import TypeVar
 
 from pipeline.errors import UserError
 
-T = TypeVar("T", bound=Hashable)
-Values = str | int | float | list[str | int | float]
-MOST = 1000
+_T = TypeVar("_T", bound=Hashable)
+RangeValues = str | int | float | list[str | int | float]
+MOST_VALUES = 1000
 """Values of one range; more is a typing error."""
 
 LONGEST = 100
 """Characters of a number or a range."""
-MOST_DIGITS = 19
+MOST_RANGE_DIGITS = 19
 """Digits after the first and before the point, as in the largest seed."""
 
-NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-SINGLE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?[0-9]+)?")
+NUMBER_PATTERN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+SINGLE = re.compile(rf"[+-]?{NUMBER_PATTERN}(?:[eE][+-]?[0-9]+)?")
 RANGE = re.compile(
-    rf"(?P<start>[+-]?{NUMBER})\s*-\s*(?P<end>[+-]?{NUMBER})"
-    rf"\s*(?:\(\s*(?P<sign>[+-]?)\s*(?P<step>{NUMBER})\s*\)|\[\s*(?P<count>[0-9]+)\s*\])?"
+    rf"(?P<start>[+-]?{NUMBER_PATTERN})\s*-\s*(?P<end>[+-]?{NUMBER_PATTERN})"
+    rf"\s*(?:\(\s*(?P<sign>[+-]?)\s*(?P<step>{NUMBER_PATTERN})\s*\)|\[\s*(?P<count>[0-9]+)\s*\])?"
 )
 NOTATION = "write numbers as `1, 2.5`, ranges as `1-5`, `1-5 (+2)` or `0.2-1.0 [5]`"
 
 
-def decimals(values: Values) -> list[Decimal]:
+def decimals(values: RangeValues) -> list[Decimal]:
     """Every number, in order. Raises UserError."""
     return [number for part in _parts(values) for number in _numbers(part)]
 
 
-def reals(values: Values) -> list[float]:
+def reals(values: RangeValues) -> list[float]:
     """Numbers, each once. Raises UserError."""
     return _once([float(number) for number in decimals(values)])
 
 
-def wholes(values: Values) -> list[int]:
+def wholes(values: RangeValues) -> list[int]:
     """Whole numbers, each once. `[n]` gives the ones nearest to n even steps, halves away from zero. Raises
     UserError.
     """
@@ -58,7 +58,7 @@ def wholes(values: Values) -> list[int]:
     return _once(numbers)
 
 
-def texts(values: Values) -> list[str]:
+def texts(values: RangeValues) -> list[str]:
     """Texts: a list's entries as they are; a string is split at its commas, except in quotes (`"a, b", c`).
     Raises UserError.
     """
@@ -75,7 +75,7 @@ def texts(values: Values) -> list[str]:
     return _once([text.strip() for text in first])
 
 
-def texts_or_none(values: Values) -> list[str]:
+def texts_or_none(values: RangeValues) -> list[str]:
     """As `texts`; a list may hold an empty one."""
     if isinstance(values, list) and "" in values:
         texts([value for value in values if value != ""] or ["-"])
@@ -85,7 +85,7 @@ def texts_or_none(values: Values) -> list[str]:
     return texts(values)
 
 
-def _parts(values: Values) -> list[str]:
+def _parts(values: RangeValues) -> list[str]:
     parts = values.split(",") if isinstance(values, str) else values if isinstance(values, list) else [values]
     return [str(part).strip() for part in parts]
 
@@ -94,7 +94,7 @@ def _numbers(text: str) -> Iterator[Decimal]:
     if len(text) > LONGEST:
         raise UserError(f"{text[:LONGEST]!r} ... is neither a number nor a range; {NOTATION}")
     if SINGLE.fullmatch(text):
-        if (number := Decimal(text)) and number.adjusted() > MOST_DIGITS:
+        if (number := Decimal(text)) and number.adjusted() > MOST_RANGE_DIGITS:
             raise UserError(f"{text!r} is larger than any value that can be drawn")
         yield number
     elif match := RANGE.fullmatch(text):
@@ -133,11 +133,11 @@ def _evenly(start: Decimal, end: Decimal, count: int, text: str) -> Iterator[Dec
 
 
 def _insist_on_few(count: int, text: str) -> None:
-    if count > MOST:
-        raise UserError(f"{text!r} would be {count} values; at most {MOST} are drawn")
+    if count > MOST_VALUES:
+        raise UserError(f"{text!r} would be {count} values; at most {MOST_VALUES} are drawn")
 
 
-def _once(values: list[T]) -> list[T]:
+def _once(values: list[_T]) -> list[_T]:
     if not values or "" in values:
         raise UserError("a value is empty; give at least one value, and no two commas in a row")
     if twice := [value for value, times in Counter(values).items() if times > 1]:

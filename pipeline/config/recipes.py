@@ -8,27 +8,27 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.schemas.recipe import STEPS, Bake, Recipe, ReplaceVae, Several, methods_of
+from pipeline.config.schemas.recipe import STEPS, AncestorStep, BakeStep, Recipe, ReplaceVaeStep, methods_of
 from pipeline.errors import UserError, nearest
-from pipeline.files.text_file import SETTINGS
+from pipeline.files.text_file import SETTINGS_FILE
 from pipeline.files.yaml_text import parse_yaml, text_of
-from pipeline.number_text import is_place
+from pipeline.number_text import is_index
 from pipeline.store.known_hashes import sha256_of_model
 
-Content = dict[str, Any]
+RecipeContent = dict[str, Any]
 OF_THE_RUN = ("base", "network")
 """Inputs that need no path in a recipe: they are `base.path`, and the file of `merge.epoch`."""
-RATIOS = ("alpha", "beta", "strength")
+STEP_WEIGHTS = ("alpha", "beta", "strength")
 
 
-def read_yaml(path: Path) -> Content:
+def read_yaml(path: Path) -> RecipeContent:
     """A recipe's file."""
     if not path.is_file():
         raise UserError(f"{path}: no such recipe; name a YAML file with `inputs:` and `merge:`")
-    return from_yaml(text_of(path, SETTINGS), str(path))
+    return from_yaml(text_of(path, SETTINGS_FILE), str(path))
 
 
-def from_yaml(text: str, origin: str) -> Content:
+def from_yaml(text: str, origin: str) -> RecipeContent:
     content = parse_yaml(text, origin)
     if not isinstance(content, dict):
         raise UserError(f"{origin} must have `inputs:` and `merge:`, as conf/merge/recipe.yaml shows")
@@ -59,8 +59,8 @@ def names_in(step: Any) -> Iterator[str]:
     if isinstance(step, str):
         yield step
         return
-    if isinstance(step, Bake | ReplaceVae):
-        yield step.network if isinstance(step, Bake) else step.vae
+    if isinstance(step, BakeStep | ReplaceVaeStep):
+        yield step.network if isinstance(step, BakeStep) else step.vae
     for child in children(step).values():
         for node in child if isinstance(child, list) else [child]:
             yield from names_in(node)
@@ -68,21 +68,21 @@ def names_in(step: Any) -> Iterator[str]:
 
 def children(step: Any) -> dict[str, Any]:
     """The models of a step by role; a list where it takes several."""
-    if isinstance(step, Several):
+    if isinstance(step, AncestorStep):
         return {"base": step.base, "models": step.models}
     return {role: getattr(step, role) for role in ("a", "b", "c", "model") if role in type(step).model_fields}
 
 
-def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Content:
+def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> RecipeContent:
     """The recipe with other values at dotted places: {"merge.alpha": 0.3, "merge.b.strength": 1}. Raises
     UserError if a place's step does not exist.
     """
-    result: Content = deepcopy(dict(content))
+    result: RecipeContent = deepcopy(dict(content))
     for place, value in overrides.items():
         *way, last = place.split(".")
         here: Any = result
         for number, key in enumerate(way):
-            if isinstance(here, dict) and key in RATIOS and not isinstance(here.get(key), dict):
+            if isinstance(here, dict) and key in STEP_WEIGHTS and not isinstance(here.get(key), dict):
                 here[key] = {"blocks": here.get(key)}  # `alpha.base_alpha` next to a plain `alpha`
             if not _holds(here, key):
                 where = ".".join(way[:number]) or "the recipe"
@@ -95,7 +95,7 @@ def varied(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Content:
     return result
 
 
-def with_inputs_of_the_run(content: Mapping[str, Any], paths: Mapping[str, str]) -> Content:
+def with_inputs_of_the_run(content: Mapping[str, Any], paths: Mapping[str, str]) -> RecipeContent:
     """Adds `base` and `network` to the inputs if a step uses them and no other input has the name."""
     given = content.get("inputs") or {}
     used = set(_words(content.get("merge")))
@@ -107,7 +107,7 @@ def uses_network_of_the_run(content: Mapping[str, Any]) -> bool:
     return "network" in set(_words(content.get("merge"))) - set(content.get("inputs") or ())
 
 
-def content_of_the_run(content: Content, base: str, network: Path | None, key: str) -> Content:
+def content_of_the_run(content: RecipeContent, base: str, network: Path | None, key: str) -> RecipeContent:
     """With the run's own inputs. Raises UserError if the base is not a local file or folder; `key` names the
     recipe there.
     """
@@ -121,7 +121,7 @@ def content_of_the_run(content: Content, base: str, network: Path | None, key: s
     return whole
 
 
-def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str]) -> Content:
+def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str]) -> RecipeContent:
     """A recipe, or a recipe file's, with each input's sha256; adds to `problems`."""
     try:
         content = read_yaml(Path(recipe)) if isinstance(recipe, str) else dict(recipe)
@@ -158,7 +158,7 @@ def _words(step: Any) -> Iterator[str]:
 
 def _holds(here: Any, key: str) -> bool:
     return (isinstance(here, dict) and key in here) or (
-        isinstance(here, list) and is_place(key) and int(key) < len(here)
+        isinstance(here, list) and is_index(key) and int(key) < len(here)
     )
 
 

@@ -4,7 +4,7 @@ from math import inf
 
 from pipeline.number_text import NumberError, real_number, whole_number
 
-MOST = 10**12
+MOST_STAIR_NUMBER = 10**12
 """Bound of rates and steps, far above any real one."""
 Stair = tuple[float, float]
 """A rate, and the step (0-based) at which it ends; infinity for the last."""
@@ -26,8 +26,8 @@ def _stair(entry: str) -> Stair:
     rate, colon, end = entry.partition(":")
     try:
         stair = (
-            real_number(rate.strip(), -MOST, MOST),
-            whole_number(end.strip(), -MOST, MOST) if colon else inf,
+            real_number(rate.strip(), -MOST_STAIR_NUMBER, MOST_STAIR_NUMBER),
+            whole_number(end.strip(), -MOST_STAIR_NUMBER, MOST_STAIR_NUMBER) if colon else inf,
         )
     except NumberError:
         raise ValueError(f"{entry[:60]!r} is not RATE:STEP, as in `0.005:12000, 1e-4:18000, 1e-5`") from None
@@ -36,6 +36,6 @@ def _stair(entry: str) -> Stair:
     return stair
 
 
-def rate_at(stairs: list[Stair], step: int) -> float:
+def lr_at(stairs: list[Stair], step: int) -> float:
     """The rate of a step (0-based); after the last stair the last rate stays."""
     return next((rate for rate, end in stairs if step < end), stairs[-1][0])

@@ -10,9 +10,9 @@ import yaml
 
 from pipeline.config.compose import PARAMS
 from pipeline.errors import UserError
-from pipeline.files.text_file import SETTINGS
+from pipeline.files.text_file import SETTINGS_FILE
 from pipeline.files.yaml_text import text_of
-from pipeline.number_text import is_place
+from pipeline.number_text import is_index
 
 NUMBERS = re.compile(r"0\d+|[+-]?\d+(:\d+)+(\.\d*)?")
 """Numbers in base 8 and base 60, which nobody means."""
@@ -33,7 +33,7 @@ def misread() -> list[str]:
     problems = []
     for place, node in _scalars(_root(), ()):
         value = yaml.safe_load(node.value) if NUMBERS.fullmatch(node.value) else None
-        is_other = value is not None and not (is_place(node.value) and int(node.value) == value)
+        is_other = value is not None and not (is_index(node.value) and int(node.value) == value)
         if node.style is None and is_other:
             problems.append(
                 f"{PARAMS}: {'.'.join(place)}: YAML reads {node.value} as {value}; write {value} if you mean"
@@ -45,7 +45,7 @@ def misread() -> list[str]:
 def _root() -> Any:
     """The file's root node; None if it cannot be read, which `read_params` reports."""
     try:
-        return yaml.compose(text_of(PARAMS, SETTINGS), Loader=yaml.SafeLoader)
+        return yaml.compose(text_of(PARAMS, SETTINGS_FILE), Loader=yaml.SafeLoader)
     except (UserError, OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
 
@@ -53,7 +53,7 @@ def _root() -> Any:
 def _child(node: Any, part: str) -> Any:
     """A value by its key, as typed or as YAML reads it; in a list, by number."""
     if isinstance(node, yaml.SequenceNode):
-        return node.value[int(part)] if is_place(part) and int(part) < len(node.value) else None
+        return node.value[int(part)] if is_index(part) and int(part) < len(node.value) else None
     if not isinstance(node, yaml.MappingNode):
         return None
     keys = {key.value: (key, value) for key, value in node.value}

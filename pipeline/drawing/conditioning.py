@@ -17,9 +17,9 @@ from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.tokens import NO_WORDS, Words, body_ids
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.errors import UserError
-from pipeline.prompts.weights import Part, weighted_parts
+from pipeline.prompts.weights import PromptPart, weighted_parts
 
-LENGTH = 75
+PROMPT_CHUNK_TOKENS = 75
 """Tokens of a chunk without start and end."""
 COMMA_REACH = 20
 """A full chunk ends at its last comma if that is among its last 20 tokens, so that tags stay whole."""
@@ -40,7 +40,7 @@ class Chunk:
 Weighted = tuple[int, float]
 
 
-def chunks(tokenizer: CLIPTokenizer, parts: Sequence[Part], words: Words = NO_WORDS) -> list[Chunk]:
+def chunks(tokenizer: CLIPTokenizer, parts: Sequence[PromptPart], words: Words = NO_WORDS) -> list[Chunk]:
     """One or more chunks. `words`: of the attached embeddings; each stays in one chunk."""
     comma = tokenizer.get_vocab().get(",</w>")
     bodies: list[list[Weighted]] = [[]]
@@ -67,11 +67,11 @@ def _groups(tokenizer: CLIPTokenizer, text: str, words: Words) -> Iterator[list[
 
 def _add(bodies: list[list[Weighted]], group: list[Weighted], comma: int | None) -> None:
     """Adds the group to the last body or to a new one."""
-    if len(group) > LENGTH:
+    if len(group) > PROMPT_CHUNK_TOKENS:
         raise UserError(
-            f"an embedding of {len(group)} vectors does not fit into {LENGTH} tokens; use a smaller one"
+            f"an embedding of {len(group)} vectors does not fit into {PROMPT_CHUNK_TOKENS} tokens; use a smaller one"
         )
-    while len(body := bodies[-1]) + len(group) > LENGTH:
+    while len(body := bodies[-1]) + len(group) > PROMPT_CHUNK_TOKENS:
         moved = _behind_comma(body, comma) if group[0][0] != comma else len(body)
         bodies.append(body[moved:])
         del body[moved:]
@@ -81,12 +81,12 @@ def _add(bodies: list[list[Weighted]], group: list[Weighted], comma: int | None)
 def _behind_comma(body: list[Weighted], comma: int | None) -> int:
     """The position from which tokens move to the next chunk."""
     last = max((place for place, (token, _) in enumerate(body) if token == comma), default=-1)
-    near = last >= 0 and len(body) == LENGTH and len(body) - last <= COMMA_REACH
+    near = last >= 0 and len(body) == PROMPT_CHUNK_TOKENS and len(body) - last <= COMMA_REACH
     return last + 1 if near else len(body)
 
 
 def _framed(tokenizer: CLIPTokenizer, body: Sequence[Weighted]) -> Chunk:
-    end, padding = tokenizer.eos_token_id, LENGTH - len(body)
+    end, padding = tokenizer.eos_token_id, PROMPT_CHUNK_TOKENS - len(body)
     ids, weights = [token for token, _ in body], [weight for _, weight in body]
     return Chunk(
         (tokenizer.bos_token_id, *ids, *[end] * (padding + 1)), (1.0, *weights, *[1.0] * (padding + 1))

@@ -15,17 +15,17 @@ from pipeline.errors import UserError
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.families import load
 from pipeline.networks.hypernetwork import Hypernetwork
-from pipeline.networks.network import Network
-from pipeline.networks.trained import Trained
+from pipeline.networks.network import AdapterNetwork
+from pipeline.networks.trained import Trainable
 from pipeline.prompts.block_weights import BASE, BlockWeights
-from pipeline.prompts.network_tags import Tag, insist_on_none, split_tags
+from pipeline.prompts.network_tags import NetworkTag, insist_on_none, split_tags
 
 
 @dataclass(frozen=True)
 class Calls:
     """The networks and embedding files that a prompt calls."""
 
-    tags: tuple[Tag, ...]
+    tags: tuple[NetworkTag, ...]
     embeddings: tuple[Path, ...] = ()
 
 
@@ -34,7 +34,7 @@ class Library:
 
     def __init__(self, files: NamedFiles = NO_FILES) -> None:
         self.files = files
-        self._loaded: dict[tuple[Path, int], Trained] = {}
+        self._loaded: dict[tuple[Path, int], Trainable] = {}
         self._base: Base | None = None
 
     def calls(self, prompt: str, negative_prompt: str) -> Calls:
@@ -60,16 +60,16 @@ class Library:
                 network = self._network(base, path, times[path])
                 times[path] += 1
                 _check(network, tag, path)
-                set_strength(network, base, tag.weight, tag.blocks, tag.unet_weight)
+                set_weight(network, base, tag.weight, tag.blocks, tag.unet_weight)
                 if tag.mask is None:
                     stack.enter_context(network.attached(base))
                 else:
-                    assert isinstance(network, Network)
+                    assert isinstance(network, AdapterNetwork)
                     region = Region.read(self.files.find(tag.mask), tag.channel)
                     stack.enter_context(attached_in(network, base, region))
             yield
 
-    def _network(self, base: Base, path: Path, time: int) -> Trained:
+    def _network(self, base: Base, path: Path, time: int) -> Trainable:
         """Loads a second copy of a network that a prompt calls twice."""
         if base is not self._base:
             self._loaded, self._base = {}, base
@@ -78,7 +78,7 @@ class Library:
         return self._loaded[path, time]
 
 
-def _check(network: Trained, tag: Tag, path: Path) -> None:
+def _check(network: Trainable, tag: NetworkTag, path: Path) -> None:
     """The file must be of the tag's kind."""
     if isinstance(network, Embedding):
         raise UserError(f"{path} is an embedding: write its word ({', '.join(network.words)}) in the prompt")
@@ -89,8 +89,8 @@ def _check(network: Trained, tag: Tag, path: Path) -> None:
         )
 
 
-def set_strength(
-    network: Trained,
+def set_weight(
+    network: Trainable,
     base: Base,
     weight: float,
     blocks: BlockWeights | None = None,
@@ -99,14 +99,14 @@ def set_strength(
     """Sets `weight` times each block's factor; the text encoder's block is BASE. `unet_weight`: the U-Net's
     weight if it differs.
     """
-    network.set_multiplier(weight if unet_weight is None else unet_weight)
+    network.set_weight(weight if unet_weight is None else unet_weight)
     if blocks is None and unet_weight in (None, weight):
         return
-    if not isinstance(network, Network):
+    if not isinstance(network, AdapterNetwork):
         raise UserError("weights by block or part need LoRA or its variants; other networks have one weight")
     layers = changeable_layers(base)
     factors = blocks.on(base.family.facts.blocks) if blocks else None
     for name, adapter in network.adapters():
         block = layers[name].block or BASE
         whole = weight if block == BASE or unet_weight is None else unet_weight
-        adapter.multiplier = whole * (factors[block] if factors else 1.0)
+        adapter.network_weight = whole * (factors[block] if factors else 1.0)

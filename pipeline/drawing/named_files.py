@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pipeline.bases.tokens import words_in
 from pipeline.errors import UserError, nearest, warn
-from pipeline.prompts.network_tags import Tag, split_tags
+from pipeline.prompts.network_tags import NetworkTag, split_tags
 
-NETWORKS = (".safetensors", ".pt", ".bin")
+NETWORK_SUFFIXES = (".safetensors", ".pt", ".bin")
 EMBEDDING_BYTES = 1 << 22
 """No embedding is larger: 75 vectors of a few KiB. Larger files are not searched for words."""
-MASKS = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
+MASK_SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 
 
 class NamedFiles:
@@ -44,7 +44,7 @@ class NamedFiles:
             )
         return files[0]
 
-    def of_tags(self, tags: Sequence[Tag]) -> dict[str, Path]:
+    def of_tags(self, tags: Sequence[NetworkTag]) -> dict[str, Path]:
         """The files that the tags call, masks too, by the names in the tags."""
         names = [name for tag in tags for name in (tag.name, tag.mask) if name]
         return {name: self.find(name) for name in names}
@@ -73,14 +73,14 @@ NO_FILES = NamedFiles()
 
 
 def _names(inside: Path) -> tuple[str, ...]:
-    if inside.suffix.lower() in NETWORKS:
+    if inside.suffix.lower() in NETWORK_SUFFIXES:
         return inside.stem, inside.with_suffix("").as_posix()
-    return (inside.name, inside.as_posix()) if inside.suffix.lower() in MASKS else ()
+    return (inside.name, inside.as_posix()) if inside.suffix.lower() in MASK_SUFFIXES else ()
 
 
 def _words(path: Path) -> list[str]:
     """Lower-cased; none if the file is not an embedding."""
-    if path.suffix.lower() not in NETWORKS or path.stat().st_size > EMBEDDING_BYTES:
+    if path.suffix.lower() not in NETWORK_SUFFIXES or path.stat().st_size > EMBEDDING_BYTES:
         return []
     from pipeline.files.embedding_file import read_embeddings
     from pipeline.networks.families import family_of_file

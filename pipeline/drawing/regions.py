@@ -22,13 +22,13 @@ from torch.nn import functional as F
 from pipeline.bases.base import Base
 from pipeline.bases.layers import changeable_layers
 from pipeline.errors import UserError
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
+from pipeline.pictures.colour import BLACK
 from pipeline.pictures.reading import PictureError, read_picture
 
 NO_PLACE = ("attn2_to_k", "attn2_to_v", "time_emb")
 """Parts of names of U-Net layers that do not see the picture."""
-LEVELS = 4
-BLACK = (0, 0, 0)
+UNET_LEVELS = 4
 
 
 class Region:
@@ -59,7 +59,7 @@ class Region:
         """Before each call of the U-Net, notes height and width on each of its levels, by their product."""
         height, width = inputs[0].shape[-2:]
         self.levels = {}
-        for _level in range(LEVELS):
+        for _level in range(UNET_LEVELS):
             self.levels[height * width] = (height, width)
             height, width = -(-height // 2), -(-width // 2)
 
@@ -85,7 +85,7 @@ class Region:
 
 
 @contextmanager
-def attached_in(network: Network, base: Base, region: Region) -> Iterator[None]:
+def attached_in(network: AdapterNetwork, base: Base, region: Region) -> Iterator[None]:
     """As `network.attached`, but only in the region."""
     layers = changeable_layers(base)
     outside = {name: layers[name].module.forward for name in network}

@@ -15,8 +15,8 @@ from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampl
 from torch import Generator, Tensor
 
 from pipeline.bases.base import Base
-from pipeline.config.schemas.samplers import LABELS, PARTS, SAMPLERS_OF, SCHEDULERS, SDE
-from pipeline.drawing.schedules import Noise, Values, schedule
+from pipeline.config.schemas.samplers import A1111_NAMES, SAMPLER_PARTS, SAMPLERS_OF, SCHEDULERS, SDE
+from pipeline.drawing.schedules import BaseSigmas, FloatArray, schedule
 from pipeline.errors import UserError
 from pipeline.objectives.diffusion import zero_terminal
 
@@ -31,9 +31,9 @@ def check_sampler(name: str, base: Base) -> None:
     facts = base.family.facts
     fitting = SAMPLERS_OF[facts.objective]
     if name not in fitting:
-        others = ", ".join(LABELS[each] for each in sorted(fitting)) or "none yet"
+        others = ", ".join(A1111_NAMES[each] for each in sorted(fitting)) or "none yet"
         raise UserError(
-            f"sampler {LABELS[name]} does not work with {facts.title}, whose objective is"
+            f"sampler {A1111_NAMES[name]} does not work with {facts.title}, whose objective is"
             f" {facts.objective}; samplers that do: {others}"
         )
 
@@ -63,8 +63,8 @@ class Sampler:
         """Calls of the denoiser in a step; the last step has one."""
         self._extra: dict[str, Any] = {}
         self._path: Path | None = None
-        if name in PARTS:
-            self._put_schedule(PARTS[name][1], num_steps, first_step)
+        if name in SAMPLER_PARTS:
+            self._put_schedule(SAMPLER_PARTS[name][1], num_steps, first_step)
             self.timesteps: Tensor = self.scheduler.timesteps
             return
         self.timesteps = self.scheduler.timesteps[first_step * self.order :]
@@ -75,7 +75,7 @@ class Sampler:
         """Replaces diffusers' schedule, which begins and ends at other values. Cuts off steps before
         `first_step`, so that a multistep sampler does not use them.
         """
-        noise = Noise.of(self.scheduler.alphas_cumprod.double().numpy())
+        noise = BaseSigmas.of(self.scheduler.alphas_cumprod.double().numpy())
         sigmas = schedule(noise, name, num_steps)
         self._range = (float(sigmas.min()), float(sigmas.max()))
         sigmas = sigmas[first_step:]
@@ -88,7 +88,7 @@ class Sampler:
         scheduler.num_inference_steps = len(sigmas)
         scheduler.set_begin_index(0)
 
-    def _doubled(self, values: Values) -> Values:
+    def _doubled(self, values: FloatArray) -> FloatArray:
         """A value for each call of the denoiser."""
         return np.append(values[:1], np.repeat(values[1:], self.order))
 

@@ -15,31 +15,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 RHO = 7.0
 
 
 @dataclass(frozen=True)
-class Noise:
+class BaseSigmas:
     """The base's sigmas by timestep, rising."""
 
-    sigmas: Values
+    sigmas: FloatArray
 
     @classmethod
-    def of(cls, alphas_cumprod: Values) -> "Noise":
+    def of(cls, alphas_cumprod: FloatArray) -> "BaseSigmas":
         return cls(np.asarray(np.sqrt((1 - alphas_cumprod) / alphas_cumprod)))
 
-    def sigma(self, timesteps: Values) -> Values:
+    def sigma(self, timesteps: FloatArray) -> FloatArray:
         known = np.arange(len(self.sigmas))
         return np.asarray(np.exp(np.interp(timesteps, known, np.log(self.sigmas))))
 
-    def timestep(self, sigmas: Values) -> Values:
+    def timestep(self, sigmas: FloatArray) -> FloatArray:
         """The denoiser's timesteps for these sigmas, not rounded."""
         known = np.arange(len(self.sigmas), dtype=float)
         return np.asarray(np.interp(np.log(sigmas), np.log(self.sigmas), known))
 
 
-def schedule(noise: Noise, name: str, num_steps: int) -> Values:
+def schedule(noise: BaseSigmas, name: str, num_steps: int) -> FloatArray:
     """`num_steps` falling sigmas of the schedule `name` (pipeline/config/schemas/samplers.py)."""
     last, (low, high) = len(noise.sigmas) - 1, noise.sigmas[[0, -1]]
     ramp = np.linspace(0, 1, num_steps)

@@ -18,7 +18,7 @@ from pipeline.bases.latents import decoded, encoded, pixels
 from pipeline.drawing.samplers import Sampler
 from pipeline.drawing.upscaling import Upscaler, load_upscaler, upscaled
 from pipeline.errors import UserError, nearest
-from pipeline.prompts.settings import LATENT, SecondPass, Settings
+from pipeline.prompts.settings import LATENT, DrawingSettings, SecondPass
 
 INTERPOLATIONS = {
     "latent": ("bilinear", False),
@@ -35,7 +35,7 @@ MAX_STEPS = 1000
 """The length of the noise schedule."""
 
 
-def upscaler_of(settings: Settings, device: torch.device) -> Upscaler | None:
+def upscaler_of(settings: DrawingSettings, device: torch.device) -> Upscaler | None:
     """The second pass's upscaler network, if any. Raises UserError, before anything is drawn, for an unknown
     name or too many steps.
     """
@@ -63,7 +63,7 @@ def total_steps(second: SecondPass) -> int:
     return total
 
 
-def second_sampler(settings: Settings, base: Base) -> Sampler:
+def second_sampler(settings: DrawingSettings, base: Base) -> Sampler:
     """The first pass's sampler, on the last steps."""
     assert settings.second_pass
     total = total_steps(settings.second_pass)
@@ -76,7 +76,7 @@ def second_sampler(settings: Settings, base: Base) -> Sampler:
     )
 
 
-def enlarged(base: Base, latents: Tensor, settings: Settings, upscaler: Upscaler | None) -> Tensor:
+def enlarged(base: Base, latents: Tensor, settings: DrawingSettings, upscaler: Upscaler | None) -> Tensor:
     """Latents of the larger picture."""
     assert settings.second_pass
     width, height = settings.second_pass.enlarged(settings.width, settings.height)

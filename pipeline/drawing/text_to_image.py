@@ -21,7 +21,7 @@ from pipeline.drawing.samplers import Sampler, check_sampler
 from pipeline.drawing.second_pass import enlarged, second_sampler, upscaler_of
 from pipeline.drawing.upscaling import Upscaler
 from pipeline.prompts.network_tags import split_tags
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.prompts.steps import texts_by_step
 
 Contexts = list[Conditioning]
@@ -32,8 +32,8 @@ NO_NETWORKS = Library()
 @torch.no_grad()
 def draw(
     base: Base,
-    jobs: Sequence[Job],
-    settings: Settings,
+    jobs: Sequence[PictureJob],
+    settings: DrawingSettings,
     library: Library = NO_NETWORKS,
     aesthetic: Aesthetic | None = None,
 ) -> Iterator[Image.Image]:
@@ -64,7 +64,7 @@ def draw(
             yield from pictures
 
 
-def _texts(prompt: str, settings: Settings) -> list[str]:
+def _texts(prompt: str, settings: DrawingSettings) -> list[str]:
     """The prompt's text in each step of both passes."""
     second_steps = settings.second_pass.steps if settings.second_pass else 0
     return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
@@ -75,7 +75,9 @@ def _contexts(base: Base, texts: Sequence[str], clip_skip: int, aesthetic: Aesth
     return [encoded[text] for text in texts]
 
 
-def batches(jobs: Sequence[Job], contexts: Mapping[str, Contexts], at_most: int) -> Iterator[Sequence[Job]]:
+def batches(
+    jobs: Sequence[PictureJob], contexts: Mapping[str, Contexts], at_most: int
+) -> Iterator[Sequence[PictureJob]]:
     """Batches neighbouring jobs of equal context length, so no padding is needed and a picture does not
     depend on its batch.
     """
@@ -89,9 +91,9 @@ def batches(jobs: Sequence[Job], contexts: Mapping[str, Contexts], at_most: int)
 
 def _draw_batch(
     base: Base,
-    jobs: Sequence[Job],
+    jobs: Sequence[PictureJob],
     contexts: Mapping[str, Contexts],
-    settings: Settings,
+    settings: DrawingSettings,
     upscaler: Upscaler | None,
 ) -> list[Image.Image]:
     without = [cat([context] * len(jobs)) for context in contexts[settings.negative_prompt]]

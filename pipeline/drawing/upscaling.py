@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pipeline.bases.latents import pixels, unpixels
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told, reason_of
+from pipeline.files.damage import reason_of, reporting_damage
 from pipeline.files.pickled import read_pickled
 from pipeline.networks.network_files import read_weights
 
@@ -42,7 +42,7 @@ def load_upscaler(path: Path, device: torch.device) -> Upscaler:
     """From a .safetensors or .pth file. Raises UserError if it is missing, damaged or not an upscaler."""
     if not path.is_file():
         raise UserError(f"{path}: no such upscaler network; give the path of a .safetensors or .pth file")
-    with damage_told(f"{path} cannot be read as an upscaler network"):
+    with reporting_damage(f"{path} cannot be read as an upscaler network"):
         return _upscaler(path, device)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.kinds import AESTHETIC_KEY
 from pipeline.files.pickled import pickled, unpickled
@@ -26,7 +26,7 @@ def read_aesthetic(path: Path) -> Tensor:
     torch's `weights_only` reads a .pt without running its code.
     """
     read = unpickled(path) if path.suffix == ".pt" else read_safetensors(path)[0].get(AESTHETIC_KEY)
-    with damage_told(f"{path} is not an aesthetic embedding"):
+    with reporting_damage(f"{path} is not an aesthetic embedding"):
         if not isinstance(read, Tensor) or read.dim() not in (1, 2) or not 0 < read.numel() == read.shape[-1]:
             raise UserError(
                 f"{path} is not an aesthetic embedding, which has one tensor [1, width]; name another file"

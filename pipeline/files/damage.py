@@ -22,7 +22,9 @@ ADVICE = (
 
 
 @contextmanager
-def damage_told(problem: str, cure: str = "it may be damaged or cut short: fetch it again") -> Iterator[None]:
+def reporting_damage(
+    problem: str, cure: str = "it may be damaged or cut short: fetch it again"
+) -> Iterator[None]:
     """Turns any failure inside into a user error: `problem` names the file; the reason and `cure` follow. Use
     it around a library's reader only.
     """

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.json_text import JsonError, parse_json
 from pipeline.files.kinds import ENCODERS, WORDS_KEY
@@ -30,14 +30,14 @@ from pipeline.files.names import insist_on_plain_name
 from pipeline.files.pickled import PICKLED, read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors, write_safetensors
 
-PARAMS = "emb_params"
-NAMELESS = {PARAMS, "emp_params", "*", *ENCODERS}
+EMB_PARAMS = "emb_params"
+NAMELESS = {EMB_PARAMS, "emp_params", "*", *ENCODERS}
 """Keys that do not give the word; then the file's name is the word, as in A1111 and ComfyUI."""
-PICTURES = (".png",)
+PICTURE_SUFFIXES = (".png",)
 """Suffixes of pictures that may contain an embedding."""
 SEVERAL = ("clip_l", "clip_g")
 """Keys of SDXL's files, in the order of its text encoders."""
-OUTPUTS = {"clip_l_out", "clip_g_out"}
+OUTPUT_VECTORS = {"clip_l_out", "clip_g_out"}
 """OneTrainer's vectors behind the text encoders, which no other tool reads; they are ignored."""
 A1111_TOKEN = 265
 """CLIP's `*`, the token that A1111's files claim to replace."""
@@ -46,7 +46,7 @@ Vectors = dict[str, Tensor]
 
 def read_embeddings(path: Path) -> Vectors:
     """[num_vectors, width] in float32 by word. Raises UserError for a damaged or foreign file."""
-    with damage_told(f"{path} is not a readable embedding"):
+    with reporting_damage(f"{path} is not a readable embedding"):
         return _embeddings(path)
 
 
@@ -67,7 +67,7 @@ def _embeddings(path: Path) -> Vectors:
 
 def _joined(tensors: Mapping[str, Tensor], path: Path) -> Tensor:
     """The vectors for several text encoders, side by side in the order of SEVERAL."""
-    if unknown := sorted(tensors.keys() - set(SEVERAL) - OUTPUTS):
+    if unknown := sorted(tensors.keys() - set(SEVERAL) - OUTPUT_VECTORS):
         raise UserError(
             f"{path} holds {', '.join(unknown[:3])} next to vectors for text encoders; SDXL's embeddings hold"
             f" {' and '.join(SEVERAL)}: it is of another family"
@@ -83,7 +83,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors by key, and the words in the header."""
     if path.suffix in PICKLED:
         return _nested(path, read_pickled(path)), []
-    if path.suffix in PICTURES:
+    if path.suffix in PICTURE_SUFFIXES:
         return _nested(path, read_picture(path)), []
     return _read_safetensors(path)
 
@@ -145,7 +145,7 @@ def embedding_tensors(vectors: Mapping[str, Tensor], widths: Sequence[int] = ())
     if len(vectors) == 1 and len(widths) > 1:
         parts = next(iter(vectors.values())).split(list(widths), dim=1)  # type: ignore[no-untyped-call]
         return {key: part.contiguous() for key, part in zip(SEVERAL, parts, strict=True)}
-    return {PARAMS: next(iter(vectors.values()))} if len(vectors) == 1 else dict(vectors)
+    return {EMB_PARAMS: next(iter(vectors.values()))} if len(vectors) == 1 else dict(vectors)
 
 
 def embedding_metadata(words: Sequence[str], architecture: str = "stable-diffusion-v1") -> dict[str, str]:

@@ -12,31 +12,37 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import parse_json
 
-CHUNK = "sd-ti-embedding"
+EMBEDDING_CHUNK = "sd-ti-embedding"
 TENSOR = "TORCHTENSOR"
 
 
 def read_picture(path: Path) -> dict[str, Any]:
     """The content of the equivalent A1111 .pt. Raises UserError for a picture without an embedding."""
     with (
-        damage_told(f"{path} is not a readable picture", "fetch the original file"),
+        reporting_damage(f"{path} is not a readable picture", "fetch the original file"),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
         with Image.open(path, formats=["PNG"]) as picture:
-            text = picture.text.get(CHUNK) if isinstance(picture, PngImagePlugin.PngImageFile) else None
+            text = (
+                picture.text.get(EMBEDDING_CHUNK)
+                if isinstance(picture, PngImagePlugin.PngImageFile)
+                else None
+            )
     if text is None:
         raise UserError(
-            f"{path} has no embedding (no text chunk {CHUNK}); sites and editors remove such"
+            f"{path} has no embedding (no text chunk {EMBEDDING_CHUNK}); sites and editors remove such"
             " chunks: fetch the original file"
         )
-    with damage_told(f"{path}: its chunk {CHUNK} is damaged", "fetch the file again"):
+    with reporting_damage(f"{path}: its chunk {EMBEDDING_CHUNK} is damaged", "fetch the file again"):
         read = _with_tensors(parse_json(base64.b64decode(text, validate=True)))
     if not isinstance(read, dict):
-        raise UserError(f"{path}: its chunk {CHUNK} is damaged (not a mapping); fetch the file again")
+        raise UserError(
+            f"{path}: its chunk {EMBEDDING_CHUNK} is damaged (not a mapping); fetch the file again"
+        )
     return read
 
 

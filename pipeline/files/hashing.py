@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-CHUNK_BYTES = 1 << 22
+HASHED_BYTES = 1 << 22
 
 
 def sha256_of_bytes(data: bytes) -> str:

@@ -9,10 +9,10 @@ REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 FOLDER_OF_REPOSITORY = re.compile(
     r"(?P<repo>[\w.-]+/[\w.-]+)(?P<folder>(/[\w.-]+)*)(@(?P<revision>[\w./-]+))?"
 )
-FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".onnx")
+MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".onnx")
 OWN_FOLDERS = ("models", "model", "data", "demo", "pictures", "tries", "conf", "reports", "logs", ".", "..")
 """Names that begin with these are paths, even missing ones."""
-NO_NETWORK = "there is no network"
+NO_CONNECTION = "there is no network"
 TIMEOUT_S = 10.0
 
 
@@ -20,7 +20,7 @@ def is_hub_name(name: str, pattern: re.Pattern[str] = FOLDER_OF_REPOSITORY) -> b
     """Whether the name cannot mean a local path: a project folder, an existing folder, or a model file."""
     first = Path(name.split("/", maxsplit=1)[0])
     is_path = first.name in OWN_FOLDERS or str(first) in OWN_FOLDERS or os.path.exists(first)
-    return bool(pattern.fullmatch(name)) and not is_path and Path(name).suffix not in FILES
+    return bool(pattern.fullmatch(name)) and not is_path and Path(name).suffix not in MODEL_SUFFIXES
 
 
 def is_cached(name: str, files: Sequence[str]) -> bool:
@@ -63,7 +63,7 @@ def reason_of(error: BaseException) -> str:
     if (response := next(answered, None)) is not None:
         return f"the hub answers {response.status_code}: no such repository or revision, or a private one"
     if any(_is_of_network(each) for each in chain):
-        return NO_NETWORK
+        return NO_CONNECTION
     return " ".join(str(error).split())[:200]
 
 

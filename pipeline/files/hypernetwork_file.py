@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.json_text import parse_json
 from pipeline.files.kinds import HYPERNETWORK_KEY
@@ -23,15 +23,15 @@ from pipeline.files.pickled import read_pickled, write_pickled
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.number_text import whole_number
 
-PARTS = ("k", "v")
+KEY_AND_VALUE = ("k", "v")
 OLD_KEYS = {"linear1": "linear.0", "linear2": "linear.1"}
 """Names in A1111's first files (fix_old_state_dict)."""
 MOST_LAYERS, MOST_WIDTH = 64, 1 << 15
-Weights = dict[str, Tensor]
+MlpWeights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Structure:
+class MlpStructure:
     """How each MLP is built. `layer_structure`: widths as multiples of the context's, from 1 to 1;
     `dropout_structure`: the rate after the linear that leads to each of these widths.
     """
@@ -50,18 +50,18 @@ class HypernetworkFile:
     sd_checkpoint and sd_checkpoint_name.
     """
 
-    structure: Structure
-    layers: dict[int, tuple[Weights, Weights]]
+    structure: MlpStructure
+    layers: dict[int, tuple[MlpWeights, MlpWeights]]
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 def read_hypernetwork(path: Path) -> HypernetworkFile:
     """Either layout. Raises UserError for a damaged file or one of another kind."""
-    with damage_told(f"{path} is not a readable hypernetwork"):
+    with reporting_damage(f"{path} is not a readable hypernetwork"):
         file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pt(path)
         _insist_on_its_bounds(path, file)
         for width, pair in file.layers.items():
-            for part, weights in zip(PARTS, pair, strict=True):
+            for part, weights in zip(KEY_AND_VALUE, pair, strict=True):
                 insist_on_finite(path, {f"{width}.{part}.{name}": each for name, each in weights.items()})
         return file
 
@@ -92,8 +92,8 @@ def _read_pt(path: Path) -> HypernetworkFile:
     return HypernetworkFile(_structure(path, read), layers, facts)
 
 
-def _pair(path: Path, width: int, pair: Any) -> tuple[Weights, Weights]:
-    if not isinstance(pair, Sequence) or len(pair) != len(PARTS) or not all(map(_are_weights, pair)):
+def _pair(path: Path, width: int, pair: Any) -> tuple[MlpWeights, MlpWeights]:
+    if not isinstance(pair, Sequence) or len(pair) != len(KEY_AND_VALUE) or not all(map(_are_weights, pair)):
         raise UserError(f"{path} is not a hypernetwork: {width} has no pair of weights for k and v")
     k, v = ({_new_key(key): tensor for key, tensor in weights.items()} for weights in pair)
     return k, v
@@ -108,7 +108,7 @@ def _new_key(key: str) -> str:
     return f"{OLD_KEYS[first]}.{leaf}" if first in OLD_KEYS else key
 
 
-def _structure(path: Path, read: Mapping[Any, Any]) -> Structure:
+def _structure(path: Path, read: Mapping[Any, Any]) -> MlpStructure:
     """The structure, with A1111's defaults for what old files lack."""
     layers = read.get("layer_structure") or (1, 2, 1)
     dropout = read.get("dropout_structure") or old_dropout(
@@ -119,7 +119,7 @@ def _structure(path: Path, read: Mapping[Any, Any]) -> Structure:
             f"{path}: layer_structure {layers} and dropout_structure {dropout} must be numbers, equally"
             " many; fetch it again"
         )
-    return Structure(
+    return MlpStructure(
         layer_structure=tuple(layers),
         activation=str(read.get("activation_func") or "linear"),
         activate_output=read.get("activate_output", True),
@@ -177,32 +177,34 @@ def _read_safetensors(path: Path) -> HypernetworkFile:
         ) from error
 
 
-def _from_header(text: str) -> Structure:
+def _from_header(text: str) -> MlpStructure:
     values: dict[str, Any] = {
         key: tuple(item) if isinstance(item, list) else item for key, item in parse_json(text).items()
     }
-    return Structure(**values)
+    return MlpStructure(**values)
 
 
-def _from_keys(tensors: Mapping[str, Tensor]) -> dict[int, tuple[Weights, Weights]]:
-    layers: dict[int, tuple[Weights, Weights]] = {}
+def _from_keys(tensors: Mapping[str, Tensor]) -> dict[int, tuple[MlpWeights, MlpWeights]]:
+    layers: dict[int, tuple[MlpWeights, MlpWeights]] = {}
     for key, tensor in sorted(tensors.items()):
         width, part, leaf = key.split(".", 2)
-        layers.setdefault(whole_number(width, 1, MOST_WIDTH), ({}, {}))[PARTS.index(part)][leaf] = tensor
+        layers.setdefault(whole_number(width, 1, MOST_WIDTH), ({}, {}))[KEY_AND_VALUE.index(part)][leaf] = (
+            tensor
+        )
     return layers
 
 
-def hypernetwork_tensors(layers: Mapping[int, tuple[Weights, Weights]]) -> dict[str, Tensor]:
+def hypernetwork_tensors(layers: Mapping[int, tuple[MlpWeights, MlpWeights]]) -> dict[str, Tensor]:
     """Tensors of the .safetensors."""
     return {
         f"{width}.{part}.{leaf}": tensor
         for width, pair in layers.items()
-        for part, weights in zip(PARTS, pair, strict=True)
+        for part, weights in zip(KEY_AND_VALUE, pair, strict=True)
         for leaf, tensor in weights.items()
     }
 
 
-def hypernetwork_metadata(structure: Structure) -> dict[str, str]:
+def hypernetwork_metadata(structure: MlpStructure) -> dict[str, str]:
     """Header entries; reading needs the first."""
     return {
         HYPERNETWORK_KEY: json.dumps(asdict(structure), sort_keys=True),

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files.text_file import JSON, Kind, read_text
+from pipeline.files.text_file import JSON, FileKind, read_text
 
-MOST_DEPTH = 64
+MOST_JSON_DEPTH = 64
 """Levels of nesting; what tools write has fewer than ten."""
-MOST_DIGITS = 400
+MOST_JSON_DIGITS = 400
 """Of a whole number; the largest finite ones have 309."""
 
 
@@ -19,7 +19,7 @@ class JsonError(ValueError):
     """Why a text is not read, in a few words."""
 
 
-def read_json(path: Path, kind: Kind = JSON) -> Any:
+def read_json(path: Path, kind: FileKind = JSON) -> Any:
     """A file's value. One that is missing, longer than its kind may be or no JSON is a user error."""
     text = read_text(path, kind)
     try:
@@ -28,7 +28,7 @@ def read_json(path: Path, kind: Kind = JSON) -> Any:
         raise UserError(f"{path} is not readable JSON ({error}); mend it, or fetch it again") from None
 
 
-def read_mapping(path: Path, kind: Kind = JSON) -> dict[str, Any]:
+def read_mapping(path: Path, kind: FileKind = JSON) -> dict[str, Any]:
     """As `read_json`, of a JSON mapping."""
     text = read_text(path, kind)
     try:
@@ -66,7 +66,7 @@ def parse_json(text: str | bytes) -> Any:
         if b"\\u" in (text if isinstance(text, bytes) else text.encode()):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
-        raise JsonError(f"nested more than {MOST_DEPTH} levels deep") from None
+        raise JsonError(f"nested more than {MOST_JSON_DEPTH} levels deep") from None
     except UnicodeError:
         raise JsonError("it holds half a character (a lone surrogate, or bytes that are not UTF-8)") from None
     except ValueError as error:
@@ -75,7 +75,7 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
-def insist_on_shallow(value: Any, most: int = MOST_DEPTH) -> None:
+def insist_on_shallow(value: Any, most: int = MOST_JSON_DEPTH) -> None:
     """Raises JsonError where lists and mappings are nested too deep for those who walk through them."""
     level = [value]
     for _ in range(most + 1):
@@ -99,7 +99,7 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(text: str) -> int:
-    if len(text) > MOST_DIGITS:
+    if len(text) > MOST_JSON_DIGITS:
         raise JsonError(f"a number of {len(text)} digits")
     return int(text)
 

@@ -6,12 +6,12 @@ import re
 
 from pipeline.errors import UserError
 
-MOST_BYTES = 200
+MOST_NAME_BYTES = 200
 """Of a name; disks allow 255, and a suffix follows."""
 FORBIDDEN = frozenset('/\\:*?"<>|')
 DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
 """Names that mean a device on Windows, with any suffix."""
-SHOWN = 60
+MOST_NAME_SHOWN = 60
 
 
 def fault_of(name: str) -> str | None:
@@ -27,7 +27,7 @@ def fault_of(name: str) -> str | None:
         "it ends with a dot, which Windows cuts off": name.endswith("."),
         "it begins with -, which commands take for an option": name.startswith("-"),
         "Windows takes it for a device": bool(DEVICES.fullmatch(name.partition(".")[0].strip())),
-        f"it has {length} bytes, of {MOST_BYTES} at most": length > MOST_BYTES,
+        f"it has {length} bytes, of {MOST_NAME_BYTES} at most": length > MOST_NAME_BYTES,
     }
     return next((fault for fault, is_so in faults.items() if is_so), None)
 
@@ -51,4 +51,4 @@ def plain_name(name: str) -> str:
 
 def _shown(name: object) -> str:
     text = repr(name)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return text if len(text) <= MOST_NAME_SHOWN else f"{text[:MOST_NAME_SHOWN]}..."

@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
-from pipeline.files.damage import damage_told, reason_of
+from pipeline.files.damage import reason_of, reporting_damage
 
 PICKLED = (".pt", ".bin")
 """Suffixes of pickled files."""
-FOLDER = "archive"
-RECORDS = ("data.pkl", "data/", "version")
+ARCHIVE_FOLDER = "archive"
+ARCHIVE_RECORDS = ("data.pkl", "data/", "version")
 """Records to keep, by the start of their names inside the archive's folder."""
 SMALLEST_BOMB = 1 << 26
 NO_CLOCK = (1980, 1, 1, 0, 0, 0)
@@ -39,11 +39,11 @@ class Inert:
     """Replaces a class that files name but that is never instantiated."""
 
 
-NUMBER = np._core.multiarray.scalar  # type: ignore[attr-defined]
+NUMPY_SCALAR = np._core.multiarray.scalar  # type: ignore[attr-defined]
 HARMLESS = [
     nn.ParameterDict,  # in the oldest embeddings
     (Inert, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
-    NUMBER, (NUMBER, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType,
+    NUMPY_SCALAR, (NUMPY_SCALAR, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType,
 ]  # fmt: skip
 """Names that the unpickler allows in addition to its own list."""
 
@@ -64,7 +64,7 @@ def unpickled(path: Path, mapped: bool = False) -> object:
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path")
     kind = path.suffix or ".pt"
-    with damage_told(f"{path} is not a readable {kind} file"), warnings.catch_warnings():
+    with reporting_damage(f"{path} is not a readable {kind} file"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # either it loads, or an error follows below
         is_archive = zipfile.is_zipfile(path)
         if is_archive:
@@ -101,7 +101,7 @@ def pickled(value: Mapping[Any, Any] | Tensor) -> bytes:
     torch.save(_canonical(value), saved)
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as archive:
         for name in source.namelist():
-            if name.removeprefix(f"{FOLDER}/").startswith(RECORDS):
+            if name.removeprefix(f"{ARCHIVE_FOLDER}/").startswith(ARCHIVE_RECORDS):
                 archive.writestr(_entry(name), source.read(name))
     return plain.getvalue()
 

@@ -14,11 +14,11 @@ from safetensors import safe_open
 from torch import Tensor
 
 from pipeline.files.atomic import new_file
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.safetensors_header import read_header
 
 Tensors = Mapping[str, Tensor]
-DTYPES = {
+DTYPE_NAMES = {
     torch.int64: "I64", torch.float64: "F64", torch.float32: "F32", torch.int32: "I32",
     torch.bfloat16: "BF16", torch.float16: "F16", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
@@ -30,7 +30,7 @@ PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float
 
 def ordered(tensors: Tensors) -> list[str]:
     """Keys in the order of their bytes in the file."""
-    ranks = {dtype: rank for rank, dtype in enumerate(DTYPES)}
+    ranks = {dtype: rank for rank, dtype in enumerate(DTYPE_NAMES)}
     return sorted(tensors, key=lambda name: (ranks[tensors[name].dtype], name))
 
 
@@ -42,7 +42,7 @@ def header(tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
         tensor = tensors[name]
         end = offset + tensor.numel() * tensor.element_size()
         entries[name] = {
-            "dtype": DTYPES[tensor.dtype],
+            "dtype": DTYPE_NAMES[tensor.dtype],
             "shape": list(tensor.shape),
             "data_offsets": [offset, end],
         }
@@ -70,5 +70,5 @@ def write_safetensors(path: Path, tensors: Tensors, metadata: Mapping[str, str])
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(tensors on the CPU, metadata); a missing or damaged file is a user error."""
     header = read_header(path)
-    with damage_told(f"{path} is not a readable .safetensors file"), safe_open(path, "pt") as file:
+    with reporting_damage(f"{path} is not a readable .safetensors file"), safe_open(path, "pt") as file:
         return {key: file.get_tensor(key) for key in header.tensors}, dict(header.metadata)

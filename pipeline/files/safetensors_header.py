@@ -17,13 +17,13 @@ from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_tensors
 from pipeline.files.json_text import JsonError, kind_of, parse_mapping
 
-MOST_BYTES = 100_000_000
+MOST_HEADER_BYTES = 100_000_000
 """The format's own limit."""
 HASH = re.compile(r"[0-9a-fA-F]{12,64}")
-MOST_AXES, MOST_COUNT = 16, 1 << 62
-MOST_SHOWN = 120
+MOST_AXES, MOST_TENSOR_COUNT = 16, 1 << 62
+MOST_TENSOR_NAME_SHOWN = 120
 """Characters of a tensor's name in a message."""
-KEYS = ("dtype", "shape", "data_offsets")
+ENTRY_KEYS = ("dtype", "shape", "data_offsets")
 WIDTHS = {
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
@@ -32,7 +32,7 @@ WIDTHS = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class TensorEntry:
     """A tensor: `offset` of its first byte in the file."""
 
     dtype: str
@@ -44,7 +44,7 @@ class Entry:
 class Header:
     """What stands in a file."""
 
-    tensors: Mapping[str, Entry]
+    tensors: Mapping[str, TensorEntry]
     metadata: Mapping[str, str]
 
     @property
@@ -70,7 +70,7 @@ def read_header(path: Path) -> Header:
 def _header(file: BinaryIO, whole: int) -> Header:
     start = file.read(8)
     length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-    if not 2 <= length <= min(whole - 8, MOST_BYTES):
+    if not 2 <= length <= min(whole - 8, MOST_HEADER_BYTES):
         raise HeaderError("it is of another kind, or cut short")
     try:
         content = parse_mapping(file.read(length))
@@ -89,13 +89,15 @@ def _texts(metadata: Any) -> dict[str, str]:
     return metadata
 
 
-def _entry(name: str, entry: Any, data: int) -> Entry:
+def _entry(name: str, entry: Any, data: int) -> TensorEntry:
     tensor = f"its tensor {_shown(name)}"
     if not isinstance(entry, dict):
-        raise HeaderError(f"{tensor} is described by {kind_of(entry)}, and must be by {', '.join(KEYS)}")
-    if missing := [key for key in KEYS if key not in entry]:
+        raise HeaderError(
+            f"{tensor} is described by {kind_of(entry)}, and must be by {', '.join(ENTRY_KEYS)}"
+        )
+    if missing := [key for key in ENTRY_KEYS if key not in entry]:
         raise HeaderError(f"{tensor} has no {' and no '.join(missing)} in the header")
-    dtype, shape, offsets = (entry[key] for key in KEYS)
+    dtype, shape, offsets = (entry[key] for key in ENTRY_KEYS)
     if not isinstance(dtype, str) or dtype not in WIDTHS:
         found = _shown(dtype) if isinstance(dtype, str) else kind_of(dtype)
         raise HeaderError(f"{tensor} is of the unknown type {found}; known: {', '.join(WIDTHS)}")
@@ -108,7 +110,7 @@ def _entry(name: str, entry: Any, data: int) -> Entry:
         raise HeaderError(
             f"{tensor} has the shape {shape} of {dtype}, which does not fill bytes {start} to {stop}"
         )
-    return Entry(dtype, tuple(shape), data + start)
+    return TensorEntry(dtype, tuple(shape), data + start)
 
 
 def _insist_on_no_gaps(spans: Mapping[str, list[int]], whole: int) -> None:
@@ -127,11 +129,13 @@ def _insist_on_no_gaps(spans: Mapping[str, list[int]], whole: int) -> None:
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, list) and all(type(each) is int and 0 <= each < MOST_COUNT for each in value)
+    return isinstance(value, list) and all(
+        type(each) is int and 0 <= each < MOST_TENSOR_COUNT for each in value
+    )
 
 
 def _shown(name: str) -> str:
-    return repr(name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}...")
+    return repr(name if len(name) <= MOST_TENSOR_NAME_SHOWN else f"{name[:MOST_TENSOR_NAME_SHOWN]}...")
 
 
 def metadata_of(path: Path) -> Mapping[str, str]:

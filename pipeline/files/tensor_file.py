@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.pickled import read_pickled
-from pipeline.files.safetensors_file import DTYPES
+from pipeline.files.safetensors_file import DTYPE_NAMES
 from pipeline.files.safetensors_header import Header, read_header
 
-TYPES = {name: dtype for dtype, name in DTYPES.items()} | {
+DTYPE_OF_NAME = {name: dtype for dtype, name in DTYPE_NAMES.items()} | {
     "I16": torch.int16, "I8": torch.int8, "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
@@ -112,7 +112,7 @@ def open_tensors(path: Path) -> TensorFile:
     """Opens a .safetensors, .ckpt or .pt file; no number is read yet. A damaged file is a user error."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path")
-    with damage_told(f"{path} is no file of tensors that can be read"):
+    with reporting_damage(f"{path} is no file of tensors that can be read"):
         is_pickle = path.suffix in (".ckpt", ".pt", ".pth", ".bin")
         return _open_pickle(path) if is_pickle else opened(path, read_header(path))
 
@@ -121,7 +121,7 @@ def opened(path: Path, header: Header) -> TensorFile:
     """A .safetensors file whose header is read already."""
     file = OpenFile(path)
     tensors = {
-        name: Stored(TYPES[entry.dtype], entry.shape, InFile(file, entry.offset))
+        name: Stored(DTYPE_OF_NAME[entry.dtype], entry.shape, InFile(file, entry.offset))
         for name, entry in header.tensors.items()
     }
     return TensorFile(path, tensors, header.metadata)

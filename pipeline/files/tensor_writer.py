@@ -22,7 +22,7 @@ from pipeline.files.atomic import new_file
 from pipeline.files.locks import locks
 from pipeline.files.safetensors_file import header, ordered
 
-Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+TensorSpecs = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TensorWriter:
 
 
 @contextmanager
-def tensor_writer(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator[TensorWriter]:
+def tensor_writer(path: Path, shapes: TensorSpecs, metadata: Mapping[str, str]) -> Iterator[TensorWriter]:
     """A file with the given tensors, to be filled inside. Too little disk space is a user error, before the
     first byte.
     """

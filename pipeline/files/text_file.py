@@ -11,7 +11,7 @@ KIB, MIB = 1 << 10, 1 << 20
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """A kind of file: its name in messages, its limit in bytes, and the advice if it is longer. For YAML also
     a limit of keys and values, which take far longer to read than bytes.
     """
@@ -22,23 +22,23 @@ class Kind:
     values: int = 5_000_000
 
 
-CAPTION = Kind("a caption", 256 * KIB, "shorten it, or move the file away if it is not a caption")
-CAPTION_JSON = Kind("a downloader's .json", 16 * MIB, "move the file away if it is not a caption")
-TEMPLATES = Kind("a set of templates", MIB, "give a text file with one template a line")
-URLS = Kind("a list of URLs", 64 * MIB, "split it into several lists")
-LABELS = Kind("a tagger's list of labels", 32 * MIB, "fetch it again")
-SETTINGS = Kind("a file of settings", MIB, "take out what no setting needs", 20_000)
-BY_HAND = Kind("a file of edits by hand", 16 * MIB, "split the set of pictures", 500_000)
-GENERATED = Kind("a file of DVC's or Hydra's", 64 * MIB, "get it back from git")
-ADAPTER_SETTINGS = Kind("PEFT's file of settings", MIB, "move it away, or fetch it again")
-JSON = Kind("a .json of a model", 100_000_000, "fetch it again")
+CAPTION = FileKind("a caption", 256 * KIB, "shorten it, or move the file away if it is not a caption")
+CAPTION_JSON = FileKind("a downloader's .json", 16 * MIB, "move the file away if it is not a caption")
+TEMPLATES = FileKind("a set of templates", MIB, "give a text file with one template a line")
+URLS = FileKind("a list of URLs", 64 * MIB, "split it into several lists")
+LABEL_FILE = FileKind("a tagger's list of labels", 32 * MIB, "fetch it again")
+SETTINGS_FILE = FileKind("a file of settings", MIB, "take out what no setting needs", 20_000)
+MANUAL_EDITS = FileKind("a file of edits by hand", 16 * MIB, "split the set of pictures", 500_000)
+GENERATED = FileKind("a file of DVC's or Hydra's", 64 * MIB, "get it back from git")
+ADAPTER_SETTINGS = FileKind("PEFT's file of settings", MIB, "move it away, or fetch it again")
+JSON = FileKind("a .json of a model", 100_000_000, "fetch it again")
 
 
 class TextError(ValueError):
     """Why a file is not read; the message continues a sentence that begins with its name."""
 
 
-def read_text(path: Path, kind: Kind) -> str:
+def read_text(path: Path, kind: FileKind) -> str:
     """The file's text, without a byte order mark. A file that is missing, too long or not UTF-8 is a user
     error.
     """
@@ -48,7 +48,7 @@ def read_text(path: Path, kind: Kind) -> str:
         raise UserError(f"{path} {error}") from None
 
 
-def bounded_text(path: Path, kind: Kind) -> str:
+def bounded_text(path: Path, kind: FileKind) -> str:
     """As `read_text`, for callers that name the file themselves. Raises TextError."""
     if not path.is_file():
         raise TextError("does not exist or is not a file; correct the path")

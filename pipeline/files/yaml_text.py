@@ -10,14 +10,14 @@ from typing import Any
 import yaml
 
 from pipeline.errors import UserError
-from pipeline.files.text_file import GENERATED, Kind, read_text, shown
+from pipeline.files.text_file import GENERATED, FileKind, read_text, shown
 
-MOST_DEPTH = 64
+MOST_YAML_DEPTH = 64
 """Levels of nesting; what people write has fewer than ten."""
 MOST_EXPANDED = 10_000
 """Values that all aliases may add."""
 CURE = "correct it"
-UNREADABLE = (
+UNREADABLE_YAML = (
     yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
 """What PyYAML raises for a text; all but the first come from values that do not fit their tags."""
@@ -48,12 +48,12 @@ class Loader(yaml.CSafeLoader):
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 
-def read_yaml(path: Path, kind: Kind = GENERATED) -> Any:
+def read_yaml(path: Path, kind: FileKind = GENERATED) -> Any:
     """A file's value. A file that is missing, too long for its kind, or not YAML is a user error."""
     return parse_yaml(text_of(path, kind), str(path))
 
 
-def text_of(path: Path, kind: Kind = GENERATED) -> str:
+def text_of(path: Path, kind: FileKind = GENERATED) -> str:
     """A YAML file's text, checked against the limits, so that other readers may parse it."""
     text = read_text(path, kind)
     insist_on_bounds(text, str(path), kind)
@@ -65,11 +65,11 @@ def parse_yaml(text: str | bytes, origin: str) -> Any:
     insist_on_bounds(text, origin)
     try:
         return yaml.load(text, Loader=Loader)
-    except UNREADABLE as error:
+    except UNREADABLE_YAML as error:
         raise UserError(f"{origin} is not readable YAML: {_one_line(error)}; {CURE}") from None
 
 
-def insist_on_bounds(text: str | bytes, origin: str, kind: Kind = GENERATED) -> None:
+def insist_on_bounds(text: str | bytes, origin: str, kind: FileKind = GENERATED) -> None:
     """Raises UserError for invalid YAML, or nesting or aliases beyond the limits."""
     try:
         if len(text) > kind.most:
@@ -79,7 +79,7 @@ def insist_on_bounds(text: str | bytes, origin: str, kind: Kind = GENERATED) -> 
         raise UserError(f"{origin} is not readable YAML: {_one_line(error)}; {CURE}") from None
 
 
-def _counted(events: Iterable[yaml.Event], kind: Kind) -> Iterator[yaml.Event]:
+def _counted(events: Iterable[yaml.Event], kind: FileKind) -> Iterator[yaml.Event]:
     """The events; an error at more keys and values than the kind allows."""
     count = 0
     for event in events:
@@ -102,8 +102,8 @@ def _insist_on_bounded(events: Iterable[yaml.Event]) -> None:
     for event in events:
         size = 1
         if isinstance(event, yaml.CollectionStartEvent):
-            if len(sizes) >= MOST_DEPTH:
-                raise YamlError(f"{_line(event)}: nested more than {MOST_DEPTH} levels deep")
+            if len(sizes) >= MOST_YAML_DEPTH:
+                raise YamlError(f"{_line(event)}: nested more than {MOST_YAML_DEPTH} levels deep")
             sizes.append(1)
             names.append(event.anchor)
             continue

@@ -9,13 +9,13 @@ from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.ranges import Values, reals, texts, texts_or_none, wholes
-from pipeline.config.schemas.samplers import LABELS, sampler_name
+from pipeline.config.ranges import RangeValues, reals, texts, texts_or_none, wholes
+from pipeline.config.schemas.samplers import A1111_NAMES, sampler_name
 from pipeline.errors import UserError
 from pipeline.grid.merge_axes import Variation, block_curves
 from pipeline.number_text import NumberError
 from pipeline.prompts.block_weights import BlockWeights, block_weights
-from pipeline.prompts.settings import LEAST_SIDE_PX, SIDE_STEP_PX, Job, Settings, side_px
+from pipeline.prompts.settings import LEAST_SIDE_PX, SIDE_STEP_PX, DrawingSettings, PictureJob, side_px
 from pipeline.seeds import MOST_SEED
 
 
@@ -31,13 +31,13 @@ class Cell:
     blocks: BlockWeights | None
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
-    settings: Settings
+    settings: DrawingSettings
     merge: Variation | None = None
     """Changes to the grid's recipe; None: no merge."""
 
     @property
-    def jobs(self) -> list[Job]:
-        return [Job(prompt, seed) for prompt in self.prompts for seed in self.seeds]
+    def jobs(self) -> list[PictureJob]:
+        return [PictureJob(prompt, seed) for prompt in self.prompts for seed in self.seeds]
 
     @property
     def per_row(self) -> int:
@@ -54,7 +54,7 @@ class Cell:
 class Axis:
     """How to read the values, apply one to a cell, and label it."""
 
-    read: Callable[[Values], list[Any]]
+    read: Callable[[RangeValues], list[Any]]
     apply: Callable[[Cell, Any], Cell]
     label: Callable[[Any], str]
 
@@ -67,7 +67,7 @@ class Replacement:
     new: str
 
 
-def search_and_replace(values: Values) -> list[Replacement]:
+def search_and_replace(values: RangeValues) -> list[Replacement]:
     """The first text is the search text. It is also the first value, so that the unchanged prompt comes
     first. An empty text deletes the words.
     """
@@ -92,7 +92,7 @@ def replaced(cell: Cell, words: Replacement) -> Cell:
     )
 
 
-def sampler_names(values: Values) -> list[str]:
+def sampler_names(values: RangeValues) -> list[str]:
     """Sampler names, in any spelling that `sample_grid.sampler` accepts."""
     names, problems = [], []
     for text in texts(values):
@@ -105,7 +105,7 @@ def sampler_names(values: Values) -> list[str]:
     return names
 
 
-def sides(values: Values) -> list[tuple[int, int]]:
+def sides(values: RangeValues) -> list[tuple[int, int]]:
     """(width, height) of `512` or `512x768`, px, each a multiple of 8."""
     resolutions = []
     for text in texts(values):
@@ -122,10 +122,12 @@ def sides(values: Values) -> list[tuple[int, int]]:
     return resolutions
 
 
-def bounded(read: Callable[[Values], list[Any]], low: float, high: float) -> Callable[[Values], list[Any]]:
+def bounded(
+    read: Callable[[RangeValues], list[Any]], low: float, high: float
+) -> Callable[[RangeValues], list[Any]]:
     """Reads as `read` does, and checks that each value is between `low` and `high`."""
 
-    def within(values: Values) -> list[Any]:
+    def within(values: RangeValues) -> list[Any]:
         numbers = read(values)
         if wrong := [number for number in numbers if not low <= number <= high]:
             limits = f"at least {low:g}" if high == float("inf") else f"from {_shown(low)} to {_shown(high)}"
@@ -168,7 +170,7 @@ def _named(name: str) -> Callable[[Any], str]:
 
 
 INF = float("inf")
-AXES: dict[str, Axis] = {
+GRID_AXES: dict[str, Axis] = {
     "checkpoint": Axis(
         texts,
         lambda cell, value: replace(cell, checkpoint=None if value == "base" else value),
@@ -198,7 +200,7 @@ AXES: dict[str, Axis] = {
         lambda cell, value: replace(cell, settings=replace(cell.settings, width=value[0], height=value[1])),
         lambda value: f"{value[0]}x{value[1]} px",
     ),
-    "sampler": Axis(sampler_names, _setting("sampler"), lambda name: LABELS[name]),
+    "sampler": Axis(sampler_names, _setting("sampler"), lambda name: A1111_NAMES[name]),
     "steps": Axis(bounded(wholes, 1, INF), _setting("steps"), _named("steps")),
     "guidance": Axis(bounded(reals, 0, INF), _setting("guidance"), _named("guidance")),
     "seed": Axis(

@@ -15,35 +15,35 @@ from typing import Any
 from PIL import Image
 
 from pipeline.bases.registry import blocks_of
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_texts import files_named, texts_of
 from pipeline.grid.merge_axes import Sweep
 from pipeline.pictures.png import png_bytes, with_texts
-from pipeline.prompts.settings import Job
+from pipeline.prompts.settings import PictureJob
 from pipeline.store.items import Items, key
 from pipeline.store.known_hashes import sha256_of_model
 
 VERSION = 4
 """Version of the algorithm: raise it when it would draw other pictures."""
-Draw = Callable[[Base, Cell, Sequence[Job]], Sequence[Image.Image]]
+Draw = Callable[[BaseConfig, Cell, Sequence[PictureJob]], Sequence[Image.Image]]
 """Draws some of a cell's pictures with a base."""
 
 
 @dataclass(frozen=True)
-class Batch:
+class CellBatch:
     """Pictures that are drawn together, and the keys under which they are stored."""
 
-    jobs: Sequence[Job]
+    jobs: Sequence[PictureJob]
     keys: Sequence[str]
 
 
 class CellStore:
     """`files`: networks and embeddings that prompts may call. `sweep`: the recipe of merged cells."""
 
-    def __init__(self, base: Base, files: NamedFiles = NO_FILES, sweep: Sweep | None = None) -> None:
+    def __init__(self, base: BaseConfig, files: NamedFiles = NO_FILES, sweep: Sweep | None = None) -> None:
         self.base, self.files, self.sweep = base, files, sweep
         self.items = Items("sample_grid")
         self._hashes: dict[Path, str] = {}
@@ -75,16 +75,16 @@ class CellStore:
         """Keys of the cell's stored pictures, one per job."""
         return [item_key for batch in self.batches(cell) for item_key in batch.keys]
 
-    def batches(self, cell: Cell) -> Iterator[Batch]:
+    def batches(self, cell: Cell) -> Iterator[CellBatch]:
         """The cell's jobs, grouped as they are drawn together."""
         jobs, together = cell.jobs, cell.settings.batch
         shared = self._shared(cell)
         for start in range(0, len(jobs), together):
             batch = jobs[start : start + together]
             drawn = [asdict(job) for job in batch]
-            yield Batch(batch, [key(**shared, jobs=drawn, place=place) for place in range(len(batch))])
+            yield CellBatch(batch, [key(**shared, jobs=drawn, place=place) for place in range(len(batch))])
 
-    def base_of(self, cell: Cell) -> Base:
+    def base_of(self, cell: Cell) -> BaseConfig:
         """The base that draws the cell, identified by its content."""
         if cell.checkpoint is None:
             return self.base
@@ -103,7 +103,7 @@ class CellStore:
     def _pngs(self, cell: Cell) -> list[bytes]:
         return [self.items.read(item_key) for item_key in self.keys(cell)]
 
-    def _is_missing(self, batch: Batch) -> bool:
+    def _is_missing(self, batch: CellBatch) -> bool:
         return not all(self.items.has(item_key) for item_key in batch.keys)
 
     def _shared(self, cell: Cell) -> dict[str, object]:

@@ -11,16 +11,23 @@ from typing import Any
 
 from pipeline.bases.registry import blocks_of
 from pipeline.bases.tokens import words_in
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.files.safetensors_header import stated_hash
 from pipeline.grid.axes import Cell
 from pipeline.networks.kinds import kind_of_file
-from pipeline.prompts.infotext import PARAMETERS, Model, base_facts, infotext, model_of, png_texts
+from pipeline.prompts.infotext import (
+    INFOTEXT_KEYWORD,
+    InfotextModel,
+    base_facts,
+    infotext,
+    model_of,
+    png_texts,
+)
 from pipeline.prompts.network_tags import split_tags
-from pipeline.prompts.settings import Job
+from pipeline.prompts.settings import PictureJob
 
-SAFETENSORS = ".safetensors"
+_SAFETENSORS = ".safetensors"
 """Files with other suffixes are read with torch."""
 SHORT = 12
 """Characters of a network's or embedding's hash that A1111 shows."""
@@ -31,7 +38,12 @@ Hash = Callable[[Path], str]
 
 
 def texts_of(
-    cell: Cell, job: Job, base: Base, sha256_of: Hash, files: NamedFiles, recipe: str | None = None
+    cell: Cell,
+    job: PictureJob,
+    base: BaseConfig,
+    sha256_of: Hash,
+    files: NamedFiles,
+    recipe: str | None = None,
 ) -> dict[str, str]:
     """Texts by PNG keyword. `base`: the cell's own; `files`: what prompts may call; `recipe`: the recipe of
     the cell's merge, as JSON.
@@ -52,11 +64,11 @@ def texts_of(
     facts |= {"files": named} if named else {}
     texts = png_texts(job, cell.settings, model, **facts)
     tag = call(cell, sha256_of)
-    called = Job(f"{job.prompt} {tag}" if tag else job.prompt, job.seed)
-    return {**texts, PARAMETERS: infotext(called, cell.settings, model)}
+    called = PictureJob(f"{job.prompt} {tag}" if tag else job.prompt, job.seed)
+    return {**texts, INFOTEXT_KEYWORD: infotext(called, cell.settings, model)}
 
 
-def files_named(cell: Cell, job: Job, files: NamedFiles) -> dict[str, Path]:
+def files_named(cell: Cell, job: PictureJob, files: NamedFiles) -> dict[str, Path]:
     """Files that the job's prompts and the cell's settings name, by the names used there."""
     named = {**files.used(job.prompt), **files.used(cell.settings.negative_prompt)}
     second = cell.settings.second_pass
@@ -75,10 +87,10 @@ def call(cell: Cell, sha256_of: Hash) -> str:
     return f"<{kind}:{cell.network.stem}:{cell.weight:g}{blocks}>"
 
 
-def _model(cell: Cell, base: Base, merge: Mapping[str, Any] | None, sha256_of: Hash) -> Model:
+def _model(cell: Cell, base: BaseConfig, merge: Mapping[str, Any] | None, sha256_of: Hash) -> InfotextModel:
     """The checkpoint under A1111's name for it; a model that is not in a file has no hash."""
     if merge:
-        return Model(" + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values()))
+        return InfotextModel(" + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values()))
     model = model_of(base)
     if cell.network is None or _kind(cell.network, sha256_of(cell.network)) != "checkpoint":
         return model
@@ -87,7 +99,7 @@ def _model(cell: Cell, base: Base, merge: Mapping[str, Any] | None, sha256_of: H
     return replace(model, name=f"{model.name} + {cell.network.stem}", sha256=None)
 
 
-def _lora_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
+def _lora_hashes(cell: Cell, job: PictureJob, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
     """Hashes by the names in the prompt; A1111 writes none for hypernetworks."""
     tags = split_tags(job.prompt)[1]
     loras = {tag.name: files.find(tag.name) for tag in tags if tag.kind == "lora"}
@@ -96,7 +108,7 @@ def _lora_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> di
     return {name: lora_hash(path, sha256_of(path)) for name, path in loras.items()}
 
 
-def _embedding_hashes(cell: Cell, job: Job, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
+def _embedding_hashes(cell: Cell, job: PictureJob, files: NamedFiles, sha256_of: Hash) -> dict[str, str]:
     """Hashes by the words that occur in the prompts."""
     text = f"{split_tags(job.prompt)[0]} {cell.settings.negative_prompt}"
     called = files.embeddings(text)
@@ -124,12 +136,12 @@ def lora_hash(path: Path, sha256: str) -> str:
     """Hash of the tensors' bytes, from the header or computed (AUTOMATIC1111/stable-diffusion-webui:
     extensions-builtin/Lora/network.py). `sha256`: the file's.
     """
-    return stated_hash(path)[:SHORT] if path.suffix == SAFETENSORS else sha256[:SHORT]
+    return stated_hash(path)[:SHORT] if path.suffix == _SAFETENSORS else sha256[:SHORT]
 
 
 @cache
 def _kind(path: Path, sha256: str) -> str:  # noqa: ARG001  # another file may have that path later
-    if path.suffix == SAFETENSORS:
+    if path.suffix == _SAFETENSORS:
         return kind_of_file(path) or "adapter"
     from pipeline.networks.families import family_of_file
 

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from pipeline.grid.measures import Measures
+from pipeline.grid.measures import CellMeasures
 from pipeline.grid.scores import Score
 
-MOST_COPIES_SHARE = 0.25
+MOST_COPIES_FRACTION = 0.25
 """Fraction of pictures that may copy training pictures, on top of the base's own fraction."""
-FEWEST_COLOURS_SHARE = 0.5
+FEWEST_COLOURS_FRACTION = 0.5
 MOST_CLIPPED_MORE = 0.2
 """A network has failed if it keeps less than half of the base's colours, or burns a fifth of the picture more
 than the base does.
@@ -30,7 +30,7 @@ class Scored:
     """One cell's figures. `score` and `clip` are None if they cannot be computed."""
 
     num_pictures: int
-    measures: Measures
+    measures: CellMeasures
     score: Score | None = None
     clip: float | None = None
 
@@ -86,7 +86,7 @@ def faults(cells: Sequence[Scored], base: Sequence[Scored]) -> list[str]:
     if blank := sum(cell.measures.blank for cell in cells):
         problems.append(f"{blank} of {number} pictures are blank")
     copies, usual = _share_of_copies(cells), _share_of_copies(base)
-    if copies > usual + MOST_COPIES_SHARE:
+    if copies > usual + MOST_COPIES_FRACTION:
         problems.append(
             f"{copies:.0%} of the pictures are near copies of training pictures; the base alone: {usual:.0%}"
         )
@@ -94,7 +94,7 @@ def faults(cells: Sequence[Scored], base: Sequence[Scored]) -> list[str]:
         return problems
     colours, clipped = (_means(cells, name) for name in ("colours", "clipped"))
     base_colours, base_clipped = (_means(base, name) for name in ("colours", "clipped"))
-    if colours < FEWEST_COLOURS_SHARE * base_colours:
+    if colours < FEWEST_COLOURS_FRACTION * base_colours:
         problems.append(f"colours collapse: {colours:.1f} where the base alone has {base_colours:.1f}")
     if clipped > base_clipped + MOST_CLIPPED_MORE:
         problems.append(f"{clipped:.0%} of the values are burnt; the base alone: {base_clipped:.0%}")

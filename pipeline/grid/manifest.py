@@ -5,13 +5,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pipeline.config.schemas import SampleGrid
+from pipeline.config.schemas import SampleGridConfig
 from pipeline.grid.axes import Cell
 from pipeline.grid.choice import Candidate, Scored
 from pipeline.grid.plan import Grid, cell_names, picture_file
 
-Scores = Mapping[Cell, Scored]
-Place = tuple[Path, int, float]
+CellScores = Mapping[Cell, Scored]
+FileEpochAndWeight = tuple[Path, int, float]
 
 PICTURE_COLUMNS = (
     "file", "sheet", "row", "column", "sheet_label", "row_label", "column_label", "checkpoint", "merge",
@@ -45,7 +45,9 @@ def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:
     }
 
 
-def manifest(config: SampleGrid, grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> dict[str, Any]:
+def manifest(
+    config: SampleGridConfig, grid: Grid, scores: CellScores, epochs: Mapping[Path, int]
+) -> dict[str, Any]:
     """The content of grid.json."""
     names = cell_names(grid)
     return {
@@ -92,7 +94,7 @@ def picture_rows(grid: Grid, epochs: Mapping[Path, int]) -> list[list[Any]]:
     return rows
 
 
-def score_rows(grid: Grid, scores: Scores, epochs: Mapping[Path, int]) -> list[list[Any]]:
+def score_rows(grid: Grid, scores: CellScores, epochs: Mapping[Path, int]) -> list[list[Any]]:
     """plots/sample-grid/scores.csv: a row for each slot, columns SCORE_COLUMNS; unknown figures are empty."""
     rows = []
     for slot in grid.slots:
@@ -113,9 +115,9 @@ def is_base_alone(cell: Cell) -> bool:
     return cell.network is None and cell.merge is None
 
 
-def by_place(scores: Scores, epochs: Mapping[Path, int]) -> dict[Place, list[Scored]]:
+def by_place(scores: CellScores, epochs: Mapping[Path, int]) -> dict[FileEpochAndWeight, list[Scored]]:
     """Plain cells of the training's networks, by file, epoch and weight."""
-    cells: dict[Place, list[Scored]] = {}
+    cells: dict[FileEpochAndWeight, list[Scored]] = {}
     for cell, scored in scores.items():
         if cell.network and cell.network in epochs and is_plain(cell):
             cells.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(scored)
@@ -133,7 +135,7 @@ def means(cells: Sequence[Scored]) -> dict[str, float]:
 
 
 def summary(
-    scores: Scores, ranking: Sequence[Candidate], places: Mapping[Place, Sequence[Scored]]
+    scores: CellScores, ranking: Sequence[Candidate], places: Mapping[FileEpochAndWeight, Sequence[Scored]]
 ) -> dict[str, Any]:
     """The content of metrics/sample_grid.json: the base alone, and the best epoch and weight."""
     content: dict[str, Any] = {
@@ -149,7 +151,9 @@ def summary(
     return content
 
 
-def evidence(ranking: Sequence[Candidate], places: Mapping[Place, Sequence[Scored]]) -> list[dict[str, Any]]:
+def evidence(
+    ranking: Sequence[Candidate], places: Mapping[FileEpochAndWeight, Sequence[Scored]]
+) -> list[dict[str, Any]]:
     """The content of ranking.json: every epoch and weight, best first, with figures and faults."""
     return [
         {

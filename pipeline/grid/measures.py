@@ -15,7 +15,7 @@ from pipeline.pictures.defects import sharpness
 from pipeline.pictures.similarity import perceptual_hash
 from pipeline.pictures.work_copy import work_copy
 
-SIDE_PX = 32
+COPY_SIDE_PX = 32
 """Side of the copies that are compared pixel by pixel."""
 BLANK_LEVELS = 2.0
 """Below this std of the grey levels a picture shows nothing: black, white, or NaN turned to 0."""
@@ -41,7 +41,7 @@ class Nearest:
 
 
 @dataclass(frozen=True)
-class Measures:
+class CellMeasures:
     """One cell's figures. `blank` counts pictures, the others are means or medians over them."""
 
     blank: int
@@ -87,7 +87,7 @@ class TrainingPictures:
 
 def measure(
     pictures: Sequence[Image.Image], prompts: Sequence[str], training: TrainingPictures | None, copy_bits: int
-) -> Measures:
+) -> CellMeasures:
     """`prompts`: one per picture; pictures of the same prompt differ by seed."""
     grays = [gray(picture) for picture in pictures]
     small = [small_copy(picture) for picture in pictures]
@@ -96,7 +96,7 @@ def measure(
         for one, two in combinations(range(len(pictures)), 2)
         if prompts[one] == prompts[two]
     ]
-    return Measures(
+    return CellMeasures(
         blank=sum(float(each.std()) < BLANK_LEVELS for each in grays),
         sharpness=round(median(map(sharpness, grays)), 2),
         colours=round(median(map(colours, pictures)), 2),
@@ -128,7 +128,7 @@ def gray(picture: Image.Image) -> NDArray[np.uint8]:
 
 def small_copy(picture: Image.Image) -> Small:
     """[32, 32, 3] of 0-1."""
-    copy = picture.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
+    copy = picture.convert("RGB").resize((COPY_SIDE_PX, COPY_SIDE_PX), Image.Resampling.BOX)
     return np.asarray(copy, np.float32) / np.float32(255)
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config.ranges import Values, reals, texts
-from pipeline.config.recipes import Content, parse, varied
+from pipeline.config.ranges import RangeValues, reals, texts
+from pipeline.config.recipes import RecipeContent, parse, varied
 from pipeline.errors import UserError
 from pipeline.merging.presets import preset
-from pipeline.number_text import is_place
+from pipeline.number_text import is_index
 
 if TYPE_CHECKING:
     from pipeline.merging.in_memory import Merges
@@ -21,11 +21,11 @@ LISTS = (19, 20, 25, 26)
 """Allowed lengths of a list: the blocks of SDXL and of SD 1.x and 2.x, without and with the text encoder's
 number.
 """
-RATIOS = {"bake": ("strength",), "triple_sum": ("alpha", "beta"), "sum_twice": ("alpha", "beta")}
+WEIGHTS_OF_METHOD = {"bake": ("strength",), "triple_sum": ("alpha", "beta"), "sum_twice": ("alpha", "beta")}
 """Weights of a step by its method; `alpha` for all others."""
 
 
-def block_curves(values: Values) -> list[str]:
+def block_curves(values: RangeValues) -> list[str]:
     """Presets' names, and lists of numbers as text. Raises UserError."""
     curves = texts(values)
     for text in curves:
@@ -47,7 +47,7 @@ def _numbers(text: str) -> list[float]:
 class Sweep:
     """A recipe, and the step that the axes vary: `merge`, or `merge.a` for an inner step."""
 
-    content: Content
+    content: RecipeContent
     step: str
     _identities: dict[Variation, str] = field(default_factory=dict, compare=False)
 
@@ -90,7 +90,7 @@ class Sweep:
     def _ratios(self) -> tuple[str, ...]:
         here: Any = self.content
         for key in self.step.split("."):
-            is_entry = isinstance(here, list) and is_place(key) and int(key) < len(here)
+            is_entry = isinstance(here, list) and is_index(key) and int(key) < len(here)
             here = here[int(key)] if is_entry else here.get(key) if isinstance(here, Mapping) else None
         method = here.get("method") if isinstance(here, Mapping) else None
         if method is None or method == "replace_vae":
@@ -98,4 +98,4 @@ class Sweep:
                 f"sample_grid.merge_step {self.step}: the recipe has no step with weights there; name"
                 " one, such as `merge`, `merge.a` or `merge.model`"
             )
-        return RATIOS.get(method, ("alpha",))
+        return WEIGHTS_OF_METHOD.get(method, ("alpha",))

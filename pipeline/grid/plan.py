@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.ranges import Values
-from pipeline.config.schemas import SampleGrid
+from pipeline.config.ranges import RangeValues
+from pipeline.config.schemas import SampleGridConfig
 from pipeline.errors import UserError
-from pipeline.grid.axes import AXES, Cell
+from pipeline.grid.axes import GRID_AXES, Cell
 from pipeline.networks.epochs import network_files
 
 NO_AXIS = "none"
@@ -22,7 +22,7 @@ ALL_EPOCHS = "all"
 
 
 @dataclass(frozen=True)
-class Slot:
+class GridSlot:
     """A position in the grid, and its cell."""
 
     sheet: int
@@ -38,7 +38,7 @@ class Grid:
     sheets: Sequence[str]
     rows: Sequence[str]
     columns: Sequence[str]
-    slots: Sequence[Slot]
+    slots: Sequence[GridSlot]
 
     @property
     def cells(self) -> list[Cell]:
@@ -46,7 +46,7 @@ class Grid:
         return list(dict.fromkeys(slot.cell for slot in self.slots))
 
 
-def axis_values(config: SampleGrid, axis: str) -> list[Any]:
+def axis_values(config: SampleGridConfig, axis: str) -> list[Any]:
     """The values of the axis `x`, `y` or `z`, parsed; network files are still names. Raises UserError."""
     kind, values = _axis(config, axis)
     if kind == NO_AXIS:
@@ -61,12 +61,12 @@ def axis_values(config: SampleGrid, axis: str) -> list[Any]:
     if values is None:
         raise UserError(f"sample_grid.{axis}_values is null; list the values of {kind} there")
     try:
-        return AXES[kind].read(values)
+        return GRID_AXES[kind].read(values)
     except UserError as error:
         raise UserError(*(f"sample_grid.{axis}_values: {problem}" for problem in error.problems)) from None
 
 
-def plan(config: SampleGrid, start: Cell, epochs: Mapping[int, Path], folder: Path) -> Grid:
+def plan(config: SampleGridConfig, start: Cell, epochs: Mapping[int, Path], folder: Path) -> Grid:
     """`start`: the cell that the axes change; `epochs`: the training's files, which are in `folder`."""
     kinds = {axis: getattr(config, axis) for axis in "xyz"}
     values = {axis: axis_values(config, axis) for axis in "xyz"}
@@ -94,10 +94,10 @@ def _pruned(cell: Cell) -> Cell:
 
 
 def varied(cell: Cell, kind: str, value: Any) -> Cell:
-    return cell if kind == NO_AXIS else AXES[kind].apply(cell, value)
+    return cell if kind == NO_AXIS else GRID_AXES[kind].apply(cell, value)
 
 
-def _axis(config: SampleGrid, axis: str) -> tuple[str, Values | None]:
+def _axis(config: SampleGridConfig, axis: str) -> tuple[str, RangeValues | None]:
     return getattr(config, axis), getattr(config, f"{axis}_values")
 
 
@@ -111,16 +111,16 @@ def _labels(
         by_file = {file: f"epoch {epoch}" for epoch, file in epochs.items()}
         labels = [by_file.get(file, file.stem) for file in values]
     else:
-        labels = [AXES[kind].label(value) for value in values]
+        labels = [GRID_AXES[kind].label(value) for value in values]
     if len(set(labels)) < len(labels) and all(isinstance(value, str | Path) for value in values):
         labels = [str(value) for value in values]
     return [renamed.get(label, label) for label in labels]
 
 
-def _slots(sheet: int, table: Sequence[Sequence[Cell]]) -> list[Slot]:
+def _slots(sheet: int, table: Sequence[Sequence[Cell]]) -> list[GridSlot]:
     """A row without a network may be the same in every column: it is shown once."""
     return [
-        Slot(sheet, row, column, cell)
+        GridSlot(sheet, row, column, cell)
         for row, cells in enumerate(table)
         for column, cell in enumerate(cells)
         if cell.network or cell.merge is not None or cell not in cells[:column]
@@ -137,7 +137,7 @@ def cell_names(grid: Grid) -> dict[Cell, str]:
     return names
 
 
-def labels_of(grid: Grid, slot: Slot) -> list[str]:
+def labels_of(grid: Grid, slot: GridSlot) -> list[str]:
     """Labels of sheet, row and column, without empty ones. A row that is shown once for all columns has no
     column label.
     """

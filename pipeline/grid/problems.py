@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pipeline.bases.registry import blocks_of
 from pipeline.config.recipes import OF_THE_RUN, uses_network_of_the_run, with_inputs_of_the_run
-from pipeline.config.schemas import Config, SampleGrid
+from pipeline.config.schemas import Config, SampleGridConfig
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
 from pipeline.grid.merge_axes import Sweep
 from pipeline.grid.plan import NO_AXIS, axis_values, varied
 from pipeline.prompts.network_tags import insist_on_none, split_tags
-from pipeline.prompts.settings import Settings
+from pipeline.prompts.settings import DrawingSettings
 from pipeline.prompts.steps import texts_by_step
 
 MERGE, SECOND_PASS = "merge_", "second_pass_"
@@ -23,7 +23,7 @@ OF_PROMPTS = ("prompt", "search_replace", "negative_prompt")
 """Axes that change prompts."""
 
 
-def axes_problems(config: SampleGrid) -> list[str]:
+def axes_problems(config: SampleGridConfig) -> list[str]:
     """Everything that is wrong with the axes, in sentences."""
     problems: list[str] = []
     kinds = [kind for kind in (config.x, config.y, config.z) if kind != NO_AXIS]
@@ -42,7 +42,7 @@ def axes_problems(config: SampleGrid) -> list[str]:
     return problems or _merge_problems(config, kinds)
 
 
-def _merge_problems(config: SampleGrid, kinds: Sequence[str]) -> list[str]:
+def _merge_problems(config: SampleGridConfig, kinds: Sequence[str]) -> list[str]:
     """Reasons why the recipe cannot be varied along the axes."""
     names = [kind.removeprefix(MERGE) for kind in kinds if kind.startswith(MERGE)]
     if not isinstance(config.merge, dict):
@@ -121,7 +121,7 @@ def _of_blocks(config: Config) -> Iterator[str]:
 
 def _cells(config: Config) -> list[Cell]:
     """One for each combination of prompts that is drawn."""
-    grid, settings = config.sample_grid, Settings.of(config.sample_grid, config.base)
+    grid, settings = config.sample_grid, DrawingSettings.of(config.sample_grid, config.base)
     start = Cell(
         checkpoint=None, network=None, weight=0.0, blocks=None, settings=settings,
         prompts=tuple(grid.prompts), seeds=tuple(grid.seeds),

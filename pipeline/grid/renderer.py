@@ -6,12 +6,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.device import best_device, make_repeatable
 from pipeline.drawing.aesthetic import Aesthetic
-from pipeline.drawing.library import Library, set_strength
+from pipeline.drawing.library import Library, set_weight
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.drawing.text_to_image import draw
 from pipeline.grid.axes import Cell
@@ -19,8 +19,8 @@ from pipeline.grid.merge_axes import Sweep, Variation
 from pipeline.merging.in_memory import MergedBase
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import load
-from pipeline.networks.trained import Trained
-from pipeline.prompts.settings import Job
+from pipeline.networks.trained import Trainable
+from pipeline.prompts.settings import PictureJob
 
 
 class GridRenderer:
@@ -33,10 +33,10 @@ class GridRenderer:
         make_repeatable()
         self.library, self.sweep = Library(files), sweep
         self._merged: tuple[Variation, MergedBase] | None = None
-        self._loaded: tuple[Base, LoadedBase] | None = None
-        self._network: tuple[Path, LoadedBase, Trained] | None = None
+        self._loaded: tuple[BaseConfig, Base] | None = None
+        self._network: tuple[Path, Base, Trainable] | None = None
 
-    def draw(self, config: Base, cell: Cell, jobs: Sequence[Job]) -> list[Image.Image]:
+    def draw(self, config: BaseConfig, cell: Cell, jobs: Sequence[PictureJob]) -> list[Image.Image]:
         """Draws `jobs` of the cell together. `config`: the cell's base."""
         base = self._load_base(config)
         aesthetic = None
@@ -44,13 +44,13 @@ class GridRenderer:
         with ExitStack() as stack:
             if cell.network:
                 network = self._load_network(cell.network, base)
-                set_strength(network, base, cell.weight, cell.blocks)
+                set_weight(network, base, cell.weight, cell.blocks)
                 stack.enter_context(network.attached(base))
                 if isinstance(network, AestheticEmbedding):
                     aesthetic = _aesthetic(network)
             return list(draw(base, jobs, cell.settings, self.library, aesthetic))
 
-    def _merge(self, base: LoadedBase, variation: Variation | None) -> None:
+    def _merge(self, base: Base, variation: Variation | None) -> None:
         """Merges the cell's variation into the loaded base, unless it is there already."""
         before, merged = self._merged or (None, None)
         if before == variation:
@@ -65,13 +65,13 @@ class GridRenderer:
             merged.become(self.sweep.overrides(variation))
             self._merged = variation, merged
 
-    def _load_base(self, config: Base) -> LoadedBase:
+    def _load_base(self, config: BaseConfig) -> Base:
         if self._loaded is None or self._loaded[0] != config:
             self._loaded = self._network = self._merged = None  # frees memory before the next one loads
             self._loaded = config, load_base(config).to(best_device())
         return self._loaded[1]
 
-    def _load_network(self, path: Path, base: LoadedBase) -> Trained:
+    def _load_network(self, path: Path, base: Base) -> Trainable:
         if self._network is None or self._network[:2] != (path, base):
             network = load(path, base).to(best_device())
             self._network = path, base, network
@@ -82,7 +82,7 @@ def _aesthetic(network: AestheticEmbedding) -> Aesthetic:
     return Aesthetic(
         embedding=network.embedding,
         projection=network.projection,
-        weight=network.multiplier,
+        weight=network.network_weight,
         steps=network.steps,
         lr=network.lr,
         slerp=network.slerp,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.config.schemas import SampleGrid
-from pipeline.config.schemas.samplers import LABELS
+from pipeline.config.schemas import SampleGridConfig
+from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.files.atomic import write_bytes, write_csv, write_json, write_text
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
@@ -17,16 +17,16 @@ from pipeline.grid.choice import Candidate
 from pipeline.grid.layout import Labels, Tile, block, table
 from pipeline.grid.manifest import (
     PICTURE_COLUMNS,
-    Scores,
+    CellScores,
     by_place,
     evidence,
     is_plain,
     manifest,
     picture_rows,
 )
-from pipeline.grid.plan import Grid, Slot, cell_names, labels_of, picture_file
+from pipeline.grid.plan import Grid, GridSlot, cell_names, labels_of, picture_file
 from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
-from pipeline.reports.grid import IN_CELLS, THUMBNAIL_PX, PageCell, PageSheet, page
+from pipeline.reports.grid import GRID_THUMBNAIL_PX, IN_CELLS, PageCell, PageSheet, page
 
 WEBP_SIDE_PX = 4096
 """Longest side of a cell's pictures in one WebP; a phone shows no larger ones."""
@@ -35,10 +35,10 @@ MEGAPIXEL = 1e6
 
 def write_report(
     folder: Path,
-    config: SampleGrid,
+    config: SampleGridConfig,
     grid: Grid,
     store: CellStore,
-    scores: Scores,
+    scores: CellScores,
     epochs: Mapping[Path, int],
     ranking: Sequence[Candidate],
 ) -> None:
@@ -70,7 +70,7 @@ def write_pngs(folder: Path, cell: Cell, name: str, store: CellStore) -> None:
 def _write_webp(folder: Path, cell: Cell, name: str, store: CellStore) -> str:
     """Writes the cell's pictures as one WebP; returns its thumbnail as a data URI."""
     pictures = block(store.pictures(cell), cell.per_row)
-    thumbnail = webp_uri(webp_thumbnail(pictures, THUMBNAIL_PX))
+    thumbnail = webp_uri(webp_thumbnail(pictures, GRID_THUMBNAIL_PX))
     pictures.thumbnail((WEBP_SIDE_PX, WEBP_SIDE_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     pictures.save(buffer, "WEBP", quality=90, method=4)
@@ -78,7 +78,7 @@ def _write_webp(folder: Path, cell: Cell, name: str, store: CellStore) -> str:
     return thumbnail
 
 
-def _picture(config: SampleGrid, grid: Grid, store: CellStore, scores: Scores) -> Image.Image:
+def _picture(config: SampleGridConfig, grid: Grid, store: CellStore, scores: CellScores) -> Image.Image:
     """Draws grid.png."""
     tiles = [
         Tile(
@@ -97,13 +97,13 @@ def _picture(config: SampleGrid, grid: Grid, store: CellStore, scores: Scores) -
     return table(labels, tiles, config.max_megapixels * MEGAPIXEL)
 
 
-def _note(scores: Scores, cell: Cell) -> str:
+def _note(scores: CellScores, cell: Cell) -> str:
     return ", ".join(_page_cell("", scores, cell).texts(IN_CELLS))
 
 
 def _page_cell(
     label: str,
-    scores: Scores,
+    scores: CellScores,
     cell: Cell,
     thumbnail: str = "",
     name: str = "",
@@ -115,12 +115,12 @@ def _page_cell(
 
 
 def _sheets(
-    grid: Grid, scores: Scores, thumbnails: Mapping[Cell, str], ranking: Sequence[Candidate]
+    grid: Grid, scores: CellScores, thumbnails: Mapping[Cell, str], ranking: Sequence[Candidate]
 ) -> list[PageSheet]:
     names = cell_names(grid)
     best = (ranking[0].file, ranking[0].weight) if ranking else None
 
-    def cell_of(slot: Slot, span: int) -> PageCell:
+    def cell_of(slot: GridSlot, span: int) -> PageCell:
         label, cell = " · ".join(labels_of(grid, slot)), slot.cell
         is_best = (cell.network, cell.weight) == best and is_plain(cell)
         return _page_cell(label, scores, cell, thumbnails[cell], names[cell], span, is_best)
@@ -153,7 +153,7 @@ def _readable_settings(cell: Cell) -> dict[str, tuple[str, ...]]:
         "prompts": cell.prompts,
         "negative prompt": (settings.negative_prompt,),
         "seeds": (", ".join(map(str, cell.seeds)),),
-        "sampler": (f"{LABELS[settings.sampler]}, {settings.steps} steps",),
+        "sampler": (f"{A1111_NAMES[settings.sampler]}, {settings.steps} steps",),
         "guidance": (f"{settings.guidance:g}",),
         "clip skip": (str(settings.clip_skip),),
         "resolution": (f"{settings.width}x{settings.height} px",),

@@ -18,9 +18,9 @@ from pipeline.config.schemas import Config
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Scored
-from pipeline.grid.measures import Measures, Nearest, TrainingPictures, measure
+from pipeline.grid.measures import CellMeasures, Nearest, TrainingPictures, measure
 from pipeline.grid.scores import Score, score
-from pipeline.pictures.records import PICTURES, Record, read_records
+from pipeline.pictures.records import PICTURE_FOLDER, Record, read_records
 from pipeline.progress import progress
 from pipeline.prompts.plain import plain_prompt
 from pipeline.store.items import Items, key
@@ -43,7 +43,7 @@ class Scorer:
     def _scored(self, cell: Cell) -> Scored:
         return Scored(len(cell.jobs), self._measures(cell), self._tagged(cell), self._clip(cell))
 
-    def _measures(self, cell: Cell) -> Measures:
+    def _measures(self, cell: Cell) -> CellMeasures:
         bits = self.config.sample_grid.copy_bits
         training = [record.sha256 for record in self.records]
 
@@ -52,7 +52,7 @@ class Scorer:
             return asdict(measure(self.store.pictures(cell), prompts, self.training, bits))
 
         kept = self._kept(self._key(cell, kind="measures", training=training, bits=bits), make)
-        return Measures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
+        return CellMeasures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
 
     def _tagged(self, cell: Cell) -> Score | None:
         grid, tag = self.config.sample_grid, self.config.tag
@@ -108,7 +108,7 @@ class Scorer:
         item_key = key(version=VERSION, kind="training", picture=record.sha256)
         kept = self.items.get(item_key)
         if kept is None:
-            with Image.open(self.cropped / PICTURES / record.file) as picture:
+            with Image.open(self.cropped / PICTURE_FOLDER / record.file) as picture:
                 made = TrainingPictures.of({record.id: picture.convert("RGB")})
             buffer = io.BytesIO()
             np.savez(buffer, hashes=made.hashes, small=made.small)

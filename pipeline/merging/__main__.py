@@ -97,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _run(chosen: argparse.Namespace) -> None:
     from pipeline.config.recipes import parse, varied
-    from pipeline.merging.recipes import found_by_hash, is_merged, read_content
+    from pipeline.merging.recipes import is_merged, model_by_hash, read_content
 
     changes = {
         key: parse_yaml(value, f"--set {key}")
@@ -109,17 +109,17 @@ def _run(chosen: argparse.Namespace) -> None:
         folders = [chosen.recipe.parent, *folders]
         typed = {key.removeprefix("inputs.").removesuffix(".path") for key in changes}
         stated = recipe.inputs.keys() - typed
-    _merge(found_by_hash(recipe, folders, stated), chosen.out, chosen.layout)
+    _merge(model_by_hash(recipe, folders, stated), chosen.out, chosen.layout)
 
 
 def _rebuild(chosen: argparse.Namespace) -> None:
     from pipeline.config.recipes import parse
     from pipeline.files.hashing import sha256_of_tree
-    from pipeline.merging.recipes import found_by_hash, read_content
+    from pipeline.merging.recipes import model_by_hash, read_content
 
     merged: Path = chosen.merged
     recipe = parse(read_content(merged), str(merged))
-    located = found_by_hash(recipe, [merged.parent, *chosen.search], recipe.inputs)
+    located = model_by_hash(recipe, [merged.parent, *chosen.search], recipe.inputs)
     if is_same(chosen.out, merged):
         raise UserError(
             f"--out {chosen.out} is {merged} itself; choose another name, so that they can be compared"
@@ -183,12 +183,12 @@ def _has_ratio(given: str) -> bool:
 
 def _resize(chosen: argparse.Namespace) -> None:
     from pipeline.merging.lora_files import read_lora, resize, write_lora
-    from pipeline.merging.lora_pairs import RULES, fixed, insist_on_share
+    from pipeline.merging.lora_pairs import RULES, fixed, insist_on_fraction
 
     if (chosen.by is None) != (chosen.share is None):
         raise UserError("--by and --share belong together: give both, or neither for one rank everywhere")
     if chosen.by:
-        insist_on_share(chosen.by, chosen.share)
+        insist_on_fraction(chosen.by, chosen.share)
     rule = RULES[chosen.by](chosen.share) if chosen.by else fixed(chosen.rank)
     claim(chosen.out, [chosen.file])
     result = resize(read_lora(chosen.file), rule, chosen.rank)

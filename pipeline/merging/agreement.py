@@ -20,11 +20,11 @@ Some files have them, others and diffusers' folders do not; A's stay.
 """
 FIRST_CONVOLUTION = "model.diffusion_model.input_blocks.0.0.weight"
 PIX2PIX, INPAINTING = 8, 9
-CHANNELS = {4: "an ordinary checkpoint", PIX2PIX: "instruct-pix2pix", INPAINTING: "inpainting"}
+UNET_CHANNELS = {4: "an ordinary checkpoint", PIX2PIX: "instruct-pix2pix", INPAINTING: "inpainting"}
 """Input channels of the U-Net."""
 
 
-class Named(Protocol):
+class NamedWeights(Protocol):
     """A checkpoint or a step's result, by its name in errors."""
 
     @property
@@ -34,7 +34,7 @@ class Named(Protocol):
     def tensors(self) -> Mapping[str, Stored]: ...
 
 
-def differences(a: Named, b: Named) -> list[str]:
+def differences(a: NamedWeights, b: NamedWeights) -> list[str]:
     """Why `b` cannot be merged into `a`: the first keys and shapes that differ."""
     ours, theirs = _merged(a.tensors), _merged(b.tensors)
     lacking, extra = _missing(ours, theirs), _missing(theirs, ours)
@@ -75,14 +75,14 @@ def _merged(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     }
 
 
-def _channels(a: Named, b: Named) -> list[str]:
+def _channels(a: NamedWeights, b: NamedWeights) -> list[str]:
     """Only A may be an inpainting or pix2pix model: the others lack its extra channels."""
     ours, theirs = (node.tensors[FIRST_CONVOLUTION].shape[1] for node in (a, b))
     if theirs <= ours and (theirs in (ours, 4)):
         return []
     return [
-        f"{a.label} is {CHANNELS.get(ours, f'a model of {ours} input channels')}, {b.label} is"
-        f" {CHANNELS.get(theirs, f'one of {theirs}')}: the one with more input channels must be A, the"
+        f"{a.label} is {UNET_CHANNELS.get(ours, f'a model of {ours} input channels')}, {b.label} is"
+        f" {UNET_CHANNELS.get(theirs, f'one of {theirs}')}: the one with more input channels must be A, the"
         " others ordinary checkpoints or of the same kind"
     ]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from pipeline.bases.base import Base
 from pipeline.bases.layers import changeable_modules
 from pipeline.errors import UserError
-from pipeline.networks.checkpoint import Checkpoint, slots_of, strengthened
-from pipeline.networks.network import Network
-from pipeline.networks.trained import Trained
+from pipeline.networks.checkpoint import FullFineTune, slots_of, weighted
+from pipeline.networks.network import AdapterNetwork
+from pipeline.networks.trained import Trainable
 
 
 @torch.no_grad()
@@ -22,13 +22,13 @@ def baked(weight: Tensor, delta: Tensor, strength: float) -> Tensor:
 
 
 @torch.no_grad()
-def bake(network: Trained, base: Base, strength: float) -> Mapping[str, nn.Module]:
+def bake(network: Trainable, base: Base, strength: float) -> Mapping[str, nn.Module]:
     """Changes the modules' weights in place; returns the changed layers by their names in files. Raises
     UserError if the network does not act on weights.
     """
-    if isinstance(network, Checkpoint):
+    if isinstance(network, FullFineTune):
         return _replaced(network, base, strength)
-    if not isinstance(network, Network):
+    if not isinstance(network, AdapterNetwork):
         raise UserError("the network does not change the base's weights, so it cannot be baked into them")
     targets = changeable_modules(base)
     for name, adapter in network.adapters():
@@ -42,13 +42,13 @@ def bake(network: Trained, base: Base, strength: float) -> Mapping[str, nn.Modul
     return {name: targets[name] for name in network}
 
 
-def _replaced(trained: Checkpoint, base: Base, strength: float) -> dict[str, nn.Module]:
+def _replaced(trained: FullFineTune, base: Base, strength: float) -> dict[str, nn.Module]:
     """At strength 1 exactly the trained weights."""
     changed = {}
     slots = slots_of(base)
     for name, after in trained.trained():
         module, leaf = slots[name]
         weight = module.get_parameter(leaf)
-        weight.copy_(strengthened(weight, after, strength))
+        weight.copy_(weighted(weight, after, strength))
         changed[name.rpartition(".")[0]] = module
     return changed

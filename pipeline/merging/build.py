@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
+from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.config.recipes import children
-from pipeline.config.schemas.recipe import Bake, Recipe, ReplaceVae
+from pipeline.config.schemas.recipe import BakeStep, Recipe, ReplaceVaeStep
 from pipeline.files.tensor_file import Stored, TensorFile
-from pipeline.merging.checkpoint import Checkpoint, open_checkpoint, open_vae
+from pipeline.merging.checkpoint import CheckpointFile, open_checkpoint, open_vae
 from pipeline.merging.header import metadata
 from pipeline.merging.locking import locked, paths_of
 from pipeline.merging.stream import stream
 from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
 from pipeline.merging.weights import weight_of
 
-RATIOS = ("alpha", "beta")
+ALPHA_AND_BETA = ("alpha", "beta")
 OPTIONS = ("density", "drop", "seed")
 
 
@@ -26,7 +26,7 @@ OPTIONS = ("density", "drop", "seed")
 class Opened:
     """The opened inputs, by the recipe's names."""
 
-    checkpoints: Mapping[str, Checkpoint]
+    checkpoints: Mapping[str, CheckpointFile]
     vaes: Mapping[str, Mapping[str, Stored]]
     networks: Mapping[str, TensorFile]
     files: Mapping[str, tuple[TensorFile, ...]]
@@ -54,8 +54,8 @@ def _roles(step: Any) -> list[tuple[str, str]]:
     """(input, its role): model, network or vae."""
     if isinstance(step, str):
         return [(step, "model")]
-    own = [(step.network, "network")] if isinstance(step, Bake) else []
-    own += [(step.vae, "vae")] if isinstance(step, ReplaceVae) else []
+    own = [(step.network, "network")] if isinstance(step, BakeStep) else []
+    own += [(step.vae, "vae")] if isinstance(step, ReplaceVaeStep) else []
     for child in children(step).values():
         for node in child if isinstance(child, list) else [child]:
             own += _roles(node)
@@ -72,14 +72,14 @@ def build(step: Any, opened: Opened, key: str = "merge") -> Node:
         else build(child, opened, f"{key}.{role}")
         for role, child in children(step).items()
     }  # fmt: skip
-    if isinstance(step, ReplaceVae):
+    if isinstance(step, ReplaceVaeStep):
         return ReplacedVae(models["model"], opened.vaes[step.vae], step.vae)
     first = next(iter(models.values()))
-    if isinstance(step, Bake):
+    if isinstance(step, BakeStep):
         return _baked(step, first, opened.networks[step.network], f"{key}.strength")
     weights = {
         name: weight_of(getattr(step, name), first.blocks, f"{key}.{name}")
-        for name in RATIOS
+        for name in ALPHA_AND_BETA
         if hasattr(step, name)
     }
     return Merge(
@@ -87,12 +87,12 @@ def build(step: Any, opened: Opened, key: str = "merge") -> Node:
     )
 
 
-def _baked(step: Bake, model: Node, network: TensorFile, key: str) -> Node:
+def _baked(step: BakeStep, model: Node, network: TensorFile, key: str) -> Node:
     """A full fine-tune's file is a checkpoint: its change at strength s is the weighted sum W + s (W' -
     W).
     """
     strength = weight_of(step.strength, model.blocks, key)
-    if any(name.startswith(UNET_PREFIX) for name in network.tensors):
+    if any(name.startswith(LDM_UNET_PREFIX) for name in network.tensors):
         tuned = open_checkpoint(network.path)
         models = {"a": model, "b": Leaf(step.network, tuned.blocks, tuned.tensors)}
         return Merge("weighted_sum", models, {"alpha": strength}, {})

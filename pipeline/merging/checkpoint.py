@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.bases import vae_names
 from pipeline.bases.family import Configs, Family
-from pipeline.bases.origins import Form, Origin
+from pipeline.bases.origins import Origin, TensorForm
 from pipeline.bases.parts import UNET, VAE
 from pipeline.bases.registry import families, family, recognised, recognised_config
 from pipeline.bases.single_file import alone, ema_name, say_averaged
@@ -18,7 +18,7 @@ from pipeline.bases.structure import EMA_PREFIX
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.bases.weight_names import part_of, usual_key
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import read_mapping
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.merging.weights import blocks_of
@@ -27,7 +27,7 @@ ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointFile:
     """Weights by their single-file names; `blocks` are its U-Net's."""
 
     path: Path
@@ -54,13 +54,13 @@ class Joined:
         return torch.cat(pieces) if len(pieces) != 1 else pieces[0]
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path) -> CheckpointFile:
     """A single file or a diffusers folder of SD 1.x, 2.x or SDXL. Raises UserError for anything else."""
-    with damage_told(f"{path} is not a readable checkpoint"):
+    with reporting_damage(f"{path} is not a readable checkpoint"):
         return _checkpoint(path)
 
 
-def _checkpoint(path: Path) -> Checkpoint:
+def _checkpoint(path: Path) -> CheckpointFile:
     if path.is_dir():
         tensors, files, metadata = _folder(path)
     else:
@@ -77,7 +77,7 @@ def _checkpoint(path: Path) -> Checkpoint:
             f"{path} is {title}; whole checkpoints of Stable Diffusion"
             " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
         )
-    return Checkpoint(path, tensors, blocks, metadata, files)
+    return CheckpointFile(path, tensors, blocks, metadata, files)
 
 
 def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
@@ -101,7 +101,7 @@ def open_vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
     """The VAE's weights by their single-file names, from a VAE's file or folder, or from a whole
     checkpoint.
     """
-    with damage_told(f"{path} is not a readable VAE"):
+    with reporting_damage(f"{path} is not a readable VAE"):
         return _vae(path)
 
 
@@ -115,7 +115,7 @@ def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
         tensors = {
             name: stored
             for name, stored in files[0].tensors.items()
-            if name.startswith((prefix, *vae_names.SIGNS))
+            if name.startswith((prefix, *vae_names.VAE_STARTS))
         }
     named = {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
     if not any(name.startswith(f"{prefix}decoder.") for name in named):
@@ -177,7 +177,7 @@ def _of_part(made: Family, part: str, tensors: Mapping[str, Stored], configs: Co
             continue
         if origin.pieces > 1:
             pieces.setdefault(origin.key, {})[origin.piece] = stored
-        elif origin.form is Form.TRANSPOSED:
+        elif origin.form is TensorForm.TRANSPOSED:
             by_key[origin.key] = Stored.of(stored.read().reshape(stored.shape).T.contiguous())
         else:
             by_key[origin.key] = stored
@@ -207,4 +207,4 @@ def _weight_files(folder: Path) -> tuple[TensorFile, ...]:
     return tuple(open_tensors(path) for path in (plain or files))
 
 
-__all__ = ["Checkpoint", "open_checkpoint", "open_vae", "part_of"]
+__all__ = ["CheckpointFile", "open_checkpoint", "open_vae", "part_of"]

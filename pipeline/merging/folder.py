@@ -13,20 +13,20 @@ from pipeline.bases.family import Family
 from pipeline.bases.load import outline
 from pipeline.bases.registry import family, recognised, titles
 from pipeline.bases.save import folder_key, write_settings
-from pipeline.bases.stated import HEADER_KEY, stated
+from pipeline.bases.stated import BASE_KEY, stated
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.tensor_writer import TensorWriter, insist_on_room, tensor_writer
 from pipeline.merging.build import build, facts_of, first_input, open_inputs
-from pipeline.merging.checkpoint import Checkpoint
-from pipeline.merging.header import RECIPE_KEY, metadata, recipe_text
+from pipeline.merging.checkpoint import CheckpointFile
+from pipeline.merging.header import MERGE_KEY, metadata, recipe_text
 from pipeline.merging.locking import locked
 from pipeline.merging.stream import fill
 from pipeline.merging.tree import Node
 
-Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
+FolderSpecs = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FolderPart:
     """A weight file of the folder: shapes by its own keys, and each key's single-file name."""
 
     file: Path
-    shapes: Shapes
+    shapes: FolderSpecs
     names: dict[str, str]
 
 
@@ -58,19 +58,19 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     first = opened.checkpoints[first_input(recipe.merge)]
     made = _family_of(first)
     recipe = locked(recipe, opened.files)
-    own = stated(metadata(recipe, first, opened.checkpoints).get(HEADER_KEY), str(first.path))
+    own = stated(metadata(recipe, first, opened.checkpoints).get(BASE_KEY), str(first.path))
     model = outline(made, own, str(first.path))
     parts = _parts(model, node, PRECISIONS[recipe.dtype])
     insist_on_room(
         out, sum(prod(shape) * dtype.itemsize for part in parts for dtype, shape in part.shapes.values())
     )
     with new_folder(out) as folder:
-        _stream(node, folder, parts, {"format": "pt", RECIPE_KEY: recipe_text(recipe)})
+        _stream(node, folder, parts, {"format": "pt", MERGE_KEY: recipe_text(recipe)})
         write_settings(model, folder)
     return facts_of(recipe, node)
 
 
-def _family_of(first: Checkpoint) -> Family:
+def _family_of(first: CheckpointFile) -> Family:
     match = recognised({name: stored.shape for name, stored in first.tensors.items()})
     if match is None or match.facts is None or not match.trainable:
         title = match.title if match else "not a known checkpoint"

@@ -10,26 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.clip_vocabulary import older_tokenizer_files
-from pipeline.bases.part_schemas import PARTS
+from pipeline.bases.part_schemas import PART_SCHEMAS
 from pipeline.bases.stated import (
-    HEADER_KEY,
+    BASE_KEY,
     STAMPS,
     TOKENIZER_FILES,
     checked_configs,
     stated,
     tokenizer_texts,
 )
-from pipeline.config.schemas.recipe import Difference, Input, Pair, Recipe, ReplaceVae
+from pipeline.config.schemas.recipe import DifferenceStep, Input, PairStep, Recipe, ReplaceVaeStep
 from pipeline.errors import warn
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.hashing import legacy_hash
 from pipeline.files.json_text import JsonError, parse_json, read_mapping
 from pipeline.files.text_file import JSON, read_text
 from pipeline.merging.agreement import FIRST_CONVOLUTION, INPAINTING, PIX2PIX
-from pipeline.merging.checkpoint import Checkpoint
+from pipeline.merging.checkpoint import CheckpointFile
 
-RECIPE_KEY = "athanor.merge"
-KEPT = ("modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")
+MERGE_KEY = "athanor.merge"
+KEPT_ENTRIES = ("modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")
 """Entries of A's header that also hold for the result: how it is built and sampled."""
 WEBUI_METHODS = {"weighted_sum": "Weighted sum", "add_difference": "Add difference"}
 
@@ -42,19 +42,21 @@ def recipe_text(recipe: Recipe) -> str:
     return json.dumps(content, sort_keys=True)
 
 
-def metadata(recipe: Recipe, first: Checkpoint, checkpoints: Mapping[str, Checkpoint]) -> dict[str, str]:
+def metadata(
+    recipe: Recipe, first: CheckpointFile, checkpoints: Mapping[str, CheckpointFile]
+) -> dict[str, str]:
     """Header of the result. `recipe` is locked; `first` is the checkpoint whose tensors the result has;
     `checkpoints` are the recipe's, by name.
     """
-    kept = {key: first.metadata[key] for key in KEPT if key in first.metadata}
+    kept = {key: first.metadata[key] for key in KEPT_ENTRIES if key in first.metadata}
     if first.path.is_dir():
-        kept[HEADER_KEY] = folder_header(first.path)
-    elif HEADER_KEY in first.metadata and (own := stated(first.metadata[HEADER_KEY], str(first.path))):
-        kept[HEADER_KEY] = json.dumps(own, sort_keys=True)
+        kept[BASE_KEY] = folder_header(first.path)
+    elif BASE_KEY in first.metadata and (own := stated(first.metadata[BASE_KEY], str(first.path))):
+        kept[BASE_KEY] = json.dumps(own, sort_keys=True)
     return {
         **kept,
         "format": "pt",
-        RECIPE_KEY: recipe_text(recipe),
+        MERGE_KEY: recipe_text(recipe),
         "sd_merge_recipe": json.dumps({**webui_recipe(recipe), **_channels(first)}, sort_keys=True),
         "sd_merge_models": json.dumps(webui_models(recipe, checkpoints), sort_keys=True),
     }
@@ -64,10 +66,10 @@ def webui_recipe(recipe: Recipe) -> dict[str, Any]:
     """As AUTOMATIC1111 writes it (modules/extras.py, run_modelmerger); what it cannot express is null."""
     step: Any = recipe.merge
     vae = None
-    if isinstance(step, ReplaceVae):
+    if isinstance(step, ReplaceVaeStep):
         step, vae = step.model, Path(_input(recipe, step.vae).path).name
-    models = [step.a, step.b] if isinstance(step, Pair | Difference) else []
-    if isinstance(step, Difference):
+    models = [step.a, step.b] if isinstance(step, PairStep | DifferenceStep) else []
+    if isinstance(step, DifferenceStep):
         models.append(step.c)
     known = getattr(step, "method", None) in WEBUI_METHODS and all(isinstance(model, str) for model in models)
     hashes = [_input(recipe, model).sha256 for model in models if isinstance(model, str)] if known else []
@@ -88,12 +90,12 @@ def webui_recipe(recipe: Recipe) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _channels(first: Checkpoint) -> dict[str, bool]:
+def _channels(first: CheckpointFile) -> dict[str, bool]:
     channels = first.tensors[FIRST_CONVOLUTION].shape[1]
     return {"is_inpainting": channels == INPAINTING, "is_instruct_pix2pix": channels == PIX2PIX}
 
 
-def webui_models(recipe: Recipe, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Any]:
+def webui_models(recipe: Recipe, checkpoints: Mapping[str, CheckpointFile]) -> dict[str, Any]:
     """The checkpoints by sha256, and those that they were merged from (ibid., sd_merge_models)."""
     models: dict[str, Any] = {}
     for name, checkpoint in checkpoints.items():
@@ -107,7 +109,7 @@ def webui_models(recipe: Recipe, checkpoints: Mapping[str, Checkpoint]) -> dict[
     return models
 
 
-def _stated(checkpoint: Checkpoint, key: str) -> Any:
+def _stated(checkpoint: CheckpointFile, key: str) -> Any:
     """An entry of a stranger's header; None if it is not JSON."""
     try:
         return parse_json(checkpoint.metadata.get(key) or "null")
@@ -120,7 +122,7 @@ def folder_header(folder: Path) -> str:
     """A diffusers folder's configurations and tokenizer, in the form of our own single files
     (`load_base`).
     """
-    files = {part: folder / part / "config.json" for part in PARTS} | {
+    files = {part: folder / part / "config.json" for part in PART_SCHEMAS} | {
         "scheduler": folder / "scheduler" / "scheduler_config.json"
     }
     configs = {
@@ -138,7 +140,7 @@ def folder_header(folder: Path) -> str:
 def _tokenizer(folder: Path) -> dict[str, str] | None:
     """vocab.json and merges.txt; newer folders have only tokenizer.json."""
     whole = folder / "tokenizer.json"
-    with damage_told(f"{folder} is not a readable tokenizer folder"):
+    with reporting_damage(f"{folder} is not a readable tokenizer folder"):
         if all((folder / name).is_file() for name in TOKENIZER_FILES):
             texts = {name: read_text(folder / name, JSON) for name in TOKENIZER_FILES}
         elif whole.is_file():

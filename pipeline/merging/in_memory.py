@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from pipeline.bases.base import Base
-from pipeline.config.recipes import Content, parse, varied
+from pipeline.config.recipes import RecipeContent, parse, varied
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
@@ -22,33 +22,33 @@ from pipeline.merging.header import recipe_text
 from pipeline.merging.locking import locked
 from pipeline.merging.tree import Node
 
-Overrides = Mapping[str, Any]
+RecipeOverrides = Mapping[str, Any]
 """Other values for dotted keys of the recipe."""
 
 
 class Merges:
     """Variations of one recipe."""
 
-    def __init__(self, content: Content, origin: str = "merge.recipe") -> None:
+    def __init__(self, content: RecipeContent, origin: str = "merge.recipe") -> None:
         self.content, self.origin = content, origin
         recipe = parse(content, origin)
         self.opened = open_inputs(recipe)
         self.inputs = locked(recipe, self.opened.files).inputs
 
-    def recipe(self, overrides: Overrides) -> Recipe:
+    def recipe(self, overrides: RecipeOverrides) -> Recipe:
         """The varied recipe, locked. A variation uses the same inputs."""
         recipe = parse(varied(self.content, overrides), self.origin)
         return recipe.model_copy(update={"inputs": self.inputs})
 
-    def identity(self, overrides: Overrides) -> str:
+    def identity(self, overrides: RecipeOverrides) -> str:
         """Equal if the merged weights are: the locked recipe, without paths."""
         return recipe_text(self.recipe(overrides))
 
-    def node(self, overrides: Overrides) -> Node:
+    def node(self, overrides: RecipeOverrides) -> Node:
         return build(self.recipe(overrides).merge, self.opened)
 
     @contextmanager
-    def applied(self, overrides: Overrides, base: Base) -> Iterator[None]:
+    def applied(self, overrides: RecipeOverrides, base: Base) -> Iterator[None]:
         """Inside, the base has the merged weights, rounded as in the file."""
         merged = MergedBase(self, base)
         try:
@@ -73,7 +73,7 @@ class MergedBase:
         self.own: dict[str, torch.Tensor] = {}
         self.sources: dict[str, Hashable] = {}
 
-    def become(self, overrides: Overrides | None) -> int:
+    def become(self, overrides: RecipeOverrides | None) -> int:
         """None: the base as it was. Returns the number of merged tensors. After an error, the base is as it
         was.
         """

@@ -13,21 +13,16 @@ from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
 from pipeline.files.finite import insist_on_finite
 from pipeline.merging.agreement import differences
-from pipeline.merging.checkpoint import Checkpoint, open_checkpoint
-from pipeline.merging.stream import PIECE
+from pipeline.merging.checkpoint import CheckpointFile, open_checkpoint
+from pipeline.merging.stream import PIECE_NUMBERS
 from pipeline.merging.tree import Leaf
 from pipeline.merging.weights import block_of
+from pipeline.pictures.colour import INK, WHITE
 
-PARTS = {"text_encoder": "BASE", "vae": "VAE"}
+PART_LABELS = {"text_encoder": "BASE", "vae": "VAE"}
 BAR_CHARACTERS = 40
-ROW_PX, LABEL_PX, BAR_PX, FIGURE_PX, MARGIN_PX, GAP_PX, BAR_HALF_PX = 22, 72, 420, 88, 16, 8, 8
-INK, FAINT, PAPER, BAR, OTHER_BAR = (
-    (24, 24, 27),
-    (95, 95, 105),
-    (255, 255, 255),
-    (37, 99, 235),
-    (148, 163, 184),
-)
+ROW_PX, _LABEL_PX, BAR_PX, FIGURE_PX, MARGIN_PX, _GAP_PX, BAR_HALF_PX = 22, 72, 420, 88, 16, 8, 8
+FIGURE_INK, BAR, OTHER_BAR = (95, 95, 105), (37, 99, 235), (148, 163, 184)
 
 
 @dataclass(frozen=True)
@@ -74,22 +69,22 @@ def by_block(a: Path, b: Path | None) -> dict[str, Amount]:
     }
 
 
-def _incomparable(a: Checkpoint, b: Checkpoint) -> list[str]:
+def _incomparable(a: CheckpointFile, b: CheckpointFile) -> list[str]:
     ours, theirs = (Leaf(str(each.path), each.blocks, each.tensors) for each in (a, b))
     return differences(ours, theirs) or differences(theirs, ours)
 
 
 def _label(name: str, blocks: tuple[str, ...]) -> str | None:
     part = part_of(name)
-    return block_of(name, blocks) if part == "unet" else PARTS.get(part)
+    return block_of(name, blocks) if part == "unet" else PART_LABELS.get(part)
 
 
-def _pieces(name: str, a: Checkpoint, b: Checkpoint | None) -> Iterator[tuple[int, float, float]]:
+def _pieces(name: str, a: CheckpointFile, b: CheckpointFile | None) -> Iterator[tuple[int, float, float]]:
     """(numbers, sum of squares, sum of squared differences) of each piece of a tensor."""
     stored = a.tensors[name]
     other = b.tensors.get(name) if b else None
-    for start in range(0, stored.numel, PIECE):
-        stop = min(start + PIECE, stored.numel)
+    for start in range(0, stored.numel, PIECE_NUMBERS):
+        stop = min(start + PIECE_NUMBERS, stored.numel)
         ours = stored.read(start, stop).double()
         away = float((ours - other.read(start, stop).double()).square().sum()) if other else 0.0
         yield stop - start, float(ours.square().sum()), away
@@ -113,20 +108,20 @@ def picture(amounts: Mapping[str, Amount], names: Sequence[str]) -> Image.Image:
     font = ImageFont.load_default(ROW_PX * 0.6)
     head = [title(amounts), *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=False))]
     gaps = {label for label in amounts if label in ("BASE", "IN00", "VAE")}
-    height = ROW_PX * (len(head) + len(amounts) + 1) + GAP_PX * len(gaps)
-    sheet = Image.new("RGB", (LABEL_PX + BAR_PX + FIGURE_PX, height), PAPER)
+    height = ROW_PX * (len(head) + len(amounts) + 1) + _GAP_PX * len(gaps)
+    sheet = Image.new("RGB", (_LABEL_PX + BAR_PX + FIGURE_PX, height), WHITE)
     draw = ImageDraw.Draw(sheet)
     middle = ROW_PX
     for number, text in enumerate(head):
-        draw.text((MARGIN_PX, middle), text, FAINT if number else INK, font, anchor="lm")
+        draw.text((MARGIN_PX, middle), text, FIGURE_INK if number else INK, font, anchor="lm")
         middle += ROW_PX
     for label, amount in amounts.items():
-        middle += GAP_PX if label in gaps else 0
-        end = LABEL_PX + round(BAR_PX * amount.shown / _largest(amounts))
-        draw.text((LABEL_PX - 8, middle), label, INK, font, anchor="rm")
-        if end > LABEL_PX:
-            color = BAR if label not in PARTS.values() else OTHER_BAR
-            draw.rectangle((LABEL_PX, middle - BAR_HALF_PX, end, middle + BAR_HALF_PX), color)
+        middle += _GAP_PX if label in gaps else 0
+        end = _LABEL_PX + round(BAR_PX * amount.shown / _largest(amounts))
+        draw.text((_LABEL_PX - 8, middle), label, INK, font, anchor="rm")
+        if end > _LABEL_PX:
+            color = BAR if label not in PART_LABELS.values() else OTHER_BAR
+            draw.rectangle((_LABEL_PX, middle - BAR_HALF_PX, end, middle + BAR_HALF_PX), color)
         draw.text((end + 6, middle), _figure(amount), INK, font, anchor="lm")
         middle += ROW_PX
     return sheet

@@ -12,11 +12,11 @@ from torch import Tensor
 from pipeline.bases.unet_blocks import block_names
 from pipeline.config.schemas.recipe import Alpha
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite, is_finite
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.files.tensor_file import TensorFile
-from pipeline.merging.lora_pairs import Pair, RankRule, concatenated, truncated
+from pipeline.merging.lora_pairs import LoraPair, RankRule, concatenated, truncated
 from pipeline.merging.network_changes import modules_of, open_network
 from pipeline.merging.weights import WeightOf, weight_of
 
@@ -38,7 +38,7 @@ DESCRIBING = (
 class LoraFile:
     """Each module's change, and its layer's kernel ([] for linear)."""
 
-    pairs: dict[str, Pair]
+    pairs: dict[str, LoraPair]
     kernels: dict[str, list[int]]
     header: dict[str, str] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class LoraFile:
 
 def read_lora(path: Path) -> LoraFile:
     """A LoRA or LoCon file, with cores (Tucker) multiplied out. Raises UserError for other families."""
-    with damage_told(f"{path} is not a readable LoRA"):
+    with reporting_damage(f"{path} is not a readable LoRA"):
         return _lora(path)
 
 
@@ -73,7 +73,7 @@ def _lora(path: Path) -> LoraFile:
     return lora
 
 
-def _pair(module: str, file: TensorFile) -> tuple[Pair, list[int]]:
+def _pair(module: str, file: TensorFile) -> tuple[LoraPair, list[int]]:
     weights = {
         leaf: stored.read().reshape(stored.shape).float()
         for leaf in LEAVES
@@ -84,7 +84,7 @@ def _pair(module: str, file: TensorFile) -> tuple[Pair, list[int]]:
         scale = float(weights.get("alpha", torch.tensor(float(len(down))))) / len(down)
         if "lora_mid.weight" in weights:
             down = torch.einsum("abkl,bi->aikl", weights["lora_mid.weight"], down.flatten(1))
-        return Pair(up.flatten(1) * scale, down.flatten(1)), list(down.shape[2:])
+        return LoraPair(up.flatten(1) * scale, down.flatten(1)), list(down.shape[2:])
     except (KeyError, RuntimeError, ValueError, ZeroDivisionError) as error:
         raise UserError(f"{file.path}: {module} is not a complete LoRA module ({error})") from error
 
@@ -117,7 +117,7 @@ def resize(file: LoraFile, rule: RankRule, largest: int) -> LoraFile:
     return combine([file], [1.0], lambda s: min(rule(s), largest))
 
 
-def _ends(pair: Pair) -> tuple[int, int]:
+def _ends(pair: LoraPair) -> tuple[int, int]:
     return pair.up.shape[0], pair.down.shape[1]
 
 
@@ -130,7 +130,9 @@ def _ratio(ratio: Alpha, file: LoraFile, number: int) -> Callable[[str], float]:
     return lambda module: weight(_weight_name(module))
 
 
-LEVEL = re.compile(r"(down|up)_blocks_([0-9]{1,3})_(resnets|attentions|downsamplers|upsamplers)_([0-9]{1,3})")
+FLAT_BLOCK = re.compile(
+    r"(down|up)_blocks_([0-9]{1,3})_(resnets|attentions|downsamplers|upsamplers)_([0-9]{1,3})"
+)
 
 
 def _weight_name(module: str) -> str:
@@ -138,7 +140,7 @@ def _weight_name(module: str) -> str:
     if module.startswith("lora_te"):
         return "cond_stage_model."
     rest = module.removeprefix("lora_unet_")
-    if match := LEVEL.match(rest):
+    if match := FLAT_BLOCK.match(rest):
         is_down, level, kind, index = match[1] == "down", int(match[2]), match[3], int(match[4])
         place = 2 if kind.endswith("samplers") else index
         half, number = ("input", 3 * level + place + 1) if is_down else ("output", 3 * level + place)

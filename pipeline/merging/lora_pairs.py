@@ -22,7 +22,7 @@ RankRule = Callable[[Tensor], int]
 
 
 @dataclass(frozen=True)
-class Pair:
+class LoraPair:
     """float32 factors of a module's change."""
 
     up: Tensor
@@ -37,28 +37,28 @@ class Pair:
         return self.up @ self.down
 
 
-def concatenated(pairs: Sequence[Pair], ratios: Sequence[float]) -> Pair:
+def concatenated(pairs: Sequence[LoraPair], ratios: Sequence[float]) -> LoraPair:
     """Their exact weighted sum; its rank is the sum of ranks."""
     ups = [pair.up * ratio for pair, ratio in zip(pairs, ratios, strict=True)]
-    return Pair(torch.cat(ups, 1), torch.cat([pair.down for pair in pairs]))
+    return LoraPair(torch.cat(ups, 1), torch.cat([pair.down for pair in pairs]))
 
 
-def truncated(pair: Pair, rule: RankRule) -> tuple[Pair, float]:
+def truncated(pair: LoraPair, rule: RankRule) -> tuple[LoraPair, float]:
     """The best pair of the rank that `rule` chooses, and its relative error in the Frobenius norm."""
     whole = singular_of_product(pair.up, pair.down)
     s = whole.s
     keep = 1 if not len(s) or s[0] < ZERO else max(1, min(rule(s), len(s)))
     up, down = whole.factors(keep)
     error = float((s[keep:].square().sum() / s.square().sum()).sqrt()) if s[0] >= ZERO else 0.0
-    return Pair(up.float(), down.float()), error
+    return LoraPair(up.float(), down.float()), error
 
 
-def approximated(delta: Tensor, dim: int) -> tuple[Pair, float]:
+def approximated(delta: Tensor, dim: int) -> tuple[LoraPair, float]:
     """The nearest pair of rank `dim` to a whole change [out, in k k], and its relative error."""
     norm = float(delta.double().norm())
     largest = largest_singular(delta, dim)
     left = max(norm**2 - float(largest.s[:dim].double().square().sum()), 0.0)
-    return Pair(*largest.factors(dim)), left**0.5 / norm if norm else 0.0
+    return LoraPair(*largest.factors(dim)), left**0.5 / norm if norm else 0.0
 
 
 def fixed(rank: int) -> RankRule:
@@ -95,7 +95,7 @@ RULES: dict[str, Callable[[float], RankRule]] = {
 """The rules of kohya-ss/sd-scripts networks/resize_lora.py, which keep one rank too many there."""
 
 
-def insist_on_share(by: str, share: float) -> None:
+def insist_on_fraction(by: str, share: float) -> None:
     """A fraction is of the whole; a ratio is the largest value over others. Raises UserError if it is out of
     range.
     """

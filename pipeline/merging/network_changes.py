@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.bases import weight_names
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
@@ -33,7 +33,7 @@ def open_network(path: Path) -> TensorFile:
         if is_adapter(file.tensors):
             insist_on_shapes(file.tensors, path)
         return file
-    with damage_told(f"{path} is not a readable network file"):
+    with reporting_damage(f"{path} is not a readable network file"):
         tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
         named = by_sd_scripts_names(tensors, file.metadata, path)
     return TensorFile(path, {key: Stored.of(tensor) for key, tensor in named.items()}, file.metadata)

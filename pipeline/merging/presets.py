@@ -10,8 +10,8 @@ from math import cos, pi
 
 from pipeline.errors import UserError, nearest
 
-Curve = Callable[[float], float]
-LAST = 24
+PresetCurve = Callable[[float], float]
+LAST_BLOCK = 24
 
 
 def smoothstep(t: float) -> float:
@@ -23,30 +23,30 @@ def folded(x: float) -> float:
     return 1 - abs(1 - x % 2)
 
 
-def within(*spans: tuple[float, float]) -> Curve:
+def within(*spans: tuple[float, float]) -> PresetCurve:
     """1 inside the spans of p, both ends included, else 0."""
     return lambda p: float(any(low - 0.5 < p < high + 0.5 for low, high in spans))
 
 
-def over(curve: Curve) -> Curve:
+def over(curve: PresetCurve) -> PresetCurve:
     """A curve of t = p / 24."""
-    return lambda p: curve(p / LAST)
+    return lambda p: curve(p / LAST_BLOCK)
 
 
-def scaled(curve: Curve, factor: float) -> Curve:
+def scaled(curve: PresetCurve, factor: float) -> PresetCurve:
     return lambda p: factor * curve(p)
 
 
-def reverse(curve: Curve) -> Curve:
+def reverse(curve: PresetCurve) -> PresetCurve:
     """1 - y: A and B exchanged."""
     return lambda p: 1 - curve(p)
 
 
-def multiplied(factor: int) -> Curve:
+def multiplied(factor: int) -> PresetCurve:
     return over(lambda t: folded(factor * smoothstep(t)))
 
 
-def divided(factor: int) -> Curve:
+def divided(factor: int) -> PresetCurve:
     return over(lambda t: smoothstep(folded(factor * t)))
 
 
@@ -55,16 +55,16 @@ def hermite(t: float) -> float:
     return (77 * t**3 / 12 - 77 * t**2 / 8 + 25 * t / 6 + 1 / 24) if t else 0.0
 
 
-CURVES: dict[str, Curve] = {
+CURVES: dict[str, PresetCurve] = {
     "GRAD_V": over(lambda t: abs(2 * t - 1)),
     "GRAD_A": over(lambda t: 1 - abs(2 * t - 1)),
     "FLAT_25": lambda _: 0.25,
     "FLAT_75": lambda _: 0.75,
-    **{f"WRAP{2 * n:02}": within((0, n - 1), (LAST + 1 - n, LAST)) for n in (4, 6, 7, 8)},
+    **{f"WRAP{2 * n:02}": within((0, n - 1), (LAST_BLOCK + 1 - n, LAST_BLOCK)) for n in (4, 6, 7, 8)},
     "MID12_50": scaled(within((5, 18)), 0.5),
-    "OUT07": within((18, LAST)),
-    "OUT12": within((13, LAST)),
-    "OUT12_5": lambda p: (within((12, LAST))(p) + within((13, LAST))(p)) / 2,
+    "OUT07": within((18, LAST_BLOCK)),
+    "OUT12": within((13, LAST_BLOCK)),
+    "OUT12_5": lambda p: (within((12, LAST_BLOCK))(p) + within((13, LAST_BLOCK))(p)) / 2,
     "RING08_SOFT": lambda p: (within((5, 9), (15, 19))(p) + within((6, 8), (16, 18))(p)) / 2,
     "RING08_5": within((6, 9), (15, 18)),
     "RING10_5": within((5, 9), (15, 19)),
@@ -90,5 +90,5 @@ def preset(name: str, num_blocks: int) -> list[float]:
     """The curve's weight of each block. Raises UserError for an unknown name."""
     if name not in CURVES:
         raise UserError(f"{name} is not a preset of block weights; {nearest(name, CURVES)}")
-    places = (LAST * number / (num_blocks - 1) for number in range(num_blocks))
+    places = (LAST_BLOCK * number / (num_blocks - 1) for number in range(num_blocks))
     return [min(max(CURVES[name](place), 0.0), 1.0) for place in places]

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.config.recipes import Content, from_yaml, read_yaml
+from pipeline.config.recipes import RecipeContent, from_yaml, read_yaml
 from pipeline.config.schemas.recipe import Input, Recipe
 from pipeline.errors import UserError
 from pipeline.files.safetensors_header import metadata_of
-from pipeline.merging.header import RECIPE_KEY
+from pipeline.merging.header import MERGE_KEY
 from pipeline.store.known_hashes import sha256_of_model
 
-UNET = "unet/diffusion_pytorch_model.safetensors"
+UNET_FILE = "unet/diffusion_pytorch_model.safetensors"
 """The file of a folder whose header is read."""
 
 
@@ -19,17 +19,17 @@ def is_merged(path: Path) -> bool:
     return path.suffix == ".safetensors" or path.is_dir()
 
 
-def read_content(path: Path) -> Content:
+def read_content(path: Path) -> RecipeContent:
     """A recipe as plain values, from a YAML file or from the header of a merged .safetensors or folder."""
     if not is_merged(path):
         return read_yaml(path)
-    text = metadata_of(path / UNET if path.is_dir() else path).get(RECIPE_KEY)
+    text = metadata_of(path / UNET_FILE if path.is_dir() else path).get(MERGE_KEY)
     if text is None:
         raise UserError(f"{path} has no recipe in its header: it was not merged here")
     return from_yaml(text, str(path))
 
 
-def found_by_hash(recipe: Recipe, folders: Sequence[Path], stated: Collection[str] = ()) -> Recipe:
+def model_by_hash(recipe: Recipe, folders: Sequence[Path], stated: Collection[str] = ()) -> Recipe:
     """Looks up each input that is not at its path, or is another file there, in `folders`: by its name, then
     by its sha256. Without folders, only requires that something is there. `stated`: inputs with a path that a
     merged file states; nothing at such a path is opened, only its name is looked up.

@@ -22,9 +22,9 @@ from pipeline.files.tensor_file import Stored
 from pipeline.files.tensor_writer import tensor_writer
 from pipeline.merging.tree import Node
 
-PIECE = 1 << 18
+PIECE_NUMBERS = 1 << 18
 """Numbers merged at once: few enough for a processor's cache."""
-LARGE = 1 << 22
+LARGE_TENSOR = 1 << 22
 """Tensors above this are merged one at a time if a method needs them whole."""
 WORKERS = 2
 
@@ -56,13 +56,13 @@ def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Ma
         fill(node, {name: dtype for name, (dtype, _) in shapes.items()}, writer)
 
 
-class Writer(Protocol):
+class NumberWriter(Protocol):
     """Takes numbers by single-file name, from several threads."""
 
     def write(self, name: str, numbers: Tensor, start: int = 0) -> None: ...
 
 
-def fill(node: Node, types: Mapping[str, torch.dtype], writer: Writer) -> None:
+def fill(node: Node, types: Mapping[str, torch.dtype], writer: NumberWriter) -> None:
     """Merges and writes each tensor that has a type, rounded to it."""
     large = Lock()
     pool = ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,))
@@ -75,19 +75,19 @@ def fill(node: Node, types: Mapping[str, torch.dtype], writer: Writer) -> None:
 
 
 @torch.no_grad()
-def _write(node: Node, name: str, dtype: torch.dtype, writer: Writer, large: Lock) -> None:
+def _write(node: Node, name: str, dtype: torch.dtype, writer: NumberWriter, large: Lock) -> None:
     stored, numel = node.unchanged(name), node.tensors[name].numel
     if name.endswith("position_ids"):
         # Other tools' merges blend or round these; 0, 1, 2 ... is correct.
         writer.write(name, torch.arange(numel))
     elif stored is not None and stored.dtype == dtype:
-        for start in range(0, numel, PIECE):
-            writer.write(name, stored.read(start, min(start + PIECE, numel)), start)
+        for start in range(0, numel, PIECE_NUMBERS):
+            writer.write(name, stored.read(start, min(start + PIECE_NUMBERS, numel)), start)
     elif node.in_pieces(name):
-        for start in range(0, numel, PIECE):
-            numbers = node.numbers(name, start, min(start + PIECE, numel))
+        for start in range(0, numel, PIECE_NUMBERS):
+            numbers = node.numbers(name, start, min(start + PIECE_NUMBERS, numel))
             writer.write(name, _rounded(numbers, dtype, name), start)
-    elif numel > LARGE:
+    elif numel > LARGE_TENSOR:
         with large:
             writer.write(name, _rounded(node.numbers(name, 0, numel), dtype, name))
     else:

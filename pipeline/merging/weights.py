@@ -13,29 +13,29 @@ from pydantic import ValidationError
 
 from pipeline.bases import unet_blocks
 from pipeline.bases.unet_blocks import block_names
-from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
+from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.bases.weight_names import part_of
 from pipeline.config.schemas.recipe import Alpha, Weights
 from pipeline.errors import UserError, nearest
 from pipeline.merging.presets import preset
 
 WeightOf = Callable[[str], float]
-PLACE = re.compile(rf"{re.escape(UNET_PREFIX)}(input|output)_blocks\.([0-9]{{1,3}})\.")
-TIME = (f"{UNET_PREFIX}time_embed.", f"{UNET_PREFIX}label_emb.")
-LEVELS = (12, 9)
+LDM_BLOCK = re.compile(rf"{re.escape(LDM_UNET_PREFIX)}(input|output)_blocks\.([0-9]{{1,3}})\.")
+TIME = (f"{LDM_UNET_PREFIX}time_embed.", f"{LDM_UNET_PREFIX}label_emb.")
+BLOCKS_A_HALF = (12, 9)
 """Blocks of each half: SD 1.x and 2.x, SDXL."""
 
 
 def blocks_of(names: Iterable[str]) -> tuple[str, ...] | None:
     """The checkpoint's blocks in order; None if it has no known U-Net."""
-    inputs = {int(match[2]) for name in names if (match := PLACE.match(name)) and match[1] == "input"}
+    inputs = {int(match[2]) for name in names if (match := LDM_BLOCK.match(name)) and match[1] == "input"}
     half = len(inputs)
-    return block_names(half) if half in LEVELS and inputs == set(range(half)) else None
+    return block_names(half) if half in BLOCKS_A_HALF and inputs == set(range(half)) else None
 
 
 def block_of(name: str, blocks: tuple[str, ...]) -> str:
     """Block of a U-Net weight, `model.diffusion_model.`..."""
-    return unet_blocks.block_of(name.removeprefix(UNET_PREFIX), blocks)
+    return unet_blocks.block_of(name.removeprefix(LDM_UNET_PREFIX), blocks)
 
 
 def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:

@@ -20,7 +20,7 @@ from pipeline.errors import warn
 from pipeline.files.aesthetic_file import write_aesthetic
 from pipeline.files.outputs import claim
 from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.networks.conversion import LAYOUTS, convert, convert_to_lora
+from pipeline.networks.conversion import NETWORK_LAYOUTS, convert, convert_to_lora
 from pipeline.networks.inspection import inspect
 from pipeline.printable import printable, printable_lines
 from pipeline.progress import progress
@@ -55,7 +55,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", type=Path, help="a .pt or .safetensors, or a folder: one file for each word of an embedding"
     )
-    parser.add_argument("--to", choices=LAYOUTS, help="layout of an adapter")
+    parser.add_argument("--to", choices=NETWORK_LAYOUTS, help="layout of an adapter")
     parser.add_argument(
         "--dim",
         type=whole_number(1, MOST_RANK),

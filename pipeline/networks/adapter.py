@@ -1,6 +1,6 @@
 """What all adapters share: a small module on a frozen layer, which changes the layer's output.
 
-    x --- W (frozen) --- + ---> W x + multiplier * change x
+    x --- W (frozen) --- + ---> W x + weight * change x
       \\--- adapter -----/
 
 An algorithm is one file with one class: `from_config`, `from_weights`, `update` and `change` (or `answer` and
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.config.schemas import AdapterNetwork
+from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.networks import dora
-from pipeline.networks.trained import Beside
+from pipeline.networks.trained import CompanionFile
 
 Layer = nn.Linear | nn.Conv2d
 Frozen = Callable[[Tensor], Tensor]
@@ -28,17 +28,17 @@ Adapters = Mapping[str, "Adapter"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class AdapterSettings:
     """One layer's name in the file, dim and alpha, and the network's settings."""
 
     name: str
     dim: int
     alpha: float
-    config: AdapterNetwork
+    config: AdapterNetworkConfig
 
 
 class Adapter(nn.Module):
-    """Changes one layer; `multiplier` is the weight at which it acts (1 in training)."""
+    """Changes one layer; `network_weight` is the weight at which it acts (1 in training)."""
 
     marks: tuple[str, ...] = ()
     """Leaves in a file, any of which identifies the algorithm."""
@@ -49,7 +49,7 @@ class Adapter(nn.Module):
     of_base = False
     """Whether the change also depends on the base's own weight."""
 
-    multiplier: float = 1.0
+    network_weight: float = 1.0
     dropout: float = 0.0
     rank_dropout: float = 0.0
     module_dropout: float = 0.0
@@ -65,7 +65,7 @@ class Adapter(nn.Module):
         self.register_parameter("diff_b", None)
 
     @classmethod
-    def from_config(cls, target: nn.Module, settings: Settings) -> "Adapter":
+    def from_config(cls, target: nn.Module, settings: AdapterSettings) -> "Adapter":
         """A new adapter."""
         raise NotImplementedError
 
@@ -75,18 +75,18 @@ class Adapter(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def begin_step(cls, adapters: Iterable["Adapter"], settings: AdapterNetwork, seed: int) -> None:
+    def begin_step(cls, adapters: Iterable["Adapter"], settings: AdapterNetworkConfig, seed: int) -> None:
         """Called before each training step with all layers' adapters; random choices depend on `seed`
         alone.
         """
 
     @classmethod
-    def beside(cls, adapters: Adapters, settings: AdapterNetwork) -> dict[str, Beside]:  # noqa: ARG003
+    def companion_files(cls, adapters: Adapters, settings: AdapterNetworkConfig) -> dict[str, CompanionFile]:  # noqa: ARG003
         """Companion files of the network's own, by the suffix of their names."""
         return {}
 
     def update(self, x: Tensor) -> Tensor:
-        """What is added to the layer's output for the input `x`, at the adapter's multiplier."""
+        """What is added to the layer's output for the input `x`, at the network's weight."""
         raise NotImplementedError
 
     def in_one(self, x: Tensor) -> bool:  # noqa: ARG002
@@ -98,8 +98,8 @@ class Adapter(nn.Module):
         raise NotImplementedError
 
     def changed(self) -> Tensor:
-        """The layer's weight with the change, before DoRA, at the adapter's multiplier."""
-        return torch.add(self.layer.weight, self.change(), alpha=self.multiplier)
+        """The layer's weight with the change, before DoRA, at the network's weight."""
+        return torch.add(self.layer.weight, self.change(), alpha=self.network_weight)
 
     def shrink(self, ratio: float) -> None:
         """Multiplies the change by `ratio`."""
@@ -120,7 +120,7 @@ class Adapter(nn.Module):
         answer = self.answer(x, frozen)
         if self.bias_change is None:
             return answer
-        return answer + self.per_channel(answer, self.multiplier * self.bias_change)
+        return answer + self.per_channel(answer, self.network_weight * self.bias_change)
 
     @property
     def bias_change(self) -> Tensor | None:
@@ -138,8 +138,8 @@ class Adapter(nn.Module):
     def _dora_answer(self, x: Tensor, frozen: Frozen, magnitude: nn.Parameter) -> Tensor:
         """(W + change) x with the columns at their magnitude; scaling a column is scaling its input."""
         weight = self.layer.weight
-        if self.multiplier != 1 or dora.on_output(magnitude):
-            return frozen(x) + self.applied(x, self.multiplier * self.delta(weight))
+        if self.network_weight != 1 or dora.on_output(magnitude):
+            return frozen(x) + self.applied(x, self.network_weight * self.delta(weight))
         with torch.no_grad():
             norms = dora.norms(weight + self.change(), magnitude)
         scaled = x * self.per_channel(x, magnitude / norms)

@@ -18,15 +18,15 @@ from pipeline.files.json_text import JsonError, parse_mapping, read_mapping
 from pipeline.files.text_file import ADAPTER_SETTINGS
 from pipeline.networks.module_patterns import MOST_WORK, effort, matches_end, work
 
-HEADER_KEY = "lora_adapter_metadata"
+PEFT_KEY = "lora_adapter_metadata"
 CONFIG_FILE = "adapter_config.json"
-PARTS = ("unet", "text_encoder", "text_encoder_2")
-SETTINGS = {"r", "lora_alpha", "alpha", "rank_pattern", "alpha_pattern", "use_rslora"}
+PEFT_PARTS = ("unet", "text_encoder", "text_encoder_2")
+SCALE_SETTINGS = {"r", "lora_alpha", "alpha", "rank_pattern", "alpha_pattern", "use_rslora"}
 """PEFT's settings that determine the scale."""
 MOST_PATTERNS = 256
-MOST_CHARACTERS = 200
+MOST_PATTERN_CHARACTERS = 200
 """Of a pattern, and of a module's name that is matched with one."""
-KINDS = ("LORA", "LOHA", "LOKR")
+_KINDS = ("LORA", "LOHA", "LOKR")
 """Values of PEFT's `peft_type` with weights that are read here."""
 
 
@@ -43,7 +43,7 @@ class AdapterConfig:
 
     def insist_on_little_work(self, modules: Iterable[str]) -> None:
         """Rejects a stranger's patterns and modules that are allowed one by one but too many together."""
-        matched = [module for module in modules if len(module) <= MOST_CHARACTERS]
+        matched = [module for module in modules if len(module) <= MOST_PATTERN_CHARACTERS]
         if work((*self.ranks, *self.alphas), matched) > MOST_WORK:
             raise UserError(
                 f"{self.origin}: matching its patterns with {len(matched)} modules would take too long; name"
@@ -63,11 +63,11 @@ def header_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Adapter
     """By part: `unet`, `text_encoder`, `text_encoder_2`; `` for a file with one part. Raises UserError for a
     damaged header and for one that names anything else.
     """
-    if HEADER_KEY not in metadata:
+    if PEFT_KEY not in metadata:
         return {}
-    origin = f"{path}: {HEADER_KEY} in its header"
+    origin = f"{path}: {PEFT_KEY} in its header"
     try:
-        values = parse_mapping(metadata[HEADER_KEY])
+        values = parse_mapping(metadata[PEFT_KEY])
     except JsonError as error:
         raise UserError(f"{origin} is not readable JSON ({error}); fetch the file again") from None
     parts: dict[str, dict[str, Any]] = {}
@@ -75,34 +75,34 @@ def header_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Adapter
         if name in parts.setdefault(part, {}):
             raise UserError(f"{origin}: {part}.{name[:60]} is set twice; fetch the file again")
         parts[part][name] = value
-    if unknown := sorted(parts.keys() - {"", *PARTS}):
+    if unknown := sorted(parts.keys() - {"", *PEFT_PARTS}):
         raise UserError(
             f"{origin} names the part {unknown[0][:60]!r}; a LoRA for Stable Diffusion has only"
-            f" {', '.join(PARTS)}: use a file for this base"
+            f" {', '.join(PEFT_PARTS)}: use a file for this base"
         )
-    return {part: _config(own, origin) for part, own in parts.items() if own.keys() & SETTINGS}
+    return {part: _config(own, origin) for part, own in parts.items() if own.keys() & SCALE_SETTINGS}
 
 
 def _by_part(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """(part, setting, value) of `unet.r` and of `unet: {r: ...}`."""
     for key, value in values.items():
-        if key in PARTS and isinstance(value, dict):
+        if key in PEFT_PARTS and isinstance(value, dict):
             yield from ((key, name, inner) for name, inner in value.items())
         else:
             part, _, name = key.rpartition(".")
             yield part, name, value
 
 
-def config_beside(path: Path) -> AdapterConfig | None:
+def companion_config(path: Path) -> AdapterConfig | None:
     """From the file `adapter_config.json` in the weights' folder; None without it."""
     companion = path.parent / CONFIG_FILE
     if not companion.is_file():
         return None
     values = read_mapping(companion, ADAPTER_SETTINGS)
     kind = values.get("peft_type", "LORA")
-    if kind not in KINDS:
+    if kind not in _KINDS:
         raise UserError(
-            f"{companion} has peft_type {str(kind)[:40]!r}; only {', '.join(KINDS)} can be read:"
+            f"{companion} has peft_type {str(kind)[:40]!r}; only {', '.join(_KINDS)} can be read:"
             " merge the adapter into its base with PEFT (merge_and_unload) and use that"
         )
     return _config(values, str(companion))
@@ -167,7 +167,7 @@ def _patterns(
 
 
 def _pattern(text: str, key: str, origin: str) -> str:
-    if len(text) > MOST_CHARACTERS or effort(text) is None:
+    if len(text) > MOST_PATTERN_CHARACTERS or effort(text) is None:
         raise UserError(
             f"{origin}: {key} has the pattern {text[:60]!r}, which cannot be matched safely: name the"
             " modules plainly, or with one * or + and a few (a|b)"
@@ -177,6 +177,6 @@ def _pattern(text: str, key: str, origin: str) -> str:
 
 def _by_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     """The first pattern that matches the end of the module's name, as in PEFT."""
-    if len(module) > MOST_CHARACTERS:
+    if len(module) > MOST_PATTERN_CHARACTERS:
         return default
     return next((value for text, value in patterns.items() if matches_end(text, module)), default)

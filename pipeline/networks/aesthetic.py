@@ -15,23 +15,23 @@ from torch import Tensor, nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import Aesthetic as AestheticConfig
+from pipeline.config.schemas import AestheticConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import write_aesthetic
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import parse_json
 from pipeline.files.kinds import AESTHETIC_KEY
 from pipeline.files.safetensors_file import read_safetensors
-from pipeline.networks.trained import Trained
+from pipeline.networks.trained import Trainable
 
-MOST_STEPS = 10_000
-PROJECTION, SETTINGS_KEY = "text_projection", "athanor.aesthetic"
+MOST_AESTHETIC_STEPS = 10_000
+PROJECTION_KEY, SETTINGS_KEY = "text_projection", "athanor.aesthetic"
 
 
-class AestheticEmbedding(nn.Module, Trained):
-    """embedding: [1, projection]; projection: CLIP's [projection, width]; multiplier: its weight, 0 to 1."""
+class AestheticEmbedding(nn.Module, Trainable):
+    """embedding: [1, projection]; projection: CLIP's [projection, width]; network_weight: 0 to 1."""
 
-    multiplier: float = 1.0
+    network_weight: float = 1.0
     embedding: Tensor
     projection: Tensor
 
@@ -61,17 +61,17 @@ class AestheticEmbedding(nn.Module, Trained):
     def load(cls, path: Path, base: Base) -> "AestheticEmbedding":
         """From a file of ours. Raises UserError if it has no CLIP projection, or is for another base."""
         tensors, metadata = read_safetensors(path)
-        if PROJECTION not in tensors or SETTINGS_KEY not in metadata:
+        if PROJECTION_KEY not in tensors or SETTINGS_KEY not in metadata:
             raise UserError(
                 f"{path} has only an aesthetic embedding, without CLIP's projection and the settings; make it"
                 " again from its pictures: `use: {network: aesthetic}` in params.yaml"
             )
-        check_width(tensors[PROJECTION], base, str(path))
-        with damage_told(f"{path}: its settings are not an aesthetic embedding's"):
+        check_width(tensors[PROJECTION_KEY], base, str(path))
+        with reporting_damage(f"{path}: its settings are not an aesthetic embedding's"):
             steps, lr, slerp = (parse_json(metadata[SETTINGS_KEY])[key] for key in ("steps", "lr", "slerp"))
-            if type(steps) is not int or not 0 <= steps <= MOST_STEPS or not 0 <= lr <= 1:
+            if type(steps) is not int or not 0 <= steps <= MOST_AESTHETIC_STEPS or not 0 <= lr <= 1:
                 raise ValueError("steps or lr is out of range")
-            return cls(tensors[AESTHETIC_KEY], tensors[PROJECTION], steps, float(lr), bool(slerp))
+            return cls(tensors[AESTHETIC_KEY], tensors[PROJECTION_KEY], steps, float(lr), bool(slerp))
 
     def part_parameters(self, part: Part) -> list[nn.Parameter]:  # noqa: ARG002
         """Empty: nothing is trained."""
@@ -80,8 +80,8 @@ class AestheticEmbedding(nn.Module, Trained):
     def num_modules(self) -> int:
         return 0
 
-    def set_multiplier(self, multiplier: float) -> None:
-        self.multiplier = multiplier
+    def set_weight(self, weight: float) -> None:
+        self.network_weight = weight
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:  # noqa: ARG002
@@ -94,7 +94,7 @@ class AestheticEmbedding(nn.Module, Trained):
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:  # noqa: ARG002
         """In float32, whatever the precision: a mean of few numbers."""
-        return {AESTHETIC_KEY: self.embedding.cpu(), PROJECTION: self.projection.cpu()}
+        return {AESTHETIC_KEY: self.embedding.cpu(), PROJECTION_KEY: self.projection.cpu()}
 
     def metadata(self) -> dict[str, str]:
         settings = {"steps": self.steps, "lr": self.lr, "slerp": self.slerp}

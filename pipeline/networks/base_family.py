@@ -5,7 +5,7 @@ widths.
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.family import Family
 from pipeline.bases.registry import families, family
 from pipeline.networks.module_names import is_xl
@@ -13,7 +13,7 @@ from pipeline.networks.module_names import is_xl
 VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
 READS_TOKENS = "attn2_to_k"
 """End of the names of layers that read the text encoders' states."""
-DOWN = ("lora_down.weight", "hada_w1_b")
+INPUT_SIDE_LEAVES = ("lora_down.weight", "hada_w1_b")
 """Leaves [dim, width of the layer's input]."""
 
 
@@ -32,7 +32,7 @@ def family_of_network(modules: Modules, metadata: Mapping[str, str]) -> Family |
     return family(facts.name) if facts else None
 
 
-def _stated(metadata: Mapping[str, str]) -> Facts | None:
+def _stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
     version = metadata.get(VERSION_KEY)
     architecture = metadata.get(ARCHITECTURE_KEY, "").partition("/")[0]
     for facts in families().values():
@@ -41,7 +41,7 @@ def _stated(metadata: Mapping[str, str]) -> Facts | None:
     return None
 
 
-def _by_names(modules: Modules) -> Facts | None:
+def _by_names(modules: Modules) -> FamilyFacts | None:
     """The family with all the modules in its parts; if several fit, the one with tokens of the modules'
     width.
     """
@@ -66,7 +66,7 @@ def _widths(made: Family) -> list[int]:
 def _token_width(modules: Modules) -> int | None:
     for name, weights in modules.items():
         if name.endswith(READS_TOKENS):
-            for leaf in DOWN:
+            for leaf in INPUT_SIDE_LEAVES:
                 if leaf in weights and len(weights[leaf].shape) > 1:
                     return list(weights[leaf].shape)[1]
     return None

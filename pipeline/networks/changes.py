@@ -11,10 +11,10 @@ from pipeline.files.finite import insist_on_finite_change
 from pipeline.networks.algorithms import reader_of
 from pipeline.networks.foreign.difference import Difference
 
-Weights = Mapping[str, Tensor]
+LayerWeights = Mapping[str, Tensor]
 
 
-def dim_of(weights: Weights) -> str:
+def dim_of(weights: LayerWeights) -> str:
     """Rank of one module; blocks of LoKr may be full."""
     for leaf in ("lora_down.weight", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2.weight"):
         if leaf in weights:
@@ -23,7 +23,7 @@ def dim_of(weights: Weights) -> str:
 
 
 @torch.no_grad()
-def change_of(weights: Weights) -> Tensor | None:
+def change_of(weights: LayerWeights) -> Tensor | None:
     """The change at network weight 1, in the weight's shape or with its kernel flat; None if it depends on
     the base's weight (DoRA, IA3, OFT, GLoRA), the algorithm is unknown, or only a bias changes.
     """
@@ -35,7 +35,7 @@ def change_of(weights: Weights) -> Tensor | None:
     return reader.from_weights(_layer(weights), weights).change()
 
 
-def insist_on_whole_changes(modules: Mapping[str, Weights], path: Path) -> None:
+def insist_on_whole_changes(modules: Mapping[str, LayerWeights], path: Path) -> None:
     """Raises UserError for modules with factors that do not fit together, or with a product that
     overflows.
     """
@@ -51,7 +51,7 @@ def insist_on_whole_changes(modules: Mapping[str, Weights], path: Path) -> None:
             insist_on_finite_change(path, module, change)
 
 
-def _layer(w: Weights) -> nn.Module:
+def _layer(w: LayerWeights) -> nn.Module:
     """A layer whose weight has the change's shape, without numbers."""
     if "lora_up.weight" in w:
         inner = w["lora_down.weight"].shape[1]

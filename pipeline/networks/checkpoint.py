@@ -15,24 +15,24 @@ from torch import Tensor, nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.clip_names import transformers_name
-from pipeline.bases.origins import Origin, taken
+from pipeline.bases.origins import Origin, get
 from pipeline.bases.parts import Part
 from pipeline.bases.save import file_header, file_tensors
 from pipeline.bases.single_file import as_there
-from pipeline.config.schemas import Checkpoint as CheckpointConfig
+from pipeline.config.schemas import CheckpointConfig
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.tensor_file import Stored, open_tensors
 from pipeline.networks.block_values import by_block
 from pipeline.networks.sharding import whole
-from pipeline.networks.trained import Trained, set_rate_factor
+from pipeline.networks.trained import Trainable, set_lr_factor
 
-Slot = tuple[nn.Module, str]
+WeightSlot = tuple[nn.Module, str]
 """A module of the base, and its parameter's name there."""
 
 
-class Checkpoint(nn.Module, Trained):
+class FullFineTune(nn.Module, Trainable):
     """Copies of weights by name: `unet.` or `text_encoder.`, then the weight's name in diffusers or
     transformers.
     """
@@ -43,11 +43,11 @@ class Checkpoint(nn.Module, Trained):
         self._base = [base]
         self.names = tuple(weights)
         self.weights = nn.ParameterList(nn.Parameter(weight.detach().clone()) for weight in weights.values())
-        self.multiplier = 1.0
+        self.network_weight = 1.0
         self._aside: dict[str, nn.Parameter] = {}
 
     @classmethod
-    def create(cls, config: CheckpointConfig, base: Base, seed: int) -> "Checkpoint":  # noqa: ARG003
+    def create(cls, config: CheckpointConfig, base: Base, seed: int) -> "FullFineTune":  # noqa: ARG003
         """The base's weights unchanged; nothing is random. Raises UserError if none is chosen."""
         weights = base_weights(base)
         rates = {name: rate for name in weights if (rate := _rate(name, config, base))}
@@ -60,14 +60,14 @@ class Checkpoint(nn.Module, Trained):
         dtype = PRECISIONS[config.weight_precision]
         made = cls(base, {name: weights[name].to(dtype) for name in rates})
         for name, parameter in made.trained():
-            set_rate_factor(parameter, rates[name])
+            set_lr_factor(parameter, rates[name])
         return made
 
     @classmethod
-    def load(cls, path: Path, base: Base) -> "Checkpoint":
+    def load(cls, path: Path, base: Base) -> "FullFineTune":
         """The U-Net and the text encoder of a whole checkpoint in the original layout."""
         cure = "use the base that it was trained on"
-        with damage_told(f"{path} does not fit this base", cure):
+        with reporting_damage(f"{path} does not fit this base", cure):
             tensors, weights = open_tensors(path).tensors, base_weights(base)
             copies = {
                 name: _weight(tensors[origin.key], origin, weights[name].shape)
@@ -99,14 +99,14 @@ class Checkpoint(nn.Module, Trained):
                 module._parameters[leaf] = weight
             self._aside = {}
 
-    def _put(self, slots: Mapping[str, Slot]) -> None:
+    def _put(self, slots: Mapping[str, WeightSlot]) -> None:
         for name, weight in self.trained():
             module, leaf = slots[name]
-            module._parameters[leaf] = weight if self.multiplier == 1 else self._between(name, weight)
+            module._parameters[leaf] = weight if self.network_weight == 1 else self._between(name, weight)
 
     def _between(self, name: str, weight: Tensor) -> nn.Parameter:
         before = self._aside[name].to(weight.device)
-        return nn.Parameter(strengthened(before, weight.detach(), self.multiplier), requires_grad=False)
+        return nn.Parameter(weighted(before, weight.detach(), self.network_weight), requires_grad=False)
 
     def take_over(self) -> None:
         """Trains the weights that are in the base now: the attached copies, once they are split over several
@@ -116,12 +116,12 @@ class Checkpoint(nn.Module, Trained):
         for number, name in enumerate(self.names):
             module, leaf = slots[name]
             weight = module.get_parameter(leaf)
-            set_rate_factor(weight, getattr(self.weights[number], "rate_factor", 1.0))
+            set_lr_factor(weight, getattr(self.weights[number], "rate_factor", 1.0))
             self.weights[number] = weight
 
-    def set_multiplier(self, multiplier: float) -> None:
+    def set_weight(self, weight: float) -> None:
         """At 1 the copies themselves act and can learn; at 0 the base's weights act."""
-        self.multiplier = multiplier
+        self.network_weight = weight
         if self._aside:
             self._put(slots_of(self._base[0]))
 
@@ -136,7 +136,7 @@ class Checkpoint(nn.Module, Trained):
         return {"modelspec.architecture": base.family.facts.modelspec, **file_header(base)}
 
 
-def strengthened(before: Tensor, after: Tensor, strength: float) -> Tensor:
+def weighted(before: Tensor, after: Tensor, strength: float) -> Tensor:
     """W + s (W' - W); exactly W' at s = 1."""
     return after if strength == 1 else before + strength * (after - before)
 
@@ -146,7 +146,7 @@ def base_weights(base: Base) -> dict[str, Tensor]:
     return {name: module.get_parameter(leaf) for name, (module, leaf) in slots_of(base).items()}
 
 
-def slots_of(base: Base) -> dict[str, Slot]:
+def slots_of(base: Base) -> dict[str, WeightSlot]:
     """The place of each weight in the base, by name."""
     return {
         f"{part}.{_long(base, part, f'{place}.{leaf}'.lstrip('.'))}": (module, leaf)
@@ -161,7 +161,7 @@ def _long(base: Base, part: str, key: str) -> str:
 
 
 def _weight(stored: Stored, origin: Origin, shape: Sequence[int]) -> Tensor:
-    return taken(origin, stored.read().float().reshape(stored.shape), shape)
+    return get(origin, stored.read().float().reshape(stored.shape), shape)
 
 
 def _origins(base: Base, names: list[str], there: Collection[str]) -> dict[str, Origin]:

@@ -18,20 +18,20 @@ from pipeline.files.names import insist_on_plain_name
 from pipeline.files.outputs import claim
 from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.files.safetensors_header import read_header
-from pipeline.networks.adapter_config import HEADER_KEY
+from pipeline.networks.adapter_config import PEFT_KEY
 from pipeline.networks.bundled import bundled
 from pipeline.networks.changes import insist_on_whole_changes
 from pipeline.networks.diffusers_layout import to_diffusers
 from pipeline.networks.families import family_of_file
 from pipeline.networks.layouts import insist_on_known
 from pipeline.networks.mlp import ACTIVATIONS
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.network_files import grouped, read_tensors, read_weights
 from pipeline.networks.reduction import Reduced, reduced
 from pipeline.networks.scales import FOLDED_KEY
 
-SUFFIXES = (".pt", ".safetensors")
-LAYOUTS = ("sd-scripts", "diffusers", "lora")
+CONVERTED_SUFFIXES = (".pt", ".safetensors")
+NETWORK_LAYOUTS = ("sd-scripts", "diffusers", "lora")
 
 
 def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]:
@@ -56,7 +56,7 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
         _write_each(target, words, source)
         return [target / f"{word}.safetensors" for word in words]
     if layout is None:
-        raise UserError(f"{source} is {family}; choose its new layout: --to {', '.join(LAYOUTS)}")
+        raise UserError(f"{source} is {family}; choose its new layout: --to {', '.join(NETWORK_LAYOUTS)}")
     _check(target, source, (".safetensors",))
     weights, metadata = read_weights(source), _described(source)
     insist_on_known(weights, source)
@@ -75,7 +75,7 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
 
 def _described(source: Path) -> dict[str, str]:
     """The header, without entries that hold only for the old layout."""
-    left = (HEADER_KEY, FOLDED_KEY)
+    left = (PEFT_KEY, FOLDED_KEY)
     return {key: value for key, value in read_tensors(source)[1].items() if key not in left}
 
 
@@ -84,7 +84,7 @@ def convert_to_lora(source: Path, target: Path, base: Base, dim: int, precision:
     if family_of_file(source) in ("embedding", "hypernetwork", "aesthetic"):
         raise UserError(f"{source} does not change the base's weights, so it cannot become a LoRA")
     _check(target, source, (".safetensors",))
-    made = reduced(Network.load(source, base), dim, source)
+    made = reduced(AdapterNetwork.load(source, base), dim, source)
     named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
     kept = {key: value for key, value in _described(source).items() if key != "ss_network_args"}
     tensors = {key: tensor.to(PRECISIONS[precision]) for key, tensor in made.tensors.items()}
@@ -143,7 +143,7 @@ def _write_each(folder: Path, vectors: Mapping[str, Tensor], source: Path) -> No
     embedding_file.write_each(folder, vectors)
 
 
-def _check(target: Path, source: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+def _check(target: Path, source: Path, suffixes: tuple[str, ...] = CONVERTED_SUFFIXES) -> None:
     if target.suffix not in suffixes:
         raise UserError(f"{target}: no layout has the suffix {target.suffix!r}; use {' or '.join(suffixes)}")
     claim(target, [source], "target")

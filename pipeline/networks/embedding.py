@@ -20,19 +20,19 @@ from pipeline.bases.base import Base
 from pipeline.bases.new_tokens import new_rows
 from pipeline.bases.parts import Part
 from pipeline.bases.tokens import body_ids
-from pipeline.config.schemas import Embedding as EmbeddingConfig
+from pipeline.config.schemas import EmbeddingConfig
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings
 from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.networks.trained import Beside, Trained
+from pipeline.networks.trained import CompanionFile, Trainable
 
 
-class Embedding(nn.Module, Trained):
+class Embedding(nn.Module, Trainable):
     """One or several words, each with its vectors [num_vectors, width]; for several text encoders a vector is
-    as wide as all of them together. `multiplier` scales the vectors: 1 as trained.
+    as wide as all of them together. `network_weight` scales the vectors: 1 as trained.
     """
 
-    multiplier: float = 1.0
+    network_weight: float = 1.0
 
     def __init__(
         self, vectors: Mapping[str, Tensor], widths: Sequence[int] = (), architecture: str | None = None
@@ -87,8 +87,8 @@ class Embedding(nn.Module, Trained):
         """The number of words."""
         return len(self.words)
 
-    def set_multiplier(self, multiplier: float) -> None:
-        self.multiplier = multiplier
+    def set_weight(self, weight: float) -> None:
+        self.network_weight = weight
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
@@ -104,7 +104,7 @@ class Embedding(nn.Module, Trained):
         return (slice(start, end) for start, end in pairwise([0, *ends]))
 
     def _rows(self, own: slice) -> Tensor:
-        whole = torch.cat(list(self.vectors)) * self.multiplier
+        whole = torch.cat(list(self.vectors)) * self.network_weight
         return whole[:, own] if len(self.widths) > 1 else whole
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
@@ -117,13 +117,13 @@ class Embedding(nn.Module, Trained):
         """The family's header entries."""
         return embedding_metadata(self.words, self.architecture)
 
-    def beside(self, precision: str) -> dict[str, Beside]:
+    def companion_files(self, precision: str) -> dict[str, CompanionFile]:
         """For several words, a file of each word, which other tools can open."""
         if len(self.words) == 1:
             return {}
         whole = self.file_tensors(precision)
         return {
-            f"_{word}": Beside(
+            f"_{word}": CompanionFile(
                 embedding_tensors({word: whole[word]}, self.widths),
                 embedding_metadata([word], self.architecture),
             )

@@ -1,8 +1,8 @@
 """Hypernetwork (Kurumuz 2022 at NovelAI; AUTOMATIC1111 modules/hypernetworks/hypernetwork.py): small MLPs
 that change the context from which the U-Net's attention layers compute their keys and values.
 
-    context --- + MLP_k(context) * multiplier ---> to_k (frozen)
-            \\-- + MLP_v(context) * multiplier ---> to_v (frozen)
+    context --- + MLP_k(context) * weight ----> to_k (frozen)
+            \\-- + MLP_v(context) * weight ----> to_v (frozen)
 
 One pair of MLPs serves every attention layer whose context has its width: on SD 1.x 768 is the prompt in all
 cross-attention, 320, 640 and 1280 are the picture in the self-attention of the three depths. Only widths
@@ -20,13 +20,13 @@ from torch import Tensor, nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import Hypernetwork as HypernetworkConfig
+from pipeline.config.schemas import HypernetworkConfig
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.hypernetwork_file import (
-    PARTS,
+    KEY_AND_VALUE,
     HypernetworkFile,
-    Structure,
-    Weights,
+    MlpStructure,
+    MlpWeights,
     hypernetwork_metadata,
     hypernetwork_tensors,
     read_hypernetwork,
@@ -34,15 +34,18 @@ from pipeline.files.hypernetwork_file import (
 )
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.mlp import ACTIVATIONS, Mlp, start
-from pipeline.networks.trained import Trained
+from pipeline.networks.trained import Trainable
 
 
-class Hypernetwork(nn.ModuleDict, Trained):
+class Hypernetwork(nn.ModuleDict, Trainable):
     """Pairs of MLPs (for k, for v) by the width of the context, as text."""
 
-    def __init__(self, structure: Structure, widths: list[int]) -> None:
+    def __init__(self, structure: MlpStructure, widths: list[int]) -> None:
         super().__init__(
-            {str(w): nn.ModuleDict({part: Mlp(w, structure) for part in PARTS}) for w in sorted(widths)}
+            {
+                str(w): nn.ModuleDict({part: Mlp(w, structure) for part in KEY_AND_VALUE})
+                for w in sorted(widths)
+            }
         )
         self.structure = structure
 
@@ -80,7 +83,7 @@ class Hypernetwork(nn.ModuleDict, Trained):
         made = cls(file.structure, list(file.layers))
         try:
             for width, pair in file.layers.items():
-                for part, weights in zip(PARTS, pair, strict=True):
+                for part, weights in zip(KEY_AND_VALUE, pair, strict=True):
                     made._mlp(width, part).load_state_dict(weights)
         except RuntimeError as error:
             raise UserError(
@@ -97,7 +100,7 @@ class Hypernetwork(nn.ModuleDict, Trained):
         return mlp
 
     def mlps(self) -> Iterator[Mlp]:
-        return (self._mlp(int(width), part) for width in self for part in PARTS)
+        return (self._mlp(int(width), part) for width in self for part in KEY_AND_VALUE)
 
     def part_parameters(self, part: Part) -> list[nn.Parameter]:
         """All learn at optimizer.lr."""
@@ -110,11 +113,11 @@ class Hypernetwork(nn.ModuleDict, Trained):
 
     def num_modules(self) -> int:
         """The number of MLPs."""
-        return len(PARTS) * len(self)
+        return len(KEY_AND_VALUE) * len(self)
 
-    def set_multiplier(self, multiplier: float) -> None:
+    def set_weight(self, weight: float) -> None:
         for mlp in self.mlps():
-            mlp.multiplier = multiplier
+            mlp.network_weight = weight
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
@@ -123,7 +126,7 @@ class Hypernetwork(nn.ModuleDict, Trained):
         """
         with ExitStack() as stack:
             for attention in attentions(base.denoiser):
-                for part, layer in zip(PARTS, (attention.to_k, attention.to_v), strict=True):
+                for part, layer in zip(KEY_AND_VALUE, (attention.to_k, attention.to_v), strict=True):
                     assert isinstance(layer, nn.Linear)
                     if str(layer.in_features) in self:
                         hook = _changing(self._mlp(layer.in_features, part))
@@ -138,7 +141,7 @@ class Hypernetwork(nn.ModuleDict, Trained):
         """The content of a file: copies in `fp16`, `bf16` or `fp32`."""
         dtype = PRECISIONS[precision]
 
-        def weights(width: int, part: str) -> Weights:
+        def weights(width: int, part: str) -> MlpWeights:
             state = self._mlp(width, part).state_dict()
             return {key: value.detach().to("cpu", dtype, copy=True) for key, value in state.items()}
 
@@ -154,8 +157,8 @@ class Hypernetwork(nn.ModuleDict, Trained):
         return hypernetwork_metadata(self.structure)
 
 
-def structure_of(config: HypernetworkConfig) -> Structure:
-    return Structure(
+def structure_of(config: HypernetworkConfig) -> MlpStructure:
+    return MlpStructure(
         layer_structure=tuple(config.layer_structure),
         activation=config.activation,
         activate_output=config.activate_output,

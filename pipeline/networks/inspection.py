@@ -16,11 +16,11 @@ from pipeline.bases.family import Family
 from pipeline.bases.registry import families, family, recognised
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import read_aesthetic
-from pipeline.files.damage import damage_told
-from pipeline.files.embedding_file import PICTURES, read_embeddings
+from pipeline.files.damage import reporting_damage
+from pipeline.files.embedding_file import PICTURE_SUFFIXES, read_embeddings
 from pipeline.files.embedding_picture import read_picture
 from pipeline.files.finite import insist_on_finite_change
-from pipeline.files.hypernetwork_file import PARTS, HypernetworkFile, read_hypernetwork
+from pipeline.files.hypernetwork_file import KEY_AND_VALUE, HypernetworkFile, read_hypernetwork
 from pipeline.files.kinds import AESTHETIC_KEY, is_aesthetic, is_embedding, is_hypernetwork
 from pipeline.files.pickled import read_pickled, unpickled
 from pipeline.files.safetensors_header import read_header
@@ -31,12 +31,12 @@ from pipeline.networks.algorithms.locon import Locon
 from pipeline.networks.algorithms.loha import Loha
 from pipeline.networks.algorithms.lokr import Lokr
 from pipeline.networks.base_family import ARCHITECTURE_KEY, VERSION_KEY, family_of_network
-from pipeline.networks.changes import Weights, change_of, dim_of
+from pipeline.networks.changes import LayerWeights, change_of, dim_of
 from pipeline.networks.foreign.difference import Difference
 from pipeline.networks.foreign.glora import Glora
 from pipeline.networks.foreign.oft import Oft
 from pipeline.networks.layouts import is_adapter
-from pipeline.networks.module_names import OWN, UNET_PREFIX
+from pipeline.networks.module_names import LORA_UNET_PREFIX, OWN
 from pipeline.networks.network_files import PICKLES, grouped, read_outline, read_weights
 
 TEXT_ENCODER = "text encoder"
@@ -73,7 +73,7 @@ def inspect(path: Path, with_norms: bool = True) -> Inspection:
     """Describes an adapter, an embedding or a hypernetwork. Raises UserError for other files. Without norms,
     only the header and the alphas of an adapter's .safetensors are read.
     """
-    with damage_told(f"{path} is not a readable network file"):
+    with reporting_damage(f"{path} is not a readable network file"):
         return _inspected(path, with_norms)
 
 
@@ -109,7 +109,7 @@ def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
     """The file's content, by sd-scripts' keys if it is an adapter's, and its header. Tensors of a
     .safetensors file have no numbers, except single ones.
     """
-    if path.suffix in PICTURES:
+    if path.suffix in PICTURE_SUFFIXES:
         return read_picture(path), {}
     if path.suffix not in PICKLES:
         header = read_header(path)
@@ -134,7 +134,7 @@ def _hypernetwork_facts(file: HypernetworkFile) -> dict[str, str]:
     for width, pair in sorted(file.layers.items()):
         norms = (sum(float(w.float().square().sum()) for w in weights.values()) ** 0.5 for weights in pair)
         facts[f"width {width}"] = ", ".join(
-            f"{part} norm {norm:.4g}" for part, norm in zip(PARTS, norms, strict=True)
+            f"{part} norm {norm:.4g}" for part, norm in zip(KEY_AND_VALUE, norms, strict=True)
         )
     return facts
 
@@ -144,7 +144,7 @@ def adapter_modules(read: Mapping[Any, Any]) -> dict[str, dict[str, Tensor]]:
     return grouped({key: tensor for key, tensor in read.items() if str(key).startswith(OWN)})
 
 
-def _adapter_facts(modules: Mapping[str, Weights], metadata: Mapping[str, str]) -> dict[str, str]:
+def _adapter_facts(modules: Mapping[str, LayerWeights], metadata: Mapping[str, str]) -> dict[str, str]:
     kinds = Counter(family_of(weights) for weights in modules.values())
     made = family_of_network(modules, metadata)
     sizes = {"dim": Counter(map(dim_of, modules.values())), "alpha": Counter(map(_alpha, modules.values()))}
@@ -167,7 +167,7 @@ def _base(made: Family | None, metadata: Mapping[str, str]) -> str:
 def _modules(made: Family | None, modules: Collection[str]) -> str:
     """The number of modules in each part of the base."""
     if made is None:
-        count = sum(name.startswith(UNET_PREFIX) for name in modules)
+        count = sum(name.startswith(LORA_UNET_PREFIX) for name in modules)
         return f"{count} of the U-Net, {len(modules) - count} of the text encoder"
     counts = {
         part.title: sum(name.startswith(str(part.layer_prefix)) for name in modules)
@@ -183,7 +183,7 @@ def _counted(counts: Counter[str]) -> str:
     return ", ".join(f"{name} ({count} modules)" for name, count in counts.most_common())
 
 
-def family_of(weights: Weights) -> str:
+def family_of(weights: LayerWeights) -> str:
     """The algorithm of one module, by its tensors."""
     reader = reader_of(weights)
     family = SPELT.get(reader, reader.__name__) if reader else "unknown"
@@ -192,11 +192,11 @@ def family_of(weights: Weights) -> str:
     return family + (" with DoRA" if "dora_scale" in weights else "")
 
 
-def _alpha(weights: Weights) -> str:
+def _alpha(weights: LayerWeights) -> str:
     return f"{float(weights['alpha']):g}" if "alpha" in weights else "not stated"
 
 
-def norms_by_block(modules: Mapping[str, Weights], path: Path | str = "the network") -> dict[str, float]:
+def norms_by_block(modules: Mapping[str, LayerWeights], path: Path | str = "the network") -> dict[str, float]:
     """Norm of the change by block, in the blocks' order, the text encoder first. Modules whose change depends
     on the base's weights (IA3, DoRA) are left out.
     """
@@ -212,7 +212,7 @@ def norms_by_block(modules: Mapping[str, Weights], path: Path | str = "the netwo
     return {block: squares[block] ** 0.5 for block in sorted(squares, key=order.index)}
 
 
-def _family(modules: Mapping[str, Weights]) -> Family:
+def _family(modules: Mapping[str, LayerWeights]) -> Family:
     """The modules' family; SD 1.x if several families have these names."""
     return family_of_network(modules, {}) or family(next(iter(families())))
 

@@ -9,22 +9,24 @@ from torch import nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.layers import BaseLayer, further_layers, main_layers, text_layers
-from pipeline.config.schemas import AdapterNetwork
+from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.errors import UserError
-from pipeline.networks.adapter import Adapter, Settings, has_kernel
+from pipeline.networks.adapter import Adapter, AdapterSettings, has_kernel
 from pipeline.networks.block_values import by_block
 
 
 @dataclass(frozen=True)
-class Place:
+class TargetLayer:
     """A layer to train."""
 
     module: nn.Module
-    settings: Settings
-    rate_factor: float
+    settings: AdapterSettings
+    lr_factor: float
 
 
-def places(config: AdapterNetwork, algorithm: type[Adapter], base: Base) -> dict[str, Place]:
+def target_layers(
+    config: AdapterNetworkConfig, algorithm: type[Adapter], base: Base
+) -> dict[str, TargetLayer]:
     """Layers by their names in the file. Raises UserError if none is left."""
     targets = {
         **(main_layers(base) if config.unet else {}),
@@ -46,14 +48,14 @@ def places(config: AdapterNetwork, algorithm: type[Adapter], base: Base) -> dict
     return chosen
 
 
-def _passes(name: str, config: AdapterNetwork) -> bool:
+def _passes(name: str, config: AdapterNetworkConfig) -> bool:
     included = not config.include or any(re.search(pattern, name) for pattern in config.include)
     return included and not any(re.search(pattern, name) for pattern in config.exclude)
 
 
 def _with_numbers(
-    config: AdapterNetwork, selected: dict[str, BaseLayer], blocks: Sequence[str]
-) -> dict[str, Place]:
+    config: AdapterNetworkConfig, selected: dict[str, BaseLayer], blocks: Sequence[str]
+) -> dict[str, TargetLayer]:
     """Each layer's own dim, alpha and lr factor; blocks with dim or lr 0 are left out."""
     dims = by_block(config.block_dims, config.dim, blocks)
     alphas = by_block(config.block_alphas, config.alpha, blocks)
@@ -69,11 +71,11 @@ def _with_numbers(
         if own and rate:
             # Loaders divide by dim, so an alpha of alpha * sqrt(dim) scales by alpha / sqrt(dim).
             own_alpha = alpha * alpha_ratio * (sqrt(own) if config.rslora else 1)
-            trained[name] = Place(layer.module, Settings(name, own, own_alpha, config), rate)
+            trained[name] = TargetLayer(layer.module, AdapterSettings(name, own, own_alpha, config), rate)
     return trained
 
 
-def _whole_layer(config: AdapterNetwork, module: nn.Module) -> tuple[int, float]:
+def _whole_layer(config: AdapterNetworkConfig, module: nn.Module) -> tuple[int, float]:
     """dim and alpha before the blocks' ratios."""
     if has_kernel(module):
         assert config.conv_dim is not None

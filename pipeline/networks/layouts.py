@@ -22,8 +22,17 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.networks.bundled import PREFIX, words_of
-from pipeline.networks.module_names import OWN, PEFT, SHORT_TEXT, Named, is_place, is_xl, named, other_family
+from pipeline.networks.bundled import BUNDLE_PREFIX, words_of
+from pipeline.networks.module_names import (
+    OWN,
+    PEFT,
+    SHORT_TEXT,
+    NamedModule,
+    is_base_module,
+    is_xl,
+    named,
+    other_family,
+)
 from pipeline.networks.scales import DOWN, say_once, scaled, stated_scales
 from pipeline.networks.shapes import insist_on_shapes
 
@@ -38,20 +47,22 @@ SPELLINGS = {
                 ".lora_magnitude_vector.default.weight"),
 }  # fmt: skip
 """Ends of keys in diffusers' and PEFT's files, by sd-scripts' leaf."""
-SHARED = (
+SHARED_LEAVES = (
     DOWN, UP, "lora_mid.weight", "dora_scale", "alpha", "scalar", "diff", "diff_b", "w_norm", "b_norm",
     "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a",
     "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "oft_blocks", "rescale",
     "a1.weight", "a2.weight", "b1.weight", "b2.weight", "bm.weight",
 )  # fmt: skip
 """Leaves that every tool writes alike."""
-ENDS = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | {f".{leaf}": leaf for leaf in SHARED}
+LEAF_OF_END = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | {
+    f".{leaf}": leaf for leaf in SHARED_LEAVES
+}
 WEAK = {"alpha", "scalar", "rescale", "diff", "diff_b"}
 """Leaves that other kinds of files may have, too."""
 
 
 @dataclass(frozen=True)
-class Key:
+class FileKey:
     """A key of a file, split. `is_peft`: spelled as in diffusers' and PEFT's files, which have alpha in no
     tensor.
     """
@@ -64,9 +75,9 @@ class Key:
 def is_foreign(keys: Collection[str]) -> bool:
     """Whether a file is an adapter's in a layout other than sd-scripts'."""
     for key in keys:
-        if key.startswith(PREFIX):
+        if key.startswith(BUNDLE_PREFIX):
             return True
-        parts = None if _is_own(key) else taken_apart(key)
+        parts = None if _is_own(key) else file_key(key)
         if parts and (parts.leaf not in WEAK or named(parts.module, xl=False)):
             return True
     return False
@@ -77,13 +88,13 @@ def is_adapter(keys: Collection[str]) -> bool:
     return is_foreign(keys) or any(map(_is_own, keys))
 
 
-def taken_apart(key: str) -> Key | None:
+def file_key(key: str) -> FileKey | None:
     """None for a key that does not end like an adapter's."""
-    end = max((end for end in ENDS if key.endswith(end)), key=len, default="")
+    end = max((end for end in LEAF_OF_END if key.endswith(end)), key=len, default="")
     if not end or len(key) == len(end):
         return None
     module = key.removesuffix(end)
-    return Key(module, ENDS[end], end in SPELLINGS[DOWN] or module.startswith(PEFT))
+    return FileKey(module, LEAF_OF_END[end], end in SPELLINGS[DOWN] or module.startswith(PEFT))
 
 
 def by_sd_scripts_names(
@@ -108,7 +119,8 @@ def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
     unknown = sorted(
         key
         for key in weights
-        if not is_place(key.partition(".")[0]) or key.partition(".")[2] not in {*SHARED, "weight"}
+        if not is_base_module(key.partition(".")[0])
+        or key.partition(".")[2] not in {*SHARED_LEAVES, "weight"}
     )
     if unknown:
         family = next(filter(None, map(other_family, unknown)), None)
@@ -127,7 +139,7 @@ def without_words(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
             f"{path} contains the embeddings {', '.join(words)}, which act if their own files are called:"
             f" `python -m pipeline.networks convert {path} <folder>` writes these files"
         )
-    return {key: tensor for key, tensor in tensors.items() if not key.startswith(PREFIX)}
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(BUNDLE_PREFIX)}
 
 
 def _is_own(key: str) -> bool:
@@ -135,12 +147,12 @@ def _is_own(key: str) -> bool:
     return bool(leaf) and module.startswith(OWN) and not SHORT_TEXT.match(module)
 
 
-def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[Key, Named]]:
+def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[FileKey, NamedModule]]:
     split, unknown = {}, []
     for whole in keys:
         module, _, leaf = whole.partition(".")
-        key = Key(module, leaf, is_peft=False) if _is_own(whole) else taken_apart(whole)
-        place = Named(module, "", module) if _is_own(whole) else key and named(key.module, xl)
+        key = FileKey(module, leaf, is_peft=False) if _is_own(whole) else file_key(whole)
+        place = NamedModule(module, "", module) if _is_own(whole) else key and named(key.module, xl)
         if key and place:
             split[whole] = (key, place)
         else:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-OVERSAMPLING, POWER_ITERATIONS = 16, 6
+SVD_OVERSAMPLING, POWER_ITERATIONS = 16, 6
 """Of the randomised SVD (Halko, Martinsson & Tropp 2011, algorithm 4.4)."""
 
 
@@ -49,7 +49,7 @@ def largest_singular(matrix: Tensor, rank: int) -> Singular:
     """
     if min(matrix.shape) <= 4 * rank:
         return singular(matrix)
-    return _randomised(matrix, rank + OVERSAMPLING)
+    return _randomised(matrix, rank + SVD_OVERSAMPLING)
 
 
 def _randomised(matrix: Tensor, width: int) -> Singular:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.files.hypernetwork_file import Structure
+from pipeline.files.hypernetwork_file import MlpStructure
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "linear": nn.Identity, "relu": nn.ReLU, "leakyrelu": nn.LeakyReLU, "elu": nn.ELU, "swish": nn.Hardswish,
@@ -30,20 +30,20 @@ INITS: dict[str, Callable[..., Any]] = {
 
 
 class Mlp(nn.Module):
-    """x + multiplier * MLP(x) on [batch, tokens, width]; names and order of the layers are A1111's."""
+    """x + weight * MLP(x) on [batch, tokens, width]; names and order of the layers are A1111's."""
 
-    multiplier: float = 1.0
+    network_weight: float = 1.0
 
-    def __init__(self, width: int, structure: Structure) -> None:
+    def __init__(self, width: int, structure: MlpStructure) -> None:
         super().__init__()
         self.linear = nn.Sequential(*_layers(width, structure))
 
     def forward(self, x: Tensor) -> Tensor:
         change: Tensor = self.linear(x)
-        return x + change * self.multiplier
+        return x + change * self.network_weight
 
 
-def _layers(width: int, structure: Structure) -> Iterator[nn.Module]:
+def _layers(width: int, structure: MlpStructure) -> Iterator[nn.Module]:
     widths = [int(width * multiple) for multiple in structure.layer_structure]
     last = len(widths) - 2
     for index, (before, after) in enumerate(pairwise(widths)):
@@ -58,7 +58,7 @@ def _layers(width: int, structure: Structure) -> Iterator[nn.Module]:
 
 
 @torch.no_grad()
-def start(mlp: Mlp, structure: Structure) -> None:
+def start(mlp: Mlp, structure: MlpStructure) -> None:
     """A1111's start: biases 0; weights by the named rule; a norm's weights always Normal, so also near 0."""
     for layer in mlp.linear:
         if isinstance(layer, nn.Linear | nn.LayerNorm):

@@ -14,12 +14,12 @@ from pipeline.bases import unet_names
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.registry import family
 
-UNET_PREFIX, TEXT_PREFIX, TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
-OWN = (UNET_PREFIX, TEXT_PREFIX, *TEXT_PREFIXES)
+LORA_UNET_PREFIX, LORA_TEXT_PREFIX, LORA_TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
+OWN = (LORA_UNET_PREFIX, LORA_TEXT_PREFIX, *LORA_TEXT_PREFIXES)
 """Prefixes of sd-scripts' names."""
-UNET, TEXT, SECOND = "unet", "text_encoder", "text_encoder_2"
-PARTS = {
-    "model.diffusion_model.": UNET, "diffusion_model.": UNET, "unet.": UNET,
+UNET_PART, TEXT, SECOND = "unet", "text_encoder", "text_encoder_2"
+PART_OF_START = {
+    "model.diffusion_model.": UNET_PART, "diffusion_model.": UNET_PART, "unet.": UNET_PART,
     "text_encoder.": TEXT, "text_encoder_2.": SECOND, "te1.": TEXT, "te2.": SECOND,
     "text_encoders.clip_l.transformer.": TEXT, "text_encoders.clip_l.": TEXT, "clip_l.transformer.": TEXT,
     "clip_l.": TEXT, "text_encoders.clip_g.transformer.": SECOND, "text_encoders.clip_g.": SECOND,
@@ -29,13 +29,13 @@ PARTS = {
 """Prefixes of keys, by the part that they name; the longest match counts."""
 LYCORIS = "lycoris_"
 PEFT = ("base_model.model.", "base_model.")
-LDM_PLACES = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
-DIFFUSERS_PLACES = (
+LDM_MODULES = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
+DIFFUSERS_MODULES = (
     "down_blocks.", "mid_block.", "up_blocks.", "conv_in", "conv_out", "conv_norm_out", "time_embedding.",
     "add_embedding.",
 )  # fmt: skip
-UNET_PLACES = LDM_PLACES + DIFFUSERS_PLACES
-TEXT_PLACES = ("text_model.", "encoder.layers.", "embeddings.", "final_layer_norm", "text_projection")
+UNET_MODULES = LDM_MODULES + DIFFUSERS_MODULES
+TEXT_MODULES = ("text_model.", "encoder.layers.", "embeddings.", "final_layer_norm", "text_projection")
 """Beginnings of paths without their part."""
 SHORT_TEXT = re.compile(r"^(lora_te[12]?_)((?:encoder_layers|embeddings|final_layer_norm).*)$", re.DOTALL)
 """Written by trainers on transformers 5, whose text encoder lacks the level `text_model`."""
@@ -52,7 +52,7 @@ OTHER_FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedModule:
     """A module: its name in sd-scripts' files, and the part and path that PEFT's settings use."""
 
     name: str
@@ -65,38 +65,42 @@ def is_xl(keys: Iterable[str]) -> bool:
     return any(SIGNS_OF_XL.search(key) for key in keys)
 
 
-def named(module: str, xl: bool) -> Named | None:
+def named(module: str, xl: bool) -> NamedModule | None:
     """None for a module of an unknown part."""
     if module.startswith(LYCORIS):
         return _lycoris(module)
     if short := SHORT_TEXT.match(module):
-        return Named(f"{short[1]}text_model_{short[2]}", TEXT, module)
-    start = max((start for start in PARTS if module.startswith(start)), key=len, default="")
+        return NamedModule(f"{short[1]}text_model_{short[2]}", TEXT, module)
+    start = max((start for start in PART_OF_START if module.startswith(start)), key=len, default="")
     path = module.removeprefix(start)
     for prefix in PEFT:
         path = path.removeprefix(prefix)
-    part = PARTS[start] if start else _part_of(path)
-    if part is None or not path.startswith(UNET_PLACES if part == UNET else TEXT_PLACES):
+    part = PART_OF_START[start] if start else _part_of(path)
+    if part is None or not path.startswith(UNET_MODULES if part == UNET_PART else TEXT_MODULES):
         return None
     try:
-        return Named(_unet(path, xl) if part == UNET else _text(path, part, xl), part, path)
+        return NamedModule(_unet(path, xl) if part == UNET_PART else _text(path, part, xl), part, path)
     except (AssertionError, KeyError):  # a path that neither layout has
         return None
 
 
-def _lycoris(module: str) -> Named:
+def _lycoris(module: str) -> NamedModule:
     """LyCORIS's wrapper uses the same prefix for all parts of any model."""
     path = module.removeprefix(LYCORIS)
     in_text = path.startswith(("text_model_", "encoder_layers_"))
     own = path if path.startswith("text_model_") else f"text_model_{path}"
-    return Named(TEXT_PREFIX + own, TEXT, path) if in_text else Named(UNET_PREFIX + path, UNET, path)
+    return (
+        NamedModule(LORA_TEXT_PREFIX + own, TEXT, path)
+        if in_text
+        else NamedModule(LORA_UNET_PREFIX + path, UNET_PART, path)
+    )
 
 
-def is_place(name: str) -> bool:
+def is_base_module(name: str) -> bool:
     """Whether sd-scripts' name is of a module that a U-Net or a CLIP text encoder has."""
-    if name.startswith(UNET_PREFIX):
-        return name.removeprefix(UNET_PREFIX).startswith(tuple(_flat(UNET_PLACES)))
-    start = next((start for start in (*TEXT_PREFIXES, TEXT_PREFIX) if name.startswith(start)), None)
+    if name.startswith(LORA_UNET_PREFIX):
+        return name.removeprefix(LORA_UNET_PREFIX).startswith(tuple(_flat(UNET_MODULES)))
+    start = next((start for start in (*LORA_TEXT_PREFIXES, LORA_TEXT_PREFIX) if name.startswith(start)), None)
     return start is not None and name.removeprefix(start).startswith("text_")
 
 
@@ -107,7 +111,7 @@ def _flat(paths: Iterable[str]) -> Iterator[str]:
 def other_family(module: str) -> str | None:
     """The family of a module that no base here has."""
     bare = module
-    for start in (*PEFT, "diffusion_model.", UNET_PREFIX):
+    for start in (*PEFT, "diffusion_model.", LORA_UNET_PREFIX):
         bare = bare.removeprefix(start)
     return next(
         (
@@ -120,21 +124,21 @@ def other_family(module: str) -> str | None:
 
 
 def _part_of(path: str) -> str | None:
-    if path.startswith(UNET_PLACES):
-        return UNET
-    return TEXT if path.startswith(TEXT_PLACES) else None
+    if path.startswith(UNET_MODULES):
+        return UNET_PART
+    return TEXT if path.startswith(TEXT_MODULES) else None
 
 
 def _unet(path: str, xl: bool) -> str:
     """SD 1.x and 2.x by diffusers' path, SDXL by the original one, as in sd-scripts."""
     path = re.sub(r"\.to_out$", ".to_out.0", path.replace(".processor.", "."))
-    is_ldm = path.startswith(LDM_PLACES)
+    is_ldm = path.startswith(LDM_MODULES)
     if is_ldm and not xl:
         path = _diffusers_path(path)
-    elif xl and not is_ldm and path.startswith(DIFFUSERS_PLACES):
+    elif xl and not is_ldm and path.startswith(DIFFUSERS_MODULES):
         made = family("sdxl")
         return made.layer_name("unet", path, made.configs)
-    return UNET_PREFIX + path.replace(".", "_")
+    return LORA_UNET_PREFIX + path.replace(".", "_")
 
 
 def _diffusers_path(path: str) -> str:
@@ -146,5 +150,5 @@ def _diffusers_path(path: str) -> str:
 
 
 def _text(path: str, part: str, xl: bool) -> str:
-    prefix = TEXT_PREFIXES[part == SECOND] if xl else TEXT_PREFIX
+    prefix = LORA_TEXT_PREFIXES[part == SECOND] if xl else LORA_TEXT_PREFIX
     return prefix + transformers_name(path).replace(".", "_")

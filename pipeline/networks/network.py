@@ -11,29 +11,29 @@ from torch import Tensor, nn
 from pipeline.bases.base import Base
 from pipeline.bases.layers import changeable_modules
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import AdapterNetwork
+from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import ALGORITHMS, reader_of
 from pipeline.networks.fitting import MisfitError, fitted
-from pipeline.networks.layers import Place, places
+from pipeline.networks.layers import TargetLayer, target_layers
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
-from pipeline.networks.trained import Beside, Trained, set_rate_factor
+from pipeline.networks.trained import CompanionFile, Trainable, set_lr_factor
 
 
-class Network(nn.ModuleDict, Trained):
+class AdapterNetwork(nn.ModuleDict, Trainable):
     """Adapters by the file's module names. While attached, they change the frozen layers' outputs."""
 
-    config: AdapterNetwork | None = None
+    config: AdapterNetworkConfig | None = None
     """The settings that made it; None if it comes from a file."""
 
     @classmethod
-    def create(cls, config: AdapterNetwork, base: Base, seed: int) -> "Network":
+    def create(cls, config: AdapterNetworkConfig, base: Base, seed: int) -> "AdapterNetwork":
         """New adapters for the chosen layers; the seed alone decides their start."""
         algorithm = ALGORITHMS[config.name]
-        chosen = places(config, algorithm, base)
+        chosen = target_layers(config, algorithm, base)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made = cls({name: _fresh(algorithm, place, config) for name, place in chosen.items()})
@@ -43,7 +43,7 @@ class Network(nn.ModuleDict, Trained):
         return made
 
     @classmethod
-    def load(cls, path: Path, base: Base) -> "Network":
+    def load(cls, path: Path, base: Base) -> "AdapterNetwork":
         """From a file in the layout of sd-scripts, LyCORIS or diffusers. Raises UserError if it is damaged or
         belongs to another base.
         """
@@ -113,9 +113,9 @@ class Network(nn.ModuleDict, Trained):
             for parameter in adapter.parameters()
         ]
 
-    def set_multiplier(self, multiplier: float) -> None:
+    def set_weight(self, weight: float) -> None:
         for _, adapter in self.adapters():
-            adapter.multiplier = multiplier
+            adapter.network_weight = weight
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
@@ -140,11 +140,13 @@ class Network(nn.ModuleDict, Trained):
     def metadata(self) -> dict[str, str]:
         return network_header(self.config) if self.config else {}
 
-    def beside(self, precision: str) -> dict[str, Beside]:
+    def companion_files(self, precision: str) -> dict[str, CompanionFile]:
         if self.config is None:
             return {}
-        files = ALGORITHMS[self.config.name].beside(dict(self.adapters()), self.config)
-        return {end: Beside(_copies(file.tensors, precision), file.metadata) for end, file in files.items()}
+        files = ALGORITHMS[self.config.name].companion_files(dict(self.adapters()), self.config)
+        return {
+            end: CompanionFile(_copies(file.tensors, precision), file.metadata) for end, file in files.items()
+        }
 
     def before_step(self, seed: int) -> None:
         """Dropout uses torch's own generator, which activation checkpointing restores."""
@@ -168,7 +170,7 @@ class Network(nn.ModuleDict, Trained):
                 adapter.shrink(self.config.max_norm / norm)
 
 
-def _fresh(algorithm: type[Adapter], place: Place, config: AdapterNetwork) -> Adapter:
+def _fresh(algorithm: type[Adapter], place: TargetLayer, config: AdapterNetworkConfig) -> Adapter:
     adapter = algorithm.from_config(place.module, place.settings)
     adapter.dropout, adapter.rank_dropout = config.dropout, config.rank_dropout
     adapter.module_dropout = config.module_dropout
@@ -176,7 +178,7 @@ def _fresh(algorithm: type[Adapter], place: Place, config: AdapterNetwork) -> Ad
         adapter.decompose()
     for name, parameter in adapter.named_parameters():
         plus = config.lora_plus_ratio if name in adapter.from_zero else 1.0
-        set_rate_factor(parameter, place.rate_factor * plus)
+        set_lr_factor(parameter, place.lr_factor * plus)
     return adapter
 
 

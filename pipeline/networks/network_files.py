@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.files.safetensors_header import Header
@@ -31,7 +31,7 @@ def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
     """Like `read_weights` of a .safetensors file, but reads only tensors of one number (alpha); the others
     have a type and a shape and no numbers.
     """
-    with damage_told(f"{path} is not a readable network file"):
+    with reporting_damage(f"{path} is not a readable network file"):
         stored = opened(path, header).tensors
         tensors = {
             name: each.read().reshape(each.shape)
@@ -45,7 +45,7 @@ def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
 
 def _by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
     """An adapter's tensors by sd-scripts' keys; others unchanged."""
-    with damage_told(f"{path} is not a readable network file"):
+    with reporting_damage(f"{path} is not a readable network file"):
         if is_foreign(tensors):
             return by_sd_scripts_names(tensors, metadata, path)
         if is_adapter(tensors):

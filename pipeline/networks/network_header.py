@@ -7,10 +7,10 @@ lycoris.kohya with `algo` (kohya-ss/sd-scripts train_network.py; KohakuBlueleaf/
 import json
 from typing import Any
 
-from pipeline.config.schemas import AdapterNetwork
+from pipeline.config.schemas import AdapterNetworkConfig
 
 
-def network_header(config: AdapterNetwork) -> dict[str, str]:
+def network_header(config: AdapterNetworkConfig) -> dict[str, str]:
     """All values are text, as in every header."""
     module = _module(config)
     algorithm = {"algo": config.name} if module == "lycoris.kohya" else {}
@@ -27,14 +27,14 @@ def network_header(config: AdapterNetwork) -> dict[str, str]:
     }
 
 
-def _module(config: AdapterNetwork) -> str:
+def _module(config: AdapterNetworkConfig) -> str:
     if config.name == "dylora":
         return "networks.dylora"
     plain = config.name == "lora" and not (config.dora or config.rslora)
     return "networks.lora" if plain else "lycoris.kohya"
 
 
-def _arguments(config: AdapterNetwork) -> dict[str, Any]:
+def _arguments(config: AdapterNetworkConfig) -> dict[str, Any]:
     """Arguments that are not neutral, by the tool's names."""
     conv = config.conv_dim is not None
     named = {

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.files.finite import insist_on_finite_change
 from pipeline.networks.low_rank import singular
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Reduced:
 
 
 @torch.no_grad()
-def reduced(network: Network, dim: int, path: Path | str = "the network") -> Reduced:
+def reduced(network: AdapterNetwork, dim: int, path: Path | str = "the network") -> Reduced:
     """Every layer at rank `dim`, or its own full rank if that is lower; alpha = dim, so the scale is 1."""
     tensors: dict[str, Tensor] = {}
     errors: dict[str, tuple[float, float]] = {}

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError, warn
-from pipeline.networks.adapter_config import HEADER_KEY, AdapterConfig, config_beside, header_configs
-from pipeline.networks.module_names import Named
+from pipeline.networks.adapter_config import PEFT_KEY, AdapterConfig, companion_config, header_configs
+from pipeline.networks.module_names import NamedModule
 
 DOWN = "lora_down.weight"
 SCALED = ("hada_w1_a", "lokr_w1", "lokr_w1_a")
@@ -24,7 +24,7 @@ FOLDED_KEY = "athanor.alpha"
 
 def stated_scales(
     tensors: Mapping[str, Tensor],
-    places: Mapping[str, Named],
+    places: Mapping[str, NamedModule],
     metadata: Mapping[str, str],
     path: Path,
     is_peft: bool,
@@ -37,7 +37,7 @@ def stated_scales(
     for config in {id(each): each for each in stated.values()}.values():
         config.insist_on_little_work(places[name].path for name in stated if stated[name] is config)
     _insist_on_fit(stated, tensors, places, path)
-    if open_modules and not stated and is_peft and (companion := config_beside(path)):
+    if open_modules and not stated and is_peft and (companion := companion_config(path)):
         stated = dict.fromkeys(places, companion)
         companion.insist_on_little_work(place.path for place in places.values())
         if misfit := _misfit(stated, tensors, places):
@@ -57,7 +57,7 @@ def stated_scales(
 
 
 def _of_modules(
-    configs: Mapping[str, AdapterConfig], places: Mapping[str, Named]
+    configs: Mapping[str, AdapterConfig], places: Mapping[str, NamedModule]
 ) -> dict[str, AdapterConfig]:
     """The settings of each module's part, if there are any."""
     own = {name: configs.get(place.part, configs.get("")) for name, place in places.items()}
@@ -67,7 +67,7 @@ def _of_modules(
 def _insist_on_fit(
     stated: Mapping[str, AdapterConfig],
     tensors: Mapping[str, Tensor],
-    places: Mapping[str, Named],
+    places: Mapping[str, NamedModule],
     path: Path,
 ) -> None:
     """Raises UserError if a file's own header contradicts its weights: the scale is unknown. If the weights
@@ -75,7 +75,7 @@ def _insist_on_fit(
     """
     if misfit := _misfit(stated, tensors, places):
         raise UserError(
-            f"{path}: {HEADER_KEY} in its header belongs to other weights: {misfit}, so its scale is"
+            f"{path}: {PEFT_KEY} in its header belongs to other weights: {misfit}, so its scale is"
             " unknown; fetch the file again, or save it again with the tool that made it"
         )
     for name, config in stated.items():
@@ -84,13 +84,13 @@ def _insist_on_fit(
             if abs(ours - theirs) > 1e-3 * max(abs(ours), theirs):
                 say_once(
                     f"{path}: {places[name].path} has alpha {ours:g} in its weights, and {theirs:g} by"
-                    f" {HEADER_KEY} in the header; the alpha of the weights is used"
+                    f" {PEFT_KEY} in the header; the alpha of the weights is used"
                 )
                 return
 
 
 def _misfit(
-    stated: Mapping[str, AdapterConfig], tensors: Mapping[str, Tensor], places: Mapping[str, Named]
+    stated: Mapping[str, AdapterConfig], tensors: Mapping[str, Tensor], places: Mapping[str, NamedModule]
 ) -> str | None:
     """Where the settings' rank differs from the file's."""
     for name, config in stated.items():

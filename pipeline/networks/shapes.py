@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.files.tensor_file import Stored
 
 ONE_NUMBER = ("alpha", "scalar")
-AXES = {
+FEWEST_AXES = {
     "lora_down.weight": 2, "lora_up.weight": 2, "lora_mid.weight": 3,
     "hada_w1_a": 2, "hada_w1_b": 2, "hada_w2_a": 2, "hada_w2_b": 2, "hada_t1": 3, "hada_t2": 3,
     "lokr_w1": 2, "lokr_w1_a": 2, "lokr_w1_b": 2, "lokr_w2": 2, "lokr_w2_a": 2, "lokr_w2_b": 2, "lokr_t2": 3,
@@ -40,6 +40,6 @@ def _fault(name: str, shape: tuple[int, ...]) -> str | None:
         return "must be one number"
     if not prod(shape):
         return "holds no numbers (a rank of 0)"
-    if len(shape) < AXES.get(leaf, 0):
-        return f"must have at least {AXES[leaf]} axes"
+    if len(shape) < FEWEST_AXES.get(leaf, 0):
+        return f"must have at least {FEWEST_AXES[leaf]} axes"
     return None

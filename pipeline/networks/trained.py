@@ -14,14 +14,14 @@ from pipeline.bases.parts import Part
 
 
 @dataclass(frozen=True)
-class Beside:
+class CompanionFile:
     """A companion file of the main one: its tensors, and the header entries that differ."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
 
 
-class Trained(Protocol):
+class Trainable(Protocol):
     """A trainable or trained network. Implementations are `nn.Module`s, so that their weights can move and
     learn.
     """
@@ -44,7 +44,7 @@ class Trained(Protocol):
         """The parameters that learn at the lr of a part of the base."""
         ...
 
-    def set_multiplier(self, multiplier: float) -> None:
+    def set_weight(self, weight: float) -> None:
         """Sets the weight at which it acts; 1 in training."""
         ...
 
@@ -56,7 +56,7 @@ class Trained(Protocol):
         """The family's own header entries (ss_network_module, ss_network_dim ...)."""
         ...
 
-    def beside(self, precision: str) -> Mapping[str, Beside]:  # noqa: ARG002
+    def companion_files(self, precision: str) -> Mapping[str, CompanionFile]:  # noqa: ARG002
         """Companion files by the suffix of their names: `-rank4` is written to `<name>-rank4.safetensors`."""
         return {}
 
@@ -78,12 +78,12 @@ class Trained(Protocol):
     def to(self, device: torch.device) -> Self: ...
 
 
-def set_rate_factor(parameter: nn.Parameter, factor: float) -> None:
+def set_lr_factor(parameter: nn.Parameter, factor: float) -> None:
     """Lets this parameter learn at `factor` times the lr of its part."""
     parameter.rate_factor = factor  # type: ignore[attr-defined]
 
 
-def by_rate_factor(parameters: Iterable[nn.Parameter]) -> dict[float, list[nn.Parameter]]:
+def by_lr_factor(parameters: Iterable[nn.Parameter]) -> dict[float, list[nn.Parameter]]:
     """Parameters by the factor on their part's lr: 1 if none was set."""
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in parameters:

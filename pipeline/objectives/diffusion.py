@@ -13,7 +13,7 @@ from typing import Any, Self
 from diffusers import DDPMScheduler
 from torch import Generator, Tensor
 
-from pipeline.config.schemas import Noise
+from pipeline.config.schemas import NoiseConfig
 from pipeline.objectives.levels import draw_timesteps
 from pipeline.objectives.objective import Objective
 from pipeline.objectives.snr_weights import signal_to_noise, snr_weights
@@ -27,7 +27,7 @@ class Diffusion(Objective):
     alphas: Tensor
     snr: Tensor
 
-    def __init__(self, alphas_cumprod: Tensor, prediction: str, config: Noise) -> None:
+    def __init__(self, alphas_cumprod: Tensor, prediction: str, config: NoiseConfig) -> None:
         super().__init__(config, prediction)
         self.num_levels = len(alphas_cumprod)
         used = zero_terminal(alphas_cumprod) if config.zero_terminal_snr else alphas_cumprod
@@ -36,7 +36,7 @@ class Diffusion(Objective):
         self.register_buffer("snr", signal_to_noise(weighed), persistent=False)
 
     @classmethod
-    def of(cls, scheduler: Mapping[str, Any], config: Noise) -> Self:
+    def of(cls, scheduler: Mapping[str, Any], config: NoiseConfig) -> Self:
         made = DDPMScheduler.from_config(dict(scheduler))
         return cls(made.alphas_cumprod, made.config.prediction_type, config)
 

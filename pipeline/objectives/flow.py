@@ -15,7 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Generator, Tensor
 
-from pipeline.config.schemas import Noise
+from pipeline.config.schemas import NoiseConfig
 from pipeline.objectives.levels import NUM_LEVELS, draw_fractions
 from pipeline.objectives.objective import Objective
 
@@ -26,12 +26,12 @@ class Flow(Objective):
     name = "flow"
     predictions = ("flow",)
 
-    def __init__(self, shift: float, config: Noise) -> None:
+    def __init__(self, shift: float, config: NoiseConfig) -> None:
         super().__init__(config, "flow")
         self.shift = shift
 
     @classmethod
-    def of(cls, scheduler: Mapping[str, Any], config: Noise) -> Self:
+    def of(cls, scheduler: Mapping[str, Any], config: NoiseConfig) -> Self:
         return cls(scheduler.get("shift", 1.0), config)
 
     @property

@@ -9,13 +9,13 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from pipeline.config.schemas import Noise
+from pipeline.config.schemas import NoiseConfig
 
 NUM_LEVELS = 1000
 """The scale of `min_timestep` and `max_timestep`."""
 
 
-def draw_timesteps(num: int, config: Noise, generator: Generator) -> Tensor:
+def draw_timesteps(num: int, config: NoiseConfig, generator: Generator) -> Tensor:
     """[num] whole timesteps in min_timestep .. max_timestep - 1, on the CPU."""
     low, high = config.min_timestep, config.max_timestep
     if config.timestep_distribution == "uniform":
@@ -23,13 +23,13 @@ def draw_timesteps(num: int, config: Noise, generator: Generator) -> Tensor:
     return (low + _fractions(num, config, generator) * (high - low)).long().clamp(low, high - 1)
 
 
-def draw_fractions(num: int, config: Noise, generator: Generator) -> Tensor:
+def draw_fractions(num: int, config: NoiseConfig, generator: Generator) -> Tensor:
     """[num] numbers between min_timestep / 1000 and max_timestep / 1000, on the CPU."""
     low, high = config.min_timestep / NUM_LEVELS, config.max_timestep / NUM_LEVELS
     return low + _fractions(num, config, generator) * (high - low)
 
 
-def _fractions(num: int, config: Noise, generator: Generator) -> Tensor:
+def _fractions(num: int, config: NoiseConfig, generator: Generator) -> Tensor:
     """[num] numbers in 0..1.
 
     uniform: u. logit_normal: sigmoid(N(mean, deviation)). mode: 1 - u - s (cos^2(pi/2 u) - 1 + u). The last

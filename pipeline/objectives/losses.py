@@ -11,18 +11,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.config.schemas import Noise, PriorForm, Train
+from pipeline.config.schemas import NoiseConfig, PriorForm, TrainConfig
 
 SMALLEST_AREA = 1e-4
 """Lower limit of a mask's mean as a divisor: far below one of the 4096 latent pixels of a 512 px picture."""
 
 
-def is_bent(config: Noise) -> bool:
+def is_bent(config: NoiseConfig) -> bool:
     """Whether the loss is pseudo-Huber, which bends from quadratic to linear."""
     return config.loss in ("huber", "smooth_l1")
 
 
-def point_losses(answer: Tensor, target: Tensor, bend: Tensor | None, config: Noise) -> Tensor:
+def point_losses(answer: Tensor, target: Tensor, bend: Tensor | None, config: NoiseConfig) -> Tensor:
     """[batch, channels, h, w]: d^2, |d|, or the pseudo-Huber losses 2c (sqrt(d^2 + c^2) - c) (`huber`) and
     2 (sqrt(d^2 + c^2) - c) (`smooth_l1`), c the bend [batch].
     """
@@ -34,7 +34,7 @@ def point_losses(answer: Tensor, target: Tensor, bend: Tensor | None, config: No
     return c * bent if config.loss == "huber" else bent
 
 
-def masked(losses: Tensor, mask: Tensor | None, config: Train) -> Tensor:
+def masked(losses: Tensor, mask: Tensor | None, config: TrainConfig) -> Tensor:
     """[batch, channels, h, w] losses times the mask, raised to at least `unmasked_weight` (nerogar/OneTrainer
     modules/util/loss/masked_loss.py; at 0 as in kohya-ss/sd-scripts library/custom_train_functions.py,
     apply_masked_loss). `normalize_masked_area` divides by the mask's mean: small masks count as much.
@@ -47,7 +47,7 @@ def masked(losses: Tensor, mask: Tensor | None, config: Train) -> Tensor:
     return losses * weight
 
 
-def huber_c(levels: Tensor, num_levels: int, sigma: Tensor, config: Noise) -> Tensor:
+def huber_c(levels: Tensor, num_levels: int, sigma: Tensor, config: NoiseConfig) -> Tensor:
     """[batch] the bend by `huber_schedule`. constant: `huber_c` times the scale. exponential: falls from the
     scale to that. snr: (1 - c) / (1 + sigma)^2 + c, without the scale. sigma: noise over signal.
     """

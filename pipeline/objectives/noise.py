@@ -9,10 +9,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from pipeline.config.schemas import Noise
+from pipeline.config.schemas import NoiseConfig
 
 
-def make_noise(latents: Tensor, config: Noise, generator: Generator) -> Tensor:
+def make_noise(latents: Tensor, config: NoiseConfig, generator: Generator) -> Tensor:
     """N(0, 1), plus `offset` and pyramid noise if the settings ask for them."""
     noise = _normal(latents.shape, latents, generator)
     if config.offset:
@@ -23,7 +23,7 @@ def make_noise(latents: Tensor, config: Noise, generator: Generator) -> Tensor:
     return noise
 
 
-def offset_strength(latents: Tensor, config: Noise, generator: Generator) -> float | Tensor:
+def offset_strength(latents: Tensor, config: NoiseConfig, generator: Generator) -> float | Tensor:
     """The factor of one N(0, 1) per picture and channel (crosslabs.org, "Diffusion with offset noise"):
     `offset`, optionally reduced at random, and raised by `offset_adaptive` times |channel mean|.
     """
@@ -36,7 +36,7 @@ def offset_strength(latents: Tensor, config: Noise, generator: Generator) -> flo
     return (strength + config.offset_adaptive * mean).clamp(min=0)
 
 
-def pyramid(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
+def pyramid(noise: Tensor, config: NoiseConfig, generator: Generator) -> Tensor:
     """Adds N(0, 1) at ever smaller sizes, enlarged, the i-th times discount^i, and scales the sum to standard
     deviation 1 (wandb.ai/johnowhitaker, "Multi-Resolution Noise for Diffusion Model Training").
     """
@@ -54,7 +54,7 @@ def pyramid(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
     return total / (total.std(dim=(1, 2, 3), keepdim=True) if one_each else total.std())
 
 
-def perturbed(noise: Tensor, config: Noise, generator: Generator) -> Tensor:
+def perturbed(noise: Tensor, config: NoiseConfig, generator: Generator) -> Tensor:
     """The input's noise: adds `perturbation` times extra noise that the target excludes (Ning et al. 2023,
     arXiv 2301.11706).
     """

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from pipeline.config.schemas import Noise
+from pipeline.config.schemas import NoiseConfig
 from pipeline.config.schemas.samplers import SAMPLERS_OF
 from pipeline.errors import UserError
 from pipeline.objectives.levels import NUM_LEVELS
@@ -45,14 +45,14 @@ class Objective(nn.Module, ABC):
     num_levels: int = NUM_LEVELS
     """The number of levels in `noise.huber_schedule: exponential`."""
 
-    def __init__(self, config: Noise, prediction: str) -> None:
+    def __init__(self, config: NoiseConfig, prediction: str) -> None:
         super().__init__()
         self.config, self.prediction = config, prediction
         check_prediction(config, prediction, self.predictions)
 
     @classmethod
     @abstractmethod
-    def of(cls, scheduler: Mapping[str, Any], config: Noise) -> Self:
+    def of(cls, scheduler: Mapping[str, Any], config: NoiseConfig) -> Self:
         """The objective of a base with this scheduler configuration. Raises UserError if settings do not fit
         the base.
         """
@@ -106,7 +106,7 @@ class Objective(nn.Module, ABC):
         return point_losses(answer, target, bend, self.config)
 
 
-ONLY_WITH = {
+ALLOWED_PREDICTIONS = {
     "zero_terminal_snr": ("v_prediction",),
     "min_snr_gamma": ("epsilon", "v_prediction"),
     "debiased": ("epsilon", "v_prediction"),
@@ -116,7 +116,7 @@ ONLY_WITH = {
 """Predictions of the base that a setting of the group noise requires."""
 
 
-def check_prediction(config: Noise, prediction: str, allowed: Sequence[str]) -> None:
+def check_prediction(config: NoiseConfig, prediction: str, allowed: Sequence[str]) -> None:
     """Raises UserError if the prediction is not allowed, or settings do not fit it."""
     if prediction not in allowed:
         raise UserError(
@@ -126,7 +126,7 @@ def check_prediction(config: Noise, prediction: str, allowed: Sequence[str]) -> 
     if problems := [
         f"noise.{name} requires a base that predicts {' or '.join(fitting)}, but the one at base.path"
         f" predicts {prediction}; turn noise.{name} off, or use another base"
-        for name, fitting in ONLY_WITH.items()
+        for name, fitting in ALLOWED_PREDICTIONS.items()
         if getattr(config, name) and prediction not in fitting
     ]:
         raise UserError(*problems)

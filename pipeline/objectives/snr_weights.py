@@ -8,7 +8,7 @@ import math
 
 from torch import Tensor
 
-from pipeline.config.schemas import Debiased, Noise
+from pipeline.config.schemas import Debiased, NoiseConfig
 
 MAX_SNR = 1000.0
 """Upper limit of SNR for all weights but min-SNR: near timestep 0 it grows without bound."""
@@ -19,7 +19,7 @@ def signal_to_noise(alphas_cumprod: Tensor) -> Tensor:
     return alphas_cumprod / (1 - alphas_cumprod)
 
 
-def snr_weights(snr: Tensor, config: Noise, prediction: str) -> Tensor | None:
+def snr_weights(snr: Tensor, config: NoiseConfig, prediction: str) -> Tensor | None:
     """[batch] product of the configured weights; None if there are none."""
     bounded, chosen = snr.clamp(max=MAX_SNR), []
     if config.min_snr_gamma is not None:

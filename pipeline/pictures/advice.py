@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 ADVISED = {"person": (10, 100), "character": (8, 50), "style": (50, None), "embedding": (10, 50)}
 """Aim -> fewest and most pictures; about 100 are best for a style."""
-EXPOSURES = {"character": 7 * 20, "person": 7 * 20, "style": 5 * 50}
+SAMPLES_AN_EPOCH = {"character": 7 * 20, "person": 7 * 20, "style": 5 * 50}
 """Aim -> showings an epoch: about 7 repeats for a character of 20 pictures, 5 for a style of 50."""
 BALANCE = 1.5
 """A warning follows if repeats x pictures of two concepts differ by more than this factor."""
@@ -17,7 +17,7 @@ class Concept:
 
     name: str
     pictures: int
-    exposures: int
+    samples: int
 
 
 def counts_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
@@ -37,10 +37,10 @@ def proposed_repeats(concepts: Sequence[Concept], aim: str | None) -> dict[str, 
     """Repeats by concept: the usual ones for the aim, else those that make repeats x pictures of all concepts
     about equal; empty if neither applies.
     """
-    if aim in EXPOSURES:
-        target = EXPOSURES[aim]
+    if aim in SAMPLES_AN_EPOCH:
+        target = SAMPLES_AN_EPOCH[aim]
     elif len(concepts) > 1:
-        target = max(concept.exposures for concept in concepts)
+        target = max(concept.samples for concept in concepts)
     else:
         return {}
     return {concept.name: max(1, round(target / concept.pictures)) for concept in concepts}
@@ -54,10 +54,10 @@ def repeats_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
         if repeats is None:
             continue
         usual = repeats * concept.pictures
-        low, high = sorted((concept.exposures, usual))
+        low, high = sorted((concept.samples, usual))
         if high > BALANCE * low:
             sentences.append(
-                f"{concept.name}: {concept.exposures} showings an epoch, about {usual} are"
+                f"{concept.name}: {concept.samples} showings an epoch, about {usual} are"
                 f" usual; name its folder {repeats}_{concept.name}"
             )
     return sentences

@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-CHUNK_BYTES = 1 << 20
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+UNPACKED_BYTES = 1 << 20
 MIN_LIMIT_BYTES = 1 << 30
 MAX_RATIO = 20
 """Pictures are already compressed: an archive that unpacks to more than this many times its bytes, and to
 more than MIN_LIMIT_BYTES, is a bomb.
 """
 MAX_MEMBERS = 1_000_000
-MAX_NAME_BYTES = 255
-DAMAGED = (
+MAX_MEMBER_NAME_BYTES = 255
+DAMAGED_ARCHIVE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error,
     EOFError, OSError, ValueError, LookupError, NotImplementedError, RuntimeError, TypeError, AttributeError,
     ArithmeticError, AssertionError, MemoryError,
@@ -37,7 +37,7 @@ class ArchiveError(Exception):
 
 def suffix_of(name: str) -> str | None:
     """The archive suffix of a file name, `.tar.gz` as a whole."""
-    return max((end for end in SUFFIXES if name.lower().endswith(end)), key=len, default=None)
+    return max((end for end in ARCHIVE_SUFFIXES if name.lower().endswith(end)), key=len, default=None)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -54,7 +54,7 @@ def unpack(archive: Path, folder: Path) -> None:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("xb") as out:
-                    while chunk := file.read(CHUNK_BYTES):
+                    while chunk := file.read(UNPACKED_BYTES):
                         total += len(chunk)
                         if total > limit:
                             raise ArchiveError(
@@ -64,7 +64,7 @@ def unpack(archive: Path, folder: Path) -> None:
                         out.write(chunk)
             except (FileExistsError, NotADirectoryError):
                 raise ArchiveError(f"member {name!r} collides with another one; rename it") from None
-    except DAMAGED as error:
+    except DAMAGED_ARCHIVE as error:
         if isinstance(error, OSError) and error.errno in OF_THE_DISK:
             raise
         raise ArchiveError(f"damaged or cut short ({error})") from None
@@ -76,7 +76,9 @@ def _checked(name: str) -> PurePosixPath:
     parts = path.parts
     if path.is_absolute() or ".." in parts or "\\" in name or (parts and parts[0].endswith(":")):
         raise ArchiveError(f"member {name!r} leads out of the archive; nothing is unpacked")
-    if not parts or any(len(part.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES for part in parts):
+    if not parts or any(
+        len(part.encode("utf-8", "surrogateescape")) > MAX_MEMBER_NAME_BYTES for part in parts
+    ):
         raise ArchiveError(f"the name of member {name[:60]!r}... is empty or too long for a disk; rename it")
     return path
 

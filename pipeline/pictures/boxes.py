@@ -9,7 +9,7 @@ from pipeline.pictures.buckets import Size
 from pipeline.pictures.faces import Box
 from pipeline.pictures.focal import Focus
 
-Span = tuple[float, float]
+Interval = tuple[float, float]
 FACE_MARGIN = 0.2
 """Detectors' boxes end inside the face: a crop keeps this fraction more on each side if there is room."""
 
@@ -31,18 +31,18 @@ def focal_box(width_px: int, height_px: int, target: Size, focus: Focus) -> Box:
     return left, top, width, height
 
 
-def _spans(start: int, length: int) -> list[Span]:
+def _spans(start: int, length: int) -> list[Interval]:
     """The face, then the face with its margin."""
     margin = length * FACE_MARGIN
     return [(start, start + length), (start - margin, start + length + margin)]
 
 
-def _start(length: int, window: int, focus: float, spans: Sequence[Span]) -> int:
+def _start(length: int, window: int, focus: float, spans: Sequence[Interval]) -> int:
     """Start of a window in `length`, centred on `focus`, but moved to contain as many whole `spans` as fit
     together; earlier spans have priority.
     """
     start = round(focus - window / 2)
-    held: Span | None = None
+    held: Interval | None = None
     for first, last in ((max(0, a), min(length, b)) for a, b in spans):
         both = (first, last) if held is None else (min(held[0], first), max(held[1], last))
         if both[1] - both[0] <= window:

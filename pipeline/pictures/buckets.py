@@ -5,7 +5,7 @@ equal area. Pure arithmetic; sizes are (width, height) in pixels.
 import math
 from fractions import Fraction
 
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 
 Size = tuple[int, int]
 LEAST_AREA = 0.75
@@ -38,7 +38,7 @@ def nearest_bucket(width_px: int, height_px: int, table: list[Size]) -> Size:
     return min(table, key=lambda bucket: (abs(math.log(bucket[0] / bucket[1]) - log_ratio), bucket))
 
 
-def bucket_within(width_px: int, height_px: int, table: list[Size], config: Crop) -> Size:
+def bucket_within(width_px: int, height_px: int, table: list[Size], config: CropConfig) -> Size:
     """The size that cuts least without enlarging: one of the table that fits into the picture, or one of the
     picture's own shape. If the cuts are equal to a hundredth, prefers the table, then the largest.
     """
@@ -46,12 +46,12 @@ def bucket_within(width_px: int, height_px: int, table: list[Size], config: Crop
     return min(
         fitting | _own_sizes(width_px, height_px, config),
         key=lambda size: (
-            round(share_cut(width_px, height_px, size), 2), size not in fitting, -size[0] * size[1], size
+            round(cut_fraction(width_px, height_px, size), 2), size not in fitting, -size[0] * size[1], size
         ),
     )  # fmt: skip
 
 
-def _own_sizes(width_px: int, height_px: int, config: Crop) -> set[Size]:
+def _own_sizes(width_px: int, height_px: int, config: CropConfig) -> set[Size]:
     """The picture's size, shrunk to the area resolution^2 if larger and rounded down to steps, and sizes one
     step smaller that keep most of the area. The limits of buckets apply, even to smaller sides.
     """
@@ -67,7 +67,7 @@ def _own_sizes(width_px: int, height_px: int, config: Crop) -> set[Size]:
     return {(width, height) for width, height in sizes if width * height >= LEAST_AREA * largest}
 
 
-def share_cut(width_px: int, height_px: int, size: Size) -> float:
+def cut_fraction(width_px: int, height_px: int, size: Size) -> float:
     """Fraction of a picture that a crop of the shape of `size` leaves out."""
     ratio = (width_px * size[1]) / (height_px * size[0])
     return 1 - min(ratio, 1 / ratio)
@@ -81,7 +81,7 @@ def fixed_size(resolution: int, ratio: tuple[int, int], step_px: int) -> Size:
     return round(resolution * root / step_px) * step_px, round(resolution / root / step_px) * step_px
 
 
-def target_size(width_px: int, height_px: int, config: Crop) -> Size:
+def target_size(width_px: int, height_px: int, config: CropConfig) -> Size:
     """The size that a picture of this size is cropped to."""
     if config.shape == "square":
         return config.resolution, config.resolution

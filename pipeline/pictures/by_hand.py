@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files.text_file import BY_HAND
+from pipeline.files.text_file import MANUAL_EDITS
 from pipeline.files.yaml_text import read_yaml
 
 
@@ -17,7 +17,7 @@ def read_entries(path: Path, example: str) -> dict[str, Any]:
     """
     if not path.exists():
         return {}
-    content = read_yaml(path, BY_HAND) or {}
+    content = read_yaml(path, MANUAL_EDITS) or {}
     if not isinstance(content, dict):
         raise UserError(f"{path} must contain lines like `{example}`, found {repr(content)[:60]}")
     return {str(name): entry for name, entry in content.items()}

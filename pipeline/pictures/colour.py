@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+INK, FAINT = (24, 24, 27), (113, 113, 122)
+"""Of text on the sheets and grids that we draw."""
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 SAME = 2
 """Largest difference of a byte by which a profile counts as sRGB: curves are stored rounded."""
 GAMMA = 1 / 2.2

@@ -18,7 +18,7 @@ PORTS = {"http": 80, "https": 443}
 MOST_PAUSE_S = 30.0
 """Longest pause that a busy server may ask for."""
 TRY_AGAIN = (429, 500, 502, 503, 504)
-Place = tuple[str, int]
+HostAndPort = tuple[str, int]
 """Host and port."""
 
 
@@ -26,13 +26,13 @@ class DownloadError(Exception):
     """Why a URL gives no picture; raised so that nothing half-fetched is kept."""
 
 
-def places(urls: Sequence[str]) -> frozenset[Place]:
+def hosts(urls: Sequence[str]) -> frozenset[HostAndPort]:
     """Hosts and ports of the user's URLs; a redirect from http to https on the usual ports is included."""
     named = {place for url in urls if (place := _place(url))}
     return frozenset(named | {(host, PORTS["https"]) for host, port in named if port == PORTS["http"]})
 
 
-def _place(url: str) -> Place | None:
+def _place(url: str) -> HostAndPort | None:
     with suppress(ValueError):
         parts = urlsplit(url)
         port = parts.port or PORTS.get(parts.scheme)
@@ -48,10 +48,10 @@ def is_inside(address: str) -> bool:
     return known.is_multicast or not known.is_global
 
 
-class Line:
+class DownloadConnections:
     """Connections of one download. `named`: private addresses that may be reached."""
 
-    def __init__(self, named: Collection[Place], limit_s: int) -> None:
+    def __init__(self, named: Collection[HostAndPort], limit_s: int) -> None:
         self.named, self.limit_s = named, limit_s
         self.is_late = False
         self._open: list[socket.socket] = []
@@ -82,7 +82,7 @@ class Line:
         if self.is_late:
             raise DownloadError(f"took longer than collect.download_total_s {self.limit_s}")
 
-    def connected(self, place: Place, made: socket.socket) -> socket.socket:
+    def connected(self, place: HostAndPort, made: socket.socket) -> socket.socket:
         """Registers and checks a new connection to a place."""
         try:
             self.check_time()
@@ -93,7 +93,7 @@ class Line:
         self._open.append(made.dup())  # TLS takes the socket itself over
         return made
 
-    def check_address(self, place: Place, address: str) -> None:
+    def check_address(self, place: HostAndPort, address: str) -> None:
         if place not in self.named and is_inside(address):
             raise DownloadError(
                 f"leads to {printable(f'{place[0]}:{place[1]}')}, inside your own network ({address});"
@@ -117,7 +117,7 @@ class Line:
                 each.shutdown(socket.SHUT_RDWR)
 
 
-def _adapter(line: Line, retries: int) -> Any:
+def _adapter(line: DownloadConnections, retries: int) -> Any:
     """For a session of requests: `line` checks new connections, pauses between tries are bounded."""
     from requests.adapters import HTTPAdapter
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry

@@ -1,12 +1,12 @@
 """Sizes of a picture's crops from its size alone: cutting.py's decisions that need no pixels."""
 
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 from pipeline.pictures.boxes import split_boxes
 from pipeline.pictures.buckets import Size, target_size
 from pipeline.pictures.crop_edits import CropEdit
 
 
-def crop_sizes(width_px: int, height_px: int, config: Crop, edit: CropEdit) -> list[tuple[str, Size]]:
+def crop_sizes(width_px: int, height_px: int, config: CropConfig, edit: CropEdit) -> list[tuple[str, Size]]:
     """Id suffix and size of each crop that `cuts` makes from such a picture."""
     target, parts = _parts(width_px, height_px, config, edit)
     mirror = config.mirror if edit.mirror is None else edit.mirror
@@ -17,7 +17,7 @@ def crop_sizes(width_px: int, height_px: int, config: Crop, edit: CropEdit) -> l
     return made
 
 
-def _parts(width_px: int, height_px: int, config: Crop, edit: CropEdit) -> tuple[Size, int]:
+def _parts(width_px: int, height_px: int, config: CropConfig, edit: CropEdit) -> tuple[Size, int]:
     """The crops' size and number."""
     if edit.box:
         return target_size(edit.box[2], edit.box[3], config), 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 from pipeline.pictures.boxes import box_around, focal_box, split_boxes
 from pipeline.pictures.buckets import Size, target_size
 from pipeline.pictures.crop_edits import CropEdit
@@ -26,7 +26,7 @@ class Cut:
     how: dict[str, Any]
 
 
-def cuts(picture: Image.Image, config: Crop, edit: CropEdit) -> list[Cut]:
+def cuts(picture: Image.Image, config: CropConfig, edit: CropEdit) -> list[Cut]:
     """Every crop of an upright RGB picture."""
     placed = list(_places(picture, config, edit))
     mirror = config.mirror if edit.mirror is None else edit.mirror
@@ -40,7 +40,9 @@ def cuts(picture: Image.Image, config: Crop, edit: CropEdit) -> list[Cut]:
     return made
 
 
-def _places(picture: Image.Image, config: Crop, edit: CropEdit) -> Iterator[tuple[Box, Size, dict[str, Any]]]:
+def _places(
+    picture: Image.Image, config: CropConfig, edit: CropEdit
+) -> Iterator[tuple[Box, Size, dict[str, Any]]]:
     """Box, size and reason of each crop."""
     width, height = picture.size
     if edit.box:
@@ -61,7 +63,7 @@ def _places(picture: Image.Image, config: Crop, edit: CropEdit) -> Iterator[tupl
     yield focal_box(width, height, target, focus), target, _reason(focus, config)
 
 
-def _reason(focus: Focus, config: Crop) -> dict[str, Any]:
+def _reason(focus: Focus, config: CropConfig) -> dict[str, Any]:
     return {
         "by": config.focus,
         "focus_px": [round(length) for length in focus.point],

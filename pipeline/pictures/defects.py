@@ -15,11 +15,11 @@ TILES = 3
 BORDER_STEP, BORDER_NOISE = 16, 2.0
 """Grey levels by which a pixel differs from a band's colour; largest standard deviation of a band's line.
 """
-MIN_BORDER_SHARE = 0.01
+MIN_BORDER_FRACTION = 0.01
 EDGE_PX = 9
 """JPEG smears an edge over its 8x8 blocks."""
 
-STRIP_SHARE, MIN_STRIP_PX = 0.12, 16
+STRIP_FRACTION, MIN_STRIP_PX = 0.12, 16
 """Text is searched in this fraction of the height, at the top and at the bottom."""
 STROKE_PX, STROKE_CONTRAST = 9, 40
 MIN_LETTER_PX, MIN_LETTERS, MIN_TEXT_ASPECT = 6, 6, 3.0
@@ -55,7 +55,7 @@ def brightness(gray: Gray) -> float:
     return float(gray.mean()) / 255
 
 
-def border_share(gray: Gray) -> float:
+def border_fraction(gray: Gray) -> float:
     """Fraction of the picture covered by straight bands of one colour along its sides: letterboxes, frames,
     bars of a screenshot.
 
@@ -76,7 +76,7 @@ def _band(lines: NDArray[np.uint8]) -> int:
     plain = (departs.mean(axis=1) < 0.01) & (lines.std(axis=1) <= BORDER_NOISE)
     end = int(np.argmin(plain)) if not plain.all() else len(lines)
     ends_straight = end < len(lines) and any(departs[end : end + EDGE_PX].mean(axis=1) > 0.5)
-    return end if ends_straight and end >= max(2, MIN_BORDER_SHARE * len(lines)) else 0
+    return end if ends_straight and end >= max(2, MIN_BORDER_FRACTION * len(lines)) else 0
 
 
 def text_lines(gray: Gray) -> int:
@@ -86,7 +86,7 @@ def text_lines(gray: Gray) -> int:
     black-hat); closing joins them to words. A line of text is long, low, has several letters, is wholly
     inside the strip, and has few strokes above and below it, unlike grass or hair.
     """
-    strip = round(gray.shape[0] * STRIP_SHARE)
+    strip = round(gray.shape[0] * STRIP_FRACTION)
     if strip < MIN_STRIP_PX:
         return 0
     bands = (gray[-strip:], gray[:strip])

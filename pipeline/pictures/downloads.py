@@ -16,20 +16,19 @@ from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
-from pipeline.config.schemas import Collect
+from pipeline.config.schemas import CollectConfig
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_bytes
-from pipeline.files.text_file import URLS, TextError, bounded_text
-from pipeline.pictures.connections import DownloadError, Line, Place, places
+from pipeline.files.text_file import MIB, URLS, TextError, bounded_text
+from pipeline.pictures.connections import DownloadConnections, DownloadError, HostAndPort, hosts
 from pipeline.pictures.formats import FORMATS, HEADER_BYTES, SUFFIX_OF_FORMAT, plugin_format
 from pipeline.printable import printable, without_passwords
 from pipeline.progress import progress
 from pipeline.store.items import Items, key
 
 CONNECTIONS = 4
-CHUNK_BYTES = 1 << 18
-MIB = 1 << 20
-POLL_S = 0.1
+DOWNLOADED_BYTES = 1 << 18
+DOWNLOAD_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,17 @@ def read_list(path: Path) -> list[str]:
     return [url for _, url in numbered]
 
 
-def fetch(urls: Sequence[str], config: Collect) -> Iterator[Fetched]:
+def fetch(urls: Sequence[str], config: CollectConfig) -> Iterator[Fetched]:
     """The files of each URL, in order, fetched or kept. Names contain a part of the URL's hash, so that
     `1.jpg` of two URLs do not clash.
     """
-    named = places(urls)
+    named = hosts(urls)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         fetched = pool.map(partial(_fetch, config=config, named=named), urls)
         yield from progress(fetched, "download", len(urls))
 
 
-def _fetch(url: str, config: Collect, named: Collection[Place]) -> Fetched:
+def _fetch(url: str, config: CollectConfig, named: Collection[HostAndPort]) -> Fetched:
     shown, tag = without_passwords(url), sha256_of_bytes(_without_user(url).encode())[:8]
     try:
         if config.downloader == "direct":
@@ -111,14 +110,14 @@ def picture_suffix(path: Path) -> str | None:
         return None
 
 
-def _direct(url: str, config: Collect, named: Collection[Place]) -> Path:
+def _direct(url: str, config: CollectConfig, named: Collection[HostAndPort]) -> Path:
     """One GET: retries when the server is busy, stops at the limits of time and bytes."""
     import requests
 
     items, item_key = Items("downloads"), key(url=_without_user(url))
     if items.has(item_key):
         return items.path(item_key)
-    line = Line(named, config.download_total_s)
+    line = DownloadConnections(named, config.download_total_s)
     try:
         with (
             line.session(config.download_retries) as session,
@@ -126,7 +125,7 @@ def _direct(url: str, config: Collect, named: Collection[Place]) -> Path:
         ):
             answer.raise_for_status()
             with items.new(item_key) as part:
-                _save(answer.iter_content(CHUNK_BYTES), part, config.download_limit_mib)
+                _save(answer.iter_content(DOWNLOADED_BYTES), part, config.download_limit_mib)
                 line.check_time()
                 if picture_suffix(part) is None:
                     kind = answer.headers.get("content-type", "of no stated type")
@@ -151,7 +150,7 @@ def _plain(error: Exception) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", str(error))
 
 
-def _gallery_dl(url: str, config: Collect) -> Path:
+def _gallery_dl(url: str, config: CollectConfig) -> Path:
     """A folder of the URL's files, downloaded by the gallery-dl program with the user's settings and logins;
     its metadata files become captions.
     """
@@ -186,7 +185,7 @@ def _run(command: Sequence[str], folder: Path, limit_s: int) -> tuple[int, str]:
                     files, since = now, time.monotonic()
                 if time.monotonic() - since > limit_s:
                     raise DownloadError(f"no file came for longer than collect.download_total_s {limit_s}")
-                time.sleep(POLL_S)
+                time.sleep(DOWNLOAD_POLL_S)
         finally:
             process.kill()
             process.wait()

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
+from pipeline.files.damage import reporting_damage
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
-SMALLEST_SHARE = 0.1
+SMALLEST_FRACTION = 0.1
 """Cascades find faces from this fraction of the short side up."""
 YUNET_OUTPUTS = ({"loc", "conf", "iou"}, {"cls_8", "obj_8", "bbox_8"})
 """Output names of YuNet's files of 2022 and 2023."""
@@ -68,7 +68,7 @@ def _lbp() -> Detector:
 
     def detect(rgb: Pixels) -> list[Face]:
         short = min(rgb.shape[:2])
-        limits = {"min_size": (max(24, round(short * SMALLEST_SHARE)),) * 2, "max_size": (short, short)}
+        limits = {"min_size": (max(24, round(short * SMALLEST_FRACTION)),) * 2, "max_size": (short, short)}
         detections = cascade.detect_multi_scale(rgb, scale_factor=1.15, step_ratio=1.5, **limits)
         return sorted_faces(
             [Face((int(f["c"]), int(f["r"]), int(f["width"]), int(f["height"])), None) for f in detections]
@@ -88,8 +88,8 @@ def _cascade(path: Path) -> Detector:
 
     def detect(rgb: Pixels) -> list[Face]:
         gray = cv2.equalizeHist(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
-        smallest = max(24, round(min(rgb.shape[:2]) * SMALLEST_SHARE))
-        with damage_told(f"crop.face_model {path} cannot be run", "fetch it again"):
+        smallest = max(24, round(min(rgb.shape[:2]) * SMALLEST_FRACTION))
+        with reporting_damage(f"crop.face_model {path} cannot be run", "fetch it again"):
             detections = cascade.detectMultiScale(gray, 1.1, 5, minSize=(smallest, smallest))
         return sorted_faces([Face(_box(*face), None) for face in detections])
 
@@ -99,7 +99,7 @@ def _cascade(path: Path) -> Detector:
 def _yunet(path: Path, min_score: float) -> Detector:
     def detect(rgb: Pixels) -> list[Face]:
         height, width = rgb.shape[:2]
-        with damage_told(f"crop.face_model {path} cannot be run", "fetch it again"):
+        with reporting_damage(f"crop.face_model {path} cannot be run", "fetch it again"):
             network = cv2.FaceDetectorYN.create(str(path), "", (width, height), min_score, NMS_IOU, 5000)
             _, detections = network.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
         rows = [] if detections is None else detections
@@ -118,7 +118,7 @@ def _session(path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    with damage_told(f"crop.face_model {path}: not a readable ONNX file", "fetch it again"):
+    with reporting_damage(f"crop.face_model {path}: not a readable ONNX file", "fetch it again"):
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
@@ -133,7 +133,7 @@ def _yolo(path: Path, min_score: float) -> Detector:
 
     def detect(rgb: Pixels) -> list[Face]:
         x, scale = letterbox(rgb, (fixed[1], fixed[0]))
-        with damage_told(f"crop.face_model {path} cannot be run as a YOLO detector", "fetch it again"):
+        with reporting_damage(f"crop.face_model {path} cannot be run as a YOLO detector", "fetch it again"):
             (output,) = session.run(None, {network_input.name: x})
             rows = yolo_rows(output[0], min_score)
             if not np.isfinite(rows).all():

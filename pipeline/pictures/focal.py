@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 from pipeline.pictures.faces import Box, Face, Pixels, make_detector
 from pipeline.pictures.work_copy import work_copy
 
-Point = tuple[float, float]
+PicturePoint = tuple[float, float]
 
-WATERMARK_SHARE = 0.1
+WATERMARK_FRACTION = 0.1
 """Corner points in the lowest tenth are ignored: watermarks are there."""
 
 
@@ -26,12 +26,12 @@ WATERMARK_SHARE = 0.1
 class Focus:
     """The focal point, the faces that must not be cut, and the detectors that found something."""
 
-    point: Point
+    point: PicturePoint
     faces: tuple[Face, ...]
     detectors: tuple[str, ...]
 
 
-def find_focus(rgb: Pixels, config: Crop) -> Focus:
+def find_focus(rgb: Pixels, config: CropConfig) -> Focus:
     """The weighted mean of the detectors' points in `rgb` [height, width, 3]; the centre if they find
     nothing.
     """
@@ -42,7 +42,7 @@ def find_focus(rgb: Pixels, config: Crop) -> Focus:
     small, scale = work_copy(rgb)
     gray: Pixels = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     faces = make_detector(config.face_model, config.face_min_score)(small) if config.face_weight else []
-    points: dict[str, tuple[float, Point | None]] = {
+    points: dict[str, tuple[float, PicturePoint | None]] = {
         "face": (config.face_weight, mean_point([face_point(face.box) for face in faces])),
         "entropy": (config.entropy_weight, entropy_point(gray) if config.entropy_weight else None),
         "edges": (config.edge_weight, mean_point(corner_points(gray)) if config.edge_weight else None),
@@ -61,13 +61,13 @@ def _enlarged(face: Face, scale: float) -> Face:
     return Face((left, top, width, height), face.score)
 
 
-def face_point(face: Box) -> Point:
+def face_point(face: Box) -> PicturePoint:
     """The eyes' height: a third down the face."""
     x, y, width, height = face
     return x + width / 2, y + height / 3
 
 
-def mean_point(points: list[Point]) -> Point | None:
+def mean_point(points: list[PicturePoint]) -> PicturePoint | None:
     if not points:
         return None
     return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
@@ -79,7 +79,7 @@ def shannon_entropy(counts: NDArray[np.int64]) -> float:
     return float(-(p * np.log2(p)).sum())
 
 
-def entropy_point(gray: Pixels, step_px: int = 8) -> Point | None:
+def entropy_point(gray: Pixels, step_px: int = 8) -> PicturePoint | None:
     """Centre of the square window along the long axis with most information (32 grey levels); None for a
     square picture.
     """
@@ -96,10 +96,10 @@ def entropy_point(gray: Pixels, step_px: int = 8) -> Point | None:
     return (side / 2, along) if height > width else (along, side / 2)
 
 
-def corner_points(gray: Pixels) -> list[Point]:
+def corner_points(gray: Pixels) -> list[PicturePoint]:
     """At most 100 strong corners (Shi & Tomasi 1994) above the watermark strip."""
     height, width = gray.shape
-    shown = gray[: round(height * (1 - WATERMARK_SHARE))]
+    shown = gray[: round(height * (1 - WATERMARK_FRACTION))]
     corners = cv2.goodFeaturesToTrack(
         shown, maxCorners=100, qualityLevel=0.04, minDistance=min(height, width) * 0.06
     )

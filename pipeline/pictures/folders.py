@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pipeline.pictures.folder_names import FolderNames, concept_of
-from pipeline.pictures.formats import SUFFIXES, UNREAD
-from pipeline.pictures.found import Pictures, SourcePicture
-from pipeline.pictures.found_captions import FoundCaptions
+from pipeline.pictures.formats import PICTURE_FILE_SUFFIXES, UNREAD
+from pipeline.pictures.found import PictureScan, SourcePicture
+from pipeline.pictures.found_captions import SourceCaptions
 from pipeline.pictures.masks import masks_of
-from pipeline.pictures.places import Folder, Place, is_hidden, is_picture, shown, suffix_of, walk
+from pipeline.pictures.places import Folder, SourceFolder, is_hidden, is_picture, shown, suffix_of, walk
 from pipeline.pictures.verdicts import Fault
 from pipeline.texts.lines import CaptionReader
 
 CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
-MAX_NAME_BYTES = 200
+MAX_PICTURE_NAME_BYTES = 200
 """Of a picture's name: later stages add suffixes, and disks allow 255."""
 
 
@@ -28,7 +28,7 @@ MAX_NAME_BYTES = 200
 class Findings:
     """Pictures, faults of files (levels and `drop` apply), and problems of a source (always errors)."""
 
-    pictures: Pictures = field(default_factory=Pictures)
+    pictures: PictureScan = field(default_factory=PictureScan)
     faults: list[Fault] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     captions: CaptionReader = field(default_factory=CaptionReader)
@@ -40,12 +40,12 @@ class Findings:
 
 
 def read_folder(
-    place: Place, default_repeats: int, columns: Sequence[str], findings: Findings
+    place: SourceFolder, default_repeats: int, columns: Sequence[str], findings: Findings
 ) -> list[PurePosixPath]:
     """Adds everything in the tree to `findings`, a folder at a time; `columns` as for metadata rows. Returns
     the parquet files, which contain pictures.
     """
-    captions, tables = FoundCaptions(place, columns, findings.problems, findings.captions), []
+    captions, tables = SourceCaptions(place, columns, findings.problems, findings.captions), []
     for folder in walk(place, findings.problems):
         pictures = sum(map(is_picture, folder.files))
         if findings.names.leave_out(place.shown, (*place.parts, *folder.parts), folder.path, pictures):
@@ -53,7 +53,7 @@ def read_folder(
         captions.open(folder)
         _read_pictures(place, folder, default_repeats, captions, findings)
         for name in folder.files:
-            if is_hidden(name) or name in captions.used or suffix_of(name) in SUFFIXES:
+            if is_hidden(name) or name in captions.used or suffix_of(name) in PICTURE_FILE_SUFFIXES:
                 continue
             if suffix_of(name) == ".parquet":
                 tables.append(PurePosixPath(folder.of(name)))
@@ -64,7 +64,7 @@ def read_folder(
 
 
 def _read_pictures(
-    place: Place, folder: Folder, default_repeats: int, captions: FoundCaptions, findings: Findings
+    place: SourceFolder, folder: Folder, default_repeats: int, captions: SourceCaptions, findings: Findings
 ) -> None:
     names = [name for name in folder.files if is_picture(name)]
     masks, wrong = masks_of(names, folder.masks, folder.path, holds_masks=folder.holds_masks)
@@ -121,6 +121,6 @@ def _unusable(picture_id: str, path: str) -> str | None:
         return "its name is not UTF-8"
     if CONTROL.search(picture_id):
         return "its name holds control characters"
-    if max(len(part) for part in encoded.split(b"/")) > MAX_NAME_BYTES:
-        return f"its name is longer than {MAX_NAME_BYTES} bytes"
+    if max(len(part) for part in encoded.split(b"/")) > MAX_PICTURE_NAME_BYTES:
+        return f"its name is longer than {MAX_PICTURE_NAME_BYTES} bytes"
     return None

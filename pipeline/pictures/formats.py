@@ -11,7 +11,9 @@ SUFFIX_OF_FORMAT = {
     "TIFF": ".tif", "AVIF": ".avif", "HEIF": ".heic", "JXL": ".jxl",
 }  # fmt: skip
 """Readable formats by Pillow's names, and the suffix for files without a name."""
-SUFFIXES = frozenset({*SUFFIX_OF_FORMAT.values(), ".jpeg", ".jfif", ".tiff", ".mpo", ".heif", ".hif"})
+PICTURE_FILE_SUFFIXES = frozenset(
+    {*SUFFIX_OF_FORMAT.values(), ".jpeg", ".jfif", ".tiff", ".mpo", ".heif", ".hif"}
+)
 HEADER_BYTES = 64
 
 

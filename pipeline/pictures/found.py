@@ -28,7 +28,7 @@ class SourcePicture:
         return f"{self.id}{self.path.suffix}"
 
 
-class Pictures:
+class PictureScan:
     """All pictures found, sorted by id and `where`, on disk: memory does not grow with their number."""
 
     def __init__(self) -> None:

@@ -7,15 +7,15 @@ from pathlib import PurePosixPath
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.files.text_file import CAPTION
 from pipeline.pictures import metadata_rows, sidecars
-from pipeline.pictures.places import Folder, Place, is_picture, suffix_of
+from pipeline.pictures.places import Folder, SourceFolder, is_picture, suffix_of
 from pipeline.texts.lines import CaptionReader
 
 
-class FoundCaptions:
+class SourceCaptions:
     """Call `open` with each folder, parents first, then `take` for its pictures."""
 
     def __init__(
-        self, place: Place, columns: Sequence[str], problems: list[str], reader: CaptionReader
+        self, place: SourceFolder, columns: Sequence[str], problems: list[str], reader: CaptionReader
     ) -> None:
         self.place, self.columns, self.problems, self.reader = place, columns, problems, reader
         self.rows = SortedRows()
@@ -25,11 +25,13 @@ class FoundCaptions:
 
     def open(self, folder: Folder) -> None:
         self.folder = folder
-        self.used = {name for name in folder.files if name.lower() in metadata_rows.NAMES}
+        self.used = {name for name in folder.files if name.lower() in metadata_rows.METADATA_FILES}
         for name in sorted(self.used):
             self._read_table(folder.of(name))
         theirs = [
-            name for name in folder.files if suffix_of(name) in sidecars.SUFFIXES and name not in self.used
+            name
+            for name in folder.files
+            if suffix_of(name) in sidecars.SIDECAR_SUFFIXES and name not in self.used
         ]
         self.sidecars = {_same(name): name for name in theirs}
         pictures = filter(is_picture, folder.files)

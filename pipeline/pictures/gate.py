@@ -11,35 +11,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schemas import Collect
-from pipeline.pictures.found import Pictures, SourcePicture
+from pipeline.config.schemas import CollectConfig
+from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.hygiene import picture_faults
 from pipeline.pictures.masks import MaskMeasures, mask_fault
-from pipeline.pictures.measures import Measures
+from pipeline.pictures.measures import PictureMeasures
 from pipeline.pictures.records import Record
-from pipeline.pictures.traits import NO_HASH, Pairs, Traits, equals, hash_of, likenesses, name_hash
-from pipeline.pictures.verdicts import GRAVITY, Fault, Ruling, Rulings, gravest
+from pipeline.pictures.traits import NO_HASH, Pairs, PictureTraits, equals, hash_of, likenesses, name_hash
+from pipeline.pictures.verdicts import SEVERITY, Fault, Ruling, Rulings, most_severe
 
-SHOWN = 5
+MOST_PICTURES_SHOWN = 5
 """A warning names this many pictures; the records have all."""
-LEAST_FIT = GRAVITY.index("warn")
+LEAST_FIT = SEVERITY.index("warn")
 
 
 @dataclass(frozen=True)
-class Content:
+class FileContent:
     """The measures of a picture's file and its mask, or why they cannot be read."""
 
-    picture: Measures | Fault
+    picture: PictureMeasures | Fault
     mask: MaskMeasures | Fault | None = None
 
 
 class Outcome:
     """The pictures that pass, and every ruling. Records exist even if `errors` must stop the stage."""
 
-    def __init__(self, pictures: Pictures, config: Collect, rulings: Rulings) -> None:
+    def __init__(self, pictures: PictureScan, config: CollectConfig, rulings: Rulings) -> None:
         self.pictures, self.config, self.rulings = pictures, config, rulings
-        self.traits = Traits(len(pictures))
-        self.traits.gravity[:] = GRAVITY.index("ok")
+        self.traits = PictureTraits(len(pictures))
+        self.traits.severity[:] = SEVERITY.index("ok")
         self.groups: dict[int, int] = {}
         """The first of the group, for every other picture in it."""
 
@@ -64,12 +64,12 @@ class Outcome:
     @property
     def is_fit(self) -> NDArray[np.bool_]:
         """Which pictures pass."""
-        return self.traits.is_read & (self.traits.gravity >= LEAST_FIT)
+        return self.traits.is_read & (self.traits.severity >= LEAST_FIT)
 
     @property
     def num_groups(self) -> int:
         """Number of groups among the pictures that pass."""
-        first = np.arange(len(self.traits.look))
+        first = np.arange(len(self.traits.phash))
         first[list(self.groups)] = list(self.groups.values())
         return int(np.count_nonzero(np.bincount(first[self.is_fit])))
 
@@ -85,7 +85,7 @@ class Outcome:
 
     def _record(self, number: int, picture: SourcePicture, group: str) -> Record:
         traits = self.traits
-        has_notes = traits.gravity[number] != GRAVITY.index("ok")
+        has_notes = traits.severity[number] != SEVERITY.index("ok")
         rulings = self.rulings.of(picture.where, number) if has_notes else []
         return Record(
             id=picture.id,
@@ -97,7 +97,7 @@ class Outcome:
             repeats=picture.repeats,
             is_class=picture.is_class,
             caption=picture.caption or None,
-            verdict=gravest(rulings),
+            verdict=most_severe(rulings),
             notes=[ruling.note for ruling in rulings],
             group=group,
             origin=picture.origin,
@@ -107,7 +107,7 @@ class Outcome:
     def rule(self, number: int, fault: Fault) -> None:
         """Records a fault of a picture and its verdict."""
         verdict, traits = self.rulings.add(fault, number), self.traits
-        traits.gravity[number] = min(traits.gravity[number], GRAVITY.index(verdict))
+        traits.severity[number] = min(traits.severity[number], SEVERITY.index(verdict))
         traits.is_left[number] &= verdict != "dropped"
 
     def rule_on_pairs(self, check: str, pairs: Pairs, sentence: str) -> None:
@@ -129,11 +129,11 @@ def _mask(picture: SourcePicture, digest: Any) -> dict[str, str]:
     return {"mask_file": f"{picture.id}{picture.mask.suffix}", "mask_sha256": digest.tobytes().hex()}
 
 
-def judge(
-    pictures: Pictures,
-    contents: Iterable[Content],
+def validate(
+    pictures: PictureScan,
+    contents: Iterable[FileContent],
     source_faults: Sequence[Fault],
-    config: Collect,
+    config: CollectConfig,
     rulings: Rulings,
 ) -> Outcome:
     """Checks each picture alone, then names, copies and near duplicates among the rest, so that a dropped
@@ -162,7 +162,7 @@ def judge(
     return outcome
 
 
-def _judge_alone(outcome: Outcome, number: int, picture: SourcePicture, content: Content) -> None:
+def _judge_alone(outcome: Outcome, number: int, picture: SourcePicture, content: FileContent) -> None:
     traits, measures, mask = outcome.traits, content.picture, content.mask
     traits.name[number] = name_hash(picture.id)
     if isinstance(measures, Fault):
@@ -170,7 +170,7 @@ def _judge_alone(outcome: Outcome, number: int, picture: SourcePicture, content:
         return
     traits.is_read[number] = True
     traits.sha256[number] = hash_of(measures.sha256)
-    traits.look[number] = measures.perceptual_hash
+    traits.phash[number] = measures.perceptual_hash
     traits.width_px[number], traits.height_px[number] = measures.width_px, measures.height_px
     for fault in picture_faults(picture, measures, outcome.config):
         outcome.rule(number, fault)
@@ -190,7 +190,7 @@ def warnings_of(rulings: Iterable[Ruling]) -> list[str]:
         if ruling.verdict in ("warn", "dropped"):
             kind = (ruling.verdict, ruling.fault.check)
             numbers[kind] += 1
-            if numbers[kind] <= SHOWN:
+            if numbers[kind] <= MOST_PICTURES_SHOWN:
                 first.setdefault(kind, []).append(ruling)
     return [_line(*kind, several, numbers[kind]) for kind, several in sorted(first.items())]
 
@@ -200,14 +200,14 @@ def _line(verdict: str, check: str, first: Sequence[Ruling], number: int) -> str
     if number == 1:
         return f"{check}{left_out}: {first[0].fault.where}: {first[0].fault.sentence}"
     names = ", ".join(ruling.fault.id or ruling.fault.where for ruling in first)
-    more = f" and {number - SHOWN} more" if number > SHOWN else ""
+    more = f" and {number - MOST_PICTURES_SHOWN} more" if number > MOST_PICTURES_SHOWN else ""
     return f"{check}{left_out}: {number} pictures ({names}{more}); {first[0].fault.sentence}"
 
 
 def counts(outcome: Outcome) -> dict[str, dict[str, int]]:
     """Pictures by verdict, and faults by check."""
-    gravities = Counter(outcome.traits.gravity[outcome.is_fit].tolist())
-    verdicts: dict[str, int] = {GRAVITY[gravity]: number for gravity, number in gravities.items()}
+    gravities = Counter(outcome.traits.severity[outcome.is_fit].tolist())
+    verdicts: dict[str, int] = {SEVERITY[gravity]: number for gravity, number in gravities.items()}
     verdicts["dropped"] = sum(1 for _ in groupby(outcome.dropped, key=lambda ruling: ruling.fault.where))
     checks = Counter(ruling.fault.check for ruling in outcome.rulings)
     return {"verdicts": verdicts, "checks": dict(checks)}

@@ -4,11 +4,11 @@ verdicts.py decides which faults stop the stage.
 
 from collections.abc import Iterator
 
-from pipeline.config.schemas import Collect
+from pipeline.config.schemas import CollectConfig
 from pipeline.files.names import fault_of
 from pipeline.pictures.formats import SUFFIX_OF_FORMAT
 from pipeline.pictures.found import SourcePicture
-from pipeline.pictures.measures import Measures
+from pipeline.pictures.measures import PictureMeasures
 from pipeline.pictures.verdicts import Fault
 
 SAME_SUFFIX = {
@@ -16,7 +16,7 @@ SAME_SUFFIX = {
 }  # fmt: skip
 
 
-def picture_faults(picture: SourcePicture, measures: Measures, config: Collect) -> list[Fault]:
+def picture_faults(picture: SourcePicture, measures: PictureMeasures, config: CollectConfig) -> list[Fault]:
     """Every check of one picture, in a fixed order."""
     problems = [
         *_shape(measures, config),
@@ -28,7 +28,7 @@ def picture_faults(picture: SourcePicture, measures: Measures, config: Collect) 
     return [Fault(check, picture.where, sentence, picture.id) for check, sentence in problems]
 
 
-def _shape(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:
+def _shape(measures: PictureMeasures, config: CollectConfig) -> Iterator[tuple[str, str]]:
     width, height = measures.width_px, measures.height_px
     short, long = sorted((width, height))
     if short < config.min_side_px:
@@ -44,7 +44,7 @@ def _shape(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:
         )
 
 
-def _pixels(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:
+def _pixels(measures: PictureMeasures, config: CollectConfig) -> Iterator[tuple[str, str]]:
     if measures.sharpness < config.min_sharpness:
         yield (
             "blur",
@@ -71,14 +71,14 @@ def _pixels(measures: Measures, config: Collect) -> Iterator[tuple[str, str]]:
         yield "watermark", "something like a line of text at the top or the bottom; look, and cut it off"
 
 
-def _faces(measures: Measures) -> Iterator[tuple[str, str]]:
+def _faces(measures: PictureMeasures) -> Iterator[tuple[str, str]]:
     if measures.faces == 0:
         yield "no_face", "no face was found"
     if measures.faces is not None and measures.faces > 1:
         yield "several_faces", f"{measures.faces} faces were found; one subject a picture is best"
 
 
-def _file(picture: SourcePicture, measures: Measures) -> Iterator[tuple[str, str]]:
+def _file(picture: SourcePicture, measures: PictureMeasures) -> Iterator[tuple[str, str]]:
     suffix = picture.path.suffix.lower()
     if SUFFIX_OF_FORMAT[measures.format] != SAME_SUFFIX.get(suffix, suffix):
         yield "wrong_suffix", f"its content is {measures.format}; other programs go by the name, correct it"

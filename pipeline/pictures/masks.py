@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.files.hashing import sha256_of_file
+from pipeline.pictures.colour import BLACK
 from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.reading import PictureError, read_picture
 from pipeline.pictures.verdicts import Fault
@@ -21,11 +22,10 @@ from pipeline.store.items import Items, key
 
 VERSION = 2
 """Of the kept measures: raise it when they change."""
-MASKS = "masks"
+MASK_FOLDER = "masks"
 """The folder of mask files: in a source next to the pictures, in the stages' outputs next to pictures/."""
-ENDS = (".mask", "-masklabel")
+MASK_ENDS = (".mask", "-masklabel")
 """Endings of a mask file's stem."""
-BLACK = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def masks_of(
     """Mask by picture, from the names of a folder's pictures and of those in its folder `masks`; and problems
     with the names. `holds_masks`: the folder itself is a folder `masks`.
     """
-    masks = {f"{MASKS}/{name}": _picture_stem(name) or _stem(name) for name in in_masks_folder}
+    masks = {f"{MASK_FOLDER}/{name}": _picture_stem(name) or _stem(name) for name in in_masks_folder}
     if not holds_masks:
         masks |= {name: stem for name in pictures if (stem := _picture_stem(name))}
     by_stem = {_stem(name): name for name in pictures} if masks else {}
@@ -72,7 +72,7 @@ def _stem(name: str) -> str:
 def _picture_stem(name: str) -> str | None:
     """Stem of the picture to which a mask file of this name belongs."""
     stem = _stem(name)
-    end = next((end for end in ENDS if stem.endswith(end) and stem != end), None)
+    end = next((end for end in MASK_ENDS if stem.endswith(end) and stem != end), None)
     return end and stem.removesuffix(end)
 
 

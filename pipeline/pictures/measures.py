@@ -19,7 +19,7 @@ VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class PictureMeasures:
     """Sizes are of the whole upright picture; `faces` is None if not counted."""
 
     sha256: str
@@ -35,7 +35,7 @@ class Measures:
     faces: int | None = None
 
 
-def measure(path: Path, with_faces: bool, items: Items) -> Measures:
+def measure(path: Path, with_faces: bool, items: Items) -> PictureMeasures:
     """Measures of a file, from the store if known. Raises PictureError."""
     try:
         digest = sha256_of_file(path)
@@ -44,16 +44,16 @@ def measure(path: Path, with_faces: bool, items: Items) -> Measures:
     stem = key(version=VERSION, picture=digest, faces=with_faces)
     kept = items.get(f"{stem}.json")
     if kept is not None:
-        return Measures(**json.loads(kept))
+        return PictureMeasures(**json.loads(kept))
     verify(path)
     made = of_reading(read(path, min_side_px=WORK_SIDE_PX), digest, with_faces)
     items.put(f"{stem}.json", json.dumps(asdict(made), sort_keys=True).encode())
     return made
 
 
-def of_reading(reading: Reading, sha256: str, with_faces: bool) -> Measures:
+def of_reading(reading: Reading, sha256: str, with_faces: bool) -> PictureMeasures:
     gray = defects.gray_copy(reading.picture)
-    return Measures(
+    return PictureMeasures(
         sha256=sha256,
         width_px=reading.width_px,
         height_px=reading.height_px,
@@ -62,7 +62,7 @@ def of_reading(reading: Reading, sha256: str, with_faces: bool) -> Measures:
         perceptual_hash=perceptual_hash(reading.picture),
         sharpness=round(defects.sharpness(gray), 2),
         brightness=round(defects.brightness(gray), 4),
-        border_share=round(defects.border_share(gray), 4),
+        border_share=round(defects.border_fraction(gray), 4),
         text_lines=defects.text_lines(gray),
         faces=count_faces(reading) if with_faces else None,
     )

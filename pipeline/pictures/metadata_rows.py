@@ -14,7 +14,7 @@ from pipeline.files.text_file import CAPTION_JSON, shown
 from pipeline.pictures.sidecars import TAG_KEYS, CaptionError, lines_of
 from pipeline.texts.separators import COMMAS, Separators
 
-NAMES = ("metadata.jsonl", "metadata.csv")
+METADATA_FILES = ("metadata.jsonl", "metadata.csv")
 FILE_NAME = "file_name"
 
 

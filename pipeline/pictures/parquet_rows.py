@@ -13,7 +13,7 @@ from pipeline.pictures.metadata_rows import caption_in
 from pipeline.texts.separators import COMMAS, Separators
 
 BATCH_ROWS = 16
-DAMAGED = (
+DAMAGED_PARQUET = (
     OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError,
 )  # fmt: skip
 """What pyarrow raises on damaged bytes in addition to its own errors."""
@@ -24,7 +24,7 @@ class ParquetError(Exception):
 
 
 @dataclass(frozen=True)
-class Row:
+class ParquetRow:
     """One picture of the table, counted from 0."""
 
     number: int
@@ -32,7 +32,7 @@ class Row:
     caption: str | None
 
 
-def read_parquet(path: Path, columns: Sequence[str], separators: Separators = COMMAS) -> Iterator[Row]:
+def read_parquet(path: Path, columns: Sequence[str], separators: Separators = COMMAS) -> Iterator[ParquetRow]:
     """The table's pictures; `columns` as for metadata rows. Raises ParquetError."""
     try:
         import pyarrow as pa
@@ -46,9 +46,9 @@ def read_parquet(path: Path, columns: Sequence[str], separators: Separators = CO
             number = 0
             for batch in file.iter_batches(BATCH_ROWS, columns=names_read):
                 for row in batch.to_pylist():
-                    yield Row(number, _bytes(row[image], number), caption_in(row, columns, separators))
+                    yield ParquetRow(number, _bytes(row[image], number), caption_in(row, columns, separators))
                     number += 1
-    except (pa.ArrowException, *DAMAGED) as error:
+    except (pa.ArrowException, *DAMAGED_PARQUET) as error:
         raise ParquetError(f"damaged, or not a parquet file ({reason_of(error)}); fetch it again") from None
 
 

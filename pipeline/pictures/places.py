@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.files.sorted_rows import SortedRows
-from pipeline.pictures.formats import SUFFIXES
-from pipeline.pictures.masks import MASKS
+from pipeline.pictures.formats import PICTURE_FILE_SUFFIXES
+from pipeline.pictures.masks import MASK_FOLDER
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 """System files that are not hidden; case is ignored."""
-NOTES = frozenset({".md", ".dvc"})
+NOTE_SUFFIXES = frozenset({".md", ".dvc"})
 """Suffixes of notes about the pictures, by people and DVC."""
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceFolder:
     """A folder to read: its path, its name for the user, and the folder names that give the concept."""
 
     root: Path
@@ -53,14 +53,14 @@ def suffix_of(name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in SYSTEM_FILES or suffix_of(name) in NOTES
+    return name.startswith(".") or name.lower() in SYSTEM_FILES or suffix_of(name) in NOTE_SUFFIXES
 
 
 def is_picture(name: str) -> bool:
-    return suffix_of(name) in SUFFIXES and not is_hidden(name)
+    return suffix_of(name) in PICTURE_FILE_SUFFIXES and not is_hidden(name)
 
 
-def walk(place: Place, problems: list[str]) -> Iterator[Folder]:
+def walk(place: SourceFolder, problems: list[str]) -> Iterator[Folder]:
     """Each folder before its subfolders, sorted. Links out of the source, broken links and special files are
     problems.
     """
@@ -69,13 +69,13 @@ def walk(place: Place, problems: list[str]) -> Iterator[Folder]:
         parts, holds_masks = waiting.pop()
         files, folders = _listed(place, parts, problems)
         # Without pictures next to it, a folder of this name holds pictures.
-        with_masks = MASKS in folders and any(map(is_picture, files))
-        in_masks = _listed(place, (*parts, MASKS), [])[0] if with_masks else []
-        waiting += [((*parts, name), with_masks and name == MASKS) for name in reversed(folders)]
+        with_masks = MASK_FOLDER in folders and any(map(is_picture, files))
+        in_masks = _listed(place, (*parts, MASK_FOLDER), [])[0] if with_masks else []
+        waiting += [((*parts, name), with_masks and name == MASK_FOLDER) for name in reversed(folders)]
         yield Folder(parts, files, [name for name in in_masks if is_picture(name)], holds_masks)
 
 
-def _listed(place: Place, parts: tuple[str, ...], problems: list[str]) -> tuple[list[str], list[str]]:
+def _listed(place: SourceFolder, parts: tuple[str, ...], problems: list[str]) -> tuple[list[str], list[str]]:
     """Names of files and of folders."""
     files, folders, wrong = list[str](), list[str](), list[str]()
     allowed = (place.root.resolve(), Path(".dvc/cache").resolve())

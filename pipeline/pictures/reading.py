@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.pictures.colour import to_srgb
+from pipeline.pictures.colour import WHITE, to_srgb
 from pipeline.pictures.formats import HEADER_BYTES, MissingPluginError, formats_for
 
-WHITE = (255, 255, 255)
 MAX_PIXELS = 89_478_485
 """Same as Pillow's limit: 256 MiB of RGB. More is a bomb, or a scan to be downsized first."""
 TURNS = {
@@ -38,7 +37,7 @@ OF_COLOURS = ("icc_profile", "gamma", "chromaticity", "srgb")
 """Keys of a file's colour information."""
 GREY_STEPS = {"L;2": 85, "L;4": 17}
 """Pillow multiplies greys of few bits by this, but not the file's transparent grey."""
-DAMAGED = (
+DAMAGED_PICTURE = (
     OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError,
     MemoryError, AttributeError, AssertionError, struct.error, zlib.error,
 )  # fmt: skip
@@ -132,7 +131,7 @@ def _as_picture_error(path: Path) -> Iterator[None]:
         raise PictureError(f"more than {MAX_PIXELS} pixels", "too_many_pixels") from None
     except PermissionError as error:
         raise PictureError(f"cannot be opened ({error.strerror})") from None
-    except DAMAGED as error:
+    except DAMAGED_PICTURE as error:
         raise PictureError(f"damaged or cut short ({error})", "truncated") from None
 
 
@@ -171,7 +170,7 @@ def _orientation(picture: Image.Image) -> int:
         warnings.simplefilter("ignore")
         try:
             return int(picture.getexif().get(ORIENTATION, 1))
-        except DAMAGED:
+        except DAMAGED_PICTURE:
             return 1
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.files.atomic import JsonLines, write_jsonl
 
-RECORDS = "records.jsonl"
-PICTURES = "pictures"
+RECORDS_FILE = "records.jsonl"
+PICTURE_FOLDER = "pictures"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class Records:
     """The records of a folder, read one by one on each iteration."""
 
     def __init__(self, folder: Path) -> None:
-        self.rows = JsonLines(folder / RECORDS)
+        self.rows = JsonLines(folder / RECORDS_FILE)
 
     def __iter__(self) -> Iterator[Record]:
         return (Record(**row) for row in self.rows)
@@ -64,7 +64,7 @@ class Records:
 
 def write_records(folder: Path, records: Iterable[Record]) -> None:
     """Writes records.jsonl into `folder`; `records` are sorted by id."""
-    write_jsonl(folder / RECORDS, map(row_of, records))
+    write_jsonl(folder / RECORDS_FILE, map(row_of, records))
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -12,7 +12,7 @@ from pipeline.files.text_file import CAPTION, CAPTION_JSON, TextError, bounded_t
 from pipeline.texts.lines import as_written
 from pipeline.texts.separators import COMMAS, Separators
 
-SUFFIXES = (".txt", ".caption", ".json")
+SIDECAR_SUFFIXES = (".txt", ".caption", ".json")
 TEXT_KEYS = ("caption", "text", "prompt", "description")
 TAG_KEYS = ("tag_string", "tags")
 

@@ -9,20 +9,22 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.config.schemas import Collect
+from pipeline.config.schemas import CollectConfig
 from pipeline.errors import UserError
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures import archives, downloads
 from pipeline.pictures.folders import Findings, read_folder
-from pipeline.pictures.formats import SUFFIXES
-from pipeline.pictures.found import Pictures
+from pipeline.pictures.formats import PICTURE_FILE_SUFFIXES
+from pipeline.pictures.found import PictureScan
 from pipeline.pictures.parquet_rows import ParquetError, read_parquet
-from pipeline.pictures.places import Place, suffix_of
+from pipeline.pictures.places import SourceFolder, suffix_of
 from pipeline.pictures.verdicts import Fault
 from pipeline.texts.lines import CaptionReader
 from pipeline.texts.separators import Separators
 
-KINDS = f"a folder, an archive ({', '.join(archives.SUFFIXES)}), a .txt of URLs, or a .parquet table"
+SOURCE_KINDS = (
+    f"a folder, an archive ({', '.join(archives.ARCHIVE_SUFFIXES)}), a .txt of URLs, or a .parquet table"
+)
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def work_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def find(config: Collect, work: Path) -> Findings:
+def find(config: CollectConfig, work: Path) -> Findings:
     """Every picture of the sources, by id, and all problems; `work` need not exist."""
     whole = Findings(captions=CaptionReader(config.caption_lines, Separators(config.caption_separator)))
     for key, is_class in (("source", False), ("class_source", True)):
@@ -48,7 +50,7 @@ def find(config: Collect, work: Path) -> Findings:
             if len(whole.pictures) == pictures:
                 theirs = whole.faults[faults:]
                 other = _other_content(theirs, whole.names.left_out.total() - left_out)
-                suffixes = ", ".join(sorted(SUFFIXES))
+                suffixes = ", ".join(sorted(PICTURE_FILE_SUFFIXES))
                 whole.problems.append(
                     f"collect.{key} {source}: no pictures in it{other}; readable: {suffixes}"
                 )
@@ -69,12 +71,12 @@ def paths(value: str | list[str] | None) -> list[str]:
 
 
 def _place(
-    key: str, source: str, is_class: bool, config: Collect, work: Path, whole: Findings
-) -> Place | None:
+    key: str, source: str, is_class: bool, config: CollectConfig, work: Path, whole: Findings
+) -> SourceFolder | None:
     """The source as a folder; None if `whole` says why not."""
     path, target = Path(source), work / _fresh(work)
     if path.is_dir():
-        return Place(path, path.as_posix(), (path.resolve().name,), is_class)
+        return SourceFolder(path, path.as_posix(), (path.resolve().name,), is_class)
     if not path.exists():
         whole.problems.append(
             f"collect.{key} {source}: no such file or folder; put pictures there"
@@ -87,18 +89,18 @@ def _place(
     elif path.suffix.lower() == ".parquet":
         return _table(path, source, (path.stem,), target, is_class, config, whole)
     else:
-        whole.problems.append(f"collect.{key} {source}: not a readable source; give {KINDS}")
+        whole.problems.append(f"collect.{key} {source}: not a readable source; give {SOURCE_KINDS}")
     return None
 
 
-def _unpacked(path: Path, target: Path, is_class: bool, whole: Findings) -> Place | None:
+def _unpacked(path: Path, target: Path, is_class: bool, whole: Findings) -> SourceFolder | None:
     try:
         archives.unpack(path, target)
     except archives.ArchiveError as error:
         whole.problems.append(f"{path}: {error}")
         return None
     name = path.name[: -len(archives.suffix_of(path.name) or "")]
-    return Place(target, f"{path.as_posix()}!", (name,), is_class)
+    return SourceFolder(target, f"{path.as_posix()}!", (name,), is_class)
 
 
 def _fresh(work: Path) -> str:
@@ -106,7 +108,9 @@ def _fresh(work: Path) -> str:
     return str(len(list(work.iterdir())) if work.exists() else 0)
 
 
-def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole: Findings) -> Place | None:
+def _downloaded(
+    path: Path, target: Path, is_class: bool, config: CollectConfig, whole: Findings
+) -> SourceFolder | None:
     try:
         urls = downloads.read_list(path)
     except UserError as error:
@@ -121,7 +125,7 @@ def _downloaded(path: Path, target: Path, is_class: bool, config: Collect, whole
             (target / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(file, target / name)
             origins.add(name, "", ({"url": fetched.url}, None))
-    return Place(target, path.as_posix(), (path.stem,), is_class, origins)
+    return SourceFolder(target, path.as_posix(), (path.stem,), is_class, origins)
 
 
 def _table(
@@ -130,9 +134,9 @@ def _table(
     parts: tuple[str, ...],
     target: Path,
     is_class: bool,
-    config: Collect,
+    config: CollectConfig,
     whole: Findings,
-) -> Place | None:
+) -> SourceFolder | None:
     """Writes a parquet table's pictures to files named by table and row."""
     origins = SortedRows()
     target.mkdir(parents=True)
@@ -146,10 +150,10 @@ def _table(
     except ParquetError as error:
         whole.problems.append(f"{shown}: {error}")
         return None
-    return Place(target, shown, parts, is_class, origins)
+    return SourceFolder(target, shown, parts, is_class, origins)
 
 
-def _read(place: Place, config: Collect, work: Path, whole: Findings) -> None:
+def _read(place: SourceFolder, config: CollectConfig, work: Path, whole: Findings) -> None:
     """Reads the place and the tables in it."""
     for table in read_folder(place, config.repeats, config.caption_columns, whole):
         parts, shown = (*place.parts, *table.parent.parts), f"{place.shown}/{table}"
@@ -159,7 +163,7 @@ def _read(place: Place, config: Collect, work: Path, whole: Findings) -> None:
             read_folder(inner, config.repeats, config.caption_columns, whole)
 
 
-def _mixed_concepts(pictures: Pictures) -> Iterator[str]:
+def _mixed_concepts(pictures: PictureScan) -> Iterator[str]:
     names = [concept for concept, _ in sorted(pictures.concepts)]
     for concept, other in pairwise(names):
         if concept == other:

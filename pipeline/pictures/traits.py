@@ -9,24 +9,24 @@ from pipeline.files.hashing import sha256_of_bytes
 from pipeline.pictures import similarity
 
 Hashes = NDArray[np.void]
-Numbers = NDArray[np.int64]
+PictureNumbers = NDArray[np.int64]
 Pairs = dict[int, tuple[int, ...]]
 """Later picture -> the earlier one that it is compared with and, for perceptual hashes, the differing bits.
 """
 NO_HASH = np.void(bytes(32))
 
 
-class Traits:
+class PictureTraits:
     """One array per trait, with one element per picture."""
 
     def __init__(self, number: int) -> None:
         self.name = np.zeros(number, "V16")
         """Hash of the id, ignoring case."""
         self.sha256, self.mask_sha256 = np.zeros(number, "V32"), np.zeros(number, "V32")
-        self.look = np.zeros(number, np.uint64)
+        self.phash = np.zeros(number, np.uint64)
         """The perceptual hash."""
         self.width_px, self.height_px = np.zeros(number, np.uint32), np.zeros(number, np.uint32)
-        self.gravity = np.zeros(number, np.uint8)
+        self.severity = np.zeros(number, np.uint8)
         """Index of the verdict in GRAVITY."""
         self.is_read, self.is_left = np.zeros(number, bool), np.ones(number, bool)
         """`is_left`: not dropped."""
@@ -42,7 +42,7 @@ def hash_of(digits: str) -> np.void:
     return np.void(bytes.fromhex(digits))
 
 
-def equals(hashes: Hashes, among: Numbers) -> Pairs:
+def equals(hashes: Hashes, among: PictureNumbers) -> Pairs:
     """Each later picture with an equal hash, and the first one; among pictures of these numbers. The first
     128 bits decide: different pictures never share them.
     """
@@ -56,11 +56,11 @@ def equals(hashes: Hashes, among: Numbers) -> Pairs:
     return dict(zip(order[~is_first].tolist(), zip(first[~is_first].tolist()), strict=True))
 
 
-def likenesses(traits: Traits, among: Numbers, max_bits: int) -> tuple[Pairs, dict[int, int]]:
+def likenesses(traits: PictureTraits, among: PictureNumbers, max_bits: int) -> tuple[Pairs, dict[int, int]]:
     """Each picture similar to an earlier one, with the most similar one; and for every picture that is not
     the first of its group, the first. Equal files are in a group too, but are reported as copies.
     """
-    near = similarity.near_earlier(traits.look[among], max_bits)
+    near = similarity.near_earlier(traits.phash[among], max_bits)
     copies = equals(traits.sha256, among)
     most: Pairs = {}
     for index, others in near.items():

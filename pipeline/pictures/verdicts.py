@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pipeline.config.schemas.collect import FATAL
 from pipeline.files.sorted_rows import SortedRows
 
-Verdict = Literal["ok", "warn", "waived", "dropped", "error"]
+PictureVerdict = Literal["ok", "warn", "waived", "dropped", "error"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Ruling:
     """A fault that counts, and its verdict; `reason`: of its waiver."""
 
     fault: Fault
-    verdict: Verdict
+    verdict: PictureVerdict
     reason: str = ""
 
     @property
@@ -46,8 +46,8 @@ class Ruling:
         return f"{self.fault.check}: {self.fault.sentence}{waived}"
 
 
-LEVELS: dict[str, Verdict] = {"error": "error", "drop": "dropped", "warn": "warn"}
-GRAVITY: tuple[Verdict, ...] = ("error", "dropped", "warn", "waived", "ok")
+VERDICT_OF_LEVEL: dict[str, PictureVerdict] = {"error": "error", "drop": "dropped", "warn": "warn"}
+SEVERITY: tuple[PictureVerdict, ...] = ("error", "dropped", "warn", "waived", "ok")
 
 
 class Rulings:
@@ -59,12 +59,12 @@ class Rulings:
         """`reason_of`: gives the reason of a waiver, if any, by picture id and check."""
         self.levels, self.reason_of, self.rows = levels, reason_of, SortedRows()
 
-    def add(self, fault: Fault, number: int | None = None) -> Verdict:
+    def add(self, fault: Fault, number: int | None = None) -> PictureVerdict:
         """Records a fault, with its picture's number if any; returns the verdict."""
         if (level := self.levels[fault.check]) == "off":
             return "ok"
         reason = None if fault.check in FATAL else self.reason_of(fault.id, fault.check)
-        verdict = LEVELS[level] if reason is None else "waived"
+        verdict = VERDICT_OF_LEVEL[level] if reason is None else "waived"
         row = (number, fault.check, fault.where, fault.sentence, fault.id, verdict, reason or "")
         self.rows.add(fault.where, fault.check, row)
         return verdict
@@ -82,6 +82,6 @@ def _ruling(row: Sequence[Any]) -> Ruling:
     return Ruling(Fault(*fault), verdict, reason)
 
 
-def gravest(rulings: Iterable[Ruling]) -> Verdict:
+def most_severe(rulings: Iterable[Ruling]) -> PictureVerdict:
     """The verdict on a picture with these rulings."""
-    return min((ruling.verdict for ruling in rulings), key=GRAVITY.index, default="ok")
+    return min((ruling.verdict for ruling in rulings), key=SEVERITY.index, default="ok")

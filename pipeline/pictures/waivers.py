@@ -10,14 +10,14 @@ from pathlib import Path
 from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
 from pipeline.pictures.by_hand import Names, read_entries
-from pipeline.pictures.found import Pictures
+from pipeline.pictures.found import PictureScan
 
-PATH = Path("data/waivers.yaml")
-Lines = dict[tuple[str, str], str]
+WAIVERS = Path("data/waivers.yaml")
+WaiverLines = dict[tuple[str, str], str]
 """(id or pattern, check) -> reason."""
 
 
-def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Lines, list[str]]:
+def read_waivers(path: Path, checks: Iterable[str]) -> tuple[WaiverLines, list[str]]:
     """The file's lines (none without a file), and its problems: malformed lines, unknown checks, missing
     reasons.
     """
@@ -25,7 +25,7 @@ def read_waivers(path: Path, checks: Iterable[str]) -> tuple[Lines, list[str]]:
         entries = read_entries(path, "zibbo/photo3: {blur: he runs}")
     except UserError as error:
         return {}, list(error.problems)
-    checks, problems, lines = list(checks), list[str](), Lines()
+    checks, problems, lines = list(checks), list[str](), WaiverLines()
     for pattern, entry in entries.items():
         if not isinstance(entry, dict) or not entry:
             problems.append(f"{path}: {pattern}: write `{{check: reason}}`, found {entry!r}")
@@ -52,7 +52,7 @@ def _wrong(check: object, reason: object, checks: list[str]) -> Iterable[str]:
 class Waivers:
     """Reasons by picture and check. An exact id precedes patterns, an earlier pattern a later one."""
 
-    def __init__(self, lines: Lines, pictures: Pictures) -> None:
+    def __init__(self, lines: WaiverLines, pictures: PictureScan) -> None:
         self.lines, self.pictures = lines, pictures
         self.names = Names((name for name, _ in lines), pictures.ids())
         self.unused = dict.fromkeys(lines)
@@ -71,13 +71,13 @@ class Waivers:
     def unknown(self) -> list[str]:
         """A sentence for each name or pattern that matches no picture."""
         return [
-            f"{PATH}: {name} matches no picture; {nearest(name, self.pictures.ids())}"
+            f"{WAIVERS}: {name} matches no picture; {nearest(name, self.pictures.ids())}"
             for name in self.names.unknown
         ]
 
     def unneeded(self) -> list[str]:
         """Sentences about waivers that no picture needs (any more)."""
         return [
-            f"{PATH}: {name}: {check} is waived, but no such picture has the fault; delete the waiver"
+            f"{WAIVERS}: {name}: {check} is waived, but no such picture has the fault; delete the waiver"
             for name, check in self.unused
         ]

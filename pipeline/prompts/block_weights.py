@@ -22,7 +22,7 @@ BASE = "BASE"
 
 
 @dataclass(frozen=True)
-class Form:
+class BlockForm:
     """The places of a short form, and the presets by name, a digit per place."""
 
     blocks: tuple[str, ...]
@@ -41,11 +41,11 @@ class Form:
         return tuple(given.get(place, 1.0) for place in self.places)
 
 
-def _form(half: int, without: Sequence[str], presets: str) -> Form:
+def _form(half: int, without: Sequence[str], presets: str) -> BlockForm:
     blocks = block_names(half)
     names = ("NONE", "ALL", "INS", "IND", "INALL", "MIDD", "OUTD", "OUTS", "OUTALL")
     short = (BASE, *(block for block in blocks if block not in without))
-    return Form(blocks, short, dict(zip(names, presets.split(), strict=True)))
+    return BlockForm(blocks, short, dict(zip(names, presets.split(), strict=True)))
 
 
 FORMS = (
@@ -60,7 +60,7 @@ FORMS = (
         " 100111111000 100000111000 100000000111 100000111111",
     ),
 )  # fmt: skip
-COUNTS = {len(places): form for form in FORMS for places in (form.places, form.short)}
+FORM_OF_COUNT = {len(places): form for form in FORMS for places in (form.places, form.short)}
 """The forms by how many numbers may be given."""
 
 
@@ -81,10 +81,10 @@ class BlockWeights:
         form = next((form for form in FORMS if form.blocks == tuple(blocks)), None)
         if form is None:
             raise UserError(f"block weights {self.name!r}: there are none for bases of {len(blocks)} blocks")
-        if self.numbers is not None and COUNTS[len(self.numbers)] is not form:
+        if self.numbers is not None and FORM_OF_COUNT[len(self.numbers)] is not form:
             raise UserError(
                 f"block weights {self.name!r} has {len(self.numbers)} numbers, for a base of"
-                f" {len(COUNTS[len(self.numbers)].blocks)} blocks; this base has {len(blocks)}: give"
+                f" {len(FORM_OF_COUNT[len(self.numbers)].blocks)} blocks; this base has {len(blocks)}: give"
                 f" {len(form.short)} ({', '.join(form.short)}) or {len(form.places)} numbers"
             )
         numbers = self.numbers or [float(digit) for digit in form.presets[self.name]]
@@ -101,7 +101,7 @@ def block_weights(text: str) -> BlockWeights:
             )
         return BlockWeights(name)
     numbers = tuple(number for part in name.split(",") for number in reals(part))
-    if len(numbers) not in COUNTS:
+    if len(numbers) not in FORM_OF_COUNT:
         raise UserError(f"{name!r} has {len(numbers)} numbers; block weights need {_counts()}")
     return BlockWeights(name, numbers)
 

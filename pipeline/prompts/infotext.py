@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.schemas import Base
-from pipeline.config.schemas.samplers import K_SAMPLERS, LABELS, PARTS, SCHEDULES
-from pipeline.prompts.infotext_sampler import SAMPLER, SCHEDULE
+from pipeline.config.schemas import BaseConfig
+from pipeline.config.schemas.samplers import A1111_NAMES, K_SAMPLERS, SAMPLER_PARTS, SCHEDULES
+from pipeline.prompts.infotext_sampler import SAMPLER_KEYS, SCHEDULE
 from pipeline.prompts.infotext_settings import LATENT_LABELS
-from pipeline.prompts.settings import Job, SecondPass, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
 
-PARAMETERS, RECIPE = "parameters", "athanor"
+INFOTEXT_KEYWORD, RECIPE_KEYWORD = "parameters", "athanor"
 """Keywords of a PNG's texts: the infotext, and the same as JSON with what an infotext cannot hold."""
 NEGATIVE = "Negative prompt: "
 
 
 @dataclass(frozen=True)
-class Model:
+class InfotextModel:
     """What pictures are drawn with: the base by name and SHA-256 (None if it is not a checkpoint file), a
     separate VAE by file name and SHA-256, networks and embeddings by name with the start of A1111's hash for
     them.
@@ -38,7 +38,7 @@ class Model:
     embedding_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
-def infotext(job: Job, settings: Settings, model: Model) -> str:
+def infotext(job: PictureJob, settings: DrawingSettings, model: InfotextModel) -> str:
     """One picture's settings, for people and for A1111."""
     pairs = {
         "Steps": settings.steps,
@@ -65,10 +65,10 @@ def infotext(job: Job, settings: Settings, model: Model) -> str:
 
 def sampler_pairs(name: str) -> dict[str, str]:
     """The entries of the sampler `name` in an infotext."""
-    if name not in PARTS:
-        return {SAMPLER: LABELS[name]}
-    sampler, schedule = PARTS[name]
-    return {SAMPLER: K_SAMPLERS[sampler][0], SCHEDULE: SCHEDULES[schedule][0]}
+    if name not in SAMPLER_PARTS:
+        return {SAMPLER_KEYS: A1111_NAMES[name]}
+    sampler, schedule = SAMPLER_PARTS[name]
+    return {SAMPLER_KEYS: K_SAMPLERS[sampler][0], SCHEDULE: SCHEDULES[schedule][0]}
 
 
 def _second_pass_pairs(second: SecondPass | None) -> dict[str, object]:
@@ -96,7 +96,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ",:\n") else text
 
 
-def recipe(job: Job, settings: Settings, **more: Any) -> str:
+def recipe(job: PictureJob, settings: DrawingSettings, **more: Any) -> str:
     """JSON with sorted keys: prompt, seed, settings, and `more` (hashes of the files)."""
     drawn = {key: value for key, value in settings.identity().items() if key != "batch"}
     return json.dumps(
@@ -106,10 +106,10 @@ def recipe(job: Job, settings: Settings, **more: Any) -> str:
     )
 
 
-def model_of(base: Base) -> Model:
+def model_of(base: BaseConfig) -> InfotextModel:
     """The base and its VAE by file or folder name; with hashes of files only, as in other tools."""
     path, vae = Path(base.path), Path(base.vae) if base.vae else None
-    return Model(
+    return InfotextModel(
         path.stem,
         base.sha256 if path.is_file() else None,
         vae.name if vae else None,
@@ -117,11 +117,13 @@ def model_of(base: Base) -> Model:
     )
 
 
-def base_facts(base: Base) -> dict[str, str | None]:
+def base_facts(base: BaseConfig) -> dict[str, str | None]:
     """The base's entry in a recipe."""
     return {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256}
 
 
-def png_texts(job: Job, settings: Settings, model: Model, **more: Any) -> dict[str, str]:
+def png_texts(
+    job: PictureJob, settings: DrawingSettings, model: InfotextModel, **more: Any
+) -> dict[str, str]:
     """The texts in every PNG that we draw (pipeline/pictures/png.py)."""
-    return {PARAMETERS: infotext(job, settings, model), RECIPE: recipe(job, settings, **more)}
+    return {INFOTEXT_KEYWORD: infotext(job, settings, model), RECIPE_KEYWORD: recipe(job, settings, **more)}

@@ -14,18 +14,18 @@ from collections.abc import Mapping
 
 from pipeline.errors import UserError, warn
 
-PROMPTS = ("Prompt", "Negative prompt")
+PROMPT_KEYS = ("Prompt", "Negative prompt")
 DRAWN = (
     "Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Denoising strength", "Clip skip",
     "RNG", "Hires upscale", "Hires steps", "Hires upscaler", "Hires sampler", "Hires schedule type",
     "CFG Rescale", "Version",
 )  # fmt: skip
-NAMES = (
+NAME_KEYS = (
     "Model", "Model hash", "VAE", "VAE hash", "Lora hashes", "TI hashes", "TI", "Hypernet hash", "Hashes",
     "User", "Created Date", "Civitai resources", "Civitai metadata", "Batch size", "Batch pos", "App",
     "Time", "Template", "Negative Template",
 )  # fmt: skip
-OTHERS = (
+OTHER_KEYS = (
     # noise
     "ENSD", "Eta DDIM", "Eta", "Variation seed", "Seed resize from", "Noise multiplier",
     "Initial noise multiplier", "Extra noise", "Noise Schedule", "Zero SNR", "Downcast alphas_cumprod",
@@ -64,7 +64,7 @@ USUAL = {
 """Families that OFF does not turn off, and their values without effect on the picture."""
 OUR_NOISE = "cpu"
 MOST_KEYS = 1000
-MOST_SHOWN = 8
+MOST_KEYS_SHOWN = 8
 
 
 def insist_on_drawable(values: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ def insist_on_drawable(values: Mapping[str, str]) -> None:
         raise UserError(
             f"the infotext has {len(values)} settings, more than any tool writes; give one picture's infotext"
         )
-    families = {key: _family(key) for key in values if key not in (*PROMPTS, *DRAWN, *NAMES)}
+    families = {key: _family(key) for key in values if key not in (*PROMPT_KEYS, *DRAWN, *NAME_KEYS)}
     if problems := [*_refused(families, values), *_of_two_passes(values)]:
         raise UserError(*problems)
     unknown = [key for key, family in families.items() if family is None]
@@ -84,7 +84,7 @@ def insist_on_drawable(values: Mapping[str, str]) -> None:
 def _family(key: str) -> str | None:
     """The name in OTHERS that the key begins with, in whole words; lower case."""
     words = f"{key.lower()} "
-    return next((name.lower() for name in OTHERS if words.startswith(f"{name.lower()} ")), None)
+    return next((name.lower() for name in OTHER_KEYS if words.startswith(f"{name.lower()} ")), None)
 
 
 def _refused(families: Mapping[str, str | None], values: Mapping[str, str]) -> list[str]:
@@ -164,5 +164,5 @@ def _shown(keys: list[str], values: Mapping[str, str]) -> str:
 
 
 def _few(texts: list[str]) -> str:
-    more = f" and {len(texts) - MOST_SHOWN} more" if len(texts) > MOST_SHOWN else ""
-    return ", ".join(text[:60] for text in texts[:MOST_SHOWN]) + more
+    more = f" and {len(texts) - MOST_KEYS_SHOWN} more" if len(texts) > MOST_KEYS_SHOWN else ""
+    return ", ".join(text[:60] for text in texts[:MOST_KEYS_SHOWN]) + more

@@ -7,11 +7,11 @@ from pipeline.files.json_text import JsonError, parse_json
 from pipeline.prompts.infotext import NEGATIVE
 from pipeline.prompts.infotext_keys import DRAWN, insist_on_drawable
 from pipeline.prompts.infotext_settings import settings_of
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 
 _PAIR = re.compile(r'(\w[\w \-/]{1,60}):\s*+("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 """Names have a length limit, so that a line without names takes time in proportion to its length."""
-MOST_TEXT = 1_000_000
+MOST_INFOTEXT_CHARACTERS = 1_000_000
 
 
 def parameters_of(text: str) -> dict[str, str]:
@@ -36,12 +36,12 @@ def _unquoted(value: str) -> str:
         return value
 
 
-def parse_infotext(text: str) -> tuple[Job, Settings]:
+def parse_infotext(text: str) -> tuple[PictureJob, DrawingSettings]:
     """Reads a picture's prompt, seed and settings, also from A1111's infotexts. Raises UserError if a setting
     is missing, unreadable or would change the picture, and warns of ignored settings (infotext_keys.py).
     `batch` is not part of an infotext (it becomes 1); an upscaler network is only named, not searched for.
     """
-    if len(text) > MOST_TEXT:
+    if len(text) > MOST_INFOTEXT_CHARACTERS:
         raise UserError(
             f"the infotext has {len(text)} characters, more than any tool writes; give one picture's infotext"
         )
@@ -53,7 +53,7 @@ def parse_infotext(text: str) -> tuple[Job, Settings]:
     _insist_on_whole_line(text)
     seed, settings = settings_of(values)
     insist_on_drawable(values)
-    return Job(values["Prompt"], seed), settings
+    return PictureJob(values["Prompt"], seed), settings
 
 
 def _insist_on_whole_line(text: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pipeline.config.schemas.samplers import (
     AUTOMATIC,
     K_SAMPLERS,
-    PARTS,
+    SAMPLER_PARTS,
     SCHEDULES,
     UNIFORM,
     named,
@@ -22,7 +22,7 @@ from pipeline.config.schemas.samplers import (
 )
 from pipeline.errors import UserError, nearest
 
-SAMPLER, SCHEDULE = "Sampler", "Schedule type"
+SAMPLER_KEYS, SCHEDULE = "Sampler", "Schedule type"
 _SAME = {"polyexponential": "exponential", "normal": UNIFORM}
 """A1111's schedules with the sigmas of one of ours: polyexponential with its default rho (1), and normal,
 which computes uniform in another way.
@@ -34,7 +34,7 @@ def sampler_of(values: Mapping[str, str]) -> str:
     """Our name for an infotext's sampler and schedule. Raises ValueError for an unknown sampler, UserError
     for one that cannot be drawn.
     """
-    sampler, in_name = _split(values[SAMPLER])
+    sampler, in_name = _split(values[SAMPLER_KEYS])
     named_apart = values.get(SCHEDULE)
     if sampler not in K_SAMPLERS:
         _refuse_another_second_pass(values, sampler, None)
@@ -54,7 +54,7 @@ def _split(text: str) -> tuple[str, str | None]:
             if sampler not in K_SAMPLERS:
                 raise ValueError(f"{text[: -len(label) - 1]!r} takes no noise schedule; drop {label!r}")
             return sampler, _schedule(label, sampler)
-    sampler, schedule = PARTS.get(name := sampler_name(text), (name, UNIFORM))
+    sampler, schedule = SAMPLER_PARTS.get(name := sampler_name(text), (name, UNIFORM))
     return sampler, schedule if schedule != UNIFORM else None
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import UserError
 from pipeline.number_text import NumberError, real_number, whole_number
-from pipeline.prompts.infotext_sampler import SAMPLER, sampler_of
+from pipeline.prompts.infotext_sampler import SAMPLER_KEYS, sampler_of
 from pipeline.prompts.settings import (
     LATENT,
     LEAST_SIDE_PX,
     MOST_SIDE_PX,
     SIDE_STEP_PX,
+    DrawingSettings,
     SecondPass,
-    Settings,
     side_px,
 )
 from pipeline.seeds import MOST_SEED
@@ -25,18 +25,18 @@ LATENT_LABELS = {
     "latent_nearest": "Latent (nearest)",
     "latent_nearest-exact": "Latent (nearest-exact)",
 }
-MOST_STEPS, MOST_GUIDANCE, MOST_CLIP_SKIP = 10_000, 1000, 12
+MOST_DRAWING_STEPS, MOST_GUIDANCE, MOST_CLIP_SKIP = 10_000, 1000, 12
 LEAST_STRENGTH, MOST_SCALE = 0.01, 16
-SIDES = f"sides are multiples of {SIDE_STEP_PX} from {LEAST_SIDE_PX} to {MOST_SIDE_PX} px, as 512x768"
+SIDES_ALLOWED = f"sides are multiples of {SIDE_STEP_PX} from {LEAST_SIDE_PX} to {MOST_SIDE_PX} px, as 512x768"
 
 
-def settings_of(values: Mapping[str, str]) -> tuple[int, Settings]:
+def settings_of(values: Mapping[str, str]) -> tuple[int, DrawingSettings]:
     """Raises UserError with every value that cannot be read."""
     reader = _Reader(values)
     width, height = reader.sides("Size")
     seed = reader.whole("Seed", 0, MOST_SEED)
-    settings = Settings(
-        steps=reader.whole("Steps", 1, MOST_STEPS),
+    settings = DrawingSettings(
+        steps=reader.whole("Steps", 1, MOST_DRAWING_STEPS),
         guidance=reader.real("CFG scale", -MOST_GUIDANCE, MOST_GUIDANCE),
         guidance_rescale=reader.real("CFG Rescale", 0, 1, "0"),
         sampler=reader.sampler(),
@@ -59,7 +59,8 @@ def _second_pass(reader: "_Reader") -> SecondPass:
         upscaler=by_label.get(upscaler, upscaler),
         scale=reader.real("Hires upscale", 1, MOST_SCALE),
         # A1111 omits them, or writes 0, if they are the first pass's.
-        steps=reader.whole("Hires steps", 0, MOST_STEPS, "0") or reader.whole("Steps", 1, MOST_STEPS),
+        steps=reader.whole("Hires steps", 0, MOST_DRAWING_STEPS, "0")
+        or reader.whole("Steps", 1, MOST_DRAWING_STEPS),
         strength=reader.real("Denoising strength", LEAST_STRENGTH, 1),
     )
 
@@ -91,9 +92,9 @@ class _Reader:
         try:
             width, height = map(side_px, text.split("x"))
         except NumberError as error:
-            self._note(key, f"{text[:40]!r}: {error}; {SIDES}")
+            self._note(key, f"{text[:40]!r}: {error}; {SIDES_ALLOWED}")
         except ValueError:  # one number, or three
-            self._note(key, f"{text[:40]!r} is not WIDTHxHEIGHT; {SIDES}")
+            self._note(key, f"{text[:40]!r} is not WIDTHxHEIGHT; {SIDES_ALLOWED}")
         else:
             return width, height
         return LEAST_SIDE_PX, LEAST_SIDE_PX
@@ -104,7 +105,7 @@ class _Reader:
         except UserError as error:
             self.problems.extend(error.problems)
         except ValueError as error:
-            self._note(SAMPLER, f"{self.values[SAMPLER][:40]!r}: {error}")
+            self._note(SAMPLER_KEYS, f"{self.values[SAMPLER_KEYS][:40]!r}: {error}")
         return ""
 
     def _note(self, key: str, reason: object) -> None:

@@ -18,16 +18,16 @@ from pipeline.errors import UserError, nearest
 from pipeline.number_text import NumberError, real_number
 from pipeline.prompts.block_weights import BlockWeights, block_weights
 
-KINDS = {"lora": "lora", "lyco": "lora", "hypernet": "hypernet"}
-NAMED = ("te", "unet", "lbw", "mask", "channel")
+TAG_KINDS = {"lora": "lora", "lyco": "lora", "hypernet": "hypernet"}
+NAMED_ARGUMENTS = ("te", "unet", "lbw", "mask", "channel")
 MOST_WEIGHT = 1e6
-CHANNELS = ("r", "g", "b")
+MASK_CHANNELS = ("r", "g", "b")
 _TAG = re.compile(r"<(\w{1,40}+):([^>]{1,2000}+)>")
 """With length limits, so that a prompt of `<` takes time in proportion to its length."""
 
 
 @dataclass(frozen=True)
-class Tag:
+class NetworkTag:
     """One call. `weight` is the text encoder's, `unet_weight` the U-Net's."""
 
     kind: str
@@ -39,7 +39,7 @@ class Tag:
     channel: str | None = None
 
 
-def split_tags(prompt: str) -> tuple[str, tuple[Tag, ...]]:
+def split_tags(prompt: str) -> tuple[str, tuple[NetworkTag, ...]]:
     """The prompt without its tags, and the tags. Raises UserError for an unreadable tag."""
     tags = tuple(_tag(match) for match in _TAG.finditer(prompt))
     return _TAG.sub("", prompt), tags
@@ -51,18 +51,18 @@ def insist_on_none(negative_prompt: str) -> None:
         raise UserError("the negative prompt calls a network; networks are called in the prompt")
 
 
-def _tag(match: re.Match[str]) -> Tag:
+def _tag(match: re.Match[str]) -> NetworkTag:
     kind, parts = match[1], match[2].split(":")
-    if kind not in KINDS:
-        raise UserError(f"{match[0]}: {kind!r} is not a kind of network; {nearest(kind, KINDS)}")
+    if kind not in TAG_KINDS:
+        raise UserError(f"{match[0]}: {kind!r} is not a kind of network; {nearest(kind, TAG_KINDS)}")
     named = dict(part.split("=", 1) for part in parts if "=" in part)
     name, *numbers = (part.strip() for part in parts if "=" not in part)
-    if unknown := sorted(named.keys() - set(NAMED)):
-        raise UserError(f"{match[0]}: unknown {unknown[0]}=; {nearest(unknown[0], NAMED)}")
-    if len(numbers) > 2 or (KINDS[kind] == "hypernet" and (named or len(numbers) > 1)):
+    if unknown := sorted(named.keys() - set(NAMED_ARGUMENTS)):
+        raise UserError(f"{match[0]}: unknown {unknown[0]}=; {nearest(unknown[0], NAMED_ARGUMENTS)}")
+    if len(numbers) > 2 or (TAG_KINDS[kind] == "hypernet" and (named or len(numbers) > 1)):
         raise UserError(f"{match[0]} has too many values; write <{kind}:name:weight>")
-    if named.get("channel", "r") not in CHANNELS:
-        raise UserError(f"{match[0]}: channel= must be one of {', '.join(CHANNELS)}")
+    if named.get("channel", "r") not in MASK_CHANNELS:
+        raise UserError(f"{match[0]}: channel= must be one of {', '.join(MASK_CHANNELS)}")
     try:
         weight = _weight(named.get("te", numbers[0] if numbers else "1"))
         unet_text = named.get("unet", numbers[1] if len(numbers) > 1 else None)
@@ -70,7 +70,7 @@ def _tag(match: re.Match[str]) -> Tag:
     except NumberError as error:
         raise UserError(f"{match[0][:80]}: {error}; a weight must be a finite number") from None
     blocks = block_weights(named["lbw"]) if "lbw" in named else None
-    return Tag(KINDS[kind], name, weight, unet, blocks, named.get("mask"), named.get("channel"))
+    return NetworkTag(TAG_KINDS[kind], name, weight, unet, blocks, named.get("mask"), named.get("channel"))
 
 
 def _weight(text: str) -> float:

@@ -5,11 +5,11 @@ a grid can be planned without it.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.config.schemas import Base, ClassImages, SampleGrid
+from pipeline.config.schemas import BaseConfig, ClassImagesConfig, SampleGridConfig
 from pipeline.number_text import NumberError, whole_number
 
-SHARED = ("steps", "guidance", "guidance_rescale", "sampler", "negative_prompt", "batch")
-"""Keys that `Settings` shares with class_images and sample_grid."""
+SHARED_KEYS = ("steps", "guidance", "guidance_rescale", "sampler", "negative_prompt", "batch")
+"""Keys that `DrawingSettings` shares with class_images and sample_grid."""
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 64, 1 << 15, 8
 """Bounds of a picture's side, and its step: the pixels that one latent pixel covers."""
 LATENT = "latent"
@@ -46,7 +46,7 @@ class SecondPass:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class DrawingSettings:
     """How pictures are drawn; `batch` changes memory and speed, not the pictures' noise."""
 
     steps: int
@@ -69,15 +69,15 @@ class Settings:
         return values
 
     @classmethod
-    def of(cls, group: ClassImages | SampleGrid, base: Base) -> "Settings":
+    def of(cls, group: ClassImagesConfig | SampleGridConfig, base: BaseConfig) -> "DrawingSettings":
         """The settings of a group."""
-        shared = {name: getattr(group, name) for name in SHARED}
+        shared = {name: getattr(group, name) for name in SHARED_KEYS}
         side = group.resolution
         return cls(width=side, height=side, clip_skip=base.clip_skip, **shared)
 
 
 @dataclass(frozen=True)
-class Job:
+class PictureJob:
     """One picture: its prompt and the seed of its noise."""
 
     prompt: str

@@ -39,7 +39,7 @@ _BREAK = re.compile(r"\bBREAK\b")
 
 
 @dataclass(frozen=True)
-class Part:
+class PromptPart:
     """Text with one weight; `BREAK` without a weight starts a new chunk."""
 
     text: str
@@ -85,7 +85,7 @@ class _Pieces:
                 self.close(bracket, factor)
 
 
-def weighted_parts(prompt: str) -> list[Part]:
+def weighted_parts(prompt: str) -> list[PromptPart]:
     """The prompt's parts in order; neighbours of equal weight are one part, and an empty prompt has one empty
     part. Raises UserError for brackets nested too deep and for infinite weights.
     """
@@ -105,10 +105,10 @@ def weighted_parts(prompt: str) -> list[Part]:
         else:
             pieces.add_with_breaks(match[0])
     pieces.close_all()
-    return _merged(pieces) or [Part("")]
+    return _merged(pieces) or [PromptPart("")]
 
 
-def _merged(pieces: _Pieces) -> list[Part]:
+def _merged(pieces: _Pieces) -> list[PromptPart]:
     parts = []
     for weight, group in groupby(zip(pieces.weights, pieces.texts, strict=True), key=lambda piece: piece[0]):
         if not isfinite(weight):
@@ -116,5 +116,5 @@ def _merged(pieces: _Pieces) -> list[Part]:
                 f"a prompt's weights multiply to {weight}; write smaller ones, such as (word:1.5)"
             )
         text = "".join(text for _, text in group)
-        parts.append(Part(text, None if (text, weight) == (BREAK, _BREAK_WEIGHT) else weight))
+        parts.append(PromptPart(text, None if (text, weight) == (BREAK, _BREAK_WEIGHT) else weight))
     return [part for part in parts if part.text]

@@ -7,16 +7,16 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
-from pipeline.pictures.records import PICTURES, Record
+from pipeline.pictures.records import PICTURE_FOLDER, Record
 from pipeline.reports.template import template
 from pipeline.reports.thumbnails import data_uris
 
 TEMPLATE = Path(__file__).with_name("dataset.html.j2")
 MOST_CARDS = 2000
 """Most pictures on the page, which says if there are more; browsers are slow with more."""
-MOST_TAGS = 80
+MOST_DATASET_TAGS = 80
 MOST_LEFT_OUT = 500
-Row = Mapping[str, Any]
+CaptionRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Card:
 
     record: Record
     thumbnail: str
-    caption: Row
+    caption: CaptionRow
 
     @property
     def made(self) -> str:
@@ -47,7 +47,7 @@ class TagCount:
     rules: tuple[str, ...]
 
 
-def tag_counts(captions: Iterable[Row]) -> list[TagCount]:
+def tag_counts(captions: Iterable[CaptionRow]) -> list[TagCount]:
     """All tags, the commonest first."""
     kept, dropped = Counter[str](), Counter[str]()
     rules: dict[str, set[str]] = {}
@@ -63,10 +63,10 @@ def tag_counts(captions: Iterable[Row]) -> list[TagCount]:
     return sorted(counts, key=lambda count: (-count.kept - count.dropped, count.tag))
 
 
-def cards_of(records: Iterable[Record], captions: Iterable[Row], cropped: Path) -> list[Card]:
+def cards_of(records: Iterable[Record], captions: Iterable[CaptionRow], cropped: Path) -> list[Card]:
     """Cards with remarks first, then by id; at most MOST_CARDS. Reads both inputs in one pass."""
     ordered = nsmallest(MOST_CARDS, records, key=lambda record: (record.verdict == "ok", record.id))
-    uris = data_uris({record.sha256: cropped / PICTURES / record.file for record in ordered})
+    uris = data_uris({record.sha256: cropped / PICTURE_FOLDER / record.file for record in ordered})
     shown = {record.id for record in ordered}
     rows = {row["id"]: row for row in captions if row["id"] in shown}
     return [Card(record, uris[record.sha256], rows[record.id]) for record in ordered]
@@ -95,7 +95,10 @@ class Totals:
 
 
 def page(
-    cards: Sequence[Card], records: Iterable[Record], captions: Iterable[Row], out: Sequence[Row]
+    cards: Sequence[Card],
+    records: Iterable[Record],
+    captions: Iterable[CaptionRow],
+    out: Sequence[CaptionRow],
 ) -> str:
     """The HTML. `out`: rows of left_out.jsonl, what `collect` left out."""
     counts, totals = tag_counts(captions), Totals(records)
@@ -105,7 +108,7 @@ def page(
             num_pictures=totals.pictures,
             concepts=totals.concepts(),
             verdicts=sorted(totals.verdicts.items()),
-            tags=counts[:MOST_TAGS],
+            tags=counts[:MOST_DATASET_TAGS],
             num_tags=len(counts),
             most=max((count.kept + count.dropped for count in counts), default=1),
             enlarged=totals.enlarged,

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.reports.template import template
 
 TEMPLATE = Path(__file__).with_name("grid.html.j2")
-THUMBNAIL_PX = 320
+GRID_THUMBNAIL_PX = 320
 LEGEND = {
     "subject": "share of pictures in which the tagger finds the whole subject",
     "prompt": "share of the prompt's other tags that the tagger finds",
@@ -22,8 +22,8 @@ LEGEND = {
     "clipped": "share of values at the limits of their range: burnt colours",
     "blank": "empty pictures: black, white or NaN",
 }
-SHARES = ("subject", "prompt", "clipped")
-LARGE = 100
+FRACTIONS = ("subject", "prompt", "clipped")
+LARGE_FIGURE = 100
 """From this value on, figures are shown without decimals."""
 IN_CELLS = ("subject", "prompt", "clip", "copies", "blank")
 """Figures shown below a picture; the large view and the table have the others."""
@@ -62,9 +62,9 @@ def shown(name: str, value: Any) -> str:
     """A figure as text."""
     if value is None:
         return ""
-    if name in SHARES:
+    if name in FRACTIONS:
         return f"{value:.0%}"
-    if isinstance(value, float) and abs(value) < LARGE:
+    if isinstance(value, float) and abs(value) < LARGE_FIGURE:
         return f"{value:.3g}"
     return f"{value:.0f}"
 
@@ -91,7 +91,7 @@ def page(
             legend=[(name, LEGEND[name]) for name in known],
             in_cells=IN_CELLS,
             shown=shown,
-            thumbnail_px=THUMBNAIL_PX,
+            thumbnail_px=GRID_THUMBNAIL_PX,
         )
     )
 

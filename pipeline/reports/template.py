@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-LOOK = Path(__file__).with_name("look.css")
+STYLE_SHEET = Path(__file__).with_name("look.css")
 """Colours (light and dark) and fonts: `{{ look }}` in a template."""
 
 
@@ -21,5 +21,5 @@ def template(path: Path) -> Any:  # jinja2 is imported only to make a page
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["look"] = Markup(LOOK.read_text(encoding="utf-8"))
+    environment.globals["look"] = Markup(STYLE_SHEET.read_text(encoding="utf-8"))
     return environment.from_string(path.read_text(encoding="utf-8"))

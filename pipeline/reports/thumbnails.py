@@ -12,10 +12,10 @@ from pipeline.store.items import Items, key
 
 VERSION = 1
 """Of the algorithm: raise it when thumbnails change."""
-SIDE_PX = 192
+THUMBNAIL_SIDE_PX = 192
 
 
-def data_uris(files: Mapping[str, Path], side_px: int = SIDE_PX) -> dict[str, str]:
+def data_uris(files: Mapping[str, Path], side_px: int = THUMBNAIL_SIDE_PX) -> dict[str, str]:
     """`data:image/webp;base64,...` of each file; `files`: by the SHA-256 of their bytes."""
     items = Items("thumbnail")
     with ThreadPoolExecutor(os.cpu_count()) as pool:

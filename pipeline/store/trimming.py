@@ -24,7 +24,7 @@ STALE_PART_S = 24 * 3600
 
 
 @dataclass(order=True)
-class Entry:
+class StoredEntry:
     """A file or folder that is removed as a whole."""
 
     used_ns: int
@@ -77,19 +77,19 @@ def _paths(root: Path) -> Iterator[Path]:
             yield from (each for each in inside if not each.name.endswith(".part"))
 
 
-def _entry(path: Path) -> Entry | None:
+def _entry(path: Path) -> StoredEntry | None:
     """A file's mtime is its seal, so its access time counts. A folder counts as used when a file in it was
     used or written: listing it changes its own access time.
     """
     try:
         status = path.stat()
         if not path.is_dir():
-            return Entry(status.st_atime_ns, status.st_size, path)
+            return StoredEntry(status.st_atime_ns, status.st_size, path)
         inside = [file.stat() for file in path.rglob("*") if file.is_file()]
     except FileNotFoundError:  # removed by another trim, or a training has ended
         return None
     times = [max(each.st_atime_ns, each.st_mtime_ns) for each in inside]
-    return Entry(max(times, default=0), sum(each.st_size for each in inside), path)
+    return StoredEntry(max(times, default=0), sum(each.st_size for each in inside), path)
 
 
 def _remove(path: Path) -> bool:

@@ -12,7 +12,7 @@ from pipeline.command import run
 from pipeline.errors import UserError
 from pipeline.printable import printable_lines
 from pipeline.sweep.grammar import expand
-from pipeline.sweep.jobs import HOME, Job, clean_baseline, make_jobs
+from pipeline.sweep.jobs import HOME, SweepJob, clean_baseline, make_jobs
 from pipeline.sweep.launch import Launcher
 from pipeline.sweep.metrics import SweepObjective
 from pipeline.sweep.results import result_of
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def finish(results: Mapping[Job, dict[str, Any]], options: argparse.Namespace) -> None:
+def finish(results: Mapping[SweepJob, dict[str, Any]], options: argparse.Namespace) -> None:
     """Compares the runs; the command fails if a job failed, after all others have run."""
     failed = [job.name for job, result in results.items() if result["status"] not in ("done", "pruned")]
     done = [job.ref for job, result in results.items() if result["status"] == "done"]

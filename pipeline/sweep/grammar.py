@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config.compose import groups, options
 from pipeline.errors import UserError, nearest
 
-Overrides = tuple[str, ...]
+JobOverrides = tuple[str, ...]
 
 
 def parsed(texts: Sequence[str]) -> list[Any]:
@@ -39,7 +39,7 @@ def _twice(keys: Sequence[str]) -> list[str]:
     return sorted({key for key in keys if keys.count(key) > 1})
 
 
-def expand(texts: Sequence[str]) -> list[Overrides]:
+def expand(texts: Sequence[str]) -> list[JobOverrides]:
     """Every combination, the last override changing fastest, in the order of Hydra's multirun."""
     return [tuple(job) for job in itertools.product(*(values_of(override) for override in parsed(texts)))]
 

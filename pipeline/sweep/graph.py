@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.config.graph_file import DVC_YAML, RESOLVED, groups_of
+from pipeline.config.graph_file import DVC_YAML, RESOLVED_PARAMS, groups_of
 from pipeline.errors import UserError, nearest
 from pipeline.store.items import key
 
@@ -16,7 +16,7 @@ COMPOSE = "compose"
 
 
 @dataclass(frozen=True)
-class Stage:
+class GraphStage:
     """`kept` are outputs that git keeps (`cache: false`), `cached` those that DVC does; `above`: the stages
     whose outputs it reads.
     """
@@ -44,7 +44,7 @@ class Segment:
 
 
 @cache
-def stages() -> dict[str, Stage]:
+def stages() -> dict[str, GraphStage]:
     """Every stage of dvc.yaml, each after those that it depends on, by DVC's own index."""
     from dvc.repo import Repo
 
@@ -58,14 +58,14 @@ def stages() -> dict[str, Stage]:
         return {name: _stage(own[name], above[name]) for name in TopologicalSorter(above).static_order()}
 
 
-def _stage(stage: Any, above: Sequence[str]) -> Stage:
+def _stage(stage: Any, above: Sequence[str]) -> GraphStage:
     """`stage`: DVC's."""
     from dvc.dependency import ParamsDependency
 
     params = {dep.def_path: dep.params for dep in stage.deps if isinstance(dep, ParamsDependency)}
-    return Stage(
+    return GraphStage(
         stage.name,
-        groups_of(params.get(RESOLVED.name, [])),
+        groups_of(params.get(RESOLVED_PARAMS.name, [])),
         deps=tuple(dep.def_path for dep in stage.deps if dep.def_path not in params),
         cached=tuple(out.def_path for out in stage.outs if out.use_cache),
         kept=tuple(out.def_path for out in stage.outs if not out.use_cache),

@@ -14,21 +14,21 @@ from signal import SIGTERM
 from typing import Any
 
 from pipeline.command import run
+from pipeline.config.graph_file import DVC_LOCK
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.locks import locked
 from pipeline.sweep.graph import COMPOSE, Segment, stages
-from pipeline.sweep.jobs import Job
+from pipeline.sweep.jobs import SweepJob
 from pipeline.sweep.results import committed_figures
 from pipeline.sweep.worktrees import STOP
 
-LOCK = Path("dvc.lock")
 SECONDS = "Seconds"
 """Trailer of the experiment's commit: how long the job took. Outputs contain no times."""
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     started = time.monotonic()
-    job = Job.of_json(Path(arguments[0]).read_text())
+    job = SweepJob.of_json(Path(arguments[0]).read_text())
     threading.Thread(target=_end_with, args=(os.getppid(), job.home / STOP), daemon=True).start()
     from dvc.repo import Repo
 
@@ -50,7 +50,7 @@ def make(segment: Segment) -> None:
 
     with Repo() as repo:
         try:
-            if segment.needs and LOCK.exists():
+            if segment.needs and DVC_LOCK.exists():
                 repo.checkout(targets=list(segment.needs), force=True, allow_missing=False)
         except CheckoutError:  # not in the cache: made or pulled, stage by stage
             repo.reproduce(targets=list(segment.stages), pull=bool(repo.config["core"].get("remote")))
@@ -68,14 +68,14 @@ def take_over_or_make(segment: Segment, home: Path) -> None:
         if not record.exists():
             make(segment)
             with new_folder(record) as folder:
-                for path in (LOCK, *map(Path, kept)):
+                for path in (DVC_LOCK, *map(Path, kept)):
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(path, folder / path)
             return
     for path in map(Path, kept):
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(record / path, path)
-    adopt(record / LOCK, segment.stages)
+    adopt(record / DVC_LOCK, segment.stages)
 
 
 def adopt(source: Path, names: Sequence[str]) -> None:
@@ -83,11 +83,11 @@ def adopt(source: Path, names: Sequence[str]) -> None:
     from dvc.utils.serialize import modify_yaml
 
     theirs = _lock_entries(source)
-    if LOCK.exists() and {name: _lock_entries(LOCK).get(name) for name in names} == {
+    if DVC_LOCK.exists() and {name: _lock_entries(DVC_LOCK).get(name) for name in names} == {
         name: theirs[name] for name in names
     }:
         return
-    with modify_yaml(str(LOCK)) as content:
+    with modify_yaml(str(DVC_LOCK)) as content:
         content.setdefault("schema", "2.0")
         content.setdefault("stages", {}).update({name: theirs[name] for name in names})
 
@@ -99,7 +99,7 @@ def _lock_entries(path: Path) -> dict[str, Any]:
     return entries
 
 
-def forget_others(job: Job) -> None:
+def forget_others(job: SweepJob) -> None:
     """Removes the baseline's results of stages beyond the job's targets: the experiment has none."""
     from dvc.utils.serialize import modify_yaml
 
@@ -107,11 +107,11 @@ def forget_others(job: Job) -> None:
     for name in stages().keys() - own:
         for path in stages()[name].kept:
             Path(path).unlink(missing_ok=True)
-    with modify_yaml(str(LOCK)) as content:
+    with modify_yaml(str(DVC_LOCK)) as content:
         content["stages"] = {name: entry for name, entry in content["stages"].items() if name in own}
 
 
-def save(job: Job, seconds: float) -> None:
+def save(job: SweepJob, seconds: float) -> None:
     """`dvc exp save`, under a lock: all worktrees share the refs that DVC writes."""
     from dvc.repo import Repo
 

@@ -14,7 +14,7 @@ from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 from pipeline.grid.problems import axes_problems
 from pipeline.store.items import key
-from pipeline.sweep.grammar import Overrides
+from pipeline.sweep.grammar import JobOverrides
 from pipeline.sweep.graph import Segment, segments, stage_keys, stages_for
 
 HOME = Path(".athanor/sweeps")
@@ -33,7 +33,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Job:
+class SweepJob:
     """`root`: the project's folder; `baseline`: the commit that it starts from; `cache`: DVC's folder;
     `threads`: how many it may use.
     """
@@ -41,7 +41,7 @@ class Job:
     name: str
     root: str
     baseline: str
-    overrides: Overrides
+    overrides: JobOverrides
     segments: tuple[Segment, ...]
     cache: str
     threads: int = 1
@@ -51,7 +51,7 @@ class Job:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def of_json(cls, text: str) -> "Job":
+    def of_json(cls, text: str) -> "SweepJob":
         values = json.loads(text)
         return cls(**{
             **values,
@@ -89,9 +89,9 @@ class Job:
         return f"refs/exps/{self.baseline[:2]}/{self.baseline[2:]}/{self.name}"
 
 
-def make_jobs(sets: Sequence[Overrides], targets: Sequence[str], baseline: str) -> list[Job]:
+def make_jobs(sets: Sequence[JobOverrides], targets: Sequence[str], baseline: str) -> list[SweepJob]:
     """A job for each distinct set of overrides; one user error lists all mistakes."""
-    distinct: dict[str, tuple[Overrides, dict[str, str]]] = {}
+    distinct: dict[str, tuple[JobOverrides, dict[str, str]]] = {}
     problems: dict[str, None] = {}
     names = stages_for(targets)
     for overrides in sets:
@@ -106,7 +106,7 @@ def make_jobs(sets: Sequence[Overrides], targets: Sequence[str], baseline: str) 
     parts = segments([keys for _, keys in distinct.values()])
     root, cache = str(Path.cwd()), dvc_cache()
     return [
-        Job(name_of(overrides, targets), root, baseline, overrides, tuple(own), cache)
+        SweepJob(name_of(overrides, targets), root, baseline, overrides, tuple(own), cache)
         for (overrides, _), own in zip(distinct.values(), parts, strict=True)
     ]
 
@@ -120,7 +120,7 @@ def dvc_cache() -> str:
     return ended.stdout.strip()
 
 
-def checked(overrides: Overrides) -> Config:
+def checked(overrides: JobOverrides) -> Config:
     """The configuration of one job."""
     config = check(resolve(with_overrides(read_params(), overrides)))
     if problems := axes_problems(config.sample_grid):
@@ -128,7 +128,7 @@ def checked(overrides: Overrides) -> Config:
     return config
 
 
-def name_of(overrides: Overrides, targets: Sequence[str]) -> str:
+def name_of(overrides: JobOverrides, targets: Sequence[str]) -> str:
     """A readable name with a hash: `dim4-alpha2-lr1e-4-3fa29c01`. Equal values give equal names, so that a
     second sweep finds the results of the first.
     """

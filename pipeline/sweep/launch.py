@@ -9,17 +9,17 @@ from omegaconf import DictConfig
 
 from pipeline.errors import UserError
 from pipeline.sweep.devices import threads
-from pipeline.sweep.jobs import Job
+from pipeline.sweep.jobs import SweepJob
 from pipeline.sweep.work import work
 
-EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+EXTRA_OF_LAUNCHER = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 """The project's extra that installs each launcher."""
-CONF = Path(__file__).with_name("conf")
+HYDRA_FOLDER = Path(__file__).with_name("conf")
 
 
 def task(config: DictConfig) -> str:
     """The function that a launcher's worker calls."""
-    return str(work(Job.of_json(config.job))["status"])
+    return str(work(SweepJob.of_json(config.job))["status"])
 
 
 class Launcher:
@@ -36,7 +36,7 @@ class Launcher:
         from hydra.types import HydraContext, RunMode
 
         self.name = _launcher_name(settings)
-        with initialize_config_dir(str(CONF), job_name="sweep", version_base="1.3"):
+        with initialize_config_dir(str(HYDRA_FOLDER), job_name="sweep", version_base="1.3"):
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             try:
@@ -53,7 +53,7 @@ class Launcher:
         self.at_once = _at_once(self.name, config.hydra.launcher)
         self._started = 0
 
-    def launch(self, jobs: Sequence[Job]) -> None:
+    def launch(self, jobs: Sequence[SweepJob]) -> None:
         """Runs the jobs to their end; their files have the results."""
         own = threads(min(self.at_once, len(jobs)))
         wrapped = [[f"job={_quoted(replace(job, threads=own).to_json())}"] for job in jobs]
@@ -77,10 +77,10 @@ def _advice(name: str, error: Exception) -> str:
     from importlib.util import find_spec
 
     plugin = f"hydra_plugins.hydra_{name.partition('_')[0]}_launcher"
-    if name in EXTRAS and find_spec(plugin) is None:
-        return f"hydra/launcher={name}: not installed; `pip install 'athanor[{EXTRAS[name]}]'`"
+    if name in EXTRA_OF_LAUNCHER and find_spec(plugin) is None:
+        return f"hydra/launcher={name}: not installed; `pip install 'athanor[{EXTRA_OF_LAUNCHER[name]}]'`"
     first = " ".join(str(error).split())
-    return f"hydra/launcher={name}: {first}; allowed: basic, {', '.join(EXTRAS)}"
+    return f"hydra/launcher={name}: {first}; allowed: basic, {', '.join(EXTRA_OF_LAUNCHER)}"
 
 
 def _at_once(name: str, settings: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.errors import UserError, nearest
 
-Figures = Mapping[str, float]
+RunFigures = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class SweepObjective:
     def name(self) -> str:
         return " + ".join(self.figures)
 
-    def of(self, figures: Figures) -> float | None:
+    def of(self, figures: RunFigures) -> float | None:
         """The sum; None if a figure is missing."""
         if any(name not in figures for name in self.figures):
             return None
         return round(sum(figures[name] for name in self.figures), 6)
 
-    def sort_key(self, figures: Figures) -> float:
+    def sort_key(self, figures: RunFigures) -> float:
         """Sorts the best first, missing values last."""
         value = self.of(figures)
         return float("inf") if value is None else value if self.minimize else -value
 
 
-DEFAULTS = (
+DEFAULT_OBJECTIVES = (
     SweepObjective(("sample_grid.best.subject", "sample_grid.best.prompt")),
     SweepObjective(("sample_grid.best.prompt",)),
     SweepObjective(("train.validation_loss",), minimize=True),
@@ -41,11 +41,15 @@ DEFAULTS = (
 """Without --metric, the first that every job has."""
 
 
-def objective_of(text: str | None, minimize: bool, figures: Sequence[Figures]) -> SweepObjective:
+def objective_of(text: str | None, minimize: bool, figures: Sequence[RunFigures]) -> SweepObjective:
     """The requested one, or the first of DEFAULTS. A figure that no job has is a user error."""
     if text is None:
-        known = [each for each in DEFAULTS if figures and all(each.of(one) is not None for one in figures)]
-        return known[0] if known else DEFAULTS[-1]
+        known = [
+            each
+            for each in DEFAULT_OBJECTIVES
+            if figures and all(each.of(one) is not None for one in figures)
+        ]
+        return known[0] if known else DEFAULT_OBJECTIVES[-1]
     objective = SweepObjective(tuple(part.strip() for part in text.split("+")), minimize)
     names = {name for one in figures for name in one}
     if names and (unknown := [name for name in objective.figures if name not in names]):
@@ -54,10 +58,10 @@ def objective_of(text: str | None, minimize: bool, figures: Sequence[Figures]) -
 
 
 def judged_by(
-    figures: Figures, objective: SweepObjective | None = None
+    figures: RunFigures, objective: SweepObjective | None = None
 ) -> tuple[SweepObjective, float] | None:
     """The objective of one job (the given one, or the first of DEFAULTS that it has), and its value."""
-    for each in (objective,) if objective else DEFAULTS:
+    for each in (objective,) if objective else DEFAULT_OBJECTIVES:
         if (value := each.of(figures)) is not None:
             return each, value
     return None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.sweep.jobs import Job
+from pipeline.sweep.jobs import SweepJob
 
 STARTUP_TRIALS = 3
 """Trials that run to the end before any is pruned."""
@@ -17,7 +17,7 @@ CURVE = "logs/*/validation.csv"
 class Pruning:
     """Watches the validation curve that the training writes after each measured epoch."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: SweepJob) -> None:
         import optuna
 
         assert job.trial is not None

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.printable import printable
-from pipeline.sweep.jobs import Job
+from pipeline.sweep.jobs import SweepJob
 from pipeline.sweep.metrics import SweepObjective, judged_by
 from pipeline.sweep.results import left_by
 
-POLL_S = 0.3
+REPORT_POLL_S = 0.3
 
 
 @contextmanager
-def lines(jobs: Sequence[Job], objective: SweepObjective | None = None) -> Iterator[None]:
+def lines(jobs: Sequence[SweepJob], objective: SweepObjective | None = None) -> Iterator[None]:
     """Reports these jobs while inside."""
     ended, reported = threading.Event(), dict[str, str]()
     total = len(jobs)
@@ -31,7 +31,7 @@ def lines(jobs: Sequence[Job], objective: SweepObjective | None = None) -> Itera
                 )
 
     def watch() -> None:
-        while not ended.wait(POLL_S):
+        while not ended.wait(REPORT_POLL_S):
             look()
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -44,7 +44,7 @@ def lines(jobs: Sequence[Job], objective: SweepObjective | None = None) -> Itera
         look()
 
 
-def line(job: Job, result: dict[str, Any], objective: SweepObjective | None = None) -> str:
+def line(job: SweepJob, result: dict[str, Any], objective: SweepObjective | None = None) -> str:
     status = result["status"]
     if status == "done":
         took = f" in {result['seconds']:.0f} s" if "seconds" in result else ", already made"

@@ -7,11 +7,11 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.sweep.committed import names_in, read_committed
-from pipeline.sweep.jobs import Job, git
+from pipeline.sweep.jobs import SweepJob, git
 from pipeline.sweep.metrics import flat
 
 
-def existing(job: Job) -> dict[str, Any] | None:
+def existing(job: SweepJob) -> dict[str, Any] | None:
     """The result of a job with a saved experiment, from this sweep or an earlier one."""
     try:
         git("rev-parse", "--verify", "--quiet", job.ref, root=job.root)
@@ -32,7 +32,7 @@ def committed_figures(revision: str | None, root: str = ".") -> dict[str, float]
     return figures
 
 
-def left_by(job: Job) -> dict[str, Any] | None:
+def left_by(job: SweepJob) -> dict[str, Any] | None:
     """The content of the job's result file; None if the job has not started."""
     try:
         result: dict[str, Any] = json.loads(job.result.read_text())
@@ -41,6 +41,6 @@ def left_by(job: Job) -> dict[str, Any] | None:
     return result
 
 
-def result_of(job: Job) -> dict[str, Any]:
+def result_of(job: SweepJob) -> dict[str, Any]:
     """A job without a result never started, or was killed."""
     return left_by(job) or existing(job) or {"status": "missing"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.files.locks import locked_now
 from pipeline.mend import mend
-from pipeline.sweep.jobs import HOME, Job
+from pipeline.sweep.jobs import HOME, SweepJob
 from pipeline.sweep.launch import Launcher
 from pipeline.sweep.metrics import SweepObjective
 from pipeline.sweep.report_lines import lines
@@ -59,7 +59,7 @@ def _is_held(lock: Path) -> bool:
         return not is_free
 
 
-def run_missing(jobs: Sequence[Job], launcher: Launcher, objective: SweepObjective | None) -> None:
+def run_missing(jobs: Sequence[SweepJob], launcher: Launcher, objective: SweepObjective | None) -> None:
     """Runs the jobs that have no experiment yet."""
     missing = [job for job in jobs if existing(job) is None]
     for job in jobs:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 from pipeline.files.names import insist_on_plain_name
-from pipeline.sweep.grammar import Overrides, parsed, values_of
-from pipeline.sweep.jobs import HOME, Job, Trial, make_jobs, name_of
+from pipeline.sweep.grammar import JobOverrides, parsed, values_of
+from pipeline.sweep.jobs import HOME, SweepJob, Trial, make_jobs, name_of
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import Figures, SweepObjective, judged_by
+from pipeline.sweep.metrics import RunFigures, SweepObjective, judged_by
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing
 
@@ -32,11 +32,11 @@ def search(
     baseline: str,
     launcher: Launcher,
     objective: SweepObjective | None,
-) -> list[Job]:
+) -> list[SweepJob]:
     """Runs until the study has `options.trials` trials with a result; returns their jobs."""
     space = space_of(texts)
     study = open_study(options.study, minimizes(objective))
-    jobs: dict[str, Job] = {}
+    jobs: dict[str, SweepJob] = {}
     while (left := options.trials - finished(study)) > 0:
         trials = [study.ask(space_distributions(space)) for _ in range(min(left, launcher.at_once))]
         batch = _batch(trials, space, options.target, baseline, study, objective)
@@ -126,7 +126,7 @@ def space_distributions(space: Space) -> dict[str, Any]:
     return {key: value for key, value in space.items() if not isinstance(value, str)}
 
 
-def overrides_of(space: Space, params: dict[str, Any]) -> Overrides:
+def overrides_of(space: Space, params: dict[str, Any]) -> JobOverrides:
     return tuple(f"{key}={fixed if isinstance(fixed, str) else params[key]}" for key, fixed in space.items())
 
 
@@ -137,7 +137,7 @@ def _batch(
     baseline: str,
     study: "optuna.Study",
     objective: SweepObjective | None,
-) -> list[Job]:
+) -> list[SweepJob]:
     """A job for each trial; made together, so that they share stages above the first difference."""
     sets = [overrides_of(space, trial.params) for trial in trials]
     made = {job.name: job for job in make_jobs(sets, targets, baseline)}
@@ -161,7 +161,7 @@ def _tell(
     study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
 
 
-def score(figures: Figures, objective: SweepObjective | None) -> float | None:
+def score(figures: RunFigures, objective: SweepObjective | None) -> float | None:
     """The trial's value; larger is better unless the objective says otherwise."""
     if (judged := judged_by(figures, objective)) is None:
         return None
@@ -169,7 +169,7 @@ def score(figures: Figures, objective: SweepObjective | None) -> float | None:
     return -value if by.minimize and not objective else value
 
 
-def _known_jobs(study: "optuna.Study", space: Space, targets: Sequence[str], baseline: str) -> list[Job]:
+def _known_jobs(study: "optuna.Study", space: Space, targets: Sequence[str], baseline: str) -> list[SweepJob]:
     from optuna.trial import TrialState
 
     done = study.get_trials(states=(TrialState.COMPLETE,))

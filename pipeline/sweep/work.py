@@ -13,7 +13,7 @@ from pipeline.files.atomic import write_json, write_text
 from pipeline.files.locks import locked
 from pipeline.sweep import worktrees
 from pipeline.sweep.devices import gpu
-from pipeline.sweep.jobs import Job
+from pipeline.sweep.jobs import SweepJob
 from pipeline.sweep.results import existing
 
 GRACE_S = 20.0
@@ -21,7 +21,7 @@ GRACE_S = 20.0
 LAST_LINES = 5
 
 
-def work(job: Job) -> dict[str, Any]:
+def work(job: SweepJob) -> dict[str, Any]:
     """Runs the job unless its experiment exists; returns its result and writes it to its file. A failure is a
     result too.
     """
@@ -40,7 +40,7 @@ def work(job: Job) -> dict[str, Any]:
     return result
 
 
-def _run(job: Job, lock: int, environment: dict[str, str]) -> dict[str, Any]:
+def _run(job: SweepJob, lock: int, environment: dict[str, str]) -> dict[str, Any]:
     order = job.worktree / ".dvc" / "tmp" / "job.json"
     write_text(order, job.to_json())
     job.log.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _run(job: Job, lock: int, environment: dict[str, str]) -> dict[str, Any]:
     return {"status": "failed", "reason": "\n".join(errors), "log": str(job.log)}
 
 
-def _wait(process: subprocess.Popen[bytes], job: Job) -> dict[str, Any] | None:
+def _wait(process: subprocess.Popen[bytes], job: SweepJob) -> dict[str, Any] | None:
     """Waits until the job ends, or until its search prunes it; then returns that result."""
     if not job.trial:
         process.wait()

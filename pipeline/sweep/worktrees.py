@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 from pipeline.config.compose import PARAMS, Params, with_overrides
 from pipeline.files.locks import locked, locked_now
 from pipeline.files.yaml_text import text_of
-from pipeline.sweep.grammar import Overrides
-from pipeline.sweep.jobs import HOME, Job, git
+from pipeline.sweep.grammar import JobOverrides
+from pipeline.sweep.jobs import HOME, SweepJob, git
 
 LINKS = "reflink,hardlink,symlink,copy"
 """How DVC fills a job's worktree: outputs are never edited there, and are removed with it."""
@@ -24,7 +24,7 @@ PASSING = ("launcher", "shared", "results")
 """Folders that are not needed after their sweep."""
 
 
-def create(job: Job) -> None:
+def create(job: SweepJob) -> None:
     """Makes a new worktree for the job."""
     with locked(job.home / "locks" / "worktrees"):
         _drop(job.worktree, job.root)
@@ -33,7 +33,7 @@ def create(job: Job) -> None:
     write_overrides(job.worktree / PARAMS, job.overrides)
 
 
-def remove(job: Job) -> None:
+def remove(job: SweepJob) -> None:
     with locked(job.home / "locks" / "worktrees"):
         _drop(job.worktree, job.root)
 
@@ -69,7 +69,7 @@ def _drop(folder: Path, root: str) -> None:
     git("worktree", "prune", root=root)
 
 
-def _configure_dvc(job: Job) -> None:
+def _configure_dvc(job: SweepJob) -> None:
     """The project's own settings (config.local is not committed), its cache, and links instead of copies."""
     own = Path(job.root) / ".dvc" / "config.local"
     if own.exists():
@@ -83,7 +83,7 @@ def _configure_dvc(job: Job) -> None:
     config.write()
 
 
-def write_overrides(path: Path, overrides: Overrides) -> None:
+def write_overrides(path: Path, overrides: JobOverrides) -> None:
     """Sets values in a params.yaml; everything else stays, also comments."""
     params = with_overrides(Params({}, {}), overrides)
     yaml = YAML()

@@ -9,7 +9,7 @@ ARTICLES = frozenset([
 """Words of sentences, not of tags; `the` is also in titles (`the legend of zelda`)."""
 CLAUSE_WORDS = 5
 """This many words between two commas are a clause in any language; tags this long are rare."""
-SIGNS = 12
+CLAUSE_SIGNS = 12
 """This many Chinese or Japanese characters, which are written without spaces, are a clause."""
 STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 CLAUSES = re.compile(r"[,;\uff0c\u3001\uff1b\u3002]")
@@ -23,7 +23,7 @@ def is_prose(text: str) -> bool:
         return False
     # A full stop ends a sentence; `...` and `!?` are tags.
     last = clauses[-1]
-    if text.rstrip().endswith(STOPS) and (len(last) >= 3 or _signs(last) >= SIGNS // 2):
+    if text.rstrip().endswith(STOPS) and (len(last) >= 3 or _signs(last) >= CLAUSE_SIGNS // 2):
         return True
     words = sum(map(len, clauses))
     return 2 * sum(len(clause) for clause in clauses if _is_clause(clause)) >= words
@@ -33,7 +33,7 @@ def _is_clause(words: list[str]) -> bool:
     if "_" in "".join(words):
         return False
     low = [word.lower().strip("\"'().:") for word in words]
-    if len(words) >= CLAUSE_WORDS or _signs(words) >= SIGNS:
+    if len(words) >= CLAUSE_WORDS or _signs(words) >= CLAUSE_SIGNS:
         return True
     return (low[0] in ("a", "an") and len(words) > 1) or (len(words) >= 3 and not ARTICLES.isdisjoint(low))
 

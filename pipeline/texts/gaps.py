@@ -5,21 +5,21 @@ import re
 from pipeline.texts.forms import is_prose
 from pipeline.texts.separators import Separators
 
-GAP = re.compile(r"[^\S\n]*\t[^\S\n]*|[^\S\n]{2,}")
+GAP_PATTERN = re.compile(r"[^\S\n]*\t[^\S\n]*|[^\S\n]{2,}")
 UNDERSCORED = re.compile(r"[^\W_]_[^\W_]")
 FEWEST_UNDERSCORED = 2
 
 
 def has_gaps(line: str, separators: Separators) -> bool:
     """Whether only gaps separate the tags; a single gap of two spaces may be a typo."""
-    gaps = GAP.findall(line.strip())
+    gaps = GAP_PATTERN.findall(line.strip())
     is_clear = len(gaps) > 1 or "\t" in "".join(gaps)
     return is_clear and not separators.is_in(line) and not is_prose(" ".join(line.split()))
 
 
 def without_gaps(line: str, separators: Separators) -> str:
     """The line with separators in place of gaps."""
-    return separators.joiner.join(GAP.split(line.strip()))
+    return separators.joiner.join(GAP_PATTERN.split(line.strip()))
 
 
 def is_doubtful(line: str, separators: Separators) -> bool:
@@ -29,4 +29,4 @@ def is_doubtful(line: str, separators: Separators) -> bool:
         return False
     num_underscored = sum(bool(UNDERSCORED.search(word)) for word in words)
     is_row = len(tags) == 1 < len(words) and num_underscored >= FEWEST_UNDERSCORED
-    return is_row or any(GAP.search(tag) for tag in tags)
+    return is_row or any(GAP_PATTERN.search(tag) for tag in tags)

@@ -12,15 +12,15 @@ from pipeline.texts.gaps import has_gaps, is_doubtful, without_gaps
 from pipeline.texts.separators import COMMAS, Separators
 from pipeline.texts.wrapped import without_wraps
 
-ALTERNATIVES, TAGS, JOIN, FIRST = "alternatives", "tags", "join", "first"
+ALTERNATIVES, TAG_LINES, JOIN, FIRST = "alternatives", "tags", "join", "first"
 IN_WORDS = {
     ALTERNATIVES: "as alternatives, drawn at random",
-    TAGS: "as one tag per line",
+    TAG_LINES: "as one tag per line",
     JOIN: "as one caption over several lines",
 }
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 NEWLINES = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
-SHOWN = 3
+MOST_LINES_SHOWN = 3
 
 
 def tidy(text: str) -> str:
@@ -75,7 +75,7 @@ class CaptionReader:
         if len(lines) < 2:
             return JOIN
         whole = sum(is_prose(line) or self.separators.is_in(line) for line in lines)
-        return ALTERNATIVES if whole > 1 and 2 * whole > len(lines) else TAGS
+        return ALTERNATIVES if whole > 1 and 2 * whole > len(lines) else TAG_LINES
 
     def _without_gaps(self, text: str, where: str) -> str:
         lines = text.split("\n")
@@ -89,7 +89,7 @@ class CaptionReader:
         return "\n".join(read)
 
     def _read(self, lines: list[str], form: str) -> str:
-        if form == TAGS:
+        if form == TAG_LINES:
             return self.separators.joiner.join(line.rstrip(f" {self.separators.mark}") for line in lines)
         if form == JOIN:
             return " ".join(lines)
@@ -113,8 +113,8 @@ class CaptionReader:
 
 
 def _some(places: list[str]) -> str:
-    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
-    return ", ".join(places[:SHOWN]) + more
+    more = f" and {len(places) - MOST_LINES_SHOWN} more" if len(places) > MOST_LINES_SHOWN else ""
+    return ", ".join(places[:MOST_LINES_SHOWN]) + more
 
 
 def _paragraphs(text: str) -> list[list[str]]:

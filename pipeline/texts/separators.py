@@ -16,8 +16,8 @@ from typing import Protocol
 
 FULL_WIDTH = {",": "\uff0c\u3001\ufe50\uff64\u060c", ";": "\uff1b\ufe54\u061b"}
 """Separators of other scripts."""
-WHOLE = r"(?P<whole>\{[^{}]*\}|\([^()]*\))"
-WEIGHTED = re.compile(r":\s*[+-]?[\d.]+\s*\)\Z")
+WHOLE_GROUP = r"(?P<whole>\{[^{}]*\}|\([^()]*\))"
+WEIGHT_END = re.compile(r":\s*[+-]?[\d.]+\s*\)\Z")
 FRONT, MIDDLE, END = 0, 1, 2
 
 
@@ -33,7 +33,7 @@ class Marks(Protocol):
 
 
 @dataclass(frozen=True)
-class Piece:
+class TagPiece:
     """A tag as written. `section` is FRONT, MIDDLE or END; None in a caption without section marks.
     Neighbours with the same `group` other than 0 are shuffled as one.
     """
@@ -65,21 +65,21 @@ class Separators:
         """Whether the text would be split."""
         return len(self.pieces(text)) > 1 or bool(self.keep and self.keep in text)
 
-    def pieces(self, text: str) -> list[Piece]:
+    def pieces(self, text: str) -> list[TagPiece]:
         """Every tag, none of them empty."""
-        pieces = list[Piece]()
+        pieces = list[TagPiece]()
         for number, piece in enumerate(self.whole_pieces(text), 1):
             members = piece.text.split(self.group) if self.group else [piece.text]
             names = [name.strip() for name in members if name.strip()]
-            pieces += [Piece(name, piece.section, number if len(names) > 1 else 0) for name in names]
+            pieces += [TagPiece(name, piece.section, number if len(names) > 1 else 0) for name in names]
         return pieces
 
-    def whole_pieces(self, text: str) -> list[Piece]:
+    def whole_pieces(self, text: str) -> list[TagPiece]:
         """As `pieces`, but tags that are shuffled as one stay one text."""
         sections = self._sections(text)
         is_marked = len(sections) > 1
         return [
-            Piece(tag.strip(), min(number, END) if is_marked else None)
+            TagPiece(tag.strip(), min(number, END) if is_marked else None)
             for number, tags in enumerate(sections)
             for tag in tags
             if tag.strip()
@@ -88,7 +88,7 @@ class Separators:
     def names(self, text: str) -> list[str]:
         return [piece.text for piece in self.pieces(text)]
 
-    def join(self, pieces: Iterable[Piece]) -> str:
+    def join(self, pieces: Iterable[TagPiece]) -> str:
         """The inverse of `pieces`; if some tags have a section, those without go into the middle."""
         listed = list(pieces)
         if self.keep is None or all(piece.section is None for piece in listed):
@@ -103,7 +103,7 @@ class Separators:
             return text
         return self.joiner.join(part.strip() for part in text.split(self.group))
 
-    def _joined(self, pieces: Sequence[Piece]) -> str:
+    def _joined(self, pieces: Sequence[TagPiece]) -> str:
         runs = groupby(enumerate(pieces, 1), key=lambda each: each[1].group or -each[0])
         return self.joiner.join((self.group or self.joiner).join(p.text for _, p in run) for _, run in runs)
 
@@ -125,13 +125,13 @@ class Separators:
         while match := pattern.search(text, place):
             kind, place = match.lastgroup, match.end()
             if kind == "whole":
-                is_one = "|" in match[0] if match[0][0] == "{" else WEIGHTED.search(match[0])
+                is_one = "|" in match[0] if match[0][0] == "{" else WEIGHT_END.search(match[0])
                 place = match.end() if is_one else match.start() + 1
             elif kind in ("keep", "tags"):
                 yield str(kind), match.start(), match.end()
 
 
-def _section(piece: Piece) -> int:
+def _section(piece: TagPiece) -> int:
     return MIDDLE if piece.section is None else piece.section
 
 
@@ -141,7 +141,7 @@ def _pattern(separators: Separators) -> re.Pattern[str]:
     marks = {"keep": separators.keep, "group": separators.group, "tags": separators.mark}
     known = sorted(((text, kind) for kind, text in marks.items() if text), key=lambda each: -len(each[0]))
     ways = [f"(?P<{kind}>{'|'.join(map(re.escape, _ways(text)))})" for text, kind in known]
-    return re.compile("|".join([WHOLE, *ways]))
+    return re.compile("|".join([WHOLE_GROUP, *ways]))
 
 
 def _ways(mark: str) -> list[str]:

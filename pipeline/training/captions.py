@@ -11,14 +11,14 @@ from random import Random
 
 from pipeline.captions.templates import fill
 from pipeline.captions.wildcards import drawn, longest
-from pipeline.config.schemas import Train
+from pipeline.config.schemas import TrainConfig
 from pipeline.texts.lines import alternatives
-from pipeline.texts.separators import END, FRONT, Piece, separators_of
+from pipeline.texts.separators import END, FRONT, TagPiece, separators_of
 
 
 def shown_caption(
     caption: str,
-    config: Train,
+    config: TrainConfig,
     random: Random,
     templates: Sequence[str] = (),
     name: str = "",
@@ -40,7 +40,7 @@ def shown_caption(
     return fill(random.choice(templates), name, caption) if templates and name else caption
 
 
-def plain_caption(caption: str, config: Train) -> str:
+def plain_caption(caption: str, config: TrainConfig) -> str:
     """The caption without chance: the first alternative, each wildcard's first word, all tags in order."""
     caption = framed(alternatives(caption)[0], config)
     if config.wildcards:
@@ -48,18 +48,18 @@ def plain_caption(caption: str, config: Train) -> str:
     return arranged(caption, config.model_copy(update={"shuffle_tags": False, "tag_dropout": 0.0}), Random(0))
 
 
-def longest_captions(caption: str, config: Train) -> list[str]:
+def longest_captions(caption: str, config: TrainConfig) -> list[str]:
     """Each alternative in its longest possible form."""
     framed_lines = [framed(line, config) for line in alternatives(caption)]
     return [longest(line) for line in framed_lines] if config.wildcards else framed_lines
 
 
-def framed(caption: str, config: Train) -> str:
+def framed(caption: str, config: TrainConfig) -> str:
     """With prefix and suffix."""
     return " ".join(filter(None, [config.caption_prefix, caption, config.caption_suffix]))
 
 
-def arranged(caption: str, config: Train, random: Random) -> str:
+def arranged(caption: str, config: TrainConfig, random: Random) -> str:
     """Tags in this step's order, without marks."""
     separators, mark = separators_of(config), config.keep_tokens_separator
     if config.shuffle_tags or config.tag_dropout or (mark and mark in caption):
@@ -68,7 +68,7 @@ def arranged(caption: str, config: Train, random: Random) -> str:
     return separators.ungrouped(caption)
 
 
-def _ordered(caption: str, config: Train, random: Random) -> list[Piece]:
+def _ordered(caption: str, config: TrainConfig, random: Random) -> list[TagPiece]:
     head, free, tail = _split(caption, config)
     if config.shuffle_tags:
         random.shuffle(free)
@@ -77,7 +77,7 @@ def _ordered(caption: str, config: Train, random: Random) -> list[Piece]:
     return head + free + tail
 
 
-def _split(caption: str, config: Train) -> tuple[list[Piece], list[Piece], list[Piece]]:
+def _split(caption: str, config: TrainConfig) -> tuple[list[TagPiece], list[TagPiece], list[TagPiece]]:
     """Tags fixed in front, tags to shuffle or drop, tags fixed at the end."""
     tags = separators_of(config).whole_pieces(caption)
     if not config.keep_tokens_separator or config.keep_tokens_separator not in caption:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-class Several(torch.optim.Optimizer):
+class ChainedOptimizer(torch.optim.Optimizer):
     """Shares its members' group objects: a scheduler that sets a rate here sets it in the members."""
 
     def __init__(self, members: Sequence[torch.optim.Optimizer]) -> None:

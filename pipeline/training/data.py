@@ -16,16 +16,16 @@ from transformers import CLIPTokenizer
 
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.latents import LATENT_MASKS, LATENTS
-from pipeline.bases.sizes import Sizes, whole
+from pipeline.bases.sizes import SizeConditioning, whole
 from pipeline.bases.tokens import NO_WORDS, Words, body_ids, token_ids
 from pipeline.captions.templates import fill
-from pipeline.config.schemas import Train
+from pipeline.config.schemas import TrainConfig
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.objectives.losses import prior_weights
 from pipeline.training.captions import longest_captions, shown_caption
 from pipeline.training.emphasis import unweighted, weighted_ids
-from pipeline.training.epoch_order import Shown, epoch_batches
+from pipeline.training.epoch_order import EpochPicture, epoch_batches
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Picture:
     concept: str
     caption: str
     trigger: str | None
-    shown: Shown
+    shown: EpochPicture
     group: str = ""
     """The same for nearly equal pictures."""
-    sizes: Sizes | None = None
+    sizes: SizeConditioning | None = None
     """None if the base is not conditioned on sizes."""
 
 
@@ -77,7 +77,7 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
         concept=row["concept"],
         caption=text["caption"],
         trigger=text.get("trigger"),
-        shown=Shown(row["repeats"], row["is_class"], (row["width_px"], row["height_px"])),
+        shown=EpochPicture(row["repeats"], row["is_class"], (row["width_px"], row["height_px"])),
         group=row["group"],
         sizes=row.get("sizes"),
     )
@@ -101,7 +101,7 @@ class EncodedData(lightning.LightningDataModule):
     """Steps already done."""
 
     def __init__(
-        self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: Train, seed: int
+        self, encoded: Path, pictures: list[Picture], tokenizer: CLIPTokenizer, config: TrainConfig, seed: int
     ) -> None:
         super().__init__()
         self.encoded, self.pictures, self.tokenizer = encoded, pictures, tokenizer
@@ -113,10 +113,10 @@ class EncodedData(lightning.LightningDataModule):
         return self.config.batch * self.config.devices * self.config.num_nodes
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[EpochPicture]:
         return [picture.shown for picture in self.pictures]
 
-    def latents_deviation(self, most: int = 64) -> float:
+    def latents_std(self, most: int = 64) -> float:
         """Mean over at most `most` pictures, evenly spread, of their latents' standard deviation."""
         spread = self.pictures[:: -(-len(self.pictures) // most)]
         with safe_open(self.encoded / LATENTS, "pt") as file:
@@ -241,7 +241,7 @@ class EpochBatches(Dataset[Batch]):
         )
 
 
-def sizes_batch(pictures: Sequence[Picture], config: Train) -> Tensor | None:
+def sizes_batch(pictures: Sequence[Picture], config: TrainConfig) -> Tensor | None:
     """[pictures, 6]; None if the base is not conditioned on sizes."""
     sizes = [picture.sizes for picture in pictures]
     if None in sizes:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Row, mean_by_epoch
-from pipeline.training.planning.forecast import Plan
+from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, LossRow, mean_by_epoch
+from pipeline.training.planning.forecast import TrainPlan
 
 WINDOW = 50
 """Steps whose mean loss is used, because a single step's loss depends on its noise levels."""
@@ -30,11 +30,11 @@ HEART, NEAR_ZERO, OFTEN = 0.25, 0.05, 300
 """Fractions of the base's loss on training pictures. Below the first the run has memorised them if one was
 shown over OFTEN times (100-200 are usual), below the second in any case.
 """
-GAP, TURN = 1.5, 1.1
+OVERFITTING_RATIOS, TURN = 1.5, 1.1
 """Limits of held-out over training loss, relative to that ratio before training; of held-out loss over its
 best.
 """
-USUAL_DEVIATION = (0.3, 2.5)
+USUAL_STD = (0.3, 2.5)
 """Usual range of the latents' standard deviation; the VAE's scaling factor makes it about 1 (Rombach et al.
 2022, arXiv 2112.10752, G).
 """
@@ -77,7 +77,7 @@ def _base_loss(history: History) -> float:
     return mean_by_epoch(history.measured, TRAIN).get(0, history.rows[0].loss)
 
 
-def diagnosis(history: History, network: str, plan: Plan, latents_deviation: float) -> list[Finding]:
+def diagnosis(history: History, network: str, plan: TrainPlan, latents_deviation: float) -> list[Finding]:
     """The findings of a finished run; none for a healthy one."""
     findings = [*_latents(latents_deviation), *_rates(history)]
     if any(finding.kind == BLOWN_UP.kind for finding in findings):
@@ -86,7 +86,7 @@ def diagnosis(history: History, network: str, plan: Plan, latents_deviation: flo
 
 
 def _latents(deviation: float) -> list[Finding]:
-    low, high = USUAL_DEVIATION
+    low, high = USUAL_STD
     if low <= deviation <= high:
         return []
     return [
@@ -136,7 +136,7 @@ def _too_high(what: str) -> Finding:
     return Finding("rate_too_high", f"the rate is too high: {what}", "lower optimizer.lr, three- to tenfold")
 
 
-def _fit(history: History, network: str, plan: Plan) -> list[Finding]:
+def _fit(history: History, network: str, plan: TrainPlan) -> list[Finding]:
     train, held = (mean_by_epoch(history.measured, side) for side in (TRAIN, HELD_OUT))
     most = max((concept.in_all / concept.pictures for concept in plan.concepts), default=0)
     left = train[max(train)] / train[0] if len(train) > 1 else 1.0
@@ -164,7 +164,7 @@ def _gap(train: dict[int, float], held: dict[int, float]) -> list[Finding]:
                 f" risen to {held[last]:.3g}"
             )
         ]
-    if gap > GAP * before and held[last] > (1 - LEARNED) * held[0]:
+    if gap > OVERFITTING_RATIOS * before and held[last] > (1 - LEARNED) * held[0]:
         return [
             _overfitted(
                 f"the loss on held-out pictures is {gap:.2g} times that on training pictures, and no"
@@ -223,5 +223,5 @@ def _captions(history: History) -> list[Finding]:
     ]
 
 
-def _last(rows: Sequence[Row]) -> Sequence[Row]:
+def _last(rows: Sequence[LossRow]) -> Sequence[LossRow]:
     return rows[-WINDOW:]

@@ -14,7 +14,7 @@ Bucket = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Shown:
+class EpochPicture:
     """The facts about an encoded picture that the order depends on."""
 
     repeats: int
@@ -23,7 +23,7 @@ class Shown:
     """All pictures of a batch have the same."""
 
 
-def epoch_indices(pictures: Sequence[Shown], form: PriorForm = "sd_scripts") -> list[int]:
+def epoch_indices(pictures: Sequence[EpochPicture], form: PriorForm = "sd_scripts") -> list[int]:
     """Each training picture `repeats` times, then as many class pictures.
 
     Shows class pictures as often as sd-scripts (library/train_util.py, DreamBoothDataset), but none twice
@@ -55,7 +55,7 @@ def _fill(regular: Sequence[int], count: int) -> list[int]:
     return [*regular] * rounds + [regular[n * len(regular) // rest] for n in range(rest)]
 
 
-def _by_bucket(pictures: Sequence[Shown], indices: Sequence[int]) -> dict[Bucket, list[int]]:
+def _by_bucket(pictures: Sequence[EpochPicture], indices: Sequence[int]) -> dict[Bucket, list[int]]:
     buckets: dict[Bucket, list[int]] = {}
     for index in indices:
         buckets.setdefault(pictures[index].bucket, []).append(index)
@@ -63,7 +63,7 @@ def _by_bucket(pictures: Sequence[Shown], indices: Sequence[int]) -> dict[Bucket
 
 
 def epoch_batches(
-    pictures: Sequence[Shown], batch: int, seed: int, epoch: int, form: PriorForm = "sd_scripts"
+    pictures: Sequence[EpochPicture], batch: int, seed: int, epoch: int, form: PriorForm = "sd_scripts"
 ) -> list[list[int]]:
     """The epoch's shuffled batches, each from one bucket; a bucket's last batch may be smaller. With
     `two_means` half of each batch is class pictures, so `batch`, which counts both, must be even.
@@ -80,18 +80,18 @@ def epoch_batches(
     return batches
 
 
-def _batches(_: Sequence[Shown], chosen: Sequence[int], batch: int) -> list[list[int]]:
+def _batches(_: Sequence[EpochPicture], chosen: Sequence[int], batch: int) -> list[list[int]]:
     return [[*chosen[start : start + batch]] for start in range(0, len(chosen), batch)]
 
 
-def _batches_of_both(pictures: Sequence[Shown], chosen: Sequence[int], batch: int) -> list[list[int]]:
+def _batches_of_both(pictures: Sequence[EpochPicture], chosen: Sequence[int], batch: int) -> list[list[int]]:
     """Batches of half training, half class pictures."""
     halves = ([index for index in chosen if pictures[index].is_class is kind] for kind in (False, True))
     subject, prior = (_batches(pictures, half, batch // 2) for half in halves)
     return [[*one, *other] for one, other in zip(subject, prior, strict=True)]
 
 
-def steps_per_epoch(pictures: Sequence[Shown], batch: int, form: PriorForm = "sd_scripts") -> int:
+def steps_per_epoch(pictures: Sequence[EpochPicture], batch: int, form: PriorForm = "sd_scripts") -> int:
     """Batches of an epoch, rounded up by bucket (sd-scripts, library/train_util.py, make_buckets)."""
     counts = Counter(pictures[index].bucket for index in epoch_indices(pictures, form))
     return sum(-(-count // batch) for count in counts.values())

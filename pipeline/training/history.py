@@ -14,7 +14,7 @@ TRAIN, HELD_OUT, SWAPPED = "train", "held_out", "swapped"
 
 
 @dataclass(frozen=True)
-class Row:
+class LossRow:
     """A point of the loss curve."""
 
     step: int
@@ -61,7 +61,7 @@ class Rollback:
 class History:
     """`waiting` holds numbers that are still on the device, so that no step waits for a transfer."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LossRow] = field(default_factory=list)
     norms: list[Norms] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
     rollbacks: list[Rollback] = field(default_factory=list)
@@ -73,7 +73,7 @@ class History:
         if self.waiting:
             losses = mean_over_devices(torch.stack([each[2] for each in self.waiting])).tolist()
             self.rows += [
-                Row(step, epoch, loss, lr, text_encoder_lr)
+                LossRow(step, epoch, loss, lr, text_encoder_lr)
                 for (step, epoch, _, lr, text_encoder_lr), loss in zip(self.waiting, losses, strict=True)
             ]
             self.waiting = []
@@ -89,7 +89,7 @@ class History:
 
     def state(self) -> dict[str, Any]:
         """Everything but the waiting numbers, as lists of numbers and text."""
-        lists: dict[str, Sequence[Row | Norms | Measured | Rollback]] = {
+        lists: dict[str, Sequence[LossRow | Norms | Measured | Rollback]] = {
             "rows": self.rows,
             "norms": self.norms,
             "measured": self.measured,
@@ -100,7 +100,7 @@ class History:
     @classmethod
     def of_state(cls, state: dict[str, Any]) -> "History":
         return cls(
-            [Row(*values) for values in state["rows"]],
+            [LossRow(*values) for values in state["rows"]],
             [Norms(*values) for values in state["norms"]],
             [Measured(*values) for values in state["measured"]],
             [Rollback(*values) for values in state["rollbacks"]],

@@ -14,9 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.captions.text import same
-from pipeline.config.schemas import Config, Noise, Optimizer
+from pipeline.config.schemas import Config, NoiseConfig, OptimizerConfig
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_file import chunks, header
 from pipeline.texts.lines import alternatives
@@ -25,7 +25,7 @@ from pipeline.training.data import Picture
 from pipeline.training.optimizers import PATHS, arguments_of
 from pipeline.training.schedules import warmup_steps
 
-RECIPE_KEY = "athanor.recipe"
+TRAINING_KEY = "athanor.recipe"
 LEGACY_HASH_END = 0x110000
 """The legacy hash covers the 64 KiB before this offset in the file."""
 
@@ -46,7 +46,7 @@ def network_metadata(
     pictures: Sequence[Picture],
     progress: Progress,
     prediction: str | None,
-    family: Facts,
+    family: FamilyFacts,
 ) -> dict[str, str]:
     """Everything but the hashes of the weights and the recipe, as text. `network`: the network's own
     metadata, which override the rest.
@@ -90,7 +90,7 @@ def _run(config: Config, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _optimizer(config: Optimizer) -> str:
+def _optimizer(config: OptimizerConfig) -> str:
     """`module.Class(argument=value,...)`."""
     chosen = ",".join(f"{key}={_number(value)}" for key, value in arguments_of(config).items())
     return f"{PATHS.get(config.name, config.name)}({chosen})"
@@ -102,7 +102,7 @@ def _number(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _noise(config: Noise) -> dict[str, Any]:
+def _noise(config: NoiseConfig) -> dict[str, Any]:
     """Named as in sd-scripts; None if off."""
     is_huber = config.loss in ("huber", "smooth_l1")
     return {

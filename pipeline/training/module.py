@@ -17,17 +17,17 @@ from torch import Tensor
 from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning
 from pipeline.config.schemas import Config
-from pipeline.networks.checkpoint import Checkpoint
+from pipeline.networks.checkpoint import FullFineTune
 from pipeline.networks.sharding import shard
-from pipeline.networks.trained import Trained
+from pipeline.networks.trained import Trainable
 from pipeline.objectives.losses import masked
 from pipeline.seeds import folded
 from pipeline.training.data import Batch
-from pipeline.training.devices import share
+from pipeline.training.devices import device_rows
 from pipeline.training.ema import RunningMean
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
-from pipeline.training.schedules import rate_factor
+from pipeline.training.schedules import lr_factor
 from pipeline.training.trainer_state import optimizers_of
 
 EVERY = slice(None)
@@ -36,7 +36,7 @@ EVERY = slice(None)
 class Denoising(lightning.LightningModule):
     """Trains `network` on the base. A step's noise depends only on the seed and the step's number."""
 
-    def __init__(self, base: Base, network: Trained, config: Config, total_steps: int) -> None:
+    def __init__(self, base: Base, network: Trainable, config: Config, total_steps: int) -> None:
         super().__init__()
         self.network = network
         # In a list, so that the base is not a submodule: not trained, saved or counted.
@@ -70,7 +70,7 @@ class Denoising(lightning.LightningModule):
     def configure_model(self) -> None:
         train, base = self.settings.train, self.base
         if self.is_split:
-            assert isinstance(self.network, Checkpoint)
+            assert isinstance(self.network, FullFineTune)
             assert self.device_mesh is not None
             shard(base.denoiser, base.text_encoders, self.device_mesh["data_parallel"])
             self.network.take_over()
@@ -100,7 +100,7 @@ class Denoising(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.network.before_step(self._seed_of(batch.step))
-        rows, factor = share(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
+        rows, factor = device_rows(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
         loss = (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
         return loss * self.window_factor(batch_idx)
 
@@ -153,7 +153,7 @@ class Denoising(lightning.LightningModule):
         optimizer = make_optimizer(config, parts, fused=not is_scaled(self.precision))
         leading = config.lr if parts[family.denoiser] else config.text_encoder_lr
         scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_factor(step, self.total_steps, self.settings.schedule, leading)
+            optimizer, lambda step: lr_factor(step, self.total_steps, self.settings.schedule, leading)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import Optimizer
+from pipeline.config.schemas import OptimizerConfig
 from pipeline.errors import UserError, warn
-from pipeline.networks.trained import by_rate_factor
-from pipeline.training.chained import Several
+from pipeline.networks.trained import by_lr_factor
+from pipeline.training.chained import ChainedOptimizer
 
 PATHS = {
     "adamw": "torch.optim.AdamW",
@@ -27,55 +27,55 @@ PATHS = {
     "sgd": "torch.optim.SGD",
 }
 """Classes by `optimizer.name`."""
-EXTRAS = {"bitsandbytes": "cuda"} | dict.fromkeys(
+EXTRA_OF_PACKAGE = {"bitsandbytes": "cuda"} | dict.fromkeys(
     ("lion_pytorch", "dadaptation", "prodigyopt", "schedulefree"), "optimizers"
 )
 """Athanor's extra that installs a package."""
-ONE_RATE = ("dadaptation", "prodigyopt")
+ONE_LR = ("dadaptation", "prodigyopt")
 """Packages whose classes accept only one learning rate: each rate gets its own optimiser."""
-FUSED = ("torch.optim.AdamW", "torch.optim.SGD")
+FUSED_OPTIMIZERS = ("torch.optim.AdamW", "torch.optim.SGD")
 """Classes with a fused step, which is faster."""
 
-Group = dict[str, Any]
+ParameterGroup = dict[str, Any]
 
 
 def make_optimizer(
-    config: Optimizer, parts: Mapping[Part, list[nn.Parameter]], *, fused: bool = True
+    config: OptimizerConfig, parts: Mapping[Part, list[nn.Parameter]], *, fused: bool = True
 ) -> torch.optim.Optimizer:
     """`parts`: parameters by part of the base. A part without parameters gets no group, one with rate factors
     (by block, LoRA+) a group for each factor. `fused`: use a fused step if the class has one; a gradient
     scaler cannot clip before it.
     """
     path, arguments = class_path(config), arguments_of(config)
-    if path in FUSED:
+    if path in FUSED_OPTIMIZERS:
         arguments = {"fused": fused, **arguments}
     make = _maker(path, arguments)
-    groups = rate_groups(config, parts)
-    if path.partition(".")[0] not in ONE_RATE:
+    groups = lr_groups(config, parts)
+    if path.partition(".")[0] not in ONE_LR:
         return make(groups)
-    return several_where_rates_differ(groups, make)
+    return chained_where_lrs_differ(groups, make)
 
 
-def rate_groups(config: Optimizer, parts: Mapping[Part, list[nn.Parameter]]) -> list[Group]:
+def lr_groups(config: OptimizerConfig, parts: Mapping[Part, list[nn.Parameter]]) -> list[ParameterGroup]:
     """A group for each part and rate factor."""
     return [
         {"params": chosen, "lr": config.lr_of(part.lr) * factor, "name": part.name, "rate_factor": factor}
         for part, parameters in parts.items()
-        for factor, chosen in by_rate_factor(parameters).items()
+        for factor, chosen in by_lr_factor(parameters).items()
     ]
 
 
-def several_where_rates_differ(
-    groups: Sequence[Group], make: Callable[[list[Group]], torch.optim.Optimizer]
+def chained_where_lrs_differ(
+    groups: Sequence[ParameterGroup], make: Callable[[list[ParameterGroup]], torch.optim.Optimizer]
 ) -> torch.optim.Optimizer:
     """One optimiser if all rates are equal: it finds one rate for all, as in sd-scripts. Else one optimiser
     for each rate, which finds its own.
     """
-    by_rate: dict[float, list[Group]] = {}
+    by_rate: dict[float, list[ParameterGroup]] = {}
     for group in groups:
         by_rate.setdefault(group["lr"], []).append(group)
     made = [make(equal) for equal in by_rate.values()]
-    return made[0] if len(made) == 1 else Several(made)
+    return made[0] if len(made) == 1 else ChainedOptimizer(made)
 
 
 def set_averaging(optimizers: Sequence[torch.optim.Optimizer], on: bool) -> None:
@@ -87,7 +87,7 @@ def set_averaging(optimizers: Sequence[torch.optim.Optimizer], on: bool) -> None
             change()
 
 
-def class_path(config: Optimizer) -> str:
+def class_path(config: OptimizerConfig) -> str:
     """The class's dotted path. Without CUDA or its package, AdamW8bit becomes AdamW with a warning."""
     path = PATHS.get(config.name, config.name)
     if config.name != "adamw8bit":
@@ -105,14 +105,14 @@ def class_path(config: Optimizer) -> str:
     return PATHS["adamw"] if problems else path
 
 
-def arguments_of(config: Optimizer) -> dict[str, Any]:
+def arguments_of(config: OptimizerConfig) -> dict[str, Any]:
     """The class's arguments, without the learning rate."""
     named = {"betas": config.betas, "eps": config.eps, "weight_decay": config.weight_decay}
     chosen = {key: value for key, value in named.items() if value is not None} | config.arguments
     return {key: tuple(value) if isinstance(value, list) else value for key, value in chosen.items()}
 
 
-def _maker(path: str, arguments: dict[str, Any]) -> Callable[[list[Group]], torch.optim.Optimizer]:
+def _maker(path: str, arguments: dict[str, Any]) -> Callable[[list[ParameterGroup]], torch.optim.Optimizer]:
     """A function from groups to the optimiser. Arguments that the class does not have are a user error."""
     cls = _class(path)
     accepted = inspect.signature(cls).parameters
@@ -123,7 +123,7 @@ def _maker(path: str, arguments: dict[str, Any]) -> Callable[[list[Group]], torc
             " betas or eps to null, or correct optimizer.arguments"
         )
 
-    def make(groups: list[Group]) -> torch.optim.Optimizer:
+    def make(groups: list[ParameterGroup]) -> torch.optim.Optimizer:
         try:
             made: torch.optim.Optimizer = cls(groups, lr=groups[0]["lr"], **arguments)
         except (TypeError, ValueError) as error:
@@ -140,7 +140,7 @@ def _class(path: str) -> Callable[..., torch.optim.Optimizer]:
     try:
         cls = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(package)
+        extra = EXTRA_OF_PACKAGE.get(package)
         cure = f"`pip install athanor[{extra}]`" if extra else f"`pip install` the package of {package}"
         raise UserError(f"optimizer.name {path}: {error}; {cure}") from error
     except (AttributeError, ValueError):

@@ -13,7 +13,7 @@ from torch import nn
 from pipeline.device import best_device
 from pipeline.errors import warn
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISION_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FULL = "_full"
 
 
@@ -58,7 +58,7 @@ def cast(precision: str, base: list[nn.Module], network: list[nn.Parameter]) -> 
     """Casts the base's parts, and with full precision the network's weights, to 16 bits. With mixed precision
     a part that is trained itself (a full fine-tune) keeps 32 bits.
     """
-    dtype, full = DTYPES[precision.removesuffix(FULL)], precision.endswith(FULL)
+    dtype, full = PRECISION_DTYPES[precision.removesuffix(FULL)], precision.endswith(FULL)
     learning = {id(parameter) for parameter in network}
     for part in base:
         if full or not any(id(parameter) in learning for parameter in part.parameters()):

@@ -25,8 +25,8 @@ from pipeline.store.items import key, store_folder
 from pipeline.store.seal import to_disk
 from pipeline.store.trimming import TRAINING_LOCK, TRAININGS
 
-LAST = "last.pt"
-UNREADABLE = (
+LAST_STATE = "last.pt"
+UNREADABLE_STATE = (
     OSError, EOFError, RuntimeError, ValueError, LookupError, NotImplementedError,
     zipfile.BadZipFile, zlib.error, UnpicklingError,
 )  # fmt: skip
@@ -37,7 +37,7 @@ class Damaged(Exception):  # noqa: N818 - a finding about a file, not a fault of
     """Why a checkpoint cannot be resumed."""
 
 
-class Workplace:
+class RunFolder:
     """`files/` has the epoch files written so far; the other files are training states."""
 
     def __init__(self, folder: Path) -> None:
@@ -111,7 +111,7 @@ def _read(path: Path) -> dict[str, Any]:
             if part := archive.testzip():
                 raise Damaged(f"its part {part} is damaged")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
+    except UNREADABLE_STATE as error:
         raise Damaged("it is damaged or cut off") from error
     if not isinstance(state, dict) or not isinstance(state.get("files"), dict):
         raise Damaged("it is not a checkpoint of this program")
@@ -119,14 +119,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
+def run_folder(recipe: str, code: str, devices: int) -> Iterator[RunFolder]:
     """The run's folder, kept if the run fails. `code`: hash of the stage's code. A second process with the
     same run at the same time gets a temporary folder. All devices of a run share one folder.
     """
     folder = store_folder(TRAININGS) / key(recipe=recipe, code=code)
     folder.mkdir(parents=True, exist_ok=True)
     if not leads():
-        yield Workplace(folder)
+        yield RunFolder(folder)
         return
     with _held(folder) as is_free:
         if not is_free:
@@ -137,7 +137,7 @@ def workplace(recipe: str, code: str, devices: int) -> Iterator[Workplace]:
             return
         for part in folder.rglob("*.part"):
             part.unlink()  # left by a killed run
-        yield Workplace(folder)
+        yield RunFolder(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -154,10 +154,10 @@ def _held(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[Workplace]:
+def _alone(folder: Path) -> Iterator[RunFolder]:
     alone = folder.with_name(f"{folder.name}.{os.getpid()}")
     try:
         with _held(alone):
-            yield Workplace(alone)
+            yield RunFolder(alone)
     finally:
         shutil.rmtree(alone, ignore_errors=True)

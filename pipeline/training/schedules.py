@@ -2,30 +2,30 @@
 
 import math
 
-from pipeline.config.schemas import Schedule
-from pipeline.config.stairs import rate_at, stairs_of
+from pipeline.config.schemas import ScheduleConfig
+from pipeline.config.stairs import lr_at, stairs_of
 
 
-def warmup_steps(config: Schedule, total_steps: int) -> int:
+def warmup_steps(config: ScheduleConfig, total_steps: int) -> int:
     """Number of warm-up steps."""
     if config.warmup_steps is not None:
         return config.warmup_steps
     return round(total_steps * config.warmup_percent / 100)
 
 
-def rate_factor(step: int, total_steps: int, config: Schedule, rate: float = 1.0) -> float:
+def lr_factor(step: int, total_steps: int, config: ScheduleConfig, rate: float = 1.0) -> float:
     """Factor at `step` (0-based): a linear warm-up, then the schedule's shape to the last step. `rate`: the
     full rate, which divides a staircase's rates.
     """
     rise = warmup_steps(config, total_steps)
-    stair = rate_at(stairs_of(config.staircase), step) / rate if config.staircase else 1.0
+    stair = lr_at(stairs_of(config.staircase), step) / rate if config.staircase else 1.0
     if step < rise:
         return stair * (step + 1) / (rise + 1)
     progress = (step - rise) / max(1, total_steps - rise)
     return stair * (config.min_ratio + (1 - config.min_ratio) * _shape(min(progress, 1.0), config))
 
 
-def _shape(progress: float, config: Schedule) -> float:
+def _shape(progress: float, config: ScheduleConfig) -> float:
     """From 1 at progress 0; the formulas of diffusers.optimization."""
     if config.name == "cosine":
         return 0.5 * (1 + math.cos(math.pi * progress))

@@ -16,26 +16,26 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from pipeline.config.schemas import Config
-from pipeline.training.callbacks.checkpoints import Interrupted, Keeper, Start, TurnedBack
-from pipeline.training.callbacks.epoch_files import EpochFiles
-from pipeline.training.callbacks.logs import Logs
-from pipeline.training.callbacks.metrics import Recorder
-from pipeline.training.callbacks.progress import TrainingProgress
+from pipeline.training.callbacks.checkpoints import CheckpointCallback, Interrupted, Start, TurnedBack
+from pipeline.training.callbacks.epoch_files import EpochFilesCallback
+from pipeline.training.callbacks.logs import LogsCallback
+from pipeline.training.callbacks.metrics import MetricsCallback
+from pipeline.training.callbacks.progress import ProgressCallback
 from pipeline.training.data import EncodedData
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, trainer_options
-from pipeline.training.planning.forecast import Plan
-from pipeline.training.run_folder import LAST, Workplace
+from pipeline.training.planning.forecast import TrainPlan
+from pipeline.training.run_folder import LAST_STATE, RunFolder
 from pipeline.training.trainer_state import begin_at
 
-PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
+REPORTED_PACKAGES = ("torch", "diffusers", "transformers", "lightning", "safetensors")
 WITHOUT_EFFECT = {"resume", "logging"}
 """Groups that do not change the result."""
 
 
 def recipe(config: Config, inputs: dict[str, str | None]) -> str:
     """Everything that determines the result: the inputs' hashes, settings, versions of packages."""
-    packages = {name: version(name) for name in PACKAGES}
+    packages = {name: version(name) for name in REPORTED_PACKAGES}
     params = {group: values for group, values in config.identity().items() if group not in WITHOUT_EFFECT}
     return json.dumps({"inputs": inputs, "params": params, "packages": packages}, sort_keys=True)
 
@@ -49,9 +49,9 @@ class Session:
     config: Config
     module: Denoising
     data: EncodedData
-    place: Workplace
+    place: RunFolder
     recipe: str
-    plan: Plan
+    plan: TrainPlan
     has_blown_up: Callable[[History], bool]
     make_loggers: Callable[[int], list[Logger]]
     make_callbacks: Callable[[History], Sequence[Callback]]
@@ -64,7 +64,7 @@ class Session:
         goes_back = self.config.doctor.action == "rollback"
         fresh = copy.deepcopy(self.module.state_dict()) if goes_back else None
         while True:
-            start = Start(**(self.place.load(LAST) or {}))
+            start = Start(**(self.place.load(LAST_STATE) or {}))
             if start.weights is None:
                 if fresh:
                     self.module.load_state_dict(fresh)
@@ -76,7 +76,7 @@ class Session:
                 history = self._from(start)
                 assert len(history.rows) == self.plan.batches, "the run did not follow its plan"
                 return history
-            last = Start(**(self.place.load(LAST) or {})).history["rollbacks"][-1]
+            last = Start(**(self.place.load(LAST_STATE) or {})).history["rollbacks"][-1]
             print(
                 "the run blew up at step {}; going back to step {}, learning rates times {:g}".format(*last),
                 file=sys.stderr,
@@ -86,17 +86,19 @@ class Session:
         history = History.of_state(start.history)
         self.place.keep_only(start.files)
         self.data.done = start.done
-        files = EpochFiles(self.place.files, self.data, self.config, self.recipe, self.plan)
-        keeper = Keeper(self.place, history, self.config, start, self.plan.batches, self.has_blown_up)
+        files = EpochFilesCallback(self.place.files, self.data, self.config, self.recipe, self.plan)
+        keeper = CheckpointCallback(
+            self.place, history, self.config, start, self.plan.batches, self.has_blown_up
+        )
         trainer = lightning.Trainer(
             **trainer_options(self.config),
             logger=self.make_loggers(start.done),
             callbacks=[
-                Recorder(history, self.config.logging.every_steps),
+                MetricsCallback(history, self.config.logging.every_steps),
                 keeper,
                 *self.make_callbacks(history),
-                Logs(history),
-                TrainingProgress(history, self.plan.batches, start.done),
+                LogsCallback(history),
+                ProgressCallback(history, self.plan.batches, start.done),
                 files,
             ],
         )
@@ -111,11 +113,11 @@ class Session:
             raise KeyboardInterrupt from None
         return history
 
-    def _keep_partial(self, files: EpochFiles, done: int) -> None:
+    def _keep_partial(self, files: EpochFilesCallback, done: int) -> None:
         """Saves an interrupted run's network, with `partial` in the file's name."""
         if done == 0:
             return
-        if (self.place.folder / LAST).exists():
+        if (self.place.folder / LAST_STATE).exists():
             print("to resume from the last checkpoint, run `dvc repro` or the same command", file=sys.stderr)
         if self.module.is_split:  # other processes may have stopped at another step or ended
             print(

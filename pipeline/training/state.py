@@ -13,7 +13,7 @@ import torch
 from pipeline.networks.sharding import split_like, split_state, whole
 
 
-def taken(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:
+def saved_state(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict[str, Any]:
     """Plain values and tensors, between two updates. The tensors are the training's own: save or clone them
     at once. If weights are split, all processes must call this; the leading one gets them whole.
     """
@@ -29,7 +29,7 @@ def taken(trainer: lightning.Trainer, module: lightning.LightningModule) -> dict
     }
 
 
-def put_back(state: dict[str, Any], trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+def load_state(state: dict[str, Any], trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
     """Restores all but the random generators, which are set just before the first step."""
     ours = module.state_dict()
     module.load_state_dict(

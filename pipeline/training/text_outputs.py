@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning, cat
-from pipeline.config.schemas import AdapterNetwork, Checkpoint, Config, Hypernetwork
+from pipeline.config.schemas import AdapterNetworkConfig, CheckpointConfig, Config, HypernetworkConfig
 from pipeline.store.items import Items, key
 from pipeline.training.data import EncodedData
 from pipeline.training.module import Denoising
@@ -30,8 +30,8 @@ def are_fixed(config: Config) -> bool:
     none).
     """
     network, train = config.network, config.train
-    is_frozen = isinstance(network, Hypernetwork) or (
-        isinstance(network, AdapterNetwork | Checkpoint) and not network.text_encoder
+    is_frozen = isinstance(network, HypernetworkConfig) or (
+        isinstance(network, AdapterNetworkConfig | CheckpointConfig) and not network.text_encoder
     )
     return is_frozen and not (train.shuffle_tags or train.tag_dropout)
 
@@ -61,7 +61,7 @@ def _tensors(output: Conditioning) -> dict[str, Tensor]:
     return {name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}
 
 
-class KeepTextOutputs(Callback):
+class TextOutputsCallback(Callback):
     """Makes batches carry cached outputs of the text encoder."""
 
     def __init__(self, data: EncodedData) -> None:

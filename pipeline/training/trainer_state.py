@@ -8,13 +8,13 @@ breaks when they change.
 from lightning import LightningModule, Trainer
 from torch.optim import Optimizer
 
-COUNTS = ("ready", "started", "processed", "completed")
+EPOCH_COUNTS = ("ready", "started", "processed", "completed")
 """The points of an epoch at which Lightning counts it."""
 
 
 def begin_at(trainer: Trainer, epochs: int) -> None:
     """Makes the next `fit` start after so many epochs."""
-    for name in COUNTS:
+    for name in EPOCH_COUNTS:
         setattr(trainer.fit_loop.epoch_progress.current, name, epochs)
 
 

@@ -11,20 +11,20 @@ from PIL import Image
 
 from pipeline.captions.interrogation import About, Interrogator, interrogate
 from pipeline.captions.labels import Label
-from pipeline.captions.preprocessing import RECIPES
+from pipeline.captions.preprocessing import PREPROCESSINGS
 from pipeline.errors import UserError
 from pipeline.pictures.reading import PictureError
-from pipeline.pictures.records import PICTURES, Record
+from pipeline.pictures.records import PICTURE_FOLDER, Record
 from pipeline.progress import progress
 from pipeline.store.items import Items, key
-from pipeline.vision.models import Model
+from pipeline.vision.models import VisionModel
 
 
 @dataclass(frozen=True)
 class Question:
     """What is asked of a model."""
 
-    model: Model
+    model: VisionModel
     opened: Callable[[About | None], Interrogator]
     """Opens the model; its argument is what is already known of it."""
     read: Callable[[Path, int], Image.Image]
@@ -50,7 +50,7 @@ def answers(
         return key(picture=record.sha256, **what, **question.settings)
 
     def read(record: Record) -> Image.Image:
-        path = source / PICTURES / record.file
+        path = source / PICTURE_FOLDER / record.file
         try:
             return question.read(path, about.side_px)
         except PictureError as error:
@@ -73,7 +73,7 @@ def answers(
 
 def _about(question: Question, items: Items, version: int) -> tuple[About, Interrogator | None]:
     """From the store, or from the model, which is then open. A new recipe id invalidates what is stored."""
-    recipes = [recipe.id for recipe in RECIPES]
+    recipes = [recipe.id for recipe in PREPROCESSINGS]
     about_key = key(version=version, about=question.model.sha256, recipes=recipes)
     if stored := items.get(about_key):
         values = json.loads(stored)

@@ -14,7 +14,7 @@ from PIL import Image
 from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
 
 from pipeline.captions.interrogation import About
-from pipeline.config.schemas import Tag
+from pipeline.config.schemas import TagConfig
 from pipeline.device import best_device, make_repeatable
 from pipeline.vision.pretrained import WHOLE_FOLDER, loading, pretrained, pretrained_model
 
@@ -22,7 +22,7 @@ from pipeline.vision.pretrained import WHOLE_FOLDER, loading, pretrained, pretra
 class Blip:
     """Writes captions. `folder` holds a BlipForConditionalGeneration as transformers saves it."""
 
-    def __init__(self, folder: Path, config: Tag) -> None:
+    def __init__(self, folder: Path, config: TagConfig) -> None:
         make_repeatable()
         self.device = best_device()
         self.pictures, self.tokenizer, self.network = _load(folder)

@@ -10,7 +10,7 @@ from transformers import CLIPImageProcessorPil, CLIPModel
 
 from pipeline.device import best_device
 from pipeline.errors import UserError
-from pipeline.pictures.formats import SUFFIXES
+from pipeline.pictures.formats import PICTURE_FILE_SUFFIXES
 from pipeline.pictures.reading import PictureError, read_picture
 from pipeline.vision.pretrained import loading, pretrained, pretrained_model
 
@@ -28,7 +28,7 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
     if missing := [str(path) for path in paths if not path.exists()]:
         raise UserError(f"{', '.join(missing)}: no such picture or folder; correct the path")
     every = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    files = [file for file in every if file in paths or file.suffix.lower() in SUFFIXES]
+    files = [file for file in every if file in paths or file.suffix.lower() in PICTURE_FILE_SUFFIXES]
     if not files:
         raise UserError(f"{', '.join(map(str, paths))}: no pictures there; name a folder that has some")
     return files

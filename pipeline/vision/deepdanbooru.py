@@ -27,12 +27,12 @@ from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
 from pipeline.files.pickled import read_pickled
 
-SIDE_PX = 512
+DEEPDANBOORU_SIDE_PX = 512
 STEM = 64
 
 
 @dataclass(frozen=True)
-class Stage:
+class ResNetStage:
     """`blocks` bottlenecks; the first has a convolution as shortcut, and halves the picture by stride 2."""
 
     blocks: int
@@ -44,19 +44,19 @@ class Stage:
 
 
 STAGES = (
-    Stage(3, 64, 256, 1),
-    Stage(8, 128, 512, 2),
-    Stage(20, 256, 1024, 2),
-    Stage(20, 256, 1024, 2, shortcut_last=True),
-    Stage(3, 512, 2048, 2),
-    Stage(3, 1024, 4096, 2),
+    ResNetStage(3, 64, 256, 1),
+    ResNetStage(8, 128, 512, 2),
+    ResNetStage(20, 256, 1024, 2),
+    ResNetStage(20, 256, 1024, 2, shortcut_last=True),
+    ResNetStage(3, 512, 2048, 2),
+    ResNetStage(3, 1024, 4096, 2),
 )
 
 
 class DeepDanbooru(nn.Module):
     """[N, 512, 512, 3] RGB 0..1 -> [N, tags] probabilities."""
 
-    def __init__(self, num_tags: int, stem: int = STEM, stages: Sequence[Stage] = STAGES) -> None:
+    def __init__(self, num_tags: int, stem: int = STEM, stages: Sequence[ResNetStage] = STAGES) -> None:
         super().__init__()
         self.blocks: list[tuple[int | None, tuple[int, int, int]]] = []
         self.count = 0
@@ -74,7 +74,7 @@ class DeepDanbooru(nn.Module):
         self.add_module(f"n_Conv_{number}", nn.Conv2d(inputs, outputs, kernel, stride, bias=bias))
         return number
 
-    def _block(self, inputs: int, stage: Stage, first: bool) -> None:
+    def _block(self, inputs: int, stage: ResNetStage, first: bool) -> None:
         stride, shortcut = stage.stride if first else 1, None
         if first and not stage.shortcut_last:
             shortcut = self._conv(inputs, stage.outputs, 1, stride)
@@ -112,7 +112,7 @@ class TorchDeepDanbooru:
         make_repeatable()
         state = _read(weights)
         labels = deepdanbooru_labels([str(tag) for tag in state.pop("tags")], weights.parent)
-        self.about = About("deepdanbooru-torch", DEEPDANBOORU.id, SIDE_PX, tuple(labels))
+        self.about = About("deepdanbooru-torch", DEEPDANBOORU.id, DEEPDANBOORU_SIDE_PX, tuple(labels))
         self.device = best_device()
         self.network = _network(weights, state, len(labels)).to(self.device)
         self.together = 1 if self.device.type == "cpu" else batch
@@ -120,7 +120,7 @@ class TorchDeepDanbooru:
 
     def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
         """[512, 512, 3] of one RGB picture."""
-        return DEEPDANBOORU(picture, SIDE_PX)
+        return DEEPDANBOORU(picture, DEEPDANBOORU_SIDE_PX)
 
     def answers(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """[n, tags] probabilities of [n, 512, 512, 3]."""

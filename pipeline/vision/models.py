@@ -18,7 +18,7 @@ HUB_NAME = FOLDER_OF_REPOSITORY
 
 
 @dataclass(frozen=True)
-class Model:
+class VisionModel:
     """A model's path and content hash; `key`: the setting that names it."""
 
     key: str
@@ -27,7 +27,7 @@ class Model:
     sha256: str
 
 
-def located(key: str, name: str, expected: str | None, files: Sequence[str]) -> Model:
+def located(key: str, name: str, expected: str | None, files: Sequence[str]) -> VisionModel:
     """The model `name`, its content hash compared with `expected`. A hub name is `owner/name`, a folder in it
     `owner/name/folder`, a revision `owner/name@revision`; `files` are those that are fetched and hashed.
     """
@@ -44,7 +44,7 @@ def located(key: str, name: str, expected: str | None, files: Sequence[str]) -> 
             f"{key} {name} has the hash {digest}, not {expected}; if you changed it on purpose, run"
             " `dvc repro -f compose`, then `dvc repro`; a hub name is pinned by `@revision`"
         )
-    return Model(key, name, path, digest)
+    return VisionModel(key, name, path, digest)
 
 
 def _fetched(key: str, name: str, files: Sequence[str]) -> Path:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.layouts import EXPECTED
-from pipeline.config.schemas import Tag
+from pipeline.config.schemas import TagConfig
 from pipeline.errors import UserError
-from pipeline.files.damage import damage_told
-from pipeline.vision.models import TAGGER_FILES, Model, located
+from pipeline.files.damage import reporting_damage
+from pipeline.vision.models import TAGGER_FILES, VisionModel, located
 
 
-def tag_models(config: Tag) -> list[Model]:
+def tag_models(config: TagConfig) -> list[VisionModel]:
     """The taggers of `tag.model`, each checked against its hash."""
     names = [config.model] if isinstance(config.model, str) else config.model or []
     hashes = config.sha256 if isinstance(config.sha256, list) else [config.sha256] * len(names)
@@ -19,15 +19,15 @@ def tag_models(config: Tag) -> list[Model]:
     ]
 
 
-def open_tagger(model: Model, batch: int, known: About | None = None) -> Interrogator:
+def open_tagger(model: VisionModel, batch: int, known: About | None = None) -> Interrogator:
     """An ONNX tagger, or DeepDanbooru's torch weights; anything else is a user error. `known`: facts already
     known of the same model.
     """
-    with damage_told(f"tag.model {model.name} is not a readable tagger"):
+    with reporting_damage(f"tag.model {model.name} is not a readable tagger"):
         return _open(model, batch, known)
 
 
-def _open(model: Model, batch: int, known: About | None) -> Interrogator:
+def _open(model: VisionModel, batch: int, known: About | None) -> Interrogator:
     if weights := _torch_weights(model.path):
         from pipeline.vision.deepdanbooru import TorchDeepDanbooru
 

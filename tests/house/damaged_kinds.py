@@ -18,7 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from pipeline.bases.load import _failures_told, _read_part
 from pipeline.bases.registry import family
-from pipeline.bases.stated import HEADER_KEY, checked, stated
+from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.captions.folders import read_caption as read_own_caption
 from pipeline.captions.labels import read_selected_tags, read_tag_mapping, read_tags_txt
 from pipeline.captions.onnx_tagger import OnnxTagger
@@ -96,9 +96,9 @@ def make_old_pickle(path: Path) -> None:
 
 
 def make_hypernetwork(path: Path) -> None:
-    from pipeline.files.hypernetwork_file import HypernetworkFile, Structure
+    from pipeline.files.hypernetwork_file import HypernetworkFile, MlpStructure
 
-    made = Structure((1, 2, 1), "linear", False, False, "Normal", (0.0, 0.0, 0.0))
+    made = MlpStructure((1, 2, 1), "linear", False, False, "Normal", (0.0, 0.0, 0.0))
     weights = {"linear.0.weight": torch.ones(8, 4), "linear.0.bias": torch.ones(8)}
     layers = {4: (weights, weights)}
     if path.suffix == ".pt":
@@ -114,11 +114,11 @@ def make_checkpoint(path: Path) -> None:
 def make_base_header(path: Path) -> None:
     tokenizer = {"vocab.json": '{"a": 0, "b": 1, "ab": 2}', "merges.txt": "#version: 0.2\na b\n"}
     own = {"configs": small_configs(), "tokenizer": tokenizer}
-    write_safetensors(path, {"x": torch.ones(1)}, {HEADER_KEY: json.dumps(own)})
+    write_safetensors(path, {"x": torch.ones(1)}, {BASE_KEY: json.dumps(own)})
 
 
 def read_base_header(path: Path) -> None:
-    stated(read_header(path).metadata.get(HEADER_KEY), str(path))
+    stated(read_header(path).metadata.get(BASE_KEY), str(path))
 
 
 def make_text_encoder(path: Path) -> None:

@@ -21,8 +21,7 @@ from pipeline.bases.save import save_file, save_folder
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Base as BaseConfig
-from pipeline.config.schemas import Embedding as EmbeddingConfig
+from pipeline.config.schemas import BaseConfig, EmbeddingConfig
 from pipeline.drawing.conditioning import conditioning
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.__main__ import main as networks

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.code.closure import PACKAGES
+from pipeline.code.closure import CODE_PACKAGES
 from pipeline.config.graph_file import stage_entries
 from pipeline.config.schemas import Config
 from pipeline.sweep.graph import stages
@@ -48,8 +48,8 @@ def test_commands_run_the_stages_module(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(STAGES) - {"compose"}))
 def test_code_is_a_dependency_of_compose_alone(name: str) -> None:
-    assert not [dep for dep in STAGES[name].get("deps", []) if dep.split("/")[0] in PACKAGES]
-    assert set(PACKAGES) <= set(STAGES["compose"]["deps"])
+    assert not [dep for dep in STAGES[name].get("deps", []) if dep.split("/")[0] in CODE_PACKAGES]
+    assert set(CODE_PACKAGES) <= set(STAGES["compose"]["deps"])
 
 
 @pytest.mark.parametrize("name", sorted(set(STAGES) - {"compose"}))

@@ -18,8 +18,8 @@ from sklearn.datasets import load_sample_images
 from benchmarks.train_step import random_sd15
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file, save_folder
-from pipeline.config.schemas import Base
-from pipeline.networks.network import Network
+from pipeline.config.schemas import BaseConfig
+from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.network_files import read_weights
 from tests.pipeline.networks.test_network import answer
 from tests.stages.project import make_project, run_all
@@ -69,8 +69,8 @@ def test_the_graph_at_real_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 def _same_in_diffusers(project: Path, path: str) -> None:
     """The U-Net answers as with our network when diffusers has loaded our file."""
-    base = load_base(Base.plain(path))
-    network = Network.load(project / "models/network/net.safetensors", base)
+    base = load_base(BaseConfig.plain(path))
+    network = AdapterNetwork.load(project / "models/network/net.safetensors", base)
     with torch.no_grad(), network.attached(base):
         ours = answer(base)
     plain = answer(base)

@@ -16,7 +16,7 @@ from pipeline.config.stairs import stairs_of
 from pipeline.errors import UserError
 from pipeline.files.json_text import parse_json
 from pipeline.merging.__main__ import main as merging
-from pipeline.number_text import is_place
+from pipeline.number_text import is_index
 from pipeline.pictures.folder_names import concept_of
 from pipeline.prompts.network_tags import split_tags
 from pipeline.store.items import trim_if_grown
@@ -59,7 +59,7 @@ def test_weights_of_tags_are_read_as_before() -> None:
 @pytest.mark.parametrize("place", ["\u00b2", ARABIC, LONG, "-1"])
 def test_a_place_in_a_list_is_of_ascii_digits(place: str) -> None:
     """`\u00b2` is a digit to isdigit(), and none to int()."""
-    assert not is_place(place)
+    assert not is_index(place)
     with pytest.raises(UserError, match="has no"):
         varied({"merge": [{"alpha": 1.0}]}, {f"merge.{place}.alpha": 0.5})
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from pipeline.bases.load import load_base
 from pipeline.config.looked_at import looked_at
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_hub_name
 from pipeline.vision.models import TAGGER_FILES, located
@@ -94,7 +94,7 @@ def test_without_a_network_a_hub_base_says_no_network(project: Path) -> None:
 def test_no_network_is_never_a_wrong_path_when_models_are_loaded() -> None:
     values = yaml.safe_load(Path("conf/base/tiny.yaml").read_text())
     with pytest.raises(UserError, match="there is no network") as base:
-        load_base(Base(**{**values, "path": "someone/base"}))
+        load_base(BaseConfig(**{**values, "path": "someone/base"}))
     assert "correct base.path" not in str(base.value)
     with pytest.raises(UserError, match="there is no network"):
         located("tag.model", "someone/tagger", None, TAGGER_FILES)

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pipeline import progress as module
-from pipeline.progress import Lines, duration, progress
+from pipeline.progress import ProgressLines, duration, progress
 
 
 def test_without_a_terminal_a_line_every_so_often(
@@ -31,7 +31,7 @@ def test_work_of_unknown_length_counts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(module, "LINE_EVERY_S", 0.0)
-    lines = Lines("scan", None)
+    lines = ProgressLines("scan", None)
     lines.step()
     assert capsys.readouterr().err == "scan: 1\n"
 

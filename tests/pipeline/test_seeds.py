@@ -10,7 +10,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.drawing.samplers import Sampler
 from pipeline.errors import UserError
-from pipeline.grid.axes import AXES
+from pipeline.grid.axes import GRID_AXES
 from pipeline.seeds import MOST_SEED, folded
 from stages import class_images
 from tests.pipeline.training.test_module import batch_of, module_of, settings
@@ -53,7 +53,7 @@ def test_a_picture_starts_from_the_largest_seed(sampler: str) -> None:
 
 
 def test_an_axis_of_seeds_keeps_all_digits() -> None:
-    axis = AXES["seed"]
+    axis = GRID_AXES["seed"]
     values = axis.read(["18446744073709551614", MOST_SEED])
     assert [axis.label(value) for value in values] == [
         "seed 18446744073709551614",

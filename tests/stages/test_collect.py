@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from pipeline.config.schemas import Collect
+from pipeline.config.schemas import CollectConfig
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.pictures import measures
@@ -31,11 +31,11 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "photos/2_zib"
 
 
-def small(**changes: object) -> Collect:
+def small(**changes: object) -> CollectConfig:
     return settings(source="photos", min_side_px=64, **changes)  # type: ignore[arg-type]
 
 
-def collected(config: Collect, folder: Path = Path()) -> dict[str, Record]:
+def collected(config: CollectConfig, folder: Path = Path()) -> dict[str, Record]:
     collect.collect(config, folder)
     return {record.id: record for record in read_records(folder / "data/collected")}
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl, write_jsonl
-from pipeline.pictures.records import PICTURES, Record, write_records
+from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
 from stages import filter_tags
 from tests.conftest import ROOT
 from tests.pipeline.captions.filter_tags_config import row
@@ -48,7 +48,7 @@ def set_params(folder: Path, **changes: Any) -> None:
 
 
 def write_picture(folder: Path, one: dict[str, Any]) -> Record:
-    path = folder / PICTURES / f"{one['id']}.png"
+    path = folder / PICTURE_FOLDER / f"{one['id']}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8), (len(one["id"]), 0, 0)).save(path)
     return Record(

@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from pipeline.bases.load import load_base
 from pipeline.bases.save import file_tensors, save_file, save_folder
 from pipeline.config import load
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.__main__ import main
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from stages import compose, merge
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import config
@@ -44,7 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     Path("merge.yaml").write_text(yaml.safe_dump(RECIPE))
     save_file(random_base(1), Path("other.safetensors"), "fp32", {})
-    network = Network.create(config(), random_base(), seed=0)
+    network = AdapterNetwork.create(config(), random_base(), seed=0)
     header = {"ss_output_name": "net"}
     write_safetensors(Path("models/network/net-000001.safetensors"), network.file_tensors("fp32"), header)
     Path("reports/sample-grid").mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_a_folder_holds_the_files_numbers(project: Path) -> None:
     assert one["model.diffusion_model.out.2.weight"].equal(unet["conv_out.weight"])
     config = yaml.safe_load(Path("params.resolved.yaml").read_text())["base"]
     folder, file = (
-        file_tensors(load_base(Base(**{**config, "path": path, "sha256": None})), torch.float32)
+        file_tensors(load_base(BaseConfig(**{**config, "path": path, "sha256": None})), torch.float32)
         for path in ("tries/models/merged/net", "models/merged/net.safetensors")
     )
     assert folder.keys() == file.keys()

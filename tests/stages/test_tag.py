@@ -182,8 +182,8 @@ def test_another_preprocessing_is_asked_anew(project: Path, monkeypatch: pytest.
     tag.main([])
     names = asked(monkeypatch)
     changed = replace(preprocessing.WD14, id="another")
-    monkeypatch.setattr(answers, "RECIPES", (changed,))
-    monkeypatch.setattr(layouts, "LAYOUTS", (replace(layouts.LAYOUTS[0], recipe=changed),))
+    monkeypatch.setattr(answers, "PREPROCESSINGS", (changed,))
+    monkeypatch.setattr(layouts, "TAGGER_LAYOUTS", (replace(layouts.TAGGER_LAYOUTS[0], recipe=changed),))
     tag.main([])
     assert len(names) == 3
     metrics = json.loads((project / "metrics/tag.json").read_text())

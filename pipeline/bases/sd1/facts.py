@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import EPSILON
-from pipeline.bases.structure import Structure
+from pipeline.bases.structure import DenoiserStructure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
 
-def owns(denoiser: Structure) -> bool:
+def owns(denoiser: DenoiserStructure) -> bool:
     """A U-Net with convolutions around its attention and no pooled vector."""
     return denoiser.kind == "unet" and not denoiser.linear and not denoiser.adm
 
@@ -23,7 +23,7 @@ def owns_config(unet: Mapping[str, Any]) -> bool:
     return len(unet.get("block_out_channels", ())) == 4 and unet.get("layers_per_block", 2) == 2
 
 
-FACTS = Facts(
+FACTS = FamilyFacts(
     name="sd1",
     title="Stable Diffusion 1.x",
     modelspec="stable-diffusion-v1",

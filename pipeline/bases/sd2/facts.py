@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.bases.facts import Facts
-from pipeline.bases.structure import Structure
+from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.structure import DenoiserStructure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
 
-def owns(denoiser: Structure) -> bool:
+def owns(denoiser: DenoiserStructure) -> bool:
     """A U-Net with linear layers around its attention, in three levels as in 1.x."""
     return denoiser.kind == "unet" and denoiser.linear and len(denoiser.input_layers) == 6
 
 
-def variant(denoiser: Structure) -> str | None:
+def variant(denoiser: DenoiserStructure) -> str | None:
     """unCLIP has a vector in addition to the tokens."""
     return "unCLIP" if denoiser.adm else with_channels(denoiser)
 
@@ -23,7 +23,7 @@ def owns_config(unet: Mapping[str, Any]) -> bool:
     return bool(unet.get("use_linear_projection")) and unet.get("addition_embed_type") is None
 
 
-FACTS = Facts(
+FACTS = FamilyFacts(
     name="sd2",
     title="Stable Diffusion 2.x",
     modelspec="stable-diffusion-v2-512",

@@ -3,27 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import EPSILON
-from pipeline.bases.structure import Structure
+from pipeline.bases.structure import DenoiserStructure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
-LAYERS = (2, 2, 10, 10)
+TRANSFORMER_LAYERS = (2, 2, 10, 10)
 """Transformer layers of the input blocks that have any."""
 
 
-def owns(denoiser: Structure) -> bool:
+def owns(denoiser: DenoiserStructure) -> bool:
     """A U-Net with a pooled vector and attention in two levels."""
     return (
         denoiser.kind == "unet" and denoiser.linear and denoiser.adm > 0 and len(denoiser.input_layers) <= 4
     )
 
 
-def variant(denoiser: Structure) -> str | None:
+def variant(denoiser: DenoiserStructure) -> str | None:
     """The refiner and pruned bases have other depths."""
     if set(denoiser.input_layers) == {4}:
         return "refiner"
-    if denoiser.input_layers != LAYERS or denoiser.middle_layers != LAYERS[-1]:
+    if denoiser.input_layers != TRANSFORMER_LAYERS or denoiser.middle_layers != TRANSFORMER_LAYERS[-1]:
         return "distilled (SSD-1B, Segmind Vega, KOALA)"
     return with_channels(denoiser)
 
@@ -33,7 +33,7 @@ def owns_config(unet: Mapping[str, Any]) -> bool:
     return unet.get("addition_embed_type") == "text_time"
 
 
-FACTS = Facts(
+FACTS = FamilyFacts(
     name="sdxl",
     title="Stable Diffusion XL",
     modelspec="stable-diffusion-xl-v1-base",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.bases import unet_names
 from pipeline.bases.clip_names import ClipNames, OpenClipNames
-from pipeline.bases.clip_text import padded, pooled, states, zero_where_empty
+from pipeline.bases.clip_text import OPENCLIP_PADDING, padded, pooled, states, zero_where_empty
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs
 from pipeline.bases.parts import UNET, VAE, clip_part
@@ -21,8 +21,6 @@ from pipeline.bases.unet_family import UNetFamily, has_attention
 if TYPE_CHECKING:
     from pipeline.bases.base import Base
 
-PADDING = 0
-"""OpenCLIP's, the symbol "!"."""
 LAST_BUT_ONE = 2
 
 
@@ -38,7 +36,7 @@ class SDXL(UNetFamily):
         ),
     )  # fmt: skip
     tokenizer_folders = ("tokenizer", "tokenizer_2")
-    paddings: ClassVar = {"tokenizer_2": PADDING}
+    paddings: ClassVar = {"tokenizer_2": OPENCLIP_PADDING}
     index_extras: ClassVar = {"force_zeros_for_empty_prompt": True}
     text_names: ClassVar = {
         "text_encoder": ClipNames("conditioner.embedders.0.transformer."),
@@ -54,7 +52,7 @@ class SDXL(UNetFamily):
 
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         first, second = base.text_encoders
-        own = padded(ids, base.end_token, PADDING)
+        own = padded(ids, base.end_token, OPENCLIP_PADDING)
         tokens, _ = states(first, ids, max(clip_skip, LAST_BUT_ONE), normed=False)
         others, last = states(second, own, LAST_BUT_ONE, normed=False)
         both = torch.cat([tokens, others], dim=-1), pooled(second, last, own, base.end_token)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pipeline.bases.facts import Facts
-from pipeline.bases.look import look
+from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.look import recognise
 from pipeline.bases.registry import Recognised, families
-from pipeline.config.schemas import Aesthetic, Config, Hypernetwork
+from pipeline.config.schemas import AestheticConfig, Config, HypernetworkConfig
 from pipeline.errors import UserError
 
-ONLY_WITH = {
+PREDICTION_OF_SETTING = {
     "scale_v_prediction": "v_prediction",
     "v_prediction_like": "epsilon",
     "zero_terminal_snr": "v_prediction",
@@ -26,7 +26,7 @@ def base_contradictions(config: Config) -> list[str]:
     return [*_prediction_problems(config), *_zero_snr_problems(config), *_encoder_problems(config, facts)]
 
 
-def _facts(config: Config) -> Facts | None:
+def _facts(config: Config) -> FamilyFacts | None:
     """The family's facts; None if the family is not known yet."""
     return families().get(config.base.family or "")
 
@@ -51,7 +51,7 @@ def base_doubts(config: Config) -> list[str]:
     return doubts
 
 
-def _resolution_doubts(config: Config, facts: Facts) -> list[str]:
+def _resolution_doubts(config: Config, facts: FamilyFacts) -> list[str]:
     side = _side(config) or facts.resolution_px
     resolutions = {name: getattr(config, name).resolution for name in ("crop", "sample_grid")}
     return [
@@ -65,7 +65,7 @@ def _resolution_doubts(config: Config, facts: Facts) -> list[str]:
 def _recognised(config: Config) -> Recognised | None:
     """What a look at the base says; None if it cannot be looked at."""
     try:
-        return look(Path(config.base.path))
+        return recognise(Path(config.base.path))
     except UserError:  # looked_at.py reports it
         return None
 
@@ -98,24 +98,24 @@ def _prediction_problems(config: Config) -> list[str]:
     return [
         f"noise.{name} needs a base that predicts {needed}, but the one at base.path predicts {prediction};"
         f" turn noise.{name} off, or choose another base"
-        for name, needed in ONLY_WITH.items()
+        for name, needed in PREDICTION_OF_SETTING.items()
         if getattr(config.noise, name) and prediction not in (None, needed)
     ]
 
 
-def _encoder_problems(config: Config, facts: Facts) -> list[str]:
+def _encoder_problems(config: Config, facts: FamilyFacts) -> list[str]:
     problems = []
     if config.base.clip_skip > facts.text_layers:
         problems.append(
             f"base.clip_skip {config.base.clip_skip}: the text encoder of {facts.title} has"
             f" {facts.text_layers} layers; set it to at most {facts.text_layers}"
         )
-    if isinstance(config.network, Hypernetwork) and not facts.has_hypernetworks:
+    if isinstance(config.network, HypernetworkConfig) and not facts.has_hypernetworks:
         problems.append(
             f"network.name hypernetwork: no tool reads hypernetworks of {facts.title}; train a lora instead"
             " (use: {network: lora})"
         )
-    if isinstance(config.network, Aesthetic) and len(facts.text_encoders) > 1:
+    if isinstance(config.network, AestheticConfig) and len(facts.text_encoders) > 1:
         problems.append(
             f"network.name aesthetic acts on one text encoder, and {facts.title} has"
             f" {len(facts.text_encoders)}; train an embedding instead (use: {{network: embedding}})"

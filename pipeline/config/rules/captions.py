@@ -1,6 +1,6 @@
 """Rules across tag, filter_tags, sample_grid and training's captions."""
 
-from pipeline.config.schemas import Config, FilterTags, Tag, Train
+from pipeline.config.schemas import Config, FilterTagsConfig, TagConfig, TrainConfig
 from pipeline.texts.separators import separators_of
 
 SEPARATORS = ("caption_separator", "keep_tokens_separator", "secondary_separator")
@@ -15,7 +15,7 @@ def caption_contradictions(config: Config) -> list[str]:
     ]
 
 
-def _split_triggers(filtered: FilterTags) -> list[str]:
+def _split_triggers(filtered: FilterTagsConfig) -> list[str]:
     trigger = filtered.trigger
     words = trigger.values() if isinstance(trigger, dict) else filter(None, [trigger])
     separators = separators_of(filtered)
@@ -39,7 +39,7 @@ def _other_separators(config: Config) -> list[str]:
     ]
 
 
-def _tag_contradictions(tag: Tag) -> list[str]:
+def _tag_contradictions(tag: TagConfig) -> list[str]:
     problems = []
     models, hashes = tag.model, tag.sha256
     paired = not isinstance(hashes, list) or (isinstance(models, list) and len(models) == len(hashes))
@@ -67,7 +67,7 @@ def caption_doubts(config: Config) -> list[str]:
     return doubts + _weight_doubts(config.train, filtered)
 
 
-def _weight_doubts(train: Train, filtered: FilterTags) -> list[str]:
+def _weight_doubts(train: TrainConfig, filtered: FilterTagsConfig) -> list[str]:
     if train.weighted_captions and not filtered.escape:
         return [
             "train.weighted_captions reads brackets as weights, also in tags like `mario (game)`, because"

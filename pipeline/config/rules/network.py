@@ -2,14 +2,14 @@
 
 from pipeline.config.rules.hypernetworks import misread_by_comfyui
 from pipeline.config.schemas import (
-    AdapterNetwork,
-    Aesthetic,
-    Checkpoint,
-    Embedding,
-    Hypernetwork,
-    Network,
-    Optimizer,
-    Train,
+    AdapterNetworkConfig,
+    AestheticConfig,
+    CheckpointConfig,
+    EmbeddingConfig,
+    HypernetworkConfig,
+    NetworkConfig,
+    OptimizerConfig,
+    TrainConfig,
 )
 
 KEYS_FOR = {
@@ -30,22 +30,22 @@ KEYS_FOR = {
 }
 """By key: the algorithms that use it, if not all do."""
 
-JUDGED = ("lora", "locon", "loha", "lokr", "ia3", "dylora")
+ALGORITHMS_WITH_RULES = ("lora", "locon", "loha", "lokr", "ia3", "dylora")
 """Algorithms whose keys are known here; there are no warnings for others."""
 
-FULL_RATE = 2e-5
+FULL_LR = 2e-5
 """Above it a whole checkpoint rarely survives; sd-scripts has 2e-6, diffusers' DreamBooth 5e-6."""
 
-EMBEDDING_RATE = 5e-3
+EMBEDDING_LR = 5e-3
 """AUTOMATIC1111's rate for embeddings."""
 
-NEUTRAL = {"factor": -1, "lora_plus_ratio": 1.0}
+NEUTRAL_NETWORK = {"factor": -1, "lora_plus_ratio": 1.0}
 """By key: the value without effect, if it is not false, null or 0."""
 
 
-def network_contradictions(network: Network, train: Train) -> list[str]:
+def network_contradictions(network: NetworkConfig, train: TrainConfig) -> list[str]:
     """Settings that contradict each other."""
-    if isinstance(network, Aesthetic | Embedding | Hypernetwork):
+    if isinstance(network, AestheticConfig | EmbeddingConfig | HypernetworkConfig):
         return []
     problems = []
     if not (network.unet or network.text_encoder):
@@ -53,7 +53,7 @@ def network_contradictions(network: Network, train: Train) -> list[str]:
             "network.unet and network.text_encoder are both false:"
             " nothing would be trained; set one of them true"
         )
-    if isinstance(network, AdapterNetwork):
+    if isinstance(network, AdapterNetworkConfig):
         problems += _adapter_contradictions(network)
     elif network.weight_precision == "bf16" != train.precision:
         problems.append(
@@ -63,7 +63,7 @@ def network_contradictions(network: Network, train: Train) -> list[str]:
     return problems
 
 
-def _adapter_contradictions(network: AdapterNetwork) -> list[str]:
+def _adapter_contradictions(network: AdapterNetworkConfig) -> list[str]:
     problems = []
     if network.dora and network.name in ("ia3", "dylora"):
         problems.append(f"network.dora does not work with {network.name}; use lora, locon, loha or lokr")
@@ -74,7 +74,7 @@ def _adapter_contradictions(network: AdapterNetwork) -> list[str]:
     return problems
 
 
-def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
+def _dylora_contradictions(network: AdapterNetworkConfig) -> list[str]:
     problems = [
         f"network.{key} {dim} is not a multiple of network.unit {network.unit}; change one of them"
         for key, dim in (("dim", network.dim), ("conv_dim", network.conv_dim))
@@ -88,38 +88,38 @@ def _dylora_contradictions(network: AdapterNetwork) -> list[str]:
     return problems
 
 
-def network_doubts(network: Network, optimizer: Optimizer) -> list[str]:
+def network_doubts(network: NetworkConfig, optimizer: OptimizerConfig) -> list[str]:
     """Settings that have no effect, or are rarely meant."""
-    if isinstance(network, Aesthetic):
+    if isinstance(network, AestheticConfig):
         return []
-    if isinstance(network, Hypernetwork):
+    if isinstance(network, HypernetworkConfig):
         misread = misread_by_comfyui(network.activation, network.activate_output, network.use_layer_norm)
         return [f"network: {misread}"] if misread else []
-    if isinstance(network, Embedding):
+    if isinstance(network, EmbeddingConfig):
         return _embedding_doubts(optimizer)
     doubts = []
     if not network.text_encoder and optimizer.text_encoder_lr:
         doubts.append("optimizer.text_encoder_lr has no effect: network.text_encoder is false")
     if not network.unet and optimizer.lr:
         doubts.append("optimizer.lr has no effect: network.unet is false")
-    if isinstance(network, AdapterNetwork):
+    if isinstance(network, AdapterNetworkConfig):
         return doubts + _adapter_doubts(network)
     return doubts + _checkpoint_doubts(network, optimizer)
 
 
-def _embedding_doubts(optimizer: Optimizer) -> list[str]:
-    if optimizer.lr < EMBEDDING_RATE / 10:
-        return [f"optimizer.lr {optimizer.lr:g} trains an embedding slowly; {EMBEDDING_RATE:g} is usual"]
+def _embedding_doubts(optimizer: OptimizerConfig) -> list[str]:
+    if optimizer.lr < EMBEDDING_LR / 10:
+        return [f"optimizer.lr {optimizer.lr:g} trains an embedding slowly; {EMBEDDING_LR:g} is usual"]
     return []
 
 
-def _checkpoint_doubts(network: Checkpoint, optimizer: Optimizer) -> list[str]:
+def _checkpoint_doubts(network: CheckpointConfig, optimizer: OptimizerConfig) -> list[str]:
     rates = {"lr": network.unet, "text_encoder_lr": network.text_encoder}
     doubts = [
         f"optimizer.{key} {getattr(optimizer, key):g} is a rate for networks; a whole checkpoint needs"
-        f" 1e-6 to 1e-5, and breaks above {FULL_RATE:g}"
+        f" 1e-6 to 1e-5, and breaks above {FULL_LR:g}"
         for key, trained in rates.items()
-        if trained and getattr(optimizer, key) > FULL_RATE
+        if trained and getattr(optimizer, key) > FULL_LR
     ]
     if not network.unet:
         doubts += [
@@ -130,11 +130,11 @@ def _checkpoint_doubts(network: Checkpoint, optimizer: Optimizer) -> list[str]:
     return doubts
 
 
-def _adapter_doubts(network: AdapterNetwork) -> list[str]:
+def _adapter_doubts(network: AdapterNetworkConfig) -> list[str]:
     doubts = [
         f"network.{key} has no effect on {network.name}; only on {', '.join(names)}"
         for key, names in KEYS_FOR.items()
-        if network.name in JUDGED and network.name not in names and _set(network, key)
+        if network.name in ALGORITHMS_WITH_RULES and network.name not in names and _set(network, key)
     ]
     if network.name != "ia3" and network.alpha > network.dim and not network.rslora:
         doubts.append(
@@ -148,7 +148,7 @@ def _adapter_doubts(network: AdapterNetwork) -> list[str]:
     return doubts
 
 
-def _set(network: AdapterNetwork, key: str) -> bool:
+def _set(network: AdapterNetworkConfig, key: str) -> bool:
     """Whether a key has a value with an effect; `unit` always has one, so it does not count."""
     value = getattr(network, key)
-    return key != "unit" and value not in (False, None, 0, NEUTRAL.get(key))
+    return key != "unit" and value not in (False, None, 0, NEUTRAL_NETWORK.get(key))

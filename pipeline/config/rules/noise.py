@@ -1,6 +1,6 @@
 """Rules of the group noise. pipeline/objectives/losses.py checks it against the loaded base."""
 
-from pipeline.config.schemas import Noise
+from pipeline.config.schemas import NoiseConfig
 
 NEEDS = {
     "offset_random_strength": "offset",
@@ -10,7 +10,7 @@ NEEDS = {
 """By setting: the one it has no effect without."""
 
 
-def noise_contradictions(noise: Noise) -> list[str]:
+def noise_contradictions(noise: NoiseConfig) -> list[str]:
     """Settings that contradict each other."""
     problems = []
     if noise.min_timestep >= noise.max_timestep:
@@ -26,7 +26,7 @@ def noise_contradictions(noise: Noise) -> list[str]:
     return problems
 
 
-def noise_doubts(noise: Noise) -> list[str]:
+def noise_doubts(noise: NoiseConfig) -> list[str]:
     """Settings that have no effect, or are rarely meant."""
     doubts = [
         f"noise.{key} has no effect: noise.{other} is off"

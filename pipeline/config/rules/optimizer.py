@@ -1,9 +1,15 @@
 """Rules of the group optimizer, and between it, schedule and train."""
 
-from pipeline.config.schemas import Aesthetic, Config, Embedding, Hypernetwork, Optimizer
+from pipeline.config.schemas import (
+    AestheticConfig,
+    Config,
+    EmbeddingConfig,
+    HypernetworkConfig,
+    OptimizerConfig,
+)
 from pipeline.errors import nearest
 
-NAMES = (
+OPTIMIZER_NAMES = (
     "adafactor",
     "adamw",
     "adamw8bit",
@@ -14,20 +20,20 @@ NAMES = (
     "schedulefree",
     "sgd",
 )
-FINDS_ITS_RATE = ("prodigy", "dadapt")
+FINDS_ITS_LR = ("prodigy", "dadapt")
 """Parts of algorithms' names for which lr is a factor."""
 SMALLEST_FACTOR = 0.1
-FIXED_RATE = ("adamw", "adamw8bit", "lion", "adafactor", "schedulefree")
+FIXED_LR = ("adamw", "adamw8bit", "lion", "adafactor", "schedulefree")
 
 
 def optimizer_contradictions(config: Config) -> list[str]:
     """Settings that contradict each other."""
     optimizer, problems = config.optimizer, []
-    if finds_its_rate(optimizer):
+    if finds_its_lr(optimizer):
         problems += [
             f"optimizer.{key} {rate:g} with optimizer.name {optimizer.name}: it finds the rate itself, and"
             f" {key} is a factor on that; set optimizer.{key} to 1"
-            for key, rate in trained_rates(config).items()
+            for key, rate in trained_lrs(config).items()
             if 0 < rate < SMALLEST_FACTOR
         ]
         if config.schedule.name == "staircase":
@@ -35,10 +41,10 @@ def optimizer_contradictions(config: Config) -> list[str]:
                 f"schedule.name staircase sets rates, but optimizer.name {optimizer.name} finds its own;"
                 " set schedule to constant"
             )
-    if "." not in optimizer.name and optimizer.name not in NAMES:
+    if "." not in optimizer.name and optimizer.name not in OPTIMIZER_NAMES:
         problems.append(
             f"optimizer.name: {optimizer.name!r} is neither a known name nor a class's dotted"
-            f" path (torch.optim.RAdam); {nearest(optimizer.name, NAMES)}"
+            f" path (torch.optim.RAdam); {nearest(optimizer.name, OPTIMIZER_NAMES)}"
         )
     if optimizer.arguments.get("relative_step"):
         problems.append(
@@ -54,10 +60,10 @@ def optimizer_doubts(config: Config) -> list[str]:
     doubts = [
         f"optimizer.{key} {rate:g} is very high for optimizer.name {optimizer.name}; 1 is for prodigy and"
         " dadaptation, 1e-4 is usual here"
-        for key, rate in trained_rates(config).items()
-        if optimizer.name in FIXED_RATE and rate >= SMALLEST_FACTOR
+        for key, rate in trained_lrs(config).items()
+        if optimizer.name in FIXED_LR and rate >= SMALLEST_FACTOR
     ]
-    rates = trained_rates(config)
+    rates = trained_lrs(config)
     if len(rates) == 2 and rates["text_encoder_lr"] > rates["lr"]:
         doubts.append(
             f"optimizer.text_encoder_lr {rates['text_encoder_lr']:g} is above optimizer.lr {rates['lr']:g}:"
@@ -67,11 +73,11 @@ def optimizer_doubts(config: Config) -> list[str]:
         doubts += _averaging_doubts(config)
     if is_kind(optimizer, "adafactor"):
         doubts += _adafactor_doubts(config)
-    rates = trained_rates(config)
+    rates = trained_lrs(config)
     if rates and not any(rates.values()):
         keys = " and ".join(f"optimizer.{key}" for key in rates)
         doubts.append(f"{keys} {'are' if len(rates) > 1 else 'is'} 0: nothing is learned")
-    if finds_its_rate(optimizer):
+    if finds_its_lr(optimizer):
         doubts += _search_doubts(config)
     return doubts
 
@@ -125,22 +131,22 @@ def _search_doubts(config: Config) -> list[str]:
     return doubts
 
 
-def is_kind(optimizer: Optimizer, kind: str) -> bool:
+def is_kind(optimizer: OptimizerConfig, kind: str) -> bool:
     """Whether its name, or its class's (`schedulefree.SGDScheduleFree`), ends in `kind`."""
     return optimizer.name.lower().endswith(kind)
 
 
-def finds_its_rate(optimizer: Optimizer) -> bool:
+def finds_its_lr(optimizer: OptimizerConfig) -> bool:
     """Whether lr is a factor on a rate that the algorithm finds."""
-    return any(part in optimizer.name.lower() for part in FINDS_ITS_RATE)
+    return any(part in optimizer.name.lower() for part in FINDS_ITS_LR)
 
 
-def trained_rates(config: Config) -> dict[str, float]:
+def trained_lrs(config: Config) -> dict[str, float]:
     """The rates of the trained parts, by key."""
     network, optimizer = config.network, config.optimizer
-    if isinstance(network, Aesthetic):
+    if isinstance(network, AestheticConfig):
         return {}
-    if isinstance(network, Embedding | Hypernetwork):
+    if isinstance(network, EmbeddingConfig | HypernetworkConfig):
         return {"lr": optimizer.lr}
     return {
         **({"lr": optimizer.lr} if network.unet else {}),

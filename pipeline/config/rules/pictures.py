@@ -1,6 +1,6 @@
 """Rules across collect, crop and class_images."""
 
-from pipeline.config.schemas import Collect, Config
+from pipeline.config.schemas import CollectConfig, Config
 from pipeline.config.schemas.collect import FATAL
 
 
@@ -44,7 +44,7 @@ def picture_doubts(config: Config) -> list[str]:
     return doubts + _collect_without_effect(config.collect)
 
 
-def _collect_without_effect(collect: Collect) -> list[str]:
+def _collect_without_effect(collect: CollectConfig) -> list[str]:
     values = (collect.source, collect.class_source or [])
     sources = [path for value in values for path in ([value] if isinstance(value, str) else value)]
     if collect.downloader != "direct" and not any(path.lower().endswith(".txt") for path in sources):

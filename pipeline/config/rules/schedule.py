@@ -1,9 +1,9 @@
 """Rules of the group schedule."""
 
-from pipeline.config.schemas import Schedule
+from pipeline.config.schemas import ScheduleConfig
 
 MOST_RESTARTS = 4
-NEUTRAL = {"cycles": 1, "power": 1.0, "min_ratio": 0.0, "staircase": None}
+NEUTRAL_SCHEDULE = {"cycles": 1, "power": 1.0, "min_ratio": 0.0, "staircase": None}
 """By key: the value without effect."""
 SHAPES_OF = {
     "cycles": ("cosine_with_restarts",),
@@ -14,7 +14,7 @@ SHAPES_OF = {
 """By key: the schedules that use it."""
 
 
-def schedule_contradictions(schedule: Schedule) -> list[str]:
+def schedule_contradictions(schedule: ScheduleConfig) -> list[str]:
     """Settings that contradict each other."""
     problems = []
     key = "warmup_percent" if schedule.warmup_steps is None else "warmup_steps"
@@ -36,12 +36,14 @@ def schedule_contradictions(schedule: Schedule) -> list[str]:
     return problems
 
 
-def schedule_doubts(schedule: Schedule) -> list[str]:
+def schedule_doubts(schedule: ScheduleConfig) -> list[str]:
     """Settings that have no effect, or are rarely meant."""
     doubts = [
         f"schedule.{key} has no effect: schedule.name is {schedule.name}, not {' or '.join(names)}"
         for key, names in SHAPES_OF.items()
-        if key != "staircase" and schedule.name not in names and getattr(schedule, key) != NEUTRAL[key]
+        if key != "staircase"
+        and schedule.name not in names
+        and getattr(schedule, key) != NEUTRAL_SCHEDULE[key]
     ]
     if schedule.name == "cosine_with_restarts" and schedule.cycles > MOST_RESTARTS:
         doubts.append(

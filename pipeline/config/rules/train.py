@@ -1,13 +1,24 @@
 """Rules of the group train, and between it and what is trained."""
 
-from pipeline.config.schemas import Aesthetic, Checkpoint, Config, Embedding, Hypernetwork, Train
+from pipeline.config.schemas import (
+    AestheticConfig,
+    CheckpointConfig,
+    Config,
+    EmbeddingConfig,
+    HypernetworkConfig,
+    TrainConfig,
+)
 
 
 def train_contradictions(config: Config) -> list[str]:
     """Settings that contradict each other."""
     train, network, problems = config.train, config.network, []
     rests = train.text_encoder_epochs is not None and train.text_encoder_epochs < train.epochs
-    if rests and not isinstance(network, Aesthetic | Embedding | Hypernetwork) and not network.unet:
+    if (
+        rests
+        and not isinstance(network, AestheticConfig | EmbeddingConfig | HypernetworkConfig)
+        and not network.unet
+    ):
         problems.append(
             f"train.text_encoder_epochs {train.text_encoder_epochs} is below train.epochs {train.epochs}, but"
             " network.unet is false, so later epochs have nothing to train; set train.text_encoder_epochs to"
@@ -32,7 +43,7 @@ def _split_contradictions(config: Config) -> list[str]:
     train, optimizer, problems = config.train, config.optimizer.name, []
     if train.strategy != "fsdp":
         return []
-    if not isinstance(config.network, Checkpoint):
+    if not isinstance(config.network, CheckpointConfig):
         problems.append(
             f"train.strategy fsdp splits the weights of a whole checkpoint, but network.name is"
             f" {config.network.name}, which fits on any card; set train.strategy to ddp"
@@ -67,7 +78,10 @@ def train_doubts(config: Config) -> list[str]:
             f" train.epochs {train.epochs}: only the last epoch is saved"
         )
     if train.text_encoder_epochs is not None:
-        if isinstance(network, Aesthetic | Embedding | Hypernetwork) or not network.text_encoder:
+        if (
+            isinstance(network, AestheticConfig | EmbeddingConfig | HypernetworkConfig)
+            or not network.text_encoder
+        ):
             doubts.append("train.text_encoder_epochs has no effect: no text encoder layers are trained")
         elif train.text_encoder_epochs >= train.epochs:
             doubts.append(
@@ -95,7 +109,7 @@ def train_doubts(config: Config) -> list[str]:
     return doubts + _length_doubts(train, config.filter_tags.max_tokens)
 
 
-def _length_doubts(train: Train, filtered: int | None) -> list[str]:
+def _length_doubts(train: TrainConfig, filtered: int | None) -> list[str]:
     if filtered is not None and filtered > train.max_tokens:
         return [
             f"filter_tags.max_tokens {filtered} is above train.max_tokens {train.max_tokens}: training cuts"

@@ -2,47 +2,55 @@
 
 from typing import Any, NoReturn, get_args
 
-from pipeline.config.schemas.aesthetic import Aesthetic
-from pipeline.config.schemas.checkpoint import Checkpoint
-from pipeline.config.schemas.class_images import ClassImages
-from pipeline.config.schemas.collect import Collect
-from pipeline.config.schemas.crop import Crop
-from pipeline.config.schemas.embedding import Embedding
-from pipeline.config.schemas.filter_tags import FilterTags
+from pipeline.config.schemas.aesthetic import AestheticConfig
+from pipeline.config.schemas.checkpoint import CheckpointConfig
+from pipeline.config.schemas.class_images import ClassImagesConfig
+from pipeline.config.schemas.collect import CollectConfig
+from pipeline.config.schemas.crop import CropConfig
+from pipeline.config.schemas.embedding import EmbeddingConfig
+from pipeline.config.schemas.filter_tags import FilterTagsConfig
 from pipeline.config.schemas.group import Group, Seed
-from pipeline.config.schemas.hypernetwork import Hypernetwork
-from pipeline.config.schemas.learning import Base, Debiased, Noise, Optimizer, PriorForm, Schedule, Train
-from pipeline.config.schemas.network import AdapterNetwork, Network
-from pipeline.config.schemas.results import Merge, SampleGrid
-from pipeline.config.schemas.tag import Tag
-from pipeline.config.schemas.watching import Doctor, Logging, Resume, Validation
+from pipeline.config.schemas.hypernetwork import HypernetworkConfig
+from pipeline.config.schemas.learning import (
+    BaseConfig,
+    Debiased,
+    NoiseConfig,
+    OptimizerConfig,
+    PriorForm,
+    ScheduleConfig,
+    TrainConfig,
+)
+from pipeline.config.schemas.network import AdapterNetworkConfig, NetworkConfig
+from pipeline.config.schemas.results import MergeConfig, SampleGridConfig
+from pipeline.config.schemas.tag import TagConfig
+from pipeline.config.schemas.watching import DoctorConfig, LoggingConfig, ResumeConfig, ValidationConfig
 
 __all__ = [
-    "AdapterNetwork",
-    "Aesthetic",
-    "Base",
-    "Checkpoint",
-    "ClassImages",
-    "Collect",
+    "AdapterNetworkConfig",
+    "AestheticConfig",
+    "BaseConfig",
+    "CheckpointConfig",
+    "ClassImagesConfig",
+    "CollectConfig",
     "Config",
-    "Crop",
+    "CropConfig",
     "Debiased",
-    "Doctor",
-    "Embedding",
-    "FilterTags",
-    "Hypernetwork",
-    "Logging",
-    "Merge",
-    "Network",
-    "Noise",
-    "Optimizer",
+    "DoctorConfig",
+    "EmbeddingConfig",
+    "FilterTagsConfig",
+    "HypernetworkConfig",
+    "LoggingConfig",
+    "MergeConfig",
+    "NetworkConfig",
+    "NoiseConfig",
+    "OptimizerConfig",
     "PriorForm",
-    "Resume",
-    "SampleGrid",
-    "Schedule",
-    "Tag",
-    "Train",
-    "Validation",
+    "ResumeConfig",
+    "SampleGridConfig",
+    "ScheduleConfig",
+    "TagConfig",
+    "TrainConfig",
+    "ValidationConfig",
     "schemas_of",
 ]
 
@@ -52,23 +60,23 @@ class Config(Group):
 
     seed: Seed
     same_bytes: bool
-    base: Base
-    collect: Collect
-    crop: Crop
-    tag: Tag
-    filter_tags: FilterTags
-    class_images: ClassImages
-    network: Network
-    optimizer: Optimizer
-    schedule: Schedule
-    noise: Noise
-    train: Train
-    validation: Validation
-    doctor: Doctor
-    resume: Resume
-    logging: Logging
-    sample_grid: SampleGrid
-    merge: Merge
+    base: BaseConfig
+    collect: CollectConfig
+    crop: CropConfig
+    tag: TagConfig
+    filter_tags: FilterTagsConfig
+    class_images: ClassImagesConfig
+    network: NetworkConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    noise: NoiseConfig
+    train: TrainConfig
+    validation: ValidationConfig
+    doctor: DoctorConfig
+    resume: ResumeConfig
+    logging: LoggingConfig
+    sample_grid: SampleGridConfig
+    merge: MergeConfig
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in type(self).model_fields:

@@ -6,13 +6,13 @@ from pydantic import Field
 
 from pipeline.config.schemas.group import Group, NonEmpty, Positive, Sha256
 
-Rate = Annotated[float, Field(gt=0)]
+AestheticLr = Annotated[float, Field(gt=0)]
 
 
-class Aesthetic(Group):
+class AestheticConfig(Group):
     name: Literal["aesthetic"]
     clip: NonEmpty
     clip_sha256: Sha256 | None
     steps: Positive
-    lr: Rate
+    lr: AestheticLr
     slerp: bool

@@ -19,4 +19,6 @@ def _regular(text: str) -> str:
 Regular = Annotated[NonEmpty, AfterValidator(_regular)]
 BlockName = Annotated[str, Field(pattern=r"^((IN|OUT)(0\d|1[01])|M00)$")]
 Shape = Annotated[str, Field(pattern=r"^(linear|reverse_linear|sine|cosine)(\+\d*\.?\d+)?$")]
-Rates = Annotated[list[Weight], Field(min_length=25, max_length=25)] | dict[BlockName, Weight] | Shape | None
+LrFactors = (
+    Annotated[list[Weight], Field(min_length=25, max_length=25)] | dict[BlockName, Weight] | Shape | None
+)

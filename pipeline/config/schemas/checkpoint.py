@@ -4,18 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.blocks import BlockName, Rates, Regular
+from pipeline.config.schemas.blocks import BlockName, LrFactors, Regular
 from pipeline.config.schemas.group import Group
 
 
-class Checkpoint(Group):
+class CheckpointConfig(Group):
     """The base's own weights."""
 
     name: Literal["checkpoint"]
     unet: bool
     text_encoder: bool
     blocks: Annotated[list[BlockName], Field(min_length=1)] | None
-    block_rates: Rates
+    block_rates: LrFactors
     include: list[Regular]
     exclude: list[Regular]
     weight_precision: Literal["fp32", "bf16"]

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from pipeline.config.schemas.group import Count, Group, Positive, Resolution, Share, Weight
-from pipeline.config.schemas.samplers import Sampler
+from pipeline.config.schemas.group import Count, Fraction, Group, Positive, Resolution, Weight
+from pipeline.config.schemas.samplers import SamplerName
 
 
-class ClassImages(Group):
+class ClassImagesConfig(Group):
     NEUTRAL: ClassVar = {"guidance_rescale": 0.0}
 
     count: Count
@@ -15,6 +15,6 @@ class ClassImages(Group):
     resolution: Resolution
     steps: Positive
     guidance: Weight
-    guidance_rescale: Share
-    sampler: Sampler
+    guidance_rescale: Fraction
+    sampler: SamplerName
     batch: Positive

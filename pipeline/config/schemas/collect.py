@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Share, Weight
+from pipeline.config.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Weight
 
 
 def _word(value: Any) -> Any:
@@ -26,7 +26,7 @@ CHECKS: tuple[str, ...] = get_args(Check)
 Level = Annotated[Literal["error", "drop", "warn", "off"], BeforeValidator(_word)]
 
 
-class Collect(Group):
+class CollectConfig(Group):
     source: Paths
     class_source: Paths | None
     repeats: Positive
@@ -38,9 +38,9 @@ class Collect(Group):
     min_side_px: Positive
     max_aspect: Annotated[float, Field(ge=1)]
     min_sharpness: Weight
-    min_brightness: Share
-    max_brightness: Share
-    max_border_share: Share
+    min_brightness: Fraction
+    max_brightness: Fraction
+    max_border_share: Fraction
     near_duplicate_bits: Annotated[int, Field(ge=0, le=32)]
     downloader: Literal["direct", "gallery-dl"]
     download_retries: Count

@@ -4,28 +4,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Group, NonEmpty, Positive, Resolution, Sha256, Share, Weight
+from pipeline.config.schemas.group import Fraction, Group, NonEmpty, Positive, Resolution, Sha256, Weight
 
-Step = Annotated[int, Field(ge=8, multiple_of=8)]
+StepPx = Annotated[int, Field(ge=8, multiple_of=8)]
 Overlap = Annotated[float, Field(ge=0, le=0.9)]
 
 
-class Crop(Group):
+class CropConfig(Group):
     resolution: Resolution
     shape: Literal["square", "ratio", "buckets"]
     ratio: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     bucket_min_px: Positive
     bucket_max_px: Positive
-    bucket_step_px: Step
+    bucket_step_px: StepPx
     enlarge: bool
     focus: Literal["focal", "centre"]
     face_model: NonEmpty
     face_model_sha256: Sha256 | None
-    face_min_score: Share
+    face_min_score: Fraction
     face_weight: Weight
     entropy_weight: Weight
     edge_weight: Weight
-    split_threshold: Share
+    split_threshold: Fraction
     split_overlap: Overlap
     mirror: bool
     mask: Literal["files", "alpha", "off"]

@@ -16,20 +16,20 @@ def _distinct(words: list[str]) -> list[str]:
 
 
 # No spaces: captions are split into tags and shuffled, and in A1111 the file's name is the word.
-Word = Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
-FileWord = Annotated[Word, AfterValidator(plain_name)]
+EmbeddingWord = Annotated[str, Field(pattern=r"^[^\s,/\\]+$")]
+FileWord = Annotated[EmbeddingWord, AfterValidator(plain_name)]
 NumVectors = Annotated[int, Field(ge=1, le=75)]
 
 
-class Embedding(Group):
+class EmbeddingConfig(Group):
     """New words for the text encoder, a few vectors each."""
 
     name: Literal["embedding"]
     words: Annotated[list[FileWord], Field(min_length=1), AfterValidator(_distinct)]
-    num_vectors: NumVectors | dict[Word, NumVectors]
-    initial_text: str | dict[Word, str]
+    num_vectors: NumVectors | dict[EmbeddingWord, NumVectors]
+    initial_text: str | dict[EmbeddingWord, str]
     init: Literal["spread", "mean"]
-    concepts: dict[Word, NonEmpty]
+    concepts: dict[EmbeddingWord, NonEmpty]
     templates: NonEmpty | None
 
     @model_validator(mode="after")

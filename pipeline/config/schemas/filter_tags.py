@@ -4,25 +4,25 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Group, NonEmpty, Positive, Share
+from pipeline.config.schemas.group import Fraction, Group, NonEmpty, Positive
 
 Category = Literal["general", "character", "copyright", "artist", "meta", "quality", "model", "rating"]
 IdentityList = Literal["accessories", "body", "clothes", "ears", "eyes", "face", "hair", "horns", "species"]
 KeepList = Literal["background", "composition", "expression", "framing", "people", "pose"]
-Place = Literal["prepend", "append", "replace", "ignore"]
+OwnCaptionUse = Literal["prepend", "append", "replace", "ignore"]
 
 
-class FilterTags(Group):
+class FilterTagsConfig(Group):
     categories: list[Category]
     selection: Literal["threshold", "mcut"]
-    threshold: Share
-    character_threshold: Share
-    copyright_threshold: Share
-    artist_threshold: Share
-    meta_threshold: Share
-    quality_threshold: Share
-    model_threshold: Share
-    mcut_min: Share
+    threshold: Fraction
+    character_threshold: Fraction
+    copyright_threshold: Fraction
+    artist_threshold: Fraction
+    meta_threshold: Fraction
+    quality_threshold: Fraction
+    model_threshold: Fraction
+    mcut_min: Fraction
     trigger: NonEmpty | dict[NonEmpty, NonEmpty] | None
     replace: dict[NonEmpty, NonEmpty | list[NonEmpty]]
     blacklist: list[NonEmpty]
@@ -34,10 +34,10 @@ class FilterTags(Group):
     order: Literal["score", "frequency", "alphabet"]
     max_tags: Positive
     max_tokens: Positive | None
-    existing_caption: Place
+    existing_caption: OwnCaptionUse
     existing_form: Literal["auto", "tags", "text"]
     filter_existing: bool
-    sentence: Place
+    sentence: OwnCaptionUse
     underscores: bool
     escape: bool
     caption_separator: NonEmpty

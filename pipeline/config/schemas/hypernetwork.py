@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 from pipeline.config.schemas.group import Group, Positive
 
 Multiple = Annotated[float, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Hypernetwork(Group):
+class HypernetworkConfig(Group):
     name: Literal["hypernetwork"]
     sizes: Annotated[list[Positive], Field(min_length=1)] | None
     layer_structure: Annotated[list[Multiple], Field(min_length=2)]
@@ -18,7 +18,7 @@ class Hypernetwork(Group):
     activate_output: bool
     use_layer_norm: bool
     weight_init: Literal["Normal", "XavierUniform", "XavierNormal", "KaimingUniform", "KaimingNormal"]
-    dropout_structure: list[Rate] | None
+    dropout_structure: list[DropoutRate] | None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

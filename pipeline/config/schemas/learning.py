@@ -8,18 +8,18 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pipeline.config.schemas.group import (
     Count,
     FileName,
+    Fraction,
     Group,
     Name,
     NonEmpty,
     Positive,
     Sha256,
-    Share,
     Weight,
 )
 from pipeline.config.stairs import stairs_of
 
 
-class Base(Group):
+class BaseConfig(Group):
     NEUTRAL: ClassVar = {"prediction_type": None}
     DERIVED: ClassVar = ("family",)
 
@@ -33,7 +33,7 @@ class Base(Group):
     vae_sha256: Sha256 | None
 
     @classmethod
-    def plain(cls, path: str, **changes: object) -> "Base":
+    def plain(cls, path: str, **changes: object) -> "BaseConfig":
         """The base at `path` with no other settings, for scripts and tests."""
         nothing = {"family": None, "prediction_type": None, "vae": None, "revision": None, "clip_skip": 1}
         return cls.model_validate({"path": path, **nothing, "sha256": None, "vae_sha256": None, **changes})
@@ -55,7 +55,7 @@ def _stairs(text: str) -> str:
     return text
 
 
-class Optimizer(Group):
+class OptimizerConfig(Group):
     NEUTRAL: ClassVar = {"text_encoder_2_lr": None}
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
@@ -63,7 +63,7 @@ class Optimizer(Group):
     text_encoder_lr: Weight
     text_encoder_2_lr: Weight | None
     weight_decay: Weight | None
-    betas: Annotated[list[Share], Field(min_length=2, max_length=3)] | None
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=3)] | None
     eps: Annotated[float, Field(gt=0)] | None
     arguments: dict[str, Scalar | list[Scalar]]
 
@@ -73,7 +73,7 @@ class Optimizer(Group):
         return self.text_encoder_lr if rate is None else rate
 
 
-class Schedule(Group):
+class ScheduleConfig(Group):
     name: Literal[
         "constant",
         "constant_with_warmup",
@@ -87,7 +87,7 @@ class Schedule(Group):
     warmup_steps: Count | None
     cycles: Positive
     power: Annotated[float, Field(gt=0)]
-    min_ratio: Share
+    min_ratio: Fraction
     staircase: Annotated[NonEmpty, AfterValidator(_stairs)] | None
 
 
@@ -95,12 +95,12 @@ Debiased = Literal[False, True, "sd_scripts", "onetrainer", "exact"]
 """Off, or the formula for v-prediction; true is sd_scripts."""
 
 
-class Noise(Group):
+class NoiseConfig(Group):
     offset: Weight
     offset_random_strength: bool
     offset_adaptive: float
     pyramid_iterations: Count
-    pyramid_discount: Share
+    pyramid_discount: Fraction
     pyramid_deviation: Literal["batch", "picture"]
     perturbation: Weight
     perturbation_random_strength: bool
@@ -125,7 +125,7 @@ class Noise(Group):
 PriorForm = Literal["sd_scripts", "two_means"]
 
 
-class Train(Group):
+class TrainConfig(Group):
     NEUTRAL: ClassVar = {"size_conditioning": "real"}
 
     name: FileName
@@ -143,15 +143,15 @@ class Train(Group):
     caption_suffix: NonEmpty | None
     wildcards: bool
     weighted_captions: bool
-    tag_dropout: Share
-    caption_dropout: Share
+    tag_dropout: Fraction
+    caption_dropout: Fraction
     caption_dropout_every_epochs: Count
     max_tokens: Literal[75, 150, 225]
     size_conditioning: Literal["real", "zero_crop"]
     clip_norm: Weight
     prior_loss_weight: Weight
     prior_form: PriorForm
-    unmasked_weight: Share
+    unmasked_weight: Fraction
     normalize_masked_area: bool
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     precision: Literal["fp32", "bf16", "fp16", "bf16_full", "fp16_full"]

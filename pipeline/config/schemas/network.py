@@ -5,24 +5,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.aesthetic import Aesthetic
-from pipeline.config.schemas.blocks import BlockName, Rates, Regular, Shape
-from pipeline.config.schemas.checkpoint import Checkpoint
-from pipeline.config.schemas.embedding import Embedding
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share
-from pipeline.config.schemas.hypernetwork import Hypernetwork
+from pipeline.config.schemas.aesthetic import AestheticConfig
+from pipeline.config.schemas.blocks import BlockName, LrFactors, Regular, Shape
+from pipeline.config.schemas.checkpoint import CheckpointConfig
+from pipeline.config.schemas.embedding import EmbeddingConfig
+from pipeline.config.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256
+from pipeline.config.schemas.hypernetwork import HypernetworkConfig
 
-ALGORITHMS = tuple(
+ALGORITHM_NAMES = tuple(
     sorted(file.stem for file in (Path(__file__).parents[2] / "networks/algorithms").glob("[a-z]*.py"))
 )
 """Names of the adapters: one per file."""
 Scale = Annotated[float, Field(gt=0)]
 
 
-class AdapterNetwork(Group):
+class AdapterNetworkConfig(Group):
     """Small modules next to the base's layers: LoRA and its variants."""
 
-    name: Literal[ALGORITHMS]  # type: ignore[valid-type]
+    name: Literal[ALGORITHM_NAMES]  # type: ignore[valid-type]
     dim: Positive
     alpha: Scale
     conv_dim: Positive | None
@@ -37,7 +37,7 @@ class AdapterNetwork(Group):
     block_alphas: (
         Annotated[list[Scale], Field(min_length=25, max_length=25)] | dict[BlockName, Scale] | Shape | None
     )
-    block_rates: Rates
+    block_rates: LrFactors
     dora: bool
     rslora: bool
     tucker: bool
@@ -45,15 +45,16 @@ class AdapterNetwork(Group):
     decompose_both: bool
     full_matrix: bool
     unit: Positive
-    dropout: Share
-    rank_dropout: Share
-    module_dropout: Share
+    dropout: Fraction
+    rank_dropout: Fraction
+    module_dropout: Fraction
     max_norm: Scale | None
     lora_plus_ratio: Scale
     initial: NonEmpty | None
     initial_sha256: Sha256 | None
 
 
-Network = Annotated[
-    AdapterNetwork | Aesthetic | Checkpoint | Embedding | Hypernetwork, Field(discriminator="name")
+NetworkConfig = Annotated[
+    AdapterNetworkConfig | AestheticConfig | CheckpointConfig | EmbeddingConfig | HypernetworkConfig,
+    Field(discriminator="name"),
 ]

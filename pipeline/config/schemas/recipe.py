@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from pipeline.config.schemas.group import Count, Group, Name, NonEmpty, Sha256, Share
+from pipeline.config.schemas.group import Count, Fraction, Group, Name, NonEmpty, Sha256
 
 
 class Input(Group):
@@ -43,7 +43,7 @@ def _form(of_mapping: str) -> Discriminator:
 
 
 Number = Annotated[float, Tag("float")]
-Numbers = Annotated[list[float], Tag("list[float]")]
+NumberList = Annotated[list[float], Tag("list[float]")]
 Preset = Annotated[NonEmpty, Tag("str")]
 
 
@@ -58,7 +58,7 @@ class Weights(Group):
     """
 
     blocks: Annotated[
-        Number | Numbers | Preset | Annotated[dict[str, float], Tag("dict[str,float]")],
+        Number | NumberList | Preset | Annotated[dict[str, float], Tag("dict[str,float]")],
         _form("dict[str,float]"),
     ]
     base_alpha: float | None = None
@@ -67,56 +67,56 @@ class Weights(Group):
     keys: dict[str, float] = Field(default_factory=dict)
 
 
-Alpha = Annotated[Number | Numbers | Preset | Annotated[Weights, Tag("Weights")], _form("Weights")]
+Alpha = Annotated[Number | NumberList | Preset | Annotated[Weights, Tag("Weights")], _form("Weights")]
 """One number; 25 (SDXL: 19), or 26 (20) with the text encoder's first; a preset; or `Weights`."""
 
 
-class Pair(Group):
+class PairStep(Group):
     """A merged with B."""
 
     method: Literal["weighted_sum", "slerp", "cosine_a", "cosine_b"]
-    a: "Step"
-    b: "Step"
+    a: "MergeStep"
+    b: "MergeStep"
     alpha: Alpha
 
 
-class Difference(Group):
+class DifferenceStep(Group):
     """B's difference to C added to A."""
 
     method: Literal["add_difference", "train_difference", "smooth_add"]
-    a: "Step"
-    b: "Step"
-    c: "Step"
+    a: "MergeStep"
+    b: "MergeStep"
+    c: "MergeStep"
     alpha: Alpha
 
 
-class Triple(Group):
+class TripleStep(Group):
     """A with B (alpha) and C (beta)."""
 
     method: Literal["triple_sum", "sum_twice"]
-    a: "Step"
-    b: "Step"
-    c: "Step"
+    a: "MergeStep"
+    b: "MergeStep"
+    c: "MergeStep"
     alpha: Alpha
     beta: Alpha
 
 
-class Several(Group):
+class AncestorStep(Group):
     """Models of one ancestor."""
 
-    base: "Step"
-    models: Annotated[list["Step"], Field(min_length=1)]
+    base: "MergeStep"
+    models: Annotated[list["MergeStep"], Field(min_length=1)]
     alpha: Alpha = 1.0
 
 
-class Ties(Several):
+class TiesStep(AncestorStep):
     """density: share of each difference to keep."""
 
     method: Literal["ties"]
-    density: Share
+    density: Fraction
 
 
-class Dare(Several):
+class DareStep(AncestorStep):
     """drop: share of each difference to drop at random."""
 
     method: Literal["dare"]
@@ -124,33 +124,42 @@ class Dare(Several):
     seed: Count = 0
 
 
-class ModelStock(Several):
+class ModelStockStep(AncestorStep):
     method: Literal["model_stock"]
 
 
-class Bake(Group):
+class BakeStep(Group):
     """A network's change added to a model, at `strength`."""
 
     method: Literal["bake"]
-    model: "Step"
+    model: "MergeStep"
     network: NonEmpty
     strength: Alpha = 1.0
 
 
-class ReplaceVae(Group):
+class ReplaceVaeStep(Group):
     """The model with another VAE: from a VAE's file or folder, or from a whole checkpoint."""
 
     method: Literal["replace_vae"]
-    model: "Step"
+    model: "MergeStep"
     vae: NonEmpty
 
 
-STEPS: tuple[type[Group], ...] = (Pair, Difference, Triple, Ties, Dare, ModelStock, Bake, ReplaceVae)
+STEPS: tuple[type[Group], ...] = (
+    PairStep,
+    DifferenceStep,
+    TripleStep,
+    TiesStep,
+    DareStep,
+    ModelStockStep,
+    BakeStep,
+    ReplaceVaeStep,
+)
 """A step's `method` decides its kind."""
 
 
 def _kind(step: Any) -> str | None:
-    """The tag of a step in the union `Step`: `input` for a name, else the class with its method."""
+    """The tag of a step in the union `MergeStep`: `input` for a name, else the class with its method."""
     if isinstance(step, str):
         return "input"
     method = step.get("method") if isinstance(step, dict) else getattr(step, "method", None)
@@ -163,16 +172,16 @@ def methods_of(kind: type[Group]) -> tuple[str, ...]:
     return methods
 
 
-Step = Annotated[
+MergeStep = Annotated[
     Annotated[str, Tag("input")]
-    | Annotated[Pair, Tag("Pair")]
-    | Annotated[Difference, Tag("Difference")]
-    | Annotated[Triple, Tag("Triple")]
-    | Annotated[Ties, Tag("Ties")]
-    | Annotated[Dare, Tag("Dare")]
-    | Annotated[ModelStock, Tag("ModelStock")]
-    | Annotated[Bake, Tag("Bake")]
-    | Annotated[ReplaceVae, Tag("ReplaceVae")],
+    | Annotated[PairStep, Tag("PairStep")]
+    | Annotated[DifferenceStep, Tag("DifferenceStep")]
+    | Annotated[TripleStep, Tag("TripleStep")]
+    | Annotated[TiesStep, Tag("TiesStep")]
+    | Annotated[DareStep, Tag("DareStep")]
+    | Annotated[ModelStockStep, Tag("ModelStockStep")]
+    | Annotated[BakeStep, Tag("BakeStep")]
+    | Annotated[ReplaceVaeStep, Tag("ReplaceVaeStep")],
     Discriminator(
         _kind,
         custom_error_type="unknown_method",
@@ -190,7 +199,7 @@ class Recipe(Group):
     """
 
     inputs: dict[Name, NonEmpty | Input]
-    merge: Step
+    merge: MergeStep
     dtype: Literal["fp16", "bf16", "fp32"] = "fp16"
     drop: list[Drop] = Field(default_factory=lambda: list(DROPPED))
 

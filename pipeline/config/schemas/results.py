@@ -5,16 +5,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from pipeline.config.schemas.group import (
+    Fraction,
     Group,
     NonEmpty,
     Positive,
     Resolution,
     Seed,
     Sha256,
-    Share,
     Weight,
 )
-from pipeline.config.schemas.samplers import Sampler
+from pipeline.config.schemas.samplers import SamplerName
 
 AxisKind = Literal[
     "none",
@@ -42,7 +42,7 @@ AxisKind = Literal[
 AxisValues = NonEmpty | int | float | Annotated[list[str | int | float], Field(min_length=1)] | None
 
 
-class SampleGrid(Group):
+class SampleGridConfig(Group):
     NEUTRAL: ClassVar = {"guidance_rescale": 0.0}
 
     x: AxisKind
@@ -62,8 +62,8 @@ class SampleGrid(Group):
     resolution: Resolution
     steps: Positive
     guidance: Weight
-    guidance_rescale: Share
-    sampler: Sampler
+    guidance_rescale: Fraction
+    sampler: SamplerName
     second_pass_upscaler: NonEmpty | None
     second_pass_upscaler_sha256: Sha256 | None
     second_pass_scale: Annotated[float, Field(gt=1, le=8)]
@@ -72,7 +72,7 @@ class SampleGrid(Group):
     batch: Positive
     prompt_networks: list[NonEmpty]
     subject_tags: list[NonEmpty]
-    tag_threshold: Share
+    tag_threshold: Fraction
     clip: NonEmpty | None
     clip_sha256: Sha256 | None
     copy_bits: Annotated[int, Field(ge=0, le=64)]
@@ -81,7 +81,7 @@ class SampleGrid(Group):
     max_megapixels: Annotated[float, Field(gt=0)]
 
 
-class Merge(Group):
+class MergeConfig(Group):
     epoch: Literal["best", "last"] | Positive
     recipe: NonEmpty | dict[str, Any] | None
     alpha: float

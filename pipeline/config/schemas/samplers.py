@@ -30,7 +30,7 @@ K_SAMPLERS: dict[str, tuple[str, str, Options]] = {
 """By our name: AUTOMATIC1111's (modules/sd_samplers_kdiffusion.py), diffusers' class, and its options that
 differ from the base's configuration.
 """
-OTHERS: dict[str, tuple[str, str, Options]] = {
+TIMESTEP_SAMPLERS: dict[str, tuple[str, str, Options]] = {
     "ddim": ("DDIM", "DDIMScheduler", {}),
     "unipc": ("UniPC", "UniPCMultistepScheduler", {}),
 }
@@ -52,18 +52,20 @@ def named(sampler: str, schedule: str) -> str:
     return sampler if schedule == UNIFORM else f"{sampler}_{schedule}"
 
 
-PARTS = {named(sampler, schedule): (sampler, schedule) for sampler in K_SAMPLERS for schedule in SCHEDULES}
+SAMPLER_PARTS = {
+    named(sampler, schedule): (sampler, schedule) for sampler in K_SAMPLERS for schedule in SCHEDULES
+}
 """Sampler and schedule by the name of the pair."""
-LABELS = {name: label for name, (label, _, _) in OTHERS.items()} | {
+A1111_NAMES = {name: label for name, (label, _, _) in TIMESTEP_SAMPLERS.items()} | {
     name: " ".join([K_SAMPLERS[sampler][0], *([SCHEDULES[schedule][0]] if schedule != UNIFORM else [])])
-    for name, (sampler, schedule) in PARTS.items()
+    for name, (sampler, schedule) in SAMPLER_PARTS.items()
 }
 """AUTOMATIC1111's names by ours."""
 SCHEDULERS: dict[str, tuple[str, Options]] = {
-    name: (kind, options) for name, (_, kind, options) in OTHERS.items()
+    name: (kind, options) for name, (_, kind, options) in TIMESTEP_SAMPLERS.items()
 } | {
     name: (K_SAMPLERS[sampler][1], K_SAMPLERS[sampler][2] | SCHEDULES[schedule][1])
-    for name, (sampler, schedule) in PARTS.items()
+    for name, (sampler, schedule) in SAMPLER_PARTS.items()
 }
 """By our name: diffusers' class, and its options that differ from the base's configuration."""
 SAMPLERS_OF = {"diffusion": frozenset(SCHEDULERS), "flow": frozenset[str]()}
@@ -80,14 +82,14 @@ def _plain(text: str) -> str:
     return re.sub(r"^k(?=euler|heun|lms|dpm)", "", re.sub(r"(?<=[ms])ka$", "karras", letters))
 
 
-_BY_PLAIN = {_plain(name): name for name in LABELS} | ALIASES
+_BY_PLAIN = {_plain(name): name for name in A1111_NAMES} | ALIASES
 
 
 def sampler_name(text: str) -> str:
     """Our name for a user's. Raises ValueError for an unknown one, with the nearest."""
     if name := _BY_PLAIN.get(_plain(text)):
         return name
-    raise ValueError(f"there is no such sampler; {nearest(text, LABELS.values())}")
+    raise ValueError(f"there is no such sampler; {nearest(text, A1111_NAMES.values())}")
 
 
 def _checked(text: str) -> str:
@@ -97,6 +99,8 @@ def _checked(text: str) -> str:
         raise PydanticCustomError("sampler", "{reason}", {"reason": str(error)}) from None
 
 
-Sampler = Annotated[
-    str, AfterValidator(_checked), WithJsonSchema({"type": "string", "enum": [*LABELS, *LABELS.values()]})
+SamplerName = Annotated[
+    str,
+    AfterValidator(_checked),
+    WithJsonSchema({"type": "string", "enum": [*A1111_NAMES, *A1111_NAMES.values()]}),
 ]

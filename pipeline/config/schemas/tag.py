@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Sha256, Share
+from pipeline.config.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256
 
 
-class Tag(Group):
+class TagConfig(Group):
     model: NonEmpty | Annotated[list[NonEmpty], Field(min_length=1)] | None
     sha256: Sha256 | list[Sha256 | None] | None
-    min_score: Share
+    min_score: Fraction
     batch: Positive
     sentence_model: NonEmpty | None
     sentence_sha256: Sha256 | None

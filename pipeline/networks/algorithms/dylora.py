@@ -14,10 +14,10 @@ from random import Random
 
 from torch import Tensor, nn
 
-from pipeline.config.schemas import AdapterNetwork
+from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.networks.adapter import Adapter, Adapters
 from pipeline.networks.algorithms.lora import Lora
-from pipeline.networks.trained import Beside
+from pipeline.networks.trained import CompanionFile
 
 
 class Dylora(Lora):
@@ -29,15 +29,15 @@ class Dylora(Lora):
         self._alpha = alpha
 
     @classmethod
-    def begin_step(cls, adapters: Iterable[Adapter], settings: AdapterNetwork, seed: int) -> None:
+    def begin_step(cls, adapters: Iterable[Adapter], settings: AdapterNetworkConfig, seed: int) -> None:
         """Draws the whole network's rank for this step."""
         cut_all(adapters, Random(seed).choice(ranks(settings.dim, settings.unit)))
 
     @classmethod
-    def beside(cls, adapters: Adapters, settings: AdapterNetwork) -> dict[str, Beside]:
+    def companion_files(cls, adapters: Adapters, settings: AdapterNetworkConfig) -> dict[str, CompanionFile]:
         """A file for each lower rank; the whole network is that of the highest."""
         return {
-            f"-rank{rank}": Beside(cut_weights(adapters, rank), {"ss_network_dim": str(rank)})
+            f"-rank{rank}": CompanionFile(cut_weights(adapters, rank), {"ss_network_dim": str(rank)})
             for rank in ranks(settings.dim, settings.unit)[:-1]
         }
 
@@ -48,7 +48,7 @@ class Dylora(Lora):
 
     def update(self, x: Tensor) -> Tensor:
         down, up = self.lora_down.weight[: self.rank], self.lora_up.weight[:, : self.rank]
-        hidden = self.dropped(self.applied(x, down)) * (self.multiplier * self.scale)
+        hidden = self.dropped(self.applied(x, down)) * (self.network_weight * self.scale)
         return nn.functional.linear(hidden, up) if up.dim() == 2 else nn.functional.conv2d(hidden, up)
 
     def change(self) -> Tensor:

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.schemas import AdapterNetwork
-from pipeline.networks.adapter import Adapter, Adapters, Frozen, Settings
-from pipeline.networks.trained import Beside
+from pipeline.config.schemas import AdapterNetworkConfig
+from pipeline.networks.adapter import Adapter, Adapters, AdapterSettings, Frozen
+from pipeline.networks.trained import CompanionFile
 
 INPUT = re.compile(r"(ff_net_2|mlp_fc2)$")
 
@@ -38,7 +38,7 @@ class Ia3(Adapter):
         self.scales_input = on_input
 
     @classmethod
-    def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
+    def from_config(cls, target: nn.Module, settings: AdapterSettings) -> Adapter:
         return cls(target, INPUT.search(settings.name) is not None)
 
     @classmethod
@@ -47,13 +47,13 @@ class Ia3(Adapter):
 
     @classmethod
     @torch.no_grad()
-    def beside(cls, adapters: Adapters, settings: AdapterNetwork) -> dict[str, Beside]:  # noqa: ARG003
+    def companion_files(cls, adapters: Adapters, settings: AdapterNetworkConfig) -> dict[str, CompanionFile]:  # noqa: ARG003
         """The change as a plain difference, which ComfyUI reads."""
         changes = {f"{name}.diff": adapter.delta(adapter.layer.weight) for name, adapter in adapters.items()}
-        return {"-diff": Beside(changes, {})}
+        return {"-diff": CompanionFile(changes, {})}
 
     def answer(self, x: Tensor, frozen: Frozen) -> Tensor:
-        scale = self.multiplier * self.weight.flatten()
+        scale = self.network_weight * self.weight.flatten()
         if self.scales_input:
             return frozen(x + x * self.per_channel(x, scale))
         result = frozen(x)

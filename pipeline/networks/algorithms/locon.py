@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pipeline.networks.adapter import Adapter, Settings, has_kernel
+from pipeline.networks.adapter import Adapter, AdapterSettings, has_kernel
 from pipeline.networks.algorithms.lora import Lora, like
 
 
@@ -24,7 +24,7 @@ class Locon(Lora):
     marks = ("lora_up.weight",)
 
     @classmethod
-    def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
+    def from_config(cls, target: nn.Module, settings: AdapterSettings) -> Adapter:
         tucker = settings.config.tucker and has_kernel(target)
         return (Tucker if tucker else Lora)(target, settings.dim, settings.alpha)
 
@@ -45,7 +45,7 @@ class Tucker(Lora):
         nn.init.kaiming_uniform_(self.lora_mid.weight, a=math.sqrt(5))
 
     def update(self, x: Tensor) -> Tensor:
-        hidden = self.dropped(self.lora_mid(self.lora_down(x))) * (self.multiplier * self.scale)
+        hidden = self.dropped(self.lora_mid(self.lora_down(x))) * (self.network_weight * self.scale)
         change: Tensor = self.lora_up(hidden)
         return change
 

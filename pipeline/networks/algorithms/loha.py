@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.networks.adapter import Adapter, Settings, alpha_of, has_kernel
+from pipeline.networks.adapter import Adapter, AdapterSettings, alpha_of, has_kernel
 
-PIECE = 2**18
+BUILT_NUMBERS = 2**18
 """Numbers of the weight that a CPU builds at a time: 1 MB."""
 
 
@@ -55,7 +55,7 @@ class Loha(Adapter):
         self.register_buffer("alpha", torch.tensor(float(alpha)))
 
     @classmethod
-    def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
+    def from_config(cls, target: nn.Module, settings: AdapterSettings) -> Adapter:
         return cls(target, settings.dim, settings.alpha, settings.config.tucker and has_kernel(target))
 
     @classmethod
@@ -64,7 +64,7 @@ class Loha(Adapter):
         return cls(target, dim, alpha_of(weights, dim), "hada_t1" in weights).filled(weights)
 
     def update(self, x: Tensor) -> Tensor:
-        strength = self.multiplier * self.scale
+        strength = self.network_weight * self.scale
         if self.in_one(x):
             return self.thinned(self.applied(x, self._product(strength)), self.rank_dropout)
         left, right = self._factors()
@@ -109,7 +109,9 @@ class Loha(Adapter):
 
     def changed(self) -> Tensor:
         return (
-            super().changed() if self.tucker else self._built(self.layer.weight, self.multiplier * self.scale)
+            super().changed()
+            if self.tucker
+            else self._built(self.layer.weight, self.network_weight * self.scale)
         )
 
     def _built(self, onto: Tensor, strength: float) -> Tensor:
@@ -159,5 +161,5 @@ class Hadamard(torch.autograd.Function):
 def pieces(weight: Tensor) -> Iterator[slice]:
     """Rows that are built at a time: all of them, except on a CPU."""
     rows, columns = weight.shape
-    step = max(1, PIECE // columns) if weight.device.type == "cpu" else rows
+    step = max(1, BUILT_NUMBERS // columns) if weight.device.type == "cpu" else rows
     return (slice(first, first + step) for first in range(0, rows, step))

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.networks.adapter import Adapter, Settings, has_kernel
+from pipeline.networks.adapter import Adapter, AdapterSettings, has_kernel
 
-Shapes = dict[str, tuple[int, ...]]
-FORMS = [
+LeafShapes = dict[str, tuple[int, ...]]
+LOKR_LEAVES = [
     {*left, *right}
     for left in (("lokr_w1",), ("lokr_w1_a", "lokr_w1_b"))
     for right in (("lokr_w2",), ("lokr_w2_a", "lokr_w2_b"), ("lokr_w2_a", "lokr_w2_b", "lokr_t2"))
@@ -44,7 +44,7 @@ class Lokr(Adapter):
     lokr_w2_b: nn.Parameter
     lokr_t2: nn.Parameter
 
-    def __init__(self, target: nn.Module, shapes: Shapes, alpha: float | None) -> None:
+    def __init__(self, target: nn.Module, shapes: LeafShapes, alpha: float | None) -> None:
         """`alpha` None: alpha = dim."""
         super().__init__(target)
         for name, shape in shapes.items():
@@ -58,7 +58,7 @@ class Lokr(Adapter):
         self.register_buffer("alpha", torch.tensor(float(alpha)))
 
     @classmethod
-    def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
+    def from_config(cls, target: nn.Module, settings: AdapterSettings) -> Adapter:
         shapes = chosen_shapes(target, settings)
         full = not any(name.endswith("_b") for name in shapes)
         return cls(target, shapes, settings.dim if full else settings.alpha)
@@ -72,7 +72,7 @@ class Lokr(Adapter):
         return cls(target, shapes, alpha).filled({**weights, **leaves})
 
     def update(self, x: Tensor) -> Tensor:
-        left = self._left() * (self.multiplier * self.scale)
+        left = self._left() * (self.network_weight * self.scale)
         columns = left.shape[1]
         if isinstance(self.layer, nn.Linear):
             inner = self._right_times(x.reshape(*x.shape[:-1], columns, -1))
@@ -126,7 +126,7 @@ def fitting(leaves: Mapping[str, Tensor], layer: tuple[int, ...]) -> dict[str, T
     """A file's leaves, W2 with the layer's kernel and other factors flat. Raises RuntimeError if their
     product does not have the weight's shape.
     """
-    if leaves.keys() not in FORMS:
+    if leaves.keys() not in LOKR_LEAVES:
         raise RuntimeError(f"{', '.join(sorted(leaves))} are not two complete factors")
     out, inside, *kernel = layer
     area = math.prod(kernel)
@@ -158,14 +158,14 @@ def _core_sides(flat: Mapping[str, Tensor], kernel: Sequence[int]) -> tuple[int,
     return left.shape[1], right.shape[1] * math.prod(kernel)
 
 
-def chosen_shapes(target: nn.Module, settings: Settings) -> Shapes:
+def chosen_shapes(target: nn.Module, settings: AdapterSettings) -> LeafShapes:
     """Names and shapes of a new adapter's weights: full ones, and products of rank dim."""
     config, dim = settings.config, settings.dim
     assert isinstance(target, nn.Linear | nn.Conv2d)
     out, inside, *kernel = target.weight.shape
     (p, k), (m, n) = factorization(out, config.factor), factorization(inside, config.factor)
     small = config.decompose_both and dim < max(p, m) / 2 and not config.full_matrix
-    left: Shapes = {"lokr_w1_a": (p, dim), "lokr_w1_b": (dim, m)} if small else {"lokr_w1": (p, m)}
+    left: LeafShapes = {"lokr_w1_a": (p, dim), "lokr_w1_b": (dim, m)} if small else {"lokr_w1": (p, m)}
     if dim >= max(k, n) / 2 or config.full_matrix:
         return left | {"lokr_w2": (k, n, *kernel)}
     if config.tucker and has_kernel(target):

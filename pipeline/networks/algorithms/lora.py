@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.networks.adapter import Adapter, Layer, Settings, alpha_of
+from pipeline.networks.adapter import Adapter, AdapterSettings, Layer, alpha_of
 
 
 class Lora(Adapter):
@@ -36,7 +36,7 @@ class Lora(Adapter):
         self.scale = alpha / dim
 
     @classmethod
-    def from_config(cls, target: nn.Module, settings: Settings) -> Adapter:
+    def from_config(cls, target: nn.Module, settings: AdapterSettings) -> Adapter:
         return cls(target, settings.dim, settings.alpha)
 
     @classmethod
@@ -45,7 +45,7 @@ class Lora(Adapter):
         return cls(target, dim, alpha_of(weights, dim)).filled(weights)
 
     def update(self, x: Tensor) -> Tensor:
-        hidden = self.dropped(self.lora_down(x)) * (self.multiplier * self.scale)
+        hidden = self.dropped(self.lora_down(x)) * (self.network_weight * self.scale)
         change: Tensor = self.lora_up(hidden)
         return change
 

@@ -41,7 +41,7 @@ class Difference(Adapter):
         self.register_parameter("diff", None)
 
     def update(self, x: Tensor) -> Tensor:
-        return self.applied(x, self.multiplier * self.change())
+        return self.applied(x, self.network_weight * self.change())
 
     def change(self) -> Tensor:
         return torch.zeros_like(self.layer.weight) if self.diff is None else self.diff
@@ -66,7 +66,7 @@ class Norm(Adapter):
 
     def update(self, x: Tensor) -> Tensor:
         layer: nn.Module = self.layer
-        change = self.multiplier * self.change()
+        change = self.network_weight * self.change()
         if isinstance(layer, nn.GroupNorm):
             return F.group_norm(x, layer.num_groups, change, None, layer.eps)
         assert isinstance(layer, nn.LayerNorm)

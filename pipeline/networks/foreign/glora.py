@@ -42,7 +42,7 @@ class Glora(Adapter):
         return made
 
     def update(self, x: Tensor) -> Tensor:
-        return self.applied(x, self.multiplier * self.change())
+        return self.applied(x, self.network_weight * self.change())
 
     def change(self) -> Tensor:
         weight = self.layer.weight

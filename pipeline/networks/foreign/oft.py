@@ -45,7 +45,7 @@ class Oft(Adapter):
         return made
 
     def update(self, x: Tensor) -> Tensor:
-        return self.applied(x, self.multiplier * self.change())
+        return self.applied(x, self.network_weight * self.change())
 
     def change(self) -> Tensor:
         weight = self.layer.weight

@@ -12,7 +12,7 @@ MOST_POINTS = 400
 """A longer curve is shown as the means of this many equal parts."""
 MOST_DOTS = 20
 
-Point = tuple[float, float]
+CurvePoint = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Line:
+class CurveLine:
     """A curve; `faint` ones lie behind the others and are not in the legend. `colour`: its number, None: the
     next one.
     """
 
     name: str
-    points: Sequence[Point]
+    points: Sequence[CurvePoint]
     faint: bool = False
     colour: int | None = None
 
@@ -42,7 +42,7 @@ class Chart:
 
     title: str
     note: str
-    lines: Sequence[Line]
+    lines: Sequence[CurveLine]
     marks: Sequence[tuple[float, str]] = ()
     log: bool = False
     frame: Frame = Frame()
@@ -65,7 +65,7 @@ class Drawn:
     marks: Sequence[tuple[str, str]]
 
 
-def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
+def thinned(points: Sequence[CurvePoint], most: int = MOST_POINTS) -> list[CurvePoint]:
     """Means of at most `most` equal parts; skips points that are not finite."""
     known = [point for point in points if all(map(math.isfinite, point))]
     if len(known) <= most:
@@ -75,7 +75,7 @@ def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     return [(fmean(x for x, _ in part), fmean(y for _, y in part)) for part in parts]
 
 
-def smoothed(points: Sequence[Point], window: int) -> list[Point]:
+def smoothed(points: Sequence[CurvePoint], window: int) -> list[CurvePoint]:
     """Each point's height is the mean of the `window` up to it; fewer at the start."""
     known = [point for point in points if all(map(math.isfinite, point))]
     return [
@@ -132,7 +132,7 @@ def drawn(chart: Chart) -> Drawn | None:
     )
 
 
-def _colours(lines: Sequence[tuple[Line, Sequence[Point]]]) -> Iterator[int]:
+def _colours(lines: Sequence[tuple[CurveLine, Sequence[CurvePoint]]]) -> Iterator[int]:
     """One colour each; a faint curve shares the next strong one's."""
     number = 0
     for line, _ in lines:
@@ -140,7 +140,7 @@ def _colours(lines: Sequence[tuple[Line, Sequence[Point]]]) -> Iterator[int]:
         number += not line.faint
 
 
-def _heights(points: Sequence[Point], log: bool) -> list[Point]:
+def _heights(points: Sequence[CurvePoint], log: bool) -> list[CurvePoint]:
     return [(x, math.log10(y)) for x, y in points if y > 0] if log else list(points)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files.atomic import read_jsonl
-from pipeline.pictures.records import PICTURES
+from pipeline.pictures.records import PICTURE_FOLDER
 from pipeline.reports.thumbnails import data_uris
 
-MOST_PICTURES, MOST_TAGS, STRIP_PX = 24, 20, 160
+MOST_PICTURES, MOST_REPORT_TAGS, STRIP_PX = 24, 20, 160
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ def dataset_view(cropped: Path, kept: Path, metrics: Mapping[str, Any]) -> Datas
     records = [record for record in read_jsonl(cropped / "records.jsonl") if not record["is_class"]]
     step = max(1, -(-len(records) // MOST_PICTURES))
     shown = records[::step]
-    uris = data_uris({each["sha256"]: cropped / PICTURES / each["file"] for each in shown}, STRIP_PX)
+    uris = data_uris({each["sha256"]: cropped / PICTURE_FOLDER / each["file"] for each in shown}, STRIP_PX)
     with kept.open(encoding="utf-8", newline="") as file:
-        tags = [(row["tag"], row["pictures"]) for row in csv.DictReader(file)][:MOST_TAGS]
+        tags = [(row["tag"], row["pictures"]) for row in csv.DictReader(file)][:MOST_REPORT_TAGS]
     return DatasetView(
         _figures(metrics), [(each["id"], uris[each["sha256"]]) for each in shown], len(records), tags
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_header import stated_hash
 
-Family = str
+FamilyName = str
 ADAPTER, EMBEDDING, HYPERNETWORK, CHECKPOINT = "adapter", "embedding", "hypernetwork", "checkpoint"
 AESTHETIC = "aesthetic"
 A1111_FOLDERS = {
@@ -23,7 +23,7 @@ COMFY_FOLDERS = {
     HYPERNETWORK: "models/hypernetworks",
     CHECKPOINT: "models/checkpoints",
 }
-SAFETENSORS = ".safetensors"
+_SAFETENSORS = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Made:
     """`hashes`: AUTOMATIC1111's name of a hash -> its digits; `what`: a description."""
 
     path: Path
-    family: Family
+    family: FamilyName
     what: str
     bytes: int
     sha256: str
@@ -39,18 +39,18 @@ class Made:
     is_chosen: bool = False
 
 
-def family_of(name: str) -> Family:
+def family_of(name: str) -> FamilyName:
     """The kind of file that `network.name` makes, for other tools."""
     return name if name in (EMBEDDING, HYPERNETWORK, CHECKPOINT, AESTHETIC) else ADAPTER
 
 
-def made(path: Path, family: Family, what: str, is_chosen: bool = False) -> Made:
+def made(path: Path, family: FamilyName, what: str, is_chosen: bool = False) -> Made:
     digest = sha256_of_file(path)
     hashes = a1111_hashes(path, family, digest)
     return Made(path, family, what, path.stat().st_size, digest, hashes, is_chosen)
 
 
-def a1111_hashes(path: Path, family: Family, sha256: str) -> dict[str, str]:
+def a1111_hashes(path: Path, family: FamilyName, sha256: str) -> dict[str, str]:
     """As in its cards and infotexts (AUTOMATIC1111: modules/sd_models.py, modules/textual_inversion,
     modules/hypernetworks/hypernetwork.py, extensions-builtin/Lora/network.py).
     """
@@ -62,7 +62,7 @@ def a1111_hashes(path: Path, family: Family, sha256: str) -> dict[str, str]:
         return {"Hypernet hash": sha256[:10]}
     if family == EMBEDDING:
         return {"TI hash": sha256[:12]}
-    if path.suffix != SAFETENSORS:
+    if path.suffix != _SAFETENSORS:
         return {"Lora hash": sha256[:12]}
     return {"Lora hash": stated_hash(path)[:12]}
 
@@ -73,7 +73,7 @@ def epoch_of(path: Path) -> int | None:
     return int(digits) if len(digits) == 6 and digits.isdecimal() else None
 
 
-def network_files(folder: Path, family: Family, chosen: str) -> list[Made]:
+def network_files(folder: Path, family: FamilyName, chosen: str) -> list[Made]:
     """The training's files by name: each epoch's, companion files, the last epoch's under the plain name."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     names = {path.stem for path in files}
@@ -83,7 +83,7 @@ def network_files(folder: Path, family: Family, chosen: str) -> list[Made]:
         what = f"after epoch {epoch}" if epoch else "the last epoch" if _is_plain(path, names) else ""
         if not what:
             what = "companion file: a part, or another layout, of the file that its name begins with"
-        elif path.suffix != SAFETENSORS:
+        elif path.suffix != _SAFETENSORS:
             what += f", as {path.suffix}"
         rows.append(made(path, family, what, path.name == chosen))
     return rows
@@ -95,4 +95,4 @@ def _is_plain(path: Path, names: set[str]) -> bool:
 
 def merged_files(folder: Path, what: str) -> list[Made]:
     """The checkpoint, or the weights of a diffusers folder's parts."""
-    return [made(path, CHECKPOINT, what) for path in sorted(folder.rglob(f"*{SAFETENSORS}"))]
+    return [made(path, CHECKPOINT, what) for path in sorted(folder.rglob(f"*{_SAFETENSORS}"))]

@@ -10,11 +10,11 @@ from pipeline.reports.thumbnails import data_uris
 
 MOST_PROMPTS, MOST_COLUMNS = 4, 8
 PICTURE_PX, CELL_PX = 320, 320
-Cell = Mapping[str, Any]
+ManifestCell = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Pair:
+class PicturePair:
     """One prompt and seed: the base alone (None if the grid did not draw it) and the proposed file; pictures
     are data URIs.
     """
@@ -26,14 +26,14 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     """Cells are (label, data URI, link, whether proposed)."""
 
     label: str
     cells: Sequence[tuple[str, str, str, bool]]
 
 
-def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> list[Cell]:
+def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> list[ManifestCell]:
     """Cells of the file at the weight (None: its highest) on the run's base, with all blocks at full weight;
     empty if the grid has none.
     """
@@ -47,7 +47,7 @@ def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> 
     return [cell for cell in plain if cell["weight"] == shown_weight]
 
 
-def pairs(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[Pair]:
+def pairs(grid: Mapping[str, Any], cells: Sequence[ManifestCell], folder: Path) -> list[PicturePair]:
     """One pair for each prompt, with its first seed."""
     alone = {
         (each["prompt"], each["seed"]): each["file"]
@@ -64,12 +64,12 @@ def pairs(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[
     names = [each["file"] for each in chosen] + [alone[key] for key in keys if key in alone]
     uris = inlined(folder, names, PICTURE_PX)
     return [
-        Pair(*key, uris[alone[key]] if key in alone else None, uris[each["file"]])
+        PicturePair(*key, uris[alone[key]] if key in alone else None, uris[each["file"]])
         for key, each in zip(keys, chosen, strict=True)
     ]
 
 
-def rows(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[Row]:
+def rows(grid: Mapping[str, Any], cells: Sequence[ManifestCell], folder: Path) -> list[GridRow]:
     """The base's row and the row with the first proposed cell, from one sheet; without such a cell the first
     row and the last.
     """
@@ -86,7 +86,7 @@ def rows(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[R
     }
     uris = inlined(folder, [cell["image"] for of_row in shown.values() for cell in of_row], CELL_PX)
     return [
-        Row(
+        GridRow(
             grid["rows"][row],
             [
                 (
@@ -102,7 +102,7 @@ def rows(grid: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> list[R
     ]
 
 
-def _from(column: int, cells: Sequence[Cell]) -> Sequence[Cell]:
+def _from(column: int, cells: Sequence[ManifestCell]) -> Sequence[ManifestCell]:
     """At most MOST_COLUMNS cells; a row that spans all columns has one."""
     later = [cell for cell in cells if cell["column"] >= column]
     return (later or cells)[:MOST_COLUMNS]

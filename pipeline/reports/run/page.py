@@ -10,15 +10,15 @@ from pipeline.reports.grid import LEGEND, shown
 from pipeline.reports.run.curves import HEIGHT, LEFT, WIDTH, Drawn
 from pipeline.reports.run.dataset_view import DatasetView
 from pipeline.reports.run.files import ADAPTER, HYPERNETWORK, Made
-from pipeline.reports.run.grid_view import Pair, Row
+from pipeline.reports.run.grid_view import GridRow, PicturePair
 from pipeline.reports.run.heat import heat
 from pipeline.reports.run.usage import Proposal, call, file_to_copy, uses
-from pipeline.reports.run.verdict import Verdict
+from pipeline.reports.run.verdict import RunVerdict
 from pipeline.reports.template import template
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 MOST_RANKED = 12
-COLUMNS = ("subject", "prompt", "clip", "diversity", "copies", "sharpness", "colours", "clipped")
+RANKING_COLUMNS = ("subject", "prompt", "clip", "diversity", "copies", "sharpness", "colours", "clipped")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Story:
     plan: Mapping[str, Any]
     findings: Sequence[Mapping[str, str]]
     recipe: Mapping[str, Any]
-    verdict: Verdict
+    verdict: RunVerdict
     proposal: Proposal
     ranking: Sequence[Mapping[str, Any]]
-    pairs: Sequence[Pair]
-    rows: Sequence[Row]
+    pairs: Sequence[PicturePair]
+    rows: Sequence[GridRow]
     charts: Sequence[Drawn]
     dataset: DatasetView
     files: Sequence[Made]
@@ -70,7 +70,7 @@ def page(story: Story) -> str:
 
 
 def _known(ranking: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [name for name in COLUMNS if any(row["figures"].get(name) is not None for row in ranking)]
+    return [name for name in RANKING_COLUMNS if any(row["figures"].get(name) is not None for row in ranking)]
 
 
 def _kind(network: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pipeline.reports.run.files import (
     COMFY_FOLDERS,
     EMBEDDING,
     HYPERNETWORK,
-    Family,
+    FamilyName,
 )
 
 IN_DIFFUSERS = ("lora", "locon", "dylora")
@@ -28,7 +28,7 @@ class Proposal:
     """The proposed file, and a picture to start with. `kind`: network.name; `words`: of an embedding."""
 
     kind: str
-    family: Family
+    family: FamilyName
     path: Path
     weight: float
     words: Sequence[str]

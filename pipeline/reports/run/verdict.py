@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Figures = Mapping[str, Any]
+CellFigures = Mapping[str, Any]
 
 
-CLEAR_SHARE = 0.05
+CLEAR_FRACTION = 0.05
 """Relative difference from which a loss counts for or against a run."""
-SOFT_SHARE = 0.5
+SOFT_FRACTION = 0.5
 """Fraction of the base's sharpness: below it the page warns of smears."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RunVerdict:
     """`kind`: good, doubt, bad, unknown. `gain`: the score minus the base's; None if one of them is
     unknown.
     """
@@ -27,11 +27,11 @@ class Verdict:
 
 def verdict(
     best: Mapping[str, Any] | None,
-    base: Figures | None,
-    findings: Sequence[Figures],
+    base: CellFigures | None,
+    findings: Sequence[CellFigures],
     per_cell: float,
-    train: Figures | None = None,
-) -> Verdict:
+    train: CellFigures | None = None,
+) -> RunVerdict:
     """`best`: the first row of ranking.json; `base`: the base's figures; `findings`: the doctor's;
     `per_cell`: pictures per cell; `train`: metrics/train.json, for a second measure.
     """
@@ -39,18 +39,18 @@ def verdict(
     loss = _loss_sentences(train, best)
     if best is None or best["total"] is None:
         advice = "No tagger and no CLIP model scored the pictures: compare them yourself."
-        return Verdict("doubt" if against else "unknown", "Judge by eye", [*against, advice, *loss])
+        return RunVerdict("doubt" if against else "unknown", "Judge by eye", [*against, advice, *loss])
     sentences = [*evidence(best["figures"], base or {}, per_cell), *loss, *_lacking(best, train)]
     faults = [*against, *map(_sentence, best["against"]), *_softness(best["figures"], base or {})]
     gain = gain_over(best["total"], base)
     kind, word = _judgement(gain, bool(faults), _fall(train))
-    return Verdict(kind, word, [*faults, *sentences], gain)
+    return RunVerdict(kind, word, [*faults, *sentences], gain)
 
 
 def _judgement(gain: float | None, has_faults: bool, fall: float | None) -> tuple[str, str]:
     """Kind and word, from the gain in score and the fall of the loss on held-out pictures."""
     if gain is not None and gain <= 0:
-        if fall is not None and fall > CLEAR_SHARE:
+        if fall is not None and fall > CLEAR_FRACTION:
             return "doubt", "The measures disagree"
         return "bad", "The tagger sees no improvement"
     if fall is not None and fall <= 0:
@@ -60,29 +60,29 @@ def _judgement(gain: float | None, has_faults: bool, fall: float | None) -> tupl
     return "good", "It has learned"
 
 
-def gain_over(total_score: float, base: Figures | None) -> float | None:
+def gain_over(total_score: float, base: CellFigures | None) -> float | None:
     """The score minus the base's; None if the base has none."""
     return None if base is None or not is_scored(base) else round(total_score - total(base), 4)
 
 
-def is_scored(figures: Figures) -> bool:
+def is_scored(figures: CellFigures) -> bool:
     return any(figures.get(name) is not None for name in ("subject", "prompt", "clip"))
 
 
-def most_gain(base: Figures) -> float:
+def most_gain(base: CellFigures) -> float:
     """The possible gain: shares up to 1, and ten points of CLIP's cosine, which is a lot."""
     shares = sum(1 - base[name] for name in ("subject", "prompt") if base.get(name) is not None)
     return float(shares + (0.1 if base.get("clip") is not None else 0.0))
 
 
-def _fall(train: Figures | None) -> float | None:
+def _fall(train: CellFigures | None) -> float | None:
     """Fraction by which the best loss on held-out pictures is below the base's."""
     if not train or not train.get("validation_loss_base"):
         return None
     return 1 - float(train["validation_loss"]) / float(train["validation_loss_base"])
 
 
-def _loss_sentences(train: Figures | None, best: Figures | None) -> list[str]:
+def _loss_sentences(train: CellFigures | None, best: CellFigures | None) -> list[str]:
     """The second measure: the loss on held-out pictures."""
     fall = _fall(train)
     if train is None or fall is None:
@@ -93,7 +93,7 @@ def _loss_sentences(train: Figures | None, best: Figures | None) -> list[str]:
     return [f"{start} {train['best_epoch']}{', the proposed one' if same else ''}."]
 
 
-def _lacking(best: Figures, train: Figures | None) -> list[str]:
+def _lacking(best: CellFigures, train: CellFigures | None) -> list[str]:
     """Advice if there is only one measure."""
     if train is None or _fall(train) is not None or best["figures"].get("clip") is not None:
         return []
@@ -107,14 +107,14 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def total(figures: Figures) -> float:
+def total(figures: CellFigures) -> float:
     """The sum of the tagger's shares and CLIP's cosine, by which candidates are ranked."""
     return float(
         sum(figures.get(name) or 0.0 for name in ("subject", "prompt")) + (figures.get("clip") or 0.0) / 100
     )
 
 
-def evidence(figures: Figures, base: Figures, per_cell: float) -> list[str]:
+def evidence(figures: CellFigures, base: CellFigures, per_cell: float) -> list[str]:
     """Figures of the proposed file, compared with the base alone."""
     sentences = []
     if (subject := figures.get("subject")) is not None:
@@ -131,13 +131,13 @@ def evidence(figures: Figures, base: Figures, per_cell: float) -> list[str]:
     return sentences
 
 
-def _softness(figures: Figures, base: Figures) -> list[str]:
+def _softness(figures: CellFigures, base: CellFigures) -> list[str]:
     """A warning if the pictures are much less sharp than the base's; taggers do not see that."""
     sharp, usual = figures.get("sharpness"), base.get("sharpness")
-    if sharp is None or not usual or sharp >= SOFT_SHARE * usual:
+    if sharp is None or not usual or sharp >= SOFT_FRACTION * usual:
         return []
     return [f"Its pictures have {sharp / usual:.0%} of the base's sharpness: they may be smeared."]
 
 
-def _base(base: Figures, name: str) -> str:
+def _base(base: CellFigures, name: str) -> str:
     return f"; the base alone: {base[name]:.0%}" if base.get(name) is not None else ""

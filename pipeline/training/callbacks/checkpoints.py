@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Callback
 from pipeline.config.schemas import Config
 from pipeline.training.data import Batch
 from pipeline.training.history import History, Rollback
-from pipeline.training.run_folder import LAST, Workplace
-from pipeline.training.state import put_back, set_random_state, slow_down, taken
+from pipeline.training.run_folder import LAST_STATE, RunFolder
+from pipeline.training.state import load_state, saved_state, set_random_state, slow_down
 
 KEPT_GOOD = 3
 """Good states kept for rollback."""
@@ -47,12 +47,12 @@ class Start:
     weights: dict[str, Any] | None = None
 
 
-class Keeper(Callback):
+class CheckpointCallback(Callback):
     """Acts at the beginning of a step, when all callbacks of the previous step are done."""
 
     def __init__(
         self,
-        place: Workplace,
+        place: RunFolder,
         history: History,
         config: Config,
         start: Start,
@@ -68,7 +68,7 @@ class Keeper(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.start.weights:
-            put_back(self.start.weights, trainer, pl_module)
+            load_state(self.start.weights, trainer, pl_module)
         slow_down(trainer, self.start.rate / self.start.rate_in_weights)
 
     def on_train_batch_start(
@@ -105,7 +105,7 @@ class Keeper(Callback):
                 self._look(trainer, module, step)
             # The leading process's clock decides for all, because all must gather split weights.
             if trainer.strategy.broadcast(saves or stops or self._is_time()):
-                self._save(LAST, trainer, module, step)
+                self._save(LAST_STATE, trainer, module, step)
         if self.interrupted:
             raise Interrupted
 
@@ -137,13 +137,13 @@ class Keeper(Callback):
         start.history["rollbacks"] = [
             list(vars(each).values()) for each in [*self.history.rollbacks, rollback]
         ]
-        self.place.save(LAST, vars(start))
+        self.place.save(LAST_STATE, vars(start))
         raise TurnedBack
 
     def _save(
         self, name: str, trainer: lightning.Trainer, module: lightning.LightningModule, step: int
     ) -> None:
-        weights = taken(trainer, module)
+        weights = saved_state(trainer, module)
         if trainer.is_global_zero:
             rate = self.start.rate
             state = Start(step, rate, rate, self.place.digests(), self.history.state(), weights)

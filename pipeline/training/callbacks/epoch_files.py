@@ -8,17 +8,17 @@ from lightning.pytorch.callbacks import Callback
 from pipeline.config.schemas import Config
 from pipeline.device import leads
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.networks.trained import Beside
+from pipeline.networks.trained import CompanionFile
 from pipeline.training.data import EncodedData
-from pipeline.training.metadata import RECIPE_KEY, Progress, network_metadata, with_hashes
+from pipeline.training.metadata import TRAINING_KEY, Progress, network_metadata, with_hashes
 from pipeline.training.module import Denoising
-from pipeline.training.planning.forecast import Plan
+from pipeline.training.planning.forecast import TrainPlan
 
 
-class EpochFiles(Callback):
+class EpochFilesCallback(Callback):
     """Writes into `folder`."""
 
-    def __init__(self, folder: Path, data: EncodedData, config: Config, recipe: str, plan: Plan) -> None:
+    def __init__(self, folder: Path, data: EncodedData, config: Config, recipe: str, plan: TrainPlan) -> None:
         self.folder, self.data, self.config, self.recipe = folder, data, config, recipe
         self.plan = plan
 
@@ -49,11 +49,14 @@ class EpochFiles(Callback):
         family = module.base.family.facts
         facts = network_metadata(self.config, header, self.data.pictures, progress, prediction, family)
         with module.as_saved():
-            files = {"": Beside(network.file_tensors(precision), {}), **network.beside(precision)}
+            files = {
+                "": CompanionFile(network.file_tensors(precision), {}),
+                **network.companion_files(precision),
+            }
             if leads():
                 network.write_other_layouts(stem, progress.step)
         if not leads():
             return
         for end, file in files.items():
-            metadata = with_hashes(file.tensors, {**facts, **file.metadata, RECIPE_KEY: self.recipe})
+            metadata = with_hashes(file.tensors, {**facts, **file.metadata, TRAINING_KEY: self.recipe})
             write_safetensors(stem.with_name(f"{stem.name}{end}.safetensors"), file.tensors, metadata)

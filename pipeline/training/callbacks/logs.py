@@ -45,7 +45,7 @@ def _wandb(project: str, name: str, folder: Path) -> Logger:
     return WandbLogger(project=project, name=name, save_dir=folder)
 
 
-class Logs(Callback):
+class LogsCallback(Callback):
     """Sends new numbers of the history to the loggers, once they are off the device."""
 
     def __init__(self, history: History) -> None:
@@ -79,7 +79,7 @@ class Logs(Callback):
             logger.log_metrics(values, step)
 
 
-class LiveCurve(Callback):
+class LiveMetricsCallback(Callback):
     """Writes the validation losses so far to the logs' `validation.csv`, to watch a run."""
 
     def __init__(self, history: History, folder: Path) -> None:

@@ -16,7 +16,7 @@ MAX_COPIED = 50_000_000
 """Above this number of parameters no copy is made, and the update ratio is NaN."""
 
 
-class Recorder(Callback):
+class MetricsCallback(Callback):
     """Losses and learning rates of every step; norms of every `every_steps`-th."""
 
     def __init__(self, history: History, every_steps: int) -> None:
@@ -29,7 +29,7 @@ class Recorder(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        self._rates, self._step = rates(trainer), batch.step
+        self._rates, self._step = lrs(trainer), batch.step
 
     def on_before_optimizer_step(
         self,
@@ -82,7 +82,7 @@ def learning_parameters(trainer: lightning.Trainer) -> list[torch.nn.Parameter]:
     ]
 
 
-def rates(trainer: lightning.Trainer) -> dict[str, float]:
+def lrs(trainer: lightning.Trainer) -> dict[str, float]:
     """Learning rate by part, without the factors of blocks."""
     return {
         group["name"]: float(group["lr"]) / group.get("rate_factor", 1.0)

@@ -8,7 +8,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from tqdm import tqdm
 
-from pipeline.progress import Lines
+from pipeline.progress import ProgressLines
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 
@@ -16,16 +16,16 @@ LOSS_OF_STEPS = 50
 """The shown loss is their mean, because a single step's loss depends on its noise level."""
 
 
-class TrainingProgress(Callback):
+class ProgressCallback(Callback):
     """A bar on a terminal, else a line now and then; only the first of several devices prints."""
 
     def __init__(self, history: History, total_steps: int, done: int) -> None:
         self.history, self.total_steps, self.done = history, total_steps, done
         self.bar: tqdm[Any] | None = None
-        self.lines = Lines("train", total_steps, done)
+        self.lines = ProgressLines("train", total_steps, done)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.lines = Lines("train", self.total_steps, self.done)
+        self.lines = ProgressLines("train", self.total_steps, self.done)
         if trainer.is_global_zero and sys.stderr.isatty():
             self.bar = tqdm(
                 total=self.total_steps, initial=self.done, desc="train", unit="step", dynamic_ncols=True

@@ -8,11 +8,11 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from pipeline.config.schemas import Config
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.training.module import Denoising
 
 
-class Samples(Callback):
+class SampleCallback(Callback):
     """Draws `logging.sample_prompts` with the run's seed before the first epoch and every
     `logging.sample_every_epochs`.
 
@@ -39,11 +39,11 @@ class Samples(Callback):
             return
         from pipeline.drawing.text_to_image import draw  # takes a second; most runs draw no samples
 
-        settings = Settings(
+        settings = DrawingSettings(
             steps=20, guidance=7.0, sampler="ddim", negative_prompt="", width=side, height=side,
             clip_skip=self.config.base.clip_skip, batch=1,
         )  # fmt: skip
-        jobs = [Job(prompt, self.config.seed) for prompt in prompts]
+        jobs = [PictureJob(prompt, self.config.seed) for prompt in prompts]
         was_training = module.training
         module.eval()
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from pipeline.bases.latents import LATENTS
-from pipeline.config.schemas import Validation
+from pipeline.config.schemas import ValidationConfig
 from pipeline.objectives.losses import SMALLEST_AREA
 from pipeline.training.captions import plain_caption
 from pipeline.training.data import EncodedData, Masks, Picture, sizes_batch
@@ -113,7 +113,7 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     return means
 
 
-class Measuring(Callback):
+class ValidationCallback(Callback):
     """Measures before the first step, every `every_epochs` epochs and after the last."""
 
     def __init__(
@@ -121,7 +121,7 @@ class Measuring(Callback):
         history: History,
         data: EncodedData,
         held_out: Sequence[Picture],
-        config: Validation,
+        config: ValidationConfig,
     ) -> None:
         self.history, self.data, self.config = history, data, config
         self.sides = {

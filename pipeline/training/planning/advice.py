@@ -2,19 +2,19 @@
 docs/data.md has the figures.
 """
 
-from pipeline.config.schemas import Checkpoint, Config, Hypernetwork
+from pipeline.config.schemas import CheckpointConfig, Config, HypernetworkConfig
 from pipeline.pictures.advice import class_advice
-from pipeline.training.planning.forecast import Plan
+from pipeline.training.planning.forecast import TrainPlan
 from pipeline.training.schedules import warmup_steps
 
 USUAL_LR = 1e-4
-WANTED_UPDATES = (("character", 1000), ("style", 2500), ("concept", 3000))
+USUAL_UPDATES = (("character", 1000), ("style", 2500), ("concept", 3000))
 """Usual updates by aim, at a learning rate of 1e-4."""
 FEW_PICTURES, AMPLE_DIM, CHARACTER_DIM = 20, 128, 64
 HOLDOUT_FROM = 50
 
 
-def advice(plan: Plan, config: Config) -> list[str]:
+def advice(plan: TrainPlan, config: Config) -> list[str]:
     """A sentence for each unusual setting."""
     return [
         *_steps(plan, config),
@@ -26,18 +26,18 @@ def advice(plan: Plan, config: Config) -> list[str]:
     ]
 
 
-def _steps(plan: Plan, config: Config) -> list[str]:
+def _steps(plan: TrainPlan, config: Config) -> list[str]:
     """Steps x learning rate is an upper bound of what a run learns: at twice the rate it needs more than half
     of the steps. The figures are for LoRA-like networks; a full fine-tune or a hypernetwork uses rates of
     another magnitude.
     """
-    if isinstance(config.network, Checkpoint | Hypernetwork):
+    if isinstance(config.network, CheckpointConfig | HypernetworkConfig):
         return []
     lr = max(config.optimizer.lr, config.optimizer.text_encoder_lr)
     if lr >= 0.1:  # the optimiser finds its own rate
         return []
     worth = round(plan.updates * lr / USUAL_LR)
-    lacking = [f"a {aim} {updates}" for aim, updates in WANTED_UPDATES if worth < updates]
+    lacking = [f"a {aim} {updates}" for aim, updates in USUAL_UPDATES if worth < updates]
     if not lacking:
         return []
     return [
@@ -46,7 +46,7 @@ def _steps(plan: Plan, config: Config) -> list[str]:
     ]
 
 
-def _warmup(plan: Plan, config: Config) -> list[str]:
+def _warmup(plan: TrainPlan, config: Config) -> list[str]:
     schedule = config.schedule
     if schedule.name in ("constant", "staircase"):
         return []
@@ -64,7 +64,7 @@ def _warmup(plan: Plan, config: Config) -> list[str]:
     ]
 
 
-def doubts(plan: Plan, config: Config) -> list[str]:
+def doubts(plan: TrainPlan, config: Config) -> list[str]:
     """Settings that are probably mistakes, seen in the plan; a run warns of them before it starts."""
     steps = config.schedule.warmup_steps
     if config.schedule.name in ("constant", "staircase") or not steps or 2 * steps <= plan.updates:
@@ -75,7 +75,7 @@ def doubts(plan: Plan, config: Config) -> list[str]:
     ]
 
 
-def _dim(plan: Plan, config: Config) -> list[str]:
+def _dim(plan: TrainPlan, config: Config) -> list[str]:
     dim = getattr(config.network, "dim", None)
     if dim is None:
         return []
@@ -89,7 +89,7 @@ def _dim(plan: Plan, config: Config) -> list[str]:
     return []
 
 
-def _batch(plan: Plan) -> list[str]:
+def _batch(plan: TrainPlan) -> list[str]:
     """Batches larger than any shape's pictures, and updates larger than an epoch."""
     sentences, most = [], max(bucket.showings for bucket in plan.buckets)
     if plan.batch > most:
@@ -105,7 +105,7 @@ def _batch(plan: Plan) -> list[str]:
     return sentences
 
 
-def _holdout(plan: Plan, config: Config) -> list[str]:
+def _holdout(plan: TrainPlan, config: Config) -> list[str]:
     if plan.pictures >= HOLDOUT_FROM and not config.validation.share:
         return [
             f"{plan.pictures} pictures are enough to keep some out and see overfitting:"

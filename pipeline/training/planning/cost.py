@@ -17,7 +17,7 @@ from torch.utils.flop_counter import flop_registry
 
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
-from pipeline.training.precision import DTYPES, FULL
+from pipeline.training.precision import FULL, PRECISION_DTYPES
 
 EFFICIENCY = {"cpu": 0.5, "cuda": 0.45, "mps": 0.4}
 """Fraction of a large matrix product's speed that a training step reaches."""
@@ -58,7 +58,7 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
     ]
     # A weight's gradient is freed at once, because `fixed` counts it.
     hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]  # type: ignore[no-untyped-call]
-    dtype = DTYPES[module.precision.removesuffix(FULL)]
+    dtype = PRECISION_DTYPES[module.precision.removesuffix(FULL)]
     mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         weights = [mode.from_tensor(tensor) for tensor in [*learning, *frozen]]

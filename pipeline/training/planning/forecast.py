@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.config.schemas import PriorForm
-from pipeline.training.epoch_order import Shown, epoch_indices
+from pipeline.training.epoch_order import EpochPicture, epoch_indices
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ConceptPlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainPlan:
     """A run's numbers. A batch is what all devices together see in one step; an update uses `accumulation`
     batches.
     """
@@ -85,21 +85,21 @@ class Plan:
 
 
 def make_plan(
-    pictures: Sequence[tuple[str, Shown]],
+    pictures: Sequence[tuple[str, EpochPicture]],
     *,
     held_out: int,
     epochs: int,
     batch: int,
     accumulation: int,
     form: PriorForm = "sd_scripts",
-) -> Plan:
+) -> TrainPlan:
     """`pictures`: the concept and showing of each training picture; `batch`: of all devices together."""
     shown = [each for _, each in pictures]
     indices = epoch_indices(shown, form)
     by_bucket = Counter(shown[index].bucket for index in indices)
     per_concept = Counter((pictures[index][0], shown[index].is_class) for index in indices)
     members = Counter((concept, each.is_class) for concept, each in pictures)
-    return Plan(
+    return TrainPlan(
         pictures=sum(not each.is_class for each in shown),
         class_pictures=sum(each.is_class for each in shown),
         held_out=held_out,

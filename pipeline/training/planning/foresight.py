@@ -21,9 +21,9 @@ from pipeline.pictures.crop_sizes import crop_sizes
 from pipeline.pictures.records import Record
 from pipeline.preflight import run_collect
 from pipeline.training.data import Batch, EncodedData, EpochBatches, Masks, Picture
-from pipeline.training.epoch_order import Shown, epoch_batches
+from pipeline.training.epoch_order import EpochPicture, epoch_batches
 from pipeline.training.module import Denoising
-from pipeline.training.planning.forecast import Plan
+from pipeline.training.planning.forecast import TrainPlan
 from pipeline.training.planning.plan_text import plan_and_cost
 
 CAPTION_GROUPS = ("collect", "crop", "tag", "filter_tags")
@@ -63,7 +63,7 @@ def _cropped(records: Iterable[Record], config: Config, edits: CropEdits) -> Ite
     for record in records:
         sizes = crop_sizes(record.width_px, record.height_px, config.crop, edits.of(record.id))
         for suffix, size in sizes:
-            shown = Shown(record.repeats, record.is_class, size)
+            shown = EpochPicture(record.repeats, record.is_class, size)
             name, caption = f"{record.id}{suffix}", record.caption or ""
             yield Picture(name, record.concept, caption, None, shown, record.group)
 
@@ -96,7 +96,7 @@ def _class_images(config: Config) -> Iterator[Picture]:
     settings = config.class_images
     for number in range(settings.count):
         name, size = f"class/{number:05}", (settings.resolution, settings.resolution)
-        yield Picture(name, "class", settings.prompt, None, Shown(1, True, size), name)
+        yield Picture(name, "class", settings.prompt, None, EpochPicture(1, True, size), name)
 
 
 class UnseenBatches(EpochBatches):
@@ -115,7 +115,7 @@ class UnseenBatches(EpochBatches):
         return torch.zeros(2 * self.channels, height // self.factor, width // self.factor)
 
 
-def plan_of(plan: Plan, module: Denoising, data: EncodedData, advice: Sequence[str], known: bool) -> str:
+def plan_of(plan: TrainPlan, module: Denoising, data: EncodedData, advice: Sequence[str], known: bool) -> str:
     """The plan as text. `known`: whether the captions are known."""
     first: Batch = UnseenBatches(data, module.base.configs["vae"])[0]
     text = plan_and_cost(plan, module, first, advice)

@@ -9,14 +9,14 @@ from pipeline.progress import duration
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.planning.cost import Cost, seconds_a_step, step_cost
-from pipeline.training.planning.forecast import Plan
-from pipeline.training.schedules import rate_factor
+from pipeline.training.planning.forecast import TrainPlan
+from pipeline.training.schedules import lr_factor
 
 BARS = " ▁▂▃▄▅▆▇█"
 CURVE_COLUMNS = 60
 
 
-def plan_text(plan: Plan, rate: Callable[[int], float], advice: Sequence[str]) -> str:
+def plan_text(plan: TrainPlan, rate: Callable[[int], float], advice: Sequence[str]) -> str:
     """`rate`: the learning rate at an update, counted from 0."""
     by_class = f" and {plan.class_pictures} class pictures" if plan.class_pictures else ""
     held_out = f"; {plan.held_out} more are held out for validation" if plan.held_out else ""
@@ -51,11 +51,11 @@ def plan_text(plan: Plan, rate: Callable[[int], float], advice: Sequence[str]) -
     return "\n".join([*lines, *(["", *advice] if advice else [])])
 
 
-def _of_class(plan: Plan) -> str:
+def _of_class(plan: TrainPlan) -> str:
     return f" and {plan.class_showings} of the class" if plan.class_showings else ""
 
 
-def _curve(plan: Plan, rate: Callable[[int], float]) -> list[str]:
+def _curve(plan: TrainPlan, rate: Callable[[int], float]) -> list[str]:
     """The learning rate over the run, as a row of bars."""
     columns = min(CURVE_COLUMNS, plan.updates)
     values = [rate(column * plan.updates // columns) for column in range(columns)]
@@ -64,7 +64,7 @@ def _curve(plan: Plan, rate: Callable[[int], float]) -> list[str]:
     return [f"rate {bars}", f"     from {values[0]:.3g} over {top:.3g} to {rate(plan.updates - 1):.3g}"]
 
 
-def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) -> list[str]:
+def cost_text(cost: Cost, seconds: float, plan: TrainPlan, memory_bytes: int | None) -> list[str]:
     """Time and memory; `seconds` is for one batch."""
     lines = [
         f"a batch: {cost.operations / 1e9:.1f} GFLOP, about {seconds:.2g} s here;"
@@ -82,7 +82,7 @@ def cost_text(cost: Cost, seconds: float, plan: Plan, memory_bytes: int | None) 
     return lines
 
 
-def plan_and_cost(plan: Plan, module: Denoising, batch: Batch, advice: Sequence[str]) -> str:
+def plan_and_cost(plan: TrainPlan, module: Denoising, batch: Batch, advice: Sequence[str]) -> str:
     """Counts the cost of a batch on the real modules, the network attached, and benchmarks this device."""
     device = best_device()
     rate = module.settings.optimizer.lr
@@ -92,5 +92,5 @@ def plan_and_cost(plan: Plan, module: Denoising, batch: Batch, advice: Sequence[
     memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
     lines = cost_text(cost, seconds_a_step(cost, device, dtype), plan, memory)
     schedule = module.settings.schedule
-    text = plan_text(plan, lambda step: rate * rate_factor(step, plan.updates, schedule, rate), advice)
+    text = plan_text(plan, lambda step: rate * lr_factor(step, plan.updates, schedule, rate), advice)
     return "\n".join([text, "", *lines])

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.bases.facts import Facts
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import EPSILON
-from pipeline.bases.structure import Structure
+from pipeline.bases.structure import DenoiserStructure
 from pipeline.bases.unet_blocks import block_names, with_channels
 
 
-def owns(found: Structure) -> bool:
+def owns(found: DenoiserStructure) -> bool:
     """Convolutions around attention, and a pooled vector."""
     return found.kind == "unet" and not found.linear and found.adm > 0
 
@@ -18,7 +18,7 @@ def owns_config(unet: Mapping[str, Any]) -> bool:
     return unet.get("class_embed_type") == "projection"
 
 
-FACTS = Facts(
+FACTS = FamilyFacts(
     name="toy",
     title="Toy Diffusion",
     modelspec="toy-diffusion-v1",

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.bases import unet_names, vae_names
 from pipeline.bases.clip_names import OpenClipNames, transformers_name
-from pipeline.bases.origins import Form, Held, Origin
+from pipeline.bases.origins import Held, Origin, TensorForm
 from pipeline.bases.registry import families, family
 from pipeline.bases.unet_blocks import block_names, block_of
 
@@ -91,7 +91,7 @@ def test_openclip_keeps_three_tensors_in_one_and_turns_the_projection() -> None:
     layer = "text_model.encoder.layers.3.self_attn.k_proj.bias"
     assert OpenClipNames("p.").origin(layer) == Origin("p.transformer.resblocks.3.attn.in_proj_bias", 1, 3)
     assert OpenClipNames("p.").origin("text_projection.weight") == Origin(
-        "p.text_projection", form=Form.TRANSPOSED
+        "p.text_projection", form=TensorForm.TRANSPOSED
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.bases.look import look
+from pipeline.bases.look import recognise
 from pipeline.bases.prediction import WITNESS, Prediction, of_header, of_scheduler, scheduler_of
 from pipeline.bases.registry import families
 from pipeline.config.looked_at import looked_at
@@ -82,7 +82,7 @@ def small_unet(path: Path, tensors: dict[str, Tensor]) -> Path:
 
 def test_sd2_asks_which_and_takes_the_answer(tmp_path: Path) -> None:
     path = small_unet(tmp_path / "a.safetensors", {})
-    found = look(path)
+    found = recognise(path)
     assert found is not None
     assert found.facts is families()["sd2"]
     _, (problem,) = asked(path)

@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_file as save_base
 from pipeline.bases.single_file import ema_name, older_name
 from pipeline.config.recipes import parse
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.safetensors_header import metadata_of
@@ -26,15 +26,15 @@ UNET, TEXT, VAE = "model.diffusion_model.", "cond_stage_model.transformer.", "fi
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LoadedBase]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Base]:
     """A whole checkpoint with its small configurations in the header."""
     base, path = random_base(), tmp_path_factory.mktemp("base") / "whole.safetensors"
     save_base(base, path, "fp32", {})
     return path, base
 
 
-def opened(path: Path, vae: Path | None = None) -> LoadedBase:
-    return load_base(Base.plain(str(path), vae=vae and str(vae)))
+def opened(path: Path, vae: Path | None = None) -> Base:
+    return load_base(BaseConfig.plain(str(path), vae=vae and str(vae)))
 
 
 def changed(whole: Path, path: Path, tensors: dict[str, Tensor]) -> Path:
@@ -51,7 +51,7 @@ def test_d3_an_averaged_name_by_hand() -> None:
 
 
 def test_d3_a_base_of_averaged_weights_alone(
-    whole: tuple[Path, LoadedBase], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: tuple[Path, Base], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, base = whole
     tensors = {
@@ -67,12 +67,12 @@ def test_d3_a_base_of_averaged_weights_alone(
     assert torch.allclose(answer(opened(tmp_path / "out.safetensors")), answer(base), atol=1e-6)
 
 
-def answer_with(network: object, base: LoadedBase) -> Tensor:
+def answer_with(network: object, base: Base) -> Tensor:
     with network.attached(base):  # type: ignore[attr-defined]
         return answer(base)
 
 
-def test_d3_a_base_without_a_vae(whole: tuple[Path, LoadedBase], tmp_path: Path) -> None:
+def test_d3_a_base_without_a_vae(whole: tuple[Path, Base], tmp_path: Path) -> None:
     path, base = whole
     bare = changed(path, tmp_path / "bare.safetensors", without(load_file(path), VAE))
     with pytest.raises(UserError, match=r"has no VAE: set base\.vae to one"):
@@ -80,14 +80,14 @@ def test_d3_a_base_without_a_vae(whole: tuple[Path, LoadedBase], tmp_path: Path)
     assert torch.equal(answer(opened(bare, folder_of_vae(base, tmp_path))), answer(base))
 
 
-def folder_of_vae(base: LoadedBase, folder: Path) -> Path:
+def folder_of_vae(base: Base, folder: Path) -> Path:
     base.vae.save_pretrained(folder / "vae")
     return folder / "vae"
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt"])
 def test_d3_a_pickled_base_and_vae(
-    suffix: str, whole: tuple[Path, LoadedBase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suffix: str, whole: tuple[Path, Base], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such files carry no configurations: those of SD 1.x are taken, here the small ones."""
     monkeypatch.setattr(family("sd1"), "configs", small_configs())
@@ -101,7 +101,7 @@ def test_d3_a_pickled_base_and_vae(
     assert all(torch.equal(vae.state_dict()[key], value) for key, value in base.vae.state_dict().items())
 
 
-def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, LoadedBase], tmp_path: Path) -> None:
+def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, Base], tmp_path: Path) -> None:
     path, base = whole
     tensors = {
         older_name(name) if name.startswith(TEXT) else name: tensor
@@ -116,7 +116,7 @@ def test_d3_old_names_of_the_text_encoder(whole: tuple[Path, LoadedBase], tmp_pa
     [(TEXT, "a U-Net without a text encoder"), (UNET, "has no U-Net: choose a whole checkpoint")],
 )
 def test_d3_a_missing_part_is_named(
-    prefix: str, reason: str, whole: tuple[Path, LoadedBase], tmp_path: Path
+    prefix: str, reason: str, whole: tuple[Path, Base], tmp_path: Path
 ) -> None:
     path = changed(whole[0], tmp_path / "part.safetensors", without(load_file(whole[0]), prefix))
     with pytest.raises(UserError, match=reason):

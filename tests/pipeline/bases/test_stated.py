@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from pipeline.bases.load import load_base
 from pipeline.bases.save import file_header, file_tensors, save_folder
-from pipeline.bases.stated import HEADER_KEY, checked, stated, tokenizer_texts
+from pipeline.bases.stated import BASE_KEY, checked, stated, tokenizer_texts
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
@@ -22,7 +22,7 @@ from tests.pipeline.bases.test_load import config
 
 PAYLOAD = "import os  # a stranger's code\n"
 BASE = random_base()
-OWN = json.loads(file_header(BASE)[HEADER_KEY])
+OWN = json.loads(file_header(BASE)[BASE_KEY])
 TENSORS = file_tensors(BASE, torch.float16)
 
 
@@ -38,7 +38,7 @@ def names(outside: Path) -> list[str]:
 
 
 def base_file(path: Path, **own: Any) -> Path:
-    write_safetensors(path, TENSORS, {HEADER_KEY: json.dumps({**OWN, **own})})
+    write_safetensors(path, TENSORS, {BASE_KEY: json.dumps({**OWN, **own})})
     return path
 
 
@@ -89,7 +89,7 @@ def test_a_merge_does_not_carry_a_payload_on(hostile: Path, tmp_path: Path) -> N
     run_recipe(recipe, tmp_path / "merged.safetensors")
     run_recipe_to_folder(recipe, tmp_path / "merged")
     with safe_open(tmp_path / "merged.safetensors", "pt") as file:
-        assert json.loads(file.metadata()[HEADER_KEY]) == OWN
+        assert json.loads(file.metadata()[BASE_KEY]) == OWN
     kept = sorted(path.name for path in (tmp_path / "merged/tokenizer").iterdir())
     assert kept == ["merges.txt", "tokenizer.json", "tokenizer_config.json", "vocab.json"]
     assert not [path for path in everything(tmp_path) if "evil" in path]

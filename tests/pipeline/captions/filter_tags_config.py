@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 
 PLAIN: dict[str, Any] = {
     "categories": ["general", "character"],
@@ -38,8 +38,8 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def config(**changes: object) -> FilterTags:
-    return FilterTags.model_validate({**PLAIN, **changes})
+def config(**changes: object) -> FilterTagsConfig:
+    return FilterTagsConfig.model_validate({**PLAIN, **changes})
 
 
 def row(picture_id: str = "zib/0", general: dict[str, float] | None = None, **changes: Any) -> dict[str, Any]:

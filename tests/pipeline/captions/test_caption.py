@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.captions.budget import num_tokens
-from pipeline.captions.caption import Caption, Writer
+from pipeline.captions.caption import Caption, CaptionWriter
 from pipeline.captions.edits import Edit
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import same, spaced
@@ -22,7 +22,7 @@ CHARACTER: dict[str, Any] = {
 
 
 def write(one: dict[str, Any], *edits: Edit, **changes: object) -> Caption:
-    return dict(Writer([one], config(**changes)).captions(edits))[one["id"]]
+    return dict(CaptionWriter([one], config(**changes)).captions(edits))[one["id"]]
 
 
 def reasons(caption: Caption) -> dict[str, str]:
@@ -41,7 +41,7 @@ def test_the_trigger_is_first_and_once() -> None:
 
 def test_each_concept_has_its_own_trigger_and_class_pictures_none() -> None:
     rows = [row("zib/0"), row("dog/0"), row("cat/0"), row("zib/1", is_class=True)]
-    made = dict(Writer(rows, config(trigger={"zib": "zzz", "dog": "ddd"})).captions())
+    made = dict(CaptionWriter(rows, config(trigger={"zib": "zzz", "dog": "ddd"})).captions())
     assert {key: caption.text for key, caption in made.items()} == {
         "zib/0": "zzz",
         "dog/0": "ddd",
@@ -49,7 +49,7 @@ def test_each_concept_has_its_own_trigger_and_class_pictures_none() -> None:
         "zib/1": "",
     }
     with pytest.raises(UserError, match=r"no picture is of the concept 'zip'; did you mean zib\?"):
-        Writer(rows, config(trigger={"zip": "zzz"}))
+        CaptionWriter(rows, config(trigger={"zip": "zzz"}))
 
 
 @pytest.mark.parametrize("pattern", ["* hair", "long_hair", "*_hair", "long h?ir", "Long Hair"])
@@ -149,11 +149,11 @@ def test_a_character_loses_who_it_is_and_keeps_what_varies() -> None:
 def test_what_nearly_all_pictures_share_belongs_to_the_character_unless_it_is_kept() -> None:
     rows = [row(f"zib/{n}", {"smile": 0.9, "sparkles": 0.9, "umbrella": 0.9 if n else 0.1}) for n in range(5)]
     class_picture = row("zib/class", {"sparkles": 0.9}, is_class=True)
-    made = dict(Writer([*rows, class_picture], config(**{**CHARACTER, "keep": ["umbr*"]})).captions())
+    made = dict(CaptionWriter([*rows, class_picture], config(**{**CHARACTER, "keep": ["umbr*"]})).captions())
     assert made["zib/1"].kept == ("smile", "umbrella")
     assert reasons(made["zib/1"]) == {"sparkles": "identity_share 0.8: in 5 of 5"}
     assert made["zib/class"].kept == ("sparkles",)
-    few = dict(Writer(rows[:4], config(**CHARACTER)).captions())
+    few = dict(CaptionWriter(rows[:4], config(**CHARACTER)).captions())
     assert "sparkles" in few["zib/1"].kept
 
 
@@ -176,7 +176,7 @@ def test_a_rating_or_quality_word_in_all_pictures_is_nobodys_own() -> None:
     scores = {"general": {"thing": 0.9}, "quality": {"masterpiece": 0.9}, "rating": {"sensitive": 0.9}}
     rows = [row(f"zib/{n}", scores=scores) for n in range(5)]
     settings = config(**CHARACTER, categories=["general", "quality", "rating"])
-    assert dict(Writer(rows, settings).captions())["zib/0"].text == "masterpiece, sensitive"
+    assert dict(CaptionWriter(rows, settings).captions())["zib/0"].text == "masterpiece, sensitive"
 
 
 def test_escapes_are_written_last_and_underscores_on_demand() -> None:
@@ -257,7 +257,7 @@ def test_captions_follow_from_the_rows_whatever_their_order(
         {**one, "scores": {"general": shuffled(one["scores"]["general"])}}
         for one in order.sample(rows, len(rows))
     ]
-    alone, shuffled = (Writer(some, config(**changes)).captions(edits) for some in (rows, mixed))
+    alone, shuffled = (CaptionWriter(some, config(**changes)).captions(edits) for some in (rows, mixed))
     assert dict(alone) == dict(shuffled)
 
 
@@ -265,7 +265,7 @@ def test_captions_follow_from_the_rows_whatever_their_order(
 @given(rows_of_pictures, changes_of_config)
 def test_the_rules_hold_for_every_caption(rows: list[dict[str, Any]], changes: dict[str, Any]) -> None:
     blacklist, settings = Patterns(changes["blacklist"]), config(**changes)
-    for picture_id, caption in Writer(rows, settings).captions():
+    for picture_id, caption in CaptionWriter(rows, settings).captions():
         is_class = next(one["is_class"] for one in rows if one["id"] == picture_id)
         tags = list(caption.kept)
         assert caption.trigger == (None if is_class else settings.trigger)
@@ -289,7 +289,7 @@ def test_every_tag_over_the_threshold_is_kept_or_accounted_for(
         "existing_caption": "ignore",
         "trigger": None,
     }
-    made = dict(Writer(rows, config(**plain)).captions())
+    made = dict(CaptionWriter(rows, config(**plain)).captions())
     for one in rows:
         caption, found = made[one["id"]], one["scores"]["general"]
         over = {spaced(tag) for tag, score in found.items() if score >= changes["threshold"]}
@@ -307,8 +307,10 @@ def test_a_higher_threshold_never_adds_tags(
     """
     alone = {"implications": False, "identity_share": None, "selection": "threshold", "max_tokens": None}
     least = changes["threshold"]
-    before = dict(Writer(rows, config(**{**changes, **alone})).captions())
-    after = dict(Writer(rows, config(**{**changes, **alone, "threshold": max(least, higher)})).captions())
+    before = dict(CaptionWriter(rows, config(**{**changes, **alone})).captions())
+    after = dict(
+        CaptionWriter(rows, config(**{**changes, **alone, "threshold": max(least, higher)})).captions()
+    )
     assert all(set(after[key].kept) <= set(before[key].kept) for key in before)
 
 
@@ -317,7 +319,7 @@ def test_a_higher_threshold_never_adds_tags(
 def test_edits_win_over_every_rule(
     rows: list[dict[str, Any]], changes: dict[str, Any], edits: list[Edit]
 ) -> None:
-    made = dict(Writer(rows, config(**changes)).captions(edits))
+    made = dict(CaptionWriter(rows, config(**changes)).captions(edits))
     for picture_id, caption in made.items():
         assert not set(caption.kept) & reasons(caption).keys()
         theirs = [edit for edit in edits if edit.target in (picture_id, "zib/*")]

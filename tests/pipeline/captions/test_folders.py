@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.captions.caption import Writer
+from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edit_file import read_edits, write_edits
 from pipeline.captions.edits import Edit
 from pipeline.captions.folders import export_folder, imported_edits, read_caption, read_folder
 from pipeline.errors import UserError
-from pipeline.pictures.records import PICTURES, Record
+from pipeline.pictures.records import PICTURE_FOLDER, Record
 from tests.pipeline.captions.filter_tags_config import config, row
 
 GENERAL = {"1girl": 0.9, "mario_(game)": 0.8, ">_<": 0.7, "long_hair": 0.6, "smile": 0.5}
@@ -39,7 +39,7 @@ def record(picture_id: str, is_class: bool = False) -> Record:
 @pytest.fixture
 def cropped(tmp_path: Path) -> Path:
     for name in ("zib/a.b", "zib/é", "girl/x"):
-        path = tmp_path / "cropped" / PICTURES / f"{name}.png"
+        path = tmp_path / "cropped" / PICTURE_FOLDER / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(path)
     return tmp_path / "cropped"
@@ -111,7 +111,7 @@ def test_another_encoding_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_small_changes_become_tags_and_others_the_whole_text() -> None:
-    writer = Writer(ROWS, SETTINGS)
+    writer = CaptionWriter(ROWS, SETTINGS)
     texts = {
         "zib/0": r"zib, 1girl, mario \(game\), >_<, long hair, smile",
         "zib/1": r"zib, 1girl, >_<, long hair, smile, 0_0, foo \(bar\)",
@@ -132,7 +132,7 @@ def test_edited_captions_come_back_to_the_letter_and_again(
 ) -> None:
     path = tmp_path_factory.mktemp("edits") / "tag_edits.yaml"
     path.write_text("# Mine.\nzib/*: {add: [by hand], remove: [smile]}\n")
-    writer = Writer(ROWS, SETTINGS)
+    writer = CaptionWriter(ROWS, SETTINGS)
     for texts in (dict(zip(writer.ids(), some, strict=True)) for some in (first, second)):
         write_edits(imported_edits(texts, writer, read_edits(path)), path)
         assert {key: made.text for key, made in writer.captions(read_edits(path))} == texts
@@ -142,4 +142,4 @@ def test_edited_captions_come_back_to_the_letter_and_again(
 def test_an_entry_that_undoes_the_edit_is_named() -> None:
     edits = [Edit("zib/0", add=("a",)), Edit("zib/*", add=("b",))]
     with pytest.raises(UserError, match=r"the entry 'zib/\*' comes after the picture's own"):
-        imported_edits({"zib/0": "zib"}, Writer(ROWS, SETTINGS), edits)
+        imported_edits({"zib/0": "zib"}, CaptionWriter(ROWS, SETTINGS), edits)

@@ -1,14 +1,14 @@
 from collections.abc import Sequence
 
-from pipeline.captions.caption import Writer
+from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edits import Edit
-from pipeline.captions.idle import Effects, idle_edits, idle_patterns
+from pipeline.captions.idle import Effects, unused_edits, unused_patterns
 from tests.pipeline.captions.filter_tags_config import config, row
 
 ROWS = [row("zib/1", {"stripes": 0.9, "hat": 0.8}), row("zib/2", {"smile": 0.9})]
 
 
-def effects_of(writer: Writer, edits: Sequence[Edit] = ()) -> Effects:
+def effects_of(writer: CaptionWriter, edits: Sequence[Edit] = ()) -> Effects:
     effects = Effects(edits)
     for picture_id, caption in writer.captions(edits):
         effects.add(picture_id, caption)
@@ -21,8 +21,8 @@ def test_edits_that_do_nothing_are_told_with_the_nearest_ids() -> None:
         Edit("zib/*", remove=("hat", "smile"), replace={"sky": ("sea",)}),
         Edit("qqqqq", set=""),
     ]
-    writer = Writer(ROWS, config(blacklist=["smile"]))
-    assert idle_edits(effects_of(writer, edits), writer.ids()) == [
+    writer = CaptionWriter(ROWS, config(blacklist=["smile"]))
+    assert unused_edits(effects_of(writer, edits), writer.ids()) == [
         "zib/11: no picture has this id (did you mean zib/1 or zib/2?)",
         "zib/*: no caption has 'smile', so nothing is removed; correct or delete it",
         "zib/*: no caption has 'sky', so nothing is removed; correct or delete it",
@@ -32,7 +32,7 @@ def test_edits_that_do_nothing_are_told_with_the_nearest_ids() -> None:
 
 def test_patterns_that_name_no_tag_are_told_with_the_nearest_tags() -> None:
     settings = config(blacklist=["hat", "stripez", "qqqqq"], replace={"smile": ["smile", "grin"]})
-    assert idle_patterns(settings, effects_of(Writer(ROWS, settings))) == [
+    assert unused_patterns(settings, effects_of(CaptionWriter(ROWS, settings))) == [
         "filter_tags.blacklist names tags that no picture has, or that another entry already names:"
         " 'stripez' (did you mean stripes?), 'qqqqq'"
     ]

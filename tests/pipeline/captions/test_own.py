@@ -4,27 +4,27 @@ from typing import Any
 
 import pytest
 
-from pipeline.captions.caption import Writer
+from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
 from pipeline.captions.own import OwnCaptions
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import FilterTags
+from pipeline.config.schemas import FilterTagsConfig
 from tests.pipeline.captions.filter_tags_config import row
 
 pytestmark = pytest.mark.usefixtures("root")
 SEEN = {"smiling": 0.9, "blue_eyes": 0.8, "close-up": 0.7, "orange_suit": 0.6}
 
 
-def character(**changes: Any) -> FilterTags:
+def character(**changes: Any) -> FilterTagsConfig:
     """conf's settings for a character."""
     values = compose(Params({}, {}))["filter_tags"]
-    return FilterTags.model_validate({**values, "trigger": "myname", **changes})
+    return FilterTagsConfig.model_validate({**values, "trigger": "myname", **changes})
 
 
 def write(caption: str | None, *edits: Edit, **changes: Any) -> Caption:
     one = row(general=SEEN, caption=caption)
-    return dict(Writer([one], character(**changes)).captions(edits))[one["id"]]
+    return dict(CaptionWriter([one], character(**changes)).captions(edits))[one["id"]]
 
 
 def counted(*captions: Caption) -> OwnCaptions:

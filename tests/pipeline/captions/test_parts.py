@@ -1,18 +1,18 @@
 import pytest
 
-from pipeline.captions.parts import Part, at_most, render, within_budget
+from pipeline.captions.parts import CaptionPart, at_most, render, within_budget
 from tests.pipeline.captions.filter_tags_config import config
 
 PARTS = [
-    Part("zib", "trigger", "trigger"),
-    Part("a cat", "text", "sentence"),
-    Part("on a bed", "text", "sentence"),
-    Part("smile", "tag", None, 0.9, 0.9),
-    Part("hat", "tag", None, 0.5, 0.5),
-    Part("bow", "tag", None, 0.5, 0.5),
-    Part("mine", "tag", "caption came along"),
-    Part("added", "hand", "edit zib/*"),
-    Part(r"\(a", "verbatim", "edit zib/*"),
+    CaptionPart("zib", "trigger", "trigger"),
+    CaptionPart("a cat", "text", "sentence"),
+    CaptionPart("on a bed", "text", "sentence"),
+    CaptionPart("smile", "tag", None, 0.9, 0.9),
+    CaptionPart("hat", "tag", None, 0.5, 0.5),
+    CaptionPart("bow", "tag", None, 0.5, 0.5),
+    CaptionPart("mine", "tag", "caption came along"),
+    CaptionPart("added", "hand", "edit zib/*"),
+    CaptionPart(r"\(a", "verbatim", "edit zib/*"),
 ]
 
 
@@ -40,6 +40,11 @@ def test_the_budget_takes_tags_from_the_end_then_texts() -> None:
 
 
 def test_only_tags_get_underscores_and_what_is_set_is_left_to_the_letter() -> None:
-    parts = [Part("a (b", "text"), Part("c (d", "tag"), Part("e f", "hand"), Part(r"g \(h", "verbatim")]
+    parts = [
+        CaptionPart("a (b", "text"),
+        CaptionPart("c (d", "tag"),
+        CaptionPart("e f", "hand"),
+        CaptionPart(r"g \(h", "verbatim"),
+    ]
     assert render(parts, config()) == r"a (b, c (d, e f, g \(h"
     assert render(parts, config(underscores=True, escape=True)) == r"a \(b, c_\(d, e_f, g \(h"

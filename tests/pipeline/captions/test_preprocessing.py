@@ -11,8 +11,8 @@ from skimage import data as photographs
 from sklearn.datasets import load_sample_images
 
 from pipeline.captions.preprocessing import (
+    DECODE_OVERSAMPLING,
     DEEPDANBOORU,
-    OVERSAMPLING,
     WD14,
     edge_square,
     read_for_network,
@@ -46,7 +46,7 @@ def test_a_jpeg_decoded_small_stays_within_the_written_bound(
 ) -> None:
     path = jpeg(folder, name, size)
     small = read_for_network(path, SIDE)
-    assert OVERSAMPLING * SIDE <= max(small.size) < max(size)
+    assert DECODE_OVERSAMPLING * SIDE <= max(small.size) < max(size)
     difference = np.abs(WD14(small, SIDE) - WD14(read_picture(path), SIDE))
     assert difference.mean() <= 0.5
     assert np.percentile(difference, 99) <= 3

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from pipeline.compare import grids
-from pipeline.compare.runs import Run
+from pipeline.compare.runs import ComparedRun
 from tests.house.repository import Repository
 
 DRAWN = {
@@ -35,7 +35,7 @@ GRIDS = {
     "two": [cell(0, 0.0), cell(1, 1.0), cell(1, 1.0, block_weights="x"), cell(1, 0.8, merge="alpha 0.5")],
     "other": [cell(0, 0.0, steps=9), cell(1, 1.0, steps=9)],
 }
-RUNS = {name: Run(name, name * 4, is_experiment=True) for name in (*GRIDS, "absent")}
+RUNS = {name: ComparedRun(name, name * 4, is_experiment=True) for name in (*GRIDS, "absent")}
 
 
 def read_committed(revision: str, path: str) -> bytes:
@@ -51,7 +51,7 @@ def read_committed(revision: str, path: str) -> bytes:
     return buffer.getvalue()
 
 
-def shade(found: grids.Cell | None) -> int | None:
+def shade(found: grids.ComparedCell | None) -> int | None:
     if found is None:
         return None
     data = base64.b64decode(found.image.removeprefix("data:image/webp;base64,"))
@@ -94,8 +94,8 @@ def test_a_commit_that_is_not_in_the_cache_says_which_fetch_to_type(
     repository = Repository(tmp_path)
     for command in ("git init --quiet", "dvc init --quiet"):
         repository.run(*command.split())
-    lock = {"path": grids.REPORT, "md5": "0" * 32 + ".dir", "hash": "md5", "nfiles": 1, "size": 1}
-    stage = {"cmd": "true", "outs": [grids.REPORT]}
+    lock = {"path": grids.GRID_FOLDER, "md5": "0" * 32 + ".dir", "hash": "md5", "nfiles": 1, "size": 1}
+    stage = {"cmd": "true", "outs": [grids.GRID_FOLDER]}
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"grid": stage}}))
     locked = {"schema": "2.0", "stages": {"grid": {"cmd": "true", "outs": [lock]}}}
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump(locked))
@@ -103,7 +103,7 @@ def test_a_commit_that_is_not_in_the_cache_says_which_fetch_to_type(
     repository.run("git", "commit", "--quiet", "--message", "grid")
     monkeypatch.chdir(tmp_path)
     revision = repository.run("git", "rev-parse", "HEAD").stdout.strip()
-    found = grids.aligned([Run("HEAD", revision, is_experiment=False)])
+    found = grids.aligned([ComparedRun("HEAD", revision, is_experiment=False)])
     assert not found.sheets
     (said,) = found.left_out
     assert said.startswith(

@@ -7,8 +7,8 @@ from pipeline.config.compose import Params, compose, options
 from pipeline.config.explain import differences
 from pipeline.config.schemas import Config
 from pipeline.pictures.advice import Concept, counts_advice, repeats_advice
-from pipeline.training.epoch_order import Shown
-from pipeline.training.planning.advice import WANTED_UPDATES, advice
+from pipeline.training.epoch_order import EpochPicture
+from pipeline.training.planning.advice import USUAL_UPDATES, advice
 from pipeline.training.planning.forecast import make_plan
 
 MEANT_FOR = {
@@ -38,8 +38,8 @@ def test_advice_is_silent(name: str) -> None:
     assert counts_advice(concepts, config.collect.aim) == []
     assert repeats_advice(concepts, config.collect.aim) == []
     held_out = round(pictures * config.validation.share)
-    shown = [Shown(repeats, False, (512, 512))] * (pictures - held_out)
-    shown += [Shown(1, True, (512, 512))] * config.class_images.count
+    shown = [EpochPicture(repeats, False, (512, 512))] * (pictures - held_out)
+    shown += [EpochPicture(1, True, (512, 512))] * config.class_images.count
     plan = make_plan(
         [("it", each) for each in shown],
         held_out=held_out,
@@ -48,7 +48,7 @@ def test_advice_is_silent(name: str) -> None:
         accumulation=config.train.gradient_accumulation,
         form=config.train.prior_form,
     )
-    aims = dict(WANTED_UPDATES)
+    aims = dict(USUAL_UPDATES)
     aim = config.collect.aim if config.collect.aim in aims else "character"
     wanted = f"a {aim} {aims[aim]}"
     told = advice(plan, config)

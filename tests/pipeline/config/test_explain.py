@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.config.compose import CONF, Params, groups, options
 from pipeline.config.explain import comments_of, differences, explain, keys_of
-from pipeline.config.schemas import Schedule
+from pipeline.config.schemas import ScheduleConfig
 from pipeline.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -25,7 +25,7 @@ def test_params_yaml_and_the_command_line_are_told_apart() -> None:
 def test_a_group_explains_all_its_keys() -> None:
     keys = [item.key for item in explain("schedule")]
     assert keys[:2] == ["schedule.name", "schedule.warmup_percent"]
-    assert keys == [f"schedule.{name}" for name in Schedule.model_fields]
+    assert keys == [f"schedule.{name}" for name in ScheduleConfig.model_fields]
 
 
 def test_an_option_that_builds_on_another_is_followed() -> None:

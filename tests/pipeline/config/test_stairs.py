@@ -2,13 +2,13 @@ from math import inf
 
 import pytest
 
-from pipeline.config.stairs import rate_at, stairs_of
+from pipeline.config.stairs import lr_at, stairs_of
 
 
 def test_each_rate_holds_for_the_steps_before_its_number() -> None:
     stairs = stairs_of("0.005:12000, 1e-4:18000, 1e-5")
     assert stairs == [(0.005, 12000), (1e-4, 18000), (1e-5, inf)]
-    rates = [rate_at(stairs, step) for step in (0, 11_999, 12_000, 17_999, 18_000, 10**9)]
+    rates = [lr_at(stairs, step) for step in (0, 11_999, 12_000, 17_999, 18_000, 10**9)]
     assert rates == [0.005, 0.005, 1e-4, 1e-4, 1e-5, 1e-5]
 
 

@@ -1,11 +1,11 @@
 """The demo's own base, which draws real pictures."""
 
-from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from tests.conftest import ROOT
 
 
-def demo_base() -> LoadedBase:
+def demo_base() -> Base:
     path = str(ROOT / "demo" / "base")
-    return load_base(Base.plain(path))
+    return load_base(BaseConfig.plain(path))

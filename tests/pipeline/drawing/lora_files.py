@@ -6,12 +6,12 @@ import torch
 
 from pipeline.bases.base import Base
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.networks.examples import network_config
 
 
-def random_lora(base: Base, seed: int) -> Network:
-    made = Network.create(network_config("lora", dim=4, alpha=2.0), base, seed=seed)
+def random_lora(base: Base, seed: int) -> AdapterNetwork:
+    made = AdapterNetwork.create(network_config("lora", dim=4, alpha=2.0), base, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _, adapter in made.adapters():

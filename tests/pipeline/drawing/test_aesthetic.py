@@ -13,7 +13,7 @@ from pipeline.drawing.aesthetic import Aesthetic, slerp, text_features
 from pipeline.drawing.conditioning import conditioning
 from pipeline.drawing.text_to_image import draw
 from pipeline.errors import UserError
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from tests.pipeline.bases.random_sd1 import random_base
 
 PROMPTS = ["a cat", "a dog in the rain"]
@@ -173,7 +173,7 @@ def test_the_embedding_of_another_clip_is_a_sentence() -> None:
 
 
 def test_every_prompt_but_the_negative_is_drawn_towards_it(base: Base, clip: CLIPModel) -> None:
-    settings = Settings(
+    settings = DrawingSettings(
         steps=1,
         guidance=3.0,
         sampler="ddim",
@@ -192,7 +192,7 @@ def test_every_prompt_but_the_negative_is_drawn_towards_it(base: Base, clip: CLI
 
     plain = aesthetic_of(clip, lr=0.05)
     aesthetic = Counted(embedding=plain.embedding, projection=plain.projection, lr=0.05)
-    jobs = [Job("a cat", 1), Job("the rain", 2)]
+    jobs = [PictureJob("a cat", 1), PictureJob("the rain", 2)]
     with_it, without = (list(draw(base, jobs, settings, aesthetic=each)) for each in (aesthetic, None))
     assert calls == [int(token_ids(base.tokenizer, [job.prompt])[0, 1]) for job in jobs]
     assert with_it[0].tobytes() != without[0].tobytes()

@@ -13,16 +13,16 @@ from pipeline.bases.registry import families
 from pipeline.drawing.conditioning import conditioning, emphasised
 from pipeline.drawing.samplers import start_noise
 from pipeline.drawing.text_to_image import draw, rescaled
-from pipeline.prompts.settings import Job, SecondPass, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
 from tests.pipeline.bases.test_text import small_base
 
 PROMPT = "1girl, solo, a very long dress"
 WIDTH, HEIGHT, STEPS, SEED = 64, 96, 20, 7
 
 
-def settings(negative: str, **changes: object) -> Settings:
+def settings(negative: str, **changes: object) -> DrawingSettings:
     plain = {"steps": STEPS, "guidance": 5.0, "sampler": "ddim", "width": WIDTH, "height": HEIGHT}
-    return Settings(**{**plain, "negative_prompt": negative, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
+    return DrawingSettings(**{**plain, "negative_prompt": negative, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
 
 
 def padded_tokenizer(base: Base) -> CLIPTokenizer:
@@ -62,7 +62,7 @@ def theirs(base: Base, negative: str | None) -> np.ndarray:
 @pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
 def test_a_picture_is_diffusers_own(name: str, negative: str | None) -> None:
     base = small_base(name)
-    ours = next(iter(draw(base, [Job(PROMPT, SEED)], settings(negative or ""))))
+    ours = next(iter(draw(base, [PictureJob(PROMPT, SEED)], settings(negative or ""))))
     difference = np.abs(np.asarray(ours) / 255 - theirs(base, negative)).max()
     assert difference <= 0.5 / 255 + 1e-4  # ours is rounded to one of 256 levels
 
@@ -94,7 +94,7 @@ def test_a_second_pass_is_conditioned_on_its_own_size() -> None:
 
     base.denoiser.register_forward_pre_hook(look, with_kwargs=True)
     second = SecondPass(scale=2.0, strength=0.5, steps=1, upscaler="latent")
-    next(iter(draw(base, [Job(PROMPT, SEED)], settings("", steps=1, second_pass=second))))
+    next(iter(draw(base, [PictureJob(PROMPT, SEED)], settings("", steps=1, second_pass=second))))
     assert seen[0] == [HEIGHT, WIDTH, 0, 0, HEIGHT, WIDTH]
     assert seen[-1] == [2 * HEIGHT, 2 * WIDTH, 0, 0, 2 * HEIGHT, 2 * WIDTH]
 

@@ -11,12 +11,12 @@ from pipeline.drawing.library import Library
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.drawing.text_to_image import draw
 from pipeline.errors import UserError
-from pipeline.networks.network import Network
-from pipeline.prompts.settings import Job, Settings
+from pipeline.networks.network import AdapterNetwork
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.drawing.lora_files import write_lora
 
-SETTINGS = Settings(
+SETTINGS = DrawingSettings(
     steps=2, guidance=3.0, sampler="euler", negative_prompt="", width=64, height=64, clip_skip=1, batch=2
 )
 
@@ -41,13 +41,14 @@ def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 def drawn(base: Base, library: Library, *prompts: str) -> list[bytes]:
     return [
-        picture.tobytes() for picture in draw(base, [Job(prompt, 1) for prompt in prompts], SETTINGS, library)
+        picture.tobytes()
+        for picture in draw(base, [PictureJob(prompt, 1) for prompt in prompts], SETTINGS, library)
     ]
 
 
 def test_a_called_network_is_an_attached_one(base: Base, library: Library) -> None:
-    network = Network.load(library.files.find("one"), base)
-    network.set_multiplier(0.7)
+    network = AdapterNetwork.load(library.files.find("one"), base)
+    network.set_weight(0.7)
     with network.attached(base):
         wanted = drawn(base, library, "a cat")
     plain = drawn(base, library, "a cat")
@@ -56,9 +57,9 @@ def test_a_called_network_is_an_attached_one(base: Base, library: Library) -> No
 
 
 def test_several_networks_act_at_once_and_each_weight_counts(base: Base, library: Library) -> None:
-    one, three = (Network.load(library.files.find(name), base) for name in ("one", "three"))
-    one.set_multiplier(0.5)
-    three.set_multiplier(0.8)
+    one, three = (AdapterNetwork.load(library.files.find(name), base) for name in ("one", "three"))
+    one.set_weight(0.5)
+    three.set_weight(0.8)
     with one.attached(base), three.attached(base):
         wanted = drawn(base, library, "a cat")
     assert drawn(base, library, "a <lora:one:0.5><lora:three:0.8>cat") == wanted
@@ -66,9 +67,9 @@ def test_several_networks_act_at_once_and_each_weight_counts(base: Base, library
 
 
 def test_the_same_network_twice_is_there_twice(base: Base, library: Library) -> None:
-    one, again = (Network.load(library.files.find("one"), base) for _ in range(2))
-    one.set_multiplier(0.25)
-    again.set_multiplier(0.5)
+    one, again = (AdapterNetwork.load(library.files.find("one"), base) for _ in range(2))
+    one.set_weight(0.25)
+    again.set_weight(0.5)
     with one.attached(base), again.attached(base):
         wanted = drawn(base, library, "a cat")
     assert drawn(base, library, "a cat<lora:one:0.25><lora:one:0.5>") == wanted
@@ -77,10 +78,10 @@ def test_the_same_network_twice_is_there_twice(base: Base, library: Library) -> 
 def test_parts_and_blocks_have_their_own_weights(base: Base, library: Library) -> None:
     drawn(base, library, "a cat<lora:one:0.5:0.8:lbw=OUTALL>")
     network = library._network(base, library.files.find("one"), 0)
-    assert isinstance(network, Network)
+    assert isinstance(network, AdapterNetwork)
     for name, adapter in network.adapters():
         expected = 0.5 if name.startswith("lora_te_") else 0.8 if "_up_blocks_" in name else 0.0
-        assert adapter.multiplier == expected, name
+        assert adapter.network_weight == expected, name
 
 
 def test_a_masked_call_acts_in_its_region(base: Base, library: Library) -> None:
@@ -103,7 +104,7 @@ def test_each_picture_has_its_own_networks_and_the_base_stays(base: Base, librar
     together = drawn(base, library, *prompts)
     assert together == [drawn(base, library, prompt)[0] for prompt in prompts]
     assert len(set(together)) == 3
-    pictures = draw(base, [Job("a cat<lora:one>", 1)], SETTINGS, library)
+    pictures = draw(base, [PictureJob("a cat<lora:one>", 1)], SETTINGS, library)
     next(pictures)
     assert drawn(base, library, "a cat") == together[:1]  # while the generator is open
 
@@ -131,13 +132,13 @@ def test_wrong_names_are_told_with_the_nearest(base: Base, library: Library) -> 
 
 
 def test_the_negative_prompt_calls_nothing(base: Base) -> None:
-    settings = Settings(**{**vars(SETTINGS), "negative_prompt": "bad <lora:one>"})
+    settings = DrawingSettings(**{**vars(SETTINGS), "negative_prompt": "bad <lora:one>"})
     with pytest.raises(UserError, match="negative prompt calls a network"):
-        list(draw(base, [Job("a", 1)], settings))
+        list(draw(base, [PictureJob("a", 1)], settings))
 
 
 @pytest.mark.parametrize("prompt", ["a<lora:nowhere>", "a<lara:one>", "a AND b"])
 def test_what_cannot_be_drawn_is_said_before_anything_is(base: Base, library: Library, prompt: str) -> None:
-    pictures = draw(base, [Job("a", 1), Job(prompt, 1)], SETTINGS, library)
+    pictures = draw(base, [PictureJob("a", 1), PictureJob(prompt, 1)], SETTINGS, library)
     with pytest.raises(UserError):
         next(pictures)

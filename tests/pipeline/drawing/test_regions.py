@@ -9,7 +9,7 @@ from pipeline.bases.base import Base
 from pipeline.bases.layers import changeable_modules
 from pipeline.drawing.regions import Region, attached_in
 from pipeline.errors import UserError
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.drawing.lora_files import random_lora
 
@@ -30,8 +30,8 @@ def mask(left: int, right: int, height: int = 8, width: int = 8) -> Region:
     return Region(values)
 
 
-def only(network: Network, name: str) -> Network:
-    return Network({name: network[name]})
+def only(network: AdapterNetwork, name: str) -> AdapterNetwork:
+    return AdapterNetwork({name: network[name]})
 
 
 def unet(base: Base, height: int, width: int) -> Tensor:

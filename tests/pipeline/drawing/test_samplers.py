@@ -14,13 +14,13 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retri
 from PIL import Image
 
 from pipeline.bases.base import Base
-from pipeline.config.schemas.samplers import LABELS, OTHERS, SCHEDULERS, sampler_name
+from pipeline.config.schemas.samplers import A1111_NAMES, SCHEDULERS, TIMESTEP_SAMPLERS, sampler_name
 from pipeline.drawing.samplers import Sampler
 from pipeline.drawing.text_to_image import draw
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from tests.pipeline.drawing.demo_base import demo_base
 
-JOBS = [Job("zibbo, smile", 1), Job("cat, night sky", 2)]
+JOBS = [PictureJob("zibbo, smile", 1), PictureJob("cat, night sky", 2)]
 CPU = torch.device("cpu")
 
 
@@ -29,8 +29,8 @@ def base() -> Base:
     return demo_base()
 
 
-def settings(sampler: str) -> Settings:
-    return Settings(
+def settings(sampler: str) -> DrawingSettings:
+    return DrawingSettings(
         steps=4, guidance=5.0, sampler=sampler, negative_prompt="bad", width=64, height=72, clip_skip=1,
         batch=2,
     )  # fmt: skip
@@ -53,7 +53,7 @@ def same(one: Image.Image, two: Image.Image) -> bool:
     return bool(np.abs(np.asarray(one).astype(int) - np.asarray(two).astype(int)).max() <= 1)
 
 
-@pytest.mark.parametrize("sampler", OTHERS)
+@pytest.mark.parametrize("sampler", TIMESTEP_SAMPLERS)
 def test_diffusers_own_pipeline_takes_the_same_steps_and_draws_the_same(base: Base, sampler: str) -> None:
     pipe = pipeline_of(StableDiffusionPipeline, base, sampler)
     theirs = pipe(
@@ -87,7 +87,7 @@ def test_every_sampler_takes_a_single_step_and_many(base: Base, sampler: str) ->
     assert np.asarray(picture).std() > 0
 
 
-@pytest.mark.parametrize("sampler", OTHERS)
+@pytest.mark.parametrize("sampler", TIMESTEP_SAMPLERS)
 def test_a_single_step_and_many_are_what_diffusers_takes(base: Base, sampler: str) -> None:
     pipe = pipeline_of(StableDiffusionPipeline, base, sampler)
     for steps in (1, 2, 20, 50):
@@ -104,7 +104,7 @@ def test_noise_is_a_pictures_own(base: Base) -> None:
 
 
 def test_every_sampler_has_a_name_and_every_name_a_sampler() -> None:
-    assert set(LABELS) == set(SCHEDULERS)
+    assert set(A1111_NAMES) == set(SCHEDULERS)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_names_as_users_and_other_tools_write_them(written: str, name: str) -> N
 
 
 def test_every_label_is_understood_and_an_unknown_name_gets_the_nearest() -> None:
-    assert [sampler_name(label) for label in LABELS.values()] == list(LABELS)
+    assert [sampler_name(label) for label in A1111_NAMES.values()] == list(A1111_NAMES)
     with pytest.raises(ValueError, match="did you mean DPM"):
         sampler_name("DPM++ 3M Karras")
 

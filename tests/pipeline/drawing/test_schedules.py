@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config.schemas.samplers import K_SAMPLERS, PARTS
+from pipeline.config.schemas.samplers import K_SAMPLERS, SAMPLER_PARTS
 from pipeline.drawing.samplers import Sampler
-from pipeline.drawing.schedules import Noise, schedule
+from pipeline.drawing.schedules import BaseSigmas, schedule
 from pipeline.drawing.second_pass import second_sampler
 from tests.pipeline.drawing.demo_base import demo_base
 from tests.pipeline.drawing.test_second_pass import settings
@@ -18,7 +18,7 @@ CONFIG = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
     "prediction_type": "epsilon", "steps_offset": 1, "timestep_spacing": "leading",
 }  # fmt: skip
-NOISE = Noise.of(np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2))
+NOISE = BaseSigmas.of(np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_uniform_schedules_begin_and_end_where_a1111s_do(sampler: str, steps: in
     assert scheduler.sigmas[-1] == 0
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", SAMPLER_PARTS)
 def test_a_single_step_goes_from_the_most_noise_to_none(name: str) -> None:
     sampler = Sampler(name, CONFIG, 1, torch.device("cpu"))
     assert sampler.scheduler.sigmas.tolist() == [pytest.approx(HIGH, rel=1e-5), 0]

@@ -9,12 +9,12 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from torch.nn import functional as F
 
 from pipeline.bases.base import Base
-from pipeline.config.schemas.samplers import OTHERS
+from pipeline.config.schemas.samplers import TIMESTEP_SAMPLERS
 from pipeline.drawing.second_pass import INTERPOLATIONS, second_sampler, total_steps, upscaler_of
 from pipeline.drawing.text_to_image import draw
 from pipeline.drawing.upscaling import Upscaler
 from pipeline.errors import UserError
-from pipeline.prompts.settings import Job, SecondPass, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
 from tests.pipeline.drawing.demo_base import demo_base
 from tests.pipeline.drawing.test_samplers import pipeline_of, same
 
@@ -27,14 +27,14 @@ def base() -> Base:
     return demo_base()
 
 
-def settings(sampler: str = "euler", **changes: object) -> Settings:
-    return Settings(
+def settings(sampler: str = "euler", **changes: object) -> DrawingSettings:
+    return DrawingSettings(
         steps=2, guidance=4.0, sampler=sampler, negative_prompt="bad", width=64, height=64, clip_skip=1,
         batch=1, second_pass=replace(SECOND, **changes),
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("sampler", OTHERS)
+@pytest.mark.parametrize("sampler", TIMESTEP_SAMPLERS)
 def test_image_to_image_of_diffusers_draws_the_same(base: Base, sampler: str) -> None:
     def generator() -> torch.Generator:
         return torch.Generator().manual_seed(7)
@@ -51,7 +51,7 @@ def test_image_to_image_of_diffusers_draws_the_same(base: Base, sampler: str) ->
     ).images[0]
     ours = second_sampler(settings(sampler), base)
     assert ours.timesteps.tolist() == second.scheduler.timesteps[3 * ours.order :].tolist()
-    found = next(iter(draw(base, [Job("zibbo, smile", 7)], settings(sampler))))
+    found = next(iter(draw(base, [PictureJob("zibbo, smile", 7)], settings(sampler))))
     assert found.size == (96, 96)
     assert same(found, wanted)
 
@@ -74,10 +74,10 @@ def test_totals_by_hand() -> None:
 
 def test_a_low_strength_keeps_more_of_the_picture(base: Base) -> None:
     plain = replace(settings(), second_pass=None)
-    first = np.asarray(next(iter(draw(base, [Job("a", 1)], plain))).resize((96, 96))).astype(int)
+    first = np.asarray(next(iter(draw(base, [PictureJob("a", 1)], plain))).resize((96, 96))).astype(int)
     near, far = (
         np.abs(
-            np.asarray(next(iter(draw(base, [Job("a", 1)], settings(strength=s))))).astype(int) - first
+            np.asarray(next(iter(draw(base, [PictureJob("a", 1)], settings(strength=s))))).astype(int) - first
         ).mean()
         for s in (0.02, 0.9)
     )
@@ -91,7 +91,7 @@ def test_sizes_are_multiples_of_8() -> None:
 
 @pytest.mark.parametrize("name", INTERPOLATIONS)
 def test_every_interpolation_draws(base: Base, name: str) -> None:
-    picture = next(iter(draw(base, [Job("a", 1)], replace(settings(upscaler=name, steps=1), steps=1))))
+    picture = next(iter(draw(base, [PictureJob("a", 1)], replace(settings(upscaler=name, steps=1), steps=1))))
     assert picture.size == (96, 96)
 
 
@@ -105,7 +105,7 @@ def test_a_network_enlarges_the_picture(base: Base, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         "pipeline.drawing.second_pass.load_upscaler", lambda _, device: Upscaler(doubled, 2, device)
     )
-    picture = next(iter(draw(base, [Job("a", 1)], settings(upscaler="net.pth"))))
+    picture = next(iter(draw(base, [PictureJob("a", 1)], settings(upscaler="net.pth"))))
     assert picture.size == (96, 96)
     assert calls == [(1, 3, 64, 64)]
 

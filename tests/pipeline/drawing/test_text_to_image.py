@@ -12,7 +12,7 @@ from pipeline.bases.sd1.family import SD1
 from pipeline.drawing import text_to_image
 from pipeline.drawing.text_to_image import batches, draw
 from pipeline.errors import UserError
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from tests.pipeline.bases.random_sd1 import random_base
 
 LONG = "a " * 80
@@ -23,9 +23,9 @@ def base() -> Base:
     return random_base()
 
 
-def settings(**changes: object) -> Settings:
+def settings(**changes: object) -> DrawingSettings:
     plain = {"steps": 3, "guidance": 5.0, "sampler": "ddim", "negative_prompt": "bad", "width": 64}
-    return Settings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
+    return DrawingSettings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
 
 
 def far(one: Image.Image, two: Image.Image) -> int:
@@ -34,11 +34,17 @@ def far(one: Image.Image, two: Image.Image) -> int:
 
 
 def drawn(base: Base, prompt: str, **changes: object) -> Image.Image:
-    return next(iter(draw(base, [Job(prompt, 1)], settings(**changes))))
+    return next(iter(draw(base, [PictureJob(prompt, 1)], settings(**changes))))
 
 
 def test_pictures_come_in_the_jobs_order_and_are_the_same_in_any_company(base: Base) -> None:
-    jobs = [Job("a cat", 1), Job(LONG, 1), Job("a cat", 2), Job("a dog", 3), Job("a [cat:dog:1]", 1)]
+    jobs = [
+        PictureJob("a cat", 1),
+        PictureJob(LONG, 1),
+        PictureJob("a cat", 2),
+        PictureJob("a dog", 3),
+        PictureJob("a [cat:dog:1]", 1),
+    ]
     together = list(draw(base, jobs, settings()))
     for job, picture in zip(jobs, together, strict=True):
         # One level of 255: sums of another batch may round otherwise.
@@ -49,7 +55,13 @@ def test_pictures_come_in_the_jobs_order_and_are_the_same_in_any_company(base: B
 def test_a_batch_holds_prompts_of_one_length() -> None:
     short, long = (Conditioning(torch.zeros(1, tokens, 1)) for tokens in (77, 154))
     contexts = {"a": [short] * 2, "b": [short] * 2, "long": [short, long]}
-    jobs = [Job("a", 1), Job("b", 1), Job("a", 2), Job("long", 1), Job("a", 3)]
+    jobs = [
+        PictureJob("a", 1),
+        PictureJob("b", 1),
+        PictureJob("a", 2),
+        PictureJob("long", 1),
+        PictureJob("a", 3),
+    ]
     found = list(batches(jobs, contexts, 2))
     assert [[(job.prompt, job.seed) for job in batch] for batch in found] == [
         [("a", 1), ("b", 1)],
@@ -83,7 +95,7 @@ def test_without_guidance_the_negative_prompt_does_not_matter(base: Base, guidan
 
 
 def test_every_prompt_is_encoded_once(base: Base) -> None:
-    jobs = [Job(prompt, seed) for seed in range(3) for prompt in ("cat", "dog")]
+    jobs = [PictureJob(prompt, seed) for seed in range(3) for prompt in ("cat", "dog")]
     with patch.object(text_to_image, "conditioning", wraps=text_to_image.conditioning) as encoder:
         assert len(list(draw(base, jobs, settings(negative_prompt="cat", steps=1)))) == 6
     assert [call.args[1] for call in encoder.call_args_list] == ["cat", "dog"]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.base import Base
-from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
+from pipeline.config.schemas.hypernetwork import HypernetworkConfig
 from pipeline.drawing.conditioning import chunks, conditioning
 from pipeline.drawing.library import Library
 from pipeline.drawing.named_files import NamedFiles
@@ -17,7 +17,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.embedding import Embedding
 from pipeline.networks.families import load
 from pipeline.networks.hypernetwork import Hypernetwork
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.prompts.weights import weighted_parts
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.drawing.lora_files import write_lora
@@ -25,7 +25,7 @@ from tests.pipeline.networks.examples import defaults
 
 START, END, A, CAT = 49406, 49407, 320, 2368
 VOCABULARY = 49408
-SETTINGS = Settings(
+SETTINGS = DrawingSettings(
     steps=2, guidance=3.0, sampler="euler", negative_prompt="", width=64, height=64, clip_skip=1, batch=2
 )
 
@@ -59,8 +59,8 @@ def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 
 def drawn(base: Base, library: Library, prompt: str, **changes: object) -> bytes:
-    settings = Settings(**{**vars(SETTINGS), **changes})  # type: ignore[arg-type]
-    return next(iter(draw(base, [Job(prompt, 1)], settings, library))).tobytes()
+    settings = DrawingSettings(**{**vars(SETTINGS), **changes})  # type: ignore[arg-type]
+    return next(iter(draw(base, [PictureJob(prompt, 1)], settings, library))).tobytes()
 
 
 @torch.no_grad()
@@ -107,7 +107,7 @@ def test_a_word_in_either_prompt_calls_its_embedding(base: Base, library: Librar
 
 def test_a_hypernetwork_acts_at_its_strength(base: Base, library: Library) -> None:
     network = load(library.files.find("hyper"), base)
-    network.set_multiplier(0.6)
+    network.set_weight(0.6)
     with network.attached(base):
         wanted = drawn(base, Library(), "a cat")
     assert drawn(base, library, "a cat<hypernet:hyper:0.6>") == wanted != drawn(base, Library(), "a cat")

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from pipeline.errors import UserError
 from pipeline.files.hypernetwork_file import (
     HypernetworkFile,
-    Structure,
+    MlpStructure,
     hypernetwork_metadata,
     hypernetwork_tensors,
     old_dropout,
@@ -30,7 +30,7 @@ def layers_equal(one: HypernetworkFile, two: HypernetworkFile) -> bool:
 def test_a1111s_file_is_read(tmp_path: Path) -> None:
     two_wide(tmp_path / "a.pt", activation_func="mish", dropout_structure=[0, 0.25, 0])
     read = read_hypernetwork(tmp_path / "a.pt")
-    assert read.structure == Structure((1, 2, 1), "mish", False, False, "Normal", (0, 0.25, 0))
+    assert read.structure == MlpStructure((1, 2, 1), "mish", False, False, "Normal", (0, 0.25, 0))
     assert read.facts == {
         "name": "old", "step": 500, "sd_checkpoint": "abcd1234", "sd_checkpoint_name": "model"
     }  # fmt: skip
@@ -44,7 +44,7 @@ def test_the_first_files_had_other_names_and_fewer_settings(tmp_path: Path) -> N
     }
     torch.save({4: (weights, weights)}, tmp_path / "a.pt")
     read = read_hypernetwork(tmp_path / "a.pt")
-    assert read.structure == Structure((1, 2, 1), "linear", True, False, "Normal", (0, 0, 0))
+    assert read.structure == MlpStructure((1, 2, 1), "linear", True, False, "Normal", (0, 0, 0))
     assert set(read.layers[4][0]) == {f"linear.{n}.{leaf}" for n in (0, 1) for leaf in ("weight", "bias")}
 
 

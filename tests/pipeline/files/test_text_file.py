@@ -15,7 +15,7 @@ from pipeline.config.compose import Params, compose_known, read_params
 from pipeline.config.recipes import read_yaml as read_recipe
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_json
-from pipeline.files.text_file import CAPTION, Kind, TextError, bounded_text, read_text, shown
+from pipeline.files.text_file import CAPTION, FileKind, TextError, bounded_text, read_text, shown
 from pipeline.pictures.by_hand import read_entries
 from pipeline.pictures.downloads import read_list
 from pipeline.pictures.metadata_rows import read_rows
@@ -71,9 +71,9 @@ def test_a_file_at_its_limit_is_read(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_text_is_one_sentence(data: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(data)
     with pytest.raises(TextError, match=f"^{reason}$"):
-        bounded_text(tmp_path / "a.txt", Kind("a test", 5, "mend it"))
+        bounded_text(tmp_path / "a.txt", FileKind("a test", 5, "mend it"))
     with pytest.raises(UserError, match="does not exist or is not a file"):
-        read_text(tmp_path, Kind("a test", 5, "mend it"))
+        read_text(tmp_path, FileKind("a test", 5, "mend it"))
 
 
 def test_sizes_are_shown_as_people_read_them() -> None:

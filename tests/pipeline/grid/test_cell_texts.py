@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.bases.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors
 from pipeline.files.hashing import sha256_of_file
@@ -23,11 +23,11 @@ from pipeline.grid.axes import Cell
 from pipeline.grid.cell_texts import lora_hash, texts_of
 from pipeline.prompts.block_weights import block_weights
 from pipeline.prompts.infotext_reader import parameters_of, parse_infotext
-from pipeline.prompts.settings import Job, SecondPass, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
 from tests.pipeline.bases.random_sd1 import random_base
 
 pytestmark = pytest.mark.usefixtures("root")
-SETTINGS = Settings(
+SETTINGS = DrawingSettings(
     steps=2,
     guidance=5.0,
     sampler="euler_a",
@@ -41,7 +41,7 @@ HASH = "0123456789abcdef" * 4
 LORA_KEY = "lora_unet_x.lora_up.weight"
 
 
-def base() -> Base:
+def base() -> BaseConfig:
     return check(compose(Params({}, {}))).base
 
 
@@ -61,13 +61,13 @@ def write(path: Path, key: str, metadata: dict[str, str]) -> Path:
 def told(each: Cell, files: NamedFiles = NO_FILES, prompt: str = "a cat", **changes: Any) -> dict[str, Any]:
     """What the texts of the cell's picture say: infotext's values, and the recipe's."""
     each = replace(each, settings=replace(each.settings, **changes))
-    texts = texts_of(each, Job(prompt, 7), base(), sha256_of_file, files)
+    texts = texts_of(each, PictureJob(prompt, 7), base(), sha256_of_file, files)
     return {**parameters_of(texts["parameters"]), "recipe": json.loads(texts["athanor"])}
 
 
 def test_a_lora_is_called_in_the_prompt_with_its_hash(tmp_path: Path) -> None:
     network = write(tmp_path / "zib.safetensors", LORA_KEY, {"sshs_model_hash": HASH})
-    texts = texts_of(cell(network, "INS"), Job("a cat", 7), base(), sha256_of_file, NO_FILES)
+    texts = texts_of(cell(network, "INS"), PictureJob("a cat", 7), base(), sha256_of_file, NO_FILES)
     values = parameters_of(texts["parameters"])
     assert values["Prompt"] == "a cat <lora:zib:0.8:lbw=INS>"
     assert values["Lora hashes"] == "zib: 0123456789ab"
@@ -148,5 +148,5 @@ def test_what_a_prompt_calls_is_told_with_its_hashes(tmp_path: Path) -> None:
 def test_a_vae_of_its_own_is_told(tmp_path: Path) -> None:
     vae = write(tmp_path / "clear.vae.safetensors", "x", {})
     changed = base().model_copy(update={"vae": str(vae), "vae_sha256": sha256_of_file(vae)})
-    text = texts_of(cell(None), Job("a cat", 7), changed, sha256_of_file, NO_FILES)["parameters"]
+    text = texts_of(cell(None), PictureJob("a cat", 7), changed, sha256_of_file, NO_FILES)["parameters"]
     assert f"VAE hash: {sha256_of_file(vae)[:10]}, VAE: clear.vae.safetensors" in text

@@ -2,10 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.grid.choice import Scored, faults, ranked
-from pipeline.grid.measures import Measures, Nearest
+from pipeline.grid.measures import CellMeasures, Nearest
 from pipeline.grid.scores import Score
 
-PLAIN = Measures(
+PLAIN = CellMeasures(
     blank=0, sharpness=900.0, colours=40.0, clipped=0.1, diversity=0.2, nearest=Nearest(0, 20, 0.3, "zib/a")
 )
 FIVE, TEN = Path("zib-000005.safetensors"), Path("zib-000010.safetensors")

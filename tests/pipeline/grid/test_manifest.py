@@ -12,15 +12,15 @@ from pipeline.grid.manifest import (
     score_rows,
     summary,
 )
-from pipeline.grid.measures import Measures
-from pipeline.grid.plan import Grid, Slot, cell_names, labels_of
+from pipeline.grid.measures import CellMeasures
+from pipeline.grid.plan import Grid, GridSlot, cell_names, labels_of
 from pipeline.grid.scores import Score
 from pipeline.prompts.block_weights import block_weights
-from pipeline.prompts.settings import Settings
+from pipeline.prompts.settings import DrawingSettings
 
 FIVE = Path("models/network/zib-000005.safetensors")
 EPOCHS = {FIVE: 5}
-SETTINGS = Settings(
+SETTINGS = DrawingSettings(
     steps=2, guidance=5.0, sampler="ddim", negative_prompt="", width=64, height=128, clip_skip=1, batch=2
 )
 PLAIN = Cell(
@@ -37,12 +37,12 @@ GRID = Grid(
     [""],
     ["base alone", "epoch 5 / x"],
     ["weight 0.5", "weight 1"],
-    [Slot(0, 0, 0, ALONE), Slot(0, 1, 0, PLAIN), Slot(0, 1, 1, FULL)],
+    [GridSlot(0, 0, 0, ALONE), GridSlot(0, 1, 0, PLAIN), GridSlot(0, 1, 1, FULL)],
 )
 
 
 def scored(subject: float, diversity: float | None = 0.2) -> Scored:
-    return Scored(2, Measures(0, 900.0, 40.0, 0.1, diversity, None), Score(subject, 1.0))
+    return Scored(2, CellMeasures(0, 900.0, 40.0, 0.1, diversity, None), Score(subject, 1.0))
 
 
 SCORES = {ALONE: scored(0.0), PLAIN: scored(0.5), FULL: scored(1.0)}

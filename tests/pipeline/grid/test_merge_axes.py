@@ -12,13 +12,13 @@ from PIL import Image
 from pipeline.bases.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import SampleGrid
+from pipeline.config.schemas import SampleGridConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as cells
 from pipeline.grid.merge_axes import Sweep, block_curves
 from pipeline.grid.problems import axes_problems
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from stages import compose as compose_stage
 from stages import sample_grid
 from tests.pipeline.bases.random_sd1 import random_base
@@ -30,7 +30,7 @@ RECIPE = {"inputs": {"other": "other.safetensors"}, "merge": SUM}
 BAKED = {"inputs": {}, "merge": {"method": "bake", "model": "base", "network": "network"}}
 
 
-def config(**changes: Any) -> SampleGrid:
+def config(**changes: Any) -> SampleGridConfig:
     values = {f"sample_grid.{name}": value for name, value in {"network": "none", **changes}.items()}
     return check(compose(Params({}, values))).sample_grid
 
@@ -89,7 +89,7 @@ def test_a_sweep_is_drawn_kept_and_said_and_writes_no_checkpoint(
     save_file(random_base(1), Path("other.safetensors"), "fp32", {})
     Path("data/cropped").mkdir(parents=True)
     Path("data/cropped/records.jsonl").touch()
-    network = Network.create(network_config(), random_base(), seed=0)
+    network = AdapterNetwork.create(network_config(), random_base(), seed=0)
     header = {"ss_output_name": "net"}
     write_safetensors(Path("models/network/net-000001.safetensors"), network.file_tensors("fp32"), header)
     compose_stage.main([])

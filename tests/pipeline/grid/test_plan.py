@@ -6,13 +6,13 @@ import pytest
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import SampleGrid
+from pipeline.config.schemas import SampleGridConfig
 from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import order_of_drawing
 from pipeline.grid.plan import Grid, plan
 from pipeline.grid.problems import axes_problems
-from pipeline.prompts.settings import SecondPass, Settings
+from pipeline.prompts.settings import DrawingSettings, SecondPass
 
 pytestmark = pytest.mark.usefixtures("root")
 FOLDER = Path("models/network")
@@ -20,7 +20,7 @@ FIVE, TEN = FOLDER / "zib-000005.safetensors", FOLDER / "zib-000010.safetensors"
 EPOCHS = {5: FIVE, 10: TEN}
 
 
-def config(**changes: Any) -> SampleGrid:
+def config(**changes: Any) -> SampleGridConfig:
     plain = {"prompts": ["zib, red hat", "zib"], "seeds": [1, 2], "weights": [0.5, 1.0]}
     values = {f"sample_grid.{name}": value for name, value in {**plain, **changes}.items()}
     return check(compose(Params({}, values))).sample_grid
@@ -31,7 +31,7 @@ def grid(network: Path | None = None, **changes: Any) -> Grid:
     base = check(compose(Params({}, {}))).base
     start = Cell(
         checkpoint=None, network=network, weight=wanted.weight, blocks=None, prompts=tuple(wanted.prompts),
-        seeds=tuple(wanted.seeds), settings=Settings.of(wanted, base),
+        seeds=tuple(wanted.seeds), settings=DrawingSettings.of(wanted, base),
     )  # fmt: skip
     return plan(wanted, start, EPOCHS, FOLDER)
 

@@ -10,20 +10,20 @@ import pytest
 from pipeline.bases.save import save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as module
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.renderer import GridRenderer
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from pipeline.prompts.block_weights import block_weights
-from pipeline.prompts.settings import Job, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from tests.conftest import ROOT
 from tests.pipeline.bases.random_sd1 import random_base
 
-SETTINGS = Settings(
+SETTINGS = DrawingSettings(
     steps=2, guidance=5.0, sampler="ddim", negative_prompt="", width=64, height=64, clip_skip=1, batch=2
 )
 
@@ -39,7 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_folder(base, folder / "base", "fp32", {})
     save_folder(random_base(1), folder / "other", "fp32", {})
     for number in (1, 2):
-        network = Network.create(config.network, base, seed=number)
+        network = AdapterNetwork.create(config.network, base, seed=number)
         tensors = network.file_tensors("fp32")
         ups = {key: tensor + 0.1 * number for key, tensor in tensors.items() if "lora_up" in key}
         write_safetensors(folder / f"net-{number}.safetensors", {**tensors, **ups}, {})
@@ -47,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def base(project: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
+def base(project: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         config = check(compose(Params({}, {}))).base
@@ -67,7 +67,7 @@ class Counted:
     """Counts what is drawn and loaded, and does it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.jobs: list[list[Job]] = []
+        self.jobs: list[list[PictureJob]] = []
         self.loaded: list[str] = []
         draw, load, load_base = module.draw, module.load, module.load_base
 
@@ -84,7 +84,7 @@ class Counted:
         )
 
 
-def filled(base: Base, cells: list[Cell], files: NamedFiles = NO_FILES) -> CellStore:
+def filled(base: BaseConfig, cells: list[Cell], files: NamedFiles = NO_FILES) -> CellStore:
     store, renderer = CellStore(base, files), GridRenderer(files)
     for each in store.missing(cells):
         store.fill(each, renderer.draw)
@@ -92,13 +92,13 @@ def filled(base: Base, cells: list[Cell], files: NamedFiles = NO_FILES) -> CellS
     return store
 
 
-def draw_all(base: Base, cells: list[Cell]) -> list[bytes]:
+def draw_all(base: BaseConfig, cells: list[Cell]) -> list[bytes]:
     store = filled(base, cells)
     return [png for each in cells for png in store.pngs(each)]
 
 
 def test_a_base_is_loaded_once_and_a_network_once_for_all_its_weights(
-    base: Base, monkeypatch: pytest.MonkeyPatch
+    base: BaseConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = Counted(monkeypatch)
     networks = [Path("net-1.safetensors"), Path("net-2.safetensors")]
@@ -109,7 +109,7 @@ def test_a_base_is_loaded_once_and_a_network_once_for_all_its_weights(
 
 
 def test_one_more_weight_draws_its_cells_alone_and_nothing_more_loads_nothing(
-    base: Base, monkeypatch: pytest.MonkeyPatch
+    base: BaseConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = [cell(weight=weight) for weight in (0.5, 1.0)]
     before = draw_all(base, cells)
@@ -117,11 +117,11 @@ def test_one_more_weight_draws_its_cells_alone_and_nothing_more_loads_nothing(
     assert draw_all(base, cells) == before
     assert (counted.jobs, counted.loaded) == ([], [])
     draw_all(base, [*cells, cell(weight=0.7)])
-    assert counted.jobs == [[Job("a cat", 1), Job("a cat", 2)], [Job("a cat", 3)]]
+    assert counted.jobs == [[PictureJob("a cat", 1), PictureJob("a cat", 2)], [PictureJob("a cat", 3)]]
 
 
 def test_what_was_interrupted_ends_with_the_same_bytes(
-    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: BaseConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch of which a picture is missing is drawn whole: its pictures' last bits hang together."""
     cells = [cell(weight=weight, seeds=(1, 2, 3, 4)) for weight in (0.5, 1.0)]
@@ -131,10 +131,10 @@ def test_what_was_interrupted_ends_with_the_same_bytes(
     store.items.path(second_batch.keys[1]).unlink()
     counted = Counted(monkeypatch)
     assert draw_all(base, cells) == whole
-    assert counted.jobs == [[Job("a cat", 3), Job("a cat", 4)]]
+    assert counted.jobs == [[PictureJob("a cat", 3), PictureJob("a cat", 4)]]
 
 
-def test_blocks_and_checkpoints_change_the_picture(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_and_checkpoints_change_the_picture(base: BaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     one = cell(seeds=(1,))
     alone = one.alone()
@@ -151,7 +151,7 @@ def test_blocks_and_checkpoints_change_the_picture(base: Base, monkeypatch: pyte
 
 
 def test_a_network_that_a_prompt_calls_counts_by_its_content(
-    base: Base, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: BaseConfig, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called = cell(prompts=("a cat <lora:net:0.5>",), seeds=(1,)).alone()
 
@@ -166,5 +166,5 @@ def test_a_network_that_a_prompt_calls_counts_by_its_content(
     assert counted.jobs == []
 
 
-def pixels(base: Base, each: Cell) -> bytes:
+def pixels(base: BaseConfig, each: Cell) -> bytes:
     return filled(base, [each]).pictures(each)[0].tobytes()

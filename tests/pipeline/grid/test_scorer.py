@@ -16,8 +16,8 @@ from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.scorer import Scorer, asked_of
 from pipeline.pictures.png import png_bytes
-from pipeline.pictures.records import PICTURES, Record, write_records
-from pipeline.prompts.settings import Settings
+from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
+from pipeline.prompts.settings import DrawingSettings
 from tests.pipeline.captions.test_wd14 import write_tagger
 from tests.pipeline.vision.tiny_clip import write_clip
 
@@ -34,7 +34,7 @@ def cropped(folder: Path, *classes: bool) -> Path:
     """data/cropped of one picture, the astronaut, for each of `classes`: whether it is of the class."""
     records = []
     for number, is_class in enumerate(classes):
-        file = folder / PICTURES / f"zib/{number}.png"
+        file = folder / PICTURE_FOLDER / f"zib/{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         ASTRONAUT.save(file)
         records.append(
@@ -60,7 +60,7 @@ def cropped(folder: Path, *classes: bool) -> Path:
 
 def drawn(config: Config) -> tuple[CellStore, Cell]:
     """A cell in the store: the astronaut and the cat."""
-    settings = Settings.of(config.sample_grid, config.base)
+    settings = DrawingSettings.of(config.sample_grid, config.base)
     cell = Cell(
         checkpoint=None, network=None, weight=0.0, blocks=None, prompts=("a red cat",), seeds=(1, 2),
         settings=settings,
@@ -112,7 +112,7 @@ def test_a_cell_with_figures_is_not_scored_again(tmp_path: Path, monkeypatch: py
 
 
 def test_models_are_asked_about_plain_words() -> None:
-    settings = replace(Settings.of(configured().sample_grid, configured().base), steps=4)
+    settings = replace(DrawingSettings.of(configured().sample_grid, configured().base), steps=4)
     cell = Cell(
         checkpoint=None, network=None, weight=0.0, blocks=None, prompts=("a (red:1.3) [dog:cat:2]<lora:x>",),
         seeds=(1, 2), settings=settings,

@@ -1,7 +1,7 @@
 import torch
 
 from pipeline.merging.bake import bake, baked
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer, config
 
@@ -13,11 +13,11 @@ def test_hand_worked_sum() -> None:
 
 def test_the_baked_base_answers_as_the_attached_network() -> None:
     base = random_base()
-    network = Network.create(config(), base, seed=0)
+    network = AdapterNetwork.create(config(), base, seed=0)
     torch.manual_seed(2)
     for _, adapter in network.adapters():
         torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
-    network.set_multiplier(0.7)
+    network.set_weight(0.7)
     with network.attached(base):
         attached = answer(base)
     changed = bake(network, base, 0.7)

@@ -8,7 +8,7 @@ import yaml
 from diffusers import UNet2DConditionModel
 
 from pipeline.bases.registry import family
-from pipeline.bases.unet_names import PREFIX as UNET_PREFIX
+from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.merging.weights import block_names, block_of, blocks_of
 from tests.pipeline.bases.test_blocks import GOLDEN
 from tests.pipeline.merging.random_checkpoints import REAL
@@ -44,7 +44,7 @@ def key_of(name: str, key: str) -> str:
 def listed(name: str) -> set[str]:
     """U-Net names of a family, as sd-mecha lists them."""
     components = yaml.safe_load((LISTS / f"{name}.yaml").read_text())["components"]
-    return {key for names in components.values() for key in names if key.startswith(UNET_PREFIX)}
+    return {key for names in components.values() for key in names if key.startswith(LDM_UNET_PREFIX)}
 
 
 def xl_diffusers_names() -> set[str]:
@@ -88,4 +88,7 @@ def test_both_halves_have_as_many_blocks() -> None:
 
 
 def test_another_u_net_has_no_blocks_that_are_known() -> None:
-    assert blocks_of(["double_blocks.0.img_attn.qkv.weight", f"{UNET_PREFIX}input_blocks.0.0.weight"]) is None
+    assert (
+        blocks_of(["double_blocks.0.img_attn.qkv.weight", f"{LDM_UNET_PREFIX}input_blocks.0.0.weight"])
+        is None
+    )

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.merging.build import run_recipe
 from pipeline.merging.in_memory import MergedBase, Merges
@@ -16,8 +16,8 @@ from tests.pipeline.merging.random_checkpoints import write_file
 from tests.pipeline.networks.test_network import answer
 
 
-def base_of(path: Path) -> LoadedBase:
-    return load_base(Base.plain(str(path)))
+def base_of(path: Path) -> Base:
+    return load_base(BaseConfig.plain(str(path)))
 
 
 def test_a_variation_answers_as_the_file_made_of_it_and_leaves_the_base_as_it_was(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.merging.__main__ import main
 from pipeline.merging.build import run_recipe
 from pipeline.merging.lora_files import combine, read_lora
 from pipeline.networks.families import load
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_families import trained
 
@@ -37,7 +37,7 @@ def loras(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def deltas(path: Path, base: Base) -> dict[str, Tensor]:
     network = load(path, base)
-    assert isinstance(network, Network)
+    assert isinstance(network, AdapterNetwork)
     with torch.no_grad():
         return {name: adapter.delta(adapter.layer.weight).double() for name, adapter in network.adapters()}
 

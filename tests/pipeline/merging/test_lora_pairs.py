@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pipeline.merging.lora_pairs import (
-    Pair,
+    LoraPair,
     approximated,
     by_frobenius,
     by_ratio,
@@ -14,9 +14,11 @@ from pipeline.merging.lora_pairs import (
 from pipeline.networks.low_rank import singular_of_product
 
 
-def pair(seed: int, rank: int, out: int = 40, inside: int = 60) -> Pair:
+def pair(seed: int, rank: int, out: int = 40, inside: int = 60) -> LoraPair:
     generator = torch.Generator().manual_seed(seed)
-    return Pair(torch.randn(out, rank, generator=generator), torch.randn(rank, inside, generator=generator))
+    return LoraPair(
+        torch.randn(out, rank, generator=generator), torch.randn(rank, inside, generator=generator)
+    )
 
 
 SPECTRUM = torch.tensor([8.0, 4.0, 2.0, 1.0, 1.0])

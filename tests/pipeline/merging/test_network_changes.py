@@ -8,12 +8,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file
-from pipeline.bases.weight_names import Piece, modules_of
+from pipeline.bases.weight_names import TensorPiece, modules_of
 from pipeline.config.recipes import parse
-from pipeline.config.schemas import Base
+from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.build import run_recipe
@@ -26,22 +26,22 @@ CHANGED = "model.diffusion_model.middle_block.1.proj_in.weight"
 
 
 @pytest.fixture(scope="module")
-def base() -> LoadedBase:
+def base() -> Base:
     return random_base()
 
 
 @pytest.fixture(scope="module")
-def base_file(base: LoadedBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base_file(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("base") / "base.safetensors"
     save_file(base, path, "fp32", {})
     return path
 
 
-def baked(base_file: Path, network: Path, strength: Any, out: Path) -> LoadedBase:
+def baked(base_file: Path, network: Path, strength: Any, out: Path) -> Base:
     step = {"method": "bake", "model": "base", "network": "net", "strength": strength}
     inputs = {"base": str(base_file), "net": str(network)}
     run_recipe(parse({"inputs": inputs, "merge": step, "dtype": "fp32"}, "recipe"), out)
-    return load_base(Base.plain(str(out)))
+    return load_base(BaseConfig.plain(str(out)))
 
 
 DORA = {f"{name}, dora": config(name, dim=2, conv_dim=2, dora=True) for name in ("locon", "loha", "lokr")}
@@ -49,12 +49,12 @@ DORA = {f"{name}, dora": config(name, dim=2, conv_dim=2, dora=True) for name in 
 
 @pytest.mark.parametrize("kind", [*KINDS, *DORA])
 def test_a_baked_file_answers_as_the_attached_network(
-    kind: str, base: LoadedBase, base_file: Path, tmp_path: Path
+    kind: str, base: Base, base_file: Path, tmp_path: Path
 ) -> None:
     network = filled(create({**KINDS, **DORA}[kind], base, seed=0))
     write_safetensors(tmp_path / "net.safetensors", network.file_tensors("fp32"), {})
     result = baked(base_file, tmp_path / "net.safetensors", 0.7, tmp_path / "out.safetensors")
-    network.set_multiplier(0.7)
+    network.set_weight(0.7)
     with network.attached(base):
         attached = answer(base)
     assert torch.allclose(answer(result), attached, atol=1e-4, rtol=1e-4)
@@ -63,7 +63,7 @@ def test_a_baked_file_answers_as_the_attached_network(
 
 @pytest.mark.parametrize("prefix", ["unet.", "base_model.model."], ids=["diffusers", "peft"])
 def test_a_lora_in_diffusers_layout_is_baked_as_in_sd_scripts(
-    prefix: str, base: LoadedBase, base_file: Path, tmp_path: Path
+    prefix: str, base: Base, base_file: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     up, down = torch.randn(16, 2), torch.randn(2, 16)
@@ -81,7 +81,7 @@ def test_a_lora_in_diffusers_layout_is_baked_as_in_sd_scripts(
     assert not torch.allclose(answers[0], answer(base), atol=1e-3)
 
 
-def test_by_block(base: LoadedBase, base_file: Path, tmp_path: Path) -> None:
+def test_by_block(base: Base, base_file: Path, tmp_path: Path) -> None:
     write_safetensors(tmp_path / "net.safetensors", trained("lora", base).file_tensors("fp32"), {})
     listed = {"blocks": [0.0] * 12 + [1.0] + [0.0] * 12, "base_alpha": 0}
     baked(base_file, tmp_path / "net.safetensors", listed, tmp_path / "out.safetensors")
@@ -95,7 +95,7 @@ def test_by_block(base: LoadedBase, base_file: Path, tmp_path: Path) -> None:
 
 
 def test_merged_then_baked_into_then_given_another_vae_is_the_same_step_by_step(
-    base: LoadedBase, base_file: Path, tmp_path: Path
+    base: Base, base_file: Path, tmp_path: Path
 ) -> None:
     save_file(random_base(1), tmp_path / "other.safetensors", "fp32", {})
     write_safetensors(tmp_path / "net.safetensors", trained("lora", base).file_tensors("fp32"), {})
@@ -142,10 +142,10 @@ def test_sdxl_text_encoders_and_their_pieces() -> None:
     second = "conditioner.embedders.1.model.transformer.resblocks.3."
     stem = "lora_te2_text_model_encoder_layers_3_"
     assert modules_of(f"{second}attn.in_proj_weight") == [
-        Piece(f"{stem}self_attn_{third}_proj", index, 3) for index, third in enumerate("qkv")
+        TensorPiece(f"{stem}self_attn_{third}_proj", index, 3) for index, third in enumerate("qkv")
     ]
-    assert modules_of(f"{second}mlp.c_fc.weight") == [Piece(f"{stem}mlp_fc1")]
+    assert modules_of(f"{second}mlp.c_fc.weight") == [TensorPiece(f"{stem}mlp_fc1")]
     first = "conditioner.embedders.0.transformer.text_model.encoder.layers.3.mlp.fc2.weight"
-    assert modules_of(first) == [Piece("lora_te1_text_model_encoder_layers_3_mlp_fc2")]
+    assert modules_of(first) == [TensorPiece("lora_te1_text_model_encoder_layers_3_mlp_fc2")]
     unet = "model.diffusion_model.input_blocks.4.1.proj_in.weight"
-    assert Piece("lora_unet_input_blocks_4_1_proj_in") in modules_of(unet)
+    assert TensorPiece("lora_unet_input_blocks_4_1_proj_in") in modules_of(unet)

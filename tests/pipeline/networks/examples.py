@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import AdapterNetwork
-from pipeline.networks.adapter import Adapter, Layer, Settings
+from pipeline.config.schemas import AdapterNetworkConfig
+from pipeline.networks.adapter import Adapter, AdapterSettings, Layer
 from tests.conftest import ROOT
 
 
@@ -22,14 +22,16 @@ def defaults(name: str) -> dict[str, Any]:
     return values
 
 
-def network_config(name: str, **changes: Any) -> AdapterNetwork:
+def network_config(name: str, **changes: Any) -> AdapterNetworkConfig:
     """conf/network/<name>.yaml with changes."""
-    return AdapterNetwork.model_validate({**defaults(name), **changes})
+    return AdapterNetworkConfig.model_validate({**defaults(name), **changes})
 
 
-def settings(name: str, dim: int = 4, alpha: float = 3.0, layer: str = "x", **changes: Any) -> Settings:
+def settings(
+    name: str, dim: int = 4, alpha: float = 3.0, layer: str = "x", **changes: Any
+) -> AdapterSettings:
     """Of a layer, whose dim and alpha differ."""
-    return Settings(layer, dim, alpha, network_config(name, **changes))
+    return AdapterSettings(layer, dim, alpha, network_config(name, **changes))
 
 
 def linear() -> nn.Linear:

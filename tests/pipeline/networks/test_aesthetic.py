@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.config.schemas import Aesthetic as AestheticConfig
+from pipeline.config.schemas import AestheticConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import read_aesthetic, write_aesthetic
 from pipeline.files.safetensors_file import write_safetensors

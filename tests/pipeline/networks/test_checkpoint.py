@@ -6,19 +6,18 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file as save_tensors
 
-from pipeline.bases.base import Base as LoadedBase
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_file
-from pipeline.config.schemas import Base
-from pipeline.config.schemas import Checkpoint as CheckpointConfig
+from pipeline.config.schemas import BaseConfig, CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.bake import bake
-from pipeline.networks.checkpoint import Checkpoint, base_weights, strengthened
+from pipeline.networks.checkpoint import FullFineTune, base_weights, weighted
 from pipeline.networks.families import create, family_of_file, load
-from pipeline.networks.trained import by_rate_factor
+from pipeline.networks.trained import by_lr_factor
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import defaults
 from tests.pipeline.networks.test_network import answer
@@ -29,41 +28,41 @@ def config(**changes: Any) -> CheckpointConfig:
 
 
 @pytest.fixture
-def base() -> LoadedBase:
+def base() -> Base:
     made = random_base()
     for part in (made.denoiser, made.text_encoders[0], made.vae):
         part.requires_grad_(False)
     return made
 
 
-def trained(base: LoadedBase, **changes: Any) -> Checkpoint:
-    made = Checkpoint.create(config(text_encoder=True, **changes), base, seed=0)
+def trained(base: Base, **changes: Any) -> FullFineTune:
+    made = FullFineTune.create(config(text_encoder=True, **changes), base, seed=0)
     torch.manual_seed(2)
     for parameter in made.parameters():
         parameter.data += 0.05 * torch.randn(parameter.shape)
     return made
 
 
-def written(path: Path, checkpoint: Checkpoint, precision: str = "fp32") -> Path:
+def written(path: Path, checkpoint: FullFineTune, precision: str = "fp32") -> Path:
     write_safetensors(path, checkpoint.file_tensors(precision), checkpoint.metadata())
     return path
 
 
-def opened(path: Path) -> LoadedBase:
-    return load_base(Base.plain(str(path)))
+def opened(path: Path) -> Base:
+    return load_base(BaseConfig.plain(str(path)))
 
 
 def test_hand_worked_strength() -> None:
     before, after = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 0.0])
-    assert strengthened(before, after, 0.5).tolist() == [2.0, 1.0]
-    assert strengthened(before, after, 1.5).tolist() == [4.0, -1.0]
-    assert strengthened(before, after, 1) is after
+    assert weighted(before, after, 0.5).tolist() == [2.0, 1.0]
+    assert weighted(before, after, 1.5).tolist() == [4.0, -1.0]
+    assert weighted(before, after, 1) is after
 
 
-def test_all_of_the_unet_learns_and_of_the_text_encoder_by_choice(base: LoadedBase) -> None:
-    names = {name for name, _ in Checkpoint.create(config(), base, 0).trained()}
+def test_all_of_the_unet_learns_and_of_the_text_encoder_by_choice(base: Base) -> None:
+    names = {name for name, _ in FullFineTune.create(config(), base, 0).trained()}
     assert len(names) == len(list(base.denoiser.parameters())) == 684
-    both = Checkpoint.create(config(text_encoder=True), base, 0)
+    both = FullFineTune.create(config(text_encoder=True), base, 0)
     assert set(both.names) == base_weights(base).keys()
     assert len(both.part_parameters(UNET)) == 684
     assert len(both.part_parameters(family("sd1").part("text_encoder"))) == len(
@@ -82,28 +81,26 @@ def test_all_of_the_unet_learns_and_of_the_text_encoder_by_choice(base: LoadedBa
         ({"unet": False, "text_encoder": True, "include": ["fc1"]}, 2 * 2),
     ],
 )
-def test_what_learns_is_chosen_by_block_and_by_name(
-    base: LoadedBase, changes: dict[str, Any], count: int
-) -> None:
-    assert len(Checkpoint.create(config(**changes), base, 0).names) == count
+def test_what_learns_is_chosen_by_block_and_by_name(base: Base, changes: dict[str, Any], count: int) -> None:
+    assert len(FullFineTune.create(config(**changes), base, 0).names) == count
 
 
-def test_blocks_have_their_own_rate(base: LoadedBase) -> None:
-    groups = by_rate_factor(
-        Checkpoint.create(config(block_rates={"M00": 0.5}), base, 0).part_parameters(UNET)
+def test_blocks_have_their_own_rate(base: Base) -> None:
+    groups = by_lr_factor(
+        FullFineTune.create(config(block_rates={"M00": 0.5}), base, 0).part_parameters(UNET)
     )
     assert {rate: len(group) for rate, group in groups.items()} == {1.0: 638, 0.5: 46}
 
 
-def test_no_weight_left_is_told(base: LoadedBase) -> None:
+def test_no_weight_left_is_told(base: Base) -> None:
     with pytest.raises(UserError, match=r"include \['nothing'\].*leave no weight.*unet.conv_in.weight"):
-        Checkpoint.create(config(include=["nothing"]), base, 0)
+        FullFineTune.create(config(include=["nothing"]), base, 0)
 
 
-def test_it_starts_at_the_base_and_leaves_it_as_it_was(base: LoadedBase) -> None:
+def test_it_starts_at_the_base_and_leaves_it_as_it_was(base: Base) -> None:
     before = {name: weight.clone() for name, weight in base_weights(base).items()}
     plain = answer(base)
-    made = Checkpoint.create(config(text_encoder=True), base, 0)
+    made = FullFineTune.create(config(text_encoder=True), base, 0)
     with made.attached(base):
         assert torch.equal(answer(base), plain)
         optimizer = torch.optim.AdamW(made.parameters(), lr=1e-3)
@@ -117,7 +114,7 @@ def test_it_starts_at_the_base_and_leaves_it_as_it_was(base: LoadedBase) -> None
     assert all(weight.grad is None for weight in base_weights(base).values())
 
 
-def test_its_file_is_a_base_that_answers_the_same(tmp_path: Path, base: LoadedBase) -> None:
+def test_its_file_is_a_base_that_answers_the_same(tmp_path: Path, base: Base) -> None:
     made = trained(base)
     with made.attached(base):
         ours = answer(base)
@@ -132,26 +129,26 @@ def test_its_file_is_a_base_that_answers_the_same(tmp_path: Path, base: LoadedBa
 
 
 def test_a_file_is_recognised_acts_the_same_and_is_written_again_to_the_byte(
-    tmp_path: Path, base: LoadedBase
+    tmp_path: Path, base: Base
 ) -> None:
     made = trained(base, blocks=["OUT03"])
     path = written(tmp_path / "a.safetensors", made)
     assert family_of_file(path) == "checkpoint"
     loaded = load(path, base)
-    assert isinstance(loaded, Checkpoint)
+    assert isinstance(loaded, FullFineTune)
     plain = answer(base)
     for strength in (1.0, 0.5, 0.0):
-        made.set_multiplier(strength)
+        made.set_weight(strength)
         with made.attached(base):
             ours = answer(base)
         with loaded.attached(base):
-            loaded.set_multiplier(strength)
+            loaded.set_weight(strength)
             assert torch.equal(answer(base), ours)
         assert torch.equal(ours, plain) == (strength == 0)
     assert written(tmp_path / "b.safetensors", loaded).read_bytes() == path.read_bytes()
 
 
-def test_baked_it_is_the_trained_weights_or_a_part_of_the_way(base: LoadedBase) -> None:
+def test_baked_it_is_the_trained_weights_or_a_part_of_the_way(base: Base) -> None:
     made = trained(base)
     before = base_weights(base)["unet.conv_in.weight"].clone()
     after = dict(made.trained())["unet.conv_in.weight"]
@@ -162,7 +159,7 @@ def test_baked_it_is_the_trained_weights_or_a_part_of_the_way(base: LoadedBase) 
     assert all(torch.equal(base_weights(base)[name], weight) for name, weight in made.trained())
 
 
-def test_weights_of_half_precision_learn_under_bf16(base: LoadedBase) -> None:
+def test_weights_of_half_precision_learn_under_bf16(base: Base) -> None:
     made = create(config(weight_precision="bf16", text_encoder=True), base, 0)
     assert {weight.dtype for weight in made.parameters()} == {torch.bfloat16}
     ids = base.tokenizer(["a cat"], padding="max_length", return_tensors="pt").input_ids
@@ -172,7 +169,7 @@ def test_weights_of_half_precision_learn_under_bf16(base: LoadedBase) -> None:
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in made.parameters())
 
 
-def test_checkpoints_of_other_bases_and_broken_ones_are_sentences(tmp_path: Path, base: LoadedBase) -> None:
+def test_checkpoints_of_other_bases_and_broken_ones_are_sentences(tmp_path: Path, base: Base) -> None:
     path = tmp_path / "x.safetensors"
     save_file(base, path, "fp16", {})
     with safe_open(path, "pt") as file:

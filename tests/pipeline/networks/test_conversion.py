@@ -16,7 +16,7 @@ from pipeline.networks.__main__ import main
 from pipeline.networks.conversion import convert, convert_to_lora
 from pipeline.networks.families import family_of_file, load
 from pipeline.networks.inspection import inspect
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.network_files import read_weights
 from pipeline.networks.reduction import best_of_rank
 from tests.pipeline.bases.random_sd1 import random_base
@@ -32,9 +32,9 @@ def diffusers_pipeline(base: Base, folder: Path) -> Any:
     return StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
 
 
-def network_of(path: Path, base: Base) -> Network:
+def network_of(path: Path, base: Base) -> AdapterNetwork:
     network = load(path, base)
-    assert isinstance(network, Network)
+    assert isinstance(network, AdapterNetwork)
     return network
 
 

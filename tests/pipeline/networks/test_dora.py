@@ -61,7 +61,7 @@ def test_training_starts_from_the_base(name: str, layer: str) -> None:
 def test_the_forward_pass_equals_the_merged_weight(name: str, layer: str, strength: float) -> None:
     target = LAYERS[layer]()
     adapter, x = made(name, target), input_for(target)
-    adapter.multiplier = strength
+    adapter.network_weight = strength
     assert relative(adapter.answer(x, target.forward), merged(adapter, x, strength)) < 1e-5
 
 

@@ -14,12 +14,12 @@ from pipeline.bases.save import save_folder
 from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas.embedding import Embedding as EmbeddingConfig
+from pipeline.config.schemas.embedding import EmbeddingConfig
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import write_each
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.embedding import Embedding, spread
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.optimizers import make_optimizer
@@ -99,7 +99,7 @@ def test_attached_it_acts_with_its_strength_and_detached_nothing_is_left(base: B
     state = {name: value.clone() for name, value in base.text_encoders[0].state_dict().items()}
     with embedding.attached(base):
         full = answer(base)
-        embedding.set_multiplier(0.5)
+        embedding.set_weight(0.5)
         half = answer(base)
         other = answer(base, "a cat")
     assert (full - plain).abs().max() > 0.01
@@ -143,7 +143,7 @@ def test_training_changes_the_new_rows_alone_whatever_the_weight_decay(base: Bas
     }
     before = [vectors.detach().clone() for vectors in embedding.vectors]
     # Its loss is all that is asked of it here; what it would train is left aside.
-    step = Denoising(base, Network(), settings, total_steps=3)
+    step = Denoising(base, AdapterNetwork(), settings, total_steps=3)
     with embedding.attached(base):
         for number in range(3):
             ids = token_ids(base.tokenizer, [PROMPT, "a cat"], words_of(base.text_encoders))
@@ -230,9 +230,9 @@ def test_what_names_an_unknown_word_or_leaves_one_out_is_refused() -> None:
 
 
 def test_several_words_get_a_file_of_each_alone(tmp_path: Path, base: Base) -> None:
-    assert filled(base, ("zib", 2, "")).beside("fp32") == {}
+    assert filled(base, ("zib", 2, "")).companion_files("fp32") == {}
     embedding = filled(base, ("zib", 2, ""), ("zob", 3, ""))
-    for end, file in embedding.beside("fp32").items():
+    for end, file in embedding.companion_files("fp32").items():
         write_safetensors(tmp_path / f"x{end}.safetensors", file.tensors, file.metadata)
     for word, vectors in zip(embedding.words, embedding.vectors, strict=True):
         alone = Embedding.load(tmp_path / f"x_{word}.safetensors", base)

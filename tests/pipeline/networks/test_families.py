@@ -10,8 +10,8 @@ from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.algorithms.dylora import cut_all
 from pipeline.networks.families import FAMILIES, create, family_of_file, load
-from pipeline.networks.network import Network
-from pipeline.networks.trained import Trained
+from pipeline.networks.network import AdapterNetwork
+from pipeline.networks.trained import Trainable
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer, config
 
@@ -32,13 +32,13 @@ def base() -> Base:
     return random_base()
 
 
-def trained(kind: str, base: Base) -> Network:
+def trained(kind: str, base: Base) -> AdapterNetwork:
     return filled(create(KINDS[kind], base, seed=0))
 
 
-def filled(network: Trained) -> Network:
+def filled(network: Trainable) -> AdapterNetwork:
     """With no weight at zero any more."""
-    assert isinstance(network, Network)
+    assert isinstance(network, AdapterNetwork)
     torch.manual_seed(2)
     for _, adapter in network.adapters():
         for parameter in adapter.parameters():
@@ -59,8 +59,8 @@ def test_a_file_is_recognised_acts_the_same_and_is_written_again_to_the_byte(
     assert path.read_bytes() == again.read_bytes()
     plain = answer(base)
     for strength in (1.0, 0.5):
-        network.set_multiplier(strength)
-        loaded.set_multiplier(strength)
+        network.set_weight(strength)
+        loaded.set_weight(strength)
         with network.attached(base):
             ours = answer(base)
         with loaded.attached(base):
@@ -111,7 +111,7 @@ def test_a_module_of_an_unknown_algorithm_is_told(tmp_path: Path, base: Base) ->
 
 def test_dylora_files_of_each_rank_act_as_the_network_cut_there(tmp_path: Path, base: Base) -> None:
     network = filled(create(config("dylora", dim=16, alpha=8.0, unit=4), base, seed=0))
-    beside = network.beside("fp32")
+    beside = network.companion_files("fp32")
     assert {end: file.metadata["ss_network_dim"] for end, file in beside.items()} == {
         "-rank4": "4",
         "-rank8": "8",
@@ -133,7 +133,7 @@ def test_dylora_files_of_each_rank_act_as_the_network_cut_there(tmp_path: Path, 
 
 def test_ia3_as_differences_is_what_comfyui_adds(base: Base) -> None:
     network = trained("ia3", base)
-    differences = network.beside("fp32")["-diff"].tensors
+    differences = network.companion_files("fp32")["-diff"].tensors
     assert differences.keys() == {f"{name}.diff" for name in network}
     for name, adapter in network.adapters():
         assert torch.equal(differences[f"{name}.diff"], adapter.delta(adapter.layer.weight))
@@ -158,7 +158,7 @@ def test_two_networks_on_one_base_add_up_and_part_again(tmp_path: Path, base: Ba
     with two.attached(base):
         alone = answer(base)
         with one.attached(base):
-            one.set_multiplier(0.0)
+            one.set_weight(0.0)
             assert torch.allclose(answer(base), alone, atol=1e-5)
         assert torch.equal(answer(base), alone)
     assert torch.equal(answer(base), plain)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from pipeline.bases.base import Base
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import family
-from pipeline.config.schemas.hypernetwork import Hypernetwork as HypernetworkConfig
+from pipeline.config.schemas.hypernetwork import HypernetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.hypernetwork_file import write_a1111
 from pipeline.files.safetensors_file import write_safetensors
@@ -64,7 +64,7 @@ def test_a_file_of_a1111_gives_the_hand_worked_result(tmp_path: Path) -> None:
     with loaded.attached(base), torch.no_grad():
         assert unet[0].to_k(CONTEXT).tolist() == [[[3 + 3, -5 + 5]]]
         assert unet[0](torch.zeros(1, 1, 2), CONTEXT).tolist() == [[[3 + 1, -5 + 2 * 3]]]
-        loaded.set_multiplier(0.5)
+        loaded.set_weight(0.5)
         assert unet[0](torch.zeros(1, 1, 2), CONTEXT).tolist() == [[[3.5, -2]]]
         with loaded.attached(base):  # once more: they chain
             assert unet[0].to_v(CONTEXT).tolist() == [[[4, -2 + 3.5]]]
@@ -109,7 +109,7 @@ def test_in_the_unet_it_acts_as_in_a1111(
     layers = {width: (random_mlp(width, 1), random_mlp(width, 2)) for width in widths}
     torch.save({**layers, **SETTINGS}, tmp_path / "a.pt")
     loaded = Hypernetwork.load(tmp_path / "a.pt", base)
-    loaded.set_multiplier(strength)
+    loaded.set_weight(strength)
     plain = answer(base)
     with loaded.attached(base):
         ours = answer(base)

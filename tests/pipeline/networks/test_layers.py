@@ -11,7 +11,7 @@ from pipeline.bases.registry import family
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.errors import UserError
 from pipeline.networks.algorithms import ALGORITHMS
-from pipeline.networks.layers import Place, places
+from pipeline.networks.layers import TargetLayer, target_layers
 from tests.pipeline.networks.examples import network_config
 
 with torch.device("meta"):
@@ -23,8 +23,8 @@ BASE = Base(family("sd1"), make_tokenizer(None), PARTS, family("sd1").configs)
 DOWN = "lora_unet_down_blocks_"
 
 
-def found(name: str = "lora", **changes: Any) -> dict[str, Place]:
-    return places(network_config(name, **changes), ALGORITHMS[name], BASE)
+def found(name: str = "lora", **changes: Any) -> dict[str, TargetLayer]:
+    return target_layers(network_config(name, **changes), ALGORITHMS[name], BASE)
 
 
 def test_how_many_layers_sd15_gives_to_each_algorithm() -> None:
@@ -77,13 +77,13 @@ def test_blocks_have_their_own_dim_alpha_and_rate() -> None:
         block_rates={"IN04": 0.5, "M00": 0.0},
     )
     first = made[DOWN + "0_attentions_0_proj_in"]
-    assert (first.settings.dim, first.settings.alpha, first.rate_factor) == (16, 4.0, 1.0)
+    assert (first.settings.dim, first.settings.alpha, first.lr_factor) == (16, 4.0, 1.0)
     kernel = made[DOWN + "0_resnets_0_conv1"].settings
     assert (kernel.dim, kernel.alpha) == (4, 1.0)
-    assert made[DOWN + "1_attentions_0_proj_in"].rate_factor == 0.5
+    assert made[DOWN + "1_attentions_0_proj_in"].lr_factor == 0.5
     assert not [name for name in made if name.startswith((DOWN + "0_attentions_1", "lora_unet_mid"))]
     text = made["lora_te_text_model_encoder_layers_0_mlp_fc1"]
-    assert (text.settings.dim, text.settings.alpha, text.rate_factor) == (32, 16.0, 1.0)
+    assert (text.settings.dim, text.settings.alpha, text.lr_factor) == (32, 16.0, 1.0)
 
 
 def test_a_shape_of_dims_is_rounded() -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.bases.layers import changeable_modules
-from pipeline.bases.unet_names import PREFIX as LDM_UNET
+from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.errors import UserError
 from pipeline.networks.conversion import convert
 from pipeline.networks.families import family_of_file
@@ -34,7 +34,7 @@ A, B, DOWN, UP = "lora_A.weight", "lora_B.weight", "lora_down.weight", "lora_up.
 
 
 def ldm(place: str) -> str:
-    return file_key("unet", f"{place}.weight").removeprefix(LDM_UNET).removesuffix(".weight")
+    return file_key("unet", f"{place}.weight").removeprefix(LDM_UNET_PREFIX).removesuffix(".weight")
 
 
 COMFY, CLIP = "text_encoders.clip_l.transformer.text_model.", "clip_l.text_model."

@@ -13,16 +13,16 @@ from pipeline.bases.layers import main_layers, text_layers
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_folder
 from pipeline.bases.tokenizers import make_tokenizer
-from pipeline.config.schemas import AdapterNetwork
+from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
-from pipeline.networks.network import Network
-from pipeline.networks.trained import by_rate_factor
+from pipeline.networks.network import AdapterNetwork
+from pipeline.networks.trained import by_lr_factor
 from tests.pipeline.bases.random_sd1 import TEXT_ENCODER, UNET, random_base
 from tests.pipeline.networks.examples import network_config
 
 
-def config(name: str = "lora", **changes: Any) -> AdapterNetwork:
+def config(name: str = "lora", **changes: Any) -> AdapterNetworkConfig:
     return network_config(name, **{"dim": 4, "alpha": 2.0, **changes})
 
 
@@ -32,8 +32,8 @@ def base() -> Base:
 
 
 @pytest.fixture
-def network(base: Base) -> Network:
-    made = Network.create(config(), base, seed=0)
+def network(base: Base) -> AdapterNetwork:
+    made = AdapterNetwork.create(config(), base, seed=0)
     torch.manual_seed(2)
     for _, adapter in made.adapters():
         torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
@@ -64,11 +64,13 @@ def test_sd15_has_192_unet_and_72_text_encoder_modules_with_sd_scripts_names() -
     assert "lora_te_text_model_encoder_layers_11_mlp_fc2" in in_text
 
 
-def test_attached_it_acts_with_its_strength_and_detached_not_at_all(base: Base, network: Network) -> None:
+def test_attached_it_acts_with_its_strength_and_detached_not_at_all(
+    base: Base, network: AdapterNetwork
+) -> None:
     plain = answer(base)
     with network.attached(base):
         full = answer(base)
-        network.set_multiplier(0.0)
+        network.set_weight(0.0)
         assert torch.equal(answer(base), plain)
     assert torch.equal(answer(base), plain)
     assert (full - plain).abs().max() > 0.01
@@ -76,32 +78,34 @@ def test_attached_it_acts_with_its_strength_and_detached_not_at_all(base: Base, 
 
 def test_the_seed_alone_decides_the_start(base: Base) -> None:
     torch.manual_seed(5)
-    one = Network.create(config(), base, seed=1).file_tensors("fp32")
+    one = AdapterNetwork.create(config(), base, seed=1).file_tensors("fp32")
     torch.manual_seed(6)
-    two = Network.create(config(), base, seed=1).file_tensors("fp32")
-    other = Network.create(config(), base, seed=2).file_tensors("fp32")
+    two = AdapterNetwork.create(config(), base, seed=1).file_tensors("fp32")
+    other = AdapterNetwork.create(config(), base, seed=2).file_tensors("fp32")
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
 
 def test_a_part_can_be_left_out(base: Base) -> None:
-    names = Network.create(config(text_encoder=False), base, seed=0).keys()
+    names = AdapterNetwork.create(config(text_encoder=False), base, seed=0).keys()
     assert all(name.startswith("lora_unet_") for name in names)
 
 
-def test_saved_and_loaded_it_is_equal_to_the_byte(tmp_path: Path, base: Base, network: Network) -> None:
+def test_saved_and_loaded_it_is_equal_to_the_byte(
+    tmp_path: Path, base: Base, network: AdapterNetwork
+) -> None:
     write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
-    loaded = Network.load(tmp_path / "a.safetensors", base)
+    loaded = AdapterNetwork.load(tmp_path / "a.safetensors", base)
     write_safetensors(tmp_path / "b.safetensors", loaded.file_tensors("fp32"), {})
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.6])
 def test_diffusers_loads_the_file_with_the_same_effect(
-    tmp_path: Path, base: Base, network: Network, strength: float
+    tmp_path: Path, base: Base, network: AdapterNetwork, strength: float
 ) -> None:
     write_safetensors(tmp_path / "net.safetensors", network.file_tensors("fp32"), {})
-    network.set_multiplier(strength)
+    network.set_weight(strength)
     with network.attached(base):
         ours = answer(base)
     save_folder(base, tmp_path / "base", "fp32", {})
@@ -114,12 +118,12 @@ def test_diffusers_loads_the_file_with_the_same_effect(
 
 
 def test_files_of_other_bases_and_broken_ones_are_sentences(
-    tmp_path: Path, base: Base, network: Network
+    tmp_path: Path, base: Base, network: AdapterNetwork
 ) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"lora_unet_input_blocks_4_1_proj_in.lora_up.weight": torch.zeros(1, 1)}, path)
     with pytest.raises(UserError, match="not in this base"):
-        Network.load(path, base)
+        AdapterNetwork.load(path, base)
     write_safetensors(
         path,
         {
@@ -129,28 +133,28 @@ def test_files_of_other_bases_and_broken_ones_are_sentences(
         {},
     )
     with pytest.raises(UserError, match="does not fit this base"):
-        Network.load(path, base)
+        AdapterNetwork.load(path, base)
     path.write_bytes(b"nonsense")
     with pytest.raises(UserError, match="not a readable"):
-        Network.load(path, base)
+        AdapterNetwork.load(path, base)
     with pytest.raises(UserError, match="no such file"):
-        Network.load(tmp_path / "none", base)
+        AdapterNetwork.load(tmp_path / "none", base)
 
 
-def test_keys_are_those_of_sd_scripts(tmp_path: Path, network: Network) -> None:
+def test_keys_are_those_of_sd_scripts(tmp_path: Path, network: AdapterNetwork) -> None:
     write_safetensors(tmp_path / "a.safetensors", network.file_tensors("fp32"), {})
     leaves = {key.partition(".")[2] for key in load_file(tmp_path / "a.safetensors")}
     assert leaves == {"alpha", "lora_down.weight", "lora_up.weight"}
 
 
-def initial(tmp_path: Path, network: Network) -> str:
+def initial(tmp_path: Path, network: AdapterNetwork) -> str:
     write_safetensors(tmp_path / "first.safetensors", network.file_tensors("fp16"), {})
     return str(tmp_path / "first.safetensors")
 
 
-def test_training_goes_on_from_a_file(tmp_path: Path, base: Base, network: Network) -> None:
+def test_training_goes_on_from_a_file(tmp_path: Path, base: Base, network: AdapterNetwork) -> None:
     path = initial(tmp_path, network)
-    again = Network.create(config(initial=path), base, seed=5)
+    again = AdapterNetwork.create(config(initial=path), base, seed=5)
     wanted, found = network.file_tensors("fp16"), again.file_tensors("fp16")
     assert all(torch.equal(found[key], wanted[key]) for key in wanted)
     assert all(parameter.requires_grad for parameter in again.parameters())
@@ -165,11 +169,11 @@ def test_training_goes_on_from_a_file(tmp_path: Path, base: Base, network: Netwo
     ],
 )
 def test_a_file_of_another_make_is_told(
-    tmp_path: Path, base: Base, network: Network, changes: dict[str, Any], reason: str
+    tmp_path: Path, base: Base, network: AdapterNetwork, changes: dict[str, Any], reason: str
 ) -> None:
     path = initial(tmp_path, network)
     with pytest.raises(UserError, match=reason):
-        Network.create(config(initial=path, **changes), base, seed=5)
+        AdapterNetwork.create(config(initial=path, **changes), base, seed=5)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_a_file_of_another_make_is_told(
     [("lora", {}), ("locon", {"tucker": True}), ("loha", {}), ("lokr", {"dim": 1}), ("ia3", {})],
 )
 def test_max_norm_holds_every_change(base: Base, name: str, changes: dict[str, Any]) -> None:
-    made = Network.create(config(name, max_norm=0.5, **changes), base, seed=0)
+    made = AdapterNetwork.create(config(name, max_norm=0.5, **changes), base, seed=0)
     torch.manual_seed(0)
     for parameter in made.parameters():
         parameter.data.normal_()
@@ -190,17 +194,19 @@ def test_max_norm_holds_every_change(base: Base, name: str, changes: dict[str, A
 
 
 def test_lora_plus_and_blocks_set_the_rates(base: Base) -> None:
-    made = Network.create(config(lora_plus_ratio=16.0, block_rates={"IN01": 0.5}), base, seed=0)
-    groups = by_rate_factor(made.part_parameters(UNET))
+    made = AdapterNetwork.create(config(lora_plus_ratio=16.0, block_rates={"IN01": 0.5}), base, seed=0)
+    groups = by_lr_factor(made.part_parameters(UNET))
     first = made["lora_unet_down_blocks_0_attentions_0_proj_in"]
     assert set(groups) == {16.0, 1.0, 8.0, 0.5}
     assert any(parameter is first.lora_up.weight for parameter in groups[8.0])
     assert any(parameter is first.lora_down.weight for parameter in groups[0.5])
-    assert set(by_rate_factor(made.part_parameters(TEXT_ENCODER))) == {16.0, 1.0}
+    assert set(by_lr_factor(made.part_parameters(TEXT_ENCODER))) == {16.0, 1.0}
 
 
-def test_the_draws_of_dropout_follow_from_the_steps_seed(base: Base, network: Network) -> None:
-    made = Network.create(config(dropout=0.3, rank_dropout=0.3, module_dropout=0.3), base, seed=0).train()
+def test_the_draws_of_dropout_follow_from_the_steps_seed(base: Base, network: AdapterNetwork) -> None:
+    made = AdapterNetwork.create(
+        config(dropout=0.3, rank_dropout=0.3, module_dropout=0.3), base, seed=0
+    ).train()
     made.load_state_dict(network.state_dict())
     found = []
     for seed in (1, 1, 2):

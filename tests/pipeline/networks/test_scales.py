@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.errors import UserError
-from pipeline.networks.adapter_config import CONFIG_FILE, HEADER_KEY
+from pipeline.networks.adapter_config import CONFIG_FILE, PEFT_KEY
 from pipeline.networks.network_files import read_weights
 from pipeline.networks.scales import say_once
 from tests.pipeline.networks.test_adapter_config import MODULE, written
@@ -24,7 +24,7 @@ def _said_anew() -> None:
 
 def headed(tmp_path: Path, settings: Any, dim: int = 2) -> Path:
     text = settings if isinstance(settings, str) else json.dumps(settings)
-    return written(tmp_path / "a.safetensors", dim, **{HEADER_KEY: text})
+    return written(tmp_path / "a.safetensors", dim, **{PEFT_KEY: text})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_header_of_other_weights_is_refused(settings: Any, said: int, tmp_path
     path = headed(tmp_path, settings)
     with pytest.raises(UserError, match=f"{PLACE} has rank 2 in the file, {said} in the settings") as error:
         read_weights(path)
-    assert str(error.value).startswith(f"{path}: {HEADER_KEY} in its header belongs to other weights")
+    assert str(error.value).startswith(f"{path}: {PEFT_KEY} in its header belongs to other weights")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_an_alpha_that_the_weights_say_themselves_is_used_and_the_other_named(
     }
     path = tmp_path / "a.safetensors"
     for alpha, told in ((4, 0), (6, 1)):
-        save_file(tensors, path, {HEADER_KEY: json.dumps({"unet.r": 2, "unet.lora_alpha": alpha})})
+        save_file(tensors, path, {PEFT_KEY: json.dumps({"unet.r": 2, "unet.lora_alpha": alpha})})
         assert float(read_weights(path)[f"{MODULE}.alpha"]) == 4
         assert capsys.readouterr().err.count(f"has alpha 4 in its weights, and {alpha} by") == told
 
@@ -103,10 +103,10 @@ def test_brother_the_rank_of_a_loha_is_checked_too(tmp_path: Path) -> None:
         for side, shape in (("a", (16, 2)), ("b", (2, 16)))
     }
     path = tmp_path / "a.safetensors"
-    save_file(halves, path, {HEADER_KEY: json.dumps({"unet.r": 16, "unet.alpha": 6})})
+    save_file(halves, path, {PEFT_KEY: json.dumps({"unet.r": 16, "unet.alpha": 6})})
     with pytest.raises(UserError, match="has rank 2 in the file, 16 in the settings"):
         read_weights(path)
-    save_file(halves, path, {HEADER_KEY: json.dumps({"unet.r": 2, "unet.alpha": 6})})
+    save_file(halves, path, {PEFT_KEY: json.dumps({"unet.r": 2, "unet.alpha": 6})})
     assert read_weights(path)[f"{MODULE}.hada_w1_a"].unique().tolist() == [3]  # alpha / r
 
 

@@ -4,7 +4,7 @@ from diffusers import DDPMScheduler
 from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from torch import Generator, Tensor
 
-from pipeline.config.schemas.samplers import LABELS
+from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.errors import UserError
 from pipeline.objectives.diffusion import Diffusion, zero_terminal
 from tests.pipeline.training.settings import noise as settings
@@ -75,7 +75,7 @@ def test_errors_are_weighed_by_the_levels_before_the_rescaling_or_after() -> Non
 def test_headers_say_what_it_predicts_and_every_sampler_draws_it() -> None:
     assert diffusion().modelspec_prediction == "epsilon"
     assert diffusion("v_prediction").modelspec_prediction == "v"
-    assert diffusion().samplers == LABELS.keys()
+    assert diffusion().samplers == A1111_NAMES.keys()
     assert torch.equal(diffusion().validation_levels([1, 999]), torch.tensor([1, 999]))
 
 

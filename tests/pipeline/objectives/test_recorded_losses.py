@@ -17,7 +17,7 @@ from pipeline.bases.sd1.family import SD1
 from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from tests.pipeline.bases.random_sd1 import random_base
@@ -93,7 +93,7 @@ def test_the_losses_are_those_recorded(prediction: str, changes: dict[str, Any],
     base.configs["scheduler"]["prediction_type"] = prediction
     values = {f"noise.{key}": value for key, value in changes.items()}
     config = check(compose(Params({}, {"network.dim": 2, "network.alpha": 2.0, "seed": 3, **values})))
-    module = Denoising(base, Network.create(config.network, base, seed=0), config, total_steps=10)
+    module = Denoising(base, AdapterNetwork.create(config.network, base, seed=0), config, total_steps=10)
     mean = torch.randn((2, 4, 8, 8), generator=torch.Generator().manual_seed(9))
     ids = token_ids(base.tokenizer, ["a cat", ""])
     batch = Batch(mean, torch.full_like(mean, 0.1), ids, torch.ones(2), step=7)

@@ -4,13 +4,13 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.schemas import Collect
+from pipeline.config.schemas import CollectConfig
 from tests.conftest import ROOT
 
 
-def settings(checks: dict[str, str] | None = None, **changes: Any) -> Collect:
+def settings(checks: dict[str, str] | None = None, **changes: Any) -> CollectConfig:
     """conf/collect/pictures.yaml with `changes`, those of single checks in `checks`."""
     values = yaml.safe_load((ROOT / "conf/collect/pictures.yaml").read_text(encoding="utf-8"))
-    return Collect(
+    return CollectConfig(
         **{**values, "caption_separator": ",", **changes, "checks": {**values["checks"], **(checks or {})}}
     )

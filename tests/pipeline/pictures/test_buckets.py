@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.schemas import Crop
-from pipeline.pictures.buckets import bucket_table, fixed_size, nearest_bucket, share_cut, target_size
+from pipeline.config.schemas import CropConfig
+from pipeline.pictures.buckets import bucket_table, cut_fraction, fixed_size, nearest_bucket, target_size
 from tests.conftest import ROOT
 
 SD1 = bucket_table(512, 256, 1024)
@@ -44,10 +44,10 @@ def test_tall_pictures_are_treated_as_wide_ones(width: int, height: int) -> None
     assert wide[0] / wide[1] == pytest.approx(tall[1] / tall[0])
 
 
-def buckets(resolution: int = 512, **changes: Any) -> Crop:
+def buckets(resolution: int = 512, **changes: Any) -> CropConfig:
     values = yaml.safe_load((ROOT / "conf/crop/focal.yaml").read_text(encoding="utf-8"))
     own = {"shape": "buckets", "enlarge": False, "bucket_max_px": 2 * resolution}
-    return Crop(**{**values, **own, "resolution": resolution, **changes})
+    return CropConfig(**{**values, **own, "resolution": resolution, **changes})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_without_enlarging_the_size_that_cuts_least_is_chosen_within_the_limits(
     size: tuple[int, int], bucket: tuple[int, int], cut: float
 ) -> None:
     assert target_size(*size, buckets()) == bucket
-    assert share_cut(*size, bucket) == pytest.approx(cut, abs=5e-5)
+    assert cut_fraction(*size, bucket) == pytest.approx(cut, abs=5e-5)
 
 
 def sd_scripts_share(width: int, height: int, resolution: int) -> float:
@@ -97,7 +97,7 @@ def test_less_is_cut_than_by_sd_scripts_and_nothing_enlarged(resolution: int) ->
             assert bucket[1] <= size[1]
             assert min(bucket) >= 256
             assert max(bucket) <= 2 * resolution
-            ours.append(share_cut(*size, bucket))
+            ours.append(cut_fraction(*size, bucket))
             theirs.append(sd_scripts_share(*size, resolution))
     assert fmean(ours) < 0.8 * fmean(theirs)
 

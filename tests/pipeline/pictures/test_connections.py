@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pipeline.pictures.connections import is_inside, places
+from pipeline.pictures.connections import hosts, is_inside
 from pipeline.pictures.downloads import Fetched, fetch
 from pipeline.store.items import Items
 from tests.pipeline.pictures.settings import settings
@@ -118,7 +118,7 @@ def test_a_redirect_to_a_place_that_the_list_names_is_followed(ports: tuple[int,
 
 def test_where_named_urls_lead() -> None:
     urls = ["http://A.org/x", "https://b.org:444/", "http://u:p@c.org:80/", "http://d.org:99999/"]
-    assert places(urls) == {("a.org", 80), ("a.org", 443), ("b.org", 444), ("c.org", 80), ("c.org", 443)}
+    assert hosts(urls) == {("a.org", 80), ("a.org", 443), ("b.org", 444), ("c.org", 80), ("c.org", 443)}
 
 
 @pytest.mark.parametrize(

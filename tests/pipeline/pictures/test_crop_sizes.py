@@ -4,7 +4,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 from pipeline.pictures.crop_edits import CropEdit
 from pipeline.pictures.crop_sizes import crop_sizes
 from pipeline.pictures.cutting import cuts
@@ -19,7 +19,7 @@ CHANGES = {"resolution": 128, "split_threshold": 0.5, "bucket_min_px": 64, "buck
 @pytest.mark.parametrize("shape", ["square", "buckets"])
 def test_sizes_foreseen_are_those_that_are_cut(shape: str, edit: CropEdit) -> None:
     values = yaml.safe_load((ROOT / "conf/crop/focal.yaml").read_text(encoding="utf-8"))
-    config = Crop(**{**values, **CHANGES, "shape": shape})
+    config = CropConfig(**{**values, **CHANGES, "shape": shape})
     for size in ((100, 100), (60, 200), (300, 90)):
         cut = cuts(Image.new("RGB", size), config, edit)
         assert crop_sizes(*size, config, edit) == [(each.suffix, each.target) for each in cut]

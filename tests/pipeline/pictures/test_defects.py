@@ -54,7 +54,7 @@ def test_brightness_is_the_mean() -> None:
 def test_letterboxes_and_bars_take_their_share(box: tuple[int, int, int, int], share: float) -> None:
     picture = Image.new("RGB", (400, 300), "black")
     picture.paste(Image.fromarray(data.astronaut()).resize((box[2] - box[0], box[3] - box[1])), box[:2])
-    assert defects.border_share(np.asarray(picture.convert("L"))) == pytest.approx(share)
+    assert defects.border_fraction(np.asarray(picture.convert("L"))) == pytest.approx(share)
 
 
 def test_a_letterbox_is_found_through_jpegs_blur(photo: Image.Image, tmp_path: Path) -> None:
@@ -62,15 +62,15 @@ def test_a_letterbox_is_found_through_jpegs_blur(photo: Image.Image, tmp_path: P
     boxed.paste(photo.resize((480, 300)), (0, 50))
     boxed.save(tmp_path / "a.jpg", quality=60)
     # At most one block of 8 lines is lost at each of the two edges.
-    assert 0.25 - 16 / 400 <= defects.border_share(grey(Image.open(tmp_path / "a.jpg"))) <= 0.25
+    assert 0.25 - 16 / 400 <= defects.border_fraction(grey(Image.open(tmp_path / "a.jpg"))) <= 0.25
 
 
 def test_photographs_and_plain_backgrounds_have_no_border(photo: Image.Image) -> None:
-    assert defects.border_share(grey(photo)) == 0
+    assert defects.border_fraction(grey(photo)) == 0
     drawn = Image.new("L", (300, 300), 255)
     ImageDraw.Draw(drawn).ellipse((60, 60, 240, 240), fill=90)
-    assert defects.border_share(np.asarray(drawn)) == 0
-    assert defects.border_share(np.full((40, 40), 9, np.uint8)) == 0
+    assert defects.border_fraction(np.asarray(drawn)) == 0
+    assert defects.border_fraction(np.full((40, 40), 9, np.uint8)) == 0
 
 
 @pytest.mark.parametrize("top", [0.93, 0.02])
@@ -92,5 +92,5 @@ def test_texture_is_no_text(texture: object) -> None:
 def test_the_smallest_pictures_can_be_measured(shape: tuple[int, int]) -> None:
     gray = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)
     assert defects.sharpness(gray) >= 0
-    assert 0 <= defects.border_share(gray) <= 1
+    assert 0 <= defects.border_fraction(gray) <= 1
     assert defects.text_lines(gray) == 0

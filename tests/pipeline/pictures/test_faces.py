@@ -10,7 +10,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 from pipeline.errors import UserError
 from pipeline.pictures.boxes import focal_box
 from pipeline.pictures.faces import Face, letterbox, make_detector, yolo_rows
@@ -39,7 +39,7 @@ def test_faces_in_photographs_are_found_and_never_cut(
 ) -> None:
     photograph, (x, y, width, height) = PHOTOGRAPHS[name]
     picture = np.pad(photograph, ((0, 0), (left, right), (0, 0)), constant_values=128)
-    config = Crop.model_validate(compose(Params({}, {}))["crop"])
+    config = CropConfig.model_validate(compose(Params({}, {}))["crop"])
     focus = find_focus(picture, config)
     assert "face" in focus.detectors
     target = (resolution, round(resolution * ratio[1] / ratio[0]))

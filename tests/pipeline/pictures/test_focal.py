@@ -4,7 +4,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Crop
+from pipeline.config.schemas import CropConfig
 from pipeline.pictures.focal import (
     Focus,
     corner_points,
@@ -17,8 +17,8 @@ from pipeline.pictures.focal import (
 
 
 @pytest.fixture
-def config(root: object) -> Crop:
-    return Crop.model_validate(compose(Params({}, {}))["crop"])
+def config(root: object) -> CropConfig:
+    return CropConfig.model_validate(compose(Params({}, {}))["crop"])
 
 
 @pytest.mark.parametrize(
@@ -55,17 +55,17 @@ def test_the_points_are_averaged_by_hand_worked_numbers() -> None:
     assert mean_point([]) is None
 
 
-def test_centre_looks_at_nothing(config: Crop) -> None:
+def test_centre_looks_at_nothing(config: CropConfig) -> None:
     centre = config.model_copy(update={"focus": "centre"})
     assert find_focus(astronaut(), centre) == Focus((256, 256), (), ())
 
 
-def test_a_blank_picture_has_its_focus_in_the_middle(config: Crop) -> None:
+def test_a_blank_picture_has_its_focus_in_the_middle(config: CropConfig) -> None:
     focus = find_focus(np.zeros((64, 64, 3), np.uint8), config)
     assert focus.point == (32, 32)
 
 
-def test_faces_are_given_in_the_pixels_of_the_original(config: Crop) -> None:
+def test_faces_are_given_in_the_pixels_of_the_original(config: CropConfig) -> None:
     large = np.asarray(Image.fromarray(astronaut()).resize((1536, 1536)))
     (small_face,), (large_face,) = find_focus(astronaut(), config).faces, find_focus(large, config).faces
     assert np.abs(np.array(large_face.box) / 3 - np.array(small_face.box)).max() < 6

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.pictures.folder_names import concept_of
 from pipeline.pictures.folders import Findings, read_folder
-from pipeline.pictures.places import Place
+from pipeline.pictures.places import SourceFolder
 
 COLUMNS = ["text", "caption"]
 
@@ -18,7 +18,7 @@ def touch(*paths: Path, text: str = "") -> None:
 
 def read(folder: Path, repeats: int = 1) -> Findings:
     findings = Findings()
-    read_folder(Place(folder, folder.name, (folder.name,)), repeats, COLUMNS, findings)
+    read_folder(SourceFolder(folder, folder.name, (folder.name,)), repeats, COLUMNS, findings)
     return findings
 
 

@@ -1,11 +1,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.config.schemas import Collect
-from pipeline.pictures.found import Pictures, SourcePicture
-from pipeline.pictures.gate import Content, Outcome, counts, warnings_of
-from pipeline.pictures.gate import judge as judge_contents
-from pipeline.pictures.measures import Measures
+from pipeline.config.schemas import CollectConfig
+from pipeline.pictures.found import PictureScan, SourcePicture
+from pipeline.pictures.gate import FileContent, Outcome, counts, validate, warnings_of
+from pipeline.pictures.measures import PictureMeasures
 from pipeline.pictures.verdicts import Fault, Rulings
 from tests.pipeline.pictures.settings import settings
 from tests.pipeline.pictures.test_hygiene import GOOD, found
@@ -13,17 +12,17 @@ from tests.pipeline.pictures.test_hygiene import GOOD, found
 
 def judge(
     pictures: Sequence[SourcePicture],
-    measured: Sequence[Measures | Fault],
+    measured: Sequence[PictureMeasures | Fault],
     faults: Sequence[Fault],
-    config: Collect,
+    config: CollectConfig,
     waived: dict[tuple[str | None, str], str],
 ) -> Outcome:
     """Pictures are given by id."""
-    on_disk = Pictures()
+    on_disk = PictureScan()
     for item in pictures:
         on_disk.add(item)
     rulings = Rulings(config.checks, lambda picture_id, check: waived.get((picture_id, check)))
-    return judge_contents(on_disk, map(Content, measured), faults, config, rulings)
+    return validate(on_disk, map(FileContent, measured), faults, config, rulings)
 
 
 def notes(outcome: Outcome) -> dict[str, list[str]]:

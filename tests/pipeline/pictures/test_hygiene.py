@@ -5,10 +5,10 @@ import pytest
 
 from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.hygiene import picture_faults
-from pipeline.pictures.measures import Measures
+from pipeline.pictures.measures import PictureMeasures
 from tests.pipeline.pictures.settings import settings
 
-GOOD = Measures(
+GOOD = PictureMeasures(
     sha256="0" * 64, width_px=600, height_px=512, format="PNG", broken_profile=False, perceptual_hash=0,
     sharpness=500, brightness=0.5, border_share=0, text_lines=0,
 )  # fmt: skip
@@ -19,7 +19,7 @@ def found(name: str = "a.png", caption: str | None = "a cat") -> SourcePicture:
     return SourcePicture(path, str(path), f"zib/{path.stem}", "zib", 1, False, caption, {})
 
 
-def checks_of(measures: Measures, item: SourcePicture | None = None) -> list[str]:
+def checks_of(measures: PictureMeasures, item: SourcePicture | None = None) -> list[str]:
     return [fault.check for fault in picture_faults(item or found(), measures, settings())]
 
 

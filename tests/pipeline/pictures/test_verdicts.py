@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.pictures.verdicts import Fault, Ruling, Rulings, Verdict, gravest
+from pipeline.pictures.verdicts import Fault, PictureVerdict, Ruling, Rulings, most_severe
 
 BLUR, CUT = Fault("blur", "in/a.png", "soft", "zib/a"), Fault("truncated", "in/b.png", "cut", "zib/b")
 
@@ -39,8 +39,10 @@ def test_what_is_off_needs_no_waiver() -> None:
     ("levels", "verdict"),
     [((), "ok"), (("warn", "drop"), "dropped"), (("drop", "error"), "error"), (("warn", "warn"), "warn")],
 )
-def test_the_gravest_counts(levels: tuple[str, ...], verdict: Verdict) -> None:
-    assert gravest([ruling for level in levels for ruling in rule([BLUR], {"blur": level}, {})]) == verdict
+def test_the_gravest_counts(levels: tuple[str, ...], verdict: PictureVerdict) -> None:
+    assert (
+        most_severe([ruling for level in levels for ruling in rule([BLUR], {"blur": level}, {})]) == verdict
+    )
 
 
 def test_rulings_are_sorted_and_of_two_pictures_of_one_name_each_has_its_own() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.schemas.collect import CHECKS
-from pipeline.pictures.found import Pictures, SourcePicture
+from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.waivers import Waivers, read_waivers
 from tests.conftest import ROOT
 
@@ -40,8 +40,8 @@ def test_a_file_that_is_no_mapping_is_a_sentence(tmp_path: Path, text: str) -> N
     assert len(problems) == 1
 
 
-def pictures(*ids: str) -> Pictures:
-    found = Pictures()
+def pictures(*ids: str) -> PictureScan:
+    found = PictureScan()
     for picture_id in ids:
         found.add(SourcePicture(Path("in/x.png"), picture_id, picture_id, "zib", 1, False, None, {}))
     return found

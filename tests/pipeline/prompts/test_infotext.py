@@ -7,15 +7,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.config.schemas.samplers import LABELS
+from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.errors import UserError
 from pipeline.pictures.png import png_bytes
-from pipeline.prompts.infotext import Model, infotext, png_texts
+from pipeline.prompts.infotext import InfotextModel, infotext, png_texts
 from pipeline.prompts.infotext_reader import parameters_of, parse_infotext
 from pipeline.prompts.infotext_settings import LATENT_LABELS
-from pipeline.prompts.settings import Job, SecondPass, Settings
+from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
 
-PLAIN = Settings(
+PLAIN = DrawingSettings(
     steps=20, guidance=7.0, sampler="dpmpp_2m_karras", negative_prompt="", width=512, height=768,
     clip_skip=1, batch=1,
 )  # fmt: skip
@@ -23,7 +23,7 @@ SECOND = SecondPass(upscaler="latent_nearest-exact", scale=1.5, steps=10, streng
 
 
 def test_a_plain_infotext_by_hand() -> None:
-    assert infotext(Job("a cat", 5), PLAIN, Model("tiny")) == (
+    assert infotext(PictureJob("a cat", 5), PLAIN, InfotextModel("tiny")) == (
         "a cat\n"
         "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 5, Size: 512x768,"
         " Model: tiny, RNG: CPU"
@@ -33,8 +33,8 @@ def test_a_plain_infotext_by_hand() -> None:
 def test_a_full_infotext_by_hand() -> None:
     full = replace(PLAIN, negative_prompt="bad, (ugly:1.2)", clip_skip=2, guidance=7.5, second_pass=SECOND)
     loras, words = {"zib": "a1b2c3", "art": "ffff"}, {"bad": "9999"}
-    model = Model("any:thing, v3", "0123456789abcdef", network_hashes=loras, embedding_hashes=words)
-    assert infotext(Job("a cat,\n<lora:zib:0.8>", 5), full, model) == (
+    model = InfotextModel("any:thing, v3", "0123456789abcdef", network_hashes=loras, embedding_hashes=words)
+    assert infotext(PictureJob("a cat,\n<lora:zib:0.8>", 5), full, model) == (
         "a cat,\n<lora:zib:0.8>\n"
         "Negative prompt: bad, (ugly:1.2)\n"
         "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 5, Size: 512x768,"
@@ -117,10 +117,10 @@ SECOND_PASS = st.builds(
     strength=st.floats(0.01, 1),
 )
 SETTINGS = st.builds(
-    Settings,
+    DrawingSettings,
     steps=st.integers(1, 150),
     guidance=st.floats(0, 30),
-    sampler=st.sampled_from(list(LABELS)),
+    sampler=st.sampled_from(list(A1111_NAMES)),
     negative_prompt=PROMPT,
     width=st.integers(1, 32).map(lambda n: n * 64),
     height=st.integers(1, 32).map(lambda n: n * 64),
@@ -128,26 +128,28 @@ SETTINGS = st.builds(
     batch=st.just(1),
     second_pass=st.none() | SECOND_PASS,
 )
-MODEL = Model(
+MODEL = InfotextModel(
     "any:thing, v3", "ab" * 32, "a, b.vae.pt", "cd" * 32, {"zib": "a1", "one: two, three": "b2"}, {"bad": "9"}
 )
 
 
 @given(PROMPT, st.integers(0, 2**32), SETTINGS)
-def test_an_infotext_parses_back_to_the_same_settings(prompt: str, seed: int, settings: Settings) -> None:
-    text = infotext(Job(prompt, seed), settings, MODEL)
-    assert parse_infotext(text) == (Job(prompt, seed), settings)
+def test_an_infotext_parses_back_to_the_same_settings(
+    prompt: str, seed: int, settings: DrawingSettings
+) -> None:
+    text = infotext(PictureJob(prompt, seed), settings, MODEL)
+    assert parse_infotext(text) == (PictureJob(prompt, seed), settings)
 
 
 @given(PROMPT, st.integers(0, 2**32), SETTINGS)
 @example('a, b: (c:1.2)\n\n"d"', 1, replace(PLAIN, negative_prompt="x,\ny: \\", second_pass=SECOND))
-def test_a1111s_reader_shows_the_same_settings(prompt: str, seed: int, settings: Settings) -> None:
-    positive, negative, found = read_by_a1111s_rules(infotext(Job(prompt, seed), settings, MODEL))
+def test_a1111s_reader_shows_the_same_settings(prompt: str, seed: int, settings: DrawingSettings) -> None:
+    positive, negative, found = read_by_a1111s_rules(infotext(PictureJob(prompt, seed), settings, MODEL))
     assert (positive, negative) == (prompt, settings.negative_prompt)
     assert (int(found["Steps"]), float(found["CFG scale"])) == (settings.steps, settings.guidance)
     schedule = found.get("Schedule type", "Uniform")
     together = found["Sampler"] if schedule == "Uniform" else f"{found['Sampler']} {schedule}"
-    assert (together, int(found["Seed"])) == (LABELS[settings.sampler], seed)
+    assert (together, int(found["Seed"])) == (A1111_NAMES[settings.sampler], seed)
     assert found["Size"] == f"{settings.width}x{settings.height}"
     assert int(found.get("Clip skip", 1)) == settings.clip_skip
     assert (found["Model"], found["Model hash"]) == ("anything v3", "ababababab")
@@ -163,7 +165,7 @@ def test_a1111s_reader_shows_the_same_settings(prompt: str, seed: int, settings:
 
 
 def test_a_picture_carries_infotext_and_recipe() -> None:
-    texts = png_texts(Job("a cat", 5), PLAIN, Model("tiny"), networks={"zib": "ab"})
+    texts = png_texts(PictureJob("a cat", 5), PLAIN, InfotextModel("tiny"), networks={"zib": "ab"})
     picture = Image.open(io.BytesIO(png_bytes(Image.new("RGB", (2, 2)), texts)))
     assert parameters_of(picture.info["parameters"])["Prompt"] == "a cat"
     found = json.loads(picture.info["athanor"])

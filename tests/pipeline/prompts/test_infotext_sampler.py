@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config.schemas.samplers import LABELS
+from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.errors import UserError
 from pipeline.prompts.infotext import sampler_pairs
 from pipeline.prompts.infotext_sampler import sampler_of
@@ -29,7 +29,7 @@ def test_samplers_without_schedules_name_none() -> None:
 
 
 def test_every_sampler_is_read_back() -> None:
-    assert [sampler_of(sampler_pairs(name)) for name in LABELS] == list(LABELS)
+    assert [sampler_of(sampler_pairs(name)) for name in A1111_NAMES] == list(A1111_NAMES)
 
 
 @pytest.mark.parametrize(

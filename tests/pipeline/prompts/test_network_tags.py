@@ -1,10 +1,10 @@
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.prompts.network_tags import Tag, split_tags
+from pipeline.prompts.network_tags import NetworkTag, split_tags
 
 
-def tag(text: str) -> Tag:
+def tag(text: str) -> NetworkTag:
     rest, (found,) = split_tags(text)
     assert rest == ""
     return found
@@ -23,7 +23,7 @@ def tag(text: str) -> Tag:
     ],
 )
 def test_weights_by_hand(text: str, weight: float, unet_weight: float) -> None:
-    assert tag(text) == Tag("lora", "zib", weight, unet_weight)
+    assert tag(text) == NetworkTag("lora", "zib", weight, unet_weight)
 
 
 def test_tags_leave_the_prompt_and_keep_their_order() -> None:

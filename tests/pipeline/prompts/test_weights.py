@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.prompts.weights import BREAK, Part, weighted_parts
+from pipeline.prompts.weights import BREAK, PromptPart, weighted_parts
 
 W = 1.1
 
@@ -49,24 +49,28 @@ def test_weights_by_hand(prompt: str, parts: list[tuple[str, float]]) -> None:
 
 
 def test_break_stands_alone_whatever_is_around_it() -> None:
-    gap = Part(BREAK, None)
-    assert weighted_parts("a, BREAK b") == [Part("a,"), gap, Part("b")]
-    assert weighted_parts("(a BREAK b:1)") == [Part("a"), gap, Part("b")]
-    assert weighted_parts("a BREAK BREAK b") == [Part("a"), gap, gap, Part("b")]
-    assert weighted_parts("aBREAK BREAKs") == [Part("aBREAK BREAKs")]
+    gap = PromptPart(BREAK, None)
+    assert weighted_parts("a, BREAK b") == [PromptPart("a,"), gap, PromptPart("b")]
+    assert weighted_parts("(a BREAK b:1)") == [PromptPart("a"), gap, PromptPart("b")]
+    assert weighted_parts("a BREAK BREAK b") == [PromptPart("a"), gap, gap, PromptPart("b")]
+    assert weighted_parts("aBREAK BREAKs") == [PromptPart("aBREAK BREAKs")]
 
 
 def test_break_in_brackets_with_a_weight_is_the_word_break_as_a1111_draws_it() -> None:
     """A1111's piece ["BREAK", -1] is multiplied like its neighbours, and -1.2 opens no chunk."""
-    assert weighted_parts("(a BREAK b:1.2)") == [Part("a", 1.2), Part(BREAK, -1.2), Part("b", 1.2)]
-    assert weighted_parts("(a BREAK b)") == [Part("a", W), Part(BREAK, -W), Part("b", W)]
-    assert weighted_parts("[(a BREAK b)]") == [Part("a"), Part(BREAK, None), Part("b")]
-    assert weighted_parts("(a BREAK b:0)") == [Part("aBREAKb", 0)]
-    assert weighted_parts("x (BREAK y") == [Part("x "), Part(BREAK, -W), Part("y", W)]
+    assert weighted_parts("(a BREAK b:1.2)") == [
+        PromptPart("a", 1.2),
+        PromptPart(BREAK, -1.2),
+        PromptPart("b", 1.2),
+    ]
+    assert weighted_parts("(a BREAK b)") == [PromptPart("a", W), PromptPart(BREAK, -W), PromptPart("b", W)]
+    assert weighted_parts("[(a BREAK b)]") == [PromptPart("a"), PromptPart(BREAK, None), PromptPart("b")]
+    assert weighted_parts("(a BREAK b:0)") == [PromptPart("aBREAKb", 0)]
+    assert weighted_parts("x (BREAK y") == [PromptPart("x "), PromptPart(BREAK, -W), PromptPart("y", W)]
 
 
 def test_brackets_too_deep_and_weights_beyond_numbers_are_refused() -> None:
-    assert weighted_parts("(" * 100 + "a") == [Part("a", pytest.approx(13780.6123))]
+    assert weighted_parts("(" * 100 + "a") == [PromptPart("a", pytest.approx(13780.6123))]
     with pytest.raises(UserError, match="more than 100 brackets"):
         weighted_parts("([" * 51)
     with pytest.raises(UserError, match="multiply to inf"):
@@ -99,4 +103,4 @@ def test_any_prompt_has_parts_of_its_own_characters(prompt: str) -> None:
 @given(st.text(max_size=40).filter(lambda text: BREAK not in text))
 def test_an_escaped_prompt_is_plain_text(text: str) -> None:
     escaped = "".join(f"\\{c}" if c in "()[]\\" else c for c in text)
-    assert weighted_parts(escaped) == [Part(text)]
+    assert weighted_parts(escaped) == [PromptPart(text)]

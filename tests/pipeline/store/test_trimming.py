@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.store.items import Items, store_root
 from pipeline.store.trimming import trim
-from pipeline.training.run_folder import LAST, Workplace, workplace
+from pipeline.training.run_folder import LAST_STATE, RunFolder, run_folder
 from tests.conftest import ROOT
 
 USER = """
@@ -55,8 +55,8 @@ def test_what_a_killed_process_left_is_removed_after_a_day() -> None:
 
 def training(name: str) -> Path:
     """A training's folder: two epochs and a checkpoint, 300 bytes, used long ago."""
-    place = Workplace(store_root() / "training" / name)
-    for file in (place.files / "net-000001", place.files / "net-000002", place.folder / LAST):
+    place = RunFolder(store_root() / "training" / name)
+    for file in (place.files / "net-000001", place.files / "net-000002", place.folder / LAST_STATE):
         file.write_bytes(b"x" * 100)
     for path in (*place.folder.rglob("*"), place.folder):
         os.utime(path, (0, 0))
@@ -82,7 +82,7 @@ def test_a_training_that_is_under_way_is_not_trimmed() -> None:
 
 def test_an_unfinished_training_goes_whole() -> None:
     old, new = training("a" * 64), training("b" * 64)
-    os.utime(new / LAST, (10**9, 10**9))
+    os.utime(new / LAST_STATE, (10**9, 10**9))
     assert trim(store_root(), 300) == 300
     assert not old.exists()
     assert content(new) == ["last.pt", "net-000001", "net-000002"]
@@ -90,16 +90,16 @@ def test_an_unfinished_training_goes_whole() -> None:
 
 @pytest.mark.parametrize("second", [False, True])
 def test_a_running_training_keeps_its_epochs_through_a_trim(second: bool) -> None:
-    with workplace("a recipe", "code", 1) as first:
+    with run_folder("a recipe", "code", 1) as first:
         if not second:
             keeps_its_epoch(first)
             return
-        with workplace("a recipe", "code", 1) as place:
+        with run_folder("a recipe", "code", 1) as place:
             assert place.folder != first.folder
             keeps_its_epoch(place)
 
 
-def keeps_its_epoch(place: Workplace) -> None:
+def keeps_its_epoch(place: RunFolder) -> None:
     (place.files / "net-000001").write_bytes(b"x" * 100)
     for path in (*place.folder.rglob("*"), place.folder):
         os.utime(path, (0, 0))

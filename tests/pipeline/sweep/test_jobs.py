@@ -10,7 +10,7 @@ import yaml
 from pipeline.errors import UserError
 from pipeline.sweep.__main__ import parser
 from pipeline.sweep.grammar import expand
-from pipeline.sweep.jobs import Job, make_jobs, name_of
+from pipeline.sweep.jobs import SweepJob, make_jobs, name_of
 from pipeline.sweep.worktrees import write_overrides
 from tests.conftest import ROOT
 
@@ -43,7 +43,7 @@ def test_the_sweep_in_the_readme_is_one() -> None:
 def test_two_jobs_of_the_same_values_are_one() -> None:
     jobs = make_jobs([("network.dim=4",), ("network.dim=4", "seed=0"), ("network.dim=8",)], [], "0" * 40)
     assert [job.overrides for job in jobs] == [("network.dim=4",), ("network.dim=8",)]
-    assert Job.of_json(jobs[0].to_json()) == jobs[0]
+    assert SweepJob.of_json(jobs[0].to_json()) == jobs[0]
 
 
 def test_overrides_are_set_in_params_and_the_rest_stays(tmp_path: Path) -> None:

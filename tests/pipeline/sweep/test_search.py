@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sweep.jobs import Job, Trial
+from pipeline.sweep.jobs import SweepJob, Trial
 from pipeline.sweep.metrics import SweepObjective
 from pipeline.sweep.pruning import Pruning, mean_by_epoch
 from pipeline.sweep.search import finished, open_study, overrides_of, score, space_of, storage_of
@@ -13,7 +13,7 @@ from pipeline.sweep.search import finished, open_study, overrides_of, score, spa
 optuna = pytest.importorskip("optuna")
 
 
-def write_curve(job: Job, *losses: float) -> Path:
+def write_curve(job: SweepJob, *losses: float) -> Path:
     path = job.worktree / "logs/net/validation.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [f"{epoch * 10},{epoch},held_out,500,{loss}" for epoch, loss in enumerate(losses)]
@@ -21,9 +21,9 @@ def write_curve(job: Job, *losses: float) -> Path:
     return path
 
 
-def job_of(root: Path, number: int, study: str = "s", minimize: bool = False) -> Job:
+def job_of(root: Path, number: int, study: str = "s", minimize: bool = False) -> SweepJob:
     trial = Trial(storage_of(study), study, number, minimize)
-    return Job(f"job{number}", str(root), "0" * 40, (), (), "", trial=trial)
+    return SweepJob(f"job{number}", str(root), "0" * 40, (), (), "", trial=trial)
 
 
 @pytest.mark.parametrize("minimize", [False, True])

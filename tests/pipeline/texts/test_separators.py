@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.texts.separators import Piece, Separators
+from pipeline.texts.separators import Separators, TagPiece
 
 MARKED = Separators(",", "|||", ";;;")
 SEMICOLONS = Separators(";", "|||", ";;;")
@@ -37,8 +37,8 @@ def test_sections_and_groups_are_known_and_joined_again() -> None:
     assert [bool(piece.group) for piece in pieces] == [False, False, True, True, False, False]
     assert MARKED.join(pieces) == text
     # What has no place goes into the middle, before the last mark.
-    assert MARKED.join([*pieces, Piece("sky")]) == text.replace("smile", "smile, sky")
-    assert SEMICOLONS.join([Piece("a"), Piece("b")]) == "a; b"
+    assert MARKED.join([*pieces, TagPiece("sky")]) == text.replace("smile", "smile, sky")
+    assert SEMICOLONS.join([TagPiece("a"), TagPiece("b")]) == "a; b"
     assert MARKED.ungrouped("a;;;b, c") == "a, b, c"
 
 

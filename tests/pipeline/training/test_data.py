@@ -6,24 +6,24 @@ import torch
 from pipeline.bases.registry import family
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Train
+from pipeline.config.schemas import TrainConfig
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.training.data import EncodedData, EpochBatches, Picture
-from pipeline.training.epoch_order import Shown
+from pipeline.training.epoch_order import EpochPicture
 
 
 @pytest.fixture
 def data(tmp_path: Path, root: Path) -> EncodedData:
     assert family("sd1").configs
     pictures = [
-        Picture("x/a", "x", "zib, one", "zib", Shown(2, False, (64, 64))),
-        Picture("x/b", "x", "zib, two", "zib", Shown(1, False, (64, 64))),
-        Picture("class/0", "class", "thing", None, Shown(1, True, (64, 64))),
+        Picture("x/a", "x", "zib, one", "zib", EpochPicture(2, False, (64, 64))),
+        Picture("x/b", "x", "zib, two", "zib", EpochPicture(1, False, (64, 64))),
+        Picture("class/0", "class", "thing", None, EpochPicture(1, True, (64, 64))),
     ]
     latents = {p.id: torch.full((8, 8, 8), float(n)) for n, p in enumerate(pictures)}
     write_safetensors(tmp_path / "latents.safetensors", latents, {})
     values = {**compose(Params({}, {}))["train"], "batch": 4, "prior_loss_weight": 0.5}
-    return EncodedData(tmp_path, pictures, make_tokenizer(None), Train.model_validate(values), seed=1)
+    return EncodedData(tmp_path, pictures, make_tokenizer(None), TrainConfig.model_validate(values), seed=1)
 
 
 def test_latents_captions_and_weights_belong_together(data: EncodedData) -> None:

@@ -3,11 +3,13 @@
 import pytest
 
 from pipeline.training.doctor import diagnosis, has_blown_up, way
-from pipeline.training.epoch_order import Shown
-from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured, Norms, Rollback, Row
+from pipeline.training.epoch_order import EpochPicture
+from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, LossRow, Measured, Norms, Rollback
 from pipeline.training.planning.forecast import make_plan
 
-PLAN = make_plan([("a", Shown(1, False, (64, 64)))] * 10, held_out=0, epochs=10, batch=1, accumulation=1)
+PLAN = make_plan(
+    [("a", EpochPicture(1, False, (64, 64)))] * 10, held_out=0, epochs=10, batch=1, accumulation=1
+)
 
 
 def history(
@@ -17,7 +19,7 @@ def history(
     swapped: float | None = None,
 ) -> History:
     """`train`, `held_out`: measured before, and after each epoch."""
-    made = History([Row(step, 0, loss, 1e-4, 0.0) for step, loss in enumerate(losses)])
+    made = History([LossRow(step, 0, loss, 1e-4, 0.0) for step, loss in enumerate(losses)])
     made.measured = [Measured(0, epoch, TRAIN, 500, loss) for epoch, loss in enumerate(train)]
     made.measured += [Measured(0, epoch, HELD_OUT, 500, loss) for epoch, loss in enumerate(held_out)]
     if swapped:
@@ -98,7 +100,7 @@ def test_a_gradient_that_is_no_number_is_trouble() -> None:
 
 
 def test_what_is_shown_hundreds_of_times_is_known_by_heart_sooner() -> None:
-    shown = [("a", Shown(1, False, (64, 64)))] * 4
+    shown = [("a", EpochPicture(1, False, (64, 64)))] * 4
     long = make_plan(shown, held_out=0, epochs=400, batch=4, accumulation=1)
     (finding,) = diagnosis(history(FLAT, (0.10, 0.02)), "lora", long, 0.9)
     assert finding.kind == "overfitted"

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.training.epoch_order import Shown, epoch_batches, epoch_indices, steps_per_epoch
+from pipeline.training.epoch_order import EpochPicture, epoch_batches, epoch_indices, steps_per_epoch
 
 SQUARE = (512, 512)
 
 
-def pictures(*repeats: int, classes: int = 0) -> list[Shown]:
-    return [Shown(n, False, SQUARE) for n in repeats] + [Shown(1, True, SQUARE)] * classes
+def pictures(*repeats: int, classes: int = 0) -> list[EpochPicture]:
+    return [EpochPicture(n, False, SQUARE) for n in repeats] + [EpochPicture(1, True, SQUARE)] * classes
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def pictures(*repeats: int, classes: int = 0) -> list[Shown]:
         (pictures(1, classes=50), 1, 2),
     ],
 )
-def test_steps_by_hand(shown: list[Shown], batch: int, steps: int) -> None:
+def test_steps_by_hand(shown: list[EpochPicture], batch: int, steps: int) -> None:
     assert steps_per_epoch(shown, batch) == steps
 
 
@@ -52,7 +52,7 @@ def test_every_showing_happens_once_in_an_order_of_the_seed(
 
 def test_a_batch_holds_one_size_and_buckets_are_rounded_up_apart() -> None:
     sizes = [(512, 512)] * 5 + [(448, 576)] * 3 + [(576, 448)]
-    shown = [Shown(1, False, bucket) for bucket in sizes]
+    shown = [EpochPicture(1, False, bucket) for bucket in sizes]
     batches = epoch_batches(shown, 2, 0, 0)
     assert all(len({sizes[index] for index in chosen}) == 1 for chosen in batches)
     assert len(batches) == steps_per_epoch(shown, 2) == 3 + 2 + 1
@@ -79,8 +79,8 @@ def test_of_too_many_class_pictures_an_even_spread_is_shown() -> None:
 def test_two_means_has_both_halves_in_every_batch(
     own: list[tuple[int, tuple[int, int]]], classes: int, half: int, epoch: int
 ) -> None:
-    shown = [Shown(repeats, False, bucket) for repeats, bucket in own]
-    shown += [Shown(1, True, bucket) for bucket in ((512, 512), (448, 576)) for _ in range(classes)]
+    shown = [EpochPicture(repeats, False, bucket) for repeats, bucket in own]
+    shown += [EpochPicture(1, True, bucket) for bucket in ((512, 512), (448, 576)) for _ in range(classes)]
     batches = epoch_batches(shown, 2 * half, 1, epoch, "two_means")
     for batch in batches:
         assert len({shown[index].bucket for index in batch}) == 1
@@ -92,7 +92,7 @@ def test_two_means_has_both_halves_in_every_batch(
 
 
 def test_two_means_wants_class_pictures_of_each_size() -> None:
-    shown = [*pictures(1, classes=2), Shown(1, False, (448, 576))]
+    shown = [*pictures(1, classes=2), EpochPicture(1, False, (448, 576))]
     with pytest.raises(UserError, match=r"two_means: no class picture is 448x576"):
         steps_per_epoch(shown, 2, "two_means")
 

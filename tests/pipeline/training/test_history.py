@@ -1,6 +1,6 @@
 import torch
 
-from pipeline.training.history import HELD_OUT, TRAIN, History, Measured, Rollback, Row, best_epoch
+from pipeline.training.history import HELD_OUT, TRAIN, History, LossRow, Measured, Rollback, best_epoch
 
 
 def test_what_waits_comes_over_in_order_and_a_state_brings_all_back() -> None:
@@ -9,7 +9,11 @@ def test_what_waits_comes_over_in_order_and_a_state_brings_all_back() -> None:
         history.waiting.append((step, 0, torch.tensor(step / 4), 1e-4, 0.0))
     history.waiting_norms.append((2, torch.tensor([1.5, 0.25])))
     history.settle(lambda losses: losses * 2)
-    assert history.rows == [Row(0, 0, 0.0, 1e-4, 0.0), Row(1, 0, 0.5, 1e-4, 0.0), Row(2, 0, 1.0, 1e-4, 0.0)]
+    assert history.rows == [
+        LossRow(0, 0, 0.0, 1e-4, 0.0),
+        LossRow(1, 0, 0.5, 1e-4, 0.0),
+        LossRow(2, 0, 1.0, 1e-4, 0.0),
+    ]
     assert (history.norms[0].gradient_norm, history.norms[0].update_ratio) == (1.5, 0.25)
     assert not history.waiting
     assert History.of_state(history.state()) == history

@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.training.data import Picture
-from pipeline.training.epoch_order import Shown
+from pipeline.training.epoch_order import EpochPicture
 from pipeline.training.holdout import position, split
 
 
 def picture(name: str, concept: str = "a", group: str | None = None, is_class: bool = False) -> Picture:
-    return Picture(name, concept, "", None, Shown(1, is_class, (64, 64)), group or name)
+    return Picture(name, concept, "", None, EpochPicture(1, is_class, (64, 64)), group or name)
 
 
 def ids(pictures: list[Picture]) -> set[str]:

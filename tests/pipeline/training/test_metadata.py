@@ -12,14 +12,14 @@ from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import header, write_safetensors
 from pipeline.networks.network_header import network_header
 from pipeline.training.data import Picture
-from pipeline.training.epoch_order import Shown
+from pipeline.training.epoch_order import EpochPicture
 from pipeline.training.metadata import Progress, network_metadata, with_hashes
 
 SD1 = families()["sd1"]
 PICTURES = [
-    Picture("cat/a", "cat", "zib, Smile, sky", "zib", Shown(7, False, (512, 512))),
-    Picture("cat/b", "cat", "zib, smile", "zib", Shown(7, False, (512, 512))),
-    Picture("class/00000", "class", "cat", None, Shown(1, True, (512, 512))),
+    Picture("cat/a", "cat", "zib, Smile, sky", "zib", EpochPicture(7, False, (512, 512))),
+    Picture("cat/b", "cat", "zib, smile", "zib", EpochPicture(7, False, (512, 512))),
+    Picture("class/00000", "class", "cat", None, EpochPicture(1, True, (512, 512))),
 ]
 
 
@@ -53,7 +53,7 @@ def test_tags_are_counted_between_the_marks_of_training() -> None:
     marks = {"keep_tokens_separator": "|||", "secondary_separator": ";;;", "caption_separator": ";"}
     config = check(compose(Params({}, {f"train.{key}": value for key, value in marks.items()})))
     caption = "zib ||| Red hat;;;bow; a, b ||| best\nzib; cafe\u0301"
-    pictures = [Picture("cat/a", "cat", caption, "zib", Shown(7, False, (512, 512)))]
+    pictures = [Picture("cat/a", "cat", caption, "zib", EpochPicture(7, False, (512, 512)))]
     facts = network_metadata(config, {}, pictures, Progress(1, 1, 1, 1), "epsilon", SD1)
     assert json.loads(facts["ss_tag_frequency"])["7_cat"] == {
         "zib": 2, "red hat": 1, "bow": 1, "a, b": 1, "best": 1, "caf\u00e9": 1,

@@ -18,9 +18,9 @@ from pipeline.config.compose import Params, compose
 from pipeline.config.schemas import Config
 from pipeline.device import best_device
 from pipeline.errors import UserError
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from pipeline.objectives.diffusion import Diffusion
-from pipeline.training.callbacks.metrics import Recorder
+from pipeline.training.callbacks.metrics import MetricsCallback
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
@@ -45,7 +45,7 @@ def settings(**values: Any) -> Config:
 
 
 def module_of(base: Base, config: Config) -> Denoising:
-    network = Network.create(config.network, base, seed=0)
+    network = AdapterNetwork.create(config.network, base, seed=0)
     return Denoising(base, network, config, total_steps=10)
 
 
@@ -147,7 +147,7 @@ def fit(
     quiet_lightning()
     own = {"max_epochs": epochs, "logger": False, "accelerator": "cpu", "enable_progress_bar": False}
     callbacks = (
-        [Recorder(history, 1), *options.pop("callbacks", [])]
+        [MetricsCallback(history, 1), *options.pop("callbacks", [])]
         if history is not None
         else options.pop("callbacks", [])
     )

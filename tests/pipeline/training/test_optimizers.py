@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.bases.parts import Part
 from pipeline.errors import UserError
-from pipeline.networks.trained import set_rate_factor
-from pipeline.training.chained import Several
+from pipeline.networks.trained import set_lr_factor
+from pipeline.training.chained import ChainedOptimizer
 from pipeline.training.optimizers import PATHS, make_optimizer, set_averaging
 from tests.pipeline.bases.random_sd1 import TEXT_ENCODER, UNET
 from tests.pipeline.training.settings import optimizer as settings
@@ -25,7 +25,7 @@ OWN_RATE = ("dadaptation", "dadaptation_preprint", "prodigy")
 def parts(factor: float = 1.0) -> Parts:
     """Two parts that start alike and are pulled alike; `factor` is the text encoder's rate factor."""
     unet, text_encoder = (nn.Parameter(torch.full((4, 3), 2.0, dtype=torch.float64)) for _ in range(2))
-    set_rate_factor(text_encoder, factor)
+    set_lr_factor(text_encoder, factor)
     return {UNET: [unet], TEXT_ENCODER: [text_encoder]}
 
 
@@ -82,7 +82,7 @@ def test_rate_factors_are_kept_with_every_one(name: str) -> None:
 @pytest.mark.parametrize("name", OWN_RATE)
 def test_one_rate_is_found_for_all_where_the_factors_are_equal(name: str) -> None:
     made = make_optimizer(settings(name), parts())
-    assert not isinstance(made, Several)
+    assert not isinstance(made, ChainedOptimizer)
     assert len(made.param_groups) == 2
 
 
@@ -119,7 +119,7 @@ def test_a_scheduler_reaches_every_group_and_the_state_carries_over(name: str) -
 def test_a_closure_is_called_once_by_several() -> None:
     chosen, calls = parts(), []
     made = make_optimizer(settings("prodigy", text_encoder_lr=0.5), chosen)
-    assert isinstance(made, Several)
+    assert isinstance(made, ChainedOptimizer)
 
     def closure() -> Tensor:
         calls.append(torch.is_grad_enabled())

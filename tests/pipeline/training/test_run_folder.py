@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.training.run_folder import LAST, Workplace
+from pipeline.training.run_folder import LAST_STATE, RunFolder
 
 
-def saved(folder: Path) -> Workplace:
+def saved(folder: Path) -> RunFolder:
     """A workplace with one epoch's file and a state that goes on from it."""
-    place = Workplace(folder)
+    place = RunFolder(folder)
     (place.files / "net-000001.safetensors").write_bytes(b"the weights of an epoch")
-    place.save(LAST, {"done": 3, "files": place.digests(), "weights": torch.arange(64.0)})
+    place.save(LAST_STATE, {"done": 3, "files": place.digests(), "weights": torch.arange(64.0)})
     return place
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     saved(tmp_path)
-    state = Workplace(tmp_path).load(LAST)
+    state = RunFolder(tmp_path).load(LAST_STATE)
     assert state is not None
     assert state["done"] == 3
     assert torch.equal(state["weights"], torch.arange(64.0))
@@ -31,13 +31,13 @@ def test_a_flipped_byte_of_a_checkpoint_changes_nothing_or_is_said(
 ) -> None:
     """Every weight is found; bytes between the parts, which nothing reads, may be as they are."""
     saved(tmp_path)
-    path, random = tmp_path / LAST, Random(0)
+    path, random = tmp_path / LAST_STATE, Random(0)
     whole = path.read_bytes()
     weights = whole.index(torch.arange(64.0).numpy().tobytes())
     refused = 0
     for at in [*range(weights, weights + 256, 8), *(random.randrange(len(whole)) for _ in range(100))]:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
-        state = Workplace(tmp_path).load(LAST)
+        state = RunFolder(tmp_path).load(LAST_STATE)
         said = capsys.readouterr().err
         assert (state is None) == (f"warning: the checkpoint {path} is not used: " in said)
         assert state is None or torch.equal(state["weights"], torch.arange(64.0))
@@ -49,24 +49,24 @@ def test_a_flipped_byte_of_a_checkpoint_changes_nothing_or_is_said(
 def test_what_is_no_checkpoint_is_none(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / LAST).write_bytes(content)
-    assert Workplace(tmp_path).load(LAST) is None
+    (tmp_path / LAST_STATE).write_bytes(content)
+    assert RunFolder(tmp_path).load(LAST_STATE) is None
     assert "is not used: it is damaged or cut off" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("length", [1, 1000, -1])
 def test_a_cut_checkpoint_is_none(length: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved(tmp_path)
-    (tmp_path / LAST).write_bytes((tmp_path / LAST).read_bytes()[:length])
-    assert Workplace(tmp_path).load(LAST) is None
+    (tmp_path / LAST_STATE).write_bytes((tmp_path / LAST_STATE).read_bytes()[:length])
+    assert RunFolder(tmp_path).load(LAST_STATE) is None
     assert "is not used" in capsys.readouterr().err
 
 
 def test_a_file_of_torch_that_is_no_checkpoint_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    torch.save([1, 2], tmp_path / LAST)
-    assert Workplace(tmp_path).load(LAST) is None
+    torch.save([1, 2], tmp_path / LAST_STATE)
+    assert RunFolder(tmp_path).load(LAST_STATE) is None
     assert "it is not a checkpoint of this program" in capsys.readouterr().err
 
 
@@ -75,10 +75,10 @@ def test_a_damaged_or_missing_epoch_makes_its_checkpoint_none(
 ) -> None:
     file = saved(tmp_path).files / "net-000001.safetensors"
     file.write_bytes(b"the weights of an epocj")
-    assert Workplace(tmp_path).load(LAST) is None
+    assert RunFolder(tmp_path).load(LAST_STATE) is None
     assert f"{file} is damaged" in capsys.readouterr().err
     file.unlink()
-    assert Workplace(tmp_path).load(LAST) is None
+    assert RunFolder(tmp_path).load(LAST_STATE) is None
     assert f"{file} is missing" in capsys.readouterr().err
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
-from pipeline.training.schedules import rate_factor, warmup_steps
+from pipeline.training.schedules import lr_factor, warmup_steps
 from tests.pipeline.training.settings import schedule
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("root")
 )
 def test_hand_worked_rates_of_four_steps(name: str, changes: dict[str, object], factors: list[float]) -> None:
     config = schedule(name, **changes)
-    found = [rate_factor(step, 4, config, rate=0.1) for step in range(4)]
+    found = [lr_factor(step, 4, config, rate=0.1) for step in range(4)]
     assert found == pytest.approx(factors, abs=1e-6)
 
 
@@ -47,7 +47,7 @@ def test_without_warmup_the_shapes_are_diffusers(name: str) -> None:
         optimizer.step()
         theirs.step()
     config = schedule(name, warmup_percent=0.0, power=power, cycles=cycles)
-    assert [rate_factor(step, total, config) for step in range(total)] == pytest.approx(wanted, abs=2e-7)
+    assert [lr_factor(step, total, config) for step in range(total)] == pytest.approx(wanted, abs=2e-7)
 
 
 def test_warmup_is_in_steps_or_percent() -> None:

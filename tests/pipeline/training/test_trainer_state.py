@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
 from torch.utils.data import DataLoader, TensorDataset
 
-from pipeline.training.trainer_state import COUNTS, begin_at, optimizers_of
+from pipeline.training.trainer_state import EPOCH_COUNTS, begin_at, optimizers_of
 
 
 class Watched(BoringModel):
@@ -43,7 +43,7 @@ def test_a_training_that_begins_at_an_epoch_runs_the_rest(tmp_path: Path) -> Non
 
 def test_the_counts_are_all_that_lightning_keeps_of_epochs(tmp_path: Path) -> None:
     """One that is new there would stay behind at 0."""
-    assert set(vars(trainer(tmp_path).fit_loop.epoch_progress.current)) == set(COUNTS)
+    assert set(vars(trainer(tmp_path).fit_loop.epoch_progress.current)) == set(EPOCH_COUNTS)
 
 
 def test_a_module_without_a_trainer_has_no_optimisers() -> None:

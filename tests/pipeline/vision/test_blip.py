@@ -13,7 +13,7 @@ from transformers import BlipForConditionalGeneration
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Tag
+from pipeline.config.schemas import TagConfig
 from pipeline.errors import UserError
 from pipeline.vision.blip import Blip
 from tests.pipeline.vision.tiny_blip import WORDS, write_blip
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_blip(tmp_path_factory.mktemp("blip") / "tiny")
 
 
-def settings(**changes: Any) -> Tag:
+def settings(**changes: Any) -> TagConfig:
     return check(compose(Params({}, {f"tag.{name}": value for name, value in changes.items()}))).tag
 
 

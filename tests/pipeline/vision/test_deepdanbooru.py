@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from pipeline.errors import UserError
 from pipeline.vision import deepdanbooru
-from pipeline.vision.deepdanbooru import DeepDanbooru, Stage, TorchDeepDanbooru
+from pipeline.vision.deepdanbooru import DeepDanbooru, ResNetStage, TorchDeepDanbooru
 
 SHAPES = {
     0: (64, 3, 7, 7), 1: (256, 64, 1, 1), 2: (64, 64, 1, 1), 10: (256, 64, 1, 1), 11: (512, 256, 1, 1),
@@ -31,7 +31,9 @@ SHORTCUTS = {1: (2, 3, 4), 11: (12, 13, 14), 36: (37, 38, 39), 100: (97, 98, 99)
              168: (169, 170, 171)}  # fmt: skip
 """Shortcut -> the three convolutions of its block; all others run through three by three."""
 NARROW = tuple(
-    Stage(stage.blocks, max(1, stage.width // 64), stage.outputs // 64, stage.stride, stage.shortcut_last)
+    ResNetStage(
+        stage.blocks, max(1, stage.width // 64), stage.outputs // 64, stage.stride, stage.shortcut_last
+    )
     for stage in deepdanbooru.STAGES
 )
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.vision.models import Model
+from pipeline.vision.models import VisionModel
 from pipeline.vision.taggers import open_tagger
 from tests.pipeline.captions.onnx_models import write_tagger
 
 
-def model(path: Path) -> Model:
-    return Model("tag.model", path.name, path, "0" * 64)
+def model(path: Path) -> VisionModel:
+    return VisionModel("tag.model", path.name, path, "0" * 64)
 
 
 def test_a_single_onnx_file_is_told_to_name_its_folder(tmp_path: Path) -> None:

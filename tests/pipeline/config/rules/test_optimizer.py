@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.compose import options
-from pipeline.config.rules.optimizer import NAMES
+from pipeline.config.rules.optimizer import OPTIMIZER_NAMES
 from pipeline.training.optimizers import PATHS
 from tests.pipeline.config.rules.composed import must_doubt, must_refuse
 
@@ -95,7 +95,7 @@ def test_what_is_seldom_meant(use: dict[str, str], values: dict[str, Any], sente
 
 
 def test_the_known_names_are_those_that_lead_to_a_class() -> None:
-    assert sorted(NAMES) == sorted(PATHS)
+    assert sorted(OPTIMIZER_NAMES) == sorted(PATHS)
 
 
 def test_every_option_is_silent_with_a_constant_rate() -> None:

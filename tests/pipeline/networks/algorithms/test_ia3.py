@@ -46,7 +46,7 @@ def test_the_mlp_is_scaled_on_its_input() -> None:
 def test_the_forward_pass_equals_the_merged_weight(layer: str, on_input: bool, strength: float) -> None:
     target = LAYERS[layer]()
     adapter, x = filled(Ia3(target, on_input)), input_for(target)
-    adapter.multiplier = strength
+    adapter.network_weight = strength
     assert relative(adapter.answer(x, target), merged(adapter, x, strength)) < 1e-5
 
 

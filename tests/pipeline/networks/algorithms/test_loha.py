@@ -49,7 +49,7 @@ def test_training_starts_from_the_base() -> None:
 def test_the_forward_pass_equals_the_merged_weight(layer: str, dim: int, strength: float) -> None:
     target = LAYERS[layer]()
     adapter, x = made(target, dim), input_for(target)
-    adapter.multiplier = strength
+    adapter.network_weight = strength
     assert relative(adapter.answer(x, target.forward), merged(adapter, x, strength)) < 1e-5
     other = adapter.answer(x, target)
     assert relative(other, merged(adapter, x, strength)) < 1e-5
@@ -72,7 +72,7 @@ def test_in_tucker_form_too() -> None:
 def test_pieces_of_the_weight_and_their_gradients_are_those_of_autograd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loha, "PIECE", 12)  # pieces of two rows, and one of one
+    monkeypatch.setattr(loha, "BUILT_NUMBERS", 12)  # pieces of two rows, and one of one
     weight = torch.randn(5, 6, dtype=torch.float64)
     factors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((5, 2), (2, 6)) * 2]
     a1, b1, a2, b2 = factors

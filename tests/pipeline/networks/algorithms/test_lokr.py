@@ -89,7 +89,7 @@ def test_training_starts_from_the_base() -> None:
 def test_the_forward_pass_equals_the_merged_weight(layer: str, form: str, strength: float) -> None:
     target = LAYERS[layer]()
     adapter, x = made(target, form), input_for(target)
-    adapter.multiplier = strength
+    adapter.network_weight = strength
     for frozen in (target.forward, target):
         assert relative(adapter.answer(x, frozen), merged(adapter, x, strength)) < 1e-5
 

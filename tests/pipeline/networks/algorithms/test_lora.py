@@ -34,7 +34,7 @@ def test_hand_worked_delta() -> None:
 def test_the_forward_pass_equals_the_merged_weight(layer: str, strength: float) -> None:
     target = LAYERS[layer]()
     adapter, x = filled(Lora(target, 4, 3.0)), input_for(target)
-    adapter.multiplier = strength
+    adapter.network_weight = strength
     assert relative(adapter.answer(x, target), merged(adapter, x, strength)) < 1e-5
     assert adapter.delta(target.weight).shape == target.weight.shape
 

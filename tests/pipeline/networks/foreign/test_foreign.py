@@ -21,7 +21,7 @@ from pipeline.merging.bake import bake
 from pipeline.networks.families import acts_on_weights, family_of_file, load
 from pipeline.networks.foreign.oft import Oft
 from pipeline.networks.inspection import inspect
-from pipeline.networks.network import Network
+from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.test_network_changes import baked
 from tests.pipeline.networks.test_families import trained
@@ -100,7 +100,7 @@ def test_d3_half_strength_is_half_of_the_weights_change(tmp_path: Path) -> None:
     path, base = tmp_path / "net.safetensors", random_base()
     theirs("difference", path)
     network = load(path, base)
-    network.set_multiplier(0.5)
+    network.set_weight(0.5)
     with network.attached(base):
         attached = answer(base)
     bake(network, base, 0.5)
@@ -138,10 +138,10 @@ def test_d3_what_does_not_fit_is_a_sentence(weights: dict[str, Tensor], reason: 
 def test_d3_our_own_differences_beside_an_ia3_are_read(tmp_path: Path) -> None:
     base: Base = random_base()
     network = trained("ia3", base)
-    write_safetensors(tmp_path / "a-diff.safetensors", network.beside("fp32")["-diff"].tensors, {})
+    write_safetensors(tmp_path / "a-diff.safetensors", network.companion_files("fp32")["-diff"].tensors, {})
     with network.attached(base):
         expected = answer(base)
     again = load(tmp_path / "a-diff.safetensors", base)
-    assert isinstance(again, Network)
+    assert isinstance(again, AdapterNetwork)
     with again.attached(base):
         assert torch.allclose(answer(base), expected, atol=1e-5)

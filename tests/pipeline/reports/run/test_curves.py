@@ -12,8 +12,8 @@ from pipeline.reports.run.curves import (
     TOP,
     WIDTH,
     Chart,
+    CurveLine,
     Frame,
-    Line,
     drawn,
     smoothed,
     thinned,
@@ -44,7 +44,7 @@ def test_a_smooth_curve_is_the_mean_of_what_was() -> None:
 
 
 def test_a_line_fills_its_frame() -> None:
-    chart = drawn(Chart("Loss", "", [Line("one", [(0, 0), (10, 100)])]))
+    chart = drawn(Chart("Loss", "", [CurveLine("one", [(0, 0), (10, 100)])]))
     assert chart is not None
     bottom, top = HEIGHT - BOTTOM, HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) / 1.03
     points = f"{LEFT:.1f},{bottom:.1f} {WIDTH - RIGHT:.1f},{top:.1f}"
@@ -54,7 +54,10 @@ def test_a_line_fills_its_frame() -> None:
 
 
 def test_powers_of_ten_and_a_curve_behind_another() -> None:
-    lines = [Line("raw", [(0, 1e-4), (1, 0.0), (2, 1e-1)], faint=True), Line("mean", [(0, 1e-3), (2, 1e-2)])]
+    lines = [
+        CurveLine("raw", [(0, 1e-4), (1, 0.0), (2, 1e-1)], faint=True),
+        CurveLine("mean", [(0, 1e-3), (2, 1e-2)]),
+    ]
     chart = drawn(Chart("", "", lines, log=True))
     assert chart is not None
     assert [text for _, text in chart.rows] == ["0.0001", "0.001", "0.01", "0.1"]
@@ -64,18 +67,18 @@ def test_powers_of_ten_and_a_curve_behind_another() -> None:
 
 def test_nothing_to_draw_is_no_chart() -> None:
     assert drawn(Chart("", "", [])) is None
-    assert drawn(Chart("", "", [Line("", [(0, math.nan)])])) is None
+    assert drawn(Chart("", "", [CurveLine("", [(0, math.nan)])])) is None
 
 
 def test_a_level_line_has_a_height() -> None:
-    chart = drawn(Chart("", "", [Line("", [(0, 0.0), (1, 0.0)])]))
+    chart = drawn(Chart("", "", [CurveLine("", [(0, 0.0), (1, 0.0)])]))
     assert chart is not None
     assert "nan" not in chart.paths[0][0]
 
 
 def test_a_chart_that_does_not_begin_at_zero_is_filled_from_corner_to_corner() -> None:
     frame = Frame(width=720, height=300, from_zero=False)
-    made = drawn(Chart("loss", "", [Line("a", [(10, 1.0), (20, 0.5)], colour=3)], frame=frame))
+    made = drawn(Chart("loss", "", [CurveLine("a", [(10, 1.0), (20, 0.5)], colour=3)], frame=frame))
     assert made
     corners = f"{LEFT:.1f},{TOP:.1f} {720 - RIGHT:.1f},{300 - BOTTOM:.1f}"
     assert made.paths == [(corners, 3, False, "a")]

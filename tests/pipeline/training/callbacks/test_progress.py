@@ -7,14 +7,14 @@ from typing import Any, cast
 import pytest
 
 from pipeline import progress as module
-from pipeline.training.callbacks.progress import TrainingProgress
-from pipeline.training.history import History, Row
+from pipeline.training.callbacks.progress import ProgressCallback
+from pipeline.training.history import History, LossRow
 
 
 def history() -> History:
     """The losses of 60 steps: the shown one is the mean of the last 50, of which each is 0.5."""
     made = History()
-    made.rows += [Row(step, 0, 9.0 if step < 10 else 0.5, 1e-4, 0.0) for step in range(60)]
+    made.rows += [LossRow(step, 0, 9.0 if step < 10 else 0.5, 1e-4, 0.0) for step in range(60)]
     return made
 
 
@@ -22,7 +22,7 @@ def trainer(epoch: int = 0) -> Any:
     return SimpleNamespace(is_global_zero=True, current_epoch=epoch, max_epochs=15)
 
 
-def step(shown: TrainingProgress, epoch: int) -> None:
+def step(shown: ProgressCallback, epoch: int) -> None:
     shown.on_train_batch_end(trainer(epoch), cast("Any", None), None, cast("Any", None), 0)
 
 
@@ -32,7 +32,7 @@ def test_lines_count_epochs_from_1_and_steps_of_the_whole_run(
     """60 s a step; a run that carries on after step 100 of 630."""
     clock = iter(range(0, 10_000, 60))
     monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
-    shown = TrainingProgress(history(), 630, 100)
+    shown = ProgressCallback(history(), 630, 100)
     shown.on_train_start(trainer(), cast("Any", None))
     step(shown, 2)
     assert capsys.readouterr().err == "train: 101 of 630, epoch 3 of 15, loss 0.5000, about 8.8 h left\n"
@@ -43,7 +43,7 @@ def test_the_bar_counts_epochs_from_1_and_shows_the_loss(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
-    shown = TrainingProgress(history(), 630, 100)
+    shown = ProgressCallback(history(), 630, 100)
     shown.on_train_start(trainer(), cast("Any", None))
     step(shown, 0)
     assert shown.bar is not None

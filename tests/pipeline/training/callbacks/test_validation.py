@@ -14,7 +14,7 @@ from pipeline.networks.families import create
 from pipeline.objectives.diffusion import Diffusion
 from pipeline.training.callbacks.validation import chosen, fixed_noise, losses, samples
 from pipeline.training.data import EncodedData, Picture
-from pipeline.training.epoch_order import Shown
+from pipeline.training.epoch_order import EpochPicture
 from pipeline.training.module import Denoising
 from tests.pipeline.bases.random_sd1 import random_base
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("root")
 
 
 def picture(name: str, caption: str = "", bucket: tuple[int, int] = (64, 64)) -> Picture:
-    return Picture(name, "a", caption, None, Shown(1, False, bucket))
+    return Picture(name, "a", caption, None, EpochPicture(1, False, bucket))
 
 
 PICTURES = [picture("a/1", "a cat"), picture("a/2", "a dog"), picture("a/3", "a dog", (128, 64))]
@@ -78,7 +78,7 @@ def test_swapped_samples_carry_another_pictures_caption() -> None:
 
 def test_the_measured_pictures_are_spread_and_no_class_pictures() -> None:
     many = [picture(str(n)) for n in range(10)]
-    regular = Picture("class/0", "class", "", None, Shown(1, True, (64, 64)))
+    regular = Picture("class/0", "class", "", None, EpochPicture(1, True, (64, 64)))
     assert [each.id for each in chosen([*many, regular], 4)] == ["0", "2", "5", "7"]
     assert chosen([*many[:2], regular], 4) == many[:2]
     assert chosen(many, 0) == []

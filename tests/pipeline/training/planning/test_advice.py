@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.training.epoch_order import Shown
+from pipeline.training.epoch_order import EpochPicture
 from pipeline.training.planning.advice import advice, doubts
 from pipeline.training.planning.forecast import make_plan
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("root")
 
 def told(pictures: int, repeats: int, epochs: int, **settings: Any) -> list[str]:
     config = check(compose(Params({}, {key.replace("__", "."): value for key, value in settings.items()})))
-    shown = [("a", Shown(repeats, False, (512, 512)))] * pictures
+    shown = [("a", EpochPicture(repeats, False, (512, 512)))] * pictures
     return advice(make_plan(shown, held_out=0, epochs=epochs, batch=1, accumulation=1), config)
 
 
@@ -44,7 +44,9 @@ def test_unusual_settings_are_named(settings: dict[str, Any], words: str) -> Non
 
 
 def test_a_warmup_in_steps_over_half_of_the_run_names_both_settings() -> None:
-    plan = make_plan([("a", Shown(10, False, (512, 512)))] * 2, held_out=0, epochs=5, batch=1, accumulation=1)
+    plan = make_plan(
+        [("a", EpochPicture(10, False, (512, 512)))] * 2, held_out=0, epochs=5, batch=1, accumulation=1
+    )
 
     def said(steps: int) -> list[str]:
         return doubts(plan, check(compose(Params({}, {"schedule.warmup_steps": steps, "train.epochs": 5}))))
@@ -61,7 +63,7 @@ def test_many_pictures_call_for_a_hold_out() -> None:
 
 def test_batches_and_updates_that_are_never_full_are_named() -> None:
     config = check(compose(Params({}, {})))
-    shown = [("a", Shown(10, False, (512, 512)))] * 20
+    shown = [("a", EpochPicture(10, False, (512, 512)))] * 20
 
     def advised(batch: int, accumulation: int, epochs: int) -> str:
         plan = make_plan(shown, held_out=0, epochs=epochs, batch=batch, accumulation=accumulation)

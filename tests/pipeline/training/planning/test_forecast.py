@@ -2,25 +2,25 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.training.epoch_order import Shown, epoch_batches
-from pipeline.training.planning.forecast import Plan, make_plan
+from pipeline.training.epoch_order import EpochPicture, epoch_batches
+from pipeline.training.planning.forecast import TrainPlan, make_plan
 
 SQUARE, TALL, WIDE = (512, 512), (448, 576), (576, 448)
 
 
 def set_of(
     number: int, repeats: int, bucket: tuple[int, int] = SQUARE, name: str = "a"
-) -> list[tuple[str, Shown]]:
-    return [(name, Shown(repeats, False, bucket))] * number
+) -> list[tuple[str, EpochPicture]]:
+    return [(name, EpochPicture(repeats, False, bucket))] * number
 
 
-def classes(number: int, bucket: tuple[int, int] = SQUARE) -> list[tuple[str, Shown]]:
-    return [("class", Shown(1, True, bucket))] * number
+def classes(number: int, bucket: tuple[int, int] = SQUARE) -> list[tuple[str, EpochPicture]]:
+    return [("class", EpochPicture(1, True, bucket))] * number
 
 
 def plan(
-    pictures: Sequence[tuple[str, Shown]], epochs: int = 10, batch: int = 1, accumulation: int = 1
-) -> Plan:
+    pictures: Sequence[tuple[str, EpochPicture]], epochs: int = 10, batch: int = 1, accumulation: int = 1
+) -> TrainPlan:
     return make_plan(pictures, held_out=0, epochs=epochs, batch=batch, accumulation=accumulation)
 
 
@@ -47,7 +47,7 @@ BY_HAND = [
     ("pictures", "epochs", "batch", "accumulation", "batches", "updates", "formula"), BY_HAND
 )
 def test_batches_and_updates_by_hand(
-    pictures: list[tuple[str, Shown]],
+    pictures: list[tuple[str, EpochPicture]],
     epochs: int,
     batch: int,
     accumulation: int,
