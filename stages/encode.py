@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.latents import LATENT_MASKS, LATENTS, mask_cells, moments, non_finite
+from pipeline.bases.latents import LATENT_MASKS, LATENTS, latent_mask, moments, non_finite
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
 from pipeline.bases.sizes import sizes_of
@@ -103,7 +103,7 @@ def masks_of(rows: PictureRows, folder: Path, base: BaseConfig) -> LazyTensors:
     """Masks in latent pixels, of the pictures that have one."""
     files = [(row["id"], row["mask_file"]) for row in rows if row["mask_file"]]
     cell_px = load_base(base).latents.cell_px if files else 1
-    return LazyTensors(iter(files), lambda name: mask_cells(read_mask(folder / name), cell_px))
+    return LazyTensors(iter(files), lambda name: latent_mask(read_mask(folder / name), cell_px))
 
 
 def record(row: dict[str, Any], has_sizes: bool) -> dict[str, Any]:

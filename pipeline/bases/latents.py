@@ -62,7 +62,7 @@ def unpixels(images: Tensor) -> list[Image.Image]:
     return [Image.fromarray(array) for array in levels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
-def mask_cells(mask: Image.Image, cell_px: int) -> Tensor:
+def latent_mask(mask: Image.Image, cell_px: int) -> Tensor:
     """[1, height, width] in 0..1: the mean of a grey mask over each latent pixel."""
     levels = torch.from_numpy(np.array(mask)).float()[None] / 255
     return torch.nn.functional.avg_pool2d(levels, cell_px)

@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.pictures.colour import FAINT, INK, WHITE
 
-GRID_GAP_PX = 12
-GRID_LABEL_PX = 18
-GRID_LINE_PX = GRID_LABEL_PX + 6
+_GAP_PX = 12
+_LABEL_PX = 18
+_LINE_PX = _LABEL_PX + 6
 MAX_LINES = 4
 LEFT_PX = 320
 """Maximum width of the row labels."""
@@ -94,7 +94,7 @@ class SheetSizes:
 
 def table(labels: Labels, tiles: Sequence[Tile], max_pixels: float) -> Image.Image:
     """If the grid would exceed `max_pixels`, the pictures are scaled down; the labels are not."""
-    font = ImageFont.load_default(GRID_LABEL_PX)
+    font = ImageFont.load_default(_LABEL_PX)
     assert isinstance(font, ImageFont.FreeTypeFont)
     sizes = _sizes(labels, tiles, max_pixels, font)
     whole = Image.new("RGB", (sizes.width, sizes.height), WHITE)
@@ -103,42 +103,27 @@ def table(labels: Labels, tiles: Sequence[Tile], max_pixels: float) -> Image.Ima
     def write(lines: Sequence[str], x: float, y: float, anchor: str, ink: tuple[int, int, int] = INK) -> None:
         """Writes lines centred on the height `y`."""
         for number, line in enumerate(lines):
-            draw.text((x, y + (number - (len(lines) - 1) / 2) * GRID_LINE_PX), line, ink, font, anchor=anchor)
+            draw.text((x, y + (number - (len(lines) - 1) / 2) * _LINE_PX), line, ink, font, anchor=anchor)
 
     width, height = sizes.block
     if labels.title:
-        write(
-            [_cut(labels.title, font, sizes.width - 2 * GRID_GAP_PX)],
-            GRID_GAP_PX,
-            GRID_GAP_PX + GRID_LINE_PX / 2,
-            "lm",
-        )
+        write([_cut(labels.title, font, sizes.width - 2 * _GAP_PX)], _GAP_PX, _GAP_PX + _LINE_PX / 2, "lm")
     for sheet, sheet_label in enumerate(labels.sheets):
         top = _title_height(labels) + sheet * sizes.sheet_height
         if sheet_label:
-            write(
-                [_cut(sheet_label, font, sizes.width - 2 * GRID_GAP_PX)],
-                GRID_GAP_PX,
-                top + GRID_LINE_PX / 2,
-                "lm",
-            )
+            write([_cut(sheet_label, font, sizes.width - 2 * _GAP_PX)], _GAP_PX, top + _LINE_PX / 2, "lm")
         first = top + sizes.top
         for column, text in enumerate(labels.columns):
             lines = wrapped(text, font, width)
-            write(
-                lines,
-                _x(sizes, column) + width / 2,
-                first - GRID_GAP_PX - len(lines) * GRID_LINE_PX / 2,
-                "mm",
-            )
+            write(lines, _x(sizes, column) + width / 2, first - _GAP_PX - len(lines) * _LINE_PX / 2, "mm")
         for row, text in enumerate(labels.rows):
-            write(wrapped(text, font, LEFT_PX), GRID_GAP_PX, first + row * _pitch(sizes) + height / 2, "lm")
+            write(wrapped(text, font, LEFT_PX), _GAP_PX, first + row * _pitch(sizes) + height / 2, "lm")
     for tile in tiles:
         x = _x(sizes, tile.column)
         y = _title_height(labels) + tile.sheet * sizes.sheet_height + sizes.top + tile.row * _pitch(sizes)
         whole.paste(_scaled(block(tile.pictures(), tile.per_row), sizes.scale), (x, y))
         if tile.note:
-            write([_cut(tile.note, font, width)], x + width / 2, y + height + GRID_LINE_PX / 2, "mm", FAINT)
+            write([_cut(tile.note, font, width)], x + width / 2, y + height + _LINE_PX / 2, "mm", FAINT)
     return whole
 
 
@@ -165,25 +150,25 @@ def _at_scale(
     width, height = (max(1, int(side * scale)) for side in full)
     left = max(round(max(map(font.getlength, wrapped(text, font, LEFT_PX)))) for text in labels.rows)
     lines = max(len(wrapped(text, font, width)) if text else 0 for text in labels.columns)
-    top = GRID_GAP_PX + lines * GRID_LINE_PX + (GRID_GAP_PX + GRID_LINE_PX if any(labels.sheets) else 0)
-    left += 2 * GRID_GAP_PX
-    sheet_height = top + len(labels.rows) * (height + GRID_LINE_PX + GRID_GAP_PX)
+    top = _GAP_PX + lines * _LINE_PX + (_GAP_PX + _LINE_PX if any(labels.sheets) else 0)
+    left += 2 * _GAP_PX
+    sheet_height = top + len(labels.rows) * (height + _LINE_PX + _GAP_PX)
     total = _title_height(labels) + len(labels.sheets) * sheet_height
-    whole_width = left + len(labels.columns) * (width + GRID_GAP_PX)
+    whole_width = left + len(labels.columns) * (width + _GAP_PX)
     return SheetSizes(scale, (width, height), left, top, whole_width, sheet_height, total)
 
 
 def _x(sizes: SheetSizes, column: int) -> int:
-    return sizes.left + column * (sizes.block[0] + GRID_GAP_PX)
+    return sizes.left + column * (sizes.block[0] + _GAP_PX)
 
 
 def _pitch(sizes: SheetSizes) -> int:
     """Distance between the tops of two rows."""
-    return sizes.block[1] + GRID_LINE_PX + GRID_GAP_PX
+    return sizes.block[1] + _LINE_PX + _GAP_PX
 
 
 def _title_height(labels: Labels) -> int:
-    return GRID_GAP_PX + GRID_LINE_PX if labels.title else 0
+    return _GAP_PX + _LINE_PX if labels.title else 0
 
 
 def _scaled(picture: Image.Image, scale: float) -> Image.Image:

@@ -21,7 +21,7 @@ from pipeline.pictures.colour import INK, WHITE
 
 PART_LABELS = {"text_encoder": "BASE", "vae": "VAE"}
 BAR_CHARACTERS = 40
-ROW_PX, BAR_LABEL_PX, BAR_PX, FIGURE_PX, MARGIN_PX, BAR_GAP_PX, BAR_HALF_PX = 22, 72, 420, 88, 16, 8, 8
+ROW_PX, _LABEL_PX, BAR_PX, FIGURE_PX, MARGIN_PX, _GAP_PX, BAR_HALF_PX = 22, 72, 420, 88, 16, 8, 8
 FIGURE_INK, BAR, OTHER_BAR = (95, 95, 105), (37, 99, 235), (148, 163, 184)
 
 
@@ -108,20 +108,20 @@ def picture(amounts: Mapping[str, Amount], names: Sequence[str]) -> Image.Image:
     font = ImageFont.load_default(ROW_PX * 0.6)
     head = [title(amounts), *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=False))]
     gaps = {label for label in amounts if label in ("BASE", "IN00", "VAE")}
-    height = ROW_PX * (len(head) + len(amounts) + 1) + BAR_GAP_PX * len(gaps)
-    sheet = Image.new("RGB", (BAR_LABEL_PX + BAR_PX + FIGURE_PX, height), WHITE)
+    height = ROW_PX * (len(head) + len(amounts) + 1) + _GAP_PX * len(gaps)
+    sheet = Image.new("RGB", (_LABEL_PX + BAR_PX + FIGURE_PX, height), WHITE)
     draw = ImageDraw.Draw(sheet)
     middle = ROW_PX
     for number, text in enumerate(head):
         draw.text((MARGIN_PX, middle), text, FIGURE_INK if number else INK, font, anchor="lm")
         middle += ROW_PX
     for label, amount in amounts.items():
-        middle += BAR_GAP_PX if label in gaps else 0
-        end = BAR_LABEL_PX + round(BAR_PX * amount.shown / _largest(amounts))
-        draw.text((BAR_LABEL_PX - 8, middle), label, INK, font, anchor="rm")
-        if end > BAR_LABEL_PX:
+        middle += _GAP_PX if label in gaps else 0
+        end = _LABEL_PX + round(BAR_PX * amount.shown / _largest(amounts))
+        draw.text((_LABEL_PX - 8, middle), label, INK, font, anchor="rm")
+        if end > _LABEL_PX:
             color = BAR if label not in PART_LABELS.values() else OTHER_BAR
-            draw.rectangle((BAR_LABEL_PX, middle - BAR_HALF_PX, end, middle + BAR_HALF_PX), color)
+            draw.rectangle((_LABEL_PX, middle - BAR_HALF_PX, end, middle + BAR_HALF_PX), color)
         draw.text((end + 6, middle), _figure(amount), INK, font, anchor="lm")
         middle += ROW_PX
     return sheet

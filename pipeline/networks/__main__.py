@@ -1,9 +1,11 @@
-"""`python -m pipeline.networks inspect FILE...`: family, size, and what its header says; `--norms`: where it
-acts, too, from the whole file.
+"""`python -m pipeline.networks inspect FILE...`: family, size, and header; `--norms`: also where it acts,
+from the whole file.
+
 `python -m pipeline.networks convert FILE TARGET`: an embedding or hypernetwork from .pt to .safetensors or
 back; an adapter with `--to sd-scripts`, `--to diffusers`, or, as a plain LoRA, `--to lora --dim 16`.
+
 `python -m pipeline.networks aesthetic PICTURE... --clip FOLDER --target FILE`: the aesthetic embedding of
-pictures and of folders of them.
+pictures and folders of pictures.
 """
 
 import argparse
@@ -28,13 +30,13 @@ from pipeline.typed_numbers import MOST_RANK, whole_number
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.networks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    inspect_parser = commands.add_parser("inspect", help="say what a network's file is")
+    inspect_parser = commands.add_parser("inspect", help="show what a network's file is")
     inspect_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     inspect_parser.add_argument(
         "--norms", action="store_true", help="the norm of an adapter's change by block: reads the whole file"
     )
-    _add_convert(commands.add_parser("convert", help="a network's file in another layout"))
-    _add_aesthetic(commands.add_parser("aesthetic", help="the mean CLIP embedding of pictures"))
+    _add_convert(commands.add_parser("convert", help="convert a network's file to another layout"))
+    _add_aesthetic(commands.add_parser("aesthetic", help="make the mean CLIP embedding of pictures"))
     chosen = parser.parse_args(arguments)
     if chosen.command == "inspect":
         described = ([str(file), *inspect(file, chosen.norms).lines()] for file in chosen.files)
@@ -58,10 +60,10 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
         "--dim",
         type=whole_number(1, MOST_RANK),
         default=32,
-        help="rank of the plain LoRA; larger: smaller error",
+        help="rank of the plain LoRA; a larger one has a smaller error",
     )
-    parser.add_argument("--base", help="checkpoint that the plain LoRA is for; else that of params.yaml")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="numbers in the plain LoRA")
+    parser.add_argument("--base", help="checkpoint that the plain LoRA is for; default: params.yaml's")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="type of the plain LoRA")
 
 
 def _add_aesthetic(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +94,7 @@ def _to_lora(chosen: argparse.Namespace) -> str:
     if made.left_out:
         warn(
             f"{chosen.source} also changes {len(made.left_out)} norms and biases"
-            f" ({', '.join(made.left_out[:3])} ...), which no LoRA holds: they are left out"
+            f" ({', '.join(made.left_out[:3])} ...), which do not fit into a LoRA: they are left out"
         )
     return (
         f"{chosen.target}\nerror of the change at rank {chosen.dim}: {made.error:.2%} of its norm in all,"

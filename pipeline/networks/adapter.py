@@ -1,10 +1,10 @@
-"""What all adapters share: a small module beside a frozen layer, which changes the layer's answer.
+"""What all adapters share: a small module on a frozen layer, which changes the layer's output.
 
     x --- W (frozen) --- + ---> W x + weight * change x
       \\--- adapter -----/
 
 An algorithm is one file with one class: `from_config`, `from_weights`, `update` and `change` (or `answer` and
-`delta`, where the change is no sum).
+`delta`, if the change is not a sum).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,14 +22,14 @@ from pipeline.networks.trained import CompanionFile
 
 Layer = nn.Linear | nn.Conv2d
 Frozen = Callable[[Tensor], Tensor]
-"""The layer's forward as it was before."""
+"""The layer's forward pass before this adapter was attached."""
 Adapters = Mapping[str, "Adapter"]
 """By their modules' names in the file."""
 
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """Of one layer: its name in the file, its own dim and alpha, and what holds for all."""
+    """One layer's name in the file, dim and alpha, and the network's settings."""
 
     name: str
     dim: int
@@ -38,16 +38,16 @@ class AdapterSettings:
 
 
 class Adapter(nn.Module):
-    """Beside one layer; `network_weight` is the strength at which it acts (1 in training)."""
+    """Changes one layer; `network_weight` is the weight at which it acts (1 in training)."""
 
     marks: tuple[str, ...] = ()
-    """Names in a file, behind the module's, by one of which the algorithm is known."""
+    """Leaves in a file, any of which identifies the algorithm."""
     only: Pattern[str] | None = None
-    """Names of the layers that the algorithm is for where `include` names none; None: all."""
+    """Names of the layers that the algorithm trains if `include` is empty; None: all."""
     from_zero: tuple[str, ...] = ()
-    """Weights that start at zero: LoRA+ gives them a rate of their own."""
+    """Weights that start at zero: LoRA+ gives them their own lr."""
     of_base = False
-    """Whether the change follows from the base's own weight, too."""
+    """Whether the change also depends on the base's own weight."""
 
     network_weight: float = 1.0
     dropout: float = 0.0
@@ -55,32 +55,34 @@ class Adapter(nn.Module):
     module_dropout: float = 0.0
     dora_scale: nn.Parameter | None
     diff_b: nn.Parameter | None
-    """A change of the layer's bias, which other tools' files bring."""
+    """A change of the layer's bias; only other tools' files have one."""
 
     def __init__(self, target: nn.Module) -> None:
         super().__init__()
-        # In a list, so that the frozen layer is no submodule: not trained, not saved, not moved.
+        # In a list, so that the frozen layer is not a submodule: not trained, not saved, not moved.
         self._layer: list[Any] = [target]
         self.register_parameter("dora_scale", None)
         self.register_parameter("diff_b", None)
 
     @classmethod
     def from_config(cls, target: nn.Module, settings: AdapterSettings) -> "Adapter":
-        """A fresh one."""
+        """A new adapter."""
         raise NotImplementedError
 
     @classmethod
     def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> "Adapter":
-        """From a file's tensors of one module, by the names behind the module's."""
+        """From a file's tensors of one module, by leaf."""
         raise NotImplementedError
 
     @classmethod
     def begin_step(cls, adapters: Iterable["Adapter"], settings: AdapterNetworkConfig, seed: int) -> None:
-        """Called before each training step with all layers' adapters; draws follow from `seed` alone."""
+        """Called before each training step with all layers' adapters; random choices depend on `seed`
+        alone.
+        """
 
     @classmethod
     def companion_files(cls, adapters: Adapters, settings: AdapterNetworkConfig) -> dict[str, CompanionFile]:  # noqa: ARG003
-        """Files to be written beside the network's own, by the end of their names."""
+        """Companion files of the network's own, by the suffix of their names."""
         return {}
 
     def update(self, x: Tensor) -> Tensor:
@@ -88,11 +90,11 @@ class Adapter(nn.Module):
         raise NotImplementedError
 
     def in_one(self, x: Tensor) -> bool:  # noqa: ARG002
-        """Whether the layer runs faster once, with its changed weight, than with `update` beside it."""
+        """Whether one pass with the merged weight is cheaper."""
         return False
 
     def change(self) -> Tensor:
-        """What is added to the layer's weight at strength 1, before DoRA, in the weight's shape."""
+        """What is added to the layer's weight at network weight 1, before DoRA, in the weight's shape."""
         raise NotImplementedError
 
     def changed(self) -> Tensor:
@@ -100,11 +102,11 @@ class Adapter(nn.Module):
         return torch.add(self.layer.weight, self.change(), alpha=self.network_weight)
 
     def shrink(self, ratio: float) -> None:
-        """Makes the change `ratio` times as large."""
+        """Multiplies the change by `ratio`."""
         raise NotImplementedError
 
     def answer(self, x: Tensor, frozen: Frozen) -> Tensor:
-        """The layer's output with the adapter's part."""
+        """The layer's output with the adapter's change."""
         if self.training and self.module_dropout and bool(torch.rand(()) < self.module_dropout):
             return frozen(x)
         if self.dora_scale is not None:
@@ -114,7 +116,7 @@ class Adapter(nn.Module):
         return frozen(x) + self.update(x)
 
     def with_bias(self, x: Tensor, frozen: Frozen) -> Tensor:
-        """The answer, with the change of the layer's bias where there is one."""
+        """The output, with the change of the layer's bias if there is one."""
         answer = self.answer(x, frozen)
         if self.bias_change is None:
             return answer
@@ -122,12 +124,12 @@ class Adapter(nn.Module):
 
     @property
     def bias_change(self) -> Tensor | None:
-        """What is added to the layer's bias at strength 1."""
+        """What is added to the layer's bias at network weight 1."""
         return self.diff_b
 
     def _may_be_in_one(self, x: Tensor, frozen: Frozen) -> bool:
-        """Another network may be attached to the layer before this one: its part must not be lost. And a sum
-        rounded to half precision would swallow a small change.
+        """Not if another network was attached to the layer before this one: its change would be lost. Nor in
+        half precision: rounding the sum would swallow a small change.
         """
         is_own = getattr(frozen, "__self__", None) is self.layer
         is_exact = self.layer.weight.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
@@ -144,18 +146,18 @@ class Adapter(nn.Module):
         return frozen(scaled) + self.update(scaled)
 
     def delta(self, weight: Tensor) -> Tensor:
-        """The change of the layer's `weight` at strength 1, in its shape."""
+        """The change of the layer's `weight` at network weight 1, in its shape."""
         if self.dora_scale is None:
             return self.change()
         return dora.decomposed(weight + self.change(), self.dora_scale) - weight
 
     def decompose(self) -> Self:
-        """Adds DoRA's magnitudes, at those of the frozen weight."""
+        """Adds DoRA's magnitudes, which start at those of the frozen weight."""
         self.dora_scale = nn.Parameter(dora.magnitudes(self.layer.weight))
         return self
 
     def filled(self, weights: Mapping[str, Tensor]) -> Self:
-        """With a file's tensors; alpha may be missing."""
+        """Loads a file's tensors; alpha may be missing."""
         if "dora_scale" in weights:
             self.dora_scale = nn.Parameter(torch.empty_like(weights["dora_scale"], dtype=torch.float32))
         if "diff_b" in weights:
@@ -184,14 +186,14 @@ class Adapter(nn.Module):
         shape[0], shape[self._channel_axis] = values.shape
         return values.reshape(shape)
 
-    def thinned(self, values: Tensor, share: float) -> Tensor:
-        """With the channels of each sample put to zero at random; the others grow by as much (rank dropout,
+    def thinned(self, values: Tensor, fraction: float) -> Tensor:
+        """Sets random channels of each sample to zero and scales the others up to match (rank dropout,
         kohya-ss/sd-scripts networks/lora.py).
         """
-        if not (self.training and share):
+        if not (self.training and fraction):
             return values
-        kept = torch.rand((len(values), values.shape[self._channel_axis]), device=values.device) >= share
-        return values * self.per_channel(values, kept.to(values.dtype) / (1 - share))
+        kept = torch.rand((len(values), values.shape[self._channel_axis]), device=values.device) >= fraction
+        return values * self.per_channel(values, kept.to(values.dtype) / (1 - fraction))
 
     @property
     def _channel_axis(self) -> int:
@@ -200,7 +202,7 @@ class Adapter(nn.Module):
 
 
 def has_kernel(target: nn.Module) -> bool:
-    """A convolution larger than 1x1."""
+    """Whether it is a convolution larger than 1x1."""
     return isinstance(target, nn.Conv2d) and target.kernel_size != (1, 1)
 
 

@@ -1,9 +1,9 @@
-"""PEFT's settings of an adapter: which rank and alpha each module was trained with.
+"""PEFT's settings of an adapter: the rank and alpha that each module was trained with.
 
-They are in the header of diffusers' files (`lora_adapter_metadata`: JSON, one set of keys a part, as in
-`unet.lora_alpha`), or in the file `adapter_config.json` that PEFT writes beside the weights. `use_rslora`
-scales by alpha / sqrt(rank) in place of alpha / rank; `alpha_pattern` and `rank_pattern` give single modules
-values of their own, by regular expression (huggingface/peft utils/other.py, get_pattern_key;
+They are in the header of diffusers' files (`lora_adapter_metadata`: JSON, one set of keys per part, as in
+`unet.lora_alpha`), or in the file `adapter_config.json` that PEFT writes next to the weights. `use_rslora`
+scales by alpha / sqrt(rank) instead of alpha / rank; `alpha_pattern` and `rank_pattern` give single modules
+their own values, by regular expression (huggingface/peft utils/other.py, get_pattern_key;
 tuners/lora/config.py).
 """
 
@@ -22,17 +22,17 @@ PEFT_KEY = "lora_adapter_metadata"
 CONFIG_FILE = "adapter_config.json"
 PEFT_PARTS = ("unet", "text_encoder", "text_encoder_2")
 SCALE_SETTINGS = {"r", "lora_alpha", "alpha", "rank_pattern", "alpha_pattern", "use_rslora"}
-"""Those of PEFT's that decide the scale."""
+"""PEFT's settings that determine the scale."""
 MOST_PATTERNS = 256
 MOST_PATTERN_CHARACTERS = 200
-"""Of a pattern, and of a module's name that is held against one."""
+"""Of a pattern, and of a module's name that is matched with one."""
 _KINDS = ("LORA", "LOHA", "LOKR")
-"""Of PEFT's `peft_type`: those whose weights are read."""
+"""Values of PEFT's `peft_type` with weights that are read here."""
 
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """Of one part; `origin` says in errors where it was found."""
+    """One part's settings; `origin` names their source in errors."""
 
     origin: str
     rank: float
@@ -42,7 +42,7 @@ class AdapterConfig:
     rslora: bool
 
     def insist_on_little_work(self, modules: Iterable[str]) -> None:
-        """A stranger's patterns and modules, each of them allowed, can be too many together."""
+        """Rejects a stranger's patterns and modules that are allowed one by one but too many together."""
         matched = [module for module in modules if len(module) <= MOST_PATTERN_CHARACTERS]
         if work((*self.ranks, *self.alphas), matched) > MOST_WORK:
             raise UserError(
@@ -54,14 +54,14 @@ class AdapterConfig:
         return _by_pattern(self.ranks, module, self.rank)
 
     def scale_of(self, module: str) -> float:
-        """What PEFT multiplies the product of the two matrices by."""
+        """The factor by which PEFT multiplies the product of the two matrices."""
         rank, alpha = self.rank_of(module), _by_pattern(self.alphas, module, self.alpha)
         return alpha / (sqrt(rank) if self.rslora else rank)
 
 
 def header_configs(metadata: Mapping[str, str], path: Path) -> dict[str, AdapterConfig]:
-    """By part: `unet`, `text_encoder`, `text_encoder_2`; `` holds for a file of one part. A damaged header,
-    and one that names anything else, is a user error.
+    """By part: `unet`, `text_encoder`, `text_encoder_2`; `` for a file with one part. Raises UserError for a
+    damaged header and for one that names anything else.
     """
     if PEFT_KEY not in metadata:
         return {}
@@ -73,12 +73,12 @@ def header_configs(metadata: Mapping[str, str], path: Path) -> dict[str, Adapter
     parts: dict[str, dict[str, Any]] = {}
     for part, name, value in _by_part(values):
         if name in parts.setdefault(part, {}):
-            raise UserError(f"{origin}: {part}.{name[:60]} is there twice; fetch the file again")
+            raise UserError(f"{origin}: {part}.{name[:60]} is set twice; fetch the file again")
         parts[part][name] = value
     if unknown := sorted(parts.keys() - {"", *PEFT_PARTS}):
         raise UserError(
-            f"{origin} names the part {unknown[0][:60]!r}; of a LoRA for Stable Diffusion"
-            f" {', '.join(PEFT_PARTS)} are read: use a file for this base"
+            f"{origin} names the part {unknown[0][:60]!r}; a LoRA for Stable Diffusion has only"
+            f" {', '.join(PEFT_PARTS)}: use a file for this base"
         )
     return {part: _config(own, origin) for part, own in parts.items() if own.keys() & SCALE_SETTINGS}
 
@@ -94,22 +94,22 @@ def _by_part(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def companion_config(path: Path) -> AdapterConfig | None:
-    """Of the file `adapter_config.json` in the weights' folder; None where there is none."""
-    beside = path.parent / CONFIG_FILE
-    if not beside.is_file():
+    """From the file `adapter_config.json` in the weights' folder; None without it."""
+    companion = path.parent / CONFIG_FILE
+    if not companion.is_file():
         return None
-    values = read_mapping(beside, ADAPTER_SETTINGS)
+    values = read_mapping(companion, ADAPTER_SETTINGS)
     kind = values.get("peft_type", "LORA")
     if kind not in _KINDS:
         raise UserError(
-            f"{beside} says peft_type {str(kind)[:40]!r}; of PEFT's adapters {', '.join(_KINDS)} are read:"
+            f"{companion} has peft_type {str(kind)[:40]!r}; only {', '.join(_KINDS)} can be read:"
             " merge the adapter into its base with PEFT (merge_and_unload) and use that"
         )
-    return _config(values, str(beside))
+    return _config(values, str(companion))
 
 
 def _config(values: Mapping[str, Any], origin: str) -> AdapterConfig:
-    """LoHa's and LoKr's alpha is called `alpha`; a missing one is PEFT's own default, 8."""
+    """LoHa and LoKr call alpha `alpha`; a missing one is PEFT's default, 8."""
     rank = _rank(values.get("r", 8), "r", origin)
     alpha = values.get("lora_alpha", values.get("alpha", 8))
     return AdapterConfig(
@@ -158,7 +158,7 @@ def _patterns(
         return {}
     if not isinstance(values, dict) or len(values) > MOST_PATTERNS:
         raise UserError(
-            f"{origin}: {key} is no mapping of at most {MOST_PATTERNS} patterns; fetch the file again"
+            f"{origin}: {key} is not a mapping of at most {MOST_PATTERNS} patterns; fetch the file again"
         )
     return {
         _pattern(text, key, origin): checked(value, f"{key} {text[:60]}", origin)
@@ -169,8 +169,8 @@ def _patterns(
 def _pattern(text: str, key: str, origin: str) -> str:
     if len(text) > MOST_PATTERN_CHARACTERS or effort(text) is None:
         raise UserError(
-            f"{origin}: {key} has the pattern {text[:60]!r}, which is none that can be matched safely: name"
-            " the modules plainly, or with one * or + and a few (a|b)"
+            f"{origin}: {key} has the pattern {text[:60]!r}, which cannot be matched safely: name the"
+            " modules plainly, or with one * or + and a few (a|b)"
         )
     return text
 

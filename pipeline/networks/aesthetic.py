@@ -1,8 +1,8 @@
-"""Aesthetic embedding (Gallego 2022, arXiv 2209.12330): the mean of what CLIP sees in a set of pictures. It
-changes no weight of the base; how it acts on a prompt stands in pipeline/drawing/aesthetic.py.
+"""Aesthetic embedding (Gallego 2022, arXiv 2209.12330): the mean of CLIP's embeddings of a set of pictures.
+It changes no weight of the base; pipeline/drawing/aesthetic.py applies it to a prompt.
 
-Our file holds all that drawing needs: the embedding, CLIP's text projection, and the steps in its header. The
-.pt beside it is AUTOMATIC1111's extension's, the embedding alone.
+Our file has everything that drawing needs: the embedding, CLIP's text projection, and the steps in its
+header. The .pt next to it is for AUTOMATIC1111's extension and has only the embedding.
 """
 
 import json
@@ -45,7 +45,7 @@ class AestheticEmbedding(nn.Module, Trainable):
     def of_pictures(
         cls, config: AestheticConfig, pictures: Iterable[Image.Image], base: Base
     ) -> "AestheticEmbedding":
-        """The mean of the pictures. A CLIP that is not that of the base's text encoder is a user error."""
+        """The mean of the pictures. Raises UserError if the CLIP is not that of the base's text encoder."""
         from pipeline.vision.clip_pictures import load_clip, mean_embedding
 
         folder = Path(config.clip)
@@ -59,22 +59,22 @@ class AestheticEmbedding(nn.Module, Trainable):
 
     @classmethod
     def load(cls, path: Path, base: Base) -> "AestheticEmbedding":
-        """From a file of ours; one without CLIP's projection, or of another base, is a user error."""
+        """From a file of ours. Raises UserError if it has no CLIP projection, or is for another base."""
         tensors, metadata = read_safetensors(path)
         if PROJECTION_KEY not in tensors or SETTINGS_KEY not in metadata:
             raise UserError(
-                f"{path} holds an aesthetic embedding alone, without what draws with it; make it anew from"
-                " its pictures: `use: {network: aesthetic}` in params.yaml"
+                f"{path} has only an aesthetic embedding, without CLIP's projection and the settings; make it"
+                " again from its pictures: `use: {network: aesthetic}` in params.yaml"
             )
         check_width(tensors[PROJECTION_KEY], base, str(path))
-        with reporting_damage(f"{path}: its settings are no aesthetic embedding's"):
+        with reporting_damage(f"{path}: its settings are not an aesthetic embedding's"):
             steps, lr, slerp = (parse_json(metadata[SETTINGS_KEY])[key] for key in ("steps", "lr", "slerp"))
             if type(steps) is not int or not 0 <= steps <= MOST_AESTHETIC_STEPS or not 0 <= lr <= 1:
                 raise ValueError("steps or lr is out of range")
             return cls(tensors[AESTHETIC_KEY], tensors[PROJECTION_KEY], steps, float(lr), bool(slerp))
 
     def part_parameters(self, part: Part) -> list[nn.Parameter]:  # noqa: ARG002
-        """None: nothing learns."""
+        """Empty: nothing is trained."""
         return []
 
     def num_modules(self) -> int:
@@ -85,11 +85,11 @@ class AestheticEmbedding(nn.Module, Trainable):
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:  # noqa: ARG002
-        """The base stays as it is; the steps belong to a prompt."""
+        """Leaves the base unchanged; the steps act on each prompt."""
         yield
 
     def write_other_layouts(self, stem: Path, step: int) -> None:  # noqa: ARG002
-        """The .pt of AUTOMATIC1111's extension."""
+        """Writes the .pt of AUTOMATIC1111's extension."""
         write_aesthetic(stem.with_name(f"{stem.name}.pt"), self.embedding.cpu())
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:  # noqa: ARG002
@@ -102,10 +102,10 @@ class AestheticEmbedding(nn.Module, Trainable):
 
 
 def check_width(projection: Tensor, base: Base, where: str) -> None:
-    """A projection of another text encoder's width is a user error."""
+    """Raises UserError if the projection's width is not that of the base's text encoder."""
     width = base.text_encoders[0].config.hidden_size
     if projection.shape[1] != width:
         raise UserError(
-            f"{where}: its text encoder is {projection.shape[1]} wide, the base's {width}; take the CLIP"
+            f"{where}: its text encoder is {projection.shape[1]} wide, the base's {width}; use the CLIP"
             " model that the base's text encoder comes from (SD 1.x: openai/clip-vit-large-patch14)"
         )

@@ -1,4 +1,6 @@
-"""Which family of bases a network's file belongs to, by its header, its modules' names and their widths."""
+"""Recognises the family of bases that a network's file is for, by its header, its modules' names and their
+widths.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Protocol
@@ -10,9 +12,9 @@ from pipeline.networks.module_names import is_xl
 
 VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
 READS_TOKENS = "attn2_to_k"
-"""How names of layers end that read the text encoders' states."""
+"""End of the names of layers that read the text encoders' states."""
 INPUT_SIDE_LEAVES = ("lora_down.weight", "hada_w1_b")
-"""Leaves [dim, width of what the layer reads]."""
+"""Leaves [dim, width of the layer's input]."""
 
 
 class Shaped(Protocol):
@@ -25,7 +27,7 @@ Modules = Mapping[str, Mapping[str, Shaped]]
 
 
 def family_of_network(modules: Modules, metadata: Mapping[str, str]) -> Family | None:
-    """None where nothing tells SD 1.x from another family with the same names."""
+    """None if nothing distinguishes SD 1.x from another family with the same names."""
     facts = _stated(metadata) or _by_names(modules)
     return family(facts.name) if facts else None
 
@@ -40,7 +42,9 @@ def _stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
 
 
 def _by_names(modules: Modules) -> FamilyFacts | None:
-    """Those whose parts have all the modules; of several the one with tokens of the modules' width."""
+    """The family with all the modules in its parts; if several fit, the one with tokens of the modules'
+    width.
+    """
     fitting = [facts for facts in families().values() if _fits(family(facts.name), modules)]
     if is_xl(modules):
         fitting = [facts for facts in fitting if len(facts.text_encoders) > 1]

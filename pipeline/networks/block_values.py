@@ -1,4 +1,4 @@
-"""A number for each of the denoiser's blocks: listed, named, or by a shape."""
+"""A number for each of the denoiser's blocks: listed, named, or by a curve."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import cos, pi, sin
@@ -11,14 +11,15 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "sine": lambda t: sin(pi / 2 * t),
     "cosine": lambda t: cos(pi / 2 * t),
 }
-"""From the first block (0) to the last (1); names and curves of kohya-ss/sd-scripts networks/lora.py
-(parse_block_lr_kwargs), there over the 12 blocks of each half.
+"""From the first block (0) to the last (1); names and curves are from kohya-ss/sd-scripts networks/lora.py
+(parse_block_lr_kwargs), which applies them to the 12 blocks of each half.
 """
 
 
 def by_block(setting: BlockSetting, whole: float, blocks: Sequence[str]) -> dict[str, float]:
-    """`setting` as a number for each of `blocks`; `whole` is what blocks without one have, and what a shape
-    multiplies."""
+    """`setting` as a number for each of `blocks`; `whole` is for blocks without one, and a curve is
+    multiplied by it.
+    """
     if setting is None:
         return dict.fromkeys(blocks, whole)
     if isinstance(setting, str):

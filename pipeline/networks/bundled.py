@@ -1,5 +1,5 @@
-"""Embeddings that a LoRA's file brings along: `bundle_emb.<word>.<key of an embedding's file>` (AUTOMATIC1111
-extensions-builtin/Lora/networks.py; Nerogar/OneTrainer). They act where their files are called.
+"""Embeddings in a LoRA's file: `bundle_emb.<word>.<key of an embedding's file>` (AUTOMATIC1111
+extensions-builtin/Lora/networks.py; Nerogar/OneTrainer). They act if their own files are called.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 
 BUNDLE_PREFIX = "bundle_emb."
 OUTPUT_KEY_END = "_out"
-"""End of OneTrainer's keys for embeddings behind the text encoder, which no prompt calls."""
+"""End of OneTrainer's keys for embeddings after the text encoder, which no prompt calls."""
 
 
 def words_of(keys: Iterable[str]) -> list[str]:
@@ -20,18 +20,18 @@ def words_of(keys: Iterable[str]) -> list[str]:
 
 
 def bundled(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """[num_vectors, width] by word; embeddings of several text encoders are a user error."""
-    found: dict[str, list[Tensor]] = {word: [] for word in words_of(tensors)}
+    """[num_vectors, width] by word. Raises UserError for embeddings of several text encoders."""
+    by_word: dict[str, list[Tensor]] = {word: [] for word in words_of(tensors)}
     for key, tensor in tensors.items():
         if key.startswith(BUNDLE_PREFIX) and not key.endswith(OUTPUT_KEY_END) and _word(key):
-            found[_word(key)].append(tensor.float())
-    for word, own in found.items():
+            by_word[_word(key)].append(tensor.float())
+    for word, own in by_word.items():
         if len(own) != 1 or own[0].dim() != 2:
             raise UserError(
                 f"{path}: its embedding {word} has {len(own)} tensors; SD 1.x's has one, [vectors, width]: it"
                 " is for another family"
             )
-    return {word: own[0] for word, own in found.items()}
+    return {word: own[0] for word, own in by_word.items()}
 
 
 def _word(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The change of one module's weight, from a file's tensors alone, without a base: what inspection needs."""
+"""The change of one module's weight, from a file's tensors alone, without a base; for inspection."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ LayerWeights = Mapping[str, Tensor]
 
 
 def dim_of(weights: LayerWeights) -> str:
-    """Rank of one module; LoKr's blocks may be full."""
+    """Rank of one module; blocks of LoKr may be full."""
     for leaf in ("lora_down.weight", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2.weight"):
         if leaf in weights:
             return str(weights[leaf].shape[0])
@@ -24,8 +24,8 @@ def dim_of(weights: LayerWeights) -> str:
 
 @torch.no_grad()
 def change_of(weights: LayerWeights) -> Tensor | None:
-    """The change at strength 1, in the weight's shape or with its kernel flat; None where it depends on the
-    base's weight (DoRA, IA3, OFT, GLoRA), the algorithm is unknown, or a bias alone changes.
+    """The change at network weight 1, in the weight's shape or with its kernel flat; None if it depends on
+    the base's weight (DoRA, IA3, OFT, GLoRA), the algorithm is unknown, or only a bias changes.
     """
     reader = reader_of(weights)
     if reader is None or reader.of_base or "dora_scale" in weights:
@@ -36,21 +36,23 @@ def change_of(weights: LayerWeights) -> Tensor | None:
 
 
 def insist_on_whole_changes(modules: Mapping[str, LayerWeights], path: Path) -> None:
-    """Raises UserError for modules whose factors do not belong together, or whose product no number holds."""
+    """Raises UserError for modules with factors that do not fit together, or with a product that
+    overflows.
+    """
     for module, weights in modules.items():
         try:
             change = change_of(weights)
         except (LookupError, RuntimeError, AssertionError, AttributeError, ValueError) as error:
             raise UserError(
-                f"{path}: the tensors of {module} do not belong together"
-                f" ({' '.join(str(error).split())[:200]}); it is damaged"
+                f"{path}: the tensors of {module} do not fit together"
+                f" ({' '.join(str(error).split())[:200]}); the file is damaged: fetch it again"
             ) from error
         if change is not None:
             insist_on_finite_change(path, module, change)
 
 
 def _layer(w: LayerWeights) -> nn.Module:
-    """A layer of which the weight has the change's shape, without its numbers."""
+    """A layer whose weight has the change's shape, without numbers."""
     if "lora_up.weight" in w:
         inner = w["lora_down.weight"].shape[1]
         core = w.get("lora_mid.weight", w["lora_down.weight"])

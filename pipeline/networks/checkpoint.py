@@ -1,9 +1,9 @@
-"""Full fine-tune: the base's own weights learn, all or chosen ones.
+"""Full fine-tune: trains the base's own weights, all or chosen ones.
 
-    W (of the base)  -->  W' (a copy, which learns)        at strength s: W + s (W' - W)
+    W (of the base)  -->  W' (a copy, which learns)        at weight s: W + s (W' - W)
 
-The file is a whole checkpoint in the original layout, with what did not learn as in the base: another base,
-for every tool. The base's own weights are set aside while the copies act, so that they are not lost.
+The file is a whole checkpoint in the original layout; what was not trained is as in the base. For every tool
+it is another base. The base's own weights are set aside while the copies act, so that they are not lost.
 """
 
 import re
@@ -33,13 +33,13 @@ WeightSlot = tuple[nn.Module, str]
 
 
 class FullFineTune(nn.Module, Trainable):
-    """Copies of weights by their names: `unet.` or `text_encoder.`, then the weight's name in diffusers or
+    """Copies of weights by name: `unet.` or `text_encoder.`, then the weight's name in diffusers or
     transformers.
     """
 
     def __init__(self, base: Base, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        # In a list, so that the base is no submodule: what does not learn is neither trained nor moved.
+        # In a list, so that the base is not a submodule: its other weights are neither trained nor moved.
         self._base = [base]
         self.names = tuple(weights)
         self.weights = nn.ParameterList(nn.Parameter(weight.detach().clone()) for weight in weights.values())
@@ -48,7 +48,7 @@ class FullFineTune(nn.Module, Trainable):
 
     @classmethod
     def create(cls, config: CheckpointConfig, base: Base, seed: int) -> "FullFineTune":  # noqa: ARG003
-        """The base's weights as they are; nothing is drawn. That none is chosen is a user error."""
+        """The base's weights unchanged; nothing is random. Raises UserError if none is chosen."""
         weights = base_weights(base)
         rates = {name: rate for name in weights if (rate := _rate(name, config, base))}
         if not rates:
@@ -56,7 +56,7 @@ class FullFineTune(nn.Module, Trainable):
                 f"network.blocks {config.blocks}, include {config.include} and exclude {config.exclude}"
                 f" leave no weight to train; names are like {next(iter(weights))}"
             )
-        base.loaded()  # the VAE is read, which the file will hold: what is wrong with it is said now
+        base.loaded()  # also reads the VAE, for the file, so that its errors come now
         dtype = PRECISIONS[config.weight_precision]
         made = cls(base, {name: weights[name].to(dtype) for name in rates})
         for name, parameter in made.trained():
@@ -69,14 +69,14 @@ class FullFineTune(nn.Module, Trainable):
         cure = "use the base that it was trained on"
         with reporting_damage(f"{path} does not fit this base", cure):
             tensors, weights = open_tensors(path).tensors, base_weights(base)
-            found = {
+            copies = {
                 name: _weight(tensors[origin.key], origin, weights[name].shape)
                 for name, origin in _origins(base, list(weights), tensors).items()
             }
-        return cls(base, found).eval().requires_grad_(False)
+        return cls(base, copies).eval().requires_grad_(False)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """The copies by their names."""
+        """The copies by name."""
         return zip(self.names, self.weights, strict=True)
 
     def num_modules(self) -> int:
@@ -87,7 +87,7 @@ class FullFineTune(nn.Module, Trainable):
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
-        """Inside, the copies stand in the base's place."""
+        """Inside, the copies replace the base's weights."""
         slots = slots_of(base)
         self._aside = {name: slots[name][0]._parameters[slots[name][1]] for name in self.names}  # type: ignore[misc]
         self._put(slots)
@@ -109,7 +109,9 @@ class FullFineTune(nn.Module, Trainable):
         return nn.Parameter(weighted(before, weight.detach(), self.network_weight), requires_grad=False)
 
     def take_over(self) -> None:
-        """What stands in the base now, attached and then split over several devices, is what learns."""
+        """Trains the weights that are in the base now: the attached copies, once they are split over several
+        devices.
+        """
         slots = slots_of(self._base[0])
         for number, name in enumerate(self.names):
             module, leaf = slots[name]
@@ -118,13 +120,13 @@ class FullFineTune(nn.Module, Trainable):
             self.weights[number] = weight
 
     def set_weight(self, weight: float) -> None:
-        """At 1 the copies act themselves and can learn; at 0 the base's weights."""
+        """At 1 the copies themselves act and can learn; at 0 the base's weights act."""
         self.network_weight = weight
         if self._aside:
             self._put(slots_of(self._base[0]))
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
-        """The whole checkpoint, in which the copies stand."""
+        """The whole checkpoint, with the copies in it."""
         dtype, base = PRECISIONS[precision], self._base[0]
         copies = {name: whole(weight.detach()).to("cpu", dtype, copy=True) for name, weight in self.trained()}
         return file_tensors(base, dtype, copies)
@@ -135,17 +137,17 @@ class FullFineTune(nn.Module, Trainable):
 
 
 def weighted(before: Tensor, after: Tensor, strength: float) -> Tensor:
-    """W + s (W' - W); at strength 1 W' to the bit."""
+    """W + s (W' - W); exactly W' at s = 1."""
     return after if strength == 1 else before + strength * (after - before)
 
 
 def base_weights(base: Base) -> dict[str, Tensor]:
-    """All weights that can learn, by their names."""
+    """All weights that can be trained, by name."""
     return {name: module.get_parameter(leaf) for name, (module, leaf) in slots_of(base).items()}
 
 
 def slots_of(base: Base) -> dict[str, WeightSlot]:
-    """Where each weight is in the base, by its name."""
+    """The place of each weight in the base, by name."""
     return {
         f"{part}.{_long(base, part, f'{place}.{leaf}'.lstrip('.'))}": (module, leaf)
         for part, root in base.trained_parts().items()
@@ -163,17 +165,17 @@ def _weight(stored: Stored, origin: Origin, shape: Sequence[int]) -> Tensor:
 
 
 def _origins(base: Base, names: list[str], there: Collection[str]) -> dict[str, Origin]:
-    """Where a file has the weights, old names too."""
-    found: dict[str, Origin] = {}
+    """The places of the weights in a file, which may use old names."""
+    places: dict[str, Origin] = {}
     for part in base.trained_parts():
         own = {name: name.partition(".")[2] for name in names if name.startswith(f"{part}.")}
         origins = {name: base.family.origin(part, key, base.configs) for name, key in own.items()}
-        found |= as_there(base.family.part(part), origins, there)
-    return found
+        places |= as_there(base.family.part(part), origins, there)
+    return places
 
 
 def _rate(name: str, config: CheckpointConfig, base: Base) -> float:
-    """The factor on the part's rate; 0 where the weight is not to be trained."""
+    """The factor on the part's lr; 0 if the weight is not trained."""
     part, _, key = name.partition(".")
     included = not config.include or any(re.search(pattern, name) for pattern in config.include)
     if not included or any(re.search(pattern, name) for pattern in config.exclude):

@@ -1,6 +1,6 @@
-"""A network's file in another layout. Embeddings and hypernetworks: .pt to .safetensors and back, nothing
-lost (A1111 and ComfyUI read hypernetworks from .pt alone, and a .safetensors runs nobody's code). Adapters:
-between sd-scripts' layout and diffusers', and any of them as a plain LoRA.
+"""Converts a network's file to another layout. Embeddings and hypernetworks: .pt to .safetensors and back,
+without loss (A1111 and ComfyUI read hypernetworks only from .pt, and a .safetensors cannot run code).
+Adapters: between sd-scripts' layout and diffusers', and any of them to a plain LoRA.
 """
 
 from collections.abc import Mapping
@@ -35,30 +35,28 @@ NETWORK_LAYOUTS = ("sd-scripts", "diffusers", "lora")
 
 
 def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]:
-    """Writes what `source` holds to `target`, and returns the files; an embedding of several words goes to
-    the folder `target`, one .safetensors a word, as do those that an adapter's file brings along. `layout`,
-    of adapters: sd-scripts or diffusers.
+    """Writes the content of `source` to `target` and returns the files. An embedding of several words goes to
+    the folder `target`, one .safetensors per word, and so do embeddings in an adapter's file. `layout`, for
+    adapters: sd-scripts or diffusers.
     """
     family = family_of_file(source)
     if family == "aesthetic":
-        raise UserError(f"{source} is an aesthetic embedding; no tool has another layout of it")
+        raise UserError(f"{source} is an aesthetic embedding, which has no other layout")
     if family in ("hypernetwork", "embedding") and layout is not None:
-        raise UserError(f"{source} is no adapter ({family}), and --to {layout} is for adapters: leave it out")
+        raise UserError(f"{source} is not an adapter ({family}); --to {layout} is for adapters: remove it")
     if family == "hypernetwork":
         return _hypernetwork(source, target)
     if family == "embedding":
         return _embedding(source, target)
     if family == "checkpoint":
         raise UserError(
-            f"{source} is a whole checkpoint; a run with base.path at it and merge.layout converts it"
+            f"{source} is a whole checkpoint; to convert it, run with base.path set to it, and merge.layout"
         )
     if not target.suffix and (words := bundled(read_tensors(source)[0], source)):
         _write_each(target, words, source)
         return [target / f"{word}.safetensors" for word in words]
     if layout is None:
-        raise UserError(
-            f"{source} is {family}; say in which layout it is wanted: --to {', '.join(NETWORK_LAYOUTS)}"
-        )
+        raise UserError(f"{source} is {family}; choose its new layout: --to {', '.join(NETWORK_LAYOUTS)}")
     _check(target, source, (".safetensors",))
     weights, metadata = read_weights(source), _described(source)
     insist_on_known(weights, source)
@@ -68,7 +66,7 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
         metadata[FOLDED_KEY] = "1"
     if sick := [key for key, tensor in weights.items() if not is_finite(tensor)]:
         raise UserError(
-            f"{source}: {sick[0]}, with alpha multiplied in: the numbers do not fit into"
+            f"{source}: {sick[0]}, multiplied by alpha / dim: the numbers do not fit into"
             f" {weights[sick[0]].dtype}; use --to lora --precision fp32 first"
         )
     write_safetensors(target, weights, metadata)
@@ -76,7 +74,7 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
 
 
 def _described(source: Path) -> dict[str, str]:
-    """The header, without what holds of the layout that is left."""
+    """The header, without entries that hold only for the old layout."""
     left = (PEFT_KEY, FOLDED_KEY)
     return {key: value for key, value in read_tensors(source)[1].items() if key not in left}
 
@@ -84,14 +82,14 @@ def _described(source: Path) -> dict[str, str]:
 def convert_to_lora(source: Path, target: Path, base: Base, dim: int, precision: str) -> Reduced:
     """Writes any adapter of `base` as a LoRA of rank `dim`."""
     if family_of_file(source) in ("embedding", "hypernetwork", "aesthetic"):
-        raise UserError(f"{source} is no change of the base's weights, so that no LoRA is like it")
+        raise UserError(f"{source} does not change the base's weights, so it cannot become a LoRA")
     _check(target, source, (".safetensors",))
     made = reduced(AdapterNetwork.load(source, base), dim, source)
     named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
     kept = {key: value for key, value in _described(source).items() if key != "ss_network_args"}
     tensors = {key: tensor.to(PRECISIONS[precision]) for key, tensor in made.tensors.items()}
     if sick := [key for key, tensor in tensors.items() if not is_finite(tensor)]:
-        raise UserError(f"{sick[0]}: the numbers do not fit into {precision}; take --precision fp32")
+        raise UserError(f"{sick[0]}: the numbers do not fit into {precision}; use --precision fp32")
     write_safetensors(target, tensors, kept | named)
     return made
 
@@ -120,12 +118,12 @@ def _embedding(source: Path, target: Path) -> list[Path]:
     _check(target, source)
     if len(vectors) > 1:
         raise UserError(
-            f"{source} holds {len(vectors)} words ({', '.join(vectors)}), and other tools read one a file;"
-            " give a folder in place of a file"
+            f"{source} has {len(vectors)} words ({', '.join(vectors)}), and other tools read one per file;"
+            " give a folder instead of a file"
         )
     word, tensor = next(iter(vectors.items()))
     if source.suffix == ".safetensors" and len(ENCODERS & read_header(source).tensors.keys()) > 1:
-        raise UserError(f"{source} is an embedding of SDXL, whose one layout all tools read; copy the file")
+        raise UserError(f"{source} is an SDXL embedding; all tools read its only layout: copy the file")
     if target.suffix == ".pt":
         embedding_file.write_a1111(target, word, tensor, {})
     else:
@@ -135,9 +133,9 @@ def _embedding(source: Path, target: Path) -> list[Path]:
 
 
 def _write_each(folder: Path, vectors: Mapping[str, Tensor], source: Path) -> None:
-    """Every name is judged before the first file is written."""
+    """Checks every name before it writes the first file."""
     if folder.is_file():
-        raise UserError(f"{folder} is a file, and several are written; name a folder")
+        raise UserError(f"{folder} is a file, but several files are written; name a folder")
     for word in vectors:
         insist_on_plain_name(word, f"{source}: its word")
     for word in vectors:
@@ -147,5 +145,5 @@ def _write_each(folder: Path, vectors: Mapping[str, Tensor], source: Path) -> No
 
 def _check(target: Path, source: Path, suffixes: tuple[str, ...] = CONVERTED_SUFFIXES) -> None:
     if target.suffix not in suffixes:
-        raise UserError(f"{target}: no layout has the suffix {target.suffix!r}; {' or '.join(suffixes)}")
+        raise UserError(f"{target}: no layout has the suffix {target.suffix!r}; use {' or '.join(suffixes)}")
     claim(target, [source], "target")

@@ -1,7 +1,7 @@
-"""LoRA in diffusers' layout, written: `unet.mid_block....to_q.lora_A.weight`, `.lora_B.weight`.
+"""Writes a LoRA in diffusers' layout: `unet.mid_block....to_q.lora_A.weight`, `.lora_B.weight`.
 
-diffusers takes alpha = dim unless the header says otherwise (huggingface/diffusers loaders/lora_base.py and
-loaders/lora_pipeline.py), so alpha / dim is written into the second matrix.
+diffusers assumes alpha = dim unless the header says otherwise (huggingface/diffusers loaders/lora_base.py and
+loaders/lora_pipeline.py), so alpha / dim is multiplied into the second matrix.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ from pipeline.networks.base_family import family_of_network
 def to_diffusers(
     modules: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, str], path: Path
 ) -> dict[str, Tensor]:
-    """diffusers' keys for a LoRA; what is no LoRA, and an unknown module, is a user error."""
+    """diffusers' keys for a LoRA. Raises UserError for other algorithms and unknown modules."""
     paths = _paths(_family(modules, metadata).facts.name)
     written = {}
     for module, weights in modules.items():
         if weights.keys() - {"alpha"} != {"lora_down.weight", "lora_up.weight"}:
             raise UserError(
-                f"{path}: {module} holds {', '.join(sorted(weights))}; only plain LoRA has diffusers' layout:"
-                " `convert ... --to lora` first"
+                f"{path}: {module} has {', '.join(sorted(weights))}; only plain LoRA has diffusers' layout:"
+                " run `convert ... --to lora` first"
             )
         if (name := paths.get(module)) is None:
             raise UserError(
-                f"{path}: {module} is no module of {_family(modules, metadata).facts.title}; the file belongs"
+                f"{path}: {module} is not in {_family(modules, metadata).facts.title}; the file belongs"
                 " to another family"
             )
         down, up = weights["lora_down.weight"], weights["lora_up.weight"]
@@ -43,17 +43,17 @@ def to_diffusers(
 
 
 def _family(modules: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, str]) -> Family:
-    """The network's; SD 1.x, whose names those of SD 2 are too, where nothing tells."""
+    """The network's family; SD 1.x if the file fits SD 2, too, which has the same names."""
     return family_of_network(modules, metadata) or family(next(iter(families())))
 
 
 @cache
 def _paths(name: str) -> dict[str, str]:
-    """diffusers' names of the layers, part and path, by sd-scripts'."""
-    made, found = family(name), {}
+    """diffusers' names of the layers, part and path, by sd-scripts' names."""
+    made, by_layer = family(name), {}
     for part in made.trained_parts:
         for path, _ in part.outline(made.configs[part.name]).named_modules():
             own = transformers_name(path) if part.library == "transformers" else path
-            with suppress(KeyError):  # what single files have no name for
-                found[made.layer_name(part.name, path, made.configs)] = f"{part.name}.{own}"
-    return found
+            with suppress(KeyError):  # modules that single files do not name
+                by_layer[made.layer_name(part.name, path, made.configs)] = f"{part.name}.{own}"
+    return by_layer

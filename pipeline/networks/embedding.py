@@ -2,8 +2,8 @@
 
     a photo of zib    -->  a  photo  of  v1 v2 .. vn  -->  text encoder (frozen)  -->  U-Net (frozen)
 
-A word stands for n vectors, each of which takes the place of one token. They are no rows of the token table:
-beside it, the optimiser's weight decay cannot reach the table, and no tokenizer is changed.
+A word becomes n vectors, each in place of one token. They are not rows of the token table, so the optimiser's
+weight decay cannot reach the table, and no tokenizer changes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from pipeline.networks.trained import CompanionFile, Trainable
 
 class Embedding(nn.Module, Trainable):
     """One or several words, each with its vectors [num_vectors, width]; for several text encoders a vector is
-    as wide as all of them, side by side. `network_weight` scales the vectors: 1 as they were trained.
+    as wide as all of them together. `network_weight` scales the vectors: 1 as trained.
     """
 
     network_weight: float = 1.0
@@ -37,7 +37,7 @@ class Embedding(nn.Module, Trainable):
     def __init__(
         self, vectors: Mapping[str, Tensor], widths: Sequence[int] = (), architecture: str | None = None
     ) -> None:
-        """widths: of each text encoder's share, where there are several. architecture: modelspec's."""
+        """widths: of each text encoder's slice, if there are several. architecture: modelspec's."""
         super().__init__()
         self.widths, self.architecture = tuple(widths), architecture or "stable-diffusion-v1"
         self.words = tuple(vectors)
@@ -52,7 +52,7 @@ class Embedding(nn.Module, Trainable):
         base: Base,
         seed: int,  # noqa: ARG003
     ) -> "Embedding":
-        """Vectors that start from the table's rows for each word's `initial_text`; nothing is drawn."""
+        """Vectors that start from the table's rows for each word's `initial_text`; nothing is random."""
         tables = [
             encoder.get_input_embeddings().weight.detach().float().cpu() for encoder in base.text_encoders
         ]
@@ -62,7 +62,7 @@ class Embedding(nn.Module, Trainable):
 
     @classmethod
     def load(cls, path: Path, base: Base) -> "Embedding":
-        """From any embedding file (pipeline/files/embedding_file.py); one of another base is a user error."""
+        """From any embedding file (pipeline/files/embedding_file.py). Raises UserError for another base's."""
         vectors = read_embeddings(path)
         width = sum(_widths(base))
         for word, tensor in vectors.items():
@@ -80,11 +80,11 @@ class Embedding(nn.Module, Trainable):
         return {word: len(tensor) for word, tensor in zip(self.words, self.vectors, strict=True)}
 
     def part_parameters(self, part: Part) -> list[nn.Parameter]:
-        """All learn at optimizer.lr, the one rate that such a training has."""
+        """All learn at optimizer.lr, the only lr of such a training."""
         return list(self.vectors) if part.lr == "lr" else []
 
     def num_modules(self) -> int:
-        """Words."""
+        """The number of words."""
         return len(self.words)
 
     def set_weight(self, weight: float) -> None:
@@ -92,7 +92,7 @@ class Embedding(nn.Module, Trainable):
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
-        """Inside, the text encoder answers the words' ids (pipeline/bases/clip_text.py: `words_of`) with the
+        """Inside, the text encoder turns the words' ids (pipeline/bases/clip_text.py: `words_of`) into the
         vectors.
         """
         with new_rows(base.text_encoders, self.counts, [partial(self._rows, own) for own in self._shares()]):
@@ -108,17 +108,17 @@ class Embedding(nn.Module, Trainable):
         return whole[:, own] if len(self.widths) > 1 else whole
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
-        """What a .safetensors file holds."""
+        """The tensors of a .safetensors file."""
         dtype = PRECISIONS[precision]
         vectors = (tensor.detach().to("cpu", dtype, copy=True) for tensor in self.vectors)
         return embedding_tensors(dict(zip(self.words, vectors, strict=True)), self.widths)
 
     def metadata(self) -> dict[str, str]:
-        """What the header says of the family."""
+        """The family's header entries."""
         return embedding_metadata(self.words, self.architecture)
 
     def companion_files(self, precision: str) -> dict[str, CompanionFile]:
-        """Several words: a file of each alone, which is what other tools open."""
+        """For several words, a file of each word, which other tools can open."""
         if len(self.words) == 1:
             return {}
         whole = self.file_tensors(precision)
@@ -132,7 +132,7 @@ class Embedding(nn.Module, Trainable):
 
 
 def _widths(base: Base) -> list[int]:
-    """Of the text encoders' tokens."""
+    """Token widths of the text encoders."""
     return [encoder.get_input_embeddings().embedding_dim for encoder in base.text_encoders]
 
 

@@ -1,5 +1,5 @@
-"""The network files that a training wrote by epoch, and as users name them: `all`, epochs and ranges of them,
-names, paths, patterns. No torch here.
+"""A training's network files by epoch, and how users name them: `all`, epochs and ranges of them, names,
+paths, patterns. Without torch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,30 +17,30 @@ def epoch_files(folder: Path) -> dict[int, Path]:
     return {int(file.stem.rpartition("-")[2]): file for file in files}
 
 
-def network_files(wanted: Sequence[str], epochs: Mapping[int, Path], folder: Path) -> list[Path]:
-    """The files, each once, in the order asked for. `epochs`: those of the training, which lie in `folder`.
-    What names nothing is a user error, all at once.
+def network_files(names: Sequence[str], epochs: Mapping[int, Path], folder: Path) -> list[Path]:
+    """The files, each once, in the requested order. `epochs`: the training's files, which are in `folder`.
+    Raises UserError for all names without a file.
     """
     problems: list[str] = []
-    found: dict[Path, None] = {}
-    for name in wanted:
+    files: dict[Path, None] = {}
+    for name in names:
         try:
-            found |= dict.fromkeys(_named(name, epochs, folder))
+            files |= dict.fromkeys(_named(name, epochs, folder))
         except UserError as error:
             problems += error.problems
     if problems:
         raise UserError(*problems)
-    return list(found)
+    return list(files)
 
 
-def network_file(wanted: str, epochs: Mapping[int, Path], folder: Path) -> Path:
-    """The one file that is meant; several are a user error."""
-    found = network_files([wanted], epochs, folder)
-    if len(found) > 1:
+def network_file(name: str, epochs: Mapping[int, Path], folder: Path) -> Path:
+    """The only file of this name. Raises UserError if there are several."""
+    files = network_files([name], epochs, folder)
+    if len(files) > 1:
         raise UserError(
-            f"sample_grid.network {wanted!r} names {len(found)} files; name one, or make it an axis"
+            f"sample_grid.network {name!r} names {len(files)} files; name one, or make it an axis"
         )
-    return found[0]
+    return files[0]
 
 
 def _named(name: str, epochs: Mapping[int, Path], folder: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def _named(name: str, epochs: Mapping[int, Path], folder: Path) -> list[Path]:
 
 
 def _epochs(name: str) -> list[int]:
-    """The numbers that `name` holds; none where it is a name that begins with a digit."""
+    """The numbers in `name`; none if it is a name that begins with a digit."""
     try:
         return wholes(name)
     except UserError:
@@ -76,7 +76,7 @@ def _paths(name: str, folder: Path) -> list[Path]:
             if file.is_file():
                 return [file]
     raise UserError(
-        f"{name!r} names no network file, here or in {folder}"
+        f"{name!r} matches no network file, here or in {folder}"
         f"{near(name, [file.stem for file in folder.glob(f'*{SUFFIX}')])}; write `all`, epochs (`5-15 (+5)`),"
         " a name, a path, or a pattern (`*-00001*`)"
     )

@@ -1,4 +1,4 @@
-"""Every family of what can be trained: who makes it, who reads its files."""
+"""Every family of trainable networks: the class that makes it and reads its files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,18 +43,18 @@ FAMILIES: dict[str, NetworkFamily] = {
 }
 """By `network.name`."""
 READ: dict[str, NetworkFamily] = {**FAMILIES, **dict.fromkeys(FOREIGN, AdapterNetwork)}
-"""By the family that a file is of: those, too, that other tools alone train."""
+"""By the family of a file, including those that only other tools train."""
 
 
 def create(config: NetworkConfig, base: Base, seed: int) -> Trainable:
-    """A fresh one, of the family that `config.name` names."""
+    """A new network, of the family that `config.name` names."""
     family: type[Trainable] = FAMILIES[config.name]
     return family.create(config, base, seed)
 
 
 def load(path: Path, base: Base) -> Trainable:
     """From a file of any family."""
-    with reporting_damage(f"{path} is no readable network of this base"):
+    with reporting_damage(f"{path} is not a readable network of this base"):
         return READ[family_of_file(path)].load(path, base)
 
 
@@ -64,8 +64,8 @@ def acts_on_weights(path: Path) -> bool:
 
 
 def family_of_file(path: Path) -> str:
-    """The family's name, told by the file's keys and header alone; an unknown one is a user error."""
-    with reporting_damage(f"{path} is no readable network file"):
+    """The family's name, from the file's keys and header alone. Raises UserError if it is unknown."""
+    with reporting_damage(f"{path} is not a readable network file"):
         return _family_of_file(path)
 
 
@@ -81,7 +81,7 @@ def _family_of_file(path: Path) -> str:
         return name
     keys = header.tensors
     raise UserError(
-        f"{path} is no network file of a known family; its keys are like {next(iter(keys), 'none')}"
+        f"{path} is not a network file of a known family; its keys are like {next(iter(keys), 'none')}"
     )
 
 
@@ -96,7 +96,7 @@ def _family_of_pickle(path: Path) -> str:
 
 
 def _algorithm(weights: Mapping[str, Tensor]) -> str | None:
-    """A DyLoRA file is a LoRA file; one of several algorithms has the name of the first found."""
+    """A DyLoRA file is a LoRA file; a file with several algorithms gets the name of the first."""
     modules = grouped(weights).values()
     leaves = {leaf for module in modules for leaf in module}
     name = next((name for name, knows in FAMILY_SIGNS.items() if knows(leaves)), None)
@@ -112,4 +112,4 @@ def _sign(algorithm: type[Adapter]) -> Callable[[set[str]], bool]:
 FAMILY_SIGNS: dict[str, Callable[[set[str]], bool]] = {
     name: _sign(algorithm) for name, algorithm in {**ALGORITHMS, **FOREIGN}.items() if algorithm in READERS
 }
-"""Whether a file is of a family, by the parts of its keys behind the first dot."""
+"""Whether a file belongs to a family, by the leaves of its keys."""

@@ -1,12 +1,12 @@
 """Hypernetwork (Kurumuz 2022 at NovelAI; AUTOMATIC1111 modules/hypernetworks/hypernetwork.py): small MLPs
-that change what the U-Net's attention layers take their keys and values from.
+that change the context from which the U-Net's attention layers compute their keys and values.
 
     context --- + MLP_k(context) * weight ----> to_k (frozen)
             \\-- + MLP_v(context) * weight ----> to_v (frozen)
 
 One pair of MLPs serves every attention layer whose context has its width: on SD 1.x 768 is the prompt in all
-cross-attention, 320, 640 and 1280 are the picture in the self-attention of the three depths. Widths count,
-not kinds, as in A1111.
+cross-attention, 320, 640 and 1280 are the picture in the self-attention of the three depths. Only widths
+count, not kinds, as in A1111.
 """
 
 from collections.abc import Callable, Iterator
@@ -56,9 +56,7 @@ class Hypernetwork(nn.ModuleDict, Trainable):
         base: Base,
         seed: int,
     ) -> "Hypernetwork":
-        """Fresh MLPs for the widths that are asked for, or all that the base has; the seed decides their
-        start.
-        """
+        """New MLPs for the requested widths, or all that the base has; the seed decides their start."""
         present = context_widths(base.denoiser)
         if absent := sorted(set(config.sizes or ()) - present):
             raise UserError(
@@ -75,8 +73,8 @@ class Hypernetwork(nn.ModuleDict, Trainable):
 
     @classmethod
     def load(cls, path: Path, base: Base) -> "Hypernetwork":
-        """From A1111's .pt or our .safetensors, ready to draw with (no dropout). Raises UserError for a file
-        that is damaged or belongs to another base.
+        """From A1111's .pt or our .safetensors, ready to draw with (no dropout). Raises UserError if the file
+        is damaged or belongs to another base.
         """
         file = read_hypernetwork(path)
         if (name := file.structure.activation) not in ACTIVATIONS:
@@ -109,12 +107,12 @@ class Hypernetwork(nn.ModuleDict, Trainable):
         return list(self.parameters()) if part.lr == "lr" else []
 
     def before_step(self, seed: int) -> None:
-        """What dropout leaves out in the step follows from `seed`."""
+        """Dropout in the step depends on `seed` alone."""
         if any(self.structure.dropout_structure):
             torch.manual_seed(seed)
 
     def num_modules(self) -> int:
-        """MLPs."""
+        """The number of MLPs."""
         return len(KEY_AND_VALUE) * len(self)
 
     def set_weight(self, weight: float) -> None:
@@ -123,8 +121,8 @@ class Hypernetwork(nn.ModuleDict, Trainable):
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
-        """Inside, the attention layers take keys and values from the changed context. Several chain in the
-        order in which they were attached; a LoRA on to_k or to_v sees the changed context.
+        """Inside, the attention layers take keys and values from the changed context. Several hypernetworks
+        chain in the order of attaching; a LoRA on to_k or to_v gets the changed context.
         """
         with ExitStack() as stack:
             for attention in attentions(base.denoiser):
@@ -136,11 +134,11 @@ class Hypernetwork(nn.ModuleDict, Trainable):
             yield
 
     def write_other_layouts(self, stem: Path, step: int) -> None:
-        """The .pt that A1111 and ComfyUI open, in float32 as theirs."""
+        """Writes the .pt that A1111 and ComfyUI open, in float32 like theirs."""
         write_a1111(stem.parent / f"{stem.name}.pt", replace(self.file("fp32"), facts={"step": step}))
 
     def file(self, precision: str) -> HypernetworkFile:
-        """As a file holds it: copies in `fp16`, `bf16` or `fp32`."""
+        """The content of a file: copies in `fp16`, `bf16` or `fp32`."""
         dtype = PRECISIONS[precision]
 
         def weights(width: int, part: str) -> MlpWeights:
@@ -151,11 +149,11 @@ class Hypernetwork(nn.ModuleDict, Trainable):
         return HypernetworkFile(self.structure, layers)
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
-        """What a .safetensors file holds."""
+        """The tensors of a .safetensors file."""
         return hypernetwork_tensors(self.file(precision).layers)
 
     def metadata(self) -> dict[str, str]:
-        """What the header says of the family."""
+        """The family's header entries."""
         return hypernetwork_metadata(self.structure)
 
 
@@ -176,7 +174,7 @@ def attentions(unet: nn.Module) -> Iterator[Any]:
 
 
 def context_widths(unet: nn.Module) -> set[int]:
-    """Widths of what the attention layers take their keys from: 320, 640, 768, 1280 on SD 1.x."""
+    """Widths of the attention layers' contexts: 320, 640, 768, 1280 on SD 1.x."""
     return {attention.to_k.in_features for attention in attentions(unet)}
 
 
@@ -188,16 +186,16 @@ def _changing(mlp: Mlp) -> Callable[[nn.Module, tuple[Tensor]], Tensor]:
     return hook
 
 
-def _check_widths(path: Path, found: set[int], unet: nn.Module) -> None:
-    """A file without the prompt's width but with one that this base lacks is another family's (SD 2.x: 1024);
-    other widths too many are only named.
+def _check_widths(path: Path, in_file: set[int], unet: nn.Module) -> None:
+    """A file without the prompt's width but with one that this base lacks belongs to another family (SD 2.x:
+    1024); other extra widths only cause a warning.
     """
     prompt = {a.to_k.in_features for a in attentions(unet) if a.to_k.in_features != a.to_q.in_features}
-    extra = sorted(found - context_widths(unet))
-    if extra and not found & (prompt or context_widths(unet)):
+    extra = sorted(in_file - context_widths(unet))
+    if extra and not in_file & (prompt or context_widths(unet)):
         raise UserError(
-            f"{path} changes contexts of width {', '.join(map(str, sorted(found)))}, this base has"
+            f"{path} changes contexts of width {', '.join(map(str, sorted(in_file)))}, this base has"
             f" {', '.join(map(str, sorted(context_widths(unet))))}; use the base that it was trained on"
         )
     if extra:
-        warn(f"{path}: its layers for width {', '.join(map(str, extra))} find nothing to change in this base")
+        warn(f"{path}: its layers for width {', '.join(map(str, extra))} have nothing to change in this base")

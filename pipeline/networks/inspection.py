@@ -1,7 +1,7 @@
-"""What a network's file is and where it acts: family, size, and the norm of its change by block.
+"""Describes a network's file: family, size, and the norm of its change by block.
 
-The norm is Frobenius', of the weight's change at strength 1 (pipeline/networks/changes.py),
-over all modules of a block: the root of the sum of their squares.
+The norm is Frobenius', of the weight's change at network weight 1 (pipeline/networks/changes.py), over all
+modules of a block: the root of the sum of their squares.
 """
 
 from collections import Counter
@@ -44,19 +44,19 @@ SPELT: dict[type[Adapter], str] = {
     Locon: "LoRA", Loha: "LoHa", Lokr: "LoKr", Ia3: "IA3", Oft: "OFT", Glora: "GLoRA",
     Difference: "weight difference",
 }  # fmt: skip
-"""Algorithms as people write them."""
+"""Display names of the algorithms."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """`facts` to read; `norms` by block; `metadata` as the file has it."""
+    """`facts` to read; `norms` by block; `metadata` as in the file."""
 
     facts: dict[str, str]
     norms: dict[str, float]
     metadata: dict[str, str]
 
     def lines(self) -> list[str]:
-        """As a person reads it."""
+        """Lines for people to read."""
         tables = {"norm by block": {name: f"{norm:.4g}" for name, norm in self.norms.items()}}
         tables["metadata"] = {key: _short(value) for key, value in sorted(self.metadata.items())}
         text = [f"{name}: {fact}" for name, fact in self.facts.items()]
@@ -70,10 +70,10 @@ def _short(value: str) -> str:
 
 
 def inspect(path: Path, with_norms: bool = True) -> Inspection:
-    """Of a LoRA and its kin, an embedding or a hypernetwork; any other file is a user error. Without norms an
-    adapter's .safetensors is read no further than its header and its alphas.
+    """Describes an adapter, an embedding or a hypernetwork. Raises UserError for other files. Without norms,
+    only the header and the alphas of an adapter's .safetensors are read.
     """
-    with reporting_damage(f"{path} is no readable network file"):
+    with reporting_damage(f"{path} is not a readable network file"):
         return _inspected(path, with_norms)
 
 
@@ -92,12 +92,12 @@ def _inspected(path: Path, with_norms: bool) -> Inspection:
             return Inspection(facts, norms, metadata)
         except (KeyError, IndexError, RuntimeError) as error:
             raise UserError(
-                f"{path}: the tensors of a module do not belong together ({error}); it is damaged"
+                f"{path}: the tensors of a module do not fit together ({error}); the file is damaged"
             ) from error
     if path.suffix == ".safetensors" and not is_embedding(read, metadata):
-        found = recognised({key: tuple(tensor.shape) for key, tensor in read.items()})
-        family_title = found.title if found else None
-        raise UserError(f"{path} is no network ({family_title or 'its keys are unknown'})")
+        match = recognised({key: tuple(tensor.shape) for key, tensor in read.items()})
+        family_title = match.title if match else None
+        raise UserError(f"{path} is not a network ({family_title or 'its keys are unknown'})")
     facts = {
         word: f"{len(rows)} vectors of {rows.shape[1]}, mean norm {rows.norm(dim=1).mean():.4g}"
         for word, rows in read_embeddings(path).items()
@@ -106,8 +106,8 @@ def _inspected(path: Path, with_norms: bool) -> Inspection:
 
 
 def _read(path: Path) -> tuple[Mapping[Any, Any], dict[str, str]]:
-    """What the file holds, by sd-scripts' keys where it is an adapter's; and its header. Of a .safetensors
-    file tensors have no numbers, but for single ones.
+    """The file's content, by sd-scripts' keys if it is an adapter's, and its header. Tensors of a
+    .safetensors file have no numbers, except single ones.
     """
     if path.suffix in PICTURE_SUFFIXES:
         return read_picture(path), {}
@@ -152,20 +152,20 @@ def _adapter_facts(modules: Mapping[str, LayerWeights], metadata: Mapping[str, s
         "family": _counted(kinds) if len(kinds) > 1 else next(iter(kinds)),
         "base": _base(made, metadata),
         "modules": _modules(made, modules),
-        **{name: _counted(found) for name, found in sizes.items()},
+        **{name: _counted(counts) for name, counts in sizes.items()},
     }
 
 
 def _base(made: Family | None, metadata: Mapping[str, str]) -> str:
-    """The family's title, and what the header says; a title alone follows from names and widths."""
-    said = metadata.get(VERSION_KEY) or metadata.get(ARCHITECTURE_KEY)
+    """The family's title and the header's entry; a title alone comes from names and widths."""
+    stated = metadata.get(VERSION_KEY) or metadata.get(ARCHITECTURE_KEY)
     if made is None:
-        return said or "not said"
-    return f"{made.facts.title} ({said})" if said else f"{made.facts.title}, by its modules"
+        return stated or "not stated"
+    return f"{made.facts.title} ({stated})" if stated else f"{made.facts.title}, by its modules"
 
 
 def _modules(made: Family | None, modules: Collection[str]) -> str:
-    """How many there are in each part of the base."""
+    """The number of modules in each part of the base."""
     if made is None:
         count = sum(name.startswith(LORA_UNET_PREFIX) for name in modules)
         return f"{count} of the U-Net, {len(modules) - count} of the text encoder"
@@ -176,15 +176,15 @@ def _modules(made: Family | None, modules: Collection[str]) -> str:
     return ", ".join(f"{count} of the {title}" for title, count in counts.items())
 
 
-def _counted(found: Counter[str]) -> str:
+def _counted(counts: Counter[str]) -> str:
     """`32`, or `32 (192 modules), 8 (72 modules)`."""
-    if len(found) == 1:
-        return next(iter(found))
-    return ", ".join(f"{name} ({count} modules)" for name, count in found.most_common())
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{name} ({count} modules)" for name, count in counts.most_common())
 
 
 def family_of(weights: LayerWeights) -> str:
-    """Of one module, by its tensors."""
+    """The algorithm of one module, by its tensors."""
     reader = reader_of(weights)
     family = SPELT.get(reader, reader.__name__) if reader else "unknown"
     if family == "LoRA" and ("lora_mid.weight" in weights or weights["lora_down.weight"].shape[2:] > (1, 1)):
@@ -193,12 +193,12 @@ def family_of(weights: LayerWeights) -> str:
 
 
 def _alpha(weights: LayerWeights) -> str:
-    return f"{float(weights['alpha']):g}" if "alpha" in weights else "not said"
+    return f"{float(weights['alpha']):g}" if "alpha" in weights else "not stated"
 
 
 def norms_by_block(modules: Mapping[str, LayerWeights], path: Path | str = "the network") -> dict[str, float]:
-    """Norm of the change by block, in the blocks' order, the text encoder first. Modules of which the
-    change depends on the base's weights (IA3, DoRA) are left out.
+    """Norm of the change by block, in the blocks' order, the text encoder first. Modules whose change depends
+    on the base's weights (IA3, DoRA) are left out.
     """
     squares: dict[str, float] = {}
     made = _family(modules)
@@ -213,7 +213,7 @@ def norms_by_block(modules: Mapping[str, LayerWeights], path: Path | str = "the 
 
 
 def _family(modules: Mapping[str, LayerWeights]) -> Family:
-    """Of the modules; that of SD 1.x's names where several families have them."""
+    """The modules' family; SD 1.x if several families have these names."""
     return family_of_network(modules, {}) or family(next(iter(families())))
 
 

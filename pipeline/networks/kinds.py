@@ -1,4 +1,4 @@
-"""Which of the kinds that are no adapter a network file is of, by its header alone. No torch here."""
+"""Recognises network files that are not adapters, by their header alone. Without torch."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from pipeline.files.safetensors_header import Header, read_header
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Of a .safetensors file; a damaged one is a user error."""
+    """The kind of a .safetensors file. Raises UserError if it is damaged."""
     return kind_of(read_header(path))
 
 
 def kind_of(header: Header) -> str | None:
-    """By a .safetensors file's header; None where it may be an adapter's."""
+    """From a .safetensors file's header; None if it may be an adapter's."""
     keys, metadata = header.tensors.keys(), header.metadata
-    found = recognised(header.shapes)
+    match = recognised(header.shapes)
     known = {
-        "checkpoint": found is not None and found.facts is not None,
+        "checkpoint": match is not None and match.facts is not None,
         "aesthetic": is_aesthetic(keys),
         "hypernetwork": is_hypernetwork(keys, metadata),
         "embedding": is_embedding(keys, metadata),

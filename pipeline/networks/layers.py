@@ -1,4 +1,4 @@
-"""Which layers a network trains, and with which dim, alpha and rate each."""
+"""Which layers a network trains, and the dim, alpha and lr of each."""
 
 import re
 from collections.abc import Sequence
@@ -27,25 +27,25 @@ class TargetLayer:
 def target_layers(
     config: AdapterNetworkConfig, algorithm: type[Adapter], base: Base
 ) -> dict[str, TargetLayer]:
-    """Layers by their names in the file; that none is left is a user error."""
+    """Layers by their names in the file. Raises UserError if none is left."""
     targets = {
         **(main_layers(base) if config.unet else {}),
         **(further_layers(base) if config.unet and config.conv_dim else {}),
         **(text_layers(base) if config.text_encoder else {}),
     }
     only = None if config.include else algorithm.only
-    wanted = {
+    selected = {
         name: layer
         for name, layer in targets.items()
         if (only is None or only.search(name)) and _passes(name, config)
     }
-    found = _with_numbers(config, wanted, base.family.facts.blocks)
-    if not found:
+    chosen = _with_numbers(config, selected, base.family.facts.blocks)
+    if not chosen:
         raise UserError(
             f"network.include {config.include} and exclude {config.exclude} leave no layer to train;"
             f" names are like {next(iter(targets))}"
         )
-    return found
+    return chosen
 
 
 def _passes(name: str, config: AdapterNetworkConfig) -> bool:
@@ -54,29 +54,29 @@ def _passes(name: str, config: AdapterNetworkConfig) -> bool:
 
 
 def _with_numbers(
-    config: AdapterNetworkConfig, wanted: dict[str, BaseLayer], blocks: Sequence[str]
+    config: AdapterNetworkConfig, selected: dict[str, BaseLayer], blocks: Sequence[str]
 ) -> dict[str, TargetLayer]:
-    """Each layer's own dim, alpha and rate; blocks of dim or rate 0 are left out."""
+    """Each layer's own dim, alpha and lr factor; blocks with dim or lr 0 are left out."""
     dims = by_block(config.block_dims, config.dim, blocks)
     alphas = by_block(config.block_alphas, config.alpha, blocks)
     rates = by_block(config.block_rates, 1.0, blocks)
-    found = {}
-    for name, layer in wanted.items():
+    trained = {}
+    for name, layer in selected.items():
         block = layer.block
-        dim_share = dims[block] / config.dim if block else 1.0
-        alpha_share = alphas[block] / config.alpha if block else 1.0
+        dim_ratio = dims[block] / config.dim if block else 1.0
+        alpha_ratio = alphas[block] / config.alpha if block else 1.0
         dim, alpha = _whole_layer(config, layer.module)
-        own = round(dim * dim_share)
+        own = round(dim * dim_ratio)
         rate = rates[block] if block else 1.0
         if own and rate:
             # Loaders divide by dim, so an alpha of alpha * sqrt(dim) scales by alpha / sqrt(dim).
-            strength = alpha * alpha_share * (sqrt(own) if config.rslora else 1)
-            found[name] = TargetLayer(layer.module, AdapterSettings(name, own, strength, config), rate)
-    return found
+            own_alpha = alpha * alpha_ratio * (sqrt(own) if config.rslora else 1)
+            trained[name] = TargetLayer(layer.module, AdapterSettings(name, own, own_alpha, config), rate)
+    return trained
 
 
 def _whole_layer(config: AdapterNetworkConfig, module: nn.Module) -> tuple[int, float]:
-    """dim and alpha before the blocks' shares."""
+    """dim and alpha before the blocks' ratios."""
     if has_kernel(module):
         assert config.conv_dim is not None
         return config.conv_dim, config.conv_alpha or config.alpha

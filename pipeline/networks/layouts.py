@@ -1,4 +1,4 @@
-"""Adapter files of other tools, read as sd-scripts' and LyCORIS's.
+"""Reads adapter files of other tools as sd-scripts' and LyCORIS's.
 
 | layout | the two matrices of a module |
 |---|---|
@@ -33,12 +33,12 @@ from pipeline.networks.module_names import (
     named,
     other_family,
 )
-from pipeline.networks.scales import DOWN_LEAF, say_once, scaled, stated_scales
+from pipeline.networks.scales import DOWN, say_once, scaled, stated_scales
 from pipeline.networks.shapes import insist_on_shapes
 
 UP, UP_BIAS, MAGNITUDE = "lora_up.weight", "lora_up.bias", "lora_magnitude_vector"
 SPELLINGS = {
-    DOWN_LEAF: (".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight", "_lora.down.weight",
+    DOWN: (".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight", "_lora.down.weight",
            ".lora_linear_layer.down.weight"),
     UP: (".lora_B.weight", ".lora_B.default.weight", ".lora.up.weight", "_lora.up.weight",
          ".lora_linear_layer.up.weight"),
@@ -48,7 +48,7 @@ SPELLINGS = {
 }  # fmt: skip
 """Ends of keys in diffusers' and PEFT's files, by sd-scripts' leaf."""
 SHARED_LEAVES = (
-    DOWN_LEAF, UP, "lora_mid.weight", "dora_scale", "alpha", "scalar", "diff", "diff_b", "w_norm", "b_norm",
+    DOWN, UP, "lora_mid.weight", "dora_scale", "alpha", "scalar", "diff", "diff_b", "w_norm", "b_norm",
     "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a",
     "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "oft_blocks", "rescale",
     "a1.weight", "a2.weight", "b1.weight", "b2.weight", "bm.weight",
@@ -58,13 +58,13 @@ LEAF_OF_END = {end: leaf for leaf, ends in SPELLINGS.items() for end in ends} | 
     f".{leaf}": leaf for leaf in SHARED_LEAVES
 }
 WEAK = {"alpha", "scalar", "rescale", "diff", "diff_b"}
-"""Leaves that files of other kinds may have, too."""
+"""Leaves that other kinds of files may have, too."""
 
 
 @dataclass(frozen=True)
 class FileKey:
-    """A key of a file, taken apart. `is_peft`: spelt as diffusers and PEFT
-    do, whose alpha is in no tensor.
+    """A key of a file, split. `is_peft`: spelled as in diffusers' and PEFT's files, which have alpha in no
+    tensor.
     """
 
     module: str
@@ -73,49 +73,49 @@ class FileKey:
 
 
 def is_foreign(keys: Collection[str]) -> bool:
-    """Whether a file is an adapter's in another layout than sd-scripts'."""
+    """Whether a file is an adapter's in a layout other than sd-scripts'."""
     for key in keys:
         if key.startswith(BUNDLE_PREFIX):
             return True
-        found = None if _is_own(key) else file_key(key)
-        if found and (found.leaf not in WEAK or named(found.module, xl=False)):
+        parts = None if _is_own(key) else file_key(key)
+        if parts and (parts.leaf not in WEAK or named(parts.module, xl=False)):
             return True
     return False
 
 
 def is_adapter(keys: Collection[str]) -> bool:
-    """Whether a file is an adapter's, in whatever layout."""
+    """Whether a file is an adapter's, in any layout."""
     return is_foreign(keys) or any(map(_is_own, keys))
 
 
 def file_key(key: str) -> FileKey | None:
-    """None for a key that ends as no adapter's does."""
+    """None for a key that does not end like an adapter's."""
     end = max((end for end in LEAF_OF_END if key.endswith(end)), key=len, default="")
     if not end or len(key) == len(end):
         return None
     module = key.removesuffix(end)
-    return FileKey(module, LEAF_OF_END[end], end in SPELLINGS[DOWN_LEAF] or module.startswith(PEFT))
+    return FileKey(module, LEAF_OF_END[end], end in SPELLINGS[DOWN] or module.startswith(PEFT))
 
 
 def by_sd_scripts_names(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path
 ) -> dict[str, Tensor]:
-    """The file's tensors by sd-scripts' keys, with its scale in `alpha`. What is of an unknown place or
-    algorithm is a user error.
+    """The file's tensors by sd-scripts' keys, with its scale in `alpha`. Raises UserError for unknown modules
+    and algorithms.
     """
     kept = without_words(tensors, path)
     xl = is_xl(kept)
     parts = _places(kept, xl, path)
-    found = {f"{place.name}.{key.leaf}": kept[whole] for whole, (key, place) in parts.items()}
-    insist_on_shapes(found, path)
+    renamed = {f"{place.name}.{key.leaf}": kept[whole] for whole, (key, place) in parts.items()}
+    insist_on_shapes(renamed, path)
     places = {place.name: place for _, place in parts.values()}
     is_peft = any(key.is_peft for key, _ in parts.values())
-    scales = stated_scales(found, places, metadata, path, is_peft)
-    return _in_shape(scaled(found, scales))
+    scales = stated_scales(renamed, places, metadata, path, is_peft)
+    return _in_shape(scaled(renamed, scales))
 
 
 def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
-    """That every key, by sd-scripts' names, is of a place and an algorithm that are known here."""
+    """Raises UserError if a key, by sd-scripts' names, has an unknown module or algorithm."""
     unknown = sorted(
         key
         for key in weights
@@ -127,17 +127,17 @@ def insist_on_known(weights: Mapping[str, Tensor], path: Path) -> None:
         raise UserError(
             f"{path}: {len(unknown)} of its keys are not known ({', '.join(unknown[:3])} ...)"
             + (f"; it is for {family}" if family else "")
-            + ": nothing is written, as its meaning might be lost"
+            + ": nothing is written, because their meaning might be lost"
         )
 
 
 def without_words(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Without the embeddings that OneTrainer bundles with a LoRA; they are named."""
+    """Without the embeddings that OneTrainer bundles with a LoRA; a warning names them."""
     words = words_of(tensors)
     if words:
         say_once(
-            f"{path} brings the embeddings {', '.join(words)}, which act where their files are called:"
-            f" `python -m pipeline.networks convert {path} <folder>` writes them"
+            f"{path} contains the embeddings {', '.join(words)}, which act if their own files are called:"
+            f" `python -m pipeline.networks convert {path} <folder>` writes these files"
         )
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(BUNDLE_PREFIX)}
 
@@ -148,13 +148,13 @@ def _is_own(key: str) -> bool:
 
 
 def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[FileKey, NamedModule]]:
-    found, unknown = {}, []
+    split, unknown = {}, []
     for whole in keys:
         module, _, leaf = whole.partition(".")
         key = FileKey(module, leaf, is_peft=False) if _is_own(whole) else file_key(whole)
         place = NamedModule(module, "", module) if _is_own(whole) else key and named(key.module, xl)
         if key and place:
-            found[whole] = (key, place)
+            split[whole] = (key, place)
         else:
             unknown.append(whole)
     if unknown:
@@ -162,19 +162,19 @@ def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[FileKe
         raise UserError(
             f"{path}: {len(unknown)} of its keys are not known ({', '.join(sorted(unknown)[:3])} ...); "
             + (f"it is for {family}: use one for this base" if family else
-               "adapters of Stable Diffusion 1.x, 2.x and SDXL are read, as LoRA, LoHa, LoKr, IA3, OFT,"
+               "only adapters of Stable Diffusion 1.x, 2.x and SDXL are read: LoRA, LoHa, LoKr, IA3, OFT,"
                " GLoRA, differences and norms")
         )  # fmt: skip
-    return found
+    return split
 
 
-def _in_shape(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Alphas are written out. PEFT's magnitudes are those of outputs, [out] or [1, out, 1, 1]: here [out, 1]
-    or [out, 1, 1, 1]. Its bias of B is one of the layer.
+def _in_shape(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Writes alphas out. PEFT's magnitudes are per output, [out] or [1, out, 1, 1]: here [out, 1] or [out, 1,
+    1, 1]. Its bias of B becomes one of the layer.
     """
-    made = dict(found)
-    for key in [key for key in found if key.endswith(f".{DOWN_LEAF}")]:
-        name, down = key.partition(".")[0], found[key]
+    made = dict(tensors)
+    for key in [key for key in tensors if key.endswith(f".{DOWN}")]:
+        name, down = key.partition(".")[0], tensors[key]
         alpha = made.setdefault(f"{name}.alpha", torch.tensor(float(len(down))))
         if (magnitudes := made.pop(f"{name}.{MAGNITUDE}", None)) is not None:
             made[f"{name}.dora_scale"] = magnitudes.reshape(-1, *[1] * (down.dim() - 1))

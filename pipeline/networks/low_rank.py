@@ -1,4 +1,4 @@
-"""The change of a rank that is nearest to a given one: its largest singular values (Eckart and Young 1936).
+"""The best approximation of a change at a given rank: its largest singular values (Eckart and Young 1936).
 
 change = U S V^T      up = U_r sqrt(S_r), down = sqrt(S_r) V_r^T
 
@@ -15,7 +15,7 @@ SVD_OVERSAMPLING, POWER_ITERATIONS = 16, 6
 
 
 class Singular(NamedTuple):
-    """U [out, r], S [r] falling, Vh [r, in] of a matrix."""
+    """U [out, r], S [r] descending, Vh [r, in] of a matrix."""
 
     u: Tensor
     s: Tensor
@@ -28,13 +28,13 @@ class Singular(NamedTuple):
 
 
 def singular(matrix: Tensor) -> Singular:
-    """Exactly, of a whole matrix [out, in]."""
+    """Exact, of a whole matrix [out, in]."""
     return Singular(*torch.linalg.svd(matrix, full_matrices=False))
 
 
 def singular_of_product(up: Tensor, down: Tensor) -> Singular:
-    """Of up @ down, in float64, without the product: QR of both factors leaves an r x r matrix, whose SVD is
-    that of the product.
+    """Of up @ down, in float64, without forming the product: QR of both factors leaves an r x r matrix with
+    the same SVD.
     """
     left, upper = torch.linalg.qr(up.double())
     right, lower = torch.linalg.qr(down.double().T)
@@ -44,7 +44,7 @@ def singular_of_product(up: Tensor, down: Tensor) -> Singular:
 
 
 def largest_singular(matrix: Tensor, rank: int) -> Singular:
-    """At least the `rank` largest: exact where the matrix is small, else by a randomised SVD from a fixed
+    """At least the `rank` largest: exact if the matrix is small, else by a randomised SVD from a fixed
     seed.
     """
     if min(matrix.shape) <= 4 * rank:

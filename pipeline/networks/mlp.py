@@ -1,5 +1,5 @@
-"""The MLP of a hypernetwork: its layers, their order and their start are AUTOMATIC1111's
-(modules/hypernetworks/hypernetwork.py, HypernetworkModule), so that weights change hands by name.
+"""The MLP of a hypernetwork. Its layers, their order and their start are from AUTOMATIC1111
+(modules/hypernetworks/hypernetwork.py, HypernetworkModule), so that weights can be exchanged by name.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from pipeline.files.hypernetwork_file import MlpStructure
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "linear": nn.Identity, "relu": nn.ReLU, "leakyrelu": nn.LeakyReLU, "elu": nn.ELU, "swish": nn.Hardswish,
     "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softsign": nn.Softsign, "mish": nn.Mish,
-    # ComfyUI stops at these nine; A1111 takes every activation of torch by its name in small letters.
+    # ComfyUI only has the nine above; A1111 accepts every activation of torch by its lower-case name.
     "gelu": nn.GELU, "silu": nn.SiLU, "selu": nn.SELU, "celu": nn.CELU, "relu6": nn.ReLU6,
     "hardswish": nn.Hardswish, "hardsigmoid": nn.Hardsigmoid, "hardtanh": nn.Hardtanh,
     "softplus": nn.Softplus, "logsigmoid": nn.LogSigmoid, "tanhshrink": nn.Tanhshrink,
@@ -48,7 +48,7 @@ def _layers(width: int, structure: MlpStructure) -> Iterator[nn.Module]:
     last = len(widths) - 2
     for index, (before, after) in enumerate(pairwise(widths)):
         yield nn.Linear(before, after)
-        # `linear` takes no place in the sequence, so that the names behind it are A1111's.
+        # `linear` takes no place in the sequence, so that the names after it are A1111's.
         if structure.activation != "linear" and (index < last or structure.activate_output):
             yield ACTIVATIONS[structure.activation]()
         if structure.use_layer_norm:
@@ -59,7 +59,7 @@ def _layers(width: int, structure: MlpStructure) -> Iterator[nn.Module]:
 
 @torch.no_grad()
 def start(mlp: Mlp, structure: MlpStructure) -> None:
-    """A1111's start: biases 0; weights by the named rule; a norm's weights always Normal, so near 0 too."""
+    """A1111's start: biases 0; weights by the named rule; a norm's weights always Normal, so also near 0."""
     for layer in mlp.linear:
         if isinstance(layer, nn.Linear | nn.LayerNorm):
             rule = "Normal" if isinstance(layer, nn.LayerNorm) else structure.weight_init

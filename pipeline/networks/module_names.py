@@ -1,4 +1,4 @@
-"""Names of modules in other tools' adapter files -> sd-scripts' names.
+"""Translates names of modules in other tools' adapter files to sd-scripts' names.
 
 A key is a part (`unet.`, `diffusion_model.`), a module's path in diffusers' or the original (LDM) layout, and
 a leaf (`.lora_A.weight`). Sources: huggingface/diffusers loaders/lora_pipeline.py, huggingface/peft
@@ -16,7 +16,7 @@ from pipeline.bases.registry import family
 
 LORA_UNET_PREFIX, LORA_TEXT_PREFIX, LORA_TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OWN = (LORA_UNET_PREFIX, LORA_TEXT_PREFIX, *LORA_TEXT_PREFIXES)
-"""How sd-scripts' names begin."""
+"""Prefixes of sd-scripts' names."""
 UNET_PART, TEXT, SECOND = "unet", "text_encoder", "text_encoder_2"
 PART_OF_START = {
     "model.diffusion_model.": UNET_PART, "diffusion_model.": UNET_PART, "unet.": UNET_PART,
@@ -26,7 +26,7 @@ PART_OF_START = {
     "clip_g.transformer.": SECOND, "clip_g.": SECOND, "text_encoders.clip_h.transformer.": TEXT,
     "clip_h.transformer.": TEXT, "clip_h.": TEXT,
 }  # fmt: skip
-"""How a key begins, by the part that it names; the longest that fits counts."""
+"""Prefixes of keys, by the part that they name; the longest match counts."""
 LYCORIS = "lycoris_"
 PEFT = ("base_model.model.", "base_model.")
 LDM_MODULES = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
@@ -36,9 +36,9 @@ DIFFUSERS_MODULES = (
 )  # fmt: skip
 UNET_MODULES = LDM_MODULES + DIFFUSERS_MODULES
 TEXT_MODULES = ("text_model.", "encoder.layers.", "embeddings.", "final_layer_norm", "text_projection")
-"""How a path begins that stands without its part."""
+"""Beginnings of paths without their part."""
 SHORT_TEXT = re.compile(r"^(lora_te[12]?_)((?:encoder_layers|embeddings|final_layer_norm).*)$", re.DOTALL)
-"""Written by trainers that run on transformers 5, whose text encoder lacks the level `text_model`."""
+"""Written by trainers on transformers 5, whose text encoder lacks the level `text_model`."""
 SIGNS_OF_XL = re.compile(
     r"^(text_encoder_2|te2|(text_encoders\.)?clip_g|lora_te2_)|label_emb|add_embedding"
     r"|transformer_blocks[._](?!0[._])\d+[._]"
@@ -53,7 +53,7 @@ OTHER_FAMILIES = {
 
 @dataclass(frozen=True)
 class NamedModule:
-    """A module: its name in sd-scripts' files; the part and the path that PEFT's settings know it by."""
+    """A module: its name in sd-scripts' files, and the part and path that PEFT's settings use."""
 
     name: str
     part: str
@@ -61,7 +61,7 @@ class NamedModule:
 
 
 def is_xl(keys: Iterable[str]) -> bool:
-    """Whether the keys are of SDXL: a second text encoder, or blocks of more than one transformer."""
+    """Whether the keys are SDXL's: a second text encoder, or blocks with more than one transformer."""
     return any(SIGNS_OF_XL.search(key) for key in keys)
 
 
@@ -85,7 +85,7 @@ def named(module: str, xl: bool) -> NamedModule | None:
 
 
 def _lycoris(module: str) -> NamedModule:
-    """LyCORIS's wrapper of any model writes one prefix for all parts."""
+    """LyCORIS's wrapper uses the same prefix for all parts of any model."""
     path = module.removeprefix(LYCORIS)
     in_text = path.startswith(("text_model_", "encoder_layers_"))
     own = path if path.startswith("text_model_") else f"text_model_{path}"
@@ -97,7 +97,7 @@ def _lycoris(module: str) -> NamedModule:
 
 
 def is_base_module(name: str) -> bool:
-    """Whether sd-scripts' name is of a place that a U-Net or a CLIP text encoder has."""
+    """Whether sd-scripts' name is of a module that a U-Net or a CLIP text encoder has."""
     if name.startswith(LORA_UNET_PREFIX):
         return name.removeprefix(LORA_UNET_PREFIX).startswith(tuple(_flat(UNET_MODULES)))
     start = next((start for start in (*LORA_TEXT_PREFIXES, LORA_TEXT_PREFIX) if name.startswith(start)), None)
@@ -109,7 +109,7 @@ def _flat(paths: Iterable[str]) -> Iterator[str]:
 
 
 def other_family(module: str) -> str | None:
-    """What a module belongs to that no base here has."""
+    """The family of a module that no base here has."""
     bare = module
     for start in (*PEFT, "diffusion_model.", LORA_UNET_PREFIX):
         bare = bare.removeprefix(start)
@@ -130,7 +130,7 @@ def _part_of(path: str) -> str | None:
 
 
 def _unet(path: str, xl: bool) -> str:
-    """SD 1.x and 2.x by diffusers' path, SDXL by the original one, as sd-scripts has them."""
+    """SD 1.x and 2.x by diffusers' path, SDXL by the original one, as in sd-scripts."""
     path = re.sub(r"\.to_out$", ".to_out.0", path.replace(".processor.", "."))
     is_ldm = path.startswith(LDM_MODULES)
     if is_ldm and not xl:
@@ -142,7 +142,7 @@ def _unet(path: str, xl: bool) -> str:
 
 
 def _diffusers_path(path: str) -> str:
-    """Of a path in the original layout; a stranger's addition as it is."""
+    """From a path in the original layout; an addition by another tool is unchanged."""
     try:
         return unet_names.diffusers_name(f"{path}.weight").removesuffix(".weight")
     except KeyError:

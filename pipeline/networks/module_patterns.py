@@ -1,7 +1,7 @@
-"""Patterns of modules' names in PEFT's settings: a stranger's regular expressions, and bounded work.
+"""Patterns of modules' names in PEFT's settings: a stranger's regular expressions, matched with bounded work.
 
-Read are letters, escaped signs, sets, `.`, one `*` or `+` behind a sign, `?` behind a sign, and choices
-`(a|b)` that are not repeated. Of such a pattern it can be said beforehand how many ways there are to match.
+Accepted are letters, escaped signs, sets, `.`, one `*` or `+` after a sign, `?` after a sign, and choices
+`(a|b)` that are not repeated. For such patterns the number of ways to match is known in advance.
 """
 
 import re
@@ -12,17 +12,17 @@ from math import prod
 SIGN = r"(?:\\[^a-zA-Z0-9]|\\[dwsDWS]|\[\^?\]?[^\]\[\\]*\]|[\w./^$\-])"
 """One sign of a name; `^` and `$` are none."""
 FIXED = re.compile(rf"\^?(?P<body>(?:(?![$^]){SIGN})+)\$?", re.ASCII)
-"""A pattern that matches names of one length alone."""
+"""A pattern that matches only names of one length."""
 TOKEN = re.compile(rf"\(\?:|[()|]|{SIGN}[*+?]?", re.ASCII)
 WAYS_OF_REPETITION = 200
-"""Lengths of what one `*` stands for: a name's."""
+"""Lengths that one `*` can match: at most a name's."""
 MOST_WORK = 6_000_000_000
-"""Of all patterns of a file with all its modules, in the units of `work`: a quarter of a nanosecond each."""
+"""For all patterns of a file with all its modules, in the units of `work`: a quarter of a nanosecond each."""
 
 
 @lru_cache(4096)
 def effort(text: str) -> int | None:
-    """The most ways to match one module's name; None for a pattern that is not read."""
+    """The most ways to match one module's name; None for a pattern that is not accepted."""
     tokens: list[str] = TOKEN.findall(text)
     try:
         re.compile(text)
@@ -38,21 +38,21 @@ def effort(text: str) -> int | None:
 
 
 def _choices(tokens: list[str]) -> int:
-    """Each group's number of alternatives, multiplied."""
-    found, open_groups = list[int](), [1]
+    """The product of the groups' numbers of alternatives."""
+    counts, open_groups = list[int](), [1]
     for token in tokens:
         if token in ("(", "(?:"):
             open_groups.append(1)
         elif token == ")":
-            found.append(open_groups.pop())
+            counts.append(open_groups.pop())
         elif token == "|":
             open_groups[-1] += 1
-    return prod(found) * open_groups[0]
+    return prod(counts) * open_groups[0]
 
 
 def work(texts: Iterable[str], modules: Iterable[str]) -> int:
-    """What matching each pattern with each module takes at most. A fixed one: a start of a microsecond, and
-    25 ns a sign; others try all their ways from each dot on, along the name (measured on a CPU).
+    """The most work of matching each pattern with each module. A pattern of fixed length: a microsecond to
+    start, and 25 ns per sign; others try all their ways from each dot on, along the name (measured on a CPU).
     """
     patterns = list(texts)
     widths = [width for text in patterns if (width := _width(text)) is not None]
@@ -62,7 +62,7 @@ def work(texts: Iterable[str], modules: Iterable[str]) -> int:
 
 
 def matches_end(text: str, module: str) -> bool:
-    """As `re.match(rf"(.*\\.)?({text})$", module)`, PEFT's way; ends of fixed length are cut out."""
+    """Like `re.match(rf"(.*\\.)?({text})$", module)`, PEFT's way; ends of fixed length are cut out."""
     width = _width(text)
     if width is None:
         return _compiled(rf"(.*\.)?({text})$").match(module) is not None

@@ -1,4 +1,4 @@
-"""A network of the adapter family: one small module beside each layer that it changes."""
+"""A network of adapters: one small module on each layer that it changes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,14 +24,14 @@ from pipeline.networks.trained import CompanionFile, Trainable, set_lr_factor
 
 
 class AdapterNetwork(nn.ModuleDict, Trainable):
-    """Adapters by the file's module names. Attached, they change the frozen layers' answers."""
+    """Adapters by the file's module names. While attached, they change the frozen layers' outputs."""
 
     config: AdapterNetworkConfig | None = None
-    """What it was made with; None where it comes from a file."""
+    """The settings that made it; None if it comes from a file."""
 
     @classmethod
     def create(cls, config: AdapterNetworkConfig, base: Base, seed: int) -> "AdapterNetwork":
-        """Fresh adapters for the chosen layers; the seed decides their start, whatever was drawn before."""
+        """New adapters for the chosen layers; the seed alone decides their start."""
         algorithm = ALGORITHMS[config.name]
         chosen = target_layers(config, algorithm, base)
         with torch.random.fork_rng(devices=[]):
@@ -44,8 +44,8 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
 
     @classmethod
     def load(cls, path: Path, base: Base) -> "AdapterNetwork":
-        """From a file in the layout of sd-scripts, LyCORIS or diffusers; one that is damaged or belongs to
-        another base is a user error.
+        """From a file in the layout of sd-scripts, LyCORIS or diffusers. Raises UserError if it is damaged or
+        belongs to another base.
         """
         targets = changeable_modules(base)
         by_module = grouped(read_weights(path))
@@ -65,13 +65,11 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
             ) from error
         for name, adapter in made.items():
             if adapter.bias_change is not None and getattr(targets[name], "bias", None) is None:
-                raise UserError(
-                    f"{path}: {name} changes a bias, and this base has none there; use another base"
-                )
+                raise UserError(f"{path}: {name} changes a bias that this base lacks; use another base")
         return cls(made).eval()
 
     def continue_from(self, path: Path) -> None:
-        """Takes the weights of a file whose modules all have their like here."""
+        """Loads the weights of a file; all its modules must exist here with the same shapes."""
         ours = self.state_dict()
         theirs = read_weights(path)
         problems = [f"{key} is not trained here" for key in theirs.keys() - ours.keys()]
@@ -89,7 +87,7 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
         ]
         if problems:
             raise UserError(
-                f"network.initial {path} is of another make ({len(problems)} differences:"
+                f"network.initial {path} does not match this network ({len(problems)} differences:"
                 f" {'; '.join(sorted(problems)[:3])}); set network.name, dim, alpha and"
                 " the layers to those that it was trained with"
             )
@@ -121,7 +119,7 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
 
     @contextmanager
     def attached(self, base: Base) -> Iterator[None]:
-        """Inside, the layers answer with their adapters' part."""
+        """Inside, the adapters change the layers' outputs."""
         targets = base.changeable
         before = {name: targets[name].__dict__.get("forward") for name in self}
         try:
@@ -136,7 +134,7 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
                     targets[name].forward = forward  # type: ignore[method-assign]
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
-        """What a file holds: copies in `fp16`, `bf16` or `fp32` by `<module>.<weight>`."""
+        """The content of a file: copies in `fp16`, `bf16` or `fp32` by `<module>.<weight>`."""
         return _copies(self.state_dict(), precision)
 
     def metadata(self) -> dict[str, str]:
@@ -151,7 +149,7 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
         }
 
     def before_step(self, seed: int) -> None:
-        """Dropout's draws come from torch's own generator, which activation checkpointing restores."""
+        """Dropout uses torch's own generator, which activation checkpointing restores."""
         if self.config is None:
             return
         ALGORITHMS[self.config.name].begin_step((each for _, each in self.adapters()), self.config, seed)
@@ -160,7 +158,7 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Holds every layer's change, with DoRA the one before it, at max_norm (kohya-ss/sd-scripts
+        """Limits every layer's change, with DoRA the one before it, to max_norm (kohya-ss/sd-scripts
         networks/lora.py, apply_max_norm_regularization).
         """
         if self.config is None or self.config.max_norm is None:
@@ -185,12 +183,10 @@ def _fresh(algorithm: type[Adapter], place: TargetLayer, config: AdapterNetworkC
 
 
 def _reader(path: Path, name: str, weights: Mapping[str, Tensor]) -> type[Adapter]:
-    found = reader_of(weights)
-    if found is None:
-        raise UserError(
-            f"{path}: {name} holds {', '.join(sorted(weights)[:4])}, which is of no known algorithm"
-        )
-    return found
+    reader = reader_of(weights)
+    if reader is None:
+        raise UserError(f"{path}: {name} has {', '.join(sorted(weights)[:4])}, which no known algorithm uses")
+    return reader
 
 
 def _copies(weights: Mapping[str, Tensor], precision: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What a network file holds."""
+"""Reads network files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreig
 from pipeline.networks.shapes import insist_on_shapes
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-"""Suffixes of files of torch.save."""
+"""Suffixes of torch.save's files."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file, an adapter's by sd-scripts' keys, whatever tool wrote it. NaN and infinity are a
-    user error.
+    """All tensors of a file; an adapter's by sd-scripts' keys, whatever tool wrote it. Raises UserError for
+    NaN and infinity.
     """
     tensors, metadata = read_tensors(path)
     insist_on_finite(path, tensors)
@@ -28,10 +28,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
-    """As `read_weights` of a .safetensors file, but only tensors of one number (alpha) are read; the others
+    """Like `read_weights` of a .safetensors file, but reads only tensors of one number (alpha); the others
     have a type and a shape and no numbers.
     """
-    with reporting_damage(f"{path} is no readable network file"):
+    with reporting_damage(f"{path} is not a readable network file"):
         stored = opened(path, header).tensors
         tensors = {
             name: each.read().reshape(each.shape)
@@ -44,8 +44,8 @@ def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
 
 
 def _by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
-    """An adapter's by sd-scripts' keys; others as they are."""
-    with reporting_damage(f"{path} is no readable network file"):
+    """An adapter's tensors by sd-scripts' keys; others unchanged."""
+    with reporting_damage(f"{path} is not a readable network file"):
         if is_foreign(tensors):
             return by_sd_scripts_names(tensors, metadata, path)
         if is_adapter(tensors):
@@ -64,8 +64,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def grouped(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """`lora_unet_x.lora_up.weight` -> {lora_unet_x: {lora_up.weight: ...}}."""
-    found: dict[str, dict[str, Tensor]] = {}
+    modules: dict[str, dict[str, Tensor]] = {}
     for key, tensor in weights.items():
         module, _, leaf = key.partition(".")
-        found.setdefault(module, {})[leaf] = tensor
-    return found
+        modules.setdefault(module, {})[leaf] = tensor
+    return modules

@@ -1,7 +1,7 @@
-"""ss_network_*: which module trained a network and with which arguments, as its own tool writes them.
+"""ss_network_*: the module that trained a network and its arguments, as its own tool writes them.
 
-LoRA and LoCon of sd-scripts is networks.lora, DyLoRA networks.dylora, all else LyCORIS's lycoris.kohya with
-`algo` (kohya-ss/sd-scripts train_network.py; KohakuBlueleaf/LyCORIS lycoris/kohya.py).
+LoRA and LoCon of sd-scripts are networks.lora, DyLoRA is networks.dylora, all others are LyCORIS's
+lycoris.kohya with `algo` (kohya-ss/sd-scripts train_network.py; KohakuBlueleaf/LyCORIS lycoris/kohya.py).
 """
 
 import json
@@ -35,7 +35,7 @@ def _module(config: AdapterNetworkConfig) -> str:
 
 
 def _arguments(config: AdapterNetworkConfig) -> dict[str, Any]:
-    """Those that differ from what leaves the network as it is, by the names of the tool."""
+    """Arguments that are not neutral, by the tool's names."""
     conv = config.conv_dim is not None
     named = {
         "conv_dim": config.conv_dim,

@@ -1,5 +1,5 @@
-"""Any adapter as a plain LoRA: for each layer the best change of rank dim (low_rank.py); its error squared is
-the sum of the squares of the singular values behind it.
+"""Any adapter as a plain LoRA: for each layer the best change of rank dim (low_rank.py). Its squared error is
+the sum of the squares of the omitted singular values.
 """
 
 import math
@@ -17,8 +17,8 @@ from pipeline.networks.network import AdapterNetwork
 
 @dataclass(frozen=True)
 class Reduced:
-    """A LoRA's tensors; the error relative to the change's norm, of all layers together and of the worst;
-    changes of norms and biases, which no LoRA holds.
+    """A LoRA's tensors; the error relative to the change's norm, for all layers together and for the worst;
+    changes of norms and biases, which do not fit into a LoRA.
     """
 
     tensors: dict[str, Tensor]
@@ -29,9 +29,7 @@ class Reduced:
 
 @torch.no_grad()
 def reduced(network: AdapterNetwork, dim: int, path: Path | str = "the network") -> Reduced:
-    """Every layer at rank `dim`, or its own full rank where that is less; alpha = dim, so that the scale is
-    1.
-    """
+    """Every layer at rank `dim`, or its own full rank if that is lower; alpha = dim, so the scale is 1."""
     tensors: dict[str, Tensor] = {}
     errors: dict[str, tuple[float, float]] = {}
     left_out = []
@@ -47,7 +45,7 @@ def reduced(network: AdapterNetwork, dim: int, path: Path | str = "the network")
         tensors[f"{name}.alpha"] = torch.tensor(float(len(down)))
         errors[name] = (lost, float(change.norm()))
     if not tensors:
-        raise UserError("it changes norms and biases alone, which no LoRA can hold")
+        raise UserError("the network changes only norms and biases, which do not fit into a LoRA")
     by_layer = {name: lost / norm if norm else 0.0 for name, (lost, norm) in errors.items()}
     worst = max(by_layer, key=by_layer.__getitem__)
     lost, whole = (math.hypot(*column) for column in zip(*errors.values(), strict=True))
@@ -55,7 +53,7 @@ def reduced(network: AdapterNetwork, dim: int, path: Path | str = "the network")
 
 
 def best_of_rank(change: Tensor, dim: int) -> tuple[Tensor, Tensor, float]:
-    """(A, B, norm of what is lost) of a change [out, in] or [out, in, k, k]; A has the kernel."""
+    """(A, B, norm of the error) of a change [out, in] or [out, in, k, k]; A has the kernel."""
     whole = singular(change.flatten(1))
     up, down = whole.factors(dim)
     if change.dim() == 4:

@@ -1,5 +1,5 @@
-"""Shapes that an adapter's tensors must have before anything is computed from them: a stranger's file may
-hold a matrix of rank 0, or a number in place of one.
+"""Checks the shapes of an adapter's tensors before anything is computed from them: a stranger's file may hold
+a matrix of rank 0, or a number instead of a matrix.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ FEWEST_AXES = {
 
 
 def insist_on_shapes(weights: Mapping[str, Tensor] | Mapping[str, Stored], path: Path) -> None:
-    """Raises UserError for a file, by sd-scripts' keys, with tensors of no numbers, matrices that are none,
-    and alphas of several numbers.
+    """Raises UserError for a file, by sd-scripts' keys, with empty tensors, with matrices of too few axes, or
+    with alphas of several numbers.
     """
     faults = {name: fault for name, each in weights.items() if (fault := _fault(name, tuple(each.shape)))}
     if faults:

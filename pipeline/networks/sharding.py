@@ -1,11 +1,11 @@
-"""A checkpoint's weights over several devices (FSDP): each keeps a share of every weight, of its gradient and
-of the optimiser's state.
+"""A full fine-tune's weights over several devices (FSDP): each keeps a shard of every weight, of its gradient
+and of the optimiser's state.
 
-    a block:  its weights are gathered --> forward or backward --> all but the own share is let go
-    its gradients:  mean over the devices, of which each keeps its share
+    a block:  its weights are gathered --> forward or backward --> all but the own shard is freed
+    its gradients:  mean over the devices, each of which keeps its shard
 
-By torch's fully_shard (Zhao et al. 2023, arXiv 2304.11277, in its second make). A share is a DTensor, which
-stands in the weight's place between two steps.
+By torch's fully_shard (Zhao et al. 2023, arXiv 2304.11277, second version). A shard is a DTensor, which
+replaces the weight between two steps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from pipeline.device import leads
 
 
 def shard(denoiser: nn.Module, text_encoders: Sequence[nn.Module], mesh: DeviceMesh) -> None:
-    """Splits what learns of them; what does not stays whole on every device."""
+    """Splits the trained weights; the others stay whole on every device."""
     from torch.distributed.fsdp import fully_shard
 
     frozen = {
@@ -31,7 +31,7 @@ def shard(denoiser: nn.Module, text_encoders: Sequence[nn.Module], mesh: DeviceM
     texts = [block for encoder in text_encoders for block in _blocks(encoder)]
     for module in (*_blocks(denoiser), denoiser, *texts):
         if any(weight not in frozen for weight in module.parameters()):
-            # Let go after each pass: between two steps weights may be changed (by a running mean).
+            # Freed after each pass: between two steps weights may change (by a running mean).
             fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=frozen)
     for part in (denoiser, *text_encoders):
         for name, weight in part.named_parameters():
@@ -39,8 +39,9 @@ def shard(denoiser: nn.Module, text_encoders: Sequence[nn.Module], mesh: DeviceM
 
 
 def _blocks(part: nn.Module) -> Iterator[nn.Module]:
-    """What is gathered at a time: ResNet and attention blocks; all of the text encoder, whose class
-    transformers must find unchanged, and whose last norm `clip_skip` calls from outside.
+    """Modules that are gathered at a time: ResNet and attention blocks, and the text encoder's layers. The
+    text encoder itself is not among them: transformers must find its class unchanged, and `clip_skip` calls
+    its last norm from outside.
     """
     kinds = ("ResnetBlock2D", "Transformer2DModel", "CLIPEncoderLayer", "CLIPTextEmbeddings")
     for name, module in part.named_modules():
@@ -49,14 +50,14 @@ def _blocks(part: nn.Module) -> Iterator[nn.Module]:
 
 
 def everywhere(tensor: Tensor) -> Tensor:
-    """The whole of a tensor that may be split, on every device. All processes must ask for it."""
+    """The whole of a tensor that may be split, on every device. All processes must call it."""
     full: Tensor = tensor.full_tensor() if _is_split(tensor) else tensor  # type: ignore[attr-defined]
     return full
 
 
 def whole(value: Any) -> Any:
-    """With each split tensor within it whole, on the CPU, in the process that leads; elsewhere nothing is
-    left of it. All processes must ask for it.
+    """With each split tensor in it whole, on the CPU, in the leading process; the others get empty tensors.
+    All processes must call it.
     """
     if isinstance(value, dict):
         return {key: whole(each) for key, each in value.items()}
@@ -69,20 +70,20 @@ def whole(value: Any) -> Any:
 
 
 def split_like(value: Any, like: Any) -> Any:
-    """A whole tensor, split as `like` is; what is no tensor, or whole there too, as it is."""
+    """A whole tensor, split like `like`; unchanged if it is not a tensor, or is whole there too."""
     if not (isinstance(value, Tensor) and _is_split(like) and value.shape == like.shape):
         return value
     from torch.distributed.tensor import distribute_tensor
 
     mesh = like.device_mesh
-    # Every process has read the same: nothing needs to be sent.
+    # Every process has read the same file: nothing needs to be sent.
     return distribute_tensor(
         value.to(mesh.device_type, like.dtype), mesh, like.placements, src_data_rank=None
     )
 
 
 def split_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """An optimiser's saved state, each tensor split as its parameter is."""
+    """An optimiser's saved state, each tensor split like its parameter."""
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     if not any(map(_is_split, parameters)):
         return state
@@ -94,5 +95,5 @@ def split_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict
 
 
 def _is_split(value: object) -> bool:
-    """Whether it is a DTensor, of which a process holds a share; asked without loading their module."""
+    """Whether it is a DTensor, of which a process holds a shard; checked without loading their module."""
     return hasattr(value, "full_tensor")

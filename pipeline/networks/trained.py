@@ -1,4 +1,4 @@
-"""What training, sample-grid and merge need of anything that can be trained, whatever its family."""
+"""The interface of everything that can be trained; training, sample-grid and merge use only this."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -15,41 +15,41 @@ from pipeline.bases.parts import Part
 
 @dataclass(frozen=True)
 class CompanionFile:
-    """A file that is written beside the main one: its tensors, and the header entries in which it differs."""
+    """A companion file of the main one: its tensors, and the header entries that differ."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
 
 
 class Trainable(Protocol):
-    """A trainable or trained thing. Implementations are `nn.Module`s, so that their weights move and
+    """A trainable or trained network. Implementations are `nn.Module`s, so that their weights can move and
     learn.
     """
 
     @classmethod
     def create(cls, config: Any, base: Base, seed: int) -> Self:
-        """A fresh one by its family's own schema; the seed alone decides its start."""
+        """A new one from its family's own schema; the seed alone decides its start."""
         ...
 
     @classmethod
     def load(cls, path: Path, base: Base) -> Self:
-        """From a file; one that is damaged or belongs to another base is a user error."""
+        """From a file. Raises UserError if it is damaged or belongs to another base."""
         ...
 
     def attached(self, base: Base) -> AbstractContextManager[None]:
-        """Inside, the base acts with it; outside as before."""
+        """Inside, the base acts with it; outside, as before."""
         ...
 
     def part_parameters(self, part: Part) -> list[nn.Parameter]:
-        """What learns at the rate of a part of the base."""
+        """The parameters that learn at the lr of a part of the base."""
         ...
 
     def set_weight(self, weight: float) -> None:
-        """The strength at which it acts; 1 in training."""
+        """Sets the weight at which it acts; 1 in training."""
         ...
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
-        """What its file holds, in `fp16`, `bf16` or `fp32`."""
+        """The tensors of its file, in `fp16`, `bf16` or `fp32`."""
         ...
 
     def metadata(self) -> dict[str, str]:
@@ -57,20 +57,20 @@ class Trainable(Protocol):
         ...
 
     def companion_files(self, precision: str) -> Mapping[str, CompanionFile]:  # noqa: ARG002
-        """Further files by the end of their names: `-rank4` is written to `<name>-rank4.safetensors`."""
+        """Companion files by the suffix of their names: `-rank4` is written to `<name>-rank4.safetensors`."""
         return {}
 
     def write_other_layouts(self, stem: Path, step: int) -> None:
         """Writes `<stem>.<suffix>` for tools that do not open .safetensors; `step`: of the training."""
 
     def before_step(self, seed: int) -> None:
-        """Called before each training step; what the step leaves to chance follows from `seed` alone."""
+        """Called before each training step; random choices in the step depend on `seed` alone."""
 
     def after_step(self) -> None:
         """Called after each update of the weights."""
 
     def num_modules(self) -> int:
-        """How many places of the base it changes."""
+        """The number of places of the base that it changes."""
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
@@ -79,12 +79,12 @@ class Trainable(Protocol):
 
 
 def set_lr_factor(parameter: nn.Parameter, factor: float) -> None:
-    """This parameter learns at `factor` times the rate of its part."""
+    """Lets this parameter learn at `factor` times the lr of its part."""
     parameter.rate_factor = factor  # type: ignore[attr-defined]
 
 
 def by_lr_factor(parameters: Iterable[nn.Parameter]) -> dict[float, list[nn.Parameter]]:
-    """Parameters by the factor on their part's rate: 1 where none was set."""
+    """Parameters by the factor on their part's lr: 1 if none was set."""
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in parameters:
         groups.setdefault(getattr(parameter, "rate_factor", 1.0), []).append(parameter)

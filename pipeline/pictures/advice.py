@@ -17,7 +17,7 @@ class Concept:
 
     name: str
     pictures: int
-    exposures: int
+    samples: int
 
 
 def counts_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
@@ -40,7 +40,7 @@ def proposed_repeats(concepts: Sequence[Concept], aim: str | None) -> dict[str, 
     if aim in SAMPLES_AN_EPOCH:
         target = SAMPLES_AN_EPOCH[aim]
     elif len(concepts) > 1:
-        target = max(concept.exposures for concept in concepts)
+        target = max(concept.samples for concept in concepts)
     else:
         return {}
     return {concept.name: max(1, round(target / concept.pictures)) for concept in concepts}
@@ -54,10 +54,10 @@ def repeats_advice(concepts: Sequence[Concept], aim: str | None) -> list[str]:
         if repeats is None:
             continue
         usual = repeats * concept.pictures
-        low, high = sorted((concept.exposures, usual))
+        low, high = sorted((concept.samples, usual))
         if high > BALANCE * low:
             sentences.append(
-                f"{concept.name}: {concept.exposures} showings an epoch, about {usual} are"
+                f"{concept.name}: {concept.samples} showings an epoch, about {usual} are"
                 f" usual; name its folder {repeats}_{concept.name}"
             )
     return sentences

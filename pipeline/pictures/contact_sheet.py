@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.pictures.colour import FAINT, INK, WHITE
 from pipeline.pictures.faces import Box
 
-SHEET_COLUMNS = 10
+_COLUMNS = 10
 PER_PAGE = 200
-SHEET_THUMBNAIL_PX, SHEET_LINE_PX, SHEET_GAP_PX = 144, 16, 8
+SHEET_THUMBNAIL_PX, _LINE_PX, _GAP_PX = 144, 16, 8
 CROP_COLOUR, FACE_COLOUR, SHADE = (255, 214, 10), (64, 200, 255), 90
 
 
@@ -28,18 +28,18 @@ class SheetPicture:
 
 def page(shown: Sequence[SheetPicture]) -> Image.Image:
     """At most PER_PAGE pictures."""
-    columns, rows = min(SHEET_COLUMNS, len(shown)), -(-len(shown) // SHEET_COLUMNS)
-    step_x, step_y = SHEET_THUMBNAIL_PX + SHEET_GAP_PX, SHEET_THUMBNAIL_PX + 2 * SHEET_LINE_PX + SHEET_GAP_PX
-    sheet = Image.new("RGB", (columns * step_x + SHEET_GAP_PX, rows * step_y + SHEET_GAP_PX), WHITE)
+    columns, rows = min(_COLUMNS, len(shown)), -(-len(shown) // _COLUMNS)
+    step_x, step_y = SHEET_THUMBNAIL_PX + _GAP_PX, SHEET_THUMBNAIL_PX + 2 * _LINE_PX + _GAP_PX
+    sheet = Image.new("RGB", (columns * step_x + _GAP_PX, rows * step_y + _GAP_PX), WHITE)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(SHEET_LINE_PX - 5)
+    font = ImageFont.load_default(_LINE_PX - 5)
     for index, item in enumerate(shown):
-        x, y = SHEET_GAP_PX + index % SHEET_COLUMNS * step_x, SHEET_GAP_PX + index // SHEET_COLUMNS * step_y
+        x, y = _GAP_PX + index % _COLUMNS * step_x, _GAP_PX + index // _COLUMNS * step_y
         small = marked(item)
         left, top = x + (SHEET_THUMBNAIL_PX - small.width) // 2, y + (SHEET_THUMBNAIL_PX - small.height) // 2
         sheet.paste(small, (left, top))
         for line, (text, colour) in enumerate(((item.title, INK), (item.note, FAINT))):
-            draw.text((x, y + SHEET_THUMBNAIL_PX + line * SHEET_LINE_PX), _fitting(text, font), colour, font)
+            draw.text((x, y + SHEET_THUMBNAIL_PX + line * _LINE_PX), _fitting(text, font), colour, font)
     return sheet
 
 

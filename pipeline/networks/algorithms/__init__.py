@@ -1,5 +1,5 @@
-"""The algorithms of adapters, by `network.name`: each is a file here with a class of its name (`loha.py`:
-`Loha`). A new file is a new algorithm.
+"""The algorithms of adapters, by `network.name`: one file each, with a class of its name (`loha.py`: `Loha`).
+A new file is a new algorithm.
 """
 
 from collections.abc import Collection
@@ -12,8 +12,8 @@ from pipeline.networks.foreign import FOREIGN
 
 def _algorithm(name: str) -> type[Adapter]:
     class_name = "".join(part.capitalize() for part in name.split("_"))
-    found: type[Adapter] = getattr(import_module(f"{__name__}.{name}"), class_name)
-    return found
+    algorithm: type[Adapter] = getattr(import_module(f"{__name__}.{name}"), class_name)
+    return algorithm
 
 
 ALGORITHMS: dict[str, type[Adapter]] = {
@@ -24,9 +24,9 @@ READERS: tuple[type[Adapter], ...] = (
     *(each for each in ALGORITHMS.values() if each.marks),
     *FOREIGN.values(),
 )
-"""Those that a file's keys tell. A LoRA or DyLoRA file is LoCon's without kernels."""
+"""Algorithms that a file's keys identify. A LoRA or DyLoRA file is read as LoCon without kernels."""
 
 
 def reader_of(names: Collection[str]) -> type[Adapter] | None:
-    """The algorithm that reads a module, told by the names of its tensors."""
+    """The algorithm that reads a module, by the names of its tensors."""
     return next((reader for reader in READERS if any(mark in names for mark in reader.marks)), None)

@@ -5,8 +5,8 @@ Each step draws a rank b, a multiple of `unit`, for the whole network, and train
     W x + (alpha / b) B[:, :b] A[:b] x
 
 so the first ranks learn what matters most. The network cut at rank b, with the same alpha, is a plain LoRA
-file of dim b that acts exactly as it did in training: loaders scale by alpha / b as well. (LyCORIS trains
-with another factor than loaders apply, so that its files act more weakly than trained.)
+file of dim b that acts exactly as in training: loaders also scale by alpha / b. (LyCORIS trains with another
+factor than loaders apply, so its files act more weakly than trained.)
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from pipeline.networks.trained import CompanionFile
 
 
 class Dylora(Lora):
-    """LoRA of which `rank` ranks are in use: all, unless a step of training draws fewer."""
+    """LoRA that uses `rank` of its ranks: all, unless a training step draws fewer."""
 
     def __init__(self, target: nn.Module, dim: int, alpha: float) -> None:
         super().__init__(target, dim, alpha)
@@ -30,19 +30,19 @@ class Dylora(Lora):
 
     @classmethod
     def begin_step(cls, adapters: Iterable[Adapter], settings: AdapterNetworkConfig, seed: int) -> None:
-        """Draws the rank that the whole network has in this step."""
+        """Draws the whole network's rank for this step."""
         cut_all(adapters, Random(seed).choice(ranks(settings.dim, settings.unit)))
 
     @classmethod
     def companion_files(cls, adapters: Adapters, settings: AdapterNetworkConfig) -> dict[str, CompanionFile]:
-        """A file of each lower rank; the whole network is that of the highest."""
+        """A file for each lower rank; the whole network is that of the highest."""
         return {
             f"-rank{rank}": CompanionFile(cut_weights(adapters, rank), {"ss_network_dim": str(rank)})
             for rank in ranks(settings.dim, settings.unit)[:-1]
         }
 
     def cut(self, rank: int) -> None:
-        """From now on the first `rank` ranks act, at the strength that a file of this dim has."""
+        """From now on only the first `rank` ranks act, at the scale of a file of this dim."""
         self.rank = min(rank, self.dim)
         self.scale = self._alpha / self.rank
 
@@ -56,7 +56,7 @@ class Dylora(Lora):
         return ((up.flatten(1) * self.scale) @ down.flatten(1)).reshape(self.layer.weight.shape)
 
     def cut_weights(self, rank: int) -> dict[str, Tensor]:
-        """The first `rank` ranks, by the names behind the module's."""
+        """The first `rank` ranks, by leaf."""
         weights = {key: value.detach() for key, value in self.state_dict().items()}
         return weights | {
             "lora_down.weight": weights["lora_down.weight"][:rank],
@@ -65,14 +65,14 @@ class Dylora(Lora):
 
 
 def cut_all(adapters: Iterable[Adapter], rank: int) -> None:
-    """From now on the first `rank` ranks of the whole network act."""
+    """From now on only the first `rank` ranks of the whole network act."""
     for adapter in adapters:
         assert isinstance(adapter, Dylora)
         adapter.cut(rank)
 
 
 def cut_weights(adapters: Adapters, rank: int) -> dict[str, Tensor]:
-    """What a file of the first `rank` ranks holds."""
+    """The content of a file with the first `rank` ranks."""
     return {
         f"{name}.{key}": value
         for name, adapter in adapters.items()
@@ -82,5 +82,5 @@ def cut_weights(adapters: Adapters, rank: int) -> dict[str, Tensor]:
 
 
 def ranks(dim: int, unit: int) -> list[int]:
-    """Those that a training yields: 16 by 4 gives 4, 8, 12 and 16."""
+    """The ranks that a training yields: 16 by 4 gives 4, 8, 12 and 16."""
     return list(range(unit, dim + 1, unit))

@@ -2,11 +2,11 @@
 
     W' = W (1 + l)      l: one number an output (keys, values), or an input (the MLP)
 
-`network.include` can name other layers, whose outputs are scaled. l starts at zero, so that training starts
-from the base. The bias is not scaled, so that the layer answers as its merged weight does. Layers, file keys
-and their meaning are those of KohakuBlueleaf/LyCORIS (preset `ia3` in lycoris/config.py,
-lycoris/modules/ia3.py): `<module>.weight` (l), `<module>.on_input` (0 or 1). ComfyUI does not read these; the
-same change as a plain difference, `<module>.diff`, is written beside.
+`network.include` can name other layers; their outputs are scaled. l starts at zero, so training starts from
+the base. The bias is not scaled, so the layer gives the same output as its merged weight. Layers, file keys
+and their meaning are from KohakuBlueleaf/LyCORIS (preset `ia3` in lycoris/config.py, lycoris/modules/ia3.py):
+`<module>.weight` (l), `<module>.on_input` (0 or 1). ComfyUI does not read these; a companion file has the
+same change as a plain difference, `<module>.diff`.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""LoCon: LoRA on 3x3 convolutions too (those of the Res blocks), by choice in Tucker form.
+"""LoCon: LoRA also on 3x3 convolutions (those of the Res blocks), optionally in Tucker form.
 
-Plain, it is LoRA with the layer's kernel in A. In Tucker form (FedPara, arXiv 2108.06098;
+The plain form is LoRA with the layer's kernel in A. In Tucker form (FedPara, arXiv 2108.06098;
 KohakuBlueleaf/LyCORIS lycoris/modules/locon.py) A and B are 1x1 and a small core C holds the kernel:
 
     x --- A [dim, in, 1, 1] --- C [dim, dim, k, k] --- B [out, dim, 1, 1] ---> (alpha / dim) B C A x
@@ -19,7 +19,7 @@ from pipeline.networks.algorithms.lora import Lora, like
 
 
 class Locon(Lora):
-    """LoRA, or its Tucker form where that is wanted and the layer has a kernel."""
+    """LoRA, or its Tucker form if configured and the layer has a kernel."""
 
     marks = ("lora_up.weight",)
 

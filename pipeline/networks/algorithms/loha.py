@@ -8,9 +8,9 @@ product has a core T [dim, dim, k, k] between A [dim, out] and B [dim, in], T st
 `hada_t1`, `hada_t2`, `alpha`.
 
 The full weight is not always built. The product equals one of rank dim^2 with the factors' columns multiplied
-pairwise (a Khatri-Rao product); for small dims that is two small operations. Otherwise the layer runs once,
-with W + change: the frozen layer's two passes, a third for the gradient of the weight, and the building,
-which a CPU does in pieces that fit its cache.
+pairwise (a Khatri-Rao product); for small dims these are two small operations. Otherwise the layer runs once,
+with W + change: the frozen layer's two passes, a third for the gradient of the weight, and building the
+weight, which a CPU does in pieces that fit its cache.
 """
 
 from collections.abc import Iterator, Mapping
@@ -128,8 +128,8 @@ class Loha(Adapter):
 
 
 class Hadamard(torch.autograd.Function):
-    """W + strength (A1 B1) o (A2 B2), of which the backward pass keeps the factors alone and builds the
-    products again. W is frozen.
+    """W + strength (A1 B1) o (A2 B2). The backward pass keeps only the factors and builds the products again.
+    W is frozen.
     """
 
     @staticmethod
@@ -146,20 +146,20 @@ class Hadamard(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         a1, b1, a2, b2 = ctx.saved_tensors
-        found = [torch.zeros_like(factor) for factor in (a1, b1, a2, b2)]
-        of_a1, of_b1, of_a2, of_b2 = found
+        sums = [torch.zeros_like(factor) for factor in (a1, b1, a2, b2)]
+        of_a1, of_b1, of_a2, of_b2 = sums
         for rows in pieces(gradients[0]):
-            share = (a2[rows] @ b2).mul_(gradients[0][rows])
-            torch.mm(share, b1.T, out=of_a1[rows])
-            of_b1.addmm_(a1[rows].T, share)
-            share = torch.mm(a1[rows], b1, out=share).mul_(gradients[0][rows])
-            torch.mm(share, b2.T, out=of_a2[rows])
-            of_b2.addmm_(a2[rows].T, share)
-        return None, *(factor.mul_(ctx.strength) for factor in found), None
+            product = (a2[rows] @ b2).mul_(gradients[0][rows])
+            torch.mm(product, b1.T, out=of_a1[rows])
+            of_b1.addmm_(a1[rows].T, product)
+            product = torch.mm(a1[rows], b1, out=product).mul_(gradients[0][rows])
+            torch.mm(product, b2.T, out=of_a2[rows])
+            of_b2.addmm_(a2[rows].T, product)
+        return None, *(factor.mul_(ctx.strength) for factor in sums), None
 
 
 def pieces(weight: Tensor) -> Iterator[slice]:
-    """Rows that are built at a time: all, but on a CPU."""
+    """Rows that are built at a time: all of them, except on a CPU."""
     rows, columns = weight.shape
     step = max(1, BUILT_NUMBERS // columns) if weight.device.type == "cpu" else rows
     return (slice(first, first + step) for first in range(0, rows, step))

@@ -9,8 +9,8 @@ at Kaiming-uniform, W2 (or B2) at zero. In Tucker form, W2 has a core T [dim, di
 and B2 [dim, n]. File keys: `<module>.lokr_w1` or `lokr_w1_a`, `lokr_w1_b`; `lokr_w2` or `lokr_w2_a`,
 `lokr_w2_b` (and `lokr_t2`); `alpha`.
 
-The full weight is not built in training, but for narrow layers: (W1 (x) W2) vec(X) = vec(W1 X W2^T), X being
-the input as [m, n].
+The full weight is not built in training, except for narrow layers: (W1 (x) W2) vec(X) = vec(W1 X W2^T), where
+X is the input as [m, n].
 """
 
 import math
@@ -28,11 +28,11 @@ LOKR_LEAVES = [
     for left in (("lokr_w1",), ("lokr_w1_a", "lokr_w1_b"))
     for right in (("lokr_w2",), ("lokr_w2_a", "lokr_w2_b"), ("lokr_w2_a", "lokr_w2_b", "lokr_t2"))
 ]
-"""Leaves of a whole module."""
+"""Leaves of a complete module."""
 
 
 class Lokr(Adapter):
-    """The update of one linear layer or convolution; `shapes` are those of its weights by their names."""
+    """The update of one linear layer or convolution; `shapes`: of its weights by name."""
 
     marks = ("lokr_w1", "lokr_w1_a")
     from_zero = ("lokr_w2", "lokr_w2_b")
@@ -82,8 +82,8 @@ class Lokr(Adapter):
         return self.thinned(product.reshape(len(x), -1, *inner.shape[2:]), self.rank_dropout)
 
     def in_one(self, x: Tensor) -> bool:  # noqa: ARG002
-        """Whether W + change takes less time than the two small matrices, whose multiplications count nine
-        times: three passes, a third as fast (measured on a CPU: equal at 320 x 320).
+        """Whether W + change is faster than the two small matrices. Their multiplications count nine times:
+        three passes, at a third of the speed (measured on a CPU: equal at 320 x 320).
         """
         out, inside, *kernel = self.layer.weight.shape
         (rows, columns), area = self._left().shape, math.prod(kernel)
@@ -106,7 +106,7 @@ class Lokr(Adapter):
         return self.lokr_w1 if hasattr(self, "lokr_w1") else self.lokr_w1_a @ self.lokr_w1_b
 
     def _right(self) -> Tensor:
-        """W2, flat behind its first axis."""
+        """W2, flattened after its first axis."""
         if hasattr(self, "lokr_w2"):
             return self.lokr_w2.flatten(1)
         if hasattr(self, "lokr_t2"):
@@ -123,11 +123,11 @@ class Lokr(Adapter):
 
 
 def fitting(leaves: Mapping[str, Tensor], layer: tuple[int, ...]) -> dict[str, Tensor]:
-    """A file's leaves, W2 with the layer's kernel and other factors flat; RuntimeError for those whose
-    product has not the weight's shape.
+    """A file's leaves, W2 with the layer's kernel and other factors flat. Raises RuntimeError if their
+    product does not have the weight's shape.
     """
     if leaves.keys() not in LOKR_LEAVES:
-        raise RuntimeError(f"{', '.join(sorted(leaves))} are no two whole factors")
+        raise RuntimeError(f"{', '.join(sorted(leaves))} are not two complete factors")
     out, inside, *kernel = layer
     area = math.prod(kernel)
     flat = {name: leaf if name == "lokr_t2" else leaf.flatten(1) for name, leaf in leaves.items()}
@@ -149,7 +149,7 @@ def _sides(flat: Mapping[str, Tensor], name: str) -> tuple[int, int]:
 
 
 def _core_sides(flat: Mapping[str, Tensor], kernel: Sequence[int]) -> tuple[int, int]:
-    """W2's, with a core or without."""
+    """W2's sides, with a core or without."""
     if "lokr_t2" not in flat:
         return _sides(flat, "lokr_w2")
     core, left, right = flat["lokr_t2"], flat["lokr_w2_a"], flat["lokr_w2_b"]
@@ -159,7 +159,7 @@ def _core_sides(flat: Mapping[str, Tensor], kernel: Sequence[int]) -> tuple[int,
 
 
 def chosen_shapes(target: nn.Module, settings: AdapterSettings) -> LeafShapes:
-    """Names and shapes of a fresh adapter's weights: what is full, and what is a product of rank dim."""
+    """Names and shapes of a new adapter's weights: full ones, and products of rank dim."""
     config, dim = settings.config, settings.dim
     assert isinstance(target, nn.Linear | nn.Conv2d)
     out, inside, *kernel = target.weight.shape
@@ -174,7 +174,7 @@ def chosen_shapes(target: nn.Module, settings: AdapterSettings) -> LeafShapes:
 
 
 def factorization(side: int, factor: int) -> tuple[int, int]:
-    """Two factors of `side`, the smaller first: `factor` and the rest where it divides, else the largest
+    """Two factors of `side`, the smaller first: `factor` and the rest if it divides, else the largest
     divisor up to it; -1: as square as possible.
 
     >>> factorization(320, -1), factorization(320, 8), factorization(250, 4)

@@ -1,4 +1,4 @@
-"""LoRA (Hu et al. 2021, arXiv 2106.09685): a low-rank update beside a frozen layer.
+"""LoRA (Hu et al. 2021, arXiv 2106.09685): a low-rank update added to a frozen layer.
 
     x --- W (frozen) -------------------------- + ---> W x + (alpha / dim) B A x
       \\-- A [dim, in] --- B [out, dim] --------/
@@ -8,7 +8,7 @@ layer's kernel, stride and padding, B is a 1x1 convolution (LoCon; KohakuBluelea
 lycoris/modules/locon.py). File keys: `<module>.lora_down.weight` (A), `<module>.lora_up.weight` (B),
 `<module>.alpha`.
 
-Dropout as in kohya-ss/sd-scripts networks/lora.py: of single numbers behind A, of whole ranks, of the module.
+Dropout as in kohya-ss/sd-scripts networks/lora.py: of single numbers after A, of whole ranks, of the module.
 """
 
 import math
@@ -50,8 +50,9 @@ class Lora(Adapter):
         return change
 
     def in_one(self, x: Tensor) -> bool:
-        """Where the layer is narrow beside dim: the sum takes one pass more than a frozen layer (the gradient
-        of the weight) and the building of the weight, the pair three passes (forward, both gradients).
+        """If the layer is narrow compared with dim: the sum takes one pass more than a frozen layer (the
+        gradient of the weight) and the building of the weight, the pair three passes (forward, both
+        gradients).
         """
         out, dim = self.lora_up.weight.shape[:2]
         inside = self.layer.weight[0].numel()
@@ -59,7 +60,7 @@ class Lora(Adapter):
         return out * inside * (positions + 3 * dim) < 3 * dim * (out + inside) * positions
 
     def dropped(self, hidden: Tensor) -> Tensor:
-        """A's output in training: some of its numbers, and some ranks of each sample, are put to zero."""
+        """A's output; in training some of its numbers, and some ranks of each sample, are set to zero."""
         if self.training and self.dropout:
             hidden = F.dropout(hidden, self.dropout)
         return self.thinned(hidden, self.rank_dropout)

@@ -1,10 +1,10 @@
-"""Whole weights beside a layer's, a norm's too (LyCORIS's `full` and `norm`, ComfyUI's full extraction, and
-the file beside an IA3).
+"""Whole weights added to a layer's, also to a norm's (LyCORIS's `full` and `norm`, ComfyUI's full extraction,
+and the companion file of an IA3).
 
     (W + D) x + (b + d)
 
-File keys (KohakuBlueleaf/LyCORIS lycoris/modules/full.py and norms.py): `<module>.diff` (D), `diff_b` (d); of
-a norm `w_norm`, `b_norm`, or `diff`, `diff_b` as well.
+File keys (KohakuBlueleaf/LyCORIS lycoris/modules/full.py and norms.py): `<module>.diff` (D), `diff_b` (d);
+for a norm `w_norm`, `b_norm`, or also `diff`, `diff_b`.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ NORMS = (nn.GroupNorm, nn.LayerNorm)
 
 
 class Difference(Adapter):
-    """The change of one layer; D may be missing where a bias alone changes."""
+    """The change of one layer; D may be missing if only a bias changes."""
 
     marks = ("diff", "w_norm", "b_norm", "diff_b")
     diff: nn.Parameter | None
@@ -48,7 +48,7 @@ class Difference(Adapter):
 
 
 class Norm(Adapter):
-    """The change of a group norm or a layer norm, under the leaves that the file has."""
+    """The change of a group norm or a layer norm, under the file's leaves."""
 
     def __init__(self, target: nn.Module, weights: Mapping[str, Tensor]) -> None:
         super().__init__(target)
@@ -61,8 +61,8 @@ class Norm(Adapter):
         return self._parameters.get("b_norm", self.diff_b)
 
     def change(self) -> Tensor:
-        found = self._parameters.get("w_norm", self._parameters.get("diff"))
-        return torch.zeros_like(self.layer.weight) if found is None else found
+        weight_change = self._parameters.get("w_norm", self._parameters.get("diff"))
+        return torch.zeros_like(self.layer.weight) if weight_change is None else weight_change
 
     def update(self, x: Tensor) -> Tensor:
         layer: nn.Module = self.layer

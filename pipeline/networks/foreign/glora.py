@@ -4,7 +4,7 @@
 
 File keys (KohakuBlueleaf/LyCORIS lycoris/modules/glora.py): `<module>.a1.weight`, `a2.weight`, `b1.weight`,
 `b2.weight`, `alpha`, and `bm.weight`, a core [dim, dim, k, k] between B1 and B2. Older files have the
-factors' order turned: A2 A1 and B2 B1.
+factors in reverse order: A2 A1 and B2 B1.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Glora(Adapter):
     @torch.no_grad()
     def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> Adapter:
         made = cls(target, weights).filled(weights)
-        made.change()  # shapes that do not fit end here
+        made.change()  # fails here if shapes do not fit
         return made
 
     def update(self, x: Tensor) -> Tensor:

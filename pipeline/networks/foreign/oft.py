@@ -1,11 +1,11 @@
-"""Orthogonal fine-tuning (Qiu et al. 2023, arXiv 2306.07280): blocks of the outputs are turned. BOFT (Liu et
-al. 2023, arXiv 2311.06243): several such turns, each of outputs further apart.
+"""Orthogonal fine-tuning (Qiu et al. 2023, arXiv 2306.07280): blocks of the outputs are rotated. BOFT (Liu et
+al. 2023, arXiv 2311.06243): several such rotations, each of outputs further apart.
 
     W' = s R^T W      R = (I + Q) (I - Q)^-1, Q = B - B^T, for each [size, size] block B; s: `rescale`
 
-Q's norm is held at alpha times the number of outputs where alpha is not 0 (kohya-ss/sd-scripts
-networks/oft.py, KohakuBlueleaf/LyCORIS lycoris/modules/diag_oft.py). BOFT turns by R, not by R^T (ibid.,
-boft.py). File keys: `<module>.oft_blocks` [blocks, size, size] or, BOFT, [turns, blocks, size, size];
+Q's norm is limited to alpha times the number of outputs if alpha is not 0 (kohya-ss/sd-scripts
+networks/oft.py, KohakuBlueleaf/LyCORIS lycoris/modules/diag_oft.py). BOFT rotates by R, not by R^T (ibid.,
+boft.py). File keys: `<module>.oft_blocks` [blocks, size, size] or, for BOFT, [rotations, blocks, size, size];
 `rescale`; `alpha`.
 """
 
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from pipeline.networks.adapter import Adapter
 
 DIAGONAL, BUTTERFLY = 3, 4
-"""Axes of the blocks."""
+"""Number of axes of the blocks."""
 
 
 class Oft(Adapter):
-    """The turns of one layer's outputs."""
+    """The rotations of one layer's outputs."""
 
     marks = ("oft_blocks",)
     of_base = True
@@ -41,7 +41,7 @@ class Oft(Adapter):
     @torch.no_grad()
     def from_weights(cls, target: nn.Module, weights: Mapping[str, Tensor]) -> Adapter:
         made = cls(target, tuple(weights["oft_blocks"].shape), "rescale" in weights).filled(weights)
-        made.change()  # shapes that do not fit end here
+        made.change()  # fails here if shapes do not fit
         return made
 
     def update(self, x: Tensor) -> Tensor:

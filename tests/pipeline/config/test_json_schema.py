@@ -14,7 +14,7 @@ def test_the_committed_schema_is_what_would_be_generated() -> None:
 
 def test_it_describes_and_restricts_what_an_editor_completes() -> None:
     schema = json.loads(json_schema())
-    network = schema["$defs"]["AdapterNetwork"]
+    network = schema["$defs"]["AdapterNetworkConfig"]
     assert network["properties"]["dim"]["exclusiveMinimum"] == 0
     assert "Rank of the update" in network["properties"]["dim"]["description"]
     assert network["additionalProperties"] is False

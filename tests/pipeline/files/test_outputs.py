@@ -84,7 +84,7 @@ def test_brother_a_folders_files_of_words_are_judged_one_by_one(tmp_path: Path) 
     with pytest.raises(UserError, match=r"target .*zib\.safetensors is .* itself"):
         convert(path, tmp_path)
     (tmp_path / "a-file").write_text("kept")
-    with pytest.raises(UserError, match="is a file, and several are written; name a folder"):
+    with pytest.raises(UserError, match="is a file, but several files are written; name a folder"):
         convert(path, tmp_path / "a-file")
     assert path.read_bytes() == before
     assert (tmp_path / "a-file").read_text() == "kept"

@@ -145,7 +145,7 @@ def test_d1_settings_of_another_file_are_not_taken(
     (tmp_path / CONFIG_FILE).write_text(json.dumps({"r": 16, "lora_alpha": 6}))
     assert float(read_weights(path)[f"{MODULE}.alpha"]) == 2
     told = capsys.readouterr().err
-    assert "has rank 2 there, 16 in the settings; it is not used" in told
+    assert "has rank 2 in the file, 16 in the settings; it is ignored" in told
     assert "alpha is neither" in told
 
 
@@ -159,10 +159,10 @@ def test_d1_settings_of_another_file_are_not_taken(
         (f'{{"r": {"9" * 5000}}}', "a number of 5000 digits"),
         ('{"r": 2, "lora_alpha": -1}', "must be a number above 0"),
         ('{"r": true, "lora_alpha": 1}', "must be a number above 0"),
-        ('{"r": 2, "lora_alpha": 1, "alpha_pattern": {"(a+)+x": 1}}', "none that can be matched safely"),
-        ('{"r": 2, "lora_alpha": 1, "alpha_pattern": {"[": 1}}', "none that can be matched safely"),
-        ('{"r": 2, "lora_alpha": 1, "alpha_pattern": []}', "is no mapping"),
-        ('{"peft_type": "OFT", "r": 2}', "LORA, LOHA, LOKR are read"),
+        ('{"r": 2, "lora_alpha": 1, "alpha_pattern": {"(a+)+x": 1}}', "cannot be matched safely"),
+        ('{"r": 2, "lora_alpha": 1, "alpha_pattern": {"[": 1}}', "cannot be matched safely"),
+        ('{"r": 2, "lora_alpha": 1, "alpha_pattern": []}', "is not a mapping"),
+        ('{"peft_type": "OFT", "r": 2}', "only LORA, LOHA, LOKR can be read"),
     ],
 )
 def test_d1_settings_are_a_strangers_data(settings: str, match: str, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_d1_brother_a_bias_of_the_second_matrix(base: Base, tmp_path: Path) -> N
     ("settings", "reason"),
     [
         ({"rank_pattern": {f"layer{number}": 4 for number in range(1000)}}, "at most 256 patterns"),
-        ({"rank_pattern": {"(?i)to_q": 4}}, "none that can be matched safely"),
+        ({"rank_pattern": {"(?i)to_q": 4}}, "cannot be matched safely"),
         ({"r": 1e-300}, "a rank is a whole number"),
         ({"rank_pattern": {"to_q": 8.5}}, "a rank is a whole number"),
     ],

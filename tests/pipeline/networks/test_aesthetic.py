@@ -72,5 +72,5 @@ def test_a_clip_of_another_width_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_bare_embedding_cannot_be_drawn_with(tmp_path: Path) -> None:
     write_aesthetic(tmp_path / "bare.safetensors", torch.ones(1, 8))
-    with pytest.raises(UserError, match="without what draws with it"):
+    with pytest.raises(UserError, match="without CLIP's projection"):
         load(tmp_path / "bare.safetensors", random_base())

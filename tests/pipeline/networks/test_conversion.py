@@ -67,7 +67,7 @@ def test_several_words_become_one_file_each(tmp_path: Path) -> None:
 
 def test_what_has_no_other_layout_is_a_sentence(tmp_path: Path) -> None:
     save_file({"lora_te_x.unknown": ROWS}, tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match="is no network file of a known family"):
+    with pytest.raises(UserError, match="is not a network file of a known family"):
         convert(tmp_path / "a.safetensors", tmp_path / "b.pt")
     write_a1111(tmp_path / "zib.pt", "zib", ROWS, {})
     with pytest.raises(UserError, match=r"no layout has the suffix '\.ckpt'"):
@@ -145,12 +145,12 @@ def test_any_adapter_as_a_plain_lora(kind: str, tmp_path: Path) -> None:
 def test_what_has_no_layout_of_the_kind_is_a_sentence(tmp_path: Path) -> None:
     base = random_base()
     write_safetensors(tmp_path / "a.safetensors", trained("loha", base).file_tensors("fp32"), {})
-    with pytest.raises(UserError, match="say in which layout"):
+    with pytest.raises(UserError, match="choose its new layout"):
         convert(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
     with pytest.raises(UserError, match="only plain LoRA has diffusers' layout"):
         convert(tmp_path / "a.safetensors", tmp_path / "b.safetensors", "diffusers")
     write_a1111(tmp_path / "zib.pt", "zib", ROWS, {})
-    with pytest.raises(UserError, match="no LoRA is like it"):
+    with pytest.raises(UserError, match="cannot become a LoRA"):
         convert_to_lora(tmp_path / "zib.pt", tmp_path / "b.safetensors", base, 2, "fp16")
 
 

@@ -47,7 +47,7 @@ def test_what_names_nothing_is_said_all_at_once(folder: Path) -> None:
     assert [problem.split(":")[0] for problem in error.value.problems] == [
         "epoch 7",
         "epoch 6",
-        "'zip' names no network file, here or in models/network (did you mean zib?); write `all`, epochs"
+        "'zip' matches no network file, here or in models/network (did you mean zib?); write `all`, epochs"
         " (`5-15 (+5)`), a name, a path, or a pattern (`*-00001*`)",
     ]
     assert "there are 5, 10, 15" in error.value.problems[0]

@@ -91,7 +91,7 @@ def test_an_unknown_file_is_told(tmp_path: Path, base: Base) -> None:
         load(path, base)
     save_file({"something.else": torch.zeros(1)}, path)
     with pytest.raises(
-        UserError, match=r"no network file of a known family; its keys are like something.else"
+        UserError, match=r"not a network file of a known family; its keys are like something.else"
     ):
         load(path, base)
     save_file(
@@ -105,7 +105,7 @@ def test_a_module_of_an_unknown_algorithm_is_told(tmp_path: Path, base: Base) ->
     path = tmp_path / "x.safetensors"
     weights = trained("lora", base).file_tensors("fp32")
     save_file({**weights, "lora_unet_conv_in.unknown": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match="lora_unet_conv_in holds unknown, which is of no known algorithm"):
+    with pytest.raises(UserError, match="lora_unet_conv_in has unknown, which no known algorithm uses"):
         load(path, base)
 
 

@@ -102,5 +102,5 @@ def test_a_flat_block_of_lokr_gets_the_kernel() -> None:
 
 
 def test_a_leaf_without_its_own_half_is_named() -> None:
-    with pytest.raises(MisfitError, match="lokr_w1 are no two whole factors"):
+    with pytest.raises(MisfitError, match="lokr_w1 are not two complete factors"):
         fitted(Lokr, nn.Linear(4, 4), {"lokr_w1": ones(2, 2)})

@@ -232,7 +232,7 @@ def test_files_and_sizes_of_other_bases_are_sentences(
     with pytest.raises(UserError, match="use the base that it was trained on"):
         Hypernetwork.load(saved(32), base)
     Hypernetwork.load(saved(16, 32), base)
-    assert "width 32 find nothing to change" in capsys.readouterr().err
+    assert "width 32 have nothing to change" in capsys.readouterr().err
     with pytest.raises(UserError, match="do not fit its own settings"):
         Hypernetwork.load(saved(16, layer_structure=[1, 3, 1]), base)
     with pytest.raises(UserError, match="did you mean relu"):

@@ -142,7 +142,7 @@ def test_embeddings_and_hypernetworks(tmp_path: Path) -> None:
 def test_a_checkpoint_is_no_network(tmp_path: Path) -> None:
     keys = ["cond_stage_model.transformer.a", "b.c", "d.e"]
     save_file({key: torch.ones(1) for key in keys}, tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match=r"is no network \(Stable Diffusion 1\.x\)"):
+    with pytest.raises(UserError, match=r"is not a network \(Stable Diffusion 1\.x\)"):
         inspect(tmp_path / "a.safetensors")
 
 
@@ -151,7 +151,7 @@ def test_a_damaged_module_is_a_sentence(tmp_path: Path) -> None:
     del half["lora_down.weight"]
     misfit["lora_up.weight"] = torch.ones(2, 3)
     for leaves in (half, misfit):
-        with pytest.raises(UserError, match="do not belong together"):
+        with pytest.raises(UserError, match="do not fit together"):
             inspect(saved(tmp_path / "a.safetensors", {DOWN: leaves}))
 
 
@@ -159,7 +159,7 @@ def test_the_command(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.safetensors", {DOWN: lora(2.0)}, {"ss_network_dim": "2", "long": "x" * 200})
     told = typed(main, "inspect", str(path), "--norms").stdout
     assert told.splitlines()[1:] == [
-        "family: LoRA", "base: not said", "modules: 1 of the U-Net, 0 of the text encoder", "dim: 2",
+        "family: LoRA", "base: not stated", "modules: 1 of the U-Net, 0 of the text encoder", "dim: 2",
         "alpha: 2", "norm by block:", "  IN01: 11.18", "metadata:",
         f"  long: {'x' * 100} ... (200 characters)", "  ss_network_dim: 2",
     ]  # fmt: skip

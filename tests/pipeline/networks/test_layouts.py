@@ -128,7 +128,7 @@ def test_d3_bundled_embeddings_are_named_and_can_be_taken_out(
     path, rows = tmp_path / "a.safetensors", torch.arange(8.0).reshape(2, 4)
     save_file({**ours(), "bundle_emb.zib.string_to_param.*": rows, "bundle_emb.zob.clip_l": rows + 1}, path)
     assert read_weights(path).keys() == ours().keys()
-    assert "brings the embeddings zib, zob" in capsys.readouterr().err
+    assert "contains the embeddings zib, zob" in capsys.readouterr().err
     written = convert(path, tmp_path / "words")
     assert written == [tmp_path / "words" / f"{word}.safetensors" for word in ("zib", "zob")]
     assert torch.equal(read_weights(written[1])["emb_params"], rows + 1)

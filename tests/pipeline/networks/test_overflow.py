@@ -46,7 +46,9 @@ def test_brother_alpha_that_fp16_does_not_hold_in_the_matrix(tmp_path: Path) -> 
     """60000 x 4 / 2 is above fp16's 65504; in fp32, where the product is made, it is a number."""
     leaves = {"lora_down.weight": torch.ones(2, 16).half(), "lora_up.weight": torch.full((16, 2), 6e4).half()}
     path = written(tmp_path / "a.safetensors", leaves | {"alpha": torch.tensor(4.0)})
-    with pytest.raises(UserError, match=r"lora_B\.weight, with alpha .* do not fit into torch\.float16"):
+    with pytest.raises(
+        UserError, match=r"lora_B\.weight, multiplied by alpha .* do not fit into torch\.float16"
+    ):
         convert(path, tmp_path / "out.safetensors", "diffusers")
     assert not (tmp_path / "out.safetensors").exists()
 

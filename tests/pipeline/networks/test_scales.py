@@ -60,16 +60,16 @@ def test_every_form_of_the_header_says_alpha(
 def test_a_header_of_other_weights_is_refused(settings: Any, said: int, tmp_path: Path) -> None:
     """As diffusers refuses it: alpha / rank would be anything."""
     path = headed(tmp_path, settings)
-    with pytest.raises(UserError, match=f"{PLACE} has rank 2 there, {said} in the settings") as error:
+    with pytest.raises(UserError, match=f"{PLACE} has rank 2 in the file, {said} in the settings") as error:
         read_weights(path)
-    assert str(error.value).startswith(f"{path}: {PEFT_KEY} in its header is of other weights")
+    assert str(error.value).startswith(f"{path}: {PEFT_KEY} in its header belongs to other weights")
 
 
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"transformer.r": 2}, "names the part 'transformer'; of a LoRA .* unet, text_encoder"),
-        ({"unet.r": 2, "unet": {"r": 4}}, r"unet\.r is there twice"),
+        ({"transformer.r": 2}, "names the part 'transformer'; a LoRA .* unet, text_encoder"),
+        ({"unet.r": 2, "unet": {"r": 4}}, r"unet\.r is set twice"),
         ('{"unet.r": 2, "unet.r": 4}', "'unet.r' is there twice"),
         ({"unet.r": 2, "unet.use_rslora": "maybe"}, "use_rslora is maybe; it must be true or false"),
         ('{"a": ' * 100 + "1" + "}" * 100, "nested more than 64 levels"),
@@ -104,7 +104,7 @@ def test_brother_the_rank_of_a_loha_is_checked_too(tmp_path: Path) -> None:
     }
     path = tmp_path / "a.safetensors"
     save_file(halves, path, {PEFT_KEY: json.dumps({"unet.r": 16, "unet.alpha": 6})})
-    with pytest.raises(UserError, match="has rank 2 there, 16 in the settings"):
+    with pytest.raises(UserError, match="has rank 2 in the file, 16 in the settings"):
         read_weights(path)
     save_file(halves, path, {PEFT_KEY: json.dumps({"unet.r": 2, "unet.alpha": 6})})
     assert read_weights(path)[f"{MODULE}.hada_w1_a"].unique().tolist() == [3]  # alpha / r
@@ -119,7 +119,7 @@ def test_brother_the_rank_of_a_loha_is_checked_too(tmp_path: Path) -> None:
             '{"r": 2, "note": "' + "x" * (1 << 20) + '"}',
             r"has 1 MiB, and PEFT's file of settings has at most",
         ),
-        (json.dumps({"peft_type": "X" * 100_000}), "says peft_type 'X{40}'; of PEFT's"),
+        (json.dumps({"peft_type": "X" * 100_000}), "has peft_type 'X{40}'; only LORA"),
     ],
 )
 def test_brother_the_file_beside_is_read_as_all_json_is(settings: str, match: str, tmp_path: Path) -> None:

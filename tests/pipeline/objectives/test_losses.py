@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from pipeline.bases.latents import mask_cells
+from pipeline.bases.latents import latent_mask
 from pipeline.objectives.losses import huber_c, masked, point_losses, prior_weights
 from tests.pipeline.training.settings import noise as settings
 from tests.pipeline.training.settings import train as train_settings
@@ -99,4 +99,4 @@ def test_without_a_mask_and_with_an_empty_one() -> None:
 def test_the_masks_cells_are_area_means_as_in_torch() -> None:
     mask = torch.rand((1, 1, 32, 48), generator=torch.Generator().manual_seed(0)).mul(255).round()
     picture = Image.fromarray(mask[0, 0].to(torch.uint8).numpy())
-    assert torch.allclose(mask_cells(picture, 8), F.interpolate(mask / 255, size=(4, 6), mode="area")[0])
+    assert torch.allclose(latent_mask(picture, 8), F.interpolate(mask / 255, size=(4, 6), mode="area")[0])

@@ -124,7 +124,7 @@ def test_d3_a_turn_by_hand() -> None:
         ({"oft_blocks": torch.zeros(4)}, "must have at least 2 axes"),
         ({"a1.weight": torch.zeros(3, 2)}, "does not fit this base"),
         ({"diff": torch.zeros(3, 3)}, "does not fit this base"),
-        ({"diff_b": torch.zeros(8)}, "changes a bias, and this base has none there"),
+        ({"diff_b": torch.zeros(8)}, "changes a bias that this base lacks"),
     ],
 )
 def test_d3_what_does_not_fit_is_a_sentence(weights: dict[str, Tensor], reason: str, tmp_path: Path) -> None:
