@@ -139,7 +139,7 @@ def test_labels_can_be_changed() -> None:
     ("changes", "problems"),
     [
         ({}, []),
-        ({"x": "steps", "x_values": "10-50 (+0)"}, ["sample_grid.x_values: '10-50 (+0)': a step of 0"]),
+        ({"x": "steps", "x_values": "10-50 (+0)"}, ["sample_grid.x_values: '10-50 (+0)' has a step of 0"]),
         ({"x": "steps"}, ["sample_grid.x_values is null; list the values of steps"]),
         (
             {"x": "second_pass_steps", "x_values": "5, 10"},
