@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.bases.load import _failures_told, _read_part
+from pipeline.bases.load import _read_part, _reporting_failures
 from pipeline.bases.registry import family
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.captions.folders import read_caption as read_own_caption
@@ -129,7 +129,7 @@ def make_text_encoder(path: Path) -> None:
 
 
 def read_text_encoder(path: Path) -> None:
-    with _failures_told(str(path.parent.parent)):
+    with _reporting_failures(str(path.parent.parent)):
         _read_part(family("sd1"), "text_encoder", str(path.parent.parent), {})
 
 

@@ -101,8 +101,8 @@ def check_report(name: str, files: set[str]) -> None:
     text = Path("reports/index.html").read_text()
     assert all(f"<b>{file}</b>" in text for file in files)
     assert CALLS.get(name, "&lt;lora:net-00000") in text
-    taken = report.story(load("report")).taken
-    program = uses(taken)[2]
+    proposal = report.story(load("report")).proposal
+    program = uses(proposal)[2]
     if name == "hypernetwork":
         assert program.blocks == []
     else:

@@ -103,7 +103,7 @@ def test_a_grid_of_other_things_and_no_tagger(done: Path) -> None:
 
 def test_its_program_for_diffusers_draws_the_grids_own_picture(done: Path) -> None:
     story = report.story(load("report"))
-    exec(uses(story.taken)[2].blocks[0][1], {})
+    exec(uses(story.proposal)[2].blocks[0][1], {})
     grid, best = json.loads(Path("reports/sample-grid/grid.json").read_text()), story.ranking[0]
     (file,) = (
         cell["pictures"][0]["file"]

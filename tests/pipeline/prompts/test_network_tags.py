@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.bases.unet_blocks import block_names
 from pipeline.errors import UserError
 from pipeline.prompts.network_tags import NetworkTag, split_tags
 
@@ -38,7 +39,8 @@ def test_tags_leave_the_prompt_and_keep_their_order() -> None:
 def test_block_weights_and_masks() -> None:
     found = tag("<lora:x:1:lbw=INS:mask=left.png:channel=r>")
     assert found.blocks is not None
-    assert (found.blocks.factor("IN01"), found.blocks.factor("OUT05")) == (1.0, 0.0)
+    factors = found.blocks.on(block_names(12))
+    assert (factors["IN01"], factors["OUT05"]) == (1.0, 0.0)
     assert (found.mask, found.channel) == ("left.png", "r")
 
 
