@@ -15,10 +15,10 @@ from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampl
 from torch import Generator, Tensor
 
 from pipeline.bases.base import Base
+from pipeline.bases.zero_snr import zero_terminal
 from pipeline.config.schemas.samplers import A1111_NAMES, SAMPLER_PARTS, SAMPLERS_OF, SCHEDULERS, SDE
 from pipeline.drawing.schedules import BaseSigmas, FloatArray, schedule
 from pipeline.errors import UserError
-from pipeline.objectives.diffusion import zero_terminal
 
 KEY_OF_ZERO_SNR = "rescale_betas_zero_snr"
 """An argument of diffusers' classes that know it; the others get the rescaled schedule from here."""

@@ -13,6 +13,7 @@ from typing import Any, Self
 from diffusers import DDPMScheduler
 from torch import Generator, Tensor
 
+from pipeline.bases.zero_snr import zero_terminal
 from pipeline.config.schemas import NoiseConfig
 from pipeline.objectives.levels import draw_timesteps
 from pipeline.objectives.objective import Objective
@@ -63,13 +64,3 @@ class Diffusion(Objective):
 
     def weights(self, levels: Tensor) -> Tensor | None:
         return snr_weights(self.snr[levels], self.config, self.prediction)
-
-
-def zero_terminal(alphas_cumprod: Tensor) -> Tensor:
-    """alpha_bar with its root shifted and scaled to 0 at the last timestep, unchanged at the first (Lin et
-    al. 2023, arXiv 2305.08891, algorithm 1).
-    """
-    root = alphas_cumprod.sqrt()
-    first, last = root[0], root[-1]
-    result: Tensor = ((root - last) * first / (first - last)) ** 2
-    return result

@@ -21,4 +21,4 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     page = (tmp_path / "site/library/objectives/index.html").read_text()
-    assert "pipeline.objectives.diffusion.zero_terminal" in page
+    assert "pipeline.objectives.diffusion.Diffusion" in page

@@ -22,7 +22,7 @@ def told(more: str, capsys: pytest.CaptureFixture[str], head: str = f"{HEAD}, RN
         "ENSD: 31337", "Hypernet: ink", 'ControlNet 0: "Module: canny, Weight: 1"',
         "ControlNet Enabled: True", "FreeU Stages: x", "FreeU Schedule: 0", "First pass size: 0x0",
         "Noise multiplier: 0.9", "Initial noise multiplier: 0", "Extra noise: 0.1", "Zero SNR: True",
-        "Rescale CFG: 0.7", "CFG Rescale: 0.7", "Noise Schedule: Zero Terminal SNR",
+        "Rescale CFG: 0.7", "Noise Schedule: Zero Terminal SNR",
         "Dynamic thresholding enabled: True",
         "AddNet Enabled: True", "Always discard next-to-last sigma: True", "Discard penultimate sigma: True",
         "Use old karras scheduler sigmas: True", "RNG: NV", "RNG: GPU", "Eta DDIM: 0.5", "Eta: 0", "Eta: 0.5",
