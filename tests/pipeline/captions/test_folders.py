@@ -85,7 +85,7 @@ def test_what_belongs_to_no_picture_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"has no \.txt files"):
         read_folder(tmp_path / "empty", [])
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder; name one that --export wrote"):
         read_folder(tmp_path / "absent", [])
 
 

@@ -100,8 +100,8 @@ class Stranger:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.pt", {"clip_l": ROWS, "clip_g": ROWS}, "SDXL embedding"),
-        ("a.safetensors", {"clip_l": ROWS, "clip_g": ROWS}, "SDXL embedding"),
+        ("a.pt", {"clip_l": ROWS, "clip_g": ROWS[:1]}, "2 and 1 vectors for its text encoders"),
+        ("a.safetensors", {"clip_l": ROWS, "clip_g": ROWS[:1]}, "2 and 1 vectors for its text encoders"),
         ("a.safetensors", {"x": ROWS, "y": ROWS}, "holds 2 tensors"),
         ("a.safetensors", {"x": ROWS[None]}, "an embedding holds floats"),
         ("a.safetensors", {"x": ROWS.long()}, "an embedding holds floats"),
@@ -175,7 +175,17 @@ def test_d4_a_lone_key_of_a_text_encoder_takes_the_files_name(key: str, suffix: 
         assert is_embedding([key], {})
 
 
-def test_d4_brother_an_sd3_embedding_is_called_by_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_sdxls_vectors_stand_side_by_side(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"zib{suffix}"
+    wide = torch.cat([ROWS, ROWS], dim=1) + 1
+    (save_file if suffix == ".safetensors" else torch.save)({"clip_g": wide, "clip_l": ROWS.clone()}, path)
+    read = read_embeddings(path)
+    assert list(read) == ["zib"]
+    assert torch.equal(read["zib"], torch.cat([ROWS, wide], dim=1))
+
+
+def test_d4_brother_an_sd3_embedding_is_of_another_family(tmp_path: Path) -> None:
     save_file({key: ROWS.clone() for key in ("clip_l", "clip_g", "t5xxl")}, tmp_path / "zib.safetensors")
-    with pytest.raises(UserError, match=r"an SD 3 embedding \(t5xxl and clip_l and clip_g"):
+    with pytest.raises(UserError, match=r"holds t5xxl next to .* clip_l and clip_g: it is of another family"):
         read_embeddings(tmp_path / "zib.safetensors")

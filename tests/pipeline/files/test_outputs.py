@@ -122,7 +122,7 @@ def test_brother_a_folder_with_other_things_is_never_replaced(
     claim_folder(out, [], "model_index.json")
     assert "exists and is replaced" in capsys.readouterr().err
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(UserError, match="is a file, and the result is a folder"):
+    with pytest.raises(UserError, match="is a file, but the result is a folder"):
         claim_folder(tmp_path / "file", [], "model_index.json")
 
 

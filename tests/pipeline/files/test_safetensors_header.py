@@ -47,7 +47,7 @@ def headed(path: Path, header: Any, data: int = 4) -> Path:
 @pytest.mark.parametrize(
     ("header", "data", "reason"),
     [
-        ([1], 0, "its header is damaged (it is a list, and must be a mapping)"),
+        ([1], 0, r"its header is damaged \(it is a list, and must be a mapping\)"),
         ({"t": [1]}, 4, "its tensor 't' is described by a list"),
         ({"t": {"dtype": "F32", "shape": [1]}}, 4, "its tensor 't' has no data_offsets in the header"),
         ({"t": {}}, 4, "its tensor 't' has no dtype and no shape and no data_offsets"),

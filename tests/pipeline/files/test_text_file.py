@@ -22,21 +22,25 @@ from pipeline.pictures.metadata_rows import read_rows
 from pipeline.pictures.sidecars import CaptionError, read_caption
 
 READERS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
-    "caption": (read_caption, "a.txt", "a caption has at most 256 KiB"),
-    "old caption": (read_caption, "a.caption", "a caption has at most 256 KiB"),
-    "edited caption": (read_edited_caption, "a.txt", "a caption has at most 256 KiB"),
-    "downloader's caption": (read_caption, "a.json", "a downloader's .json has at most 16 MiB"),
-    "templates": (lambda path: read_templates(str(path)), "a.txt", "a set of templates has at most 1 MiB"),
-    "list of URLs": (read_list, "a.txt", "a list of URLs has at most 64 MiB"),
-    "WD14's labels": (read_selected_tags, "a.csv", "a tagger's list of labels has at most 32 MiB"),
-    "DeepDanbooru's labels": (read_tags_txt, "tags.txt", "a tagger's list of labels has at most 32 MiB"),
-    "cl_tagger's labels": (read_tag_mapping, "a.json", "a tagger's list of labels has at most 32 MiB"),
-    "params.yaml": (read_params, "params.yaml", "a file of settings has at most 1 MiB"),
-    "recipe": (read_recipe, "recipe.yaml", "a file of settings has at most 1 MiB"),
-    "edits of tags": (read_edits, "edits.yaml", "a file of edits by hand has at most 16 MiB"),
-    "crops, waivers": (lambda path: read_entries(path, "a: b"), "a.yaml", "edits by hand has at most 16 MiB"),
-    "a model's .json": (read_json, "config.json", "a .json of a model has at most 95.4 MiB"),
-}
+    "caption": (read_caption, "a.txt", "a caption may have at most 256 KiB"),
+    "old caption": (read_caption, "a.caption", "a caption may have at most 256 KiB"),
+    "edited caption": (read_edited_caption, "a.txt", "a caption may have at most 256 KiB"),
+    "downloader's caption": (read_caption, "a.json", "a downloader's .json may have at most 16 MiB"),
+    "templates": (
+        lambda path: read_templates(str(path)), "a.txt", "a set of templates may have at most 1 MiB"
+    ),
+    "list of URLs": (read_list, "a.txt", "a list of URLs may have at most 64 MiB"),
+    "WD14's labels": (read_selected_tags, "a.csv", "a tagger's list of labels may have at most 32 MiB"),
+    "DeepDanbooru's labels": (read_tags_txt, "tags.txt", "a tagger's list of labels may have at most 32 MiB"),
+    "cl_tagger's labels": (read_tag_mapping, "a.json", "a tagger's list of labels may have at most 32 MiB"),
+    "params.yaml": (read_params, "params.yaml", "a file of settings may have at most 1 MiB"),
+    "recipe": (read_recipe, "recipe.yaml", "a file of settings may have at most 1 MiB"),
+    "edits of tags": (read_edits, "edits.yaml", "a file of edits by hand may have at most 16 MiB"),
+    "crops, waivers": (
+        lambda path: read_entries(path, "a: b"), "a.yaml", "edits by hand may have at most 16 MiB"
+    ),
+    "a model's .json": (read_json, "config.json", "a .json of a model may have at most 95.4 MiB"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -50,7 +54,7 @@ def test_a_text_that_is_far_too_long_is_told_at_once(name: str, tmp_path: Path) 
     with pytest.raises((UserError, CaptionError), match=limit) as error:
         read(path)
     assert time.perf_counter() - start < 2  # some tenths: the limit's bytes are read, and no more
-    assert "has 100 MiB, and" in str(error.value)
+    assert "has 100 MiB, but" in str(error.value)
     assert isinstance(error.value, CaptionError) or str(error.value).startswith(str(path))
 
 
@@ -59,14 +63,14 @@ def test_a_file_at_its_limit_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"a" * CAPTION.most)
     assert read_text(path, CAPTION) == "a" * CAPTION.most
     path.write_bytes(b"a" * (CAPTION.most + 1))
-    with pytest.raises(UserError, match="has at most 256 KiB; shorten it"):
+    with pytest.raises(UserError, match="may have at most 256 KiB; shorten it"):
         read_text(path, CAPTION)
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [(b"ab\xff", r"is not UTF-8 \(byte 2: invalid start byte\); save it as UTF-8"),
-     (b"abcdef", "has 6 bytes, and a test has at most 5 bytes; mend it")],
+     (b"abcdef", "has 6 bytes, but a test may have at most 5 bytes; mend it")],
 )  # fmt: skip
 def test_what_is_wrong_with_a_text_is_one_sentence(data: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(data)

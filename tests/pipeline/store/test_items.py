@@ -88,7 +88,7 @@ def test_a_damaged_result_whose_time_is_as_it_was_counts_as_absent(damage: str, 
     items.put("aa1", b"as it was made")
     damaged(items.path("aa1"), DAMAGES[damage])
     assert (items.has("aa1"), items.get("aa1")) == (False, None)
-    with pytest.raises(UserError, match="run the same command again"):
+    with pytest.raises(UserError, match="rerun the command to make it again"):
         items.read("aa1")
     items.put("aa1", b"as it was made")
     assert items.has("aa1")

@@ -76,5 +76,5 @@ def test_a_folder_that_is_no_blip_is_a_sentence(folder: Path, tmp_path: Path) ->
     shutil.copytree(folder, tmp_path / "pickled")
     (tmp_path / "pickled" / "model.safetensors").rename(tmp_path / "pickled" / "pytorch_model.bin")
     for place in (tmp_path, tmp_path / "pickled"):
-        with pytest.raises(UserError, match="not a loadable BLIP folder"):
+        with pytest.raises(UserError, match="not a BLIP folder of transformers that loads"):
             Blip(place, settings())

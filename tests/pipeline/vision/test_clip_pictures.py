@@ -30,7 +30,7 @@ def test_the_mean_of_transformers_own_embeddings(tmp_path: Path) -> None:
 
 
 def test_what_is_no_clip_folder_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a loadable CLIP folder of transformers"):
+    with pytest.raises(UserError, match="not a CLIP folder of transformers that loads"):
         mean_embedding(tmp_path, PICTURES)
 
 

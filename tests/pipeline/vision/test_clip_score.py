@@ -39,5 +39,5 @@ def test_a_score_is_a_hundred_times_the_cosine_of_transformers_embeddings(folder
 
 
 def test_a_folder_of_something_else_is_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a loadable CLIP folder of transformers"):
+    with pytest.raises(UserError, match="not a CLIP folder of transformers that loads"):
         ClipScorer(tmp_path)

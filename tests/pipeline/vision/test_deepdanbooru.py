@@ -124,5 +124,5 @@ def test_a_file_that_cannot_be_read_safely_is_refused(tmp_path: Path, content: b
 
 def test_a_file_without_tags_is_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, tmp_path / "a.pt")
-    with pytest.raises(UserError, match="no entry `tags`"):
+    with pytest.raises(UserError, match="no list `tags` in it"):
         TorchDeepDanbooru(tmp_path / "a.pt", batch=1)

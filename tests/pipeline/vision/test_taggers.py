@@ -14,13 +14,13 @@ def model(path: Path) -> VisionModel:
 
 
 def test_a_single_onnx_file_is_told_to_name_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="name the folder"):
+    with pytest.raises(UserError, match="name its folder"):
         open_tagger(model(write_tagger(tmp_path / "one", "N") / "model.onnx"), 1)
 
 
 def test_a_folder_with_torch_weights_alone_is_deepdanbooru(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, tmp_path / "model-resnet_custom_v3.pt")
-    with pytest.raises(UserError, match="no entry `tags`"):
+    with pytest.raises(UserError, match="no list `tags` in it"):
         open_tagger(model(tmp_path), 1)
     write_tagger(tmp_path, 1)
     assert open_tagger(model(tmp_path), 1).about.layout == "wd14"
