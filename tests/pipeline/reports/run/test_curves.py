@@ -48,7 +48,7 @@ def test_a_line_fills_its_frame() -> None:
     assert chart is not None
     bottom, top = HEIGHT - BOTTOM, HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) / 1.03
     points = f"{LEFT:.1f},{bottom:.1f} {WIDTH - RIGHT:.1f},{top:.1f}"
-    assert chart.paths == [(points, 0, False)]
+    assert chart.paths == [(points, 0, False, "one")]
     assert chart.legend == [("one", 0)]
     assert chart.columns[-1] == (f"{WIDTH - RIGHT:.1f}", "10")
 
@@ -61,7 +61,7 @@ def test_powers_of_ten_and_a_curve_behind_another() -> None:
     chart = drawn(Chart("", "", lines, log=True))
     assert chart is not None
     assert [text for _, text in chart.rows] == ["0.0001", "0.001", "0.01", "0.1"]
-    assert [(colour, faint) for _, colour, faint in chart.paths] == [(0, True), (0, False)]
+    assert [path[1:] for path in chart.paths] == [(0, True, "raw"), (0, False, "mean")]
     assert chart.legend == [("mean", 0)]
 
 
