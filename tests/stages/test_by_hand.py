@@ -85,7 +85,7 @@ def test_class_pictures_and_what_is_left_out_are_in_the_plan(
 
 def test_unfit_pictures_leave_no_plan(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (20, 20)).save(project / "photos/2_zib/small.png")
-    with pytest.raises(UserError, match="mend what `collect` reports above"):
+    with pytest.raises(UserError, match="fix what `collect` reports above"):
         train.main(["--plan"])
     assert "photos/2_zib/small.png" in capfd.readouterr().err
 
