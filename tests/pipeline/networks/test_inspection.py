@@ -165,7 +165,7 @@ def test_the_command(tmp_path: Path) -> None:
     ]  # fmt: skip
     wrong = typed(main, "inspect", "none.pt")
     assert wrong.returncode == 1
-    assert wrong.stderr == "error: none.pt: no such file\n"
+    assert wrong.stderr == "error: none.pt: no such file; correct the path\n"
 
 
 @contextmanager

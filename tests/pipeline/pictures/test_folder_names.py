@@ -25,7 +25,7 @@ def test_a_folder_of_zero_repeats_is_left_out_and_said(tmp_path: Path) -> None:
     assert [sentence.split(" ")[0].removeprefix(f"{tmp_path.name}/") for sentence in said] == [
         "00_c:", "0_bad:", "0_bad/in:",
     ]  # fmt: skip
-    assert all("says 0 repeats" in sentence for sentence in said)
+    assert all("since a folder has 0 repeats" in sentence for sentence in said)
     assert is_left_out(["x", "0_a", "5_b"])
     assert not is_left_out(["x", "10_a"])
 
@@ -59,7 +59,7 @@ def test_what_looks_like_repeats_but_is_not_is_doubted(name: str, meant: str) ->
     names = FolderNames()
     assert not names.leave_out("pictures", ("pictures", name), name, 3)
     assert f"if you mean repeats, name it {meant!r}" in names.warnings(4)[0]
-    assert "shown collect.repeats 4 times" in names.warnings(4)[0]
+    assert "with collect.repeats 4; " in names.warnings(4)[0]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,10 @@ def test_a_row_that_no_picture_asks_for_is_a_problem(tmp_path: Path) -> None:
     touch(tmp_path / "a" / "b.png", tmp_path / "c.mask.png", tmp_path / "c.png")
     names = ("a/b.png", "b.png", "../x.png", "c.mask.png")
     touch(tmp_path / "metadata.jsonl", text="".join(f'{{"file_name": "{name}"}}\n' for name in names))
-    told = [problem.partition("names ")[2].partition(",")[0] for problem in read(tmp_path).problems]
+    told = [
+        problem.partition(": no picture ")[2].partition(" in its folder; ")[0]
+        for problem in read(tmp_path).problems
+    ]
     assert told == ["'../x.png'", "'b.png'", "'c.mask.png'"]
 
 
