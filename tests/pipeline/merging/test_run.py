@@ -403,7 +403,7 @@ def test_mistakes_of_a_recipe_come_together() -> None:
         parse({"inputs": {"a": "x"}, "merge": {"method": "weightd_sum", "a": "a"}, "dtyp": 1}, "r.yaml")
     text = "\n".join(caught.value.problems)
     assert "did you mean weighted_sum" in text
-    assert "dtyp is unknown" in text
+    assert "dtyp is not a key" in text
     with pytest.raises(UserError, match="did you mean anime") as caught:
         parse({"inputs": {"anime": "x", "b": "y"}, "merge": {**pair(1), "a": "anme", "b": "anme"}}, "r.yaml")
     assert len(caught.value.problems) == 3  # an unknown name, two inputs without use
