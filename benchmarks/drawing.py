@@ -15,9 +15,9 @@ from PIL import Image
 
 from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.text_to_image import draw
 from pipeline.prompts.settings import DrawingSettings, PictureJob
+from pipeline.schemas import BaseConfig
 from pipeline.typed_numbers import whole_number
 
 DEMO = BaseConfig.plain("demo/base")

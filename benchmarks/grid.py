@@ -17,7 +17,6 @@ from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Config
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as cells_module
 from pipeline.grid.axes import Cell
@@ -31,6 +30,7 @@ from pipeline.grid.scorer import Scorer
 from pipeline.networks.families import create
 from pipeline.pictures.records import write_records
 from pipeline.prompts.settings import DrawingSettings
+from pipeline.schemas import Config
 from pipeline.typed_numbers import whole_number
 
 

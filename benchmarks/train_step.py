@@ -34,9 +34,9 @@ from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Config
 from pipeline.device import best_device, make_repeatable
 from pipeline.networks.network import AdapterNetwork
+from pipeline.schemas import Config
 from pipeline.training.callbacks.checkpoints import CheckpointCallback, Start
 from pipeline.training.callbacks.logs import LogsCallback, make_logs
 from pipeline.training.callbacks.metrics import MetricsCallback

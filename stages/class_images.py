@@ -9,12 +9,12 @@ only the missing batches.
 from collections.abc import Iterable, Sequence
 
 from pipeline.command import run, start
-from pipeline.config.schemas import Config
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
 from pipeline.progress import progress
+from pipeline.schemas import Config
 from pipeline.seeds import folded
 from pipeline.store.items import Items, key
 

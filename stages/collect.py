@@ -20,8 +20,6 @@ from typing import Any
 
 from pipeline.command import run, start
 from pipeline.config.graph_file import DVC_YAML, stage_entries
-from pipeline.config.schemas import CollectConfig
-from pipeline.config.schemas.collect import CHECKS
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.files.outputs import claim, insist_apart
@@ -37,6 +35,8 @@ from pipeline.pictures.sources import find, paths, work_folder
 from pipeline.pictures.verdicts import Fault, Rulings
 from pipeline.pictures.waivers import WAIVERS, Waivers, read_waivers
 from pipeline.progress import progress
+from pipeline.schemas import CollectConfig
+from pipeline.schemas.collect import CHECKS
 from pipeline.store.items import Items
 
 

@@ -20,7 +20,6 @@ from typing import Any
 from PIL import Image
 
 from pipeline.command import run, start
-from pipeline.config.schemas import CropConfig
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.files.hashing import sha256_of_bytes
@@ -35,6 +34,7 @@ from pipeline.pictures.reading import read_alpha, read_picture
 from pipeline.pictures.records import PICTURE_FOLDER, RECORDS_FILE, Record, Records, row_of
 from pipeline.pictures.thumbnails import webp_thumbnail
 from pipeline.progress import progress
+from pipeline.schemas import CropConfig
 from pipeline.store.items import Items, key
 
 VERSION = 4

@@ -22,7 +22,6 @@ from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
 from pipeline.bases.sizes import sizes_of
 from pipeline.command import run, start
-from pipeline.config.schemas import BaseConfig
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
 from pipeline.files.atomic import JsonLines, new_folder, write_json, write_jsonl
@@ -32,6 +31,7 @@ from pipeline.pictures.masks import MASK_FOLDER, read_mask
 from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURE_FOLDER, RECORDS_FILE
 from pipeline.progress import progress
+from pipeline.schemas import BaseConfig
 from pipeline.store.items import Items, key
 from stages import CROPPED
 

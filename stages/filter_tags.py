@@ -25,12 +25,12 @@ from pipeline.captions.idle import Effects, unused_edits, unused_patterns
 from pipeline.captions.preview import matching, preview
 from pipeline.captions.statistics import Statistics
 from pipeline.command import run, start
-from pipeline.config.schemas import FilterTagsConfig
 from pipeline.errors import warn
 from pipeline.files.atomic import JsonLines, new_folder, read_jsonl, write_csv, write_json, write_jsonl
 from pipeline.outside_graph import insist_on
 from pipeline.pictures.records import Records, read_records
 from pipeline.reports.dataset import cards_of, page
+from pipeline.schemas import FilterTagsConfig
 from stages import CROPPED
 
 TAGS_FILE = Path("data/tags/tags.jsonl")

@@ -16,7 +16,6 @@ from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file, save_folder
 from pipeline.command import StageRun, run, start
 from pipeline.config.recipes import RecipeContent, content_of_the_run, parse
-from pipeline.config.schemas import Config, MergeConfig
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_json
 from pipeline.files.hashing import sha256_of_tree
@@ -28,6 +27,7 @@ from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.header import MERGE_KEY, recipe_text
 from pipeline.networks.epochs import epoch_files
 from pipeline.networks.families import acts_on_weights, load
+from pipeline.schemas import Config, MergeConfig
 from stages import NETWORKS
 
 CHOICE = Path("reports/sample-grid/choice.json")

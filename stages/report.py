@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.command import run, start
-from pipeline.config.schemas import Config, EmbeddingConfig
 from pipeline.files.atomic import write_json, write_text
 from pipeline.reports.run.charts import charts
 from pipeline.reports.run.dataset_view import dataset_view
@@ -22,6 +21,7 @@ from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows
 from pipeline.reports.run.page import Story, page
 from pipeline.reports.run.usage import Proposal
 from pipeline.reports.run.verdict import verdict
+from pipeline.schemas import Config, EmbeddingConfig
 from stages import CROPPED, NETWORKS
 
 MERGED, GRID = Path("models/merged"), Path("reports/sample-grid")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from pipeline.command import run, start
 from pipeline.config.recipes import RecipeContent, content_of_the_run, uses_network_of_the_run
-from pipeline.config.schemas import Config, SampleGridConfig
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
@@ -28,6 +27,7 @@ from pipeline.grid.scorer import Scorer
 from pipeline.networks.epochs import epoch_files, network_file
 from pipeline.progress import progress
 from pipeline.prompts.settings import DrawingSettings, SecondPass
+from pipeline.schemas import Config, SampleGridConfig
 from stages import CROPPED, NETWORKS
 
 WITHOUT_NETWORK = "none"

@@ -15,9 +15,9 @@ from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.labels import named_scores
 from pipeline.captions.preprocessing import read_for_network, read_to_squash
 from pipeline.command import run, start
-from pipeline.config.schemas import TagConfig
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.pictures.records import Record, Records
+from pipeline.schemas import TagConfig
 from pipeline.store.items import Items
 from pipeline.vision.answers import Question, answers
 from pipeline.vision.models import CAPTIONER_FILES, VisionModel, located

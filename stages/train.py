@@ -25,7 +25,6 @@ from pipeline.bases.tokens import too_long
 from pipeline.captions.templates import read_templates
 from pipeline.captions.wildcards import has_wildcards
 from pipeline.command import StageRun, run, start
-from pipeline.config.schemas import AestheticConfig, Config, EmbeddingConfig
 from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
@@ -35,6 +34,7 @@ from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import create
 from pipeline.pictures.records import PICTURE_FOLDER, read_records
 from pipeline.printable import printable_lines
+from pipeline.schemas import AestheticConfig, Config, EmbeddingConfig
 from pipeline.store.known_hashes import sha256_of_model
 from pipeline.training.callbacks.checkpoints import BlownUp
 from pipeline.training.callbacks.logs import LiveMetricsCallback, keeps_logs, make_logs

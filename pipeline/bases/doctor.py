@@ -60,8 +60,8 @@ def _of_file(path: Path, header: Header, facts: FamilyFacts | None) -> Iterator[
         yield "missing", ", ".join(missing)
     types = Counter(entry.dtype for entry in header.tensors.values())
     yield "precision", ", ".join(f"{name} ({count} tensors)" for name, count in types.most_common())
-    if projection.PROJECTION_KEY in header.tensors:
-        turned = projection.orientation(path, header.tensors[projection.PROJECTION_KEY])
+    if projection.XL_PROJECTION_KEY in header.tensors:
+        turned = projection.orientation(path, header.tensors[projection.XL_PROJECTION_KEY])
         yield "text_projection", ORIENTATIONS[turned]
     yield "licence", header.metadata.get(LICENCE_KEY, "not in the header")
 

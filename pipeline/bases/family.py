@@ -19,8 +19,8 @@ from pipeline.objectives.registry import objective_class
 
 if TYPE_CHECKING:
     from pipeline.bases.base import Base
-    from pipeline.config.schemas import NoiseConfig
     from pipeline.objectives.objective import Objective
+    from pipeline.schemas import NoiseConfig
 
 PartConfig = dict[str, Any]
 Configs = Mapping[str, PartConfig]

@@ -27,12 +27,12 @@ from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.bases.structure import EMA_PREFIX, TensorShapes
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
 from pipeline.bases.vae_names import whole_checkpoint_name
-from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import is_of_the_file, reporting_damage
 from pipeline.files.hub_names import NO_CONNECTION
 from pipeline.files.hub_names import reason_of as reason_of_hub
 from pipeline.files.tensor_file import open_tensors
+from pipeline.schemas import BaseConfig
 from pipeline.store.known_hashes import sha256_of_model
 
 DENOISER_PREFIXES = (UNET.file_prefix, EMA_PREFIX)

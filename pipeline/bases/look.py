@@ -53,7 +53,7 @@ def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
     prediction = of_header(path, header, match.facts.prediction)
     if "scheduler" in configs:
         prediction = of_scheduler(configs["scheduler"], f"{BASE_KEY} in its header")
-    turned = projection.orientation(path, header.tensors.get(projection.PROJECTION_KEY)) == "transposed"
+    turned = projection.orientation(path, header.tensors.get(projection.XL_PROJECTION_KEY)) == "transposed"
     side = _side(configs.get("unet", {}))
     return replace(match, prediction=prediction, side_px=side, is_transposed=turned)
 

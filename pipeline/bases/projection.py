@@ -18,7 +18,7 @@ from pipeline.files.atomic import new_file
 from pipeline.files.safetensors_header import WIDTHS, TensorEntry, read_header
 
 Orientation = Literal["right", "transposed"]
-PROJECTION_KEY = "conditioner.embedders.1.model.text_projection"
+XL_PROJECTION_KEY = "conditioner.embedders.1.model.text_projection"
 PUBLISHED = np.array([[-0.0348, 0.0218, -0.0025], [-0.0037, 0.0202, -0.0014], [0.0261, -0.0221, -0.0099]])
 """Rows and columns 0 to 2 of the published base."""
 NEAR_PUBLISHED = 0.003
@@ -40,9 +40,9 @@ def orientation(path: Path, entry: TensorEntry | None) -> Orientation | None:
 
 def turn_round(source: Path, target: Path) -> None:
     """Writes a copy of the file with the matrix the other way round; nothing else changes."""
-    entry = read_header(source).tensors.get(PROJECTION_KEY)
+    entry = read_header(source).tensors.get(XL_PROJECTION_KEY)
     if entry is None or len(entry.shape) != 2 or entry.shape[0] != entry.shape[1]:
-        raise UserError(f"{source} has no square {PROJECTION_KEY}; there is nothing to turn round")
+        raise UserError(f"{source} has no square {XL_PROJECTION_KEY}; there is nothing to turn round")
     side, width = entry.shape[0], WIDTHS[entry.dtype]
     with new_file(target) as part:
         shutil.copyfile(source, part)

@@ -28,8 +28,8 @@ from pipeline.captions.patterns import Patterns
 from pipeline.captions.seen import CAME_ALONG, Replacements, TagsRow, along, is_text, seen_tags
 from pipeline.captions.tags import Dropped, Tag, sift
 from pipeline.captions.text import same
-from pipeline.config.schemas import FilterTagsConfig
 from pipeline.errors import UserError, nearest
+from pipeline.schemas import FilterTagsConfig
 from pipeline.texts.lines import alternatives
 from pipeline.texts.separators import FRONT, separators_of
 

@@ -11,7 +11,7 @@ from functools import cache
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import same
 from pipeline.captions.word_lists import word_list
-from pipeline.config.schemas import FilterTagsConfig
+from pipeline.schemas import FilterTagsConfig
 
 WHO_IT_IS = ("general", "character", "copyright")
 """Categories that the rules check: a rating or a quality word describes nobody, however common."""

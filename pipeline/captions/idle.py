@@ -7,9 +7,9 @@ from pipeline.captions.finished import Caption
 from pipeline.captions.own import OwnCaptions
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import spaced
-from pipeline.config.schemas import FilterTagsConfig
 from pipeline.errors import near
 from pipeline.pictures.by_hand import named
+from pipeline.schemas import FilterTagsConfig
 
 
 class Effects:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.captions.selection import RATING
 from pipeline.captions.tags import Tag, surest_first
 from pipeline.captions.text import same
-from pipeline.config.schemas import FilterTagsConfig
+from pipeline.schemas import FilterTagsConfig
 
 PEOPLE = re.compile(r"solo|no humans|multiple (girl|boy|other)s|\d+\+?(girl|boy|other)s?", re.IGNORECASE)
 """As in deepghs/imgutils imgutils/tagging/order.py, plus `multiple girls`, `others` and `no humans`."""

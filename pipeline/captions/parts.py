@@ -10,7 +10,7 @@ from typing import Literal
 from pipeline.captions.budget import within
 from pipeline.captions.tags import Added, Dropped, Tag
 from pipeline.captions.text import escaped, same, underscored
-from pipeline.config.schemas import FilterTagsConfig
+from pipeline.schemas import FilterTagsConfig
 from pipeline.texts.separators import TagPiece, separators_of
 
 PartKind = Literal["trigger", "tag", "text", "hand", "verbatim"]

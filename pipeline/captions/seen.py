@@ -9,7 +9,7 @@ from pipeline.captions.patterns import Patterns
 from pipeline.captions.selection import rating, select
 from pipeline.captions.tags import Dropped, Tag, distinct
 from pipeline.captions.text import KAOMOJI, spaced, unescaped
-from pipeline.config.schemas import FilterTagsConfig
+from pipeline.schemas import FilterTagsConfig
 from pipeline.texts.forms import is_prose
 from pipeline.texts.lines import alternatives
 from pipeline.texts.separators import TagPiece, separators_of

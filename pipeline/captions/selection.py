@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from pipeline.captions.tags import Dropped, Tag
 from pipeline.captions.text import spaced
-from pipeline.config.schemas import FilterTagsConfig
+from pipeline.schemas import FilterTagsConfig
 
 StoredScores = Mapping[str, Mapping[str, float]]
 RATING = "rating"

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 
 from pipeline.code.closure import closure, hash_of
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 
 __all__ = ["closure", "code_of"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.bases.look import recognise
-from pipeline.config.schemas import AdapterNetworkConfig, Config
+from pipeline.schemas import AdapterNetworkConfig, Config
 
 
 def algorithms(config: Config, stage: str) -> set[str] | None:

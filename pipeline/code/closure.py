@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pipeline.code.choices import CHOICES
 from pipeline.code.meaning import meaning
-from pipeline.config.schemas import Config
 from pipeline.files.hashing import sha256_of_bytes
+from pipeline.schemas import Config
 from pipeline.store.items import Items, key
 
 CODE_ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ ASIDE = (
 """Files that no result depends on: how a command starts, ends and reports, and code that only compose runs;
 its results reach other stages as values.
 """
-SCHEMAS = "pipeline/config/schemas/__init__.py"
+SCHEMAS = "pipeline/schemas/__init__.py"
 DATA = {
     "pipeline/bases/clip_vocabulary.py": "pipeline/bases/clip_merges.txt.gz",
     "pipeline/reports/dataset.py": "pipeline/reports/dataset.html.j2",

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config.rules import contradictions
-from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
+from pipeline.schemas import Config, schemas_of
 
 if TYPE_CHECKING:
     from pipeline.config.compose import Params

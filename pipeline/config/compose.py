@@ -16,10 +16,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config.following import ConfigValues, follow
-from pipeline.config.schemas import Config, schemas_of
 from pipeline.errors import UserError, nearest
 from pipeline.files.text_file import SETTINGS_FILE
 from pipeline.files.yaml_text import UNREADABLE_YAML, text_of
+from pipeline.schemas import Config, schemas_of
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.config.compose import CONF, groups, options
 from pipeline.config.explain import comments_of
-from pipeline.config.schemas import Config, schemas_of
+from pipeline.schemas import Config, schemas_of
 
 SCHEMA_FILE = CONF / "params.schema.json"
 

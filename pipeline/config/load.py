@@ -6,8 +6,8 @@ from typing import Any
 from pipeline.config.check import check, resolve
 from pipeline.config.graph_file import CODE, DVC_LOCK, RESOLVED_PARAMS, read_own_yaml, stage_entries
 from pipeline.config.rules import doubtful
-from pipeline.config.schemas import Config
 from pipeline.errors import UserError, warn
+from pipeline.schemas import Config
 
 
 def load(stage: str, overrides: Sequence[str] = (), by_hand: bool = False) -> Config:

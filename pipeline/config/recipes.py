@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.schemas.recipe import STEPS, AncestorStep, BakeStep, Recipe, ReplaceVaeStep, methods_of
 from pipeline.errors import UserError, nearest
 from pipeline.files.text_file import SETTINGS_FILE
 from pipeline.files.yaml_text import parse_yaml, text_of
 from pipeline.number_text import is_index
+from pipeline.schemas.recipe import STEPS, AncestorStep, BakeStep, Recipe, ReplaceVaeStep, methods_of
 from pipeline.store.known_hashes import sha256_of_model
 
 RecipeContent = dict[str, Any]

@@ -1,4 +1,4 @@
-"""Samplers by their usual names, as diffusers' schedulers (pipeline/config/schemas/samplers.py). Those that
+"""Samplers by their usual names, as diffusers' schedulers (pipeline/schemas/samplers.py). Those that
 AUTOMATIC1111 takes from k-diffusion use its noise schedules (schedules.py).
 """
 
@@ -15,10 +15,10 @@ from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampl
 from torch import Generator, Tensor
 
 from pipeline.bases.base import Base
-from pipeline.bases.zero_snr import zero_terminal
-from pipeline.config.schemas.samplers import A1111_NAMES, SAMPLER_PARTS, SAMPLERS_OF, SCHEDULERS, SDE
 from pipeline.drawing.schedules import BaseSigmas, FloatArray, schedule
 from pipeline.errors import UserError
+from pipeline.objectives.zero_snr import zero_terminal
+from pipeline.schemas.samplers import A1111_NAMES, SAMPLER_PARTS, SAMPLERS_OF, SCHEDULERS, SDE
 
 KEY_OF_ZERO_SNR = "rescale_betas_zero_snr"
 """An argument of diffusers' classes that know it; the others get the rescaled schedule from here."""

@@ -40,7 +40,7 @@ class BaseSigmas:
 
 
 def schedule(noise: BaseSigmas, name: str, num_steps: int) -> FloatArray:
-    """`num_steps` falling sigmas of the schedule `name` (pipeline/config/schemas/samplers.py)."""
+    """`num_steps` falling sigmas of the schedule `name` (pipeline/schemas/samplers.py)."""
     last, (low, high) = len(noise.sigmas) - 1, noise.sigmas[[0, -1]]
     ramp = np.linspace(0, 1, num_steps)
     if name == "uniform":

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.ranges import RangeValues, reals, texts, texts_or_none, wholes
-from pipeline.config.schemas.samplers import A1111_NAMES, sampler_name
 from pipeline.errors import UserError
 from pipeline.grid.merge_axes import Variation, block_curves
 from pipeline.number_text import NumberError
 from pipeline.prompts.block_weights import BlockWeights, block_weights
 from pipeline.prompts.settings import LEAST_SIDE_PX, SIDE_STEP_PX, DrawingSettings, PictureJob, side_px
+from pipeline.schemas.samplers import A1111_NAMES, sampler_name
 from pipeline.seeds import MOST_SEED
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from PIL import Image
 
 from pipeline.bases.registry import blocks_of
-from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid.axes import Cell
@@ -23,6 +22,7 @@ from pipeline.grid.cell_texts import files_named, texts_of
 from pipeline.grid.merge_axes import Sweep
 from pipeline.pictures.png import png_bytes, with_texts
 from pipeline.prompts.settings import PictureJob
+from pipeline.schemas import BaseConfig
 from pipeline.store.items import Items, key
 from pipeline.store.known_hashes import sha256_of_model
 

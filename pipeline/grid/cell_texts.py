@@ -11,7 +11,6 @@ from typing import Any
 
 from pipeline.bases.registry import blocks_of
 from pipeline.bases.tokens import words_in
-from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.files.safetensors_header import stated_hash
 from pipeline.grid.axes import Cell
@@ -26,6 +25,7 @@ from pipeline.prompts.infotext import (
 )
 from pipeline.prompts.network_tags import split_tags
 from pipeline.prompts.settings import PictureJob
+from pipeline.schemas import BaseConfig
 
 _SAFETENSORS = ".safetensors"
 """Files with other suffixes are read with torch."""

@@ -5,10 +5,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pipeline.config.schemas import SampleGridConfig
 from pipeline.grid.axes import Cell
 from pipeline.grid.choice import Candidate, Scored
 from pipeline.grid.plan import Grid, cell_names, picture_file
+from pipeline.schemas import SampleGridConfig
 
 CellScores = Mapping[Cell, Scored]
 FileEpochAndWeight = tuple[Path, int, float]

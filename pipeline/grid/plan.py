@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.ranges import RangeValues
-from pipeline.config.schemas import SampleGridConfig
 from pipeline.errors import UserError
 from pipeline.grid.axes import GRID_AXES, Cell
 from pipeline.networks.epochs import network_files
+from pipeline.schemas import SampleGridConfig
 
 NO_AXIS = "none"
 BASE_ALONE = "base alone"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pipeline.bases.registry import blocks_of
 from pipeline.config.recipes import OF_THE_RUN, uses_network_of_the_run, with_inputs_of_the_run
-from pipeline.config.schemas import Config, SampleGridConfig
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
@@ -16,6 +15,7 @@ from pipeline.grid.plan import NO_AXIS, axis_values, varied
 from pipeline.prompts.network_tags import insist_on_none, split_tags
 from pipeline.prompts.settings import DrawingSettings
 from pipeline.prompts.steps import texts_by_step
+from pipeline.schemas import Config, SampleGridConfig
 
 MERGE, SECOND_PASS = "merge_", "second_pass_"
 """Prefixes of the axes that vary a recipe, or the second pass."""

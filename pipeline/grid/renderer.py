@@ -8,7 +8,6 @@ from PIL import Image
 
 from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.config.schemas import BaseConfig
 from pipeline.device import best_device, make_repeatable
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.library import Library, set_weight
@@ -21,6 +20,7 @@ from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import load
 from pipeline.networks.trained import Trainable
 from pipeline.prompts.settings import PictureJob
+from pipeline.schemas import BaseConfig
 
 
 class GridRenderer:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.config.schemas import SampleGridConfig
-from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.files.atomic import write_bytes, write_csv, write_json, write_text
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
@@ -27,6 +25,8 @@ from pipeline.grid.manifest import (
 from pipeline.grid.plan import Grid, GridSlot, cell_names, labels_of, picture_file
 from pipeline.pictures.thumbnails import webp_thumbnail, webp_uri
 from pipeline.reports.grid import GRID_THUMBNAIL_PX, IN_CELLS, PageCell, PageSheet, page
+from pipeline.schemas import SampleGridConfig
+from pipeline.schemas.samplers import A1111_NAMES
 
 WEBP_SIDE_PX = 4096
 """Longest side of a cell's pictures in one WebP; a phone shows no larger ones."""

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.config.schemas import Config
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Scored
@@ -23,6 +22,7 @@ from pipeline.grid.scores import Score, score
 from pipeline.pictures.records import PICTURE_FOLDER, Record, read_records
 from pipeline.progress import progress
 from pipeline.prompts.plain import plain_prompt
+from pipeline.schemas import Config
 from pipeline.store.items import Items, key
 
 VERSION = 1

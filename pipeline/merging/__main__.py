@@ -18,7 +18,7 @@ from pipeline.same_bytes import fix_where_asked
 from pipeline.typed_numbers import MOST_RANK, above, ratios_in, whole_number
 
 if TYPE_CHECKING:
-    from pipeline.config.schemas.recipe import Recipe
+    from pipeline.schemas.recipe import Recipe
 
 RANK = whole_number(1, MOST_RANK)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.config.recipes import children
-from pipeline.config.schemas.recipe import BakeStep, Recipe, ReplaceVaeStep
 from pipeline.files.tensor_file import Stored, TensorFile
 from pipeline.merging.checkpoint import CheckpointFile, open_checkpoint, open_vae
 from pipeline.merging.header import metadata
@@ -17,6 +16,7 @@ from pipeline.merging.locking import locked, paths_of
 from pipeline.merging.stream import stream
 from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
 from pipeline.merging.weights import weight_of
+from pipeline.schemas.recipe import BakeStep, Recipe, ReplaceVaeStep
 
 ALPHA_AND_BETA = ("alpha", "beta")
 OPTIONS = ("density", "drop", "seed")

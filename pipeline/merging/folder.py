@@ -14,7 +14,6 @@ from pipeline.bases.load import outline
 from pipeline.bases.registry import family, recognised, titles
 from pipeline.bases.save import folder_key, write_settings
 from pipeline.bases.stated import BASE_KEY, stated
-from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
 from pipeline.files.safetensors_file import PRECISIONS
@@ -25,6 +24,7 @@ from pipeline.merging.header import MERGE_KEY, metadata, recipe_text
 from pipeline.merging.locking import locked
 from pipeline.merging.stream import fill
 from pipeline.merging.tree import Node
+from pipeline.schemas.recipe import Recipe
 
 FolderSpecs = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 

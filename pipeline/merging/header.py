@@ -19,7 +19,6 @@ from pipeline.bases.stated import (
     stated,
     tokenizer_texts,
 )
-from pipeline.config.schemas.recipe import DifferenceStep, Input, PairStep, Recipe, ReplaceVaeStep
 from pipeline.errors import warn
 from pipeline.files.damage import reporting_damage
 from pipeline.files.hashing import legacy_hash
@@ -27,6 +26,7 @@ from pipeline.files.json_text import JsonError, parse_json, read_mapping
 from pipeline.files.text_file import JSON, read_text
 from pipeline.merging.agreement import FIRST_CONVOLUTION, INPAINTING, PIX2PIX
 from pipeline.merging.checkpoint import CheckpointFile
+from pipeline.schemas.recipe import DifferenceStep, Input, PairStep, Recipe, ReplaceVaeStep
 
 MERGE_KEY = "athanor.merge"
 KEPT_ENTRIES = ("modelspec.architecture", "modelspec.prediction_type", "modelspec.resolution")

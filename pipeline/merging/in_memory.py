@@ -14,13 +14,13 @@ import torch
 
 from pipeline.bases.base import Base
 from pipeline.config.recipes import RecipeContent, parse, varied
-from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.merging.build import build, open_inputs
 from pipeline.merging.header import recipe_text
 from pipeline.merging.locking import locked
 from pipeline.merging.tree import Node
+from pipeline.schemas.recipe import Recipe
 
 RecipeOverrides = Mapping[str, Any]
 """Other values for dotted keys of the recipe."""

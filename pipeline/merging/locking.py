@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from pipeline.config.schemas.recipe import Input, Recipe
 from pipeline.errors import UserError
 from pipeline.files.finite import broken, is_finite, pieces
 from pipeline.files.hashing import sha256_of_tree
 from pipeline.files.tensor_file import InFile, Stored, TensorFile
 from pipeline.merging.stream import WORKERS
+from pipeline.schemas.recipe import Input, Recipe
 
 
 def paths_of(recipe: Recipe) -> dict[str, Path]:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.unet_blocks import block_names
-from pipeline.config.schemas.recipe import Alpha
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite, is_finite
@@ -19,6 +18,7 @@ from pipeline.files.tensor_file import TensorFile
 from pipeline.merging.lora_pairs import LoraPair, RankRule, concatenated, truncated
 from pipeline.merging.network_changes import modules_of, open_network
 from pipeline.merging.weights import WeightOf, weight_of
+from pipeline.schemas.recipe import Alpha
 
 LEAVES = {"lora_up.weight", "lora_down.weight", "lora_mid.weight", "alpha"}
 DESCRIBING = (

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.config.recipes import RecipeContent, from_yaml, read_yaml
-from pipeline.config.schemas.recipe import Input, Recipe
 from pipeline.errors import UserError
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.header import MERGE_KEY
+from pipeline.schemas.recipe import Input, Recipe
 from pipeline.store.known_hashes import sha256_of_model
 
 UNET_FILE = "unet/diffusion_pytorch_model.safetensors"

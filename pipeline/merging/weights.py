@@ -15,9 +15,9 @@ from pipeline.bases import unet_blocks
 from pipeline.bases.unet_blocks import block_names
 from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.bases.weight_names import part_of
-from pipeline.config.schemas.recipe import Alpha, Weights
 from pipeline.errors import UserError, nearest
 from pipeline.merging.presets import preset
+from pipeline.schemas.recipe import Alpha, Weights
 
 WeightOf = Callable[[str], float]
 LDM_BLOCK = re.compile(rf"{re.escape(LDM_UNET_PREFIX)}(input|output)_blocks\.([0-9]{{1,3}})\.")

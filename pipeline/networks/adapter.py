@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.networks import dora
 from pipeline.networks.trained import CompanionFile
+from pipeline.schemas import AdapterNetworkConfig
 
 Layer = nn.Linear | nn.Conv2d
 Frozen = Callable[[Tensor], Tensor]

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import AestheticConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import write_aesthetic
 from pipeline.files.damage import reporting_damage
@@ -23,6 +22,7 @@ from pipeline.files.json_text import parse_json
 from pipeline.files.kinds import AESTHETIC_KEY
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.networks.trained import Trainable
+from pipeline.schemas import AestheticConfig
 
 MOST_AESTHETIC_STEPS = 10_000
 PROJECTION_KEY, SETTINGS_KEY = "text_projection", "athanor.aesthetic"

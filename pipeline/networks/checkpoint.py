@@ -19,7 +19,6 @@ from pipeline.bases.origins import Origin, get
 from pipeline.bases.parts import Part
 from pipeline.bases.save import file_header, file_tensors
 from pipeline.bases.single_file import as_there
-from pipeline.config.schemas import CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.safetensors_file import PRECISIONS
@@ -27,6 +26,7 @@ from pipeline.files.tensor_file import Stored, open_tensors
 from pipeline.networks.block_values import by_block
 from pipeline.networks.sharding import whole
 from pipeline.networks.trained import Trainable, set_lr_factor
+from pipeline.schemas import CheckpointConfig
 
 WeightSlot = tuple[nn.Module, str]
 """A module of the base, and its parameter's name there."""

@@ -20,11 +20,11 @@ from pipeline.bases.base import Base
 from pipeline.bases.new_tokens import new_rows
 from pipeline.bases.parts import Part
 from pipeline.bases.tokens import body_ids
-from pipeline.config.schemas import EmbeddingConfig
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.trained import CompanionFile, Trainable
+from pipeline.schemas import EmbeddingConfig
 
 
 class Embedding(nn.Module, Trainable):

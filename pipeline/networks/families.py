@@ -7,7 +7,6 @@ from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.unet_names import LDM_UNET_PREFIX
-from pipeline.config.schemas import NetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.embedding_file import PICTURE_SUFFIXES
@@ -26,6 +25,7 @@ from pipeline.networks.layouts import is_adapter
 from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.network_files import PICKLES, grouped, read_outline, read_weights
 from pipeline.networks.trained import Trainable
+from pipeline.schemas import NetworkConfig
 
 NetworkFamily = (
     type[AestheticEmbedding]

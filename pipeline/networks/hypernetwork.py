@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import HypernetworkConfig
 from pipeline.errors import UserError, nearest, warn
 from pipeline.files.hypernetwork_file import (
     KEY_AND_VALUE,
@@ -35,6 +34,7 @@ from pipeline.files.hypernetwork_file import (
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.mlp import ACTIVATIONS, Mlp, start
 from pipeline.networks.trained import Trainable
+from pipeline.schemas import HypernetworkConfig
 
 
 class Hypernetwork(nn.ModuleDict, Trainable):

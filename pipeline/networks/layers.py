@@ -9,10 +9,10 @@ from torch import nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.layers import BaseLayer, further_layers, main_layers, text_layers
-from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.errors import UserError
 from pipeline.networks.adapter import Adapter, AdapterSettings, has_kernel
 from pipeline.networks.block_values import by_block
+from pipeline.schemas import AdapterNetworkConfig
 
 
 @dataclass(frozen=True)

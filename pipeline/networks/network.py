@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from pipeline.bases.base import Base
 from pipeline.bases.layers import changeable_modules
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.networks.adapter import Adapter
@@ -21,6 +20,7 @@ from pipeline.networks.layers import TargetLayer, target_layers
 from pipeline.networks.network_files import grouped, read_weights
 from pipeline.networks.network_header import network_header
 from pipeline.networks.trained import CompanionFile, Trainable, set_lr_factor
+from pipeline.schemas import AdapterNetworkConfig
 
 
 class AdapterNetwork(nn.ModuleDict, Trainable):

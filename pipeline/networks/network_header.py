@@ -7,7 +7,7 @@ lycoris.kohya with `algo` (kohya-ss/sd-scripts train_network.py; KohakuBlueleaf/
 import json
 from typing import Any
 
-from pipeline.config.schemas import AdapterNetworkConfig
+from pipeline.schemas import AdapterNetworkConfig
 
 
 def network_header(config: AdapterNetworkConfig) -> dict[str, str]:

@@ -13,11 +13,11 @@ from typing import Any, Self
 from diffusers import DDPMScheduler
 from torch import Generator, Tensor
 
-from pipeline.bases.zero_snr import zero_terminal
-from pipeline.config.schemas import NoiseConfig
 from pipeline.objectives.levels import draw_timesteps
 from pipeline.objectives.objective import Objective
 from pipeline.objectives.snr_weights import signal_to_noise, snr_weights
+from pipeline.objectives.zero_snr import zero_terminal
+from pipeline.schemas import NoiseConfig
 
 
 class Diffusion(Objective):

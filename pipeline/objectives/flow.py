@@ -15,9 +15,9 @@ from typing import Any, Self
 import torch
 from torch import Generator, Tensor
 
-from pipeline.config.schemas import NoiseConfig
 from pipeline.objectives.levels import NUM_LEVELS, draw_fractions
 from pipeline.objectives.objective import Objective
+from pipeline.schemas import NoiseConfig
 
 
 class Flow(Objective):

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from pipeline.config.schemas import NoiseConfig
+from pipeline.schemas import NoiseConfig
 
 NUM_LEVELS = 1000
 """The scale of `min_timestep` and `max_timestep`."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.config.schemas import NoiseConfig, PriorForm, TrainConfig
+from pipeline.schemas import NoiseConfig, PriorForm, TrainConfig
 
 SMALLEST_AREA = 1e-4
 """Lower limit of a mask's mean as a divisor: far below one of the 4096 latent pixels of a 512 px picture."""

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from pipeline.config.schemas import NoiseConfig
+from pipeline.schemas import NoiseConfig
 
 
 def make_noise(latents: Tensor, config: NoiseConfig, generator: Generator) -> Tensor:

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from pipeline.config.schemas import NoiseConfig
-from pipeline.config.schemas.samplers import SAMPLERS_OF
 from pipeline.errors import UserError
 from pipeline.objectives.levels import NUM_LEVELS
 from pipeline.objectives.losses import huber_c, is_bent, point_losses
 from pipeline.objectives.noise import make_noise, perturbed
+from pipeline.schemas import NoiseConfig
+from pipeline.schemas.samplers import SAMPLERS_OF
 
 
 @dataclass(frozen=True)

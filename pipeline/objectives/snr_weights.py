@@ -8,7 +8,7 @@ import math
 
 from torch import Tensor
 
-from pipeline.config.schemas import Debiased, NoiseConfig
+from pipeline.schemas import Debiased, NoiseConfig
 
 MAX_SNR = 1000.0
 """Upper limit of SNR for all weights but min-SNR: near timestep 0 it grows without bound."""

@@ -5,7 +5,7 @@ equal area. Pure arithmetic; sizes are (width, height) in pixels.
 import math
 from fractions import Fraction
 
-from pipeline.config.schemas import CropConfig
+from pipeline.schemas import CropConfig
 
 Size = tuple[int, int]
 LEAST_AREA = 0.75

@@ -1,9 +1,9 @@
 """Sizes of a picture's crops from its size alone: cutting.py's decisions that need no pixels."""
 
-from pipeline.config.schemas import CropConfig
 from pipeline.pictures.boxes import split_boxes
 from pipeline.pictures.buckets import Size, target_size
 from pipeline.pictures.crop_edits import CropEdit
+from pipeline.schemas import CropConfig
 
 
 def crop_sizes(width_px: int, height_px: int, config: CropConfig, edit: CropEdit) -> list[tuple[str, Size]]:

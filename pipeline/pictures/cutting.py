@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from pipeline.config.schemas import CropConfig
 from pipeline.pictures.boxes import box_around, focal_box, split_boxes
 from pipeline.pictures.buckets import Size, target_size
 from pipeline.pictures.crop_edits import CropEdit
 from pipeline.pictures.faces import Box
 from pipeline.pictures.focal import Focus, find_focus
+from pipeline.schemas import CropConfig
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
-from pipeline.config.schemas import CollectConfig
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.files.text_file import MIB, URLS, TextError, bounded_text
@@ -24,6 +23,7 @@ from pipeline.pictures.connections import DownloadConnections, DownloadError, Ho
 from pipeline.pictures.formats import FORMATS, HEADER_BYTES, SUFFIX_OF_FORMAT, plugin_format
 from pipeline.printable import printable, without_passwords
 from pipeline.progress import progress
+from pipeline.schemas import CollectConfig
 from pipeline.store.items import Items, key
 
 CONNECTIONS = 4

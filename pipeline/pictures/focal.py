@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schemas import CropConfig
 from pipeline.pictures.faces import Box, Face, Pixels, make_detector
 from pipeline.pictures.work_copy import work_copy
+from pipeline.schemas import CropConfig
 
 PicturePoint = tuple[float, float]
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schemas import CollectConfig
 from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.hygiene import picture_faults
 from pipeline.pictures.masks import MaskMeasures, mask_fault
@@ -19,6 +18,7 @@ from pipeline.pictures.measures import PictureMeasures
 from pipeline.pictures.records import Record
 from pipeline.pictures.traits import NO_HASH, Pairs, PictureTraits, equals, hash_of, likenesses, name_hash
 from pipeline.pictures.verdicts import SEVERITY, Fault, Ruling, Rulings, most_severe
+from pipeline.schemas import CollectConfig
 
 MOST_PICTURES_SHOWN = 5
 """A warning names this many pictures; the records have all."""

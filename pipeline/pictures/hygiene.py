@@ -4,12 +4,12 @@ verdicts.py decides which faults stop the stage.
 
 from collections.abc import Iterator
 
-from pipeline.config.schemas import CollectConfig
 from pipeline.files.names import fault_of
 from pipeline.pictures.formats import SUFFIX_OF_FORMAT
 from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.measures import PictureMeasures
 from pipeline.pictures.verdicts import Fault
+from pipeline.schemas import CollectConfig
 
 SAME_SUFFIX = {
     ".jpeg": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".tiff": ".tif", ".heif": ".heic", ".hif": ".heic",

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.config.schemas import CollectConfig
 from pipeline.errors import UserError
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures import archives, downloads
@@ -19,6 +18,7 @@ from pipeline.pictures.found import PictureScan
 from pipeline.pictures.parquet_rows import ParquetError, read_parquet
 from pipeline.pictures.places import SourceFolder, suffix_of
 from pipeline.pictures.verdicts import Fault
+from pipeline.schemas import CollectConfig
 from pipeline.texts.lines import CaptionReader
 from pipeline.texts.separators import Separators
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.config.schemas.collect import FATAL
 from pipeline.files.sorted_rows import SortedRows
+from pipeline.schemas.collect import FATAL
 
 PictureVerdict = Literal["ok", "warn", "waived", "dropped", "error"]
 

@@ -7,10 +7,10 @@ zibbo/*: {too_small: only scans exist}   # `*` and `?` are wildcards
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.config.schemas.collect import FATAL
 from pipeline.errors import UserError, nearest
 from pipeline.pictures.by_hand import Names, read_entries
 from pipeline.pictures.found import PictureScan
+from pipeline.schemas.collect import FATAL
 
 WAIVERS = Path("data/waivers.yaml")
 WaiverLines = dict[tuple[str, str], str]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.schemas import BaseConfig
-from pipeline.config.schemas.samplers import A1111_NAMES, K_SAMPLERS, SAMPLER_PARTS, SCHEDULES
 from pipeline.prompts.infotext_sampler import SAMPLER_KEYS, SCHEDULE
 from pipeline.prompts.infotext_settings import LATENT_LABELS
 from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
+from pipeline.schemas import BaseConfig
+from pipeline.schemas.samplers import A1111_NAMES, K_SAMPLERS, SAMPLER_PARTS, SCHEDULES
 
 INFOTEXT_KEYWORD, RECIPE_KEYWORD = "parameters", "athanor"
 """Keywords of a PNG's texts: the infotext, and the same as JSON with what an infotext cannot hold."""

@@ -11,7 +11,8 @@ uniform.
 import re
 from collections.abc import Mapping
 
-from pipeline.config.schemas.samplers import (
+from pipeline.errors import UserError, nearest
+from pipeline.schemas.samplers import (
     AUTOMATIC,
     K_SAMPLERS,
     SAMPLER_PARTS,
@@ -20,7 +21,6 @@ from pipeline.config.schemas.samplers import (
     named,
     sampler_name,
 )
-from pipeline.errors import UserError, nearest
 
 SAMPLER_KEYS, SCHEDULE = "Sampler", "Schedule type"
 _SAME = {"polyexponential": "exponential", "normal": UNIFORM}

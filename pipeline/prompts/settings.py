@@ -5,8 +5,8 @@ a grid can be planned without it.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.config.schemas import BaseConfig, ClassImagesConfig, SampleGridConfig
 from pipeline.number_text import NumberError, whole_number
+from pipeline.schemas import BaseConfig, ClassImagesConfig, SampleGridConfig
 
 SHARED_KEYS = ("steps", "guidance", "guidance_rescale", "sampler", "negative_prompt", "batch")
 """Keys that `DrawingSettings` shares with class_images and sample_grid."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pipeline.config.check import check, resolve
 from pipeline.config.compose import groups, read_params, with_overrides
-from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 from pipeline.grid.problems import axes_problems
+from pipeline.schemas import Config
 from pipeline.store.items import key
 from pipeline.sweep.grammar import JobOverrides
 from pipeline.sweep.graph import Segment, segments, stage_keys, stages_for

@@ -11,7 +11,7 @@ from random import Random
 
 from pipeline.captions.templates import fill
 from pipeline.captions.wildcards import drawn, longest
-from pipeline.config.schemas import TrainConfig
+from pipeline.schemas import TrainConfig
 from pipeline.texts.lines import alternatives
 from pipeline.texts.separators import END, FRONT, TagPiece, separators_of
 

@@ -19,10 +19,10 @@ from pipeline.bases.latents import LATENT_MASKS, LATENTS
 from pipeline.bases.sizes import SizeConditioning, whole
 from pipeline.bases.tokens import NO_WORDS, Words, body_ids, token_ids
 from pipeline.captions.templates import fill
-from pipeline.config.schemas import TrainConfig
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.objectives.losses import prior_weights
+from pipeline.schemas import TrainConfig
 from pipeline.training.captions import longest_captions, shown_caption
 from pipeline.training.emphasis import unweighted, weighted_ids
 from pipeline.training.epoch_order import EpochPicture, epoch_batches

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import chain
 from random import Random
 
-from pipeline.config.schemas import PriorForm
 from pipeline.errors import UserError
+from pipeline.schemas import PriorForm
 
 Bucket = tuple[int, int]
 """Width and height in pixels."""

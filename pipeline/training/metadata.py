@@ -16,9 +16,9 @@ from torch import Tensor
 
 from pipeline.bases.facts import FamilyFacts
 from pipeline.captions.text import same
-from pipeline.config.schemas import Config, NoiseConfig, OptimizerConfig
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_file import chunks, header
+from pipeline.schemas import Config, NoiseConfig, OptimizerConfig
 from pipeline.texts.lines import alternatives
 from pipeline.texts.separators import Separators, separators_of
 from pipeline.training.data import Picture

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning
-from pipeline.config.schemas import Config
 from pipeline.networks.checkpoint import FullFineTune
 from pipeline.networks.sharding import shard
 from pipeline.networks.trained import Trainable
 from pipeline.objectives.losses import masked
+from pipeline.schemas import Config
 from pipeline.seeds import folded
 from pipeline.training.data import Batch
 from pipeline.training.devices import device_rows

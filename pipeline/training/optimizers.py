@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from pipeline.bases.parts import Part
-from pipeline.config.schemas import OptimizerConfig
 from pipeline.errors import UserError, warn
 from pipeline.networks.trained import by_lr_factor
+from pipeline.schemas import OptimizerConfig
 from pipeline.training.chained import ChainedOptimizer
 
 PATHS = {

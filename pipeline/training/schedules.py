@@ -2,8 +2,8 @@
 
 import math
 
-from pipeline.config.schemas import ScheduleConfig
-from pipeline.config.stairs import lr_at, stairs_of
+from pipeline.schemas import ScheduleConfig
+from pipeline.schemas.stairs import lr_at, stairs_of
 
 
 def warmup_steps(config: ScheduleConfig, total_steps: int) -> int:

@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 from pipeline.training.callbacks.checkpoints import CheckpointCallback, Interrupted, Start, TurnedBack
 from pipeline.training.callbacks.epoch_files import EpochFilesCallback
 from pipeline.training.callbacks.logs import LogsCallback

@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning, cat
-from pipeline.config.schemas import AdapterNetworkConfig, CheckpointConfig, Config, HypernetworkConfig
+from pipeline.schemas import AdapterNetworkConfig, CheckpointConfig, Config, HypernetworkConfig
 from pipeline.store.items import Items, key
 from pipeline.training.data import EncodedData
 from pipeline.training.module import Denoising

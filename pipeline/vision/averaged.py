@@ -9,7 +9,7 @@ from pipeline.captions.ensemble import Ensemble
 from pipeline.captions.interrogation import Interrogator, interrogate
 from pipeline.captions.labels import TagScores, named_scores
 from pipeline.captions.text import spaced
-from pipeline.config.schemas import TagConfig
+from pipeline.schemas import TagConfig
 from pipeline.vision.taggers import open_tagger, tag_models
 
 

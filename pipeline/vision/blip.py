@@ -14,8 +14,8 @@ from PIL import Image
 from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
 
 from pipeline.captions.interrogation import About
-from pipeline.config.schemas import TagConfig
 from pipeline.device import best_device, make_repeatable
+from pipeline.schemas import TagConfig
 from pipeline.vision.pretrained import WHOLE_FOLDER, loading, pretrained, pretrained_model
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.layouts import EXPECTED
-from pipeline.config.schemas import TagConfig
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
+from pipeline.schemas import TagConfig
 from pipeline.vision.models import TAGGER_FILES, VisionModel, located
 
 

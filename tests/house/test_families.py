@@ -21,11 +21,11 @@ from pipeline.bases.save import save_file, save_folder
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import BaseConfig, EmbeddingConfig
 from pipeline.drawing.conditioning import conditioning
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.__main__ import main as networks
 from pipeline.networks.embedding import Embedding
+from pipeline.schemas import BaseConfig, EmbeddingConfig
 from tests.conftest import ROOT
 from tests.pipeline.bases.tiny import SMALL, random_parts, small_configs
 from tests.stages.project import make_project, run_all

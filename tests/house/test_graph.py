@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.code.closure import CODE_PACKAGES
 from pipeline.config.graph_file import stage_entries
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 from pipeline.sweep.graph import stages
 from tests.conftest import ROOT
 

@@ -18,9 +18,9 @@ from sklearn.datasets import load_sample_images
 from benchmarks.train_step import random_sd15
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file, save_folder
-from pipeline.config.schemas import BaseConfig
 from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.network_files import read_weights
+from pipeline.schemas import BaseConfig
 from tests.pipeline.networks.test_network import answer
 from tests.stages.project import make_project, run_all
 

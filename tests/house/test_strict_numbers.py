@@ -12,13 +12,13 @@ from pipeline.bases.origins import Held
 from pipeline.bases.registry import family
 from pipeline.config.ranges import reals, wholes
 from pipeline.config.recipes import varied
-from pipeline.config.stairs import stairs_of
 from pipeline.errors import UserError
 from pipeline.files.json_text import parse_json
 from pipeline.merging.__main__ import main as merging
 from pipeline.number_text import is_index
 from pipeline.pictures.folder_names import concept_of
 from pipeline.prompts.network_tags import split_tags
+from pipeline.schemas.stairs import stairs_of
 from pipeline.store.items import trim_if_grown
 
 LONG = "9" * 5000

@@ -22,11 +22,11 @@ import torch
 from pipeline.bases.save import file_tensors
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Config
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.renderer import GridRenderer
 from pipeline.grid.report import write_pngs
+from pipeline.schemas import Config
 from stages import merge, sample_grid
 from tests.conftest import ROOT
 from tests.pipeline.drawing.demo_base import demo_base

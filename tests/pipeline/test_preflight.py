@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from pipeline.bases.load import load_base
 from pipeline.config.looked_at import looked_at
-from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_hub_name
+from pipeline.schemas import BaseConfig
 from pipeline.vision.models import TAGGER_FILES, located
 from stages import collect, compose
 from tests.stages.project import make_project

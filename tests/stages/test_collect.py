@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from pipeline.config.schemas import CollectConfig
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.pictures import measures
 from pipeline.pictures.records import Record, read_records
+from pipeline.schemas import CollectConfig
 from stages import collect, compose
 from tests.pipeline.pictures.settings import settings
 from tests.stages.project import draw_pictures, make_project

@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from pipeline.bases.load import load_base
 from pipeline.bases.save import file_tensors, save_file, save_folder
 from pipeline.config import load
-from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.__main__ import main
 from pipeline.networks.network import AdapterNetwork
+from pipeline.schemas import BaseConfig
 from stages import compose, merge
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import config

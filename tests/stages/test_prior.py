@@ -11,12 +11,12 @@ import yaml
 from PIL import Image
 from safetensors import safe_open
 
-from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid import renderer as cells
 from pipeline.prompts.infotext_reader import parse_infotext
+from pipeline.schemas import Config
 from pipeline.store.items import Items
 from stages import class_images, compose, encode, merge, sample_grid, train
 from tests.stages.project import draw_pictures, make_project, run_all

@@ -12,7 +12,7 @@ from pipeline.config.rules.pictures import picture_contradictions, picture_doubt
 from pipeline.config.rules.schedule import schedule_contradictions, schedule_doubts
 from pipeline.config.rules.train import train_contradictions, train_doubts
 from pipeline.config.rules.watching import watching_contradictions, watching_doubts
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 
 
 def contradictions(config: Config) -> list[str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
 from pipeline.bases.registry import Recognised, families
-from pipeline.config.schemas import AestheticConfig, Config, HypernetworkConfig
 from pipeline.errors import UserError
+from pipeline.schemas import AestheticConfig, Config, HypernetworkConfig
 
 PREDICTION_OF_SETTING = {
     "scale_v_prediction": "v_prediction",

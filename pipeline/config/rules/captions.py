@@ -1,6 +1,6 @@
 """Rules across tag, filter_tags, sample_grid and training's captions."""
 
-from pipeline.config.schemas import Config, FilterTagsConfig, TagConfig, TrainConfig
+from pipeline.schemas import Config, FilterTagsConfig, TagConfig, TrainConfig
 from pipeline.texts.separators import separators_of
 
 SEPARATORS = ("caption_separator", "keep_tokens_separator", "secondary_separator")

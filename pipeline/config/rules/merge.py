@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 
 
 def merge_doubts(config: Config) -> list[str]:

@@ -1,7 +1,7 @@
 """Rules of the group network."""
 
 from pipeline.config.rules.hypernetworks import misread_by_comfyui
-from pipeline.config.schemas import (
+from pipeline.schemas import (
     AdapterNetworkConfig,
     AestheticConfig,
     CheckpointConfig,

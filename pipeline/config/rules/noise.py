@@ -1,6 +1,6 @@
 """Rules of the group noise. pipeline/objectives/losses.py checks it against the loaded base."""
 
-from pipeline.config.schemas import NoiseConfig
+from pipeline.schemas import NoiseConfig
 
 NEEDS = {
     "offset_random_strength": "offset",

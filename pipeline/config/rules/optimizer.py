@@ -1,13 +1,13 @@
 """Rules of the group optimizer, and between it, schedule and train."""
 
-from pipeline.config.schemas import (
+from pipeline.errors import nearest
+from pipeline.schemas import (
     AestheticConfig,
     Config,
     EmbeddingConfig,
     HypernetworkConfig,
     OptimizerConfig,
 )
-from pipeline.errors import nearest
 
 OPTIMIZER_NAMES = (
     "adafactor",

@@ -1,7 +1,7 @@
 """Rules across collect, crop and class_images."""
 
-from pipeline.config.schemas import CollectConfig, Config
-from pipeline.config.schemas.collect import FATAL
+from pipeline.schemas import CollectConfig, Config
+from pipeline.schemas.collect import FATAL
 
 
 def picture_contradictions(config: Config) -> list[str]:

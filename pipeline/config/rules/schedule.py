@@ -1,6 +1,6 @@
 """Rules of the group schedule."""
 
-from pipeline.config.schemas import ScheduleConfig
+from pipeline.schemas import ScheduleConfig
 
 MOST_RESTARTS = 4
 NEUTRAL_SCHEDULE = {"cycles": 1, "power": 1.0, "min_ratio": 0.0, "staircase": None}

@@ -1,6 +1,6 @@
 """Rules of the group train, and between it and what is trained."""
 
-from pipeline.config.schemas import (
+from pipeline.schemas import (
     AestheticConfig,
     CheckpointConfig,
     Config,

@@ -1,6 +1,6 @@
 """Rules of the groups validation and doctor."""
 
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 
 
 def watching_contradictions(config: Config) -> list[str]:

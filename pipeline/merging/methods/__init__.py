@@ -1,6 +1,6 @@
 """All merge methods: pure functions on float32 tensors.
 
-To add one: a function, a step of its name in pipeline/config/schemas/recipe.py, and a line here.
+To add one: a function, a step of its name in pipeline/schemas/recipe.py, and a line here.
 """
 
 from collections.abc import Callable

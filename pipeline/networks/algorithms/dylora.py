@@ -14,10 +14,10 @@ from random import Random
 
 from torch import Tensor, nn
 
-from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.networks.adapter import Adapter, Adapters
 from pipeline.networks.algorithms.lora import Lora
 from pipeline.networks.trained import CompanionFile
+from pipeline.schemas import AdapterNetworkConfig
 
 
 class Dylora(Lora):

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.networks.adapter import Adapter, Adapters, AdapterSettings, Frozen
 from pipeline.networks.trained import CompanionFile
+from pipeline.schemas import AdapterNetworkConfig
 
 INPUT = re.compile(r"(ff_net_2|mlp_fc2)$")
 

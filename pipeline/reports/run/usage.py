@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.schemas.samplers import SCHEDULERS
 from pipeline.prompts.plain import plain_prompt
 from pipeline.reports.run.files import (
     A1111_FOLDERS,
@@ -17,6 +16,7 @@ from pipeline.reports.run.files import (
     HYPERNETWORK,
     FamilyName,
 )
+from pipeline.schemas.samplers import SCHEDULERS
 
 IN_DIFFUSERS = ("lora", "locon", "dylora")
 """Algorithms whose files diffusers opens."""

@@ -11,7 +11,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 from pipeline.training.data import Batch
 from pipeline.training.history import History, Rollback
 from pipeline.training.run_folder import LAST_STATE, RunFolder

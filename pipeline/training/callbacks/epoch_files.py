@@ -5,10 +5,10 @@ from pathlib import Path
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from pipeline.config.schemas import Config
 from pipeline.device import leads
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.trained import CompanionFile
+from pipeline.schemas import Config
 from pipeline.training.data import EncodedData
 from pipeline.training.metadata import TRAINING_KEY, Progress, network_metadata, with_hashes
 from pipeline.training.module import Denoising

@@ -7,9 +7,9 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
-from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_csv
+from pipeline.schemas import Config
 from pipeline.training.data import Batch
 from pipeline.training.history import History, Measured
 

@@ -7,8 +7,8 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
-from pipeline.config.schemas import Config
 from pipeline.prompts.settings import DrawingSettings, PictureJob
+from pipeline.schemas import Config
 from pipeline.training.module import Denoising
 
 

@@ -16,8 +16,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from pipeline.bases.latents import LATENTS
-from pipeline.config.schemas import ValidationConfig
 from pipeline.objectives.losses import SMALLEST_AREA
+from pipeline.schemas import ValidationConfig
 from pipeline.training.captions import plain_caption
 from pipeline.training.data import EncodedData, Masks, Picture, sizes_batch
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured

@@ -2,8 +2,8 @@
 docs/data.md has the figures.
 """
 
-from pipeline.config.schemas import CheckpointConfig, Config, HypernetworkConfig
 from pipeline.pictures.advice import class_advice
+from pipeline.schemas import CheckpointConfig, Config, HypernetworkConfig
 from pipeline.training.planning.forecast import TrainPlan
 from pipeline.training.schedules import warmup_steps
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.config.schemas import PriorForm
+from pipeline.schemas import PriorForm
 from pipeline.training.epoch_order import EpochPicture, epoch_indices
 
 

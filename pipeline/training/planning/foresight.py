@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from pipeline.config.load import composed, read_resolved
-from pipeline.config.schemas import Config
 from pipeline.errors import UserError
 from pipeline.files.atomic import JsonLines
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, read_crop_edits
 from pipeline.pictures.crop_sizes import crop_sizes
 from pipeline.pictures.records import Record
 from pipeline.preflight import run_collect
+from pipeline.schemas import Config
 from pipeline.training.data import Batch, EncodedData, EpochBatches, Masks, Picture
 from pipeline.training.epoch_order import EpochPicture, epoch_batches
 from pipeline.training.module import Denoising

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from pipeline.bases.__main__ import main
 from pipeline.bases.base import Base
 from pipeline.bases.doctor import examined
-from pipeline.bases.projection import PROJECTION_KEY, PUBLISHED, orientation
+from pipeline.bases.projection import PUBLISHED, XL_PROJECTION_KEY, orientation
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_file as save_base
 from pipeline.bases.save import save_folder
@@ -61,10 +61,11 @@ def test_the_projections_orientation_by_the_published_numbers(
     matrix = torch.zeros(1280, 1280)
     matrix[:3, :3] = torch.from_numpy(PUBLISHED)
     save_file(
-        {PROJECTION_KEY: (matrix.T if turned else matrix).contiguous().to(dtype)}, tmp_path / "a.safetensors"
+        {XL_PROJECTION_KEY: (matrix.T if turned else matrix).contiguous().to(dtype)},
+        tmp_path / "a.safetensors",
     )
     header = read_header(tmp_path / "a.safetensors")
-    assert orientation(tmp_path / "a.safetensors", header.tensors[PROJECTION_KEY]) == word
+    assert orientation(tmp_path / "a.safetensors", header.tensors[XL_PROJECTION_KEY]) == word
 
 
 def test_a_transposed_projection_is_refused_and_mended(xl: Path, tmp_path: Path) -> None:
@@ -72,15 +73,15 @@ def test_a_transposed_projection_is_refused_and_mended(xl: Path, tmp_path: Path)
     matrix = torch.randn(1280, 1280, generator=torch.Generator().manual_seed(0)).half()
     matrix[:3, :3] = torch.from_numpy(PUBLISHED).half()
     path, out = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    save_file({**tensors, PROJECTION_KEY: matrix.T.contiguous()}, path, {"x": "y"})
+    save_file({**tensors, XL_PROJECTION_KEY: matrix.T.contiguous()}, path, {"x": "y"})
     problems: list[str] = []
     looked_at({"path": str(path), "family": None, "prediction_type": None}, problems)
     assert "its text_projection is transposed" in problems[0]
     main(["mend", str(path), "--out", str(out)])
     mended = load_file(out)
-    assert torch.equal(mended[PROJECTION_KEY], matrix)
+    assert torch.equal(mended[XL_PROJECTION_KEY], matrix)
     assert all(
-        torch.equal(mended[name], tensor) for name, tensor in tensors.items() if name != PROJECTION_KEY
+        torch.equal(mended[name], tensor) for name, tensor in tensors.items() if name != XL_PROJECTION_KEY
     )
     assert read_header(out).metadata == {"x": "y"}
 

@@ -12,8 +12,8 @@ from pipeline.bases.registry import family
 from pipeline.bases.save import plain_configs, save_folder
 from pipeline.bases.save import save_file as save_checkpoint
 from pipeline.bases.tokenizers import make_tokenizer
-from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
+from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 

@@ -13,12 +13,12 @@ from pipeline.bases.registry import family
 from pipeline.bases.save import save_file as save_base
 from pipeline.bases.single_file import ema_name, older_name
 from pipeline.config.recipes import parse
-from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.build import run_recipe
 from pipeline.networks.families import load
+from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.random_sd1 import random_base, small_configs
 from tests.pipeline.networks.test_network import answer
 

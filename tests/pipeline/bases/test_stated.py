@@ -12,11 +12,11 @@ from pipeline.bases.load import load_base
 from pipeline.bases.save import file_header, file_tensors, save_folder
 from pipeline.bases.stated import BASE_KEY, checked, stated, tokenizer_texts
 from pipeline.bases.tokenizers import make_tokenizer
-from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.build import run_recipe
 from pipeline.merging.folder import run_recipe_to_folder
+from pipeline.schemas.recipe import Recipe
 from tests.pipeline.bases.random_sd1 import random_base, small_configs
 from tests.pipeline.bases.test_load import config
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.config.schemas import FilterTagsConfig
+from pipeline.schemas import FilterTagsConfig
 
 PLAIN: dict[str, Any] = {
     "categories": ["general", "character"],

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.captions.identity import Identity, Occurrences
 from pipeline.captions.word_lists import word_list
-from pipeline.config.schemas.filter_tags import IdentityList, KeepList
+from pipeline.schemas.filter_tags import IdentityList, KeepList
 from tests.conftest import ROOT
 from tests.pipeline.captions.filter_tags_config import config
 

@@ -9,7 +9,7 @@ from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
 from pipeline.captions.own import OwnCaptions
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import FilterTagsConfig
+from pipeline.schemas import FilterTagsConfig
 from tests.pipeline.captions.filter_tags_config import row
 
 pytestmark = pytest.mark.usefixtures("root")

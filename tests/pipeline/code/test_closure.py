@@ -7,7 +7,7 @@ from pipeline.code import closure, code_of
 from pipeline.code.closure import DATA
 from pipeline.config.check import check
 from pipeline.config.load import listed_groups, read_resolved
-from pipeline.config.schemas import Config
+from pipeline.schemas import Config
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -60,8 +60,8 @@ def test_every_algorithm_counts_where_any_file_may_be_read() -> None:
 
 
 def test_schemas_of_groups_that_the_stage_reads_count() -> None:
-    schemas = {file for file in files_of("collect") if file.startswith("pipeline/config")}
-    assert schemas == {"pipeline/config/schemas/collect.py", "pipeline/config/schemas/group.py"}
+    schemas = {file for file in files_of("collect") if file.startswith("pipeline/schemas")}
+    assert schemas == {"pipeline/schemas/collect.py", "pipeline/schemas/group.py"}
 
 
 def test_data_of_the_package_counts() -> None:

@@ -13,8 +13,8 @@ from pipeline.config.compose import (
     read_params,
     with_overrides,
 )
-from pipeline.config.schemas import Config
 from pipeline.errors import UserError
+from pipeline.schemas import Config
 
 pytestmark = pytest.mark.usefixtures("root")
 

@@ -5,8 +5,8 @@ import pytest
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, options
 from pipeline.config.explain import differences
-from pipeline.config.schemas import Config
 from pipeline.pictures.advice import Concept, counts_advice, repeats_advice
+from pipeline.schemas import Config
 from pipeline.training.epoch_order import EpochPicture
 from pipeline.training.planning.advice import USUAL_UPDATES, advice
 from pipeline.training.planning.forecast import make_plan

@@ -2,8 +2,8 @@ import pytest
 
 from pipeline.config.compose import CONF, Params, groups, options
 from pipeline.config.explain import comments_of, differences, explain, keys_of
-from pipeline.config.schemas import ScheduleConfig
 from pipeline.errors import UserError
+from pipeline.schemas import ScheduleConfig
 
 pytestmark = pytest.mark.usefixtures("root")
 

@@ -2,7 +2,7 @@
 
 from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.config.schemas import BaseConfig
+from pipeline.schemas import BaseConfig
 from tests.conftest import ROOT
 
 

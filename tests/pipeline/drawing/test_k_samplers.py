@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from pipeline.config.schemas.samplers import SCHEDULES, named
 from pipeline.drawing.samplers import Sampler, start_noise
+from pipeline.schemas.samplers import SCHEDULES, named
 from tests.pipeline.drawing.test_schedules import CONFIG
 
 SEEDS, STEPS = [5, 6], 7

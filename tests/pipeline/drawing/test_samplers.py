@@ -14,10 +14,10 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retri
 from PIL import Image
 
 from pipeline.bases.base import Base
-from pipeline.config.schemas.samplers import A1111_NAMES, SCHEDULERS, TIMESTEP_SAMPLERS, sampler_name
 from pipeline.drawing.samplers import Sampler
 from pipeline.drawing.text_to_image import draw
 from pipeline.prompts.settings import DrawingSettings, PictureJob
+from pipeline.schemas.samplers import A1111_NAMES, SCHEDULERS, TIMESTEP_SAMPLERS, sampler_name
 from tests.pipeline.drawing.demo_base import demo_base
 
 JOBS = [PictureJob("zibbo, smile", 1), PictureJob("cat, night sky", 2)]

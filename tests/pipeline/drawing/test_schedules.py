@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config.schemas.samplers import K_SAMPLERS, SAMPLER_PARTS
 from pipeline.drawing.samplers import Sampler
 from pipeline.drawing.schedules import BaseSigmas, schedule
 from pipeline.drawing.second_pass import second_sampler
+from pipeline.schemas.samplers import K_SAMPLERS, SAMPLER_PARTS
 from tests.pipeline.drawing.demo_base import demo_base
 from tests.pipeline.drawing.test_second_pass import settings
 

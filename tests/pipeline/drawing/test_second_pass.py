@@ -9,12 +9,12 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from torch.nn import functional as F
 
 from pipeline.bases.base import Base
-from pipeline.config.schemas.samplers import TIMESTEP_SAMPLERS
 from pipeline.drawing.second_pass import INTERPOLATIONS, second_sampler, total_steps, upscaler_of
 from pipeline.drawing.text_to_image import draw
 from pipeline.drawing.upscaling import Upscaler
 from pipeline.errors import UserError
 from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
+from pipeline.schemas.samplers import TIMESTEP_SAMPLERS
 from tests.pipeline.drawing.demo_base import demo_base
 from tests.pipeline.drawing.test_samplers import pipeline_of, same
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.base import Base
-from pipeline.config.schemas.hypernetwork import HypernetworkConfig
 from pipeline.drawing.conditioning import chunks, conditioning
 from pipeline.drawing.library import Library
 from pipeline.drawing.named_files import NamedFiles
@@ -19,6 +18,7 @@ from pipeline.networks.families import load
 from pipeline.networks.hypernetwork import Hypernetwork
 from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.prompts.weights import weighted_parts
+from pipeline.schemas.hypernetwork import HypernetworkConfig
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.drawing.lora_files import write_lora
 from tests.pipeline.networks.examples import defaults

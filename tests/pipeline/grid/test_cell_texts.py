@@ -13,7 +13,6 @@ from PIL import Image
 from pipeline.bases.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors
 from pipeline.files.hashing import sha256_of_file
@@ -24,6 +23,7 @@ from pipeline.grid.cell_texts import lora_hash, texts_of
 from pipeline.prompts.block_weights import block_weights
 from pipeline.prompts.infotext_reader import parameters_of, parse_infotext
 from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
+from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.random_sd1 import random_base
 
 pytestmark = pytest.mark.usefixtures("root")

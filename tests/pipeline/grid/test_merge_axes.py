@@ -12,13 +12,13 @@ from PIL import Image
 from pipeline.bases.save import save_file
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import SampleGridConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as cells
 from pipeline.grid.merge_axes import Sweep, block_curves
 from pipeline.grid.problems import axes_problems
 from pipeline.networks.network import AdapterNetwork
+from pipeline.schemas import SampleGridConfig
 from stages import compose as compose_stage
 from stages import sample_grid
 from tests.pipeline.bases.random_sd1 import random_base

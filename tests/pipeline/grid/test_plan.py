@@ -6,13 +6,13 @@ import pytest
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import SampleGridConfig
 from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import order_of_drawing
 from pipeline.grid.plan import Grid, plan
 from pipeline.grid.problems import axes_problems
 from pipeline.prompts.settings import DrawingSettings, SecondPass
+from pipeline.schemas import SampleGridConfig
 
 pytestmark = pytest.mark.usefixtures("root")
 FOLDER = Path("models/network")

@@ -10,7 +10,6 @@ import pytest
 from pipeline.bases.save import save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import BaseConfig
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as module
@@ -20,6 +19,7 @@ from pipeline.grid.renderer import GridRenderer
 from pipeline.networks.network import AdapterNetwork
 from pipeline.prompts.block_weights import block_weights
 from pipeline.prompts.settings import DrawingSettings, PictureJob
+from pipeline.schemas import BaseConfig
 from tests.conftest import ROOT
 from tests.pipeline.bases.random_sd1 import random_base
 

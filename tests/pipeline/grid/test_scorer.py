@@ -10,7 +10,6 @@ from skimage import data as photographs
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Config
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
@@ -18,6 +17,7 @@ from pipeline.grid.scorer import Scorer, asked_of
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
 from pipeline.prompts.settings import DrawingSettings
+from pipeline.schemas import Config
 from tests.pipeline.captions.test_wd14 import write_tagger
 from tests.pipeline.vision.tiny_clip import write_clip
 

@@ -7,10 +7,10 @@ from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file
 from pipeline.config.recipes import parse
-from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.merging.build import run_recipe
 from pipeline.merging.in_memory import MergedBase, Merges
+from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.merging.random_checkpoints import write_file
 from tests.pipeline.networks.test_network import answer

@@ -13,11 +13,11 @@ from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file
 from pipeline.bases.weight_names import TensorPiece, modules_of
 from pipeline.config.recipes import parse
-from pipeline.config.schemas import BaseConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.build import run_recipe
 from pipeline.networks.families import create
+from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_families import KINDS, filled, trained
 from tests.pipeline.networks.test_network import answer, config

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from pipeline.bases.weight_names import part_of
 from pipeline.config.recipes import parse, varied
-from pipeline.config.schemas.recipe import Recipe
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.tensor_writer import TensorWriter
 from pipeline.merging.__main__ import main
 from pipeline.merging.build import build, open_inputs, run_recipe
+from pipeline.schemas.recipe import Recipe
 from tests.pipeline.merging.random_checkpoints import (
     FIRST,
     POSITION_IDS,

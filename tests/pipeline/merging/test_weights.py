@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.schemas.recipe import Weights
 from pipeline.errors import UserError
 from pipeline.merging.weights import block_names, weight_of
+from pipeline.schemas.recipe import Weights
 
 SD1, XL = block_names(12), block_names(9)
 UNET = "model.diffusion_model."

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.networks.adapter import Adapter, AdapterSettings, Layer
+from pipeline.schemas import AdapterNetworkConfig
 from tests.conftest import ROOT
 
 

@@ -6,13 +6,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.config.schemas import AestheticConfig
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import read_aesthetic, write_aesthetic
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.aesthetic import AestheticEmbedding
 from pipeline.networks.families import family_of_file, load
 from pipeline.networks.inspection import inspect
+from pipeline.schemas import AestheticConfig
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.base_clip import write_base_clip
 

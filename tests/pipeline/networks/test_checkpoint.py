@@ -11,13 +11,13 @@ from pipeline.bases.load import load_base
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_file
-from pipeline.config.schemas import BaseConfig, CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.bake import bake
 from pipeline.networks.checkpoint import FullFineTune, base_weights, weighted
 from pipeline.networks.families import create, family_of_file, load
 from pipeline.networks.trained import by_lr_factor
+from pipeline.schemas import BaseConfig, CheckpointConfig
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.examples import defaults
 from tests.pipeline.networks.test_network import answer

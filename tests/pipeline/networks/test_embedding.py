@@ -14,12 +14,12 @@ from pipeline.bases.save import save_folder
 from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas.embedding import EmbeddingConfig
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import write_each
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.embedding import Embedding, spread
 from pipeline.networks.network import AdapterNetwork
+from pipeline.schemas.embedding import EmbeddingConfig
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.optimizers import make_optimizer

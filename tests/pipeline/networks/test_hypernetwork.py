@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from pipeline.bases.base import Base
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import family
-from pipeline.config.schemas.hypernetwork import HypernetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.hypernetwork_file import write_a1111
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.hypernetwork import Hypernetwork, context_widths, structure_of
 from pipeline.networks.mlp import Mlp, start
+from pipeline.schemas.hypernetwork import HypernetworkConfig
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.files.a1111_hypernetwork import SETTINGS, random_mlp, two_wide
 

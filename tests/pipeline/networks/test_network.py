@@ -13,11 +13,11 @@ from pipeline.bases.layers import main_layers, text_layers
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_folder
 from pipeline.bases.tokenizers import make_tokenizer
-from pipeline.config.schemas import AdapterNetworkConfig
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.trained import by_lr_factor
+from pipeline.schemas import AdapterNetworkConfig
 from tests.pipeline.bases.random_sd1 import TEXT_ENCODER, UNET, random_base
 from tests.pipeline.networks.examples import network_config
 

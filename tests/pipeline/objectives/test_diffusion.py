@@ -4,9 +4,9 @@ from diffusers import DDPMScheduler
 from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from torch import Generator, Tensor
 
-from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.errors import UserError
 from pipeline.objectives.diffusion import Diffusion, zero_terminal
+from pipeline.schemas.samplers import A1111_NAMES
 from tests.pipeline.training.settings import noise as settings
 
 pytestmark = pytest.mark.usefixtures("root")

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.schemas import CollectConfig
+from pipeline.schemas import CollectConfig
 from tests.conftest import ROOT
 
 

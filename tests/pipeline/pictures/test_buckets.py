@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.schemas import CropConfig
 from pipeline.pictures.buckets import bucket_table, cut_fraction, fixed_size, nearest_bucket, target_size
+from pipeline.schemas import CropConfig
 from tests.conftest import ROOT
 
 SD1 = bucket_table(512, 256, 1024)

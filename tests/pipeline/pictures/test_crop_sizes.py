@@ -4,10 +4,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.config.schemas import CropConfig
 from pipeline.pictures.crop_edits import CropEdit
 from pipeline.pictures.crop_sizes import crop_sizes
 from pipeline.pictures.cutting import cuts
+from pipeline.schemas import CropConfig
 from tests.conftest import ROOT
 
 CHANGES = {"resolution": 128, "split_threshold": 0.5, "bucket_min_px": 64, "bucket_max_px": 256}

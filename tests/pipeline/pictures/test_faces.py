@@ -10,11 +10,11 @@ from PIL import Image
 from skimage.data import astronaut
 
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import CropConfig
 from pipeline.errors import UserError
 from pipeline.pictures.boxes import focal_box
 from pipeline.pictures.faces import Face, letterbox, make_detector, yolo_rows
 from pipeline.pictures.focal import find_focus
+from pipeline.schemas import CropConfig
 
 ASTRONAUT = (175, 60, 100, 130)
 """Left, top, width, height of the face, ear to ear and hair line to chin, by eye."""

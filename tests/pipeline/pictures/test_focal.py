@@ -4,7 +4,6 @@ from PIL import Image
 from skimage.data import astronaut
 
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import CropConfig
 from pipeline.pictures.focal import (
     Focus,
     corner_points,
@@ -14,6 +13,7 @@ from pipeline.pictures.focal import (
     mean_point,
     shannon_entropy,
 )
+from pipeline.schemas import CropConfig
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.config.schemas import CollectConfig
 from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.gate import FileContent, Outcome, counts, validate, warnings_of
 from pipeline.pictures.measures import PictureMeasures
 from pipeline.pictures.verdicts import Fault, Rulings
+from pipeline.schemas import CollectConfig
 from tests.pipeline.pictures.settings import settings
 from tests.pipeline.pictures.test_hygiene import GOOD, found
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.schemas.collect import CHECKS
 from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.waivers import Waivers, read_waivers
+from pipeline.schemas.collect import CHECKS
 from tests.conftest import ROOT
 
 

@@ -7,13 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.errors import UserError
 from pipeline.pictures.png import png_bytes
 from pipeline.prompts.infotext import InfotextModel, infotext, png_texts
 from pipeline.prompts.infotext_reader import parameters_of, parse_infotext
 from pipeline.prompts.infotext_settings import LATENT_LABELS
 from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
+from pipeline.schemas.samplers import A1111_NAMES
 
 PLAIN = DrawingSettings(
     steps=20, guidance=7.0, sampler="dpmpp_2m_karras", negative_prompt="", width=512, height=768,

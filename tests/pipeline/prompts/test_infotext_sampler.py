@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.config.schemas.samplers import A1111_NAMES
 from pipeline.errors import UserError
 from pipeline.prompts.infotext import sampler_pairs
 from pipeline.prompts.infotext_sampler import sampler_of
+from pipeline.schemas.samplers import A1111_NAMES
 
 
 @pytest.mark.parametrize(

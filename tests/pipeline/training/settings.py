@@ -1,7 +1,7 @@
 """Groups of the configuration as conf/ has them, with changes."""
 
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import NoiseConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from pipeline.schemas import NoiseConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 
 
 def noise(option: str = "plain", **changes: object) -> NoiseConfig:

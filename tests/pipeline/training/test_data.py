@@ -6,8 +6,8 @@ import torch
 from pipeline.bases.registry import family
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import TrainConfig
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.schemas import TrainConfig
 from pipeline.training.data import EncodedData, EpochBatches, Picture
 from pipeline.training.epoch_order import EpochPicture
 

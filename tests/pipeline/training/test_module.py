@@ -15,11 +15,11 @@ from pipeline.bases.registry import family
 from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import Config
 from pipeline.device import best_device
 from pipeline.errors import UserError
 from pipeline.networks.network import AdapterNetwork
 from pipeline.objectives.diffusion import Diffusion
+from pipeline.schemas import Config
 from pipeline.training.callbacks.metrics import MetricsCallback
 from pipeline.training.data import Batch
 from pipeline.training.history import History

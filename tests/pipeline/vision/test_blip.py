@@ -13,8 +13,8 @@ from transformers import BlipForConditionalGeneration
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
-from pipeline.config.schemas import TagConfig
 from pipeline.errors import UserError
+from pipeline.schemas import TagConfig
 from pipeline.vision.blip import Blip
 from tests.pipeline.vision.tiny_blip import WORDS, write_blip
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.config.schemas.group import Group, NonEmpty
 from pipeline.files.names import plain_name
+from pipeline.schemas.group import Group, NonEmpty
 
 
 def _distinct(words: list[str]) -> list[str]:

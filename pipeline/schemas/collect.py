@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from pipeline.config.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Weight
+from pipeline.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Weight
 
 
 def _word(value: Any) -> Any:

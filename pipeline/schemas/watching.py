@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Group, NonEmpty, Positive, Resolution
+from pipeline.schemas.group import Count, Group, NonEmpty, Positive, Resolution
 
 
 class ResumeConfig(Group):

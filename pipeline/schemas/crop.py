@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Fraction, Group, NonEmpty, Positive, Resolution, Sha256, Weight
+from pipeline.schemas.group import Fraction, Group, NonEmpty, Positive, Resolution, Sha256, Weight
 
 StepPx = Annotated[int, Field(ge=8, multiple_of=8)]
 Overlap = Annotated[float, Field(ge=0, le=0.9)]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Fraction, Group, NonEmpty, Positive
+from pipeline.schemas.group import Fraction, Group, NonEmpty, Positive
 
 Category = Literal["general", "character", "copyright", "artist", "meta", "quality", "model", "rating"]
 IdentityList = Literal["accessories", "body", "clothes", "ears", "eyes", "face", "hair", "horns", "species"]

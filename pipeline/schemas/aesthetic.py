@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Group, NonEmpty, Positive, Sha256
+from pipeline.schemas.group import Group, NonEmpty, Positive, Sha256
 
 AestheticLr = Annotated[float, Field(gt=0)]
 

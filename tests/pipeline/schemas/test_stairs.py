@@ -2,7 +2,7 @@ from math import inf
 
 import pytest
 
-from pipeline.config.stairs import lr_at, stairs_of
+from pipeline.schemas.stairs import lr_at, stairs_of
 
 
 def test_each_rate_holds_for_the_steps_before_its_number() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from pipeline.config.schemas.group import (
+from pipeline.schemas.group import (
     Count,
     FileName,
     Fraction,
@@ -16,7 +16,7 @@ from pipeline.config.schemas.group import (
     Sha256,
     Weight,
 )
-from pipeline.config.stairs import stairs_of
+from pipeline.schemas.stairs import stairs_of
 
 
 class BaseConfig(Group):

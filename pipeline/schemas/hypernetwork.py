@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.schemas.group import Group, Positive
+from pipeline.schemas.group import Group, Positive
 
 Multiple = Annotated[float, Field(gt=0)]
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]

@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.aesthetic import AestheticConfig
-from pipeline.config.schemas.blocks import BlockName, LrFactors, Regular, Shape
-from pipeline.config.schemas.checkpoint import CheckpointConfig
-from pipeline.config.schemas.embedding import EmbeddingConfig
-from pipeline.config.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256
-from pipeline.config.schemas.hypernetwork import HypernetworkConfig
+from pipeline.schemas.aesthetic import AestheticConfig
+from pipeline.schemas.blocks import BlockName, LrFactors, Regular, Shape
+from pipeline.schemas.checkpoint import CheckpointConfig
+from pipeline.schemas.embedding import EmbeddingConfig
+from pipeline.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256
+from pipeline.schemas.hypernetwork import HypernetworkConfig
 
 ALGORITHM_NAMES = tuple(
-    sorted(file.stem for file in (Path(__file__).parents[2] / "networks/algorithms").glob("[a-z]*.py"))
+    sorted(file.stem for file in (Path(__file__).parents[1] / "networks/algorithms").glob("[a-z]*.py"))
 )
 """Names of the adapters: one per file."""
 Scale = Annotated[float, Field(gt=0)]

@@ -2,16 +2,16 @@
 
 from typing import Any, NoReturn, get_args
 
-from pipeline.config.schemas.aesthetic import AestheticConfig
-from pipeline.config.schemas.checkpoint import CheckpointConfig
-from pipeline.config.schemas.class_images import ClassImagesConfig
-from pipeline.config.schemas.collect import CollectConfig
-from pipeline.config.schemas.crop import CropConfig
-from pipeline.config.schemas.embedding import EmbeddingConfig
-from pipeline.config.schemas.filter_tags import FilterTagsConfig
-from pipeline.config.schemas.group import Group, Seed
-from pipeline.config.schemas.hypernetwork import HypernetworkConfig
-from pipeline.config.schemas.learning import (
+from pipeline.schemas.aesthetic import AestheticConfig
+from pipeline.schemas.checkpoint import CheckpointConfig
+from pipeline.schemas.class_images import ClassImagesConfig
+from pipeline.schemas.collect import CollectConfig
+from pipeline.schemas.crop import CropConfig
+from pipeline.schemas.embedding import EmbeddingConfig
+from pipeline.schemas.filter_tags import FilterTagsConfig
+from pipeline.schemas.group import Group, Seed
+from pipeline.schemas.hypernetwork import HypernetworkConfig
+from pipeline.schemas.learning import (
     BaseConfig,
     Debiased,
     NoiseConfig,
@@ -20,10 +20,10 @@ from pipeline.config.schemas.learning import (
     ScheduleConfig,
     TrainConfig,
 )
-from pipeline.config.schemas.network import AdapterNetworkConfig, NetworkConfig
-from pipeline.config.schemas.results import MergeConfig, SampleGridConfig
-from pipeline.config.schemas.tag import TagConfig
-from pipeline.config.schemas.watching import DoctorConfig, LoggingConfig, ResumeConfig, ValidationConfig
+from pipeline.schemas.network import AdapterNetworkConfig, NetworkConfig
+from pipeline.schemas.results import MergeConfig, SampleGridConfig
+from pipeline.schemas.tag import TagConfig
+from pipeline.schemas.watching import DoctorConfig, LoggingConfig, ResumeConfig, ValidationConfig
 
 __all__ = [
     "AdapterNetworkConfig",

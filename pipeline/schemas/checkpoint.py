@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.blocks import BlockName, LrFactors, Regular
-from pipeline.config.schemas.group import Group
+from pipeline.schemas.blocks import BlockName, LrFactors, Regular
+from pipeline.schemas.group import Group
 
 
 class CheckpointConfig(Group):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from pipeline.config.schemas.group import Count, Fraction, Group, Name, NonEmpty, Sha256
+from pipeline.schemas.group import Count, Fraction, Group, Name, NonEmpty, Sha256
 
 
 class Input(Group):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256
+from pipeline.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256
 
 
 class TagConfig(Group):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.config.schemas.group import (
+from pipeline.schemas.group import (
     Fraction,
     Group,
     NonEmpty,
@@ -14,7 +14,7 @@ from pipeline.config.schemas.group import (
     Sha256,
     Weight,
 )
-from pipeline.config.schemas.samplers import SamplerName
+from pipeline.schemas.samplers import SamplerName
 
 AxisKind = Literal[
     "none",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pipeline.config.schemas.group import NonEmpty, Weight
+from pipeline.schemas.group import NonEmpty, Weight
 
 
 def _regular(text: str) -> str:

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from pipeline.config.schemas.group import Count, Fraction, Group, Positive, Resolution, Weight
-from pipeline.config.schemas.samplers import SamplerName
+from pipeline.schemas.group import Count, Fraction, Group, Positive, Resolution, Weight
+from pipeline.schemas.samplers import SamplerName
 
 
 class ClassImagesConfig(Group):
