@@ -26,11 +26,10 @@ def edits_of(text: str, path: Path = EDITS) -> list[Edit]:
         return []
     if not isinstance(content, dict):
         raise UserError(f"{path} must list picture ids with edits below each, found {repr(content)[:60]}")
-    if problems := [
-        f"{path}: {fault}" for name, entry in content.items() for fault in edit_faults(name, entry)
-    ]:
+    faults = (fault for name, entry in content.items() for fault in edit_faults(name, entry))
+    if problems := [f"{path}: {fault}" for fault in faults]:
         raise UserError(*problems)
-    return [_edit(target, entry) for target, entry in content.items()]
+    return [edit_of(target, entry) for target, entry in content.items()]
 
 
 def _load(text: str, path: Path) -> Any:
@@ -88,7 +87,8 @@ def _is_tags(value: Any, least: int = 1) -> bool:
     return isinstance(tags, list) and len(tags) >= least and all(isinstance(t, str) and t for t in tags)
 
 
-def _edit(target: str, entry: Mapping[str, Any]) -> Edit:
+def edit_of(target: str, entry: Mapping[str, Any]) -> Edit:
+    """A valid entry."""
     return Edit(
         target,
         add=_tags(entry.get("add", [])),

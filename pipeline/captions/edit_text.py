@@ -9,7 +9,7 @@ from pipeline.captions.edit_file import EDITS
 from pipeline.captions.edits import Edit
 from pipeline.files.atomic import write_text
 from pipeline.files.text_file import MANUAL_EDITS, read_text
-from pipeline.files.yaml_entries import NotIndexed, flow, indexed, quoted, scalar
+from pipeline.files.yaml_entries import NotIndexedError, flow, indexed, quoted, scalar
 from pipeline.files.yaml_text import insist_on_bounds
 
 
@@ -21,7 +21,7 @@ def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
     insist_on_bounds(text, str(path), MANUAL_EDITS)
     try:
         entries = indexed(text)
-    except NotIndexed:
+    except NotIndexedError:
         write_text(path, rewritten(text, edits))
         return
     for edit in edits if len(dict.fromkeys(edit.target for edit in edits)) < len(edits) else ():
@@ -88,9 +88,8 @@ def _put(entry: Any, edit: Edit) -> None:
         entry.clear()
         entry["set"] = _quoted(edit.set, always=True)
         return
-    replace = CommentedMap(
-        (_quoted(old), CommentedSeq(map(_quoted, new))) for old, new in edit.replace.items()
-    )
+    pairs = ((_quoted(old), CommentedSeq(map(_quoted, new))) for old, new in edit.replace.items())
+    replace = CommentedMap(pairs)
     lists = {"remove": edit.remove, "add": edit.add}
     values = {"replace": replace, **{key: CommentedSeq(map(_quoted, tags)) for key, tags in lists.items()}}
     for key, value in values.items():

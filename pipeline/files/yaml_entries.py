@@ -25,7 +25,7 @@ TIED = re.compile(r"(?:^|[\s,\[{])[&*][^\s,\[\]{}]", re.MULTILINE)
 """Anchors and what refers to them: they tie entries together."""
 
 
-class NotIndexed(ValueError):
+class NotIndexedError(ValueError):
     """The file has another form."""
 
 
@@ -60,7 +60,8 @@ class Entries:
     def changed(self, changes: Mapping[str, str | None]) -> "Entries":
         """With entries replaced in their places, added at the end, or (None) without them."""
         new = dict(changes)
-        blocks = [block for block in map(lambda block: _replaced(block, new), self.blocks) if block.text]
+        replaced = [_replaced(block, new) for block in self.blocks]
+        blocks = [block for block in replaced if block.text]
         added = [Lines(name, text) for name, text in new.items() if text is not None]
         if added and blocks:
             blocks[-1] = Lines(blocks[-1].name, _ended(blocks[-1].text, self.newline))
@@ -78,14 +79,14 @@ def _ended(text: str, newline: str) -> str:
 
 
 def indexed(text: str) -> Entries:
-    """The entries of a file, which a reader has found valid. Raises NotIndexed."""
+    """The entries of a file, which a reader has found valid. Raises NotIndexedError."""
     if NEVER_INDEXED.search(text):
-        raise NotIndexed
+        raise NotIndexedError
     newline, lines = "\r\n" if "\r\n" in text else "\n", text.splitlines(keepends=True)
     if (root := yaml.compose(text, Loader=yaml.CSafeLoader)) is None:
         return Entries((Lines(None, text),) if text else (), newline)
     if not isinstance(root, yaml.MappingNode):
-        raise NotIndexed
+        raise NotIndexedError
     if not root.value:
         return Entries((Lines(None, _without_braces(lines, root)),), newline)
     starts = _starts(root)
@@ -96,7 +97,7 @@ def indexed(text: str) -> Entries:
 def _without_braces(lines: list[str], root: yaml.Node) -> str:
     """The comments around `{}`."""
     if "".join(lines[root.start_mark.line : root.end_mark.line + 1]).strip() != "{}":
-        raise NotIndexed
+        raise NotIndexedError
     return "".join(line for number, line in enumerate(lines) if number != root.start_mark.line)
 
 
@@ -105,18 +106,18 @@ def _starts(root: yaml.MappingNode) -> dict[int, str]:
     starts: dict[int, str] = {}
     for key, _ in root.value:
         if not isinstance(key, yaml.ScalarNode) or key.start_mark.column or key.start_mark.line in starts:
-            raise NotIndexed
+            raise NotIndexedError
         starts[key.start_mark.line] = key.value
     return starts
 
 
 def _insist_on_apart(text: str, root: yaml.MappingNode, starts: Mapping[int, str]) -> None:
     if root.flow_style or len(set(starts.values())) != len(starts) or TIED.search(_bare(text)):
-        raise NotIndexed
+        raise NotIndexedError
 
 
 def _bare(text: str) -> str:
-    """The text without comments and quotes, roughly: what is taken for an anchor by mistake is only slower."""
+    """The text without comments and quotes, roughly: one anchor too many only costs time."""
     return re.sub(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|(?:^|\s)#.*", "", text)
 
 

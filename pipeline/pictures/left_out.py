@@ -60,6 +60,7 @@ class LeftOut:
         """A sentence for each name or pattern that matches no picture."""
         known = list(ids) if self.names.unknown else []
         return [
-            f"{LEFT_OUT_BY_HAND}: {name} matches no picture; {nearest(name, known)}; correct or delete the line"
+            f"{LEFT_OUT_BY_HAND}: {name} matches no picture; {nearest(name, known)}; correct or delete the"
+            " line"
             for name in self.names.unknown
         ]

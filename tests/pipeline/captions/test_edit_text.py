@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from pipeline.captions.edit_file import edits_of
 from pipeline.captions.edit_text import entry_text, rewritten
 from pipeline.captions.edits import Edit
-from pipeline.files.yaml_entries import Entries, NotIndexed, indexed
+from pipeline.files.yaml_entries import Entries, NotIndexedError, indexed
 
 FILE = Path("data/tag_edits.yaml")
 signs = some.sampled_from("abé0139 _-.:#'\"\\*?&[]{},|>%@`~!\t\n=<少\u2028\x7f")
@@ -91,7 +91,7 @@ def test_lines_of_windows_stay_what_they_are() -> None:
     ],
 )  # fmt: skip
 def test_other_forms_are_left_to_ruamel(text: str) -> None:
-    with pytest.raises(NotIndexed):
+    with pytest.raises(NotIndexedError):
         indexed(text)
 
 
