@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from pipeline.config.by_family import BY_FAMILY
 from pipeline.config.compose import CONF, groups, options
 from pipeline.config.explain import comments_of
 from pipeline.schemas import Config, schemas_of
@@ -20,6 +21,8 @@ def json_schema() -> str:
         definition["description"] = f"See conf/{_group_of(name)}/."
         for key, entry in definition["properties"].items():
             entry.pop("title", None)
+            if f"{_group_of(name)}.{key}" in BY_FAMILY:
+                definition["properties"][key] = entry = {"anyOf": [dict(entry), {"type": "null"}]}
             if text := _comment(_group_of(name), key):
                 entry["description"] = text
     schema.pop("required")
