@@ -22,7 +22,7 @@ def json_schema() -> str:
         for key, entry in definition["properties"].items():
             entry.pop("title", None)
             if f"{_group_of(name)}.{key}" in BY_FAMILY:
-                definition["properties"][key] = entry = {"anyOf": [dict(entry), {"type": "null"}]}
+                _allow_null(entry)
             if text := _comment(_group_of(name), key):
                 entry["description"] = text
     schema.pop("required")
@@ -32,6 +32,12 @@ def json_schema() -> str:
     )
     schema["properties"] = {"use": _use(), **schema["properties"]}
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
+
+
+def _allow_null(entry: dict[str, Any]) -> None:
+    kind = dict(entry)
+    entry.clear()
+    entry["anyOf"] = [kind, {"type": "null"}]
 
 
 def _use() -> dict[str, Any]:
