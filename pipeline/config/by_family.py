@@ -35,7 +35,7 @@ def fill(config: ConfigValues) -> None:
     prediction = _prediction(config["base"], recognised)
     side, crop = base_side_px(facts, recognised, prediction), config["crop"]
     _default(crop, "resolution", side)
-    own = crop["resolution"] if type(crop["resolution"]) is int else side
+    own = crop["resolution"] if _is_resolution(crop["resolution"]) else side
     usual = bucket_sides(facts, own, prediction, is_used=crop["shape"] == "buckets")
     for key, number in usual.items():
         _default(crop, key, number)
@@ -71,6 +71,11 @@ def bucket_sides(
         "bucket_max_px": 2 * max(resolution, facts.side_px(prediction)),
         "bucket_step_px": facts.bucket_step_px,
     }
+
+
+def _is_resolution(value: object) -> bool:
+    """A wrong value is reported once, not for every key that would follow it."""
+    return type(value) is int and value > 0 and value % STEP_PX == 0
 
 
 def _default(group: ConfigValues, key: str, number: int) -> None:
