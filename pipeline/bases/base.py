@@ -88,7 +88,7 @@ class Base:
         return self
 
     def free(self, names: Iterable[str]) -> None:
-        """Frees the memory of parts that are not used for now; each is read again on its next use. A part that
+        """Frees the memory of parts that are not needed now; each is read again on its next use. A part that
         was not read from a file moves to the CPU.
         """
         for name in names:

@@ -8,8 +8,8 @@ from pipeline.training.module import Denoising
 
 
 class EncodedCaptions:
-    """The text encoders' outputs of batches of captions. `fixed`: each batch is encoded once, so that encoders
-    are not needed again; together, because a batch's outputs differ from single ones in the last bits.
+    """Outputs of the text encoders. `fixed`: each batch is encoded once, so that the encoders are not needed
+    again; together, because a batch's outputs differ from single ones in the last bits.
     """
 
     def __init__(self, module: Denoising, data: EncodedData, fixed: bool) -> None:

@@ -70,7 +70,7 @@ class Denoising(lightning.LightningModule):
                 encoder.train()  # transformers checkpoints only in this mode; CLIP has no dropout
 
     def rest_text_encoders(self) -> None:
-        """Frees the text encoders until `wake_text_encoders`; a full fine-tune's file holds them, so there they
+        """Frees the text encoders until `wake_text_encoders`. A full fine-tune's file holds them, so they
         only leave the device.
         """
         if self._texts_rest:

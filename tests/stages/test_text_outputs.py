@@ -13,7 +13,7 @@ from pipeline.bases.save import save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.store.items import store_root
-from pipeline.training.callbacks import validation as validation
+from pipeline.training.callbacks import validation
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.text_outputs import are_fixed
