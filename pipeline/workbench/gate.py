@@ -46,6 +46,8 @@ class Gate:
             "unused": self.content.get("unused_waivers", []),
             "reasons": _last_reasons(waivers, left_out),
             "files": self.desk.hashes(),
+            "undo": len(self.desk.journal.done),
+            "redo": len(self.desk.journal.undone),
         }
 
     def _is_old(self) -> bool:

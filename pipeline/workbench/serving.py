@@ -52,14 +52,24 @@ def serve(sock: socket.socket, guard: Guard, ready: Callable[[], None]) -> None:
     asyncio.run(_serving(sock, guard, ready))
 
 
+def _warm(board: Board) -> None:
+    """Reads everything before the first page asks."""
+    try:
+        board.refresh()
+    except (UserError, OSError, ValueError):
+        return  # the page tells of it
+
+
 async def _serving(sock: socket.socket, guard: Guard, ready: Callable[[], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(application(guard), access_log=None, shutdown_timeout=0.3)
+    app = application(guard)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)
     await runner.setup()
     await web.SockSite(runner, sock).start()
     ready()
+    asyncio.get_running_loop().run_in_executor(None, _warm, app[BOARD])
     await stop.wait()
     await runner.cleanup()
     os._exit(0)  # threads may still make thumbnails; every file is written whole or not at all

@@ -15,6 +15,7 @@ from pipeline.workbench.board import Board
 from pipeline.workbench.bulk import BulkPlan, found_and_replaced, planned, previewed
 from pipeline.workbench.completion import Completion
 from pipeline.workbench.filters import All, Filter, Term, parsed
+from pipeline.workbench.pictures import generation
 
 MOST_ROWS = 400
 MOST_PANEL_TAGS = 400
@@ -74,6 +75,7 @@ def _filtered(board: Board, query: str, order: str, seed: int) -> dict[str, Any]
         return {
             "numbers": ordered,
             "total": len(board.index.pictures),
+            "generation": generation(board.index.stamps),
             "tags": tags[:MOST_PANEL_TAGS],
             "numTags": len(tags),
             "edited": sorted(board.matcher.edited),
@@ -111,6 +113,20 @@ async def rows(request: web.Request) -> web.Response:
     return await in_thread(work)
 
 
+async def near(request: web.Request) -> web.Response:
+    board, asked = request.app[BOARD], request.query.get("n", "")
+
+    def work() -> dict[str, Any]:
+        with board.lock:
+            index = board.refresh_index()
+            number = (
+                int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else len(index.pictures)
+            )
+            return {"near": sorting.near_copies(index, number) if number < len(index.pictures) else []}
+
+    return await in_thread(work)
+
+
 async def preview(request: web.Request) -> web.Response:
     board, asked = request.app[BOARD], await body(request, BulkRequest)
 
@@ -144,12 +160,8 @@ def _plan(board: Board, asked: BulkRequest) -> BulkPlan:
         return planned(board, asked.ids, action, asked.rule)
     captions = board.captions.captions if board.captions else {}
     texts = {name: captions[name].text for name in asked.ids if name in captions}
-    whole = BulkPlan()
-    for name, text in found_and_replaced(texts, asked.tags[0] if asked.tags else "", asked.text).items():
-        part = planned(board, [name], TagAction("set", text=text))
-        whole.changes |= part.changes
-        whole.shown += part.shown if len(whole.shown) < 20 else []
-    return whole
+    found = found_and_replaced(texts, asked.tags[0] if asked.tags else "", asked.text)
+    return planned(board, list(found), {name: TagAction("set", text=text) for name, text in found.items()})
 
 
 async def bulk(request: web.Request) -> web.Response:
@@ -215,6 +227,7 @@ ROUTES = [
     web.get("/api/filter", filtered),
     web.get("/api/rows", rows),
     web.get("/api/complete", complete),
+    web.get("/api/near", near),
     web.post("/api/preview", preview),
     web.post("/api/edits", bulk),
     web.post("/api/leave-out", leave_out),

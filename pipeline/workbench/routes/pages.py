@@ -52,7 +52,7 @@ def branch() -> str:
 
 
 async def home(_: web.Request) -> web.Response:
-    raise web.HTTPFound("/data")
+    return web.Response(status=302, headers={"Location": "/data"})
 
 
 async def data(request: web.Request) -> web.Response:
