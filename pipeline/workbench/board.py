@@ -5,10 +5,13 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.captions.edit_file import edit_of
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.captions.finished import Caption
 from pipeline.config.graph_file import RESOLVED_PARAMS, read_own_yaml
+from pipeline.errors import UserError
 from pipeline.pictures.left_out import LeftOut
 from pipeline.schemas import FilterTagsConfig
 from pipeline.workbench.captions import TAG_ROWS, LiveCaptions
@@ -65,7 +68,9 @@ class Board:
 
     def freshen(self, ids: Iterable[str] | None = None, seconds: float | None = None) -> None:
         """Writes captions that are stale."""
-        if self.captions is not None and self.captions.stale:
+        with self.lock:
+            if self.captions is None or not self.captions.stale:
+                return
             written = self.captions.freshen(ids, seconds)
             self.matcher.captions = self.captions.captions
             self.matcher.update(self.index.numbers[name] for name in written if name in self.index.numbers)
@@ -77,7 +82,10 @@ class Board:
     def _read_captions(self) -> LiveCaptions | None:
         if not (TAG_ROWS.exists() and RESOLVED_PARAMS.exists()):
             return None
-        config = FilterTagsConfig.model_validate(read_own_yaml(RESOLVED_PARAMS)["filter_tags"])
+        try:
+            config = FilterTagsConfig.model_validate(read_own_yaml(RESOLVED_PARAMS)["filter_tags"])
+        except (ValidationError, KeyError):
+            raise UserError(f"{RESOLVED_PARAMS} is of another version; run `dvc repro compose`") from None
         return LiveCaptions(config)
 
     def _follow(self) -> None:

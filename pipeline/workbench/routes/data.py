@@ -16,7 +16,7 @@ from pipeline.workbench.pictures import generation
 MOST_ROWS = 400
 MOST_PANEL_TAGS = 400
 MOST_SEED = 1_000_000
-CAPTION_SECONDS = 0.25
+CAPTION_SECONDS = 0.1
 """A filter's answer waits no longer for captions; the page asks again while some are stale."""
 COMPLETION = web.AppKey("completion", Completion)
 

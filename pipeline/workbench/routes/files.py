@@ -8,9 +8,10 @@ from aiohttp import web
 from pipeline.pictures.reading import PictureError
 from pipeline.reports.template import STYLE_SHEET
 from pipeline.workbench.answers import BOARD
+from pipeline.workbench.guard import Guard
 from pipeline.workbench.picture_files import LARGE_SIDE, SHOWN_TYPES, THUMBNAIL_SIDES, PictureFiles
 from pipeline.workbench.routes.gate import GATE
-from pipeline.workbench.safety import Guard, equal, refused
+from pipeline.workbench.safety import equal, refused
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -62,12 +63,12 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 
 def report_names() -> set[str]:
-    """Files below reports/ that may be shown."""
-    found = REPORTS.rglob("*") if REPORTS.is_dir() else ()
+    """Files below reports/ that may be shown; what links out of the project may not."""
+    found, root = REPORTS.rglob("*") if REPORTS.is_dir() else (), Path().resolve()
     return {
         path.relative_to(REPORTS).as_posix()
         for path in found
-        if path.suffix in REPORT_TYPES and path.is_file()
+        if path.suffix in REPORT_TYPES and path.is_file() and path.resolve().is_relative_to(root)
     }
 
 

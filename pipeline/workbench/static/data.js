@@ -181,17 +181,17 @@ const changed = async names => {
 };
 
 async function start() {
+  back();
   const address = new URLSearchParams(location.search);
   state.query = $("q").value = address.get("q") ?? "";
   const order = address.get("sort");
   if (order && [...$("sort").options].some(each => each.value === order)) state.sort = $("sort").value = order;
-  const filtered = state.columns, reading = state.readColumns();
-  await reading.catch(error => say(error.message, true));
-  if (filtered !== state.columns && !state.query && state.sort === "id") state.showAll();
+  await state.readColumns().catch(error => say(error.message, true));
+  if (!state.query && state.sort === "id") state.showAll();
   await shownBy();
   const place = grid.numbers.findIndex(number => state.columns.ids[number] === address.get("at"));
   if (place > 0) grid.go(place);
-  if (!document.querySelector("dialog[open]")) back();
   frame(shownBy, changed);
+  document.body.dataset.state = "ready";
 }
 start();
