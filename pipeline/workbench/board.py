@@ -28,27 +28,26 @@ class Board:
 
     def __init__(self) -> None:
         self.desk, self.lock = Desk(), RLock()
-        self.index = NO_PICTURES
+        self.index, self.newest, self.index_lock = NO_PICTURES, NO_PICTURES, RLock()
         self.captions: LiveCaptions | None = None
         self.matcher = Matcher((), {}, self.scores, self.near)
         self.left_out: dict[int, str] = {}
         self.seen: tuple[object, ...] = ()
+        self.edits_of: tuple[str, list[Edit]] = ("", [])
 
     def refresh_index(self) -> PictureIndex:
-        """The pictures alone, which take no time to show; an index never changes, so it needs no lock."""
-        if stamps_now() == self.index.stamps:
-            return self.index
-        with self.lock:
-            if stamps_now() != self.index.stamps:
-                self.index, self.captions, self.seen = read_index(), None, ()
-            return self.index
+        """The newest pictures alone, at once: whoever needs no captions does not wait for them."""
+        with self.index_lock:
+            if stamps_now() != self.newest.stamps:
+                self.newest = read_index()
+            return self.newest
 
     def refresh(self, seconds: float | None = None) -> "Board":
         """Everything; after the first time only what has changed. Captions are written for so long; without a
         limit all of them.
         """
+        index = self.refresh_index()
         with self.lock:
-            index = self.refresh_index()
             hashes = self.desk.hashes()
             seen = (
                 index.stamps,
@@ -58,7 +57,8 @@ class Board:
                 _stamp(RESOLVED_PARAMS),
             )
             if seen != self.seen:
-                if not self.seen or seen[3:] != self.seen[3:]:
+                if not self.seen or (seen[0], *seen[3:]) != (self.seen[0], *self.seen[3:]):
+                    self.index = index
                     self.captions = self._read_captions()
                     self.matcher = Matcher(self.index.pictures, {}, self.scores, self.near)
                 self._follow()
@@ -92,7 +92,12 @@ class Board:
         if self.captions:
             self.captions.follow(self.edits())
         theirs = EditsOf(self.edits(), self.index.numbers)
-        self.matcher.edited = {n for n, picture in enumerate(self.index.pictures) if theirs(picture.id)}
+        self.matcher.edited = set(map(self.index.numbers.__getitem__, theirs.exact))
+        if theirs.patterns:
+            self.matcher.edited = {n for n, picture in enumerate(self.index.pictures) if theirs(picture.id)}
+        if not self.desk.values("left_out"):
+            self.left_out, self.matcher.left_out = {}, set()
+            return
         ids = {picture.picture for picture in self.index.pictures}
         left = LeftOut(self.desk.values("left_out"), ids)
         found = ((n, left.reason(each.picture)) for n, each in enumerate(self.index.pictures))
@@ -100,7 +105,11 @@ class Board:
         self.matcher.left_out = set(self.left_out)
 
     def edits(self) -> list[Edit]:
-        return [edit_of(name, value) for name, value in self.desk.values("tag_edits").items()]
+        """Of data/tag_edits.yaml, as it is now."""
+        file = self.desk.open("tag_edits")
+        if file.sha256 != self.edits_of[0]:
+            self.edits_of = (file.sha256, [edit_of(name, value) for name, value in file.values.items()])
+        return self.edits_of[1]
 
     def scores(self, tag: str) -> Mapping[str, float]:
         return self.captions.scores(tag) if self.captions else {}

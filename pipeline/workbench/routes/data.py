@@ -93,7 +93,7 @@ async def near(request: web.Request) -> web.Response:
 
     def work() -> dict[str, Any]:
         with board.lock:
-            index = board.refresh_index()
+            index = board.refresh(0).index
             number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else -1
             is_known = 0 <= number < len(index.pictures)
             return {"near": sorting.near_copies(index, number) if is_known else []}

@@ -43,17 +43,17 @@ async def static(request: web.Request) -> web.Response:
 async def picture(request: web.Request) -> web.StreamResponse:
     digest, kind = request.match_info["digest"], request.match_info["kind"]
     board, gate = request.app[BOARD], request.app[GATE]
-    path = board.index.files.get(digest) or gate.files.get(digest)
+    path = board.newest.files.get(digest) or gate.files.get(digest)
     if path is None:
         board.refresh_index()
         gate.refresh()
-        path = board.index.files.get(digest) or gate.files.get(digest)
+        path = board.newest.files.get(digest) or gate.files.get(digest)
     if path is None or not path.is_file():
         raise web.HTTPNotFound(reason="no record names such a picture")
-    headers = FOREVER if digest in board.index.files else {}
+    headers = FOREVER if digest in board.newest.files else {}
     if kind == "full" and (suffix := path.suffix.lower()) in SHOWN_TYPES:
         return web.FileResponse(path, headers={**headers, "Content-Type": SHOWN_TYPES[suffix]})
-    name = digest if digest in board.index.files else f"{digest}-{path.stat().st_mtime_ns}"
+    name = digest if digest in board.newest.files else f"{digest}-{path.stat().st_mtime_ns}"
     side = THUMBNAIL_SIDES.get(kind, LARGE_SIDE)
     try:
         data = await request.app[FILES_KEY].thumbnail(name, path, side)
