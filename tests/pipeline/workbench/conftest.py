@@ -66,7 +66,10 @@ def page(browser: Any, server: Workbench) -> Iterator[Any]:
 
     context.route("**/*", look)
     made = context.new_page()
-    made.on("response", lambda got: wrong.append(f"{got.status} {got.url}") if got.status in (404, 415, 422) else None)
+    made.on(
+        "response",
+        lambda got: wrong.append(f"{got.status} {got.url}") if got.status in (404, 415, 422) else None,
+    )
     made.on("pageerror", lambda error: wrong.append(str(error)))
     made.on(
         "console",

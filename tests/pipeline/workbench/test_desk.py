@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND
 from pipeline.pictures.waivers import WAIVERS
 from pipeline.workbench.desk import Desk
-from pipeline.workbench.open_file import ConflictError
+from pipeline.workbench.edited_file import ConflictError
 from tests.pipeline.workbench.server import ROOT
 
 
