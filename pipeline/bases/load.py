@@ -16,7 +16,7 @@ from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from pipeline.bases.base import Base, PartOrReader
+from pipeline.bases.base import Base, OpensStored, PartOrReader
 from pipeline.bases.family import Family
 from pipeline.bases.look import recognise
 from pipeline.bases.origins import Origin, file_shape, get
@@ -24,6 +24,7 @@ from pipeline.bases.parts import UNET
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
 from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
 from pipeline.bases.stated import BASE_KEY, checked, stated
+from pipeline.bases.stored_base import open_vae, stored_base
 from pipeline.bases.structure import EMA_PREFIX, TensorShapes
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
 from pipeline.bases.vae_names import whole_checkpoint_name
@@ -49,7 +50,14 @@ def load_base(config: BaseConfig) -> Base:
     _insist(path, config)
     base = _from_file(path, not config.vae) if path.is_file() else _from_folder(config)
     base = base.predicting(config.prediction_type) if config.prediction_type else base
-    return base.with_vae(*load_vae(Path(config.vae), base.family)) if config.vae else base
+    if config.vae is None:
+        return base
+    vae, vae_path = load_vae(Path(config.vae), base.family), Path(config.vae)
+    return base.with_part("vae", *vae, lambda: open_vae(vae_path)[0])
+
+
+def _opens_stored(path: Path) -> OpensStored:
+    return lambda: stored_base(path).tensors
 
 
 def _insist(path: Path, config: BaseConfig) -> None:
@@ -85,7 +93,8 @@ def _from_folder(config: BaseConfig) -> Base:
     def reads(name: str) -> Callable[[], nn.Module]:
         return partial(_read_part, made, name, config.path, options)
 
-    return Base(made, tokenizer, {part.name: reads(part.name) for part in made.parts}, configs)
+    parts = {part.name: reads(part.name) for part in made.parts}
+    return Base(made, tokenizer, parts, configs, _opens_stored(path) if path.is_dir() else dict)
 
 
 def _filled_in(made: Family, given: dict[str, Any], path: str) -> dict[str, Any]:
@@ -139,7 +148,7 @@ def _from_file(path: Path, own_vae: bool) -> Base:
         return partial(_filled, module, path, origins_there(base, part, path, header.shapes))
 
     parts = {name: reads(name, module) for name, module in base.loaded().items()}
-    whole = Base(base.family, base.tokenizer, parts, base.configs)
+    whole = Base(base.family, base.tokenizer, parts, base.configs, _opens_stored(path))
     return _as_marked(whole, path)
 
 

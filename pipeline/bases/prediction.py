@@ -4,7 +4,7 @@ Nothing in a file of Stable Diffusion 2 identifies the two for certain, and a wr
 The one statistic that other tools guess by is only shown, never relied on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -81,6 +81,16 @@ def numbers_at(path: Path, entry: TensorEntry, start: int, count: int) -> NDArra
     if entry.dtype == "BF16":  # the upper half of a float32
         read = (read.astype("<u4") << 16).view("<f4")
     return np.asarray(read, np.float64)
+
+
+def markers_of(scheduler: Mapping[str, Any], there: Collection[str]) -> tuple[list[str], set[str]]:
+    """Markers that a file with these tensors lacks for a base with this scheduler, and those that it must not
+    have.
+    """
+    is_v = scheduler.get("prediction_type", EPSILON) == V
+    needed = {V_MARKER: is_v, ZERO_SNR_MARKER: bool(is_v and scheduler.get("rescale_betas_zero_snr"))}
+    missing = [name for name, need in needed.items() if need and name not in there]
+    return missing, {name for name, need in needed.items() if not need}
 
 
 def scheduler_of(config: Mapping[str, Any], kind: PredictionType, zero_terminal_snr: bool) -> dict[str, Any]:
