@@ -41,7 +41,7 @@ def part_of(name: str) -> str:
 
 
 def is_buffer(name: str) -> bool:
-    """Whether it is a constant of a text encoder that some files hold: no weight, never blended or rounded."""
+    """Whether it is a constant of a text encoder in some files: no weight, never blended or rounded."""
     return name.endswith(BUFFERS)
 
 
