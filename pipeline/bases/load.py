@@ -21,11 +21,13 @@ from pipeline.bases.family import Family
 from pipeline.bases.look import recognise
 from pipeline.bases.origins import Origin, file_shape, get
 from pipeline.bases.parts import UNET
+from pipeline.bases.parts_there import bare_part
+from pipeline.bases.prediction import noise_levels_of
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
 from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.bases.stored_base import open_vae, stored_base
-from pipeline.bases.structure import EMA_PREFIX, TensorShapes
+from pipeline.bases.structure import TensorShapes
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.errors import UserError
@@ -35,9 +37,6 @@ from pipeline.files.hub_names import reason_of as reason_of_hub
 from pipeline.files.tensor_file import open_tensors
 from pipeline.schemas import BaseConfig
 from pipeline.store.known_hashes import sha256_of_model
-
-DENOISER_PREFIXES = (UNET.file_prefix, EMA_PREFIX)
-"""Prefixes of a denoiser's names in a whole checkpoint."""
 
 for quiet in (diffusers_logging, transformers_logging):
     quiet.set_verbosity_error()
@@ -86,6 +85,10 @@ def _from_folder(config: BaseConfig) -> Base:
         given |= {part.name: part.read_config(config.path, options) for part in made.parts}
     for part, values in given.items():
         checked(part, values, origin)
+    if levels := noise_levels_of(given["scheduler"]):
+        raise UserError(
+            f"{origin} is trained with {levels}; this pipeline trains {titles()}: choose such a base"
+        )
     configs = {**given, **_filled_in(made, given, config.path)}
     tokenizer = read_tokenizer(config.path, options, origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
@@ -136,7 +139,7 @@ def _reporting_failures(path: str) -> Iterator[None]:
 def _from_file(path: Path, own_vae: bool) -> Base:
     """A single file in the original layout; `own_vae`: whether its VAE is read."""
     header, origin = outline_of(path), f"base.path {path}"
-    bare = None if any(name.startswith(DENOISER_PREFIXES) for name in header.shapes) else alone(header.shapes)
+    bare = bare_part(header.shapes)
     made = _family(Recognised(bare) if bare else recognised(header.shapes), origin)
     if part := alone(header.shapes, made.parts):
         raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.bases.parts_there import bare_part
 from pipeline.bases.registry import recognised
-from pipeline.bases.single_file import alone
 from pipeline.bases.stored_base import open_vae, stored_base
 from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
@@ -37,7 +37,7 @@ def _checkpoint(path: Path) -> CheckpointFile:
     if blocks is None:
         shapes = {name: stored.shape for name, stored in found.tensors.items()}
         match = recognised(shapes)
-        title = alone(shapes) or (match.title if match else "not a known checkpoint")
+        title = bare_part(shapes) or (match.title if match else "not a known checkpoint")
         raise UserError(
             f"{path} is {title}; whole checkpoints of Stable Diffusion"
             " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
