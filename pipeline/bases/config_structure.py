@@ -1,4 +1,4 @@
-"""A U-Net's structure from its configuration in a diffusers folder, for the same questions as a single file's."""
+"""A U-Net's structure from its configuration in a diffusers folder, as structure.py finds it in tensors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,20 +7,16 @@ from pipeline.bases.structure import DenoiserStructure
 
 
 def configured(unet: Mapping[str, Any]) -> DenoiserStructure:
-    """As `structure` finds it in the U-Net's tensors. The configuration is a stranger's: odd entries count as
-    none.
-    """
+    """The configuration is a stranger's: odd entries count as none."""
     levels, kinds = _levels(unet), _words(unet.get("down_block_types"))
-    depths = [
-        depth for kind, level in zip(kinds, levels, strict=False) if "CrossAttn" in kind for depth in level
-    ]
+    attentive = [level for kind, level in zip(kinds, levels, strict=False) if "CrossAttn" in kind]
     has_middle = unet.get("mid_block_type") in (None, "UNetMidBlock2DCrossAttn")
     added = unet.get("addition_embed_type") or unet.get("class_embed_type")
     return DenoiserStructure(
         "",
         "unet",
         in_channels=_whole(unet.get("in_channels", 4)),
-        input_layers=tuple(depths),
+        input_layers=tuple(depth for level in attentive for depth in level),
         middle_layers=levels[-1][-1] if levels and levels[-1] and has_middle else 0,
         linear=bool(unet.get("use_linear_projection")),
         adm=_whole(unet.get("projection_class_embeddings_input_dim")) if added else 0,

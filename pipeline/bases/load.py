@@ -86,9 +86,7 @@ def _from_folder(config: BaseConfig) -> Base:
     for part, values in given.items():
         checked(part, values, origin)
     if levels := noise_levels_of(given["scheduler"]):
-        raise UserError(
-            f"{origin} is trained with {levels}; this pipeline trains {titles()}: choose such a base"
-        )
+        raise UserError(f"{origin} has {levels}; this pipeline trains {titles()}: choose such a base")
     configs = {**given, **_filled_in(made, given, config.path)}
     tokenizer = read_tokenizer(config.path, options, origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)

@@ -32,7 +32,7 @@ def recognise(path: Path) -> Recognised | None:
     header = read_header(path)
     match = recognised(header.shapes)
     if part := bare_part(header.tensors):
-        return Recognised(f"{part}, alone", match.facts if match else None)
+        return Recognised(f"{part} alone", match.facts if match else None)
     return _with_signs(path, match, header) if match else Recognised(UNKNOWN)
 
 

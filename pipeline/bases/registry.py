@@ -40,8 +40,8 @@ class Recognised:
     """What a checkpoint is. title: its usual name with its variant; facts: of its family.
 
     prediction: what its denoiser predicts; side_px: of the square that it was trained on, if it says so;
-    is_transposed: whether its text_projection is the wrong way round; missing: titles of the parts that a whole
-    checkpoint has and it lacks.
+    is_transposed: whether its text_projection is the wrong way round; missing: titles of the parts that a
+    whole checkpoint has and it lacks.
     """
 
     title: str

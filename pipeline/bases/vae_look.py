@@ -1,4 +1,4 @@
-"""Whether a separate VAE can belong to a base, as far as names, shapes and configurations tell. Without torch.
+"""Whether a separate VAE can belong to a base, as far as shapes and configurations tell. Without torch.
 
 The VAEs of SD 1.x, 2.x and SDXL have the same names and shapes, so that a file of bare weights does not say
 which of them it is; a folder's configuration, a whole checkpoint and a header of this pipeline do, by the
@@ -30,9 +30,7 @@ def vae_problem(vae: Path, base: Path, facts: FamilyFacts) -> str | None:
         header = read_header(vae)
         channels = _channels(header)
         if channels not in (None, wanted := int(own.get("latent_channels", USUAL_CHANNELS))):
-            return (
-                f"makes latents of {channels} channels, as the VAEs of SD 3 and Flux; the base has {wanted}"
-            )
+            return f"has latents of {channels} channels (16: SD 3 or Flux), the base's have {wanted}"
     other = _config_of(vae, None)
     if other is None or (scale := _scale(other)) == (usual := _scale(own)):
         return None
