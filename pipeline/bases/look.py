@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases import projection
-from pipeline.bases.prediction import of_header, of_scheduler
+from pipeline.bases.prediction import Prediction, of_header, of_scheduler
 from pipeline.bases.registry import Recognised, recognised, recognised_config
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_header import Header, read_header
+from pipeline.schemas import BaseConfig
 
 NOTHING_KNOWN = Recognised("not a known checkpoint")
 SCHEDULER = "scheduler/scheduler_config.json"
@@ -28,6 +29,14 @@ def recognise(path: Path) -> Recognised | None:
     header = read_header(path)
     match = recognised(header.shapes)
     return _with_signs(path, match, header) if match else NOTHING_KNOWN
+
+
+def prediction_of(base: BaseConfig) -> Prediction:
+    """What the base is used as: as its files say, and as the user says in place of that."""
+    match = recognise(Path(base.path))
+    found = match.prediction if match else None
+    found = found or Prediction(None, "nothing states it")
+    return replace(found, type=base.prediction_type) if base.prediction_type else found
 
 
 def _folder(path: Path) -> Recognised:
