@@ -32,18 +32,18 @@ PREDICTION = "Prediction type"
 @dataclass(frozen=True)
 class InfotextModel:
     """What pictures are drawn with: the base by name and SHA-256 (None if it is not a checkpoint file), a
-    separate VAE by file name and SHA-256, whether the base predicts v and was trained with zero terminal SNR,
-    networks and embeddings by name with the start of A1111's hash for them.
+    separate VAE by file name and SHA-256, networks and embeddings by name with the start of A1111's hash for
+    them, whether the base predicts v and was trained with zero terminal SNR.
     """
 
     name: str
     sha256: str | None = None
     vae: str | None = None
     vae_sha256: str | None = None
-    predicts_v: bool = False
-    zero_terminal_snr: bool = False
     network_hashes: Mapping[str, str] = field(default_factory=dict)
     embedding_hashes: Mapping[str, str] = field(default_factory=dict)
+    predicts_v: bool = False
+    zero_terminal_snr: bool = False
 
 
 def infotext(job: PictureJob, settings: DrawingSettings, model: InfotextModel) -> str:
@@ -124,8 +124,8 @@ def model_of(base: BaseConfig) -> InfotextModel:
         base.sha256 if path.is_file() else None,
         vae.name if vae else None,
         base.vae_sha256 if vae and vae.is_file() else None,
-        prediction.type == V,
-        prediction.zero_terminal_snr,
+        predicts_v=prediction.type == V,
+        zero_terminal_snr=prediction.zero_terminal_snr,
     )
 
 
