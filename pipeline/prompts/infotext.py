@@ -24,7 +24,7 @@ INFOTEXT_KEYWORD, RECIPE_KEYWORD = "parameters", "athanor"
 """Keywords of a PNG's texts: the infotext, and the same as JSON with what an infotext cannot hold."""
 NEGATIVE = "Negative prompt: "
 NOISE_SCHEDULE, ZERO_SNR = "Noise Schedule", "Zero Terminal SNR"
-"""A1111's setting `sd_noise_schedule`: pasting the infotext sets it. Forge and ComfyUI go by the checkpoint."""
+"""A1111's setting `sd_noise_schedule`: pasting the infotext sets it. Forge goes by the checkpoint."""
 PREDICTION = "Prediction type"
 """For people: A1111, Forge and ComfyUI go by the checkpoint alone."""
 

@@ -22,8 +22,8 @@ DRAWN = (
 )  # fmt: skip
 NAME_KEYS = (
     "Model", "Model hash", "VAE", "VAE hash", "Lora hashes", "TI hashes", "TI", "Hypernet hash", "Hashes",
-    "Prediction type", "User", "Created Date", "Civitai resources", "Civitai metadata", "Batch size", "Batch pos", "App",
-    "Time", "Template", "Negative Template",
+    "User", "Created Date", "Civitai resources", "Civitai metadata", "Batch size", "Batch pos", "App",
+    "Time", "Template", "Negative Template", "Prediction type",
 )  # fmt: skip
 OTHER_KEYS = (
     # noise

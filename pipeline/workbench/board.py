@@ -43,13 +43,7 @@ class Board:
         with self.lock:
             index = self.refresh_index()
             hashes = self.desk.hashes()
-            seen = (
-                index.stamps,
-                hashes["tag_edits"],
-                hashes["left_out"],
-                _stamp(TAG_ROWS),
-                _stamp(RESOLVED_PARAMS),
-            )
+            seen = (index.stamps, hashes["tag_edits"], hashes["left_out"], _stamp(TAG_ROWS), _stamp(RESOLVED_PARAMS))
             if seen == self.seen:
                 return self
             if not self.seen or seen[3:] != self.seen[3:]:

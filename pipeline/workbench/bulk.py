@@ -97,9 +97,7 @@ def _after(edits: Sequence[Edit], changes: Mapping[str, Any]) -> list[Edit]:
     return [*left, *(edit_of(name, value) for name, value in changes.items() if value and name not in known)]
 
 
-def _shown(
-    live: LiveCaptions, after: Sequence[Edit], names: Sequence[str]
-) -> list[tuple[str, Caption, Caption]]:
+def _shown(live: LiveCaptions, after: Sequence[Edit], names: Sequence[str]) -> list[tuple[str, Caption, Caption]]:
     return [(name, live.captions[name], new) for name, new in live.written(names, after)]
 
 
@@ -138,11 +136,7 @@ def found_and_replaced(texts: Mapping[str, str], find: str, new: str) -> dict[st
     command = [sys.executable, "-I", "-S", str(FINDER)]
     try:
         ended = subprocess.run(
-            command,
-            input=asked.encode(),
-            capture_output=True,
-            timeout=FIND_SECONDS + START_SECONDS,
-            check=False,
+            command, input=asked.encode(), capture_output=True, timeout=FIND_SECONDS + START_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"{find} takes longer than {FIND_SECONDS:g} s; write it more simply") from None

@@ -85,7 +85,7 @@ def test_what_spares_memory_is_seen_to() -> None:
 
 
 def test_text_encoders_whose_outputs_are_kept_cost_nothing() -> None:
-    """Captions that change are encoded in each step; a few variants are encoded once, and the encoder leaves."""
+    """Captions that change are encoded in each step; a few variants are encoded before."""
     changing, _ = cost_of(network__text_encoder=False)
     kept, module = cost_of(network__text_encoder=False, train__caption_variants=4)
     encoder = module.base.text_encoders[0]
