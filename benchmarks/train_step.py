@@ -36,6 +36,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.device import best_device, make_repeatable
 from pipeline.networks.network import AdapterNetwork
+from pipeline.networks.trained import Trainable
 from pipeline.schemas import Config
 from pipeline.training.callbacks.checkpoints import CheckpointCallback, Start
 from pipeline.training.callbacks.logs import LogsCallback, make_logs
@@ -45,18 +46,22 @@ from pipeline.training.doctor import has_blown_up
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
 from pipeline.training.optimizers import make_optimizer
-from pipeline.training.precision import PRECISION_DTYPES
+from pipeline.training.precision import FULL, PRECISION_DTYPES, is_scaled, possible
 from pipeline.training.run_folder import RunFolder
 from pipeline.typed_numbers import whole_number
 
 
 @dataclass(frozen=True)
 class Round:
-    """A step's average wall and processor seconds; peak memory, bytes (0 on a CPU)."""
+    """A step's average wall and processor seconds; peak memory, bytes (0 on a CPU); seconds until the end of
+    the first step.
+    """
 
     seconds: float
     processor_s: float
     peak_bytes: int
+    reserved_bytes: int = 0
+    first_s: float = 0.0
 
 
 class Same(Dataset[Batch]):
@@ -73,22 +78,32 @@ class Same(Dataset[Batch]):
 
 
 class Watch:
-    """Measures from `start` to `stop`; both wait for the device."""
+    """Measures from `start`, after the first step, to `stop`; both wait for the device."""
+
+    def __init__(self) -> None:
+        self.made = time.perf_counter()
 
     def start(self) -> None:
-        _wait()
+        wait()
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         self.began = time.perf_counter(), time.process_time()
 
     def stop(self, steps: int) -> Round:
-        _wait()
+        wait()
         clock, processor = self.began
-        peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-        return Round((time.perf_counter() - clock) / steps, (time.process_time() - processor) / steps, peak)
+        cuda = torch.cuda if torch.cuda.is_available() else None
+        return Round(
+            (time.perf_counter() - clock) / steps,
+            (time.process_time() - processor) / steps,
+            cuda.max_memory_allocated() if cuda else 0,
+            cuda.max_memory_reserved() if cuda else 0,
+            clock - self.made,
+        )
 
 
-def _wait() -> None:
+def wait() -> None:
+    """Until the device has done all its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
@@ -123,10 +138,13 @@ def random_sd15() -> Base:
     return Base(family("sd1"), make_tokenizer(None), parts, configs)
 
 
-def our_round(base: Base, network: AdapterNetwork, config: Config, batch: Batch, steps: int) -> Round:
+def our_round(
+    base: Base, network: Trainable, config: Config, batch: Batch, steps: int, more: Sequence[Any] = ()
+) -> Round:
+    """`more`: callbacks after ours."""
     make_repeatable()
-    module = Denoising(base, network, config, total_steps=1000)
     clock, history = Clock(steps), History()
+    module = Denoising(base, network, config, total_steps=1000)
     with TemporaryDirectory() as folder, network.attached(base):
         keeper = CheckpointCallback(RunFolder(Path(folder)), history, config, Start(), 1000, has_blown_up)
         # The clock comes first, so that it times what the other callbacks do at the ends of a step.
@@ -135,6 +153,7 @@ def our_round(base: Base, network: AdapterNetwork, config: Config, batch: Batch,
             MetricsCallback(history, config.logging.every_steps),
             keeper,
             LogsCallback(history),
+            *more,
         ]
         logs = make_logs(config, Path(folder), done=0)
         options = {**trainer_options(config), "max_epochs": 1, "logger": logs, "callbacks": callbacks}
@@ -144,30 +163,36 @@ def our_round(base: Base, network: AdapterNetwork, config: Config, batch: Batch,
     return clock.round
 
 
-def bare_round(base: Base, network: AdapterNetwork, config: Config, batch: Batch, steps: int) -> Round:
+def bare_round(base: Base, network: Trainable, config: Config, batch: Batch, steps: int) -> Round:
     """The same steps in a bare loop, with the base on the device and in the precision that our round left."""
     torch.use_deterministic_algorithms(False)
-    device = best_device()
-    # Lightning moves what it trains off the card.
-    for module in (base.denoiser, *base.text_encoders, network):
-        module.to(device)
+    device, watch = best_device(), Watch()
     parts = {base.family.denoiser: list(network.parameters())}
     optimizer = make_optimizer(config.optimizer, parts)
-    mean, ids, watch = batch.mean.to(device), batch.ids.to(device), Watch()
+    mean, ids, known = batch.mean.to(device), batch.ids.to(device), batch.conditioning
+    known = known and known.to(device)
+    sizes = None if batch.sizes is None else batch.sizes.to(device)
     objective = base.family.objective(base.configs, config.noise).to(device)
+    precision = possible(config.train.precision).removesuffix(FULL)
+    dtype = PRECISION_DTYPES[precision]
+    scaler = torch.amp.GradScaler(device.type, enabled=is_scaled(precision))
 
     def step() -> None:
         noise = torch.randn_like(mean)
         timesteps = torch.randint(0, 1000, (len(noise),), device=device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
-            context = base.family.encode(base, ids, 1)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32, cache_enabled=False):
+            context = (known or base.family.encode(base, ids, 1)).sized(sizes)
             noisy = objective.noisy(mean, noise, timesteps)
-            answer = base.denoiser(noisy, timesteps, context.tokens).sample
-        F.mse_loss(answer.float(), noise).backward()
-        optimizer.step()
+            answer = base.family.predict(base, noisy, timesteps, context)
+        scaler.scale(F.mse_loss(answer.float(), noise)).backward()
+        scaler.step(optimizer)
+        scaler.update()
         optimizer.zero_grad()
 
     with network.attached(base):
+        # Lightning moves what it trains off the card.
+        for module in (base.denoiser, *base.text_encoders, network):
+            module.to(device)
         step()
         watch.start()
         for _ in range(steps):
@@ -182,10 +207,11 @@ def step_operations(round_of_one: Callable[[], Round]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def matrix_rate(precision: str) -> float:
+def matrix_rate(precision: str, side: int | None = None) -> float:
     """Operations per second in a product of large square matrices."""
     device = best_device()
-    side, times = (8192, 20) if device.type == "cuda" else (2048, 3)
+    usual, times = (8192, 20) if device.type == "cuda" else (2048, 3)
+    side = side or usual
     matrix = torch.randn(side, side, device=device, dtype=PRECISION_DTYPES[precision])
     matrix @ matrix
     watch = Watch()

@@ -17,7 +17,6 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.training_utils import compute_snr
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -31,8 +30,6 @@ from pipeline.bases.save import save_folder
 
 NUM_PICTURES = 16_000
 STEPS = 12_000
-POLISH_STEPS = 4_000
-"""At a fifth of the rate, from the average: mouths and outlines settle last."""
 BATCH = 16
 SIDE_PX = 128
 SCALING_FACTOR = 0.13025
@@ -246,12 +243,7 @@ def main() -> None:
     def loss(step: int, _: torch.Generator) -> torch.Tensor:
         return denoising_loss(model, tokenizer, scheduler, data, step)
 
-    averaged = STATE / "xl_averaged.safetensors"
-    if not averaged.exists():
-        train("denoiser_xl", model, loss, steps=STEPS, lr=1e-3, ema_decay=0.9995)
-        save_file({name: tensor.detach() for name, tensor in model.named_parameters()}, averaged)
-    model.load_state_dict(load_file(averaged), strict=False)
-    train("denoiser_xl_polish", model, loss, steps=POLISH_STEPS, lr=2e-4, ema_decay=0.998)
+    train("denoiser_xl", model, loss, steps=STEPS, lr=1e-3, ema_decay=0.9995)
     save_base(model, vae, tokenizer, scheduler)
 
 

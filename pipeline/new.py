@@ -10,15 +10,18 @@ from pathlib import Path
 
 from pipeline.command import run
 from pipeline.config.compose import EXPERIMENT, PARAMS, options
-from pipeline.config.own_params import WITH_CLASS, keep, params_text
+from pipeline.config.own_params import WITH_CLASS, base_options, keep, params_text
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_text
 from pipeline.new_answers import problems
 
 TAGGER = "SmilingWolf/wd-swinv2-tagger-v3"
+BASE_HELP = (
+    "an option of conf/base/ (sd15, sdxl, tiny ...), a hub name, or a checkpoint's path (default: sd15)"
+)
 CLASS_HELP = f"what it is one of (woman, dog); for the kinds {' and '.join(WITH_CLASS)}"
 QUESTIONS = {
-    "base": "Base (sd15, sd14, or the path of a checkpoint or diffusers folder)",
+    "base": "Base ({bases}, or the path of a checkpoint or diffusers folder)",
     "kind": "What is trained ({kinds})",
     "trigger": "Word that calls it up in prompts",
     "pictures": "Folder of the pictures",
@@ -50,9 +53,13 @@ def answers(name: str, flags: Mapping[str, str | None]) -> dict[str, str]:
     for key, default in defaults(name).items():
         answer = flags[key]
         if answer is None and sys.stdin.isatty():
-            answer = _asked(QUESTIONS[key].format(kinds=", ".join(kinds())), default)
+            answer = _asked(_question(key), default)
         given[key] = default if answer is None else answer
     return given
+
+
+def _question(key: str) -> str:
+    return QUESTIONS[key].format(bases=", ".join(base_options()), kinds=", ".join(kinds()))
 
 
 def _asked(question: str, default: str) -> str:
@@ -90,7 +97,7 @@ def keep_old(new: bytes) -> None:
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.new", description=__doc__)
     parser.add_argument("name", help="name of the files to make: myname")
-    parser.add_argument("--base", help="sd15, sd14, tiny, a hub name, or a checkpoint's path (default: sd15)")
+    parser.add_argument("--base", help=BASE_HELP)
     parser.add_argument("--kind", help=f"{', '.join(kinds())} (default: character)")
     parser.add_argument("--trigger", help="word that calls it up in prompts (default: the name)")
     parser.add_argument(

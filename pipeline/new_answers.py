@@ -6,7 +6,7 @@ from os.path import exists, isdir, isfile  # these accept names that no disk all
 from pathlib import Path
 
 from pipeline.config.lock import WHERE_FROM
-from pipeline.config.own_params import BASE_OPTIONS, CHECKPOINTS, NO_TAGGER, RUN_NAME, WITH_CLASS
+from pipeline.config.own_params import CHECKPOINTS, NO_TAGGER, RUN_NAME, WITH_CLASS, base_options
 from pipeline.errors import UserError, near, nearest
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
 from pipeline.files.names import fault_of
@@ -59,7 +59,7 @@ def _of_kind(kind: str, noun: str | None, kinds: Sequence[str]) -> Iterator[str]
 
 def _of_base(base: str) -> Iterator[str]:
     is_checkpoint = isfile(base) and Path(base).suffix in CHECKPOINTS
-    if base in BASE_OPTIONS or isdir(base) or is_checkpoint:
+    if base in base_options() or isdir(base) or is_checkpoint:
         return
     if exists(base):
         yield (
@@ -67,7 +67,7 @@ def _of_base(base: str) -> Iterator[str]:
             " one"
         )
     else:
-        yield from _absent("base", base, REPOSITORY, "base.path", near(base, BASE_OPTIONS))
+        yield from _absent("base", base, REPOSITORY, "base.path", near(base, base_options()))
 
 
 def _of_tagger(tagger: str) -> Iterator[str]:

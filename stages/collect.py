@@ -1,7 +1,7 @@
 """Source pictures and captions -> data/collected/: unchanged files with a record and a verdict each; masks,
 if any, in data/collected/masks/.
 
-In: collect.source and collect.class_source, data/waivers.yaml. Out: data/collected/
+In: collect.source and collect.class_source, data/waivers.yaml, data/left_out.yaml. Out: data/collected/
 {pictures/,records.jsonl,left_out.jsonl}, metrics/collect.json, plots/collect/. Reads the group `collect`.
 Deterministic: sorted by id, bytes copied. Unfit pictures stop the stage with the full list. Kept by picture:
 a new picture costs one measurement.
@@ -27,6 +27,8 @@ from pipeline.parallel import in_order
 from pipeline.pictures import advice, gate
 from pipeline.pictures.folders import Findings
 from pipeline.pictures.found import PictureScan, SourcePicture
+from pipeline.pictures.gate_file import write_gate
+from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, LeftOut, read_left_out
 from pipeline.pictures.masks import MASK_FOLDER, MaskMeasures, measure_mask
 from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
@@ -67,23 +69,25 @@ def mask_of(picture: SourcePicture, items: Items) -> MaskMeasures | Fault | None
         return Fault("mask_unreadable", picture.where, sentence, picture.id)
 
 
-def validated(findings: Findings, config: CollectConfig) -> gate.Outcome:
-    """Verdicts on all pictures; one user error lists everything that must stop the stage."""
+def validated(findings: Findings, config: CollectConfig, leaves_gate: bool = False) -> gate.Outcome:
+    """Verdicts on all pictures; one user error lists everything that must stop the stage. `leaves_gate`: the
+    workbench may show them.
+    """
     lines, wrong_lines = read_waivers(WAIVERS, CHECKS)
+    reasons, wrong_reasons = read_left_out(LEFT_OUT_BY_HAND)
     waivers, pictures = Waivers(lines, findings.pictures), findings.pictures
-    rulings = Rulings(config.checks, waivers.reason)
-    outcome = gate.validate(pictures, contents(pictures, config), findings.faults, config, rulings)
-    problems = [*findings.problems, *wrong_lines, *waivers.unknown(), *outcome.errors]
-    if outcome.errors:
-        problems.append(
-            f"to accept a fault, waive it in {WAIVERS} (`id: {{check: reason}}`; the brackets give id and"
-            " check); to leave such pictures out, set collect.checks.<check>: drop"
-        )
+    left_out, rulings = LeftOut(reasons, pictures.ids()), Rulings(config.checks, waivers.reason)
+    outcome = gate.validate(pictures, contents(pictures, config), findings.faults, config, rulings, left_out)
+    unknown = [*waivers.unknown(), *left_out.unknown(pictures.ids())]
+    problems = [*findings.problems, *wrong_lines, *wrong_reasons, *unknown, *what_stops(outcome)]
+    if leaves_gate:
+        write_gate(outcome, waivers, problems)
     if not (problems or outcome.is_fit.any()):
         by = Counter(ruling.fault.check for ruling in outcome.dropped)
         checks = ", ".join(f"{check} {number}" for check, number in sorted(by.items()))
         problems.append(
-            f"no picture is left: all were dropped ({checks}); change the levels in collect.checks"
+            f"no picture is left: all were dropped ({checks}); change the levels in collect.checks, or"
+            f" delete lines of {LEFT_OUT_BY_HAND}"
         )
     for sentence in [
         *gate.warnings_of(outcome.rulings),
@@ -94,6 +98,17 @@ def validated(findings: Findings, config: CollectConfig) -> gate.Outcome:
     if problems:
         raise UserError(*problems)
     return outcome
+
+
+def what_stops(outcome: gate.Outcome) -> list[str]:
+    """The faults that stop the stage, and what can be done about them."""
+    errors = outcome.errors
+    return errors and [
+        *errors,
+        f"to accept a fault, waive it in {WAIVERS} (`id: {{check: reason}}`; the brackets give id and"
+        f" check); to leave a picture out, name it in {LEFT_OUT_BY_HAND} (`id: reason`), or all such pictures"
+        " by collect.checks.<check>: drop; `python -m pipeline.workbench` shows them all",
+    ]
 
 
 class CollectTally:
@@ -169,11 +184,11 @@ def write(out: Path, outcome: gate.Outcome, aim: str | None, caption_lines: dict
     return tally
 
 
-def collect(config: CollectConfig, out: Path) -> None:
+def collect(config: CollectConfig, out: Path, leaves_gate: bool = False) -> None:
     """Runs the stage, with outputs below `out`."""
     with work_folder(out / "data/.sources.part") as work:
         findings = find(config, work)
-        outcome = validated(findings, config)
+        outcome = validated(findings, config, leaves_gate)
         tally = write(out, outcome, config.aim, dict(findings.captions.forms))
     for sentence in findings.captions.notes():
         print(sentence, file=sys.stderr)
@@ -197,11 +212,11 @@ def untracked(config: CollectConfig) -> list[str]:
     ]
 
 
-def write_records_alone(config: CollectConfig, file: Path) -> None:
+def write_records_alone(config: CollectConfig, file: Path, leaves_gate: bool = False) -> None:
     """Writes the records of the pictures that pass."""
     claim(file, map(Path, all_paths(config)), "--records")
     with work_folder(file.with_name(f".{file.name}.sources")) as work:
-        passed = validated(find(config, work), config).passed()
+        passed = validated(find(config, work), config, leaves_gate).passed()
         write_jsonl(file, (row_of(record) for _, record in passed))
 
 
@@ -214,14 +229,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("collect", arguments, parser(), by_hand=("records",))
     if job.options.records:
-        write_records_alone(job.config.collect, job.options.records)
+        write_records_alone(job.config.collect, job.options.records, not job.options.overrides)
         return
     if not job.options.out:
         for sentence in untracked(job.config.collect):
             warn(sentence)
     else:
         insist_apart(job.out, map(Path, all_paths(job.config.collect)))
-    collect(job.config.collect, job.out)
+    collect(job.config.collect, job.out, leaves_gate=not job.options.out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.captions.caption import CaptionWriter
-from pipeline.captions.edit_file import EDITS, read_edits, write_edits
+from pipeline.captions.edit_file import EDITS, read_edits
+from pipeline.captions.edit_text import write_edits
 from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
 from pipeline.captions.folders import export_folder, imported_edits, read_folder, write_caption

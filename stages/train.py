@@ -200,11 +200,18 @@ def write_report(job: StageRun, plan: Mapping[str, Any], findings: Sequence[Find
         write_json(folder / "doctor.json", [asdict(finding) for finding in findings])
 
 
+def loss_table(rows: Sequence[LossRow]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Columns and lines of loss.csv. A second text encoder has a column only where one learns."""
+    has_second = any(row.text_encoder_2_lr is not None for row in rows)
+    columns = [each.name for each in fields(LossRow)]
+    lines = [(row.step, row.epoch, f"{row.loss:.6g}", *astuple(row)[3:]) for row in rows]
+    return (columns, lines) if has_second else (columns[:-1], [line[:-1] for line in lines])
+
+
 def write_curves(job: StageRun, history: History) -> None:
     """plots/train/."""
     plots = job.out / "plots/train"
-    lines = [(row.step, row.epoch, f"{row.loss:.6g}", row.lr, row.text_encoder_lr) for row in history.rows]
-    write_csv(plots / "loss.csv", [field.name for field in fields(LossRow)], lines)
+    write_csv(plots / "loss.csv", *loss_table(history.rows))
     tables: dict[str, tuple[type, Sequence[Any]]] = {
         "norms": (Norms, history.norms),
         "validation": (Measured, history.measured),

@@ -1,6 +1,6 @@
 """A loaded base: its parts, their configurations, and its tokenizer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ class Base:
     ) -> None:
         self.family, self.tokenizer, self.configs = family, tokenizer, configs
         self._parts = dict(parts)
+        self._readers = {name: part for name, part in parts.items() if not isinstance(part, nn.Module)}
         self._device: torch.device | None = None
 
     @property
@@ -85,6 +86,17 @@ class Base:
             if isinstance(part, nn.Module):
                 part.to(device)
         return self
+
+    def free(self, names: Iterable[str]) -> None:
+        """Frees the memory of parts that are not needed now; each is read again on its next use. A part that
+        was not read from a file moves to the CPU.
+        """
+        for name in names:
+            part, reader = self._parts[name], self._readers.get(name)
+            if isinstance(part, nn.Module):
+                part.to("meta" if reader else "cpu")  # frees weights that others still refer to, too
+                self._parts[name] = reader or part
+        self.__dict__.pop("changeable", None)
 
     def predicting(self, kind: PredictionType, zero_terminal_snr: bool = False) -> "Base":
         """This base with another prediction type, whatever its files say."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.bases.prediction import PredictionType, V
+from pipeline.bases.prediction import EPSILON, PredictionType, V
 from pipeline.bases.structure import DenoiserStructure
 
 
@@ -46,8 +46,14 @@ class FamilyFacts:
     """Layers of the first text encoder: the maximum of clip skip."""
     resolution_px: int
     """Side of the square that the published base was trained on."""
+    epsilon_resolution_px: int | None = None
+    """The same of a base that predicts the noise, if it differs."""
     step_px: int
     """Sides of pictures are multiples of it."""
+    bucket_step_px: int = 64
+    """Usual step of the sides of aspect-ratio buckets."""
+    bucket_min_px: int = 256
+    """Usual shortest side of a bucket."""
     has_sizes: bool
     """Whether it is conditioned on sizes and crop."""
     has_hypernetworks: bool
@@ -66,6 +72,11 @@ class FamilyFacts:
     def versions(self) -> set[str]:
         """All values of ss_base_model_version in headers of the family."""
         return {self.version} | ({self.of_v[1]} if self.of_v else set())
+
+    def side_px(self, prediction: PredictionType | None) -> int:
+        """Side of the square that bases with this prediction were trained on."""
+        of_epsilon = self.epsilon_resolution_px if prediction == EPSILON else None
+        return of_epsilon or self.resolution_px
 
     def stamp(self, prediction: str | None) -> tuple[str, str]:
         """modelspec.architecture and ss_base_model_version of a base with this prediction."""

@@ -1,15 +1,13 @@
-"""data/tag_edits.yaml, the manual edits: strict reading; writing keeps the comments."""
+"""data/tag_edits.yaml, the manual edits: strict reading."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.captions.edits import Edit
 from pipeline.errors import UserError, nearest
-from pipeline.files.atomic import write_text
-from pipeline.files.text_file import MANUAL_EDITS
-from pipeline.files.yaml_text import text_of
+from pipeline.files.text_file import MANUAL_EDITS, read_text
+from pipeline.files.yaml_text import insist_on_bounds
 
 EDITS = Path("data/tag_edits.yaml")
 EDIT_KEYS = ("replace", "remove", "add", "set")
@@ -17,25 +15,30 @@ EDIT_KEYS = ("replace", "remove", "add", "set")
 
 def read_edits(path: Path = EDITS) -> list[Edit]:
     """The file's entries in its order; none without a file. One user error lists every mistake in it."""
-    if not path.exists():
-        return []
-    content = _load(path)
+    return edits_of(read_text(path, MANUAL_EDITS), path) if path.exists() else []
+
+
+def edits_of(text: str, path: Path = EDITS) -> list[Edit]:
+    """As `read_edits`, of the file's text."""
+    insist_on_bounds(text, str(path), MANUAL_EDITS)
+    content = _load(text, path)
     if content in (None, "", {}):
         return []
     if not isinstance(content, dict):
         raise UserError(f"{path} must list picture ids with edits below each, found {repr(content)[:60]}")
-    if problems := [f"{path}: {fault}" for name, entry in content.items() for fault in _faults(name, entry)]:
+    faults = (fault for name, entry in content.items() for fault in edit_faults(name, entry))
+    if problems := [f"{path}: {fault}" for fault in faults]:
         raise UserError(*problems)
-    return [_edit(target, entry) for target, entry in content.items()]
+    return [edit_of(target, entry) for target, entry in content.items()]
 
 
-def _load(path: Path) -> Any:
+def _load(text: str, path: Path) -> Any:
     """Every scalar as its text: `3_3`, `1` and `yes` are tags, not numbers or booleans."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        content = YAML(typ="base").load(text_of(path, MANUAL_EDITS))
+        content = YAML(typ="base").load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
     _insist_on_text_keys(content, path)
@@ -58,7 +61,8 @@ def _insist_on_text_keys(content: Any, path: Path) -> None:
             rest += each
 
 
-def _faults(name: str, entry: Any) -> list[str]:
+def edit_faults(name: str, entry: Any) -> list[str]:
+    """What is wrong with an entry."""
     if not isinstance(entry, dict) or not entry:
         return [f"{name} needs one of {', '.join(EDIT_KEYS)} below it, found {repr(entry)[:60]}"]
     faults = [
@@ -83,7 +87,8 @@ def _is_tags(value: Any, least: int = 1) -> bool:
     return isinstance(tags, list) and len(tags) >= least and all(isinstance(t, str) and t for t in tags)
 
 
-def _edit(target: str, entry: Mapping[str, Any]) -> Edit:
+def edit_of(target: str, entry: Mapping[str, Any]) -> Edit:
+    """A valid entry."""
     return Edit(
         target,
         add=_tags(entry.get("add", [])),
@@ -95,58 +100,3 @@ def _edit(target: str, entry: Mapping[str, Any]) -> Edit:
 
 def _tags(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
-
-
-def write_edits(edits: Sequence[Edit], path: Path = EDITS) -> None:
-    """Writes `edits` into the file: each replaces the entry of the same name, or is added at the end. Other
-    entries and comments stay.
-    """
-    from ruamel.yaml.comments import CommentedMap
-
-    text = text_of(path, MANUAL_EDITS) if path.exists() else ""
-    yaml, before = _keeping_yaml(), ""
-    content = yaml.load(text)
-    if not content:
-        heading = [line for line in text.splitlines() if line.strip() != "{}"]
-        content, before = CommentedMap(), "".join(f"{line}\n" for line in heading)
-    for edit in edits:
-        _put(content.setdefault(edit.target, CommentedMap()), edit)
-    out = io.StringIO()
-    yaml.dump(content, out)
-    write_text(path, before + out.getvalue())
-
-
-def _keeping_yaml() -> Any:
-    """Keeps comments, quotes, lines, and the text of scalars."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.resolver import VersionedResolver
-
-    class Texts(VersionedResolver):
-        @property
-        def versioned_resolver(self) -> dict[str, Any]:
-            return {}
-
-    yaml = YAML()
-    yaml.Resolver, yaml.preserve_quotes, yaml.width = Texts, True, 1 << 16
-    return yaml
-
-
-def _put(entry: Any, edit: Edit) -> None:
-    """Updates the entry key by key, so that the comments of other keys stay."""
-    from ruamel.yaml.comments import CommentedSeq
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
-    if edit.set is not None:
-        entry.clear()
-        entry["set"] = DoubleQuotedScalarString(edit.set)
-        return
-    values = {"replace": {old: list(new) for old, new in edit.replace.items()}}
-    for key, value in {**values, "remove": list(edit.remove), "add": list(edit.add)}.items():
-        if not value:
-            entry.pop(key, None)
-        elif isinstance(value, list):
-            entry[key] = CommentedSeq(value)
-            entry[key].fa.set_flow_style()
-        else:
-            entry[key] = value
-    entry.pop("set", None)

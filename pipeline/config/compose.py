@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pipeline.config.by_family import fill
 from pipeline.config.following import ConfigValues, follow
 from pipeline.errors import UserError, nearest
 from pipeline.files.text_file import SETTINGS_FILE
@@ -161,6 +162,7 @@ def compose_known(params: Params) -> tuple[ConfigValues, list[str]]:
             target = target[parent]
         target[leaf] = params.values[key]
     follow(config, params.values.keys())
+    fill(config)
     return config, [*filter(None, problems.values()), *unknown]
 
 

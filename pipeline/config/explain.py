@@ -6,6 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.by_family import BY_FAMILY, family_values
 from pipeline.config.compose import (
     CONF,
     EXPERIMENT,
@@ -67,15 +68,21 @@ def differences(params: Params) -> dict[str, Any]:
         "values": [
             {"key": each.key, "value": each.value, "default": default, "comment": each.comment}
             for each in explanations
-            if each.value != (default := _default(each.key, params))
+            if each.value != (default := _default(each.key, params, values))
         ],
         "params": {"use": chosen, "values": dict(params.values)},
     }
 
 
-def _default(key: str, params: Params) -> Any:
-    """A key's value in the chosen option."""
-    return next(keys_of(path)[key] for path in _option_files(key, params) if key in keys_of(path))
+def _default(key: str, params: Params, values: dict[str, Any]) -> Any:
+    """A key's value in the chosen option, or the family's. `values`: the composed ones."""
+    default = next(keys_of(path)[key] for path in _option_files(key, params) if key in keys_of(path))
+    if default is None and key in BY_FAMILY:
+        base = {
+            name.removeprefix("base."): value for name, value in values.items() if name.startswith("base.")
+        }
+        return family_values(base)[key]
+    return default
 
 
 def _purpose(group: str, option: str) -> str:
@@ -88,7 +95,9 @@ def _purpose(group: str, option: str) -> str:
 def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation:
     files = _option_files(key, params)
     default_file = next(path for path in files if key in keys_of(path))
-    default = f"{keys_of(default_file)[key]!r} in {default_file}"
+    unset = keys_of(default_file)[key]
+    follows_family = unset is None and key in BY_FAMILY
+    default = f"{'by the family' if follows_family else repr(unset)} in {default_file}"
     comment = next((text for path in files if (text := comments_of(path).get(key))), "")
     if params.values.get(key, KeyError) != filed.values.get(key, KeyError):
         return Explanation(key, value, "the command line", default, comment)
@@ -96,7 +105,8 @@ def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation
         return Explanation(key, value, str(PARAMS), default, comment)
     if key in of_preset(preset_file(params)):
         return Explanation(key, value, str(preset_file(params)), default, comment)
-    return Explanation(key, value, str(default_file), None, comment)
+    origin = f"the base's family (null in {default_file})" if follows_family else str(default_file)
+    return Explanation(key, value, origin, None, comment)
 
 
 def _option_files(key: str, params: Params) -> list[Path]:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from pipeline.config.by_family import BY_FAMILY
 from pipeline.config.compose import CONF, groups, options
 from pipeline.config.explain import comments_of
 from pipeline.schemas import Config, schemas_of
@@ -20,6 +21,8 @@ def json_schema() -> str:
         definition["description"] = f"See conf/{_group_of(name)}/."
         for key, entry in definition["properties"].items():
             entry.pop("title", None)
+            if f"{_group_of(name)}.{key}" in BY_FAMILY:
+                _allow_null(entry)
             if text := _comment(_group_of(name), key):
                 entry["description"] = text
     schema.pop("required")
@@ -29,6 +32,12 @@ def json_schema() -> str:
     )
     schema["properties"] = {"use": _use(), **schema["properties"]}
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
+
+
+def _allow_null(entry: dict[str, Any]) -> None:
+    kind = dict(entry)
+    entry.clear()
+    entry["anyOf"] = [kind, {"type": "null"}]
 
 
 def _use() -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 import yaml
 
 from pipeline.config.check import resolve
-from pipeline.config.compose import CONF, EXPERIMENT, Params, flatten, read_params
+from pipeline.config.compose import CONF, EXPERIMENT, Params, flatten, options, read_params
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 DEMO = "demo/"
-DEMO_SIDE_PX = 128
-BASE_OPTIONS = ("sd15", "sd14", "tiny")
+OWN_FILES = ("file", "folder")
+"""Options of the group base for a base of the user's own."""
 CHECKPOINTS = (".safetensors", ".ckpt")
 NO_TAGGER = "none"
 WITH_CLASS = ("person", "dreambooth")
@@ -30,6 +30,11 @@ HEAD = """\
 # {name}: {kind}, with the values of {preset}. Lines below override them;
 # `python -m pipeline.config explain train` prints what each key means and where its value comes from.
 """
+
+
+def base_options() -> list[str]:
+    """Names of known bases, each an option of the group base."""
+    return [name for name in options("base") if name not in OWN_FILES]
 
 
 def content(name: str, given: Mapping[str, str], noun: str | None) -> dict[str, Any]:
@@ -53,15 +58,11 @@ def content(name: str, given: Mapping[str, str], noun: str | None) -> dict[str, 
 
 
 def _choose_base(made: dict[str, Any], base: str) -> None:
-    if base in BASE_OPTIONS:
+    if base in base_options():
         made["use"]["base"] = base
     else:
         made["use"]["base"] = "file" if Path(base).suffix in CHECKPOINTS else "folder"
         made["base"] = {"path": base}
-    if base == "tiny":
-        made["collect"]["min_side_px"] = DEMO_SIDE_PX
-        for group in ("crop", "class_images", "sample_grid"):
-            made[group] = {"resolution": DEMO_SIDE_PX}
 
 
 def _choose_tagger(made: dict[str, Any], tagger: str) -> None:

@@ -50,7 +50,7 @@ Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 def read_yaml(path: Path, kind: FileKind = GENERATED) -> Any:
     """A file's value. A file that is missing, too long for its kind, or not YAML is a user error."""
-    return parse_yaml(text_of(path, kind), str(path))
+    return parse_yaml(read_text(path, kind), str(path), kind)
 
 
 def text_of(path: Path, kind: FileKind = GENERATED) -> str:
@@ -60,9 +60,9 @@ def text_of(path: Path, kind: FileKind = GENERATED) -> str:
     return text
 
 
-def parse_yaml(text: str | bytes, origin: str) -> Any:
+def parse_yaml(text: str | bytes, origin: str, kind: FileKind = GENERATED) -> Any:
     """The text's value; invalid YAML is a user error that names `origin`."""
-    insist_on_bounds(text, origin)
+    insist_on_bounds(text, origin, kind)
     try:
         return yaml.load(text, Loader=Loader)
     except UNREADABLE_YAML as error:

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files.text_file import MANUAL_EDITS
-from pipeline.files.yaml_text import read_yaml
+from pipeline.files.text_file import MANUAL_EDITS, read_text
+from pipeline.files.yaml_text import parse_yaml
 
 
 def read_entries(path: Path, example: str) -> dict[str, Any]:
     """The file's entries by name; none without a file. Invalid YAML, or anything but a mapping, is a user
     error; `example` shows an entry.
     """
-    if not path.exists():
-        return {}
-    content = read_yaml(path, MANUAL_EDITS) or {}
+    return entries_of(read_text(path, MANUAL_EDITS), path, example) if path.exists() else {}
+
+
+def entries_of(text: str, path: Path, example: str) -> dict[str, Any]:
+    """As `read_entries`, of the file's text."""
+    content = parse_yaml(text, str(path), MANUAL_EDITS) or {}
     if not isinstance(content, dict):
         raise UserError(f"{path} must contain lines like `{example}`, found {repr(content)[:60]}")
     return {str(name): entry for name, entry in content.items()}

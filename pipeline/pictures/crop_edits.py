@@ -49,17 +49,23 @@ def read_crop_edits(path: Path, ids: Callable[[], Iterable[str]]) -> CropEdits:
     """The edits, checked against the pictures' ids. One user error lists names without a picture, unknown
     keys and wrong values.
     """
-    problems, edits = list[str](), dict[str, CropEdit]()
-    for name, value in read_entries(path, "zibbo/photo3: {focus: [120, 80]}").items():
-        try:
-            edits[name] = CropEdit.model_validate(value)
-        except ValidationError as error:
-            problems += [_sentence(path, name, details["loc"], details["msg"]) for details in error.errors()]
-    names = Names(edits, ids())
+    entries = read_entries(path, "zibbo/photo3: {focus: [120, 80]}")
+    problems = [fault for name, value in entries.items() for fault in crop_faults(name, value, path)]
+    edits = {} if problems else {name: CropEdit.model_validate(value) for name, value in entries.items()}
+    names = Names(entries, ids())
     problems += [f"{path}: {name} matches no picture; {nearest(name, ids())}" for name in names.unknown]
     if problems:
         raise UserError(*problems)
     return CropEdits(edits, names)
+
+
+def crop_faults(name: str, value: object, path: Path = CROP_EDITS) -> list[str]:
+    """What is wrong with an entry."""
+    try:
+        CropEdit.model_validate(value)
+    except ValidationError as error:
+        return [_sentence(path, name, details["loc"], details["msg"]) for details in error.errors()]
+    return []
 
 
 def outside(edit: CropEdit, width_px: int, height_px: int) -> str | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.hygiene import picture_faults
+from pipeline.pictures.left_out import BY_HAND_CHECK, LeftOut
 from pipeline.pictures.masks import MaskMeasures, mask_fault
 from pipeline.pictures.measures import PictureMeasures
 from pipeline.pictures.records import Record
@@ -112,14 +113,14 @@ class Outcome:
 
     def rule_on_pairs(self, check: str, pairs: Pairs, sentence: str) -> None:
         """A fault of each later picture; the sentence names the earlier one's file and the bits."""
-        files, firsts = dict[int, str](), {first for first, *_ in pairs.values()}
+        others, firsts = dict[int, SourcePicture](), {first for first, *_ in pairs.values()}
         for number, picture in self.pictures.numbered(pairs.keys() | firsts):
             if number in firsts:
-                files[number] = picture.file
+                others[number] = picture
             if number in pairs:
                 first, *bits = pairs[number]
-                text = sentence.format(files[first], *bits)
-                self.rule(number, Fault(check, picture.where, text, picture.id))
+                text = sentence.format(others[first].file, *bits)
+                self.rule(number, Fault(check, picture.where, text, picture.id, others[first].id))
 
 
 def _mask(picture: SourcePicture, digest: Any) -> dict[str, str]:
@@ -135,15 +136,19 @@ def validate(
     source_faults: Sequence[Fault],
     config: CollectConfig,
     rulings: Rulings,
+    left_out: LeftOut | None = None,
 ) -> Outcome:
     """Checks each picture alone, then names, copies and near duplicates among the rest, so that a dropped
-    picture does not cause others to be dropped.
+    picture does not cause others to be dropped. Pictures left out by hand are not checked.
     """
     for fault in source_faults:
         rulings.add(fault)
     outcome = Outcome(pictures, config, rulings)
     for number, (picture, content) in enumerate(zip(pictures, contents, strict=True)):
-        _judge_alone(outcome, number, picture, content)
+        if left_out and (reason := left_out.reason(picture.id)) is not None:
+            outcome.rule(number, Fault(BY_HAND_CHECK, picture.where, reason, picture.id))
+        else:
+            _judge_alone(outcome, number, picture, content)
     traits = outcome.traits
     outcome.rule_on_pairs(
         "same_stem",

@@ -25,7 +25,24 @@ def picture_faults(picture: SourcePicture, measures: PictureMeasures, config: Co
         *_file(picture, measures),
         *_caption(picture.caption),
     ]
-    return [Fault(check, picture.where, sentence, picture.id) for check, sentence in problems]
+    limits = _limits(measures, config)
+    return [
+        Fault(check, picture.where, sentence, picture.id, None, *limits.get(check, ()))
+        for check, sentence in problems
+    ]
+
+
+def _limits(measures: PictureMeasures, config: CollectConfig) -> dict[str, tuple[float, float]]:
+    """What each check of a number measured, and its limit."""
+    short, long = sorted((measures.width_px, measures.height_px))
+    return {
+        "too_small": (short, config.min_side_px),
+        "extreme_aspect": (round(long / short, 2), config.max_aspect),
+        "blur": (measures.sharpness, config.min_sharpness),
+        "dark": (measures.brightness, config.min_brightness),
+        "bright": (measures.brightness, config.max_brightness),
+        "border": (measures.border_share, config.max_border_share),
+    }
 
 
 def _shape(measures: PictureMeasures, config: CollectConfig) -> Iterator[tuple[str, str]]:

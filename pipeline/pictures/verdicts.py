@@ -1,10 +1,11 @@
 """Decides on pictures' faults: levels from conf/ and waivers from git give a verdict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 from pipeline.files.sorted_rows import SortedRows
+from pipeline.pictures.left_out import BY_HAND_CHECK
 from pipeline.schemas.collect import FATAL
 
 PictureVerdict = Literal["ok", "warn", "waived", "dropped", "error"]
@@ -13,13 +14,16 @@ PictureVerdict = Literal["ok", "warn", "waived", "dropped", "error"]
 @dataclass(frozen=True)
 class Fault:
     """One failed check of one picture: `where` is the file's path as the user knows it, `id` the picture's
-    (None if it never became one).
+    (None if it never became one), `other` the id of the picture that it is compared with.
     """
 
     check: str
     where: str
     sentence: str
     id: str | None = None
+    other: str | None = None
+    measured: float | None = None
+    limit: float | None = None
 
     @property
     def name(self) -> str:
@@ -57,7 +61,7 @@ class Rulings:
 
     def __init__(self, levels: Mapping[Any, str], reason_of: Callable[[str | None, str], str | None]) -> None:
         """`reason_of`: gives the reason of a waiver, if any, by picture id and check."""
-        self.levels, self.reason_of, self.rows = levels, reason_of, SortedRows()
+        self.levels, self.reason_of, self.rows = {**levels, BY_HAND_CHECK: "drop"}, reason_of, SortedRows()
 
     def add(self, fault: Fault, number: int | None = None) -> PictureVerdict:
         """Records a fault, with its picture's number if any; returns the verdict."""
@@ -65,7 +69,7 @@ class Rulings:
             return "ok"
         reason = None if fault.check in FATAL else self.reason_of(fault.id, fault.check)
         verdict = VERDICT_OF_LEVEL[level] if reason is None else "waived"
-        row = (number, fault.check, fault.where, fault.sentence, fault.id, verdict, reason or "")
+        row = (number, *astuple(fault), verdict, reason or "")
         self.rows.add(fault.where, fault.check, row)
         return verdict
 

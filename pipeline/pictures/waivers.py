@@ -10,9 +10,10 @@ from pathlib import Path
 from pipeline.errors import UserError, nearest
 from pipeline.pictures.by_hand import Names, read_entries
 from pipeline.pictures.found import PictureScan
-from pipeline.schemas.collect import FATAL
+from pipeline.schemas.collect import CHECKS, FATAL
 
 WAIVERS = Path("data/waivers.yaml")
+WAIVER_EXAMPLE = "zibbo/photo3: {blur: he runs}"
 WaiverLines = dict[tuple[str, str], str]
 """(id or pattern, check) -> reason."""
 
@@ -22,18 +23,26 @@ def read_waivers(path: Path, checks: Iterable[str]) -> tuple[WaiverLines, list[s
     reasons.
     """
     try:
-        entries = read_entries(path, "zibbo/photo3: {blur: he runs}")
+        entries = read_entries(path, WAIVER_EXAMPLE)
     except UserError as error:
         return {}, list(error.problems)
-    checks, problems, lines = list(checks), list[str](), WaiverLines()
+    problems, lines = list[str](), WaiverLines()
     for pattern, entry in entries.items():
-        if not isinstance(entry, dict) or not entry:
-            problems.append(f"{path}: {pattern}: write `{{check: reason}}`, found {entry!r}")
-            continue
-        for check, reason in entry.items():
-            problems += [f"{path}: {pattern}: {text}" for text in _wrong(check, reason, checks)]
+        problems += waiver_faults(pattern, entry, path, checks)
+        for check, reason in entry.items() if isinstance(entry, dict) else ():
             lines[pattern, str(check)] = str(reason)
     return lines, problems
+
+
+def waiver_faults(
+    pattern: str, entry: object, path: Path = WAIVERS, checks: Iterable[str] = CHECKS
+) -> list[str]:
+    """What is wrong with an entry."""
+    if not isinstance(entry, dict) or not entry:
+        return [f"{path}: {pattern}: write `{{check: reason}}`, found {entry!r}"]
+    known = list(checks)
+    wrong = (text for check, reason in entry.items() for text in _wrong(check, reason, known))
+    return [f"{path}: {pattern}: {text}" for text in wrong]
 
 
 def _wrong(check: object, reason: object, checks: list[str]) -> Iterable[str]:

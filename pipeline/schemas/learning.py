@@ -122,11 +122,15 @@ class NoiseConfig(Group):
     snr_after_rescale: bool
 
 
+def _none_for_zero(number: int | None) -> int | None:
+    return number or None
+
+
 PriorForm = Literal["sd_scripts", "two_means"]
 
 
 class TrainConfig(Group):
-    NEUTRAL: ClassVar = {"size_conditioning": "real"}
+    NEUTRAL: ClassVar = {"size_conditioning": "real", "caption_variants": None}
 
     name: FileName
     epochs: Positive
@@ -146,6 +150,7 @@ class TrainConfig(Group):
     tag_dropout: Fraction
     caption_dropout: Fraction
     caption_dropout_every_epochs: Count
+    caption_variants: Annotated[Count | None, AfterValidator(_none_for_zero)]
     max_tokens: Literal[75, 150, 225]
     size_conditioning: Literal["real", "zero_crop"]
     clip_norm: Weight

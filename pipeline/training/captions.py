@@ -29,9 +29,21 @@ def shown_caption(
     shuffled, and each is dropped with probability `tag_dropout`. With a `name` the caption fills one of
     `templates`, drawn in each step (in A1111 a picture keeps its first).
     """
-    every = config.caption_dropout_every_epochs
-    if random.random() < config.caption_dropout or (every and (epoch + 1) % every == 0):
+    if is_dropped(config, random, epoch):
         return ""
+    return varied_caption(caption, config, random, templates, name)
+
+
+def is_dropped(config: TrainConfig, random: Random, epoch: int) -> bool:
+    """Whether a step drops the whole caption."""
+    every = config.caption_dropout_every_epochs
+    return random.random() < config.caption_dropout or bool(every and (epoch + 1) % every == 0)
+
+
+def varied_caption(
+    caption: str, config: TrainConfig, random: Random, templates: Sequence[str] = (), name: str = ""
+) -> str:
+    """A caption that is not dropped."""
     lines = alternatives(caption)
     caption = framed(random.choice(lines) if len(lines) > 1 else lines[0], config)
     if config.wildcards:

@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.objectives.losses import prior_weights
 from pipeline.schemas import TrainConfig
-from pipeline.training.captions import longest_captions, shown_caption
+from pipeline.training.captions import is_dropped, longest_captions, shown_caption, varied_caption
 from pipeline.training.emphasis import unweighted, weighted_ids
 from pipeline.training.epoch_order import EpochPicture, epoch_batches
 
@@ -213,16 +213,24 @@ class EpochBatches(Dataset[Batch]):
         moments: Tensor = self.latents.get_tensor(picture.id)  # type: ignore[no-untyped-call]
         return moments
 
+    def captions(self, number: int) -> list[str]:
+        """The captions of a batch, as it shows them."""
+        random = Random(f"{self.data.seed}/{self.epoch}/{number}")
+        return [self._caption(self.data.pictures[index], random) for index in self.plan[number]]
+
     def _caption(self, picture: Picture, random: Random) -> str:
-        data = self.data
-        name = data.name_of(picture)
-        return shown_caption(picture.caption, data.config, random, data.templates, name, self.epoch)
+        data, name = self.data, self.data.name_of(picture)
+        if not (variants := data.config.caption_variants):
+            return shown_caption(picture.caption, data.config, random, data.templates, name, self.epoch)
+        if is_dropped(data.config, random, self.epoch):
+            return ""
+        own = Random(f"{data.seed}/{picture.id}/{random.randrange(variants)}")
+        return varied_caption(picture.caption, data.config, own, data.templates, name)
 
     def __getitem__(self, number: int) -> Batch:
         data = self.data
         chosen = [data.pictures[index] for index in self.plan[number]]
-        random = Random(f"{data.seed}/{self.epoch}/{number}")
-        captions = [self._caption(picture, random) for picture in chosen]
+        captions = self.captions(number)
         is_class = [picture.shown.is_class for picture in chosen]
         weights = prior_weights(is_class, data.config.prior_loss_weight, data.config.prior_form)
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)

@@ -15,13 +15,14 @@ TRAIN, HELD_OUT, SWAPPED = "train", "held_out", "swapped"
 
 @dataclass(frozen=True)
 class LossRow:
-    """A point of the loss curve."""
+    """A point of the loss curve. text_encoder_2_lr: None if no second text encoder learns."""
 
     step: int
     epoch: int
     loss: float
     lr: float
     text_encoder_lr: float
+    text_encoder_2_lr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,15 @@ class Rollback:
 
 @dataclass
 class History:
-    """`waiting` holds numbers that are still on the device, so that no step waits for a transfer."""
+    """`waiting` holds numbers that are still on the device, so that no step waits for a transfer: of each step
+    its number, epoch, loss and learning rates, in the order of `LossRow`.
+    """
 
     rows: list[LossRow] = field(default_factory=list)
     norms: list[Norms] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
     rollbacks: list[Rollback] = field(default_factory=list)
-    waiting: list[tuple[int, int, Tensor, float, float]] = field(default_factory=list)
+    waiting: list[tuple[int, int, Tensor, tuple[float, ...]]] = field(default_factory=list)
     waiting_norms: list[tuple[int, Tensor]] = field(default_factory=list)
 
     def settle(self, mean_over_devices: Callable[[Tensor], Tensor]) -> None:
@@ -73,8 +76,8 @@ class History:
         if self.waiting:
             losses = mean_over_devices(torch.stack([each[2] for each in self.waiting])).tolist()
             self.rows += [
-                LossRow(step, epoch, loss, lr, text_encoder_lr)
-                for (step, epoch, _, lr, text_encoder_lr), loss in zip(self.waiting, losses, strict=True)
+                LossRow(step, epoch, loss, *rates)
+                for (step, epoch, _, rates), loss in zip(self.waiting, losses, strict=True)
             ]
             self.waiting = []
         if self.waiting_norms:

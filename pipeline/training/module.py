@@ -45,6 +45,7 @@ class Denoising(lightning.LightningModule):
         self.precision = possible(config.train.precision)
         self.objective = base.family.objective(base.configs, config.noise)
         self.mean: RunningMean | None = None
+        self._texts_rest = False
 
     @property
     def base(self) -> Base:
@@ -58,6 +59,7 @@ class Denoising(lightning.LightningModule):
     def prepare(self) -> None:
         """Readies the base for training steps: dtype, memory format, gradient checkpointing."""
         train, unet, texts = self.settings.train, self.base.denoiser, self.base.text_encoders
+        self._texts_rest = False
         if train.channels_last:
             unet.to(memory_format=torch.channels_last)
         cast(self.precision, [unet, *texts], list(self.network.parameters()))
@@ -66,6 +68,29 @@ class Denoising(lightning.LightningModule):
             for encoder in texts:
                 encoder.activation_checkpointing_enable({"use_reentrant": False})
                 encoder.train()  # transformers checkpoints only in this mode; CLIP has no dropout
+
+    def rest_text_encoders(self) -> None:
+        """Frees the text encoders until `wake_text_encoders`. A full fine-tune's file holds them, so they
+        only leave the device.
+        """
+        if self._texts_rest:
+            return
+        if isinstance(self.network, FullFineTune):
+            for encoder in self.base.text_encoders:
+                encoder.to("cpu")
+        else:
+            self.base.free(self.base.family.facts.text_encoders)
+        self._texts_rest = True
+
+    def wake_text_encoders(self) -> None:
+        """Readies the text encoders if they rest."""
+        if not self._texts_rest:
+            return
+        encoders = self.base.text_encoders
+        for encoder in encoders:
+            encoder.to(self.device)
+        cast(self.precision, encoders, [])
+        self._texts_rest = False
 
     def configure_model(self) -> None:
         train, base = self.settings.train, self.base

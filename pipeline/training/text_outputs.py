@@ -1,5 +1,6 @@
-"""Caches the text encoder's outputs: if it is not trained and captions do not change, a text has the same
-output in every step.
+"""Caches the text encoders' outputs: if they do not learn, and captions do not change or have few variants,
+a text has the same output in every step. A run encodes its texts at its start and then frees the encoders. A
+dropped caption is one more text.
 
 Outputs are in the store of kept results, one file a text, and are read when a step needs them: any dataset
 needs the memory of one batch only, and the runs of a sweep share them. Texts are encoded one at a time, so
@@ -16,9 +17,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning, cat
+from pipeline.progress import progress
 from pipeline.schemas import AdapterNetworkConfig, CheckpointConfig, Config, HypernetworkConfig
 from pipeline.store.items import Items, key
-from pipeline.training.data import EncodedData
+from pipeline.training.data import EncodedData, EpochBatches
 from pipeline.training.module import Denoising
 
 VERSION = 2
@@ -26,14 +28,27 @@ VERSION = 2
 
 
 def are_fixed(config: Config) -> bool:
-    """Whether a text has the same output in every step, and a picture has one text (or, with caption dropout,
-    none).
+    """Whether a text has the same output in every step, and a picture has one text or a few variants (and,
+    with caption dropout, none).
     """
-    network, train = config.network, config.train
-    is_frozen = isinstance(network, HypernetworkConfig) or (
+    train = config.train
+    changes = (train.shuffle_tags or train.tag_dropout) and not train.caption_variants
+    return texts_are_frozen(config) and not changes
+
+
+def texts_are_frozen(config: Config) -> bool:
+    """Whether no text encoder and no word learns."""
+    network = config.network
+    return isinstance(network, HypernetworkConfig) or (
         isinstance(network, AdapterNetworkConfig | CheckpointConfig) and not network.text_encoder
     )
-    return is_frozen and not (train.shuffle_tags or train.tag_dropout)
+
+
+def texts_of(data: EncodedData, epochs: Iterable[int]) -> list[str]:
+    """Every caption that these epochs show, each once."""
+    batches = (EpochBatches(data, epoch) for epoch in epochs)
+    shown = (text for each in batches for number in range(len(each)) for text in each.captions(number))
+    return list(dict.fromkeys(shown))
 
 
 @dataclass(frozen=True)
@@ -47,12 +62,16 @@ class TextOutputs:
 
     def __call__(self, texts: Iterable[str]) -> Conditioning:
         """The texts' outputs as a batch."""
-        return cat([self._one(text) for text in texts])
+        return cat([Conditioning(**load(self._saved(text))) for text in texts])
 
-    def _one(self, text: str) -> Conditioning:
+    def keep(self, texts: Iterable[str]) -> None:
+        """Computes the outputs that are missing."""
+        for text in texts:
+            self._saved(text)
+
+    def _saved(self, text: str) -> bytes:
         text_key = key(text=text, **self.made_by)
-        saved = self.items.get(text_key) or self.items.put(text_key, save(_tensors(self.compute(text))))
-        return Conditioning(**load(saved))
+        return self.items.get(text_key) or self.items.put(text_key, save(_tensors(self.compute(text))))
 
 
 def _tensors(output: Conditioning) -> dict[str, Tensor]:
@@ -62,7 +81,7 @@ def _tensors(output: Conditioning) -> dict[str, Tensor]:
 
 
 class TextOutputsCallback(Callback):
-    """Makes batches carry cached outputs of the text encoder."""
+    """Makes batches carry cached outputs of the text encoders, which are freed while steps run."""
 
     def __init__(self, data: EncodedData) -> None:
         self.data = data
@@ -74,6 +93,7 @@ class TextOutputsCallback(Callback):
 
         @torch.no_grad()
         def compute(text: str) -> Conditioning:
+            module.wake_text_encoders()
             ids, emphasis = data.encodable([text])
             with trainer.precision_plugin.forward_context():
                 output = module.base.family.encode(module.base, ids.to(module.device), base.clip_skip)
@@ -87,4 +107,11 @@ class TextOutputsCallback(Callback):
             "device": module.device.type,
             "max_tokens": most,
         } | ({"weighted": True} if data.config.weighted_captions else {})
-        data.text_outputs = TextOutputs(compute, made_by, Items("text_outputs"))
+        outputs = data.text_outputs = TextOutputs(compute, made_by, Items("text_outputs"))
+        texts = texts_of(data, range(trainer.current_epoch, data.config.epochs))
+        outputs.keep(progress(texts, "texts"))
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Denoising)
+        if not pl_module.is_split:
+            pl_module.rest_text_encoders()  # again, because sample pictures use them

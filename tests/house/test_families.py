@@ -81,6 +81,8 @@ def _is_trained(name: str) -> None:
     prefixes = {str(part.layer_prefix) for part in family(name).trained_parts}
     ups = {key: value for key, value in found.items() if key.endswith("lora_up.weight")}
     assert {next(each for each in prefixes if key.startswith(each)) for key in ups} == prefixes
+    columns = Path("plots/train/loss.csv").read_text().splitlines()[0].split(",")
+    assert ("text_encoder_2_lr" in columns) is (len(prefixes) == 3)
     for prefix in prefixes:
         assert any(bool(value.any()) for key, value in ups.items() if key.startswith(prefix))
 

@@ -29,7 +29,11 @@ def refused(folder: Path, *arguments: str) -> list[str]:
         (["--pictures", "notes.txt"], "--pictures notes.txt: line 1 'a cat' is not an http", "correct"),
         (["--base", "models/no.safetensors"], "--base models/no.safetensors: no such file", "`hf download"),
         (["--base", "./no"], "--base ./no: no such file or folder", "or a hub name (owner/name)"),
-        (["--base", "sd51"], "--base sd51: no such file or folder (did you mean sd15", "`hf download"),
+        (
+            ["--base", "sd51"],
+            "--base sd51: no such file or folder (did you mean sd21 or sd15",
+            "`hf download",
+        ),
         (
             ["--base", "notes.md"],
             "--base notes.md is neither a checkpoint",

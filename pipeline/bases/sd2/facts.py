@@ -39,6 +39,7 @@ FACTS = FamilyFacts(
     text_sign="cond_stage_model.model.",
     text_layers=23,
     resolution_px=768,
+    epsilon_resolution_px=512,
     step_px=64,
     has_sizes=False,
     has_hypernetworks=True,

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
+from pipeline.bases.prediction import PredictionType
 from pipeline.bases.registry import Recognised, families
+from pipeline.config.by_family import base_side_px
 from pipeline.errors import UserError
 from pipeline.schemas import AestheticConfig, Config, HypernetworkConfig
 
@@ -34,7 +36,7 @@ def _facts(config: Config) -> FamilyFacts | None:
 def base_doubts(config: Config) -> list[str]:
     """Resolutions far from what the base was trained on, and settings that its family does not know."""
     if (facts := _facts(config)) is None:
-        return []
+        return _of_unknown_family(config)
     doubts = _resolution_doubts(config, facts)
     if config.train.size_conditioning != "real" and not facts.has_sizes:
         doubts.append(
@@ -51,15 +53,33 @@ def base_doubts(config: Config) -> list[str]:
     return doubts
 
 
-def _resolution_doubts(config: Config, facts: FamilyFacts) -> list[str]:
-    side = _side(config) or facts.resolution_px
-    resolutions = {name: getattr(config, name).resolution for name in ("crop", "sample_grid")}
+def _of_unknown_family(config: Config) -> list[str]:
+    if Path(config.base.path).exists():
+        return []
     return [
+        f"base.family is null, and base.path {config.base.path} is not on this machine yet, so sizes that are"
+        " null are those of SD 1.x; set base.family"
+    ]
+
+
+def _resolution_doubts(config: Config, facts: FamilyFacts) -> list[str]:
+    recognised = _recognised(config)
+    side = base_side_px(facts, recognised, _prediction(config, recognised))
+    groups = ["crop", "sample_grid", *(["class_images"] if config.class_images.count else [])]
+    resolutions = {name: getattr(config, name).resolution for name in groups}
+    doubts = [
         f"{name}.resolution is {value}, but the base at base.path was trained on {side} px: far from it,"
-        f" pictures are broken or blurred; {side} is usual"
+        f" pictures are broken or blurred; {side} is usual, and null gives it"
         for name, value in resolutions.items()
         if not side / MOST_SIDES <= value <= side * MOST_SIDES
     ]
+    if config.collect.min_side_px < side / MOST_SIDES:
+        doubts.append(
+            f"collect.min_side_px is {config.collect.min_side_px}, but the base at base.path was trained on"
+            f" {side} px: pictures so small are enlarged, and their blur is learned; null follows"
+            " crop.resolution"
+        )
+    return doubts
 
 
 def _recognised(config: Config) -> Recognised | None:
@@ -70,9 +90,10 @@ def _recognised(config: Config) -> Recognised | None:
         return None
 
 
-def _side(config: Config) -> int | None:
-    recognised = _recognised(config)
-    return recognised.side_px if recognised else None
+def _prediction(config: Config, recognised: Recognised | None) -> PredictionType | None:
+    """As the user says, else as the base's files say."""
+    found = recognised.prediction if recognised else None
+    return config.base.prediction_type or (found.type if found else None)
 
 
 def _has_zero_snr(config: Config) -> bool:
@@ -92,9 +113,7 @@ def _zero_snr_problems(config: Config) -> list[str]:
 
 
 def _prediction_problems(config: Config) -> list[str]:
-    recognised = _recognised(config)
-    found = recognised.prediction.type if recognised and recognised.prediction else None
-    prediction = config.base.prediction_type or found
+    prediction = _prediction(config, _recognised(config))
     return [
         f"noise.{name} needs a base that predicts {needed}, but the one at base.path predicts {prediction};"
         f" turn noise.{name} off, or choose another base"

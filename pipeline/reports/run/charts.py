@@ -27,7 +27,8 @@ def _rows(path: Path) -> CsvRows:
 
 
 def _points(rows: CsvRows, name: str) -> list[CurvePoint]:
-    return [(float(row["step"]), float(row[name])) for row in rows if row[name]]
+    """Empty without such a column."""
+    return [(float(row["step"]), float(row[name])) for row in rows if row.get(name)]
 
 
 def _loss(rows: CsvRows) -> Chart:
@@ -53,7 +54,7 @@ def _validation(rows: CsvRows) -> Chart:
 
 
 def _rates(rows: CsvRows) -> Chart:
-    parts = {"lr": "network", "text_encoder_lr": "text encoder"}
+    parts = {"lr": "network", "text_encoder_lr": "text encoder", "text_encoder_2_lr": "second text encoder"}
     lines = [CurveLine(name, _points(rows, column)) for column, name in parts.items()]
     note = "The optimiser's learning rates at each step."
     return Chart("Learning rates", note, [line for line in lines if any(y for _, y in line.points)])

@@ -65,6 +65,8 @@ class LogsCallback(Callback):
         rows, norms, measured = self.sent
         for row in history.rows[rows:]:
             values = {"loss": row.loss, "rate/unet": row.lr, "rate/text_encoder": row.text_encoder_lr}
+            if row.text_encoder_2_lr is not None:
+                values["rate/text_encoder_2"] = row.text_encoder_2_lr
             self._log(trainer, values, row.step)
         for norm in history.norms[norms:]:
             values = {"norm/gradient": norm.gradient_norm, "norm/update_ratio": norm.update_ratio}

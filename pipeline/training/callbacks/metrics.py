@@ -1,5 +1,6 @@
 """Records each step's loss, learning rates and norms without making the step wait."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -12,6 +13,7 @@ from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising
 
+SECOND_ENCODER = "text_encoder_2"
 MAX_COPIED = 50_000_000
 """Above this number of parameters no copy is made, and the update ratio is NaN."""
 
@@ -58,9 +60,8 @@ class MetricsCallback(Callback):
         loss = loss * trainer.accumulate_grad_batches / pl_module.window_factor(batch_idx)
         if pl_module.settings.train.prior_form == "two_means":
             loss = loss / batch.weight.mean().to(loss)  # a sum of two means; record the mean
-        unet, text = self._rates.get("unet", 0.0), self._rates.get("text_encoder", 0.0)
-        text = 0.0 if pl_module.text_encoder_rests else text
-        self.history.waiting.append((batch.step, trainer.current_epoch, loss, unet, text))
+        rates = rates_of_row(self._rates, pl_module.text_encoder_rests)
+        self.history.waiting.append((batch.step, trainer.current_epoch, loss, rates))
         if self._gradient_norm is not None:
             ratio = self._update_ratio(trainer).to(self._gradient_norm)
             self.history.waiting_norms.append((batch.step, torch.stack([self._gradient_norm, ratio])))
@@ -80,6 +81,13 @@ def learning_parameters(trainer: lightning.Trainer) -> list[torch.nn.Parameter]:
     return [
         p for optimizer in trainer.optimizers for group in optimizer.param_groups for p in group["params"]
     ]
+
+
+def rates_of_row(by_part: Mapping[str, float], texts_rest: bool) -> tuple[float, ...]:
+    """The learning rates of a `LossRow`; the second text encoder's only if it learns."""
+    second = [by_part[SECOND_ENCODER]] if SECOND_ENCODER in by_part else []
+    texts = [by_part.get("text_encoder", 0.0), *second]
+    return by_part.get("unet", 0.0), *(0.0 if texts_rest else rate for rate in texts)
 
 
 def lrs(trainer: lightning.Trainer) -> dict[str, float]:

@@ -47,6 +47,7 @@ class SampleCallback(Callback):
         was_training = module.training
         module.eval()
         self.folder.mkdir(parents=True, exist_ok=True)
+        module.wake_text_encoders()
         with module.as_saved(), trainer.precision_plugin.forward_context():
             for number, picture in enumerate(draw(module.base, jobs, settings)):
                 if not trainer.is_global_zero:

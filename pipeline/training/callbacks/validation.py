@@ -20,8 +20,10 @@ from pipeline.objectives.losses import SMALLEST_AREA
 from pipeline.schemas import ValidationConfig
 from pipeline.training.captions import plain_caption
 from pipeline.training.data import EncodedData, Masks, Picture, sizes_batch
+from pipeline.training.encoded_captions import EncodedCaptions
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, Measured
 from pipeline.training.module import Denoising
+from pipeline.training.text_outputs import are_fixed
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,22 @@ def fixed_noise(sample: Sample, shape: torch.Size) -> Tensor:
 
 
 @torch.no_grad()
-def losses(module: Denoising, data: EncodedData, measured: Sequence[Sample], batch: int) -> dict[int, float]:
+def losses(
+    module: Denoising,
+    data: EncodedData,
+    measured: Sequence[Sample],
+    batch: int,
+    encoded: EncodedCaptions | None = None,
+) -> dict[int, float]:
     """Mean loss by timestep; batches hold pictures of one shape."""
+    encoded = encoded or EncodedCaptions(module, data, fixed=False)
     by_timestep: dict[int, list[float]] = {}
     was_training = module.training
     module.eval()
     try:
         with module.as_saved():
             for group in _batches(measured, batch):
-                for sample, loss in zip(group, _batch_losses(module, data, group), strict=True):
+                for sample, loss in zip(group, _batch_losses(module, data, group, encoded), strict=True):
                     by_timestep.setdefault(sample.timestep, []).append(loss)
     finally:
         module.train(was_training)
@@ -91,7 +100,13 @@ def _batches(measured: Sequence[Sample], batch: int) -> Iterator[list[Sample]]:
             yield group[start : start + batch]
 
 
-def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> list[float]:
+def _captions(group: list[Sample], data: EncodedData) -> tuple[str, ...]:
+    return tuple(plain_caption(sample.caption, data.config) for sample in group)
+
+
+def _batch_losses(
+    module: Denoising, data: EncodedData, group: list[Sample], encoded: EncodedCaptions
+) -> list[float]:
     device = module.device
     with safe_open(data.encoded / LATENTS, "pt") as file:
         latents = torch.stack([file.get_tensor(sample.picture.id).chunk(2)[0] for sample in group])
@@ -99,12 +114,10 @@ def _batch_losses(module: Denoising, data: EncodedData, group: list[Sample]) -> 
     noise = torch.stack([fixed_noise(sample, latents.shape[1:]) for sample in group]).to(device)
     latents = latents.to(device)
     levels = module.objective.validation_levels([sample.timestep for sample in group]).to(device)
-    ids, emphasis = data.encodable([plain_caption(sample.caption, data.config) for sample in group])
-    base, family = module.base, module.base.family
-    encoded = family.encode(base, ids.to(device), module.settings.base.clip_skip).emphasised(emphasis)
-    conditioning = encoded.sized(sizes_batch([sample.picture for sample in group], data.config))
+    sizes = sizes_batch([sample.picture for sample in group], data.config)
+    conditioning = encoded(_captions(group, data)).sized(sizes)
     noisy = module.objective.noisy(latents, noise, levels)
-    answer = family.predict(base, noisy, levels, conditioning).float()
+    answer = module.base.family.predict(module.base, noisy, levels, conditioning).float()
     error = (answer - module.objective.target(latents, noise, levels)).square()
     if mask is not None:
         weight = mask.to(device).clamp(min=data.config.unmasked_weight)
@@ -131,6 +144,10 @@ class ValidationCallback(Callback):
         self.swapped = samples(chosen(data.pictures, config.pictures), config.timesteps, swapped=True)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Denoising)
+        self.encoded = EncodedCaptions(pl_module, self.data, are_fixed(pl_module.settings))
+        if self.encoded.fixed:
+            self._encode(trainer)
         if not self.history.measured:
             self._measure(trainer, pl_module, 0, 0, {**self.sides, SWAPPED: self.swapped})
 
@@ -139,6 +156,13 @@ class ValidationCallback(Callback):
         if epoch == trainer.max_epochs or (every and epoch % every == 0):
             step = self.history.rows[-1].step + 1
             self._measure(trainer, pl_module, step, epoch, self.sides)
+
+    def _encode(self, trainer: lightning.Trainer) -> None:
+        """Encodes what epochs measure, before the text encoders are freed."""
+        with trainer.precision_plugin.forward_context():
+            for measured in self.sides.values():
+                for group in _batches(measured, self.data.config.batch):
+                    self.encoded(_captions(group, self.data))
 
     def _measure(
         self,
@@ -151,5 +175,5 @@ class ValidationCallback(Callback):
         assert isinstance(module, Denoising)
         for side, measured in sides.items():
             with trainer.precision_plugin.forward_context():
-                by_timestep = losses(module, self.data, measured, self.data.config.batch)
+                by_timestep = losses(module, self.data, measured, self.data.config.batch, self.encoded)
             self.history.measured += [Measured(step, epoch, side, *each) for each in by_timestep.items()]

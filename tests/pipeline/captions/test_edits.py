@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.captions.edit_file import EDITS, read_edits, write_edits
+from pipeline.captions.edit_file import EDITS, read_edits
+from pipeline.captions.edit_text import write_edits
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.errors import UserError
 from pipeline.pictures.by_hand import read_entries

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.captions.caption import CaptionWriter
-from pipeline.captions.edit_file import read_edits, write_edits
+from pipeline.captions.edit_file import read_edits
+from pipeline.captions.edit_text import write_edits
 from pipeline.captions.edits import Edit
 from pipeline.captions.folders import export_folder, imported_edits, read_caption, read_folder
 from pipeline.errors import UserError

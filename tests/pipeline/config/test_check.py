@@ -51,7 +51,7 @@ def test_counts_must_be_positive_whole_numbers(key: str, value: object) -> None:
         ({"class_images__count": 10}, "class_images.prompt is empty"),
         (
             {"class_images__count": 10, "class_images__prompt": "dog", "class_images__resolution": 256},
-            "class_images.resolution 256 differs from crop.resolution 512",
+            "class_images.resolution 256 differs from crop.resolution 128",
         ),
         ({"doctor__action": "rollback", "train__devices": 2}, "works on one device"),
         (

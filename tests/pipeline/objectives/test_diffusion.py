@@ -105,3 +105,48 @@ def test_zero_terminal_snr_by_hand() -> None:
     """Roots 0.9, 0.5, 0.3: (root - 0.3) 0.9 / 0.6 is 0.9, 0.3, 0."""
     found = zero_terminal(torch.tensor([0.81, 0.25, 0.09]))
     assert found.tolist() == pytest.approx([0.81, 0.09, 0.0], abs=1e-6)
+
+
+LEVELS = [100, 500, 900]
+
+
+@pytest.mark.parametrize(
+    ("zero", "noisy", "target"),
+    [
+        (False, [0.08253732, -0.75798688, -1.13199978], [-1.2973772, -1.05615145, -0.6391999]),
+        (True, [0.06702849, -0.79996602, -1.1710177], [-1.29827084, -1.02472161, -0.56455075]),
+    ],
+)
+def test_noisy_latents_and_v_by_hand(zero: bool, noisy: list[float], target: list[float]) -> None:
+    """Latents 0.5, noise -1.2; alpha_bar .894223478, .276332684, .014151142; with zero terminal SNR
+    .886761285, .241018783, .002960393, of which float32 keeps five digits.
+    """
+    scheduler = {**CONFIG, "prediction_type": "v_prediction", "rescale_betas_zero_snr": zero}
+    by_file = Diffusion.of(scheduler, settings())
+    by_setting = diffusion("v_prediction", zero_terminal_snr=zero)
+    latents, noise = torch.full((3, 1, 1, 1), 0.5), torch.full((3, 1, 1, 1), -1.2)
+    for made in (by_file, by_setting):
+        levels = torch.tensor(LEVELS)
+        assert made.noisy(latents, noise, levels).flatten().tolist() == pytest.approx(noisy, abs=2e-5)
+        assert made.target(latents, noise, levels).flatten().tolist() == pytest.approx(target, abs=2e-5)
+    if zero:
+        last = torch.tensor([999] * 3)
+        assert torch.equal(by_file.noisy(latents, noise, last), noise)
+        assert torch.equal(by_file.target(latents, noise, last), -latents)
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights"),
+    [
+        ({"min_snr_gamma": 5.0}, [0.566194, 0.241019, 0.002960, 0.0]),
+        ({"debiased": True}, [0.113239, 0.758981, 0.997040, 1.0]),  # 1 / (SNR + 1) = 1 - alpha_bar
+        ({"scale_v_prediction": True}, [0.886761, 0.241019, 0.002960, 0.0]),
+    ],
+)
+def test_weights_with_zero_terminal_snr_by_hand(changes: dict[str, object], weights: list[float]) -> None:
+    """Of timesteps 100, 500, 900, 999: SNR 7.830902, .31755566, .0029691834, 0."""
+    scheduler = {**CONFIG, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    found = Diffusion.of(scheduler, settings(**changes)).weights(torch.tensor([*LEVELS, 999]))
+    assert found is not None
+    assert found.tolist() == pytest.approx(weights, abs=2e-5)
+    assert Diffusion.of(scheduler, settings()).weights(torch.tensor(LEVELS)) is None

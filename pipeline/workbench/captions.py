@@ -1,0 +1,83 @@
+"""Every picture's caption as filter-tags would write it now: its own code, run in memory over data/tags/."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.captions.caption import CaptionWriter
+from pipeline.captions.edits import Edit, EditsOf
+from pipeline.captions.finished import Caption
+from pipeline.captions.seen import TagsRow
+from pipeline.schemas import FilterTagsConfig
+
+TAG_ROWS = Path("data/tags/tags.jsonl")
+
+
+class RowsOnDisk:
+    """The rows of tags.jsonl, read one at a time: in memory is where each begins."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.starts: dict[str, int] = {}
+        place = 0
+        with path.open("rb") as file:
+            for line in file:
+                self.starts[json.loads(line)["id"]] = place
+                place += len(line)
+
+    def __iter__(self) -> Iterator[TagsRow]:
+        with self.path.open("rb") as file:
+            yield from map(json.loads, file)
+
+    def of(self, ids: Iterable[str]) -> Iterator[tuple[str, TagsRow]]:
+        with self.path.open("rb") as file:
+            for name in ids:
+                file.seek(self.starts[name])
+                yield name, json.loads(file.readline())
+
+
+class LiveCaptions:
+    """`captions`: by picture id, under the edits of the last `follow`."""
+
+    def __init__(self, config: FilterTagsConfig, path: Path = TAG_ROWS) -> None:
+        self.rows = RowsOnDisk(path)
+        self.writer = CaptionWriter(self.rows, config)
+        self.edits: Sequence[Edit] = ()
+        self.captions: dict[str, Caption] = {}
+
+    def follow(self, edits: Sequence[Edit]) -> set[str]:
+        """Writes the captions that the edits change again; their ids."""
+        if self.captions and edits == self.edits:
+            return set()
+        touched = set(self.rows.starts) if not self.captions else self._touched(edits)
+        self.captions.update(self.written(touched, edits))
+        self.edits = edits
+        return touched
+
+    def _touched(self, edits: Sequence[Edit]) -> set[str]:
+        """Pictures whose edits are others than before."""
+        before, now = (EditsOf(each, self.rows.starts) for each in (self.edits, edits))
+        if before.patterns or now.patterns:
+            return {name for name in self.rows.starts if before(name) != now(name)}
+        old, new = ({edit.target: edit for edit in each} for each in (self.edits, edits))
+        return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)} & set(
+            self.rows.starts
+        )
+
+    def written(self, ids: Iterable[str], edits: Sequence[Edit]) -> Iterator[tuple[str, Caption]]:
+        """Captions under other edits, for a preview."""
+        theirs = EditsOf(edits, self.rows.starts)
+        for name, row in self.rows.of(sorted(ids)):
+            yield name, self.writer.caption(row, theirs(name))
+
+    def scores(self, tag: str) -> dict[str, float]:
+        """A tag's score by picture."""
+        raw = tag.replace(" ", "_")
+        found = dict[str, float]()
+        for row in self.rows:
+            for scores in row["scores"].values():
+                value: Any = scores.get(raw, scores.get(tag))
+                if value is not None:
+                    found[row["id"]] = float(value)
+        return found

@@ -1,0 +1,80 @@
+"""All decision files: reading them, writing them one step at a time, undo and redo."""
+
+from collections.abc import Mapping
+from threading import RLock
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.workbench.decisions import FILES, Values
+from pipeline.workbench.journal import Journal, Step
+from pipeline.workbench.open_file import ConflictError, OpenFile
+from pipeline.workbench.versions import Versions
+
+
+class Desk:
+    """For several threads."""
+
+    def __init__(self) -> None:
+        self.versions, self.journal, self.lock = Versions(), Journal(), RLock()
+        self.files = {name: OpenFile(kind, self.versions) for name, kind in FILES.items()}
+
+    def open(self, name: str) -> OpenFile:
+        """The file as it is on disk; a user error for one that its stage would refuse."""
+        with self.lock:
+            self.files[name].refresh()
+            return self.files[name]
+
+    def values(self, name: str) -> Values:
+        return self.open(name).values
+
+    def hashes(self) -> dict[str, str]:
+        return {name: self.open(name).sha256 for name in self.files}
+
+    def write(self, name: str, changes: Mapping[str, Any], seen: str | None, sentence: str) -> str:
+        """Writes entries (None removes one) unless another has changed them since the version `seen`; returns
+        the file's new hash.
+        """
+        with self.lock:
+            file = self.open(name)
+            file.insist_unchanged(changes, seen)
+            real = {key: value for key, value in changes.items() if file.values.get(key) != value}
+            if not real:
+                return file.sha256
+            entries = {key: [file.values.get(key), value] for key, value in real.items()}
+            before = file.sha256
+            file.change(real)
+            self.journal.note("step", Step(name, sentence, before, file.sha256, entries))
+            return file.sha256
+
+    def undo(self) -> str:
+        """Takes the last step back; the sentence."""
+        with self.lock:
+            if not self.journal.done:
+                raise UserError("there is nothing to undo")
+            step = self.journal.done[-1]
+            self._move(step, step.after, step.before, now=1, then=0)
+            self.journal.note("undo")
+            return f"Undone: {step.sentence}"
+
+    def redo(self) -> str:
+        with self.lock:
+            if not self.journal.undone:
+                raise UserError("there is nothing to redo")
+            step = self.journal.undone[-1]
+            self._move(step, step.before, step.after, now=0, then=1)
+            self.journal.note("redo")
+            return f"Done again: {step.sentence}"
+
+    def _move(self, step: Step, source: str, target: str, now: int, then: int) -> None:
+        """From one version to the other: the same bytes if nobody has changed the file, else by entry."""
+        file = self.open(step.file)
+        data = self.versions.get(target)
+        if file.sha256 == source and data is not None:
+            file.restore(data)
+            return
+        others = {
+            name: (None, None) for name, pair in step.entries.items() if file.values.get(name) != pair[now]
+        }
+        if others:
+            raise ConflictError(others)
+        file.change({name: pair[then] for name, pair in step.entries.items()})

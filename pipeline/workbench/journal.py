@@ -1,0 +1,62 @@
+"""Steps that can be undone, a line each in .athanor/workbench/journal.jsonl; a torn last line is left out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.files.atomic import write_jsonl
+from pipeline.workbench import STATE_FOLDER
+
+MOST_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Step:
+    """One write: `before` and `after` are the file's hashes, `entries` each entry's values then and since."""
+
+    file: str
+    sentence: str
+    before: str
+    after: str
+    entries: Mapping[str, list[Any]]
+
+
+class Journal:
+    """`done`: steps that undo takes back, the last first; `undone`: those that redo does again."""
+
+    def __init__(self, path: Path = STATE_FOLDER / "journal.jsonl") -> None:
+        self.path = path
+        self.done: list[Step] = []
+        self.undone: list[Step] = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            self._take(line)
+        del self.done[:-MOST_STEPS]
+
+    def _take(self, line: str) -> None:
+        try:
+            said = json.loads(line)
+            self._apply(said["kind"], Step(**said["step"]) if said["kind"] == "step" else None)
+        except (ValueError, KeyError, TypeError, IndexError):
+            return
+
+    def _apply(self, kind: str, step: Step | None) -> None:
+        if step is not None:
+            self.done.append(step)
+            self.undone.clear()
+        elif kind == "undo":
+            self.undone.append(self.done.pop())
+        elif kind == "redo":
+            self.done.append(self.undone.pop())
+
+    def note(self, kind: str, step: Step | None = None) -> None:
+        """`step`: a new step; `undo` and `redo`: moves the last one."""
+        self._apply(kind, step)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        row = {"kind": kind, "step": asdict(step)} if step else {"kind": kind}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if len(self.done) > 2 * MOST_STEPS:
+            del self.done[:-MOST_STEPS]
+            write_jsonl(self.path, ({"kind": "step", "step": asdict(each)} for each in self.done))
