@@ -35,6 +35,7 @@ DIFFUSERS_MODULES = (
     "down_blocks.", "mid_block.", "up_blocks.", "conv_in", "conv_out", "conv_norm_out", "time_embedding.",
     "add_embedding.",
 )  # fmt: skip
+FLAT_DIFFUSERS = tuple(start.replace(".", "_") for start in DIFFUSERS_MODULES)
 UNET_MODULES = LDM_MODULES + DIFFUSERS_MODULES
 TEXT_MODULES = ("text_model.", "encoder.layers.", "embeddings.", "final_layer_norm", "text_projection")
 """Beginnings of paths without their part."""
@@ -77,7 +78,7 @@ def is_own(module: str, xl: bool) -> bool:
 
 def is_flat_diffusers(module: str) -> bool:
     """`lora_unet_down_blocks_...`."""
-    return module.startswith(tuple(LORA_UNET_PREFIX + start for start in _flat(DIFFUSERS_MODULES)))
+    return module.startswith(LORA_UNET_PREFIX) and module[len(LORA_UNET_PREFIX) :].startswith(FLAT_DIFFUSERS)
 
 
 def named(module: str, xl: bool) -> NamedModule | None:
@@ -108,11 +109,8 @@ def _lycoris(module: str, xl: bool) -> NamedModule | None:
     own = path if path.startswith("text_model_") else f"text_model_{path}"
     if in_text:
         return NamedModule(LORA_TEXT_PREFIX + own, TEXT, path)
-    is_diffusers = path.startswith(tuple(_flat(DIFFUSERS_MODULES)))
     try:
-        return NamedModule(
-            _unet(dotted(path), xl) if is_diffusers else LORA_UNET_PREFIX + path, UNET_PART, path
-        )
+        name = _unet(dotted(path), xl) if path.startswith(FLAT_DIFFUSERS) else LORA_UNET_PREFIX + path
     except KeyError:  # a path that diffusers' layout has not
         return None
     return NamedModule(name, UNET_PART, path)

@@ -1,5 +1,6 @@
 """A base as sd-scripts shows it to LyCORIS: the same layers in trees of sd-scripts' names."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,18 @@ class Transformer2DModel(nn.Module):
     """LyCORIS chooses layers by the class's name."""
 
 
+class ResnetBlock2D(nn.Module):
+    pass
+
+
+class Downsample2D(nn.Module):
+    pass
+
+
+class Upsample2D(nn.Module):
+    pass
+
+
 class CLIPAttention(nn.Module):
     pass
 
@@ -22,19 +35,18 @@ class CLIPMLP(nn.Module):
     pass
 
 
-CLASSES: dict[str, Callable[[], nn.Module]] = {
-    each.__name__: each for each in (Transformer2DModel, CLIPAttention, CLIPMLP)
-}
+BLOCKS = (Transformer2DModel, ResnetBlock2D, Downsample2D, Upsample2D, CLIPAttention, CLIPMLP)
+CLASSES: dict[str, Callable[[], nn.Module]] = {each.__name__: each for each in BLOCKS}
 
 
 def tree(module: nn.Module, rename: Callable[[str], str]) -> nn.Module:
     """The module's linear layers and convolutions by other paths, in blocks of the same classes."""
     root = nn.Module()
     for path, layer in module.named_modules():
-        kind, renamed = type(layer).__name__, rename(path) if path else ""
+        kind = type(layer).__name__
         if path and (kind in CLASSES or isinstance(layer, nn.Linear | nn.Conv2d)):
             place: Any = root
-            *above, last = renamed.split(".")
+            *above, last = rename(path).split(".")
             for name in above:
                 if name not in place._modules:
                     place.add_module(name, nn.Module())
@@ -56,4 +68,6 @@ def shown(base: Base) -> tuple[Any, nn.Module]:
 
 
 def _ldm(path: str, attends: list[bool]) -> str:
-    return unet_names.ldm_name(path, attends)
+    if re.search(r"resnets\.\d+$", path):
+        return unet_names.ldm_name(f"{path}.conv1", attends).removesuffix(".in_layers.2")
+    return unet_names.ldm_name(f"{path}.weight", attends).removesuffix(".weight")
