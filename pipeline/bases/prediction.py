@@ -20,6 +20,8 @@ V: PredictionType = "v_prediction"
 V_MARKER, ZERO_SNR_MARKER = "v_pred", "ztsnr"
 """Names of empty tensors that mark SDXL checkpoints (ComfyUI supported_models.py; A1111 and Forge)."""
 MODELSPEC_KEY = "modelspec.prediction_type"
+ZERO_SNR_KEY = "ss_zero_terminal_snr"
+"""In the header of a network file: sd-scripts' name."""
 MODELSPEC: Mapping[str, PredictionType] = {"epsilon": EPSILON, "v": V}
 WITNESS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
 """Its std is above 0.09 in v-prediction bases of SD 2 (ComfyUI supported_models.py: SD20)."""
