@@ -104,7 +104,7 @@ def _from_folder(config: BaseConfig, denoiser_dtype: torch.dtype) -> Base:
     def reads(part: Part) -> Callable[[], nn.Module]:
         return partial(_read_part, part, config.path, options, _dtype(part, made, denoiser_dtype))
 
-    parts = {part.name: reads(part.name) for part in made.parts}
+    parts = {part.name: reads(part) for part in made.parts}
     return Base(made, tokenizer, parts, configs, _opens_stored(path) if path.is_dir() else dict)
 
 
