@@ -48,12 +48,18 @@ def _folder(path: Path) -> Recognised:
     denoiser = read_mapping(config)
     match = recognised_config(denoiser)
     match = replace(match, side_px=_side(denoiser), missing=_missing_folders(path, match))
-    if not (path / SCHEDULER).is_file():
+    scheduler = scheduler_in(path)
+    if scheduler is None:
         return match
-    scheduler = checked("scheduler", read_mapping(path / SCHEDULER), f"base.path {path}")
     if (levels := noise_levels_of(scheduler)) and match.facts:
         return of_variant(match.facts, f"with {levels}")
     return replace(match, prediction=of_scheduler(scheduler, str(path / SCHEDULER)))
+
+
+def scheduler_in(folder: Path) -> dict[str, Any] | None:
+    """The scheduler's configuration in a diffusers folder; None without one."""
+    path = folder / SCHEDULER
+    return checked("scheduler", read_mapping(path), f"base.path {folder}") if path.is_file() else None
 
 
 def _without_unet(transformer: Mapping[str, Any]) -> Recognised:
