@@ -91,7 +91,7 @@ def test_a_picture_is_drawn_with_what_training_shows(name: str, text: str) -> No
     if trained.pooled is not None:
         assert drawn.pooled is not None
         assert torch.equal(drawn.pooled, trained.pooled)
-    in_chunks = base.family.encode(base, token_ids(base.tokenizer, [text, "cat " * 80], most=225), 1)
+    in_chunks = base.family.encode(base, token_ids(base.tokenizer, [text, "cat " * 80], max_tokens=225), 1)
     assert in_chunks.tokens[0].any() == trained.tokens.any()
 
 

@@ -13,10 +13,10 @@ HUB = {"base.path": "a/b"}
     ("family", "title"), [("sd1", "Stable Diffusion 1.x"), ("sd2", "Stable Diffusion 2.x")]
 )
 def test_size_conditioning_has_no_effect_without_it(family: str, title: str) -> None:
-    values = {**HUB, "base.family": family, "train.size_conditioning": "whole"}
-    sentence = f"train.size_conditioning whole has no effect: {title} is not conditioned on sizes"
+    values = {**HUB, "base.family": family, "train.size_conditioning": "zero_crop"}
+    sentence = f"train.size_conditioning zero_crop has no effect: {title} is not conditioned on sizes"
     must_doubt({}, values, sentence)
 
 
 def test_size_conditioning_of_sdxl_is_no_doubt() -> None:
-    must_doubt({}, {**HUB, "base.family": "sdxl", "train.size_conditioning": "whole"}, "")
+    must_doubt({}, {**HUB, "base.family": "sdxl", "train.size_conditioning": "zero_crop"}, "")
