@@ -48,6 +48,7 @@ def _folder(path: Path) -> Recognised:
     denoiser = read_mapping(config)
     match = recognised_config(denoiser)
     match = replace(match, side_px=_side(denoiser), missing=_missing_folders(path, match))
+    match = replace(match, is_transposed=projection.transposed_in(path))
     scheduler = scheduler_in(path)
     if scheduler is None:
         return match
@@ -81,7 +82,7 @@ def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
     configs = stated(header.metadata.get(BASE_KEY), f"base.path {path}").get("configs", {})
     own = of_scheduler(configs["scheduler"], f"{BASE_KEY} in its header") if "scheduler" in configs else None
     prediction = of_header(path, header, match.facts.prediction, own)
-    turned = projection.orientation(path, header.tensors.get(projection.XL_PROJECTION_KEY)) == "transposed"
+    turned = projection.is_transposed(path, header)
     side = _side(configs.get("unet", {}))
     missing = missing_parts(header.tensors, match.facts)
     return replace(match, prediction=prediction, side_px=side, is_transposed=turned, missing=missing)
