@@ -1,5 +1,5 @@
-"""All that a GPU decides, in one short run: `python -m benchmarks.gpu [--minutes 8] [--tiny] [--only step waits]
-[--to rows.jsonl]`.
+"""All that a GPU decides, in one short run:
+`python -m benchmarks.gpu [--minutes 8] [--tiny] [--only step waits] [--to rows.jsonl]`.
 
 Needs no network, no DVC and no file but the project's: makes random bases of SD 1.5's and SDXL's true size on
 the card. Prints a JSON line after each measurement, most telling first, and a Markdown table at the end. One
