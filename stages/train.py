@@ -48,7 +48,7 @@ from pipeline.training.metadata import TRAINING_KEY
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.planning.advice import advice, doubts
 from pipeline.training.planning.forecast import TrainPlan, make_plan
-from pipeline.training.precision import denoiser_dtype
+from pipeline.training.precision import trained_dtype
 from pipeline.training.run_folder import RunFolder, run_folder
 from pipeline.training.session import Session, recipe
 from pipeline.training.text_outputs import TextOutputsCallback, are_fixed
@@ -102,7 +102,7 @@ def check_captions(data: EncodedData) -> None:
 
 def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
     """Loads the base; makes the data, the network and the plan."""
-    base = load_base(config.base, denoiser_dtype(config))
+    base = load_base(config.base, trained_dtype(config))
     pictures, held_out = split(pictures, config.validation.share)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
     if isinstance(config.network, EmbeddingConfig):
