@@ -67,7 +67,7 @@ def bake_content(config: Config, network: Path) -> RecipeContent:
     if config.base.vae:
         step = {"method": "replace_vae", "model": step, "vae": "vae"}
         inputs["vae"] = {"path": config.base.vae, "sha256": config.base.vae_sha256}
-    return {"inputs": inputs, "merge": step, "dtype": config.merge.dtype}
+    return {"inputs": inputs, "merge": step, "dtype": config.merge.dtype, **_predicted(config)}
 
 
 def recipe_content(config: Config, network: Path) -> RecipeContent:
@@ -76,7 +76,13 @@ def recipe_content(config: Config, network: Path) -> RecipeContent:
         return bake_content(config, network)
     assert isinstance(config.merge.recipe, dict)
     content = content_of_the_run(config.merge.recipe, config.base.path, network, "merge.recipe")
-    return {**content, "dtype": config.merge.dtype}
+    return {**content, "dtype": config.merge.dtype, **_predicted(config)}
+
+
+def _predicted(config: Config) -> RecipeContent:
+    """base.prediction_type, which overrides the base's files."""
+    given = config.base.prediction_type
+    return {"prediction_type": given} if given else {}
 
 
 def merge_by_recipe(config: Config, content: RecipeContent, out: Path) -> dict[str, Any]:

@@ -38,9 +38,9 @@ class FamilyFacts:
     """What the family's bases predict if a file does not say; None: they may predict either."""
     text_encoders: tuple[str, ...]
     """Folders of the text encoders, in the order in which their tokens are joined."""
-    text_sign: str
-    """Prefix of its text encoder's names in a single file; identifies the family in a file without a
-    denoiser.
+    text_signs: tuple[str, ...]
+    """Prefixes of its text encoders' names in a single file; the last identifies the family in a file without
+    a denoiser.
     """
     text_layers: int
     """Layers of the first text encoder: the maximum of clip skip."""

@@ -16,15 +16,18 @@ from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from pipeline.bases.base import Base, PartOrReader
+from pipeline.bases.base import Base, OpensStored, PartOrReader
 from pipeline.bases.family import Family
 from pipeline.bases.look import recognise
 from pipeline.bases.origins import Origin, file_shape, get
 from pipeline.bases.parts import UNET, Part
+from pipeline.bases.parts_there import bare_part
+from pipeline.bases.prediction import noise_levels_of
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
 from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
 from pipeline.bases.stated import BASE_KEY, checked, stated
-from pipeline.bases.structure import EMA_PREFIX, TensorShapes
+from pipeline.bases.stored_base import open_vae, stored_base
+from pipeline.bases.structure import TensorShapes
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.errors import UserError
@@ -34,9 +37,6 @@ from pipeline.files.hub_names import reason_of as reason_of_hub
 from pipeline.files.tensor_file import open_tensors
 from pipeline.schemas import BaseConfig
 from pipeline.store.known_hashes import sha256_of_model
-
-DENOISER_PREFIXES = (UNET.file_prefix, EMA_PREFIX)
-"""Prefixes of a denoiser's names in a whole checkpoint."""
 
 for quiet in (diffusers_logging, transformers_logging):
     quiet.set_verbosity_error()
@@ -55,7 +55,14 @@ def load_base(config: BaseConfig, trained_dtype: torch.dtype = torch.float32) ->
         else _from_folder(config, trained_dtype)
     )
     base = base.predicting(config.prediction_type) if config.prediction_type else base
-    return base.with_vae(*load_vae(Path(config.vae), base.family)) if config.vae else base
+    if config.vae is None:
+        return base
+    vae, vae_path = load_vae(Path(config.vae), base.family), Path(config.vae)
+    return base.with_part("vae", *vae, lambda: open_vae(vae_path)[0])
+
+
+def _opens_stored(path: Path) -> OpensStored:
+    return lambda: stored_base(path).tensors
 
 
 def _insist(path: Path, config: BaseConfig) -> None:
@@ -88,6 +95,8 @@ def _from_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
         given |= {part.name: part.read_config(config.path, options) for part in made.parts}
     for part, values in given.items():
         checked(part, values, origin)
+    if levels := noise_levels_of(given["scheduler"]):
+        raise UserError(f"{origin} has {levels}; this pipeline trains {titles()}: choose such a base")
     configs = {**given, **_filled_in(made, given, config.path)}
     tokenizer = read_tokenizer(config.path, options, origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
@@ -95,7 +104,8 @@ def _from_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     def reads(part: Part) -> Callable[[], nn.Module]:
         return partial(_read_part, part, config.path, options, _dtype(part, made, trained_dtype))
 
-    return Base(made, tokenizer, {part.name: reads(part) for part in made.parts}, configs)
+    parts = {part.name: reads(part.name) for part in made.parts}
+    return Base(made, tokenizer, parts, configs, _opens_stored(path) if path.is_dir() else dict)
 
 
 def _filled_in(made: Family, given: dict[str, Any], path: str) -> dict[str, Any]:
@@ -137,7 +147,7 @@ def _reporting_failures(path: str) -> Iterator[None]:
 def _from_file(path: Path, own_vae: bool, trained_dtype: torch.dtype) -> Base:
     """A single file in the original layout; `own_vae`: whether its VAE is read."""
     header, origin = outline_of(path), f"base.path {path}"
-    bare = None if any(name.startswith(DENOISER_PREFIXES) for name in header.shapes) else alone(header.shapes)
+    bare = bare_part(header.shapes)
     made = _family(Recognised(bare) if bare else recognised(header.shapes), origin)
     if part := alone(header.shapes, made.parts):
         raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")
@@ -150,7 +160,7 @@ def _from_file(path: Path, own_vae: bool, trained_dtype: torch.dtype) -> Base:
         return partial(_filled, module, path, origins_there(base, part, path, header.shapes), dtype)
 
     parts = {name: reads(name, module) for name, module in base.loaded().items()}
-    whole = Base(base.family, base.tokenizer, parts, base.configs)
+    whole = Base(base.family, base.tokenizer, parts, base.configs, _opens_stored(path))
     return _as_marked(whole, path)
 
 

@@ -21,10 +21,7 @@ from pipeline.files.pickled import read_pickled
 from pipeline.files.safetensors_file import DTYPE_NAMES
 from pipeline.files.safetensors_header import Header, read_header
 
-DTYPE_OF_NAME = {name: dtype for dtype, name in DTYPE_NAMES.items()} | {
-    "I16": torch.int16, "I8": torch.int8, "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
-    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
-}  # fmt: skip
+DTYPE_OF_NAME = {name: dtype for dtype, name in DTYPE_NAMES.items()}
 
 
 class Bytes(Protocol):

@@ -133,7 +133,8 @@ class FullFineTune(nn.Module, Trainable):
 
     def metadata(self) -> dict[str, str]:
         base = self._base[0]
-        return {"modelspec.architecture": base.family.facts.modelspec, **file_header(base)}
+        architecture, _ = base.family.facts.stamp(base.configs["scheduler"].get("prediction_type"))
+        return {"modelspec.architecture": architecture, **file_header(base)}
 
 
 def weighted(before: Tensor, after: Tensor, strength: float) -> Tensor:

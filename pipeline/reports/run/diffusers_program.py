@@ -12,7 +12,7 @@ from pipeline.schemas.samplers import SCHEDULERS
 
 IN_DIFFUSERS = ("lora", "locon", "dylora")
 """Algorithms whose files diffusers opens."""
-LAST_BUT_ONE = 2
+SDXL_CLIP_SKIP = 2
 """Clip skip of every SDXL base."""
 WITHOUT_ZERO_SNR = ("HeunDiscreteScheduler", "LMSDiscreteScheduler", "DPMSolverSDEScheduler")
 SINGLE_FILES = (".safetensors", ".ckpt")
@@ -54,7 +54,7 @@ def _limits(proposal: Proposal) -> list[str]:
         notes.append("The program draws only the first pass.")
     if proposal.has_zero_snr and (kind := SCHEDULERS[proposal.sampler][0]) in WITHOUT_ZERO_SNR:
         notes.append(f"diffusers' {kind} does not know zero terminal SNR: its picture differs.")
-    if proposal.has_two_encoders and proposal.clip_skip > LAST_BUT_ONE:
+    if proposal.has_two_encoders and proposal.clip_skip > SDXL_CLIP_SKIP:
         notes.append(
             f"The picture has clip skip {proposal.clip_skip} for the first text encoder alone; diffusers"
             " would apply it to both, so the program leaves it out."

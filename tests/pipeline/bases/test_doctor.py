@@ -77,6 +77,7 @@ def test_a_transposed_projection_is_refused_and_mended(xl: Path, tmp_path: Path)
     problems: list[str] = []
     looked_at({"path": str(path), "family": None, "prediction_type": None}, problems)
     assert "its text_projection is transposed" in problems[0]
+    assert f"`python -m pipeline.bases mend {path} --out <file>` writes it right" in problems[0]
     main(["mend", str(path), "--out", str(out)])
     mended = load_file(out)
     assert torch.equal(mended[XL_PROJECTION_KEY], matrix)
