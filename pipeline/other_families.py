@@ -1,5 +1,5 @@
-"""Finds, before the first stage runs, files for another family than the base's. Without torch, except where
-small files must be searched for embeddings.
+"""Finds, before the first stage runs, networks and recipes for another family than the base's (for VAEs:
+pipeline/bases/vae_look.py). Without torch, except where small files must be searched for embeddings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,20 +12,14 @@ from pipeline.bases.registry import families
 from pipeline.config.recipes import uses_base_of_the_run
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
-from pipeline.files.json_text import read_mapping
-from pipeline.files.safetensors_header import read_header
-from pipeline.networks.file_family import family_of_path, published
+from pipeline.networks.file_family import family_of_path
 from pipeline.schemas import Config
-
-VAE_INPUT = "decoder.conv_in.weight"
-"""End of the name of a VAE's weight [width, latent channels, 3, 3], in every layout."""
-CHANNELS, SCALE = "latent_channels", "scaling_factor"
 
 
 def other_family_problems(config: Config) -> list[str]:
     """A sentence for each file that is for another family."""
     facts = families().get(config.base.family or "")
-    problems = [] if facts is None else [*_of_files(config, facts), *_of_vae(config.base.vae, facts)]
+    problems = [] if facts is None else list(_of_files(config, facts))
     return [*problems, *_of_recipes(config, facts)]
 
 
@@ -67,40 +61,7 @@ def _called(config: Config) -> Iterator[tuple[str, Path]]:
     with suppress(UserError):  # pipeline/grid/problems.py reports it
         library = NamedFiles([Path(each) for each in grid.prompt_networks])
         for prompt in [*grid.prompts, grid.negative_prompt]:
-            yield from (("sample_grid.prompts call a file:", path) for path in library.used(prompt).values())
-
-
-def _of_vae(vae: str | None, facts: FamilyFacts) -> Iterator[str]:
-    """All families with the same number of channels have VAEs of the same shapes: only the scale of their
-    latents differs.
-    """
-    path = Path(vae or "")
-    if not vae or not path.exists():
-        return
-    ours, theirs = published(facts.name, "vae"), _vae_config(path)
-    instead = f"use a VAE for {facts.title}, or set base.vae to null"
-    if (channels := theirs.get(CHANNELS)) not in (None, ours[CHANNELS]):
-        yield (
-            f"base.vae {path} has {channels} latent channels, and {facts.title} has {ours[CHANNELS]}:"
-            f" {instead}"
-        )
-        return
-    scales = {each.title: published(each.name, "vae")[SCALE] for each in families().values()}
-    of_scale = next((title for title, scale in scales.items() if scale == theirs.get(SCALE)), None)
-    found = of_scale or _family(path)
-    if found and scales.get(found) != ours[SCALE]:
-        yield f"base.vae {path} is for {found}, but base.path is {facts.title}: {instead}"
-
-
-def _vae_config(path: Path) -> Mapping[str, Any]:
-    with suppress(UserError):
-        if path.is_dir():
-            return read_mapping(path / "config.json")
-        if path.suffix == ".safetensors":
-            shapes = read_header(path).shapes
-            found = next((shape for name, shape in shapes.items() if name.endswith(VAE_INPUT)), None)
-            return {CHANNELS: found[1]} if found else {}
-    return {}
+            yield from (("sample_grid.prompts:", path) for path in library.used(prompt).values())
 
 
 def _of_recipes(config: Config, facts: FamilyFacts | None) -> Iterator[str]:

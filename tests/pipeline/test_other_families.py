@@ -1,6 +1,5 @@
 """A file or a preset for another family is one sentence, before the first stage runs."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -120,35 +119,6 @@ def test_a_network_of_an_axis() -> None:
         sample_grid={"x": "network", "x_values": ["ink.safetensors"], "y": "none", "y_values": None}
     )
     assert said.startswith("sample_grid.x_values ink.safetensors is for Stable Diffusion XL, but")
-
-
-@pytest.mark.usefixtures("project")
-def test_a_vae_with_other_channels() -> None:
-    write(Path("vae.safetensors"), {"decoder.conv_in.weight": (8, 16, 3, 3)})
-    said = refusal(base={"vae": "vae.safetensors"})
-    assert said.startswith(
-        "base.vae vae.safetensors has 16 latent channels, and Stable Diffusion 1.x has 4: use"
-    )
-
-
-@pytest.mark.usefixtures("project")
-def test_a_vae_of_the_same_shapes_with_another_scale() -> None:
-    Path("vae").mkdir()
-    Path("vae/config.json").write_text(json.dumps(family("sdxl").configs["vae"]))
-    Path("vae/diffusion_pytorch_model.safetensors").write_bytes(b"")
-    said = refusal(base={"vae": "vae"})
-    assert said.startswith(
-        "base.vae vae is for Stable Diffusion XL, but base.path is Stable Diffusion 1.x: use"
-    )
-
-
-@pytest.mark.usefixtures("project")
-def test_a_vae_of_sd2_suits_sd1() -> None:
-    Path("vae").mkdir()
-    Path("vae/config.json").write_text(json.dumps(family("sd2").configs["vae"]))
-    edit(Path(), "base", vae="vae")
-    compose.main([])
-    assert Path("params.resolved.yaml").exists()
 
 
 @pytest.mark.usefixtures("project")
