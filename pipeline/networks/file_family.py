@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.registry import STRANGERS, families, folder_of, recognised, recognised_config, stated
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
@@ -39,18 +40,26 @@ def family_of_path(path: Path) -> str | None:
 
 
 def family_of_header(header: Header) -> str | None:
-    """The title, from what the header states, else from names and widths."""
-    shapes = header.shapes
-    if facts := stated(header.metadata):
-        return facts.title
+    """The title, from what the header states, else from names and widths. The widths of
+    embeddings and hypernetworks come first: older headers of ours say SD 1.x for all.
+    """
+    shapes, metadata = header.shapes, header.metadata
+    named = stated(metadata)
+    is_words = is_embedding(shapes, metadata)
+    if of_width := _of_embedding(shapes) if is_words else _of_hypernetwork(shapes, metadata):
+        return of_width
+    if named:
+        return named.title
     match = recognised(shapes)
     if match and (match.facts or match.title in STRANGERS.values()):
         return match.facts.title if match.facts else match.title
-    if is_hypernetwork(shapes, header.metadata):
-        return _by_width(int(key.partition(".")[0]) for key in shapes if key[:1].isdecimal())
-    if is_embedding(shapes, header.metadata):
-        return _of_embedding(shapes)
     return _of_adapter(shapes)
+
+
+def architecture_of(widths: Iterable[int]) -> str:
+    """modelspec.architecture of the only family with tokens of one of these widths; SD 1.x's for others."""
+    facts = _only(widths)
+    return (facts or next(iter(families().values()))).modelspec
 
 
 def _of_adapter(shapes: Shapes) -> str | None:
@@ -67,6 +76,12 @@ def _of_embedding(shapes: Shapes) -> str | None:
         return STRANGERS["mmdit"]
     several = [shape[-1] for key, shape in shapes.items() if key in ENCODERS and shape]
     return _by_width([sum(several)] if several else [shape[-1] for shape in shapes.values() if shape])
+
+
+def _of_hypernetwork(shapes: Shapes, metadata: Mapping[str, str]) -> str | None:
+    if not is_hypernetwork(shapes, metadata):
+        return None
+    return _by_width(int(key.partition(".")[0]) for key in shapes if key.partition(".")[0].isdecimal())
 
 
 def _of_pickle(path: Path) -> str | None:
@@ -87,20 +102,25 @@ def _of_folder(path: Path) -> str | None:
 
 
 def _by_width(found: Iterable[int]) -> str | None:
+    facts = _only(found)
+    return facts.title if facts else None
+
+
+def _only(widths: Iterable[int]) -> FamilyFacts | None:
     """The only family whose tokens are so wide."""
-    names = {title for width in found for title in [token_widths().get(width)] if title}
-    return names.pop() if len(names) == 1 else None
+    fitting = {facts.name: facts for width in widths if (facts := token_widths().get(width))}
+    return next(iter(fitting.values())) if len(fitting) == 1 else None
 
 
 @cache
-def token_widths() -> Mapping[int, str]:
-    """The families' titles by the width of their tokens, as published."""
+def token_widths() -> Mapping[int, FamilyFacts]:
+    """The families by the width of their tokens, as published."""
     return {
-        sum(published(name, part)["hidden_size"] for part in facts.text_encoders): facts.title
+        sum(_published(name, part)["hidden_size"] for part in facts.text_encoders): facts
         for name, facts in families().items()
     }
 
 
-def published(name: str, part: str) -> dict[str, Any]:
+def _published(name: str, part: str) -> dict[str, Any]:
     """The configuration of a part of the family's published base."""
     return read_mapping(folder_of(name) / f"configs/{part}.json")
