@@ -21,6 +21,7 @@ from typing import Any
 
 from pipeline.bases.clip_text import words_of
 from pipeline.bases.load import load_base
+from pipeline.bases.prediction import V
 from pipeline.bases.tokens import too_long
 from pipeline.captions.templates import read_templates
 from pipeline.captions.wildcards import has_wildcards
@@ -48,6 +49,7 @@ from pipeline.training.metadata import TRAINING_KEY
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.planning.advice import advice, doubts
 from pipeline.training.planning.forecast import TrainPlan, make_plan
+from pipeline.training.precision import trained_dtype
 from pipeline.training.run_folder import RunFolder, run_folder
 from pipeline.training.session import Session, recipe
 from pipeline.training.text_outputs import TextOutputsCallback, are_fixed
@@ -101,7 +103,9 @@ def check_captions(data: EncodedData) -> None:
 
 def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
     """Loads the base; makes the data, the network and the plan."""
-    base = load_base(config.base)
+    base = load_base(config.base, trained_dtype(config))
+    if config.noise.zero_terminal_snr:  # a base that is trained so predicts from pure noise, and says so
+        base = base.predicting(V, zero_terminal_snr=True)
     pictures, held_out = split(pictures, config.validation.share)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
     if isinstance(config.network, EmbeddingConfig):

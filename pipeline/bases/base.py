@@ -12,9 +12,12 @@ from pipeline.bases.family import Configs, Family
 from pipeline.bases.latents import Latents
 from pipeline.bases.layers import changeable_modules
 from pipeline.bases.prediction import PredictionType, scheduler_of
+from pipeline.files.tensor_file import Stored
 
 PartOrReader = nn.Module | Callable[[], nn.Module]
 """A part of a checkpoint, or a function that reads it."""
+OpensStored = Callable[[], Mapping[str, Stored]]
+"""Opens the base's files: their tensors by single-file names, also those that no part uses."""
 
 
 class Base:
@@ -23,10 +26,17 @@ class Base:
     """
 
     def __init__(
-        self, family: Family, tokenizer: CLIPTokenizer, parts: Mapping[str, PartOrReader], configs: Configs
+        self,
+        family: Family,
+        tokenizer: CLIPTokenizer,
+        parts: Mapping[str, PartOrReader],
+        configs: Configs,
+        open_stored: OpensStored = dict,
     ) -> None:
+        """open_stored: of its files; by default there are none, as for a base that was made or fetched."""
         self.family, self.tokenizer, self.configs = family, tokenizer, configs
         self._parts = dict(parts)
+        self._open_stored = open_stored
         self._readers = {name: part for name, part in parts.items() if not isinstance(part, nn.Module)}
         self._device: torch.device | None = None
 
@@ -56,6 +66,11 @@ class Base:
     def end_token(self) -> int:
         """Id of the token that ends a text."""
         return int(self.tokenizer.eos_token_id)
+
+    @cached_property
+    def stored(self) -> Mapping[str, Stored]:
+        """Its files' tensors by single-file names, also those that no part uses; empty without files."""
+        return self._open_stored()
 
     def part(self, name: str) -> Any:
         part = self._parts[name]
@@ -101,9 +116,19 @@ class Base:
     def predicting(self, kind: PredictionType, zero_terminal_snr: bool = False) -> "Base":
         """This base with another prediction type, whatever its files say."""
         scheduler = scheduler_of(self.configs["scheduler"], kind, zero_terminal_snr)
-        return Base(self.family, self.tokenizer, self._parts, {**self.configs, "scheduler": scheduler})
+        configs = {**self.configs, "scheduler": scheduler}
+        return Base(self.family, self.tokenizer, self._parts, configs, self._open_stored)
 
-    def with_vae(self, vae: PartOrReader, config: dict[str, Any]) -> "Base":
-        """This base with another VAE."""
-        parts, configs = {**self._parts, "vae": vae}, {**self.configs, "vae": config}
-        return Base(self.family, self.tokenizer, parts, configs)
+    def with_part(
+        self, name: str, part: PartOrReader, config: dict[str, Any], open_stored: OpensStored
+    ) -> "Base":
+        """This base with another base's part; open_stored: of the part's files."""
+        prefix = self.family.part(name).file_prefix
+
+        def both() -> dict[str, Stored]:
+            kept = {key: own for key, own in self.stored.items() if not key.startswith(prefix)}
+            return kept | {key: own for key, own in open_stored().items() if key.startswith(prefix)}
+
+        parts, configs = {**self._parts, name: part}, {**self.configs, name: config}
+        has_files = self._open_stored is not dict
+        return Base(self.family, self.tokenizer, parts, configs, both if has_files else dict)

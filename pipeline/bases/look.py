@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases import projection
-from pipeline.bases.prediction import of_header, of_scheduler
-from pipeline.bases.registry import Recognised, recognised, recognised_config
+from pipeline.bases.parts_there import bare_part, missing_parts
+from pipeline.bases.prediction import Prediction, noise_levels_of, of_header, of_scheduler
+from pipeline.bases.registry import Recognised, of_variant, recognised, recognised_config
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_header import Header, read_header
+from pipeline.schemas import BaseConfig
 
-NOTHING_KNOWN = Recognised("not a known checkpoint")
+UNKNOWN = "not a known checkpoint"
 SCHEDULER = "scheduler/scheduler_config.json"
+TRANSFORMER = "transformer/config.json"
+TRANSFORMERS = {"SD3": "Stable Diffusion 3", "Flux": "Flux"}
+"""Bases without a U-Net, by the beginning of their denoiser's class in diffusers."""
 
 
 def recognise(path: Path) -> Recognised | None:
@@ -27,22 +32,56 @@ def recognise(path: Path) -> Recognised | None:
         return None
     header = read_header(path)
     match = recognised(header.shapes)
-    return _with_signs(path, match, header) if match else NOTHING_KNOWN
+    if part := bare_part(header.tensors):
+        return Recognised(f"{part} alone", match.facts if match else None)
+    return _with_signs(path, match, header) if match else Recognised(UNKNOWN)
+
+
+def prediction_of(base: BaseConfig) -> Prediction:
+    """What the base is used as: as its files say, and as the user says in place of that."""
+    match = recognise(Path(base.path))
+    found = match.prediction if match else None
+    found = found or Prediction(None, "nothing states it")
+    return replace(found, type=base.prediction_type) if base.prediction_type else found
 
 
 def _folder(path: Path) -> Recognised:
     config = path / "unet/config.json"
+    if (path / TRANSFORMER).is_file() and not config.is_file():
+        return _without_unet(read_mapping(path / TRANSFORMER))
     if not (path / "model_index.json").is_file() or not config.is_file():
         raise UserError(
             f"base.path {path}: no model_index.json or no unet/config.json in it; it must be a diffusers"
             f" folder, or a .safetensors file"
         )
     denoiser = read_mapping(config)
-    match = replace(recognised_config(denoiser), side_px=_side(denoiser))
-    if not (path / SCHEDULER).is_file():
+    match = recognised_config(denoiser)
+    match = replace(match, side_px=_side(denoiser), missing=_missing_folders(path, match))
+    match = replace(match, is_transposed=projection.transposed_in(path))
+    scheduler = scheduler_in(path)
+    if scheduler is None:
         return match
-    scheduler = checked("scheduler", read_mapping(path / SCHEDULER), f"base.path {path}")
+    if (levels := noise_levels_of(scheduler)) and match.facts:
+        return of_variant(match.facts, f"with {levels}")
     return replace(match, prediction=of_scheduler(scheduler, str(path / SCHEDULER)))
+
+
+def scheduler_in(folder: Path) -> dict[str, Any] | None:
+    """The scheduler's configuration in a diffusers folder; None without one."""
+    path = folder / SCHEDULER
+    return checked("scheduler", read_mapping(path), f"base.path {folder}") if path.is_file() else None
+
+
+def _without_unet(transformer: Mapping[str, Any]) -> Recognised:
+    name = str(transformer.get("_class_name", ""))
+    known = (title for start, title in TRANSFORMERS.items() if name.startswith(start))
+    return Recognised(next(known, "a base without a U-Net"))
+
+
+def _missing_folders(path: Path, match: Recognised) -> tuple[str, ...]:
+    """Parts that a diffusers folder of the family has and this one lacks."""
+    names = ("vae", *match.facts.text_encoders) if match.facts else ()
+    return tuple(f"folder {name}" for name in names if not (path / name / "config.json").is_file())
 
 
 def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
@@ -50,12 +89,12 @@ def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
     if match.facts is None:
         return match
     configs = stated(header.metadata.get(BASE_KEY), f"base.path {path}").get("configs", {})
-    prediction = of_header(path, header, match.facts.prediction)
-    if "scheduler" in configs:
-        prediction = of_scheduler(configs["scheduler"], f"{BASE_KEY} in its header")
-    turned = projection.orientation(path, header.tensors.get(projection.XL_PROJECTION_KEY)) == "transposed"
+    own = of_scheduler(configs["scheduler"], f"{BASE_KEY} in its header") if "scheduler" in configs else None
+    prediction = of_header(path, header, match.facts.prediction, own)
+    turned = projection.is_transposed(path, header)
     side = _side(configs.get("unet", {}))
-    return replace(match, prediction=prediction, side_px=side, is_transposed=turned)
+    missing = missing_parts(header.tensors, match.facts)
+    return replace(match, prediction=prediction, side_px=side, is_transposed=turned, missing=missing)
 
 
 def _side(denoiser: Mapping[str, Any]) -> int | None:

@@ -4,7 +4,7 @@ Nothing in a file of Stable Diffusion 2 identifies the two for certain, and a wr
 The one statistic that other tools guess by is only shown, never relied on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,13 @@ V: PredictionType = "v_prediction"
 V_MARKER, ZERO_SNR_MARKER = "v_pred", "ztsnr"
 """Names of empty tensors that mark SDXL checkpoints (ComfyUI supported_models.py; A1111 and Forge)."""
 MODELSPEC_KEY = "modelspec.prediction_type"
+ZERO_SNR_KEY = "ss_zero_terminal_snr"
+"""In the header of a network file: sd-scripts' name."""
 MODELSPEC: Mapping[str, PredictionType] = {"epsilon": EPSILON, "v": V}
+OTHER_LEVELS = {"EDM": "EDM's noise levels (as Playground v2.5)", "FlowMatch": "a flow's noise levels"}
+"""By the beginning of a scheduler's class in diffusers."""
+USUAL_PREDICTION = "the family's usual prediction"
+"""Evidence of a file that does not say."""
 WITNESS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
 """Its std is above 0.09 in v-prediction bases of SD 2 (ComfyUI supported_models.py: SD20)."""
 V_STD = 0.09
@@ -30,11 +36,14 @@ NUMPY_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 @dataclass(frozen=True)
 class Prediction:
-    """type: None if nothing states it. evidence: what states it, or may help to decide."""
+    """type: None if nothing states it. evidence: what states it, or may help to decide. against: what states
+    the other one, or nothing.
+    """
 
     type: PredictionType | None
     evidence: str
     zero_terminal_snr: bool = False
+    against: str = ""
 
 
 def of_scheduler(config: Mapping[str, Any], origin: str) -> Prediction:
@@ -44,16 +53,33 @@ def of_scheduler(config: Mapping[str, Any], origin: str) -> Prediction:
     return Prediction(kind if kind in (EPSILON, V) else None, f"prediction_type in {origin}", zero)
 
 
-def of_header(path: Path, header: Header, usual: PredictionType | None) -> Prediction:
-    """From a single file's markers and header; `usual`: the family's prediction if a file does not say."""
+def noise_levels_of(config: Mapping[str, Any]) -> str | None:
+    """The kind of noise levels of a scheduler that none of the families here was trained with."""
+    name = str(config.get("_class_name", ""))
+    return next((title for start, title in OTHER_LEVELS.items() if name.startswith(start)), None)
+
+
+def of_header(
+    path: Path, header: Header, usual: PredictionType | None, stated: Prediction | None = None
+) -> Prediction:
+    """From a single file's markers and header. `stated`: what its own configurations say; `usual`: the
+    family's prediction if a file does not say.
+
+    A marker comes first: people add it to files whose headers lack the right word.
+    """
     zero = ZERO_SNR_MARKER in header.tensors
-    if V_MARKER in header.tensors:
-        return Prediction(V, f"its tensor {V_MARKER}", zero)
+    signs = [Prediction(V, f"its tensor {V_MARKER}")] if V_MARKER in header.tensors else []
+    signs += [stated] if stated and stated.type else []
     if kind := MODELSPEC.get(header.metadata.get(MODELSPEC_KEY, "")):
-        return Prediction(kind, f"{MODELSPEC_KEY} in its header", zero)
-    if usual:
-        return Prediction(usual, "the family's usual prediction", zero)
-    return Prediction(None, _statistic(path, header.tensors.get(WITNESS)))
+        signs.append(Prediction(kind, f"{MODELSPEC_KEY} in its header"))
+    if not signs and usual:
+        signs.append(Prediction(usual, USUAL_PREDICTION))
+    if not signs:
+        return Prediction(None, _statistic(path, header.tensors.get(WITNESS)))
+    first = signs[0]
+    against = next((sign.evidence for sign in signs if sign.type != first.type), "")
+    zero = zero or any(sign.zero_terminal_snr for sign in signs)
+    return Prediction(first.type, first.evidence, zero, against)
 
 
 def _statistic(path: Path, entry: TensorEntry | None) -> str:
@@ -81,6 +107,16 @@ def numbers_at(path: Path, entry: TensorEntry, start: int, count: int) -> NDArra
     if entry.dtype == "BF16":  # the upper half of a float32
         read = (read.astype("<u4") << 16).view("<f4")
     return np.asarray(read, np.float64)
+
+
+def markers_of(scheduler: Mapping[str, Any], there: Collection[str]) -> tuple[list[str], set[str]]:
+    """Markers that a file with these tensors lacks for a base with this scheduler, and those that it must not
+    have.
+    """
+    is_v = scheduler.get("prediction_type", EPSILON) == V
+    needed = {V_MARKER: is_v, ZERO_SNR_MARKER: bool(is_v and scheduler.get("rescale_betas_zero_snr"))}
+    missing = [name for name, need in needed.items() if need and name not in there]
+    return missing, {name for name, need in needed.items() if not need}
 
 
 def scheduler_of(config: Mapping[str, Any], kind: PredictionType, zero_terminal_snr: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 import pipeline.bases
+from pipeline.bases.config_structure import configured
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import Prediction
 from pipeline.bases.structure import TensorShapes, structure
@@ -16,15 +17,23 @@ from pipeline.bases.structure import TensorShapes, structure
 if TYPE_CHECKING:
     from pipeline.bases.family import Family
 
+VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
 STRANGERS = {"mmdit": "Stable Diffusion 3", "flux": "Flux"}
 """Denoisers that are known only by name, by their kind."""
 NOT_BASES = {
     "lora_unet_": "a LoRA (a network, not a checkpoint)",
     "lora_te": "a LoRA (a network, not a checkpoint)",
     "string_to_param": "an embedding (a network, not a checkpoint)",
-    "scaled_fp8": "a checkpoint in scaled fp8, only for drawing",
 }
 """Prefixes of names that identify files of other kinds."""
+SCALED_FP8 = "a checkpoint in scaled fp8, only for drawing"
+SCALE_SIGNS = ("scaled_fp8", ".scale_weight", ".weight_scale", ".comfy_quant")
+"""Ends of names in files whose weights are to be multiplied by a number of their own."""
+EDM = {
+    "edm_mean": "with EDM's noise levels (Playground v2.5)",
+    "edm_vpred.sigma_max": "with EDM's noise levels (CosXL)",
+}
+"""Variants by the tensor that marks them (ComfyUI supported_models.py: SDXL)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,8 @@ class Recognised:
     """What a checkpoint is. title: its usual name with its variant; facts: of its family.
 
     prediction: what its denoiser predicts; side_px: of the square that it was trained on, if it says so;
-    is_transposed: whether its text_projection is the wrong way round.
+    is_transposed: whether its text_projection is the wrong way round; missing: titles of the parts that a
+    whole checkpoint has and it lacks.
     """
 
     title: str
@@ -41,6 +51,7 @@ class Recognised:
     prediction: Prediction | None = None
     side_px: int | None = None
     is_transposed: bool = False
+    missing: tuple[str, ...] = ()
 
 
 @cache
@@ -62,18 +73,17 @@ def family(name: str) -> "Family":
 
 def recognised(shapes: TensorShapes) -> Recognised | None:
     """What a single file is, by its names and shapes; None if they are unknown."""
-    if any(name.startswith("scaled_fp8") for name in shapes):
-        return Recognised(NOT_BASES["scaled_fp8"])
+    if any(name.endswith(SCALE_SIGNS) for name in shapes):
+        return Recognised(SCALED_FP8)
     denoiser = structure(shapes)
     for facts in families().values():
         if facts.owns(denoiser):
-            variant = facts.variant(denoiser)
-            title = f"{facts.title} {variant}" if variant else facts.title
-            return Recognised(title, facts, trainable=facts.trainable and variant is None)
+            edm = next((title for sign, title in EDM.items() if sign in shapes), None)
+            return of_variant(facts, edm or facts.variant(denoiser))
     if denoiser.kind in STRANGERS:
         return Recognised(STRANGERS[denoiser.kind])
     for facts in families().values():
-        if denoiser.kind is None and any(name.startswith(facts.text_sign) for name in shapes):
+        if denoiser.kind is None and any(name.startswith(facts.text_signs[-1]) for name in shapes):
             return Recognised(facts.title, facts, facts.trainable)
     titles = (title for sign, title in NOT_BASES.items() if any(name.startswith(sign) for name in shapes))
     return next(map(Recognised, titles), None)
@@ -84,9 +94,23 @@ def recognised_config(denoiser: Mapping[str, Any]) -> Recognised:
     facts = next((facts for facts in families().values() if facts.owns_config(denoiser)), None)
     if facts is None:
         return Recognised("of an unknown family")
-    if (channels := denoiser.get("in_channels", 4)) != 4:
-        return Recognised(f"{facts.title} with {channels} input channels", facts)
-    return Recognised(facts.title, facts, facts.trainable)
+    return of_variant(facts, facts.variant(configured(denoiser)))
+
+
+def of_variant(facts: FamilyFacts, variant: str | None) -> Recognised:
+    """A checkpoint of the family; only ordinary ones are trained."""
+    title = f"{facts.title} {variant}" if variant else facts.title
+    return Recognised(title, facts, trainable=facts.trainable and variant is None)
+
+
+def stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
+    """The family that the header of a checkpoint or a network names."""
+    version = metadata.get(VERSION_KEY)
+    architecture = metadata.get(ARCHITECTURE_KEY, "").partition("/")[0]
+    for facts in families().values():
+        if version in facts.versions or architecture in facts.architectures:
+            return facts
+    return None
 
 
 def blocks_of(name: str | None) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.clip_names import transformers_name
-from pipeline.bases.origins import put
+from pipeline.bases.origins import Origin, put
 from pipeline.bases.parts import Part
+from pipeline.bases.passengers import as_stored, passengers
 from pipeline.bases.stated import BASE_KEY, STAMPS
 from pipeline.bases.tokenizers import padded_with, tokenizer_files
 from pipeline.files.atomic import new_folder, write_json
@@ -37,17 +38,32 @@ def save_file(base: Base, path: Path, dtype: str, metadata: dict[str, str]) -> N
 def file_tensors(
     base: Base, dtype: torch.dtype, others: Mapping[str, Tensor] = MappingProxyType({})
 ) -> dict[str, Tensor]:
-    """The tensors of such a file. `others` replace the base's own: by part and key, `unet.conv_in.bias`."""
-    stored: dict[str, Tensor] = {}
-    for part, module in base.loaded().items():
-        tensors = module.state_dict()
-        origins = base.family.origins(part, tensors, base.configs)
-        own = {
-            key: others.get(f"{part}.{folder_key(base.family.part(part), key)}", tensors[key])
-            for key in origins
-        }
-        stored |= {key: tensor.to("cpu", dtype) for key, tensor in put(origins, own).items()}
-    return stored
+    """The tensors of such a file. `others` replace the base's own: by part and key, `unet.conv_in.bias`.
+
+    Tensors that still have the numbers of the base's own files keep their bytes, whatever `dtype` is, and
+    tensors of its file that no part uses come along.
+    """
+    made: dict[str, Tensor] = {}
+    for part in base.family.parts:
+        made |= _part_tensors(base, part, dtype, others)
+    return made | passengers(base.stored, made, base.configs["scheduler"])
+
+
+def _part_tensors(
+    base: Base, part: Part, dtype: torch.dtype, others: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    tensors = base.part(part.name).state_dict()
+    origins = base.family.origins(part.name, tensors, base.configs)
+    by_key: dict[str, dict[str, Origin]] = {}
+    for key, origin in origins.items():
+        by_key.setdefault(origin.key, {})[key] = origin
+    made = {}
+    for name, own in by_key.items():
+        trained = {key: others.get(f"{part.name}.{folder_key(part, key)}") for key in own}
+        held = {key: tensors[key] if each is None else each for key, each in trained.items()}
+        kept = as_stored(name, base.stored.get(name), own, held)
+        made[name] = put(own, held)[name].to("cpu", dtype) if kept is None else kept
+    return made
 
 
 def file_header(base: Base) -> dict[str, str]:

@@ -15,14 +15,6 @@ from pipeline.bases.structure import EMA_PREFIX
 from pipeline.errors import warn
 from pipeline.files.tensor_file import open_tensors
 
-BARE = {
-    "a U-Net in diffusers' layout": "down_blocks.",
-    "a U-Net without its prefix": "input_blocks.",
-    "a VAE": "decoder.",
-    "a text encoder": "text_model.",
-}
-"""Files of a single part, by the prefix of one of their keys."""
-
 
 @dataclass(frozen=True)
 class Outline:
@@ -84,12 +76,8 @@ def _cure(part: Part) -> str:
     return "choose a whole checkpoint"
 
 
-def alone(shapes: Iterable[str], parts: Iterable[Part] = ()) -> str | None:
-    """Names the part if a file holds only a part of a checkpoint. `parts`: of its denoiser's family."""
-    names, whole = list(shapes), list(parts)
-    texts = [part for part in whole if part.library == "transformers"]
-    if texts and all(why_absent(part, names) for part in texts):
-        return "a U-Net without a text encoder"
-    if whole:
-        return None
-    return next((what for what, start in BARE.items() if any(name.startswith(start) for name in names)), None)
+def alone(names: Collection[str], parts: Iterable[Part]) -> str | None:
+    """Names the part if a file holds only a denoiser. `parts`: of the denoiser's family."""
+    texts = [part for part in parts if part.library == "transformers"]
+    absent = all(why_absent(part, names) for part in texts)
+    return "a U-Net without a text encoder" if texts and absent else None

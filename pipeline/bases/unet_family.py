@@ -1,13 +1,12 @@
 """What the families with a U-Net share; each defines its parts, its names and how it encodes text."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
 from pipeline.bases import unet_names, vae_names
-from pipeline.bases.clip_names import TextNames
+from pipeline.bases.clip_names import TextNames, transformers_name
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Held, Origin
@@ -50,7 +49,7 @@ class UNetFamily(Family):
 
     def layer_name(self, part: str, path: str, configs: Configs) -> str:  # noqa: ARG002
         """sd-scripts' names: diffusers' paths, and transformers' with their `text_model.` level."""
-        named = path if part == "unet" else clip_path(path)
+        named = path if part == "unet" else transformers_name(path)
         return f"{self.part(part).layer_prefix}{named.replace('.', '_')}"
 
     def block_of(self, key: str) -> str | None:
@@ -62,7 +61,7 @@ class UNetFamily(Family):
         prefix = str(self.denoiser.layer_prefix)
         if not name.startswith(prefix):
             return None
-        path = dotted(name.removeprefix(prefix))
+        path = unet_names.dotted(name.removeprefix(prefix))
         try:
             ldm = path if path.startswith(unet_names.LDM_STARTS) else unet_names.ldm_name(path, [True] * 4)
         except KeyError:
@@ -74,22 +73,6 @@ class UNetFamily(Family):
         return answer
 
 
-def dotted(flat: str) -> str:
-    """`down_blocks_0_attentions_1_proj_in` -> `down_blocks.0.attentions.1.proj_in`, only as far as blocks are
-    named.
-    """
-    flat = re.sub(r"^(mid_block|middle_block|out)_(?=\d)", r"\1.", re.sub(r"^mid_block_", "mid_block.", flat))
-    flat = re.sub(r"^(down_blocks|up_blocks|input_blocks|output_blocks|middle_block)_(\d+)_", r"\1.\2.", flat)
-    flat = re.sub(r"(resnets|attentions|downsamplers|upsamplers)_(\d+)_", r"\1.\2.", flat, count=1)
-    flat = re.sub(r"^(time_embedding|add_embedding)_", r"\1.", flat)
-    return re.sub(r"^((?:input|output)_blocks\.\d+)\.(\d+)_", r"\1.\2.", flat)
-
-
 def has_attention(configs: Configs) -> list[bool]:
     """Which levels of the way up have attention, from the deepest."""
     return ["CrossAttn" in kind for kind in configs["unet"]["up_block_types"]]
-
-
-def clip_path(path: str) -> str:
-    """The path with the level `text_model.`."""
-    return path if path.startswith("text_model.") else f"text_model.{path}"

@@ -22,6 +22,10 @@ PART_OF_PREFIX = {
 }
 
 
+BUFFERS = (".position_ids", ".attn_mask")
+"""Ends of names. The mask is -infinity above its diagonal."""
+
+
 @dataclass(frozen=True)
 class TensorPiece:
     """A module, by its name in network files, that changes piece `index` of `of` of a tensor."""
@@ -34,6 +38,11 @@ class TensorPiece:
 def part_of(name: str) -> str:
     """unet, text_encoder, vae, ema, optimizer; `other` for the noise schedule's tensors and the like."""
     return next((part for prefix, part in PART_OF_PREFIX.items() if name.startswith(prefix)), "other")
+
+
+def is_buffer(name: str) -> bool:
+    """Whether it is a constant of a text encoder in some files: no weight, never blended or rounded."""
+    return name.endswith(BUFFERS)
 
 
 def usual_key(name: str) -> str:

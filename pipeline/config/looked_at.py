@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
+from pipeline.bases.parts_there import VAE_TITLE
+from pipeline.bases.prediction import USUAL_PREDICTION, Prediction
+from pipeline.bases.projection import FOLDER_FILE
 from pipeline.bases.registry import Recognised, families, titles
+from pipeline.bases.vae_look import vae_problem
 from pipeline.errors import UserError, nearest, warn
 
 HOW_TO_GET = (
@@ -37,7 +42,7 @@ def _unseen(base: dict[str, Any]) -> Iterator[str]:
 
 
 def _wrong(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
-    path, given, chosen = base["path"], base["family"], base["prediction_type"]
+    path, given = base["path"], base["family"]
     if not recognised.trainable or recognised.facts is None:
         yield f"base.path {path} is {recognised.title}; this pipeline trains {titles()}: choose such a base"
         return
@@ -47,19 +52,60 @@ def _wrong(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
             " correct one of them, or set base.family to null"
         )
     if recognised.is_transposed:
+        file = Path(path) / FOLDER_FILE if Path(path).is_dir() else path
         yield (
             f"base.path {path}: its text_projection is transposed, so the pooled vectors of all prompts are"
-            f" wrong; `python -m pipeline.bases mend {path} --out <file>` writes it right"
+            f" wrong; `python -m pipeline.bases mend {file} --out <file>` writes it right"
         )
-    if (prediction := recognised.prediction) is None:
+    yield from _missing(base, recognised)
+    yield from _of_vae(base, recognised.facts)
+    yield from _of_prediction(base, recognised.prediction)
+
+
+def _missing(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
+    others = [part for part in recognised.missing if part != VAE_TITLE]
+    if others:
+        yield (
+            f"base.path {base['path']} has no {', no '.join(others)}; a base is trained and drawn with all of"
+            " its parts: choose a whole checkpoint"
+        )
+    elif recognised.missing and not base.get("vae"):
+        yield (
+            f"base.path {base['path']} has no {VAE_TITLE}; set base.vae to one (a .safetensors, .ckpt or .pt"
+            " file, or a diffusers folder)"
+        )
+
+
+def _of_vae(base: dict[str, Any], facts: FamilyFacts) -> Iterator[str]:
+    """Problems of another VAE than the base's own."""
+    if not base.get("vae"):
+        return
+    try:
+        problem = vae_problem(Path(base["vae"]), Path(base["path"]), facts)
+    except UserError as error:
+        yield from (f"base.vae: {each}" for each in error.problems)
+        return
+    if problem:
+        yield f"base.vae {base['vae']} {problem}; choose a VAE of {facts.title}, or set base.vae to null"
+
+
+def _of_prediction(base: dict[str, Any], prediction: Prediction | None) -> Iterator[str]:
+    """A question that only the user can answer; warns of contradictions."""
+    path, chosen = base["path"], base["prediction_type"]
+    if prediction is None:
         return
     if chosen is None and prediction.type is None:
         yield (
             f"base.path {path}: epsilon or v_prediction? {prediction.evidence[0].upper()}"
             f"{prediction.evidence[1:]}; set base.prediction_type to the one that its publisher names"
         )
-    elif chosen and prediction.type and chosen != prediction.type:
+    elif chosen and prediction.type and chosen != prediction.type and prediction.evidence != USUAL_PREDICTION:
         warn(
             f"base.prediction_type is {chosen}, but {prediction.evidence} says {prediction.type}; {chosen} is"
             " used. The wrong one makes pictures grey or burnt; null follows the file"
+        )
+    elif not chosen and prediction.against:
+        warn(
+            f"base.path {path}: {prediction.evidence} says {prediction.type}, {prediction.against} says"
+            f" otherwise; {prediction.type} is used. base.prediction_type decides"
         )

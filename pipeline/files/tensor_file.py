@@ -21,10 +21,7 @@ from pipeline.files.pickled import read_pickled
 from pipeline.files.safetensors_file import DTYPE_NAMES
 from pipeline.files.safetensors_header import Header, read_header
 
-DTYPE_OF_NAME = {name: dtype for dtype, name in DTYPE_NAMES.items()} | {
-    "I16": torch.int16, "I8": torch.int8, "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
-    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
-}  # fmt: skip
+DTYPE_OF_NAME = {name: dtype for dtype, name in DTYPE_NAMES.items()}
 
 
 class Bytes(Protocol):
@@ -35,7 +32,7 @@ class Bytes(Protocol):
         ...
 
 
-class OpenFile:
+class OpenTensorFile:
     """Open for reading as long as anyone holds it."""
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +44,7 @@ class OpenFile:
 class InFile:
     """From `offset` on in an open file. Several threads may read at once."""
 
-    file: OpenFile
+    file: OpenTensorFile
     offset: int
 
     def read(self, start: int, stop: int) -> Tensor:
@@ -119,7 +116,7 @@ def open_tensors(path: Path) -> TensorFile:
 
 def opened(path: Path, header: Header) -> TensorFile:
     """A .safetensors file whose header is read already."""
-    file = OpenFile(path)
+    file = OpenTensorFile(path)
     tensors = {
         name: Stored(DTYPE_OF_NAME[entry.dtype], entry.shape, InFile(file, entry.offset))
         for name, entry in header.tensors.items()

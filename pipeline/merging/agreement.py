@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
-from pipeline.bases.weight_names import part_of
+from pipeline.bases.weight_names import is_buffer, part_of
 from pipeline.files.tensor_file import Stored
 
 MERGED_PARTS = ("unet", "text_encoder", "vae")
@@ -71,7 +71,7 @@ def _merged(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     return {
         name: stored
         for name, stored in tensors.items()
-        if part_of(name) in MERGED_PARTS and not name.endswith("position_ids")
+        if part_of(name) in MERGED_PARTS and not is_buffer(name)
     }
 
 

@@ -1,29 +1,18 @@
 """Opens a checkpoint to merge, a single file or a diffusers folder, without reading a weight."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from pipeline.bases import vae_names
-from pipeline.bases.family import Configs, Family
-from pipeline.bases.origins import Origin, TensorForm
-from pipeline.bases.parts import UNET, VAE
-from pipeline.bases.registry import families, family, recognised, recognised_config
-from pipeline.bases.single_file import alone, ema_name, say_averaged
-from pipeline.bases.structure import EMA_PREFIX
-from pipeline.bases.vae_names import whole_checkpoint_name
-from pipeline.bases.weight_names import part_of, usual_key
+from pipeline.bases.parts_there import bare_part
+from pipeline.bases.registry import recognised
+from pipeline.bases.stored_base import stored_base
+from pipeline.bases.stored_vae import open_vae
+from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
-from pipeline.files.json_text import read_mapping
-from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
+from pipeline.files.tensor_file import Stored, TensorFile
 from pipeline.merging.weights import blocks_of
-
-ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight")
 
 
 @dataclass(frozen=True)
@@ -37,23 +26,6 @@ class CheckpointFile:
     files: tuple[TensorFile, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Joined:
-    """Concatenated tensors."""
-
-    parts: tuple[Stored, ...]
-
-    def read(self, start: int, stop: int) -> Tensor:
-        pieces, begin = [], 0
-        for part in self.parts:
-            end = begin + part.numel * part.dtype.itemsize
-            low, high = max(start, begin), min(stop, end)
-            if low < high:
-                pieces.append(part.bytes.read(low - begin, high - begin))
-            begin = end
-        return torch.cat(pieces) if len(pieces) != 1 else pieces[0]
-
-
 def open_checkpoint(path: Path) -> CheckpointFile:
     """A single file or a diffusers folder of SD 1.x, 2.x or SDXL. Raises UserError for anything else."""
     with reporting_damage(f"{path} is not a readable checkpoint"):
@@ -61,150 +33,17 @@ def open_checkpoint(path: Path) -> CheckpointFile:
 
 
 def _checkpoint(path: Path) -> CheckpointFile:
-    if path.is_dir():
-        tensors, files, metadata = _folder(path)
-    else:
-        file = open_tensors(path)
-        named = averaged(path, file.tensors)
-        tensors = {usual_key(name): _four_axes(name, stored) for name, stored in named.items()}
-        files, metadata = (file,), dict(file.metadata)
-    blocks = blocks_of(tensors)
+    found = stored_base(path)
+    blocks = blocks_of(found.tensors)
     if blocks is None:
-        shapes = {name: stored.shape for name, stored in tensors.items()}
+        shapes = {name: stored.shape for name, stored in found.tensors.items()}
         match = recognised(shapes)
-        title = alone(shapes) or (match.title if match else "not a known checkpoint")
+        title = bare_part(shapes) or (match.title if match else "not a known checkpoint")
         raise UserError(
             f"{path} is {title}; whole checkpoints of Stable Diffusion"
             " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
         )
-    return CheckpointFile(path, tensors, blocks, metadata, files)
-
-
-def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
-    """Averaged (EMA) weights by their usual names, if the file has no others."""
-    is_there = {
-        prefix: any(name.startswith(prefix) for name in tensors) for prefix in (UNET.file_prefix, EMA_PREFIX)
-    }
-    if is_there[UNET.file_prefix] or not is_there[EMA_PREFIX]:
-        return tensors
-    match = recognised({name: stored.shape for name, stored in tensors.items()})
-    if match is None or match.facts is None:
-        return tensors
-    made = family(match.facts.name)
-    keys = made.denoiser.outline(made.configs["unet"]).state_dict()
-    usual = {ema_name(origin.key): origin.key for origin in made.origins("unet", keys, made.configs).values()}
-    say_averaged(path, tensors)
-    return {usual.get(name, name): stored for name, stored in tensors.items()}
-
-
-def open_vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
-    """The VAE's weights by their single-file names, from a VAE's file or folder, or from a whole
-    checkpoint.
-    """
-    with reporting_damage(f"{path} is not a readable VAE"):
-        return _vae(path)
-
-
-def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
-    prefix = VAE.file_prefix
-    if path.is_dir():
-        files = _weight_files(path / "vae" if (path / "vae").is_dir() else path)
-        tensors = {name: stored for file in files for name, stored in file.tensors.items()}
-    else:
-        files = (open_tensors(path),)
-        tensors = {
-            name: stored
-            for name, stored in files[0].tensors.items()
-            if name.startswith((prefix, *vae_names.VAE_STARTS))
-        }
-    named = {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
-    if not any(name.startswith(f"{prefix}decoder.") for name in named):
-        raise UserError(f"{path} has no VAE: no weight's name begins with {prefix}decoder.")
-    return named, files
-
-
-def _four_axes(name: str, stored: Stored) -> Stored:
-    """The VAE's attention is linear in diffusers, a 1x1 convolution in single files, with the same
-    numbers.
-    """
-    if ATTENTION.fullmatch(whole_checkpoint_name(name)) and len(stored.shape) == 2:
-        return Stored(stored.dtype, (*stored.shape, 1, 1), stored.bytes)
-    return stored
-
-
-def _folder(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...], dict[str, str]]:
-    made, configs = _family_of(path)
-    tensors: dict[str, Stored] = {}
-    files: list[TensorFile] = []
-    for part in made.parts:
-        if not (folder := path / part.name).is_dir():
-            continue
-        opened = _weight_files(folder)
-        own = {name: stored for file in opened for name, stored in file.tensors.items()}
-        tensors |= _of_vae(own) if part == VAE else _of_part(made, part.name, own, configs)
-        files += opened
-    return tensors, tuple(files), {}
-
-
-def _family_of(folder: Path) -> tuple[Family, Configs]:
-    """The family of a diffusers folder, and the denoiser's configuration. Without a configuration: the family
-    with the folder's text encoders, and the published ones.
-    """
-    config = folder / UNET.name / "config.json"
-    if not config.parent.is_dir():
-        raise UserError(f"{folder}: no folder unet in it; it must be a diffusers folder, or a file")
-    if config.is_file():
-        denoiser = read_mapping(config)
-        facts = recognised_config(denoiser).facts
-        if facts is not None:
-            made = family(facts.name)
-            return made, {**made.configs, UNET.name: {**made.configs[UNET.name], **denoiser}}
-    there = {name for each in families().values() for name in each.text_encoders if (folder / name).is_dir()}
-    facts = next(each for each in families().values() if there <= set(each.text_encoders))
-    return family(facts.name), family(facts.name).configs
-
-
-def _of_vae(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
-    return {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
-
-
-def _of_part(made: Family, part: str, tensors: Mapping[str, Stored], configs: Configs) -> dict[str, Stored]:
-    """A part's tensors by their single-file names, in the form of single files."""
-    by_key: dict[str, Stored] = {}
-    pieces: dict[str, dict[int, Stored]] = {}
-    for name, stored in tensors.items():
-        if (origin := _origin(made, part, name, configs)) is None:
-            continue
-        if origin.pieces > 1:
-            pieces.setdefault(origin.key, {})[origin.piece] = stored
-        elif origin.form is TensorForm.TRANSPOSED:
-            by_key[origin.key] = Stored.of(stored.read().reshape(stored.shape).T.contiguous())
-        else:
-            by_key[origin.key] = stored
-    for key, own in pieces.items():
-        all_ = tuple(own[number] for number in sorted(own))
-        shape = (len(all_) * all_[0].shape[0], *all_[0].shape[1:])
-        by_key[key] = Stored(all_[0].dtype, shape, Joined(all_))
-    return by_key
-
-
-def _origin(made: Family, part: str, name: str, configs: Configs) -> Origin | None:
-    """The place of the tensor in a single file; an addition by another tool keeps its name."""
-    try:
-        return made.origin(part, name, configs)
-    except KeyError:
-        return Origin(f"{made.part(part).file_prefix}{name}")
-
-
-def _weight_files(folder: Path) -> tuple[TensorFile, ...]:
-    """The part's weight files, one or several; full precision before a variant (`.fp16.`), .safetensors
-    before .bin.
-    """
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    plain = [path for path in files if not re.search(r"\.(fp16|bf16|non_ema|ema)[.-]", path.name)]
-    if not files:
-        raise UserError(f"{folder}: no .safetensors or .bin file in it; fetch the folder again")
-    return tuple(open_tensors(path) for path in (plain or files))
+    return CheckpointFile(path, found.tensors, blocks, found.metadata, found.files)
 
 
 __all__ = ["CheckpointFile", "open_checkpoint", "open_vae", "part_of"]

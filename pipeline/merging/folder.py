@@ -11,18 +11,20 @@ import torch
 from pipeline.bases.base import Base
 from pipeline.bases.family import Family
 from pipeline.bases.load import outline
+from pipeline.bases.origins import Origin, file_shape
 from pipeline.bases.registry import family, recognised, titles
 from pipeline.bases.save import folder_key, write_settings
 from pipeline.bases.stated import BASE_KEY, stated
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
-from pipeline.files.safetensors_file import PRECISIONS
-from pipeline.files.tensor_writer import TensorWriter, insist_on_room, tensor_writer
+from pipeline.files.tensor_writer import insist_on_room, tensor_writer
 from pipeline.merging.build import build, facts_of, first_input, open_inputs
 from pipeline.merging.checkpoint import CheckpointFile
+from pipeline.merging.folder_writer import FolderWriter, Target
 from pipeline.merging.header import MERGE_KEY, metadata, recipe_text
 from pipeline.merging.locking import locked
-from pipeline.merging.stream import fill
+from pipeline.merging.markers import prediction_of
+from pipeline.merging.stream import fill, result_type
 from pipeline.merging.tree import Node
 from pipeline.schemas.recipe import Recipe
 
@@ -31,22 +33,11 @@ FolderSpecs = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class FolderPart:
-    """A weight file of the folder: shapes by its own keys, and each key's single-file name."""
+    """A weight file of the folder: shapes by its own keys, and the place of each in a single file."""
 
     file: Path
     shapes: FolderSpecs
-    names: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Writes each tensor, by its single-file name, to its part's file."""
-
-    places: dict[str, tuple[TensorWriter, str]]
-
-    def write(self, name: str, numbers: torch.Tensor, start: int = 0) -> None:
-        writer, key = self.places[name]
-        writer.write(key, numbers, start)
+    origins: dict[str, Origin]
 
 
 def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
@@ -60,7 +51,10 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     recipe = locked(recipe, opened.files)
     own = stated(metadata(recipe, first, opened.checkpoints).get(BASE_KEY), str(first.path))
     model = outline(made, own, str(first.path))
-    parts = _parts(model, node, PRECISIONS[recipe.dtype])
+    prediction = prediction_of(first, recipe, opened.networks.values())
+    if prediction.type:
+        model = model.predicting(prediction.type, prediction.zero_terminal_snr)
+    parts = _parts(model, node, recipe.dtype)
     insist_on_room(
         out, sum(prod(shape) * dtype.itemsize for part in parts for dtype, shape in part.shapes.values())
     )
@@ -80,19 +74,21 @@ def _family_of(first: CheckpointFile) -> Family:
     return family(match.facts.name)
 
 
-def _parts(model: Base, node: Node, dtype: torch.dtype) -> list[FolderPart]:
+def _parts(model: Base, node: Node, dtype: str) -> list[FolderPart]:
     files, wrong = [], []
     for part in model.family.parts:
         tensors = model.part(part.name).state_dict()
-        origins = model.family.origins(part.name, tensors, model.configs)
-        names = {folder_key(part, key): origin.key for key, origin in origins.items()}
-        shapes = {folder_key(part, key): (dtype, tuple(tensors[key].shape)) for key in origins}
-        wrong += [
-            name
-            for key, name in names.items()
-            if name not in node.tensors or node.tensors[name].numel != prod(shapes[key][1])
-        ]
-        files.append(FolderPart(Path(part.name) / part.weight_file, shapes, names))
+        by_key = model.family.origins(part.name, tensors, model.configs)
+        origins = {folder_key(part, key): origin for key, origin in by_key.items()}
+        sizes = {folder_key(part, key): tuple(tensors[key].shape) for key in by_key}
+        absent = {key for key, origin in origins.items() if not _is_there(node, origin, sizes[key])}
+        wrong += [origins[key].key for key in sizes if key in absent]
+        shapes = {
+            key: (result_type(origins[key].key, node.tensors[origins[key].key], dtype), size)
+            for key, size in sizes.items()
+            if key not in absent
+        }
+        files.append(FolderPart(Path(part.name) / part.weight_file, shapes, origins))
     if wrong:
         raise UserError(
             f"the merge lacks {len(wrong)} tensors of a diffusers folder, or has them in another shape"
@@ -102,11 +98,20 @@ def _parts(model: Base, node: Node, dtype: torch.dtype) -> list[FolderPart]:
     return files
 
 
+def _is_there(node: Node, origin: Origin, shape: tuple[int, ...]) -> bool:
+    """Whether the merge has the tensor, in this size."""
+    stored = node.tensors.get(origin.key)
+    return stored is not None and stored.numel == prod(file_shape(origin, shape))
+
+
 def _stream(node: Node, folder: Path, parts: list[FolderPart], header: dict[str, str]) -> None:
-    places: dict[str, tuple[TensorWriter, str]] = {}
+    targets: dict[str, list[Target]] = {}
+    types: dict[str, torch.dtype] = {}
     with ExitStack() as stack:
         for part in parts:
             writer = stack.enter_context(tensor_writer(folder / part.file, part.shapes, header))
-            places |= {name: (writer, key) for key, name in part.names.items()}
-        types = {name: part.shapes[key][0] for part in parts for key, name in part.names.items()}
-        fill(node, types, Parts(places))
+            for key, origin in part.origins.items():
+                dtype, shape = part.shapes[key]
+                targets.setdefault(origin.key, []).append(Target(writer, key, origin, shape))
+                types[origin.key] = dtype
+        fill(node, types, FolderWriter(targets))

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.bases.clip_vocabulary import older_tokenizer_files
 from pipeline.bases.part_schemas import PART_SCHEMAS
+from pipeline.bases.prediction import MODELSPEC, MODELSPEC_KEY, PredictionType, scheduler_of
 from pipeline.bases.stated import (
     BASE_KEY,
     STAMPS,
@@ -36,10 +37,15 @@ WEBUI_METHODS = {"weighted_sum": "Weighted sum", "add_difference": "Add differen
 
 def recipe_text(recipe: Recipe) -> str:
     """The recipe as JSON, with inputs by file name and sha256."""
-    content = recipe.model_dump(mode="json")
+    content = recipe.model_dump(mode="json", exclude=_unset(recipe))
     for entry in content["inputs"].values():
         entry["path"] = Path(entry["path"]).name
     return json.dumps(content, sort_keys=True)
+
+
+def _unset(recipe: Recipe) -> set[str]:
+    """Keys that came later and are not set: earlier merges keep their bytes."""
+    return {"prediction_type"} if recipe.prediction_type is None else set()
 
 
 def metadata(
@@ -53,6 +59,8 @@ def metadata(
         kept[BASE_KEY] = folder_header(first.path)
     elif BASE_KEY in first.metadata and (own := stated(first.metadata[BASE_KEY], str(first.path))):
         kept[BASE_KEY] = json.dumps(own, sort_keys=True)
+    if recipe.prediction_type:
+        kept |= _predicting(kept, recipe.prediction_type)
     return {
         **kept,
         "format": "pt",
@@ -60,6 +68,15 @@ def metadata(
         "sd_merge_recipe": json.dumps({**webui_recipe(recipe), **_channels(first)}, sort_keys=True),
         "sd_merge_models": json.dumps(webui_models(recipe, checkpoints), sort_keys=True),
     }
+
+
+def _predicting(kept: Mapping[str, str], kind: PredictionType) -> dict[str, str]:
+    """Entries that say what the result predicts."""
+    entries = {MODELSPEC_KEY: next(word for word, each in MODELSPEC.items() if each == kind)}
+    if BASE_KEY in kept and "scheduler" in (own := json.loads(kept[BASE_KEY])).get("configs", {}):
+        own["configs"]["scheduler"] = scheduler_of(own["configs"]["scheduler"], kind, False)
+        entries[BASE_KEY] = json.dumps(own, sort_keys=True)
+    return entries
 
 
 def webui_recipe(recipe: Recipe) -> dict[str, Any]:

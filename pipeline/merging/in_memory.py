@@ -15,10 +15,10 @@ import torch
 from pipeline.bases.base import Base
 from pipeline.config.recipes import RecipeContent, parse, varied
 from pipeline.errors import UserError
-from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.merging.build import build, open_inputs
 from pipeline.merging.header import recipe_text
 from pipeline.merging.locking import locked
+from pipeline.merging.stream import result_type
 from pipeline.merging.tree import Node
 from pipeline.schemas.recipe import Recipe
 
@@ -81,7 +81,7 @@ class MergedBase:
             self._restore()
             return 0
         recipe = self.merges.recipe(overrides)
-        node, dtype, number = self.merges.node(overrides), PRECISIONS[recipe.dtype], 0
+        node, dtype, number = self.merges.node(overrides), recipe.dtype, 0
         try:
             for name, parameter in self.parameters.items():
                 source = node.source(name) if name in node.tensors else None
@@ -109,7 +109,7 @@ class MergedBase:
 
 
 @torch.no_grad()
-def _merged(node: Node, name: str, like: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _merged(node: Node, name: str, like: torch.Tensor, dtype: str) -> torch.Tensor:
     stored = node.tensors.get(name)
     if stored is None or stored.numel != like.numel():
         raise UserError(
@@ -117,4 +117,4 @@ def _merged(node: Node, name: str, like: torch.Tensor, dtype: torch.dtype) -> to
             " base: `base` must be of the merged checkpoints' family"
         )
     numbers = node.numbers(name, 0, stored.numel)
-    return numbers.to(dtype).reshape(like.shape).to(like.device, like.dtype)
+    return numbers.to(result_type(name, stored, dtype)).reshape(like.shape).to(like.device, like.dtype)

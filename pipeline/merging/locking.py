@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from pipeline.bases.weight_names import is_buffer
 from pipeline.errors import UserError
 from pipeline.files.finite import broken, is_finite, pieces
 from pipeline.files.hashing import sha256_of_tree
@@ -56,7 +57,8 @@ def _scan(path: Path, files: tuple[TensorFile, ...]) -> tuple[str, list[str]]:
         return _scan_file(files[0])
     digest = sha256_of_tree(path)
     assert digest
-    return digest, [name for file in files for name, stored in file.tensors.items() if not _finite(stored)]
+    weights = ((name, own) for file in files for name, own in file.tensors.items() if not is_buffer(name))
+    return digest, [name for name, own in weights if not _finite(own)]
 
 
 def _scan_file(file: TensorFile) -> tuple[str, list[str]]:
@@ -71,7 +73,7 @@ def _scan_file(file: TensorFile) -> tuple[str, list[str]]:
         for piece in pieces(file.tensors[name]):
             digest.update(memoryview(piece.view(torch.uint8).numpy()))  # type: ignore[arg-type]
             finite = finite and is_finite(piece)
-        if not finite:
+        if not finite and not is_buffer(name):
             sick.append(name)
     return digest.hexdigest(), sick
 

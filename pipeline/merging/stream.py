@@ -14,7 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from pipeline.bases.weight_names import part_of
+from pipeline.bases.prediction import V_MARKER, ZERO_SNR_MARKER
+from pipeline.bases.weight_names import is_buffer, part_of
 from pipeline.errors import UserError
 from pipeline.files.finite import is_finite
 from pipeline.files.safetensors_file import PRECISIONS
@@ -27,6 +28,7 @@ PIECE_NUMBERS = 1 << 18
 LARGE_TENSOR = 1 << 22
 """Tensors above this are merged one at a time if a method needs them whole."""
 WORKERS = 2
+MARKERS = (V_MARKER, ZERO_SNR_MARKER)
 
 
 def result_shapes(
@@ -35,16 +37,19 @@ def result_shapes(
     """Type and shape of each tensor of the file."""
     dropped = {"other" if kind == "schedule" else kind for kind in drop}
     return {
-        name: (_type(name, stored, PRECISIONS[dtype]), stored.shape)
+        name: (result_type(name, stored, dtype), stored.shape)
         for name, stored in sorted(node.tensors.items())
-        if part_of(name) not in dropped
+        if part_of(name) not in dropped or name in MARKERS
     }
 
 
-def _type(name: str, stored: Stored, requested: torch.dtype) -> torch.dtype:
+def result_type(name: str, stored: Stored, dtype: str) -> torch.dtype:
+    """The type of a tensor in the result. With `source`, and of what is no weight, its own."""
     if name.endswith("position_ids"):
         return torch.int64
-    return requested if stored.dtype.is_floating_point else stored.dtype
+    is_weight = stored.dtype.is_floating_point and not is_buffer(name) and part_of(name) != "other"
+    keeps = dtype == "source" or not is_weight
+    return stored.dtype if keeps else PRECISIONS[dtype]
 
 
 def stream(node: Node, path: Path, dtype: str, drop: Sequence[str], metadata: Mapping[str, str]) -> None:

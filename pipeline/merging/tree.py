@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from pipeline.bases.weight_names import part_of
+from pipeline.bases.weight_names import is_buffer, part_of
 from pipeline.errors import UserError
 from pipeline.files.tensor_file import Stored
 from pipeline.merging.agreement import FIRST_CONVOLUTION, MERGED_PARTS, alike, differences
@@ -138,7 +138,8 @@ class Merge:
     def _passes_on(self, name: str) -> Node | None:
         """The model whose tensor is the result; None if it must be computed."""
         part = part_of(name)
-        if part not in MERGED_PARTS or not self.tensors[name].dtype.is_floating_point:
+        is_number = self.tensors[name].dtype.is_floating_point
+        if part not in MERGED_PARTS or is_buffer(name) or not is_number:
             return self.first
         if any(
             name not in node.tensors for node in self.nodes

@@ -194,13 +194,16 @@ DROPPED: tuple[Drop, ...] = ("ema", "optimizer")
 
 
 class Recipe(Group):
-    """dtype: precision of the result. drop: tensors of A to leave out; `schedule` are the ones that are
-    neither weights nor EMA (betas, alphas_cumprod), which no tool needs.
+    """dtype: precision of the result; `source`: each tensor has the type that it has in the first checkpoint.
+    prediction_type: what the result predicts; null: as the first checkpoint's files say. drop: tensors of A
+    to leave out; `schedule` are the ones that are neither weights nor EMA (betas, alphas_cumprod), which no
+    tool needs.
     """
 
     inputs: dict[Name, NonEmpty | Input]
     merge: MergeStep
-    dtype: Literal["fp16", "bf16", "fp32"] = "fp16"
+    dtype: Literal["fp16", "bf16", "fp32", "source"] = "fp16"
+    prediction_type: Literal["epsilon", "v_prediction"] | None = None
     drop: list[Drop] = Field(default_factory=lambda: list(DROPPED))
 
 

@@ -86,4 +86,4 @@ class MergeConfig(Group):
     recipe: NonEmpty | dict[str, Any] | None
     alpha: float
     layout: Literal["file", "folder"]
-    dtype: Literal["fp16", "bf16", "fp32"]
+    dtype: Literal["fp16", "bf16", "fp32", "source"]

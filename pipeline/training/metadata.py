@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.prediction import ZERO_SNR_KEY
 from pipeline.captions.text import same
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_file import chunks, header
@@ -56,9 +57,10 @@ def network_metadata(
         **_run(config, progress),
         **_base(config, version, family.is_v2),
         **_data(config, pictures),
+        **({"ss_v_parameterization": True} if prediction == "v" else {}),
     }
     return {key: value if isinstance(value, str) else str(value) for key, value in facts.items()} | {
-        **_modelspec(config, pictures, prediction, architecture),
+        **_modelspec(config, pictures, prediction, architecture, family.implementation),
         **network,
     }
 
@@ -113,7 +115,7 @@ def _noise(config: NoiseConfig) -> dict[str, Any]:
         "ss_multires_noise_discount": config.pyramid_discount,
         "ss_ip_noise_gamma": config.perturbation or None,
         "ss_ip_noise_gamma_random_strength": config.perturbation_random_strength,
-        "ss_zero_terminal_snr": config.zero_terminal_snr,
+        ZERO_SNR_KEY: config.zero_terminal_snr,
         "ss_min_snr_gamma": config.min_snr_gamma,
         "ss_debiased_estimation": bool(config.debiased),
         "ss_loss_type": config.loss,
@@ -192,13 +194,17 @@ def _tag_counts(pictures: Sequence[Picture], separators: Separators) -> dict[str
 
 
 def _modelspec(
-    config: Config, pictures: Sequence[Picture], prediction: str | None, architecture: str
+    config: Config,
+    pictures: Sequence[Picture],
+    prediction: str | None,
+    architecture: str,
+    implementation: str,
 ) -> dict[str, str]:
     first = next(picture for picture in pictures if not picture.shown.is_class)
     facts = {
         "sai_model_spec": "1.0.1",
         "architecture": f"{architecture}/lora",
-        "implementation": "diffusers",
+        "implementation": implementation,
         "title": config.train.name,
         "resolution": "{}x{}".format(*first.shown.bucket),
     }

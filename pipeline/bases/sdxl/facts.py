@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.facts import STABILITY, FamilyFacts
 from pipeline.bases.prediction import EPSILON
 from pipeline.bases.structure import DenoiserStructure
 from pipeline.bases.unet_blocks import block_names, with_channels
@@ -38,13 +38,14 @@ FACTS = FamilyFacts(
     title="Stable Diffusion XL",
     modelspec="stable-diffusion-xl-v1-base",
     version="sdxl_base_v1-0",
+    implementation=STABILITY,
     owns=owns,
     owns_config=owns_config,
     variant=variant,
     blocks=block_names(9),
     prediction=EPSILON,
     text_encoders=("text_encoder", "text_encoder_2"),
-    text_sign="conditioner.embedders.1.",
+    text_signs=("conditioner.embedders.0.transformer.", "conditioner.embedders.1."),
     text_layers=12,
     resolution_px=1024,
     step_px=32,

@@ -15,7 +15,7 @@ from pipeline.workbench.pictures import generation
 
 MOST_ROWS = 400
 MOST_PANEL_TAGS = 400
-MOST_SORT_SEED = 1_000_000
+SHUFFLES = 1_000_000
 CAPTION_SECONDS = 0.1
 """A filter's answer waits no longer for captions; the page asks again while some are stale."""
 COMPLETION = web.AppKey("completion", Completion)
@@ -30,9 +30,7 @@ async def filtered(request: web.Request) -> web.Response:
     query, order = request.query.get("q", ""), request.query.get("sort", "id")
     seed = request.query.get("seed", "0")
     number = int(seed) if seed.isascii() and seed.isdigit() and len(seed) < 7 else 0
-    return await in_thread(
-        partial(_filtered, request.app[BOARD], query[:2000], order, number % MOST_SORT_SEED)
-    )
+    return await in_thread(partial(_filtered, request.app[BOARD], query[:2000], order, number % SHUFFLES))
 
 
 def _filtered(board: Board, query: str, order: str, seed: int) -> dict[str, Any]:

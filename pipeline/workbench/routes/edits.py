@@ -12,19 +12,19 @@ from pipeline.workbench.board import Board
 from pipeline.workbench.bulk import BulkPlan, found_and_replaced, planned, previewed
 
 Text = Annotated[str, Field(max_length=20_000)]
-GivenName = Annotated[str, Field(min_length=1, max_length=1000)]
-GivenNames = Annotated[list[GivenName], Field(max_length=200_000)]
-Tags = Annotated[list[GivenName], Field(max_length=200)]
+SentName = Annotated[str, Field(min_length=1, max_length=1000)]
+SentNames = Annotated[list[SentName], Field(max_length=200_000)]
+Tags = Annotated[list[SentName], Field(max_length=200)]
 
 
 class BulkRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    ids: GivenNames
+    ids: SentNames
     kind: Literal["add", "remove", "replace", "set", "reset", "find"]
     tags: Tags = []
     new: Tags = []
     text: Text = ""
-    rule: GivenName | None = None
+    rule: SentName | None = None
     seen: Text | None = None
 
 
@@ -32,7 +32,7 @@ class LeaveOutRequest(BaseModel):
     """`reason`: None takes the pictures back."""
 
     model_config = ConfigDict(extra="forbid")
-    pictures: GivenNames
+    pictures: SentNames
     reason: Text | None
     seen: Text | None = None
 

@@ -49,7 +49,7 @@ def test_sd2_without_a_sign_is_asked_for_with_the_statistic(
     found = predicted(tmp_path / "a.safetensors", {WITNESS: values}, family="sd2")
     assert found.type is None
     assert f"is {deviation:.3f}" in found.evidence
-    assert f"speaks for {likely}" in found.evidence
+    assert f"suggests {likely}" in found.evidence
 
 
 def test_a_scheduler_is_changed_only_where_it_says_otherwise() -> None:
