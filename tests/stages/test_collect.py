@@ -212,3 +212,40 @@ def test_the_demo_passes_without_a_word(
     assert len(records) == 24
     assert {record.verdict for record in records.values()} == {"ok"}
     assert capsys.readouterr().err == ""
+
+
+def test_pictures_left_out_by_hand_are_named_with_their_reason(photos: Path) -> None:
+    Path("data").mkdir()
+    Path("data/left_out.yaml").write_text("zib/0: the wrong character\n")
+    assert collected(small()).keys() == {"zib/1", "zib/2"}
+    (fault,) = read_jsonl(Path("data/collected/left_out.jsonl"))
+    assert (fault["check"], fault["sentence"]) == ("by_hand", "the wrong character")
+    Path("data/left_out.yaml").write_text('"zib/*": drawn before\nzib/1: worse\n')
+    with pytest.raises(UserError):  # nothing is left
+        collected(small())
+    Path("data/left_out.yaml").write_text("{}\n")
+    assert len(collected(small())) == 3
+
+
+def test_a_left_out_line_that_names_no_picture_or_no_reason_is_an_error(photos: Path) -> None:
+    Path("data").mkdir()
+    Path("data/left_out.yaml").write_text("zib/O: a typo\nzib/1:\n")
+    with pytest.raises(UserError) as error:
+        collected(small())
+    assert "zib/1 needs a reason in words" in str(error.value)
+    Path("data/left_out.yaml").write_text("zib/O: a typo\n")
+    with pytest.raises(UserError, match="zib/O matches no picture; did you mean zib/"):
+        collected(small())
+
+
+def test_a_collect_that_stops_leaves_its_faults_for_the_workbench(photos: Path) -> None:
+    Image.new("RGB", (32, 32)).save(photos / "small.png")
+    with pytest.raises(UserError):
+        collect.collect(small(), Path(), leaves_gate=True)
+    left = json.loads(Path(".athanor/workbench/gate.json").read_text())
+    (fault,) = (fault for fault in left["faults"] if fault["check"] == "too_small")
+    assert (fault["id"], fault["verdict"], fault["limit"]) == ("zib/small", "error", 64)
+    assert left["pictures"]["zib/small"].endswith("2_zib/small.png")
+    (photos / "small.png").unlink()
+    collect.collect(small(), Path(), leaves_gate=True)
+    assert json.loads(Path(".athanor/workbench/gate.json").read_text())["faults"] == []

@@ -102,7 +102,7 @@ const applyFilter = () => {
   noteAddress();
   return shownBy();
 };
-$("q").addEventListener("input", later(applyFilter, 80));
+$("q").addEventListener("input", later(applyFilter, 30));
 complete($("q"), filterWord);
 $("q").addEventListener("keydown", event => {
   if (event.key === "Enter" || event.key === "ArrowDown") back();
