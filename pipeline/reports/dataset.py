@@ -30,11 +30,23 @@ class Card:
     @property
     def made(self) -> str:
         """The part of the picture that it was cut from, in words."""
-        left, top, width, height = self.record.origin["box_px"]
-        text = f"{self.record.width_px}x{self.record.height_px} from {width}x{height} at {left},{top}"
+        _, _, width, height = self.record.origin["box_px"]
+        whole = "x".join(map(str, self.record.origin["whole_px"]))
+        text = f"{self.record.width_px}x{self.record.height_px}, kept {width}x{height} of {whole}"
         if self.record.origin["scale"] > 1:
             text += f", enlarged {self.record.origin['scale']:.2f}x"
         return f"{text}, mirrored" if self.record.origin["mirrored"] else text
+
+    @property
+    def words(self) -> str:
+        """What the filter finds it by: its name, kept tags and remarks."""
+        kept = ", ".join(self.caption["kept"])
+        return "\n".join([self.record.id, self.caption["caption"], kept, *self.record.notes]).lower()
+
+    @property
+    def lost(self) -> str:
+        """The dropped tags, for `dropped:`."""
+        return "\n".join(drop["tag"] for drop in self.caption["dropped"]).lower()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def record(folder: Path, name: str, verdict: str = "ok", notes: tuple[str, ...] 
     return Record(
         id=f"zib/{name}", file=f"zib/{name}.png", sha256=name * 8, width_px=300, height_px=300, concept="zib",
         repeats=7, is_class=False, caption=None, verdict=verdict, notes=list(notes), group=f"zib/{name}",
-        origin={"box_px": [0, 5, 200, 200], "scale": 1.5, "mirrored": False},
+        origin={"box_px": [0, 5, 200, 200], "whole_px": [240, 205], "scale": 1.5, "mirrored": False},
     )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_the_page_shows_every_picture_with_its_tags_and_remarks(tmp_path: Path) 
     html = page(cards, records, rows, LEFT_OUT)
     for text in (
         "zib/bb",
-        "300x300 from 200x200 at 0,5, enlarged 1.50x",
+        "300x300, kept 200x200 of 240x205, enlarged 1.50x",
         "x.png",
         "truncated: cut short",
         f"0.90: {RULE}",
