@@ -17,17 +17,20 @@ TIMED = """value => new Promise(done => {
 })"""
 
 
+def row(name: str, tags: list[str]) -> dict[str, Any]:
+    """Keeps the first twenty tags."""
+    dropped = [{"tag": tag, "rule": "max_tags", "score": 0.5} for tag in tags[20:]]
+    return {"id": name, "caption": ", ".join(tags), "kept": tags[:20], "dropped": dropped, "added": []}
+
+
 def written(folder: Path, number: int) -> Path:
     cropped = make_set(folder / "set", number) / "data/cropped"
     records = read_records(cropped)
     tags = [row["scores"]["general"] for row in read_jsonl(folder / "set/data/tags/tags.jsonl")]
     rows = [
-        {
-            "id": record.id, "caption": ", ".join(seen), "kept": [tag.replace("_", " ") for tag in list(seen)[:20]],
-            "dropped": [{"tag": tag, "rule": "max_tags", "score": 0.5} for tag in list(seen)[20:]], "added": [],
-        }
+        row(record.id, [tag.replace("_", " ") for tag in seen])
         for record, seen in zip(records, tags, strict=True)
-    ]  # fmt: skip
+    ]
     path = folder / "set/reports/dataset/index.html"
     path.parent.mkdir(parents=True)
     path.write_text(page(cards_of(records, rows, cropped), records, rows, []))
