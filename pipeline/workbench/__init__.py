@@ -11,6 +11,7 @@ it loads neither torch nor hydra nor dvc.
     filters.py, matching.py, sorting.py     which pictures, in which order
     actions.py, bulk.py                     changes of many captions at once
     completion.py, picture_files.py         names for tag fields, thumbnails
+    crops.py                                what would be cut
     gate.py                                 faults of the last collect
     routes/                                 what the browser may ask for
     pages/, static/                         the pages: Jinja2, styles, ES modules served as they are

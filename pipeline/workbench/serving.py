@@ -16,7 +16,7 @@ from pipeline.workbench.gate import Gate
 from pipeline.workbench.guard import Guard
 from pipeline.workbench.instance import forget_address
 from pipeline.workbench.picture_files import PictureFiles
-from pipeline.workbench.routes import data, edits, events, files, gate, pages
+from pipeline.workbench.routes import crop, data, edits, events, files, gate, pages
 from pipeline.workbench.safety import MOST_BODY_BYTES, guarding
 
 SLICE_SECONDS, PAUSE_SECONDS = 0.1, 0.2
@@ -27,7 +27,7 @@ def application(guard: Guard) -> web.Application:
     board = Board()
     app[BOARD], app[gate.GATE], app[files.GUARD] = board, Gate(board.desk), guard
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
-    for module in (pages, data, edits, gate, files, events):
+    for module in (pages, data, edits, crop, gate, files, events):
         app.add_routes(module.ROUTES)
     return app
 

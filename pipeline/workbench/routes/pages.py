@@ -10,11 +10,11 @@ from aiohttp import web
 from pipeline.workbench.routes.files import GUARD, report_names
 
 PAGES = Path(__file__).parents[1] / "pages"
-PLACES = (("/data", "Pictures", "d"), ("/gate", "Faults", "g"))
-"""Of the navigation: address, name, key after `g`."""
+PLACES = (("/data", "Pictures"), ("/crop", "Crops"), ("/gate", "Faults"))
+"""Of the navigation: address and name."""
 REPORT_PAGES = (
     ("index.html", "Report"), ("dataset/index.html", "Dataset"), ("sample-grid/index.html", "Grid"),
-    ("crop/index.html", "Crops"), ("comparison/index.html", "Comparison"),
+    ("crop/index.html", "Crop sheet"), ("comparison/index.html", "Comparison"),
 )  # fmt: skip
 
 
@@ -59,8 +59,12 @@ async def data(request: web.Request) -> web.Response:
     return page(request, "data")
 
 
+async def crop(request: web.Request) -> web.Response:
+    return page(request, "crop")
+
+
 async def gate(request: web.Request) -> web.Response:
     return page(request, "gate")
 
 
-ROUTES = [web.get("/", home), web.get("/data", data), web.get("/gate", gate)]
+ROUTES = [web.get("/", home), web.get("/data", data), web.get("/crop", crop), web.get("/gate", gate)]

@@ -30,7 +30,8 @@ export function inspector(page) {
     row.left !== null && make("span", { class: "note bad" }, `left out: ${row.left}`),
     ...(row.caption === undefined ? [] : captionParts(row)),
     row.made && whole(number, row.made),
-    make("p", {}, make("button", { onclick: () => page.filter(`near:"${row.id}"`) }, "Show pictures like it")),
+    make("p", { class: "links" }, make("button", { onclick: () => page.filter(`near:"${row.id}"`) }, "Pictures like it"),
+      make("a", { href: `/crop?${new URLSearchParams({ at: row.picture, q: state.query })}` }, "Crop…")),
   ].filter(Boolean);
 
   const captionParts = row => [

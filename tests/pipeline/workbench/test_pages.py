@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from pipeline.captions.edit_file import read_edits
+from pipeline.pictures.records import Records, read_records
+from pipeline.schemas import CropConfig
+from stages import crop
 from tests.pipeline.workbench.conftest import settled, until
 from tests.pipeline.workbench.server import Workbench
 
@@ -272,14 +275,14 @@ def test_a_click_a_shift_click_and_a_drawn_box_select(page: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400, 2560])
-@pytest.mark.parametrize("place", ["data", "gate"])
+@pytest.mark.parametrize("place", ["data", "crop", "gate"])
 def test_no_page_scrolls_sideways_and_every_control_has_a_name(
     page: Any, project: Path, server: Workbench, width: int, place: str
 ) -> None:
     faults(project)
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"http://127.0.0.1:{server.port}/{place}")
-    settled(page) if place == "data" else page.wait_for_selector(".fault")
+    until(page, "document.body.dataset.state === 'ready'")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     nameless = page.evaluate("""[...document.querySelectorAll('button, input, select, textarea, a')]
         .filter(each => !(each.textContent.trim() || each.ariaLabel || each.closest('label')))
@@ -319,14 +322,14 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["data", "gate"])
+@pytest.mark.parametrize("place", ["data", "crop", "gate"])
 def test_texts_stand_out_from_their_ground(
     page: Any, project: Path, server: Workbench, scheme: str, place: str
 ) -> None:
     faults(project)
     page.emulate_media(color_scheme=scheme)
     page.goto(f"http://127.0.0.1:{server.port}/{place}")
-    page.wait_for_selector("#inspect h2" if place == "data" else ".fault")
+    page.wait_for_selector({"data": "#inspect h2", "crop": "#crop-cuts img", "gate": ".fault"}[place])
     assert page.evaluate(CONTRAST) == []
 
 
@@ -349,3 +352,67 @@ def test_the_pages_work_over_a_checkout_without_outputs(page: Any, project: Path
     page.goto(address)
     page.wait_for_selector(".empty")
     assert "dvc repro collect" in page.text_content(".empty")
+
+
+def test_a_crop_by_mouse_and_keys_is_what_the_stage_cuts(
+    page: Any, project: Path, server: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits = project / "data/crop_edits.yaml"
+    before = edits.read_text()
+    page.goto(f"http://127.0.0.1:{server.port}/crop?at=zib/critter-00003")
+    until(page, "document.body.dataset.state === 'ready'")
+    bounds = page.locator("#crop-drawing").bounding_box()
+    unit = bounds["width"] / 320
+
+    def at(x: float, y: float) -> None:
+        page.mouse.move(bounds["x"] + x * unit, bounds["y"] + y * unit, steps=4)
+
+    at(32, 0)  # the box is square, as high as the picture; its corner goes 60 px right and down
+    whole = page.evaluate("document.querySelector('#crop-drawing .cut').getAttribute('x')")
+    at(float(whole), 0)
+    page.mouse.down()
+    at(float(whole) + 60, 60)
+    page.mouse.up()
+    until(page, "document.querySelector('#crop-cuts figcaption').textContent.includes('from 196')")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    left = int(whole) + 60 - 10
+    until(page, f"document.querySelector('#crop-drawing .cut').getAttribute('x') === '{left}'")
+    page.keyboard.press("Enter")
+    said(page, "crop of zib/critter-00003 decided")
+    assert (
+        edits.read_text()
+        == before.removesuffix("{}\n") + f"zib/critter-00003: {{box: [{left}, 59, 196, 196]}}\n"
+    )
+    until(page, "document.querySelector('#crop-name').textContent === 'zib/critter-00004'")
+    page.mouse.click(bounds["x"] + 100 * unit, bounds["y"] + 90 * unit)
+    page.keyboard.press("m")
+    page.keyboard.press("Enter")
+    said(page, "crop of zib/critter-00004 decided")
+    assert wrote(edits)["zib/critter-00004"] == {"focus": [100, 90], "mirror": True}
+    monkeypatch.chdir(project)
+    values = yaml.safe_load((project / "params.resolved.yaml").read_text())["crop"]
+    records = Records(Path("data/collected"))
+    config = CropConfig.model_validate(values)
+    crop.write(project / "tried", records, config, crop.checked_edits(records))
+    crops = {record.id: record.origin["box_px"] for record in read_records(project / "tried/data/cropped")}
+    assert crops["zib/critter-00003"] == [left, 59, 196, 196]
+    assert crops["zib/critter-00004"] == crops["zib/critter-00004-mirror"] == [0, 0, 256, 256]
+    page.keyboard.press("Control+z")
+    said(page, "Undone")
+    until(page, "document.querySelector('#mirror').ariaPressed === 'false'")
+    assert "zib/critter-00004" not in wrote(edits)
+
+
+def test_a_crop_outside_the_picture_is_refused_in_words(server: Workbench, project: Path) -> None:
+    before = (project / "data/crop_edits.yaml").read_bytes()
+    for own, text in (
+        ({"box": [300, 0, 100, 100]}, "is not inside the picture (320x256 px)"),
+        ({"focus": [1]}, "focus"),
+        ({"zoom": 2}, "allowed: focus, box, mirror, split"),
+    ):
+        answer = server.post("/api/crop", picture="zib/critter-00000", own=own)
+        assert answer.status == 422
+        assert text in answer.json["error"]
+    assert "no record names" in server.post("/api/crop", picture="../../x", own={}).json["error"]
+    assert (project / "data/crop_edits.yaml").read_bytes() == before

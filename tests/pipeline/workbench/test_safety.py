@@ -10,7 +10,7 @@ from benchmarks.many_pictures import make_set
 from pipeline.files.atomic import read_jsonl
 from tests.pipeline.workbench.server import Workbench, workbench
 
-WRITES = ["/api/preview", "/api/edits", "/api/leave-out", "/api/undo", "/api/redo", "/api/waive"]
+WRITES = ["/api/preview", "/api/edits", "/api/leave-out", "/api/undo", "/api/redo", "/api/waive", "/api/crop"]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_reports_need_a_ticket_and_are_a_list(server: Workbench, project: Path) 
 
 
 def test_every_page_forbids_foreign_content(server: Workbench) -> None:
-    for path in ("/data", "/gate", "/api/pictures", "/static/data.js", "/nothing"):
+    for path in ("/data", "/crop", "/gate", "/api/pictures", "/static/data.js", "/nothing"):
         headers = server.ask(path, headers={"Cookie": server.cookie}).headers
         assert "default-src 'none'; script-src 'self'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
