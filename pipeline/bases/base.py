@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.latents import Latents
 from pipeline.bases.layers import changeable_modules
-from pipeline.bases.prediction import PredictionType, scheduler_of
+from pipeline.bases.prediction import PredictionType, V, scheduler_of
 from pipeline.files.tensor_file import Stored
 
 PartOrReader = nn.Module | Callable[[], nn.Module]
@@ -112,6 +112,10 @@ class Base:
                 part.to("meta" if reader else "cpu")  # frees weights that others still refer to, too
                 self._parts[name] = reader or part
         self.__dict__.pop("changeable", None)
+
+    @property
+    def predicts_v(self) -> bool:
+        return bool(self.configs["scheduler"].get("prediction_type") == V)
 
     def predicting(self, kind: PredictionType, zero_terminal_snr: bool = False) -> "Base":
         """This base with another prediction type, whatever its files say."""
