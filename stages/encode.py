@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.latents import LATENT_MASKS, LATENTS, latent_mask, moments, non_finite
+from pipeline.bases.latents import LATENT_MASKS, LATENTS, latent_mask, moments
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
 from pipeline.bases.sizes import sizes_of
@@ -25,7 +25,7 @@ from pipeline.command import run, start
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
 from pipeline.files.atomic import JsonLines, new_folder, write_json, write_jsonl
-from pipeline.files.safetensors_file import write_safetensors
+from pipeline.files.safetensors_file import PRECISIONS, write_safetensors
 from pipeline.files.sorted_rows import SortedRows
 from pipeline.pictures.masks import MASK_FOLDER, read_mask
 from pipeline.pictures.reading import read_picture
@@ -37,6 +37,8 @@ from stages import CROPPED
 
 VERSION = 1
 """Of the algorithm: raise it when a change alters latents."""
+MOST_NAMED = 5
+"""Pictures with NaN latents after which no more are encoded: the VAE is broken."""
 
 
 class PictureRows:
@@ -75,12 +77,15 @@ class LazyTensors(Mapping[str, Tensor]):
 
 
 def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
-    """Latents. Only pictures that are not in the store go through the VAE."""
+    """Latents. Only pictures that are not in the store go through the VAE. Raises UserError for pictures with
+    NaN or infinite latents, which are not stored.
+    """
     hashes = {
         "model": base.sha256,
         "path": base.path,
         "revision": base.revision,
         "vae": base.vae_sha256 or base.vae,
+        **({} if base.vae_precision == "fp32" else {"precision": base.vae_precision}),
     }
 
     def key_of(row: dict[str, Any]) -> str:
@@ -92,11 +97,27 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
 
     is_missing = bytearray(not items.has(key_of(row)) for row in rows)
     if any(is_missing):
-        whole = load_base(base)
-        whole.vae.to(best_device())
+        whole, broken = load_base(base), list[str]()
+        whole.vae.to(best_device(), PRECISIONS[base.vae_precision])
         for row in progress(compress(rows, is_missing), "encode", sum(is_missing)):
-            items.put(key_of(row), save({"moments": moments(whole, read_picture(row["path"]))}))
+            made = moments(whole, read_picture(row["path"]))
+            if made.isfinite().all():
+                items.put(key_of(row), save({"moments": made}))
+            elif len(broken := [*broken, row["id"]]) == MOST_NAMED:
+                break
+        insist_on_finite(broken, base)
     return LazyTensors(((row["id"], key_of(row)) for row in rows), latents)
+
+
+def insist_on_finite(broken: Sequence[str], base: BaseConfig) -> None:
+    """`broken`: pictures with NaN or infinite latents."""
+    if broken:
+        more = ", and perhaps others" if len(broken) == MOST_NAMED else ""
+        slower = "" if base.vae_precision == "fp32" else " set base.vae_precision to fp32,"
+        raise UserError(
+            f"the VAE gives NaN or infinite latents for {', '.join(broken)}{more};{slower} set base.vae to"
+            " another VAE, or remove these pictures"
+        )
 
 
 def masks_of(rows: PictureRows, folder: Path, base: BaseConfig) -> LazyTensors:
@@ -123,11 +144,6 @@ def main(arguments: Sequence[str] = ()) -> None:
     make_repeatable()
     rows = PictureRows(CROPPED, Path("data/class_images"))
     latents = encoded(rows, job.config.base, Items("encode"))
-    if broken := list(non_finite(latents)):
-        raise UserError(
-            f"the VAE gives NaN or infinite latents for {', '.join(broken)}; remove"
-            " these pictures, or set base.vae to another VAE"
-        )
     masks = masks_of(rows, CROPPED / MASK_FOLDER, job.config.base)
     with new_folder(job.out / "data/encoded") as folder:
         write_safetensors(folder / LATENTS, latents, {})

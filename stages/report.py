@@ -12,14 +12,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.prediction import MODELSPEC_KEY, ZERO_SNR_KEY
+from pipeline.bases.registry import families, stated
 from pipeline.command import run, start
 from pipeline.files.atomic import write_json, write_text
+from pipeline.files.safetensors_header import metadata_of
 from pipeline.reports.run.charts import charts
 from pipeline.reports.run.dataset_view import dataset_view
 from pipeline.reports.run.files import family_of, merged_files, network_files
 from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows
 from pipeline.reports.run.page import Story, page
-from pipeline.reports.run.usage import Proposal
+from pipeline.reports.run.proposal import Proposal
 from pipeline.reports.run.verdict import verdict
 from pipeline.schemas import Config, EmbeddingConfig
 from stages import CROPPED, NETWORKS
@@ -39,6 +42,7 @@ def proposal_of(config: Config, grid: Any, best: Any, cells: Sequence[Any], merg
     cell = cells[0] if cells else grid["cells"][0]
     first = cell["pictures"][0]
     file = read(GRID / "choice.json")["file"]
+    header = metadata_of(NETWORKS / file) if file.endswith(".safetensors") else {}
     weight = best["weight"] if best else cell["weight"] if cells else 1.0
     return Proposal(
         kind=network.name,
@@ -47,6 +51,7 @@ def proposal_of(config: Config, grid: Any, best: Any, cells: Sequence[Any], merg
         weight=weight,
         words=network.words if isinstance(network, EmbeddingConfig) else (),
         base=config.base.model_dump(),
+        facts=families()[config.base.family] if config.base.family else stated(header),
         merged=merged,
         prompt=first["prompt"],
         negative_prompt=cell["negative_prompt"],
@@ -60,6 +65,9 @@ def proposal_of(config: Config, grid: Any, best: Any, cells: Sequence[Any], merg
         infotext=infotext(GRID / first["file"]) if cells else "",
         is_plain=not getattr(network, "dora", False),
         second_steps=settings["second_pass_steps"] if settings["second_pass_upscaler"] else 0,
+        guidance_rescale=settings["guidance_rescale"],
+        predicts_v=header.get(MODELSPEC_KEY) == "v",
+        has_zero_snr=header.get(ZERO_SNR_KEY) == "True",
     )
 
 

@@ -1,5 +1,5 @@
-"""All that a GPU decides, in one short run: `python -m benchmarks.gpu [--minutes 8] [--tiny] [--only step waits]
-[--to rows.jsonl]`.
+"""All that a GPU decides, in one short run:
+`python -m benchmarks.gpu [--minutes 8] [--tiny] [--only step waits] [--to rows.jsonl]`.
 
 Needs no network, no DVC and no file but the project's: makes random bases of SD 1.5's and SDXL's true size on
 the card. Prints a JSON line after each measurement, most telling first, and a Markdown table at the end. One
@@ -18,6 +18,7 @@ from benchmarks.gpu.plan import plan
 from benchmarks.gpu.running import Row, as_line, measured
 from benchmarks.gpu.table import as_markdown
 from pipeline.training.module import quiet_lightning
+from pipeline.typed_numbers import above
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--minutes", type=above(0, most=60), default=8.0)
     parser.add_argument("--tiny", action="store_true", help="small bases, for a test")
     parser.add_argument(
         "--only", nargs="+", metavar="WHAT", help="kinds of measurement: step, waits, draw ..."

@@ -55,8 +55,8 @@ class Bench:
         self.rates: dict[str, float] = {}
 
     def base(self, name: str, state: str = "") -> Base:
-        """`state`: what a measurement has made of its weights (16 bits, other layers); one of another state is
-        made anew.
+        """`state`: what a measurement has made of its weights (16 bits, other layers); one of another state
+        is made anew.
         """
         if self._key != (name, state):
             self.free()

@@ -28,7 +28,7 @@ def plan(bench: Bench) -> list[Measurement]:
 
 
 def one_of_each(measurements: list[Measurement]) -> list[Measurement]:
-    """One base, batch and precision of each kind of measurement, and LoRA on both bases: all code, no more."""
+    """One base, batch and precision of each kind of measurement, and LoRA on both bases: all code."""
     chosen: dict[tuple[str, ...], Measurement] = {}
     for each in measurements:
         case = str(each.row.get("case", "")).split()

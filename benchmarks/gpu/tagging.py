@@ -1,6 +1,7 @@
 """Tagging: a network of a tagger's input and about its cost, on each of onnxruntime's devices."""
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def _model(side: int, layers: int) -> bytes:
     widths = [3, *[WIDTH] * layers]
     weights = [
         numpy_helper.from_array(generator.normal(0, 0.02, (out, inside, 3, 3)).astype(np.float32), f"w{n}")
-        for n, (inside, out) in enumerate(zip(widths, widths[1:], strict=False))
+        for n, (inside, out) in enumerate(pairwise(widths))
     ]
     nodes = [helper.make_node("Transpose", ["x"], ["h0"], perm=[0, 3, 1, 2])]
     for n in range(layers):

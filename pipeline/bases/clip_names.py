@@ -31,7 +31,7 @@ OLD = ("embeddings.", "encoder.", "final_layer_norm.")
 
 def transformers_name(name: str) -> str:
     """The name with the level `text_model.`, which transformers 5 omits and every other tool expects."""
-    has_level = name.startswith(("text_model.", "text_projection."))
+    has_level = name.startswith(("text_model.", "text_projection"))
     return name if has_level else f"text_model.{name}"
 
 

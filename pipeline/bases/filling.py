@@ -46,15 +46,17 @@ def origins_there(base: Base, part: str, path: Path, shapes: TensorShapes) -> di
     return origins
 
 
-def filled(module: nn.Module, path: Path, origins: dict[str, Origin]) -> nn.Module:
-    """The module, from the meta device, with the file's weights as float32."""
+def filled(
+    module: nn.Module, path: Path, origins: dict[str, Origin], dtype: torch.dtype = torch.float32
+) -> nn.Module:
+    """The module, from the meta device, with the file's weights as `dtype`."""
     shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
     with reporting_damage(f"{path} is not a readable checkpoint"):
         tensors = open_tensors(path).tensors
         weights: dict[str, Tensor] = {}
         for key, origin in origins.items():
             stored = tensors[origin.key]
-            own = get(origin, stored.read().float().reshape(stored.shape), shapes[key])
+            own = get(origin, stored.read().to(dtype).reshape(stored.shape), shapes[key])
             weights[key] = own if origin.pieces == 1 else own.clone()
     module.load_state_dict(weights, strict=False, assign=True)
     _restore_position_ids(module)

@@ -1,6 +1,6 @@
 """Encodes pictures to latents and decodes latents to pictures, with the VAE."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +74,11 @@ def moments(base: "Base", picture: Image.Image) -> Tensor:
 
     Both are stored, so that training draws a fresh sample each time, as the VAE is meant to be used.
     """
-    posterior = base.vae.encode(pixels(picture)[None].to(base.vae.device)).latent_dist
+    posterior = base.vae.encode(pixels(picture)[None].to(base.vae.device, base.vae.dtype)).latent_dist
     latents = base.latents
-    both = torch.cat([latents.scaled(posterior.mean), posterior.std * latents.scale], dim=1)[0]
-    result: Tensor = both.float().cpu()
-    return result
+    mean, std = posterior.mean.float(), posterior.std.float()
+    both: Tensor = torch.cat([latents.scaled(mean), std * latents.scale], dim=1)[0]
+    return both.cpu()
 
 
 @torch.no_grad()
@@ -90,8 +90,3 @@ def encoded(base: "Base", picture: Tensor) -> Tensor:
 def decoded(base: "Base", latents: Tensor) -> list[Image.Image]:
     """Pictures from scaled latents."""
     return unpixels(base.vae.decode(base.latents.unscaled(latents)).sample)
-
-
-def non_finite(encoded: Mapping[str, Tensor]) -> Iterator[str]:
-    """Ids of pictures with NaN or infinity in their latents."""
-    return (picture_id for picture_id, tensor in encoded.items() if not tensor.isfinite().all())

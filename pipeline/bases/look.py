@@ -7,12 +7,13 @@ from typing import Any
 
 from pipeline.bases import projection
 from pipeline.bases.parts_there import bare_part, missing_parts
-from pipeline.bases.prediction import noise_levels_of, of_header, of_scheduler
+from pipeline.bases.prediction import Prediction, noise_levels_of, of_header, of_scheduler
 from pipeline.bases.registry import Recognised, of_variant, recognised, recognised_config
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_header import Header, read_header
+from pipeline.schemas import BaseConfig
 
 UNKNOWN = "not a known checkpoint"
 SCHEDULER = "scheduler/scheduler_config.json"
@@ -34,6 +35,14 @@ def recognise(path: Path) -> Recognised | None:
     if part := bare_part(header.tensors):
         return Recognised(f"{part} alone", match.facts if match else None)
     return _with_signs(path, match, header) if match else Recognised(UNKNOWN)
+
+
+def prediction_of(base: BaseConfig) -> Prediction:
+    """What the base is used as: as its files say, and as the user says in place of that."""
+    match = recognise(Path(base.path))
+    found = match.prediction if match else None
+    found = found or Prediction(None, "nothing states it")
+    return replace(found, type=base.prediction_type) if base.prediction_type else found
 
 
 def _folder(path: Path) -> Recognised:

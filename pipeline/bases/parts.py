@@ -63,11 +63,18 @@ class Part:
         filled: dict[str, Any] = self.kind.config_class(**config).to_dict()
         return filled
 
-    def read(self, path: str, options: dict[str, str], *, alone: bool = False) -> nn.Module:
-        """The model with its weights in float32, from a folder or the hub."""
+    def read(
+        self,
+        path: str,
+        options: dict[str, str],
+        *,
+        alone: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> nn.Module:
+        """The model with its weights, from a folder or the hub."""
         place = options if alone else {"subfolder": self.name, **options}
-        dtype = "torch_dtype" if self.library == "diffusers" else "dtype"
-        made: nn.Module = self.kind.from_pretrained(path, **{dtype: torch.float32}, **place)
+        argument = "torch_dtype" if self.library == "diffusers" else "dtype"
+        made: nn.Module = self.kind.from_pretrained(path, **{argument: dtype}, **place)
         return made
 
 

@@ -20,6 +20,8 @@ V: PredictionType = "v_prediction"
 V_MARKER, ZERO_SNR_MARKER = "v_pred", "ztsnr"
 """Names of empty tensors that mark SDXL checkpoints (ComfyUI supported_models.py; A1111 and Forge)."""
 MODELSPEC_KEY = "modelspec.prediction_type"
+ZERO_SNR_KEY = "ss_zero_terminal_snr"
+"""In the header of a network file: sd-scripts' name."""
 MODELSPEC: Mapping[str, PredictionType] = {"epsilon": EPSILON, "v": V}
 OTHER_LEVELS = {"EDM": "EDM's noise levels (as Playground v2.5)", "FlowMatch": "a flow's noise levels"}
 """By the beginning of a scheduler's class in diffusers."""

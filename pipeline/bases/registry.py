@@ -17,6 +17,7 @@ from pipeline.bases.structure import TensorShapes, structure
 if TYPE_CHECKING:
     from pipeline.bases.family import Family
 
+VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
 STRANGERS = {"mmdit": "Stable Diffusion 3", "flux": "Flux"}
 """Denoisers that are known only by name, by their kind."""
 NOT_BASES = {
@@ -100,6 +101,16 @@ def of_variant(facts: FamilyFacts, variant: str | None) -> Recognised:
     """A checkpoint of the family; only ordinary ones are trained."""
     title = f"{facts.title} {variant}" if variant else facts.title
     return Recognised(title, facts, trainable=facts.trainable and variant is None)
+
+
+def stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
+    """The family that the header of a checkpoint or a network names."""
+    version = metadata.get(VERSION_KEY)
+    architecture = metadata.get(ARCHITECTURE_KEY, "").partition("/")[0]
+    for facts in families().values():
+        if version in facts.versions or architecture in facts.architectures:
+            return facts
+    return None
 
 
 def blocks_of(name: str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from pipeline.bases import unet_names, vae_names
-from pipeline.bases.clip_names import TextNames
+from pipeline.bases.clip_names import TextNames, transformers_name
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Held, Origin
@@ -50,7 +50,7 @@ class UNetFamily(Family):
 
     def layer_name(self, part: str, path: str, configs: Configs) -> str:  # noqa: ARG002
         """sd-scripts' names: diffusers' paths, and transformers' with their `text_model.` level."""
-        named = path if part == "unet" else clip_path(path)
+        named = path if part == "unet" else transformers_name(path)
         return f"{self.part(part).layer_prefix}{named.replace('.', '_')}"
 
     def block_of(self, key: str) -> str | None:
@@ -88,8 +88,3 @@ def dotted(flat: str) -> str:
 def has_attention(configs: Configs) -> list[bool]:
     """Which levels of the way up have attention, from the deepest."""
     return ["CrossAttn" in kind for kind in configs["unet"]["up_block_types"]]
-
-
-def clip_path(path: str) -> str:
-    """The path with the level `text_model.`."""
-    return path if path.startswith("text_model.") else f"text_model.{path}"

@@ -89,9 +89,10 @@ def call(cell: Cell, sha256_of: Hash) -> str:
 
 def _model(cell: Cell, base: BaseConfig, merge: Mapping[str, Any] | None, sha256_of: Hash) -> InfotextModel:
     """The checkpoint under A1111's name for it; a model that is not in a file has no hash."""
-    if merge:
-        return InfotextModel(" + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values()))
     model = model_of(base)
+    if merge:
+        name = " + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values())
+        return replace(model, name=name, sha256=None, vae=None, vae_sha256=None)
     if cell.network is None or _kind(cell.network, sha256_of(cell.network)) != "checkpoint":
         return model
     if cell.weight == 1 and cell.blocks is None:

@@ -7,10 +7,9 @@ from typing import Protocol
 
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.family import Family
-from pipeline.bases.registry import families, family
+from pipeline.bases.registry import families, family, stated
 from pipeline.networks.module_names import is_xl
 
-VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
 READS_TOKENS = "attn2_to_k"
 """End of the names of layers that read the text encoders' states."""
 INPUT_SIDE_LEAVES = ("lora_down.weight", "hada_w1_b")
@@ -28,17 +27,8 @@ Modules = Mapping[str, Mapping[str, Shaped]]
 
 def family_of_network(modules: Modules, metadata: Mapping[str, str]) -> Family | None:
     """None if nothing distinguishes SD 1.x from another family with the same names."""
-    facts = _stated(metadata) or _by_names(modules)
+    facts = stated(metadata) or _by_names(modules)
     return family(facts.name) if facts else None
-
-
-def _stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
-    version = metadata.get(VERSION_KEY)
-    architecture = metadata.get(ARCHITECTURE_KEY, "").partition("/")[0]
-    for facts in families().values():
-        if version in facts.versions or architecture in facts.architectures:
-            return facts
-    return None
 
 
 def _by_names(modules: Modules) -> FamilyFacts | None:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.bases.family import Family
-from pipeline.bases.registry import families, family, recognised
+from pipeline.bases.registry import ARCHITECTURE_KEY, VERSION_KEY, families, family, recognised
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import read_aesthetic
 from pipeline.files.damage import reporting_damage
@@ -30,7 +30,7 @@ from pipeline.networks.algorithms.ia3 import Ia3
 from pipeline.networks.algorithms.locon import Locon
 from pipeline.networks.algorithms.loha import Loha
 from pipeline.networks.algorithms.lokr import Lokr
-from pipeline.networks.base_family import ARCHITECTURE_KEY, VERSION_KEY, family_of_network
+from pipeline.networks.base_family import family_of_network
 from pipeline.networks.changes import LayerWeights, change_of, dim_of
 from pipeline.networks.foreign.difference import Difference
 from pipeline.networks.foreign.glora import Glora

@@ -24,11 +24,10 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.networks.bundled import BUNDLE_PREFIX, words_of
 from pipeline.networks.module_names import (
-    OWN,
     PEFT,
-    SHORT_TEXT,
     NamedModule,
     is_base_module,
+    is_own,
     is_xl,
     named,
     other_family,
@@ -74,10 +73,11 @@ class FileKey:
 
 def is_foreign(keys: Collection[str]) -> bool:
     """Whether a file is an adapter's in a layout other than sd-scripts'."""
+    xl = is_xl(keys)
     for key in keys:
         if key.startswith(BUNDLE_PREFIX):
             return True
-        parts = None if _is_own(key) else file_key(key)
+        parts = None if _is_own(key, xl) else file_key(key)
         if parts and (parts.leaf not in WEAK or named(parts.module, xl=False)):
             return True
     return False
@@ -85,7 +85,7 @@ def is_foreign(keys: Collection[str]) -> bool:
 
 def is_adapter(keys: Collection[str]) -> bool:
     """Whether a file is an adapter's, in any layout."""
-    return is_foreign(keys) or any(map(_is_own, keys))
+    return is_foreign(keys) or any(_is_own(key, xl=False) for key in keys)
 
 
 def file_key(key: str) -> FileKey | None:
@@ -142,17 +142,17 @@ def without_words(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(BUNDLE_PREFIX)}
 
 
-def _is_own(key: str) -> bool:
+def _is_own(key: str, xl: bool) -> bool:
     module, _, leaf = key.partition(".")
-    return bool(leaf) and module.startswith(OWN) and not SHORT_TEXT.match(module)
+    return bool(leaf) and is_own(module, xl)
 
 
 def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[FileKey, NamedModule]]:
     split, unknown = {}, []
     for whole in keys:
         module, _, leaf = whole.partition(".")
-        key = FileKey(module, leaf, is_peft=False) if _is_own(whole) else file_key(whole)
-        place = NamedModule(module, "", module) if _is_own(whole) else key and named(key.module, xl)
+        key = FileKey(module, leaf, is_peft=False) if _is_own(whole, xl) else file_key(whole)
+        place = NamedModule(module, "", module) if _is_own(whole, xl) else key and named(key.module, xl)
         if key and place:
             split[whole] = (key, place)
         else:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pipeline.bases import unet_names
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.registry import family
+from pipeline.bases.unet_family import dotted
 
 LORA_UNET_PREFIX, LORA_TEXT_PREFIX, LORA_TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OWN = (LORA_UNET_PREFIX, LORA_TEXT_PREFIX, *LORA_TEXT_PREFIXES)
@@ -34,6 +35,7 @@ DIFFUSERS_MODULES = (
     "down_blocks.", "mid_block.", "up_blocks.", "conv_in", "conv_out", "conv_norm_out", "time_embedding.",
     "add_embedding.",
 )  # fmt: skip
+FLAT_DIFFUSERS = tuple(start.replace(".", "_") for start in DIFFUSERS_MODULES)
 UNET_MODULES = LDM_MODULES + DIFFUSERS_MODULES
 TEXT_MODULES = ("text_model.", "encoder.layers.", "embeddings.", "final_layer_norm", "text_projection")
 """Beginnings of paths without their part."""
@@ -65,10 +67,26 @@ def is_xl(keys: Iterable[str]) -> bool:
     return any(SIGNS_OF_XL.search(key) for key in keys)
 
 
+def is_own(module: str, xl: bool) -> bool:
+    """Whether sd-scripts names a module so; it names SDXL's by the original layout, other tools also by
+    diffusers'.
+    """
+    if not module.startswith(OWN) or SHORT_TEXT.match(module):
+        return False
+    return not (xl and is_flat_diffusers(module))
+
+
+def is_flat_diffusers(module: str) -> bool:
+    """`lora_unet_down_blocks_...`."""
+    return module.startswith(LORA_UNET_PREFIX) and module[len(LORA_UNET_PREFIX) :].startswith(FLAT_DIFFUSERS)
+
+
 def named(module: str, xl: bool) -> NamedModule | None:
     """None for a module of an unknown part."""
     if module.startswith(LYCORIS):
-        return _lycoris(module)
+        return _lycoris(module, xl)
+    if xl and is_flat_diffusers(module):
+        return _lycoris(module.replace(LORA_UNET_PREFIX, LYCORIS, 1), xl)
     if short := SHORT_TEXT.match(module):
         return NamedModule(f"{short[1]}text_model_{short[2]}", TEXT, module)
     start = max((start for start in PART_OF_START if module.startswith(start)), key=len, default="")
@@ -84,16 +102,18 @@ def named(module: str, xl: bool) -> NamedModule | None:
         return None
 
 
-def _lycoris(module: str) -> NamedModule:
+def _lycoris(module: str, xl: bool) -> NamedModule | None:
     """LyCORIS's wrapper uses the same prefix for all parts of any model."""
     path = module.removeprefix(LYCORIS)
     in_text = path.startswith(("text_model_", "encoder_layers_"))
     own = path if path.startswith("text_model_") else f"text_model_{path}"
-    return (
-        NamedModule(LORA_TEXT_PREFIX + own, TEXT, path)
-        if in_text
-        else NamedModule(LORA_UNET_PREFIX + path, UNET_PART, path)
-    )
+    if in_text:
+        return NamedModule(LORA_TEXT_PREFIX + own, TEXT, path)
+    try:
+        name = _unet(dotted(path), xl) if path.startswith(FLAT_DIFFUSERS) else LORA_UNET_PREFIX + path
+    except KeyError:  # a path that diffusers' layout has not
+        return None
+    return NamedModule(name, UNET_PART, path)
 
 
 def is_base_module(name: str) -> bool:

@@ -45,6 +45,10 @@ class Diffusion(Objective):
     def modelspec_prediction(self) -> str:
         return "v" if self.prediction == "v_prediction" else "epsilon"
 
+    @property
+    def has_zero_snr(self) -> bool:
+        return bool(self.alphas[-1] == 0)
+
     def draw_levels(self, num: int, generator: Generator) -> Tensor:
         return draw_timesteps(num, self.config, generator)
 

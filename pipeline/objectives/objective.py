@@ -63,6 +63,11 @@ class Objective(nn.Module, ABC):
         """modelspec.prediction_type of a network's header; None: omitted."""
 
     @property
+    def has_zero_snr(self) -> bool:
+        """Whether the last level is pure noise because the schedule was rescaled to zero terminal SNR."""
+        return False
+
+    @property
     def samplers(self) -> frozenset[str]:
         """Names of the samplers that work with this objective."""
         return SAMPLERS_OF[self.name]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.look import prediction_of
+from pipeline.bases.prediction import V
 from pipeline.prompts.infotext_sampler import SAMPLER_KEYS, SCHEDULE
 from pipeline.prompts.infotext_settings import LATENT_LABELS
 from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
@@ -21,13 +23,17 @@ from pipeline.schemas.samplers import A1111_NAMES, K_SAMPLERS, SAMPLER_PARTS, SC
 INFOTEXT_KEYWORD, RECIPE_KEYWORD = "parameters", "athanor"
 """Keywords of a PNG's texts: the infotext, and the same as JSON with what an infotext cannot hold."""
 NEGATIVE = "Negative prompt: "
+NOISE_SCHEDULE, ZERO_SNR = "Noise Schedule", "Zero Terminal SNR"
+"""A1111's setting `sd_noise_schedule`: pasting the infotext sets it. Forge goes by the checkpoint."""
+PREDICTION = "Prediction type"
+"""For people: A1111, Forge and ComfyUI go by the checkpoint alone."""
 
 
 @dataclass(frozen=True)
 class InfotextModel:
     """What pictures are drawn with: the base by name and SHA-256 (None if it is not a checkpoint file), a
     separate VAE by file name and SHA-256, networks and embeddings by name with the start of A1111's hash for
-    them.
+    them, whether the base predicts v and was trained with zero terminal SNR.
     """
 
     name: str
@@ -36,6 +42,8 @@ class InfotextModel:
     vae_sha256: str | None = None
     network_hashes: Mapping[str, str] = field(default_factory=dict)
     embedding_hashes: Mapping[str, str] = field(default_factory=dict)
+    predicts_v: bool = False
+    zero_terminal_snr: bool = False
 
 
 def infotext(job: PictureJob, settings: DrawingSettings, model: InfotextModel) -> str:
@@ -54,6 +62,8 @@ def infotext(job: PictureJob, settings: DrawingSettings, model: InfotextModel) -
         "Denoising strength": settings.second_pass and _number(settings.second_pass.strength),
         "Clip skip": settings.clip_skip if settings.clip_skip > 1 else None,
         "RNG": "CPU",
+        NOISE_SCHEDULE: ZERO_SNR if model.zero_terminal_snr else None,
+        PREDICTION: V if model.predicts_v else None,
         **_second_pass_pairs(settings.second_pass),
         "Lora hashes": _listed(model.network_hashes),
         "TI hashes": _listed(model.embedding_hashes),
@@ -108,12 +118,14 @@ def recipe(job: PictureJob, settings: DrawingSettings, **more: Any) -> str:
 
 def model_of(base: BaseConfig) -> InfotextModel:
     """The base and its VAE by file or folder name; with hashes of files only, as in other tools."""
-    path, vae = Path(base.path), Path(base.vae) if base.vae else None
+    path, vae, prediction = Path(base.path), Path(base.vae) if base.vae else None, prediction_of(base)
     return InfotextModel(
         path.stem,
         base.sha256 if path.is_file() else None,
         vae.name if vae else None,
         base.vae_sha256 if vae and vae.is_file() else None,
+        predicts_v=prediction.type == V,
+        zero_terminal_snr=prediction.zero_terminal_snr,
     )
 
 

@@ -23,7 +23,7 @@ DRAWN = (
 NAME_KEYS = (
     "Model", "Model hash", "VAE", "VAE hash", "Lora hashes", "TI hashes", "TI", "Hypernet hash", "Hashes",
     "User", "Created Date", "Civitai resources", "Civitai metadata", "Batch size", "Batch pos", "App",
-    "Time", "Template", "Negative Template",
+    "Time", "Template", "Negative Template", "Prediction type",
 )  # fmt: skip
 OTHER_KEYS = (
     # noise
@@ -49,12 +49,13 @@ OTHER_KEYS = (
 )  # fmt: skip
 SWITCHES = ("", " enabled", " active", " enable", " strength")
 """Endings of the keys that turn a family off: `AddNet Enabled`, `Variation seed strength`."""
+ZERO_SNR = "zero terminal snr"
 OFF = ("0", "0.0", "false", "none", "off", "")
 USUAL = {
     "eta": ("1", "1.0"),
     "noise multiplier": ("1", "1.0"),
     "initial noise multiplier": ("1", "1.0"),
-    "noise schedule": ("default",),
+    "noise schedule": ("default", ZERO_SNR),
     "emphasis": ("original",),
     "hires module": ("use same choices",),
     "hires checkpoint": ("use same checkpoint",),
@@ -77,7 +78,7 @@ def insist_on_drawable(values: Mapping[str, str]) -> None:
     if problems := [*_refused(families, values), *_of_two_passes(values)]:
         raise UserError(*problems)
     unknown = [key for key, family in families.items() if family is None]
-    for sentence in [*_unknown(unknown, values), *_of_noise(values), *_of_files(values)]:
+    for sentence in [*_unknown(unknown, values), *_of_noise(values), *_of_base(values), *_of_files(values)]:
         warn(sentence)
 
 
@@ -136,6 +137,16 @@ def _of_noise(values: Mapping[str, str]) -> list[str]:
     return [
         "the infotext names no RNG, so A1111 drew its noise on the GPU; here the CPU draws it, and the"
         " picture may differ. To compare, choose CPU as A1111's random number generator source"
+    ]
+
+
+def _of_base(values: Mapping[str, str]) -> list[str]:
+    """The base's noise schedule, which no setting here replaces."""
+    if values.get("Noise Schedule", "").strip().lower() != ZERO_SNR:
+        return []
+    return [
+        "the infotext says Noise Schedule: Zero Terminal SNR: with a base that does not state zero terminal"
+        " SNR the picture differs (`python -m pipeline.bases inspect` shows what it states)"
     ]
 
 

@@ -20,13 +20,14 @@ from pipeline.schemas.stairs import stairs_of
 
 
 class BaseConfig(Group):
-    NEUTRAL: ClassVar = {"prediction_type": None}
+    NEUTRAL: ClassVar = {"prediction_type": None, "vae_precision": "fp32"}
     DERIVED: ClassVar = ("family",)
 
     path: NonEmpty
     family: Name | None
     prediction_type: Literal["epsilon", "v_prediction"] | None
     vae: NonEmpty | None
+    vae_precision: Literal["fp32", "bf16"]
     revision: NonEmpty | None
     clip_skip: Annotated[int, Field(ge=1, le=12)]
     sha256: Sha256 | None
@@ -35,8 +36,9 @@ class BaseConfig(Group):
     @classmethod
     def plain(cls, path: str, **changes: object) -> "BaseConfig":
         """The base at `path` with no other settings, for scripts and tests."""
-        nothing = {"family": None, "prediction_type": None, "vae": None, "revision": None, "clip_skip": 1}
-        return cls.model_validate({"path": path, **nothing, "sha256": None, "vae_sha256": None, **changes})
+        names = ("family", "prediction_type", "vae", "revision", "sha256", "vae_sha256")
+        nothing = {**dict.fromkeys(names), "clip_skip": 1, "vae_precision": "fp32"}
+        return cls.model_validate({"path": path, **nothing, **changes})
 
 
 Timestep = Annotated[int, Field(ge=0, le=1000)]

@@ -60,8 +60,8 @@ class Rollback:
 
 @dataclass
 class History:
-    """`waiting` holds numbers that are still on the device, so that no step waits for a transfer: of each step
-    its number, epoch, loss and learning rates, in the order of `LossRow`.
+    """`waiting` holds numbers that are still on the device, so that no step waits for a transfer: each step's
+    number, epoch, loss and learning rates, in the order of `LossRow`.
     """
 
     rows: list[LossRow] = field(default_factory=list)

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.prediction import ZERO_SNR_KEY
 from pipeline.captions.text import same
 from pipeline.files.hashing import legacy_hash, sha256_of_file
 from pipeline.files.safetensors_file import chunks, header
@@ -113,7 +114,7 @@ def _noise(config: NoiseConfig) -> dict[str, Any]:
         "ss_multires_noise_discount": config.pyramid_discount,
         "ss_ip_noise_gamma": config.perturbation or None,
         "ss_ip_noise_gamma_random_strength": config.perturbation_random_strength,
-        "ss_zero_terminal_snr": config.zero_terminal_snr,
+        ZERO_SNR_KEY: config.zero_terminal_snr,
         "ss_min_snr_gamma": config.min_snr_gamma,
         "ss_debiased_estimation": bool(config.debiased),
         "ss_loss_type": config.loss,

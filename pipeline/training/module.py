@@ -52,9 +52,9 @@ class Denoising(lightning.LightningModule):
         return self._base[0]
 
     def setup(self, stage: str) -> None:
+        self.prepare()  # before the move: the device never holds the base in 32 bits
         if not self.is_split:
             self.base.to(self.device)
-        self.prepare()
 
     def prepare(self) -> None:
         """Readies the base for training steps: dtype, memory format, gradient checkpointing."""

@@ -12,6 +12,7 @@ from torch import nn
 
 from pipeline.device import best_device
 from pipeline.errors import warn
+from pipeline.schemas import Config
 
 PRECISION_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FULL = "_full"
@@ -47,6 +48,17 @@ def possible(precision: str) -> str:
         warn(f"train.precision {precision} needs a GPU; this CPU uses {instead} instead")
         return instead
     return precision
+
+
+def denoiser_dtype(config: Config) -> torch.dtype:
+    """The type in which the denoiser is read. What is made from its exact weights needs them in float32: a
+    full fine-tune, and DoRA's magnitudes.
+    """
+    network, precision = config.network, config.train.precision
+    is_exact = network.name == "checkpoint" or getattr(network, "dora", False)
+    if is_exact or (is_scaled(precision) and best_device().type == "cpu"):
+        return torch.float32
+    return PRECISION_DTYPES[precision.removesuffix(FULL)]
 
 
 def is_scaled(precision: str) -> bool:

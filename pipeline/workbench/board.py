@@ -13,7 +13,7 @@ from pipeline.pictures.left_out import LeftOut
 from pipeline.schemas import FilterTagsConfig
 from pipeline.workbench.captions import TAG_ROWS, LiveCaptions
 from pipeline.workbench.desk import Desk
-from pipeline.workbench.matching import Matcher
+from pipeline.workbench.matching import Matcher, tokens_of
 from pipeline.workbench.pictures import PictureIndex, read_index, stamps_now
 from pipeline.workbench.sorting import near_numbers
 
@@ -32,7 +32,9 @@ class Board:
         self.seen: tuple[object, ...] = ()
 
     def refresh_index(self) -> PictureIndex:
-        """The pictures alone, which take no time to show."""
+        """The pictures alone, which take no time to show; an index never changes, so it needs no lock."""
+        if stamps_now() == self.index.stamps:
+            return self.index
         with self.lock:
             if stamps_now() != self.index.stamps:
                 self.index, self.captions, self.seen = read_index(), None, ()
@@ -43,7 +45,13 @@ class Board:
         with self.lock:
             index = self.refresh_index()
             hashes = self.desk.hashes()
-            seen = (index.stamps, hashes["tag_edits"], hashes["left_out"], _stamp(TAG_ROWS), _stamp(RESOLVED_PARAMS))
+            seen = (
+                index.stamps,
+                hashes["tag_edits"],
+                hashes["left_out"],
+                _stamp(TAG_ROWS),
+                _stamp(RESOLVED_PARAMS),
+            )
             if seen == self.seen:
                 return self
             if not self.seen or seen[3:] != self.seen[3:]:
@@ -102,6 +110,7 @@ class Board:
         if caption is not None:
             row |= {
                 "caption": caption.text,
+                "tokens": tokens_of(caption),
                 "kept": list(caption.kept),
                 "added": {added.tag: added.rule for added in caption.added},
                 "dropped": [[drop.tag, drop.rule, drop.score] for drop in caption.dropped],

@@ -35,13 +35,17 @@ class BulkPlan:
     shown: list[tuple[str, Caption, Caption]] = field(default_factory=list)
 
 
-def planned(board: Board, ids: Sequence[str], action: TagAction, rule: str | None = None) -> BulkPlan:
-    """`rule`: a pattern that one entry is written for, instead of one a picture."""
+def planned(
+    board: Board, ids: Sequence[str], action: TagAction | Mapping[str, TagAction], rule: str | None = None
+) -> BulkPlan:
+    """`action`: one for all, or by id; `rule`: a pattern that one entry is written for, instead of one a
+    picture.
+    """
     live = _captions(board)
     edits = board.edits()
     known = [name for name in dict.fromkeys(ids) if name in live.captions]
     plan = BulkPlan()
-    if rule is not None:
+    if rule is not None and isinstance(action, TagAction):
         plan.changes[rule] = _rule_entry(edits, rule, action)
     else:
         for name, new in _entries(live, edits, known, action):
@@ -58,7 +62,10 @@ def _captions(board: Board) -> LiveCaptions:
 
 
 def _entries(
-    live: LiveCaptions, edits: Sequence[Edit], names: Sequence[str], action: TagAction
+    live: LiveCaptions,
+    edits: Sequence[Edit],
+    names: Sequence[str],
+    action: TagAction | Mapping[str, TagAction],
 ) -> Iterator[tuple[str, Edit | None]]:
     """Entries that the action changes."""
     own = {edit.target: edit for edit in edits}
@@ -72,7 +79,7 @@ def _entries(
             return live.writer.caption(row, several if other in several else [*several, other])
 
         entry = EntryOf(edit, live.captions[name], under, live.writer.separators)
-        new = entry_after(action, entry)
+        new = entry_after(action if isinstance(action, TagAction) else action[name], entry)
         if new != own.get(name):
             yield name, new
 
@@ -97,7 +104,9 @@ def _after(edits: Sequence[Edit], changes: Mapping[str, Any]) -> list[Edit]:
     return [*left, *(edit_of(name, value) for name, value in changes.items() if value and name not in known)]
 
 
-def _shown(live: LiveCaptions, after: Sequence[Edit], names: Sequence[str]) -> list[tuple[str, Caption, Caption]]:
+def _shown(
+    live: LiveCaptions, after: Sequence[Edit], names: Sequence[str]
+) -> list[tuple[str, Caption, Caption]]:
     return [(name, live.captions[name], new) for name, new in live.written(names, after)]
 
 
@@ -136,7 +145,11 @@ def found_and_replaced(texts: Mapping[str, str], find: str, new: str) -> dict[st
     command = [sys.executable, "-I", "-S", str(FINDER)]
     try:
         ended = subprocess.run(
-            command, input=asked.encode(), capture_output=True, timeout=FIND_SECONDS + START_SECONDS, check=False
+            command,
+            input=asked.encode(),
+            capture_output=True,
+            timeout=FIND_SECONDS + START_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"{find} takes longer than {FIND_SECONDS:g} s; write it more simply") from None

@@ -9,8 +9,8 @@ from pipeline.captions.edit_file import EDITS, edit_faults, edit_of, edits_of
 from pipeline.captions.edit_text import entry_text, value_of
 from pipeline.errors import UserError
 from pipeline.files.yaml_entries import flow, scalar
-from pipeline.pictures.crop_edits import CROP_EDITS, crop_faults
 from pipeline.pictures.by_hand import entries_of
+from pipeline.pictures.crop_edits import CROP_EDITS, crop_faults
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, left_out_of
 from pipeline.pictures.waivers import WAIVER_EXAMPLE, WAIVERS, waiver_faults
 
@@ -53,7 +53,9 @@ def _tag_entry(name: str, value: Any, old: str | None) -> str:
     return entry_text(edit_of(name, value), old)
 
 
-def _read_entries(path: Path, example: str, faults: Callable[[str, Any], list[str]]) -> Callable[[str], Values]:
+def _read_entries(
+    path: Path, example: str, faults: Callable[[str, Any], list[str]]
+) -> Callable[[str], Values]:
     def read(text: str) -> Values:
         entries = entries_of(text, path, example)
         if problems := [fault for name, value in entries.items() for fault in faults(name, value)]:

@@ -54,7 +54,10 @@ class Matcher:
         if caption is None:
             return
         self.texts[number] = f"{self.pictures[number].id}\n{caption.text}".lower()
-        for index, tags in ((self.kept, caption.kept), (self.dropped, [drop.tag for drop in caption.dropped])):
+        for index, tags in (
+            (self.kept, caption.kept),
+            (self.dropped, [drop.tag for drop in caption.dropped]),
+        ):
             for tag in tags:
                 name = same(tag)
                 self.spelling.setdefault(name, tag)

@@ -70,7 +70,9 @@ class OpenFile:
         try:
             entries = indexed(text.removeprefix("\ufeff"))
         except NotIndexedError:
-            return Entries(()).changed({name: self.kind.written(name, each, None) for name, each in values.items()})
+            return Entries(()).changed(
+                {name: self.kind.written(name, each, None) for name, each in values.items()}
+            )
         return entries
 
     def insist_unchanged(self, names: Mapping[str, Any], seen: str | None) -> None:
@@ -114,7 +116,9 @@ class OpenFile:
             return
         back = self.kind.read("".join(texts.values()))
         if wrong := [name for name in texts if back.get(name) != changes[name]]:
-            raise UserError(f"{self.kind.path}: {wrong[0]} cannot be written ({flow(changes[wrong[0]])[:80]})")
+            raise UserError(
+                f"{self.kind.path}: {wrong[0]} cannot be written ({flow(changes[wrong[0]])[:80]})"
+            )
 
     def restore(self, data: bytes) -> None:
         """Writes an earlier version whole."""

@@ -47,12 +47,19 @@ class PictureIndex:
         return {
             "ids": [picture.id for picture in self.pictures],
             "sha": [picture.sha256 for picture in self.pictures],
+            "original": [picture.original for picture in self.pictures],
+            "picture": [_other(picture.picture, picture.id) for picture in self.pictures],
             "w": [picture.width_px for picture in self.pictures],
             "h": [picture.height_px for picture in self.pictures],
             "verdict": verdicts,
             "group": [self.numbers.get(picture.group, -1) for picture in self.pictures],
             "generation": generation(self.stamps),
         }
+
+
+def _other(name: str, known: str) -> str | None:
+    """None for the same, which the page knows."""
+    return None if name == known else name
 
 
 def generation(stamps: Stamps) -> str:

@@ -11,9 +11,10 @@ from pipeline.workbench.pictures import VERDICT_ORDER, PictureIndex
 ORDERS = ("id", "verdict", "size", "sharpness", "brightness", "likeness", "tags", "random")
 NEAR_BITS = 12
 """Pictures that differ in at most this many of 64 bits are near each other."""
+MOST_COMPARED = 6
 MOST_CHAINED = 12_000
 """A chain by likeness compares all with all; larger sets are sorted by their hash."""
-Measured = Mapping[int, Mapping[str, Any]]
+RowsByNumber = Mapping[int, Mapping[str, Any]]
 
 
 def measured(index: PictureIndex) -> dict[int, Mapping[str, Any]]:
@@ -72,6 +73,21 @@ def near_numbers(index: PictureIndex, picture_id: str) -> list[int]:
         return [number]
     far = {other: (hashes[number] ^ code).bit_count() for other, code in hashes.items()}
     return sorted((other for other, bits in far.items() if bits <= NEAR_BITS), key=lambda n: (far[n], n))
+
+
+def near_copies(index: PictureIndex, number: int) -> list[dict[str, Any]]:
+    """Pictures like this one with it in front, and which of them is the best by size, then sharpness."""
+    values = measured(index)
+    numbers = near_numbers(index, index.pictures[number].id)[:MOST_COMPARED]
+    found = [(each, index.pictures[each], values.get(each, {}).get("sharpness")) for each in numbers]
+    best = max(found, key=lambda item: (_area(index, item[0]), item[2] or 0.0, -item[0]))[0]
+    rows = list[dict[str, Any]]()
+    for each, picture, sharpness in found:
+        width, height = picture.made[0] if picture.made else (picture.width_px, picture.height_px)
+        rows.append(
+            {"number": each, "width": width, "height": height, "sharpness": sharpness, "best": each == best}
+        )
+    return rows
 
 
 def _chain(numbers: Sequence[int], index: PictureIndex) -> list[int]:

@@ -12,7 +12,8 @@ from pipeline.reports.run.dataset_view import DatasetView
 from pipeline.reports.run.files import ADAPTER, HYPERNETWORK, Made
 from pipeline.reports.run.grid_view import GridRow, PicturePair
 from pipeline.reports.run.heat import heat
-from pipeline.reports.run.usage import Proposal, call, file_to_copy, uses
+from pipeline.reports.run.proposal import Proposal
+from pipeline.reports.run.usage import call, file_to_copy, uses
 from pipeline.reports.run.verdict import RunVerdict
 from pipeline.reports.template import template
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from pipeline.bases.prediction import ZERO_SNR_KEY
 from pipeline.device import leads
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.trained import CompanionFile
@@ -44,8 +45,10 @@ class EpochFilesCallback(Callback):
             plan.batches_per_epoch,
         )
         network, precision = module.network, self.config.train.save_precision
-        header = network.metadata()
-        prediction = module.objective.modelspec_prediction
+        objective = module.objective
+        header, prediction = dict(network.metadata()), objective.modelspec_prediction
+        if objective.has_zero_snr:  # by a setting, or as the base does
+            header[ZERO_SNR_KEY] = str(True)
         family = module.base.family.facts
         facts = network_metadata(self.config, header, self.data.pictures, progress, prediction, family)
         with module.as_saved():

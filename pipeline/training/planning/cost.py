@@ -4,8 +4,8 @@ tensors), and derives the time from a benchmark of this device.
 
 import time
 import weakref
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,14 +15,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from pipeline.bases.conditioning import Conditioning
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.precision import FULL, PRECISION_DTYPES
+from pipeline.training.text_outputs import are_fixed
 
 EFFICIENCY = {"cpu": 0.5, "cuda": 0.45, "mps": 0.4}
 """Fraction of a large matrix product's speed that a training step reaches."""
-MOMENTS = 2
-"""Numbers that AdamW keeps for each weight; other optimisers keep fewer or more."""
+MOMENTS = {"adamw8bit": 0.5, "lion": 1, "sgd": 1, "adafactor": 0}
+"""What an optimiser keeps for each weight, in numbers of its width: two of 8 bits are half of one."""
+USUAL_MOMENTS = 2
+"""Of AdamW; the optimisers that find their own rate keep more."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,12 @@ class Cost:
 
 
 def step_cost(module: Denoising, batch: Batch) -> Cost:
-    """Counts without computing. The module must be prepared and its network attached to the base."""
+    """Counts without computing. The module must be prepared and its network attached to the base. Text
+    encoders whose outputs are kept are not counted.
+    """
+    batch = _with_kept_texts(module, batch)
     learning = list(module.network.parameters())
-    parts: list[nn.Module] = [*module.base.trained_parts().values()]
+    parts: list[nn.Module] = [module.base.part(name) for name in _parts_in_memory(module, batch)]
     learns = {id(parameter) for parameter in learning}
     frozen = [
         tensor
@@ -68,9 +75,29 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
             loss.backward()  # type: ignore[no-untyped-call]
     for hook in hooks:
         hook.remove()
-    fixed = sum(map(_bytes, frozen)) + (2 + MOMENTS) * sum(map(_bytes, learning))
+    copies = 2 + MOMENTS.get(module.settings.optimizer.name, USUAL_MOMENTS)
+    fixed = sum(map(_bytes, frozen)) + round(copies * sum(map(_bytes, learning)))
     number = len(batch.weight)
     return Cost(counted.operations, fixed, counted.most // number, number)
+
+
+def _with_kept_texts(module: Denoising, batch: Batch) -> Batch:
+    """The batch as training sees it where the text encoders' outputs are kept."""
+    if batch.conditioning is not None or not are_fixed(module.settings):
+        return batch
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+        encoded = module.base.family.encode(module.base, batch.ids, module.settings.base.clip_skip)
+    shapes = {name: value for name, value in vars(encoded).items() if value is not None}
+    made = {name: torch.zeros(value.shape, dtype=value.dtype) for name, value in shapes.items()}
+    return replace(batch, conditioning=Conditioning(**made))
+
+
+def _parts_in_memory(module: Denoising, batch: Batch) -> Iterator[str]:
+    """The denoiser, and the text encoders unless the batch has their outputs."""
+    family = module.base.family
+    for part in family.trained_parts:
+        if batch.conditioning is None or part not in family.text_parts:
+            yield part.name
 
 
 def _let_go(parameter: Tensor) -> None:

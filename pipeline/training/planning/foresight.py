@@ -4,7 +4,7 @@ Stages import it dynamically, so that it is not part of their code's hash: it af
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.bases.base import Base
 from pipeline.config.load import composed, read_resolved
 from pipeline.errors import UserError
 from pipeline.files.atomic import JsonLines
@@ -100,23 +101,27 @@ def _class_images(config: Config) -> Iterator[Picture]:
 
 
 class UnseenBatches(EpochBatches):
-    """Batches of the right shape with zero latents: a step's cost depends only on the shape."""
+    """Batches of the right shape with zero latents and uncropped pictures: a step's cost depends only on the
+    shape.
+    """
 
-    def __init__(self, data: EncodedData, vae: dict[str, int | list[int]]) -> None:
+    def __init__(self, data: EncodedData, base: Base) -> None:
         self.data, self.epoch, self.masks = data, 0, Masks(data.encoded / "none")
         self.plan = epoch_batches(data.shown, data.batch, data.seed, 0, data.config.prior_form)
-        blocks, channels = vae["block_out_channels"], vae["latent_channels"]
-        assert isinstance(blocks, list | tuple)
-        assert isinstance(channels, int)
-        self.channels, self.factor = channels, 2 ** (len(blocks) - 1)
+        self.base, self.shape = base, base.latents
+
+    def __getitem__(self, number: int) -> Batch:
+        buckets = [self.data.pictures[index].shown.bucket for index in self.plan[number]]
+        sizes = [self.base.family.sizes(*bucket) for bucket in buckets]
+        return replace(super().__getitem__(number), sizes=None if None in sizes else torch.tensor(sizes))
 
     def _moments(self, picture: Picture) -> Tensor:
         width, height = picture.shown.bucket
-        return torch.zeros(2 * self.channels, height // self.factor, width // self.factor)
+        cell_px = self.shape.cell_px
+        return torch.zeros(2 * self.shape.channels, height // cell_px, width // cell_px)
 
 
 def plan_of(plan: TrainPlan, module: Denoising, data: EncodedData, advice: Sequence[str], known: bool) -> str:
     """The plan as text. `known`: whether the captions are known."""
-    first: Batch = UnseenBatches(data, module.base.configs["vae"])[0]
-    text = plan_and_cost(plan, module, first, advice)
+    text = plan_and_cost(plan, module, UnseenBatches(data, module.base)[0], advice)
     return text if known else f"{text}\nnot checked: captions, which these settings have not made yet"

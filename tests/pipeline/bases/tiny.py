@@ -4,8 +4,10 @@ from typing import Any
 
 import torch
 
+from pipeline.bases.base import Base
 from pipeline.bases.family import Family
 from pipeline.bases.registry import family
+from pipeline.bases.tokenizers import make_tokenizer
 
 UNET = {"norm_num_groups": 4, "attention_head_dim": 2, "sample_size": 8}
 VAE = {"block_out_channels": [4, 4, 8, 8], "norm_num_groups": 4, "sample_size": 64}
@@ -54,3 +56,16 @@ def random_parts(
                 module._buffers["position_ids"] = torch.arange(77).expand(1, -1)
         parts[part.name] = model.eval().requires_grad_(False)
     return parts
+
+
+def small_base(name: str, seed: int = 0) -> Base:
+    """A random base of the family."""
+    made, configs = family(name), small_configs(name)
+    return Base(made, make_tokenizer(None), random_parts(made, configs, seed), configs)
+
+
+def outlined_base(name: str) -> Base:
+    """The published base's shapes, without numbers."""
+    made = family(name)
+    parts = {part.name: part.outline(made.configs[part.name]) for part in made.parts}
+    return Base(made, make_tokenizer(None), parts, made.configs)

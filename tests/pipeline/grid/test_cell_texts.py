@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,29 @@ def test_a_vae_of_its_own_is_told(tmp_path: Path) -> None:
     changed = base().model_copy(update={"vae": str(vae), "vae_sha256": sha256_of_file(vae)})
     text = texts_of(cell(None), PictureJob("a cat", 7), changed, sha256_of_file, NO_FILES)["parameters"]
     assert f"VAE hash: {sha256_of_file(vae)[:10]}, VAE: clear.vae.safetensors" in text
+
+
+def test_a_base_of_v_with_zero_terminal_snr_is_told_also_where_it_is_merged(tmp_path: Path) -> None:
+    folder = tmp_path / "noob"
+    for file in ("model_index.json", "unet/config.json"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path("demo/base_xl") / file, folder / file)
+    (folder / "scheduler").mkdir()
+    published = json.loads(Path("demo/base_xl/scheduler/scheduler_config.json").read_text())
+    marked = {**published, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    (folder / "scheduler/scheduler_config.json").write_text(json.dumps(marked))
+    noob = base().model_copy(update={"path": str(folder)})
+    recipe = json.dumps({"inputs": {"a": {"path": "one.safetensors"}, "b": {"path": "two.safetensors"}}})
+    for merge, name in ((None, "noob"), (recipe, "one + two")):
+        texts = texts_of(cell(None), PictureJob("a cat", 7), noob, sha256_of_file, NO_FILES, merge)
+        values = parameters_of(texts["parameters"])
+        said = values["Model"], values["Noise Schedule"], values["Prediction type"]
+        assert said == (name, "Zero Terminal SNR", "v_prediction")
+
+
+def test_what_the_user_says_a_base_predicts_goes_before_its_files() -> None:
+    changed = base().model_copy(update={"prediction_type": "v_prediction"})
+    text = texts_of(cell(None), PictureJob("a cat", 7), changed, sha256_of_file, NO_FILES)["parameters"]
+    values = parameters_of(text)
+    assert values["Prediction type"] == "v_prediction"
+    assert "Noise Schedule" not in values

@@ -45,6 +45,16 @@ def test_a_full_infotext_by_hand() -> None:
     )
 
 
+def test_the_noise_schedule_of_the_base_is_written_as_a1111_reads_it() -> None:
+    """A1111 takes `Noise Schedule` into its setting sd_noise_schedule (modules/shared_options.py)."""
+    model = InfotextModel("noob", predicts_v=True, zero_terminal_snr=True)
+    text = infotext(PictureJob("a cat", 5), PLAIN, model)
+    assert text.endswith("RNG: CPU, Noise Schedule: Zero Terminal SNR, Prediction type: v_prediction")
+    assert parse_infotext(text) == (PictureJob("a cat", 5), PLAIN)
+    only_v = infotext(PictureJob("a cat", 5), PLAIN, replace(model, zero_terminal_snr=False))
+    assert only_v.endswith("RNG: CPU, Prediction type: v_prediction")
+
+
 def test_an_infotext_of_a1111s_own_documentation_is_read() -> None:
     text = """girl with an artist's beret, determined, ((eyeshadow)), (coquettish), detailed, intricate
 Negative prompt: ugly, fat, obese, chubby, (((deformed))), [blurry], mutated, (extra_limb), messy drawing

@@ -5,12 +5,15 @@ tested with the stage.
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.reports.run.usage import Proposal, uses
+from pipeline.bases.registry import families
+from pipeline.reports.run.proposal import Proposal
+from pipeline.reports.run.usage import uses
 
 TAKEN = Proposal(
     kind="lora", family="adapter", path=Path("models/network/zib.safetensors"), weight=0.8, words=(),
     base={"path": "base", "vae": None}, merged=None, prompt="zib, hat", negative_prompt="", seed=7,
     sampler="euler_a", steps=20, guidance=7.0, width=512, height=768, clip_skip=1, infotext="",
+    facts=families()["sd1"],
 )  # fmt: skip
 
 
@@ -45,3 +48,40 @@ def test_what_diffusers_cannot_read_is_left_out_and_said() -> None:
         ["diffusers", "has"],
         ["The", "program"],
     ]
+
+
+XL = replace(TAKEN, facts=families()["sdxl"], base={"path": "noob.safetensors", "vae": None})
+
+
+def test_sdxl_has_its_own_pipeline_and_one_clip_skip() -> None:
+    assert "diffusers.StableDiffusionXLPipeline.from_single_file(" in program(XL)
+    assert "clip_skip" not in program(replace(XL, clip_skip=2))
+    assert uses(replace(XL, clip_skip=2))[2].notes == []
+    (note,) = uses(replace(XL, clip_skip=3))[2].notes
+    assert note.startswith("The picture has clip skip 3 for the first text encoder alone")
+
+
+def test_each_of_sdxls_encoders_gets_its_own_vectors() -> None:
+    text = program(replace(XL, kind="embedding", family="embedding", words=("zib",)))
+    compile(text, "program", "exec")
+    assert 'load_textual_inversion(vectors["clip_l"], token="zib", tokenizer=pipe.tokenizer, text' in text
+    assert 'load_textual_inversion(vectors["clip_g"], token="zib", tokenizer=pipe.tokenizer_2, text' in text
+
+
+def test_a_base_that_predicts_v_is_drawn_as_it_was_trained() -> None:
+    proposal = replace(XL, predicts_v=True, has_zero_snr=True, guidance_rescale=0.7, sampler="euler")
+    a1111, comfyui, diffusers = uses(proposal)
+    assert "prediction_type='v_prediction', rescale_betas_zero_snr=True)" in diffusers.blocks[0][1]
+    assert "    guidance_rescale=0.7," in diffusers.blocks[0][1]
+    assert ("Node RescaleCFG:", "multiplier 0.7") in comfyui.blocks
+    assert "ModelSamplingDiscrete with sampling v_prediction and zsnr on" in comfyui.notes[0]
+    assert ["v_pred" in note for note in a1111.notes] == [True, False]
+    assert (
+        "diffusers' HeunDiscreteScheduler does not know"
+        in uses(replace(proposal, sampler="heun"))[2].notes[0]
+    )
+
+
+def test_a_folder_says_itself_what_it_predicts() -> None:
+    proposal = replace(XL, predicts_v=True, base={"path": "noob", "vae": None})
+    assert "prediction_type" not in program(proposal)

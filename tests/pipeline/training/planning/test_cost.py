@@ -82,3 +82,24 @@ def test_what_spares_memory_is_seen_to() -> None:
     plain = cost_of()[0]
     assert cost_of(train__gradient_checkpointing=True)[0].picture_bytes < plain.picture_bytes
     assert cost_of(train__precision="bf16")[0].picture_bytes < plain.picture_bytes
+
+
+def test_text_encoders_whose_outputs_are_kept_cost_nothing() -> None:
+    """Captions that change are encoded in each step; a few variants are encoded before."""
+    changing, _ = cost_of(network__text_encoder=False)
+    kept, module = cost_of(network__text_encoder=False, train__caption_variants=4)
+    encoder = module.base.text_encoders[0]
+    assert changing.fixed_bytes - kept.fixed_bytes == sum(
+        each.nbytes for each in (*encoder.parameters(), *encoder.buffers())
+    )
+    assert kept.operations < changing.operations
+
+
+@pytest.mark.parametrize(("name", "numbers_a_weight"), [("adamw8bit", 2.5), ("lion", 3), ("sgd", 3)])
+def test_optimisers_keep_less_than_adamw(name: str, numbers_a_weight: float) -> None:
+    """Weight and gradient, and what the optimiser keeps; AdamW: 4."""
+    plain, module = cost_of()
+    learning = sum(parameter.numel() for parameter in module.network.parameters())
+    assert plain.fixed_bytes - cost_of(optimizer__name=name)[0].fixed_bytes == round(
+        4 * learning * (4 - numbers_a_weight)
+    )

@@ -1,0 +1,66 @@
+"""The pages: shells in HTML; their scripts ask for the data."""
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from pipeline.workbench.routes.files import GUARD, report_names
+
+TEMPLATES = Path(__file__).parents[1] / "pages"
+PLACES = (("/data", "Pictures", "d"), ("/gate", "Faults", "g"))
+"""Of the navigation: address, name, key after `g`."""
+REPORT_PAGES = (
+    ("index.html", "Report"), ("dataset/index.html", "Dataset"), ("sample-grid/index.html", "Grid"),
+    ("crop/index.html", "Crops"), ("comparison/index.html", "Comparison"),
+)  # fmt: skip
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page(request: web.Request, name: str) -> web.Response:
+    guard, there = request.app[GUARD], report_names()
+    reports = [(f"/reports/{guard.ticket}/{file}", title) for file, title in REPORT_PAGES if file in there]
+    text = (
+        _environment()
+        .get_template(f"{name}.html.j2")
+        .render(place=f"/{name}", places=PLACES, reports=reports, branch=branch(), read_only=guard.read_only)
+    )
+    return web.Response(text=text, content_type="text/html")
+
+
+def branch() -> str:
+    """Of git; empty outside a repository."""
+    command = ["git", "branch", "--show-current"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=5).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+async def home(_: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": "/data"})
+
+
+async def data(request: web.Request) -> web.Response:
+    return page(request, "data")
+
+
+async def gate(request: web.Request) -> web.Response:
+    return page(request, "gate")
+
+
+ROUTES = [web.get("/", home), web.get("/data", data), web.get("/gate", gate)]
