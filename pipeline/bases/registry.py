@@ -26,7 +26,7 @@ NOT_BASES = {
     "string_to_param": "an embedding (a network, not a checkpoint)",
 }
 """Prefixes of names that identify files of other kinds."""
-SCALED = "a checkpoint in scaled fp8, only for drawing"
+SCALED_FP8 = "a checkpoint in scaled fp8, only for drawing"
 SCALE_SIGNS = ("scaled_fp8", ".scale_weight", ".weight_scale", ".comfy_quant")
 """Ends of names in files whose weights are to be multiplied by a number of their own."""
 EDM = {
@@ -74,7 +74,7 @@ def family(name: str) -> "Family":
 def recognised(shapes: TensorShapes) -> Recognised | None:
     """What a single file is, by its names and shapes; None if they are unknown."""
     if any(name.endswith(SCALE_SIGNS) for name in shapes):
-        return Recognised(SCALED)
+        return Recognised(SCALED_FP8)
     denoiser = structure(shapes)
     for facts in families().values():
         if facts.owns(denoiser):
