@@ -26,6 +26,7 @@ from pipeline.config.typed import misread
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import write_json, write_text
 from pipeline.grid.problems import axes_problems, prompt_problems
+from pipeline.other_families import other_family_problems
 from pipeline.outside_graph import is_by_hand, refuse_while_dvc_runs
 from pipeline.preflight import model_problems, picture_problems
 from pipeline.schemas import Config
@@ -45,6 +46,7 @@ def resolved() -> Config:
     locked, missing = locked_and_problems(values)
     config = validated(locked)
     problems = [*unknown, *contradictions(config), *missing, *model_problems(values)]
+    problems += other_family_problems(config)
     problems += axes_problems(config.sample_grid) or prompt_problems(config)
     if problems:
         raise UserError(*dict.fromkeys([*problems, *picture_problems()]))

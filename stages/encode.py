@@ -37,7 +37,7 @@ from stages import CROPPED
 
 VERSION = 1
 """Of the algorithm: raise it when a change alters latents."""
-MOST_NAMED = 5
+MOST_BROKEN = 5
 """Pictures with NaN latents after which no more are encoded: the VAE is broken."""
 
 
@@ -103,7 +103,7 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
             made = moments(whole, read_picture(row["path"]))
             if made.isfinite().all():
                 items.put(key_of(row), save({"moments": made}))
-            elif len(broken := [*broken, row["id"]]) == MOST_NAMED:
+            elif len(broken := [*broken, row["id"]]) == MOST_BROKEN:
                 break
         insist_on_finite(broken, base)
     return LazyTensors(((row["id"], key_of(row)) for row in rows), latents)
@@ -112,7 +112,7 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
 def insist_on_finite(broken: Sequence[str], base: BaseConfig) -> None:
     """`broken`: pictures with NaN or infinite latents."""
     if broken:
-        more = ", and perhaps others" if len(broken) == MOST_NAMED else ""
+        more = ", and perhaps others" if len(broken) == MOST_BROKEN else ""
         slower = "" if base.vae_precision == "fp32" else " set base.vae_precision to fp32,"
         raise UserError(
             f"the VAE gives NaN or infinite latents for {', '.join(broken)}{more};{slower} set base.vae to"

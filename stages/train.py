@@ -49,7 +49,7 @@ from pipeline.training.metadata import TRAINING_KEY
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.planning.advice import advice, doubts
 from pipeline.training.planning.forecast import TrainPlan, make_plan
-from pipeline.training.precision import denoiser_dtype
+from pipeline.training.precision import trained_dtype
 from pipeline.training.run_folder import RunFolder, run_folder
 from pipeline.training.session import Session, recipe
 from pipeline.training.text_outputs import TextOutputsCallback, are_fixed
@@ -103,7 +103,7 @@ def check_captions(data: EncodedData) -> None:
 
 def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
     """Loads the base; makes the data, the network and the plan."""
-    base = load_base(config.base, denoiser_dtype(config))
+    base = load_base(config.base, trained_dtype(config))
     if config.noise.zero_terminal_snr:  # a base that is trained so predicts from pure noise, and says so
         base = base.predicting(V, zero_terminal_snr=True)
     pictures, held_out = split(pictures, config.validation.share)

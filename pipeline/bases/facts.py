@@ -7,6 +7,9 @@ from typing import Any
 from pipeline.bases.prediction import EPSILON, PredictionType, V
 from pipeline.bases.structure import DenoiserStructure
 
+STABILITY = "https://github.com/Stability-AI/generative-models"
+"""modelspec.implementation of files with names of the original layout."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyFacts:
@@ -20,6 +23,8 @@ class FamilyFacts:
     """ss_base_model_version in a network's header."""
     of_v: tuple[str, str] | None = None
     """modelspec and version of a v-prediction base, if they differ."""
+    implementation: str = "diffusers"
+    """modelspec.implementation of its adapters, by whose names they have."""
     is_v2: bool = False
     """ss_v2 in a network's header."""
     trainable: bool = True

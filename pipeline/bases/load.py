@@ -40,16 +40,16 @@ for quiet in (diffusers_logging, transformers_logging):
     quiet.disable_progress_bar()
 
 
-def load_base(config: BaseConfig, denoiser_dtype: torch.dtype = torch.float32) -> Base:
-    """Loads and checks. Raises UserError for a missing, damaged or unsuitable checkpoint. Text encoders and
-    VAE are read in float32, the denoiser in its own type: SDXL's in float32 is 10 GB.
+def load_base(config: BaseConfig, trained_dtype: torch.dtype = torch.float32) -> Base:
+    """Loads and checks. Raises UserError for a missing, damaged or unsuitable checkpoint. The denoiser and
+    the text encoders are read as `trained_dtype` (SDXL's in float32 are 13 GB), the VAE in float32.
     """
     path = Path(config.path)
     _insist(path, config)
     base = (
-        _from_file(path, not config.vae, denoiser_dtype)
+        _from_file(path, not config.vae, trained_dtype)
         if path.is_file()
-        else _from_folder(config, denoiser_dtype)
+        else _from_folder(config, trained_dtype)
     )
     base = base.predicting(config.prediction_type) if config.prediction_type else base
     if config.vae is None:
@@ -70,11 +70,11 @@ def _insist(path: Path, config: BaseConfig) -> None:
         )
 
 
-def _dtype(part: Part, made: Family, denoiser_dtype: torch.dtype) -> torch.dtype:
-    return denoiser_dtype if part == made.denoiser else torch.float32
+def _dtype(part: Part, made: Family, trained_dtype: torch.dtype) -> torch.dtype:
+    return trained_dtype if part in made.trained_parts else torch.float32
 
 
-def _from_folder(config: BaseConfig, denoiser_dtype: torch.dtype) -> Base:
+def _from_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     """A local diffusers folder, or a hub name."""
     from diffusers import DDIMScheduler
 
@@ -99,7 +99,7 @@ def _from_folder(config: BaseConfig, denoiser_dtype: torch.dtype) -> Base:
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
 
     def reads(part: Part) -> Callable[[], nn.Module]:
-        return partial(_read_part, part, config.path, options, _dtype(part, made, denoiser_dtype))
+        return partial(_read_part, part, config.path, options, _dtype(part, made, trained_dtype))
 
     parts = {part.name: reads(part) for part in made.parts}
     return Base(made, tokenizer, parts, configs, _opens_stored(path) if path.is_dir() else dict)
@@ -141,7 +141,7 @@ def _reporting_failures(path: str) -> Iterator[None]:
             raise
 
 
-def _from_file(path: Path, own_vae: bool, denoiser_dtype: torch.dtype) -> Base:
+def _from_file(path: Path, own_vae: bool, trained_dtype: torch.dtype) -> Base:
     """A single file in the original layout; `own_vae`: whether its VAE is read."""
     header, origin = outline_of(path), f"base.path {path}"
     bare = bare_part(header.shapes)
@@ -153,7 +153,7 @@ def _from_file(path: Path, own_vae: bool, denoiser_dtype: torch.dtype) -> Base:
     def reads(part: str, module: nn.Module) -> PartOrReader:
         if part == "vae" and not own_vae:
             return module
-        dtype = _dtype(made.part(part), made, denoiser_dtype)
+        dtype = _dtype(made.part(part), made, trained_dtype)
         return partial(filled, module, path, origins_there(base, part, path, header.shapes), dtype)
 
     parts = {name: reads(name, module) for name, module in base.loaded().items()}

@@ -1,6 +1,5 @@
 """What the families with a U-Net share; each defines its parts, its names and how it encodes text."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -62,7 +61,7 @@ class UNetFamily(Family):
         prefix = str(self.denoiser.layer_prefix)
         if not name.startswith(prefix):
             return None
-        path = dotted(name.removeprefix(prefix))
+        path = unet_names.dotted(name.removeprefix(prefix))
         try:
             ldm = path if path.startswith(unet_names.LDM_STARTS) else unet_names.ldm_name(path, [True] * 4)
         except KeyError:
@@ -72,17 +71,6 @@ class UNetFamily(Family):
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         answer: Tensor = base.denoiser(noisy, levels, conditioning.tokens, return_dict=False)[0]
         return answer
-
-
-def dotted(flat: str) -> str:
-    """`down_blocks_0_attentions_1_proj_in` -> `down_blocks.0.attentions.1.proj_in`, only as far as blocks are
-    named.
-    """
-    flat = re.sub(r"^(mid_block|middle_block|out)_(?=\d)", r"\1.", re.sub(r"^mid_block_", "mid_block.", flat))
-    flat = re.sub(r"^(down_blocks|up_blocks|input_blocks|output_blocks|middle_block)_(\d+)_", r"\1.\2.", flat)
-    flat = re.sub(r"(resnets|attentions|downsamplers|upsamplers)_(\d+)_", r"\1.\2.", flat, count=1)
-    flat = re.sub(r"^(time_embedding|add_embedding)_", r"\1.", flat)
-    return re.sub(r"^((?:input|output)_blocks\.\d+)\.(\d+)_", r"\1.\2.", flat)
 
 
 def has_attention(configs: Configs) -> list[bool]:

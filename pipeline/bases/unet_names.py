@@ -87,6 +87,17 @@ def diffusers_name(name: str) -> str:
     return f"{way}.attentions.{index}.{inner}"
 
 
+def dotted(flat: str) -> str:
+    """`down_blocks_0_attentions_1_proj_in` -> `down_blocks.0.attentions.1.proj_in`, only as far as blocks are
+    named.
+    """
+    flat = re.sub(r"^(mid_block|middle_block|out)_(?=\d)", r"\1.", re.sub(r"^mid_block_", "mid_block.", flat))
+    flat = re.sub(r"^(down_blocks|up_blocks|input_blocks|output_blocks|middle_block)_(\d+)_", r"\1.\2.", flat)
+    flat = re.sub(r"(resnets|attentions|downsamplers|upsamplers)_(\d+)_", r"\1.\2.", flat, count=1)
+    flat = re.sub(r"^(time_embedding|add_embedding)_", r"\1.", flat)
+    return re.sub(r"^((?:input|output)_blocks\.\d+)\.(\d+)_", r"\1.\2.", flat)
+
+
 def _swap(name: str, names: dict[str, str]) -> str:
     """The name with its longest known prefix replaced."""
     if name in names:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
 from pipeline.bases.parts_there import VAE_TITLE
-from pipeline.bases.prediction import UNSTATED, Prediction
+from pipeline.bases.prediction import USUAL_PREDICTION, Prediction
 from pipeline.bases.projection import FOLDER_FILE
 from pipeline.bases.registry import Recognised, families, titles
 from pipeline.bases.vae_look import vae_problem
@@ -99,7 +99,7 @@ def _of_prediction(base: dict[str, Any], prediction: Prediction | None) -> Itera
             f"base.path {path}: epsilon or v_prediction? {prediction.evidence[0].upper()}"
             f"{prediction.evidence[1:]}; set base.prediction_type to the one that its publisher names"
         )
-    elif chosen and prediction.type and chosen != prediction.type and prediction.evidence != UNSTATED:
+    elif chosen and prediction.type and chosen != prediction.type and prediction.evidence != USUAL_PREDICTION:
         warn(
             f"base.prediction_type is {chosen}, but {prediction.evidence} says {prediction.type}; {chosen} is"
             " used. The wrong one makes pictures grey or burnt; null follows the file"

@@ -107,6 +107,11 @@ def uses_network_of_the_run(content: Mapping[str, Any]) -> bool:
     return "network" in set(_words(content.get("merge"))) - set(content.get("inputs") or ())
 
 
+def uses_base_of_the_run(content: Mapping[str, Any]) -> bool:
+    """Whether a step uses `base` and the recipe gives no path for it."""
+    return "base" in set(_words(content.get("merge"))) - set(content.get("inputs") or ())
+
+
 def content_of_the_run(content: RecipeContent, base: str, network: Path | None, key: str) -> RecipeContent:
     """With the run's own inputs. Raises UserError if the base is not a local file or folder; `key` names the
     recipe there.

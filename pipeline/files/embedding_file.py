@@ -161,7 +161,9 @@ def embedding_metadata(words: Sequence[str], architecture: str = "stable-diffusi
     }
 
 
-def write_each(folder: Path, vectors: Mapping[str, Tensor]) -> None:
+def write_each(
+    folder: Path, vectors: Mapping[str, Tensor], architecture: str = "stable-diffusion-v1"
+) -> None:
     """Writes one `<word>.safetensors` per word, for A1111, ComfyUI and diffusers. The words may be from a
     stranger's file: one that is not a valid file name is a user error.
     """
@@ -169,7 +171,9 @@ def write_each(folder: Path, vectors: Mapping[str, Tensor]) -> None:
         insist_on_plain_name(word, "the embedding's word")
     for word, tensor in vectors.items():
         write_safetensors(
-            folder / f"{word}.safetensors", embedding_tensors({word: tensor}), embedding_metadata([word])
+            folder / f"{word}.safetensors",
+            embedding_tensors({word: tensor}),
+            embedding_metadata([word], architecture),
         )
 
 

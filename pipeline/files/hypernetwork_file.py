@@ -204,9 +204,11 @@ def hypernetwork_tensors(layers: Mapping[int, tuple[MlpWeights, MlpWeights]]) ->
     }
 
 
-def hypernetwork_metadata(structure: MlpStructure) -> dict[str, str]:
+def hypernetwork_metadata(
+    structure: MlpStructure, architecture: str = "stable-diffusion-v1"
+) -> dict[str, str]:
     """Header entries; reading needs the first."""
     return {
         HYPERNETWORK_KEY: json.dumps(asdict(structure), sort_keys=True),
-        "modelspec.architecture": "stable-diffusion-v1/hypernetwork",
+        "modelspec.architecture": f"{architecture}/hypernetwork",
     }

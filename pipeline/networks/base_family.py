@@ -5,6 +5,7 @@ widths.
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from pipeline.bases.base import Base
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.family import Family
 from pipeline.bases.registry import families, family, stated
@@ -14,6 +15,11 @@ READS_TOKENS = "attn2_to_k"
 """End of the names of layers that read the text encoders' states."""
 INPUT_SIDE_LEAVES = ("lora_down.weight", "hada_w1_b")
 """Leaves [dim, width of the layer's input]."""
+
+
+def stamped_architecture(base: Base) -> str:
+    """modelspec.architecture of the base, by its family and what it predicts."""
+    return base.family.facts.stamp(base.configs["scheduler"].get("prediction_type"))[0]
 
 
 class Shaped(Protocol):

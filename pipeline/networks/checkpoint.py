@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.clip_names import transformers_name
+from pipeline.bases.facts import STABILITY
 from pipeline.bases.origins import Origin, get
 from pipeline.bases.parts import Part
 from pipeline.bases.save import file_header, file_tensors
@@ -23,6 +24,7 @@ from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.files.tensor_file import Stored, open_tensors
+from pipeline.networks.base_family import stamped_architecture
 from pipeline.networks.block_values import by_block
 from pipeline.networks.sharding import whole
 from pipeline.networks.trained import Trainable, set_lr_factor
@@ -133,8 +135,8 @@ class FullFineTune(nn.Module, Trainable):
 
     def metadata(self) -> dict[str, str]:
         base = self._base[0]
-        architecture, _ = base.family.facts.stamp(base.configs["scheduler"].get("prediction_type"))
-        return {"modelspec.architecture": architecture, **file_header(base)}
+        spec = {"architecture": stamped_architecture(base), "implementation": STABILITY}
+        return {**{f"modelspec.{key}": value for key, value in spec.items()}, **file_header(base)}
 
 
 def weighted(before: Tensor, after: Tensor, strength: float) -> Tensor:

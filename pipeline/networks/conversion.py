@@ -23,6 +23,7 @@ from pipeline.networks.bundled import bundled
 from pipeline.networks.changes import insist_on_whole_changes
 from pipeline.networks.diffusers_layout import to_diffusers
 from pipeline.networks.families import family_of_file
+from pipeline.networks.file_family import architecture_of
 from pipeline.networks.layouts import insist_on_known
 from pipeline.networks.mlp import ACTIVATIONS
 from pipeline.networks.network import AdapterNetwork
@@ -105,7 +106,7 @@ def _hypernetwork(source: Path, target: Path) -> list[Path]:
     if target.suffix == ".pt":
         hypernetwork_file.write_a1111(target, file)
     else:
-        metadata = hypernetwork_file.hypernetwork_metadata(file.structure)
+        metadata = hypernetwork_file.hypernetwork_metadata(made, architecture_of(file.layers))
         write_safetensors(target, hypernetwork_file.hypernetwork_tensors(file.layers), metadata)
     return [target]
 
@@ -128,7 +129,8 @@ def _embedding(source: Path, target: Path) -> list[Path]:
         embedding_file.write_a1111(target, word, tensor, {})
     else:
         tensors = embedding_file.embedding_tensors(vectors)
-        write_safetensors(target, tensors, embedding_file.embedding_metadata([word]))
+        metadata = embedding_file.embedding_metadata([word], architecture_of([tensor.shape[1]]))
+        write_safetensors(target, tensors, metadata)
     return [target]
 
 
@@ -140,7 +142,8 @@ def _write_each(folder: Path, vectors: Mapping[str, Tensor], source: Path) -> No
         insist_on_plain_name(word, f"{source}: its word")
     for word in vectors:
         claim(folder / f"{word}.safetensors", [source], "target")
-    embedding_file.write_each(folder, vectors)
+    widths = {tensor.shape[1] for tensor in vectors.values()}
+    embedding_file.write_each(folder, vectors, architecture_of(widths))
 
 
 def _check(target: Path, source: Path, suffixes: tuple[str, ...] = CONVERTED_SUFFIXES) -> None:

@@ -23,6 +23,7 @@ from pipeline.bases.tokens import body_ids
 from pipeline.errors import UserError
 from pipeline.files.embedding_file import embedding_metadata, embedding_tensors, read_embeddings
 from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.networks.base_family import stamped_architecture
 from pipeline.networks.trained import CompanionFile, Trainable
 from pipeline.schemas import EmbeddingConfig
 
@@ -58,7 +59,7 @@ class Embedding(nn.Module, Trainable):
         ]
         table = torch.cat(tables, dim=1)
         vectors = {word: _start(word, config, table, base.tokenizer) for word in config.words}
-        return cls(vectors, _widths(base), base.family.facts.modelspec)
+        return cls(vectors, _widths(base), stamped_architecture(base))
 
     @classmethod
     def load(cls, path: Path, base: Base) -> "Embedding":
@@ -72,7 +73,7 @@ class Embedding(nn.Module, Trainable):
                     f" encoder has {width}; the file belongs to another family (768: SD 1.x, 1024: SD 2.x,"
                     " 2048: SDXL)"
                 )
-        return cls(vectors, _widths(base), base.family.facts.modelspec)
+        return cls(vectors, _widths(base), stamped_architecture(base))
 
     @property
     def counts(self) -> dict[str, int]:

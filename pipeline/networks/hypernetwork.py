@@ -32,6 +32,7 @@ from pipeline.files.hypernetwork_file import (
     write_a1111,
 )
 from pipeline.files.safetensors_file import PRECISIONS
+from pipeline.networks.base_family import stamped_architecture
 from pipeline.networks.mlp import ACTIVATIONS, Mlp, start
 from pipeline.networks.trained import Trainable
 from pipeline.schemas import HypernetworkConfig
@@ -47,7 +48,7 @@ class Hypernetwork(nn.ModuleDict, Trainable):
                 for w in sorted(widths)
             }
         )
-        self.structure = structure
+        self.structure, self.architecture = structure, "stable-diffusion-v1"
 
     @classmethod
     def create(
@@ -67,6 +68,7 @@ class Hypernetwork(nn.ModuleDict, Trainable):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made = cls(structure, list(config.sizes or present))
+            made.architecture = stamped_architecture(base)
             for mlp in made.mlps():
                 start(mlp, structure)
         return made
@@ -81,6 +83,7 @@ class Hypernetwork(nn.ModuleDict, Trainable):
             raise UserError(f"{path}: unknown activation {name!r}; {nearest(name, ACTIVATIONS)}")
         _check_widths(path, set(file.layers), base.denoiser)
         made = cls(file.structure, list(file.layers))
+        made.architecture = stamped_architecture(base)
         try:
             for width, pair in file.layers.items():
                 for part, weights in zip(KEY_AND_VALUE, pair, strict=True):
@@ -154,7 +157,7 @@ class Hypernetwork(nn.ModuleDict, Trainable):
 
     def metadata(self) -> dict[str, str]:
         """The family's header entries."""
-        return hypernetwork_metadata(self.structure)
+        return hypernetwork_metadata(self.structure, self.architecture)
 
 
 def structure_of(config: HypernetworkConfig) -> MlpStructure:

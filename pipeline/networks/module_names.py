@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.bases import unet_names
-from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.registry import family
-from pipeline.bases.unet_family import dotted
 
 LORA_UNET_PREFIX, LORA_TEXT_PREFIX, LORA_TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
 OWN = (LORA_UNET_PREFIX, LORA_TEXT_PREFIX, *LORA_TEXT_PREFIXES)
@@ -110,7 +108,8 @@ def _lycoris(module: str, xl: bool) -> NamedModule | None:
     if in_text:
         return NamedModule(LORA_TEXT_PREFIX + own, TEXT, path)
     try:
-        name = _unet(dotted(path), xl) if path.startswith(FLAT_DIFFUSERS) else LORA_UNET_PREFIX + path
+        is_diffusers = path.startswith(FLAT_DIFFUSERS)
+        name = _unet(unet_names.dotted(path), xl) if is_diffusers else LORA_UNET_PREFIX + path
     except KeyError:  # a path that diffusers' layout has not
         return None
     return NamedModule(name, UNET_PART, path)
@@ -170,5 +169,7 @@ def _diffusers_path(path: str) -> str:
 
 
 def _text(path: str, part: str, xl: bool) -> str:
+    from pipeline.bases.clip_names import transformers_name  # loads torch
+
     prefix = LORA_TEXT_PREFIXES[part == SECOND] if xl else LORA_TEXT_PREFIX
     return prefix + transformers_name(path).replace(".", "_")

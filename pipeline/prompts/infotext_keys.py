@@ -49,13 +49,13 @@ OTHER_KEYS = (
 )  # fmt: skip
 SWITCHES = ("", " enabled", " active", " enable", " strength")
 """Endings of the keys that turn a family off: `AddNet Enabled`, `Variation seed strength`."""
-ZERO_SNR = "zero terminal snr"
+ZERO_SNR_VALUE = "zero terminal snr"
 OFF = ("0", "0.0", "false", "none", "off", "")
 USUAL = {
     "eta": ("1", "1.0"),
     "noise multiplier": ("1", "1.0"),
     "initial noise multiplier": ("1", "1.0"),
-    "noise schedule": ("default", ZERO_SNR),
+    "noise schedule": ("default", ZERO_SNR_VALUE),
     "emphasis": ("original",),
     "hires module": ("use same choices",),
     "hires checkpoint": ("use same checkpoint",),
@@ -142,7 +142,7 @@ def _of_noise(values: Mapping[str, str]) -> list[str]:
 
 def _of_base(values: Mapping[str, str]) -> list[str]:
     """The base's noise schedule, which no setting here replaces."""
-    if values.get("Noise Schedule", "").strip().lower() != ZERO_SNR:
+    if values.get("Noise Schedule", "").strip().lower() != ZERO_SNR_VALUE:
         return []
     return [
         "the infotext says Noise Schedule: Zero Terminal SNR: with a base that does not state zero terminal"

@@ -57,9 +57,10 @@ def network_metadata(
         **_run(config, progress),
         **_base(config, version, family.is_v2),
         **_data(config, pictures),
+        **({"ss_v_parameterization": True} if prediction == "v" else {}),
     }
     return {key: value if isinstance(value, str) else str(value) for key, value in facts.items()} | {
-        **_modelspec(config, pictures, prediction, architecture),
+        **_modelspec(config, pictures, prediction, architecture, family.implementation),
         **network,
     }
 
@@ -193,13 +194,17 @@ def _tag_counts(pictures: Sequence[Picture], separators: Separators) -> dict[str
 
 
 def _modelspec(
-    config: Config, pictures: Sequence[Picture], prediction: str | None, architecture: str
+    config: Config,
+    pictures: Sequence[Picture],
+    prediction: str | None,
+    architecture: str,
+    implementation: str,
 ) -> dict[str, str]:
     first = next(picture for picture in pictures if not picture.shown.is_class)
     facts = {
         "sai_model_spec": "1.0.1",
         "architecture": f"{architecture}/lora",
-        "implementation": "diffusers",
+        "implementation": implementation,
         "title": config.train.name,
         "resolution": "{}x{}".format(*first.shown.bucket),
     }

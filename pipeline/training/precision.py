@@ -50,12 +50,13 @@ def possible(precision: str) -> str:
     return precision
 
 
-def denoiser_dtype(config: Config) -> torch.dtype:
-    """The type in which the denoiser is read. What is made from its exact weights needs them in float32: a
-    full fine-tune, and DoRA's magnitudes.
+def trained_dtype(config: Config) -> torch.dtype:
+    """The type in which the denoiser and the text encoders are read: the one that `cast` gives them. What is
+    made from their exact weights needs them in float32: a full fine-tune, the start of an embedding, and
+    DoRA's magnitudes.
     """
     network, precision = config.network, config.train.precision
-    is_exact = network.name == "checkpoint" or getattr(network, "dora", False)
+    is_exact = network.name in ("checkpoint", "embedding") or getattr(network, "dora", False)
     if is_exact or (is_scaled(precision) and best_device().type == "cpu"):
         return torch.float32
     return PRECISION_DTYPES[precision.removesuffix(FULL)]

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 ON_PURPOSE = {
     "FACTS": "facts.py of each family's folder, found by this name",
     "FAMILY": "family.py of each family's folder, found by this name",
+    "ROUTES": "the addresses of each module of the workbench's routes",
     "TEMPLATE": "the page of a module that writes one",
     "VERSION": "the algorithm's, in each module that keeps results",
 }

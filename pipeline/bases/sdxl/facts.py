@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.facts import STABILITY, FamilyFacts
 from pipeline.bases.prediction import EPSILON
 from pipeline.bases.structure import DenoiserStructure
 from pipeline.bases.unet_blocks import block_names, with_channels
@@ -38,6 +38,7 @@ FACTS = FamilyFacts(
     title="Stable Diffusion XL",
     modelspec="stable-diffusion-xl-v1-base",
     version="sdxl_base_v1-0",
+    implementation=STABILITY,
     owns=owns,
     owns_config=owns_config,
     variant=variant,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.workbench.answers import body, in_thread
 from pipeline.workbench.gate import Gate
-from pipeline.workbench.routes.data import Name, Names, Text
+from pipeline.workbench.routes.edits import SentName, SentNames, Text
 
 GATE = web.AppKey("gate", Gate)
 
@@ -16,8 +16,8 @@ class WaiveRequest(BaseModel):
     """`reason`: None deletes the waiver."""
 
     model_config = ConfigDict(extra="forbid")
-    pictures: Names
-    check: Name
+    pictures: SentNames
+    check: SentName
     reason: Annotated[str, Field(min_length=3, max_length=2000)] | None
     seen: Text | None = None
 

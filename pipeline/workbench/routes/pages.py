@@ -9,7 +9,7 @@ from aiohttp import web
 
 from pipeline.workbench.routes.files import GUARD, report_names
 
-TEMPLATES = Path(__file__).parents[1] / "pages"
+PAGES = Path(__file__).parents[1] / "pages"
 PLACES = (("/data", "Pictures", "d"), ("/gate", "Faults", "g"))
 """Of the navigation: address, name, key after `g`."""
 REPORT_PAGES = (
@@ -23,7 +23,7 @@ def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(PAGES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

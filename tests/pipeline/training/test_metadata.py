@@ -86,10 +86,21 @@ def test_a_network_says_which_family_its_base_is_of() -> None:
         )
         for family, prediction in [("sd1", "epsilon"), ("sd2", "epsilon"), ("sd2", "v"), ("sdxl", "v")]
     }
-    keys = ("ss_base_model_version", "modelspec.architecture", "ss_v2", "modelspec.prediction_type")
-    assert {case: tuple(facts[key] for key in keys) for case, facts in named.items()} == {
-        ("sd1", "epsilon"): ("sd_v1", "stable-diffusion-v1/lora", "False", "epsilon"),
-        ("sd2", "epsilon"): ("sd_v2", "stable-diffusion-v2-512/lora", "True", "epsilon"),
-        ("sd2", "v"): ("sd_v2_v", "stable-diffusion-v2-768-v/lora", "True", "v"),
-        ("sdxl", "v"): ("sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora", "False", "v"),
+    keys = (
+        "ss_base_model_version", "modelspec.architecture", "ss_v2", "modelspec.prediction_type",
+        "ss_v_parameterization", "modelspec.implementation",
+    )  # fmt: skip
+    stability = "https://github.com/Stability-AI/generative-models"
+    assert {case: tuple(facts.get(key) for key in keys) for case, facts in named.items()} == {
+        ("sd1", "epsilon"): ("sd_v1", "stable-diffusion-v1/lora", "False", "epsilon", None, "diffusers"),
+        ("sd2", "epsilon"): ("sd_v2", "stable-diffusion-v2-512/lora", "True", "epsilon", None, "diffusers"),
+        ("sd2", "v"): ("sd_v2_v", "stable-diffusion-v2-768-v/lora", "True", "v", "True", "diffusers"),
+        ("sdxl", "v"): (
+            "sdxl_base_v1-0",
+            "stable-diffusion-xl-v1-base/lora",
+            "False",
+            "v",
+            "True",
+            stability,
+        ),
     }
