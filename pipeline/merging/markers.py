@@ -53,7 +53,7 @@ class Marked:
         return self.tensors[name].read(start, stop).float()
 
 
-def prediction_of(first: CheckpointFile, recipe: Recipe, networks: Iterable[TensorFile]) -> Prediction:
+def prediction_of_result(first: CheckpointFile, recipe: Recipe, networks: Iterable[TensorFile]) -> Prediction:
     """As the recipe says, else as the first checkpoint's files say. Networks that learned zero terminal SNR
     bring it along.
     """
