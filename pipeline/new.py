@@ -30,8 +30,8 @@ QUESTIONS = {
 
 
 def kinds() -> list[str]:
-    """The presets for a thing to train, not the ones for a card's memory."""
-    return [name for name in options(EXPERIMENT) if not name.startswith("memory_")]
+    """The presets for a thing to train."""
+    return options(EXPERIMENT)
 
 
 def defaults(name: str) -> dict[str, str]:

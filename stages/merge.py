@@ -22,7 +22,7 @@ from pipeline.files.hashing import sha256_of_tree
 from pipeline.files.names import insist_on_plain_name
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.bake import bake
-from pipeline.merging.build import run_recipe
+from pipeline.merging.build import first_input, run_recipe
 from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.header import MERGE_KEY, recipe_text
 from pipeline.networks.epochs import epoch_files
@@ -71,12 +71,14 @@ def bake_content(config: Config, network: Path) -> RecipeContent:
 
 
 def recipe_content(config: Config, network: Path) -> RecipeContent:
-    """merge.recipe or the default, with the run's inputs and dtype."""
+    """merge.recipe or the default, with the run's inputs, dtype and prediction."""
     if config.merge.recipe is None:
         return bake_content(config, network)
     assert isinstance(config.merge.recipe, dict)
     content = content_of_the_run(config.merge.recipe, config.base.path, network, "merge.recipe")
-    return {**content, "dtype": config.merge.dtype, **_predicted(config)}
+    parsed = parse(content, "merge.recipe")
+    is_of_base = parsed.model_dump()["inputs"][first_input(parsed.merge)]["path"] == config.base.path
+    return {**content, "dtype": config.merge.dtype, **(_predicted(config) if is_of_base else {})}
 
 
 def _predicted(config: Config) -> RecipeContent:

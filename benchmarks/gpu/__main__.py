@@ -18,6 +18,7 @@ from benchmarks.gpu.plan import plan
 from benchmarks.gpu.running import Row, as_line, measured
 from benchmarks.gpu.table import as_markdown
 from pipeline.training.module import quiet_lightning
+from pipeline.typed_numbers import above
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--minutes", type=above(0, most=60), default=8.0)
     parser.add_argument("--tiny", action="store_true", help="small bases, for a test")
     parser.add_argument(
         "--only", nargs="+", metavar="WHAT", help="kinds of measurement: step, waits, draw ..."

@@ -1,6 +1,7 @@
 """`python -m pipeline.bases inspect FILE...`: what a checkpoint or diffusers folder is: family, variant, what
 it predicts and how that is known, its parts, precision and licence.
-`python -m pipeline.bases mend FILE --out FILE`: an SDXL file whose text_projection is transposed, put right.
+`python -m pipeline.bases mend FILE --out FILE`: an SDXL file, or a folder's text_encoder_2/model.safetensors,
+whose text_projection is transposed, put right.
 """
 
 import argparse

@@ -7,34 +7,31 @@ of the package, and files that we write have their own configurations in the hea
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.utils import logging as diffusers_logging
-from torch import Tensor, nn
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from pipeline.bases.base import Base, OpensStored, PartOrReader
 from pipeline.bases.family import Family
+from pipeline.bases.filling import filled, origins_there
 from pipeline.bases.look import recognise
-from pipeline.bases.origins import Origin, file_shape, get
 from pipeline.bases.parts import UNET, Part
 from pipeline.bases.parts_there import bare_part
 from pipeline.bases.prediction import noise_levels_of
 from pipeline.bases.registry import Recognised, family, recognised, recognised_config, titles
-from pipeline.bases.single_file import alone, as_there, outline_of, say_averaged, why_absent
+from pipeline.bases.single_file import alone, outline_of
 from pipeline.bases.stated import BASE_KEY, checked, stated
-from pipeline.bases.stored_base import open_vae, stored_base
-from pipeline.bases.structure import TensorShapes
+from pipeline.bases.stored_base import stored_base
+from pipeline.bases.stored_vae import open_vae
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer, read_tokenizer
-from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.errors import UserError
 from pipeline.files.damage import is_of_the_file, reporting_damage
 from pipeline.files.hub_names import NO_CONNECTION
 from pipeline.files.hub_names import reason_of as reason_of_hub
-from pipeline.files.tensor_file import open_tensors
 from pipeline.schemas import BaseConfig
 from pipeline.store.known_hashes import sha256_of_model
 
@@ -104,7 +101,7 @@ def _from_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     def reads(part: Part) -> Callable[[], nn.Module]:
         return partial(_read_part, part, config.path, options, _dtype(part, made, trained_dtype))
 
-    parts = {part.name: reads(part.name) for part in made.parts}
+    parts = {part.name: reads(part) for part in made.parts}
     return Base(made, tokenizer, parts, configs, _opens_stored(path) if path.is_dir() else dict)
 
 
@@ -157,7 +154,7 @@ def _from_file(path: Path, own_vae: bool, trained_dtype: torch.dtype) -> Base:
         if part == "vae" and not own_vae:
             return module
         dtype = _dtype(made.part(part), made, trained_dtype)
-        return partial(_filled, module, path, origins_there(base, part, path, header.shapes), dtype)
+        return partial(filled, module, path, origins_there(base, part, path, header.shapes), dtype)
 
     parts = {name: reads(name, module) for name, module in base.loaded().items()}
     whole = Base(base.family, base.tokenizer, parts, base.configs, _opens_stored(path))
@@ -206,62 +203,4 @@ def load_vae(path: Path, made: Family) -> tuple[PartOrReader, dict[str, Any]]:
     config = dict(made.configs["vae"])
     outlined = Base(made, None, {"vae": part.outline(config)}, made.configs)  # type: ignore[arg-type]
     shapes = outline_of(path).shapes
-    return partial(_filled, outlined.vae, path, origins_there(outlined, "vae", path, shapes)), config
-
-
-def origins_there(base: Base, part: str, path: Path, shapes: TensorShapes) -> dict[str, Origin]:
-    """The place of each of a part's tensors in the file. Raises UserError for missing tensors and wrong
-    shapes.
-    """
-    own = base.family.part(part)
-    tensors = {key: tuple(tensor.shape) for key, tensor in base.part(part).state_dict().items()}
-    origins = base.family.origins(part, tensors, base.configs)
-    origins = as_there(own, origins, shapes)
-    if part == "vae" and not any(origin.key in shapes for origin in origins.values()):
-        bare_names = {whole_checkpoint_name(name): name for name in shapes}
-        origins = {key: each.at(bare_names.get(each.key, each.key)) for key, each in origins.items()}
-    say_averaged(path, (origin.key for origin in origins.values()))
-    title = base.family.facts.title
-    absent = sorted({origin.key for origin in origins.values()} - shapes.keys())
-    if absent and (reason := why_absent(own, shapes)):
-        raise UserError(f"{path} {reason}")
-    if absent:
-        raise UserError(
-            f"{path}: {len(absent)} weights of the {own.title} are missing"
-            f" ({', '.join(absent[:3])} ...); it is not a whole {title} checkpoint"
-        )
-    for key, origin in origins.items():
-        if prod(shapes[origin.key]) != prod(file_shape(origin, tensors[key])):
-            raise UserError(
-                f"{path}: {origin.key} has the shape {shapes[origin.key]}, {title} has"
-                f" {file_shape(origin, tensors[key])}; choose another base"
-            )
-    return origins
-
-
-def _filled(
-    module: nn.Module, path: Path, origins: dict[str, Origin], dtype: torch.dtype = torch.float32
-) -> nn.Module:
-    """The module, from the meta device, with the file's weights as `dtype`."""
-    shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
-    with reporting_damage(f"{path} is not a readable checkpoint"):
-        tensors = open_tensors(path).tensors
-        weights: dict[str, Tensor] = {}
-        for key, origin in origins.items():
-            stored = tensors[origin.key]
-            own = get(origin, stored.read().to(dtype).reshape(stored.shape), shapes[key])
-            weights[key] = own if origin.pieces == 1 else own.clone()
-    module.load_state_dict(weights, strict=False, assign=True)
-    _restore_position_ids(module)
-    return module
-
-
-def _restore_position_ids(module: nn.Module) -> None:
-    """Fills buffers that files need not hold: 0..76."""
-    for submodule in module.modules():
-        if "position_ids" in submodule._buffers:
-            ids = submodule._buffers["position_ids"]
-            assert ids is not None
-            submodule.register_buffer(
-                "position_ids", torch.arange(ids.shape[-1]).expand(1, -1), persistent=False
-            )
+    return partial(filled, outlined.vae, path, origins_there(outlined, "vae", path, shapes)), config

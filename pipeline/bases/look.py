@@ -57,12 +57,19 @@ def _folder(path: Path) -> Recognised:
     denoiser = read_mapping(config)
     match = recognised_config(denoiser)
     match = replace(match, side_px=_side(denoiser), missing=_missing_folders(path, match))
-    if not (path / SCHEDULER).is_file():
+    match = replace(match, is_transposed=projection.transposed_in(path))
+    scheduler = scheduler_in(path)
+    if scheduler is None:
         return match
-    scheduler = checked("scheduler", read_mapping(path / SCHEDULER), f"base.path {path}")
     if (levels := noise_levels_of(scheduler)) and match.facts:
         return of_variant(match.facts, f"with {levels}")
     return replace(match, prediction=of_scheduler(scheduler, str(path / SCHEDULER)))
+
+
+def scheduler_in(folder: Path) -> dict[str, Any] | None:
+    """The scheduler's configuration in a diffusers folder; None without one."""
+    path = folder / SCHEDULER
+    return checked("scheduler", read_mapping(path), f"base.path {folder}") if path.is_file() else None
 
 
 def _without_unet(transformer: Mapping[str, Any]) -> Recognised:
@@ -84,7 +91,7 @@ def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
     configs = stated(header.metadata.get(BASE_KEY), f"base.path {path}").get("configs", {})
     own = of_scheduler(configs["scheduler"], f"{BASE_KEY} in its header") if "scheduler" in configs else None
     prediction = of_header(path, header, match.facts.prediction, own)
-    turned = projection.orientation(path, header.tensors.get(projection.XL_PROJECTION_KEY)) == "transposed"
+    turned = projection.is_transposed(path, header)
     side = _side(configs.get("unet", {}))
     missing = missing_parts(header.tensors, match.facts)
     return replace(match, prediction=prediction, side_px=side, is_transposed=turned, missing=missing)

@@ -25,6 +25,8 @@ ZERO_SNR_KEY = "ss_zero_terminal_snr"
 MODELSPEC: Mapping[str, PredictionType] = {"epsilon": EPSILON, "v": V}
 OTHER_LEVELS = {"EDM": "EDM's noise levels (as Playground v2.5)", "FlowMatch": "a flow's noise levels"}
 """By the beginning of a scheduler's class in diffusers."""
+USUAL = "the family's usual prediction"
+"""Evidence of a file that does not say."""
 WITNESS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
 """Its std is above 0.09 in v-prediction bases of SD 2 (ComfyUI supported_models.py: SD20)."""
 V_STD = 0.09
@@ -71,7 +73,7 @@ def of_header(
     if kind := MODELSPEC.get(header.metadata.get(MODELSPEC_KEY, "")):
         signs.append(Prediction(kind, f"{MODELSPEC_KEY} in its header"))
     if not signs and usual:
-        signs.append(Prediction(usual, "the family's usual prediction"))
+        signs.append(Prediction(usual, USUAL))
     if not signs:
         return Prediction(None, _statistic(path, header.tensors.get(WITNESS)))
     first = signs[0]

@@ -15,10 +15,12 @@ import numpy as np
 from pipeline.bases.prediction import numbers_at
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_file
-from pipeline.files.safetensors_header import WIDTHS, TensorEntry, read_header
+from pipeline.files.safetensors_header import WIDTHS, Header, TensorEntry, read_header
 
 Orientation = Literal["right", "transposed"]
 XL_PROJECTION_KEY = "conditioner.embedders.1.model.text_projection"
+FOLDER_FILE, FOLDER_KEY = "text_encoder_2/model.safetensors", "text_projection.weight"
+"""The matrix in a diffusers folder, as transformers has it."""
 PUBLISHED = np.array([[-0.0348, 0.0218, -0.0025], [-0.0037, 0.0202, -0.0014], [0.0261, -0.0221, -0.0099]])
 """Rows and columns 0 to 2 of the published base."""
 NEAR_PUBLISHED = 0.003
@@ -38,9 +40,22 @@ def orientation(path: Path, entry: TensorEntry | None) -> Orientation | None:
     return "transposed" if np.abs(corner.T - PUBLISHED).max() < NEAR_PUBLISHED else None
 
 
+def is_transposed(base: Path, header: Header) -> bool:
+    """Whether a single file's matrix is the wrong way round; `header`: the file's."""
+    return orientation(base, header.tensors.get(XL_PROJECTION_KEY)) == "transposed"
+
+
+def transposed_in(folder: Path) -> bool:
+    """Whether a diffusers folder's matrix is the wrong way round: as single files have it."""
+    path = folder / FOLDER_FILE
+    entry = read_header(path).tensors.get(FOLDER_KEY) if path.is_file() else None
+    return orientation(path, entry) == "right"
+
+
 def turn_round(source: Path, target: Path) -> None:
     """Writes a copy of the file with the matrix the other way round; nothing else changes."""
-    entry = read_header(source).tensors.get(XL_PROJECTION_KEY)
+    tensors = read_header(source).tensors
+    entry = tensors.get(XL_PROJECTION_KEY) or tensors.get(FOLDER_KEY)
     if entry is None or len(entry.shape) != 2 or entry.shape[0] != entry.shape[1]:
         raise UserError(f"{source} has no square {XL_PROJECTION_KEY}; there is nothing to turn round")
     side, width = entry.shape[0], WIDTHS[entry.dtype]

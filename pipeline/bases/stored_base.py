@@ -1,6 +1,5 @@
 """A base's tensors as its files have them, by their single-file names; no number is read."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.bases import vae_names
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Origin, TensorForm
 from pipeline.bases.parts import UNET, VAE
 from pipeline.bases.registry import families, family, recognised, recognised_config
 from pipeline.bases.single_file import ema_name, say_averaged
+from pipeline.bases.stored_vae import four_axes, weight_files
 from pipeline.bases.structure import EMA_PREFIX
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.bases.weight_names import usual_key
@@ -21,8 +20,6 @@ from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import read_mapping
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
-
-ATTENTION = re.compile(r"first_stage_model\..+\.attn_1\.(q|k|v|proj_out)\.weight")
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def stored_base(path: Path) -> StoredBase:
             return _folder(path)
         file = open_tensors(path)
         named = averaged(path, file.tensors)
-        tensors = {usual_key(name): _four_axes(name, stored) for name, stored in named.items()}
+        tensors = {usual_key(name): four_axes(name, stored) for name, stored in named.items()}
         return StoredBase(tensors, (file,), dict(file.metadata))
 
 
@@ -79,41 +76,6 @@ def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
     return {usual.get(name, name): stored for name, stored in tensors.items()}
 
 
-def open_vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
-    """The VAE's weights by their single-file names, from a VAE's file or folder, or from a whole
-    checkpoint.
-    """
-    with reporting_damage(f"{path} is not a readable VAE"):
-        return _vae(path)
-
-
-def _vae(path: Path) -> tuple[dict[str, Stored], tuple[TensorFile, ...]]:
-    prefix = VAE.file_prefix
-    if path.is_dir():
-        files = _weight_files(path / "vae" if (path / "vae").is_dir() else path)
-        tensors = {name: stored for file in files for name, stored in file.tensors.items()}
-    else:
-        files = (open_tensors(path),)
-        tensors = {
-            name: stored
-            for name, stored in files[0].tensors.items()
-            if name.startswith((prefix, *vae_names.VAE_STARTS))
-        }
-    named = {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
-    if not any(name.startswith(f"{prefix}decoder.") for name in named):
-        raise UserError(f"{path} has no VAE: no weight's name begins with {prefix}decoder.")
-    return named, files
-
-
-def _four_axes(name: str, stored: Stored) -> Stored:
-    """The VAE's attention is linear in diffusers, a 1x1 convolution in single files, with the same
-    numbers.
-    """
-    if ATTENTION.fullmatch(whole_checkpoint_name(name)) and len(stored.shape) == 2:
-        return Stored(stored.dtype, (*stored.shape, 1, 1), stored.bytes)
-    return stored
-
-
 def _folder(path: Path) -> StoredBase:
     made, configs = _family_of(path)
     tensors: dict[str, Stored] = {}
@@ -121,7 +83,7 @@ def _folder(path: Path) -> StoredBase:
     for part in made.parts:
         if not (folder := path / part.name).is_dir():
             continue
-        opened = _weight_files(folder)
+        opened = weight_files(folder)
         own = {name: stored for file in opened for name, stored in file.tensors.items()}
         tensors |= _of_vae(own) if part == VAE else _of_part(made, part.name, own, configs)
         files += opened
@@ -147,7 +109,7 @@ def _family_of(folder: Path) -> tuple[Family, Configs]:
 
 
 def _of_vae(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
-    return {whole_checkpoint_name(name): _four_axes(name, stored) for name, stored in tensors.items()}
+    return {whole_checkpoint_name(name): four_axes(name, stored) for name, stored in tensors.items()}
 
 
 def _of_part(made: Family, part: str, tensors: Mapping[str, Stored], configs: Configs) -> dict[str, Stored]:
@@ -176,14 +138,3 @@ def _origin(made: Family, part: str, name: str, configs: Configs) -> Origin | No
         return made.origin(part, name, configs)
     except KeyError:
         return Origin(f"{made.part(part).file_prefix}{name}")
-
-
-def _weight_files(folder: Path) -> tuple[TensorFile, ...]:
-    """The part's weight files, one or several; full precision before a variant (`.fp16.`), .safetensors
-    before .bin.
-    """
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    plain = [path for path in files if not re.search(r"\.(fp16|bf16|non_ema|ema)[.-]", path.name)]
-    if not files:
-        raise UserError(f"{folder}: no .safetensors or .bin file in it; fetch the folder again")
-    return tuple(open_tensors(path) for path in (plain or files))

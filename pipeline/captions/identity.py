@@ -54,16 +54,24 @@ class Identity:
     def __init__(self, config: FilterTagsConfig) -> None:
         self.share = config.identity_share
         self.lists = {name: patterns(f"identity/{name}") for name in dict.fromkeys(config.identity_lists)}
+        self.listed = dict[str, tuple[bool, str | None]]()
         self.kept = [Patterns(config.keep), *(patterns(f"keep/{name}") for name in config.keep_lists)]
 
     def reason(self, tag: str, occurrences: Occurrences) -> str | None:
         """The rule that drops the tag; None if it stays."""
-        if any(kept.find(tag) for kept in self.kept):
-            return None
-        for name, listed in self.lists.items():
-            if pattern := listed.find(tag):
-                return f"identity {name} {pattern}"
+        if tag not in self.listed:
+            self.listed[tag] = self._listed(tag)
+        is_kept, listed = self.listed[tag]
+        if is_kept or listed:
+            return listed
         total, count = occurrences.pictures, occurrences.count(tag)
         if self.share is not None and total >= LEAST_PICTURES and count / total >= self.share:
             return f"identity_share {self.share:g}: in {count} of {total}"
         return None
+
+    def _listed(self, tag: str) -> tuple[bool, str | None]:
+        """Whether a list keeps the tag; the list that drops it."""
+        if any(kept.find(tag) for kept in self.kept):
+            return True, None
+        found = ((name, listed.find(tag)) for name, listed in self.lists.items())
+        return False, next((f"identity {name} {pattern}" for name, pattern in found if pattern), None)

@@ -97,10 +97,9 @@ def within_budget(
     waiting = sorted(_droppable(parts), key=_rank)
 
     def fits(num: int) -> bool:
-        left = [part for part in parts if part not in waiting[:num]]
-        return within(render(left, config), config.max_tokens)
+        return within(render(_left(parts, waiting[:num]), config), config.max_tokens)
 
-    fewest = bisect_left(range(len(waiting) + 1), True, key=fits)
+    fewest = 0 if fits(0) else bisect_left(range(len(waiting) + 1), True, key=fits)
     return _without(parts, waiting[:fewest], f"max_tokens {config.max_tokens}")
 
 
@@ -116,8 +115,13 @@ def _droppable(parts: Sequence[CaptionPart]) -> list[CaptionPart]:
 def _without(
     parts: Sequence[CaptionPart], going: Sequence[CaptionPart], rule: str
 ) -> tuple[list[CaptionPart], list[Dropped]]:
-    left = [part for part in parts if part not in going]
-    return left, [Dropped(part.text, rule, part.score) for part in going]
+    return _left(parts, going), [Dropped(part.text, rule, part.score) for part in going]
+
+
+def _left(parts: Sequence[CaptionPart], going: Sequence[CaptionPart]) -> list[CaptionPart]:
+    """`going` holds some of these very parts."""
+    gone = {id(part) for part in going}
+    return [part for part in parts if id(part) not in gone]
 
 
 def additions(parts: Sequence[CaptionPart]) -> list[Added]:

@@ -24,7 +24,9 @@ from pipeline.schemas import Config, schemas_of
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
-EXPERIMENT = "experiment"
+EXPERIMENT, MEMORY = "experiment", "memory"
+PRESET_GROUPS = (MEMORY, EXPERIMENT)
+"""Groups whose options set values of other groups; where both set one, the first wins."""
 MOST_NAMED = 20
 """Unknown keys that errors name one by one."""
 
@@ -45,7 +47,7 @@ class Params:
 
 
 def groups() -> list[str]:
-    """Groups of conf/, `experiment` among them."""
+    """Groups of conf/, the presets' among them."""
     return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.config.by_family import BY_FAMILY, family_values
 from pipeline.config.compose import (
     CONF,
-    EXPERIMENT,
     PARAMS,
+    PRESET_GROUPS,
     Params,
     compose,
     flatten,
@@ -55,8 +55,8 @@ def differences(params: Params) -> dict[str, Any]:
     value; `params`: both as in params.yaml.
     """
     values = flatten(compose(params))
-    from_experiment = of_preset(preset_file(params))
-    named = [key for key in values if key in {**from_experiment, **params.values}]
+    preset = {key for path in preset_files(params) for key in of_preset(path)}
+    named = [key for key in values if key in {*preset, *params.values}]
     explanations = [_explain(key, values[key], params, params) for key in named]
     chosen = {group: option for group, option in sorted(params.use.items()) if option}
     return {
@@ -103,8 +103,8 @@ def _explain(key: str, value: Any, params: Params, filed: Params) -> Explanation
         return Explanation(key, value, "the command line", default, comment)
     if key in params.values:
         return Explanation(key, value, str(PARAMS), default, comment)
-    if key in of_preset(preset_file(params)):
-        return Explanation(key, value, str(preset_file(params)), default, comment)
+    if preset := next((path for path in preset_files(params) if key in of_preset(path)), None):
+        return Explanation(key, value, str(preset), default, comment)
     origin = f"the base's family (null in {default_file})" if follows_family else str(default_file)
     return Explanation(key, value, origin, None, comment)
 
@@ -125,24 +125,27 @@ def _option_files(key: str, params: Params) -> list[Path]:
     return files
 
 
-def preset_file(params: Params) -> Path:
-    """File of the chosen experiment; does not exist if params.yaml chooses none."""
-    return CONF / EXPERIMENT / f"{params.use.get(EXPERIMENT)}.yaml"
+def preset_files(params: Params) -> list[Path]:
+    """Files of the chosen presets; where two set the same, the first wins."""
+    named = [CONF / group / f"{params.use.get(group)}.yaml" for group in PRESET_GROUPS]
+    return [path for path in named if path.exists()]
 
 
 def of_preset(path: Path) -> dict[str, Any]:
     """The values that a preset sets, by dotted key."""
-    content = _content(path) if path.exists() else {}
-    return flatten({key: value for key, value in content.items() if key != "defaults"})
+    return flatten({key: value for key, value in _content(path).items() if key != "defaults"})
+
+
+def options_of_preset(path: Path) -> dict[str, str]:
+    """The options that a preset chooses, by group."""
+    chosen = [entry for entry in _content(path).get("defaults", []) if isinstance(entry, dict)]
+    return {key.removeprefix("override /"): str(option) for each in chosen for key, option in each.items()}
 
 
 def option_of_preset(group: str, params: Params) -> str | None:
-    """The group's option in the chosen experiment, if it names one."""
-    path = preset_file(params)
-    entries = _content(path).get("defaults", []) if path.exists() else []
-    return next(
-        (str(entry[f"override /{group}"]) for entry in entries if f"override /{group}" in entry), None
-    )
+    """The group's option in the chosen presets, if one names it."""
+    chosen = map(options_of_preset, preset_files(params))
+    return next((options[group] for options in chosen if group in options), None)
 
 
 def _default_option(group: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
 from pipeline.bases.parts_there import VAE_TITLE
-from pipeline.bases.prediction import Prediction
+from pipeline.bases.prediction import USUAL, Prediction
+from pipeline.bases.projection import FOLDER_FILE
 from pipeline.bases.registry import Recognised, families, titles
 from pipeline.bases.vae_look import vae_problem
 from pipeline.errors import UserError, nearest, warn
@@ -51,9 +52,10 @@ def _wrong(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
             " correct one of them, or set base.family to null"
         )
     if recognised.is_transposed:
+        file = Path(path) / FOLDER_FILE if Path(path).is_dir() else path
         yield (
             f"base.path {path}: its text_projection is transposed, so the pooled vectors of all prompts are"
-            f" wrong; `python -m pipeline.bases mend {path} --out <file>` writes it right"
+            f" wrong; `python -m pipeline.bases mend {file} --out <file>` writes it right"
         )
     yield from _missing(base, recognised)
     yield from _of_vae(base, recognised.facts)
@@ -97,7 +99,7 @@ def _of_prediction(base: dict[str, Any], prediction: Prediction | None) -> Itera
             f"base.path {path}: epsilon or v_prediction? {prediction.evidence[0].upper()}"
             f"{prediction.evidence[1:]}; set base.prediction_type to the one that its publisher names"
         )
-    elif chosen and prediction.type and chosen != prediction.type:
+    elif chosen and prediction.type and chosen != prediction.type and prediction.evidence != USUAL:
         warn(
             f"base.prediction_type is {chosen}, but {prediction.evidence} says {prediction.type}; {chosen} is"
             " used. The wrong one makes pictures grey or burnt; null follows the file"

@@ -32,7 +32,7 @@ class Bytes(Protocol):
         ...
 
 
-class OpenFile:
+class OpenTensorFile:
     """Open for reading as long as anyone holds it."""
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class OpenFile:
 class InFile:
     """From `offset` on in an open file. Several threads may read at once."""
 
-    file: OpenFile
+    file: OpenTensorFile
     offset: int
 
     def read(self, start: int, stop: int) -> Tensor:
@@ -116,7 +116,7 @@ def open_tensors(path: Path) -> TensorFile:
 
 def opened(path: Path, header: Header) -> TensorFile:
     """A .safetensors file whose header is read already."""
-    file = OpenFile(path)
+    file = OpenTensorFile(path)
     tensors = {
         name: Stored(DTYPE_OF_NAME[entry.dtype], entry.shape, InFile(file, entry.offset))
         for name, entry in header.tensors.items()

@@ -18,7 +18,7 @@ import yaml
 
 NEVER_INDEXED = re.compile("\r(?!\n)|[\x85\u2028\u2029]|^(---|\\.\\.\\.|%)", re.MULTILINE)
 """Line ends that only YAML knows, and marks of documents."""
-PLAIN = re.compile(r"[^\W_](?:[\w /.()'+^;-]*[\w/.()'+^;-])?")
+UNQUOTED = re.compile(r"[^\W_](?:[\w /.()'+^;-]*[\w/.()'+^;-])?")
 
 
 TIED = re.compile(r"(?:^|[\s,\[{])[&*][^\s,\[\]{}]", re.MULTILINE)
@@ -137,12 +137,12 @@ def _blocks(lines: list[str], starts: Mapping[int, str]) -> Iterator[Lines]:
 
 def scalar(text: str) -> str:
     """A text as YAML reads it again: bare where every reader takes it for a text, else in quotes."""
-    return text if PLAIN.fullmatch(text) and _is_text(text) else quoted(text)
+    return text if UNQUOTED.fullmatch(text) and _is_text(text) else quoted(text)
 
 
 def quoted(text: str) -> str:
     """A text in double quotes."""
-    inner = text if PLAIN.fullmatch(text) else "".join(map(_escaped, text))
+    inner = text if UNQUOTED.fullmatch(text) else "".join(map(_escaped, text))
     return f'"{inner}"'
 
 

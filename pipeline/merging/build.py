@@ -116,7 +116,8 @@ def run_recipe(recipe: Recipe, out: Path) -> dict[str, Any]:
     recipe = locked(recipe, opened.files)
     first = opened.checkpoints[first_input(recipe.merge)]
     header = metadata(recipe, first, opened.checkpoints)
-    stream(marked(node, prediction_of(first, recipe)), out, recipe.dtype, recipe.drop, header)
+    prediction = prediction_of(first, recipe, opened.networks.values())
+    stream(marked(node, prediction), out, recipe.dtype, recipe.drop, header)
     return facts_of(recipe, node)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pipeline.bases.parts_there import bare_part
 from pipeline.bases.registry import recognised
-from pipeline.bases.stored_base import open_vae, stored_base
+from pipeline.bases.stored_base import stored_base
+from pipeline.bases.stored_vae import open_vae
 from pipeline.bases.weight_names import part_of
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage

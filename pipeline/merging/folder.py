@@ -50,7 +50,8 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     made = _family_of(first)
     recipe = locked(recipe, opened.files)
     own = stated(metadata(recipe, first, opened.checkpoints).get(BASE_KEY), str(first.path))
-    model, prediction = outline(made, own, str(first.path)), prediction_of(first, recipe)
+    model = outline(made, own, str(first.path))
+    prediction = prediction_of(first, recipe, opened.networks.values())
     if prediction.type:
         model = model.predicting(prediction.type, prediction.zero_terminal_snr)
     parts = _parts(model, node, recipe.dtype)

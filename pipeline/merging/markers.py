@@ -1,17 +1,28 @@
 """What a merge's result predicts, and the empty tensors that say so to other tools."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from pipeline.bases.look import recognise
-from pipeline.bases.prediction import V_MARKER, ZERO_SNR_MARKER, Prediction, V, markers_of, scheduler_of
-from pipeline.files.tensor_file import Stored
+from pipeline.bases.look import SCHEDULER, recognise, scheduler_in
+from pipeline.bases.prediction import (
+    V_MARKER,
+    ZERO_SNR_MARKER,
+    Prediction,
+    V,
+    markers_of,
+    of_scheduler,
+    scheduler_of,
+)
+from pipeline.files.tensor_file import Stored, TensorFile
 from pipeline.merging.checkpoint import CheckpointFile
 from pipeline.merging.tree import Node
 from pipeline.schemas.recipe import Recipe
+
+LEARNED_ZERO_SNR = "ss_zero_terminal_snr"
+"""Entry of a network's header."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +55,26 @@ class Marked:
         return self.tensors[name].read(start, stop).float()
 
 
-def prediction_of(first: CheckpointFile, recipe: Recipe) -> Prediction:
-    """As the recipe says, else as the first checkpoint's files say."""
+def prediction_of(first: CheckpointFile, recipe: Recipe, networks: Iterable[TensorFile]) -> Prediction:
+    """As the recipe says, else as the first checkpoint's files say. Networks that learned zero terminal SNR
+    bring it along.
+    """
+    found = _stated(first)
+    kind = recipe.prediction_type or found.type
+    learned = kind == V and any(each.metadata.get(LEARNED_ZERO_SNR) == "True" for each in networks)
+    return replace(found, type=kind, zero_terminal_snr=found.zero_terminal_snr or learned)
+
+
+def _stated(first: CheckpointFile) -> Prediction:
+    """As the checkpoint's files say."""
+    if first.path.is_dir():
+        scheduler = scheduler_in(first.path)
+        return of_scheduler(scheduler, SCHEDULER) if scheduler else Prediction(None, "no scheduler")
     recognised = recognise(first.path)
-    found = recognised.prediction if recognised else None
-    if found is None:  # a pickle has no header
-        zero = ZERO_SNR_MARKER in first.tensors
-        found = Prediction(V if V_MARKER in first.tensors else None, "its tensors", zero)
-    return replace(found, type=recipe.prediction_type) if recipe.prediction_type else found
+    if recognised and recognised.prediction:
+        return recognised.prediction
+    zero = ZERO_SNR_MARKER in first.tensors  # a pickle has no header
+    return Prediction(V if V_MARKER in first.tensors else None, "its tensors", zero)
 
 
 def marked(node: Node, prediction: Prediction) -> Node:

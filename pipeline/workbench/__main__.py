@@ -8,18 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.typed_numbers import whole_number
 
-DEFAULT_PORT = 7878
+DEFAULT_PORT, MOST_PORT = 7878, 65535
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m pipeline.workbench")
     made.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="0: any that is free (default: %(default)s)"
+        "--port",
+        type=whole_number(0, MOST_PORT),
+        default=DEFAULT_PORT,
+        help="0: any that is free (default: %(default)s)",
     )
     made.add_argument(
         "--also-port",
-        type=int,
+        type=whole_number(1, MOST_PORT),
         action="append",
         default=[],
         metavar="N",

@@ -1,4 +1,4 @@
-"""What the pages know, kept up to date with the files: pictures, captions, decisions, an index to filter by."""
+"""What the pages know, kept up to date with the files: pictures, captions, decisions, an index."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ class Board:
         self.desk, self.lock = Desk(), RLock()
         self.index = NO_PICTURES
         self.captions: LiveCaptions | None = None
-        self.matcher = self._matcher()
+        self.matcher = Matcher((), {}, self.scores, self.near)
         self.left_out: dict[int, str] = {}
         self.seen: tuple[object, ...] = ()
 
@@ -40,8 +40,10 @@ class Board:
                 self.index, self.captions, self.seen = read_index(), None, ()
             return self.index
 
-    def refresh(self) -> "Board":
-        """Everything; after the first time only what has changed."""
+    def refresh(self, seconds: float | None = None) -> "Board":
+        """Everything; after the first time only what has changed. Captions are written for so long; without a
+        limit all of them.
+        """
         with self.lock:
             index = self.refresh_index()
             hashes = self.desk.hashes()
@@ -52,13 +54,25 @@ class Board:
                 _stamp(TAG_ROWS),
                 _stamp(RESOLVED_PARAMS),
             )
-            if seen == self.seen:
-                return self
-            if not self.seen or seen[3:] != self.seen[3:]:
-                self.captions, self.seen = self._read_captions(), ()
-            self._follow()
-            self.seen = seen
+            if seen != self.seen:
+                if not self.seen or seen[3:] != self.seen[3:]:
+                    self.captions = self._read_captions()
+                    self.matcher = Matcher(self.index.pictures, {}, self.scores, self.near)
+                self._follow()
+                self.seen = seen
+            self.freshen(seconds=seconds)
             return self
+
+    def freshen(self, ids: Iterable[str] | None = None, seconds: float | None = None) -> None:
+        """Writes captions that are stale."""
+        if self.captions is not None and self.captions.stale:
+            written = self.captions.freshen(ids, seconds)
+            self.matcher.captions = self.captions.captions
+            self.matcher.update(self.index.numbers[name] for name in written if name in self.index.numbers)
+
+    @property
+    def num_stale(self) -> int:
+        return len(self.captions.stale) if self.captions else 0
 
     def _read_captions(self) -> LiveCaptions | None:
         if not (TAG_ROWS.exists() and RESOLVED_PARAMS.exists()):
@@ -67,11 +81,8 @@ class Board:
         return LiveCaptions(config)
 
     def _follow(self) -> None:
-        changed = self.captions.follow(self.edits()) if self.captions else set[str]()
-        if self.seen:
-            self.matcher.update(self.index.numbers[name] for name in changed if name in self.index.numbers)
-        else:
-            self.matcher = self._matcher()
+        if self.captions:
+            self.captions.follow(self.edits())
         theirs = EditsOf(self.edits(), self.index.numbers)
         self.matcher.edited = {n for n, picture in enumerate(self.index.pictures) if theirs(picture.id)}
         ids = {picture.picture for picture in self.index.pictures}
@@ -79,10 +90,6 @@ class Board:
         found = ((n, left.reason(each.picture)) for n, each in enumerate(self.index.pictures))
         self.left_out = {number: reason for number, reason in found if reason is not None}
         self.matcher.left_out = set(self.left_out)
-
-    def _matcher(self) -> Matcher:
-        captions = self.captions.captions if self.captions else {}
-        return Matcher(self.index.pictures, captions, self.scores, self.near)
 
     def edits(self) -> list[Edit]:
         return [edit_of(name, value) for name, value in self.desk.values("tag_edits").items()]
@@ -98,7 +105,9 @@ class Board:
 
     def row(self, number: int) -> dict[str, Any]:
         """All about one picture."""
-        picture, caption = self.index.pictures[number], self.caption(number)
+        picture = self.index.pictures[number]
+        self.freshen([picture.id])
+        caption = self.caption(number)
         row: dict[str, Any] = {
             "id": picture.id,
             "picture": picture.picture,

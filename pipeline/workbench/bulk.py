@@ -43,6 +43,7 @@ def planned(
     """
     live = _captions(board)
     edits = board.edits()
+    board.freshen(ids)
     known = [name for name in dict.fromkeys(ids) if name in live.captions]
     plan = BulkPlan()
     if rule is not None and isinstance(action, TagAction):
@@ -98,7 +99,7 @@ def _rule_entry(edits: Sequence[Edit], rule: str, action: TagAction) -> dict[str
 def _after(edits: Sequence[Edit], changes: Mapping[str, Any]) -> list[Edit]:
     from pipeline.captions.edit_file import edit_of
 
-    kept = [edit_of(e.target, changes.get(e.target)) if changes.get(e.target) else e for e in edits]
+    kept = [edit_of(e.target, changes[e.target]) if changes.get(e.target) else e for e in edits]
     left = [edit for edit in kept if changes.get(edit.target, True) is not None]
     known = {edit.target for edit in edits}
     return [*left, *(edit_of(name, value) for name, value in changes.items() if value and name not in known)]

@@ -1,6 +1,7 @@
 """Every picture's caption as filter-tags would write it now: its own code, run in memory over data/tags/."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,22 +39,36 @@ class RowsOnDisk:
 
 
 class LiveCaptions:
-    """`captions`: by picture id, under the edits of the last `follow`."""
+    """`captions`: by picture id, under the edits of the last `follow`, but for those that are `stale`: they
+    are written when there is time, or when somebody asks for them.
+    """
 
     def __init__(self, config: FilterTagsConfig, path: Path = TAG_ROWS) -> None:
         self.rows = RowsOnDisk(path)
         self.writer = CaptionWriter(self.rows, config)
         self.edits: Sequence[Edit] = ()
         self.captions: dict[str, Caption] = {}
+        self.stale = set(self.rows.starts)
 
-    def follow(self, edits: Sequence[Edit]) -> set[str]:
-        """Writes the captions that the edits change again; their ids."""
-        if self.captions and edits == self.edits:
-            return set()
-        touched = set(self.rows.starts) if not self.captions else self._touched(edits)
-        self.captions.update(self.written(touched, edits))
-        self.edits = edits
-        return touched
+    def follow(self, edits: Sequence[Edit]) -> None:
+        """Captions that the edits change are stale."""
+        if edits != self.edits:
+            self.stale |= self._touched(edits)
+            self.edits = edits
+
+    def freshen(self, ids: Iterable[str] | None = None, seconds: float | None = None) -> list[str]:
+        """Writes the stale ones of these, else of all, for so long; their ids."""
+        end = float("inf") if seconds is None else time.monotonic() + seconds
+        done = list[str]()
+        for name, caption in self.written(
+            self.stale if ids is None else self.stale.intersection(ids), self.edits
+        ):
+            self.captions[name] = caption
+            done.append(name)
+            if time.monotonic() > end:
+                break
+        self.stale.difference_update(done)
+        return done
 
     def _touched(self, edits: Sequence[Edit]) -> set[str]:
         """Pictures whose edits are others than before."""

@@ -30,7 +30,7 @@ class Completion:
         if not wanted:
             return []
         with board.lock:
-            board.refresh()
+            board.refresh(0)
             matcher = board.matcher
             own = {name: len(having) for name, having in matcher.kept.items() if _begins(name, wanted)}
         first = sorted(own, key=lambda name: (-own[name], name))[:MOST_COMPLETIONS]

@@ -70,7 +70,7 @@ class Desk:
         file = self.open(step.file)
         data = self.versions.get(target)
         if file.sha256 == source and data is not None:
-            file.restore(data)
+            file.restore(data, {name: pair[then] for name, pair in step.entries.items()})
             return
         others = {
             name: (None, None) for name, pair in step.entries.items() if file.values.get(name) != pair[now]

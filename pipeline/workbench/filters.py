@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 FIELDS = (
-    "tag", "dropped", "caption", "id", "concept", "verdict", "check", "tags", "tokens", "score", "side", "near",
+    "tag", "dropped", "caption", "id", "concept", "verdict", "check", "tags", "tokens", "score", "side",
+    "near",
 )  # fmt: skip
 FLAGS = ("edited", "masked", "leftout", "class")
 MOST_FILTER_DEPTH = 100

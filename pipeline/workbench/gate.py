@@ -1,4 +1,4 @@
-"""The faults of the last `collect`, as it left them in .athanor/workbench/gate.json, with the decisions since."""
+"""The faults of the last `collect`, as it left them in gate.json, with the decisions since."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +72,7 @@ class Gate:
         """An entry a picture: what it waives already stays."""
         if check in FATAL:
             raise UserError(
-                f"{check} cannot be waived, since there is no usable picture; leave it out, or replace the file"
+                f"{check} cannot be waived: there is no usable picture; leave it out, or replace the file"
             )
         known = self.desk.values("waivers")
         changes = {name: {**known.get(name, {}), check: reason} for name in ids}

@@ -1,6 +1,7 @@
 """Which pictures a filter names: sets of numbers, from an index of tags."""
 
 import operator
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
@@ -38,15 +39,16 @@ class Matcher:
         self.spelling: dict[str, str] = {}
         self.texts = [picture.id.lower() for picture in pictures]
         self.edited, self.left_out = Numbers(), Numbers()
+        self.names: dict[int, tuple[list[str], list[str]]] = {}
         for number in self.everything:
             self._enter(number)
 
     def update(self, numbers: Iterable[int]) -> None:
         """Captions of these pictures are others now."""
         for number in numbers:
-            for index in (self.kept, self.dropped):
-                for having in index.values():
-                    having.discard(number)
+            for index, names in zip((self.kept, self.dropped), self.names.pop(number, ([], [])), strict=True):
+                for name in names:
+                    index[name].discard(number)
             self._enter(number)
 
     def _enter(self, number: int) -> None:
@@ -54,14 +56,20 @@ class Matcher:
         if caption is None:
             return
         self.texts[number] = f"{self.pictures[number].id}\n{caption.text}".lower()
-        for index, tags in (
-            (self.kept, caption.kept),
-            (self.dropped, [drop.tag for drop in caption.dropped]),
-        ):
-            for tag in tags:
-                name = same(tag)
-                self.spelling.setdefault(name, tag)
-                index.setdefault(name, set()).add(number)
+        lost = [drop.tag for drop in caption.dropped]
+        self.names[number] = (
+            self._put(self.kept, caption.kept, number),
+            self._put(self.dropped, lost, number),
+        )
+
+    def _put(self, index: dict[str, Numbers], tags: Iterable[str], number: int) -> list[str]:
+        names = list[str]()
+        for tag in tags:
+            name = sys.intern(same(tag))
+            self.spelling.setdefault(name, tag)
+            index.setdefault(name, set()).add(number)
+            names.append(name)
+        return names
 
     def matching(self, wanted: Filter) -> Numbers:
         if isinstance(wanted, Not):

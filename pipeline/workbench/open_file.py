@@ -24,13 +24,19 @@ class ConflictError(Exception):
 
 
 class OpenFile:
-    """`values`: by name; `entries`: the lines. Not for several threads at once."""
+    """`values`: by name; `entries`: the lines, found when needed. Not for several threads at once."""
 
     def __init__(self, kind: DecisionFile, versions: Versions) -> None:
         self.kind, self.versions = kind, versions
         self.sha256, self.stamp = "", (-1, -1)
         self.values: Values = {}
-        self.entries = Entries(())
+        self.lines: Entries | None = Entries(())
+
+    @property
+    def entries(self) -> Entries:
+        if self.lines is None:
+            self.lines = self._entries(self._text(self._data()), self.values)
+        return self.lines
 
     def refresh(self) -> bool:
         """Reads the file again if it is another now; a user error for one that the stage would refuse."""
@@ -41,7 +47,7 @@ class OpenFile:
         if (digest := sha256_of_bytes(data)) != self.sha256:
             text = self._text(data)
             values = self.kind.read(text)
-            self.values, self.entries = values, self._entries(text, values)
+            self.values, self.lines = values, None
             self.sha256 = self.versions.put(data)
             assert self.sha256 == digest
             self.stamp = stamp
@@ -107,7 +113,7 @@ class OpenFile:
         entries = self.entries.changed(texts)
         values = {**self.values, **changes}
         self._replace(entries.text.encode("utf-8"))
-        self.entries = entries
+        self.lines = entries
         self.values = {name: value for name, value in values.items() if value is not None}
 
     def _insist_on_readable(self, texts: Mapping[str, str], changes: Mapping[str, Any]) -> None:
@@ -120,13 +126,12 @@ class OpenFile:
                 f"{self.kind.path}: {wrong[0]} cannot be written ({flow(changes[wrong[0]])[:80]})"
             )
 
-    def restore(self, data: bytes) -> None:
-        """Writes an earlier version whole."""
-        text = self._text(data)
-        values = self.kind.read(text)
-        entries = self._entries(text, values)
+    def restore(self, data: bytes, changes: Mapping[str, Any]) -> None:
+        """Writes an earlier version whole, which was valid then; `changes`: the entries that differ."""
+        values = {**self.values, **changes}
         self._replace(data)
-        self.values, self.entries = values, entries
+        self.lines = None
+        self.values = {name: value for name, value in values.items() if value is not None}
 
     def _replace(self, data: bytes) -> None:
         if len(data) > MANUAL_EDITS.most:

@@ -9,8 +9,8 @@ from pipeline.store.items import Items, key
 
 THUMBNAIL_SIDES = {"96": 96, "320": 320}
 SHOWN_TYPES = {
-    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif",
-    ".avif": "image/avif",
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp",
+    ".gif": "image/gif", ".avif": "image/avif",
 }  # fmt: skip
 """What every browser draws; others are sent as WebP."""
 LARGE_SIDE = 4096

@@ -5,6 +5,7 @@ from asyncio import Semaphore
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from secrets import token_urlsafe
+from typing import Any
 
 from aiohttp import web
 
@@ -62,7 +63,7 @@ def refused(status: int, sentence: str) -> web.Response:
     return web.json_response({"error": sentence}, status=status, headers=HEADERS)
 
 
-def guarding(guard: Guard) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guarding(guard: Guard) -> Any:
     """The middleware."""
     slots = Semaphore(MOST_AT_ONCE)
 

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from aiohttp import web
@@ -15,10 +16,11 @@ from pipeline.workbench.board import Board
 from pipeline.workbench.completion import Completion
 from pipeline.workbench.gate import Gate
 from pipeline.workbench.picture_files import PictureFiles
-from pipeline.workbench.routes import data, events, files, gate, pages
+from pipeline.workbench.routes import data, edits, events, files, gate, pages
 from pipeline.workbench.safety import MOST_BODY_BYTES, Guard, guarding
 
 ADDRESS = "127.0.0.1"
+SLICE_SECONDS = 0.2
 
 
 def application(guard: Guard) -> web.Application:
@@ -26,7 +28,7 @@ def application(guard: Guard) -> web.Application:
     board = Board()
     app[BOARD], app[gate.GATE], app[files.GUARD] = board, Gate(board.desk), guard
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
-    for module in (pages, data, gate, files, events):
+    for module in (pages, data, edits, gate, files, events):
         app.add_routes(module.ROUTES)
     return app
 
@@ -42,8 +44,8 @@ def listening(port: int) -> socket.socket:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
         raise UserError(
-            f"port {port} is taken or not allowed; another program, perhaps another checkout's workbench, uses"
-            " it: add `--port 0` for any free one"
+            f"port {port} is taken or not allowed; another program, perhaps another checkout's workbench,"
+            " uses it: add `--port 0` for any free one"
         ) from None
     return made
 
@@ -55,7 +57,8 @@ def serve(sock: socket.socket, guard: Guard, ready: Callable[[], None]) -> None:
 def _warm(board: Board) -> None:
     """Reads everything before the first page asks."""
     try:
-        board.refresh()
+        while board.refresh(SLICE_SECONDS).num_stale:
+            time.sleep(SLICE_SECONDS / 10)  # lets requests have the board
     except (UserError, OSError, ValueError):
         return  # the page tells of it
 

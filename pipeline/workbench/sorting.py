@@ -14,7 +14,7 @@ NEAR_BITS = 12
 MOST_COMPARED = 6
 MOST_CHAINED = 12_000
 """A chain by likeness compares all with all; larger sets are sorted by their hash."""
-Measured = Mapping[int, Mapping[str, Any]]
+RowsByNumber = Mapping[int, Mapping[str, Any]]
 
 
 def measured(index: PictureIndex) -> dict[int, Mapping[str, Any]]:

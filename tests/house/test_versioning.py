@@ -90,7 +90,7 @@ def there(repository: Repository) -> set[str]:
 def test_the_guide_does_what_it_says(tmp_path: Path, s3: str) -> None:
     people = People(tmp_path, s3)
     ann, ben = people.repositories["ann"], people.repositories["ben"]
-    people.follow("Ann begins")
+    people.follow("Ann starts")
     assert there(ann) == DATA
     joined = people.follow("Ben joins")
     assert ran(joined[1]) == set()

@@ -111,6 +111,6 @@ def test_brother_nor_among_the_pictures(
     override, places = f"collect.source={source}", [str(tmp_path / each) for each in arguments[1:]]
     with pytest.raises(UserError, match=r"--out .*(itself, which would be lost|which is read)"):
         collect([override, "--out", *places])
-    with pytest.raises(UserError, match=r"--records .* lies in .*pictures, which is read"):
+    with pytest.raises(UserError, match=r"--records .* is inside .*pictures, which is read"):
         collect([override, "--records", str(source / "a.png")])
     assert list(source.iterdir()) == []

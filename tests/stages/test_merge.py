@@ -87,6 +87,21 @@ def test_the_default_is_a_recipe_too_and_is_made_again_to_the_byte(project: Path
     assert all(torch.allclose(ours[key].float(), theirs[key].float(), rtol=1e-3, atol=1e-7) for key in ours)
 
 
+@pytest.mark.parametrize(("first", "second", "is_used"), [("base", "other", True), ("other", "base", False)])
+def test_base_prediction_type_is_of_the_base_alone(
+    first: str, second: str, is_used: bool, project: Path
+) -> None:
+    """The result predicts as its first checkpoint does, which may be another one."""
+    merge_step = {"method": "weighted_sum", "a": first, "b": second, "alpha": 0.5}
+    (project / "merge.yaml").write_text(yaml.safe_dump({**RECIPE, "merge": merge_step}))
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["base"]["prediction_type"] = "v_prediction"
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    compose.main([])
+    content = merge.recipe_content(load("merge"), Path("models/network/net-000001.safetensors"))
+    assert content.get("prediction_type") == ("v_prediction" if is_used else None)
+
+
 def num_vae_layers(path: Path) -> int:
     return len({key.rpartition(".")[0] for key in load_file(path) if key.startswith("first_stage_model.")})
 

@@ -1,9 +1,21 @@
 """Rules of merges, and of grids of merges."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline.schemas import Config
+
+
+def merge_contradictions(config: Config) -> list[str]:
+    """Settings that contradict each other."""
+    from_the_hub = config.merge.recipe is None and not Path(config.base.path).exists()
+    if config.merge.dtype == "source" and from_the_hub:
+        return [
+            f"merge.dtype source needs the base's own files, but base.path {config.base.path} is not on this"
+            " machine: set merge.dtype to fp16, bf16 or fp32, or base.path to a file or folder"
+        ]
+    return []
 
 
 def merge_doubts(config: Config) -> list[str]:

@@ -24,7 +24,7 @@ from pipeline.training.text_outputs import are_fixed
 EFFICIENCY = {"cpu": 0.5, "cuda": 0.45, "mps": 0.4}
 """Fraction of a large matrix product's speed that a training step reaches."""
 MOMENTS = {"adamw8bit": 0.5, "lion": 1, "sgd": 1, "adafactor": 0}
-"""What an optimiser keeps for each weight, in numbers of the weight's width: two of 8 bits are half of one."""
+"""What an optimiser keeps for each weight, in numbers of its width: two of 8 bits are half of one."""
 USUAL_MOMENTS = 2
 """Of AdamW; the optimisers that find their own rate keep more."""
 

@@ -16,7 +16,10 @@ STATIC_FOLDER = Path(__file__).parents[1] / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 REPORTS = Path("reports")
 REPORT_TYPES = {**SHOWN_TYPES, ".html": "text/html", ".svg": "image/svg+xml"}
-REPORT_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: {}"
+REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
+    " img-src data: {}"
+)
 FILES_KEY = web.AppKey("files", PictureFiles)
 GUARD = web.AppKey("guard", Guard)
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.workbench.answers import body, in_thread
 from pipeline.workbench.gate import Gate
-from pipeline.workbench.routes.data import Name, Names, Text
+from pipeline.workbench.routes.edits import Name, Names, Text
 
 GATE = web.AppKey("gate", Gate)
 

@@ -136,8 +136,7 @@ export function cullView(page) {
   });
   const follow = async () => {
     await state.refresh();
-    const left = state.shown.left, rows = await state.read(left);
-    reasons = new Map(left.map((number, at) => [number, rows[at].left]));
+    reasons = new Map(state.left);
     draw();
   };
   view.addEventListener("close", async () => {

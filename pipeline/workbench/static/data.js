@@ -68,10 +68,13 @@ grid.moved = () => {
 grid.opened = () => cull.open(grid.numbers);
 
 state.addEventListener("shown", () => {
-  const { numbers, total, undo, redo } = state.shown;
-  $("count").replaceChildren(make("b", {}, numbers.length.toLocaleString("en")), numbers.length === total ? ` ${total === 1 ? "picture" : "pictures"}` : ` of ${plural(total, "picture")}`);
+  const { numbers, total, undo, redo, stale } = state.shown;
+  $("count").replaceChildren(make("b", {}, numbers.length.toLocaleString("en")), numbers.length === total ? ` ${total === 1 ? "picture" : "pictures"}` : ` of ${plural(total, "picture")}`,
+    stale ? ` · writing ${plural(stale, "caption")}` : "");
   steps(undo, redo);
   grid.show(numbers);
+  drawInspect();
+  bulk.follow(grid.selected.size, numbers.length);
   document.querySelector(".empty")?.remove();
   if (!numbers.length) grid.append(make("p", { class: "empty" }, total ? "No picture matches the filter." : "No pictures yet: `dvc repro collect` reads them from the sources in params.yaml."));
 });

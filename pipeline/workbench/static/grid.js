@@ -39,7 +39,9 @@ class PictureGrid extends HTMLElement {
   /** Shows these pictures; the cursor stays on its picture where it can. */
   show(numbers) {
     const at = this.number, top = this.scrollTop;
+    const isSame = numbers.length === this.numbers.length && numbers.every((number, place) => number === this.numbers[place]);
     this.numbers = numbers;
+    if (isSame) return this.redraw();
     const there = new Set(numbers);
     for (const number of this.selected) if (!there.has(number)) this.selected.delete(number);
     const place = numbers.indexOf(at);

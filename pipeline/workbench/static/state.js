@@ -7,7 +7,8 @@ class State extends EventTarget {
   columns = { ids: [], sha: [], original: [], picture: [], w: [], h: [], verdict: [], group: [], generation: "" };
   shown = { numbers: [], tags: [], numTags: 0, total: 0, files: {}, hasCaptions: true };
   edited = new Set();
-  left = new Set();
+  left = new Map();
+  /** Reasons by number. */
   query = "";
   sort = "id";
   seed = 0;
@@ -39,9 +40,11 @@ class State extends EventTarget {
       return;
     }
     this.edited = new Set(this.shown.edited);
-    this.left = new Set(this.shown.left);
+    this.left = new Map(Object.entries(this.shown.left).map(([number, reason]) => [Number(number), reason]));
     this.rows.clear();
     this.dispatchEvent(new Event("shown"));
+    clearTimeout(this.again);
+    if (this.shown.stale) this.again = setTimeout(() => this.refresh().catch(() => {}), 60);
   }
 
   /** All about these pictures; asked once. */

@@ -199,6 +199,15 @@ def test_v_prediction_declared_epsilon_is_one_warning(
     assert capsys.readouterr().err == ""
 
 
+def test_v_prediction_of_a_file_that_does_not_say_is_no_contradiction(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trainers drop the marker; the parameter is the cure."""
+    path = hollow(tmp_path / "a.safetensors", whole_base("sdxl"))
+    assert problems_of(path, prediction_type="v_prediction") == []
+    assert capsys.readouterr().err == ""
+
+
 def test_a_folders_scheduler_is_contradicted_in_one_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """What `python -m pipeline.bases inspect` says of real files."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from pipeline.bases.__main__ import main
 from pipeline.bases.base import Base
 from pipeline.bases.doctor import examined
-from pipeline.bases.projection import PUBLISHED, XL_PROJECTION_KEY, orientation
+from pipeline.bases.projection import FOLDER_FILE, PUBLISHED, XL_PROJECTION_KEY, orientation
 from pipeline.bases.registry import family
 from pipeline.bases.save import save_file as save_base
 from pipeline.bases.save import save_folder
@@ -85,6 +86,22 @@ def test_a_transposed_projection_is_refused_and_mended(xl: Path, tmp_path: Path)
         torch.equal(mended[name], tensor) for name, tensor in tensors.items() if name != XL_PROJECTION_KEY
     )
     assert read_header(out).metadata == {"x": "y"}
+
+
+def test_a_folders_transposed_projection_is_refused_and_mended(xl: Path, tmp_path: Path) -> None:
+    shutil.copytree(xl / "xl", tmp_path / "xl")
+    path, key = tmp_path / "xl" / FOLDER_FILE, "text_projection.weight"
+    tensors = load_file(path)
+    matrix = torch.randn(1280, 1280, generator=torch.Generator().manual_seed(0)).half()
+    matrix[:3, :3] = torch.from_numpy(PUBLISHED).half().T
+    group = {"path": str(tmp_path / "xl"), "family": None, "prediction_type": None}
+    for turned in (False, True):
+        save_file({**tensors, key: matrix.T.contiguous() if turned else matrix}, path)
+        problems: list[str] = []
+        looked_at(group, problems)
+        assert [f"mend {path} --out" in each for each in problems] == [True] * turned
+    main(["mend", str(path), "--out", str(tmp_path / "mended.safetensors")])
+    assert torch.equal(load_file(tmp_path / "mended.safetensors")[key], matrix)
 
 
 def test_the_command(xl: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,10 @@ from pipeline.bases.registry import family
 from tests.pipeline.bases.random_sd1 import file_key
 
 
-def on_meta(part: str) -> nn.Module:
+def on_meta(part: str, name: str = "sd1") -> nn.Module:
     kind = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}[part]
     with torch.device("meta"):
-        return kind.from_config(family("sd1").configs[part])
+        return kind.from_config(family(name).configs[part])
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,12 @@ def test_text_encoders_always_get_the_level_that_transformers_5_dropped() -> Non
     assert file_key("text_encoder", name) == f"cond_stage_model.transformer.text_model.{name}"
 
 
-def test_all_686_unet_names_are_those_that_diffusers_reads() -> None:
-    module = on_meta("unet")
-    names = {file_key("unet", key): key for key in module.state_dict()}
-    assert len(names) == 686
+@pytest.mark.parametrize(("name", "count"), [("sd1", 686), ("sd2", 686), ("sdxl", 1680)])
+def test_all_unet_names_are_those_that_diffusers_reads(name: str, count: int) -> None:
+    made, module = family(name), on_meta("unet", name)
+    origins = made.origins("unet", module.state_dict(), made.configs)
+    names = {origin.key: key for key, origin in origins.items()}
+    assert len(names) == count
     tags = {name: name for name in names}
     assert convert_ldm_unet_checkpoint(dict(tags), dict(module.config)) == {
         key: name for name, key in names.items()

@@ -7,6 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.bases import load
 from pipeline.bases.base import Base
+from pipeline.bases.filling import origins_there
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import family
 from pipeline.bases.save import plain_configs, save_folder
@@ -51,7 +52,7 @@ def test_a_part_is_read_when_it_is_asked_for(
     save = save_folder if layout == "folder" else save_checkpoint
     save(random_base(), tmp_path / "x.safetensors", "fp16", {})
     read: list[str] = []
-    for name in ("_read_part", "_filled"):
+    for name in ("_read_part", "filled"):
         original = getattr(load, name)
         monkeypatch.setattr(
             load,
@@ -94,7 +95,7 @@ def test_a_vae_file_in_every_layout(layout: str, tmp_path: Path) -> None:
     vae = made.part("vae").outline(made.configs["vae"])
     shapes = {names(key): tuple(tensor.shape) for key, tensor in vae.state_dict().items()}
     base = Base(made, make_tokenizer(None), {"vae": vae}, made.configs)
-    found = load.origins_there(base, "vae", tmp_path / "vae.safetensors", shapes)
+    found = origins_there(base, "vae", tmp_path / "vae.safetensors", shapes)
     assert {key: origin.key for key, origin in found.items()} == {key: names(key) for key in vae.state_dict()}
 
 

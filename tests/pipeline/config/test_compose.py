@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.config.check import check
 from pipeline.config.compose import (
-    EXPERIMENT,
+    PRESET_GROUPS,
     Params,
     compose,
     flatten,
@@ -46,7 +46,7 @@ def test_a_mapping_of_the_users_own_names_is_one_value(tmp_path: Path) -> None:
 
 
 def test_options_of_a_schema_share_its_keys() -> None:
-    for group in set(groups()) - {EXPERIMENT}:
+    for group in set(groups()) - {*PRESET_GROUPS}:
         keys: dict[type, set[frozenset[str]]] = {}
         for option in options(group):
             values = compose(Params({group: option}, {}))

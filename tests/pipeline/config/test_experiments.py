@@ -14,10 +14,9 @@ from pipeline.training.planning.forecast import make_plan
 MEANT_FOR = {
     "character": 20, "person": 28, "style": 50, "concept": 40, "embedding": 20, "dreambooth": 10,
     "hypernetwork": 50, "sdxl_character": 20, "sdxl_style": 50,
-    "noobai_vpred": 20, "sd21": 20, "memory_6gb": 20, "memory_8gb": 20, "memory_10gb": 20, "memory_12gb": 20,
+    "noobai_vpred": 20, "sd21": 20,
 }  # fmt: skip
 """Preset -> pictures."""
-MEMORY_REPEATS = 7
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -34,7 +33,7 @@ def composed(name: str) -> Config:
 def test_advice_is_silent(name: str) -> None:
     config = composed(name)
     pictures = MEANT_FOR[name]
-    repeats = config.collect.repeats if not name.startswith("memory") else MEMORY_REPEATS
+    repeats = config.collect.repeats
     concepts = [Concept("it", pictures, repeats * pictures)]
     assert counts_advice(concepts, config.collect.aim) == []
     assert repeats_advice(concepts, config.collect.aim) == []
@@ -62,6 +61,16 @@ def test_what_a_preset_sets_can_be_told(name: str) -> None:
     assert [row["group"] for row in told["use"]] == ["experiment"]
     assert "@package" not in told["use"][0]["comment"]
     assert all(row["comment"] for row in told["values"])
+
+
+def test_a_preset_for_a_card_is_told_apart_from_the_subjects() -> None:
+    """Both set the checkpointing: the card's counts. The optimiser is the card's, the noise the subject's."""
+    params = Params({"base": "tiny", "experiment": "sdxl_character", "memory": "16gb"}, {})
+    values = {row["key"]: row for row in differences(params)["values"]}
+    assert values["train.precision"]["value"] == "bf16"
+    assert "train.gradient_checkpointing" not in values, "false again, as by default"
+    config = check(compose(Params({**params.use, "memory": "8gb"}, {})))
+    assert (config.optimizer.name, config.noise.min_snr_gamma) == ("adamw8bit", 5.0)
 
 
 def test_a_choice_in_params_goes_before_the_presets() -> None:

@@ -10,6 +10,7 @@ from transformers import CLIPTokenizer
 
 from pipeline.bases.base import Base
 from pipeline.bases.registry import families
+from pipeline.bases.tokens import token_ids
 from pipeline.drawing.conditioning import conditioning, emphasised
 from pipeline.drawing.samplers import start_noise
 from pipeline.drawing.text_to_image import draw, rescaled
@@ -75,6 +76,23 @@ def test_a_prompt_without_words_is_zeros_where_the_family_was_trained_so() -> No
     assert not empty.pooled.any()
     assert worded.tokens.any()
     assert conditioning(small_base("sd2"), "", 1).tokens.any()
+
+
+@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("text", ["", "a cat"])
+def test_a_picture_is_drawn_with_what_training_shows(name: str, text: str) -> None:
+    """Also a caption that was dropped: zeros in both for SDXL."""
+    base = small_base(name)
+    drawn, trained = (
+        conditioning(base, text, 1),
+        base.family.encode(base, token_ids(base.tokenizer, [text]), 1),
+    )
+    assert torch.equal(drawn.tokens, trained.tokens)
+    if trained.pooled is not None:
+        assert drawn.pooled is not None
+        assert torch.equal(drawn.pooled, trained.pooled)
+    in_chunks = base.family.encode(base, token_ids(base.tokenizer, [text, "cat " * 80], max_tokens=225), 1)
+    assert in_chunks.tokens[0].any() == trained.tokens.any()
 
 
 def test_each_encoders_answer_keeps_its_own_mean() -> None:

@@ -125,7 +125,7 @@ def test_a_checkpoint_trains_by_the_familys_blocks(base: Base) -> None:
 
 def test_a_hypernetwork_acts_on_the_tokens_of_sd2(base: Base, tmp_path: Path) -> None:
     if not base.family.facts.has_hypernetworks:
-        pytest.skip("refused: tests/pipeline/config/rules/test_base.py")
+        pytest.skip("refused: tests/pipeline/config/rules/test_base_family.py")
     config = HypernetworkConfig.model_validate(defaults("hypernetwork"))
     network = Hypernetwork.create(config, base, seed=0)
     for parameter in network.parameters():

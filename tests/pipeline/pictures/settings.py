@@ -11,6 +11,5 @@ from tests.conftest import ROOT
 def settings(checks: dict[str, str] | None = None, **changes: Any) -> CollectConfig:
     """conf/collect/pictures.yaml with `changes`, those of single checks in `checks`."""
     values = yaml.safe_load((ROOT / "conf/collect/pictures.yaml").read_text(encoding="utf-8"))
-    return CollectConfig(
-        **{**values, "caption_separator": ",", **changes, "checks": {**values["checks"], **(checks or {})}}
-    )
+    values |= {"caption_separator": ",", "min_side_px": 512, **changes}
+    return CollectConfig(**{**values, "checks": {**values["checks"], **(checks or {})}})

@@ -46,7 +46,8 @@ def test_tall_pictures_are_treated_as_wide_ones(width: int, height: int) -> None
 
 def buckets(resolution: int = 512, **changes: Any) -> CropConfig:
     values = yaml.safe_load((ROOT / "conf/crop/focal.yaml").read_text(encoding="utf-8"))
-    own = {"shape": "buckets", "enlarge": False, "bucket_max_px": 2 * resolution}
+    own = {"shape": "buckets", "enlarge": False, "bucket_min_px": 256, "bucket_max_px": 2 * resolution}
+    own["bucket_step_px"] = 64
     return CropConfig(**{**values, **own, "resolution": resolution, **changes})
 
 

@@ -68,7 +68,7 @@ def test_a_setting_with_two_values_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["\u0665\u0661\u0662", "5_12", "9" * 5000, "512x", "8", "513"])
 def test_sides_of_a_grids_axis_are_as_strict(text: str) -> None:
-    with pytest.raises(UserError, match=r"sides must be multiples of 8") as error:
+    with pytest.raises(UserError, match=r"sides must be multiples of 8|write `512`") as error:
         sides(text)
     assert len(str(error.value)) < 200
     assert sides("512, 64x72") == [(512, 512), (64, 72)]

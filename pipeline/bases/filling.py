@@ -1,0 +1,74 @@
+"""Reads a part's weights from a single file into its module."""
+
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.bases.base import Base
+from pipeline.bases.origins import Origin, file_shape, get
+from pipeline.bases.single_file import as_there, say_averaged, why_absent
+from pipeline.bases.structure import TensorShapes
+from pipeline.bases.vae_names import whole_checkpoint_name
+from pipeline.errors import UserError
+from pipeline.files.damage import reporting_damage
+from pipeline.files.tensor_file import open_tensors
+
+
+def origins_there(base: Base, part: str, path: Path, shapes: TensorShapes) -> dict[str, Origin]:
+    """The place of each of a part's tensors in the file. Raises UserError for missing tensors and wrong
+    shapes.
+    """
+    own = base.family.part(part)
+    tensors = {key: tuple(tensor.shape) for key, tensor in base.part(part).state_dict().items()}
+    origins = base.family.origins(part, tensors, base.configs)
+    origins = as_there(own, origins, shapes)
+    if part == "vae" and not any(origin.key in shapes for origin in origins.values()):
+        bare_names = {whole_checkpoint_name(name): name for name in shapes}
+        origins = {key: each.at(bare_names.get(each.key, each.key)) for key, each in origins.items()}
+    say_averaged(path, (origin.key for origin in origins.values()))
+    title = base.family.facts.title
+    absent = sorted({origin.key for origin in origins.values()} - shapes.keys())
+    if absent and (reason := why_absent(own, shapes)):
+        raise UserError(f"{path} {reason}")
+    if absent:
+        raise UserError(
+            f"{path}: {len(absent)} weights of the {own.title} are missing"
+            f" ({', '.join(absent[:3])} ...); it is not a whole {title} checkpoint"
+        )
+    for key, origin in origins.items():
+        if prod(shapes[origin.key]) != prod(file_shape(origin, tensors[key])):
+            raise UserError(
+                f"{path}: {origin.key} has the shape {shapes[origin.key]}, {title} has"
+                f" {file_shape(origin, tensors[key])}; choose another base"
+            )
+    return origins
+
+
+def filled(
+    module: nn.Module, path: Path, origins: dict[str, Origin], dtype: torch.dtype = torch.float32
+) -> nn.Module:
+    """The module, from the meta device, with the file's weights as `dtype`."""
+    shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
+    with reporting_damage(f"{path} is not a readable checkpoint"):
+        tensors = open_tensors(path).tensors
+        weights: dict[str, Tensor] = {}
+        for key, origin in origins.items():
+            stored = tensors[origin.key]
+            own = get(origin, stored.read().to(dtype).reshape(stored.shape), shapes[key])
+            weights[key] = own if origin.pieces == 1 else own.clone()
+    module.load_state_dict(weights, strict=False, assign=True)
+    _restore_position_ids(module)
+    return module
+
+
+def _restore_position_ids(module: nn.Module) -> None:
+    """Fills buffers that files need not hold: 0..76."""
+    for submodule in module.modules():
+        if "position_ids" in submodule._buffers:
+            ids = submodule._buffers["position_ids"]
+            assert ids is not None
+            submodule.register_buffer(
+                "position_ids", torch.arange(ids.shape[-1]).expand(1, -1), persistent=False
+            )
