@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help repro check test test-large lint docs bench presets schema demo
+.PHONY: help repro check test test-large lint docs bench presets schema demo look
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,6 +37,9 @@ lint: .venv/ready ## check style, types and import contracts
 	mypy
 	lint-imports
 
+look: .venv/ready ## open the workbench: look at pictures, captions and faults, and decide
+	@python -m pipeline.workbench
+
 docs: .venv/ready ## build the site of docs/ and of the library in .site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 	@echo "open .site/index.html"
@@ -51,6 +54,7 @@ bench: .venv/ready ## measure ratios to the bare minimum
 	python -m benchmarks.grid
 	python -m benchmarks.merge
 	python -m benchmarks.records
+	python -m benchmarks.workbench
 
 presets: .venv/ready ## run every preset of conf/experiment/ on the demo, shortened (about ten minutes)
 	python -m benchmarks.presets

@@ -22,14 +22,17 @@ WHOLE_PX, CROP_PX = (320, 256), (256, 256)
 MOST_TAGS_OF_ALL = 1500
 
 
-def make_set(folder: Path, number: int, tags_each: int = 40) -> Path:
-    """Decisions, settings, and the outputs of collect, crop and tag; returns the folder."""
+def make_set(folder: Path, number: int, tags_each: int = 40, **filter_tags: Any) -> Path:
+    """Decisions, settings (`filter_tags`: those changed), and the outputs of collect, crop and tag; returns
+    the folder.
+    """
     (folder / "data").mkdir(parents=True)
     (folder / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     for path in sorted((ROOT / "data").glob("*.yaml")):
         shutil.copy(path, folder / "data")
     resolved = yaml.safe_load((ROOT / "params.resolved.yaml").read_text(encoding="utf-8"))
     shown = {name: resolved[name] for name in ("collect", "crop", "tag", "filter_tags")}
+    shown["filter_tags"] |= filter_tags
     (folder / "params.resolved.yaml").write_text(yaml.safe_dump(shown), encoding="utf-8")
     names = [f"zib/critter-{each:05}" for each in range(number)]
     originals = _pictures(folder / "data/collected", names, WHOLE_PX)
@@ -91,9 +94,8 @@ def _tags(names: list[str], each: int) -> list[dict[str, Any]]:
     weights = [1 / (place + 3) for place in range(len(every))]
     rows = []
     for name in names:
-        chosen = sorted(
-            {*random.choices(every, weights, k=each), *(["smile"] if random.random() < 0.3 else [])}
-        )
+        often = ["smile"] if random.random() < 0.3 else []
+        chosen = sorted({*random.choices(every, weights, k=each), *often})
         scores = {tag: round(random.uniform(0.4, 1.0), 5) for tag in chosen}
         rows.append(
             {"id": name, "concept": "zib", "is_class": False, "caption": None, "sentence": None,

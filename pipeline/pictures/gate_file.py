@@ -6,16 +6,18 @@ Written for the workbench; no stage reads it, and losing it loses nothing.
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.files.atomic import write_json
-from pipeline.pictures.gate import Outcome
-from pipeline.pictures.waivers import Waivers
+
+if TYPE_CHECKING:  # OpenCV, which who only reads the file does not need
+    from pipeline.pictures.gate import Outcome
+    from pipeline.pictures.waivers import Waivers
 
 GATE_FILE = Path(".athanor/workbench/gate.json")
 
 
-def write_gate(outcome: Outcome, waivers: Waivers, problems: Iterable[str]) -> None:
+def write_gate(outcome: "Outcome", waivers: "Waivers", problems: Iterable[str]) -> None:
     """`problems`: what stops the stage, in the words of the terminal."""
     rulings = [
         {**asdict(ruling.fault), "verdict": ruling.verdict, "reason": ruling.reason}
@@ -31,7 +33,7 @@ def write_gate(outcome: Outcome, waivers: Waivers, problems: Iterable[str]) -> N
     write_json(GATE_FILE, value)
 
 
-def _paths(outcome: Outcome, shown: set[Any]) -> Iterator[tuple[str, str]]:
+def _paths(outcome: "Outcome", shown: set[Any]) -> Iterator[tuple[str, str]]:
     """The files of the pictures with these ids."""
     for picture in outcome.pictures if shown else ():
         if picture.id in shown:

@@ -5,13 +5,15 @@ It has no database: without `.athanor/workbench/` nothing is lost but the undo s
 it loads neither torch nor hydra nor dvc.
 
     __main__.py, serving.py, instance.py    the command: one server a checkout, on 127.0.0.1 alone
-    safety.py                               who may ask for what
+    guard.py, safety.py, answers.py         who may ask for what, and what they get
     decisions.py, versions.py, journal.py, desk.py     writing: compare and swap, undo, redo
     pictures.py, captions.py                what is shown, read from the stages' outputs
     filters.py, matching.py, sorting.py     which pictures, in which order
     actions.py, bulk.py                     changes of many captions at once
+    completion.py, picture_files.py         names for tag fields, thumbnails
     gate.py                                 faults of the last collect
     routes/                                 what the browser may ask for
+    pages/, static/                         the pages: Jinja2, styles, ES modules served as they are
 """
 
 from pathlib import Path

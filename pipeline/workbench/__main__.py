@@ -38,9 +38,8 @@ def main(arguments: Sequence[str]) -> None:
     options = parser().parse_args(arguments)
     if not Path("dvc.yaml").exists():
         raise UserError("there is no dvc.yaml here; type this in the folder of the project")
-    from pipeline.workbench.instance import note_address, only_one
-    from pipeline.workbench.safety import Guard
-    from pipeline.workbench.serving import listening, serve
+    from pipeline.workbench.guard import Guard
+    from pipeline.workbench.instance import listening, note_address, only_one
 
     with only_one() as other:
         if other is not None:
@@ -50,13 +49,12 @@ def main(arguments: Sequence[str]) -> None:
         port = sock.getsockname()[1]
         guard = Guard.new(frozenset([port, *options.also_port]), port, options.read_only)
         address = f"http://127.0.0.1:{port}/?token={guard.token}"
+        note_address(address)
+        print(address, flush=True)
+        _invite(address, port, options.no_browser)
+        from pipeline.workbench.serving import serve  # while the browser opens
 
-        def ready() -> None:
-            note_address(address)
-            print(address, flush=True)
-            _invite(address, port, options.no_browser)
-
-        serve(sock, guard, ready)
+        serve(sock, guard)
 
 
 def _invite(address: str, port: int, is_quiet: bool) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import UserError
 from pipeline.workbench.board import Board
-from pipeline.workbench.open_file import ConflictError
+from pipeline.workbench.edited_file import ConflictError
 from pipeline.workbench.safety import Handler
 
 Asked = TypeVar("Asked", bound=BaseModel)

@@ -5,10 +5,13 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.captions.edit_file import edit_of
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.captions.finished import Caption
 from pipeline.config.graph_file import RESOLVED_PARAMS, read_own_yaml
+from pipeline.errors import UserError
 from pipeline.pictures.left_out import LeftOut
 from pipeline.schemas import FilterTagsConfig
 from pipeline.workbench.captions import TAG_ROWS, LiveCaptions
@@ -25,27 +28,26 @@ class Board:
 
     def __init__(self) -> None:
         self.desk, self.lock = Desk(), RLock()
-        self.index = NO_PICTURES
+        self.index, self.newest, self.index_lock = NO_PICTURES, NO_PICTURES, RLock()
         self.captions: LiveCaptions | None = None
         self.matcher = Matcher((), {}, self.scores, self.near)
         self.left_out: dict[int, str] = {}
         self.seen: tuple[object, ...] = ()
+        self.edits_of: tuple[str, list[Edit]] = ("", [])
 
     def refresh_index(self) -> PictureIndex:
-        """The pictures alone, which take no time to show; an index never changes, so it needs no lock."""
-        if stamps_now() == self.index.stamps:
-            return self.index
-        with self.lock:
-            if stamps_now() != self.index.stamps:
-                self.index, self.captions, self.seen = read_index(), None, ()
-            return self.index
+        """The newest pictures alone, at once: whoever needs no captions does not wait for them."""
+        with self.index_lock:
+            if stamps_now() != self.newest.stamps:
+                self.newest = read_index()
+            return self.newest
 
     def refresh(self, seconds: float | None = None) -> "Board":
         """Everything; after the first time only what has changed. Captions are written for so long; without a
         limit all of them.
         """
+        index = self.refresh_index()
         with self.lock:
-            index = self.refresh_index()
             hashes = self.desk.hashes()
             seen = (
                 index.stamps,
@@ -55,7 +57,8 @@ class Board:
                 _stamp(RESOLVED_PARAMS),
             )
             if seen != self.seen:
-                if not self.seen or seen[3:] != self.seen[3:]:
+                if not self.seen or (seen[0], *seen[3:]) != (self.seen[0], *self.seen[3:]):
+                    self.index = index
                     self.captions = self._read_captions()
                     self.matcher = Matcher(self.index.pictures, {}, self.scores, self.near)
                 self._follow()
@@ -65,7 +68,9 @@ class Board:
 
     def freshen(self, ids: Iterable[str] | None = None, seconds: float | None = None) -> None:
         """Writes captions that are stale."""
-        if self.captions is not None and self.captions.stale:
+        with self.lock:
+            if self.captions is None or not self.captions.stale:
+                return
             written = self.captions.freshen(ids, seconds)
             self.matcher.captions = self.captions.captions
             self.matcher.update(self.index.numbers[name] for name in written if name in self.index.numbers)
@@ -77,14 +82,22 @@ class Board:
     def _read_captions(self) -> LiveCaptions | None:
         if not (TAG_ROWS.exists() and RESOLVED_PARAMS.exists()):
             return None
-        config = FilterTagsConfig.model_validate(read_own_yaml(RESOLVED_PARAMS)["filter_tags"])
+        try:
+            config = FilterTagsConfig.model_validate(read_own_yaml(RESOLVED_PARAMS)["filter_tags"])
+        except (ValidationError, KeyError):
+            raise UserError(f"{RESOLVED_PARAMS} is of another version; run `dvc repro compose`") from None
         return LiveCaptions(config)
 
     def _follow(self) -> None:
         if self.captions:
             self.captions.follow(self.edits())
         theirs = EditsOf(self.edits(), self.index.numbers)
-        self.matcher.edited = {n for n, picture in enumerate(self.index.pictures) if theirs(picture.id)}
+        self.matcher.edited = set(map(self.index.numbers.__getitem__, theirs.exact))
+        if theirs.patterns:
+            self.matcher.edited = {n for n, picture in enumerate(self.index.pictures) if theirs(picture.id)}
+        if not self.desk.values("left_out"):
+            self.left_out, self.matcher.left_out = {}, set()
+            return
         ids = {picture.picture for picture in self.index.pictures}
         left = LeftOut(self.desk.values("left_out"), ids)
         found = ((n, left.reason(each.picture)) for n, each in enumerate(self.index.pictures))
@@ -92,7 +105,11 @@ class Board:
         self.matcher.left_out = set(self.left_out)
 
     def edits(self) -> list[Edit]:
-        return [edit_of(name, value) for name, value in self.desk.values("tag_edits").items()]
+        """Of data/tag_edits.yaml, as it is now."""
+        file = self.desk.open("tag_edits")
+        if file.sha256 != self.edits_of[0]:
+            self.edits_of = (file.sha256, [edit_of(name, value) for name, value in file.values.items()])
+        return self.edits_of[1]
 
     def scores(self, tag: str) -> Mapping[str, float]:
         return self.captions.scores(tag) if self.captions else {}

@@ -47,6 +47,7 @@ class LiveCaptions:
         self.rows = RowsOnDisk(path)
         self.writer = CaptionWriter(self.rows, config)
         self.edits: Sequence[Edit] = ()
+        self.theirs = EditsOf((), ())
         self.captions: dict[str, Caption] = {}
         self.stale = set(self.rows.starts)
 
@@ -54,7 +55,7 @@ class LiveCaptions:
         """Captions that the edits change are stale."""
         if edits != self.edits:
             self.stale |= self._touched(edits)
-            self.edits = edits
+            self.edits, self.theirs = edits, EditsOf(edits, self.rows.starts)
 
     def freshen(self, ids: Iterable[str] | None = None, seconds: float | None = None) -> list[str]:
         """Writes the stale ones of these, else of all, for so long; their ids."""
@@ -72,7 +73,7 @@ class LiveCaptions:
 
     def _touched(self, edits: Sequence[Edit]) -> set[str]:
         """Pictures whose edits are others than before."""
-        before, now = (EditsOf(each, self.rows.starts) for each in (self.edits, edits))
+        before, now = self.theirs, EditsOf(edits, self.rows.starts)
         if before.patterns or now.patterns:
             return {name for name in self.rows.starts if before(name) != now(name)}
         old, new = ({edit.target: edit for edit in each} for each in (self.edits, edits))
@@ -82,7 +83,7 @@ class LiveCaptions:
 
     def written(self, ids: Iterable[str], edits: Sequence[Edit]) -> Iterator[tuple[str, Caption]]:
         """Captions under other edits, for a preview."""
-        theirs = EditsOf(edits, self.rows.starts)
+        theirs = self.theirs if edits is self.edits else EditsOf(edits, self.rows.starts)
         for name, row in self.rows.of(sorted(ids)):
             yield name, self.writer.caption(row, theirs(name))
 

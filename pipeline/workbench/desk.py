@@ -6,8 +6,8 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.workbench.decisions import FILES, Values
+from pipeline.workbench.edited_file import ConflictError, EditedFile
 from pipeline.workbench.journal import Journal, Step
-from pipeline.workbench.open_file import ConflictError, OpenFile
 from pipeline.workbench.versions import Versions
 
 
@@ -16,9 +16,9 @@ class Desk:
 
     def __init__(self) -> None:
         self.versions, self.journal, self.lock = Versions(), Journal(), RLock()
-        self.files = {name: OpenFile(kind, self.versions) for name, kind in FILES.items()}
+        self.files = {name: EditedFile(kind, self.versions) for name, kind in FILES.items()}
 
-    def open(self, name: str) -> OpenFile:
+    def open(self, name: str) -> EditedFile:
         """The file as it is on disk; a user error for one that its stage would refuse."""
         with self.lock:
             self.files[name].refresh()

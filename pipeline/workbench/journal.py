@@ -30,8 +30,10 @@ class Journal:
         self.path = path
         self.done: list[Step] = []
         self.undone: list[Step] = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        for line in text.splitlines():
             self._take(line)
+        self.is_torn = bool(text) and not text.endswith("\n")
         del self.done[:-MOST_STEPS]
 
     def _take(self, line: str) -> None:
@@ -56,6 +58,8 @@ class Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         row = {"kind": kind, "step": asdict(step)} if step else {"kind": kind}
         with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n" * self.is_torn)
+            self.is_torn = False
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
         if len(self.done) > 2 * MOST_STEPS:
             del self.done[:-MOST_STEPS]

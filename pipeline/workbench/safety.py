@@ -3,16 +3,15 @@
 import hmac
 from asyncio import Semaphore
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from secrets import token_urlsafe
 from typing import Any
 
 from aiohttp import web
 
+from pipeline.workbench.guard import Guard
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_BODY_BYTES = 8 << 20
 MOST_AT_ONCE = 64
-HOST_NAMES = ("127.0.0.1", "localhost", "[::1]")
 READS = ("GET", "HEAD")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self';"
@@ -28,30 +27,6 @@ HEADERS = {
 }
 REPORT_PATH = "/reports/"
 """Below it a ticket in the address takes the cookie's place: static pages run in an origin of their own."""
-
-
-@dataclass(frozen=True)
-class Guard:
-    """Made at each start. `ports`: of the addresses that lead here, its own and those of forwards."""
-
-    ports: frozenset[int]
-    port: int
-    read_only: bool = False
-    token: str = ""
-    ticket: str = ""
-
-    @classmethod
-    def new(cls, ports: frozenset[int], port: int, read_only: bool) -> "Guard":
-        return cls(ports, port, read_only, token_urlsafe(32), token_urlsafe(32))
-
-    @property
-    def cookie(self) -> str:
-        """Of this port: cookies know no ports, and another checkout may serve on another."""
-        return f"athanor_{self.port}"
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        return frozenset(f"{name}:{port}" for name in HOST_NAMES for port in self.ports)
 
 
 def equal(given: str, right: str) -> bool:

@@ -1,12 +1,10 @@
 """The server: its routes, and its life on 127.0.0.1 until Ctrl-C."""
 
 import asyncio
-import errno
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -15,12 +13,13 @@ from pipeline.workbench.answers import BOARD, sentences
 from pipeline.workbench.board import Board
 from pipeline.workbench.completion import Completion
 from pipeline.workbench.gate import Gate
+from pipeline.workbench.guard import Guard
+from pipeline.workbench.instance import forget_address
 from pipeline.workbench.picture_files import PictureFiles
 from pipeline.workbench.routes import data, edits, events, files, gate, pages
-from pipeline.workbench.safety import MOST_BODY_BYTES, Guard, guarding
+from pipeline.workbench.safety import MOST_BODY_BYTES, guarding
 
-ADDRESS = "127.0.0.1"
-SLICE_SECONDS = 0.2
+SLICE_SECONDS, PAUSE_SECONDS = 0.1, 0.2
 
 
 def application(guard: Guard) -> web.Application:
@@ -33,37 +32,23 @@ def application(guard: Guard) -> web.Application:
     return app
 
 
-def listening(port: int) -> socket.socket:
-    """A socket of this machine alone; port 0: any that is free."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((ADDRESS, port))
-    except OSError as error:
-        made.close()
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
-        raise UserError(
-            f"port {port} is taken or not allowed; another program, perhaps another checkout's workbench,"
-            " uses it: add `--port 0` for any free one"
-        ) from None
-    return made
+def serve(sock: socket.socket, guard: Guard) -> None:
+    asyncio.run(_serving(sock, guard))
 
 
-def serve(sock: socket.socket, guard: Guard, ready: Callable[[], None]) -> None:
-    asyncio.run(_serving(sock, guard, ready))
+async def _keep_fresh(board: Board) -> None:
+    """Reads everything before the first page asks; then writes captions that an edit has made stale."""
+    loop = asyncio.get_running_loop()
+    with suppress(UserError, OSError, ValueError):  # the page shows what is wrong
+        await loop.run_in_executor(None, board.refresh, SLICE_SECONDS)
+    while True:
+        await asyncio.sleep(SLICE_SECONDS / 10 if board.num_stale else PAUSE_SECONDS)
+        if board.num_stale:
+            with suppress(UserError, OSError, ValueError):
+                await loop.run_in_executor(None, board.freshen, None, SLICE_SECONDS)
 
 
-def _warm(board: Board) -> None:
-    """Reads everything before the first page asks."""
-    try:
-        while board.refresh(SLICE_SECONDS).num_stale:
-            time.sleep(SLICE_SECONDS / 10)  # lets requests have the board
-    except (UserError, OSError, ValueError):
-        return  # the page tells of it
-
-
-async def _serving(sock: socket.socket, guard: Guard, ready: Callable[[], None]) -> None:
+async def _serving(sock: socket.socket, guard: Guard) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -71,8 +56,9 @@ async def _serving(sock: socket.socket, guard: Guard, ready: Callable[[], None])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)
     await runner.setup()
     await web.SockSite(runner, sock).start()
-    ready()
-    asyncio.get_running_loop().run_in_executor(None, _warm, app[BOARD])
+    fresh = asyncio.create_task(_keep_fresh(app[BOARD]))
     await stop.wait()
+    fresh.cancel()
+    forget_address()
     await runner.cleanup()
     os._exit(0)  # threads may still make thumbnails; every file is written whole or not at all

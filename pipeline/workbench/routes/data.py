@@ -16,7 +16,7 @@ from pipeline.workbench.pictures import generation
 MOST_ROWS = 400
 MOST_PANEL_TAGS = 400
 SHUFFLES = 1_000_000
-CAPTION_SECONDS = 0.25
+CAPTION_SECONDS = 0.1
 """A filter's answer waits no longer for captions; the page asks again while some are stale."""
 COMPLETION = web.AppKey("completion", Completion)
 
@@ -93,7 +93,7 @@ async def near(request: web.Request) -> web.Response:
 
     def work() -> dict[str, Any]:
         with board.lock:
-            index = board.refresh_index()
+            index = board.refresh(0).index
             number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else -1
             is_known = 0 <= number < len(index.pictures)
             return {"near": sorting.near_copies(index, number) if is_known else []}

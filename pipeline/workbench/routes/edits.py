@@ -90,14 +90,14 @@ async def bulk(request: web.Request) -> web.Response:
 
 
 def _sentence(asked: BulkRequest, number: int) -> str:
-    whom = f"for {asked.rule}" if asked.rule else f"{number} picture{'' if number == 1 else 's'}"
+    whom = asked.rule or f"{number} picture{'' if number == 1 else 's'}"
     tags, new = ", ".join(asked.tags), ", ".join(asked.new) or "nothing"
     return {
         "add": f"{tags} added to {whom}",
         "remove": f"{tags} removed from {whom}",
         "replace": f"{tags} replaced by {new} in {whom}",
-        "set": f"caption written of {whom}",
-        "reset": f"edits taken back of {whom}",
+        "set": f"caption of {whom} written",
+        "reset": f"edits of {whom} taken back",
         "find": f"{tags} found and replaced in {whom}",
     }[asked.kind]
 

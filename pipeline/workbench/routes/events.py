@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -29,6 +30,12 @@ def watched() -> dict[str, object]:
 async def events(request: web.Request) -> web.StreamResponse:
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await stream.prepare(request)
+    with suppress(ConnectionError):  # the page is closed
+        await _tell(stream)
+    return stream
+
+
+async def _tell(stream: web.StreamResponse) -> None:
     before, silent = watched(), 0
     await stream.write(b": here\n\n")
     while True:

@@ -8,9 +8,10 @@ from aiohttp import web
 from pipeline.pictures.reading import PictureError
 from pipeline.reports.template import STYLE_SHEET
 from pipeline.workbench.answers import BOARD
+from pipeline.workbench.guard import Guard
 from pipeline.workbench.picture_files import LARGE_SIDE, SHOWN_TYPES, THUMBNAIL_SIDES, PictureFiles
 from pipeline.workbench.routes.gate import GATE
-from pipeline.workbench.safety import Guard, equal, refused
+from pipeline.workbench.safety import equal, refused
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -42,17 +43,17 @@ async def static(request: web.Request) -> web.Response:
 async def picture(request: web.Request) -> web.StreamResponse:
     digest, kind = request.match_info["digest"], request.match_info["kind"]
     board, gate = request.app[BOARD], request.app[GATE]
-    path = board.index.files.get(digest) or gate.files.get(digest)
+    path = board.newest.files.get(digest) or gate.files.get(digest)
     if path is None:
         board.refresh_index()
         gate.refresh()
-        path = board.index.files.get(digest) or gate.files.get(digest)
+        path = board.newest.files.get(digest) or gate.files.get(digest)
     if path is None or not path.is_file():
         raise web.HTTPNotFound(reason="no record names such a picture")
-    headers = FOREVER if digest in board.index.files else {}
+    headers = FOREVER if digest in board.newest.files else {}
     if kind == "full" and (suffix := path.suffix.lower()) in SHOWN_TYPES:
         return web.FileResponse(path, headers={**headers, "Content-Type": SHOWN_TYPES[suffix]})
-    name = digest if digest in board.index.files else f"{digest}-{path.stat().st_mtime_ns}"
+    name = digest if digest in board.newest.files else f"{digest}-{path.stat().st_mtime_ns}"
     side = THUMBNAIL_SIDES.get(kind, LARGE_SIDE)
     try:
         data = await request.app[FILES_KEY].thumbnail(name, path, side)
@@ -62,12 +63,12 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 
 def report_names() -> set[str]:
-    """Files below reports/ that may be shown."""
-    found = REPORTS.rglob("*") if REPORTS.is_dir() else ()
+    """Files below reports/ that may be shown; what links out of the project may not."""
+    found, root = REPORTS.rglob("*") if REPORTS.is_dir() else (), Path().resolve()
     return {
         path.relative_to(REPORTS).as_posix()
         for path in found
-        if path.suffix in REPORT_TYPES and path.is_file()
+        if path.suffix in REPORT_TYPES and path.is_file() and path.resolve().is_relative_to(root)
     }
 
 

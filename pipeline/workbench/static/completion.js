@@ -31,7 +31,7 @@ export const filterWord = {
   after: " ",
 };
 
-/** Adds completion to an input. Arrows choose, Tab or Enter takes, Esc closes. */
+/** Adds completion to an input. Arrows choose, Enter or Tab takes the chosen one, Esc closes. */
 export function complete(input, kind) {
   const list = make("ul", { class: "popup", role: "listbox", id: `${input.id}-names`, hidden: true });
   let chosen = -1, shown = [], asking = null;
@@ -78,7 +78,6 @@ export function complete(input, kind) {
     if (list.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") mark(chosen + (event.key === "ArrowDown" ? 1 : chosen < 0 ? 0 : -1));
     else if ((event.key === "Enter" || event.key === "Tab") && chosen >= 0) take(chosen);
-    else if (event.key === "Tab" && shown.length) take(0);
     else if (event.key === "Escape") close();
     else return;
     event.preventDefault();

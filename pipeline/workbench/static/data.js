@@ -10,10 +10,12 @@ import { reasonFor } from "./reason.js";
 import { state } from "./state.js";
 import { tagPanel } from "./tags.js";
 
-const grid = $("grid"), MARKS = { warn: ["!", "has a fault"], waived: ["w", "its fault is waived"] };
+const grid = $("grid"), MARKS = {
+  left: ["×", "left out"], warn: ["!", "has a fault"], waived: ["w", "its fault is waived"], edited: ["e", "caption edited by hand"],
+};
 let isOriginal = false;
 
-const mark = (kind, text, title) => make("i", { class: `i-${kind}`, title, "aria-label": title }, text);
+const mark = kind => make("i", { class: `i-${kind}`, title: MARKS[kind][1], "aria-label": MARKS[kind][1] }, MARKS[kind][0]);
 
 grid.draw = (cell, number) => {
   const [frame_, line] = cell.children, { columns } = state, image = frame_.firstChild;
@@ -23,13 +25,12 @@ grid.draw = (cell, number) => {
   cell.setAttribute("aria-label", id);
   cell.title = id;
   cell.classList.toggle("left", state.left.has(number));
-  const verdict = MARKS[columns.verdict[number]];
-  line.replaceChildren(...[
-    state.left.has(number) && mark("left", "×", "left out"),
-    verdict && mark(columns.verdict[number], ...verdict),
-    state.edited.has(number) && mark("edited", "e", "caption edited by hand"),
-    make("span", {}, make("bdi", {}, id)),
-  ].filter(Boolean));
+  const kinds = [state.left.has(number) && "left", columns.verdict[number], state.edited.has(number) && "edited"].filter(each => MARKS[each]);
+  if (cell.kinds !== `${kinds}`) {
+    cell.kinds = `${kinds}`;
+    line.replaceChildren(...kinds.map(mark), make("span", {}, make("bdi", {}, " ")));
+  }
+  line.lastChild.firstChild.firstChild.data = id;
   if (!grid.hasWords) return cell.children[2]?.remove();
   const words = cell.children[2] ?? cell.appendChild(make("span", { class: "words" }));
   words.textContent = state.rows.get(number)?.caption ?? "";
@@ -181,17 +182,17 @@ const changed = async names => {
 };
 
 async function start() {
+  back();
   const address = new URLSearchParams(location.search);
   state.query = $("q").value = address.get("q") ?? "";
   const order = address.get("sort");
   if (order && [...$("sort").options].some(each => each.value === order)) state.sort = $("sort").value = order;
-  const filtered = state.columns, reading = state.readColumns();
-  await reading.catch(error => say(error.message, true));
-  if (filtered !== state.columns && !state.query && state.sort === "id") state.showAll();
+  await state.readColumns().catch(error => say(error.message, true));
+  if (!state.query && state.sort === "id") state.showAll();
   await shownBy();
   const place = grid.numbers.findIndex(number => state.columns.ids[number] === address.get("at"));
   if (place > 0) grid.go(place);
-  if (!document.querySelector("dialog[open]")) back();
   frame(shownBy, changed);
+  document.body.dataset.state = "ready";
 }
 start();

@@ -39,7 +39,9 @@ export const isTyping = event =>
 
 /** Keys of the page: a map from name to function; `Ctrl+`, `Shift+` and `Alt+` in front, in this order. */
 export function nameOf(event) {
-  const key = event.key === " " ? "Space" : event.key;
+  const isCommand = (event.ctrlKey || event.metaKey) && event.key.length === 1; // whatever Caps Lock says
+  const letter = isCommand ? event.key[event.shiftKey ? "toUpperCase" : "toLowerCase"]() : event.key;
+  const key = letter === " " ? "Space" : letter;
   const shift = event.shiftKey && key.length > 1 ? "Shift+" : "";
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${shift}${key}`;
 }

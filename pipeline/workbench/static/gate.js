@@ -72,10 +72,18 @@ function card(fault, number) {
     make("p", {}, make("b", {}, named(fault)), " ", make("span", { class: `level ${level}` }, level)),
     fault.other ? make("p", { class: "faint" }, `and ${fault.other}`) : null,
     make("p", {}, fault.sentence),
-    fault.measured !== null && fault.measured !== undefined && fault.limit ? make("meter", { min: 0, max: 2 * fault.limit, value: fault.measured, title: `${fault.measured} against ${fault.limit}` }) : null,
+    fault.measured !== null && fault.limit ? measure(fault.measured, fault.limit) : null,
     fault.waived !== null && make("p", { class: "note calm" }, `waived: ${fault.waived}`),
     ...left.map(([id, reason]) => make("p", { class: "note calm" }, `${id} is left out: ${reason}`)),
     isReadOnly ? null : make("div", { class: "buttons" }, ...buttons(fault).filter(Boolean)));
+}
+
+/** A bar to twice the limit, with a line at the limit. */
+function measure(measured, limit) {
+  const fill = make("span");
+  fill.style.width = `${Math.min(100, Math.max(0, 50 * measured / limit))}%`;
+  const rounded = value => Number(value.toPrecision(3));
+  return make("div", { class: "measure" }, make("span", { class: "gauge", "aria-hidden": "true" }, fill), make("small", { class: "faint" }, `${rounded(measured)}, limit ${rounded(limit)}`));
 }
 
 function section(check, faults) {
@@ -136,3 +144,4 @@ addEventListener("keydown", event => {
 $("decided").onchange = draw;
 await refresh();
 frame(refresh, refresh);
+document.body.dataset.state = "ready";

@@ -44,7 +44,7 @@ class State extends EventTarget {
     this.rows.clear();
     this.dispatchEvent(new Event("shown"));
     clearTimeout(this.again);
-    if (this.shown.stale) this.again = setTimeout(() => this.refresh().catch(() => {}), 60);
+    if (this.shown.stale) this.again = setTimeout(() => this.refresh().catch(() => {}), 300);
   }
 
   /** All about these pictures; asked once. */

@@ -23,7 +23,7 @@ class ConflictError(Exception):
         self.entries = dict(entries)
 
 
-class OpenFile:
+class EditedFile:
     """`values`: by name; `entries`: the lines, found when needed. Not for several threads at once."""
 
     def __init__(self, kind: DecisionFile, versions: Versions) -> None:
