@@ -1,6 +1,7 @@
 """A loaded base: its parts, their configurations, and its tokenizer."""
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -118,10 +119,13 @@ class Base:
         return bool(self.configs["scheduler"].get("prediction_type") == V)
 
     def predicting(self, kind: PredictionType, zero_terminal_snr: bool = False) -> "Base":
-        """This base with another prediction type, whatever its files say."""
+        """This base with another prediction type, whatever its files say. Both share their parts: one that is
+        read for the one is there for the other.
+        """
+        made = copy(self)
         scheduler = scheduler_of(self.configs["scheduler"], kind, zero_terminal_snr)
-        configs = {**self.configs, "scheduler": scheduler}
-        return Base(self.family, self.tokenizer, self._parts, configs, self._open_stored)
+        made.configs = {**self.configs, "scheduler": scheduler}
+        return made
 
     def with_part(
         self, name: str, part: PartOrReader, config: dict[str, Any], open_stored: OpensStored

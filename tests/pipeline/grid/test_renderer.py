@@ -119,6 +119,15 @@ def test_a_network_trained_with_zero_terminal_snr_is_drawn_with_it(
     assert schedules == [True, *[False] * 5]
 
 
+def test_a_base_that_predicts_otherwise_shares_its_parts(base: BaseConfig) -> None:
+    """So that no part is read twice, or onto another device."""
+    first = module.load_base(base)
+    second = first.predicting("v_prediction", zero_terminal_snr=True)
+    assert second.vae is first.vae
+    assert second.denoiser is first.denoiser
+    assert (first.predicts_v, second.predicts_v) == (False, True)
+
+
 def test_a_base_is_loaded_once_and_a_network_once_for_all_its_weights(
     base: BaseConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
