@@ -25,6 +25,7 @@ from pipeline.merging.bake import bake
 from pipeline.merging.build import first_input, run_recipe
 from pipeline.merging.folder import run_recipe_to_folder
 from pipeline.merging.header import MERGE_KEY, recipe_text
+from pipeline.merging.locking import paths_of
 from pipeline.networks.epochs import epoch_files
 from pipeline.networks.families import acts_on_weights, load
 from pipeline.schemas import Config, MergeConfig
@@ -77,7 +78,7 @@ def recipe_content(config: Config, network: Path) -> RecipeContent:
     assert isinstance(config.merge.recipe, dict)
     content = content_of_the_run(config.merge.recipe, config.base.path, network, "merge.recipe")
     parsed = parse(content, "merge.recipe")
-    is_of_base = parsed.model_dump()["inputs"][first_input(parsed.merge)]["path"] == config.base.path
+    is_of_base = paths_of(parsed)[first_input(parsed.merge)] == Path(config.base.path)
     return {**content, "dtype": config.merge.dtype, **(_predicted(config) if is_of_base else {})}
 
 

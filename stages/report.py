@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.prediction import MODELSPEC_KEY, ZERO_SNR_KEY
+from pipeline.bases.prediction import MODELSPEC_KEY, learned_zero_snr
 from pipeline.bases.registry import families, stated
 from pipeline.command import run, start
 from pipeline.files.atomic import write_json, write_text
@@ -67,7 +67,7 @@ def proposal_of(config: Config, grid: Any, best: Any, cells: Sequence[Any], merg
         second_steps=settings["second_pass_steps"] if settings["second_pass_upscaler"] else 0,
         guidance_rescale=settings["guidance_rescale"],
         predicts_v=header.get(MODELSPEC_KEY) == "v",
-        has_zero_snr=header.get(ZERO_SNR_KEY) == "True",
+        has_zero_snr=learned_zero_snr(header),
     )
 
 

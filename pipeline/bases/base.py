@@ -1,6 +1,7 @@
 """A loaded base: its parts, their configurations, and its tokenizer."""
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers import CLIPTokenizer
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.latents import Latents
 from pipeline.bases.layers import changeable_modules
-from pipeline.bases.prediction import PredictionType, scheduler_of
+from pipeline.bases.prediction import PredictionType, V, scheduler_of
 from pipeline.files.tensor_file import Stored
 
 PartOrReader = nn.Module | Callable[[], nn.Module]
@@ -113,11 +114,18 @@ class Base:
                 self._parts[name] = reader or part
         self.__dict__.pop("changeable", None)
 
+    @property
+    def predicts_v(self) -> bool:
+        return bool(self.configs["scheduler"].get("prediction_type") == V)
+
     def predicting(self, kind: PredictionType, zero_terminal_snr: bool = False) -> "Base":
-        """This base with another prediction type, whatever its files say."""
+        """This base with another prediction type, whatever its files say. Both share their parts: one that is
+        read for the one is there for the other.
+        """
+        made = copy(self)
         scheduler = scheduler_of(self.configs["scheduler"], kind, zero_terminal_snr)
-        configs = {**self.configs, "scheduler": scheduler}
-        return Base(self.family, self.tokenizer, self._parts, configs, self._open_stored)
+        made.configs = {**self.configs, "scheduler": scheduler}
+        return made
 
     def with_part(
         self, name: str, part: PartOrReader, config: dict[str, Any], open_stored: OpensStored

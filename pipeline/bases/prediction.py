@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.files.safetensors_header import Header, TensorEntry
+from pipeline.files.safetensors_header import Header, TensorEntry, metadata_of
 
 PredictionType = Literal["epsilon", "v_prediction"]
 EPSILON: PredictionType = "epsilon"
@@ -44,6 +44,18 @@ class Prediction:
     evidence: str
     zero_terminal_snr: bool = False
     against: str = ""
+
+
+def learned_zero_snr(metadata: Mapping[str, str]) -> bool:
+    """Whether the header of a network says that it was trained with zero terminal SNR."""
+    return metadata.get(ZERO_SNR_KEY) == str(True)
+
+
+def trained_to_zero_snr(network: Path | None) -> bool:
+    """The same of a network's file; only .safetensors have a header."""
+    if network is None or network.suffix != ".safetensors":
+        return False
+    return learned_zero_snr(metadata_of(network))
 
 
 def of_scheduler(config: Mapping[str, Any], origin: str) -> Prediction:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases import registry
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.registry import folder_of, recognised
 from pipeline.bases.stated import BASE_KEY, stated
@@ -66,4 +67,5 @@ def _config_of(path: Path, facts: FamilyFacts | None) -> dict[str, Any] | None:
     if "vae" in own:
         return dict(own["vae"])
     match = None if facts else recognised(header.shapes)
-    return published_vae(match.facts) if match and match.facts else None
+    named = match.facts if match else registry.stated(header.metadata)
+    return published_vae(named) if named and not facts else None

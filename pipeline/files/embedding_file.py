@@ -162,7 +162,10 @@ def embedding_metadata(words: Sequence[str], architecture: str = "stable-diffusi
 
 
 def write_each(
-    folder: Path, vectors: Mapping[str, Tensor], architecture: str = "stable-diffusion-v1"
+    folder: Path,
+    vectors: Mapping[str, Tensor],
+    architecture: str = "stable-diffusion-v1",
+    widths: Sequence[int] = (),
 ) -> None:
     """Writes one `<word>.safetensors` per word, for A1111, ComfyUI and diffusers. The words may be from a
     stranger's file: one that is not a valid file name is a user error.
@@ -172,7 +175,7 @@ def write_each(
     for word, tensor in vectors.items():
         write_safetensors(
             folder / f"{word}.safetensors",
-            embedding_tensors({word: tensor}),
+            embedding_tensors({word: tensor}, widths),
             embedding_metadata([word], architecture),
         )
 

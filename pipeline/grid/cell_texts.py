@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.prediction import trained_to_zero_snr
 from pipeline.bases.registry import blocks_of
 from pipeline.bases.tokens import words_in
 from pipeline.drawing.named_files import NamedFiles
@@ -90,6 +91,8 @@ def call(cell: Cell, sha256_of: Hash) -> str:
 def _model(cell: Cell, base: BaseConfig, merge: Mapping[str, Any] | None, sha256_of: Hash) -> InfotextModel:
     """The checkpoint under A1111's name for it; a model that is not in a file has no hash."""
     model = model_of(base)
+    if model.predicts_v and trained_to_zero_snr(cell.network):
+        model = replace(model, zero_terminal_snr=True)
     if merge:
         name = " + ".join(Path(entry["path"]).stem for entry in merge["inputs"].values())
         return replace(model, name=name, sha256=None, vae=None, vae_sha256=None)

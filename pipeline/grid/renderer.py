@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
+from pipeline.bases.prediction import V, trained_to_zero_snr
 from pipeline.device import best_device, make_repeatable
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.library import Library, set_weight
@@ -48,7 +49,7 @@ class GridRenderer:
                 stack.enter_context(network.attached(base))
                 if isinstance(network, AestheticEmbedding):
                     aesthetic = _aesthetic(network)
-            return list(draw(base, jobs, cell.settings, self.library, aesthetic))
+            return list(draw(_as_trained(base, cell.network), jobs, cell.settings, self.library, aesthetic))
 
     def _merge(self, base: Base, variation: Variation | None) -> None:
         """Merges the cell's variation into the loaded base, unless it is there already."""
@@ -76,6 +77,13 @@ class GridRenderer:
             network = load(path, base).to(best_device())
             self._network = path, base, network
         return self._network[2]
+
+
+def _as_trained(base: Base, network: Path | None) -> Base:
+    """The base with the noise schedule that the network was trained with."""
+    if base.predicts_v and trained_to_zero_snr(network):
+        return base.predicting(V, zero_terminal_snr=True)
+    return base
 
 
 def _aesthetic(network: AestheticEmbedding) -> Aesthetic:

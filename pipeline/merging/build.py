@@ -13,7 +13,7 @@ from pipeline.files.tensor_file import Stored, TensorFile
 from pipeline.merging.checkpoint import CheckpointFile, open_checkpoint, open_vae
 from pipeline.merging.header import metadata
 from pipeline.merging.locking import locked, paths_of
-from pipeline.merging.markers import marked, prediction_of
+from pipeline.merging.markers import marked, prediction_of_result
 from pipeline.merging.stream import stream
 from pipeline.merging.tree import Baked, Leaf, Merge, Node, ReplacedVae
 from pipeline.merging.weights import weight_of
@@ -116,7 +116,7 @@ def run_recipe(recipe: Recipe, out: Path) -> dict[str, Any]:
     recipe = locked(recipe, opened.files)
     first = opened.checkpoints[first_input(recipe.merge)]
     header = metadata(recipe, first, opened.checkpoints)
-    prediction = prediction_of(first, recipe, opened.networks.values())
+    prediction = prediction_of_result(first, recipe, opened.networks.values())
     stream(marked(node, prediction), out, recipe.dtype, recipe.drop, header)
     return facts_of(recipe, node)
 

@@ -23,7 +23,7 @@ from pipeline.merging.checkpoint import CheckpointFile
 from pipeline.merging.folder_writer import FolderWriter, Target
 from pipeline.merging.header import MERGE_KEY, metadata, recipe_text
 from pipeline.merging.locking import locked
-from pipeline.merging.markers import prediction_of
+from pipeline.merging.markers import prediction_of_result
 from pipeline.merging.stream import fill, result_type
 from pipeline.merging.tree import Node
 from pipeline.schemas.recipe import Recipe
@@ -51,7 +51,7 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     recipe = locked(recipe, opened.files)
     own = stated(metadata(recipe, first, opened.checkpoints).get(BASE_KEY), str(first.path))
     model = outline(made, own, str(first.path))
-    prediction = prediction_of(first, recipe, opened.networks.values())
+    prediction = prediction_of_result(first, recipe, opened.networks.values())
     if prediction.type:
         model = model.predicting(prediction.type, prediction.zero_terminal_snr)
     parts = _parts(model, node, recipe.dtype)

@@ -12,6 +12,7 @@ from pipeline.bases.prediction import (
     ZERO_SNR_MARKER,
     Prediction,
     V,
+    learned_zero_snr,
     markers_of,
     of_scheduler,
     scheduler_of,
@@ -20,9 +21,6 @@ from pipeline.files.tensor_file import Stored, TensorFile
 from pipeline.merging.checkpoint import CheckpointFile
 from pipeline.merging.tree import Node
 from pipeline.schemas.recipe import Recipe
-
-LEARNED_ZERO_SNR = "ss_zero_terminal_snr"
-"""Entry of a network's header."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ class Marked:
         return self.tensors[name].read(start, stop).float()
 
 
-def prediction_of(first: CheckpointFile, recipe: Recipe, networks: Iterable[TensorFile]) -> Prediction:
+def prediction_of_result(first: CheckpointFile, recipe: Recipe, networks: Iterable[TensorFile]) -> Prediction:
     """As the recipe says, else as the first checkpoint's files say. Networks that learned zero terminal SNR
     bring it along.
     """
     found = _stated(first)
     kind = recipe.prediction_type or found.type
-    learned = kind == V and any(each.metadata.get(LEARNED_ZERO_SNR) == "True" for each in networks)
+    learned = kind == V and any(learned_zero_snr(each.metadata) for each in networks)
     return replace(found, type=kind, zero_terminal_snr=found.zero_terminal_snr or learned)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from math import cos, pi, sin
 
+from pipeline.errors import UserError
+
 BlockSetting = Sequence[float] | Mapping[str, float] | str | None
 
 SHAPES: dict[str, Callable[[float], float]] = {
@@ -31,4 +33,9 @@ def by_block(setting: BlockSetting, whole: float, blocks: Sequence[str]) -> dict
         }
     if isinstance(setting, Mapping):
         return dict.fromkeys(blocks, whole) | dict(setting)
+    if len(setting) != len(blocks):
+        raise UserError(
+            f"network: {len(setting)} numbers for {len(blocks)} blocks ({blocks[0]} to {blocks[-1]}); give"
+            " one for each"
+        )
     return dict(zip(blocks, setting, strict=True))

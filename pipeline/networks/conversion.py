@@ -3,7 +3,7 @@ without loss (A1111 and ComfyUI read hypernetworks only from .pt, and a .safeten
 Adapters: between sd-scripts' layout and diffusers', and any of them to a plain LoRA.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -30,6 +30,7 @@ from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.network_files import grouped, read_tensors, read_weights
 from pipeline.networks.reduction import Reduced, reduced
 from pipeline.networks.scales import FOLDED_KEY
+from pipeline.networks.stamp import stamped
 
 CONVERTED_SUFFIXES = (".pt", ".safetensors")
 NETWORK_LAYOUTS = ("sd-scripts", "diffusers", "lora")
@@ -53,13 +54,15 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
         raise UserError(
             f"{source} is a whole checkpoint; to convert it, run with base.path set to it, and merge.layout"
         )
-    if not target.suffix and (words := bundled(read_tensors(source)[0], source)):
-        _write_each(target, words, source)
+    words, widths = bundled(read_tensors(source)[0], source) if not target.suffix else ({}, [])
+    if words:
+        _write_each(target, words, source, widths)
         return [target / f"{word}.safetensors" for word in words]
     if layout is None:
         raise UserError(f"{source} is {family}; choose its new layout: --to {', '.join(NETWORK_LAYOUTS)}")
     _check(target, source, (".safetensors",))
-    weights, metadata = read_weights(source), _described(source)
+    weights = read_weights(source)
+    metadata = stamped(_described(source), grouped(weights), target.stem, layout)
     insist_on_known(weights, source)
     insist_on_whole_changes(grouped(weights), source)
     if layout == "diffusers":
@@ -86,8 +89,9 @@ def convert_to_lora(source: Path, target: Path, base: Base, dim: int, precision:
         raise UserError(f"{source} does not change the base's weights, so it cannot become a LoRA")
     _check(target, source, (".safetensors",))
     made = reduced(AdapterNetwork.load(source, base), dim, source)
+    described = stamped(_described(source), grouped(made.tensors), target.stem, "sd-scripts")
     named = {"ss_network_module": "networks.lora", "ss_network_dim": str(dim), "ss_network_alpha": str(dim)}
-    kept = {key: value for key, value in _described(source).items() if key != "ss_network_args"}
+    kept = {key: value for key, value in described.items() if key != "ss_network_args"}
     tensors = {key: tensor.to(PRECISIONS[precision]) for key, tensor in made.tensors.items()}
     if sick := [key for key, tensor in tensors.items() if not is_finite(tensor)]:
         raise UserError(f"{sick[0]}: the numbers do not fit into {precision}; use --precision fp32")
@@ -134,7 +138,9 @@ def _embedding(source: Path, target: Path) -> list[Path]:
     return [target]
 
 
-def _write_each(folder: Path, vectors: Mapping[str, Tensor], source: Path) -> None:
+def _write_each(
+    folder: Path, vectors: Mapping[str, Tensor], source: Path, widths: Sequence[int] = ()
+) -> None:
     """Checks every name before it writes the first file."""
     if folder.is_file():
         raise UserError(f"{folder} is a file, but several files are written; name a folder")
@@ -142,8 +148,8 @@ def _write_each(folder: Path, vectors: Mapping[str, Tensor], source: Path) -> No
         insist_on_plain_name(word, f"{source}: its word")
     for word in vectors:
         claim(folder / f"{word}.safetensors", [source], "target")
-    widths = {tensor.shape[1] for tensor in vectors.values()}
-    embedding_file.write_each(folder, vectors, architecture_of(widths))
+    architecture = architecture_of({tensor.shape[1] for tensor in vectors.values()})
+    embedding_file.write_each(folder, vectors, architecture, widths)
 
 
 def _check(target: Path, source: Path, suffixes: tuple[str, ...] = CONVERTED_SUFFIXES) -> None:

@@ -32,10 +32,10 @@ class AdapterNetworkConfig(Group):
     include: list[Regular]
     exclude: list[Regular]
     block_dims: (
-        Annotated[list[Count], Field(min_length=25, max_length=25)] | dict[BlockName, Count] | Shape | None
+        Annotated[list[Count], Field(min_length=19, max_length=25)] | dict[BlockName, Count] | Shape | None
     )
     block_alphas: (
-        Annotated[list[Scale], Field(min_length=25, max_length=25)] | dict[BlockName, Scale] | Shape | None
+        Annotated[list[Scale], Field(min_length=19, max_length=25)] | dict[BlockName, Scale] | Shape | None
     )
     block_rates: LrFactors
     dora: bool

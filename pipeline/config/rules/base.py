@@ -16,6 +16,8 @@ PREDICTION_OF_SETTING = {
     "zero_terminal_snr": "v_prediction",
 }
 """By setting of the group noise: what the base must predict."""
+BY_BLOCK = ("blocks", "block_dims", "block_alphas", "block_rates")
+"""Keys of the group network with names of blocks, or a number for each."""
 MOST_SIDES = 1.5
 """Largest usual factor between a resolution and the base's own."""
 
@@ -25,7 +27,12 @@ def base_contradictions(config: Config) -> list[str]:
     facts = _facts(config)
     if facts is None:
         return []
-    return [*_prediction_problems(config), *_zero_snr_problems(config), *_encoder_problems(config, facts)]
+    return [
+        *_prediction_problems(config),
+        *_zero_snr_problems(config),
+        *_encoder_problems(config, facts),
+        *_block_problems(config, facts),
+    ]
 
 
 def _facts(config: Config) -> FamilyFacts | None:
@@ -120,6 +127,19 @@ def _prediction_problems(config: Config) -> list[str]:
         for name, needed in PREDICTION_OF_SETTING.items()
         if getattr(config.noise, name) and prediction not in (None, needed)
     ]
+
+
+def _block_problems(config: Config, facts: FamilyFacts) -> list[str]:
+    """Settings by block that are for another family's blocks."""
+    problems, own = [], f"{facts.title} has {len(facts.blocks)} ({facts.blocks[0]} to {facts.blocks[-1]})"
+    for key in BY_BLOCK:
+        setting = getattr(config.network, key, None)
+        names = setting if key == "blocks" or isinstance(setting, dict) else None
+        if names and (others := sorted(set(names) - set(facts.blocks))):
+            problems.append(f"network.{key}: there is no block {others[0]}; {own}")
+        elif names is None and isinstance(setting, list) and len(setting) != len(facts.blocks):
+            problems.append(f"network.{key} has {len(setting)} numbers, one for each block; {own}")
+    return problems
 
 
 def _encoder_problems(config: Config, facts: FamilyFacts) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.bases.look import recognise
 from pipeline.bases.prediction import V_MARKER
-from pipeline.bases.registry import SCALED, family, titles
+from pipeline.bases.registry import SCALED_FP8, family, titles
 from pipeline.bases.unet_names import LDM_UNET_PREFIX, ldm_name
 from pipeline.config.looked_at import looked_at
 from tests.pipeline.bases.published import DIFFUSERS, Shapes, hollow, open_clip, part_shapes, whole_base
@@ -64,8 +64,8 @@ FILES: dict[str, tuple[str, Callable[[], Shapes]]] = {
     "inpainting": ("Stable Diffusion XL inpainting", lambda: inpainting("sdxl")),
     "SD 2 inpainting": ("Stable Diffusion 2.x inpainting", lambda: inpainting("sd2")),
     "Flux": ("Flux", flux),
-    "scaled": (SCALED, lambda: whole_base("sdxl") | {"scaled_fp8": ()}),
-    "scaled by weight": (SCALED, lambda: whole_base("sdxl") | {SCALE: ()}),
+    "scaled": (SCALED_FP8, lambda: whole_base("sdxl") | {"scaled_fp8": ()}),
+    "scaled by weight": (SCALED_FP8, lambda: whole_base("sdxl") | {SCALE: ()}),
     "VAE": ("a VAE alone", lambda: bare("vae", VAE)),
     "U-Net": ("a U-Net without its prefix alone", lambda: bare("unet", UNET)),
 }

@@ -69,6 +69,12 @@ def test_our_own_headers_say(xl: Path, tmp_path: Path) -> None:
     assert "is for latents times 0.18215" in problems_of(xl, vae=str(vae))[0]
 
 
+def test_another_tools_header_says(xl: Path, tmp_path: Path) -> None:
+    own = {"modelspec.architecture": "stable-diffusion-v1/vae"}
+    vae = hollow(tmp_path / "a.safetensors", bare(part_shapes("sd1", "vae")), own)
+    assert "is for latents times 0.18215" in problems_of(xl, vae=str(vae))[0]
+
+
 def test_a_base_with_a_scale_of_its_own_is_compared_by_it(tmp_path: Path) -> None:
     configs = {**CONFIGS["sdxl"], "vae": {**CONFIGS["sdxl"]["vae"], "scaling_factor": 0.5}}
     base = folder(tmp_path / "base", configs)

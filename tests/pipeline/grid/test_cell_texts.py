@@ -171,9 +171,12 @@ def test_a_base_of_v_with_zero_terminal_snr_is_told_also_where_it_is_merged(tmp_
         assert said == (name, "Zero Terminal SNR", "v_prediction")
 
 
-def test_what_the_user_says_a_base_predicts_goes_before_its_files() -> None:
+def test_what_the_user_says_a_base_predicts_goes_before_its_files(tmp_path: Path) -> None:
     changed = base().model_copy(update={"prediction_type": "v_prediction"})
     text = texts_of(cell(None), PictureJob("a cat", 7), changed, sha256_of_file, NO_FILES)["parameters"]
     values = parameters_of(text)
     assert values["Prediction type"] == "v_prediction"
     assert "Noise Schedule" not in values
+    network = write(tmp_path / "zib.safetensors", LORA_KEY, {"ss_zero_terminal_snr": "True"})
+    text = texts_of(cell(network), PictureJob("a cat", 7), changed, sha256_of_file, NO_FILES)["parameters"]
+    assert parameters_of(text)["Noise Schedule"] == "Zero Terminal SNR"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from pipeline.bases.save import save_folder
 from pipeline.config.check import check
@@ -95,6 +96,36 @@ def filled(base: BaseConfig, cells: list[Cell], files: NamedFiles = NO_FILES) ->
 def draw_all(base: BaseConfig, cells: list[Cell]) -> list[bytes]:
     store = filled(base, cells)
     return [png for each in cells for png in store.pngs(each)]
+
+
+def test_a_network_trained_with_zero_terminal_snr_is_drawn_with_it(
+    base: BaseConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    network = tmp_path / "zero.safetensors"
+    tensors = load_file("net-1.safetensors")
+    write_safetensors(network, tensors, {"ss_zero_terminal_snr": "True"})
+    schedules, draw = [], module.draw
+
+    def seen(base: Any, *rest: Any) -> Any:
+        schedules.append(bool(base.configs["scheduler"].get("rescale_betas_zero_snr")))
+        return draw(base, *rest)
+
+    monkeypatch.setattr(module, "draw", seen)
+    job, renderer = [PictureJob("a cat", 1)], GridRenderer()
+    for prediction in ("v_prediction", "epsilon"):
+        config = base.model_copy(update={"prediction_type": prediction})
+        for each in (cell(network=network), cell(), cell().alone()):
+            renderer.draw(config, each, job)
+    assert schedules == [True, *[False] * 5]
+
+
+def test_a_base_that_predicts_otherwise_shares_its_parts(base: BaseConfig) -> None:
+    """So that no part is read twice, or onto another device."""
+    first = module.load_base(base)
+    second = first.predicting("v_prediction", zero_terminal_snr=True)
+    assert second.vae is first.vae
+    assert second.denoiser is first.denoiser
+    assert (first.predicts_v, second.predicts_v) == (False, True)
 
 
 def test_a_base_is_loaded_once_and_a_network_once_for_all_its_weights(

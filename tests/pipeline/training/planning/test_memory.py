@@ -1,5 +1,5 @@
-"""The presets for a card's memory: the plan of a base of real size fits, and presets for a subject keep what
-they teach. Weights are never written, so that they take no memory here.
+"""The presets for a card: a base of real size fits by the plan, and what a subject's preset teaches stays.
+Weights are never written, so that they take no memory here.
 """
 
 import pytest
