@@ -81,10 +81,10 @@ def stamps_now() -> Stamps:
 def read_index() -> PictureIndex:
     stamps = stamps_now()
     cropped, collected = (stamp != (0, 0) for stamp in stamps)
-    files = dict[str, Path]()
+    files, whole = dict[str, Path](), COLLECTED_FOLDER / PICTURE_FOLDER
     originals = list(Records(COLLECTED_FOLDER)) if collected else []
     for record in originals:
-        files[record.sha256] = COLLECTED_FOLDER / PICTURE_FOLDER / record.file
+        files[record.sha256] = whole / record.file
     if not cropped:
         return PictureIndex((_shown(record) for record in originals), files, stamps)
     shown = [_shown(record) for record in _crops(files)]
@@ -92,8 +92,9 @@ def read_index() -> PictureIndex:
 
 
 def _crops(files: dict[str, Path]) -> Iterator[Record]:
+    cut = CROPPED_FOLDER / PICTURE_FOLDER
     for record in Records(CROPPED_FOLDER):
-        files[record.sha256] = CROPPED_FOLDER / PICTURE_FOLDER / record.file
+        files[record.sha256] = cut / record.file
         yield record
 
 
