@@ -56,9 +56,9 @@ def random_base(name: str, device: torch.device, tiny: bool = False) -> Base:
         configs[part] |= values
     base = outline(made, {"configs": configs}, "benchmark")
     torch.manual_seed(0)
-    for part in base.loaded().values():
-        _fill(part.to_empty(device=device))
-        part.eval().requires_grad_(False)
+    for module in base.loaded().values():
+        _fill(module.to_empty(device=device))
+        module.eval().requires_grad_(False)
     return base
 
 
