@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pipeline.bases.base import Base
-from pipeline.bases.load import outline
+from pipeline.bases.outline import outline
 from pipeline.bases.registry import family
 
 FAMILIES = {"sd15": "sd1", "sdxl": "sdxl"}

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.bases.load import _read_part, _reporting_failures
+from pipeline.bases.from_folder import read_part, reporting_failures
 from pipeline.bases.registry import family
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.captions.folders import read_caption as read_own_caption
@@ -129,8 +129,8 @@ def make_text_encoder(path: Path) -> None:
 
 
 def read_text_encoder(path: Path) -> None:
-    with _reporting_failures(str(path.parent.parent)):
-        _read_part(family("sd1").part("text_encoder"), str(path.parent.parent), {}, torch.float32)
+    with reporting_failures(str(path.parent.parent)):
+        read_part(family("sd1").part("text_encoder"), str(path.parent.parent), {}, torch.float32)
 
 
 def make_config(path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.bases import load
+from pipeline.bases import from_file, from_folder
 from pipeline.bases.base import Base
 from pipeline.bases.filling import origins_there
 from pipeline.bases.load import load_base
@@ -53,12 +53,9 @@ def test_a_part_is_read_when_it_is_asked_for(
     save = save_folder if layout == "folder" else save_checkpoint
     save(random_base(), tmp_path / "x.safetensors", "fp16", {})
     read: list[str] = []
-    for name in ("_read_part", "filled"):
-        monkeypatch.setattr(
-            load,
-            name,
-            noting(read, lambda first, *_: str(first), getattr(load, name)),
-        )
+    for module, name in ((from_folder, "read_part"), (from_file, "filled")):
+        reader = noting(read, lambda first, *_: str(first), getattr(module, name))
+        monkeypatch.setattr(module, name, reader)
     loaded = load_base(config(tmp_path / "x.safetensors")).to(torch.device("cpu"))
     assert read == []
     before = plain_configs(loaded)

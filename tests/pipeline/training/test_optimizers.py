@@ -160,7 +160,7 @@ def test_the_preprint_of_d_adaptation_is_another_algorithm_than_the_final_one() 
     for name, cls in kinds.items():
         chosen, same = parts(), parts()
         made = make_optimizer(settings(name, weight_decay=0.0), chosen)
-        assert type(made) is kinds[name]
+        assert type(made) is cls
         theirs = cls([each for some in same.values() for each in some], lr=1.0, decouple=True)
         ends[name] = moved(made, chosen, 30)
         assert ends[name] == moved(theirs, same, 30)

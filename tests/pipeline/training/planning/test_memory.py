@@ -5,7 +5,7 @@ Weights are never written, so that they take no memory here.
 import pytest
 import torch
 
-from pipeline.bases.load import outline
+from pipeline.bases.outline import outline
 from pipeline.bases.registry import family
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, options
