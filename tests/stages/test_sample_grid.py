@@ -13,10 +13,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from pipeline.drawing.text_to_image import draw
 from pipeline.errors import UserError
 from pipeline.grid import renderer as cells
 from stages import compose, sample_grid
 from tests.conftest import ROOT
+from tests.noting import noting
 from tests.stages.project import make_project, outputs, run_all
 
 
@@ -46,13 +48,7 @@ def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures each call of `draw` makes."""
     numbers: list[int] = []
-    draw = cells.draw
-
-    def counted(base: Any, jobs: Any, *rest: Any) -> Any:
-        numbers.append(len(jobs))
-        return draw(base, jobs, *rest)
-
-    monkeypatch.setattr(cells, "draw", counted)
+    monkeypatch.setattr(cells, "draw", noting(numbers, lambda _base, jobs, *_: len(jobs), draw))
     return numbers
 
 
@@ -103,12 +99,12 @@ def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_bytes(
     whole = rerun(project)
     assert drawn == []
     monkeypatch.setenv("ATHANOR_STORE", str(tmp_path / "empty"))
-    draw = cells.draw
+    counted: Any = vars(cells)["draw"]
 
     def killed(base: Any, jobs: Any, *rest: Any) -> Any:
         if len(drawn) == 3:
             raise KeyboardInterrupt
-        return draw(base, jobs, *rest)
+        return counted(base, jobs, *rest)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(cells, "draw", killed)

@@ -10,6 +10,7 @@ from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.sd1.family import SD1
 from pipeline.drawing import text_to_image
+from pipeline.drawing.conditioning import conditioning
 from pipeline.drawing.text_to_image import batches, draw
 from pipeline.errors import UserError
 from pipeline.prompts.settings import DrawingSettings, PictureJob
@@ -96,7 +97,7 @@ def test_without_guidance_the_negative_prompt_does_not_matter(base: Base, guidan
 
 def test_every_prompt_is_encoded_once(base: Base) -> None:
     jobs = [PictureJob(prompt, seed) for seed in range(3) for prompt in ("cat", "dog")]
-    with patch.object(text_to_image, "conditioning", wraps=text_to_image.conditioning) as encoder:
+    with patch.object(text_to_image, "conditioning", wraps=conditioning) as encoder:
         assert len(list(draw(base, jobs, settings(negative_prompt="cat", steps=1)))) == 6
     assert [call.args[1] for call in encoder.call_args_list] == ["cat", "dog"]
 

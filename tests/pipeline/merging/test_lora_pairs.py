@@ -27,7 +27,8 @@ SPECTRUM = torch.tensor([8.0, 4.0, 2.0, 1.0, 1.0])
 def test_concatenation_is_the_sum() -> None:
     pairs, ratios = [pair(0, 4), pair(1, 7)], [0.3, -1.2]
     found = concatenated(pairs, ratios)
-    wanted = sum(ratio * each.delta().double() for each, ratio in zip(pairs, ratios, strict=True))
+    first, second = (ratio * each.delta().double() for each, ratio in zip(pairs, ratios, strict=True))
+    wanted = first + second
     assert found.rank == 11
     assert float((found.delta() - wanted).norm() / wanted.norm()) < 1e-6
 
