@@ -141,8 +141,7 @@ def test_pictures_tell_what_they_were_drawn_with(project: Path) -> None:
     rerun(project)
     cell = grid(project)["cells"][1]
     with Image.open(project / "reports/sample-grid" / cell["pictures"][0]["file"]) as picture:
-        assert isinstance(picture.text, dict)  # type: ignore[attr-defined]
-        text = picture.text["parameters"]  # type: ignore[attr-defined]
+        text = picture.info["parameters"]
     assert text.startswith(
         "zib <lora:net-000001:0.5>\nSteps: 2, Sampler: DDIM, CFG scale: 7, Seed: 1, Size: 64x64"
     )
@@ -154,7 +153,7 @@ def test_a_second_pass_makes_larger_pictures(project: Path) -> None:
         project / "reports/sample-grid" / grid(project)["cells"][1]["pictures"][0]["file"]
     ) as picture:
         assert picture.size == (128, 128)
-        assert "Hires upscaler: Latent" in picture.text["parameters"]  # type: ignore[attr-defined]
+        assert "Hires upscaler: Latent" in picture.info["parameters"]
 
 
 def test_the_choice_has_its_evidence(project: Path) -> None:

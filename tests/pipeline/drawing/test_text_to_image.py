@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -24,9 +25,15 @@ def base() -> Base:
     return random_base()
 
 
-def settings(**changes: object) -> DrawingSettings:
-    plain = {"steps": 3, "guidance": 5.0, "sampler": "ddim", "negative_prompt": "bad", "width": 64}
-    return DrawingSettings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
+def settings(**changes: Any) -> DrawingSettings:
+    plain: dict[str, Any] = {
+        "steps": 3,
+        "guidance": 5.0,
+        "sampler": "ddim",
+        "negative_prompt": "bad",
+        "width": 64,
+    }
+    return DrawingSettings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})
 
 
 def far(one: Image.Image, two: Image.Image) -> int:

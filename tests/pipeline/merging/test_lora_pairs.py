@@ -3,6 +3,7 @@ import torch
 
 from pipeline.merging.lora_pairs import (
     LoraPair,
+    RankRule,
     approximated,
     by_frobenius,
     by_ratio,
@@ -74,8 +75,8 @@ def test_a_rank_above_the_layers_own_is_cut() -> None:
         (by_frobenius(1.0), 5),
     ],
 )
-def test_rules_worked_by_hand(rule: object, rank: int) -> None:
-    assert rule(SPECTRUM) == rank  # type: ignore[operator]
+def test_rules_worked_by_hand(rule: RankRule, rank: int) -> None:
+    assert rule(SPECTRUM) == rank
 
 
 @pytest.mark.parametrize(("out", "inside"), [(40, 60), (400, 300)], ids=["exact", "randomised"])

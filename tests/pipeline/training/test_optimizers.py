@@ -127,7 +127,7 @@ def test_a_closure_is_called_once_by_several() -> None:
             (parameters[0].square().sum() for parameters in chosen.values()),
             torch.zeros((), dtype=torch.float64),
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     assert made.step(closure).item() == 96.0
@@ -160,8 +160,8 @@ def test_the_preprint_of_d_adaptation_is_another_algorithm_than_the_final_one() 
     for name, cls in kinds.items():
         chosen, same = parts(), parts()
         made = make_optimizer(settings(name, weight_decay=0.0), chosen)
-        assert type(made) is cls
         theirs = cls([each for some in same.values() for each in some], lr=1.0, decouple=True)
+        assert type(made) is cls
         ends[name] = moved(made, chosen, 30)
         assert ends[name] == moved(theirs, same, 30)
     assert ends["dadaptation"] != pytest.approx(ends["dadaptation_preprint"], rel=0.01)

@@ -34,7 +34,7 @@ def cost_of(batch: Batch | None = None, **values: object) -> tuple[Cost, Denoisi
 def test_operations_are_those_of_a_step() -> None:
     cost, module = cost_of()
     with FlopCounterMode(display=False) as counter, module.network.attached(module.base):
-        module.picture_losses(batch_of(module.base)).mean().backward()  # type: ignore[no-untyped-call]
+        module.picture_losses(batch_of(module.base)).mean().backward()
     assert cost.operations == counter.get_total_flops() > 0
 
 

@@ -70,7 +70,9 @@ def test_what_is_learned_stays(family_name: str, card: str) -> None:
     plain = check(compose(Params({"base": base, "experiment": experiment}, {})))
     config = composed(family_name, card)
     assert config.optimizer.lr == plain.optimizer.lr
-    assert config.network.dim == plain.network.dim  # type: ignore[union-attr]
+    assert isinstance(config.network, AdapterNetworkConfig)
+    assert isinstance(plain.network, AdapterNetworkConfig)
+    assert config.network.dim == plain.network.dim
     for key in ("epochs", "batch", "gradient_accumulation", "keep_tokens"):
         assert getattr(config.train, key) == getattr(plain.train, key)
     assert (config.schedule, config.noise, config.collect) == (plain.schedule, plain.noise, plain.collect)
