@@ -1,7 +1,7 @@
 """What a base is, part by part, for a person. Headers and configurations are read, and no torch is loaded."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.bases import projection
@@ -9,6 +9,7 @@ from pipeline.bases.look import recognise
 from pipeline.bases.parts_there import DENOISER_PREFIXES, ENCODER_TITLES, VAE_PREFIX, VAE_TITLE
 from pipeline.bases.prediction import Prediction
 from pipeline.bases.registry import Recognised, titles
+from pipeline.bases.vae_look import vae_kind
 from pipeline.errors import UserError
 from pipeline.files.safetensors_header import Header, read_header
 
@@ -19,6 +20,7 @@ PARTS = {
     ENCODER_TITLES[1]: ("conditioner.embedders.1.",),
 }
 """Beginnings of names in a single file, by part; the second text encoder is SDXL's."""
+SAFETENSORS = ".safetensors"
 LICENCE_KEY = "modelspec.license"
 ORIENTATIONS = {
     "right": "the right way round",
@@ -39,7 +41,9 @@ def examined(path: Path) -> dict[str, str]:
         facts["prediction"] = _predicted(found.prediction)
     if found.side_px:
         facts["trained on"] = f"{found.side_px} px"
-    return facts | (dict(_of_file(path, read_header(path), found)) if path.is_file() else {})
+    return facts | dict(
+        _of_file(path, read_header(path), found) if path.is_file() else _of_folder(path, found)
+    )
 
 
 def _trained(found: Recognised) -> str:
@@ -48,7 +52,8 @@ def _trained(found: Recognised) -> str:
 
 def _predicted(prediction: Prediction) -> str:
     zero = ", zero terminal SNR" if prediction.zero_terminal_snr else ""
-    return f"{prediction.type or 'unknown'}{zero} ({prediction.evidence})"
+    against = f"; {prediction.against} says otherwise" if prediction.against else ""
+    return f"{prediction.type or 'unknown'}{zero} ({prediction.evidence}{against})"
 
 
 def _of_file(path: Path, header: Header, found: Recognised) -> Iterator[tuple[str, str]]:
@@ -58,12 +63,27 @@ def _of_file(path: Path, header: Header, found: Recognised) -> Iterator[tuple[st
     yield "parts", ", ".join(there) or "none that is known here"
     if found.missing:
         yield "missing", ", ".join(found.missing)
-    types = Counter(entry.dtype for entry in header.tensors.values())
-    yield "precision", ", ".join(f"{name} ({count} tensors)" for name, count in types.most_common())
+    if found.facts and VAE_TITLE in there:
+        yield "VAE", vae_kind(path, found.facts)
+    yield "precision", _precision([header])
     if projection.XL_PROJECTION_KEY in header.tensors:
         turned = projection.orientation(path, header.tensors[projection.XL_PROJECTION_KEY])
         yield "text_projection", ORIENTATIONS[turned]
     yield "licence", header.metadata.get(LICENCE_KEY, "not in the header")
+
+
+def _of_folder(path: Path, found: Recognised) -> Iterator[tuple[str, str]]:
+    """Of a diffusers folder: the parts that have weights here."""
+    weights = sorted(path.glob(f"*/*{SAFETENSORS}"))
+    yield "parts", ", ".join(dict.fromkeys(file.parent.name for file in weights)) or "no .safetensors files"
+    if found.facts and (path / "vae/config.json").is_file():
+        yield "VAE", vae_kind(path, found.facts)
+    yield "precision", _precision([read_header(file) for file in weights])
+
+
+def _precision(headers: Sequence[Header]) -> str:
+    types = Counter(entry.dtype for header in headers for entry in header.tensors.values())
+    return ", ".join(f"{name} ({count} tensors)" for name, count in types.most_common()) or "no tensors"
 
 
 def lines(facts: Mapping[str, str]) -> list[str]:

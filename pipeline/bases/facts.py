@@ -67,6 +67,8 @@ class FamilyFacts:
     """What its denoiser learns: a file of pipeline/objectives."""
     pipeline: str
     """Class of the diffusers pipeline."""
+    published: str = ""
+    """Repository and file of its best-known base on the hub."""
 
     @property
     def architectures(self) -> set[str]:

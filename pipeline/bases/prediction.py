@@ -84,12 +84,16 @@ def of_header(
     signs += [stated] if stated and stated.type else []
     if kind := MODELSPEC.get(header.metadata.get(MODELSPEC_KEY, "")):
         signs.append(Prediction(kind, f"{MODELSPEC_KEY} in its header"))
+    if zero and not signs:
+        evidence = f"its tensor {ZERO_SNR_MARKER} suggests {V}, and nothing else in the file says so"
+        return Prediction(None, evidence, zero)
     if not signs and usual:
         signs.append(Prediction(usual, USUAL_PREDICTION))
     if not signs:
         return Prediction(None, _statistic(path, header.tensors.get(WITNESS)))
     first = signs[0]
-    against = next((sign.evidence for sign in signs if sign.type != first.type), "")
+    others = [*signs, *([Prediction(V, f"its tensor {ZERO_SNR_MARKER}")] if zero else [])]
+    against = next((sign.evidence for sign in others if sign.type != first.type), "")
     zero = zero or any(sign.zero_terminal_snr for sign in signs)
     return Prediction(first.type, first.evidence, zero, against)
 
@@ -134,12 +138,15 @@ def markers_of(scheduler: Mapping[str, Any], there: Collection[str]) -> tuple[li
 def scheduler_of(config: Mapping[str, Any], kind: PredictionType, zero_terminal_snr: bool) -> dict[str, Any]:
     """The scheduler's configuration of a base with this prediction; entries that already fit stay.
 
-    With zero terminal SNR the last timestep is pure noise, which only trailing steps reach (Lin et al. 2023,
+    Only a base that predicts v can be drawn from pure noise, so epsilon has no zero terminal SNR. With it the
+    last timestep is pure noise, which only trailing steps reach (Lin et al. 2023,
     arXiv 2305.08891, section 3.3).
     """
     changed = dict(config)
     if config.get("prediction_type", EPSILON) != kind:
         changed["prediction_type"] = kind
-    if zero_terminal_snr and not config.get("rescale_betas_zero_snr"):
+    if kind == EPSILON and config.get("rescale_betas_zero_snr"):
+        changed["rescale_betas_zero_snr"] = False
+    if kind == V and zero_terminal_snr and not config.get("rescale_betas_zero_snr"):
         changed |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
     return changed

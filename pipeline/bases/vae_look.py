@@ -38,6 +38,16 @@ def vae_problem(vae: Path, base: Path, facts: FamilyFacts) -> str | None:
     return f"is for latents times {scale:g}, and the base's are times {usual:g}"
 
 
+def vae_kind(path: Path, facts: FamilyFacts) -> str:
+    """What a base's own VAE makes of pictures, and whether that is stated."""
+    said = _config_of(path, facts)
+    config = said or published_vae(facts)
+    channels = _channels(read_header(path)) if path.is_file() else None
+    origin = "stated" if said else "usual for the family; weights do not say"
+    number = channels or int(config.get("latent_channels", USUAL_CHANNELS))
+    return f"latents of {number} channels, times {_scale(config):g} ({origin})"
+
+
 def published_vae(facts: FamilyFacts) -> dict[str, Any]:
     """The configuration of the family's published VAE."""
     return read_mapping(folder_of(facts.name) / "configs/vae.json")

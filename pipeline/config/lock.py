@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from pipeline.config.looked_at import HOW_TO_GET, looked_at
+from pipeline.config.looked_at import how_to_get, looked_at
 from pipeline.config.recipes import locked_content
 from pipeline.errors import UserError
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
@@ -30,11 +30,10 @@ LOCKED = (
 )
 RECIPE_SETTINGS = (("merge", "recipe"), ("sample_grid", "merge"))
 WHERE_FROM = {
-    "base.path": HOW_TO_GET,
     "tag.model": "`hf download SmilingWolf/wd-swinv2-tagger-v3 model.onnx selected_tags.csv --local-dir"
     " models/tagger` fetches a WD14 tagger; with `use: {tag: wd14_v3}` the run fetches it",
 }
-"""By key: how to get a missing model."""
+"""By key: how to get a missing model; a base's follows its family."""
 BUILT_IN = {"crop.face_model": "lbp"}
 """Names that are not files."""
 
@@ -62,14 +61,15 @@ def locked_and_problems(
         if groups is not None and group not in groups:
             continue
         paths, expected = values[group].get(path_name), values[group].get(hash_name)
+        where = how_to_get(values["base"]["family"]) if path_key == "base.path" else WHERE_FROM.get(path_key)
         if isinstance(paths, list):
             hashes = expected if isinstance(expected, list) else [None] * len(paths)
             locked[group][hash_name] = [
-                _locked(path_key, path, hash_key, each, hub, problems)
+                _locked(path_key, path, hash_key, each, hub, where, problems)
                 for path, each in zip(paths, hashes, strict=True)
             ]
         elif paths not in (None, BUILT_IN.get(path_key)):
-            locked[group][hash_name] = _locked(path_key, paths, hash_key, expected, hub, problems)
+            locked[group][hash_name] = _locked(path_key, paths, hash_key, expected, hub, where, problems)
     if groups is None or "base" in groups:
         locked["base"] = looked_at(locked["base"], problems)
     for group, name in RECIPE_SETTINGS:
@@ -96,14 +96,15 @@ def _locked(
     hash_key: str,
     expected: str | None,
     hub: re.Pattern[str] | None,
+    where: str | None,
     problems: list[str],
 ) -> str | None:
     """The hash of one model, or the expected one of a hub name; adds to `problems`."""
     digest = sha256_of_model(path)
     if digest is None and not (hub and is_hub_name(path, hub)):
-        where = f"; {WHERE_FROM[path_key]}" if path_key in WHERE_FROM else ""
+        cure = f"; {where}" if where else ""
         problems.append(
-            f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}{where}"
+            f"{path_key} {path}: no such file or folder; put it there, or correct {path_key}{cure}"
         )
     if digest and expected and digest != expected:
         problems.append(

@@ -13,10 +13,7 @@ from pipeline.bases.registry import Recognised, families, titles
 from pipeline.bases.vae_look import vae_problem
 from pipeline.errors import UserError, nearest, warn
 
-HOW_TO_GET = (
-    "`hf download stable-diffusion-v1-5/stable-diffusion-v1-5 v1-5-pruned-emaonly.safetensors --local-dir"
-    " models/base` fetches SD 1.5; with `use: {base: sd15}` the run fetches it"
-)
+MORE_BASES = "the first comment of each file in conf/base/ says where its base is published"
 
 
 def looked_at(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -24,9 +21,12 @@ def looked_at(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
     try:
         recognised = recognise(Path(base["path"]))
     except UserError as error:
-        problems += [f"{problem}; {HOW_TO_GET}" for problem in error.problems]
+        problems += [f"{problem}; {how_to_get(base['family'])}" for problem in error.problems]
         return base
-    if wrong := list(_unseen(base) if recognised is None else _wrong(base, recognised)):
+    if recognised is None and (problem := _unseen(base)):
+        problems.append(problem)
+        return {**base, "family": None}
+    if recognised and (wrong := list(_wrong(base, recognised))):
         problems += wrong
         return base
     if recognised is None or recognised.facts is None:
@@ -34,11 +34,20 @@ def looked_at(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
     return {**base, "family": recognised.facts.name}
 
 
-def _unseen(base: dict[str, Any]) -> Iterator[str]:
-    """Problems of a hub name or a pickle; its family is checked when it is loaded."""
+def how_to_get(name: str | None) -> str:
+    """Of a base of this family; None: of any."""
+    known = families()
+    facts = known.get(name or "") or next(iter(known.values()))
+    fetch = f"`hf download {facts.published} --local-dir models/base` fetches one of {facts.title}; "
+    return (fetch if facts.published else "") + MORE_BASES
+
+
+def _unseen(base: dict[str, Any]) -> str | None:
+    """The problem of a hub name or a pickle; its family is checked when it is loaded."""
     family = base["family"]
-    if family is not None and family not in families():
-        yield f"base.family: {family!r} is not allowed; {nearest(family, families())}"
+    if family is None or family in families():
+        return None
+    return f"base.family: {family!r} is not allowed; {nearest(family, families())}"
 
 
 def _wrong(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:

@@ -128,6 +128,7 @@ def _none_for_zero(number: int | None) -> int | None:
     return number or None
 
 
+Variants = Annotated[int, Field(ge=0, le=1000)]
 PriorForm = Literal["sd_scripts", "two_means"]
 
 
@@ -152,7 +153,7 @@ class TrainConfig(Group):
     tag_dropout: Fraction
     caption_dropout: Fraction
     caption_dropout_every_epochs: Count
-    caption_variants: Annotated[Count | None, AfterValidator(_none_for_zero)]
+    caption_variants: Annotated[Variants | None, AfterValidator(_none_for_zero)]
     max_tokens: Literal[75, 150, 225]
     size_conditioning: Literal["real", "zero_crop"]
     clip_norm: Weight

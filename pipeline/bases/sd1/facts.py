@@ -41,4 +41,5 @@ FACTS = FamilyFacts(
     has_sizes=False,
     has_hypernetworks=True,
     pipeline="StableDiffusionPipeline",
+    published="stable-diffusion-v1-5/stable-diffusion-v1-5 v1-5-pruned-emaonly.safetensors",
 )

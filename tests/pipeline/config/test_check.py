@@ -134,7 +134,7 @@ def test_the_defaults_are_silent() -> None:
         (
             "lora",
             {"block_dims": [1, 2]},
-            r"network.block_dims: \[1, 2\] is not allowed; list should have at least 25",
+            r"network.block_dims: \[1, 2\] is not allowed; list should have at least 19",
         ),
         ("lora", {"block_rates": "sinus"}, "network.block_rates: 'sinus' is not allowed"),
         ("lora", {"block_dims": {"IN12": 4}}, "network.block_dims"),

@@ -119,7 +119,7 @@ def test_a_network_trained_with_zero_terminal_snr_is_drawn_with_it(
 
 def test_a_base_that_predicts_otherwise_shares_its_parts(base: BaseConfig) -> None:
     """So that no part is read twice, or onto another device."""
-    first = module.load_base(base)
+    first = load_base(base)
     second = first.predicting("v_prediction", zero_terminal_snr=True)
     assert second.vae is first.vae
     assert second.denoiser is first.denoiser
