@@ -72,7 +72,9 @@ def small_unet(path: Path, tensors: dict[str, Tensor]) -> Path:
     """The signs of SD 2: linear layers around attention in six input blocks, its text encoder, a VAE."""
     prefix = "model.diffusion_model."
     other_parts = (*families()["sd2"].text_signs, "first_stage_model.")
-    named = {f"{start}x": torch.zeros(1) for start in other_parts} | {f"{prefix}input_blocks.0.0.weight": torch.zeros(4, 4, 3, 3)}
+    named = {f"{start}x": torch.zeros(1) for start in other_parts} | {
+        f"{prefix}input_blocks.0.0.weight": torch.zeros(4, 4, 3, 3)
+    }
     for block in (1, 2, 4, 5, 7, 8):
         place = f"{prefix}input_blocks.{block}.1."
         named[f"{place}proj_in.weight"] = torch.zeros(4, 4)
