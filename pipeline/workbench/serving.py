@@ -27,7 +27,7 @@ def application(guard: Guard) -> web.Application:
     app = web.Application(middlewares=[guarding(guard), sentences], client_max_size=MOST_BODY_BYTES)
     board = Board()
     app[BOARD], app[gate.GATE], app[files.GUARD] = board, Gate(board.desk), guard
-    app[grid.GRID] = SampleGrid(board.desk)
+    app[grid.GRID_KEY] = SampleGrid(board.desk)
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
     for module in (pages, data, edits, crop, grid, gate, files, events):
         app.add_routes(module.ROUTES)

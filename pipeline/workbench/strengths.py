@@ -13,10 +13,10 @@ import numpy as np
 
 PRIOR_SD = 1.5
 """Spread of strengths expected before any vote: a place one spread better wins 82% of its pairs."""
-MOST_STEPS = 60
+MOST_NEWTON_STEPS = 60
 SURE = 1.96
 """Standard deviations to the ends of a 95% interval."""
-Result = tuple[int, int, float]
+VoteResult = tuple[int, int, float]
 """Two places, and the share of the first: 1, 0 or a half."""
 
 
@@ -46,10 +46,10 @@ class Strengths:
         return self.gap_variance(one, other) * chance * (1 - chance)
 
 
-def strengths(number: int, results: Sequence[Result], prior_sd: float = PRIOR_SD) -> Strengths:
+def strengths(number: int, results: Sequence[VoteResult], prior_sd: float = PRIOR_SD) -> Strengths:
     """The most probable strengths (Newton's method; the posterior has one maximum)."""
     values = np.zeros(number)
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_NEWTON_STEPS):
         slope, curve = -values / prior_sd**2, np.eye(number) / prior_sd**2
         for one, other, share in results:
             chance = 1 / (1 + math.exp(values[other] - values[one]))

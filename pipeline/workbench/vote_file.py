@@ -10,7 +10,7 @@ from pipeline.pictures.by_hand import entries_of
 
 VOTES = Path("data/votes.yaml")
 Choice = Literal["first", "second", "equal", "neither"]
-CHOICES: tuple[Choice, ...] = ("first", "second", "equal", "neither")
+VOTE_CHOICES: tuple[Choice, ...] = ("first", "second", "equal", "neither")
 VOTE_NAME = re.compile(
     r"(?P<grid>[0-9a-f]{12}) (?P<first>.+) \| (?P<second>.+) \| (?P<prompt>\d{1,6}) \| (?P<seed>\d{1,20})"
 )
@@ -43,7 +43,11 @@ def vote_faults(name: str, value: Any) -> list[str]:
     """What is wrong with an entry."""
     if Pair.read(name) is None:
         return [f"{VOTES}: {name} is not a vote; a line is like {VOTE_EXAMPLE}"]
-    return [] if value in CHOICES else [f"{VOTES}: {name}: found {value!r}; allowed: {', '.join(CHOICES)}"]
+    return (
+        []
+        if value in VOTE_CHOICES
+        else [f"{VOTES}: {name}: found {value!r}; allowed: {', '.join(VOTE_CHOICES)}"]
+    )
 
 
 def votes_of(text: str) -> dict[str, Any]:
