@@ -29,6 +29,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.algorithms import ALGORITHMS
 from pipeline.networks.network import AdapterNetwork
+from pipeline.schemas import AdapterNetworkConfig
 from pipeline.typed_numbers import whole_number
 
 STEPS_PER_ROUND = 4
@@ -39,6 +40,7 @@ def made(base: Base, name: str, dim: int) -> AdapterNetwork:
     """A network on the attention blocks and the text encoder, as LoRA is."""
     values = {"network.dim": dim, "network.alpha": dim / 2, "network.conv_dim": None}
     config = check(compose(Params({"network": name}, values)))
+    assert isinstance(config.network, AdapterNetworkConfig)
     return AdapterNetwork.create(config.network, base, seed=0)
 
 

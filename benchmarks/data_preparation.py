@@ -39,7 +39,7 @@ PARAMS: dict[str, dict[str, object]] = {
 
 def photographs() -> list[Image.Image]:
     """Real photographs, enlarged to cover SHAPE."""
-    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as hopper:
+    with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as hopper:
         arrays = [np.asarray(hopper.convert("RGB"))]
     arrays += [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
     arrays += [load_sample_image(name) for name in ("china.jpg", "flower.jpg")]

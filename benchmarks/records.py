@@ -167,7 +167,7 @@ def plot(costs: Sequence[Cost], path: Path) -> None:
     mpl.use("svg")
     from matplotlib import pyplot as plt
 
-    settings = {"svg.hashsalt": "records", "svg.fonttype": "none", "font.family": "sans-serif"}
+    settings: Any = {"svg.hashsalt": "records", "svg.fonttype": "none", "font.family": "sans-serif"}
     with plt.rc_context(settings):
         figure, (time, memory) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
         for stage in STAGES:

@@ -37,7 +37,7 @@ from pipeline.config.compose import Params, compose
 from pipeline.device import best_device, make_repeatable
 from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.trained import Trainable
-from pipeline.schemas import Config
+from pipeline.schemas import AdapterNetworkConfig, Config
 from pipeline.training.callbacks.checkpoints import CheckpointCallback, Start
 from pipeline.training.callbacks.logs import LogsCallback, make_logs
 from pipeline.training.callbacks.metrics import MetricsCallback
@@ -240,6 +240,7 @@ def report(ours: Sequence[Round], bare: Sequence[Round], pictures: int, operatio
 
 
 def measure(base: Base, config: Config, batch_pictures: int, chosen: argparse.Namespace) -> str:
+    assert isinstance(config.network, AdapterNetworkConfig)
     network = AdapterNetwork.create(config.network, base, seed=0).to(best_device())
     shape = (batch_pictures, 4, chosen.side // 8, chosen.side // 8)
     ids = token_ids(base.tokenizer, ["a picture"] * batch_pictures)

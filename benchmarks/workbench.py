@@ -202,7 +202,7 @@ def measure_pages(server: Server) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workbench")
-    parser.add_argument("--pictures", type=whole_number(12), default=5000)
+    parser.add_argument("--pictures", type=whole_number(1), default=5000)
     number = parser.parse_args().pictures
     with tempfile.TemporaryDirectory() as folder:
         server = Server(make_set(Path(folder) / "set", number))

@@ -6,7 +6,7 @@ its caption, and runs `stages.train` on them as the graph does: load, one LoRA s
 and the peak of resident memory after each of these. `--plan` predicts the memory of a GPU, which holds the
 same tensors as a CPU's process without Python and its libraries; so the prediction here is the plan's plus
 what the libraries had taken before the base was loaded. `--tiny`: the same with the demo's narrow SDXL. Needs
-16 GB of free memory and 8 GB of disk; minutes on two cores.
+10 GB of free memory and 8 GB of disk. The step takes tens of minutes on a CPU without bf16 instructions.
 """
 
 import argparse

@@ -5,6 +5,7 @@ tags that are true of that picture. Two features (`OWN_FEATURES`) belong to one 
 never sees them, the tagger does.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,7 +70,10 @@ def all_tags() -> list[str]:
 
 def random_critter(rng: np.random.Generator, own_share: float = 0.0) -> Critter:
     """A critter with independent features; each own feature appears with probability `own_share`."""
-    pick = lambda options: str(rng.choice(list(options)))  # noqa: E731
+
+    def pick(options: Iterable[str]) -> str:
+        return str(rng.choice(list(options)))
+
     return Critter(
         fur=pick(FUR), body=pick(BODY), ears=pick(EARS), eyes=pick(EYES), mouth=pick(MOUTH), hat=pick(HAT),
         background=pick(BACKGROUND), pose=pick(POSE),

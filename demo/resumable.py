@@ -35,7 +35,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = lr * rate_factor(step, steps)
         value = loss(step, torch.Generator().manual_seed(step))
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()

@@ -131,7 +131,8 @@ def denoising_loss(
     context = model.text_encoder(ids).last_hidden_state
     error = (error_weights() * (model.unet(noisy, t, context).sample - noise).square()).mean(dim=(1, 2, 3))
     snr = compute_snr(scheduler, t)
-    return (error * snr.clamp(max=MIN_SNR_GAMMA) / snr).mean()
+    loss: torch.Tensor = (error * snr.clamp(max=MIN_SNR_GAMMA) / snr).mean()
+    return loss
 
 
 def save_base(

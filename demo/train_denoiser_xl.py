@@ -59,8 +59,8 @@ class Example:
     def cut(self, picture: Image.Image) -> Image.Image:
         """The picture resized until it covers the square, then cropped."""
         scale = SIDE_PX / min(picture.size)
-        size = tuple(max(SIDE_PX, round(side * scale)) for side in picture.size)
-        resized = picture.resize(size, Image.Resampling.LANCZOS)
+        width, height = (max(SIDE_PX, round(side * scale)) for side in picture.size)
+        resized = picture.resize((width, height), Image.Resampling.LANCZOS)
         return resized.crop((self.left_px, self.top_px, self.left_px + SIDE_PX, self.top_px + SIDE_PX))
 
 
@@ -212,7 +212,8 @@ def denoising_loss(
     predicted = model.unet(noisy, t, context, added_cond_kwargs=added).sample
     error = (data.weights[rows, None] * (predicted - noise).square()).mean(dim=(1, 2, 3))
     snr = compute_snr(scheduler, t)
-    return (error * snr.clamp(max=MIN_SNR_GAMMA) / snr).mean()
+    loss: torch.Tensor = (error * snr.clamp(max=MIN_SNR_GAMMA) / snr).mean()
+    return loss
 
 
 def save_base(

@@ -9,6 +9,7 @@ import csv
 import io
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,8 @@ class Tagger(nn.Module):
         )
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(x.permute(0, 3, 1, 2) / 127.5 - 1).flatten(1))
+        scores: torch.Tensor = self.head(self.features(x.permute(0, 3, 1, 2) / 127.5 - 1).flatten(1))
+        return scores
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.logits(x).sigmoid()
@@ -85,7 +87,7 @@ def _shrunk_on_white(x: torch.Tensor, side_px: int) -> torch.Tensor:
 
 def export(tagger: Tagger, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # annotated as a path, which is all that the newer exporter takes
     sample = torch.zeros(1, SIDE_PX, SIDE_PX, 3)
     axes = {"input": {0: "batch"}, "output": {0: "batch"}}
     torch.onnx.export(

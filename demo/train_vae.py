@@ -57,10 +57,8 @@ def pictures(step: int) -> torch.Tensor:
     """[16, 3, 128, 128] in -1..1: this step's fresh critters, two thirds of them doodled on."""
     rng = np.random.default_rng([7, step])
     drawn = [draw(random_critter(rng), 128, 128, rng) for _ in range(BATCH)]
-    drawn = [
-        np.asarray(doodle(picture, rng) if index % 3 else picture) for index, picture in enumerate(drawn)
-    ]
-    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    rows = [np.asarray(doodle(picture, rng) if index % 3 else picture) for index, picture in enumerate(drawn)]
+    return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def vae_loss(vae: AutoencoderKL, step: int, generator: torch.Generator) -> torch.Tensor:
@@ -74,7 +72,8 @@ def vae_loss(vae: AutoencoderKL, step: int, generator: torch.Generator) -> torch
         z = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=generator)
         y = vae.decode(z).sample.float()
     coarse = F.l1_loss(F.avg_pool2d(y, 8), F.avg_pool2d(x, 8))
-    return F.l1_loss(y, x) + coarse + 1e-5 * posterior.kl().float().mean() / x[0].numel() * 48
+    kl: torch.Tensor = posterior.kl().float().mean()
+    return F.l1_loss(y, x) + coarse + 1e-5 * kl / x[0].numel() * 48
 
 
 def latent_scale(vae: AutoencoderKL) -> float:

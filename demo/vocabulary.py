@@ -58,7 +58,7 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
     merges_text = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in merges), ""])
     (folder / "vocab.json").write_text(vocab_text, encoding="utf-8")
     (folder / "merges.txt").write_text(merges_text, encoding="utf-8")
-    tokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=77)
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=77)
     tokenizer.save_pretrained(folder)
     (folder / "vocab.json").write_text(vocab_text, encoding="utf-8")
     (folder / "merges.txt").write_text(merges_text, encoding="utf-8")

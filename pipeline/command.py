@@ -49,6 +49,28 @@ def start(
     params.yaml; in the graph from params.resolved.yaml.
     """
     parser = parser or argparse.ArgumentParser(prog=f"python -m stages.{stage.replace('-', '_')}")
+    _add_options(parser)
+    options = parser.parse_intermixed_args(arguments)
+    if options.multirun:
+        # A separate process, not an import: no stage's result depends on how values are listed.
+        os.execv(sys.executable, [sys.executable, "-m", "pipeline.sweep.by_hand", stage, *arguments])
+    if options.out is not None:
+        insist_on_free_folder(options.out)
+    free = any(getattr(options, name) for name in by_hand)
+    if options.overrides and options.out is None and not free:
+        raise UserError(
+            f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
+            " add `--out DIR` to write elsewhere, or set the values in params.yaml and type `dvc repro`"
+        )
+    writes_outputs = options.out is None and not free
+    if writes_outputs and is_by_hand():
+        refuse_while_dvc_runs()
+    config = load(stage, options.overrides, by_hand=is_by_hand() or not writes_outputs)
+    return StageRun(stage, config, options.out or Path(), options)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every stage."""
     parser.add_argument(
         "overrides",
         nargs="*",
@@ -67,23 +89,6 @@ def start(
         metavar="DIR",
         help="write under DIR, not to DVC's outputs; replaces an earlier run there",
     )
-    options = parser.parse_intermixed_args(arguments)
-    if options.multirun:
-        # A separate process, not an import: no stage's result depends on how values are listed.
-        os.execv(sys.executable, [sys.executable, "-m", "pipeline.sweep.by_hand", stage, *arguments])
-    if options.out is not None:
-        insist_on_free_folder(options.out)
-    free = any(getattr(options, name) for name in by_hand)
-    if options.overrides and options.out is None and not free:
-        raise UserError(
-            f"{' '.join(options.overrides)} would make DVC's outputs differ from params.yaml;"
-            " add `--out DIR` to write elsewhere, or set the values in params.yaml and type `dvc repro`"
-        )
-    writes_outputs = options.out is None and not free
-    if writes_outputs and is_by_hand():
-        refuse_while_dvc_runs()
-    config = load(stage, options.overrides, by_hand=is_by_hand() or not writes_outputs)
-    return StageRun(stage, config, options.out or Path(), options)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

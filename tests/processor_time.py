@@ -96,6 +96,7 @@ class Record:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         seconds = dict(report.user_properties)[PROPERTY]
+        assert isinstance(seconds, float)
         self.tests[report.nodeid.partition("[")[0]] += seconds
         if report.when == "setup":
             file = file_of(report.nodeid)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pipeline.bases.base import Base
-from pipeline.bases.load import outline
+from pipeline.bases.outline import outline
 from pipeline.bases.registry import family
 
 FAMILIES = {"sd15": "sd1", "sdxl": "sdxl"}
@@ -56,9 +56,9 @@ def random_base(name: str, device: torch.device, tiny: bool = False) -> Base:
         configs[part] |= values
     base = outline(made, {"configs": configs}, "benchmark")
     torch.manual_seed(0)
-    for part in base.loaded().values():
-        _fill(part.to_empty(device=device))
-        part.eval().requires_grad_(False)
+    for module in base.loaded().values():
+        _fill(module.to_empty(device=device))
+        module.eval().requires_grad_(False)
     return base
 
 

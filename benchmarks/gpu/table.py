@@ -34,7 +34,7 @@ def _step(row: Row, rows: Sequence[Row]) -> list[str]:
 
 
 def _is_bare(row: Row) -> bool:
-    return row["by"] == "bare"
+    return bool(row["by"] == "bare")
 
 
 def _case(row: Row) -> str:

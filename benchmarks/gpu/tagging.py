@@ -51,8 +51,11 @@ def _model(side: int, layers: int) -> bytes:
     nodes = [helper.make_node("Transpose", ["x"], ["h0"], perm=[0, 3, 1, 2])]
     for n in range(layers):
         stride = 2 if n < 3 else 1
-        named = {"pads": [1, 1, 1, 1], "strides": [stride, stride]}
-        nodes.append(helper.make_node("Conv", [f"h{n}", f"w{n}"], [f"h{n + 1}"], **named))
+        nodes.append(
+            helper.make_node(
+                "Conv", [f"h{n}", f"w{n}"], [f"h{n + 1}"], pads=[1, 1, 1, 1], strides=[stride, stride]
+            )
+        )
     nodes.append(helper.make_node("GlobalAveragePool", [f"h{layers}"], ["y"]))
     graph = helper.make_graph(
         nodes, "chain",

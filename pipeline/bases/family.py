@@ -7,6 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning
@@ -68,6 +69,10 @@ class Family(ABC):
 
     def part(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)
+
+    def dtype_of(self, part: Part, trained_dtype: torch.dtype) -> torch.dtype:
+        """The type that a part is read as: `trained_dtype` for those that can be trained."""
+        return trained_dtype if part in self.trained_parts else torch.float32
 
     @abstractmethod
     def origin(self, part: str, name: str, configs: Configs) -> Origin:

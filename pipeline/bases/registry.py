@@ -13,6 +13,7 @@ from pipeline.bases.config_structure import configured
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import Prediction
 from pipeline.bases.structure import TensorShapes, structure
+from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.bases.family import Family
@@ -69,6 +70,14 @@ def family(name: str) -> "Family":
     """The family of that name; loads torch."""
     made: Family = import_module(f"pipeline.bases.{name}.family").FAMILY
     return made
+
+
+def trained_family(match: Recognised | None, origin: str) -> "Family":
+    """The family of a base that is trained here. Raises UserError for another; loads torch."""
+    if match is None or match.facts is None or not match.trainable:
+        title = match.title if match else "not a known checkpoint"
+        raise UserError(f"{origin} is {title}; this pipeline trains {titles()}: choose one of these")
+    return family(match.facts.name)
 
 
 def recognised(shapes: TensorShapes) -> Recognised | None:

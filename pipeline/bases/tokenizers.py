@@ -3,6 +3,7 @@
 import copy
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from transformers import CLIPTokenizer
 
@@ -15,11 +16,11 @@ from pipeline.files.json_text import read_mapping
 CLIP_LENGTH = 77
 
 
-def read_tokenizer(path: str, options: dict[str, str], origin: str) -> CLIPTokenizer:
+def read_tokenizer(path: str, options: dict[str, Any], origin: str) -> CLIPTokenizer:
     """From a diffusers folder or a hub name."""
     cure = "correct base.path, or fetch it again"
     with reporting_damage(f"{origin}: its tokenizer does not load", cure):
-        made = CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **options)
+        made: CLIPTokenizer = CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **options)
         if made.pad_token_id == made.eos_token_id:
             return made
         # A tokenizer that pads with "!" takes each "!" of a text for padding; families pad themselves.
@@ -52,7 +53,8 @@ def make_tokenizer(files: dict[str, str] | None, origin: str = "the base") -> CL
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
         with reporting_damage(f"{origin}: its tokenizer cannot be read"):
-            return CLIPTokenizer.from_pretrained(folder, model_max_length=CLIP_LENGTH)
+            made: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=CLIP_LENGTH)
+            return made
 
 
 def insist_on_known_tokens(tokenizer: CLIPTokenizer, rows: int, origin: str) -> None:

@@ -75,7 +75,7 @@ class OnnxTagger:
         if missing := self.fixed_batch and -number % self.fixed_batch:
             x = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)])
         if self.input.type == "tensor(float16)":
-            x = x.astype(np.float16)  # type: ignore[assignment]
+            x = x.astype(np.float16)
         with self._turn, reporting_damage(f"tag.model {self.network} cannot be run", "fetch it again"):
             y: NDArray[np.float32] = self.session.run(None, {self.input.name: x})[0].astype(np.float32)
         if y.ndim != 2 or y.shape[1] != len(self.about.labels):

@@ -72,7 +72,7 @@ class Aesthetic:
                 features = F.normalize(text_features(made, ids, self.projection), dim=-1)
                 optimizer.zero_grad()
                 loss = -(features @ goal.T).mean()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
         return made.requires_grad_(False)
 

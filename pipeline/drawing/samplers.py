@@ -110,7 +110,7 @@ class Sampler:
         """Noise of the SDE samplers as in A1111. diffusers would draw it on the device, differently on each,
         or another kind of noise.
         """
-        tree = BrownianTreeNoiseSampler(like, *self._range, list(seeds))
+        tree: Any = BrownianTreeNoiseSampler(like, *self._range, list(seeds))  # annotated for floats alone
         device = self.timesteps.device
 
         def noise(sigma: Tensor, sigma_next: Tensor) -> Tensor:

@@ -144,7 +144,7 @@ def embedding_tensors(vectors: Mapping[str, Tensor], widths: Sequence[int] = ())
     of each text encoder's share of a vector, if there are several encoders.
     """
     if len(vectors) == 1 and len(widths) > 1:
-        parts = next(iter(vectors.values())).split(list(widths), dim=1)  # type: ignore[no-untyped-call]
+        parts = next(iter(vectors.values())).split(list(widths), dim=1)
         return {key: part.contiguous() for key, part in zip(SEVERAL, parts, strict=True)}
     return {EMB_PARAMS: next(iter(vectors.values()))} if len(vectors) == 1 else dict(vectors)
 

@@ -14,17 +14,16 @@ from pipeline.command import run as run_command
 from pipeline.errors import UserError, warn
 from pipeline.files.outputs import claim, claim_folder, is_same
 from pipeline.files.yaml_text import parse_yaml
+from pipeline.merging.command_line import make_parser
 from pipeline.same_bytes import fix_where_asked
-from pipeline.typed_numbers import MOST_RANK, above, ratios_in, whole_number
+from pipeline.typed_numbers import ratios_in
 
 if TYPE_CHECKING:
     from pipeline.schemas.recipe import Recipe
 
-RANK = whole_number(1, MOST_RANK)
-
 
 def main(arguments: Sequence[str]) -> None:
-    parser = make_parser()
+    parser = make_parser(__doc__)
     chosen, rest = parser.parse_known_args(arguments)
     if chosen.command == "run":  # KEY=VALUE behind options, as the stages take it
         chosen.changes += [word for word in rest if "=" in word and not word.startswith("-")]
@@ -45,54 +44,6 @@ def _insist_on_suffix(chosen: argparse.Namespace) -> None:
             raise UserError(f"--out {chosen.out}: the result is a folder; remove {suffix} from its name")
     elif chosen.out and chosen.out.suffix != suffix:
         raise UserError(f"--out {chosen.out}: the result is a {suffix} file; end its name so")
-
-
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.merging", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="merge as a recipe says")
-    run.add_argument("recipe", type=Path, metavar="RECIPE", help="a YAML file, or a merged .safetensors")
-    run.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="merge.alpha=0.3, dtype=fp32 ...")
-    run.add_argument(
-        "--layout", choices=["file", "folder"], default="file", help="folder: in diffusers' layout"
-    )
-    rebuild = commands.add_parser("rebuild", help="make a merge again, and compare the bytes")
-    rebuild.add_argument("merged", type=Path, metavar="MERGED", help="a merged .safetensors or folder")
-    for each in (run, rebuild):
-        each.add_argument(
-            "--search", type=Path, nargs="+", default=[], metavar="DIR", help="folders with the inputs"
-        )
-    inspect = commands.add_parser("inspect", help="a checkpoint's norms by block")
-    inspect.add_argument("a", type=Path, metavar="A")
-    diff = commands.add_parser("diff", help="the distance between two checkpoints, by block")
-    diff.add_argument("a", type=Path, metavar="A")
-    diff.add_argument("b", type=Path, metavar="B")
-    for each in (inspect, diff):
-        each.add_argument("--out", type=Path, metavar="PNG", help="write the bars as a picture too")
-    combine = commands.add_parser("combine", help="combine LoRAs: exactly, or at a smaller rank")
-    combine.add_argument("files", nargs="+", metavar="FILE[:RATIO]", help="RATIO: a number, 26, or a preset")
-    combine.add_argument("--rank", type=RANK, metavar="N", help="the best sum of this rank; without: exact")
-    resize = commands.add_parser("resize", help="a LoRA at a smaller rank")
-    resize.add_argument("file", type=Path, metavar="FILE")
-    resize.add_argument("--rank", type=RANK, required=True, metavar="N", help="the largest rank")
-    resize.add_argument(
-        "--by", choices=["ratio", "frobenius", "cumulative"], help="without: the same rank everywhere"
-    )
-    resize.add_argument(
-        "--share", type=above(0), help="fraction of the norm or sum to keep; with ratio, the largest S0 / S"
-    )
-    extract = commands.add_parser("extract", help="two checkpoints' difference as a LoRA")
-    extract.add_argument("tuned", type=Path, metavar="TUNED")
-    extract.add_argument("original", type=Path, metavar="ORIGINAL")
-    extract.add_argument("--dim", type=RANK, required=True)
-    extract.add_argument(
-        "--conv-dim", type=whole_number(0, MOST_RANK), default=0, help="rank of 3x3 kernels; 0: none"
-    )
-    for each in (run, rebuild, combine, resize, extract):
-        each.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .safetensors to write")
-    for each in (combine, resize, extract):
-        each.add_argument("--dtype", choices=["fp16", "bf16", "fp32"], default="fp16")
-    return parser
 
 
 def _run(chosen: argparse.Namespace) -> None:

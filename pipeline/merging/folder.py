@@ -10,8 +10,8 @@ import torch
 
 from pipeline.bases.base import Base
 from pipeline.bases.family import Family
-from pipeline.bases.load import outline
 from pipeline.bases.origins import Origin, file_shape
+from pipeline.bases.outline import outline
 from pipeline.bases.registry import family, recognised, titles
 from pipeline.bases.save import folder_key, write_settings
 from pipeline.bases.stated import BASE_KEY, stated

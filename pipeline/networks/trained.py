@@ -60,14 +60,17 @@ class Trainable(Protocol):
         """Companion files by the suffix of their names: `-rank4` is written to `<name>-rank4.safetensors`."""
         return {}
 
-    def write_other_layouts(self, stem: Path, step: int) -> None:
+    def write_other_layouts(self, stem: Path, step: int) -> None:  # noqa: ARG002
         """Writes `<stem>.<suffix>` for tools that do not open .safetensors; `step`: of the training."""
+        return
 
-    def before_step(self, seed: int) -> None:
+    def before_step(self, seed: int) -> None:  # noqa: ARG002
         """Called before each training step; random choices in the step depend on `seed` alone."""
+        return
 
     def after_step(self) -> None:
         """Called after each update of the weights."""
+        return
 
     def num_modules(self) -> int:
         """The number of places of the base that it changes."""

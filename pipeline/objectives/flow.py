@@ -54,7 +54,7 @@ class Flow(Objective):
     def sigma(self, levels: Tensor) -> Tensor:
         return levels / (NUM_LEVELS - levels)
 
-    def weights(self, levels: Tensor) -> None:  # noqa: ARG002
+    def weights(self, levels: Tensor) -> Tensor | None:  # noqa: ARG002
         return None
 
     def clean(self, noisy: Tensor, velocity: Tensor, levels: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ class ChainedOptimizer(torch.optim.Optimizer):
         return [group for member in self.members for group in member.param_groups]
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Steps every member; calls the closure, if any, once before."""
         loss = None
         if closure is not None:

@@ -6,17 +6,23 @@ count tokens including the prompt, as in Salesforce's code that AUTOMATIC1111 ca
 
 from pathlib import Path
 from threading import Lock
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
+from transformers import (
+    AutoTokenizer,
+    BlipForConditionalGeneration,
+    BlipImageProcessorPil,
+    PreTrainedTokenizerBase,
+)
 
 from pipeline.captions.interrogation import About
 from pipeline.device import best_device, make_repeatable
 from pipeline.schemas import TagConfig
-from pipeline.vision.pretrained import WHOLE_FOLDER, loading, pretrained, pretrained_model
+from pipeline.vision.pretrained import WHOLE_FOLDER, loading, moved, pretrained, pretrained_model
 
 
 class Blip:
@@ -25,12 +31,12 @@ class Blip:
     def __init__(self, folder: Path, config: TagConfig) -> None:
         make_repeatable()
         self.device = best_device()
-        self.pictures, self.tokenizer, self.network = _load(folder)
-        self.network = self.network.to(self.device)
+        self.pictures, self.tokenizer, network = _load(folder)
+        self.network = moved(network, self.device)
         self.about = About("blip", "squash-by-processor", int(self.pictures.size["height"]))
         self.together = 1 if self.device.type == "cpu" else config.batch
         self.prompt = self.tokenizer(config.sentence_prompt).input_ids if config.sentence_prompt else None
-        self.options = {
+        self.options: dict[str, Any] = {
             "do_sample": False,
             "num_beams": config.num_beams,
             "min_length": config.min_length,
@@ -48,14 +54,18 @@ class Blip:
         pixels = torch.from_numpy(x).to(self.device)
         ids = None if self.prompt is None else torch.tensor([self.prompt] * len(x), device=self.device)
         with self._turn, torch.inference_mode():
-            written = self.network.generate(pixel_values=pixels, input_ids=ids, **self.options)
+            written = self.network.generate(
+                pixel_values=pixels, input_ids=cast("torch.LongTensor | None", ids), **self.options
+            )
         # generate() drops the prompt's last token, an end-of-text token.
         start = 1 if ids is None else ids.shape[1] - 1
         texts = self.tokenizer.batch_decode(written[:, start:].cpu(), skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
 
 
-def _load(folder: Path) -> tuple[BlipImageProcessorPil, AutoTokenizer, BlipForConditionalGeneration]:
+def _load(
+    folder: Path,
+) -> tuple[BlipImageProcessorPil, PreTrainedTokenizerBase, BlipForConditionalGeneration]:
     with loading(f"tag.sentence_model {folder}: not a BLIP folder", WHOLE_FOLDER):
         kinds = (BlipImageProcessorPil, AutoTokenizer)
         model = pretrained_model(BlipForConditionalGeneration, folder)

@@ -12,7 +12,7 @@ from pipeline.device import best_device
 from pipeline.errors import UserError
 from pipeline.pictures.formats import PICTURE_FILE_SUFFIXES
 from pipeline.pictures.reading import PictureError, read_picture
-from pipeline.vision.pretrained import loading, pretrained, pretrained_model
+from pipeline.vision.pretrained import loading, moved, pretrained, pretrained_model
 
 NEEDED = "config.json, model.safetensors and preprocessor_config.json (SD 1.x: openai/clip-vit-large-patch14)"
 
@@ -20,7 +20,8 @@ NEEDED = "config.json, model.safetensors and preprocessor_config.json (SD 1.x: o
 def load_clip(folder: Path) -> CLIPModel:
     """A CLIPModel as transformers saves it, from .safetensors alone. Another folder is a user error."""
     with loading(f"{folder}: not a CLIP folder", NEEDED):
-        return pretrained_model(CLIPModel, folder)
+        model: CLIPModel = pretrained_model(CLIPModel, folder)
+        return model
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
@@ -52,10 +53,10 @@ def mean_embedding(folder: Path, pictures: Iterable[Image.Image]) -> Tensor:
     (AUTOMATIC1111/stable-diffusion-webui-aesthetic-gradients aesthetic_clip.py, generate_imgs_embd).
     One picture per call, so that none depends on the others.
     """
-    model, device = load_clip(folder), best_device()
+    model = load_clip(folder)
     with loading(f"{folder}: not a CLIP folder", NEEDED):
         processor = pretrained(CLIPImageProcessorPil, folder)
-    model.to(device)
+    model = moved(model, best_device())
     embeddings = [_embedding(model, processor, picture) for picture in pictures]
     if not embeddings:
         raise UserError("an aesthetic embedding is the mean of pictures, and there are none; name some")

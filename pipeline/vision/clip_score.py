@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
+from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, PreTrainedTokenizerBase
 
 from pipeline.device import best_device
-from pipeline.vision.pretrained import WHOLE_FOLDER, loading, pretrained, pretrained_model
+from pipeline.vision.pretrained import WHOLE_FOLDER, loading, moved, pretrained, pretrained_model
 
 VERSION = 1
 """Of the algorithm: raise it when scores change."""
@@ -20,7 +20,7 @@ class ClipScorer:
     def __init__(self, folder: Path) -> None:
         self.device = best_device()
         self.pictures, self.tokenizer, model = _load(folder)
-        self.model = model.to(self.device)
+        self.model = moved(model, self.device)
 
     @torch.inference_mode()
     def scores(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
@@ -32,7 +32,7 @@ class ClipScorer:
         return [100 * max(float(cosine), 0.0) for cosine in cosines]
 
 
-def _load(folder: Path) -> tuple[CLIPImageProcessorPil, AutoTokenizer, CLIPModel]:
+def _load(folder: Path) -> tuple[CLIPImageProcessorPil, PreTrainedTokenizerBase, CLIPModel]:
     with loading(f"sample_grid.clip {folder}: not a CLIP folder", WHOLE_FOLDER):
         kinds = (CLIPImageProcessorPil, AutoTokenizer)
         return (*(pretrained(kind, folder) for kind in kinds), pretrained_model(CLIPModel, folder))

@@ -5,15 +5,17 @@ alone, a folder that does not load as a user error.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 from transformers.utils import logging
 
 from pipeline.errors import UserError
 from pipeline.files.damage import reason_of
 
 WHOLE_FOLDER = "config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
+PretrainedModel = TypeVar("PretrainedModel", bound=nn.Module)
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
@@ -27,6 +29,11 @@ def pretrained_model(kind: Any, folder: Path) -> Any:
     """A model of the class `kind`, in float32, which does not learn."""
     model = kind.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
     return model.eval().requires_grad_(False)
+
+
+def moved(model: PretrainedModel, device: torch.device) -> PretrainedModel:
+    """The model on the device. transformers' own annotation of `to` lacks the model."""
+    return model.to(device)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from pipeline.bases.load import _read_part, _reporting_failures
+from pipeline.bases.from_folder import read_part, reporting_failures
 from pipeline.bases.registry import family
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.captions.folders import read_caption as read_own_caption
@@ -129,8 +129,8 @@ def make_text_encoder(path: Path) -> None:
 
 
 def read_text_encoder(path: Path) -> None:
-    with _reporting_failures(str(path.parent.parent)):
-        _read_part(family("sd1"), "text_encoder", str(path.parent.parent), {})
+    with reporting_failures(str(path.parent.parent)):
+        read_part(family("sd1").part("text_encoder"), str(path.parent.parent), {}, torch.float32)
 
 
 def make_config(path: Path) -> None:
@@ -189,7 +189,8 @@ def make_archive(path: Path) -> None:
             file.writestr("3_zib/a.png", b"x" * 100)
             file.writestr("3_zib/a.txt", b"a cat")
         return
-    with tarfile.open(path, f"w:{path.suffix[1:]}" if path.suffix != ".tar" else "w") as packed:
+    mode: Any = f"w:{path.suffix[1:]}" if path.suffix != ".tar" else "w"
+    with tarfile.open(path, mode) as packed:
         info = tarfile.TarInfo("3_zib/a.png")
         info.size = 100
         packed.addfile(info, io.BytesIO(b"x" * 100))
@@ -217,7 +218,10 @@ def make_onnx(path: Path) -> None:
 
 
 def texts(text: str) -> Callable[[Path], None]:
-    return lambda path: path.write_text(text) and None
+    def write(path: Path) -> None:
+        path.write_text(text)
+
+    return write
 
 
 RECIPE = "inputs: {a: x, b: y}\nmerge:\n  method: weighted_sum\n  a: a\n  b: b\n  alpha: {blocks: 0.5}\n"

@@ -10,17 +10,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tests.conftest import ROOT
 from tests.house.warm_python import warm_commands
 
-SHORT = {
+SHORT: dict[str, dict[str, Any]] = {
     "train": {"epochs": 1, "batch": 24},
     "sample_grid": {"steps": 1, "seeds": [1], "weights": [1.0], "prompts": ["zibbo, night"]},
 }
-SMALL = {group: {"resolution": 64} for group in ("crop", "class_images", "sample_grid")}
+SMALL: dict[str, dict[str, Any]] = {
+    group: {"resolution": 64} for group in ("crop", "class_images", "sample_grid")
+}
 LEFT_OUT = re.compile(r"demo/pictures/7_zibbo/zibbo-(0[89]|[12]\d)\.png")
 """In a small one: eight pictures are enough."""
 

@@ -6,6 +6,7 @@ Takes about ten minutes on two cores, 15 GB of memory and 15 GB of disk.
 
 import resource
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -26,7 +27,7 @@ from tests.stages.project import make_project, run_all
 
 pytestmark = pytest.mark.large
 
-CHANGES = {
+CHANGES: dict[str, dict[str, Any]] = {
     "crop": {"resolution": 256},
     "class_images": {"resolution": 256},
     "train": {"epochs": 1, "batch": 3},

@@ -45,7 +45,7 @@ run_all()
 
 def environment(machine: Mapping[str, str]) -> dict[str, str]:
     """As the machine would have it, whatever this process has."""
-    kept = {name: value for name, value in os.environ.items() if name not in INSTRUCTIONS | THREADS}
+    kept = {name: value for name, value in os.environ.items() if name not in {*INSTRUCTIONS, *THREADS}}
     return {**kept, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", **machine}
 
 
@@ -118,7 +118,7 @@ def test_the_setting_is_read_where_the_stage_reads_its_settings(
 def test_a_processor_without_avx2_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in INSTRUCTIONS | THREADS:
+    for name in (*INSTRUCTIONS, *THREADS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     fix()

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.command import start
 from pipeline.errors import UserError, nearest
+from pipeline.schemas import AdapterNetworkConfig
 from stages.collect import main as collect
 from tests.conftest import ROOT
 
@@ -74,6 +75,7 @@ def test_overrides_need_a_folder_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--out DIR"):
         start("train", ["network.dim=8"])
     job = start("train", ["network.dim=8", "--out", os.fspath(tmp_path)])
+    assert isinstance(job.config.network, AdapterNetworkConfig)
     assert (job.config.network.dim, job.out) == (8, tmp_path)
 
 

@@ -1,6 +1,7 @@
 """How far the work is, with and without a terminal."""
 
 import sys
+import time
 
 import pytest
 
@@ -13,7 +14,7 @@ def test_without_a_terminal_a_line_every_so_often(
 ) -> None:
     """A step takes ten seconds: every sixth says something."""
     clock = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     assert list(progress(list(range(20)), "crop")) == list(range(20))
     assert capsys.readouterr().err.splitlines() == [
         "crop: 6 of 20, about 2 min left",  # 14 x 10 s

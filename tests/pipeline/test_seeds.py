@@ -1,16 +1,20 @@
 """Every seed up to the largest works wherever one is used, and a larger one is refused with the range."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
+from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.drawing.samplers import Sampler
 from pipeline.errors import UserError
 from pipeline.grid.axes import GRID_AXES
+from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.seeds import MOST_SEED, folded
 from stages import class_images
 from tests.pipeline.training.test_module import batch_of, module_of, settings
@@ -68,10 +72,12 @@ def test_class_pictures_go_on_from_the_largest_seed(monkeypatch: pytest.MonkeyPa
     origins = [class_images.record(n, b"", MOST_SEED + n, config).origin for n in range(2)]
     assert origins == [{"seed": MOST_SEED}, {"seed": 0}]
     drawn: list[int] = []
-    monkeypatch.setattr(
-        "pipeline.drawing.text_to_image.draw",
-        lambda _base, jobs, _settings: drawn.extend(job.seed for job in jobs) or [],
-    )
+
+    def nothing(_base: Base, jobs: Sequence[PictureJob], _settings: DrawingSettings) -> list[Image.Image]:
+        drawn.extend(job.seed for job in jobs)
+        return []
+
+    monkeypatch.setattr("pipeline.drawing.text_to_image.draw", nothing)
     with pytest.raises(ValueError, match="zip"):  # no picture comes of it
         list(class_images.fresh(config, [MOST_SEED, MOST_SEED + 1]))
     assert drawn == [MOST_SEED, 0]

@@ -29,7 +29,7 @@ from stages import (
 )
 from tests.conftest import ROOT
 from tests.pipeline.bases.random_sd1 import random_base
-from tests.pipeline.captions.test_wd14 import write_tagger
+from tests.pipeline.captions.onnx_models import write_tagger
 
 STAGES = (compose, collect, crop, tag, filter_tags, class_images, encode, train, sample_grid, merge, report)
 PARAMS: dict[str, Any] = {

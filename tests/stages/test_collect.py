@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from pipeline.pictures import measures
 from pipeline.pictures.records import Record, read_records
 from pipeline.schemas import CollectConfig
 from stages import collect, compose
+from tests.noting import noting
 from tests.pipeline.pictures.settings import settings
 from tests.stages.project import draw_pictures, make_project
 
@@ -31,8 +33,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "photos/2_zib"
 
 
-def small(**changes: object) -> CollectConfig:
-    return settings(source="photos", min_side_px=64, **changes)  # type: ignore[arg-type]
+def small(**changes: Any) -> CollectConfig:
+    return settings(source="photos", min_side_px=64, **changes)
 
 
 def collected(config: CollectConfig, folder: Path = Path()) -> dict[str, Record]:
@@ -180,13 +182,8 @@ def test_class_pictures_are_marked(photos: Path, capsys: pytest.CaptureFixture[s
 
 def test_one_more_picture_is_one_more_measurement(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = collected(small())
-    taken = []
-    of_reading = measures.of_reading
-    monkeypatch.setattr(
-        measures,
-        "of_reading",
-        lambda *given: taken.append(given) or of_reading(*given),  # type: ignore[func-returns-value]
-    )
+    taken: list[object] = []
+    monkeypatch.setattr(measures, "of_reading", noting(taken, lambda *given: given, measures.of_reading))
     Image.effect_noise((90, 90), 99).convert("RGB").save(photos / "new.png")
     after = collected(small())
     assert len(taken) == 1

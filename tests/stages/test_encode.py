@@ -7,9 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pipeline.bases.latents import moments
 from pipeline.bases.save import save_folder
 from pipeline.errors import UserError
 from stages import collect, compose, crop, encode
+from tests.noting import noting
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.stages.project import draw_pictures, make_project
 
@@ -33,10 +35,10 @@ def test_latents_in_bf16_are_near_those_in_fp32() -> None:
     encode.main([*IN_BF16])
     rough = load_file("tries" / LATENTS)
     assert rough.keys() == exact.keys()
-    for name, moments in rough.items():
-        assert moments.dtype == torch.float32
-        assert not torch.equal(moments, exact[name])
-        assert (moments - exact[name]).abs().max() <= 0.05 * exact[name].abs().max()  # bf16 has 8 bits
+    for name, kept in rough.items():
+        assert kept.dtype == torch.float32
+        assert not torch.equal(kept, exact[name])
+        assert (kept - exact[name]).abs().max() <= 0.05 * exact[name].abs().max()  # bf16 has 8 bits
     encode.main([])
     assert all(torch.equal(value, exact[name]) for name, value in load_file(LATENTS).items())
 
@@ -68,13 +70,8 @@ def test_after_five_broken_pictures_no_more_are_encoded(monkeypatch: pytest.Monk
     break_vae()
     for stage in (compose, collect, crop):
         stage.main([])
-    seen, whole = list[object](), encode.moments
-
-    def count(base: object, picture: object) -> torch.Tensor:
-        seen.append(picture)
-        return whole(base, picture)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(encode, "moments", count)
+    seen: list[object] = []
+    monkeypatch.setattr(encode, "moments", noting(seen, lambda _base, picture: picture, moments))
     with pytest.raises(UserError, match="and perhaps others") as raised:
         encode.main([])
     assert len(seen) == 5

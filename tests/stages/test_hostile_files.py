@@ -206,7 +206,7 @@ def test_all_of_them_together_are_one_list_and_nothing_is_written(place: Path) -
     before = everything(place.parent.parent)
     with pytest.raises(UserError) as error:
         run(place.parent)
-    told = [re.search(r"(\w+)\]$", problem)[1] for problem in error.value.problems[:-1]]
+    told = [re.findall(r"(\w+)\]$", problem)[0] for problem in error.value.problems[:-1]]
     warned = {"wrong_suffix", "broken_profile", "odd_name", "unknown_file"}
     wanted = [check for _, check in HOSTILE.values() if check and check not in warned]
     # Of the twins, it is the second by name that is at fault.

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from pipeline.drawing.text_to_image import draw
 from pipeline.grid import renderer as cells
 from stages import sample_grid
 from tests.conftest import ROOT
+from tests.noting import noting
 from tests.stages.project import draw_pictures, make_project, outputs, run_all
 
 PART = {
@@ -103,15 +104,10 @@ def test_a_killed_grid_draws_no_finished_cell_again_and_ends_with_the_same_bytes
     kept = len(items_in(store))
     assert 4 <= kept < 10  # 5 cells of 2 pictures
     assert outputs(finished) == before
-    drawn, draw = [], cells.draw
-
-    def counted(base: Any, jobs: Any, *rest: Any) -> Any:
-        drawn.append(len(jobs))
-        return draw(base, jobs, *rest)
-
+    drawn: list[int] = []
     monkeypatch.chdir(finished)
     monkeypatch.setenv("ATHANOR_STORE", str(store))
-    monkeypatch.setattr(cells, "draw", counted)
+    monkeypatch.setattr(cells, "draw", noting(drawn, lambda _base, jobs, *_: len(jobs), draw))
     sample_grid.main([])
     assert drawn == [2] * (5 - kept // 2)
     assert outputs(finished) == before

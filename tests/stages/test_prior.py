@@ -19,6 +19,7 @@ from pipeline.prompts.infotext_reader import parse_infotext
 from pipeline.schemas import Config
 from pipeline.store.items import Items
 from stages import class_images, compose, encode, merge, sample_grid, train
+from tests.noting import noting
 from tests.stages.project import draw_pictures, make_project, run_all
 
 CLASS = {"prompt": "a thing", "resolution": 64, "steps": 2, "batch": 2}
@@ -85,16 +86,15 @@ def test_class_pictures_of_ones_own_join_the_training(
 
 def test_more_class_pictures_cost_only_the_new_ones(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
-    drawn: list[int] = []
-    fresh = class_images.fresh
+    drawn: list[list[int]] = []
     monkeypatch.setattr(
-        class_images, "fresh", lambda config, seeds: drawn.extend(seeds) or fresh(config, seeds)
+        class_images, "fresh", noting(drawn, lambda _config, seeds: seeds, class_images.fresh)
     )
     text = (copy / "params.yaml").read_text()
     (copy / "params.yaml").write_text(text.replace("count: 5", "count: 7"))
     compose.main([])
     class_images.main([])
-    assert drawn == [6, 7]  # the sixth came with the fifth
+    assert drawn == [[6, 7]]  # the sixth came with the fifth
     after = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
     assert len(after) == 7
     assert after.items() >= before.items()
@@ -105,7 +105,7 @@ def test_class_pictures_of_a_killed_run_are_kept_and_the_rest_comes_out_the_same
 ) -> None:
     before = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
     monkeypatch.setenv("ATHANOR_STORE", str(copy / "another store"))
-    fresh, drawn = class_images.fresh, list[int]()
+    fresh, drawn = class_images.fresh, list[list[int]]()
 
     def killed(config: Config, seeds: list[int]) -> Iterator[bytes]:
         yield from islice(fresh(config, seeds), 3)
@@ -114,11 +114,9 @@ def test_class_pictures_of_a_killed_run_are_kept_and_the_rest_comes_out_the_same
     monkeypatch.setattr(class_images, "fresh", killed)
     with pytest.raises(KeyboardInterrupt):
         class_images.main([])
-    monkeypatch.setattr(
-        class_images, "fresh", lambda config, seeds: drawn.extend(seeds) or fresh(config, seeds)
-    )
+    monkeypatch.setattr(class_images, "fresh", noting(drawn, lambda _config, seeds: seeds, fresh))
     class_images.main([])
-    assert drawn == [2, 3, 4, 5]
+    assert drawn == [[2, 3, 4, 5]]
     after = {path.name: path.read_bytes() for path in (copy / "data/class_images/pictures/class").iterdir()}
     assert after == before
 

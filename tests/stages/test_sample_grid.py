@@ -13,10 +13,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from pipeline.drawing.text_to_image import draw
 from pipeline.errors import UserError
 from pipeline.grid import renderer as cells
 from stages import compose, sample_grid
 from tests.conftest import ROOT
+from tests.noting import noting
 from tests.stages.project import make_project, outputs, run_all
 
 
@@ -46,13 +48,7 @@ def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures each call of `draw` makes."""
     numbers: list[int] = []
-    draw = cells.draw
-
-    def counted(base: Any, jobs: Any, *rest: Any) -> Any:
-        numbers.append(len(jobs))
-        return draw(base, jobs, *rest)
-
-    monkeypatch.setattr(cells, "draw", counted)
+    monkeypatch.setattr(cells, "draw", noting(numbers, lambda _base, jobs, *_: len(jobs), draw))
     return numbers
 
 
@@ -103,12 +99,12 @@ def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_bytes(
     whole = rerun(project)
     assert drawn == []
     monkeypatch.setenv("ATHANOR_STORE", str(tmp_path / "empty"))
-    draw = cells.draw
+    counted: Any = vars(cells)["draw"]
 
     def killed(base: Any, jobs: Any, *rest: Any) -> Any:
         if len(drawn) == 3:
             raise KeyboardInterrupt
-        return draw(base, jobs, *rest)
+        return counted(base, jobs, *rest)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(cells, "draw", killed)
@@ -145,8 +141,7 @@ def test_pictures_tell_what_they_were_drawn_with(project: Path) -> None:
     rerun(project)
     cell = grid(project)["cells"][1]
     with Image.open(project / "reports/sample-grid" / cell["pictures"][0]["file"]) as picture:
-        assert isinstance(picture.text, dict)  # type: ignore[attr-defined]
-        text = picture.text["parameters"]  # type: ignore[attr-defined]
+        text = picture.info["parameters"]
     assert text.startswith(
         "zib <lora:net-000001:0.5>\nSteps: 2, Sampler: DDIM, CFG scale: 7, Seed: 1, Size: 64x64"
     )
@@ -158,7 +153,7 @@ def test_a_second_pass_makes_larger_pictures(project: Path) -> None:
         project / "reports/sample-grid" / grid(project)["cells"][1]["pictures"][0]["file"]
     ) as picture:
         assert picture.size == (128, 128)
-        assert "Hires upscaler: Latent" in picture.text["parameters"]  # type: ignore[attr-defined]
+        assert "Hires upscaler: Latent" in picture.info["parameters"]
 
 
 def test_the_choice_has_its_evidence(project: Path) -> None:

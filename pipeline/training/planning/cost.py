@@ -64,7 +64,7 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
         if id(tensor) not in learns
     ]
     # A weight's gradient is freed at once, because `fixed` counts it.
-    hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]  # type: ignore[no-untyped-call]
+    hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]
     dtype = PRECISION_DTYPES[module.precision.removesuffix(FULL)]
     mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
@@ -72,7 +72,7 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
         with _Counted(weights) as counted:
             with mixed:
                 loss = (module.picture_losses(batch) * batch.weight).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
     for hook in hooks:
         hook.remove()
     copies = 2 + MOMENTS.get(module.settings.optimizer.name, USUAL_MOMENTS)

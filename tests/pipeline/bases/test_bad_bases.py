@@ -1,7 +1,7 @@
 """One sentence for each base that cannot be trained here, before anything runs. Real names and shapes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ def ssd1b() -> Shapes:
 
 def refiner() -> Shapes:
     names = DIFFUSERS["refiner"].items()
-    unet = {LDM_UNET_PREFIX + ldm_name(name, (0, 1, 1, 0)): tuple(shape) for name, shape in names}
+    unet = {
+        LDM_UNET_PREFIX + ldm_name(name, (False, True, True, False)): tuple(shape) for name, shape in names
+    }
     text = open_clip("conditioner.embedders.0.model.", 32, 1280)
     return unet | part_shapes("sdxl", "vae") | text
 
@@ -113,7 +115,7 @@ def test_a_missing_vae_is_no_problem_with_base_vae(tmp_path: Path) -> None:
     assert problems_of(path, vae=str(vae)) == []
 
 
-def folder(path: Path, configs: dict[str, dict[str, Any]], **unet: Any) -> Path:
+def folder(path: Path, configs: Mapping[str, dict[str, Any]], **unet: Any) -> Path:
     """A diffusers folder without weights."""
     for part, config in {**configs, "unet": {**configs["unet"], **unet}}.items():
         (path / part).mkdir(parents=True)

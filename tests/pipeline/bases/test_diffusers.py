@@ -1,6 +1,7 @@
 """diffusers reads our single files, and we read its folders: every number of every part, offline."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return base, folder
 
 
-def pipeline_of(base: Base) -> type[StableDiffusionPipeline] | type[StableDiffusionXLPipeline]:
+def pipeline_of(base: Base) -> Any:
     return StableDiffusionXLPipeline if base.family.facts.name == "sdxl" else StableDiffusionPipeline
 
 

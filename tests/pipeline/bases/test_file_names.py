@@ -1,15 +1,16 @@
+from typing import Any
+
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
-from torch import nn
 
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.registry import family
 from tests.pipeline.bases.random_sd1 import file_key
 
 
-def on_meta(part: str, name: str = "sd1") -> nn.Module:
+def on_meta(part: str, name: str = "sd1") -> Any:
     kind = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}[part]
     with torch.device("meta"):
         return kind.from_config(family(name).configs[part])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.bases import load
+from pipeline.bases import from_file, from_folder
 from pipeline.bases.base import Base
 from pipeline.bases.filling import origins_there
 from pipeline.bases.load import load_base
@@ -15,6 +15,7 @@ from pipeline.bases.save import save_file as save_checkpoint
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.errors import UserError
 from pipeline.schemas import BaseConfig
+from tests.noting import noting
 from tests.pipeline.bases.random_sd1 import file_key, random_base
 
 
@@ -52,13 +53,9 @@ def test_a_part_is_read_when_it_is_asked_for(
     save = save_folder if layout == "folder" else save_checkpoint
     save(random_base(), tmp_path / "x.safetensors", "fp16", {})
     read: list[str] = []
-    for name in ("_read_part", "filled"):
-        original = getattr(load, name)
-        monkeypatch.setattr(
-            load,
-            name,
-            lambda first, *rest, _original=original: read.append(str(first)) or _original(first, *rest),
-        )
+    for module, name in ((from_folder, "read_part"), (from_file, "filled")):
+        reader = noting(read, lambda first, *_: str(first), getattr(module, name))
+        monkeypatch.setattr(module, name, reader)
     loaded = load_base(config(tmp_path / "x.safetensors")).to(torch.device("cpu"))
     assert read == []
     before = plain_configs(loaded)
@@ -67,6 +64,7 @@ def test_a_part_is_read_when_it_is_asked_for(
     assert len(read) == 1
     assert loaded.vae is loaded.vae
     assert len(read) == 1
+    assert isinstance(loaded.configs, dict)
     loaded.configs["vae"], loaded.configs["unet"] = dict(loaded.vae.config), dict(loaded.denoiser.config)
     loaded.configs["text_encoder"] = loaded.text_encoders[0].config.to_dict()
     if layout == "folder":

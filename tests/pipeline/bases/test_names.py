@@ -16,7 +16,12 @@ from pipeline.bases.unet_blocks import block_names, block_of
 SHAPES: dict[str, dict[str, list[int]]] = json.loads(
     gzip.decompress((Path(__file__).parent / "shapes.json.gz").read_bytes())
 )
-ATTENTION = {"sd15": (0, 1, 1, 1), "sd2": (0, 1, 1, 1), "sdxl": (1, 1, 0), "refiner": (0, 1, 1, 0)}
+ATTENTION = {
+    "sd15": (False, True, True, True),
+    "sd2": (False, True, True, True),
+    "sdxl": (True, True, False),
+    "refiner": (False, True, True, False),
+}
 """Of the way up."""
 COUNTS = {
     ("sd1", "unet"): (686, 686, 859_520_964),

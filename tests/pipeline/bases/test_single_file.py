@@ -18,6 +18,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.build import run_recipe
 from pipeline.networks.families import load
+from pipeline.networks.trained import Trainable
 from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.random_sd1 import random_base, small_configs
 from tests.pipeline.networks.test_network import answer
@@ -67,8 +68,8 @@ def test_d3_a_base_of_averaged_weights_alone(
     assert torch.allclose(answer(opened(tmp_path / "out.safetensors")), answer(base), atol=1e-6)
 
 
-def answer_with(network: object, base: Base) -> Tensor:
-    with network.attached(base):  # type: ignore[attr-defined]
+def answer_with(network: Trainable, base: Base) -> Tensor:
+    with network.attached(base):
         return answer(base)
 
 

@@ -14,7 +14,8 @@ from pipeline.captions.text import KAOMOJI
 def published(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
     folder: Path = tmp_path_factory.mktemp("clip")
     write_clip_tokenizer(folder)
-    return CLIPTokenizer.from_pretrained(folder)
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
+    return tokenizer
 
 
 def test_the_published_example() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.captions.budget import num_tokens
-from pipeline.captions.caption import Caption, CaptionWriter
+from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edits import Edit
+from pipeline.captions.finished import Caption
 from pipeline.captions.patterns import Patterns
 from pipeline.captions.text import same, spaced
 from pipeline.errors import UserError
@@ -257,8 +258,8 @@ def test_captions_follow_from_the_rows_whatever_their_order(
         {**one, "scores": {"general": shuffled(one["scores"]["general"])}}
         for one in order.sample(rows, len(rows))
     ]
-    alone, shuffled = (CaptionWriter(some, config(**changes)).captions(edits) for some in (rows, mixed))
-    assert dict(alone) == dict(shuffled)
+    alone, other = (CaptionWriter(some, config(**changes)).captions(edits) for some in (rows, mixed))
+    assert dict(alone) == dict(other)
 
 
 @settings(deadline=None)  # the first builds the tokenizer

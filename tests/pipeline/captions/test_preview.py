@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from pipeline.captions.caption import Caption
+from pipeline.captions.finished import Caption
 from pipeline.captions.preview import matching, preview
 from pipeline.captions.tags import Added, Dropped
 from pipeline.errors import UserError

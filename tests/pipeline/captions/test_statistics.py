@@ -1,4 +1,4 @@
-from pipeline.captions.caption import Caption
+from pipeline.captions.finished import Caption
 from pipeline.captions.statistics import Statistics
 from pipeline.captions.tags import Dropped
 

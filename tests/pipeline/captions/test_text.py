@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.captions.text import KAOMOJI, escaped, same, spaced, underscored, unescaped
 
-booru_tags = st.text(st.characters(blacklist_characters=" ", blacklist_categories=("Cs",)), min_size=1)
+booru_tags = st.text(st.characters(exclude_characters=" ", exclude_categories=["Cs"]), min_size=1)
 
 
 def test_the_nineteen_kaomoji_keep_their_underscore() -> None:

@@ -169,7 +169,11 @@ def test_every_networks_defaults_are_silent(name: str) -> None:
 
 
 def test_a_checkpoint_is_told_of_a_networks_rate_and_of_precisions_that_do_not_fit() -> None:
-    values = {"optimizer.lr": 1e-4, "optimizer.text_encoder_lr": 0.0, "network.unet": True}
+    values: dict[str, Any] = {
+        "optimizer.lr": 1e-4,
+        "optimizer.text_encoder_lr": 0.0,
+        "network.unet": True,
+    }
     config = check(compose(Params({"network": "checkpoint"}, values)))
     assert [text.split(";")[0] for text in doubtful(config)] == ["optimizer.lr 0.0001 is a rate for networks"]
     assert doubtful(check(compose(Params({"network": "checkpoint"}, {**values, "optimizer.lr": 1e-5})))) == []

@@ -6,7 +6,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, options
 from pipeline.config.explain import differences
 from pipeline.pictures.advice import Concept, counts_advice, repeats_advice
-from pipeline.schemas import Config
+from pipeline.schemas import AdapterNetworkConfig, Config
 from pipeline.training.epoch_order import EpochPicture
 from pipeline.training.planning.advice import USUAL_UPDATES, advice
 from pipeline.training.planning.forecast import make_plan
@@ -76,4 +76,6 @@ def test_a_preset_for_a_card_is_told_apart_from_the_subjects() -> None:
 def test_a_choice_in_params_goes_before_the_presets() -> None:
     params = Params({"experiment": "character", "network": "locon"}, {"network.dim": 8})
     config = check(compose(params))
-    assert (config.network.name, config.network.dim, config.network.conv_dim) == ("locon", 8, 8)  # type: ignore[union-attr]
+    network = config.network
+    assert isinstance(network, AdapterNetworkConfig)
+    assert (network.name, network.dim, network.conv_dim) == ("locon", 8, 8)

@@ -7,6 +7,7 @@ from pipeline.config import load
 from pipeline.config.compose import compose, read_params
 from pipeline.config.lock import lock
 from pipeline.errors import UserError
+from pipeline.schemas import AdapterNetworkConfig
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -19,7 +20,9 @@ def test_a_stage_gets_only_the_groups_that_dvc_yaml_lists() -> None:
 
 
 def test_overrides_reach_the_stage() -> None:
-    assert load("train", ["network.dim=4", "schedule=linear"]).network.dim == 4
+    network = load("train", ["network.dim=4", "schedule=linear"]).network
+    assert isinstance(network, AdapterNetworkConfig)
+    assert network.dim == 4
 
 
 def test_what_overrides_bring_with_them_is_told(capsys: pytest.CaptureFixture[str]) -> None:

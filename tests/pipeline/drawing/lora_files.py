@@ -6,6 +6,7 @@ import torch
 
 from pipeline.bases.base import Base
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.algorithms.lora import Lora
 from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.networks.examples import network_config
 
@@ -15,7 +16,8 @@ def random_lora(base: Base, seed: int) -> AdapterNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _, adapter in made.adapters():
-            torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)  # type: ignore[arg-type]
+            assert isinstance(adapter, Lora)
+            torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
     return made.eval()
 
 

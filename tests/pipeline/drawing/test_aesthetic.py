@@ -29,7 +29,7 @@ def clip(base: Base) -> CLIPModel:
     """A whole CLIP whose text half is the base's text encoder."""
     torch.manual_seed(4)
     text = base.text_encoders[0].config.to_dict()
-    model = CLIPModel(CLIPConfig(text_config=text, projection_dim=16)).eval()
+    model: CLIPModel = CLIPModel(CLIPConfig(text_config=text, projection_dim=16)).eval()
     inner = getattr(base.text_encoders[0], "text_model", base.text_encoders[0])
     model.text_model.load_state_dict(inner.state_dict(), strict=False)
     return model

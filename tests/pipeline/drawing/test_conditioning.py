@@ -24,8 +24,10 @@ def states(base: Base, body: list[int], clip_skip: int = 1) -> Tensor:
     ids = torch.tensor([[START, *body, *[END] * (76 - len(body))]])
     output = base.text_encoders[0](ids, output_hidden_states=True)
     if clip_skip == 1:
-        return output.last_hidden_state
-    return base.text_encoders[0].final_layer_norm(output.hidden_states[-clip_skip])
+        last: Tensor = output.last_hidden_state
+        return last
+    normed: Tensor = base.text_encoders[0].final_layer_norm(output.hidden_states[-clip_skip])
+    return normed
 
 
 @pytest.mark.parametrize("clip_skip", [1, 2])

@@ -1,6 +1,7 @@
 """Pictures of every family, against diffusers' own pipelines on the same random weights and noise."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,15 @@ PROMPT = "1girl, solo, a very long dress"
 WIDTH, HEIGHT, STEPS, SEED = 64, 96, 20, 7
 
 
-def settings(negative: str, **changes: object) -> DrawingSettings:
-    plain = {"steps": STEPS, "guidance": 5.0, "sampler": "ddim", "width": WIDTH, "height": HEIGHT}
-    return DrawingSettings(**{**plain, "negative_prompt": negative, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
+def settings(negative: str, **changes: Any) -> DrawingSettings:
+    plain: dict[str, Any] = {
+        "steps": STEPS,
+        "guidance": 5.0,
+        "sampler": "ddim",
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
+    return DrawingSettings(**{**plain, "negative_prompt": negative, "clip_skip": 1, "batch": 2, **changes})
 
 
 def padded_tokenizer(base: Base) -> CLIPTokenizer:

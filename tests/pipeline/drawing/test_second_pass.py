@@ -1,6 +1,7 @@
 """The second pass against diffusers' own image-to-image pipeline."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def base() -> Base:
     return demo_base()
 
 
-def settings(sampler: str = "euler", **changes: object) -> DrawingSettings:
+def settings(sampler: str = "euler", **changes: Any) -> DrawingSettings:
     return DrawingSettings(
         steps=2, guidance=4.0, sampler=sampler, negative_prompt="bad", width=64, height=64, clip_skip=1,
         batch=1, second_pass=replace(SECOND, **changes),

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -10,6 +11,7 @@ from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.sd1.family import SD1
 from pipeline.drawing import text_to_image
+from pipeline.drawing.conditioning import conditioning
 from pipeline.drawing.text_to_image import batches, draw
 from pipeline.errors import UserError
 from pipeline.prompts.settings import DrawingSettings, PictureJob
@@ -23,9 +25,15 @@ def base() -> Base:
     return random_base()
 
 
-def settings(**changes: object) -> DrawingSettings:
-    plain = {"steps": 3, "guidance": 5.0, "sampler": "ddim", "negative_prompt": "bad", "width": 64}
-    return DrawingSettings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})  # type: ignore[arg-type]
+def settings(**changes: Any) -> DrawingSettings:
+    plain: dict[str, Any] = {
+        "steps": 3,
+        "guidance": 5.0,
+        "sampler": "ddim",
+        "negative_prompt": "bad",
+        "width": 64,
+    }
+    return DrawingSettings(**{**plain, "height": 64, "clip_skip": 1, "batch": 2, **changes})
 
 
 def far(one: Image.Image, two: Image.Image) -> int:
@@ -96,7 +104,7 @@ def test_without_guidance_the_negative_prompt_does_not_matter(base: Base, guidan
 
 def test_every_prompt_is_encoded_once(base: Base) -> None:
     jobs = [PictureJob(prompt, seed) for seed in range(3) for prompt in ("cat", "dog")]
-    with patch.object(text_to_image, "conditioning", wraps=text_to_image.conditioning) as encoder:
+    with patch.object(text_to_image, "conditioning", wraps=conditioning) as encoder:
         assert len(list(draw(base, jobs, settings(negative_prompt="cat", steps=1)))) == 6
     assert [call.args[1] for call in encoder.call_args_list] == ["cat", "dog"]
 

@@ -1,6 +1,7 @@
 """Embeddings by their words in the prompt, hypernetworks by a call, against references built by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,8 +59,8 @@ def library(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Library:
     return Library(NamedFiles([folder]))
 
 
-def drawn(base: Base, library: Library, prompt: str, **changes: object) -> bytes:
-    settings = DrawingSettings(**{**vars(SETTINGS), **changes})  # type: ignore[arg-type]
+def drawn(base: Base, library: Library, prompt: str, **changes: Any) -> bytes:
+    settings = DrawingSettings(**{**vars(SETTINGS), **changes})
     return next(iter(draw(base, [PictureJob(prompt, 1)], settings, library))).tobytes()
 
 

@@ -1,6 +1,7 @@
 """A hypernetwork file as AUTOMATIC1111 1.7 writes it, made from the layout alone."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def mlp(up: list[list[float]], down: list[list[float]], bias: list[float]) -> "O
     )
 
 
+def save_a1111(layers: Mapping[int, object], path: Path, **changes: Any) -> None:
+    """Layers by width, and the settings."""
+    content: dict[Any, Any] = {**layers}
+    torch.save(content | SETTINGS | changes, path)
+
+
 def two_wide(path: Path, **changes: Any) -> None:
     """For a context of two numbers (a, b): k from (a + max(a, 0), b + max(-b, 0)), v from (a + 1, b +
     2 max(a, 0)).
@@ -34,7 +41,7 @@ def two_wide(path: Path, **changes: Any) -> None:
     up = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]
     k = mlp(up, [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]], [0.0, 0.0])
     v = mlp(up, [[0.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]], [1.0, 0.0])
-    torch.save({2: (k, v), **SETTINGS, **changes}, path)
+    save_a1111({2: (k, v)}, path, **changes)
 
 
 def random_mlp(width: int, seed: int) -> "OrderedDict[str, Tensor]":

@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,6 @@ def test_the_old_folder_stays_where_the_last_step_fails(
 def test_json_has_sorted_keys_and_lines_round_trip(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"b": 1, "a": "é"})
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "a": "é",\n  "b": 1\n}\n'
-    rows = [{"x": 1}, {"y": "\u2028"}]
+    rows: list[dict[str, Any]] = [{"x": 1}, {"y": "\u2028"}]
     write_jsonl(tmp_path / "a.jsonl", rows)
     assert read_jsonl(tmp_path / "a.jsonl") == rows

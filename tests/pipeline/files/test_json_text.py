@@ -35,7 +35,7 @@ def test_hostile_json_is_an_error_at_once(name: str) -> None:
 
 
 def test_plain_json_is_what_it_was() -> None:
-    value = {"a": [1, 2.5, None, True, "\U0001f408", {"b": {}}], "\u00e9": "x" * 10**6}
+    value: dict[str, object] = {"a": [1, 2.5, None, True, "\U0001f408", {"b": {}}], "\u00e9": "x" * 10**6}
     assert parse_json(json.dumps(value)) == value
     assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
     assert parse_json("[" * 64 + "]" * 64)

@@ -129,10 +129,10 @@ def test_brother_a_folder_with_other_things_is_never_replaced(
 @pytest.mark.parametrize("name", ["CON.safetensors", "a*b.safetensors", "<x>.safetensors", "-rf.safetensors"])
 def test_an_outputs_name_is_judged(name: str, tmp_path: Path) -> None:
     path = lora(tmp_path / "a.safetensors")
-    for command in (
-        lambda: merging(["resize", str(path), "--rank", "1", "--out", str(tmp_path / name)]),
-        lambda: networks(["convert", str(path), str(tmp_path / name), "--to", "diffusers"]),
+    for command, arguments in (
+        (merging, ["resize", str(path), "--rank", "1", "--out", str(tmp_path / name)]),
+        (networks, ["convert", str(path), str(tmp_path / name), "--to", "diffusers"]),
     ):
         with pytest.raises(UserError, match="cannot be a file's name"):
-            command()
+            command(arguments)
     assert [each.name for each in tmp_path.iterdir()] == ["a.safetensors"]

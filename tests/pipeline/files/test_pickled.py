@@ -47,7 +47,7 @@ def test_the_archive_holds_no_clock_and_no_record_that_a1111_refuses() -> None:
 
 @pytest.mark.parametrize("in_an_archive", [True, False])
 def test_damage_is_always_a_sentence(tmp_path: Path, in_an_archive: bool) -> None:
-    saved, path, problems = io.BytesIO(), tmp_path / "a.pt", []
+    saved, path, problems = io.BytesIO(), tmp_path / "a.pt", list[str]()
     torch.save(value(), saved, _use_new_zipfile_serialization=in_an_archive)
     for seed in range(150):
         random, damaged = Random(seed), bytearray(saved.getvalue())

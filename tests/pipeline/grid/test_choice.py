@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.grid.choice import Scored, faults, ranked
 from pipeline.grid.measures import CellMeasures, Nearest
@@ -11,11 +12,9 @@ PLAIN = CellMeasures(
 FIVE, TEN = Path("zib-000005.safetensors"), Path("zib-000010.safetensors")
 
 
-def scored(
-    subject: float | None, prompt: float = 0.5, clip: float | None = None, **changes: object
-) -> Scored:
+def scored(subject: float | None, prompt: float = 0.5, clip: float | None = None, **changes: Any) -> Scored:
     score = None if subject is None else Score(subject, prompt)
-    return Scored(4, replace(PLAIN, **changes), score, clip)  # type: ignore[arg-type]
+    return Scored(4, replace(PLAIN, **changes), score, clip)
 
 
 BASE = [scored(0.0, 1.0)]

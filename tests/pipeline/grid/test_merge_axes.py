@@ -106,10 +106,10 @@ def test_a_sweep_is_drawn_kept_and_said_and_writes_no_checkpoint(
     pictures = [Image.open(out / row["file"]) for row in rows]
     assert pictures[0].tobytes() == pictures[1].tobytes()  # nothing of B
     assert len({picture.tobytes() for picture in pictures}) == 4
-    said = json.loads(pictures[3].text["athanor"])["merge"]
+    said = json.loads(pictures[3].info["athanor"])["merge"]
     assert said["merge"]["alpha"]["blocks"] == 1.0
     assert said["inputs"]["other"]["sha256"]
-    assert "Model: base + other" in pictures[3].text["parameters"]
+    assert "Model: base + other" in pictures[3].info["parameters"]
     assert not list(out.rglob("*.safetensors"))
     monkeypatch.setattr(cells, "draw", None)  # a second run draws nothing
     sample_grid.main([])

@@ -8,20 +8,25 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from pipeline.bases.base import Base
+from pipeline.bases.load import load_base
 from pipeline.bases.save import save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
+from pipeline.drawing.text_to_image import draw
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as module
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.renderer import GridRenderer
+from pipeline.networks.families import load
 from pipeline.networks.network import AdapterNetwork
 from pipeline.prompts.block_weights import block_weights
 from pipeline.prompts.settings import DrawingSettings, PictureJob
-from pipeline.schemas import BaseConfig
+from pipeline.schemas import AdapterNetworkConfig, BaseConfig
 from tests.conftest import ROOT
+from tests.noting import noting
 from tests.pipeline.bases.random_sd1 import random_base
 
 SETTINGS = DrawingSettings(
@@ -40,6 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_folder(base, folder / "base", "fp32", {})
     save_folder(random_base(1), folder / "other", "fp32", {})
     for number in (1, 2):
+        assert isinstance(config.network, AdapterNetworkConfig)
         network = AdapterNetwork.create(config.network, base, seed=number)
         tensors = network.file_tensors("fp32")
         ups = {key: tensor + 0.1 * number for key, tensor in tensors.items() if "lora_up" in key}
@@ -70,19 +76,12 @@ class Counted:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.jobs: list[list[PictureJob]] = []
         self.loaded: list[str] = []
-        draw, load, load_base = module.draw, module.load, module.load_base
-
-        def counted_draw(base: Any, jobs: Any, *rest: Any) -> Any:
-            self.jobs.append(list(jobs))
-            return draw(base, jobs, *rest)
-
-        monkeypatch.setattr(module, "draw", counted_draw)
-        monkeypatch.setattr(
-            module, "load", lambda path, base: self.loaded.append(path.stem) or load(path, base)
-        )
-        monkeypatch.setattr(
-            module, "load_base", lambda config: self.loaded.append(config.path) or load_base(config)
-        )
+        for name, counted in (
+            ("draw", noting(self.jobs, lambda _base, jobs, *_: list(jobs), draw)),
+            ("load", noting(self.loaded, lambda path, _base: path.stem, load)),
+            ("load_base", noting(self.loaded, lambda config: config.path, load_base)),
+        ):
+            monkeypatch.setattr(module, name, counted)
 
 
 def filled(base: BaseConfig, cells: list[Cell], files: NamedFiles = NO_FILES) -> CellStore:
@@ -104,13 +103,12 @@ def test_a_network_trained_with_zero_terminal_snr_is_drawn_with_it(
     network = tmp_path / "zero.safetensors"
     tensors = load_file("net-1.safetensors")
     write_safetensors(network, tensors, {"ss_zero_terminal_snr": "True"})
-    schedules, draw = [], module.draw
+    schedules: list[bool] = []
 
-    def seen(base: Any, *rest: Any) -> Any:
-        schedules.append(bool(base.configs["scheduler"].get("rescale_betas_zero_snr")))
-        return draw(base, *rest)
+    def is_rescaled(base: Base, *_: object) -> bool:
+        return bool(base.configs["scheduler"].get("rescale_betas_zero_snr"))
 
-    monkeypatch.setattr(module, "draw", seen)
+    monkeypatch.setattr(module, "draw", noting(schedules, is_rescaled, draw))
     job, renderer = [PictureJob("a cat", 1)], GridRenderer()
     for prediction in ("v_prediction", "epsilon"):
         config = base.model_copy(update={"prediction_type": prediction})

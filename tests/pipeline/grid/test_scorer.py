@@ -18,7 +18,7 @@ from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
 from pipeline.prompts.settings import DrawingSettings
 from pipeline.schemas import Config
-from tests.pipeline.captions.test_wd14 import write_tagger
+from tests.pipeline.captions.onnx_models import write_tagger
 from tests.pipeline.vision.tiny_clip import write_clip
 
 pytestmark = pytest.mark.usefixtures("root")

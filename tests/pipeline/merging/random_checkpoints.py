@@ -1,5 +1,6 @@
 """Checkpoints with every name of SD 1.x and few numbers, in both layouts, written in no time."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
 
 
-def shapes(configs: dict[str, dict[str, Any]]) -> dict[str, dict[str, tuple[int, ...]]]:
+def shapes(configs: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, tuple[int, ...]]]:
     """By part and diffusers name."""
     with torch.device("meta"):
         parts = {

@@ -1,6 +1,7 @@
 import torch
 
 from pipeline.merging.bake import bake, baked
+from pipeline.networks.algorithms.lora import Lora
 from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import answer, config
@@ -16,6 +17,7 @@ def test_the_baked_base_answers_as_the_attached_network() -> None:
     network = AdapterNetwork.create(config(), base, seed=0)
     torch.manual_seed(2)
     for _, adapter in network.adapters():
+        assert isinstance(adapter, Lora)
         torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
     network.set_weight(0.7)
     with network.attached(base):

@@ -8,8 +8,9 @@ import yaml
 from diffusers import UNet2DConditionModel
 
 from pipeline.bases.registry import family
+from pipeline.bases.unet_blocks import block_names
 from pipeline.bases.unet_names import LDM_UNET_PREFIX
-from pipeline.merging.weights import block_names, block_of, blocks_of
+from pipeline.merging.weights import block_of, blocks_of
 from tests.pipeline.bases.test_blocks import GOLDEN
 from tests.pipeline.merging.random_checkpoints import REAL
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -162,13 +163,15 @@ def test_a_path_that_the_user_types_is_opened(models: Path) -> None:
     assert again.exists()
 
 
-def python(program: str, models: Path, **options: object) -> subprocess.CompletedProcess[str]:
+def python(
+    program: str, models: Path, preexec_fn: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs `main` of the command after `program`, in another process."""
     arguments = ["run", str(models / "recipe.yaml"), "--out", str(models / "out" / "out.safetensors")]
     return subprocess.run(
         [sys.executable, "-c", f"{COMMAND}\n{program}\nrun(main)", *arguments],
         cwd=ROOT, env={**os.environ, "ATHANOR_STORE": str(models / "store")},
-        capture_output=True, text=True, check=False, **options,
+        capture_output=True, text=True, check=False, preexec_fn=preexec_fn,
     )  # fmt: skip
 
 

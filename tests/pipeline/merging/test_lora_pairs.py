@@ -3,6 +3,7 @@ import torch
 
 from pipeline.merging.lora_pairs import (
     LoraPair,
+    RankRule,
     approximated,
     by_frobenius,
     by_ratio,
@@ -27,7 +28,8 @@ SPECTRUM = torch.tensor([8.0, 4.0, 2.0, 1.0, 1.0])
 def test_concatenation_is_the_sum() -> None:
     pairs, ratios = [pair(0, 4), pair(1, 7)], [0.3, -1.2]
     found = concatenated(pairs, ratios)
-    wanted = sum(ratio * each.delta().double() for each, ratio in zip(pairs, ratios, strict=True))
+    first, second = (ratio * each.delta().double() for each, ratio in zip(pairs, ratios, strict=True))
+    wanted = first + second
     assert found.rank == 11
     assert float((found.delta() - wanted).norm() / wanted.norm()) < 1e-6
 
@@ -73,8 +75,8 @@ def test_a_rank_above_the_layers_own_is_cut() -> None:
         (by_frobenius(1.0), 5),
     ],
 )
-def test_rules_worked_by_hand(rule: object, rank: int) -> None:
-    assert rule(SPECTRUM) == rank  # type: ignore[operator]
+def test_rules_worked_by_hand(rule: RankRule, rank: int) -> None:
+    assert rule(SPECTRUM) == rank
 
 
 @pytest.mark.parametrize(("out", "inside"), [(40, 60), (400, 300)], ids=["exact", "randomised"])

@@ -23,7 +23,7 @@ EXPECTED = {
     "ALL_B": [1] * 25,
 }
 """Whole lists, as the block merge extensions offer them."""
-POINTS = {
+POINTS: dict[str, dict[int, float]] = {
     "SMOOTHSTEP": {0: 0, 6: 0.15625, 12: 0.5, 23: 0.994936342592593},
     "SMOOTHSTEP*2": {6: 0.3125, 12: 1, 13: 0.875289351851852},
     "SMOOTHSTEP*3": {8: 0.777777777777778, 9: 0.94921875, 10: 0.871527777777778, 24: 1},

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.bases.unet_blocks import block_names
 from pipeline.errors import UserError
-from pipeline.merging.weights import block_names, weight_of
+from pipeline.merging.weights import weight_of
 from pipeline.schemas.recipe import Weights
 
 SD1, XL = block_names(12), block_names(9)
@@ -61,6 +62,7 @@ def test_the_number_before_a_list_is_the_text_encoders() -> None:
 
 def test_time_embedding_counts_to_the_first_block_or_the_text_encoder() -> None:
     for name in (f"{UNET}time_embed.0.weight", f"{UNET}label_emb.0.0.weight"):
-        first = {"blocks": {"IN00": 0.7}, "base_alpha": 0.2}
-        assert weight_of(Weights(**first), SD1, "merge.alpha")(name) == 0.7
-        assert weight_of(Weights(**first, time="base"), SD1, "merge.alpha")(name) == 0.2
+        first = Weights(blocks={"IN00": 0.7}, base_alpha=0.2)
+        base = Weights(blocks={"IN00": 0.7}, base_alpha=0.2, time="base")
+        assert weight_of(first, SD1, "merge.alpha")(name) == 0.7
+        assert weight_of(base, SD1, "merge.alpha")(name) == 0.2

@@ -12,13 +12,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.registry import family
+from pipeline.bases.unet_blocks import block_names
 from pipeline.bases.weight_names import part_of
 from pipeline.config.recipes import parse
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.build import run_recipe
 from pipeline.merging.checkpoint import open_checkpoint
-from pipeline.merging.weights import block_names, block_of
+from pipeline.merging.weights import block_of
 from tests.pipeline.merging.random_checkpoints import random_weights
 from tests.pipeline.merging.test_blocks import XL_UNET
 

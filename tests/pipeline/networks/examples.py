@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,10 @@ LAYERS: dict[str, Callable[[], Layer]] = {
 }
 
 
-def filled(adapter: Adapter) -> Adapter:
+FilledAdapter = TypeVar("FilledAdapter", bound=Adapter)
+
+
+def filled(adapter: FilledAdapter) -> FilledAdapter:
     """With no weight at zero any more."""
     generator = torch.Generator().manual_seed(1)
     for parameter in adapter.parameters():
@@ -84,7 +87,8 @@ def silenced(layer: Layer) -> Layer:
 
 
 def relative(ours: Tensor, theirs: Tensor) -> float:
-    return ((ours - theirs).norm() / theirs.norm()).item()
+    ratio: float = ((ours - theirs).norm() / theirs.norm()).item()
+    return ratio
 
 
 def merged(adapter: Adapter, x: Tensor, strength: float = 1.0) -> Tensor:

@@ -86,7 +86,7 @@ def test_d1_pefts_adapter_config_beside_the_file_is_obeyed(kind: str, base: Base
 )
 @torch.no_grad()
 def test_d1_brother_pefts_loha_and_lokr(config: LoHaConfig | LoKrConfig, base: Base, tmp_path: Path) -> None:
-    config.target_modules = {"to_q", "to_v", "conv1"}
+    config.target_modules = ["to_q", "to_v", "conv1"]
     unet = filled(get_peft_model(copy.deepcopy(base.denoiser), config))
     assert isinstance(unet, PeftModel)
     unet.save_pretrained(str(tmp_path))

@@ -224,7 +224,12 @@ def test_a_word_may_belong_to_one_concept() -> None:
 
 def test_what_names_an_unknown_word_or_leaves_one_out_is_refused() -> None:
     values = {**config(("zib", 1, "")).model_dump(), "initial_text": "cat"}
-    for wrong in ({"num_vectors": {"zob": 1}}, {"concepts": {"zob": "x"}}, {"num_vectors": {}}):
+    wrongs: tuple[dict[str, object], ...] = (
+        {"num_vectors": {"zob": 1}},
+        {"concepts": {"zob": "x"}},
+        {"num_vectors": {}},
+    )
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"names zob, which is not in `words`|lacks zib"):
             EmbeddingConfig.model_validate({**values, **wrong})
 

@@ -17,7 +17,7 @@ from pipeline.networks.hypernetwork import Hypernetwork, context_widths, structu
 from pipeline.networks.mlp import Mlp, start
 from pipeline.schemas.hypernetwork import HypernetworkConfig
 from tests.pipeline.bases.random_sd1 import random_base
-from tests.pipeline.files.a1111_hypernetwork import SETTINGS, random_mlp, two_wide
+from tests.pipeline.files.a1111_hypernetwork import random_mlp, save_a1111, two_wide
 
 CONTEXT = torch.tensor([[[3.0, -5.0]]])
 
@@ -48,7 +48,7 @@ def answer(base: Base) -> Tensor:
 
 def plain_attention() -> nn.ModuleList:
     """An attention layer that hands on its (only) value."""
-    attention = Attention(query_dim=2, cross_attention_dim=2, heads=1, dim_head=2)
+    attention: Any = Attention(query_dim=2, cross_attention_dim=2, heads=1, dim_head=2)
     for layer in (attention.to_k, attention.to_v, attention.to_out[0]):
         layer.weight.data = torch.eye(2)
     attention.to_out[0].bias.data.zero_()
@@ -107,7 +107,7 @@ def test_in_the_unet_it_acts_as_in_a1111(
     tmp_path: Path, base: Base, widths: list[int], strength: float
 ) -> None:
     layers = {width: (random_mlp(width, 1), random_mlp(width, 2)) for width in widths}
-    torch.save({**layers, **SETTINGS}, tmp_path / "a.pt")
+    save_a1111(layers, tmp_path / "a.pt")
     loaded = Hypernetwork.load(tmp_path / "a.pt", base)
     loaded.set_weight(strength)
     plain = answer(base)
@@ -226,7 +226,7 @@ def test_files_and_sizes_of_other_bases_are_sentences(
 ) -> None:
     def saved(*widths: int, **changes: Any) -> Path:
         layers = {width: (random_mlp(width, 1), random_mlp(width, 2)) for width in widths}
-        torch.save({**layers, **SETTINGS, **changes}, tmp_path / "a.pt")
+        save_a1111(layers, tmp_path / "a.pt", **changes)
         return tmp_path / "a.pt"
 
     with pytest.raises(UserError, match="use the base that it was trained on"):

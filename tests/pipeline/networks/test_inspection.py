@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import IO, Any, Self
 
 import pytest
 import torch
@@ -83,7 +83,7 @@ def test_changes_are_those_of_lycoris_forward_pass(
     kind: type[nn.Module], target: nn.Module, tucker: bool
 ) -> None:
     torch.manual_seed(0)
-    theirs = kind("x", target, 1.0, lora_dim=2, alpha=1.0, use_tucker=tucker)
+    theirs: Any = kind("x", target, 1.0, lora_dim=2, alpha=1.0, use_tucker=tucker)
     for parameter in theirs.parameters():
         nn.init.normal_(parameter)
     x = torch.randn((5, 12) if isinstance(target, nn.Linear) else (2, 12, 6, 6))
@@ -179,7 +179,7 @@ def bytes_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return found[-1]
 
     class Counting:
-        def __init__(self, file: BinaryIO) -> None:
+        def __init__(self, file: IO[Any]) -> None:
             self.file = file
 
         def __enter__(self) -> Self:
@@ -188,14 +188,14 @@ def bytes_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         def __exit__(self, *_: object) -> None:
             self.file.close()
 
-        def read(self, most: int = -1) -> bytes:
+        def read(self, most: int = -1) -> Any:
             read = self.file.read(most)
             found.append(len(read))
             return read
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "preadv", counting_preadv)
-        patch.setattr(Path, "open", lambda path, *rest: Counting(opened(path, *rest)))
+        patch.setattr(Path, "open", lambda path, mode="r": Counting(opened(path, mode)))
         patch.setattr("pipeline.files.safetensors_file.safe_open", whole_file)
         yield found
 

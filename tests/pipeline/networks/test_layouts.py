@@ -67,7 +67,7 @@ def test_d3_every_layout_of_names_is_read(layout: str, tmp_path: Path) -> None:
     in_unet, text, down, up = LAYOUTS[layout]
     names = dict(zip([*PLACES, IN_TEXT], [*map(in_unet, PLACES), text + IN_TEXT], strict=True))
     leaves = {DOWN: down, UP: up, "alpha": "alpha"}
-    expected, theirs = ours(), {}
+    expected, theirs = ours(), dict[str, Tensor]()
     for place, name in names.items():
         own = ("lora_te_text_model_" if place == IN_TEXT else "lora_unet_") + place.replace(".", "_")
         theirs |= {f"{name}.{leaf}": expected[f"{own}.{key}"] for key, leaf in leaves.items()}

@@ -15,6 +15,7 @@ from pipeline.bases.save import save_folder
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
+from pipeline.networks.algorithms.lora import Lora
 from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.trained import by_lr_factor
 from pipeline.schemas import AdapterNetworkConfig
@@ -36,6 +37,7 @@ def network(base: Base) -> AdapterNetwork:
     made = AdapterNetwork.create(config(), base, seed=0)
     torch.manual_seed(2)
     for _, adapter in made.adapters():
+        assert isinstance(adapter, Lora)
         torch.nn.init.normal_(adapter.lora_up.weight, std=0.3)
     return made
 
@@ -197,6 +199,7 @@ def test_lora_plus_and_blocks_set_the_rates(base: Base) -> None:
     made = AdapterNetwork.create(config(lora_plus_ratio=16.0, block_rates={"IN01": 0.5}), base, seed=0)
     groups = by_lr_factor(made.part_parameters(UNET))
     first = made["lora_unet_down_blocks_0_attentions_0_proj_in"]
+    assert isinstance(first, Lora)
     assert set(groups) == {16.0, 1.0, 8.0, 0.5}
     assert any(parameter is first.lora_up.weight for parameter in groups[8.0])
     assert any(parameter is first.lora_down.weight for parameter in groups[0.5])

@@ -70,7 +70,7 @@ def test_every_part_learns_and_the_file_acts_the_same(kind: str, base: Base, tmp
     before = {key: value.clone() for key, value in network.state_dict().items()}
     network.before_step(0)
     with network.attached(base):
-        loss(base).backward()  # type: ignore[no-untyped-call]
+        loss(base).backward()
     optimizer.step()
     moved = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
     for prefix in PREFIXES[base.family.facts.name]:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -5,7 +7,8 @@ from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from torch import Generator, Tensor
 
 from pipeline.errors import UserError
-from pipeline.objectives.diffusion import Diffusion, zero_terminal
+from pipeline.objectives.diffusion import Diffusion
+from pipeline.objectives.zero_snr import zero_terminal
 from pipeline.schemas.samplers import A1111_NAMES
 from tests.pipeline.training.settings import noise as settings
 
@@ -17,7 +20,7 @@ TIMESTEPS = torch.tensor([0, 250, 999])
 SHAPE = (3, 4, 8, 8)
 
 
-def diffusion(prediction: str = "epsilon", **changes: object) -> Diffusion:
+def diffusion(prediction: str = "epsilon", **changes: Any) -> Diffusion:
     return Diffusion.of({**CONFIG, "prediction_type": prediction}, settings(**changes))
 
 
@@ -80,7 +83,7 @@ def test_headers_say_what_it_predicts_and_every_sampler_draws_it() -> None:
 
 
 def test_what_the_base_does_not_predict_is_an_error_that_names_both() -> None:
-    changes = {"zero_terminal_snr": True, "scale_v_prediction": True}
+    changes: dict[str, Any] = {"zero_terminal_snr": True, "scale_v_prediction": True}
     with pytest.raises(
         UserError, match=r"noise\.zero_terminal_snr requires .* v_prediction.* predicts epsilon"
     ) as raised:
@@ -143,7 +146,7 @@ def test_noisy_latents_and_v_by_hand(zero: bool, noisy: list[float], target: lis
         ({"scale_v_prediction": True}, [0.886761, 0.241019, 0.002960, 0.0]),
     ],
 )
-def test_weights_with_zero_terminal_snr_by_hand(changes: dict[str, object], weights: list[float]) -> None:
+def test_weights_with_zero_terminal_snr_by_hand(changes: dict[str, Any], weights: list[float]) -> None:
     """Of timesteps 100, 500, 900, 999: SNR 7.830902, .31755566, .0029691834, 0."""
     scheduler = {**CONFIG, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
     found = Diffusion.of(scheduler, settings(**changes)).weights(torch.tensor([*LEVELS, 999]))

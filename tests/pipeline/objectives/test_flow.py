@@ -1,5 +1,7 @@
 """Numbers worked out by hand: x_0 0.5, noise -1.2."""
 
+from typing import Any
+
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
@@ -20,7 +22,7 @@ def one(value: float) -> torch.Tensor:
 LATENTS, NOISE = one(0.5).view(1, 1, 1, 1), one(-1.2).view(1, 1, 1, 1)
 
 
-def flow(shift: float = 3.0, **changes: object) -> Flow:
+def flow(shift: float = 3.0, **changes: Any) -> Flow:
     return Flow.of({"shift": shift}, settings(**changes))
 
 
@@ -102,7 +104,7 @@ def test_levels_of_validation_are_those_that_the_denoiser_reads() -> None:
         {"v_prediction_like": 1.0},
     ],
 )
-def test_settings_of_diffusion_are_refused(changes: dict[str, object]) -> None:
+def test_settings_of_diffusion_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=rf"noise\.{next(iter(changes))} requires .* predicts flow"):
         flow(**changes)
 

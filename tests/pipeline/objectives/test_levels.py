@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("root")
 NUM = 20_000
 
 
-def drawn(num: int = NUM, seed: int = 1, **changes: object) -> Tensor:
+def drawn(num: int = NUM, seed: int = 1, **changes: Any) -> Tensor:
     return draw_timesteps(num, settings(**changes), Generator().manual_seed(seed))
 
 
@@ -36,7 +36,7 @@ def test_uniform_is_one_draw_of_whole_numbers() -> None:
         ({"timestep_distribution": "mode"}, {"mode_scale": 1.29}),
     ],
 )
-def test_distributions_are_diffusers(changes: dict[str, object], diffusers: dict[str, Any]) -> None:
+def test_distributions_are_diffusers(changes: dict[str, Any], diffusers: dict[str, Any]) -> None:
     """Equal draw for draw where the library takes the same numbers from a generator, but for the last bit."""
     name = str(changes["timestep_distribution"])
     share = compute_density_for_timestep_sampling(
@@ -77,7 +77,7 @@ def test_logit_normal_by_hand() -> None:
 
 @pytest.mark.parametrize("name", ["uniform", "cubic", "cubic_early", "logit_normal", "mode"])
 def test_fractions_are_the_timesteps_before_rounding(name: str) -> None:
-    changes = {"timestep_distribution": name, "min_timestep": 200, "max_timestep": 700}
+    changes: dict[str, Any] = {"timestep_distribution": name, "min_timestep": 200, "max_timestep": 700}
     found = draw_fractions(NUM, settings(**changes), Generator().manual_seed(1))
     assert 0.2 <= found.min() < 0.22
     assert 0.68 < found.max() <= 0.7

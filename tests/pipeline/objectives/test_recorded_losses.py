@@ -18,6 +18,7 @@ from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.network import AdapterNetwork
+from pipeline.schemas import AdapterNetworkConfig
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from tests.pipeline.bases.random_sd1 import random_base
@@ -93,6 +94,7 @@ def test_the_losses_are_those_recorded(prediction: str, changes: dict[str, Any],
     base.configs["scheduler"]["prediction_type"] = prediction
     values = {f"noise.{key}": value for key, value in changes.items()}
     config = check(compose(Params({}, {"network.dim": 2, "network.alpha": 2.0, "seed": 3, **values})))
+    assert isinstance(config.network, AdapterNetworkConfig)
     module = Denoising(base, AdapterNetwork.create(config.network, base, seed=0), config, total_steps=10)
     mean = torch.randn((2, 4, 8, 8), generator=torch.Generator().manual_seed(9))
     ids = token_ids(base.tokenizer, ["a cat", ""])

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def test_min_snr_is_what_diffusers_scripts_do_with_compute_snr() -> None:
         ({"min_snr_gamma": 5.0, "v_prediction_like": 0.5}, "epsilon", [2.5, 1.6, 0.25 * 1.525]),
     ],
 )
-def test_weights_by_hand(changes: dict[str, object], prediction: str, wanted: list[float]) -> None:
+def test_weights_by_hand(changes: dict[str, Any], prediction: str, wanted: list[float]) -> None:
     found = snr_weights(SNR, settings(**changes), prediction)
     assert found is not None
     assert found.tolist() == pytest.approx(wanted)

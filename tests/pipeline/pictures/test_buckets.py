@@ -89,7 +89,7 @@ def sd_scripts_share(width: int, height: int, resolution: int) -> float:
 @pytest.mark.parametrize("resolution", [512, 768, 1024])
 def test_less_is_cut_than_by_sd_scripts_and_nothing_enlarged(resolution: int) -> None:
     """On average over random sizes; of ratios that the limits allow."""
-    config, random, ours, theirs = buckets(resolution), Random(0), [], []
+    config, random, ours, theirs = buckets(resolution), Random(0), list[float](), list[float]()
     while len(ours) < 1500:
         size = random.randint(256, 3000), random.randint(256, 3000)
         if max(size) < 3 * min(size):

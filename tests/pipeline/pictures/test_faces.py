@@ -22,7 +22,7 @@ HOPPER = (170, 115, 205, 210)
 
 
 def grace_hopper() -> NDArray[np.uint8]:
-    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as picture:
+    with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as picture:
         return np.asarray(picture.convert("RGB"))
 
 
@@ -131,7 +131,8 @@ def test_the_three_layouts_of_yolo_say_the_same() -> None:
 
 def test_a_letterbox_keeps_the_shape() -> None:
     field, scale = letterbox(np.full((100, 200, 3), 255, np.uint8), (640, 640))
-    assert (field.shape, field.dtype, scale) == ((1, 3, 640, 640), np.float32, 3.2)
+    assert (field.shape, scale) == ((1, 3, 640, 640), 3.2)
+    assert field.dtype == np.float32
     assert field[0, :, 319, :].min() == 1
     assert field[0, :, 320, :].max() == pytest.approx(114 / 255)
 

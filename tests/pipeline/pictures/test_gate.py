@@ -43,7 +43,7 @@ def test_what_is_dropped_is_no_first_of_duplicates() -> None:
 def test_each_drop_leaves_the_others_their_chance() -> None:
     # a.jpg is cut short, so a.png has its name alone; b.png loses its own, so its copy c.png stays.
     pictures = [found("a.jpg"), found("a.png"), found("b.jpg"), found("b.png"), found("c.png")]
-    measured = [
+    measured: list[PictureMeasures | Fault] = [
         Fault("truncated", "in/a.jpg", "cut short", "zib/a"),
         GOOD,
         replace(GOOD, format="JPEG", sha256="1" * 64, perceptual_hash=(1 << 20) - 1),

@@ -25,7 +25,10 @@ def test_levels_decide(level: str, verdict: str | None) -> None:
 
 
 def test_a_waiver_goes_before_the_level_but_cannot_make_a_picture() -> None:
-    waivers = {("zib/a", "blur"): "he runs", ("zib/b", "truncated"): "never mind"}
+    waivers: dict[tuple[str | None, str], str] = {
+        ("zib/a", "blur"): "he runs",
+        ("zib/b", "truncated"): "never mind",
+    }
     blur, cut = rule([BLUR, CUT], {"blur": "error", "truncated": "error"}, waivers)
     assert (blur.verdict, blur.note) == ("waived", "blur: soft; waived: he runs")
     assert cut.verdict == "error"

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.store.items import GROWN, Items, key, store_folder, store_root, trim_if_grown
+from tests.noting import noting
 
 
 def test_keys_follow_the_parts_not_their_order() -> None:
@@ -127,11 +128,10 @@ def test_a_kept_folder_is_whole_or_absent() -> None:
 
 def test_a_result_reaches_the_disk_before_its_seal(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    sync, utime, replace = os.fsync, os.utime, os.replace
-    monkeypatch.setattr(os, "fsync", lambda *a: (done.append("disk"), sync(*a)))
-    monkeypatch.setattr(os, "utime", lambda *a, **k: (done.append("seal"), utime(*a, **k)))
+    monkeypatch.setattr(os, "fsync", noting(done, lambda *_: "disk", os.fsync))
+    monkeypatch.setattr(os, "utime", noting(done, lambda *_, **__: "seal", os.utime))
     items = Items("crop")
-    monkeypatch.setattr(os, "replace", lambda *a: (done.append("there"), replace(*a)))
+    monkeypatch.setattr(os, "replace", noting(done, lambda *_: "there", os.replace))
     done.clear()
     items.put("aa1", b"x")
     assert done == ["disk", "seal", "there"]

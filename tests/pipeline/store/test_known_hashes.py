@@ -4,19 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files.hashing import sha256_of_tree
+from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.store import known_hashes
 from pipeline.store.known_hashes import sha256_of_model
+from tests.noting import noting
 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were read."""
     names: list[str] = []
-    original = known_hashes.sha256_of_file
-    monkeypatch.setattr(
-        known_hashes, "sha256_of_file", lambda path: names.append(path.name) or original(path)
-    )
+    monkeypatch.setattr(known_hashes, "sha256_of_file", noting(names, lambda path: path.name, sha256_of_file))
     monkeypatch.setattr(known_hashes, "LARGE_BYTES", 4)
     return names
 

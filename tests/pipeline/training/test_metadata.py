@@ -11,6 +11,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.safetensors_file import header, write_safetensors
 from pipeline.networks.network_header import network_header
+from pipeline.schemas import AdapterNetworkConfig
 from pipeline.training.data import Picture
 from pipeline.training.epoch_order import EpochPicture
 from pipeline.training.metadata import Progress, network_metadata, with_hashes
@@ -26,6 +27,7 @@ PICTURES = [
 @pytest.mark.usefixtures("root")
 def test_what_automatic1111_reads() -> None:
     config = check(compose(Params({}, {"train.name": "mycat", "base.clip_skip": 2})))
+    assert isinstance(config.network, AdapterNetworkConfig)
     facts = network_metadata(
         config, network_header(config.network), PICTURES, Progress(2, 28, 140, 14), "epsilon", SD1
     )

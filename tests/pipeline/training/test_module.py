@@ -19,7 +19,7 @@ from pipeline.device import best_device
 from pipeline.errors import UserError
 from pipeline.networks.network import AdapterNetwork
 from pipeline.objectives.diffusion import Diffusion
-from pipeline.schemas import Config
+from pipeline.schemas import AdapterNetworkConfig, Config
 from pipeline.training.callbacks.metrics import MetricsCallback
 from pipeline.training.data import Batch
 from pipeline.training.history import History
@@ -45,6 +45,7 @@ def settings(**values: Any) -> Config:
 
 
 def module_of(base: Base, config: Config) -> Denoising:
+    assert isinstance(config.network, AdapterNetworkConfig)
     network = AdapterNetwork.create(config.network, base, seed=0)
     return Denoising(base, network, config, total_steps=10)
 

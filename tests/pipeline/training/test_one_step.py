@@ -19,7 +19,7 @@ from pipeline.bases.tokens import token_ids
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.networks.network import AdapterNetwork
-from pipeline.schemas import Config
+from pipeline.schemas import AdapterNetworkConfig, Config
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from tests.pipeline.bases.tiny import random_parts, small_configs
@@ -61,7 +61,9 @@ def shallow_base(name: str) -> Base:
 @cache
 def pair(name: str, learns: bool) -> Pair:
     base = shallow_base(name)
-    network = AdapterNetwork.create(settings(learns).network, base, 0)
+    config = settings(learns).network
+    assert isinstance(config, AdapterNetworkConfig)
+    network = AdapterNetwork.create(config, base, 0)
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():  # lora_up starts at zero, where lora_down has no gradient
         parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
@@ -86,13 +88,14 @@ def attached(base: Base, network: AdapterNetwork, parts: list[nn.Module]) -> dic
     numbered = {name: torch.full_like(tensors[name], number) for number, name in enumerate(names)}
     pipeline(base, parts).load_lora_weights({**tensors, **numbered})
     theirs = {
-        names[int(parameter.flatten()[0])]: parameter.requires_grad_()
+        names[int(parameter.flatten()[0])]: parameter
         for part in parts
         for key, parameter in part.named_parameters()
         if "lora_" in key
     }
     for name, parameter in theirs.items():
         parameter.data = tensors[name].clone()
+        parameter.requires_grad_()
     return theirs
 
 

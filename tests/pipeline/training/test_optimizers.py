@@ -127,7 +127,7 @@ def test_a_closure_is_called_once_by_several() -> None:
             (parameters[0].square().sum() for parameters in chosen.values()),
             torch.zeros((), dtype=torch.float64),
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     assert made.step(closure).item() == 96.0
@@ -156,11 +156,12 @@ def test_the_preprint_of_d_adaptation_is_another_algorithm_than_the_final_one() 
     step by hand: d lr m / (sqrt(v) + eps), with m = 0.1 g, v = 0.001 g^2 and d 1e-6: 1e-7 / sqrt(0.001).
     """
     ends = {}
-    for name, cls in (("dadaptation", DAdaptAdam), ("dadaptation_preprint", DAdaptAdamPreprint)):
+    kinds: dict[str, Any] = {"dadaptation": DAdaptAdam, "dadaptation_preprint": DAdaptAdamPreprint}
+    for name, cls in kinds.items():
         chosen, same = parts(), parts()
         made = make_optimizer(settings(name, weight_decay=0.0), chosen)
+        theirs = cls([each for some in same.values() for each in some], lr=1.0, decouple=True)
         assert type(made) is cls
-        theirs = cls([each for each in same.values() for each in each], lr=1.0, decouple=True)
         ends[name] = moved(made, chosen, 30)
         assert ends[name] == moved(theirs, same, 30)
     assert ends["dadaptation"] != pytest.approx(ends["dadaptation_preprint"], rel=0.01)
@@ -173,7 +174,7 @@ def test_sgd_of_sd_scripts_is_nesterovs_and_of_a1111_without_momentum() -> None:
     """Pull 1 three times at rate 0.1, momentum b = 0.9 k = 1, 1.9, 2.71. Plain: 0.1 (k1 + k2 + k3) = 0.561;
     Nesterov: 0.1 sum(1 + 0.9 k) = 0.1 (3 + 0.9 x 5.61) = 0.8049; without momentum 0.3.
     """
-    wanted = {
+    wanted: dict[str, tuple[dict[str, Any], float]] = {
         "plain": ({}, 0.561),
         "nesterov": ({"nesterov": True}, 0.8049),
         "a1111": ({"momentum": 0.0}, 0.3),

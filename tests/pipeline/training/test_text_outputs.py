@@ -88,7 +88,9 @@ def test_freed_text_encoders_leave_memory_and_come_back_equal(form: str, tmp_pat
     assert isinstance(base.denoiser, nn.Module)
     again = base.family.encode(base, ids, 1)
     assert torch.equal(again.tokens, before.tokens)
-    assert torch.equal(again.pooled, before.pooled)  # type: ignore[arg-type]
+    assert again.pooled is not None
+    assert before.pooled is not None
+    assert torch.equal(again.pooled, before.pooled)
 
 
 def test_an_encoder_that_was_made_in_memory_is_not_lost() -> None:

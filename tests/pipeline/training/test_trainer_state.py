@@ -20,7 +20,8 @@ class Watched(BoringModel):
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         self.epochs.append(self.current_epoch)
-        return self.layer(batch[0]).sum()
+        total: torch.Tensor = self.layer(batch[0]).sum()
+        return total
 
 
 def trainer(folder: Path) -> lightning.Trainer:

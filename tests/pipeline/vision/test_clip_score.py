@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from skimage import data as photographs
-from transformers import BertTokenizerFast, CLIPImageProcessorPil, CLIPModel
+from transformers import BertTokenizer, CLIPImageProcessorPil, CLIPModel
 
 from pipeline.errors import UserError
 from pipeline.vision.clip_score import ClipScorer
@@ -25,7 +25,7 @@ def test_a_score_is_a_hundred_times_the_cosine_of_transformers_embeddings(folder
     model = CLIPModel.from_pretrained(folder).eval()
     pictures, tokenizer = (
         CLIPImageProcessorPil.from_pretrained(folder),
-        BertTokenizerFast.from_pretrained(folder),
+        BertTokenizer.from_pretrained(folder),
     )
     expected = []
     for picture, prompt in zip(PICTURES, PROMPTS, strict=True):

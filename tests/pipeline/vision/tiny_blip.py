@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from transformers import (
-    BertTokenizerFast,
+    BertTokenizer,
     BlipConfig,
     BlipForConditionalGeneration,
     BlipImageProcessorPil,
@@ -19,7 +19,7 @@ WORDS = [
 def write_blip(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "vocab.txt").write_text("\n".join(WORDS))
-    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))
+    tokenizer = BertTokenizer(str(folder / "vocab.txt"))
     tokenizer.add_special_tokens({"bos_token": "[DEC]"})
     tokenizer.save_pretrained(folder)
     text = {

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from transformers import BertTokenizerFast, CLIPConfig, CLIPImageProcessorPil, CLIPModel
+from transformers import BertTokenizer, CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "green", "cat", "dog"]
 
@@ -11,7 +11,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "green", "cat
 def write_clip(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "vocab.txt").write_text("\n".join(WORDS))
-    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=8)
+    tokenizer = BertTokenizer(str(folder / "vocab.txt"), model_max_length=8)
     tokenizer.save_pretrained(folder)
     plain = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     text = {**plain, "vocab_size": len(WORDS), "max_position_embeddings": 8, "eos_token_id": 3}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.many_pictures import make_set
+from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edit_file import EDITS, read_edits
 from pipeline.config.graph_file import read_own_yaml
 from pipeline.errors import UserError
@@ -14,7 +15,6 @@ from pipeline.schemas import FilterTagsConfig
 from pipeline.workbench.actions import TagAction
 from pipeline.workbench.board import Board
 from pipeline.workbench.bulk import found_and_replaced, planned, previewed
-from stages.filter_tags import CaptionWriter
 
 TAGS = {
     "zib/critter-00000": {"smile": 0.9, "hat_box": 0.8, "cap": 0.7},

@@ -1,5 +1,7 @@
 """The grammar of the filter field, and which pictures it names."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -18,12 +20,12 @@ texts = some.lists(words | some.text(max_size=4), max_size=12).map(" ".join)
 
 
 def picture(name: str, **other: object) -> ShownPicture:
-    values = {
+    values: dict[str, Any] = {
         "id": name, "picture": name, "sha256": "0", "original": "0", "width_px": 512, "height_px": 768,
         "concept": "zib", "is_class": False, "verdict": "ok", "notes": (), "group": name, "is_masked": False,
         "made": None,
     }  # fmt: skip
-    return ShownPicture(**{**values, **other})  # type: ignore[arg-type]
+    return ShownPicture(**{**values, **other})
 
 
 def caption(text: str, *dropped: str) -> Caption:

@@ -1,3 +1,5 @@
+from typing import Any, cast
+
 import pytest
 import torch
 from lycoris.modules.loha import LohaModule
@@ -76,8 +78,9 @@ def test_pieces_of_the_weight_and_their_gradients_are_those_of_autograd(
     weight = torch.randn(5, 6, dtype=torch.float64)
     factors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((5, 2), (2, 6)) * 2]
     a1, b1, a2, b2 = factors
-    assert torch.allclose(Hadamard.apply(weight, *factors, 0.7), weight + 0.7 * (a1 @ b1) * (a2 @ b2))
-    assert torch.autograd.gradcheck(Hadamard.apply, (weight, *factors, 0.7))
+    apply: Any = Hadamard.apply
+    assert torch.allclose(apply(weight, *factors, 0.7), weight + 0.7 * (a1 @ b1) * (a2 @ b2))
+    assert torch.autograd.gradcheck(apply, cast("Any", (weight, *factors, 0.7)))
 
 
 @pytest.mark.parametrize("layer", ["linear", "1x1", "3x3"])

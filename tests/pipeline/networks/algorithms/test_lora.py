@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from lycoris.modules.locon import LoConModule
@@ -63,7 +65,7 @@ def test_peft_agrees(layer: str) -> None:
     target = LAYERS[layer]()
     adapter = filled(Lora(target, 4, 3.0))
     made = PeftLinear if isinstance(target, nn.Linear) else PeftConv2d
-    theirs = made(target, "a", config=LoraConfig(r=4, lora_alpha=3), r=4, lora_alpha=3)
+    theirs: Any = made(target, "a", config=LoraConfig(r=4, lora_alpha=3), r=4, lora_alpha=3)
     theirs.lora_A["a"].weight.data = adapter.lora_down.weight.data
     theirs.lora_B["a"].weight.data = adapter.lora_up.weight.data
     assert relative(adapter.delta(target.weight), theirs.get_delta_weight("a")) < 1e-6

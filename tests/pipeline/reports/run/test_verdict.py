@@ -37,7 +37,7 @@ def test_no_better_than_the_base_is_nothing_learned() -> None:
 
 
 def test_what_nothing_judged_is_for_the_eye() -> None:
-    unscored = {"total": None, "against": [], "figures": {}}
+    unscored: dict[str, Any] = {"total": None, "against": [], "figures": {}}
     assert verdict(unscored, {}, [], 16).kind == "unknown"
     assert verdict(None, None, [], 16).kind == "unknown"
     assert verdict(None, None, [FINDING], 16).kind == "doubt"

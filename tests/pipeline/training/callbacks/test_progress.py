@@ -1,12 +1,12 @@
 """What a person sees of a training that goes on: epochs from 1, the loss, the time left of the whole run."""
 
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from pipeline import progress as module
 from pipeline.training.callbacks.progress import ProgressCallback
 from pipeline.training.history import History, LossRow
 
@@ -31,7 +31,7 @@ def test_lines_count_epochs_from_1_and_steps_of_the_whole_run(
 ) -> None:
     """60 s a step; a run that carries on after step 100 of 630."""
     clock = iter(range(0, 10_000, 60))
-    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     shown = ProgressCallback(history(), 630, 100)
     shown.on_train_start(trainer(), cast("Any", None))
     step(shown, 2)

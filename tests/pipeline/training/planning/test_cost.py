@@ -8,6 +8,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.bases.base import Base
+from pipeline.networks.network import AdapterNetwork
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.planning.cost import Cost, step_cost
@@ -33,7 +34,7 @@ def cost_of(batch: Batch | None = None, **values: object) -> tuple[Cost, Denoisi
 def test_operations_are_those_of_a_step() -> None:
     cost, module = cost_of()
     with FlopCounterMode(display=False) as counter, module.network.attached(module.base):
-        module.picture_losses(batch_of(module.base)).mean().backward()  # type: ignore[no-untyped-call]
+        module.picture_losses(batch_of(module.base)).mean().backward()
     assert cost.operations == counter.get_total_flops() > 0
 
 
@@ -57,6 +58,7 @@ def test_weights_gradients_and_moments_by_hand(precision: str, width: int) -> No
 
 def test_memory_holds_what_the_forward_pass_leaves_and_grows_with_the_pictures() -> None:
     cost, module = cost_of()
+    assert isinstance(module.network, AdapterNetwork)
     parts = (module.base.denoiser, module.base.text_encoders[0], module.network)
     weights = {weight.untyped_storage().data_ptr() for part in parts for weight in part.state_dict().values()}
     kept: dict[int, int] = {}

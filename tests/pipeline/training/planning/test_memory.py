@@ -5,12 +5,12 @@ Weights are never written, so that they take no memory here.
 import pytest
 import torch
 
-from pipeline.bases.load import outline
+from pipeline.bases.outline import outline
 from pipeline.bases.registry import family
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, options
 from pipeline.networks.network import AdapterNetwork
-from pipeline.schemas import Config
+from pipeline.schemas import AdapterNetworkConfig, Config
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.planning.cost import Cost, step_cost
@@ -33,6 +33,7 @@ def cost_of(family_name: str, config: Config) -> Cost:
     base = outline(family(family_name), {}, "test")
     for part in base.trained_parts().values():
         part.to(torch.bfloat16).to_empty(device="cpu").requires_grad_(False)
+    assert isinstance(config.network, AdapterNetworkConfig)
     module = Denoising(base, AdapterNetwork.create(config.network, base, seed=0), config, total_steps=10)
     module.prepare()
     side, number = config.crop.resolution // 8, config.train.batch
@@ -69,7 +70,9 @@ def test_what_is_learned_stays(family_name: str, card: str) -> None:
     plain = check(compose(Params({"base": base, "experiment": experiment}, {})))
     config = composed(family_name, card)
     assert config.optimizer.lr == plain.optimizer.lr
-    assert config.network.dim == plain.network.dim  # type: ignore[union-attr]
+    assert isinstance(config.network, AdapterNetworkConfig)
+    assert isinstance(plain.network, AdapterNetworkConfig)
+    assert config.network.dim == plain.network.dim
     for key in ("epochs", "batch", "gradient_accumulation", "keep_tokens"):
         assert getattr(config.train, key) == getattr(plain.train, key)
     assert (config.schedule, config.noise, config.collect) == (plain.schedule, plain.noise, plain.collect)

@@ -1,0 +1,32 @@
+"""A base without weights."""
+
+from typing import Any
+
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
+
+from pipeline.bases.base import Base
+from pipeline.bases.family import Family
+from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer
+from pipeline.errors import UserError
+from pipeline.files.damage import reporting_damage
+
+for quiet in (diffusers_logging, transformers_logging):
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
+
+
+def outline(made: Family, own: dict[str, Any], origin: str) -> Base:
+    """A base without weights, on the meta device. `own`: what a header states (`stated`); without it, the
+    published configurations are used. `origin` names the file in errors.
+    """
+    configs = own.get("configs") or made.configs
+    if absent := [name for name in made.configs if name not in configs]:
+        raise UserError(
+            f"{origin}: its configs lack {', '.join(absent)}; the file is damaged: fetch it again"
+        )
+    with reporting_damage(f"{origin}: no {made.facts.title} can be built from its configs"):
+        parts = {part.name: part.outline(configs[part.name]) for part in made.parts}
+    tokenizer = make_tokenizer(own.get("tokenizer"), origin)
+    insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
+    return Base(made, tokenizer, parts, configs)
