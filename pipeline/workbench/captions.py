@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pipeline.captions.finished import Caption
 from pipeline.captions.seen import TagsRow
 from pipeline.schemas import FilterTagsConfig
 
+MOST_IN_A_SLICE = 500
+"""Captions of one time-limited call: to sort all stale ones takes longer than to write some."""
 TAG_ROWS = Path("data/tags/tags.jsonl")
 
 
@@ -61,9 +64,9 @@ class LiveCaptions:
         """Writes the stale ones of these, else of all, for so long; their ids."""
         end = float("inf") if seconds is None else time.monotonic() + seconds
         done = list[str]()
-        for name, caption in self.written(
-            self.stale if ids is None else self.stale.intersection(ids), self.edits
-        ):
+        every = self.stale if seconds is None else set(islice(self.stale, MOST_IN_A_SLICE))
+        stale = every if ids is None else self.stale.intersection(ids)
+        for name, caption in self.written(stale, self.edits):
             self.captions[name] = caption
             done.append(name)
             if time.monotonic() > end:

@@ -13,6 +13,7 @@ from pipeline.pictures.by_hand import entries_of
 from pipeline.pictures.crop_edits import CROP_EDITS, crop_faults
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, left_out_of
 from pipeline.pictures.waivers import WAIVER_EXAMPLE, WAIVERS, waiver_faults
+from pipeline.workbench.vote_file import VOTES, vote_faults, votes_of
 
 Values = dict[str, Any]
 """By the entry's name, what stands below it."""
@@ -89,6 +90,7 @@ FILES: Mapping[str, DecisionFile] = {
             waiver_faults,
             _on_one_line,
         ),
+        DecisionFile("votes", VOTES, votes_of, vote_faults, _on_one_line),
         DecisionFile(
             "left_out",
             LEFT_OUT_BY_HAND,

@@ -13,10 +13,11 @@ from pipeline.workbench.answers import BOARD, sentences
 from pipeline.workbench.board import Board
 from pipeline.workbench.completion import Completion
 from pipeline.workbench.gate import Gate
+from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.guard import Guard
 from pipeline.workbench.instance import forget_address
 from pipeline.workbench.picture_files import PictureFiles
-from pipeline.workbench.routes import crop, data, edits, events, files, gate, pages
+from pipeline.workbench.routes import crop, data, edits, events, files, gate, grid, pages
 from pipeline.workbench.safety import MOST_BODY_BYTES, guarding
 
 SLICE_SECONDS, PAUSE_SECONDS = 0.1, 0.2
@@ -26,8 +27,9 @@ def application(guard: Guard) -> web.Application:
     app = web.Application(middlewares=[guarding(guard), sentences], client_max_size=MOST_BODY_BYTES)
     board = Board()
     app[BOARD], app[gate.GATE], app[files.GUARD] = board, Gate(board.desk), guard
+    app[grid.GRID_KEY] = SampleGrid(board.desk)
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
-    for module in (pages, data, edits, crop, gate, files, events):
+    for module in (pages, data, edits, crop, grid, gate, files, events):
         app.add_routes(module.ROUTES)
     return app
 

@@ -11,6 +11,7 @@ from pipeline.workbench.answers import BOARD
 from pipeline.workbench.guard import Guard
 from pipeline.workbench.picture_files import LARGE_SIDE, SHOWN_TYPES, THUMBNAIL_SIDES, PictureFiles
 from pipeline.workbench.routes.gate import GATE
+from pipeline.workbench.routes.grid import GRID_KEY
 from pipeline.workbench.safety import equal, refused
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
@@ -43,11 +44,17 @@ async def static(request: web.Request) -> web.Response:
 async def picture(request: web.Request) -> web.StreamResponse:
     digest, kind = request.match_info["digest"], request.match_info["kind"]
     board, gate = request.app[BOARD], request.app[GATE]
-    path = board.newest.files.get(digest) or gate.files.get(digest)
+    grid = request.app[GRID_KEY]
+
+    def found() -> Path | None:
+        return board.newest.files.get(digest) or gate.files.get(digest) or grid.files.get(digest)
+
+    path = found()
     if path is None:
         board.refresh_index()
         gate.refresh()
-        path = board.newest.files.get(digest) or gate.files.get(digest)
+        grid.refresh()
+        path = found()
     if path is None or not path.is_file():
         raise web.HTTPNotFound(reason="no record names such a picture")
     headers = FOREVER if digest in board.newest.files else {}

@@ -10,10 +10,10 @@ from aiohttp import web
 from pipeline.workbench.routes.files import GUARD, report_names
 
 PAGES = Path(__file__).parents[1] / "pages"
-PLACES = (("/data", "Pictures"), ("/crop", "Crops"), ("/gate", "Faults"))
+PLACES = (("/data", "Pictures"), ("/crop", "Crops"), ("/gate", "Faults"), ("/grid", "Grid"))
 """Of the navigation: address and name."""
 REPORT_PAGES = (
-    ("index.html", "Report"), ("dataset/index.html", "Dataset"), ("sample-grid/index.html", "Grid"),
+    ("index.html", "Report"), ("dataset/index.html", "Dataset"), ("sample-grid/index.html", "Grid page"),
     ("crop/index.html", "Crop sheet"), ("comparison/index.html", "Comparison"),
 )  # fmt: skip
 
@@ -63,8 +63,18 @@ async def crop(request: web.Request) -> web.Response:
     return page(request, "crop")
 
 
+async def grid(request: web.Request) -> web.Response:
+    return page(request, "grid")
+
+
 async def gate(request: web.Request) -> web.Response:
     return page(request, "gate")
 
 
-ROUTES = [web.get("/", home), web.get("/data", data), web.get("/crop", crop), web.get("/gate", gate)]
+ROUTES = [
+    web.get("/", home),
+    web.get("/data", data),
+    web.get("/crop", crop),
+    web.get("/gate", gate),
+    web.get("/grid", grid),
+]

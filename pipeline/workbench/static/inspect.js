@@ -80,7 +80,13 @@ export function inspector(page) {
       await draw();
       page.back();
     };
-    field.onblur = async () => { await save(); drawn = -1; draw(); };
+    field.onblur = async () => {
+      if (!editing) return; // saved already, and perhaps another one is open
+      await save();
+      if (editing) return;
+      drawn = -1;
+      draw();
+    };
     panel.querySelector(".caption").replaceWith(field);
     field.focus();
   }

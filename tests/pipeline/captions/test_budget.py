@@ -43,3 +43,9 @@ def test_tokens_are_those_of_transformers(published: CLIPTokenizer, text: str) -
 @given(st.text(max_size=40).filter(lambda text: "<|" not in text))
 def test_counts_are_those_of_transformers(published: CLIPTokenizer, text: str) -> None:
     assert num_tokens(text) == len(published(text, add_special_tokens=False)["input_ids"])
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(st.sampled_from("ab Z9é's_(),.:;-\u0301İ少"), max_size=6), max_size=8).map(", ".join))
+def test_tags_counted_one_by_one_are_as_many_tokens_as_the_whole_text(text: str) -> None:
+    assert num_tokens(text) == len(clip_tokenizer().encode(text, add_special_tokens=False).ids)

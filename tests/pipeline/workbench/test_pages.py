@@ -13,6 +13,7 @@ from pipeline.pictures.records import Records, read_records
 from pipeline.schemas import CropConfig
 from stages import crop
 from tests.pipeline.workbench.conftest import settled, until
+from tests.pipeline.workbench.sample_grid import make_grid
 from tests.pipeline.workbench.server import Workbench
 
 HOSTILE = '<img src=x onerror="window.__hit=1">'
@@ -248,7 +249,7 @@ def test_filter_sort_and_place_are_in_the_address(page: Any, server: Workbench) 
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowRight")
     until(page, "location.search.includes('at=')")
-    place = page.text_content("#inspect h2")
+    place = page.evaluate("new URLSearchParams(location.search).get('at')")
     page.reload()
     settled(page)
     until(page, "text => document.querySelector('#inspect h2')?.textContent === text", place)
@@ -275,11 +276,12 @@ def test_a_click_a_shift_click_and_a_drawn_box_select(page: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400, 2560])
-@pytest.mark.parametrize("place", ["data", "crop", "gate"])
+@pytest.mark.parametrize("place", ["data", "crop", "grid", "gate"])
 def test_no_page_scrolls_sideways_and_every_control_has_a_name(
     page: Any, project: Path, server: Workbench, width: int, place: str
 ) -> None:
     faults(project)
+    make_grid(project)
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"http://127.0.0.1:{server.port}/{place}")
     until(page, "document.body.dataset.state === 'ready'")
@@ -322,14 +324,17 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["data", "crop", "gate"])
+@pytest.mark.parametrize("place", ["data", "crop", "grid", "gate"])
 def test_texts_stand_out_from_their_ground(
     page: Any, project: Path, server: Workbench, scheme: str, place: str
 ) -> None:
     faults(project)
+    make_grid(project)
     page.emulate_media(color_scheme=scheme)
     page.goto(f"http://127.0.0.1:{server.port}/{place}")
-    page.wait_for_selector({"data": "#inspect h2", "crop": "#crop-cuts img", "gate": ".fault"}[place])
+    page.wait_for_selector(
+        {"data": "#inspect h2", "crop": "#crop-cuts img", "grid": "#ranking h2", "gate": ".fault"}[place]
+    )
     assert page.evaluate(CONTRAST) == []
 
 
@@ -416,3 +421,60 @@ def test_a_crop_outside_the_picture_is_refused_in_words(server: Workbench, proje
         assert text in answer.json["error"]
     assert "no record names" in server.post("/api/crop", picture="../../x", own={}).json["error"]
     assert (project / "data/crop_edits.yaml").read_bytes() == before
+
+
+def test_thirty_blind_votes_by_keys_rank_the_places(page: Any, project: Path, server: Workbench) -> None:
+    make_grid(project)
+    page.goto(f"http://127.0.0.1:{server.port}/grid")
+    until(page, "document.body.dataset.state === 'ready'")
+    page.keyboard.press("v")
+    brighter = """() => ['left', 'right'].map(side => {
+        const image = document.querySelector(`#${side} img`), canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 1;
+        canvas.getContext('2d').drawImage(image, 0, 0, 1, 1);
+        return canvas.getContext('2d').getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((a, b) => a + b);
+    })"""
+    ready = "[...document.querySelectorAll('#vote-stage img')].filter(each => each.complete).length === 2"
+    for number in range(12):
+        until(page, f"document.querySelector('#vote-count').textContent.startsWith('{number} ') && {ready}")
+        assert page.locator("#vote-view").inner_text().find("epoch") == -1
+        left, right = page.evaluate(brighter)
+        page.keyboard.press("ArrowLeft" if left > right else "ArrowRight")
+    said(page, "every pair has a vote")
+    until(page, "document.querySelectorAll('#ranking li').length === 3")
+    names = page.locator("#ranking li button").all_inner_texts()
+    assert names == ["epoch 3", "epoch 2", "epoch 1"]
+    assert len(wrote(project / "data/votes.yaml")) == 12
+    assert "order 0 of 3 pairs" in page.text_content("#ranking")
+    page.keyboard.press("Control+z")
+    said(page, "Undone: 1 vote")
+    assert len(wrote(project / "data/votes.yaml")) == 11
+
+
+def test_places_are_flipped_slid_and_zoomed_together(page: Any, project: Path, server: Workbench) -> None:
+    make_grid(project)
+    page.goto(f"http://127.0.0.1:{server.port}/grid")
+    until(page, "document.body.dataset.state === 'ready'")
+    first = page.get_attribute("#view img", "src")
+    page.keyboard.press("Space")
+    other = page.get_attribute("#view img", "src")
+    assert other != first
+    page.keyboard.press("Space")
+    assert page.get_attribute("#view img", "src") == first
+    for key, mode in (("2", "side"), ("3", "slide"), ("d", "difference")):
+        page.keyboard.press(key)
+        assert page.locator(f"#view.{mode} img").count() == 2
+    page.keyboard.press("3")
+    page.keyboard.press("]")
+    assert page.evaluate("document.querySelector('#view').style.getPropertyValue('--cut')") == "55%"
+    page.mouse.move(500, 400)
+    page.mouse.wheel(0, -300)
+    until(
+        page,
+        "new Set([...document.querySelectorAll('#view img')].map(e => e.offsetWidth)).size === 1",
+    )
+    assert page.evaluate("document.querySelector('#view').style.getPropertyValue('--zoom')") == "1.2"
+    page.keyboard.press("PageDown")
+    assert page.input_value("#prompt") == "2"
+    page.keyboard.press(".")
+    assert page.input_value("#seed") == "8"

@@ -10,7 +10,16 @@ from benchmarks.many_pictures import make_set
 from pipeline.files.atomic import read_jsonl
 from tests.pipeline.workbench.server import Workbench, workbench
 
-WRITES = ["/api/preview", "/api/edits", "/api/leave-out", "/api/undo", "/api/redo", "/api/waive", "/api/crop"]
+WRITES = [
+    "/api/preview",
+    "/api/edits",
+    "/api/leave-out",
+    "/api/undo",
+    "/api/redo",
+    "/api/waive",
+    "/api/crop",
+    "/api/vote",
+]
 
 
 @pytest.fixture(scope="module")
