@@ -61,7 +61,7 @@ def _of_file(path: Path, header: Header, found: Recognised) -> Iterator[tuple[st
         title for title, starts in PARTS.items() if any(name.startswith(starts) for name in header.tensors)
     ]
     yield "parts", ", ".join(there) or "none that is known here"
-    if found.missing:
+    if found.missing and found.trainable:  # parts of others have other names
         yield "missing", ", ".join(found.missing)
     if found.facts and VAE_TITLE in there:
         yield "VAE", vae_kind(path, found.facts)

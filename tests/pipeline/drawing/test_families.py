@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+from PIL import Image
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 from pipeline.bases.base import Base
+from pipeline.bases.latents import decoded
 from pipeline.bases.registry import families
 from pipeline.bases.tokens import token_ids
+from pipeline.drawing import text_to_image
 from pipeline.drawing.conditioning import conditioning, emphasised
 from pipeline.drawing.samplers import start_noise
 from pipeline.drawing.text_to_image import draw, rescaled
@@ -40,8 +44,8 @@ def padded_tokenizer(base: Base) -> CLIPTokenizer:
     return made
 
 
-def theirs(base: Base, negative: str | None) -> np.ndarray:
-    """diffusers' picture [height, width, 3] in 0..1."""
+def theirs(base: Base, negative: str | None) -> Tensor:
+    """diffusers' latents [1, 4, height/8, width/8]."""
     scheduler = DDIMScheduler.from_config(base.configs["scheduler"], clip_sample=False)
     parts = {"vae": base.vae, "unet": base.denoiser, "scheduler": scheduler}
     if base.family.facts.name == "sdxl":
@@ -60,19 +64,29 @@ def theirs(base: Base, negative: str | None) -> np.ndarray:
     noise = start_noise([torch.Generator().manual_seed(SEED)], WIDTH, HEIGHT)
     found = pipe(
         PROMPT, negative_prompt=negative, width=WIDTH, height=HEIGHT, num_inference_steps=STEPS,
-        guidance_scale=5.0, latents=noise, output_type="np",
+        guidance_scale=5.0, latents=noise, output_type="latent",
     )  # fmt: skip
-    picture: np.ndarray = found.images[0]
-    return picture
+    latents: Tensor = found.images
+    return latents
 
 
 @pytest.mark.parametrize("negative", ["bad anatomy", None])
 @pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
-def test_a_picture_is_diffusers_own(name: str, negative: str | None) -> None:
-    base = small_base(name)
+def test_latents_and_picture_are_diffusers_own(
+    name: str, negative: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, drawn = small_base(name), list[Tensor]()
+
+    def noted(base: Base, latents: Tensor) -> list[Image.Image]:
+        drawn.append(latents)
+        return decoded(base, latents)
+
+    monkeypatch.setattr(text_to_image, "decoded", noted)
     ours = next(iter(draw(base, [PictureJob(PROMPT, SEED)], settings(negative or ""))))
-    difference = np.abs(np.asarray(ours) / 255 - theirs(base, negative)).max()
-    assert difference <= 0.5 / 255 + 1e-4  # ours is rounded to one of 256 levels
+    other = theirs(base, negative)
+    assert (drawn[0] - other).abs().max() <= 1e-4
+    picture = decoded(base, other)[0]
+    assert np.abs(np.asarray(ours, int) - np.asarray(picture, int)).max() <= 1  # a rounded level
 
 
 def test_a_prompt_without_words_is_zeros_where_the_family_was_trained_so() -> None:
