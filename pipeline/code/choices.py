@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from pipeline.bases.look import recognise
-from pipeline.schemas import AdapterNetworkConfig, Config
+from pipeline.bases import registry
+from pipeline.schemas import AdapterNetworkConfig, Config, SampleGridConfig
 
 
 def algorithms(config: Config, stage: str) -> set[str] | None:
     """The configured network's; None, which means all, if the stage may read networks of any kind."""
-    if stage == "sample-grid" and (config.sample_grid.prompt_networks or config.sample_grid.merge):
+    if stage == "sample-grid" and (config.sample_grid.merge or _draws_other_networks(config.sample_grid)):
         return None
     if stage == "merge" and config.merge.recipe is not None:
         return None
@@ -21,22 +22,33 @@ def algorithms(config: Config, stage: str) -> set[str] | None:
     return None
 
 
+def _draws_other_networks(grid: SampleGridConfig) -> bool:
+    """Whether prompts, a setting or an axis name files that the training did not make."""
+    names = [grid.network, *_values(grid, "network")]
+    return bool(grid.prompt_networks or any(Path(str(name)).suffix for name in names))
+
+
+def _values(grid: SampleGridConfig, name: str) -> list[Any]:
+    """Of the axis of this name; empty without one."""
+    axes = ((grid.x, grid.x_values), (grid.y, grid.y_values), (grid.z, grid.z_values))
+    given = next((values for axis, values in axes if axis == name), [])
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
 def families(config: Config, stage: str) -> set[str] | None:
-    """The configured base's; None, which means all, if the base has no local files or a recipe names more."""
+    """The configured base's; None, which means all, if nothing says it, or a recipe or an axis names more."""
     if stage == "merge" and config.merge.recipe is not None:
         return None
-    if stage == "sample-grid" and config.sample_grid.merge:
+    if stage == "sample-grid" and (config.sample_grid.merge or _values(config.sample_grid, "checkpoint")):
         return None
-    recognised = recognise(Path(config.base.path))
-    return {recognised.facts.name} if recognised and recognised.facts else None
+    return {config.base.family} if config.base.family else None
 
 
 def objectives(config: Config, stage: str) -> set[str] | None:
     """The configured base's; training alone asks for it."""
     if stage != "train":
         return set()
-    found = recognise(Path(config.base.path))
-    return {found.facts.objective} if found and found.facts else None
+    return {registry.families()[config.base.family].objective} if config.base.family else None
 
 
 CHOICES: Mapping[str, Callable[[Config, str], set[str] | None]] = {

@@ -29,7 +29,6 @@ ASIDE = (
     "pipeline/config/load.py",
     "pipeline/config/lock.py",
     "pipeline/outside_graph.py",
-    "pipeline/printable.py",
     "pipeline/same_bytes.py",
     "pipeline/config/rules/",
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.bases.unet_blocks import block_names
+from pipeline.bases.registry import blocks_of
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite, is_finite
@@ -18,6 +18,7 @@ from pipeline.files.tensor_file import TensorFile
 from pipeline.merging.lora_pairs import LoraPair, RankRule, concatenated, truncated
 from pipeline.merging.network_changes import modules_of, open_network
 from pipeline.merging.weights import WeightOf, weight_of
+from pipeline.networks.base_family import family_of_network
 from pipeline.schemas.recipe import Alpha
 
 LEAVES = {"lora_up.weight", "lora_down.weight", "lora_mid.weight", "alpha"}
@@ -122,12 +123,15 @@ def _ends(pair: LoraPair) -> tuple[int, int]:
 
 
 def _ratio(ratio: Alpha, file: LoraFile, number: int) -> Callable[[str], float]:
-    """By module; SD 1.x's blocks, or SDXL's if the file's second text encoder or header indicates it."""
-    is_xl = any(
-        name.startswith(("lora_te1_", "lora_te2_")) for name in file.pairs
-    ) or "sdxl" in file.header.get("ss_base_model_version", "")
-    weight: WeightOf = weight_of(ratio, block_names(9 if is_xl else 12), f"ratio {number + 1}")
+    """By module, in the blocks of the family that the header or the modules' names tell."""
+    weight: WeightOf = weight_of(ratio, _blocks(file), f"ratio {number + 1}")
     return lambda module: weight(_weight_name(module))
+
+
+def _blocks(file: LoraFile) -> tuple[str, ...]:
+    shapes = {name: {"lora_down.weight": pair.down} for name, pair in file.pairs.items()}
+    made = family_of_network(shapes, file.header)
+    return made.facts.blocks if made else blocks_of(None)
 
 
 FLAT_BLOCK = re.compile(

@@ -57,6 +57,28 @@ def test_every_algorithm_counts_where_any_file_may_be_read() -> None:
     recipe: dict[str, dict[str, object]] = {"sample_grid": {"prompt_networks": ["models/others"]}}
     assert "pipeline/networks/algorithms/loha.py" in files_of("sample-grid", **recipe)
     assert "pipeline/networks/algorithms/loha.py" not in files_of("sample-grid")
+    others: list[dict[str, object]] = [
+        {"network": "tries/style.safetensors"},
+        {"x": "network", "x_values": ["last", "tries/style.safetensors"]},
+    ]  # fmt: skip
+    for grid in others:
+        assert "pipeline/networks/algorithms/loha.py" in files_of("sample-grid", sample_grid=grid)
+
+
+def test_every_family_counts_where_an_axis_names_checkpoints() -> None:
+    axis: dict[str, object] = {"x": "checkpoint", "x_values": ["demo/base_xl"]}
+    assert "pipeline/bases/sdxl/family.py" in files_of("sample-grid", sample_grid=axis)
+    assert "pipeline/bases/sdxl/family.py" not in files_of("sample-grid")
+
+
+def test_a_hub_names_family_is_the_one_that_is_given() -> None:
+    files = files_of("train", base={"path": "someone/some-base", "family": "sdxl"})
+    assert "pipeline/bases/sdxl/family.py" in files
+    assert "pipeline/bases/sd2/family.py" not in files
+
+
+def test_what_a_record_is_written_with_counts() -> None:
+    assert "pipeline/printable.py" in files_of("collect")
 
 
 def test_schemas_of_groups_that_the_stage_reads_count() -> None:
@@ -73,7 +95,11 @@ def test_all_data_of_the_package_is_read_by_a_module_that_says_so() -> None:
     ends = {".json", ".gz", ".j2", ".css", ".txt", ".js"}
     data = {path.as_posix() for path in (ROOT / "pipeline").rglob("*") if path.suffix in ends}
     names = {Path(path).relative_to(ROOT).as_posix() for path in data}
-    by_hand = ("pipeline/compare/", "pipeline/bases/")  # no stage imports the comparison, nor yet bases
+    by_hand = (
+        "pipeline/compare/",
+        "pipeline/workbench/",
+        "pipeline/bases/",
+    )  # no stage imports these, nor yet bases
     assert not [name for name in names if not name.startswith((*said, *by_hand))]
     assert not [name for name in said if not Path(name).exists()]
 

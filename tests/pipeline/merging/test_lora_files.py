@@ -66,6 +66,18 @@ def test_ratios_by_block(loras: Path, base: Base) -> None:
         assert torch.allclose(pair.delta(), wanted * file.pairs[module].delta()), module
 
 
+def test_a_files_blocks_are_those_of_the_family_that_its_header_names(tmp_path: Path) -> None:
+    """SDXL has 19 numbers: the text encoders', nine, the middle's, nine."""
+    module, path = "lora_unet_middle_block_1_proj_in", tmp_path / "x.safetensors"
+    tensors = {f"{module}.lora_up.weight": torch.ones(4, 1), f"{module}.lora_down.weight": torch.ones(1, 4)}
+    write_safetensors(path, tensors, {"modelspec.architecture": "stable-diffusion-xl-v1-base/lora"})
+    file = read_lora(path)
+    found = combine([file], [[0.0] * 10 + [2.0] + [0.0] * 9], None)
+    assert torch.allclose(found.pairs[module].delta(), 2 * file.pairs[module].delta())
+    with pytest.raises(UserError, match="26 numbers; give one for each of this family.s 19 blocks"):
+        combine([file], [[0.0] * 26], None)
+
+
 def test_resizing_to_the_full_rank_is_exact_and_below_it_says_the_error(
     loras: Path, base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
