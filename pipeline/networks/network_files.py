@@ -1,19 +1,23 @@
 """Reads network files."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.registry import family, stated
 from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.safetensors_file import read_safetensors
 from pipeline.files.safetensors_header import Header
 from pipeline.files.tensor_file import open_tensors, opened
 from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreign
+from pipeline.networks.module_names import is_own
 from pipeline.networks.shapes import insist_on_shapes
 
+CONV_IN = "conv_in"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 """Suffixes of torch.save's files."""
 
@@ -46,11 +50,22 @@ def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
 def _by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
     """An adapter's tensors by sd-scripts' keys; others unchanged."""
     with reporting_damage(f"{path} is not a readable network file"):
-        if is_foreign(tensors):
+        if is_foreign(tensors) and not _has_the_names_of(stated(metadata), tensors):
             return by_sd_scripts_names(tensors, metadata, path)
         if is_adapter(tensors):
             insist_on_shapes(tensors, path)
         return tensors
+
+
+def _has_the_names_of(facts: FamilyFacts | None, keys: Collection[str]) -> bool:
+    """Whether the names are those of the family that the header names: two text encoders alone do not make a
+    family name its layers as SDXL does.
+    """
+    if facts is None:
+        return False
+    made = family(facts.name)
+    follows_diffusers = made.layer_name(made.denoiser.name, CONV_IN, made.configs).endswith(CONV_IN)
+    return follows_diffusers and all(is_own(key.partition(".")[0], xl=False) for key in keys)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
