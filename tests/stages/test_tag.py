@@ -56,9 +56,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     shutil.copytree(ROOT / "conf", folder / "conf")
     shutil.copy(ROOT / "dvc.yaml", folder)
-    (folder / "base/unet").mkdir(parents=True)
-    for name in ("model_index.json", "unet/config.json"):  # what `compose` looks at
-        shutil.copy(ROOT / "demo/base" / name, folder / "base" / name)
+    for name in ("model_index.json", *(f"{part}/config.json" for part in ("unet", "vae", "text_encoder"))):
+        (folder / "base" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "demo/base" / name, folder / "base" / name)  # what `compose` looks at
     records = [add_picture(folder, name, Image.new("RGB", (8, 8), rgb)) for name, rgb in COLOURS.items()]
     write_records(folder / "data/cropped", records)
     write_tagger(folder / "tagger", "N")

@@ -74,7 +74,7 @@ def test_a_files_blocks_are_those_of_the_family_that_its_header_names(tmp_path: 
     file = read_lora(path)
     found = combine([file], [[0.0] * 10 + [2.0] + [0.0] * 9], None)
     assert torch.allclose(found.pairs[module].delta(), 2 * file.pairs[module].delta())
-    with pytest.raises(UserError, match="26 numbers; give one for each of this family.s 19 blocks"):
+    with pytest.raises(UserError, match=r"26 numbers; give one for each of this family.s 19 blocks"):
         combine([file], [[0.0] * 26], None)
 
 
