@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from os.path import exists, isdir, isfile  # these accept names that no disk allows
 from pathlib import Path
 
-from pipeline.config.lock import WHERE_FROM
+from pipeline.config.lock import where_from
 from pipeline.config.own_params import CHECKPOINTS, NO_TAGGER, RUN_NAME, WITH_CLASS, base_options
 from pipeline.errors import UserError, near, nearest
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
@@ -82,7 +82,7 @@ def _absent(flag: str, name: str, pattern: re.Pattern[str], key: str, hint: str)
     if not is_hub_name(name, pattern):
         yield (
             f"--{flag} {name}: no such file or folder{hint}; put it there, or name an existing one, or a hub"
-            f" name (owner/name); {WHERE_FROM[key]}"
+            f" name (owner/name); {where_from(key)}"
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.captions.layouts import TAGGER_LAYOUTS, network_file
-from pipeline.config.lock import WHERE_FROM, hub_models
+from pipeline.config.lock import hub_models, where_from
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_cached, refusal
 from pipeline.files.safetensors_header import read_header
@@ -35,7 +35,7 @@ def model_problems(values: dict[str, Any]) -> list[str]:
     taggers = values["tag"]["model"]
     names = taggers if isinstance(taggers, list) else [taggers]
     return [
-        *_base_problems(Path(values["base"]["path"])),
+        *_base_problems(values["base"]),
         *_file_problems(values),
         *_upscaler_problems(values),
         *(problem for name in names if name for problem in _tagger_problems(Path(name))),
@@ -43,12 +43,13 @@ def model_problems(values: dict[str, Any]) -> list[str]:
     ]
 
 
-def _base_problems(path: Path) -> Iterator[str]:
+def _base_problems(base: dict[str, Any]) -> Iterator[str]:
+    path = Path(base["path"])
     try:
         if path.is_file():
             _insist_on_ending("base.path", path, TENSORS)
     except UserError as error:
-        yield from (f"{problem}; {WHERE_FROM['base.path']}" for problem in error.problems)
+        yield from (f"{problem}; {where_from('base.path', base['family'])}" for problem in error.problems)
 
 
 def _upscaler_problems(values: dict[str, Any]) -> Iterator[str]:
@@ -93,16 +94,16 @@ def _tagger_problems(path: Path) -> Iterator[str]:
         return
     try:
         if not (network := network_file(path)).stat().st_size:
-            yield f"tag.model {path}: {network.name} is empty; {WHERE_FROM['tag.model']}"
+            yield f"tag.model {path}: {network.name} is empty; {where_from('tag.model')}"
     except UserError as error:
-        yield f"{error}; {WHERE_FROM['tag.model']}"
+        yield f"{error}; {where_from('tag.model')}"
     readers = {layout.label_file: layout.read_labels for layout in TAGGER_LAYOUTS}
     for name, read in readers.items():
         if (path / name).is_file():
             try:
                 read(path / name)
             except UserError as error:
-                yield f"tag.model {path}: {error}; {WHERE_FROM['tag.model']}"
+                yield f"tag.model {path}: {error}; {where_from('tag.model')}"
 
 
 def _hub_problems(values: dict[str, Any]) -> Iterator[str]:

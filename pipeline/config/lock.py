@@ -61,7 +61,7 @@ def locked_and_problems(
         if groups is not None and group not in groups:
             continue
         paths, expected = values[group].get(path_name), values[group].get(hash_name)
-        where = how_to_get(values["base"]["family"]) if path_key == "base.path" else WHERE_FROM.get(path_key)
+        where = where_from(path_key, values["base"]["family"])
         if isinstance(paths, list):
             hashes = expected if isinstance(expected, list) else [None] * len(paths)
             locked[group][hash_name] = [
@@ -76,6 +76,11 @@ def locked_and_problems(
         if (groups is None or group in groups) and (recipe := values[group][name]) is not None:
             locked[group][name] = locked_content(recipe, f"{group}.{name}", problems)
     return locked, problems
+
+
+def where_from(path_key: str, family: str | None = None) -> str:
+    """How to get a missing model of this key; empty if nothing is known."""
+    return how_to_get(family) if path_key == "base.path" else WHERE_FROM.get(path_key, "")
 
 
 def hub_models(values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -96,7 +101,7 @@ def _locked(
     hash_key: str,
     expected: str | None,
     hub: re.Pattern[str] | None,
-    where: str | None,
+    where: str,
     problems: list[str],
 ) -> str | None:
     """The hash of one model, or the expected one of a hub name; adds to `problems`."""

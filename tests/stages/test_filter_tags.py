@@ -55,7 +55,7 @@ def write_picture(folder: Path, one: dict[str, Any]) -> Record:
         id=one["id"], file=f"{one['id']}.png", sha256=one["id"], width_px=8, height_px=8,
         concept=one["concept"],
         repeats=3, is_class=one["is_class"], caption=None, verdict="ok", notes=[], group=one["id"],
-        origin={"box_px": [0, 0, 8, 8], "scale": 1.0, "mirrored": False},
+        origin={"box_px": [0, 0, 8, 8], "whole_px": [8, 8], "scale": 1.0, "mirrored": False},
     )  # fmt: skip
 
 
