@@ -57,7 +57,7 @@ def test_a_set_without_pictures_says_what_it_saw(tmp_path: Path, monkeypatch: py
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / name).touch()
     with pytest.raises(
-        UserError, match=r"but 2 \.mov, 1 \.pdf, 1 pictures below folders of 0 repeats; \.avif"
+        UserError, match=r"but 2 \.mov, 1 \.pdf, 1 pictures below folders of 0 repeats; readable: \.avif"
     ):
         collect.collect(settings(source="photos"), Path())
     draw_pictures(tmp_path / "photos/5_x", 1)

@@ -10,7 +10,13 @@ from pipeline.pictures.cutting import cuts
 from pipeline.schemas import CropConfig
 from tests.conftest import ROOT
 
-CHANGES = {"resolution": 128, "split_threshold": 0.5, "bucket_min_px": 64, "bucket_max_px": 256}
+CHANGES = {
+    "resolution": 128,
+    "split_threshold": 0.5,
+    "bucket_min_px": 64,
+    "bucket_max_px": 256,
+    "bucket_step_px": 64,
+}
 
 
 @pytest.mark.parametrize(
