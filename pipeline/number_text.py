@@ -42,5 +42,10 @@ def is_index(text: str) -> bool:
     return len(text) < MOST_NUMBER_CHARACTERS and text.isascii() and text.isdecimal()
 
 
+def index_in(text: str, limit: int) -> int | None:
+    """The index below `limit` that the text is; else None."""
+    return number if is_index(text) and (number := int(text)) < limit else None
+
+
 def _shown(text: str) -> str:
     return repr(text if len(text) <= MOST_NUMBER_CHARACTERS else f"{text[:MOST_NUMBER_CHARACTERS]}...")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.prediction import MODELSPEC_KEY, learned_zero_snr
-from pipeline.bases.registry import families, stated
+from pipeline.bases.registry import families, family_named
 from pipeline.command import run, start
 from pipeline.files.atomic import write_json, write_text
 from pipeline.files.safetensors_header import metadata_of
@@ -51,7 +51,7 @@ def proposal_of(config: Config, grid: Any, best: Any, cells: Sequence[Any], merg
         weight=weight,
         words=network.words if isinstance(network, EmbeddingConfig) else (),
         base=config.base.model_dump(),
-        facts=families()[config.base.family] if config.base.family else stated(header),
+        facts=families()[config.base.family] if config.base.family else family_named(header),
         merged=merged,
         prompt=first["prompt"],
         negative_prompt=cell["negative_prompt"],

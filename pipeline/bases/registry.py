@@ -112,7 +112,7 @@ def of_variant(facts: FamilyFacts, variant: str | None) -> Recognised:
     return Recognised(title, facts, trainable=facts.trainable and variant is None)
 
 
-def stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
+def family_named(metadata: Mapping[str, str]) -> FamilyFacts | None:
     """The family that the header of a checkpoint or a network names."""
     version = metadata.get(VERSION_KEY)
     architecture = metadata.get(ARCHITECTURE_KEY, "").partition("/")[0]
@@ -122,9 +122,15 @@ def stated(metadata: Mapping[str, str]) -> FamilyFacts | None:
     return None
 
 
+def known_or_first(name: str | None) -> FamilyFacts:
+    """The family's facts; those of the first, SD 1.x, if it is not known yet."""
+    known = families()
+    return known.get(name or "") or next(iter(known.values()))
+
+
 def blocks_of(name: str | None) -> tuple[str, ...]:
     """The blocks of a family; those of SD 1.x if a base's family is not known yet."""
-    return families()[name or next(iter(families()))].blocks
+    return known_or_first(name).blocks
 
 
 def titles() -> str:

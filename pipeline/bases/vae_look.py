@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases import registry
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.registry import folder_of, recognised
+from pipeline.bases.registry import family_named, folder_of, recognised
 from pipeline.bases.stated import BASE_KEY, stated
 from pipeline.files.json_text import read_mapping
 from pipeline.files.safetensors_header import Header, read_header
@@ -77,5 +76,5 @@ def _config_of(path: Path, facts: FamilyFacts | None) -> dict[str, Any] | None:
     if "vae" in own:
         return dict(own["vae"])
     match = None if facts else recognised(header.shapes)
-    named = match.facts if match else registry.stated(header.metadata)
+    named = match.facts if match else family_named(header.metadata)
     return published_vae(named) if named and not facts else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
 from pipeline.bases.prediction import PredictionType
-from pipeline.bases.registry import Recognised, families
+from pipeline.bases.registry import Recognised, known_or_first
 from pipeline.config.following import ConfigValues
 from pipeline.errors import UserError
 
@@ -95,8 +95,7 @@ def _facts(base: ConfigValues, recognised: Recognised | None) -> FamilyFacts:
     """The family's facts; those of SD 1.x if it is not known."""
     if recognised and recognised.facts:
         return recognised.facts
-    known = families()
-    return known.get(str(base["family"])) or next(iter(known.values()))
+    return known_or_first(str(base["family"]))
 
 
 def _prediction(base: ConfigValues, recognised: Recognised | None) -> PredictionType | None:

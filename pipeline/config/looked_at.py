@@ -9,7 +9,7 @@ from pipeline.bases.look import recognise
 from pipeline.bases.parts_there import VAE_TITLE
 from pipeline.bases.prediction import USUAL_PREDICTION, Prediction
 from pipeline.bases.projection import FOLDER_FILE
-from pipeline.bases.registry import Recognised, families, titles
+from pipeline.bases.registry import Recognised, families, known_or_first, titles
 from pipeline.bases.vae_look import vae_problem
 from pipeline.errors import UserError, nearest, warn
 
@@ -36,8 +36,7 @@ def looked_at(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
 
 def how_to_get(name: str | None) -> str:
     """Of a base of this family; None: of any."""
-    known = families()
-    facts = known.get(name or "") or next(iter(known.values()))
+    facts = known_or_first(name)
     fetch = f"`hf download {facts.published} --local-dir models/base` fetches one of {facts.title}; "
     return (fetch if facts.published else "") + MORE_BASES
 

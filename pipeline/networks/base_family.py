@@ -8,7 +8,7 @@ from typing import Protocol
 from pipeline.bases.base import Base
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.family import Family
-from pipeline.bases.registry import families, family, stated
+from pipeline.bases.registry import families, family, family_named
 from pipeline.networks.module_names import is_xl
 
 READS_TOKENS = "attn2_to_k"
@@ -33,7 +33,7 @@ Modules = Mapping[str, Mapping[str, Shaped]]
 
 def family_of_network(modules: Modules, metadata: Mapping[str, str]) -> Family | None:
     """None if nothing distinguishes SD 1.x from another family with the same names."""
-    facts = stated(metadata) or _by_names(modules)
+    facts = family_named(metadata) or _by_names(modules)
     return family(facts.name) if facts else None
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.bases.clip_names import transformers_name
 from pipeline.bases.family import Family
-from pipeline.bases.registry import families, family
+from pipeline.bases.registry import family, known_or_first
 from pipeline.errors import UserError
 from pipeline.networks.base_family import family_of_network
 
@@ -44,7 +44,7 @@ def to_diffusers(
 
 def _family(modules: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, str]) -> Family:
     """The network's family; SD 1.x if the file fits SD 2, too, which has the same names."""
-    return family_of_network(modules, metadata) or family(next(iter(families())))
+    return family_of_network(modules, metadata) or family(known_or_first(None).name)
 
 
 @cache

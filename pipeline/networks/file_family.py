@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.registry import STRANGERS, families, folder_of, recognised, recognised_config, stated
+from pipeline.bases.registry import (
+    STRANGERS,
+    families,
+    family_named,
+    folder_of,
+    known_or_first,
+    recognised,
+    recognised_config,
+)
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.kinds import ENCODERS, is_embedding, is_hypernetwork
@@ -44,7 +52,7 @@ def family_of_header(header: Header) -> str | None:
     embeddings and hypernetworks come first: older headers of ours say SD 1.x for all.
     """
     shapes, metadata = header.shapes, header.metadata
-    named = stated(metadata)
+    named = family_named(metadata)
     is_words = is_embedding(shapes, metadata)
     if of_width := _of_embedding(shapes) if is_words else _of_hypernetwork(shapes, metadata):
         return of_width
@@ -59,7 +67,7 @@ def family_of_header(header: Header) -> str | None:
 def architecture_of(widths: Iterable[int]) -> str:
     """modelspec.architecture of the only family with tokens of one of these widths; SD 1.x's for others."""
     facts = _only(widths)
-    return (facts or next(iter(families().values()))).modelspec
+    return (facts or known_or_first(None)).modelspec
 
 
 def _of_adapter(shapes: Shapes) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.bases.family import Family
-from pipeline.bases.registry import ARCHITECTURE_KEY, VERSION_KEY, families, family, recognised
+from pipeline.bases.registry import ARCHITECTURE_KEY, VERSION_KEY, family, known_or_first, recognised
 from pipeline.errors import UserError
 from pipeline.files.aesthetic_file import read_aesthetic
 from pipeline.files.damage import reporting_damage
@@ -214,7 +214,7 @@ def norms_by_block(modules: Mapping[str, LayerWeights], path: Path | str = "the 
 
 def _family(modules: Mapping[str, LayerWeights]) -> Family:
     """The modules' family; SD 1.x if several families have these names."""
-    return family_of_network(modules, {}) or family(next(iter(families())))
+    return family_of_network(modules, {}) or family(known_or_first(None).name)
 
 
 def block_of_module(name: str, made: Family) -> str:

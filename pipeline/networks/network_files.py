@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.registry import family, stated
+from pipeline.bases.registry import family, family_named
 from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite
 from pipeline.files.safetensors_file import read_safetensors
@@ -50,7 +50,7 @@ def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
 def _by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
     """An adapter's tensors by sd-scripts' keys; others unchanged."""
     with reporting_damage(f"{path} is not a readable network file"):
-        if is_foreign(tensors) and not _has_the_names_of(stated(metadata), tensors):
+        if is_foreign(tensors) and not _has_the_names_of(family_named(metadata), tensors):
             return by_sd_scripts_names(tensors, metadata, path)
         if is_adapter(tensors):
             insist_on_shapes(tensors, path)

@@ -9,9 +9,12 @@ from pipeline.captions.text import same, spaced
 from pipeline.config.graph_file import RESOLVED_PARAMS, read_own_yaml
 from pipeline.errors import UserError
 from pipeline.files.text_file import LABEL_FILE, read_text
+from pipeline.number_text import index_in
 from pipeline.workbench.board import Board
 
 MOST_COMPLETIONS = 12
+MOST_POSTS = 10**11
+"""A larger count in a tagger's list counts as none."""
 TAGGER_LIST = "selected_tags.csv"
 Named = tuple[str, int, str]
 """A tag, its count, and where it is from."""
@@ -87,6 +90,5 @@ def _of_tagger() -> list[Named]:
         for row in csv.DictReader(lines):
             tag, count = spaced(row.get("name") or ""), row.get("count") or ""
             if tag:
-                number = int(count) if count.isascii() and count.isdigit() and len(count) < 12 else 0
-                found.setdefault(tag, (tag, number, "tagger"))
+                found.setdefault(tag, (tag, index_in(count, MOST_POSTS) or 0, "tagger"))
     return list(found.values())

@@ -16,7 +16,7 @@ from pipeline.pictures.waivers import WAIVER_EXAMPLE, WAIVERS, waiver_faults
 from pipeline.workbench.vote_file import VOTES, vote_faults, votes_of
 
 Values = dict[str, Any]
-"""By the entry's name, what stands below it."""
+"""The content of each entry, by its name."""
 LEAST_REASON = 3
 """Letters of a reason."""
 

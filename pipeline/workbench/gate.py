@@ -13,6 +13,7 @@ from pipeline.pictures.gate_file import GATE_FILE
 from pipeline.pictures.left_out import BY_HAND_CHECK
 from pipeline.schemas.collect import FATAL
 from pipeline.workbench.desk import Desk
+from pipeline.workbench.journal import number_of
 
 
 class Gate:
@@ -76,7 +77,7 @@ class Gate:
             )
         known = self.desk.values("waivers")
         changes = {name: {**known.get(name, {}), check: reason} for name in ids}
-        said = f"{check} waived for {len(ids)} picture{'' if len(ids) == 1 else 's'}"
+        said = f"{check} waived for {number_of(len(ids), 'picture')}"
         self.desk.write("waivers", changes, seen, said)
         return said
 
@@ -88,7 +89,7 @@ class Gate:
             for name in ids
             if name in known
         }
-        said = f"{len(left)} waiver{'' if len(left) == 1 else 's'} of {check} deleted"
+        said = f"{number_of(len(left), 'waiver')} of {check} deleted"
         self.desk.write("waivers", {name: entry or None for name, entry in left.items()}, seen, said)
         return said
 

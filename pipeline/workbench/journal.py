@@ -64,3 +64,8 @@ class Journal:
         if len(self.done) > 2 * MOST_STEPS:
             del self.done[:-MOST_STEPS]
             write_jsonl(self.path, ({"kind": "step", "step": asdict(each)} for each in self.done))
+
+
+def number_of(count: int, what: str) -> str:
+    """`1 picture`, `2 pictures`, for a step's sentence."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from pipeline.number_text import index_in
 from pipeline.workbench import sorting
 from pipeline.workbench.answers import BOARD, in_thread
 from pipeline.workbench.board import Board
@@ -28,9 +29,8 @@ async def pictures(request: web.Request) -> web.Response:
 
 async def filtered(request: web.Request) -> web.Response:
     query, order = request.query.get("q", ""), request.query.get("sort", "id")
-    seed = request.query.get("seed", "0")
-    number = int(seed) if seed.isascii() and seed.isdigit() and len(seed) < 7 else 0
-    return await in_thread(partial(_filtered, request.app[BOARD], query[:2000], order, number % SHUFFLES))
+    seed = index_in(request.query.get("seed", "0"), SHUFFLES) or 0
+    return await in_thread(partial(_filtered, request.app[BOARD], query[:2000], order, seed))
 
 
 def _filtered(board: Board, query: str, order: str, seed: int) -> dict[str, Any]:
@@ -81,9 +81,9 @@ async def rows(request: web.Request) -> web.Response:
     def work() -> dict[str, Any]:
         with board.lock:
             board.refresh(0)
-            number = len(board.index.pictures)
-            wanted = [int(each) for each in asked.split(",")[:MOST_ROWS] if each.isascii() and each.isdigit()]
-            return {str(each): board.row(each) for each in wanted if each < number}
+            limit = len(board.index.pictures)
+            numbers = (index_in(each, limit) for each in asked.split(",")[:MOST_ROWS])
+            return {str(number): board.row(number) for number in numbers if number is not None}
 
     return await in_thread(work)
 
@@ -94,9 +94,8 @@ async def near(request: web.Request) -> web.Response:
     def work() -> dict[str, Any]:
         with board.lock:
             index = board.refresh(0).index
-            number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else -1
-            is_known = 0 <= number < len(index.pictures)
-            return {"near": sorting.near_copies(index, number) if is_known else []}
+            number = index_in(asked, len(index.pictures))
+            return {"near": [] if number is None else sorting.near_copies(index, number)}
 
     return await in_thread(work)
 

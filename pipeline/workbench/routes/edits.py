@@ -10,6 +10,7 @@ from pipeline.workbench.actions import TagAction
 from pipeline.workbench.answers import BOARD, body, in_thread
 from pipeline.workbench.board import Board
 from pipeline.workbench.bulk import BulkPlan, found_and_replaced, planned, previewed
+from pipeline.workbench.journal import number_of
 
 Text = Annotated[str, Field(max_length=20_000)]
 SentName = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -90,7 +91,7 @@ async def bulk(request: web.Request) -> web.Response:
 
 
 def _sentence(asked: BulkRequest, number: int) -> str:
-    whom = asked.rule or f"{number} picture{'' if number == 1 else 's'}"
+    whom = asked.rule or number_of(number, "picture")
     tags, new = ", ".join(asked.tags), ", ".join(asked.new) or "nothing"
     return {
         "add": f"{tags} added to {whom}",
@@ -110,7 +111,7 @@ async def leave_out(request: web.Request) -> web.Response:
             known = board.desk.values("left_out")
             names = asked.pictures if asked.reason is not None else [n for n in asked.pictures if n in known]
             verb = "taken back" if asked.reason is None else "left out"
-            said = f"{len(names)} picture{'' if len(names) == 1 else 's'} {verb}"
+            said = f"{number_of(len(names), 'picture')} {verb}"
             board.desk.write("left_out", dict.fromkeys(names, asked.reason), asked.seen, said)
             return {"said": said, "changed": len(names)}
 

@@ -55,26 +55,9 @@ async def home(_: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": "/data"})
 
 
-async def data(request: web.Request) -> web.Response:
-    return page(request, "data")
+async def shell(request: web.Request) -> web.Response:
+    """The page of the address."""
+    return page(request, request.path.removeprefix("/"))
 
 
-async def crop(request: web.Request) -> web.Response:
-    return page(request, "crop")
-
-
-async def grid(request: web.Request) -> web.Response:
-    return page(request, "grid")
-
-
-async def gate(request: web.Request) -> web.Response:
-    return page(request, "gate")
-
-
-ROUTES = [
-    web.get("/", home),
-    web.get("/data", data),
-    web.get("/crop", crop),
-    web.get("/gate", gate),
-    web.get("/grid", grid),
-]
+ROUTES = [web.get("/", home), *(web.get(address, shell) for address, _ in PLACES)]
