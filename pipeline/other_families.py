@@ -46,11 +46,9 @@ def _initial(config: Config) -> Iterator[tuple[str, Path]]:
 
 
 def _networks_of_axes(config: Config) -> Iterator[tuple[str, Path]]:
-    grid = config.sample_grid
-    for axis in "xyz":
-        values = getattr(grid, f"{axis}_values")
-        if getattr(grid, axis) == "network" and isinstance(values, list):
-            yield from ((f"sample_grid.{axis}_values", Path(str(value))) for value in values)
+    axis, values = config.sample_grid.axis_of("network"), config.sample_grid.values_of("network")
+    if isinstance(values, list):
+        yield from ((f"sample_grid.{axis}_values", Path(str(value))) for value in values)
 
 
 def _called(config: Config) -> Iterator[tuple[str, Path]]:

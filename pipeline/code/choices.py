@@ -30,9 +30,8 @@ def _draws_other_networks(grid: SampleGridConfig) -> bool:
 
 def _values(grid: SampleGridConfig, name: str) -> list[Any]:
     """Of the axis of this name; empty without one."""
-    axes = ((grid.x, grid.x_values), (grid.y, grid.y_values), (grid.z, grid.z_values))
-    given = next((values for axis, values in axes if axis == name), [])
-    return list(given) if isinstance(given, list | tuple) else [given]
+    given = grid.values_of(name)
+    return given if isinstance(given, list) else [] if given is None else [given]
 
 
 def families(config: Config, stage: str) -> set[str] | None:

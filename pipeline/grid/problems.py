@@ -103,12 +103,8 @@ def _of_grid(config: Config) -> Iterator[str]:
 def _of_blocks(config: Config) -> Iterator[str]:
     """Block weights that belong to another family."""
     grid, blocks = config.sample_grid, blocks_of(config.base.family)
-    given = [
-        weights
-        for axis in "xyz"
-        if getattr(grid, axis) == "block_weights"
-        for weights in axis_values(grid, axis)
-    ]
+    axis = grid.axis_of("block_weights")
+    given = axis_values(grid, axis) if axis else []
     for prompt in grid.prompts:
         with suppress(UserError):  # reported by `_of_grid`
             given += [tag.blocks for tag in split_tags(prompt)[1] if tag.blocks]

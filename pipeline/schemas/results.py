@@ -80,6 +80,16 @@ class SampleGridConfig(Group):
     labels: dict[NonEmpty, str]
     max_megapixels: Annotated[float, Field(gt=0)]
 
+    def axis_of(self, kind: str) -> str | None:
+        """The axis `x`, `y` or `z` that varies this."""
+        return next((axis for axis in "xyz" if getattr(self, axis) == kind), None)
+
+    def values_of(self, kind: str) -> AxisValues:
+        """The values of that axis as they are written; None without it."""
+        axis = self.axis_of(kind)
+        values: AxisValues = getattr(self, f"{axis}_values") if axis else None
+        return values
+
 
 class MergeConfig(Group):
     epoch: Literal["best", "last"] | Positive
