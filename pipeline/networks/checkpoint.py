@@ -20,6 +20,7 @@ from pipeline.bases.origins import Origin, get
 from pipeline.bases.parts import Part
 from pipeline.bases.save import file_header, file_tensors
 from pipeline.bases.single_file import as_there
+from pipeline.device import leads
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.safetensors_file import PRECISIONS
@@ -128,10 +129,10 @@ class FullFineTune(nn.Module, Trainable):
             self._put(slots_of(self._base[0]))
 
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
-        """The whole checkpoint, with the copies in it."""
+        """The whole checkpoint, with the copies in it; none if another process has them whole."""
         dtype, base = PRECISIONS[precision], self._base[0]
         copies = {name: whole(weight.detach()).to("cpu", dtype, copy=True) for name, weight in self.trained()}
-        return file_tensors(base, dtype, copies)
+        return file_tensors(base, dtype, copies) if leads() else {}
 
     def metadata(self) -> dict[str, str]:
         base = self._base[0]

@@ -116,3 +116,12 @@ def test_brother_nor_among_the_pictures(
     with pytest.raises(UserError, match=r"--records .* is inside .*pictures, which is read"):
         collect([override, "--records", str(source / "a.png")])
     assert list(source.iterdir()) == []
+
+
+def test_an_interruption_while_a_module_is_read_ends_with_the_sentence_and_code_1(tmp_path: Path) -> None:
+    """Dataclasses and namedtuples exec texts; Ctrl-C may come then."""
+    (tmp_path / "interrupted.py").write_text(SCRIPT.format(body="exec('raise KeyboardInterrupt')"))
+    command, environment = [sys.executable, "-m", "interrupted"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "error: interrupted" in ended.stderr
