@@ -107,8 +107,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         if debug or (message := _message(KeyboardInterrupt() if stopped else error)) is None:
             raise
         print(message, file=sys.stderr)
-        # CPython notes an interruption of exec("..."), as dataclasses use it, and then ends by the signal, even
-        # if it was caught. The next exec takes the note away.
+        # CPython remembers an interruption of exec("..."), as dataclasses use it, and ends by the signal even
+        # if it was caught; the next exec makes it forget.
         exec("")
         sys.exit(1)
 
