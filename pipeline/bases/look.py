@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,16 @@ def recognise(path: Path) -> Recognised | None:
 
 def prediction_of(base: BaseConfig) -> Prediction:
     """What the base is used as: as its files say, and as the user says in place of that."""
-    match = recognise(Path(base.path))
+    path = Path(base.path)
+    match = _recognise_once(path, base.sha256) if base.sha256 else recognise(path)
     found = match.prediction if match else None
     found = found or Prediction(None, "nothing states it")
     return replace(found, type=base.prediction_type) if base.prediction_type else found
+
+
+@cache
+def _recognise_once(path: Path, sha256: str) -> Recognised | None:  # noqa: ARG001  # another may come to that path
+    return recognise(path)
 
 
 def _folder(path: Path) -> Recognised:
