@@ -19,15 +19,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.callbacks import Callback
+
 from pipeline.bases.clip_text import words_of
 from pipeline.bases.load import load_base
 from pipeline.bases.prediction import V
-from pipeline.bases.tokens import too_long
-from pipeline.captions.templates import read_templates
-from pipeline.captions.wildcards import has_wildcards
 from pipeline.command import StageRun, run, start
 from pipeline.device import leads, make_repeatable
-from pipeline.errors import UserError, nearest, warn
+from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
@@ -38,9 +37,11 @@ from pipeline.printable import printable_lines
 from pipeline.schemas import AestheticConfig, Config, EmbeddingConfig
 from pipeline.store.known_hashes import sha256_of_model
 from pipeline.training.callbacks.checkpoints import BlownUp
+from pipeline.training.callbacks.live import LiveFile, LiveFileCallback
 from pipeline.training.callbacks.logs import LiveMetricsCallback, keeps_logs, make_logs
 from pipeline.training.callbacks.samples import SampleCallback
 from pipeline.training.callbacks.validation import ValidationCallback
+from pipeline.training.caption_checks import check_captions, name_subjects
 from pipeline.training.data import EncodedData, Picture, read_pictures
 from pipeline.training.doctor import BLOWN_UP, Finding, diagnosis, has_blown_up
 from pipeline.training.history import History, LossRow, Measured, Norms, best_epoch
@@ -67,38 +68,6 @@ class Prepared:
     data: EncodedData
     held_out: list[Picture]
     plan: TrainPlan
-
-
-def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
-    """Makes captions fill the chosen prompt templates, with the words of each concept."""
-    data.templates = read_templates(config.templates) if config.templates else ()
-    concepts = {picture.concept for picture in data.pictures}
-    if unknown := sorted(set(config.concepts.values()) - concepts):
-        raise UserError(f"network.concepts: {', '.join(unknown)}: {nearest(unknown[0], sorted(concepts))}")
-    data.names = {concept: ", ".join(config.words_of(concept)) for concept in concepts}
-
-
-def check_captions(data: EncodedData) -> None:
-    """Raises UserError if no caption contains an embedding's word; warns of unused wildcards and long
-    captions.
-    """
-    if unseen := data.unseen_words():
-        raise UserError(
-            f"no caption contains {', '.join(unseen)}, so it would not be trained; set"
-            " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
-        )
-    marked = [picture.caption for picture in data.pictures if has_wildcards(picture.caption)]
-    if marked and not data.config.wildcards:
-        warn(
-            f"{len(marked)} captions contain wildcards ({marked[0][:80]!r} ...), which are used as"
-            " written; set train.wildcards: true"
-        )
-    most = data.config.max_tokens
-    if cut := too_long(data.tokenizer, data.longest_texts(), data.words, most):
-        warn(
-            f"{len(cut)} captions are longer than {most} tokens and are cut off:"
-            f" {cut[0][:80]!r} ...; set filter_tags.max_tokens to {most}, or raise train.max_tokens"
-        )
 
 
 def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
@@ -144,7 +113,7 @@ def train(config: Config, ready: Prepared, place: RunFolder, logs: Path, made_fr
         make_loggers=lambda done: make_logs(config, logs, done),
         make_callbacks=lambda history: [
             ValidationCallback(history, data, ready.held_out, config.validation),
-            *([LiveMetricsCallback(history, logs)] if keeps_logs(config) else []),
+            *(watched(config, ready.plan, history, logs) if keeps_logs(config) else []),
             SampleCallback(config, logs),
             *([TextOutputsCallback(data)] if are_fixed(config) else []),
         ],
@@ -152,6 +121,13 @@ def train(config: Config, ready: Prepared, place: RunFolder, logs: Path, made_fr
     )
     with attached(ready):
         return session.run()
+
+
+def watched(config: Config, plan: TrainPlan, history: History, logs: Path) -> list[Callback]:
+    """Writes the run's numbers while it trains."""
+    name, every = config.train.name, config.logging.every_steps
+    live = LiveFileCallback(history, LiveFile(logs), name, plan.batches, every)
+    return [LiveMetricsCallback(history, logs), live]
 
 
 @contextmanager
@@ -187,13 +163,19 @@ def metrics(ready: Prepared, history: History, findings: Sequence[Finding]) -> d
 
 
 def write_results(job: StageRun, ready: Prepared, history: History) -> None:
-    """Writes metrics, curves and the report; warns of the doctor's findings."""
+    """Writes metrics, curves and the report; warns of the doctor's findings, and ends the logs with them."""
     findings = diagnosis(history, job.config.network.name, ready.plan, ready.data.latents_std())
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
     write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
     write_report(job, {**ready.plan.as_dict(), "advice": advice(ready.plan, job.config)}, findings)
     write_curves(job, history)
+    if keeps_logs(job.config):
+        LiveFile(logs_of(job)).end("done", findings)
+
+
+def logs_of(job: StageRun) -> Path:
+    return job.out / "logs" / job.config.train.name
 
 
 def write_report(job: StageRun, plan: Mapping[str, Any], findings: Sequence[Finding]) -> None:
@@ -287,7 +269,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     made_from = recipe_of(job.config)
     with run_folder(made_from, job.code(), job.config.train.devices * job.config.train.num_nodes) as place:
         try:
-            history = train(job.config, ready, place, job.out / "logs" / job.config.train.name, made_from)
+            history = train(job.config, ready, place, logs_of(job), made_from)
         except BlownUp:
             raise UserError(f"{BLOWN_UP.sentence}; {BLOWN_UP.advice}") from None
         if not leads():

@@ -99,6 +99,9 @@ def test_logs_hold_curves_and_pictures_and_change_nothing(project: Path) -> None
     losses = [float(row["loss"]) for row in table(project / "told/plots/train/loss.csv")]
     assert [each.value for each in events.Scalars("loss")] == pytest.approx(losses, rel=1e-5)
     assert [each.step for each in events.Images("sample/00 zib")] == [0, 2]
+    live = [json.loads(line) for line in (project / "told/logs/net/live.jsonl").read_text().splitlines()]
+    assert [each["step"] for each in live if "step" in each][-1] == len(losses)
+    assert live[-1] == {"end": "done"}
     assert sorted(path.name for path in (project / "told/logs/net/samples").iterdir()) == [
         "00-000000.png",
         "00-000002.png",
