@@ -55,6 +55,13 @@ def fix() -> None:
         warn(f"{KEY}: this processor has no AVX2; results differ in the last bits from other computers'")
 
 
+def arithmetic() -> Mapping[str, str]:
+    """What keys of stored results say about how they were computed: nothing unless it is fixed."""
+    wanted = {**INSTRUCTIONS, **THREADS}
+    is_fixed = all(os.environ.get(name) == value for name, value in wanted.items())
+    return {"arithmetic": INSTRUCTIONS["ATEN_CPU_CAPABILITY"]} if is_fixed else {}
+
+
 def has_avx2() -> bool:
     """Whether torch's AVX2 code runs here. Assumes any x86-64 processor has it if the system has no list."""
     if platform.machine().lower() not in ("x86_64", "amd64"):

@@ -16,7 +16,7 @@ from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
 from pipeline.progress import progress
 from pipeline.schemas import Config
 from pipeline.seeds import folded
-from pipeline.store.items import Items, key
+from pipeline.store.items import Items, computed_key
 
 VERSION = 5
 """Of the algorithm: raise it when a change alters pictures."""
@@ -25,7 +25,7 @@ CONCEPT = "class"
 
 def item_key(config: Config, seed: int) -> str:
     wanted = {key: value for key, value in config.class_images.identity().items() if key != "count"}
-    return key(version=VERSION, base=config.base.identity(), seed=seed, first=config.seed, **wanted)
+    return computed_key(version=VERSION, base=config.base.identity(), seed=seed, first=config.seed, **wanted)
 
 
 def missing_seeds(config: Config, items: Items) -> list[int]:

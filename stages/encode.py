@@ -32,7 +32,7 @@ from pipeline.pictures.reading import read_picture
 from pipeline.pictures.records import PICTURE_FOLDER, RECORDS_FILE
 from pipeline.progress import progress
 from pipeline.schemas import BaseConfig
-from pipeline.store.items import Items, key
+from pipeline.store.items import Items, computed_key
 from stages import CROPPED
 
 VERSION = 1
@@ -89,7 +89,7 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
     }
 
     def key_of(row: dict[str, Any]) -> str:
-        return key(version=VERSION, picture=row["sha256"], **hashes)
+        return computed_key(version=VERSION, picture=row["sha256"], **hashes)
 
     def latents(item_key: str) -> Tensor:
         moments: Tensor = load(items.read(item_key))["moments"]

@@ -23,7 +23,7 @@ from pipeline.grid.merge_axes import Sweep
 from pipeline.pictures.png import png_bytes, with_texts
 from pipeline.prompts.settings import PictureJob
 from pipeline.schemas import BaseConfig
-from pipeline.store.items import Items, key
+from pipeline.store.items import Items, computed_key
 from pipeline.store.known_hashes import sha256_of_model
 
 VERSION = 4
@@ -82,7 +82,9 @@ class CellStore:
         for start in range(0, len(jobs), together):
             batch = jobs[start : start + together]
             drawn = [asdict(job) for job in batch]
-            yield CellBatch(batch, [key(**shared, jobs=drawn, place=place) for place in range(len(batch))])
+            yield CellBatch(
+                batch, [computed_key(**shared, jobs=drawn, place=place) for place in range(len(batch))]
+            )
 
     def base_of(self, cell: Cell) -> BaseConfig:
         """The base that draws the cell, identified by its content."""

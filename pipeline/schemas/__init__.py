@@ -1,6 +1,6 @@
 """The whole configuration as one frozen object; a stage gets only the groups that dvc.yaml lists."""
 
-from typing import Any, NoReturn, get_args
+from typing import Any, ClassVar, NoReturn, get_args
 
 from pipeline.schemas.aesthetic import AestheticConfig
 from pipeline.schemas.checkpoint import CheckpointConfig
@@ -58,6 +58,8 @@ __all__ = [
 class Config(Group):
     """The groups of conf/, and the values outside them."""
 
+    NEUTRAL: ClassVar = {"same_bytes": False}
+
     seed: Seed
     same_bytes: bool
     base: BaseConfig
@@ -89,7 +91,9 @@ class Config(Group):
         """The groups that are here, as far as results follow from them."""
         groups = {name: getattr(self, name) for name in self.model_fields_set}
         return {
-            name: group.identity() if isinstance(group, Group) else group for name, group in groups.items()
+            name: group.identity() if isinstance(group, Group) else group
+            for name, group in groups.items()
+            if name not in self.NEUTRAL or group != self.NEUTRAL[name]
         }
 
     def values(self) -> dict[str, Any]:

@@ -133,7 +133,7 @@ PriorForm = Literal["sd_scripts", "two_means"]
 
 
 class TrainConfig(Group):
-    NEUTRAL: ClassVar = {"size_conditioning": "real", "caption_variants": None}
+    NEUTRAL: ClassVar = {"size_conditioning": "real", "caption_variants": None, "base_precision": "same"}
 
     name: FileName
     epochs: Positive
@@ -163,6 +163,7 @@ class TrainConfig(Group):
     normalize_masked_area: bool
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     precision: Literal["fp32", "bf16", "fp16", "bf16_full", "fp16_full"]
+    base_precision: Literal["same", "int8"]
     gradient_checkpointing: bool
     compile: bool
     save_precision: Literal["fp32", "bf16", "fp16"]

@@ -23,6 +23,7 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import new_file, new_folder, write_bytes
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.number_text import NumberError, real_number
+from pipeline.same_bytes import arithmetic
 from pipeline.store.seal import is_sealed, seal, seal_ns
 from pipeline.store.trimming import trim
 from pipeline.store.users import register
@@ -33,6 +34,11 @@ DEFAULT_GIB, MOST_GIB = 50.0, 1e9
 def key(**parts: Any) -> str:
     """SHA-256 of named parts, independent of their order."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def computed_key(**parts: Any) -> str:
+    """Like `key`, for results of torch, whose last bits follow from the arithmetic (`same_bytes`)."""
+    return key(**parts, **arithmetic())
 
 
 class Items:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.eight_bits import in_eight_bits
 from pipeline.networks.checkpoint import FullFineTune
 from pipeline.networks.sharding import shard
 from pipeline.networks.trained import Trainable
@@ -26,7 +27,7 @@ from pipeline.training.data import Batch
 from pipeline.training.devices import device_rows
 from pipeline.training.ema import RunningMean
 from pipeline.training.optimizers import make_optimizer, set_averaging
-from pipeline.training.precision import cast, is_scaled, possible, trainer_precision
+from pipeline.training.precision import cast, is_scaled, possible, trained_dtype, trainer_precision
 from pipeline.training.schedules import lr_factor
 from pipeline.training.trainer_state import optimizers_of
 
@@ -34,7 +35,9 @@ EVERY = slice(None)
 
 
 class Denoising(lightning.LightningModule):
-    """Trains `network` on the base. A step's noise depends only on the seed and the step's number."""
+    """Trains `network`, which is not attached yet, on the base. A step's noise depends only on the seed and
+    the step's number.
+    """
 
     def __init__(self, base: Base, network: Trainable, config: Config, total_steps: int) -> None:
         super().__init__()
@@ -43,6 +46,8 @@ class Denoising(lightning.LightningModule):
         self._base = [base]
         self.settings, self.total_steps = config, total_steps
         self.precision = possible(config.train.precision)
+        if config.train.base_precision == "int8":
+            in_eight_bits([base.denoiser, *base.text_encoders], trained_dtype(config))
         self.objective = base.family.objective(base.configs, config.noise)
         self.mean: RunningMean | None = None
         self._texts_rest = False

@@ -19,7 +19,7 @@ from torch import Tensor
 from pipeline.bases.conditioning import Conditioning, cat
 from pipeline.progress import progress
 from pipeline.schemas import AdapterNetworkConfig, CheckpointConfig, Config, HypernetworkConfig
-from pipeline.store.items import Items, key
+from pipeline.store.items import Items, computed_key
 from pipeline.training.data import EncodedData, EpochBatches
 from pipeline.training.module import Denoising
 
@@ -70,7 +70,7 @@ class TextOutputs:
             self._saved(text)
 
     def _saved(self, text: str) -> bytes:
-        text_key = key(text=text, **self.made_by)
+        text_key = computed_key(text=text, **self.made_by)
         return self.items.get(text_key) or self.items.put(text_key, save(_tensors(self.compute(text))))
 
 

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.records import PICTURE_FOLDER, Record
 from pipeline.progress import progress
-from pipeline.store.items import Items, key
+from pipeline.store.items import Items, computed_key, key
 from pipeline.vision.models import VisionModel
 
 
@@ -47,7 +47,7 @@ def answers(
     what = {"version": version, "model": question.model.sha256, "preprocessing": about.preprocessing}
 
     def key_of(record: Record) -> str:
-        return key(picture=record.sha256, **what, **question.settings)
+        return computed_key(picture=record.sha256, **what, **question.settings)
 
     def read(record: Record) -> Image.Image:
         path = source / PICTURE_FOLDER / record.file

@@ -108,6 +108,24 @@ def test_logs_hold_curves_and_pictures_and_change_nothing(project: Path) -> None
     ]
 
 
+def test_a_base_in_eight_bits_teaches_nearly_the_same(project: Path) -> None:
+    train.main(["--out", "exact"])
+    train.main(["train.base_precision=int8", "--out", "eight"])
+    exact, eight = (
+        load_file(project / name / "models/network/net.safetensors") for name in ("exact", "eight")
+    )
+    ups = [key for key in exact if "lora_up" in key]  # they start at zero
+    off = sum(float((exact[key] - eight[key]).float().square().sum()) for key in ups)
+    whole = sum(float(exact[key].float().square().sum()) for key in ups)
+    assert 0 < (off / whole) ** 0.5 < 0.2
+
+
+@pytest.mark.parametrize("network", ["network=checkpoint", "network=ia3", "network.dora=true"])
+def test_eight_bits_are_refused_to_networks_made_from_the_weights(project: Path, network: str) -> None:
+    with pytest.raises(UserError, match=r"base_precision int8 .* set train\.base_precision to same"):
+        train.main([network, "train.base_precision=int8", "--out", "eight"])
+
+
 def test_weights_and_biases_that_is_not_installed_is_a_sentence(project: Path) -> None:
     with pytest.raises(UserError, match="pip install wandb"):
         train.main(["logging=wandb", "--out", "sent"])

@@ -9,6 +9,8 @@ from pipeline.schemas import (
     TrainConfig,
 )
 
+NEED_EXACT_WEIGHTS = ("checkpoint", "ia3", "dora")
+
 
 def train_contradictions(config: Config) -> list[str]:
     """Settings that contradict each other."""
@@ -35,7 +37,20 @@ def train_contradictions(config: Config) -> list[str]:
             f"train.prior_form two_means splits each batch into subject and class, but train.batch"
             f" {train.batch} is odd; set it to {train.batch + 1}"
         )
-    return problems + _split_contradictions(config)
+    return [*problems, *_eight_bit_contradictions(config), *_split_contradictions(config)]
+
+
+def _eight_bit_contradictions(config: Config) -> list[str]:
+    """Networks that are made from the base's exact weights."""
+    if config.train.base_precision != "int8":
+        return []
+    name = "dora" if getattr(config.network, "dora", False) else config.network.name
+    if name not in NEED_EXACT_WEIGHTS:
+        return []
+    return [
+        f"train.base_precision int8 rounds the base's weights, but network {name} is made from them; set"
+        " train.base_precision to same"
+    ]
 
 
 def _split_contradictions(config: Config) -> list[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.store.items import GROWN, Items, key, store_folder, store_root, trim_if_grown
+from pipeline.same_bytes import INSTRUCTIONS, THREADS
+from pipeline.store.items import GROWN, Items, computed_key, key, store_folder, store_root, trim_if_grown
 from tests.noting import noting
 
 
@@ -170,3 +171,15 @@ def test_a_kind_that_is_a_file_in_the_store_is_told() -> None:
     (store_root() / "training").write_text("a file")
     with pytest.raises(UserError, match=r"results cannot be stored there .*training: File exists"):
         store_folder("training")
+
+
+def test_what_torch_computes_is_kept_apart_by_its_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latents kept without `same_bytes` are not those that it promises."""
+    for name in (*INSTRUCTIONS, *THREADS):
+        monkeypatch.delenv(name, raising=False)
+    free = computed_key(picture="a")
+    assert free == key(picture="a")
+    for name, value in {**INSTRUCTIONS, **THREADS}.items():
+        monkeypatch.setenv(name, value)
+    assert computed_key(picture="a") != free
+    assert key(picture="a") == free
