@@ -8,9 +8,9 @@ from aiohttp import web
 
 from pipeline.config.graph_file import RESOLVED_PARAMS
 from pipeline.pictures.gate_file import GATE_FILE
+from pipeline.votes.grid_places import GRID_FILE
 from pipeline.workbench.captions import TAG_ROWS
 from pipeline.workbench.decisions import FILES
-from pipeline.workbench.grid import GRID_FILE
 from pipeline.workbench.pictures import stamps_now
 
 POLL_SECONDS = 1.0
