@@ -13,7 +13,7 @@ GRID_FILE = Path("reports/sample-grid/grid.json")
 
 @dataclass(frozen=True)
 class GridPlace:
-    """`network`: the file's name; None for the base alone. `epoch`: 0 of a file that is not the training's."""
+    """`network`: the file's name; None for the base alone. `epoch`: 0 of another training's file."""
 
     label: str
     sheet: int
