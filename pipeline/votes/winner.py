@@ -90,8 +90,8 @@ def _winner(found: Standing, files: Collection[str]) -> Winner:
     if not leader.is_plain or leader.network not in files:
         raise UserError(
             f"merge.epoch is voted, and the votes prefer {leader.label}: this is not a network of the"
-            " training on the run's own base with every block at full weight, which is what merge.epoch names;"
-            " use merge.recipe, or set merge.epoch to a number"
+            " training on the run's own base with every block at full weight, which merge.epoch names; use"
+            " merge.recipe, or set merge.epoch to a number"
         )
     if found.rival is not None:
         raise UserError(

@@ -461,10 +461,10 @@ def test_places_are_flipped_slid_and_zoomed_together(page: Any, project: Path, s
     assert other != first
     page.keyboard.press("Space")
     assert page.get_attribute("#view img", "src") == first
-    for key, mode in (("2", "side"), ("3", "slide"), ("d", "difference")):
+    for key, mode in (("s", "side"), ("l", "slide"), ("d", "difference")):
         page.keyboard.press(key)
         assert page.locator(f"#view.{mode} img").count() == 2
-    page.keyboard.press("3")
+    page.keyboard.press("l")
     page.keyboard.press("]")
     assert page.evaluate("document.querySelector('#view').style.getPropertyValue('--cut')") == "55%"
     page.mouse.move(500, 400)
