@@ -14,6 +14,7 @@ it loads neither torch nor hydra nor dvc.
     crops.py                                what would be cut
     grid.py                                 the sample grid, its votes (pipeline/votes), what they say
     gate.py                                 faults of the last collect
+    home.py, last_run.py, stale.py          what to do next
     routes/                                 what the browser may ask for
     pages/, static/                         the pages: Jinja2, styles, ES modules served as they are
 """

@@ -99,7 +99,7 @@ function ranking() {
       grid.votes > 0 && make("small", { class: "faint" }, plural(row.votes, "vote"), row.isSure ? " · surely better than the next" : ""),
       note && make("small", { class: "place-note" }, note), grid.votes > 0 && bar(row));
   };
-  $("votes-said").replaceChildren(...[grid.standing ? `${grid.standing}.` : "No votes on this grid yet. About forty order nine places.", grid.agreement && `${grid.agreement}.`].filter(Boolean).map(text => make("p", {}, text)));
+  $("votes-said").replaceChildren(...[grid.standing ? `${grid.standing}.` : "No votes on this grid yet. About forty order nine places.", grid.agreement && `${grid.agreement[0].toUpperCase()}${grid.agreement.slice(1)}.`].filter(Boolean).map(text => make("p", {}, text)));
   $("order").replaceChildren(...(grid.votes ? rows : marked).map(item));
 }
 

@@ -276,7 +276,7 @@ def test_a_click_a_shift_click_and_a_drawn_box_select(page: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400, 2560])
-@pytest.mark.parametrize("place", ["data", "crop", "grid", "gate"])
+@pytest.mark.parametrize("place", ["", "data", "crop", "grid", "gate"])
 def test_no_page_scrolls_sideways_and_every_control_has_a_name(
     page: Any, project: Path, server: Workbench, width: int, place: str
 ) -> None:
@@ -324,7 +324,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["data", "crop", "grid", "gate"])
+@pytest.mark.parametrize("place", ["", "data", "crop", "grid", "gate"])
 def test_texts_stand_out_from_their_ground(
     page: Any, project: Path, server: Workbench, scheme: str, place: str
 ) -> None:
@@ -333,7 +333,7 @@ def test_texts_stand_out_from_their_ground(
     page.emulate_media(color_scheme=scheme)
     page.goto(f"http://127.0.0.1:{server.port}/{place}")
     page.wait_for_selector(
-        {"data": "#inspect h2", "crop": "#crop-cuts img", "grid": "#ranking h2", "gate": ".fault"}[place]
+        {"": "#home-lines li", "data": "#inspect h2", "crop": "#crop-cuts img", "grid": "#ranking h2", "gate": ".fault"}[place]
     )
     assert page.evaluate(CONTRAST) == []
 
