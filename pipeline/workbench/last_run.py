@@ -41,9 +41,8 @@ def proposed(grid: SampleGrid) -> dict[str, Any] | None:
     if not places:
         return {"file": file, "weight": weight, "place": "", "pictures": []}
     place, row = max(places, key=lambda pair: pair[0].weight)
-    return {
-        "file": file, "weight": place.weight, "place": place.label, "pictures": list(row["pictures"].values()),
-    }  # fmt: skip
+    pictures = list(row["pictures"].values())
+    return {"file": file, "weight": place.weight, "place": place.label, "pictures": pictures}
 
 
 def _read(path: Path) -> Any:

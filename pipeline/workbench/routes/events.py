@@ -21,7 +21,13 @@ HEARTBEATS = 15
 def watched() -> dict[str, object]:
     """What the pages show, by name: another value when it has changed."""
     paths = {name: file.path for name, file in FILES.items()}
-    paths |= {"tags": TAG_ROWS, "settings": RESOLVED_PARAMS, "gate": GATE_FILE, "grid": GRID_FILE, "runs": DVC_LOCK}
+    paths |= {
+        "tags": TAG_ROWS,
+        "settings": RESOLVED_PARAMS,
+        "gate": GATE_FILE,
+        "grid": GRID_FILE,
+        "runs": DVC_LOCK,
+    }
     found: dict[str, object] = {
         name: path.stat().st_mtime_ns if path.exists() else 0 for name, path in paths.items()
     }

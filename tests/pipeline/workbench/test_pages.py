@@ -333,7 +333,13 @@ def test_texts_stand_out_from_their_ground(
     page.emulate_media(color_scheme=scheme)
     page.goto(f"http://127.0.0.1:{server.port}/{place}")
     page.wait_for_selector(
-        {"": "#home-lines li", "data": "#inspect h2", "crop": "#crop-cuts img", "grid": "#ranking h2", "gate": ".fault"}[place]
+        {
+            "": "#home-lines li",
+            "data": "#inspect h2",
+            "crop": "#crop-cuts img",
+            "grid": "#ranking h2",
+            "gate": ".fault",
+        }[place]
     )
     assert page.evaluate(CONTRAST) == []
 
