@@ -1,7 +1,8 @@
 """models/network/ + the base -> models/merged/: a complete checkpoint with the chosen epoch's network baked
 in, or the result of merge.recipe.
 
-In: models/network/, reports/sample-grid/choice.json, the base, the recipe's inputs. Out:
+In: models/network/, reports/sample-grid/choice.json, the base, the recipe's inputs; with `merge.epoch: voted`
+data/votes.yaml, of which `merge` holds the hash, and grid.json, which the votes name by hash. Out:
 models/merged/<name>.safetensors or a folder, metrics/merge.json. Reads `base` and `merge`. Deterministic:
 float32 arithmetic, rounded once. The header contains the recipe: `python -m pipeline.merging rebuild` makes
 the same bytes again.
@@ -29,13 +30,30 @@ from pipeline.merging.locking import paths_of
 from pipeline.networks.epochs import epoch_files
 from pipeline.networks.families import acts_on_weights, load
 from pipeline.schemas import Config, MergeConfig
+from pipeline.votes.winner import Winner, voted
 from stages import NETWORKS
 
 CHOICE = Path("reports/sample-grid/choice.json")
 
 
-def chosen_file(config: MergeConfig) -> Path:
-    """The epoch file that merge.epoch names."""
+def winner_of(config: MergeConfig) -> Winner | None:
+    """What the votes choose, if merge.epoch is voted."""
+    if config.epoch != "voted":
+        return None
+    winner = voted(config.votes, {path.name for path in epoch_files(NETWORKS).values()})
+    if config.recipe is None and winner.weight != config.alpha:
+        warn(
+            f"the votes prefer {winner.place}, drawn at weight {winner.weight:g}, but merge.alpha is"
+            f" {config.alpha:g}, so the merged checkpoint draws other pictures; set merge.alpha to"
+            f" {winner.weight:g}"
+        )
+    return winner
+
+
+def chosen_file(config: MergeConfig, winner: Winner | None = None) -> Path:
+    """The epoch file that merge.epoch names. `winner`: of the votes, if it is voted."""
+    if winner is not None:
+        return NETWORKS / winner.file
     epochs = epoch_files(NETWORKS)
     if config.epoch == "best":
         return NETWORKS / str(json.loads(CHOICE.read_text(encoding="utf-8"))["file"])
@@ -43,7 +61,7 @@ def chosen_file(config: MergeConfig) -> Path:
         raise UserError(f"{NETWORKS} has no epoch file; run `dvc repro train`")
     if config.epoch == "last":
         return epochs[max(epochs)]
-    if config.epoch not in epochs:
+    if not isinstance(config.epoch, int) or config.epoch not in epochs:
         raise UserError(
             f"merge.epoch {config.epoch}: {NETWORKS} has no such epoch; it has {', '.join(map(str, epochs))}"
         )
@@ -121,7 +139,8 @@ def leave_out(job: StageRun, network: Path) -> None:
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("merge", arguments)
-    config, network = job.config, chosen_file(job.config.merge)
+    config, winner = job.config, winner_of(job.config.merge)
+    network = chosen_file(config.merge, winner)
     is_default = config.merge.recipe is None
     if is_default and not acts_on_weights(network):
         return leave_out(job, network)
@@ -134,6 +153,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         facts["sha256"] = sha256_of_tree(next(folder.iterdir()))
     if uses_network:
         facts["network"] = network.name
+    if winner is not None:
+        facts |= {"place": winner.place, "votes": winner.num_votes}
     write_json(job.out / "metrics/merge.json", facts)
 
 

@@ -101,6 +101,7 @@ def story(config: Config) -> Story:
         dataset=dataset_view(CROPPED, Path("plots/filter-tags/kept.csv"), metrics),
         files=[*network_files(NETWORKS, family, file["file"]), *merged],
         is_merged_unlike=bool(merged) and _is_unlike(config, file["file"], best, metrics["merge"]),
+        voted_place=metrics["merge"].get("place", "") if merged else "",
     )
 
 

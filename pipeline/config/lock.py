@@ -11,6 +11,7 @@ from pipeline.config.recipes import locked_content
 from pipeline.errors import UserError
 from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, REPOSITORY, is_hub_name
 from pipeline.store.known_hashes import sha256_of_model
+from pipeline.votes.vote_file import VOTES, read_votes, votes_hash
 
 # (key of the path, key of its hash, pattern of a hub name there)
 LOCKED = (
@@ -72,10 +73,29 @@ def locked_and_problems(
             locked[group][hash_name] = _locked(path_key, paths, hash_key, expected, hub, where, problems)
     if groups is None or "base" in groups:
         locked["base"] = looked_at(locked["base"], problems)
+    if groups is None or "merge" in groups:
+        locked["merge"] = _with_votes(locked["merge"], problems)
     for group, name in RECIPE_SETTINGS:
         if (groups is None or group in groups) and (recipe := values[group][name]) is not None:
             locked[group][name] = locked_content(recipe, f"{group}.{name}", problems)
     return locked, problems
+
+
+def _with_votes(merge: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The group with the hash of the votes that choose its epoch; adds to `problems`."""
+    if merge["epoch"] != "voted":
+        return merge
+    try:
+        digest, expected = votes_hash(read_votes()), merge["votes"]
+    except UserError as error:
+        problems += error.problems
+        return merge
+    if expected and expected != digest:
+        problems.append(
+            f"the votes in {VOTES} have the hash {digest}, but merge.votes is {expected}; set merge.votes to"
+            " null"
+        )
+    return {**merge, "votes": digest}
 
 
 def where_from(path_key: str, family: str | None = None) -> str:

@@ -92,7 +92,8 @@ class SampleGridConfig(Group):
 
 
 class MergeConfig(Group):
-    epoch: Literal["best", "last"] | Positive
+    epoch: Literal["best", "last", "voted"] | Positive
+    votes: Sha256 | None
     recipe: NonEmpty | dict[str, Any] | None
     alpha: float
     layout: Literal["file", "folder"]

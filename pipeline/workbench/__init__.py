@@ -12,8 +12,9 @@ it loads neither torch nor hydra nor dvc.
     actions.py, bulk.py                     changes of many captions at once
     completion.py, picture_files.py         names for tag fields, thumbnails
     crops.py                                what would be cut
-    grid.py, vote_file.py, strengths.py     the sample grid, votes, what they say
+    grid.py                                 the sample grid, its votes (pipeline/votes), what they say
     gate.py                                 faults of the last collect
+    home.py, last_run.py, stale.py          what to do next
     routes/                                 what the browser may ask for
     pages/, static/                         the pages: Jinja2, styles, ES modules served as they are
 """

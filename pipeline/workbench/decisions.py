@@ -13,7 +13,7 @@ from pipeline.pictures.by_hand import entries_of
 from pipeline.pictures.crop_edits import CROP_EDITS, crop_faults
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, left_out_of
 from pipeline.pictures.waivers import WAIVER_EXAMPLE, WAIVERS, waiver_faults
-from pipeline.workbench.vote_file import VOTES, vote_faults, votes_of
+from pipeline.votes.vote_file import VOTES, vote_faults, votes_of
 
 Values = dict[str, Any]
 """The content of each entry, by its name."""

@@ -17,7 +17,7 @@ from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.guard import Guard
 from pipeline.workbench.instance import forget_address
 from pipeline.workbench.picture_files import PictureFiles
-from pipeline.workbench.routes import crop, data, edits, events, files, gate, grid, pages
+from pipeline.workbench.routes import crop, data, edits, events, files, gate, grid, home, pages
 from pipeline.workbench.safety import MOST_BODY_BYTES, guarding
 
 SLICE_SECONDS, PAUSE_SECONDS = 0.1, 0.2
@@ -29,7 +29,7 @@ def application(guard: Guard) -> web.Application:
     app[BOARD], app[gate.GATE], app[files.GUARD] = board, Gate(board.desk), guard
     app[grid.GRID_KEY] = SampleGrid(board.desk)
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
-    for module in (pages, data, edits, crop, grid, gate, files, events):
+    for module in (pages, home, data, edits, crop, grid, gate, files, events):
         app.add_routes(module.ROUTES)
     return app
 

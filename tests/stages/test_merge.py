@@ -16,11 +16,14 @@ from pipeline.bases.load import load_base
 from pipeline.bases.save import file_tensors, save_file, save_folder
 from pipeline.config import load
 from pipeline.errors import UserError
+from pipeline.files.atomic import write_text
 from pipeline.files.hashing import sha256_of_file
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.merging.__main__ import main
 from pipeline.networks.network import AdapterNetwork
 from pipeline.schemas import BaseConfig
+from pipeline.votes.grid_places import GRID_FILE, grid_name
+from pipeline.votes.vote_file import VOTES, Pair, read_votes, votes_hash
 from stages import compose, merge
 from tests.pipeline.bases.random_sd1 import random_base
 from tests.pipeline.networks.test_network import config
@@ -149,3 +152,50 @@ def test_compose_tells_every_mistake_of_a_recipe(project: Path) -> None:
     Path("merge.yaml").write_text(yaml.safe_dump({**RECIPE, "inputs": inputs}))
     with pytest.raises(UserError, match="but the recipe has 000"):
         compose.main([])
+
+
+def test_the_voted_epoch_is_merged_and_only_its_votes_merge_again(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = Path("models/network/net-000001.safetensors")
+    Path("models/network/net-000002.safetensors").write_bytes(network.read_bytes())
+    cells = [
+        {"row": row, "column": 0, "network": f"net-{row + 1:06}.safetensors", "epoch": row + 1, "weight": 0.8}
+        for row in range(2)
+    ]
+    content = {"cells": cells, "rows": ["epoch 1", "epoch 2"], "columns": ["weight 0.8"], "sheets": [""]}
+    write_text(GRID_FILE, json.dumps(content))
+    name = grid_name(GRID_FILE.read_bytes())
+    pairs = [Pair(name, "epoch 1, weight 0.8", "epoch 2, weight 0.8", 1, seed) for seed in range(12)]
+    write_text(VOTES, "".join(f'"{pair.name}": second\n' for pair in pairs))
+    compose.main([])
+    before = Path("params.resolved.yaml").read_bytes()
+    assert load("merge").merge.votes is None
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({**params, "merge": {"epoch": "voted"}}))
+    compose.main([])
+    assert load("merge").merge.votes == votes_hash(read_votes())
+    merge.main([])
+    assert "drawn at weight 0.8, but merge.alpha is 1," in capsys.readouterr().err
+    facts = json.loads(Path("metrics/merge.json").read_text())
+    assert facts["network"] == "net-000002.safetensors"
+    assert (facts["place"], facts["votes"]) == ("epoch 2, weight 0.8", 12)
+    write_text(VOTES, f'"{pairs[0].name}": first\n')
+    with pytest.raises(UserError, match="changed since"):
+        merge.main([])
+    compose.main([])
+    with pytest.raises(UserError, match=r"1 vote: epoch 1, weight 0\.8 leads, but not surely before epoch 2"):
+        merge.main([])
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    compose.main([])
+    assert Path("params.resolved.yaml").read_bytes() == before
+
+
+def test_votes_that_cannot_be_read_stop_compose_if_they_count(project: Path) -> None:
+    write_text(VOTES, "epoch 1: best\n")
+    compose.main([])
+    with pytest.raises(UserError, match="epoch 1 is not a vote"):
+        load("merge", ["merge.epoch=voted"])
+    write_text(VOTES, "{}\n")
+    with pytest.raises(UserError, match=r"votes .* have the hash None, but merge\.votes is aaaa"):
+        load("merge", ["merge.epoch=voted", f"merge.votes={'a' * 64}"])

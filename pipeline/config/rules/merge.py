@@ -22,6 +22,8 @@ def merge_doubts(config: Config) -> list[str]:
     """Settings that have no effect."""
     doubts: list[str] = []
     recipe, of_grid = config.merge.recipe, config.sample_grid.merge
+    if config.merge.votes is not None and config.merge.epoch != "voted":
+        doubts.append("merge.votes has no effect: merge.epoch is not voted")
     if recipe is not None and config.merge.alpha != 1:
         doubts.append("merge.alpha has no effect: merge.recipe sets what is merged, and how strongly")
     if recipe is not None and config.base.vae and not _brings_vae(recipe):

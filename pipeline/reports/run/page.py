@@ -41,6 +41,8 @@ class Story:
     dataset: DatasetView
     files: Sequence[Made]
     is_merged_unlike: bool
+    voted_place: str
+    """Empty unless merge.epoch is voted."""
 
 
 def page(story: Story) -> str:

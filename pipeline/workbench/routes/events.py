@@ -6,11 +6,11 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from pipeline.config.graph_file import RESOLVED_PARAMS
+from pipeline.config.graph_file import DVC_LOCK, RESOLVED_PARAMS
 from pipeline.pictures.gate_file import GATE_FILE
+from pipeline.votes.grid_places import GRID_FILE
 from pipeline.workbench.captions import TAG_ROWS
 from pipeline.workbench.decisions import FILES
-from pipeline.workbench.grid import GRID_FILE
 from pipeline.workbench.pictures import stamps_now
 
 POLL_SECONDS = 1.0
@@ -21,7 +21,13 @@ HEARTBEATS = 15
 def watched() -> dict[str, object]:
     """What the pages show, by name: another value when it has changed."""
     paths = {name: file.path for name, file in FILES.items()}
-    paths |= {"tags": TAG_ROWS, "settings": RESOLVED_PARAMS, "gate": GATE_FILE, "grid": GRID_FILE}
+    paths |= {
+        "tags": TAG_ROWS,
+        "settings": RESOLVED_PARAMS,
+        "gate": GATE_FILE,
+        "grid": GRID_FILE,
+        "runs": DVC_LOCK,
+    }
     found: dict[str, object] = {
         name: path.stat().st_mtime_ns if path.exists() else 0 for name, path in paths.items()
     }

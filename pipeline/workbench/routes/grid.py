@@ -1,13 +1,15 @@
-"""/grid: places, votes."""
+"""/grid: places, votes, stars."""
 
 from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.votes.vote_file import MOST_NOTE, MOST_STARS
 from pipeline.workbench.answers import body, in_thread
 from pipeline.workbench.grid import SampleGrid
-from pipeline.workbench.routes.edits import Text
+from pipeline.workbench.ranking import shown as all_of
+from pipeline.workbench.routes.edits import SentName, Text
 
 GRID_KEY = web.AppKey("grid", SampleGrid)
 FromZero = Annotated[int, Field(ge=0)]
@@ -24,8 +26,19 @@ class VoteRequest(BaseModel):
     seen: Text | None = None
 
 
+class MarkRequest(BaseModel):
+    """Stars and note of the place with this label."""
+
+    model_config = ConfigDict(extra="forbid")
+    place: SentName
+    stars: Annotated[int, Field(ge=0, le=MOST_STARS)]
+    note: Annotated[str, Field(max_length=MOST_NOTE)]
+    seen: Text | None = None
+
+
 async def shown(request: web.Request) -> web.Response:
-    return await in_thread(request.app[GRID_KEY].shown)
+    grid = request.app[GRID_KEY]
+    return await in_thread(lambda: all_of(grid))
 
 
 async def pair(request: web.Request) -> web.Response:
@@ -39,4 +52,14 @@ async def vote(request: web.Request) -> web.Response:
     )
 
 
-ROUTES = [web.get("/api/grid", shown), web.get("/api/grid/pair", pair), web.post("/api/vote", vote)]
+async def mark(request: web.Request) -> web.Response:
+    grid, asked = request.app[GRID_KEY], await body(request, MarkRequest)
+    return await in_thread(lambda: {"said": grid.mark(asked.place, asked.stars, asked.note, asked.seen)})
+
+
+ROUTES = [
+    web.get("/api/grid", shown),
+    web.get("/api/grid/pair", pair),
+    web.post("/api/vote", vote),
+    web.post("/api/mark", mark),
+]

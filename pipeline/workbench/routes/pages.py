@@ -51,8 +51,8 @@ def branch() -> str:
         return ""
 
 
-async def home(_: web.Request) -> web.Response:
-    return web.Response(status=302, headers={"Location": "/data"})
+async def home(request: web.Request) -> web.Response:
+    return page(request, "home")
 
 
 async def shell(request: web.Request) -> web.Response:

@@ -1,14 +1,17 @@
 /** /grid: places of the sample grid, next to and over each other; blind votes and what they say. */
 import { frame, get, post, say, step, steps } from "./api.js";
 import { $, isReadOnly, isTyping, make, plural, runKey } from "./dom.js";
+import { markPanel, starsOf } from "./stars.js";
 
-const view = $("view"), MODES = ["alone", "side", "slide", "difference"];
+const view = $("view");
 let grid = { places: [] }, prompt = 1, seed = 0, one = 0, other = 1, mode = "alone", isFlipped = false, cut = 50, zoom = 1, shift = [0, 0], pair = null;
 
 const source = (place, kind = "full") => {
   const handle = grid.places[place]?.pictures[`${prompt}-${seed}`];
   return handle ? `/picture/${handle}/${kind}` : "";
 };
+
+const marks = markPanel({ place: () => grid.places[one], seen: () => grid.files.votes, refresh: () => refresh(), back: () => view.focus() });
 
 async function refresh() {
   try {
@@ -44,6 +47,7 @@ function draw() {
   view.replaceChildren(...shown, make("p", { class: "caption-line" }, mode === "alone" ? label(isFlipped ? other : one) : `${label(one)}  |  ${label(other)}`));
   move();
   strip();
+  marks.draw();
 }
 
 function label(place) {
@@ -86,9 +90,17 @@ function ranking() {
     dot.style.left = at(row.strength);
     return make("span", { class: "range", "aria-hidden": "true" }, line, dot);
   };
-  $("ranking").replaceChildren(make("h2", {}, "Votes"), make("p", { class: "faint" }, grid.votes ? `${plural(grid.votes, "vote")} on this grid${grid.agreement ? `; ${grid.agreement}` : ""}.` : "No votes on this grid yet. About forty order nine places."),
-    make("ol", {}, ...(grid.votes ? rows : []).map(row => make("li", {},
-      make("button", { onclick: () => show({ one: row.place }) }, grid.places[row.place].label), make("small", { class: "faint" }, plural(row.votes, "vote"), row.isSure ? " · surely better than the next" : ""), bar(row)))));
+  const marked = rows.filter(row => starsOf(grid.places[row.place]) || grid.places[row.place].note);
+  marked.sort((a, b) => starsOf(grid.places[b.place]) - starsOf(grid.places[a.place]));
+  const item = row => {
+    const { label: name, note } = grid.places[row.place], stars = starsOf(grid.places[row.place]);
+    return make("li", {}, make("button", { onclick: () => show({ one: row.place }) }, name),
+      stars > 0 && make("span", { class: "stars", role: "img", "aria-label": plural(stars, "star") }, "★".repeat(stars)),
+      grid.votes > 0 && make("small", { class: "faint" }, plural(row.votes, "vote"), row.isSure ? " · surely better than the next" : ""),
+      note && make("small", { class: "place-note" }, note), grid.votes > 0 && bar(row));
+  };
+  $("votes-said").replaceChildren(...[grid.standing ? `${grid.standing}.` : "No votes on this grid yet. About forty order nine places.", grid.agreement && `${grid.agreement[0].toUpperCase()}${grid.agreement.slice(1)}.`].filter(Boolean).map(text => make("p", {}, text)));
+  $("order").replaceChildren(...(grid.votes ? rows : marked).map(item));
 }
 
 async function nextPair() {
@@ -178,11 +190,11 @@ const keys = {
   ArrowLeft: () => stepPlace(0, -1), ArrowRight: () => stepPlace(0, 1), ArrowUp: () => stepPlace(-1, 0), ArrowDown: () => stepPlace(1, 0),
   PageDown: () => show({ prompt: stepIn(numbers(), prompt, 1) }), PageUp: () => show({ prompt: stepIn(numbers(), prompt, -1) }),
   ",": () => show({ seed: stepIn(grid.seeds, seed, -1) }), ".": () => show({ seed: stepIn(grid.seeds, seed, 1) }),
-  Space: () => show({ mode: "alone", isFlipped: !isFlipped }), "[": () => slide(-5), "]": () => slide(5), z: toPixels, v: openVotes,
-  d: () => show({ mode: mode === "difference" ? "alone" : "difference" }), "?": () => $("keys").showModal(),
+  Space: () => show({ mode: "alone", isFlipped: !isFlipped }), "[": () => slide(-5), "]": () => slide(5), z: toPixels, v: openVotes, n: marks.write,
+  o: () => show({ mode: "alone" }), s: () => show({ mode: "side" }), l: () => show({ mode: "slide" }), d: () => show({ mode: mode === "difference" ? "alone" : "difference" }), "?": () => $("keys").showModal(),
   "Ctrl+z": () => isReadOnly || step("undo", refresh), "Ctrl+Z": () => isReadOnly || step("redo", refresh), "Ctrl+y": () => isReadOnly || step("redo", refresh),
 };
-MODES.slice(0, 3).forEach((name, number) => (keys[number + 1] = () => show({ mode: name })));
+for (const stars of [0, 1, 2, 3, 4, 5]) keys[stars] = () => marks.rate(stars);
 addEventListener("keydown", event => {
   if (document.querySelector("dialog[open]") || isTyping(event) || (event.target.closest("button, a") && ["Enter", " "].includes(event.key))) return;
   if (grid.places.length) runKey(event, keys);

@@ -76,6 +76,8 @@ def page(browser: Any, server: Workbench) -> Iterator[Any]:
         lambda line: wrong.append(line.text) if line.type == "error" and "409" not in line.text else None,
     )
     made.goto(server.address)
+    until(made, "document.body.dataset.state === 'ready'")
+    made.goto(f"http://127.0.0.1:{server.port}/data")
     settled(made)
     yield made
     context.close()

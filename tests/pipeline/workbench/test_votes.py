@@ -1,49 +1,18 @@
-"""Blind votes: strengths by hand-computed numbers, the file, and which pair comes next."""
+"""Blind votes and stars in the workbench: the file, and which pair comes next."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.votes.grid_places import GRID_FILE
+from pipeline.votes.vote_file import VOTES, Pair
 from pipeline.workbench.desk import Desk
-from pipeline.workbench.grid import GRID_FILE, SampleGrid
-from pipeline.workbench.strengths import strengths
-from pipeline.workbench.vote_file import VOTES, Pair
+from pipeline.workbench.grid import SampleGrid
+from pipeline.workbench.ranking import shown
 from tests.pipeline.workbench.sample_grid import make_grid
-
-
-def test_three_wins_of_four_are_a_gap_of_the_logarithm_of_three() -> None:
-    found = strengths(2, [(0, 1, 1.0)] * 3 + [(1, 0, 1.0)], prior_sd=1000)
-    assert found.values[0] - found.values[1] == pytest.approx(math.log(3), abs=1e-4)
-    # Fisher: n p (1 - p) = 4 * 3/4 * 1/4, so the gap's standard error is sqrt(4/3).
-    assert found.gap_variance(0, 1) == pytest.approx(4 / 3, rel=1e-3)
-    assert not found.is_sure(0, 1)
-
-
-def test_without_votes_all_are_equal_and_as_unsure_as_the_prior() -> None:
-    found = strengths(3, [], prior_sd=2.0)
-    assert list(found.values) == [0, 0, 0]
-    assert found.interval(1) == pytest.approx((-1.96 * 2, 1.96 * 2))
-
-
-def test_one_vote_moves_both_by_what_the_prior_allows() -> None:
-    found = strengths(2, [(0, 1, 1.0)], prior_sd=1.0)
-    x = float(found.values[0])
-    assert found.values[1] == pytest.approx(-x)
-    assert x == pytest.approx(1 - 1 / (1 + math.exp(-2 * x)))  # the slope of the posterior is 0
-    assert x == pytest.approx(0.3374, abs=1e-4)
-
-
-def test_draws_bring_places_together_and_transitive_wins_order_them() -> None:
-    drawn = strengths(2, [(0, 1, 0.5)] * 20)
-    assert drawn.values[0] == pytest.approx(0)
-    chain = strengths(3, [(0, 1, 1.0)] * 10 + [(1, 2, 1.0)] * 10)
-    assert chain.values[0] > chain.values[1] > chain.values[2]
-    assert chain.is_sure(0, 2)
-    assert chain.worth(0, 2) < chain.worth(0, 1)  # its outcome is all but certain
 
 
 @pytest.fixture
@@ -59,7 +28,7 @@ def name_of(grid: SampleGrid, first: str, second: str, prompt: int, seed: int) -
 
 def test_a_vote_is_a_line_that_names_the_better_place_whatever_its_side(grid: SampleGrid) -> None:
     grid.refresh()
-    assert [place["label"] for place in grid.places] == ["base alone", "epoch 1", "epoch 2", "epoch 3"]
+    assert [place.label for place in grid.places] == ["base alone", "epoch 1", "epoch 2", "epoch 3"]
     grid.vote([3, 1], prompt=2, seed=7, choice="left", seen=None)
     grid.vote([1, 2], prompt=1, seed=7, choice="left", seen=None)
     grid.vote([1, 2], prompt=1, seed=8, choice="equal", seen=None)
@@ -98,11 +67,11 @@ def test_votes_of_an_eye_that_prefers_later_epochs_order_the_places(grid: Sample
         pair = grid.next_pair()
         left, right = pair["sides"]
         grid.vote(pair["sides"], pair["prompt"], pair["seed"], "left" if left > right else "right", None)
-    shown = grid.shown()
-    assert [row["place"] for row in shown["ranking"]] == [3, 2, 1]
-    assert all(row["low"] < row["strength"] < row["high"] and row["votes"] == 8 for row in shown["ranking"])
+    said = shown(grid)
+    assert [row["place"] for row in said["ranking"]] == [3, 2, 1]
+    assert all(row["low"] < row["strength"] < row["high"] and row["votes"] == 8 for row in said["ranking"])
     # The scores of the grid fall with the epoch: none of the three pairs is ordered alike.
-    assert shown["agreement"] == "votes and scores order 0 of 3 pairs of places alike"
+    assert said["agreement"] == "votes and scores order 0 of 3 pairs of places alike"
 
 
 def test_votes_on_an_older_grid_are_kept_and_not_counted(grid: SampleGrid) -> None:
@@ -111,7 +80,7 @@ def test_votes_on_an_older_grid_are_kept_and_not_counted(grid: SampleGrid) -> No
     content: dict[str, Any] = json.loads(GRID_FILE.read_text())
     content["settings"] = {"steps": 3}
     GRID_FILE.write_text(json.dumps(content))
-    assert grid.shown()["votes"] == 0
+    assert shown(grid)["votes"] == 0
     assert len(grid.desk.values("votes")) == 1
 
 
@@ -120,9 +89,36 @@ def test_a_wrong_line_is_a_sentence(grid: SampleGrid, text: str) -> None:
     VOTES.parent.mkdir(exist_ok=True)
     VOTES.write_text(text)
     with pytest.raises(UserError, match=r"data/votes\.yaml"):
-        grid.shown()
+        shown(grid)
 
 
 def test_a_folder_without_a_grid_has_no_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert SampleGrid(Desk()).shown()["places"] == []
+    assert shown(SampleGrid(Desk()))["places"] == []
+
+
+def test_stars_and_a_note_are_one_line_of_a_place_and_vanish_without_either(grid: SampleGrid) -> None:
+    assert grid.mark("epoch 2", 4, " the eyes melt\n", None) == "epoch 2: 4 of 5 stars, with a note"
+    assert grid.desk.values("votes") == {f"{grid.name} epoch 2": {"stars": 4, "note": "the eyes melt"}}
+    assert VOTES.read_text().endswith(f"{grid.name} epoch 2: {{stars: 4, note: the eyes melt}}\n")
+    said = shown(grid)
+    assert (said["places"][2]["stars"], said["places"][2]["note"]) == (4, "the eyes melt")
+    assert (said["votes"], said["standing"]) == (0, "")
+    grid.mark("epoch 2", 0, "", None)
+    assert grid.desk.values("votes") == {}
+    grid.desk.undo()
+    assert grid.desk.values("votes")[f"{grid.name} epoch 2"]["stars"] == 4
+    with pytest.raises(UserError, match="another now"):
+        grid.mark("epoch 9", 4, "", None)
+
+
+@pytest.mark.parametrize("note", ['a "quote": # and {braces}', "two\nlines", "yes", "- dash", "\u202eback"])
+def test_every_note_is_read_back_as_it_was_written(grid: SampleGrid, note: str) -> None:
+    grid.mark("epoch 1", 0, note, None)
+    assert list(SampleGrid(Desk()).desk.values("votes").values()) == [{"note": note}]
+
+
+def test_the_page_says_who_leads(grid: SampleGrid) -> None:
+    grid.refresh()
+    grid.vote([1, 2], prompt=1, seed=7, choice="right", seen=None)
+    assert shown(grid)["standing"].startswith("1 vote: epoch 2 leads, but not surely before epoch 3; ")

@@ -1,0 +1,49 @@
+"""What the last run's outputs say: the report's verdict, the proposed file, its pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.reports.run.verdict import verdict
+from pipeline.workbench.grid import SAMPLE_GRID, SampleGrid
+
+METRICS, FINDINGS = Path("metrics"), Path("reports/training/doctor.json")
+CHOSEN = SAMPLE_GRID / "choice.json"
+MOST_SENTENCES = 3
+
+
+def last_verdict() -> dict[str, Any] | None:
+    """`kind`, `word`, `sentences`; None before the first grid, or if a file is not as the stages write it."""
+    try:
+        ranking, drawn = _read(SAMPLE_GRID / "ranking.json"), _read(METRICS / "sample_grid.json")
+        findings = _read(FINDINGS) if FINDINGS.exists() else []
+        train = _read(METRICS / "train.json")
+        best = ranking[0] if ranking else None
+        said = verdict(best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], train)
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return None
+    return {"kind": said.kind, "word": said.word, "sentences": list(said.sentences)[:MOST_SENTENCES]}
+
+
+def proposed(grid: SampleGrid) -> dict[str, Any] | None:
+    """The file of choice.json, its weight, and its place's pictures; None before the first grid."""
+    try:
+        file = str(_read(CHOSEN)["file"])
+        ranking = _read(SAMPLE_GRID / "ranking.json")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    weight = ranking[0]["weight"] if ranking and ranking[0]["file"] == file else None
+    places = [
+        (place, row)
+        for place, row in zip(grid.places, grid.rows, strict=True)
+        if place.network == file and place.is_plain and weight in (None, place.weight)
+    ]
+    if not places:
+        return {"file": file, "weight": weight, "place": "", "pictures": []}
+    place, row = max(places, key=lambda pair: pair[0].weight)
+    pictures = list(row["pictures"].values())
+    return {"file": file, "weight": place.weight, "place": place.label, "pictures": pictures}
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

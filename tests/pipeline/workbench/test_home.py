@@ -1,0 +1,163 @@
+"""/: what to do next, from the files as they are."""
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.graph_file import StageEntry
+from pipeline.workbench.stale import stale_of
+from tests.pipeline.workbench.conftest import until
+from tests.pipeline.workbench.sample_grid import make_grid
+from tests.pipeline.workbench.server import Workbench, workbench
+from tests.pipeline.workbench.test_pages import faults
+
+STAGES = {
+    "compose": StageEntry((), ("params.yaml",), ("params.resolved.yaml",)),
+    "collect": StageEntry(("collect",), ("data/left_out.yaml",), ("data/collected",)),
+    "crop": StageEntry(("crop",), ("data/collected",), ("data/cropped", "reports/crop")),
+    "grid": StageEntry(("sample_grid",), ("data/cropped",), ("reports/sample-grid",)),
+    "merge": StageEntry(("merge",), ("reports/sample-grid/choice.json",), ("models/merged",)),
+}
+RESOLVED = {
+    "collect": {"source": "photos"}, "crop": {"resolution": 512}, "sample_grid": {"steps": 20},
+    "merge": {"epoch": "best"}, "code": {"crop": "abc"},
+}  # fmt: skip
+
+
+def locked() -> dict[str, Any]:
+    """dvc.lock of a run with these settings; data/left_out.yaml holds `{}`."""
+    digest = hashlib.md5(b"{}\n", usedforsecurity=False).hexdigest()
+    made = {name: f"{name}.dir" for name in STAGES}
+    deps = {
+        "compose": [], "collect": [{"path": "data/left_out.yaml", "md5": digest}],
+        "crop": [{"path": "data/collected", "md5": made["collect"]}],
+        "grid": [{"path": "data/cropped", "md5": made["crop"]}],
+        "merge": [{"path": "reports/sample-grid/choice.json", "md5": "c"}],
+    }  # fmt: skip
+    params = {name: {group: RESOLVED[group] for group in entry.groups} for name, entry in STAGES.items()}
+    params["crop"]["code.crop"] = "abc"  # type: ignore[assignment]
+    return {
+        name: {
+            "deps": deps[name],
+            "params": {"params.resolved.yaml": params[name]},
+            "outs": [{"path": path, "md5": made[name]} for path in entry.outs],
+        }
+        for name, entry in STAGES.items()
+    }
+
+
+@pytest.fixture
+def decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = Path("data/left_out.yaml")
+    path.parent.mkdir()
+    path.write_text("{}\n")
+    return path
+
+
+def test_a_run_that_nobody_has_touched_is_up_to_date(decided: Path) -> None:
+    assert stale_of(STAGES, locked(), RESOLVED) == []
+
+
+def test_a_setting_a_decision_code_and_another_result_make_their_stage_and_the_next_ones_stale(
+    decided: Path,
+) -> None:
+    assert stale_of(STAGES, locked(), {**RESOLVED, "merge": {"epoch": "voted"}}) == ["merge"]
+    assert stale_of(STAGES, locked(), {**RESOLVED, "code": {"crop": "new"}}) == ["crop", "grid", "merge"]
+    other = locked()
+    other["crop"]["outs"][0]["md5"] = "of another run"
+    assert stale_of(STAGES, other, RESOLVED) == ["grid", "merge"]
+    decided.write_text("zib/1: blurred\n")
+    assert stale_of(STAGES, locked(), RESOLVED) == ["collect", "crop", "grid", "merge"]
+    assert stale_of(STAGES, {}, RESOLVED) == list(STAGES)
+
+
+def test_each_line_leads_to_the_page_where_it_is_decided(project: Path) -> None:
+    faults(project)
+    make_grid(project)
+    (project / "dvc.yaml").write_text("stages:\n  train:\n    cmd: x\n    deps: [data/cropped]\n")
+    with workbench(project) as server:
+        assert server.post("/api/edits", ids=["zib/critter-00001"], kind="set", text="").status == 200
+        found = {line["kind"]: line for line in server.get("/api/home")["lines"]}
+    assert found["faults"]["text"] == "3 faults to decide"
+    assert found["near"]["text"] == "1 near duplicate to decide"
+    assert found["stages"]["text"] == "1 stage is out of date: train; `dvc repro` runs them"
+    assert found["votes"]["text"] == "no votes on this grid yet"
+    links = [found[kind]["link"] for kind in ("faults", "near", "votes")]
+    assert links == ["/gate", "/gate", "/grid"]
+    assert "git" not in found
+
+
+def test_decisions_that_git_does_not_hold_are_named(project: Path) -> None:
+    for command in (["init", "-q"], ["add", "data/left_out.yaml", "data/waivers.yaml"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", *author, "commit", "-qm", "a"], cwd=project, check=True)
+    (project / "data/left_out.yaml").write_text("zib/critter-00001: blurred\n")
+    with workbench(project) as server:
+        (line,) = [each for each in server.get("/api/home")["lines"] if each["kind"] == "git"]
+    assert "data/left_out.yaml" in line["text"]
+    assert "data/waivers.yaml" not in line["text"]
+
+
+def test_a_damaged_decision_is_a_line_and_the_others_still_come(project: Path) -> None:
+    faults(project)
+    (project / "data/votes.yaml").write_text("epoch 1: best\n")
+    make_grid(project)
+    with workbench(project) as server:
+        lines = server.get("/api/home")["lines"]
+    assert [line["text"] for line in lines if line["kind"] == "wrong"]
+    assert "is not a vote" in str(lines)
+
+
+def run_outputs(project: Path) -> None:
+    """What the report's verdict is made of."""
+    best = {"subject": 1.0, "prompt": 0.9, "clip": None, "sharpness": 100.0, "colours": 30.0, "clipped": 0.0,
+            "blank": 0, "copies": 0, "diversity": 20.0}  # fmt: skip
+    row = {"file": "zib-2", "epoch": 2, "weight": 1.0, "total": 1.9, "against": [], "figures": best}
+    base = {**best, "subject": 0.0, "prompt": 0.3}
+    (project / "metrics").mkdir()
+    for name, value in (
+        ("reports/sample-grid/choice.json", {"file": "zib-2", "scored": True}),
+        ("reports/sample-grid/ranking.json", [row]),
+        ("metrics/sample_grid.json", {"cells": 4, "pictures": 16, "base": base}),
+        ("metrics/train.json", {}),
+    ):
+        (project / name).write_text(json.dumps(value))
+
+
+def test_the_page_shows_the_proposed_pictures_first_and_keys_open_a_line(
+    page: Any, project: Path, server: Workbench
+) -> None:
+    faults(project)
+    make_grid(project)
+    run_outputs(project)
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    until(page, "document.body.dataset.state === 'ready'")
+    assert page.text_content("#home-word") == "It has learned"
+    assert page.text_content("#home-file") == "Proposed: zib-2 at 1"
+    sources = [f"/picture/{digest}/320" for digest in server.get("/api/home")["proposed"]["pictures"]]
+    assert len(sources) == 4
+    assert [each.get_attribute("src") for each in page.locator("#home-strip img").all()] == sources
+    until(page, "[...document.querySelectorAll('#home-strip img')].every(each => each.naturalWidth === 64)")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/gate")
+    page.go_back()
+    until(page, "document.body.dataset.state === 'ready'")
+    for _ in range(3):
+        page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/grid")
+
+
+def test_before_the_first_grid_the_set_itself_is_shown(page: Any, server: Workbench) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    until(page, "document.body.dataset.state === 'ready'")
+    assert page.text_content("#home-word") == "Nothing is trained yet"
+    assert page.locator("#home-strip a[href='/data']").count() == 12
+    assert page.text_content("#home-lines").startswith("Nothing is waiting")
