@@ -136,15 +136,21 @@ def _message(error: BaseException) -> str | None:
         return "error: interrupted; no partial files were left; run the same command again to continue"
     if isinstance(error, UserError):
         return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
-    if isinstance(error, OSError):
-        if isinstance(error, FileNotFoundError) and (missing := missing_output(str(error.filename))):
-            return f"error: {printable(missing)}"
-        where = "while writing" if error.filename is None else printable(str(error.filename))
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return (
-                f"error: the disk is full ({where}); no partial files were left; free some space and run the"
-                " same command again"
-            )
-        if error.errno in (errno.EACCES, errno.EROFS):
-            return f"error: {where}: {error.strerror}; change its permissions"
+    if type(error).__name__ == "OutOfMemoryError":  # the accelerator's; torch is not loaded here
+        cure = "close other programs that use it, or lower the stage's batch or resolution"
+        return f"error: the device's memory is full; {cure}"
+    return _of_system(error) if isinstance(error, OSError) else None
+
+
+def _of_system(error: OSError) -> str | None:
+    if isinstance(error, FileNotFoundError) and (missing := missing_output(str(error.filename))):
+        return f"error: {printable(missing)}"
+    where = "while writing" if error.filename is None else printable(str(error.filename))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"error: the disk is full ({where}); no partial files were left; free some space and run the"
+            " same command again"
+        )
+    if error.errno in (errno.EACCES, errno.EROFS):
+        return f"error: {where}: {error.strerror}; change its permissions"
     return None

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
+from torch import OutOfMemoryError
 
 from pipeline.bases.clip_text import words_of
 from pipeline.bases.load import load_base
@@ -50,6 +51,7 @@ from pipeline.training.metadata import TRAINING_KEY
 from pipeline.training.module import Denoising, quiet_lightning
 from pipeline.training.planning.advice import advice, doubts
 from pipeline.training.planning.forecast import TrainPlan, make_plan
+from pipeline.training.planning.levers import out_of_memory
 from pipeline.training.precision import trained_dtype
 from pipeline.training.run_folder import RunFolder, run_folder
 from pipeline.training.session import Session, recipe
@@ -272,6 +274,8 @@ def main(arguments: Sequence[str] = ()) -> None:
             history = train(job.config, ready, place, logs_of(job), made_from)
         except BlownUp:
             raise UserError(f"{BLOWN_UP.sentence}; {BLOWN_UP.advice}") from None
+        except OutOfMemoryError:
+            raise UserError(out_of_memory(job.config)) from None
         if not leads():
             return
         with new_folder(job.out / "models/network") as folder:

@@ -118,6 +118,12 @@ def test_brother_nor_among_the_pictures(
     assert list(source.iterdir()) == []
 
 
+def test_a_full_card_is_a_sentence() -> None:
+    ended = program("import torch; raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate')")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: the device's memory is full; close other programs that use it")
+
+
 def test_an_interruption_while_a_module_is_read_ends_with_the_sentence_and_code_1(tmp_path: Path) -> None:
     """Dataclasses and namedtuples exec texts; Ctrl-C may come then."""
     (tmp_path / "interrupted.py").write_text(SCRIPT.format(body="exec('raise KeyboardInterrupt')"))

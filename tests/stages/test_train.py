@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipeline.errors import UserError
+from pipeline.training.module import Denoising
 from stages import train
 from tests.conftest import ROOT
 from tests.stages.project import STAGES, draw_pictures, make_project, outputs
@@ -124,6 +126,17 @@ def test_a_base_in_eight_bits_teaches_nearly_the_same(project: Path) -> None:
 def test_eight_bits_are_refused_to_networks_made_from_the_weights(project: Path, network: str) -> None:
     with pytest.raises(UserError, match=r"base_precision int8 .* set train\.base_precision to same"):
         train.main([network, "train.base_precision=int8", "--out", "eight"])
+
+
+def test_a_card_that_is_too_small_is_a_sentence_with_cures(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Denoising, "picture_losses", full)
+    with pytest.raises(UserError, match=r"memory is full.* set in params\.yaml train\.precision: bf16"):
+        train.main(["--out", "full"])
 
 
 def test_weights_and_biases_that_is_not_installed_is_a_sentence(project: Path) -> None:

@@ -10,6 +10,7 @@ from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.planning.cost import Cost, seconds_a_step, step_cost
 from pipeline.training.planning.forecast import TrainPlan
+from pipeline.training.planning.levers import levers
 from pipeline.training.schedules import lr_factor
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -64,8 +65,10 @@ def _curve(plan: TrainPlan, rate: Callable[[int], float]) -> list[str]:
     return [f"rate {bars}", f"     from {values[0]:.3g} over {top:.3g} to {rate(plan.updates - 1):.3g}"]
 
 
-def cost_text(cost: Cost, seconds: float, plan: TrainPlan, memory_bytes: int | None) -> list[str]:
-    """Time and memory; `seconds` is for one batch."""
+def cost_text(
+    cost: Cost, seconds: float, plan: TrainPlan, memory_bytes: int | None, cures: Sequence[str]
+) -> list[str]:
+    """Time and memory; `seconds` is for one batch. `cures`: settings that need less memory."""
     lines = [
         f"a batch: {cost.operations / 1e9:.1f} GFLOP, about {seconds:.2g} s here;"
         f" the run: about {duration(seconds * plan.batches)} (within a factor of about two)",
@@ -76,9 +79,7 @@ def cost_text(cost: Cost, seconds: float, plan: TrainPlan, memory_bytes: int | N
         most = cost.largest_batch(round(memory_bytes * 0.9))
         lines.append(f"of {memory_bytes / 2**30:.0f} GiB here, train.batch {most} would fit")
         if most < cost.pictures:
-            lines.append(
-                f"train.batch {cost.pictures} does not fit; lower it, or use train.precision bf16 on a GPU"
-            )
+            lines.append(f"train.batch {cost.pictures} does not fit; set {'; then '.join(cures)}")
     return lines
 
 
@@ -90,7 +91,7 @@ def plan_and_cost(plan: TrainPlan, module: Denoising, batch: Batch, advice: Sequ
     cost = step_cost(module, batch)
     dtype = torch.float32 if module.settings.train.precision == "fp32" else torch.bfloat16
     memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
-    lines = cost_text(cost, seconds_a_step(cost, device, dtype), plan, memory)
+    lines = cost_text(cost, seconds_a_step(cost, device, dtype), plan, memory, levers(module.settings))
     schedule = module.settings.schedule
     text = plan_text(plan, lambda step: rate * lr_factor(step, plan.updates, schedule, rate), advice)
     return "\n".join([text, "", *lines])
