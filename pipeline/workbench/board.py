@@ -1,6 +1,6 @@
 """What the pages know, kept up to date with the files: pictures, captions, decisions, an index."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pipeline.captions.edit_file import edit_of
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.captions.finished import Caption
+from pipeline.captions.tags import Dropped
 from pipeline.config.graph_file import RESOLVED_PARAMS, read_own_yaml
 from pipeline.errors import UserError
 from pipeline.pictures.left_out import LeftOut
@@ -18,6 +19,7 @@ from pipeline.workbench.captions import TAG_ROWS, LiveCaptions
 from pipeline.workbench.desk import Desk
 from pipeline.workbench.matching import Matcher, tokens_of
 from pipeline.workbench.pictures import PictureIndex, read_index, stamps_now
+from pipeline.workbench.shared_lock import SharedLock
 from pipeline.workbench.sorting import near_numbers
 
 NO_PICTURES = PictureIndex((), {}, ((-1, -1),))
@@ -27,13 +29,14 @@ class Board:
     """For several threads: hold `lock` while using what it returns."""
 
     def __init__(self) -> None:
-        self.desk, self.lock = Desk(), RLock()
+        self.desk, self.lock = Desk(), SharedLock()
         self.index, self.newest, self.index_lock = NO_PICTURES, NO_PICTURES, RLock()
         self.captions: LiveCaptions | None = None
         self.matcher = Matcher((), {}, self.scores, self.near)
         self.left_out: dict[int, str] = {}
         self.seen: tuple[object, ...] = ()
         self.edits_of: tuple[str, list[Edit]] = ("", [])
+        self.known_edits: dict[str, tuple[Any, Edit]] = {}
 
     def refresh_index(self) -> PictureIndex:
         """The newest pictures alone, at once: whoever needs no captions does not wait for them."""
@@ -67,11 +70,11 @@ class Board:
             return self
 
     def freshen(self, ids: Iterable[str] | None = None, seconds: float | None = None) -> None:
-        """Writes captions that are stale."""
+        """Writes captions that are stale; work on all of them ends when somebody else waits."""
         with self.lock:
             if self.captions is None or not self.captions.stale:
                 return
-            written = self.captions.freshen(ids, seconds)
+            written = self.captions.freshen(ids, seconds, self.lock.is_awaited)
             self.matcher.captions = self.captions.captions
             self.matcher.update(self.index.numbers[name] for name in written if name in self.index.numbers)
 
@@ -108,8 +111,14 @@ class Board:
         """Of data/tag_edits.yaml, as it is now."""
         file = self.desk.open("tag_edits")
         if file.sha256 != self.edits_of[0]:
-            self.edits_of = (file.sha256, [edit_of(name, value) for name, value in file.values.items()])
+            self.known_edits = {name: self._edit(name, value) for name, value in file.values.items()}
+            self.edits_of = (file.sha256, [edit for _, edit in self.known_edits.values()])
         return self.edits_of[1]
+
+    def _edit(self, name: str, value: Any) -> tuple[Any, Edit]:
+        """An entry and its edit; made once for the same entry."""
+        known = self.known_edits.get(name)
+        return known if known is not None and known[0] is value else (value, edit_of(name, value))
 
     def scores(self, tag: str) -> Mapping[str, float]:
         return self.captions.scores(tag) if self.captions else {}
@@ -119,6 +128,12 @@ class Board:
 
     def caption(self, number: int) -> Caption | None:
         return self.captions.captions.get(self.index.pictures[number].id) if self.captions else None
+
+    def _dropped(self, picture_id: str) -> Sequence[Dropped]:
+        """With their scores, which no caption in memory has."""
+        assert self.captions is not None
+        ((_, caption),) = self.captions.written([picture_id], self.captions.edits)
+        return caption.dropped
 
     def row(self, number: int) -> dict[str, Any]:
         """All about one picture."""
@@ -139,7 +154,7 @@ class Board:
                 "tokens": tokens_of(caption),
                 "kept": list(caption.kept),
                 "added": {added.tag: added.rule for added in caption.added},
-                "dropped": [[drop.tag, drop.rule, drop.score] for drop in caption.dropped],
+                "dropped": [[drop.tag, drop.rule, drop.score] for drop in self._dropped(picture.id)],
             }
         return row
 

@@ -70,7 +70,7 @@ def _entries(
 ) -> Iterator[tuple[str, Edit | None]]:
     """Entries that the action changes."""
     own = {edit.target: edit for edit in edits}
-    theirs = EditsOf(edits, live.rows.starts)
+    theirs = live.theirs if edits is live.edits else EditsOf(edits, live.rows.starts)
     for name in names:
         edit = own.get(name, Edit(name))
 

@@ -1,8 +1,9 @@
 """Every picture's caption as filter-tags would write it now: its own code, run in memory over data/tags/."""
 
 import json
+import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pipeline.captions.caption import CaptionWriter
 from pipeline.captions.edits import Edit, EditsOf
 from pipeline.captions.finished import Caption
 from pipeline.captions.seen import TagsRow
+from pipeline.captions.tags import Dropped
 from pipeline.schemas import FilterTagsConfig
 
 MOST_IN_A_SLICE = 500
@@ -52,37 +54,54 @@ class LiveCaptions:
         self.edits: Sequence[Edit] = ()
         self.theirs = EditsOf((), ())
         self.captions: dict[str, Caption] = {}
+        self.drops: dict[tuple[str, str], Dropped] = {}
         self.stale = set(self.rows.starts)
+
+    def _slim(self, caption: Caption) -> Caption:
+        """The same, sharing with the others what a set repeats thousands of times: its tags, and its dropped
+        tags without their scores (`written` has these).
+        """
+        kept = tuple(map(sys.intern, caption.kept))
+        lost = tuple(
+            self.drops.setdefault((drop.tag, drop.rule), Dropped(drop.tag, drop.rule, None))
+            for drop in caption.dropped
+        )
+        return Caption(caption.text, caption.trigger, kept, lost, caption.added, caption.own)
 
     def follow(self, edits: Sequence[Edit]) -> None:
         """Captions that the edits change are stale."""
         if edits != self.edits:
-            self.stale |= self._touched(edits)
-            self.edits, self.theirs = edits, EditsOf(edits, self.rows.starts)
+            now = EditsOf(edits, self.rows.starts)
+            self.stale |= self._touched(now)
+            self.edits, self.theirs = edits, now
 
-    def freshen(self, ids: Iterable[str] | None = None, seconds: float | None = None) -> list[str]:
-        """Writes the stale ones of these, else of all, for so long; their ids."""
+    def freshen(
+        self,
+        ids: Iterable[str] | None = None,
+        seconds: float | None = None,
+        is_awaited: Callable[[], bool] = lambda: False,
+    ) -> list[str]:
+        """Writes the stale ones of these, else of all, for so long or until another waits; their ids."""
         end = float("inf") if seconds is None else time.monotonic() + seconds
         done = list[str]()
         every = self.stale if seconds is None else set(islice(self.stale, MOST_IN_A_SLICE))
         stale = every if ids is None else self.stale.intersection(ids)
         for name, caption in self.written(stale, self.edits):
-            self.captions[name] = caption
+            self.captions[name] = self._slim(caption)
             done.append(name)
-            if time.monotonic() > end:
+            if time.monotonic() > end or (seconds is not None and is_awaited()):
                 break
         self.stale.difference_update(done)
         return done
 
-    def _touched(self, edits: Sequence[Edit]) -> set[str]:
+    def _touched(self, now: EditsOf) -> set[str]:
         """Pictures whose edits are others than before."""
-        before, now = self.theirs, EditsOf(edits, self.rows.starts)
+        before = self.theirs
         if before.patterns or now.patterns:
             return {name for name in self.rows.starts if before(name) != now(name)}
-        old, new = ({edit.target: edit for edit in each} for each in (self.edits, edits))
-        return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)} & set(
-            self.rows.starts
-        )
+        old, new = ({edit.target: edit for edit in each.edits} for each in (before, now))
+        others = {name for name, edit in new.items() if (was := old.get(name)) is not edit and was != edit}
+        return (others | (old.keys() - new.keys())) & self.rows.starts.keys()
 
     def written(self, ids: Iterable[str], edits: Sequence[Edit]) -> Iterator[tuple[str, Caption]]:
         """Captions under other edits, for a preview."""

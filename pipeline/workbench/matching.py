@@ -159,4 +159,6 @@ def _holds(picture: ShownPicture, term: Term) -> bool:
     if term.field == "side" and (match := COMPARISON.fullmatch(value)):
         whole = picture.made[0] if picture.made else (picture.width_px, picture.height_px)
         return SIGNS[match["sign"]](min(whole), float(match["number"]))
-    return (term.field == "masked" and picture.is_masked) or (term.field == "class" and picture.is_class)
+    return (term.field == "masked" and picture.mask is not None) or (
+        term.field == "class" and picture.is_class
+    )

@@ -8,6 +8,8 @@ from typing import Any
 from pipeline.pictures.records import PICTURE_FOLDER, RECORDS_FILE, Record, Records
 
 CROPPED_FOLDER, COLLECTED_FOLDER = Path("data/cropped"), Path("data/collected")
+MASKS = "masks"
+"""Of a folder of pictures: its masks."""
 VERDICT_ORDER = ("warn", "waived", "ok")
 Stamps = tuple[tuple[int, int], ...]
 
@@ -29,7 +31,8 @@ class ShownPicture:
     verdict: str
     notes: tuple[str, ...]
     group: str
-    is_masked: bool
+    mask: str | None
+    """What the page calls its mask's file; None without one."""
     made: tuple[tuple[int, ...], tuple[int, ...], float, bool] | None
     """Of a crop: the whole picture's width and height, the box, the scale, whether mirrored."""
 
@@ -52,6 +55,7 @@ class PictureIndex:
             "w": [picture.width_px for picture in self.pictures],
             "h": [picture.height_px for picture in self.pictures],
             "verdict": verdicts,
+            "mask": {number: each.mask for number, each in enumerate(self.pictures) if each.mask},
             "group": [self.numbers.get(picture.group, -1) for picture in self.pictures],
             "generation": generation(self.stamps),
         }
@@ -85,6 +89,7 @@ def read_index() -> PictureIndex:
     originals = list(Records(COLLECTED_FOLDER)) if collected else []
     for record in originals:
         files[record.sha256] = whole / record.file
+        _note_mask(record, COLLECTED_FOLDER, files)
     if not cropped:
         return PictureIndex((_shown(record) for record in originals), files, stamps)
     shown = [_shown(record) for record in _crops(files)]
@@ -95,7 +100,13 @@ def _crops(files: dict[str, Path]) -> Iterator[Record]:
     cut = CROPPED_FOLDER / PICTURE_FOLDER
     for record in Records(CROPPED_FOLDER):
         files[record.sha256] = cut / record.file
+        _note_mask(record, CROPPED_FOLDER, files)
         yield record
+
+
+def _note_mask(record: Record, folder: Path, files: dict[str, Path]) -> None:
+    if record.mask_file and record.mask_sha256:
+        files[record.mask_sha256] = folder / MASKS / record.mask_file
 
 
 def _shown(record: Record) -> ShownPicture:
@@ -117,6 +128,6 @@ def _shown(record: Record) -> ShownPicture:
         verdict=record.verdict,
         notes=tuple(record.notes),
         group=record.group,
-        is_masked=record.mask_file is not None,
+        mask=record.mask_sha256 if record.mask_file else None,
         made=made,
     )

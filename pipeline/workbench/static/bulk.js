@@ -34,9 +34,8 @@ export function bulkBar(page) {
   };
 
   /** Shows what would change, and writes it after a yes. */
-  async function preview(numbers = page.scope()) {
+  async function preview(numbers = page.scope(), body = request(numbers)) {
     if (!numbers.length) return say("No picture is shown.", true);
-    const body = request(numbers);
     let seen;
     try {
       seen = await post("/api/preview", body);
@@ -65,6 +64,8 @@ export function bulkBar(page) {
 
   return {
     preview,
+    /** Adds copied tags, after a look. */
+    paste: (tags, numbers) => preview(numbers, { ids: state.ids(numbers), kind: "add", tags, new: [], text: "" }),
     /** Opens the bar for an action; with a tag for removing, at once its preview. */
     start(action, tag, only) {
       $("action").value = action;

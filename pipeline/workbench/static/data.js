@@ -3,9 +3,10 @@ import { frame, say, step, steps, write } from "./api.js";
 import { bulkBar } from "./bulk.js";
 import { complete, filterWord } from "./completion.js";
 import { cullView, REASONS } from "./cull.js";
-import { $, isReadOnly, isTyping, later, make, plural, runKey } from "./dom.js";
+import { $, isReadOnly, isTyping, later, make, nameOf, plural, runKey } from "./dom.js";
 import "./grid.js";
 import { inspector } from "./inspect.js";
+import { drawOverlay } from "./overlay.js";
 import { reasonFor } from "./reason.js";
 import { state } from "./state.js";
 import { tagPanel } from "./tags.js";
@@ -13,15 +14,17 @@ import { tagPanel } from "./tags.js";
 const grid = $("grid"), MARKS = {
   left: ["×", "left out"], warn: ["!", "has a fault"], waived: ["w", "its fault is waived"], edited: ["e", "caption edited by hand"],
 };
-let isOriginal = false;
+const VIEWS = ["crop", "original", "mask"];
+let view = "crop";
 
 const mark = kind => make("i", { class: `i-${kind}`, title: MARKS[kind][1], "aria-label": MARKS[kind][1] }, MARKS[kind][0]);
 
+const overlay = (place, number) => drawOverlay(place, view, state.columns.mask[number], state.rows.get(number)?.made);
+
 grid.draw = (cell, number) => {
   const [frame_, line] = cell.children, { columns } = state, image = frame_.firstChild;
-  const source = state.source(number, grid.px > 320 ? "full" : "320", isOriginal), id = columns.ids[number];
+  const source = state.source(number, grid.px > 320 ? "full" : "320", view === "original"), id = columns.ids[number];
   if (image.getAttribute("src") !== source) image.src = source;
-  image.alt = "";
   cell.setAttribute("aria-label", id);
   cell.title = id;
   cell.classList.toggle("left", state.left.has(number));
@@ -31,13 +34,14 @@ grid.draw = (cell, number) => {
     line.replaceChildren(...kinds.map(mark), make("span", {}, make("bdi", {}, " ")));
   }
   line.lastChild.firstChild.firstChild.data = id;
+  overlay(frame_, number);
   if (!grid.hasWords) return cell.children[2]?.remove();
   const words = cell.children[2] ?? cell.appendChild(make("span", { class: "words" }));
   words.textContent = state.rows.get(number)?.caption ?? "";
 };
 
 grid.visible = async numbers => {
-  if (!grid.hasWords || numbers.every(number => state.rows.has(number))) return;
+  if (!(grid.hasWords || view === "original") || numbers.every(number => state.rows.has(number))) return;
   await state.read(numbers);
   grid.redraw();
 };
@@ -114,11 +118,10 @@ $("sort").onchange = event => {
   grid.scrollTop = 0;
   shownBy();
 };
-$("show").onchange = event => show(event.target.value === "original");
-function show(original) {
-  isOriginal = original;
-  $("show").value = original ? "original" : "crop";
-  grid.redraw();
+$("show").onchange = event => show(event.target.value);
+function show(name) {
+  view = $("show").value = name;
+  grid.layout();
 }
 $("captions").onchange = event => {
   grid.hasWords = event.target.checked;
@@ -148,17 +151,29 @@ async function decide(numbers, reason) {
   if (said) say(`${said.said}. Ctrl+Z undoes it.`);
   await shownBy();
 }
+/** Tags that Ctrl+C took, for Ctrl+V. */
+let copied = { from: "", tags: [] };
+async function copyTags() {
+  if (grid.number < 0) return null;
+  const [row] = await state.read([grid.number]);
+  if (!row?.kept?.length) return say("This picture has no tags to copy.", true);
+  copied = { from: row.id, tags: row.kept };
+  navigator.clipboard?.writeText(row.kept.join(", ")).catch(() => {}); // other programs may paste them too
+  return say(`${plural(row.kept.length, "tag")} of ${row.id} copied. Ctrl+V adds them to the selected pictures.`);
+}
+const pasteTags = () => (copied.tags.length ? bulk.paste(copied.tags, few()) : say("No tags are copied; Ctrl+C takes those of the picture under the cursor.", true));
 $("leave-out").onclick = leaveOut;
 $("take-back").onclick = () => decide(few(), null);
 
 const keys = {
-  "/": () => $("q").select(), c: () => cull.open(grid.numbers), 1: () => show(false), 2: () => show(true),
+  "/": () => $("q").select(), c: () => cull.open(grid.numbers),
   "+": () => grid.resize(1), "=": () => grid.resize(1), "-": () => grid.resize(-1), "?": () => $("keys").showModal(),
   "Ctrl+z": () => step("undo", shownBy), "Ctrl+Z": () => step("redo", shownBy), "Ctrl+y": () => step("redo", shownBy),
   "Ctrl+a": () => grid.select(grid.numbers), "Ctrl+i": () => grid.invert(), e: inspect.edit, u: () => decide(few(), null), x: leaveOut,
   Escape: () => { for (const panel of ["tags", "inspect"]) $(panel).classList.remove("open"); grid.select([]); back(); },
-  ...(isReadOnly ? {} : { a: () => bulk.start("add"), r: () => bulk.start("remove") }),
+  "Ctrl+c": copyTags, ...(isReadOnly ? {} : { "Ctrl+v": pasteTags, a: () => bulk.start("add"), r: () => bulk.start("remove") }),
 };
+VIEWS.forEach((name, number) => (keys[number + 1] = () => show(name)));
 const moves = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 grid.addEventListener("keydown", event => {
   const extend = event.shiftKey, key = event.key;
@@ -172,6 +187,7 @@ grid.addEventListener("keydown", event => {
 });
 addEventListener("keydown", event => {
   if (document.querySelector("dialog[open]") || isTyping(event)) return;
+  if (nameOf(event) === "Ctrl+c" && !getSelection().isCollapsed) return; // marked text is copied as everywhere
   if (event.target.closest("button, summary, a") && ["Enter", " "].includes(event.key)) return;
   runKey(event, keys);
 });

@@ -16,7 +16,9 @@ export function markPanel(page) {
     const place = page.place(), stars = starsOf(place);
     $("mark-place").textContent = place.label;
     for (const button of buttons) {
-      button.classList.toggle("lit", Number(button.dataset.stars) <= stars);
+      const isLit = Number(button.dataset.stars) <= stars;
+      button.classList.toggle("lit", isLit);
+      button.textContent = isLit ? "★" : "☆";
       button.setAttribute("aria-pressed", String(Number(button.dataset.stars) === stars));
     }
     $("mark-note").textContent = place.note ?? "";

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 const MOST_KNOWN = 2000, AT_ONCE = 300;
 
 class State extends EventTarget {
-  columns = { ids: [], sha: [], original: [], picture: [], w: [], h: [], verdict: [], group: [], generation: "" };
+  columns = { ids: [], sha: [], original: [], picture: [], w: [], h: [], verdict: [], mask: {}, group: [], generation: "" };
   shown = { numbers: [], tags: [], numTags: 0, total: 0, files: {}, hasCaptions: true };
   edited = new Set();
   left = new Map();

@@ -167,3 +167,13 @@ def test_captions_of_another_edit_are_written_when_asked_for(board: Board) -> No
     board.refresh()
     assert board.num_stale == 0
     assert texts(board)[0] == "zibbo, hat box, cap"
+
+
+def test_captions_of_all_are_written_until_another_waits(board: Board) -> None:
+    live = board.captions
+    assert live is not None
+    live.stale = set(live.rows.starts)
+    number = len(live.stale)
+    assert len(live.freshen(seconds=60, is_awaited=lambda: True)) == 1
+    assert len(live.freshen(sorted(live.stale)[:2], is_awaited=lambda: True)) == 2  # those that are asked for
+    assert len(live.freshen(seconds=60)) == number - 3

@@ -22,7 +22,7 @@ texts = some.lists(words | some.text(max_size=4), max_size=12).map(" ".join)
 def picture(name: str, **other: object) -> ShownPicture:
     values: dict[str, Any] = {
         "id": name, "picture": name, "sha256": "0", "original": "0", "width_px": 512, "height_px": 768,
-        "concept": "zib", "is_class": False, "verdict": "ok", "notes": (), "group": name, "is_masked": False,
+        "concept": "zib", "is_class": False, "verdict": "ok", "notes": (), "group": name, "mask": None,
         "made": None,
     }  # fmt: skip
     return ShownPicture(**{**values, **other})
@@ -36,7 +36,7 @@ def caption(text: str, *dropped: str) -> Caption:
 PICTURES = [
     picture("zib/1"),
     picture("zib/2", verdict="warn", notes=("blur: sharpness 2",)),
-    picture("zib/3", is_masked=True, made=((2000, 1000), (0, 0, 500, 500), 1.0, False)),
+    picture("zib/3", mask="m" * 64, made=((2000, 1000), (0, 0, 500, 500), 1.0, False)),
     picture("cat/4", concept="cat"),
 ]
 CAPTIONS = {
