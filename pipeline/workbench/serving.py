@@ -17,7 +17,10 @@ from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.guard import Guard
 from pipeline.workbench.instance import forget_address
 from pipeline.workbench.picture_files import PictureFiles
-from pipeline.workbench.routes import crop, data, edits, events, files, gate, grid, pages
+from pipeline.workbench.routes import crop, data, edits, events, files, gate, grid, pages, run, run_events
+from pipeline.workbench.runs.runs import Runs
+from pipeline.workbench.runs.stages import Planned
+from pipeline.workbench.runs.watch import Watch
 from pipeline.workbench.safety import MOST_BODY_BYTES, guarding
 
 SLICE_SECONDS, PAUSE_SECONDS = 0.1, 0.2
@@ -29,7 +32,8 @@ def application(guard: Guard) -> web.Application:
     app[BOARD], app[gate.GATE], app[files.GUARD] = board, Gate(board.desk), guard
     app[grid.GRID_KEY] = SampleGrid(board.desk)
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
-    for module in (pages, data, edits, crop, grid, gate, files, events):
+    app[run.WATCH], app[run.PLANNED] = Watch(Runs()), Planned()
+    for module in (pages, data, edits, crop, grid, gate, run, files, events, run_events):
         app.add_routes(module.ROUTES)
     return app
 
