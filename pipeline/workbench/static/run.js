@@ -1,7 +1,9 @@
 /** /run: start, stop, watch. */
 import { frame, get, post, say } from "./api.js";
 import "./curve.js";
+import { drawCommit } from "./commit.js";
 import { $, asked, isReadOnly, isTyping, make, plural, runKey } from "./dom.js";
+import { drawQueue } from "./queue.js";
 import { samplesNews, sampleStep } from "./samples.js";
 import { drawTraining, trainingNews, trainingState } from "./training.js";
 
@@ -103,23 +105,15 @@ function showText(isAtEnd) {
   if (isAtEnd) log.scrollTop = log.scrollHeight;
 }
 
-function listen() {
-  const news = new EventSource("/events/run"), on = (name, work) => news.addEventListener(name, event => work(JSON.parse(event.data)));
-  on("run", said => {
-    const ended = !isOver() && OVER.includes(said.phase);
-    run = said;
-    drawRun();
-    if (!ended) return;
-    document.title = `${WORDS[run.phase]} · Run · Athanor`;
-    say(run.said, ["failed", "killed"].includes(run.phase));
-    askPlan();
-  });
-  on("log", showLog);
-  on("bar", said => { bar = said; showText(true); });
-  on("live", trainingNews);
-  on("training", trainingState);
-  on("samples", samplesNews);
-  addEventListener("pagehide", () => news.close());
+function runNews(said) {
+  const ended = !isOver() && OVER.includes(said.phase);
+  run = said;
+  drawRun();
+  drawQueue();
+  if (!ended) return;
+  document.title = `${WORDS[run.phase]} · Run · Athanor`;
+  say(run.said, ["failed", "killed"].includes(run.phase));
+  askPlan();
 }
 
 const keys = {
@@ -136,7 +130,10 @@ $("ask-again").onclick = askPlan;
 $("wrap").onchange = () => $("log").classList.toggle("wrap", $("wrap").checked);
 $("log").classList.add("wrap");
 $("log-scale").onchange = $("smooth").oninput = drawTraining;
-listen();
-frame(async () => {}, () => {});
+const refresh = () => Promise.all([drawCommit(), drawQueue()]);
+frame(refresh, refresh, {
+  run: runNews, log: showLog, bar: said => { bar = said; showText(true); }, live: trainingNews, training: trainingState, samples: samplesNews,
+});
+drawCommit();
 askPlan().then(() => (document.body.dataset.planned = "yes"));
 document.body.dataset.state = "ready";

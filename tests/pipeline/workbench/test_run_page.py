@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.workbench.runs.runs import Runs
 from tests.pipeline.workbench.conftest import until
-from tests.pipeline.workbench.project_that_runs import make_project_that_runs
+from tests.pipeline.workbench.project_that_runs import make_project_that_runs, quiet
 from tests.pipeline.workbench.server import Workbench, workbench
 
 NAMELESS = """[...document.querySelectorAll('button, input, select, textarea')]
@@ -137,3 +137,32 @@ def test_nothing_is_wider_than_the_page(page: Any, server: Workbench, width: int
         " each.checkVisibility() && !each.textContent.trim() && !each.ariaLabel && !each.labels?.length)"
     )
     assert page.evaluate(f"{nameless}.map(each => each.id)") == []
+
+
+def test_decisions_are_committed_by_a_second_click(page: Any, server: Workbench, project: Path) -> None:
+    (project / "staged.txt").write_text("mine")
+    quiet(project, "git", "add", "staged.txt")
+    (project / "data/left_out.yaml").write_text("zib/critter-00003: bad <b>quality</b>\n")
+    opened(page, server.address)
+    shows(page, "#top-uncommitted", "1 uncommitted decision")
+    shows(page, "#commit-box", "1 picture left out")
+    assert page.input_value("#commit-message") == "1 picture left out"
+    page.click("#commit")
+    assert page.is_visible(".diff .plus")
+    assert "bad <b>quality</b>" in str(page.text_content(".diff .plus"))
+    assert quiet(project, "git", "log", "--format=%s").splitlines() == ["Begin"]
+    page.click("#commit")
+    shows(page, "#commit-box", "all committed")
+    assert quiet(project, "git", "log", "--format=%s").splitlines() == ["1 picture left out", "Begin"]
+    assert "A  staged.txt" in quiet(project, "git", "status", "--porcelain")
+    until(page, "document.querySelector('#top-uncommitted').hidden")
+
+
+def test_every_page_says_what_runs(page: Any, server: Workbench, project: Path) -> None:
+    opened(page, server.address)
+    start_all(page)
+    page.goto(f"http://127.0.0.1:{server.port}/gate")
+    shows(page, "#top-run", "train · ")
+    shows(page, "#top-run", "1:35")
+    assert page.text_content("#top-name") == "critter"
+    assert page.text_content("#top-branch") == "main"

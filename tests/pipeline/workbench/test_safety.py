@@ -21,6 +21,10 @@ WRITES = [
     "/api/vote",
     "/api/run/start",
     "/api/run/stop",
+    "/api/commit",
+    "/api/queue/add",
+    "/api/queue/job",
+    "/api/queue/switch",
 ]
 
 
@@ -70,8 +74,8 @@ def test_it_listens_on_the_loopback_alone(server: Workbench) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/data", "/gate", "/run", "/api/pictures", "/api/run/planned", "/api/queue", "/api/commit",
-        "/events", "/events/run", "/sample/0/1", "/static/data.js", "/nothing",
+        "/", "/data", "/gate", "/run", "/api/pictures", "/api/run/planned", "/api/queue", "/api/decisions",
+        "/events", "/events?run", "/sample/0/1", "/static/data.js", "/nothing",
     ],
 )  # fmt: skip
 def test_nothing_is_shown_without_the_cookie(server: Workbench, path: str) -> None:

@@ -1,19 +1,12 @@
-"""/events/run: the run's state, its log and its training's numbers, as they come."""
+"""What is new of a run for one open page: its state, its log, its training's numbers."""
 
-import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-from aiohttp import web
-
-from pipeline.workbench.routes.run import WATCH
 from pipeline.workbench.runs.thinning import thinned
 from pipeline.workbench.runs.watch import Watch
 
-POLL_SECONDS = 0.5
-HEARTBEATS = 30
 MOST_AT_ONCE = 60_000
 """Characters of a log in one event; a page that comes late gets the last ones."""
 
@@ -72,28 +65,3 @@ class RunNews:
         if is_new or fresh or found["epochs"] or found["findings"]:
             yield "live", found
         yield from self._once("training", {"end": live.end, "isOn": found["isOn"]})
-
-
-async def events(request: web.Request) -> web.StreamResponse:
-    stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-    await stream.prepare(request)
-    with suppress(ConnectionError):  # the page is closed
-        await _tell(stream, RunNews(request.app[WATCH]))
-    return stream
-
-
-async def _tell(stream: web.StreamResponse, news: RunNews) -> None:
-    loop, silent = asyncio.get_running_loop(), 0
-    await stream.write(b": here\n\n")
-    while True:
-        found = await loop.run_in_executor(None, lambda: list(news.new()))
-        for name, content in found:
-            await stream.write(f"event: {name}\ndata: {json.dumps(content)}\n\n".encode())
-        silent = 0 if found else silent + 1
-        if silent >= HEARTBEATS:
-            silent = 0
-            await stream.write(b": here\n\n")
-        await asyncio.sleep(POLL_SECONDS)
-
-
-ROUTES = [web.get("/events/run", events)]
