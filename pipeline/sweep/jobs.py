@@ -35,7 +35,7 @@ class Trial:
 @dataclass(frozen=True)
 class SweepJob:
     """`root`: the project's folder; `baseline`: the commit that it starts from; `cache`: DVC's folder;
-    `threads`: how many it may use.
+    `threads`: how many it may use; `tree`: a git tree whose files replace the commit's.
     """
 
     name: str
@@ -46,6 +46,7 @@ class SweepJob:
     cache: str
     threads: int = 1
     trial: Trial | None = None
+    tree: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

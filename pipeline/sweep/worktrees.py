@@ -29,6 +29,8 @@ def create(job: SweepJob) -> None:
     with locked(job.home / "locks" / "worktrees"):
         _drop(job.worktree, job.root)
         git("worktree", "add", "--detach", "--force", str(job.worktree), job.baseline, root=job.root)
+    if job.tree is not None:  # also into the index: what is new there belongs to the experiment
+        git("checkout", job.tree, "--", ".", root=job.worktree)
     _configure_dvc(job)
     write_overrides(job.worktree / PARAMS, job.overrides)
 

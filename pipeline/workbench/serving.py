@@ -17,8 +17,26 @@ from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.guard import Guard
 from pipeline.workbench.instance import forget_address
 from pipeline.workbench.picture_files import PictureFiles
-from pipeline.workbench.routes import crop, data, edits, events, files, gate, grid, home, pages
+from pipeline.workbench.routes import (
+    commit,
+    crop,
+    data,
+    edits,
+    events,
+    files,
+    gate,
+    grid,
+    home,
+    pages,
+    queue,
+    run,
+)
+from pipeline.workbench.runs.queue import Queue
+from pipeline.workbench.runs.runs import Runs
+from pipeline.workbench.runs.stages import Planned
+from pipeline.workbench.runs.watch import Watch
 from pipeline.workbench.safety import MOST_BODY_BYTES, guarding
+from pipeline.workbench.top import Top
 
 SLICE_SECONDS, PAUSE_SECONDS = 0.1, 0.2
 
@@ -29,7 +47,10 @@ def application(guard: Guard) -> web.Application:
     app[BOARD], app[gate.GATE], app[files.GUARD] = board, Gate(board.desk), guard
     app[grid.GRID_KEY] = SampleGrid(board.desk)
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
-    for module in (pages, home, data, edits, crop, grid, gate, files, events):
+    runs = Runs()
+    app[run.WATCH], app[run.PLANNED], app[queue.QUEUE] = Watch(runs), Planned(), Queue(runs)
+    app[events.TOP] = Top(app[run.WATCH])
+    for module in (pages, home, data, edits, crop, grid, gate, run, queue, commit, files, events):
         app.add_routes(module.ROUTES)
     return app
 
@@ -58,9 +79,12 @@ async def _serving(sock: socket.socket, guard: Guard) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)
     await runner.setup()
     await web.SockSite(runner, sock).start()
-    fresh = asyncio.create_task(_keep_fresh(app[BOARD]))
+    tasks = [asyncio.create_task(_keep_fresh(app[BOARD]))]
+    if not guard.read_only:
+        tasks.append(asyncio.create_task(queue.keep_going(app[queue.QUEUE])))
     await stop.wait()
-    fresh.cancel()
+    for task in tasks:
+        task.cancel()
     forget_address()
     await runner.cleanup()
     os._exit(0)  # threads may still make thumbnails; every file is written whole or not at all

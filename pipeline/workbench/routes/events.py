@@ -1,8 +1,12 @@
-"""/events: server-sent news that a file has changed, so that open pages ask again."""
+"""/events: server-sent news that a file has changed, so that open pages ask again; of the bar of all pages;
+with `?run`, of the run. One stream a page: a browser opens six connections to a server at most.
+"""
 
 import asyncio
 import json
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 from aiohttp import web
 
@@ -12,9 +16,16 @@ from pipeline.votes.grid_places import GRID_FILE
 from pipeline.workbench.captions import TAG_ROWS
 from pipeline.workbench.decisions import FILES
 from pipeline.workbench.pictures import stamps_now
+from pipeline.workbench.routes.run import WATCH
+from pipeline.workbench.runs.news import RunNews
+from pipeline.workbench.runs.queue import QUEUE_FILE
+from pipeline.workbench.top import Top
 
-POLL_SECONDS = 1.0
-HEARTBEATS = 15
+TOP = web.AppKey("top", Top)
+POLL_SECONDS = 0.5
+POLLS_A_LOOK = 2
+"""Files change seldom, and there are many of them."""
+HEARTBEATS = 30
 """Polls after which a silent stream says that it is there."""
 
 
@@ -27,6 +38,7 @@ def watched() -> dict[str, object]:
         "gate": GATE_FILE,
         "grid": GRID_FILE,
         "runs": DVC_LOCK,
+        "queue": QUEUE_FILE,
     }
     found: dict[str, object] = {
         name: path.stat().st_mtime_ns if path.exists() else 0 for name, path in paths.items()
@@ -34,27 +46,49 @@ def watched() -> dict[str, object]:
     return {**found, "pictures": stamps_now()}
 
 
+class News:
+    """What one page has not got yet."""
+
+    def __init__(self, top: Top, run: RunNews | None) -> None:
+        self.top, self.run = top, run
+        self.before, self.bar, self.polls = watched(), "", 0
+
+    def new(self) -> Iterator[tuple[str, Any]]:
+        """Events, each a name and its content."""
+        if self.run is not None:
+            yield from self.run.new()
+        if self.polls % POLLS_A_LOOK == 0:
+            now = watched()
+            if changed := [name for name in now if now[name] != self.before[name]]:
+                yield "changed", changed
+            self.before = now
+            if (bar := json.dumps(said := self.top.shown())) != self.bar:
+                self.bar = bar
+                yield "top", said
+        self.polls += 1
+
+
 async def events(request: web.Request) -> web.StreamResponse:
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await stream.prepare(request)
+    run = RunNews(request.app[WATCH]) if "run" in request.query else None
     with suppress(ConnectionError):  # the page is closed
-        await _tell(stream)
+        await _tell(stream, News(request.app[TOP], run))
     return stream
 
 
-async def _tell(stream: web.StreamResponse) -> None:
-    before, silent = watched(), 0
+async def _tell(stream: web.StreamResponse, news: News) -> None:
+    loop, silent = asyncio.get_running_loop(), 0
     await stream.write(b": here\n\n")
     while True:
-        await asyncio.sleep(POLL_SECONDS)
-        now = watched()
-        changed = [name for name in now if now[name] != before[name]]
-        before, silent = now, silent + 1
-        if changed:
-            await stream.write(f"event: changed\ndata: {json.dumps(changed)}\n\n".encode())
-        elif silent >= HEARTBEATS:
+        found = await loop.run_in_executor(None, lambda: list(news.new()))
+        for name, content in found:
+            await stream.write(f"event: {name}\ndata: {json.dumps(content)}\n\n".encode())
+        silent = 0 if found else silent + 1
+        if silent >= HEARTBEATS:
             silent = 0
             await stream.write(b": here\n\n")
+        await asyncio.sleep(POLL_SECONDS)
 
 
 ROUTES = [web.get("/events", events)]

@@ -10,7 +10,7 @@ from aiohttp import web
 from pipeline.workbench.routes.files import GUARD, report_names
 
 PAGES = Path(__file__).parents[1] / "pages"
-PLACES = (("/data", "Pictures"), ("/crop", "Crops"), ("/gate", "Faults"), ("/grid", "Grid"))
+PLACES = (("/data", "Pictures"), ("/crop", "Crops"), ("/gate", "Faults"), ("/run", "Run"), ("/grid", "Grid"))
 """Of the navigation: address and name."""
 REPORT_PAGES = (
     ("index.html", "Report"), ("dataset/index.html", "Dataset"), ("sample-grid/index.html", "Grid page"),

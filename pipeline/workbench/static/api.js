@@ -1,5 +1,6 @@
 /** The server: reads, writes by compare and swap, undo, news of changed files. */
 import { $, asked, make } from "./dom.js";
+import { showTop } from "./top.js";
 
 let quiet = 0;
 
@@ -71,13 +72,14 @@ export async function step(kind, refresh) {
   await refresh();
 }
 
-/** The page's frame: undo, redo, the list of keys, and news. `changed` gets the names of what has changed. */
-export function frame(refresh, changed) {
+/** The page's frame: undo, redo, the list of keys, and news. `changed` gets the names of what has changed; `ofRun`: what to
+ *  do with news of the run, by name. */
+export function frame(refresh, changed, ofRun) {
   $("undo").onclick = () => step("undo", refresh);
   $("redo").onclick = () => step("redo", refresh);
   $("help").onclick = () => $("keys").showModal();
-  const news = new EventSource("/events");
-  news.addEventListener("changed", event => changed(JSON.parse(event.data)));
+  const news = new EventSource(ofRun ? "/events?run" : "/events");
+  for (const [name, work] of Object.entries({ changed, top: showTop, ...ofRun })) news.addEventListener(name, event => work(JSON.parse(event.data)));
   addEventListener("pagehide", () => news.close());
 }
 

@@ -19,6 +19,12 @@ WRITES = [
     "/api/waive",
     "/api/crop",
     "/api/vote",
+    "/api/run/start",
+    "/api/run/stop",
+    "/api/commit",
+    "/api/queue/add",
+    "/api/queue/job",
+    "/api/queue/switch",
 ]
 
 
@@ -66,8 +72,12 @@ def test_it_listens_on_the_loopback_alone(server: Workbench) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/data", "/gate", "/api/pictures", "/events", "/static/data.js", "/nothing"]
-)
+    "path",
+    [
+        "/", "/data", "/gate", "/run", "/api/pictures", "/api/run/planned", "/api/queue", "/api/decisions",
+        "/events", "/events?run", "/sample/0/1", "/static/data.js", "/nothing",
+    ],
+)  # fmt: skip
 def test_nothing_is_shown_without_the_cookie(server: Workbench, path: str) -> None:
     for cookie in ("", "athanor=x", f"{server.cookie}x", f"athanor_{server.port}="):
         answer = server.ask(path, headers={"Cookie": cookie})
@@ -121,7 +131,7 @@ def test_nothing_is_written_by_get(server: Workbench, path: str) -> None:
         "/static//etc/passwd", "/static/data.js%00", "/picture/../../secret.png/full",
         "/picture/..%2f..%2fsecret.png/full",
         f"/picture/{'0' * 64}/full", f"/picture/{'0' * 64}/9999", "/secret.png", "/data/../secret.png",
-        "/reports/x/index.html", "/../../etc/passwd",
+        "/reports/x/index.html", "/../../etc/passwd", "/sample/0/1", "/sample/..%2f..%2fsecret/1",
     ],
 )  # fmt: skip
 def test_no_path_of_the_browser_reaches_a_file(server: Workbench, path: str) -> None:
@@ -141,7 +151,7 @@ def test_reports_need_a_ticket_and_are_a_list(server: Workbench, project: Path) 
 
 
 def test_every_page_forbids_foreign_content(server: Workbench) -> None:
-    for path in ("/data", "/crop", "/gate", "/api/pictures", "/static/data.js", "/nothing"):
+    for path in ("/data", "/crop", "/gate", "/run", "/api/pictures", "/static/data.js", "/nothing"):
         headers = server.ask(path, headers={"Cookie": server.cookie}).headers
         assert "default-src 'none'; script-src 'self'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -159,6 +169,12 @@ def test_every_page_forbids_foreign_content(server: Workbench) -> None:
         ("/api/leave-out", b'{"pictures": ["a"], "reason": "x", "path": "/etc"}', "path"),
         ("/api/leave-out", b'{"pictures": ["a"], "reason": "no"}', "needs a reason in words"),
         ("/api/waive", b'{"pictures": ["a"], "check": "unreadable", "reason": "fine"}', "cannot be waived"),
+        ("/api/run/start", b'{"stage": "no such"}', "has no stage"),
+        ("/api/run/start", b'{"stage": "--force"}', "has no stage"),
+        ("/api/run/start", b'{"argv": ["id"]}', "argv"),
+        ("/api/run/stop", b'{"run": 7, "step": 1}', "no run 7"),
+        ("/api/run/stop", b'{"run": "../1", "step": 1}', "run"),
+        ("/api/run/stop", b'{"run": 1, "step": 9}', "step"),
     ],
 )
 def test_a_wrong_body_is_a_sentence(
