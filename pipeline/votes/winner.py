@@ -87,7 +87,7 @@ def _none(on_others: int) -> str:
 
 def _winner(found: Standing, files: Collection[str]) -> Winner:
     leader = found.leader
-    if not leader.is_plain or leader.network not in files:
+    if leader.network is None or not leader.is_plain or leader.network not in files:
         raise UserError(
             f"merge.epoch is voted, and the votes prefer {leader.label}: this is not a network of the"
             " training on the run's own base with every block at full weight, which merge.epoch names; use"

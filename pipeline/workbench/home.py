@@ -26,9 +26,9 @@ def shown(board: Board, gate: Gate, grid: SampleGrid, has_run_page: bool) -> dic
     grid.refresh()
     run = "/run" if has_run_page else ""
     found = proposed(grid)
-    sources = (lambda: _faults(gate), lambda: _pictures(board), lambda: _stages(run), lambda: _votes(grid))
+    sources = (_faults(gate), _pictures(board), _stages(run), _votes(grid), _uncommitted(run))
     return {
-        "lines": [line for source in (*sources, lambda: _uncommitted(run)) for line in _told(source())],
+        "lines": [line for source in sources for line in _told(source)],
         "verdict": last_verdict(),
         "proposed": found,
         "strip": found["pictures"][:MOST_STRIP] if found and found["pictures"] else _some(board),
