@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.config.graph_file import StageEntry
-from pipeline.workbench.stale import stale_of
+from pipeline.workbench.stale import is_same, stale_of
 from tests.pipeline.workbench.conftest import until
 from tests.pipeline.workbench.sample_grid import make_grid
 from tests.pipeline.workbench.server import Workbench, workbench
@@ -74,6 +75,21 @@ def test_a_setting_a_decision_code_and_another_result_make_their_stage_and_the_n
     decided.write_text("zib/1: blurred\n")
     assert stale_of(STAGES, locked(), RESOLVED) == ["collect", "crop", "grid", "merge"]
     assert stale_of(STAGES, {}, RESOLVED) == list(STAGES)
+
+
+def test_values_of_dvc_lock_are_those_that_dvc_wrote() -> None:
+    """DVC writes `off` and `1e-08` without quotes."""
+    locked = yaml.safe_load("checks: {no_face: off, blur: warn}\neps: 1e-08\nsizes: [1, 2.5]\n")
+    assert locked["checks"]["no_face"] is False
+    now: dict[str, Any] = {"checks": {"no_face": "off", "blur": "warn"}, "eps": 1e-8, "sizes": [1, 2.5]}
+    assert is_same(locked, now)
+    for other in (
+        {"eps": 1e-7}, {"sizes": [1]}, {"sizes": [1, 2]}, {"checks": {"no_face": "on", "blur": "warn"}},
+        {"checks": {"no_face": "off"}},
+    ):  # fmt: skip
+        assert not is_same(locked, {**now, **other})
+    assert not is_same(False, "warn")
+    assert not is_same("1e", 1.0)
 
 
 def test_each_line_leads_to_the_page_where_it_is_decided(project: Path) -> None:
