@@ -26,7 +26,8 @@ def last_verdict() -> dict[str, Any] | None:
 
 
 def proposed(grid: SampleGrid) -> dict[str, Any] | None:
-    """The file of choice.json, its weight, and its place's pictures; None before the first grid."""
+    """The file of choice.json, its weight, and its place's pictures, each prompt once before the next
+    seed; None before the first grid."""
     try:
         file = str(_read(CHOSEN)["file"])
         ranking = _read(SAMPLE_GRID / "ranking.json")
@@ -41,7 +42,8 @@ def proposed(grid: SampleGrid) -> dict[str, Any] | None:
     if not places:
         return {"file": file, "weight": weight, "place": "", "pictures": []}
     place, row = max(places, key=lambda pair: pair[0].weight)
-    pictures = list(row["pictures"].values())
+    by_seed = sorted(row["pictures"].items(), key=lambda item: grid.seeds.index(int(item[0].split("-")[1])))
+    pictures = [handle for _, handle in by_seed]
     return {"file": file, "weight": place.weight, "place": place.label, "pictures": pictures}
 
 

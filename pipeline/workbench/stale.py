@@ -21,6 +21,8 @@ from pipeline.config.graph_file import (
 
 MOST_HASHED = 4 << 20
 """Bytes of a file that is hashed."""
+COMPOSE = "compose"
+"""Its results are settings, which mostly stay: the next stages are not called stale with it."""
 WORDS = {False: ("off", "no", "n"), True: ("on", "yes", "y")}
 """Texts that YAML 1.1 takes for a bool."""
 NUMBER = re.compile(r"[-+]?[0-9.]{1,30}[eE][-+]?[0-9]{1,3}")
@@ -43,7 +45,8 @@ def stale_of(
     stale = list[str]()
     for name, entry in stages.items():
         said = locked.get(name)
-        after = any(_meet(dep, out) for other in stale for out in stages[other].outs for dep in entry.deps)
+        before = (out for other in stale if other != COMPOSE for out in stages[other].outs)
+        after = any(_meet(dep, out) for out in before for dep in entry.deps)
         if said is None or after or _has_other_params(said, resolved) or _has_other_deps(said, made):
             stale.append(name)
     return stale
@@ -59,7 +62,7 @@ def _has_other_params(said: Mapping[str, Any], resolved: Mapping[str, Any]) -> b
 
 
 def is_same(locked: Any, value: Any) -> bool:
-    """Whether a value of dvc.lock is this one. DVC writes YAML 1.2, where `off` and `1e-08` need no quotes and
+    """Whether a value of dvc.lock is this one. DVC writes YAML 1.2, where `off` and `1e-08` without quotes
     are a text and a number; YAML 1.1, as we read it, takes them for a bool and a text.
     """
     if isinstance(locked, Mapping) and isinstance(value, Mapping):

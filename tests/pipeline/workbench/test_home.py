@@ -75,6 +75,11 @@ def test_a_setting_a_decision_code_and_another_result_make_their_stage_and_the_n
     decided.write_text("zib/1: blurred\n")
     assert stale_of(STAGES, locked(), RESOLVED) == ["collect", "crop", "grid", "merge"]
     assert stale_of(STAGES, {}, RESOLVED) == list(STAGES)
+    Path("params.yaml").write_text("seed: 1\n")
+    decided.write_text("{}\n")
+    composed = locked()
+    composed["compose"]["deps"] = [{"path": "params.yaml", "md5": "another"}]
+    assert stale_of(STAGES, composed, RESOLVED) == ["compose"]
 
 
 def test_values_of_dvc_lock_are_those_that_dvc_wrote() -> None:
@@ -158,6 +163,10 @@ def test_the_page_shows_the_proposed_pictures_first_and_keys_open_a_line(
     assert page.text_content("#home-file") == "Proposed: zib-2 at 1"
     sources = [f"/picture/{digest}/320" for digest in server.get("/api/home")["proposed"]["pictures"]]
     assert len(sources) == 4
+    keys = list(server.get("/api/grid")["places"][2]["pictures"].items())
+    by_key = {handle: key for key, handle in keys}
+    shown = [by_key[source.split("/")[2]] for source in sources]
+    assert shown == ["1-7", "2-7", "1-8", "2-8"]
     assert [each.get_attribute("src") for each in page.locator("#home-strip img").all()] == sources
     until(page, "[...document.querySelectorAll('#home-strip img')].every(each => each.naturalWidth === 64)")
     page.keyboard.press("j")
