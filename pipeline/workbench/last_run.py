@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.reports.run.verdict import verdict
 from pipeline.workbench.grid import SAMPLE_GRID, SampleGrid
 
-METRICS, FINDINGS = Path("metrics"), Path("reports/training/doctor.json")
+METRICS_FOLDER, FINDINGS = Path("metrics"), Path("reports/training/doctor.json")
 CHOSEN = SAMPLE_GRID / "choice.json"
 MOST_SENTENCES = 3
 
@@ -15,9 +15,9 @@ MOST_SENTENCES = 3
 def last_verdict() -> dict[str, Any] | None:
     """`kind`, `word`, `sentences`; None before the first grid, or if a file is not as the stages write it."""
     try:
-        ranking, drawn = _read(SAMPLE_GRID / "ranking.json"), _read(METRICS / "sample_grid.json")
+        ranking, drawn = _read(SAMPLE_GRID / "ranking.json"), _read(METRICS_FOLDER / "sample_grid.json")
         findings = _read(FINDINGS) if FINDINGS.exists() else []
-        train = _read(METRICS / "train.json")
+        train = _read(METRICS_FOLDER / "train.json")
         best = ranking[0] if ranking else None
         said = verdict(best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], train)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):

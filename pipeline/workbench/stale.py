@@ -21,9 +21,9 @@ from pipeline.config.graph_file import (
 
 MOST_HASHED = 4 << 20
 """Bytes of a file that is hashed."""
-COMPOSE = "compose"
+SETTINGS_STAGE = "compose"
 """Its results are settings, which mostly stay: the next stages are not called stale with it."""
-WORDS = {False: ("off", "no", "n"), True: ("on", "yes", "y")}
+BOOL_WORDS = {False: ("off", "no", "n"), True: ("on", "yes", "y")}
 """Texts that YAML 1.1 takes for a bool."""
 NUMBER = re.compile(r"[-+]?[0-9.]{1,30}[eE][-+]?[0-9]{1,3}")
 
@@ -45,7 +45,7 @@ def stale_of(
     stale = list[str]()
     for name, entry in stages.items():
         said = locked.get(name)
-        before = (out for other in stale if other != COMPOSE for out in stages[other].outs)
+        before = (out for other in stale if other != SETTINGS_STAGE for out in stages[other].outs)
         after = any(_meet(dep, out) for out in before for dep in entry.deps)
         if said is None or after or _has_other_params(said, resolved) or _has_other_deps(said, made):
             stale.append(name)
@@ -72,7 +72,7 @@ def is_same(locked: Any, value: Any) -> bool:
     if isinstance(locked, list) and isinstance(value, list):
         return len(locked) == len(value) and all(map(is_same, locked, value))
     if isinstance(locked, bool) and isinstance(value, str):
-        return value.lower() in WORDS[locked]
+        return value.lower() in BOOL_WORDS[locked]
     if isinstance(locked, str) and isinstance(value, float):
         return NUMBER.fullmatch(locked) is not None and float(locked) == value
     return bool(locked == value)
