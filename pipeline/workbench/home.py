@@ -83,9 +83,9 @@ def _pictures(board: Board) -> Iterator[Line]:
 
 def _stages(run: str) -> Iterator[Line]:
     if stale := stale_stages():
-        verb = "is" if len(stale) == 1 else "are"
+        verb, them = ("is", "it") if len(stale) == 1 else ("are", "them")
         text = f"{number_of(len(stale), 'stage')} {verb} out of date: {', '.join(stale)}"
-        yield _line("stages", text if run else f"{text}; `dvc repro` runs them", run, "Run" if run else "")
+        yield _line("stages", text if run else f"{text}; `dvc repro` runs {them}", run, "Run" if run else "")
 
 
 def _votes(grid: SampleGrid) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.reports.run.verdict import verdict
 from pipeline.workbench.grid import SAMPLE_GRID, SampleGrid
 
-_RUN_METRICS, FINDINGS = Path("metrics"), Path("reports/training/doctor.json")
+METRICS_FOLDER, FINDINGS = Path("metrics"), Path("reports/training/doctor.json")
 CHOSEN = SAMPLE_GRID / "choice.json"
 MOST_SENTENCES = 3
 
@@ -15,9 +15,9 @@ MOST_SENTENCES = 3
 def last_verdict() -> dict[str, Any] | None:
     """`kind`, `word`, `sentences`; None before the first grid, or if a file is not as the stages write it."""
     try:
-        ranking, drawn = _read(SAMPLE_GRID / "ranking.json"), _read(_RUN_METRICS / "sample_grid.json")
+        ranking, drawn = _read(SAMPLE_GRID / "ranking.json"), _read(METRICS_FOLDER / "sample_grid.json")
         findings = _read(FINDINGS) if FINDINGS.exists() else []
-        train = _read(_RUN_METRICS / "train.json")
+        train = _read(METRICS_FOLDER / "train.json")
         best = ranking[0] if ranking else None
         said = verdict(best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], train)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
@@ -26,7 +26,8 @@ def last_verdict() -> dict[str, Any] | None:
 
 
 def proposed(grid: SampleGrid) -> dict[str, Any] | None:
-    """The file of choice.json, its weight, and its place's pictures; None before the first grid."""
+    """The file of choice.json, its weight, and its place's pictures, each prompt once before the next
+    seed; None before the first grid."""
     try:
         file = str(_read(CHOSEN)["file"])
         ranking = _read(SAMPLE_GRID / "ranking.json")
@@ -41,7 +42,8 @@ def proposed(grid: SampleGrid) -> dict[str, Any] | None:
     if not places:
         return {"file": file, "weight": weight, "place": "", "pictures": []}
     place, row = max(places, key=lambda pair: pair[0].weight)
-    pictures = list(row["pictures"].values())
+    by_seed = sorted(row["pictures"].items(), key=lambda item: grid.seeds.index(int(item[0].split("-")[1])))
+    pictures = [handle for _, handle in by_seed]
     return {"file": file, "weight": place.weight, "place": place.label, "pictures": pictures}
 
 

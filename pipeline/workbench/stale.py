@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from pipeline.config.graph_file import (
 
 MOST_HASHED = 4 << 20
 """Bytes of a file that is hashed."""
+SETTINGS_STAGE = "compose"
+"""Its results are settings, which mostly stay: the next stages are not called stale with it."""
+BOOL_WORDS = {False: ("off", "no", "n"), True: ("on", "yes", "y")}
+"""Texts that YAML 1.1 takes for a bool."""
+NUMBER = re.compile(r"[-+]?[0-9.]{1,30}[eE][-+]?[0-9]{1,3}")
 
 
 def stale_stages() -> list[str]:
@@ -39,7 +45,8 @@ def stale_of(
     stale = list[str]()
     for name, entry in stages.items():
         said = locked.get(name)
-        after = any(_meet(dep, out) for other in stale for out in stages[other].outs for dep in entry.deps)
+        before = (out for other in stale if other != SETTINGS_STAGE for out in stages[other].outs)
+        after = any(_meet(dep, out) for out in before for dep in entry.deps)
         if said is None or after or _has_other_params(said, resolved) or _has_other_deps(said, made):
             stale.append(name)
     return stale
@@ -51,7 +58,24 @@ def _meet(dep: str, out: str) -> bool:
 
 def _has_other_params(said: Mapping[str, Any], resolved: Mapping[str, Any]) -> bool:
     known = said.get("params", {}).get(RESOLVED_PARAMS.name, {})
-    return any(value != _value(key, resolved) for key, value in known.items())
+    return not all(is_same(value, _value(key, resolved)) for key, value in known.items())
+
+
+def is_same(locked: Any, value: Any) -> bool:
+    """Whether a value of dvc.lock is this one. DVC writes YAML 1.2, where `off` and `1e-08` without quotes
+    are a text and a number; YAML 1.1, as we read it, takes them for a bool and a text.
+    """
+    if isinstance(locked, Mapping) and isinstance(value, Mapping):
+        return locked.keys() == value.keys() and all(
+            is_same(each, value[key]) for key, each in locked.items()
+        )
+    if isinstance(locked, list) and isinstance(value, list):
+        return len(locked) == len(value) and all(map(is_same, locked, value))
+    if isinstance(locked, bool) and isinstance(value, str):
+        return value.lower() in BOOL_WORDS[locked]
+    if isinstance(locked, str) and isinstance(value, float):
+        return NUMBER.fullmatch(locked) is not None and float(locked) == value
+    return bool(locked == value)
 
 
 def _value(key: str, resolved: Mapping[str, Any]) -> Any:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.config.graph_file import StageEntry
-from pipeline.workbench.stale import stale_of
+from pipeline.workbench.stale import is_same, stale_of
 from tests.pipeline.workbench.conftest import until
 from tests.pipeline.workbench.sample_grid import make_grid
 from tests.pipeline.workbench.server import Workbench, workbench
@@ -74,6 +75,26 @@ def test_a_setting_a_decision_code_and_another_result_make_their_stage_and_the_n
     decided.write_text("zib/1: blurred\n")
     assert stale_of(STAGES, locked(), RESOLVED) == ["collect", "crop", "grid", "merge"]
     assert stale_of(STAGES, {}, RESOLVED) == list(STAGES)
+    Path("params.yaml").write_text("seed: 1\n")
+    decided.write_text("{}\n")
+    composed = locked()
+    composed["compose"]["deps"] = [{"path": "params.yaml", "md5": "another"}]
+    assert stale_of(STAGES, composed, RESOLVED) == ["compose"]
+
+
+def test_values_of_dvc_lock_are_those_that_dvc_wrote() -> None:
+    """DVC writes `off` and `1e-08` without quotes."""
+    locked = yaml.safe_load("checks: {no_face: off, blur: warn}\neps: 1e-08\nsizes: [1, 2.5]\n")
+    assert locked["checks"]["no_face"] is False
+    now: dict[str, Any] = {"checks": {"no_face": "off", "blur": "warn"}, "eps": 1e-8, "sizes": [1, 2.5]}
+    assert is_same(locked, now)
+    for other in (
+        {"eps": 1e-7}, {"sizes": [1]}, {"sizes": [1, 2]}, {"checks": {"no_face": "on", "blur": "warn"}},
+        {"checks": {"no_face": "off"}},
+    ):  # fmt: skip
+        assert not is_same(locked, {**now, **other})
+    assert not is_same(False, "warn")
+    assert not is_same("1e", 1.0)
 
 
 def test_each_line_leads_to_the_page_where_it_is_decided(project: Path) -> None:
@@ -85,7 +106,7 @@ def test_each_line_leads_to_the_page_where_it_is_decided(project: Path) -> None:
         found = {line["kind"]: line for line in server.get("/api/home")["lines"]}
     assert found["faults"]["text"] == "3 faults to decide"
     assert found["near"]["text"] == "1 near duplicate to decide"
-    assert found["stages"]["text"] == "1 stage is out of date: train; `dvc repro` runs them"
+    assert found["stages"]["text"] == "1 stage is out of date: train; `dvc repro` runs it"
     assert found["votes"]["text"] == "no votes on this grid yet"
     links = [found[kind]["link"] for kind in ("faults", "near", "votes")]
     assert links == ["/gate", "/gate", "/grid"]
@@ -142,6 +163,10 @@ def test_the_page_shows_the_proposed_pictures_first_and_keys_open_a_line(
     assert page.text_content("#home-file") == "Proposed: zib-2 at 1"
     sources = [f"/picture/{digest}/320" for digest in server.get("/api/home")["proposed"]["pictures"]]
     assert len(sources) == 4
+    keys = list(server.get("/api/grid")["places"][2]["pictures"].items())
+    by_key = {handle: key for key, handle in keys}
+    shown = [by_key[source.split("/")[2]] for source in sources]
+    assert shown == ["1-7", "2-7", "1-8", "2-8"]
     assert [each.get_attribute("src") for each in page.locator("#home-strip img").all()] == sources
     until(page, "[...document.querySelectorAll('#home-strip img')].every(each => each.naturalWidth === 64)")
     page.keyboard.press("j")
