@@ -13,6 +13,7 @@ it loads neither torch nor hydra nor dvc.
     completion.py, picture_files.py         names for tag fields, thumbnails
     crops.py                                what would be cut
     grid.py, vote_file.py, strengths.py     the sample grid, votes, what they say
+    runs/, commits.py, top.py               runs and their queue; committing decisions; the bar of all pages
     gate.py                                 faults of the last collect
     routes/                                 what the browser may ask for
     pages/, static/                         the pages: Jinja2, styles, ES modules served as they are

@@ -33,9 +33,9 @@ class Planned:
                     said = status()
             except UserError as error:
                 why = "\n".join(error.problems)
-        below = followers(entries, set(said))
+        below, rest = followers(entries, set(said)), "unknown" if why else "same"
         rows = [
-            {"name": name, "state": "changed" if name in said else "follows" if name in below else "same",
+            {"name": name, "state": "changed" if name in said else "follows" if name in below else rest,
              "reasons": reasons(said.get(name, []))}
             for name in entries
         ]  # fmt: skip
