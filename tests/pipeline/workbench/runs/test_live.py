@@ -84,7 +84,7 @@ def test_steps_that_come_again_after_a_rollback_replace_those_before(tmp_path: P
 
 def test_a_long_curve_keeps_its_peaks() -> None:
     rows = [{"step": number, "loss": 1.0} for number in range(50_000)]
-    rows[31_234]["loss"], rows[44_444]["loss"], rows[7]["loss"] = 9.0, -3.0, None  # type: ignore[typeddict-item]
+    rows[31_234]["loss"], rows[44_444]["loss"], rows[7]["loss"] = 9.0, -3.0, None  # type: ignore[assignment]
     few = thinned(rows)
     assert len(few) <= 2000
     assert {"step": 31_234, "loss": 9.0} in few

@@ -108,7 +108,7 @@ def test_another_process_with_the_same_number_is_not_the_run(runs: Runs) -> None
         run.stop(1)
     said["identity"] = str(identity(os.getpid()))
     (run.folder / "process.json").write_text(json.dumps(said))
-    assert run.phase == "running"
+    assert Run(run.folder).phase == "running"
     (run.folder / "process.json").unlink()
 
 
