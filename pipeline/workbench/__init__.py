@@ -13,6 +13,7 @@ it loads neither torch nor hydra nor dvc.
     completion.py, picture_files.py         names for tag fields, thumbnails
     crops.py                                what would be cut
     grid.py                                 the sample grid, its votes (pipeline/votes), what they say
+    runs/, commits.py, top.py               runs and their queue; committing decisions; the bar of all pages
     gate.py                                 faults of the last collect
     home.py, last_run.py, stale.py          what to do next
     routes/                                 what the browser may ask for

@@ -14,8 +14,8 @@ WHAT = {
     "tag_edits": "caption", "crop_edits": "crop", "waivers": "waiver", "left_out": "picture left out",
     "votes": "vote", "params": "setting",
 }  # fmt: skip
-PATHS = {**{name: file.path for name, file in FILES.items()}, "params": PARAMS}
-MOST_DIFF, PATIENCE_S = 60_000, 120
+DECISION_PATHS = {**{name: file.path for name, file in FILES.items()}, "params": PARAMS}
+MOST_DIFF, GIT_S = 60_000, 120
 
 
 def git(*arguments: str, text: str | None = None) -> str:
@@ -23,7 +23,7 @@ def git(*arguments: str, text: str | None = None) -> str:
     try:
         ended = subprocess.run(
             ["git", "--literal-pathspecs", *arguments], input=text or "", capture_output=True, text=True,
-            check=False, timeout=PATIENCE_S, errors="replace",
+            check=False, timeout=GIT_S, errors="replace",
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"git {arguments[0]}: {error}") from None
@@ -33,31 +33,41 @@ def git(*arguments: str, text: str | None = None) -> str:
 
 
 def changed() -> list[str]:
-    """Names of the files that differ from the last commit, in the order of PATHS."""
+    """Names of the files that differ from the last commit, in the order of DECISION_PATHS."""
     found = git(
-        "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", *_paths(list(PATHS))
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--untracked-files=all",
+        "--no-renames",
+        "--",
+        *_paths(list(DECISION_PATHS)),
     )
     paths = {entry[3:] for entry in found.split("\0") if entry}
     prefix = git("rev-parse", "--show-prefix").strip()
-    return [name for name, path in PATHS.items() if f"{prefix}{path.as_posix()}" in paths]
+    return [name for name, path in DECISION_PATHS.items() if f"{prefix}{path.as_posix()}" in paths]
 
 
 def _paths(names: list[str]) -> list[str]:
-    return [PATHS[name].as_posix() for name in names]
+    return [DECISION_PATHS[name].as_posix() for name in names]
 
 
 def shown() -> dict[str, Any]:
     """What the page lists: each file with its diff, and the message that says what changed."""
     names = changed()
     counts = {name: num_changed(name) for name in names}
-    files = [{"path": PATHS[n].as_posix(), "said": _said(n, counts[n]), "diff": _diff(n)} for n in names]
+    files = [
+        {"path": DECISION_PATHS[n].as_posix(), "said": _said(n, counts[n]), "diff": _diff(n)} for n in names
+    ]
     message = ", ".join(_said(name, counts[name]) for name in names)
     return {"files": files, "number": sum(counts.values()), "message": message, "seen": seen(names)}
 
 
 def seen(names: list[str]) -> str:
     """A hash of the files as they are now: what is committed is what was shown."""
-    parts = [PATHS[name].read_bytes() if PATHS[name].exists() else b"gone" for name in names]
+    parts = [
+        DECISION_PATHS[name].read_bytes() if DECISION_PATHS[name].exists() else b"gone" for name in names
+    ]
     return sha256_of_bytes(b"\0".join([",".join(names).encode(), *parts]))
 
 
@@ -70,7 +80,7 @@ def _said(name: str, number: int) -> str:
 
 def num_changed(name: str) -> int:
     """Entries that are new, gone or other; at least 1: a comment may be all that changed."""
-    path = PATHS[name]
+    path = DECISION_PATHS[name]
     now = path.read_text(encoding="utf-8") if path.exists() else ""
     before, after = _entries(name, _committed(name)), _entries(name, now)
     other = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
@@ -79,7 +89,7 @@ def num_changed(name: str) -> int:
 
 def _committed(name: str) -> str:
     try:
-        return git("show", f"HEAD:./{PATHS[name].as_posix()}")
+        return git("show", f"HEAD:./{DECISION_PATHS[name].as_posix()}")
     except UserError:  # not there yet
         return ""
 
@@ -101,9 +111,13 @@ def _leaves(value: Any, key: str = "") -> dict[str, Any]:
 
 
 def _diff(name: str) -> str:
-    path = PATHS[name].as_posix()
+    path = DECISION_PATHS[name].as_posix()
     if not _committed(name):
-        text = PATHS[name].read_text(encoding="utf-8", errors="replace") if PATHS[name].exists() else ""
+        text = (
+            DECISION_PATHS[name].read_text(encoding="utf-8", errors="replace")
+            if DECISION_PATHS[name].exists()
+            else ""
+        )
         found = "".join(f"+{line}\n" for line in text.splitlines())
     else:
         lines = git(
@@ -122,7 +136,7 @@ def commit(message: str, sha256: str) -> str:
         raise UserError("these files have changed since the page showed them; look at them again")
     if not message.strip():
         raise UserError("a commit needs a message")
-    new = [name for name in names if PATHS[name].exists() and not _is_known(name)]
+    new = [name for name in names if DECISION_PATHS[name].exists() and not _is_known(name)]
     if new:  # git commits by name only what it knows
         git("add", "--intent-to-add", "--", *_paths(new))
     try:
@@ -144,4 +158,4 @@ def commit(message: str, sha256: str) -> str:
 
 
 def _is_known(name: str) -> bool:
-    return bool(git("ls-files", "--", PATHS[name].as_posix()).strip())
+    return bool(git("ls-files", "--", DECISION_PATHS[name].as_posix()).strip())

@@ -5,7 +5,7 @@ from threading import Lock
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.workbench.commits import PATHS, changed, git, num_changed
+from pipeline.workbench.commits import DECISION_PATHS, changed, git, num_changed
 from pipeline.workbench.runs.watch import Watch
 
 
@@ -21,7 +21,7 @@ class Top:
     def shown(self) -> dict[str, Any]:
         self.watch.poll()
         with self.lock:
-            stamps = [_stamp(path) for path in (*PATHS.values(), *self._of_git())]
+            stamps = [_stamp(path) for path in (*DECISION_PATHS.values(), *self._of_git())]
             if stamps != self.stamps:
                 self.stamps, self.found = stamps, _asked()
             return {"name": self.watch.name, **self.found, "run": self.watch.top()}

@@ -21,7 +21,7 @@ from pipeline.workbench.runs.news import RunNews
 from pipeline.workbench.runs.queue import QUEUE_FILE
 from pipeline.workbench.top import Top
 
-TOP = web.AppKey("top", Top)
+TOP_BAR = web.AppKey("top", Top)
 POLL_SECONDS = 0.5
 POLLS_A_LOOK = 2
 """Files change seldom, and there are many of them."""
@@ -73,7 +73,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     await stream.prepare(request)
     run = RunNews(request.app[WATCH]) if "run" in request.query else None
     with suppress(ConnectionError):  # the page is closed
-        await _tell(stream, News(request.app[TOP], run))
+        await _tell(stream, News(request.app[TOP_BAR], run))
     return stream
 
 

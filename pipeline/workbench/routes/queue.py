@@ -13,7 +13,7 @@ from pipeline.workbench.routes.edits import SentName
 from pipeline.workbench.runs.queue import Queue
 
 QUEUE = web.AppKey("queue", Queue)
-POLL_SECONDS = 1.0
+STEP_SECONDS = 1.0
 Overrides = Annotated[list[SentName], Field(max_length=50)]
 
 
@@ -78,7 +78,7 @@ async def keep_going(queue: Queue) -> None:
     while True:
         with suppress(UserError, OSError):  # tried again
             await loop.run_in_executor(None, queue.step)
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(STEP_SECONDS)
 
 
 ROUTES = [

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MOST_LINE, MOST_AT_ONCE = 1 << 16, 4 << 20
+MOST_LINE, MOST_LIVE_BYTES = 1 << 16, 4 << 20
 ANCHOR = 512
 """Bytes before the place of reading that must still be the same."""
-MOST_STEPS, MOST_FINDINGS = 100_000, 50
-NUMBERS = (
+MOST_LIVE_ROWS, MOST_FINDINGS = 100_000, 50
+LIVE_NUMBERS = (
     "loss", "lr", "text_encoder_lr", "gradient_norm", "pictures_per_s", "memory_bytes", "seconds_left",
 )  # fmt: skip
 
@@ -42,7 +42,7 @@ class LiveReader:
             with self.path.open("rb") as file:
                 self._insist_on_same(file)
                 file.seek(self.offset)
-                data = file.read(MOST_AT_ONCE)
+                data = file.read(MOST_LIVE_BYTES)
         except OSError:
             if self.offset:
                 self.clear()
@@ -87,7 +87,9 @@ class LiveReader:
         elif said.get("end") in ("done", "stopped"):
             self.end = str(said["end"])
         elif (step := number(said.get("step"))) is not None:
-            self._note_step({"step": step, **{name: number(said.get(name)) for name in ("epoch", *NUMBERS)}})
+            self._note_step(
+                {"step": step, **{name: number(said.get(name)) for name in ("epoch", *LIVE_NUMBERS)}}
+            )
         elif "validation" in said and (epoch := number(said.get("epoch"))) is not None:
             self.epochs.append({"epoch": epoch, "validation": number(said["validation"])})
 
@@ -96,7 +98,7 @@ class LiveReader:
         while self.steps and self.steps[-1]["step"] >= row["step"]:
             self.steps.pop()
         self.steps.append(row)
-        if len(self.steps) > MOST_STEPS:
+        if len(self.steps) > MOST_LIVE_ROWS:
             self.steps = self.steps[::2]
 
 

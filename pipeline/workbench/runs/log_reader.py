@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-MOST_KEPT = 200_000
+MOST_LOG_CHARACTERS = 200_000
 """Characters of a log that are kept; the file has all."""
-MOST_AT_ONCE = 1 << 20
+MOST_LOG_BYTES = 1 << 20
 """Bytes read at a time."""
 CONTROLS = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
@@ -37,12 +37,12 @@ class LogReader:
                 if file.seek(0, 2) < self.offset:
                     self.__init__(self.path)  # type: ignore[misc]  # replaced by a shorter one
                 file.seek(self.offset)
-                data = file.read(MOST_AT_ONCE)
+                data = file.read(MOST_LOG_BYTES)
         except OSError:
             return False
         self.offset += len(data)
         whole, newline, self.rest = (self.rest + data).rpartition(b"\n")
-        if len(self.rest) > MOST_KEPT:  # no line is that long
+        if len(self.rest) > MOST_LOG_CHARACTERS:  # no line is that long
             whole, self.rest = whole + newline + self.rest, b""
         if whole or newline:
             self._take((whole + newline).decode("utf-8", "replace"))
@@ -53,7 +53,7 @@ class LogReader:
         for line in lines:
             self._note_stage(line)
         self.text += "\n".join(lines)
-        if (over := len(self.text) - MOST_KEPT) > 0:
+        if (over := len(self.text) - MOST_LOG_CHARACTERS) > 0:
             self.num_cut += over
             self.text = self.text[over:]
 

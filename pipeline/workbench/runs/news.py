@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.workbench.runs.thinning import thinned
 from pipeline.workbench.runs.watch import Watch
 
-MOST_AT_ONCE = 60_000
+MOST_NEW_CHARACTERS = 60_000
 """Characters of a log in one event; a page that comes late gets the last ones."""
 
 
@@ -39,7 +39,7 @@ class RunNews:
     def _of_log(self) -> Iterator[tuple[str, Any]]:
         log = self.watch.log
         is_new = log is not self.log or log.end < self.log_end
-        start = max(0 if is_new else self.log_end, log.end - MOST_AT_ONCE, log.num_cut)
+        start = max(0 if is_new else self.log_end, log.end - MOST_NEW_CHARACTERS, log.num_cut)
         if is_new or start < log.end:
             yield (
                 "log",

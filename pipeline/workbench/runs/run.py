@@ -86,7 +86,7 @@ class Run:
     def stop(self, step: int) -> None:
         """Asks its whole process group to stop: 1 and 2 as Ctrl-C, the second after a while; 3 kills."""
         process, stops = self.process, self.stops
-        if process is None:
+        if process is None or self.code is not None:
             raise UserError("this run has ended")
         if step != min(len(stops) + 1, 3):
             raise UserError("this run was asked to stop meanwhile; look again")

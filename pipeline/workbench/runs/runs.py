@@ -15,7 +15,7 @@ from pipeline.workbench.runs.run import OVER, STATE_FILE, Run
 from pipeline.workbench.runs.wrapped import PROCESS_FILE
 
 RUNS_FOLDER = STATE_FOLDER / "runs"
-MOST_KEPT = 20
+MOST_RUNS = 20
 BEGIN_S = 10.0
 
 
@@ -75,6 +75,6 @@ class Runs:
             self.children = [each for each in self.children if each.poll() is None]
 
     def _forget_old(self) -> None:
-        for run in self.all()[MOST_KEPT - 1 :]:
+        for run in self.all()[MOST_RUNS - 1 :]:
             if run.phase in OVER:
                 shutil.rmtree(run.folder, ignore_errors=True)

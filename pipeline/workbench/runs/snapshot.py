@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.workbench.commits import PATHS, git
+from pipeline.workbench.commits import DECISION_PATHS, git
 
 KEPT_REFS = "refs/athanor/queue"
 """Keeps the trees from git's clean-up while their jobs wait."""
@@ -16,7 +16,7 @@ def snapshot(name: str, index: Path) -> tuple[str, str]:
     baseline = git("rev-parse", "HEAD").strip()
     index.parent.mkdir(parents=True, exist_ok=True)
     index.unlink(missing_ok=True)
-    paths = [path.as_posix() for path in PATHS.values() if path.is_file()]
+    paths = [path.as_posix() for path in DECISION_PATHS.values() if path.is_file()]
     _with_index(index, "add", "--force", "--", *paths)
     tree = _with_index(index, "write-tree")
     index.unlink(missing_ok=True)

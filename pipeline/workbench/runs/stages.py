@@ -10,7 +10,7 @@ from pipeline.config.graph_file import StageEntry, stage_entries
 from pipeline.errors import UserError
 from pipeline.workbench.runs.commands import STATUS
 
-PATIENCE_S = 300
+STATUS_S = 300
 MOST_REASONS = 12
 
 
@@ -33,9 +33,9 @@ class Planned:
                     said = status()
             except UserError as error:
                 why = "\n".join(error.problems)
-        below = followers(entries, set(said))
+        below, rest = followers(entries, set(said)), "unknown" if why else "same"
         rows = [
-            {"name": name, "state": "changed" if name in said else "follows" if name in below else "same",
+            {"name": name, "state": "changed" if name in said else "follows" if name in below else rest,
              "reasons": reasons(said.get(name, []))}
             for name in entries
         ]  # fmt: skip
@@ -45,10 +45,10 @@ class Planned:
 def status() -> dict[str, Any]:
     try:
         ended = subprocess.run(
-            STATUS, capture_output=True, text=True, check=False, timeout=PATIENCE_S, stdin=subprocess.DEVNULL
+            STATUS, capture_output=True, text=True, check=False, timeout=STATUS_S, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
-        raise UserError(f"`dvc status` took longer than {PATIENCE_S} s; type it in a terminal") from None
+        raise UserError(f"`dvc status` took longer than {STATUS_S} s; type it in a terminal") from None
     if ended.returncode:
         raise UserError(f"`dvc status`: {ended.stderr.strip()[-2000:]}")
     found = json.loads(ended.stdout or "{}")

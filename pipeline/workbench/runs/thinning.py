@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-MOST_POINTS = 2000
+MOST_LIVE_POINTS = 2000
 
 
 def thinned(
-    rows: Sequence[dict[str, Any]], most: int = MOST_POINTS, key: str = "loss"
+    rows: Sequence[dict[str, Any]], most: int = MOST_LIVE_POINTS, key: str = "loss"
 ) -> list[dict[str, Any]]:
     """Of each stretch the rows with the least and the most, in their order; first and last stay."""
     if len(rows) <= most:

@@ -17,7 +17,7 @@ from pipeline.workbench.runs.samples import samples_in
 LOGS = Path("logs")
 SWEEPS = Path(".athanor/sweeps")
 """Where pipeline.sweep keeps a job's worktree and log."""
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
+PLAIN_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
 SENTENCES = {
     "starting": "It starts.",
     "running": "It runs.",
@@ -66,11 +66,11 @@ class Watch:
             self.name, self.stamp = own_name(), stamp
         root, log = Path(), self.run.log if self.run else Path("no run")
         job = self.run.state.get("job") if self.run else None
-        if isinstance(job, str) and PLAIN_NAME.fullmatch(job) and ".." not in job:
+        if isinstance(job, str) and PLAIN_FOLDER.fullmatch(job) and ".." not in job:
             root = SWEEPS / "worktrees" / job
             theirs = SWEEPS / "logs" / f"{job}.log"
             log = theirs if theirs.exists() and self.run and not self.is_over else log
-        name = self.name if PLAIN_NAME.fullmatch(self.name) else "no name"
+        name = self.name if PLAIN_FOLDER.fullmatch(self.name) else "no name"
         return root / LOGS / name, log
 
     @property

@@ -97,7 +97,7 @@ class Curve extends HTMLElement {
     }
     const every = Math.ceil(ends.size / MOST_TICKS);
     for (const [epoch, step] of ends) {
-      if (epoch === 0 || epoch % every) continue;
+      if (epoch === 0 || epoch % every || (step === this.rows.at(-1).step && step < this.total)) continue; // not ended
       const x = this.toX(step);
       parts.push(svg("line", { class: "epoch", x1: x, x2: x, y1: height - BOTTOM, y2: height - BOTTOM + 5 }), text(x, height - 4, String(epoch), "middle"));
     }

@@ -11,7 +11,7 @@ const MOST_LOG = 200_000;
 const OVER = ["idle", "done", "failed", "stopped", "killed"];
 const WORDS = {
   idle: "idle", starting: "starts", running: "runs", stopping: "stopping", done: "done", failed: "failed", stopped: "stopped", killed: "killed",
-  changed: "will run", follows: "may follow", same: "up to date", unchanged: "unchanged", cached: "from the cache",
+  changed: "will run", follows: "may follow", same: "up to date", unchanged: "unchanged", cached: "from the cache", unknown: "",
 };
 let run = { phase: "idle", stages: {} }, plan = [], text = "", timer = 0;
 const isOver = () => OVER.includes(run.phase);

@@ -95,7 +95,7 @@ def test_a_hook_that_refuses_is_a_sentence_and_leaves_the_index(project: Path) -
 
 
 def test_names_of_files_come_from_a_fixed_list() -> None:
-    assert {path.as_posix() for path in commits.PATHS.values()} == {
+    assert {path.as_posix() for path in commits.DECISION_PATHS.values()} == {
         "data/tag_edits.yaml", "data/crop_edits.yaml", "data/waivers.yaml", "data/left_out.yaml",
         "data/votes.yaml", "params.yaml",
     }  # fmt: skip

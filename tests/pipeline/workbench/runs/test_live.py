@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.workbench.runs.live import LiveReader
-from pipeline.workbench.runs.log_reader import MOST_KEPT, LogReader
+from pipeline.workbench.runs.log_reader import MOST_LOG_CHARACTERS, LogReader
 from pipeline.workbench.runs.samples import samples_in
 from pipeline.workbench.runs.thinning import thinned
 
@@ -120,8 +120,8 @@ def test_a_huge_log_is_kept_in_bounds(tmp_path: Path) -> None:
     reader = LogReader(path)
     while reader.poll():
         pass
-    assert len(reader.text) <= MOST_KEPT
-    assert len(reader.rest) <= MOST_KEPT
+    assert len(reader.text) <= MOST_LOG_CHARACTERS
+    assert len(reader.rest) <= MOST_LOG_CHARACTERS
     assert len(reader.last_line) <= 500
     assert reader.num_cut + len(reader.text) == reader.end
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from pipeline.workbench.runs.runs import Runs
 from tests.pipeline.workbench.project_that_runs import make_project_that_runs
 from tests.pipeline.workbench.server import ROOT
 
+MADE = list[Runs]()
+"""Their children are waited for."""
 STUB = """
 import json, sys
 job = json.load(open(sys.argv[2]))
@@ -24,18 +27,23 @@ sys.exit(3 if "x.fails=1" in job["overrides"] else 0)
 
 
 @pytest.fixture
-def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queue:
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     """Its jobs are a stub, and the composer takes everything."""
     monkeypatch.chdir(make_project_that_runs(tmp_path / "set"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(queue_module, "QUEUED", (sys.executable, "-c", STUB))
     monkeypatch.setattr(queue_module, "check_overrides", list)
-    return again()
+    yield again()
+    for runs in MADE:
+        for child in runs.children:
+            child.wait(20)
+    MADE.clear()
 
 
 def again() -> Queue:
     """As another server finds it."""
-    return Queue(Runs(Path(".athanor/workbench/runs")), Path(".athanor/workbench/queue.jsonl"))
+    MADE.append(Runs(Path(".athanor/workbench/runs")))
+    return Queue(MADE[-1], Path(".athanor/workbench/queue.jsonl"))
 
 
 def git(*arguments: str) -> str:

@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.workbench.runs import run as run_module
 from pipeline.workbench.runs.process import identity
 from pipeline.workbench.runs.run import Phase, Run
-from pipeline.workbench.runs.runs import MOST_KEPT, Runs
+from pipeline.workbench.runs.runs import MOST_RUNS, Runs
 
 KEEPING = """
 import signal, sys, time
@@ -108,7 +108,7 @@ def test_another_process_with_the_same_number_is_not_the_run(runs: Runs) -> None
         run.stop(1)
     said["identity"] = str(identity(os.getpid()))
     (run.folder / "process.json").write_text(json.dumps(said))
-    assert str(run.phase) == "running"
+    assert Run(run.folder).phase == "running"
     (run.folder / "process.json").unlink()
 
 
@@ -128,12 +128,12 @@ def test_a_command_that_is_not_there_fails_with_a_sentence(runs: Runs) -> None:
 
 def test_old_runs_are_forgotten_and_those_that_go_on_are_kept(runs: Runs) -> None:
     going = runs.start([sys.executable, "-c", STUBBORN])
-    for number in range(2, MOST_KEPT + 3):
+    for number in range(2, MOST_RUNS + 3):
         (runs.folder / str(number)).mkdir()
         (runs.folder / str(number) / "state.json").write_text('{"argv": [], "begun": 0, "job": null}')
     newest = runs.start([sys.executable, "-c", "pass"])
-    assert newest.number == MOST_KEPT + 3
+    assert newest.number == MOST_RUNS + 3
     left = [run.number for run in runs.all()]
     assert left[-1] == going.number
-    assert len(left) == MOST_KEPT + 1
+    assert len(left) == MOST_RUNS + 1
     assert runs.current() in (going, newest)
