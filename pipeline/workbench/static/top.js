@@ -15,7 +15,7 @@ export function showTop({ name, branch, uncommitted, run }) {
   $("top-uncommitted").textContent = plural(uncommitted, "uncommitted decision");
   $("top-uncommitted").hidden = !uncommitted;
   const parts = [run.stage ?? WORDS[run.phase], run.step && `${run.step}${run.steps ? ` / ${run.steps}` : ""}`, run.left && clock(run.left)];
-  $("top-run").textContent = WORDS[run.phase] ? parts.filter(Boolean).join(" · ") : "";
+  $("top-run").textContent = WORDS[run.phase] ? parts.filter(Boolean).join(" · ") : run.phase;
   $("top-run").hidden = !WORDS[run.phase];
   $("top-run").className = `top-run level ${run.phase}`;
 }
