@@ -96,7 +96,7 @@ def settled(page: Any) -> None:
 
 def until(page: Any, expression: str, argument: Any = None) -> None:
     """Waits for it to hold. (Playwright's own wait evaluates a string, which the pages' policy forbids.)"""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60  # two browsers may share two cores with all other tests
     while not page.evaluate(expression, argument):
         assert time.monotonic() < end, f"{expression} with {argument}"
         page.wait_for_timeout(40)
