@@ -13,6 +13,7 @@ from typing import NoReturn
 from pipeline.config import Config, load
 from pipeline.config.load import listed_groups
 from pipeline.errors import UserError
+from pipeline.files.damage import is_full_device
 from pipeline.outside_graph import insist_on_free_folder, is_by_hand, missing_output, refuse_while_dvc_runs
 from pipeline.printable import printable
 from pipeline.store.items import trim_if_grown
@@ -136,7 +137,7 @@ def _message(error: BaseException) -> str | None:
         return "error: interrupted; no partial files were left; run the same command again to continue"
     if isinstance(error, UserError):
         return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
-    if type(error).__name__ == "OutOfMemoryError":  # the accelerator's; torch is not loaded here
+    if is_full_device(error):
         cure = "close other programs that use it, or lower the stage's batch or resolution"
         return f"error: the device's memory is full; {cure}"
     return _of_system(error) if isinstance(error, OSError) else None

@@ -42,9 +42,14 @@ def is_of_the_file(error: BaseException) -> bool:
     """Whether the file's content caused the error, not this machine."""
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         return False
-    if type(error).__name__ == "OutOfMemoryError":  # the accelerator's; torch is not loaded here
+    if is_full_device(error):
         return False
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def is_full_device(error: BaseException) -> bool:
+    """Whether an accelerator's memory was full; torch is not loaded here."""
+    return type(error).__name__ == "OutOfMemoryError"
 
 
 def reason_of(error: BaseException) -> str:

@@ -19,7 +19,7 @@ MOST_NEWTON_STEPS = 60
 SURE = 1.96
 """Standard deviations to the ends of a 95% interval."""
 MOST_VOTES_TO_GO = 200
-"""Places that need more votes than this to be told apart are as good as each other."""
+"""Places that need more votes than this before one is surely better are as good as each other."""
 SHARES: Mapping[Choice, float] = {"first": 1.0, "second": 0.0, "equal": 0.5, "neither": 0.5}
 VoteResult = tuple[int, int, float]
 """Two places, and the share of the first: 1, 0 or a half."""
@@ -54,8 +54,8 @@ class Strengths:
         short = SURE**2 * variance - gap**2
         if short < 0:
             return 0
-        told = chance * (1 - chance) * variance * gap**2
-        return math.ceil(short / told) if gap > 0 and short <= MOST_VOTES_TO_GO * told else None
+        gained = chance * (1 - chance) * variance * gap**2
+        return math.ceil(short / gained) if gap > 0 and short <= MOST_VOTES_TO_GO * gained else None
 
     def worth(self, one: int, other: int) -> float:
         """What a vote on this pair would tell: most where the gap is unknown and the outcome open."""

@@ -1,12 +1,11 @@
 """/: what to do next, each line with the page where it is decided."""
 
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.workbench.board import Board
-from pipeline.workbench.decisions import FILES
+from pipeline.workbench.commits import DECISION_PATHS, changed
 from pipeline.workbench.gate import Gate
 from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.journal import number_of
@@ -14,19 +13,19 @@ from pipeline.workbench.last_run import last_verdict, proposed
 from pipeline.workbench.ranking import standing_of
 from pipeline.workbench.stale import stale_stages
 
-GIT_SECONDS = 5
+RUN_PAGE = "/run"
+"""It starts stages and commits decisions."""
 MOST_STRIP = 12
 NEAR_DUPLICATE = "near_duplicate"
 WITHOUT_CAPTION = "/data?q=tags%3A%3C1"
 Line = dict[str, str]
 
 
-def shown(board: Board, gate: Gate, grid: SampleGrid, has_run_page: bool) -> dict[str, Any]:
-    """`has_run_page`: whether there is a page that starts stages and commits."""
+def shown(board: Board, gate: Gate, grid: SampleGrid) -> dict[str, Any]:
+    """For the page."""
     grid.refresh()
-    run = "/run" if has_run_page else ""
     found = proposed(grid)
-    sources = (_faults(gate), _pictures(board), _stages(run), _votes(grid), _uncommitted(run))
+    sources = (_faults(gate), _pictures(board), _stages(), _votes(grid), _uncommitted())
     return {
         "lines": [line for source in sources for line in _or_why_not(source)],
         "verdict": last_verdict(),
@@ -81,11 +80,11 @@ def _pictures(board: Board) -> Iterator[Line]:
         yield _line("captions", text, WITHOUT_CAPTION, "Write")
 
 
-def _stages(run: str) -> Iterator[Line]:
+def _stages() -> Iterator[Line]:
     if stale := stale_stages():
-        verb, them = ("is", "it") if len(stale) == 1 else ("are", "them")
+        verb = "is" if len(stale) == 1 else "are"
         text = f"{number_of(len(stale), 'stage')} {verb} out of date: {', '.join(stale)}"
-        yield _line("stages", text if run else f"{text}; `dvc repro` runs {them}", run, "Run" if run else "")
+        yield _line("stages", text, RUN_PAGE, "Run")
 
 
 def _votes(grid: SampleGrid) -> Iterator[Line]:
@@ -93,21 +92,14 @@ def _votes(grid: SampleGrid) -> Iterator[Line]:
         yield _line("votes", standing_of(grid) or "no votes on this grid yet", "/grid", "Vote")
 
 
-def _uncommitted(run: str) -> Iterator[Line]:
-    if names := uncommitted():
-        text = f"{number_of(len(names), 'file')} with decisions that are not committed: {', '.join(names)}"
-        yield _line("git", text, run, "Commit" if run else "")
-
-
-def uncommitted() -> list[str]:
-    """Decision files and settings that differ from git's; none outside a repository."""
-    paths = [*(str(file.path) for file in FILES.values()), "params.yaml"]
-    command = ["git", "--no-optional-locks", "status", "--porcelain", "-z", "--", *paths]
+def _uncommitted() -> Iterator[Line]:
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=GIT_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return sorted(entry[3:] for entry in ended.stdout.split("\0") if entry[3:] in paths)
+        names = sorted(DECISION_PATHS[name].as_posix() for name in changed())
+    except UserError:  # outside a repository there is nothing to commit
+        return
+    if names:
+        text = f"{number_of(len(names), 'file')} with decisions that are not committed: {', '.join(names)}"
+        yield _line("git", text, RUN_PAGE, "Commit")
 
 
 def _some(board: Board) -> list[str]:

@@ -93,18 +93,20 @@ def test_measurements_do_not_change_what_is_trained(project: Path) -> None:
 def test_logs_hold_curves_and_pictures_and_change_nothing(project: Path) -> None:
     train.main(["logging=off", "--out", "quiet"])
     prompts = "logging.sample_prompts=[zib]"
-    train.main([prompts, "logging.sample_resolution=64", "logging.sample_every_epochs=2", "--out", "told"])
+    train.main([prompts, "logging.sample_resolution=64", "logging.sample_every_epochs=2", "--out", "logged"])
     assert not (project / "quiet/logs").exists()
-    quiet, told = (load_file(project / name / "models/network/net.safetensors") for name in ("quiet", "told"))
-    assert all(quiet[key].equal(told[key]) for key in quiet)
-    events = EventAccumulator(str(project / "told/logs/net")).Reload()
-    losses = [float(row["loss"]) for row in table(project / "told/plots/train/loss.csv")]
+    quiet, logged = (
+        load_file(project / name / "models/network/net.safetensors") for name in ("quiet", "logged")
+    )
+    assert all(quiet[key].equal(logged[key]) for key in quiet)
+    events = EventAccumulator(str(project / "logged/logs/net")).Reload()
+    losses = [float(row["loss"]) for row in table(project / "logged/plots/train/loss.csv")]
     assert [each.value for each in events.Scalars("loss")] == pytest.approx(losses, rel=1e-5)
     assert [each.step for each in events.Images("sample/00 zib")] == [0, 2]
-    live = [json.loads(line) for line in (project / "told/logs/net/live.jsonl").read_text().splitlines()]
+    live = [json.loads(line) for line in (project / "logged/logs/net/live.jsonl").read_text().splitlines()]
     assert [each["step"] for each in live if "step" in each][-1] == len(losses)
     assert live[-1] == {"end": "done"}
-    assert sorted(path.name for path in (project / "told/logs/net/samples").iterdir()) == [
+    assert sorted(path.name for path in (project / "logged/logs/net/samples").iterdir()) == [
         "00-000000.png",
         "00-000002.png",
     ]

@@ -9,7 +9,11 @@ from pipeline.schemas import (
     TrainConfig,
 )
 
-NEED_EXACT_WEIGHTS = ("checkpoint", "ia3", "dora")
+
+def made_of_exact_weights(config: Config) -> str | None:
+    """The kind of the network if it is made from the base's own weights, which must not be rounded then."""
+    name = "dora" if getattr(config.network, "dora", False) else config.network.name
+    return name if name in ("checkpoint", "ia3", "dora") else None
 
 
 def train_contradictions(config: Config) -> list[str]:
@@ -42,10 +46,8 @@ def train_contradictions(config: Config) -> list[str]:
 
 def _eight_bit_contradictions(config: Config) -> list[str]:
     """Networks that are made from the base's exact weights."""
-    if config.train.base_precision != "int8":
-        return []
-    name = "dora" if getattr(config.network, "dora", False) else config.network.name
-    if name not in NEED_EXACT_WEIGHTS:
+    name = made_of_exact_weights(config)
+    if config.train.base_precision != "int8" or name is None:
         return []
     return [
         f"train.base_precision int8 rounds the base's weights, but network {name} is made from them; set"

@@ -1,6 +1,6 @@
 """What a run could change to need less memory, the least harmful first. Pure."""
 
-from pipeline.config.rules.train import NEED_EXACT_WEIGHTS
+from pipeline.config.rules.train import made_of_exact_weights
 from pipeline.schemas import Config
 
 
@@ -19,8 +19,7 @@ def levers(config: Config) -> list[str]:
         found.append("use.optimizer: adamw8bit, a quarter of the optimiser's memory")
     if getattr(network, "text_encoder", False) and getattr(network, "unet", False):
         found.append("network.text_encoder: false, which trains the U-Net alone")
-    is_exact = getattr(network, "dora", False) or network.name in NEED_EXACT_WEIGHTS
-    if train.base_precision == "same" and not is_exact:
+    if train.base_precision == "same" and made_of_exact_weights(config) is None:
         found.append("train.base_precision: int8, a base that is off by half a percent")
     return [*found, "a smaller crop.resolution"]
 

@@ -18,7 +18,7 @@ def turned(layer: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 def rounded(layer: nn.Module, eight: nn.Module) -> nn.Module:
-    """The layer with the weights that the one in 8 bits stands for."""
+    """The layer with the rounded weights of the one in 8 bits."""
     same = copy.deepcopy(layer).requires_grad_(False)
     same.weight = nn.Parameter(eight.weight.float() * eight.scale.float(), requires_grad=False)  # type: ignore[operator, union-attr]
     return same

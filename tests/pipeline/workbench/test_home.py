@@ -106,10 +106,10 @@ def test_each_line_leads_to_the_page_where_it_is_decided(project: Path) -> None:
         found = {line["kind"]: line for line in server.get("/api/home")["lines"]}
     assert found["faults"]["text"] == "3 faults to decide"
     assert found["near"]["text"] == "1 near duplicate to decide"
-    assert found["stages"]["text"] == "1 stage is out of date: train; `dvc repro` runs it"
+    assert found["stages"]["text"] == "1 stage is out of date: train"
     assert found["votes"]["text"] == "no votes on this grid yet"
-    links = [found[kind]["link"] for kind in ("faults", "near", "votes")]
-    assert links == ["/gate", "/gate", "/grid"]
+    links = [found[kind]["link"] for kind in ("faults", "near", "stages", "votes")]
+    assert links == ["/gate", "/gate", "/run", "/grid"]
     assert "git" not in found
 
 
