@@ -9,6 +9,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from pipeline.errors import warn
@@ -48,6 +49,7 @@ def _texts(arguments: Sequence[str]) -> Iterator[str]:
 
 def fix() -> None:
     """Sets the variables for this process and its children."""
+    arithmetic.cache_clear()
     os.environ.update(THREADS)
     if has_avx2():
         os.environ.update(INSTRUCTIONS)
@@ -55,6 +57,7 @@ def fix() -> None:
         warn(f"{KEY}: this processor has no AVX2; results differ in the last bits from other computers'")
 
 
+@cache  # asked for each key
 def arithmetic() -> Mapping[str, str]:
     """What keys of stored results say about how they were computed: nothing unless it is fixed."""
     wanted = {**INSTRUCTIONS, **THREADS}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.same_bytes import INSTRUCTIONS, THREADS
+from pipeline.same_bytes import INSTRUCTIONS, THREADS, arithmetic
 from pipeline.store.items import GROWN, Items, computed_key, key, store_folder, store_root, trim_if_grown
 from tests.noting import noting
 
@@ -173,13 +173,18 @@ def test_a_kind_that_is_a_file_in_the_store_is_told() -> None:
         store_folder("training")
 
 
-def test_what_torch_computes_is_kept_apart_by_its_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_torch_computes_is_kept_apart_by_its_arithmetic(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Latents kept without `same_bytes` are not those that it promises."""
     for name in (*INSTRUCTIONS, *THREADS):
         monkeypatch.delenv(name, raising=False)
+    arithmetic.cache_clear()
     free = computed_key(picture="a")
     assert free == key(picture="a")
     for name, value in {**INSTRUCTIONS, **THREADS}.items():
         monkeypatch.setenv(name, value)
+    arithmetic.cache_clear()
+    request.addfinalizer(arithmetic.cache_clear)
     assert computed_key(picture="a") != free
     assert key(picture="a") == free
