@@ -17,10 +17,13 @@ def test_a_training_says_what_it_kept_in_these_words(beginning: str) -> None:
 def test_after_a_stop_the_page_says_what_the_training_kept() -> None:
     watch = Watch(Runs())
     assert watch._said("stopped") == SENTENCES["stopped"]
-    watch.log.text = (
-        "train: 8 of 630\nto resume from the last checkpoint, run `dvc repro` or the same command\n"
+    lines = (
+        "train: 8 of 630",
+        "to resume from the last checkpoint, run `dvc repro` or the same command",
+        "the network after 290 of 630 steps is in models/x.safetensors",
+        "ERROR: interrupted",
     )
-    watch.log.text += "the network after 290 of 630 steps is in models/x.safetensors\nERROR: interrupted\n"
+    watch.log.text = "\n".join(lines)
     assert watch._said("stopped") == (
         "Stopped: to resume from the last checkpoint, run `dvc repro` or the same command; the network after"
         " 290 of 630 steps is in models/x.safetensors."
