@@ -9,14 +9,14 @@ from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.runs.queue import check_overrides
 from pipeline.workbench.settings import SETTINGS
 
-MERGE, VOTED = "merge", "voted"
+_MERGE, VOTED = "merge", "voted"
 
 
 def merge_now(grid: SampleGrid) -> dict[str, Any]:
     """For the page: `epoch` and `alpha` as params.yaml and the composed settings say, and the file's hash;
     `wrong`: why params.yaml cannot be read.
     """
-    composed = read_own_yaml(RESOLVED_PARAMS).get(MERGE, {}) if RESOLVED_PARAMS.exists() else {}
+    composed = read_own_yaml(RESOLVED_PARAMS).get(_MERGE, {}) if RESOLVED_PARAMS.exists() else {}
     try:
         file = grid.desk.open(SETTINGS.name)
     except UserError as error:
@@ -35,14 +35,14 @@ def bake(grid: SampleGrid, number: int | None, seen: str | None) -> str:
     grid.refresh()
     epoch, alpha = _of_votes(grid) if number is None else _of_place(grid, number)
     before = _group(grid.desk.values(SETTINGS.name))
-    check_overrides([f"{MERGE}.epoch={epoch}", f"{MERGE}.alpha={alpha}"])
+    check_overrides([f"{_MERGE}.epoch={epoch}", f"{_MERGE}.alpha={alpha}"])
     said = f"{SETTINGS.path}: merge.epoch {epoch}, merge.alpha {alpha:g}"
-    grid.desk.write(SETTINGS.name, {MERGE: {**before, "epoch": epoch, "alpha": alpha}}, seen, said)
+    grid.desk.write(SETTINGS.name, {_MERGE: {**before, "epoch": epoch, "alpha": alpha}}, seen, said)
     return said
 
 
 def _group(values: dict[str, Any]) -> dict[str, Any]:
-    found = values.get(MERGE)
+    found = values.get(_MERGE)
     return dict(found) if isinstance(found, dict) else {}
 
 
