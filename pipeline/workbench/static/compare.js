@@ -166,7 +166,11 @@ $("mode").onchange = event => show({ mode: event.target.value });
 $("vote").onclick = openVotes;
 $("vote-close").onclick = () => $("vote-view").close();
 for (const side of ["left", "right", "equal", "neither"]) $(side).onclick = () => vote(side);
-$("vote-view").addEventListener("close", refresh);
+$("vote-view").addEventListener("close", async () => {
+  const before = grid.votes;
+  await refresh();
+  if (grid.votes > before) show({ one: grid.ranking[0].place, other: grid.ranking[1].place });
+});
 $("vote-view").addEventListener("keydown", event => {
   const undo = async () => { await step("undo", nextPair); };
   runKey(event, { ArrowLeft: () => vote("left"), ArrowRight: () => vote("right"), ArrowDown: () => vote("equal"), 0: () => vote("neither"), z: () => $("vote-stage").classList.toggle("zoomed"), "Ctrl+z": undo });
