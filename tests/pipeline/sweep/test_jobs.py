@@ -31,7 +31,7 @@ def test_mistakes_of_all_jobs_come_before_any_job() -> None:
 
 
 def test_a_job_cannot_follow_votes_on_another_grid() -> None:
-    with pytest.raises(UserError, match="add merge.epoch=best"):
+    with pytest.raises(UserError, match=r"add merge\.epoch=best"):
         checked(("merge.epoch=voted",))
     assert checked(("merge.epoch=best",)).merge.epoch == "best"
 
