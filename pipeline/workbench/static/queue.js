@@ -12,7 +12,7 @@ export async function drawQueue() {
   const waiting = queue.jobs.filter(job => job.state === "waiting");
   $("queue-box").replaceChildren(...[
     make("div", { class: "panel-head" }, make("h2", {}, "Queue"), make("span", { class: "faint" }, queue.jobs.length ? `${waiting.length} of ${queue.jobs.length} to do` : "empty"), make("span", { class: "space" }),
-      !isReadOnly && make("button", { id: "queue-switch", onclick: () => send("switch", { is_on: !queue.isOn }) }, queue.isOn ? "Stop after this one" : "Run the queue")),
+      !isReadOnly && make("button", { id: "queue-switch", onclick: () => send("switch", { is_on: !queue.isOn }) }, !queue.isOn ? "Run the queue" : queue.jobs.some(job => job.state === "running") ? "Stop after this one" : "Hold the queue")),
     make("ol", { id: "queue" }, ...queue.jobs.map(job => row(job, waiting))),
     !isReadOnly && form(typed),
     !isReadOnly && make("div", { class: "queue-options" }, make("label", { class: "check" }, make("input", { type: "checkbox", id: "goes-on", checked: queue.goesOn, onchange: event => send("switch", { goes_on: event.target.checked }) }), "go on after a failure"), "Results: dvc exp show, or the Comparison page."),
