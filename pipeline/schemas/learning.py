@@ -133,7 +133,13 @@ PriorForm = Literal["sd_scripts", "two_means"]
 
 
 class TrainConfig(Group):
-    NEUTRAL: ClassVar = {"size_conditioning": "real", "caption_variants": None, "base_precision": "same"}
+    NEUTRAL: ClassVar = {
+        "size_conditioning": "real",
+        "caption_variants": None,
+        "base_precision": "same",
+        "fused_backward": False,
+        "stochastic_rounding": False,
+    }
 
     name: FileName
     epochs: Positive
@@ -165,6 +171,8 @@ class TrainConfig(Group):
     precision: Literal["fp32", "bf16", "fp16", "bf16_full", "fp16_full"]
     base_precision: Literal["same", "int8"]
     gradient_checkpointing: bool
+    fused_backward: bool
+    stochastic_rounding: bool
     compile: bool
     save_precision: Literal["fp32", "bf16", "fp16"]
     devices: Positive

@@ -29,7 +29,9 @@ from pipeline.training.ema import RunningMean
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trained_dtype, trainer_precision
 from pipeline.training.schedules import lr_factor
+from pipeline.training.stochastic_rounding import Rounding
 from pipeline.training.trainer_state import optimizers_of
+from pipeline.training.weight_by_weight import WeightByWeight
 
 EVERY = slice(None)
 
@@ -50,6 +52,8 @@ class Denoising(lightning.LightningModule):
             in_eight_bits([base.denoiser, *base.text_encoders], trained_dtype(config))
         self.objective = base.family.objective(base.configs, config.noise)
         self.mean: RunningMean | None = None
+        self.rounding = Rounding() if config.train.stochastic_rounding else None
+        self._by_weight: WeightByWeight | None = None
         self._texts_rest = False
 
     @property
@@ -130,6 +134,8 @@ class Denoising(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.network.before_step(self._seed_of(batch.step))
+        if self.rounding:
+            self.rounding.step_seed = self._seed_of(batch.step)
         rows, factor = device_rows(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
         loss = (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
         return loss * self.window_factor(batch_idx)
@@ -181,11 +187,23 @@ class Denoising(lightning.LightningModule):
         config, family = self.settings.optimizer, self.base.family
         parts = {part: self.network.part_parameters(part) for part in family.trained_parts}
         optimizer = make_optimizer(config, parts, fused=not is_scaled(self.precision))
+        self._release()  # after a rollback
+        if self.settings.train.fused_backward or self.rounding:
+            fused = self.settings.train.fused_backward
+            optimizer = self._by_weight = WeightByWeight(optimizer, fused=fused, rounding=self.rounding)
         leading = config.lr if parts[family.denoiser] else config.text_encoder_lr
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: lr_factor(step, self.total_steps, self.settings.schedule, leading)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def teardown(self, stage: str) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._by_weight:
+            self._by_weight.release()
+        self._by_weight = None
 
     @contextmanager
     def as_saved(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ tensors), and derives the time from a benchmark of this device.
 
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from pipeline.bases.conditioning import Conditioning
+from pipeline.schemas import Config
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.precision import FULL, PRECISION_DTYPES
@@ -75,10 +76,17 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
             loss.backward()
     for hook in hooks:
         hook.remove()
-    copies = 2 + MOMENTS.get(module.settings.optimizer.name, USUAL_MOMENTS)
-    fixed = sum(map(_bytes, frozen)) + round(copies * sum(map(_bytes, learning)))
+    fixed = sum(map(_bytes, frozen)) + _learning_bytes(module.settings, learning)
     number = len(batch.weight)
     return Cost(counted.operations, fixed, counted.most // number, number)
+
+
+def _learning_bytes(config: Config, learning: Sequence[Tensor]) -> int:
+    """Weights, gradients and optimiser state. A fused backward pass holds one gradient at a time."""
+    sizes = [_bytes(each) for each in learning]
+    copies = 1 + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
+    gradients = max(sizes, default=0) if config.train.fused_backward else sum(sizes)
+    return round(copies * sum(sizes)) + gradients
 
 
 def _with_kept_texts(module: Denoising, batch: Batch) -> Batch:

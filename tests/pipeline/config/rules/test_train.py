@@ -88,3 +88,41 @@ def test_what_cannot_be_with_weights_that_are_split(
 )
 def test_what_is_seldom_meant(values: dict[str, Any], sentence: str) -> None:
     must_doubt({}, values, sentence)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        (
+            {},
+            {"train.clip_norm": 1.0},
+            r"train\.clip_norm 1 needs all gradients .* clip_norm to 0",
+        ),
+        ({}, {"train.gradient_accumulation": 2}, r"gradient_accumulation 2 collects .* set it to 1"),
+        ({}, {"train.precision": "fp16"}, r"train\.precision fp16 scales .* set it to bf16"),
+        ({}, {"train.devices": 2}, r"train\.fused_backward works on one device"),
+        ({"optimizer": "prodigy"}, {}, r"fused_backward .* optimizer\.name prodigy works on all together"),
+        ({"optimizer": "schedulefree"}, {}, r"optimizer\.name schedulefree works on all together"),
+        ({"optimizer": "dadaptation"}, {}, r"optimizer\.name dadaptation works on all together"),
+        ({}, {"optimizer.name": "torch.optim.LBFGS"}, r"optimizer\.name torch\.optim\.LBFGS works on all"),
+    ],
+)
+def test_what_cannot_be_with_a_fused_backward_pass(
+    use: dict[str, str], values: dict[str, Any], reason: str
+) -> None:
+    must_refuse(use, {"train.fused_backward": True, "train.clip_norm": 0.0, **values}, reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ({}, {"train.precision": "bf16"}, r"rounds weights in bf16, but with train\.precision bf16 they"),
+        ({"network": "checkpoint"}, {"train.precision": "bf16"}, r"set train\.precision to bf16_full"),
+        ({"optimizer": "prodigy"}, {}, r"train\.stochastic_rounding .* optimizer\.name prodigy works on all"),
+        ({"network": "checkpoint"}, {"train.strategy": "fsdp"}, r"does not work with train\.strategy fsdp"),
+    ],
+)
+def test_what_cannot_be_with_stochastic_rounding(
+    use: dict[str, str], values: dict[str, Any], reason: str
+) -> None:
+    must_refuse(use, {"train.stochastic_rounding": True, "train.precision": "bf16_full", **values}, reason)

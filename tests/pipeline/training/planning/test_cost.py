@@ -56,6 +56,13 @@ def test_weights_gradients_and_moments_by_hand(precision: str, width: int) -> No
     assert cost.fixed_bytes == width * numbers(module.base) + buffers + 16 * learning
 
 
+def test_a_fused_backward_pass_holds_one_gradient() -> None:
+    plain, module = cost_of()
+    fused, _ = cost_of(train__fused_backward=True, train__clip_norm=0.0)
+    gradients = [4 * parameter.numel() for parameter in module.network.parameters()]
+    assert plain.fixed_bytes - fused.fixed_bytes == sum(gradients) - max(gradients)
+
+
 def test_memory_holds_what_the_forward_pass_leaves_and_grows_with_the_pictures() -> None:
     cost, module = cost_of()
     assert isinstance(module.network, AdapterNetwork)

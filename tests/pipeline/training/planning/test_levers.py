@@ -39,3 +39,11 @@ def test_a_batch_keeps_its_updates() -> None:
     values = {"train.batch": 4, "train.gradient_accumulation": 2}
     config = check(compose(Params({"base": "sd15", "network": "lora"}, values)))
     assert "train.batch: 1 with train.gradient_accumulation: 8" in out_of_memory(config)
+
+
+def test_gradients_of_a_checkpoint_need_no_room() -> None:
+    use = {"base": "sd15", "network": "checkpoint", "optimizer": "adafactor"}
+    assert "train.fused_backward" in named(use)
+    assert "train.fused_backward" not in named(use, fused_backward=True, clip_norm=0.0)
+    assert "train.fused_backward" not in named({**use, "optimizer": "prodigy"})
+    assert "train.fused_backward" not in named({"base": "sd15", "network": "lora"})
