@@ -139,6 +139,7 @@ class TrainConfig(Group):
         "base_precision": "same",
         "fused_backward": False,
         "stochastic_rounding": False,
+        "offload": 0.0,
     }
 
     name: FileName
@@ -173,6 +174,7 @@ class TrainConfig(Group):
     gradient_checkpointing: bool
     fused_backward: bool
     stochastic_rounding: bool
+    offload: Fraction
     compile: bool
     save_precision: Literal["fp32", "bf16", "fp16"]
     devices: Positive

@@ -26,6 +26,7 @@ from pipeline.seeds import folded
 from pipeline.training.data import Batch
 from pipeline.training.devices import device_rows
 from pipeline.training.ema import RunningMean
+from pipeline.training.offload import Offload, chosen_blocks
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trained_dtype, trainer_precision
 from pipeline.training.schedules import lr_factor
@@ -54,6 +55,7 @@ class Denoising(lightning.LightningModule):
         self.mean: RunningMean | None = None
         self.rounding = Rounding() if config.train.stochastic_rounding else None
         self._by_weight: WeightByWeight | None = None
+        self.offload: Offload | None = None
         self._texts_rest = False
 
     @property
@@ -62,8 +64,24 @@ class Denoising(lightning.LightningModule):
 
     def setup(self, stage: str) -> None:
         self.prepare()  # before the move: the device never holds the base in 32 bits
+        if share := self.settings.train.offload:
+            self._release_blocks()  # after a rollback
+            self.offload = Offload(chosen_blocks(self.base.denoiser, share), self.device)
+            self.offload.park()
         if not self.is_split:
             self.base.to(self.device)
+
+    def on_fit_start(self) -> None:
+        if self.offload:
+            self.offload.hold()  # the base and the network have moved
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        if self.offload:
+            self.offload.begin_backward()
+
+    def on_after_backward(self) -> None:
+        if self.offload:
+            self.offload.end_backward()
 
     def prepare(self) -> None:
         """Readies the base for training steps: dtype, memory format, gradient checkpointing."""
@@ -199,6 +217,12 @@ class Denoising(lightning.LightningModule):
 
     def teardown(self, stage: str) -> None:
         self._release()
+        self._release_blocks()
+
+    def _release_blocks(self) -> None:
+        if self.offload:
+            self.offload.release()
+        self.offload = None
 
     def _release(self) -> None:
         if self._by_weight:
@@ -210,6 +234,8 @@ class Denoising(lightning.LightningModule):
         """Inside, the network has the weights that are saved and sampled: the running mean
         (`train.ema_decay`) or schedule-free's average.
         """
+        if self.offload:
+            self.offload.settle()
         optimizers = optimizers_of(self)
         set_averaging(optimizers, True)
         try:
@@ -219,6 +245,8 @@ class Denoising(lightning.LightningModule):
             set_averaging(optimizers, False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.offload:
+            self.offload.settle()
         if self.mean:
             checkpoint["running_mean"] = self.mean.state_dict()
 

@@ -94,7 +94,8 @@ class WeightByWeight(torch.optim.Optimizer):
 
     def _step_alone(self, weight: Tensor) -> None:
         _, group = self.places[weight]
-        groups = self.inner.param_groups
+        groups, state = self.inner.param_groups, self.inner.state[weight]
+        _follow(state, weight.device, counts=bool(groups[group].get("fused")))
         self.inner.param_groups = [{**groups[group], "params": [weight]}]
         try:
             self.inner.step()
@@ -124,6 +125,13 @@ def _hooked(weight: Tensor, act: Callable[[Tensor], None]) -> RemovableHandle:
     handle: RemovableHandle = weight.requires_grad_(True).register_post_accumulate_grad_hook(act)
     weight.requires_grad_(learns)
     return handle
+
+
+def _follow(state: dict[str, Any], device: torch.device, counts: bool) -> None:
+    """Moves a loaded state to its weight, which was in the machine's memory then (`train.offload`)."""
+    for name, value in state.items():
+        if isinstance(value, Tensor) and value.device != device and (value.ndim or counts):
+            state[name] = value.to(device)
 
 
 def _raise(state: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Rules of the group train, and between it and what is trained."""
 
+from pipeline.config.rules.offload import offload_contradictions
 from pipeline.config.rules.weight_by_weight import weight_by_weight_contradictions
 from pipeline.schemas import (
     AestheticConfig,
@@ -47,6 +48,7 @@ def train_contradictions(config: Config) -> list[str]:
         *_eight_bit_contradictions(config),
         *_split_contradictions(config),
         *weight_by_weight_contradictions(config),
+        *offload_contradictions(config),
     ]
 
 

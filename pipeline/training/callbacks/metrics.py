@@ -58,7 +58,8 @@ class MetricsCallback(Callback):
 
     def _keep_weights(self, trainer: lightning.Trainer) -> None:
         learning = learning_parameters(trainer)
-        if sum(p.numel() for p in learning) <= MAX_COPIED:
+        on_one_device = len({p.device for p in learning}) == 1  # not with blocks in the machine's memory
+        if on_one_device and sum(p.numel() for p in learning) <= MAX_COPIED:
             self._before = [p.detach().clone() for p in learning]
 
     def on_train_batch_end(

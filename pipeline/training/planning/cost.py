@@ -19,6 +19,7 @@ from pipeline.bases.conditioning import Conditioning
 from pipeline.schemas import Config
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
+from pipeline.training.offload import chosen_blocks
 from pipeline.training.precision import FULL, PRECISION_DTYPES
 from pipeline.training.text_outputs import are_fixed
 
@@ -76,7 +77,7 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
             loss.backward()
     for hook in hooks:
         hook.remove()
-    fixed = sum(map(_bytes, frozen)) + _learning_bytes(module.settings, learning)
+    fixed = sum(map(_bytes, frozen)) + _learning_bytes(module.settings, learning) - _bytes_away(module)
     number = len(batch.weight)
     return Cost(counted.operations, fixed, counted.most // number, number)
 
@@ -87,6 +88,13 @@ def _learning_bytes(config: Config, learning: Sequence[Tensor]) -> int:
     copies = 1 + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
     gradients = max(sizes, default=0) if config.train.fused_backward else sum(sizes)
     return round(copies * sum(sizes)) + gradients
+
+
+def _bytes_away(module: Denoising) -> int:
+    """Of blocks that wait in the machine's memory; two at a time are on the device."""
+    blocks = chosen_blocks(module.base.denoiser, module.settings.train.offload)
+    sizes = sorted(sum(map(_bytes, block.parameters())) for block in blocks)
+    return sum(sizes[:-2])
 
 
 def _with_kept_texts(module: Denoising, batch: Batch) -> Batch:

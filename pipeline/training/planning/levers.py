@@ -1,5 +1,6 @@
 """What a run could change to need less memory, the least harmful first. Pure."""
 
+from pipeline.config.rules.offload import could_offload
 from pipeline.config.rules.train import made_of_exact_weights
 from pipeline.config.rules.weight_by_weight import updates_singly
 from pipeline.schemas import CheckpointConfig, Config
@@ -24,6 +25,9 @@ def levers(config: Config) -> list[str]:
         found.append("network.text_encoder: false, which trains the U-Net alone")
     if train.base_precision == "same" and made_of_exact_weights(config) is None:
         found.append("train.base_precision: int8, a base that is off by half a percent")
+    if not train.offload and could_offload(config):
+        also = "" if train.gradient_checkpointing else ", with train.gradient_checkpointing: true"
+        found.append(f"train.offload: 0.5 (up to 1){also}, the same result slower")
     return [*found, "a smaller crop.resolution"]
 
 

@@ -126,3 +126,28 @@ def test_what_cannot_be_with_stochastic_rounding(
     use: dict[str, str], values: dict[str, Any], reason: str
 ) -> None:
     must_refuse(use, {"train.stochastic_rounding": True, "train.precision": "bf16_full", **values}, reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ({}, {"train.gradient_checkpointing": False}, r"train\.offload needs train\.gradient_checkpointing"),
+        ({}, {"train.compile": True}, r"train\.offload does not work with train\.compile"),
+        ({}, {"train.devices": 2}, r"train\.offload works on one device"),
+        ({}, {"network.max_norm": 1.0}, r"network\.max_norm reads the weights between two steps"),
+        (
+            {"network": "checkpoint"},
+            {},
+            r"train\.offload of a checkpoint .* set train\.fused_backward",
+        ),
+        (
+            {"network": "checkpoint"},
+            {"train.ema_decay": 0.9},
+            r"set train\.ema_decay to null, or",
+        ),
+    ],
+)
+def test_what_cannot_be_with_blocks_in_the_machines_memory(
+    use: dict[str, str], values: dict[str, Any], reason: str
+) -> None:
+    must_refuse(use, {"train.offload": 0.5, "train.gradient_checkpointing": True, **values}, reason)

@@ -22,13 +22,14 @@ def test_all_of_them_in_order_of_harm() -> None:
         "use.optimizer",
         "network.text_encoder",
         "train.base_precision",
+        "train.offload",
         "crop.resolution",
     ]
 
 
 def test_what_is_used_is_not_named() -> None:
     use = {"base": "sdxl", "experiment": "sdxl_character", "memory": "8gb"}
-    assert named(use, base_precision="int8") == ["crop.resolution"]
+    assert named(use, base_precision="int8") == ["train.offload", "crop.resolution"]
 
 
 def test_eight_bits_are_not_for_networks_that_need_the_weights() -> None:
