@@ -67,5 +67,5 @@ class Ia3(Adapter):
         return weight * self.weight.reshape(shape)
 
     @torch.no_grad()
-    def shrink(self, ratio: float) -> None:
+    def shrink(self, ratio: Tensor) -> None:
         self.weight.mul_(ratio)

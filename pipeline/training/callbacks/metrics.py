@@ -86,8 +86,9 @@ class MetricsCallback(Callback):
     @torch.no_grad()
     def _update_ratio(self, trainer: lightning.Trainer) -> Tensor:
         """|change of the weights| / |weights|."""
+        assert self._gradient_norm is not None
         if not self._before:
-            return torch.tensor(float("nan"))
+            return self._gradient_norm.new_full((), float("nan"))
         after = [p.detach() for p in learning_parameters(trainer)]
         change = torch._foreach_sub(after, self._before)
         return everywhere(torch.nn.utils.get_total_norm(change) / torch.nn.utils.get_total_norm(self._before))

@@ -1,6 +1,5 @@
 """A small base and network that take real training steps, for tests that compare two ways of stepping."""
 
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -44,18 +43,20 @@ def batches_of(base: Base, number: int = STEPS, side: int = 8) -> list[Batch]:
 
 
 def stepped(
-    module: Denoising, batches: list[Batch], *more: lightning.Callback, checkpoint: Path | None = None
+    module: Denoising,
+    batches: list[Batch],
+    *more: lightning.Callback,
+    first: lightning.Callback | None = None,
 ) -> tuple[lightning.Trainer, History]:
     """Trains for an epoch of the batches; a step's losses and norms are in the history."""
     quiet_lightning()
     history = History()
     options = {**trainer_options(module.settings), "accelerator": "cpu", "logger": False}
-    trainer = lightning.Trainer(
-        **{**options, "max_epochs": 1}, callbacks=[MetricsCallback(history, 1), *more]
-    )
+    callbacks = [*([first] if first else []), MetricsCallback(history, 1), *more]
+    trainer = lightning.Trainer(**{**options, "max_epochs": 1}, callbacks=callbacks)
     loader: DataLoader[Any] = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
     with module.network.attached(module.base):
-        trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=False)
+        trainer.fit(module, loader)
     history.settle(lambda losses: losses)
     return trainer, history
 
