@@ -140,6 +140,7 @@ class TrainConfig(Group):
         "fused_backward": False,
         "stochastic_rounding": False,
         "offload": 0.0,
+        "cuda_graph": False,
     }
 
     name: FileName
@@ -176,6 +177,7 @@ class TrainConfig(Group):
     stochastic_rounding: bool
     offload: Fraction
     compile: bool
+    cuda_graph: bool
     save_precision: Literal["fp32", "bf16", "fp16"]
     devices: Positive
     num_nodes: Positive

@@ -58,7 +58,11 @@ def choices(config: Config, card: Card) -> list[str]:
         lines.append("batches pinned")
     return [
         *lines,
-        *(f"train.{key} on" for key in ("compile", "gradient_checkpointing") if getattr(train, key)),
+        *(
+            f"train.{key} on"
+            for key in ("compile", "cuda_graph", "gradient_checkpointing")
+            if getattr(train, key)
+        ),
     ]
 
 

@@ -90,6 +90,7 @@ class WeightByWeight(torch.optim.Optimizer):
         held.copy_(rounded(weight.data, generator))
         weight.grad = None
         weight.data = held
+        weight.grad = gradient  # the same tensor: a CUDA graph fills it
         _lower(state, held.shape, generator)
 
     def _step_alone(self, weight: Tensor) -> None:

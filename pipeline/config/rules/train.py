@@ -1,5 +1,6 @@
 """Rules of the group train, and between it and what is trained."""
 
+from pipeline.config.rules.cuda_graph import graph_contradictions
 from pipeline.config.rules.offload import offload_contradictions
 from pipeline.config.rules.weight_by_weight import weight_by_weight_contradictions
 from pipeline.schemas import (
@@ -49,6 +50,7 @@ def train_contradictions(config: Config) -> list[str]:
         *_split_contradictions(config),
         *weight_by_weight_contradictions(config),
         *offload_contradictions(config),
+        *graph_contradictions(config),
     ]
 
 

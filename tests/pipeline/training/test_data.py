@@ -95,7 +95,12 @@ def test_on_a_card_every_tensor_of_a_batch_is_pinned(
     data: EncodedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pinned: list[torch.Tensor] = []
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor.clone())
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor)
+        return tensor.clone()
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
     batch = EpochBatches(data, 0)[0]
     batch.conditioning = Conditioning(torch.ones(4, 2, 3), torch.ones(4, 3))
     copy = batch.pin_memory()

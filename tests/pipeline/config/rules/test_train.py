@@ -151,3 +151,24 @@ def test_what_cannot_be_with_blocks_in_the_machines_memory(
     use: dict[str, str], values: dict[str, Any], reason: str
 ) -> None:
     must_refuse(use, {"train.offload": 0.5, "train.gradient_checkpointing": True, **values}, reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ({}, {"train.compile": True}, r"train\.cuda_graph replays .* train\.compile records kernels"),
+        ({}, {"train.offload": 0.5, "train.gradient_checkpointing": True}, r"train\.offload moves weights"),
+        (
+            {},
+            {"train.fused_backward": True, "train.clip_norm": 0.0},
+            r"train\.fused_backward frees gradients",
+        ),
+        ({}, {"train.precision": "fp16"}, r"train\.precision fp16 changes .* set it to bf16"),
+        ({"network": "dylora"}, {}, r"network dylora trains another rank"),
+        ({}, {"network.dropout": 0.1}, r"network\.dropout drops others"),
+        ({}, {"network.module_dropout": 0.1}, r"network\.module_dropout drops others"),
+        ({}, {"train.devices": 2}, r"train\.cuda_graph works on one device"),
+    ],
+)
+def test_what_cannot_be_recorded(use: dict[str, str], values: dict[str, Any], reason: str) -> None:
+    must_refuse(use, {"train.cuda_graph": True, **values}, reason)
