@@ -24,6 +24,9 @@ Work = Callable[[], Tensor]
 Capture = Callable[[Work], Work]
 """Turns work on fixed tensors into its replay."""
 
+Recording = tuple[dict[str, Tensor], Tensor, Work]
+"""The fixed inputs, the number that multiplies the loss, and the replay."""
+
 checkpoint_without_random = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 """Gradient checkpointing that does not read the random generator's state, which a recording cannot."""
 
@@ -71,7 +74,7 @@ class GraphedStep:
         most: int = MOST_GRAPHS,
     ) -> None:
         self.work, self.weights, self.capture, self.most = work, weights, capture, most
-        self.graphs: dict[tuple[object, ...], tuple[dict[str, Tensor], Tensor, Work]] = {}
+        self.graphs: dict[tuple[object, ...], Recording] = {}
         self._seen: set[tuple[object, ...]] = set()
         self._has_said = False
 
@@ -105,15 +108,13 @@ class GraphedStep:
             return True
         if not self._has_said:
             warn(
-                f"train.cuda_graph: {self.most} shapes of batches are recorded, the others step without; fewer"
-                " crop buckets, or class pictures of the same size, record all"
+                f"train.cuda_graph: {self.most} shapes of batches are recorded, the others step without;"
+                " fewer crop buckets, or class pictures of the same size, record all"
             )
             self._has_said = True
         return False
 
-    def _captured(
-        self, inputs: Mapping[str, Tensor], factor: float
-    ) -> tuple[dict[str, Tensor], Tensor, Work]:
+    def _captured(self, inputs: Mapping[str, Tensor], factor: float) -> Recording:
         buffers = {name: value.clone() for name, value in inputs.items()}
         window = torch.full((), factor, device=inputs["noisy"].device)
         replay = self.capture(lambda: self.work(buffers, window))

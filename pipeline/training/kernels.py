@@ -56,14 +56,8 @@ def choices(config: Config, card: Card) -> list[str]:
         lines.append(f"{name} {'not fused (fp16 scales gradients)' if scaled else 'fused'}")
     if is_cuda:
         lines.append("batches pinned")
-    return [
-        *lines,
-        *(
-            f"train.{key} on"
-            for key in ("compile", "cuda_graph", "gradient_checkpointing")
-            if getattr(train, key)
-        ),
-    ]
+    more = [key for key in ("compile", "cuda_graph", "gradient_checkpointing") if getattr(train, key)]
+    return [*lines, *(f"train.{key} on" for key in more)]
 
 
 def choose(config: Config) -> None:

@@ -17,8 +17,8 @@ from pipeline.schemas import Config
 from pipeline.training.data import Batch
 
 StepInputs = dict[str, Tensor]
-"""latents, noise, noisy: [rows, channels, h, w]; levels: [rows]. Also, as far as the batch has them: mask, ids,
-emphasis, sizes; tokens and pooled in place of ids if the text encoders' outputs are kept.
+"""latents, noise, noisy: [rows, channels, h, w]; levels: [rows]. Also, as far as the batch has them: mask,
+ids, emphasis, sizes; tokens and pooled in place of ids if the text encoders' outputs are kept.
 """
 
 
