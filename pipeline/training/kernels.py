@@ -16,7 +16,7 @@ FIRST_WITH_TF32 = (8, 0)
 
 
 @dataclass(frozen=True)
-class Card:
+class TrainingDevice:
     """kind: cuda, mps or cpu. capability: of an NVIDIA card."""
 
     kind: str
@@ -24,7 +24,7 @@ class Card:
     capability: tuple[int, int] = (0, 0)
 
     @classmethod
-    def here(cls) -> "Card":
+    def here(cls) -> "TrainingDevice":
         kind = best_device().type
         if kind != "cuda":
             return cls(kind, kind.upper())
@@ -35,12 +35,12 @@ class Card:
         return self.kind == "cuda" and self.capability >= FIRST_WITH_TF32
 
 
-def uses_tf32(config: Config, card: Card) -> bool:
+def uses_tf32(config: Config, card: TrainingDevice) -> bool:
     """In 16 bits the few products that stay in 32 may be rounded; a run in fp32 is exact."""
     return card.has_tf32 and config.train.precision != "fp32"
 
 
-def choices(config: Config, card: Card) -> list[str]:
+def choices(config: Config, card: TrainingDevice) -> list[str]:
     """What was chosen, each with its reason. Pure."""
     train, is_cuda = config.train, card.kind == "cuda"
     precision = train.precision
@@ -62,7 +62,7 @@ def choices(config: Config, card: Card) -> list[str]:
 
 def choose(config: Config) -> None:
     """Sets torch's switches for this device, and says what was chosen."""
-    card = Card.here()
+    card = TrainingDevice.here()
     exact = not uses_tf32(config, card)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not exact
     if leads():

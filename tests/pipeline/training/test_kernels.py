@@ -5,14 +5,18 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.training.kernels import Card, choices, choose, uses_tf32
+from pipeline.training.kernels import TrainingDevice, choices, choose, uses_tf32
 from tests.pipeline.training.stepped import composed
 
 pytestmark = pytest.mark.usefixtures("root")
-AMPERE, TURING, CPU = Card("cuda", "RTX 3090", (8, 6)), Card("cuda", "RTX 2080", (7, 5)), Card("cpu", "CPU")
+AMPERE, TURING, CPU = (
+    TrainingDevice("cuda", "RTX 3090", (8, 6)),
+    TrainingDevice("cuda", "RTX 2080", (7, 5)),
+    TrainingDevice("cpu", "CPU"),
+)
 
 
-def said(card: Card, use: dict[str, str] | None = None, **train: Any) -> str:
+def said(card: TrainingDevice, use: dict[str, str] | None = None, **train: Any) -> str:
     return "; ".join(
         choices(composed(use or {}, {f"train.{key}": value for key, value in train.items()}), card)
     )
