@@ -1,5 +1,6 @@
 """A small base and network that take real training steps, for tests that compare two ways of stepping."""
 
+from io import BytesIO
 from typing import Any
 
 import lightning
@@ -17,6 +18,7 @@ from pipeline.training.callbacks.metrics import MetricsCallback
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
+from pipeline.training.state import load_state, saved_state
 from tests.pipeline.bases.random_sd1 import random_base
 
 STEPS = 3
@@ -67,3 +69,25 @@ def weights_of(module: Denoising) -> list[Tensor]:
 
 def are_equal(one: list[Tensor], other: list[Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+class Saved(lightning.Callback):
+    """Saves the state before the last step, as a run's checkpoint has it."""
+
+    bytes = b""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        if batch_idx == STEPS - 1:
+            with BytesIO() as file:
+                torch.save(saved_state(trainer, pl_module), file)
+                self.bytes = file.getvalue()
+
+
+class Resumed(lightning.Callback):
+    """Starts from a saved state."""
+
+    def __init__(self, saved: bytes) -> None:
+        self.saved = saved
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        load_state(torch.load(BytesIO(self.saved), weights_only=True), trainer, pl_module)

@@ -9,11 +9,9 @@ from pipeline.training.kernels import TrainingDevice, choices, choose, uses_tf32
 from tests.pipeline.training.stepped import composed
 
 pytestmark = pytest.mark.usefixtures("root")
-AMPERE, TURING, CPU = (
-    TrainingDevice("cuda", "RTX 3090", (8, 6)),
-    TrainingDevice("cuda", "RTX 2080", (7, 5)),
-    TrainingDevice("cpu", "CPU"),
-)
+AMPERE = TrainingDevice("cuda", "RTX 3090", (8, 6))
+TURING = TrainingDevice("cuda", "RTX 2080", (7, 5))
+CPU = TrainingDevice("cpu", "CPU")
 
 
 def said(card: TrainingDevice, use: dict[str, str] | None = None, **train: Any) -> str:

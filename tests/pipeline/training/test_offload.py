@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pipeline.training import module as training_module
 from pipeline.training.offload import Offload, chosen_blocks
 from tests.pipeline.bases.random_sd1 import random_base
-from tests.pipeline.training.stepped import are_equal, batches_of, made, stepped, weights_of
+from tests.pipeline.training.stepped import Resumed, Saved, are_equal, batches_of, made, stepped, weights_of
 
 pytestmark = pytest.mark.usefixtures("root")
 CHECKPOINTED = {"train.gradient_checkpointing": True}
@@ -75,6 +75,18 @@ def test_weights_are_those_of_a_plain_run(
     assert are_equal(weights_of(plain), weights_of(ours))
     assert [row.loss for row in history.rows] == [row.loss for row in known.rows]
     assert stand_in.most == 2
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+def test_a_resumed_run_ends_with_the_same_bytes(optimizer: str, stand_in: type[StandIn]) -> None:
+    """The optimiser's state is read while the weights wait; it follows them to the device."""
+    assert stand_in.most == 0
+    use, values = {"network": "checkpoint", "optimizer": optimizer}, {**FULL, "train.offload": 1.0}
+    whole, second = made(use, values), made(use, values)
+    batches, saved = batches_of(whole.base), Saved()
+    stepped(whole, batches, saved)
+    stepped(second, batches[-1:], Resumed(saved.bytes))
+    assert are_equal(weights_of(whole), weights_of(second))
 
 
 def test_every_block_is_one_that_checkpointing_runs_again(stand_in: type[StandIn]) -> None:

@@ -1,18 +1,15 @@
 """Weights that are updated one at a time, in the backward pass or after it: the plain step's result."""
 
-from io import BytesIO
 from typing import Any
 
-import lightning
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pipeline.training.module import Denoising
-from pipeline.training.state import load_state, saved_state
 from pipeline.training.stochastic_rounding import Rounding
 from pipeline.training.weight_by_weight import WeightByWeight
-from tests.pipeline.training.stepped import STEPS, are_equal, batches_of, made, stepped, weights_of
+from tests.pipeline.training.stepped import Resumed, Saved, are_equal, batches_of, made, stepped, weights_of
 
 pytestmark = pytest.mark.usefixtures("root")
 CHECKPOINT = {"network": "checkpoint", "schedule": "constant"}
@@ -71,28 +68,6 @@ def test_a_run_that_ends_leaves_no_hook() -> None:
         module.picture_losses(batches[0]).sum().backward()
     assert are_equal(before, weights_of(module))
     assert all(weight.grad is not None for weight in module.network.parameters())
-
-
-class Saved(lightning.Callback):
-    """Saves the state before the last step, as a run's checkpoint has it."""
-
-    bytes = b""
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
-        if batch_idx == STEPS - 1:
-            with BytesIO() as file:
-                torch.save(saved_state(trainer, pl_module), file)
-                self.bytes = file.getvalue()
-
-
-class Resumed(lightning.Callback):
-    """Starts from a saved state."""
-
-    def __init__(self, saved: bytes) -> None:
-        self.saved = saved
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        load_state(torch.load(BytesIO(self.saved), weights_only=True), trainer, pl_module)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
