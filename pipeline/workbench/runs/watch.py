@@ -90,7 +90,8 @@ class Watch:
         phase, stops, state = run.phase, run.stops, run.state
         return {
             "number": run.number, "phase": phase, "said": self._said(phase), "code": run.code,
-            "job": state.get("job"), "argv": "" if state.get("job") else command_shown(state["argv"]), "begun": state["begun"],
+            "job": state.get("job"), "begun": state["begun"],
+            "argv": "" if state.get("job") else command_shown(state["argv"]),
             "stops": len(stops), "again": stops[0] + PATIENCE_S if stops else None, "stages": self.log.stages,
         }  # fmt: skip
 
