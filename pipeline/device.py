@@ -15,8 +15,19 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def memory_of(device: torch.device) -> int | None:
+    """Bytes of the device's memory that a training may take: what no other program holds. None for a CPU."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free)
+    return int(torch.mps.recommended_max_memory()) if device.type == "mps" else None
+
+
 def make_repeatable() -> None:
-    """Uses deterministic algorithms; torch warns of operations that have none."""
+    """Uses deterministic algorithms; torch warns of operations that have none. cuBLAS has them only with a
+    workspace of fixed size, which must be set before its first use.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     # True would fill each new tensor, to reveal reads of unwritten memory; torch advises false for speed.
