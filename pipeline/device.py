@@ -4,12 +4,15 @@ import os
 
 import torch
 
+from pipeline.unused_card import say_unused_card
+
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
 """Variables in which launchers (torchrun, Lightning, SLURM) number the processes that train together."""
 
 
 def best_device() -> torch.device:
-    """CUDA, else Apple's MPS, else the CPU."""
+    """CUDA, else Apple's MPS, else the CPU. Says once if a card is there that torch cannot use."""
+    say_unused_card()
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
