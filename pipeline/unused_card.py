@@ -45,8 +45,8 @@ def _reason(seen: str) -> str:
         )
     return (
         f"its driver is too old for CUDA {torch.version.cuda}, or does not answer. Update NVIDIA's driver and"
-        f" restart, or install a torch for an older CUDA ({GUIDE}). Until then everything runs on the CPU, far"
-        " slower"
+        f" restart, or install a torch for an older CUDA ({GUIDE}). Until then everything runs on the CPU,"
+        " far slower"
     )
 
 

@@ -20,6 +20,6 @@ def test_cublas_gets_a_workspace_with_which_its_sums_repeat(monkeypatch: pytest.
 
 
 def test_memory_is_what_other_programs_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7 * 2**30, 8 * 2**30))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (7 * 2**30, 8 * 2**30))
     assert memory_of(torch.device("cuda")) == 7 * 2**30
     assert memory_of(torch.device("cpu")) is None
