@@ -32,7 +32,7 @@ WITHOUT_BF16 = {"train.precision": "fp16", "base.vae_precision": "fp32"}
 
 
 @dataclass(frozen=True)
-class Card:
+class GpuCard:
     """name: as its driver says; gb: of memory, as it is sold (12 for 11.8 GiB)."""
 
     name: str
@@ -49,13 +49,13 @@ class Fitting:
     needed: int | None = None
 
 
-def this_card() -> Card:
+def this_card() -> GpuCard:
     if not torch.cuda.is_available():
         why = unused_card() or "torch sees no NVIDIA card here"
         raise UserError(f"{why}; to write settings for another card, name its memory: `--card 8`")
     properties = torch.cuda.get_device_properties(torch.device("cuda"))
     has_bf16 = torch.cuda.get_device_capability()[0] >= 8
-    return Card(properties.name, ceil(properties.total_memory / 2**30), has_bf16)
+    return GpuCard(properties.name, ceil(properties.total_memory / 2**30), has_bf16)
 
 
 def preset_for(gb: int) -> str:
@@ -64,7 +64,7 @@ def preset_for(gb: int) -> str:
     return f"{max([size for size in sizes if size <= gb], default=sizes[0])}gb"
 
 
-def fitting(params: Params, card: Card) -> Fitting:
+def fitting(params: Params, card: GpuCard) -> Fitting:
     """The preset; fp16 for a card without bf16; and the least harmful settings that the run still needs."""
     use, values = {MEMORY: preset_for(card.gb)}, dict[str, Any]()
     config = _with(params, use, values)
@@ -97,7 +97,7 @@ def _with(params: Params, use: dict[str, str], values: dict[str, Any]) -> Config
     return check(resolve(Params({**params.use, **use}, {**params.values, **values})))
 
 
-def said(card: Card, made: Fitting) -> str:
+def said(card: GpuCard, made: Fitting) -> str:
     lines = [f"use.{group}: {option}" for group, option in made.use.items()]
     lines += [f"{key}: {'true' if value is True else value}" for key, value in made.values.items()]
     room = "" if made.needed is None else f"; a step needs about {made.needed / 2**30:.1f} GiB (an estimate)"
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     chosen = parser.parse_args(arguments)
     if chosen.card is not None and not 1 <= chosen.card <= 1024:
         raise UserError(f"--card {chosen.card}: gigabytes, from 1 to 1024")
-    card = Card("a card", chosen.card) if chosen.card else this_card()
+    card = GpuCard("a card", chosen.card) if chosen.card else this_card()
     made = fitting(read_params(), card)
     write_text(PARAMS, with_values(text_of(PARAMS, SETTINGS_FILE), made.use, made.values))
     print(said(card, made))

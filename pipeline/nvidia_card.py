@@ -12,7 +12,7 @@ PCI_DEVICES = Path("/sys/bus/pci/devices")
 DRIVER = Path("/proc/driver/nvidia/version")
 VENDOR, DISPLAY_CLASS = "0x10de", "0x03"
 """NVIDIA's number on the PCI bus, and the first digits of the class of graphics cards."""
-HIDDEN = ("", "-1", "NoDevFiles")
+_HIDDEN = ("", "-1", "NoDevFiles")
 """Values of CUDA_VISIBLE_DEVICES that hide every card."""
 
 
@@ -36,7 +36,7 @@ def names() -> list[str]:
 
 def are_hidden() -> bool:
     """Whether the user keeps cards from torch."""
-    return os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in HIDDEN
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in _HIDDEN
 
 
 def _on_the_bus() -> Iterator[bool]:

@@ -21,7 +21,7 @@ from pipeline.bases.latents import LATENT_MASKS, LATENTS, latent_mask, moments
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
 from pipeline.bases.sizes import sizes_of
-from pipeline.bases.vae_tiles import TILE_PX
+from pipeline.bases.vae_tiles import VAE_TILE_PX
 from pipeline.command import run, start
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
@@ -87,7 +87,7 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
         "revision": base.revision,
         "vae": base.vae_sha256 or base.vae,
         **({} if base.vae_precision == "fp32" else {"precision": base.vae_precision}),
-        **({"tiles": TILE_PX} if base.vae_tiles == "all" else {}),
+        **({"tiles": VAE_TILE_PX} if base.vae_tiles == "all" else {}),
     }
 
     def key_of(row: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.bases.base import Base, PartOrReader
 
-TILE_PX = 512
+VAE_TILE_PX = 512
 """What SD 1.x's VAE was trained on; 1024 px are four tiles and their overlaps."""
 
 
@@ -23,5 +23,5 @@ def _tiled(part: PartOrReader, cell_px: int) -> Any:
     vae: Any = part if isinstance(part, nn.Module) else part()
     vae.enable_tiling()
     vae.enable_slicing()
-    vae.tile_sample_min_size, vae.tile_latent_min_size = TILE_PX, TILE_PX // cell_px
+    vae.tile_sample_min_size, vae.tile_latent_min_size = VAE_TILE_PX, VAE_TILE_PX // cell_px
     return vae

@@ -25,7 +25,7 @@ from pipeline.files.safetensors_header import Header, read_header
 DTYPE_OF_NAME = {name: dtype for dtype, name in DTYPE_NAMES.items()}
 
 
-FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """Unix has the first, Windows the second, without which it changes line ends."""
 SEEKING = Lock()
 
@@ -53,7 +53,7 @@ class OpenTensorFile:
     """Open for reading as long as anyone holds it."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY | FLAGS)
+        self.descriptor = os.open(path, os.O_RDONLY | _FLAGS)
         weakref.finalize(self, os.close, self.descriptor)
 
 

@@ -9,8 +9,8 @@ from platform import node
 
 from pipeline.files.locks import locked_now
 
-DEVICES = Path("/dev")
-MOST_JOBS = 64
+_DEVICES = Path("/dev")
+_MOST_JOBS = 64
 """On one GPU."""
 
 
@@ -18,7 +18,7 @@ def gpus() -> list[str]:
     """Numbers of the GPUs that we may use (`CUDA_VISIBLE_DEVICES`)."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [each for each in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if each.strip()]
-    return sorted((path.name.removeprefix("nvidia") for path in DEVICES.glob("nvidia[0-9]*")), key=int)
+    return sorted((path.name.removeprefix("nvidia") for path in _DEVICES.glob("nvidia[0-9]*")), key=int)
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def gpu(home: Path) -> Iterator[dict[str, str]]:
     """
     numbers = gpus()
     with ExitStack() as held:
-        for place, number in product(range(MOST_JOBS), numbers if len(numbers) > 1 else ()):
+        for place, number in product(range(_MOST_JOBS), numbers if len(numbers) > 1 else ()):
             name = f"gpu-{node()}-{number}" + (f"-{place}" if place else "")
             if held.enter_context(locked_now(home / "locks" / name)):
                 yield {"CUDA_VISIBLE_DEVICES": number}

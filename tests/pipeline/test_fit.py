@@ -13,7 +13,7 @@ from pipeline.bases.registry import family
 from pipeline.config.compose import Params, compose, read_params
 from pipeline.config.params_edit import with_values
 from pipeline.errors import UserError
-from pipeline.fit import Card, fitting, main, preset_for, this_card
+from pipeline.fit import GpuCard, fitting, main, preset_for, this_card
 from pipeline.schemas import BaseConfig
 from tests.conftest import ROOT
 
@@ -44,7 +44,7 @@ def test_the_largest_preset_that_is_not_above_the_card(gb: int, name: str) -> No
 )
 def test_sdxl_on_cards(gb: int, preset: str, keys: set[str]) -> None:
     """On 6 GB the preset is not enough: the base goes into 8 bits."""
-    made = fitting(SDXL, Card("a card", gb))
+    made = fitting(SDXL, GpuCard("a card", gb))
     assert made.use == {"memory": preset}
     assert made.values.keys() == keys
     assert made.needed is not None
@@ -52,14 +52,14 @@ def test_sdxl_on_cards(gb: int, preset: str, keys: set[str]) -> None:
 
 
 def test_a_card_without_bf16_gets_fp16() -> None:
-    made = fitting(SD15, Card("NVIDIA GeForce RTX 2070", 8, has_bf16=False))
+    made = fitting(SD15, GpuCard("NVIDIA GeForce RTX 2070", 8, has_bf16=False))
     assert made.values == {"train.precision": "fp16", "base.vae_precision": "fp32"}
 
 
 def test_a_run_that_nothing_makes_small_enough_changes_nothing(tmp_path: Path) -> None:
     network = Params({"base": "sdxl", "network": "checkpoint"}, {"crop.resolution": 1024})
     with pytest.raises(UserError, match=r"with all that saves memory it needs .*; params\.yaml is as it was"):
-        fitting(network, Card("a card", 6))
+        fitting(network, GpuCard("a card", 6))
 
 
 def test_the_card_of_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_the_card_of_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 6))
-    assert this_card() == Card("NVIDIA GeForce RTX 3060", 12, has_bf16=True)
+    assert this_card() == GpuCard("NVIDIA GeForce RTX 3060", 12, has_bf16=True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
     assert not this_card().has_bf16
 

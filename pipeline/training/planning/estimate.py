@@ -19,14 +19,14 @@ from pipeline.training.text_outputs import are_fixed
 
 UNITS = ("ResnetBlock2D", "BasicTransformerBlock")
 """What gradient checkpointing computes again as a whole."""
-KEPT = 1.15
+_KEPT = 1.15
 """Bytes that a step keeps, by those of its layers' outputs (counted: SD 1.x 1.2, SDXL 1.12)."""
-EIGHT_BITS = 1.08
+_EIGHT_BITS = 1.08
 """Bytes of a weight where base_precision is int8: a few small layers are not rounded."""
 
 
 @dataclass(frozen=True)
-class Numbers:
+class TrainingNumbers:
     """How many numbers a training holds. kept: of one picture's activations; recomputed: the same with
     gradient checkpointing.
     """
@@ -38,25 +38,25 @@ class Numbers:
     recomputed: int
 
 
-def numbers_of(config: Config, base: Base, width_px: int, height_px: int) -> Numbers:
+def numbers_of(config: Config, base: Base, width_px: int, height_px: int) -> TrainingNumbers:
     """`width_px`, `height_px`: of the largest pictures. Reads no weight of the base."""
     parts = {part.name: part.outline(base.configs[part.name]) for part in base.family.trained_parts}
     unet = parts.pop(base.family.denoiser.name)
     kept, recomputed = _activations(unet, base, width_px, height_px)
-    return Numbers(
+    return TrainingNumbers(
         denoiser=_numbers(unet),
         texts=sum(map(_numbers, parts.values())),
         learning=_learning(config, base, {base.family.denoiser.name: unet, **parts}),
-        kept=round(KEPT * kept),
-        recomputed=round(KEPT * recomputed),
+        kept=round(_KEPT * kept),
+        recomputed=round(_KEPT * recomputed),
     )
 
 
-def needed_bytes(numbers: Numbers, config: Config) -> int:
+def needed_bytes(numbers: TrainingNumbers, config: Config) -> int:
     """Of weights, gradients, the optimiser's state and a batch's activations."""
     train, network = config.train, config.network
     width = 4 if train.precision == "fp32" else 2
-    held = EIGHT_BITS if train.base_precision == "int8" else width
+    held = _EIGHT_BITS if train.base_precision == "int8" else width
     texts = 0 if are_fixed(config) else numbers.texts
     frozen = numbers.texts if isinstance(network, CheckpointConfig) else numbers.denoiser + texts
     own = 2 if train.precision.endswith(FULL) else 4
@@ -87,7 +87,7 @@ def _learning(config: Config, base: Base, parts: dict[str, nn.Module]) -> int:
 
 
 def _activations(unet: nn.Module, base: Base, width_px: int, height_px: int) -> tuple[int, int]:
-    """Numbers in the outputs of all layers; and with gradient checkpointing: those of the units and of the
+    """TrainingNumbers in the outputs of all layers; and with gradient checkpointing: those of the units and of the
     layers outside them, and all of the largest unit.
     """
     counted = _Outputs(unet)

@@ -49,7 +49,7 @@ def test_several_pictures_are_drawn_one_at_a_time_alike() -> None:
 
 def test_the_error_of_tiles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of half the side; docs/bases.md states what was measured on six pictures."""
-    monkeypatch.setattr(vae_tiles, "TILE_PX", 64)
+    monkeypatch.setattr(vae_tiles, "VAE_TILE_PX", 64)
     whole, tiled = base_of("none"), base_of("all")
     exact, rough = moments(whole, picture(128))[:4], moments(tiled, picture(128))[:4]
     assert 0 < (rough - exact).square().mean().sqrt() < 0.4 * exact.std()
@@ -66,6 +66,6 @@ def test_the_largest_tensor_is_a_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
         levels(base, torch.zeros(2, 4, 64 // base.latents.cell_px * 4, 64 // base.latents.cell_px * 4))
         return max(made)
 
-    monkeypatch.setattr(vae_tiles, "TILE_PX", 64)
+    monkeypatch.setattr(vae_tiles, "VAE_TILE_PX", 64)
     # 2 pictures of 256 px in one piece against one tile of 64 px.
     assert largest(base_of("none")) == 2 * 16 * largest(base_of("drawing"))

@@ -14,7 +14,7 @@ from pipeline.sweep.devices import gpu, gpus
 def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Twelve, and what else the driver puts there."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(devices, "DEVICES", tmp_path)
+    monkeypatch.setattr(devices, "_DEVICES", tmp_path)
     for name in (*map(str, range(12)), "ctl", "-uvm"):
         (tmp_path / f"nvidia{name}").touch()
     return tmp_path
