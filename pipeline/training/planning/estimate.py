@@ -87,7 +87,7 @@ def _learning(config: Config, base: Base, parts: dict[str, nn.Module]) -> int:
 
 
 def _activations(unet: nn.Module, base: Base, width_px: int, height_px: int) -> tuple[int, int]:
-    """TrainingNumbers in the outputs of all layers; and with gradient checkpointing: those of the units and of the
+    """Numbers in the outputs of all layers; and with gradient checkpointing: those of the units and of the
     layers outside them, and all of the largest unit.
     """
     counted = _Outputs(unet)
