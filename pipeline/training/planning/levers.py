@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.config.rules.offload import could_offload
 from pipeline.config.rules.train import made_of_exact_weights
-from pipeline.schemas import Config
+from pipeline.config.rules.weight_by_weight import updates_singly
+from pipeline.schemas import CheckpointConfig, Config
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ def _exact(config: Config) -> Iterator[Lever]:
     if not train.gradient_checkpointing:
         text = "train.gradient_checkpointing: true, the same result a quarter slower"
         yield Lever(text, (("train.gradient_checkpointing", True),))
+    if not train.fused_backward and isinstance(config.network, CheckpointConfig) and updates_singly(config):
+        text = "train.fused_backward: true with train.clip_norm: 0, no room for gradients"
+        yield Lever(text, (("train.fused_backward", True), ("train.clip_norm", 0.0)))
 
 
 def _of_updates(config: Config) -> Iterator[Lever]:
@@ -55,6 +60,10 @@ def _coarse(config: Config) -> Iterator[Lever]:
     if config.train.base_precision == "same" and made_of_exact_weights(config) is None:
         text = "train.base_precision: int8, a base that is off by half a percent"
         yield Lever(text, (("train.base_precision", "int8"),))
+    if not config.train.offload and could_offload(config):
+        also = "" if config.train.gradient_checkpointing else ", with train.gradient_checkpointing: true"
+        text = f"train.offload: 0.5 (up to 1){also}, the same result slower"
+        yield Lever(text, (("train.offload", 0.5), ("train.gradient_checkpointing", True)))
 
 
 def levers(config: Config) -> list[str]:

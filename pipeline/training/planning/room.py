@@ -48,7 +48,7 @@ def too_small(config: Config, needs: Needs, memory: int) -> str:
     found = cheapest(config, needs, round(memory * SHARE))
     start = f"this run needs about {_gib(needs(config))} GiB of the device's memory, which has {_gib(memory)}"
     if found is None:
-        tried = pulled(config, levers_of(config))
+        tried = pulled(config, _offered(config))
         return (
             f"{start}; with all that saves memory it needs {_gib(needs(tried))} GiB: take a smaller"
             " crop.resolution, a smaller base, or a larger device"
@@ -60,11 +60,17 @@ def too_small(config: Config, needs: Needs, memory: int) -> str:
 
 def cheapest(config: Config, needs: Needs, memory: int) -> list[Lever] | None:
     """The least harmful levers that fit, in order of harm; None if all of them do not."""
-    offered = [each for each in levers_of(config) if each.values]
+    offered = _offered(config)
     for number in range(len(offered) + 1):
         if needs(pulled(config, offered[:number])) <= memory:
             return _without_needless(config, needs, memory, offered[:number])
     return None
+
+
+def _offered(config: Config) -> list[Lever]:
+    """Levers with values; last those that only the others make possible."""
+    first = [each for each in levers_of(config) if each.values]
+    return first + [each for each in levers_of(pulled(config, first)) if each.values]
 
 
 def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence[Lever]) -> list[Lever]:
