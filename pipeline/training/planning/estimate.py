@@ -61,7 +61,8 @@ def needed_bytes(numbers: TrainingNumbers, config: Config) -> int:
     held = _EIGHT_BITS if train.base_precision == "int8" else width
     texts = 0 if are_fixed(config) else numbers.texts
     frozen = numbers.texts if isinstance(network, CheckpointConfig) else numbers.denoiser + texts
-    own = 2 if train.precision.endswith(FULL) else 4
+    in_bf16 = train.precision.endswith(FULL) or getattr(network, "weight_precision", "fp32") == "bf16"
+    own = 2 if in_bf16 else 4
     gradients = 0 if train.fused_backward else 1  # fused, one weight's at a time
     copies = 1 + gradients + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
     picture = numbers.recomputed if train.gradient_checkpointing else numbers.kept

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from pipeline.bases.load import load_base
+from pipeline.config.rules import contradictions
 from pipeline.device import best_device, memory_of
 from pipeline.errors import UserError, warn
 from pipeline.schemas import AestheticConfig, Config
@@ -62,15 +63,22 @@ def cheapest(config: Config, needs: Needs, memory: int) -> list[Lever] | None:
     """The least harmful levers that fit, in order of harm; None if all of them do not."""
     offered = _offered(config)
     for number in range(len(offered) + 1):
-        if needs(pulled(config, offered[:number])) <= memory:
+        if _fits(pulled(config, offered[:number]), needs, memory):
             return _without_needless(config, needs, memory, offered[:number])
     return None
 
 
+def _fits(config: Config, needs: Needs, memory: int) -> bool:
+    """Whether the memory is enough and the settings go together: some levers need others."""
+    return needs(config) <= memory and not contradictions(config)
+
+
 def _offered(config: Config) -> list[Lever]:
     """Levers with values; last those that only the others make possible."""
-    first = [each for each in levers_of(config) if each.values]
-    return first + [each for each in levers_of(pulled(config, first)) if each.values]
+    found: list[Lever] = []
+    while more := [each for each in levers_of(pulled(config, found)) if each.values]:
+        found += more
+    return found
 
 
 def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence[Lever]) -> list[Lever]:
@@ -78,7 +86,7 @@ def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence
     kept = list(found)
     for lever in reversed(found):
         others = [each for each in kept if each is not lever]
-        if needs(pulled(config, others)) <= memory:
+        if _fits(pulled(config, others), needs, memory):
             kept = others
     return kept
 
