@@ -123,5 +123,5 @@ class Bench:
 
 def _of_base(case: Case) -> list[tuple[str, Any]]:
     """Settings that change the base's modules for good: their base is used for nothing else."""
-    kept = ("train.base_bits", "train.channels_last", "train.compile", "train.gradient_checkpointing")
-    return sorted((key, value) for key, value in case.values.items() if key in kept)
+    kept = ("base_precision", "channels_last", "compile", "gradient_checkpointing", "cuda_graph")
+    return sorted(each for each in case.values.items() if each[0].removeprefix("train.") in kept)

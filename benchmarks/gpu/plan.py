@@ -17,7 +17,10 @@ BATCHES = {"sd15": (1, 4, 8), "sdxl": (1, 2, 4)}
 STEPS = {"sd15": 10, "sdxl": 6}
 LEVERS: dict[str, dict[str, Any]] = {
     "gradient checkpointing": {"train.gradient_checkpointing": True},
+    "graph": {"train.cuda_graph": True},
     "channels_last": {"train.channels_last": True},
+    "gradient checkpointing and graph": {"train.gradient_checkpointing": True, "train.cuda_graph": True},
+    "all blocks offloaded": {"train.gradient_checkpointing": True, "train.offload": 1.0},
 }
 """Settings that trade memory, time or exactness, one at a time."""
 ALL_LAYERS = "all layers and text encoder"
@@ -144,10 +147,18 @@ def _levers(name: str) -> Iterator[Measurement]:
     yield _step(Case(name, 1, "bf16"), "ours", f"LoRA, {ALL_LAYERS}")
 
 
+FUSED: dict[str, Any] = {"train.fused_backward": True, "train.clip_norm": 0.0}
 CHECKPOINTS: Mapping[str, dict[str, Any]] = {
     "full checkpoint": {},
     "full checkpoint, weights in bf16": {"network.weight_precision": "bf16"},
+    "full checkpoint, fused backward pass": FUSED,
+    "full checkpoint, fused, blocks offloaded": {**FUSED, "train.offload": 1.0},
+    "full checkpoint, graph": {"train.cuda_graph": True},
 }
+SMALLEST = {
+    **FUSED, "network.weight_precision": "bf16", "train.stochastic_rounding": True, "train.offload": 1.0,
+}  # fmt: skip
+"""A full checkpoint in the least memory, with Adafactor."""
 
 
 def _checkpoints() -> Iterator[Measurement]:
@@ -158,6 +169,9 @@ def _checkpoints() -> Iterator[Measurement]:
             yield _step(case, "ours", words)
             if not values:
                 yield _step(case, "bare", words)
+        own = {"train.gradient_checkpointing": True, "train.shuffle_tags": False, **SMALLEST}
+        case = Case(name, 1, "bf16", own, {"network": "checkpoint", "optimizer": "adafactor"})
+        yield _step(case, "ours", "full checkpoint, the least memory")
 
 
 def _networks() -> Iterator[Measurement]:

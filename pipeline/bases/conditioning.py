@@ -30,6 +30,10 @@ class Conditioning:
         """Like torch's `to`."""
         return self._each(lambda value: value.to(*arguments, **named))
 
+    def pin_memory(self) -> "Conditioning":
+        """In memory that a card can read by itself."""
+        return self._each(Tensor.pin_memory)
+
     def emphasised(self, weights: Tensor | None) -> "Conditioning":
         """With the tokens multiplied by weights [batch, n, 1]."""
         return self if weights is None else replace(self, tokens=self.tokens * weights.to(self.tokens))

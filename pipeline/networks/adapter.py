@@ -101,8 +101,8 @@ class Adapter(nn.Module):
         """The layer's weight with the change, before DoRA, at the network's weight."""
         return torch.add(self.layer.weight, self.change(), alpha=self.network_weight)
 
-    def shrink(self, ratio: float) -> None:
-        """Multiplies the change by `ratio`."""
+    def shrink(self, ratio: Tensor) -> None:
+        """Multiplies the change by `ratio`, a number on the device."""
         raise NotImplementedError
 
     def answer(self, x: Tensor, frozen: Frozen) -> Tensor:

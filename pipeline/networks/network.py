@@ -159,15 +159,14 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
     @torch.no_grad()
     def after_step(self) -> None:
         """Limits every layer's change, with DoRA the one before it, to max_norm (kohya-ss/sd-scripts
-        networks/lora.py, apply_max_norm_regularization).
+        networks/lora.py, apply_max_norm_regularization). The norms stay on the device: no layer waits.
         """
         if self.config is None or self.config.max_norm is None:
             return
         for _, adapter in self.adapters():
             is_dora = adapter.dora_scale is not None
-            norm = float((adapter.change() if is_dora else adapter.delta(adapter.layer.weight)).norm())
-            if norm > self.config.max_norm:
-                adapter.shrink(self.config.max_norm / norm)
+            norm = (adapter.change() if is_dora else adapter.delta(adapter.layer.weight)).norm().double()
+            adapter.shrink(torch.where(norm > self.config.max_norm, self.config.max_norm / norm, 1.0))
 
 
 def _fresh(algorithm: type[Adapter], place: TargetLayer, config: AdapterNetworkConfig) -> Adapter:

@@ -134,7 +134,15 @@ PriorForm = Literal["sd_scripts", "two_means"]
 
 
 class TrainConfig(Group):
-    NEUTRAL: ClassVar = {"size_conditioning": "real", "caption_variants": None, "base_precision": "same"}
+    NEUTRAL: ClassVar = {
+        "size_conditioning": "real",
+        "caption_variants": None,
+        "base_precision": "same",
+        "fused_backward": False,
+        "stochastic_rounding": False,
+        "offload": 0.0,
+        "cuda_graph": False,
+    }
 
     name: FileName
     epochs: Positive
@@ -166,7 +174,11 @@ class TrainConfig(Group):
     precision: Literal["fp32", "bf16", "fp16", "bf16_full", "fp16_full"]
     base_precision: Literal["same", "int8"]
     gradient_checkpointing: bool
+    fused_backward: bool
+    stochastic_rounding: bool
+    offload: Fraction
     compile: bool
+    cuda_graph: bool
     save_precision: Literal["fp32", "bf16", "fp16"]
     devices: Positive
     num_nodes: Positive

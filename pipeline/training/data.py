@@ -61,6 +61,15 @@ class Batch:
     emphasis: Tensor | None = None
     sizes: Tensor | None = None
 
+    def pin_memory(self) -> "Batch":
+        """The batch in memory that a card can read by itself; torch's loader calls it."""
+        pinned: dict[str, Any] = {
+            name: value.pin_memory()
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor | Conditioning)
+        }
+        return replace(self, **pinned)
+
 
 def read_pictures(encoded: Path, captions: Path) -> list[Picture]:
     """The records of data/encoded/ with their captions. A picture without a caption is a user error."""
@@ -160,7 +169,9 @@ class EncodedData(lightning.LightningDataModule):
         epoch = self.trainer.current_epoch if self.trainer else 0
         batches = EpochBatches(self, epoch)
         first = max(0, self.done - epoch * len(batches))
-        return DataLoader(Subset(batches, range(first, len(batches))), batch_size=None)
+        # From pinned memory a batch is copied to the card while the card works.
+        pins = torch.cuda.is_available()
+        return DataLoader(Subset(batches, range(first, len(batches))), batch_size=None, pin_memory=pins)
 
     def transfer_batch_to_device(
         self,

@@ -15,21 +15,24 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from pipeline.bases.base import Base
-from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.eight_bits import in_eight_bits
 from pipeline.networks.checkpoint import FullFineTune
 from pipeline.networks.sharding import shard
 from pipeline.networks.trained import Trainable
-from pipeline.objectives.losses import masked
 from pipeline.schemas import Config
 from pipeline.seeds import folded
 from pipeline.training.data import Batch
 from pipeline.training.devices import device_rows
 from pipeline.training.ema import RunningMean
+from pipeline.training.graphed import GraphedStep, capture_for, checkpoint_without_random
+from pipeline.training.offload import Offload, chosen_blocks
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trained_dtype, trainer_precision
 from pipeline.training.schedules import lr_factor
+from pipeline.training.step import StepInputs, step_inputs, step_losses
+from pipeline.training.stochastic_rounding import Rounding
 from pipeline.training.trainer_state import optimizers_of
+from pipeline.training.weight_by_weight import WeightByWeight
 
 EVERY = slice(None)
 
@@ -50,6 +53,10 @@ class Denoising(lightning.LightningModule):
             in_eight_bits([base.denoiser, *base.text_encoders], trained_dtype(config))
         self.objective = base.family.objective(base.configs, config.noise)
         self.mean: RunningMean | None = None
+        self.rounding = Rounding() if config.train.stochastic_rounding else None
+        self._by_weight: WeightByWeight | None = None
+        self.offload: Offload | None = None
+        self.graphed: GraphedStep | None = None
         self._texts_rest = False
 
     @property
@@ -58,8 +65,29 @@ class Denoising(lightning.LightningModule):
 
     def setup(self, stage: str) -> None:
         self.prepare()  # before the move: the device never holds the base in 32 bits
+        if share := self.settings.train.offload:
+            self._release_blocks()  # after a rollback
+            self.offload = Offload(chosen_blocks(self.base.denoiser, share), self.device)
+            self.offload.park()
         if not self.is_split:
             self.base.to(self.device)
+
+    def on_fit_start(self) -> None:
+        if self.offload:
+            self.offload.hold()  # the base and the network have moved
+        if self.settings.train.cuda_graph:
+            capture = capture_for(self.device)
+            self.graphed = capture and GraphedStep(
+                self._forward_and_backward, list(self.network.parameters()), capture
+            )
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        if self.offload:
+            self.offload.begin_backward()
+
+    def on_after_backward(self) -> None:
+        if self.offload:
+            self.offload.end_backward()
 
     def prepare(self) -> None:
         """Readies the base for training steps: dtype, memory format, gradient checkpointing."""
@@ -69,9 +97,11 @@ class Denoising(lightning.LightningModule):
             unet.to(memory_format=torch.channels_last)
         cast(self.precision, [unet, *texts], list(self.network.parameters()))
         if train.gradient_checkpointing:
-            unet.enable_gradient_checkpointing()
+            unet.enable_gradient_checkpointing(*([checkpoint_without_random] if train.cuda_graph else []))
             for encoder in texts:
-                encoder.activation_checkpointing_enable({"use_reentrant": False})
+                encoder.activation_checkpointing_enable(
+                    {"use_reentrant": False, "preserve_rng_state": not train.cuda_graph}
+                )
                 encoder.train()  # transformers checkpoints only in this mode; CLIP has no dropout
 
     def rest_text_encoders(self) -> None:
@@ -121,6 +151,8 @@ class Denoising(lightning.LightningModule):
         for part in self.base.family.text_parts:
             for parameter in self.network.part_parameters(part):
                 parameter.requires_grad_(learns)  # after a rollback it may train again
+                if not learns:
+                    parameter.grad = None
 
     @property
     def text_encoder_rests(self) -> bool:
@@ -130,9 +162,35 @@ class Denoising(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.network.before_step(self._seed_of(batch.step))
+        if self.rounding:
+            self.rounding.step_seed = self._seed_of(batch.step)
         rows, factor = device_rows(len(batch.weight), self.trainer.global_rank, self.trainer.world_size)
+        window = self.window_factor(batch_idx)
+        if self.graphed:
+            begins = batch_idx % self.trainer.accumulate_grad_batches == 0
+            inputs = {**self.inputs_of(batch, rows), "weight": batch.weight[rows]}
+            return self.graphed(inputs, window, begins)
         loss = (self.picture_losses(batch, rows) * batch.weight[rows]).mean() * factor
-        return loss * self.window_factor(batch_idx)
+        return loss * window
+
+    def _forward_and_backward(self, inputs: StepInputs, window: Tensor) -> Tensor:
+        """The loss, whose gradients are added to the weights'. Runs inside `training_step`, where products
+        are in the run's precision; a backward pass is outside.
+        """
+        loss = (self.losses_of(inputs) * inputs["weight"]).mean() * window
+        with torch.autocast(self.device.type, enabled=False):
+            (loss / self.trainer.accumulate_grad_batches).backward()
+        return loss.detach()
+
+    def backward(self, loss: Tensor, *arguments: Any, **named: Any) -> None:
+        """Done already in a graphed step."""
+        if not self.graphed:
+            super().backward(loss, *arguments, **named)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
+        """A graphed step has set them to zero before, and keeps the tensors."""
+        if not self.graphed:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def _seed_of(self, step: int) -> int:
         return folded(self.settings.seed * 1_000_003 + step)
@@ -155,43 +213,52 @@ class Denoising(lightning.LightningModule):
         """[rows] error of the denoiser, weighed by mask and noise level, for all pictures or those in `rows`.
         Random numbers are drawn for the whole batch, so several devices see the same as one.
         """
-        generator = torch.Generator().manual_seed(self._seed_of(batch.step))
-        latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(
-            self.device, non_blocking=True
-        )
-        objective = self.objective
-        drawn = objective.draw(latents, generator).rows(rows)
-        mask = None if batch.mask is None else batch.mask[rows]
-        conditioning = self._conditioning(batch, rows)
-        answer = self.base.family.predict(self.base, drawn.noisy, drawn.levels, conditioning).float()
-        target = objective.target(drawn.latents, drawn.noise, drawn.levels)
-        points = objective.point_losses(answer, target, drawn.levels)
-        losses = masked(points, mask, self.settings.train).mean(dim=(1, 2, 3))
-        weights = objective.weights(drawn.levels)
-        return losses if weights is None else losses * weights
+        return self.losses_of(self.inputs_of(batch, rows))
 
-    def _conditioning(self, batch: Batch, rows: slice) -> Conditioning:
-        sizes = None if batch.sizes is None else batch.sizes[rows]
-        if batch.conditioning is not None:
-            return batch.conditioning.rows(rows).sized(sizes)
-        encoded = self.base.family.encode(self.base, batch.ids[rows], self.settings.base.clip_skip)
-        return encoded.emphasised(None if batch.emphasis is None else batch.emphasis[rows]).sized(sizes)
+    def inputs_of(self, batch: Batch, rows: slice = EVERY) -> StepInputs:
+        """What is drawn and read for a step."""
+        return step_inputs(batch, rows, self.objective, self._seed_of(batch.step), self.device)
+
+    def losses_of(self, inputs: StepInputs) -> Tensor:
+        """[rows] weighed errors; draws nothing but dropouts."""
+        return step_losses(inputs, self.base, self.objective, self.settings)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config, family = self.settings.optimizer, self.base.family
         parts = {part: self.network.part_parameters(part) for part in family.trained_parts}
         optimizer = make_optimizer(config, parts, fused=not is_scaled(self.precision))
+        self._release()  # after a rollback
+        if self.settings.train.fused_backward or self.rounding:
+            fused = self.settings.train.fused_backward
+            optimizer = self._by_weight = WeightByWeight(optimizer, fused=fused, rounding=self.rounding)
         leading = config.lr if parts[family.denoiser] else config.text_encoder_lr
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: lr_factor(step, self.total_steps, self.settings.schedule, leading)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def teardown(self, stage: str) -> None:
+        self._release()
+        self._release_blocks()
+        self.graphed = None
+
+    def _release_blocks(self) -> None:
+        if self.offload:
+            self.offload.release()
+        self.offload = None
+
+    def _release(self) -> None:
+        if self._by_weight:
+            self._by_weight.release()
+        self._by_weight = None
+
     @contextmanager
     def as_saved(self) -> Iterator[None]:
         """Inside, the network has the weights that are saved and sampled: the running mean
         (`train.ema_decay`) or schedule-free's average.
         """
+        if self.offload:
+            self.offload.settle()
         optimizers = optimizers_of(self)
         set_averaging(optimizers, True)
         try:
@@ -201,6 +268,8 @@ class Denoising(lightning.LightningModule):
             set_averaging(optimizers, False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.offload:
+            self.offload.settle()
         if self.mean:
             checkpoint["running_mean"] = self.mean.state_dict()
 

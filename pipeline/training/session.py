@@ -23,6 +23,7 @@ from pipeline.training.callbacks.metrics import MetricsCallback
 from pipeline.training.callbacks.progress import ProgressCallback
 from pipeline.training.data import EncodedData
 from pipeline.training.history import History
+from pipeline.training.kernels import choose
 from pipeline.training.module import Denoising, trainer_options
 from pipeline.training.planning.forecast import TrainPlan
 from pipeline.training.run_folder import LAST_STATE, RunFolder
@@ -60,6 +61,7 @@ class Session:
 
     def run(self) -> History:
         """Trains to the end. Raises KeyboardInterrupt on Ctrl-C, BlownUp if the run blew up for good."""
+        choose(self.config)
         # Only a rollback can return to the start, and a full fine-tune's copy is large.
         goes_back = self.config.doctor.action == "rollback"
         fresh = copy.deepcopy(self.module.state_dict()) if goes_back else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning
 import torch
+from torch import Tensor
 
 from pipeline.networks.sharding import split_like, split_state, whole
 
@@ -37,10 +38,24 @@ def load_state(state: dict[str, Any], trainer: lightning.Trainer, module: lightn
     )
     module.on_load_checkpoint(state["extra"])
     for optimizer, values in zip(trainer.optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(split_state(values, optimizer))
+        own = split_state(values, optimizer)
+        optimizer.load_state_dict(own)
+        _keep_types(optimizer, own)
     for config, values in zip(trainer.lr_scheduler_configs, state["schedulers"], strict=True):
         config.scheduler.load_state_dict(values)
     trainer.precision_plugin.load_state_dict(state["precision"])
+
+
+def _keep_types(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Puts back the exact numbers that torch has rounded to the weights' type: Adafactor's running means are
+    in float32 also where weights have 16 bits.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, values in saved.get("state", {}).items():
+        state = optimizer.state[weights[number]]
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.dtype != state[name].dtype:
+                state[name] = value.to(state[name].device)
 
 
 def slow_down(trainer: lightning.Trainer, rate: float) -> None:

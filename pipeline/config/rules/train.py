@@ -1,5 +1,8 @@
 """Rules of the group train, and between it and what is trained."""
 
+from pipeline.config.rules.cuda_graph import graph_contradictions
+from pipeline.config.rules.offload import offload_contradictions
+from pipeline.config.rules.weight_by_weight import weight_by_weight_contradictions
 from pipeline.schemas import (
     AestheticConfig,
     CheckpointConfig,
@@ -41,7 +44,14 @@ def train_contradictions(config: Config) -> list[str]:
             f"train.prior_form two_means splits each batch into subject and class, but train.batch"
             f" {train.batch} is odd; set it to {train.batch + 1}"
         )
-    return [*problems, *_eight_bit_contradictions(config), *_split_contradictions(config)]
+    return [
+        *problems,
+        *_eight_bit_contradictions(config),
+        *_split_contradictions(config),
+        *weight_by_weight_contradictions(config),
+        *offload_contradictions(config),
+        *graph_contradictions(config),
+    ]
 
 
 def _eight_bit_contradictions(config: Config) -> list[str]:

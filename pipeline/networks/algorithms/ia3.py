@@ -49,7 +49,10 @@ class Ia3(Adapter):
     @torch.no_grad()
     def companion_files(cls, adapters: Adapters, settings: AdapterNetworkConfig) -> dict[str, CompanionFile]:  # noqa: ARG003
         """The change as a plain difference, which ComfyUI reads."""
-        changes = {f"{name}.diff": adapter.delta(adapter.layer.weight) for name, adapter in adapters.items()}
+        changes = {  # the layer's weight may be in the machine's memory (train.offload)
+            f"{name}.diff": adapter.delta(adapter.layer.weight.to(adapter.get_parameter("weight").device))
+            for name, adapter in adapters.items()
+        }
         return {"-diff": CompanionFile(changes, {})}
 
     def answer(self, x: Tensor, frozen: Frozen) -> Tensor:
@@ -67,5 +70,5 @@ class Ia3(Adapter):
         return weight * self.weight.reshape(shape)
 
     @torch.no_grad()
-    def shrink(self, ratio: float) -> None:
+    def shrink(self, ratio: Tensor) -> None:
         self.weight.mul_(ratio)

@@ -123,7 +123,7 @@ class Loha(Adapter):
         return built.reshape(shape)
 
     @torch.no_grad()
-    def shrink(self, ratio: float) -> None:
+    def shrink(self, ratio: Tensor) -> None:
         self.hada_w1_a.mul_(ratio)
 
 

@@ -118,7 +118,7 @@ class Lokr(Adapter):
         return torch.kron(self._left() * self.scale, self._right()).reshape(self.layer.weight.shape)
 
     @torch.no_grad()
-    def shrink(self, ratio: float) -> None:
+    def shrink(self, ratio: Tensor) -> None:
         self.get_parameter("lokr_w1" if hasattr(self, "lokr_w1") else "lokr_w1_a").mul_(ratio)
 
 

@@ -70,9 +70,9 @@ class Lora(Adapter):
         return product.reshape(self.layer.weight.shape)
 
     @torch.no_grad()
-    def shrink(self, ratio: float) -> None:
-        self.lora_down.weight *= math.sqrt(ratio)
-        self.lora_up.weight *= math.sqrt(ratio)
+    def shrink(self, ratio: Tensor) -> None:
+        self.lora_down.weight *= ratio.sqrt()
+        self.lora_up.weight *= ratio.sqrt()
 
 
 def _pair(target: Layer, dim: int) -> tuple[Layer, Layer]:

@@ -12,6 +12,7 @@ from pipeline.networks.sharding import everywhere
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising
+from pipeline.training.weight_by_weight import WeightByWeight
 
 SECOND_ENCODER = "text_encoder_2"
 MAX_COPIED = 50_000_000
@@ -33,6 +34,14 @@ class MetricsCallback(Callback):
     ) -> None:
         self._rates, self._step = lrs(trainer), batch.step
 
+    def on_before_backward(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, loss: Tensor
+    ) -> None:
+        for optimizer in map(in_backward, trainer.optimizers):
+            if optimizer and self._step % self.every_steps == 0:
+                optimizer.watch_gradients()
+                self._keep_weights(trainer)
+
     def on_before_optimizer_step(
         self,
         trainer: lightning.Trainer,
@@ -40,11 +49,18 @@ class MetricsCallback(Callback):
         optimizer: torch.optim.Optimizer,
     ) -> None:
         if self._step % self.every_steps == 0 and self._gradient_norm is None:
-            learning = learning_parameters(trainer)
-            gradients = [p.grad for p in learning if p.grad is not None]
+            if fused := in_backward(trainer.optimizers[0]):
+                self._gradient_norm = fused.gradient_norm()
+                return
+            gradients = [p.grad for p in learning_parameters(trainer) if p.grad is not None]
             self._gradient_norm = everywhere(torch.nn.utils.get_total_norm(gradients))
-            if sum(p.numel() for p in learning) <= MAX_COPIED:
-                self._before = [p.detach().clone() for p in learning]
+            self._keep_weights(trainer)
+
+    def _keep_weights(self, trainer: lightning.Trainer) -> None:
+        learning = learning_parameters(trainer)
+        on_one_device = len({p.device for p in learning}) == 1  # not with blocks in the machine's memory
+        if on_one_device and sum(p.numel() for p in learning) <= MAX_COPIED:
+            self._before = [p.detach().clone() for p in learning]
 
     def on_train_batch_end(
         self,
@@ -70,8 +86,9 @@ class MetricsCallback(Callback):
     @torch.no_grad()
     def _update_ratio(self, trainer: lightning.Trainer) -> Tensor:
         """|change of the weights| / |weights|."""
+        assert self._gradient_norm is not None
         if not self._before:
-            return torch.tensor(float("nan"))
+            return self._gradient_norm.new_full((), float("nan"))
         after = [p.detach() for p in learning_parameters(trainer)]
         change = torch._foreach_sub(after, self._before)
         return everywhere(torch.nn.utils.get_total_norm(change) / torch.nn.utils.get_total_norm(self._before))
@@ -81,6 +98,11 @@ def learning_parameters(trainer: lightning.Trainer) -> list[torch.nn.Parameter]:
     return [
         p for optimizer in trainer.optimizers for group in optimizer.param_groups for p in group["params"]
     ]
+
+
+def in_backward(optimizer: torch.optim.Optimizer) -> WeightByWeight | None:
+    """The optimiser if it updates weights in the backward pass, whose gradients are gone before its step."""
+    return optimizer if isinstance(optimizer, WeightByWeight) and optimizer.is_fused else None
 
 
 def rates_of_row(by_part: Mapping[str, float], texts_rest: bool) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ tensors), and derives the time from a benchmark of this device.
 
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +16,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from pipeline.bases.conditioning import Conditioning
+from pipeline.schemas import Config
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
+from pipeline.training.offload import chosen_blocks
 from pipeline.training.precision import FULL, PRECISION_DTYPES
 from pipeline.training.text_outputs import are_fixed
 
@@ -75,10 +77,24 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
             loss.backward()
     for hook in hooks:
         hook.remove()
-    copies = 2 + MOMENTS.get(module.settings.optimizer.name, USUAL_MOMENTS)
-    fixed = sum(map(_bytes, frozen)) + round(copies * sum(map(_bytes, learning)))
+    fixed = sum(map(_bytes, frozen)) + _learning_bytes(module.settings, learning) - _bytes_away(module)
     number = len(batch.weight)
     return Cost(counted.operations, fixed, counted.most // number, number)
+
+
+def _learning_bytes(config: Config, learning: Sequence[Tensor]) -> int:
+    """Weights, gradients and optimiser state. A fused backward pass holds one gradient at a time."""
+    sizes = [_bytes(each) for each in learning]
+    copies = 1 + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
+    gradients = max(sizes, default=0) if config.train.fused_backward else sum(sizes)
+    return round(copies * sum(sizes)) + gradients
+
+
+def _bytes_away(module: Denoising) -> int:
+    """Of blocks that wait in the machine's memory; two at a time are on the device."""
+    blocks = chosen_blocks(module.base.denoiser, module.settings.train.offload)
+    sizes = sorted(sum(map(_bytes, block.parameters())) for block in blocks)
+    return sum(sizes[:-2])
 
 
 def _with_kept_texts(module: Denoising, batch: Batch) -> Batch:

@@ -23,6 +23,8 @@ _KEPT = 1.15
 """Bytes that a step keeps, by those of its layers' outputs (counted: SD 1.x 1.2, SDXL 1.12)."""
 _EIGHT_BITS = 1.08
 """Bytes of a weight where base_precision is int8: a few small layers are not rounded."""
+_IN_BLOCKS = 0.8
+"""Share of a denoiser's weights in blocks that can wait outside, less the two that work."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,15 @@ def needed_bytes(numbers: TrainingNumbers, config: Config) -> int:
     held = _EIGHT_BITS if train.base_precision == "int8" else width
     texts = 0 if are_fixed(config) else numbers.texts
     frozen = numbers.texts if isinstance(network, CheckpointConfig) else numbers.denoiser + texts
-    own = 2 if train.precision.endswith(FULL) else 4
-    copies = 2 + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
+    in_bf16 = train.precision.endswith(FULL) or getattr(network, "weight_precision", "fp32") == "bf16"
+    own = 2 if in_bf16 else 4
+    gradients = 0 if train.fused_backward else 1  # fused, one weight's at a time
+    copies = 1 + gradients + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
     picture = numbers.recomputed if train.gradient_checkpointing else numbers.kept
     split = train.devices * train.num_nodes if train.strategy == "fsdp" else 1
     fixed = (held * frozen + own * copies * numbers.learning) / split
+    away = train.offload * _IN_BLOCKS * numbers.denoiser
+    fixed -= away * (own if isinstance(network, CheckpointConfig) else held)
     return round(fixed + width * picture * train.batch)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from pipeline.bases.load import load_base
+from pipeline.config.rules import contradictions
 from pipeline.device import best_device, memory_of
 from pipeline.errors import UserError, warn
 from pipeline.schemas import AestheticConfig, Config
@@ -48,7 +49,7 @@ def too_small(config: Config, needs: Needs, memory: int) -> str:
     found = cheapest(config, needs, round(memory * SHARE))
     start = f"this run needs about {_gib(needs(config))} GiB of the device's memory, which has {_gib(memory)}"
     if found is None:
-        tried = pulled(config, levers_of(config))
+        tried = pulled(config, _offered(config))
         return (
             f"{start}; with all that saves memory it needs {_gib(needs(tried))} GiB: take a smaller"
             " crop.resolution, a smaller base, or a larger device"
@@ -60,11 +61,24 @@ def too_small(config: Config, needs: Needs, memory: int) -> str:
 
 def cheapest(config: Config, needs: Needs, memory: int) -> list[Lever] | None:
     """The least harmful levers that fit, in order of harm; None if all of them do not."""
-    offered = [each for each in levers_of(config) if each.values]
+    offered = _offered(config)
     for number in range(len(offered) + 1):
-        if needs(pulled(config, offered[:number])) <= memory:
+        if _fits(pulled(config, offered[:number]), needs, memory):
             return _without_needless(config, needs, memory, offered[:number])
     return None
+
+
+def _fits(config: Config, needs: Needs, memory: int) -> bool:
+    """Whether the memory is enough and the settings go together: some levers need others."""
+    return needs(config) <= memory and not contradictions(config)
+
+
+def _offered(config: Config) -> list[Lever]:
+    """Levers with values; last those that only the others make possible."""
+    found: list[Lever] = []
+    while more := [each for each in levers_of(pulled(config, found)) if each.values]:
+        found += more
+    return found
 
 
 def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence[Lever]) -> list[Lever]:
@@ -72,7 +86,7 @@ def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence
     kept = list(found)
     for lever in reversed(found):
         others = [each for each in kept if each is not lever]
-        if needs(pulled(config, others)) <= memory:
+        if _fits(pulled(config, others), needs, memory):
             kept = others
     return kept
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.registry import family
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.compose import Params, compose
@@ -88,3 +89,25 @@ def test_pictures_without_a_mask_count_everywhere_and_batches_without_any_have_n
         assert batch.mask is not None
         assert batch.mask.shape == (len(shown), 1, 8, 8)
         assert batch.mask[:, 0, 0, 0].tolist() == [0.25 if number == 0 else 1 for number in shown]
+
+
+def test_on_a_card_every_tensor_of_a_batch_is_pinned(
+    data: EncodedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor)
+        return tensor.clone()
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    batch = EpochBatches(data, 0)[0]
+    batch.conditioning = Conditioning(torch.ones(4, 2, 3), torch.ones(4, 3))
+    copy = batch.pin_memory()
+    assert len(pinned) == 4 + 2
+    assert torch.equal(copy.mean, batch.mean)
+    assert copy.mean is not batch.mean
+    assert copy.conditioning is not batch.conditioning
+    for there in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert data.train_dataloader().pin_memory is there

@@ -88,3 +88,87 @@ def test_what_cannot_be_with_weights_that_are_split(
 )
 def test_what_is_seldom_meant(values: dict[str, Any], sentence: str) -> None:
     must_doubt({}, values, sentence)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        (
+            {},
+            {"train.clip_norm": 1.0},
+            r"train\.clip_norm 1 needs all gradients .* clip_norm to 0",
+        ),
+        ({}, {"train.gradient_accumulation": 2}, r"gradient_accumulation 2 collects .* set it to 1"),
+        ({}, {"train.precision": "fp16"}, r"train\.precision fp16 scales .* set it to bf16"),
+        ({}, {"train.devices": 2}, r"train\.fused_backward works on one device"),
+        ({"optimizer": "prodigy"}, {}, r"fused_backward .* optimizer\.name prodigy works on all together"),
+        ({"optimizer": "schedulefree"}, {}, r"optimizer\.name schedulefree works on all together"),
+        ({"optimizer": "dadaptation"}, {}, r"optimizer\.name dadaptation works on all together"),
+        ({}, {"optimizer.name": "torch.optim.LBFGS"}, r"optimizer\.name torch\.optim\.LBFGS works on all"),
+    ],
+)
+def test_what_cannot_be_with_a_fused_backward_pass(
+    use: dict[str, str], values: dict[str, Any], reason: str
+) -> None:
+    must_refuse(use, {"train.fused_backward": True, "train.clip_norm": 0.0, **values}, reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ({}, {"train.precision": "bf16"}, r"rounds weights in bf16, but with train\.precision bf16 they"),
+        ({"network": "checkpoint"}, {"train.precision": "bf16"}, r"set train\.precision to bf16_full"),
+        ({"optimizer": "prodigy"}, {}, r"train\.stochastic_rounding .* optimizer\.name prodigy works on all"),
+        ({"network": "checkpoint"}, {"train.strategy": "fsdp"}, r"does not work with train\.strategy fsdp"),
+    ],
+)
+def test_what_cannot_be_with_stochastic_rounding(
+    use: dict[str, str], values: dict[str, Any], reason: str
+) -> None:
+    must_refuse(use, {"train.stochastic_rounding": True, "train.precision": "bf16_full", **values}, reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ({}, {"train.gradient_checkpointing": False}, r"train\.offload needs train\.gradient_checkpointing"),
+        ({}, {"train.compile": True}, r"train\.offload does not work with train\.compile"),
+        ({}, {"train.devices": 2}, r"train\.offload works on one device"),
+        ({}, {"network.max_norm": 1.0}, r"network\.max_norm reads the weights between two steps"),
+        (
+            {"network": "checkpoint"},
+            {},
+            r"train\.offload of a checkpoint .* set train\.fused_backward",
+        ),
+        (
+            {"network": "checkpoint"},
+            {"train.ema_decay": 0.9},
+            r"set train\.ema_decay to null, or",
+        ),
+    ],
+)
+def test_what_cannot_be_with_blocks_in_the_machines_memory(
+    use: dict[str, str], values: dict[str, Any], reason: str
+) -> None:
+    must_refuse(use, {"train.offload": 0.5, "train.gradient_checkpointing": True, **values}, reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "values", "reason"),
+    [
+        ({}, {"train.compile": True}, r"train\.cuda_graph replays .* train\.compile records kernels"),
+        ({}, {"train.offload": 0.5, "train.gradient_checkpointing": True}, r"train\.offload moves weights"),
+        (
+            {},
+            {"train.fused_backward": True, "train.clip_norm": 0.0},
+            r"train\.fused_backward frees gradients",
+        ),
+        ({}, {"train.precision": "fp16"}, r"train\.precision fp16 changes .* set it to bf16"),
+        ({"network": "dylora"}, {}, r"network dylora trains another rank"),
+        ({}, {"network.dropout": 0.1}, r"network\.dropout drops others"),
+        ({}, {"network.module_dropout": 0.1}, r"network\.module_dropout drops others"),
+        ({}, {"train.devices": 2}, r"train\.cuda_graph works on one device"),
+    ],
+)
+def test_what_cannot_be_recorded(use: dict[str, str], values: dict[str, Any], reason: str) -> None:
+    must_refuse(use, {"train.cuda_graph": True, **values}, reason)

@@ -11,6 +11,7 @@ from pipeline.bases.base import Base
 from pipeline.networks.network import AdapterNetwork
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
+from pipeline.training.offload import chosen_blocks
 from pipeline.training.planning.cost import Cost, step_cost
 from tests.pipeline.training.test_module import batch_of, frozen_base, module_of, settings
 
@@ -54,6 +55,24 @@ def test_weights_gradients_and_moments_by_hand(precision: str, width: int) -> No
     learning = sum(parameter.numel() for parameter in module.network.parameters())
     buffers = sum(buffer.nbytes for buffer in module.base.text_encoders[0].buffers())
     assert cost.fixed_bytes == width * numbers(module.base) + buffers + 16 * learning
+
+
+def test_a_fused_backward_pass_holds_one_gradient() -> None:
+    plain, module = cost_of()
+    fused, _ = cost_of(train__fused_backward=True, train__clip_norm=0.0)
+    gradients = [4 * parameter.numel() for parameter in module.network.parameters()]
+    assert plain.fixed_bytes - fused.fixed_bytes == sum(gradients) - max(gradients)
+
+
+def test_blocks_in_the_machines_memory_are_not_counted_but_for_two() -> None:
+    own = {"train__gradient_checkpointing": True}
+    plain, module = cost_of(**own)
+    away, _ = cost_of(**own, train__offload=1.0)
+    sizes = sorted(
+        sum(weight.nbytes for weight in block.parameters())
+        for block in chosen_blocks(module.base.denoiser, 1.0)
+    )
+    assert plain.fixed_bytes - away.fixed_bytes == sum(sizes[:-2]) > 0
 
 
 def test_memory_holds_what_the_forward_pass_leaves_and_grows_with_the_pictures() -> None:

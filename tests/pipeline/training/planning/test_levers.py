@@ -22,13 +22,14 @@ def test_all_of_them_in_order_of_harm() -> None:
         "use.optimizer",
         "network.text_encoder",
         "train.base_precision",
+        "train.offload",
         "crop.resolution",
     ]
 
 
 def test_what_is_used_is_not_named() -> None:
     use = {"base": "sdxl", "experiment": "sdxl_character", "memory": "8gb"}
-    assert named(use, base_precision="int8") == ["crop.resolution"]
+    assert named(use, base_precision="int8") == ["train.offload", "crop.resolution"]
 
 
 def test_eight_bits_are_not_for_networks_that_need_the_weights() -> None:
@@ -39,3 +40,11 @@ def test_a_batch_keeps_its_updates() -> None:
     values = {"train.batch": 4, "train.gradient_accumulation": 2}
     config = check(compose(Params({"base": "sd15", "network": "lora"}, values)))
     assert "train.batch: 1 with train.gradient_accumulation: 8" in out_of_memory(config)
+
+
+def test_gradients_of_a_checkpoint_need_no_room() -> None:
+    use = {"base": "sd15", "network": "checkpoint", "optimizer": "adafactor"}
+    assert "train.fused_backward" in named(use)
+    assert "train.fused_backward" not in named(use, fused_backward=True, clip_norm=0.0)
+    assert "train.fused_backward" not in named({**use, "optimizer": "prodigy"})
+    assert "train.fused_backward" not in named({"base": "sd15", "network": "lora"})

@@ -76,7 +76,8 @@ def test_the_levers_are_settings() -> None:
     made = pulled(config, levers_of(config))
     assert (made.train.batch, made.train.gradient_accumulation, made.train.precision) == (1, 8, "bf16")
     assert made.optimizer.name == "adamw8bit"
-    assert [each.values for each in levers_of(made)] == [()]  # only a smaller resolution is left
+    left = [each.values for each in levers_of(made)]  # the rest of the blocks, and a smaller resolution
+    assert left == [(("train.offload", 1.0),), ()]
     for lever in levers_of(config):
         for key, value in lever.values:
             compose(Params(LORA, {key: value}))  # a key that is none would be an error
@@ -126,3 +127,16 @@ def test_the_estimate_of_sdxl(checkpointing: bool) -> None:
     found = needed_bytes(numbers_of(config, outline(family("sdxl"), {}, "test"), 1024, 1024), config)
     assert found / GIB == pytest.approx(6.1 if checkpointing else 11.9, rel=0.15)
     assert not torch.cuda.is_initialized()
+
+
+def test_a_whole_checkpoint_gets_levers_that_go_together() -> None:
+    """What one makes possible comes after it, and all of them are settings that agree."""
+    use = {"base": "sdxl", "network": "checkpoint"}
+    numbers = numbers_of(config_of(use), outline(family("sdxl"), {}, "test"), 1024, 1024)
+    found = cheapest(config_of(use), lambda each: needed_bytes(numbers, each), 7 * GIB)
+    assert found is not None
+    values = dict(pair for lever in found for pair in lever.values)
+    assert values["train.fused_backward"]
+    assert values["train.offload"] in (0.5, 1.0)
+    name = values.pop("optimizer.name", "adamw")
+    check(compose(Params({**use, "optimizer": name}, values)))
