@@ -28,6 +28,7 @@ from pipeline.parallel import in_order
 from pipeline.pictures.contact_sheet import PER_PAGE, SHEET_THUMBNAIL_PX, SheetPicture, page
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, outside, read_crop_edits
 from pipeline.pictures.cutting import cut_mask, cut_out, cuts
+from pipeline.pictures.left_out import ids_left_out
 from pipeline.pictures.masks import MASK_FOLDER, measure_mask, read_mask
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.reading import read_alpha, read_picture
@@ -145,7 +146,7 @@ class Cropper:
 
 def checked_edits(records: Records) -> CropEdits:
     """The manual edits; one that does not fit its picture is a user error."""
-    edits = read_crop_edits(CROP_EDITS, records.ids)
+    edits = read_crop_edits(CROP_EDITS, records.ids, ids_left_out())
     wrong = [
         f"{CROP_EDITS}: {record.id}: {fault}; correct it"
         for record in (records if edits.edits else ())

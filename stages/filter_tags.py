@@ -29,13 +29,13 @@ from pipeline.command import run, start
 from pipeline.errors import warn
 from pipeline.files.atomic import JsonLines, new_folder, read_jsonl, write_csv, write_json, write_jsonl
 from pipeline.outside_graph import insist_on
+from pipeline.pictures.left_out import LEFT_OUT_ROWS, ids_left_out
 from pipeline.pictures.records import Records, read_records
 from pipeline.reports.dataset import cards_of, page
 from pipeline.schemas import FilterTagsConfig
 from stages import CROPPED
 
 TAGS_FILE = Path("data/tags/tags.jsonl")
-LEFT_OUT = Path("data/collected/left_out.jsonl")
 
 
 def row(picture_id: str, caption: Caption) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def written(
 def write_page(out: Path) -> None:
     """Writes reports/dataset/index.html."""
     records, captions = Records(CROPPED), JsonLines(out / "data/captions/captions.jsonl")
-    left_out = read_jsonl(LEFT_OUT) if LEFT_OUT.exists() else []
+    left_out = read_jsonl(LEFT_OUT_ROWS) if LEFT_OUT_ROWS.exists() else []
     with new_folder(out / "reports/dataset") as folder:
         html = page(cards_of(records, captions, CROPPED), records, captions, left_out)
         (folder / "index.html").write_text(html, encoding="utf-8")
@@ -92,7 +92,7 @@ def report(effects: Effects, config: FilterTagsConfig, ids: Iterable[str]) -> No
     """Reports changes of existing captions, and settings and edits without effect."""
     for sentence in effects.own.notes(config.max_tokens):
         print(sentence, file=sys.stderr)
-    for sentence in unused_edits(effects, ids):
+    for sentence in unused_edits(effects, ids, ids_left_out()):
         warn(f"{EDITS}: {sentence}")
     for sentence in unused_patterns(config, effects):
         warn(sentence)

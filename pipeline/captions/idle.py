@@ -1,6 +1,6 @@
 """Reports settings and edits that change nothing: nearly always a typo."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
@@ -33,10 +33,14 @@ class Effects:
             self.dropped.setdefault(drop.rule, set()).add(drop.tag)
 
 
-def unused_edits(effects: Effects, ids: Iterable[str]) -> list[str]:
-    """Sentences about edits that name no picture, or remove what no picture has; `ids`: of all pictures."""
+def unused_edits(effects: Effects, ids: Iterable[str], left_out: Collection[str] = ()) -> list[str]:
+    """Sentences about edits that name no picture, or remove what no picture has; `ids`: of all pictures.
+    Edits of pictures that are `left_out` wait.
+    """
     sentences, known = list[str](), list(ids) if effects.unnamed else []
     for edit in effects.edits:
+        if edit.target in effects.unnamed and named(edit.target, left_out):
+            continue
         if edit.target in effects.unnamed:
             sentences.append(f"{edit.target}: no picture has this id{near(edit.target, known)}")
             continue

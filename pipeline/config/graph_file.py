@@ -58,3 +58,8 @@ def _outs(said: Mapping[str, Any]) -> Iterator[str]:
     for kind in ("outs", "metrics", "plots"):
         for entry in said.get(kind, []):
             yield from [entry] if isinstance(entry, str) else entry
+
+
+def meet(dep: str, out: str) -> bool:
+    """Whether a dependency is an output, in one, or around one; both are paths as dvc.yaml writes them."""
+    return dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")

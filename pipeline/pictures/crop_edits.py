@@ -45,15 +45,16 @@ class CropEdits:
         return merged
 
 
-def read_crop_edits(path: Path, ids: Callable[[], Iterable[str]]) -> CropEdits:
+def read_crop_edits(path: Path, ids: Callable[[], Iterable[str]], left_out: Iterable[str] = ()) -> CropEdits:
     """The edits, checked against the pictures' ids. One user error lists names without a picture, unknown
-    keys and wrong values.
+    keys and wrong values. Edits of pictures that are `left_out` wait.
     """
     entries = read_entries(path, "zibbo/photo3: {focus: [120, 80]}")
     problems = [fault for name, value in entries.items() for fault in crop_faults(name, value, path)]
     edits = {} if problems else {name: CropEdit.model_validate(value) for name, value in entries.items()}
     names = Names(entries, ids())
-    problems += [f"{path}: {name} matches no picture; {nearest(name, ids())}" for name in names.unknown]
+    unknown = Names(names.unknown, left_out).unknown
+    problems += [f"{path}: {name} matches no picture; {nearest(name, ids())}" for name in unknown]
     if problems:
         raise UserError(*problems)
     return CropEdits(edits, names)

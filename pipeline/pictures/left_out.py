@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import UserError, nearest
+from pipeline.files.atomic import read_jsonl
 from pipeline.pictures.by_hand import Names, entries_of, read_entries
 
 LEFT_OUT_BY_HAND = Path("data/left_out.yaml")
+LEFT_OUT_ROWS = Path("data/collected/left_out.jsonl")
+"""What collect left out, by hand or by a check: a line each."""
 BY_HAND_CHECK = "by_hand"
 """The check's name in left_out.jsonl; no setting turns it off."""
 LEFT_OUT_EXAMPLE = "zibbo/photo3: the wrong character"
@@ -42,6 +45,12 @@ def _checked(entries: dict[str, object], path: Path) -> tuple[Reasons, list[str]
         if not isinstance(reason, str) or not reason.strip()
     ]
     return {name: str(reason) for name, reason in entries.items()}, problems
+
+
+def ids_left_out() -> set[str]:
+    """Of the last collect: decisions about these pictures wait until they are taken back."""
+    rows = read_jsonl(LEFT_OUT_ROWS) if LEFT_OUT_ROWS.exists() else []
+    return {row["id"] for row in rows if row["id"] is not None}
 
 
 class LeftOut:

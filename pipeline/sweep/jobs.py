@@ -124,7 +124,13 @@ def dvc_cache() -> str:
 def checked(overrides: JobOverrides) -> Config:
     """The configuration of one job."""
     config = check(resolve(with_overrides(read_params(), overrides)))
-    if problems := axes_problems(config.sample_grid):
+    problems = list(axes_problems(config.sample_grid))
+    if config.merge.epoch == "voted":
+        problems.append(
+            "merge.epoch is voted, but a job draws a grid of its own, on which nobody has voted; add"
+            " merge.epoch=best"
+        )
+    if problems:
         raise UserError(*problems)
     return config
 

@@ -177,6 +177,8 @@ class Denoising(lightning.LightningModule):
         """The loss, whose gradients are added to the weights'. Runs inside `training_step`, where products
         are in the run's precision; a backward pass is outside.
         """
+        # Weights in 16 bits that an earlier step in this context has kept would be recorded, and never learn.
+        torch.clear_autocast_cache()
         loss = (self.losses_of(inputs) * inputs["weight"]).mean() * window
         with torch.autocast(self.device.type, enabled=False):
             (loss / self.trainer.accumulate_grad_batches).backward()

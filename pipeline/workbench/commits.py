@@ -3,18 +3,17 @@
 import subprocess
 from typing import Any
 
-from pipeline.config.compose import PARAMS
 from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_bytes
-from pipeline.files.yaml_text import parse_yaml
 from pipeline.workbench.decisions import FILES
 from pipeline.workbench.journal import number_of
+from pipeline.workbench.settings import SETTINGS
 
 WHAT = {
     "tag_edits": "caption", "crop_edits": "crop", "waivers": "waiver", "left_out": "picture left out",
     "votes": "vote", "params": "setting",
 }  # fmt: skip
-DECISION_PATHS = {**{name: file.path for name, file in FILES.items()}, "params": PARAMS}
+DECISION_PATHS = {name: file.path for name, file in {**FILES, SETTINGS.name: SETTINGS}.items()}
 MOST_DIFF, GIT_S = 60_000, 120
 
 
@@ -96,8 +95,8 @@ def _committed(name: str) -> str:
 
 def _entries(name: str, text: str) -> dict[str, Any]:
     try:
-        if name == "params":
-            return _leaves(parse_yaml(text, str(PARAMS)) if text else {})
+        if name == SETTINGS.name:
+            return _leaves(SETTINGS.read(text))
         return FILES[name].read(text) if text else {}
     except UserError:
         return {"the text": text}

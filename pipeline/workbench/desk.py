@@ -8,6 +8,7 @@ from pipeline.errors import UserError
 from pipeline.workbench.decisions import FILES, Values
 from pipeline.workbench.edited_file import ConflictError, EditedFile
 from pipeline.workbench.journal import Journal, Step
+from pipeline.workbench.settings import SETTINGS
 from pipeline.workbench.versions import Versions
 
 
@@ -16,7 +17,8 @@ class Desk:
 
     def __init__(self) -> None:
         self.versions, self.journal, self.lock = Versions(), Journal(), RLock()
-        self.files = {name: EditedFile(kind, self.versions) for name, kind in FILES.items()}
+        kinds = {**FILES, SETTINGS.name: SETTINGS}
+        self.files = {name: EditedFile(kind, self.versions) for name, kind in kinds.items()}
 
     def open(self, name: str) -> EditedFile:
         """The file as it is on disk; a user error for one that its stage would refuse."""
@@ -28,7 +30,8 @@ class Desk:
         return self.open(name).values
 
     def hashes(self) -> dict[str, str]:
-        return {name: self.open(name).sha256 for name in self.files}
+        """Of the decision files; pages that write params.yaml ask for its own."""
+        return {name: self.open(name).sha256 for name in FILES}
 
     def write(self, name: str, changes: Mapping[str, Any], seen: str | None, sentence: str) -> str:
         """Writes entries (None removes one) unless another has changed them since the version `seen`; returns

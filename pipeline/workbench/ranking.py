@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.votes.vote_file import mark_name
+from pipeline.workbench.bake import can_bake, merge_now
 from pipeline.workbench.grid import SampleGrid
 
 
@@ -13,11 +14,14 @@ def shown(grid: SampleGrid) -> dict[str, Any]:
     desk, num_votes = grid.desk, len(grid.votes())
     entries = desk.values("votes")
     marks = [entries.get(mark_name(grid.name, place.label)) for place in grid.places]
-    rows = [{**row, **(mark or {})} for row, mark in zip(grid.rows, marks, strict=True)]
+    rows = [
+        {**row, "canBake": can_bake(place), **(mark or {})}
+        for row, place, mark in zip(grid.rows, grid.places, marks, strict=True)
+    ]
     return {
         "places": rows, "prompts": grid.prompts, "seeds": grid.seeds, "votes": num_votes,
         "ranking": ranking(grid) if grid.places else [], "agreement": agreement(grid),
-        "standing": standing_of(grid),
+        "standing": standing_of(grid), "merge": merge_now(grid),
         "files": desk.hashes(), "undo": len(desk.journal.done), "redo": len(desk.journal.undone),
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from pipeline.config.graph_file import (
     DVC_YAML,
     RESOLVED_PARAMS,
     StageEntry,
+    meet,
     read_own_yaml,
     stage_entries,
 )
@@ -46,14 +47,10 @@ def stale_of(
     for name, entry in stages.items():
         said = locked.get(name)
         before = (out for other in stale if other != SETTINGS_STAGE for out in stages[other].outs)
-        after = any(_meet(dep, out) for out in before for dep in entry.deps)
+        after = any(meet(dep, out) for out in before for dep in entry.deps)
         if said is None or after or _has_other_params(said, resolved) or _has_other_deps(said, made):
             stale.append(name)
     return stale
-
-
-def _meet(dep: str, out: str) -> bool:
-    return dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")
 
 
 def _has_other_params(said: Mapping[str, Any], resolved: Mapping[str, Any]) -> bool:

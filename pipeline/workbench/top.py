@@ -43,9 +43,17 @@ def _stamp(path: Path) -> int:
         return 0
 
 
+def branch() -> str:
+    """Of git; empty outside a repository."""
+    try:
+        return git("branch", "--show-current").strip()
+    except UserError:
+        return ""
+
+
 def _asked() -> dict[str, Any]:
     try:
         number = sum(num_changed(name) for name in changed())
-        return {"branch": git("branch", "--show-current").strip(), "uncommitted": number}
     except (UserError, OSError):
-        return {"branch": "", "uncommitted": 0}
+        number = 0
+    return {"branch": branch(), "uncommitted": number}

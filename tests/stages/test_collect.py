@@ -9,6 +9,7 @@ from skimage import data
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.pictures import measures
+from pipeline.pictures.left_out import ids_left_out
 from pipeline.pictures.records import Record, read_records
 from pipeline.schemas import CollectConfig
 from stages import collect, compose
@@ -217,6 +218,7 @@ def test_pictures_left_out_by_hand_are_named_with_their_reason(photos: Path) -> 
     assert collected(small()).keys() == {"zib/1", "zib/2"}
     (fault,) = read_jsonl(Path("data/collected/left_out.jsonl"))
     assert (fault["check"], fault["sentence"]) == ("by_hand", "the wrong character")
+    assert ids_left_out() == {"zib/0"}
     Path("data/left_out.yaml").write_text('"zib/*": drawn before\nzib/1: worse\n')
     with pytest.raises(UserError):  # nothing is left
         collected(small())

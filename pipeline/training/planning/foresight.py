@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import JsonLines
 from pipeline.pictures.crop_edits import CROP_EDITS, CropEdits, read_crop_edits
 from pipeline.pictures.crop_sizes import crop_sizes
+from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, ids_left_out, read_left_out
 from pipeline.pictures.records import Record
 from pipeline.preflight import run_collect
 from pipeline.schemas import Config
@@ -44,7 +45,8 @@ def foreseen(overrides: Sequence[str], captions: Path) -> Foreseen:
     config = composed(overrides, ())
     texts = {row["id"]: row for row in JsonLines(captions)} if captions.exists() else {}
     records = _collected(overrides)
-    edits = read_crop_edits(CROP_EDITS, lambda: (record.id for record in records))
+    left_out = {*ids_left_out(), *read_left_out(LEFT_OUT_BY_HAND)[0]}
+    edits = read_crop_edits(CROP_EDITS, lambda: (record.id for record in records), left_out)
     pictures = sorted(_cropped(records, config, edits), key=lambda picture: picture.id)
     known = _are_of_now(config) and all(each.id in texts for each in pictures if not each.shown.is_class)
     pictures = [_captioned(picture, texts.get(picture.id)) for picture in pictures]

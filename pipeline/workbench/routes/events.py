@@ -14,7 +14,7 @@ from pipeline.config.graph_file import DVC_LOCK, RESOLVED_PARAMS
 from pipeline.pictures.gate_file import GATE_FILE
 from pipeline.votes.grid_places import GRID_FILE
 from pipeline.workbench.captions import TAG_ROWS
-from pipeline.workbench.decisions import FILES
+from pipeline.workbench.commits import DECISION_PATHS
 from pipeline.workbench.pictures import stamps_now
 from pipeline.workbench.routes.run import WATCH
 from pipeline.workbench.runs.news import RunNews
@@ -31,7 +31,7 @@ HEARTBEATS = 30
 
 def watched() -> dict[str, object]:
     """What the pages show, by name: another value when it has changed."""
-    paths = {name: file.path for name, file in FILES.items()}
+    paths = dict(DECISION_PATHS)
     paths |= {
         "tags": TAG_ROWS,
         "settings": RESOLVED_PARAMS,

@@ -1,4 +1,4 @@
-"""/grid: places, votes, stars."""
+"""/grid: places, votes, stars, and which place is baked in."""
 
 from typing import Annotated, Literal
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.votes.vote_file import MOST_NOTE, MOST_STARS
 from pipeline.workbench.answers import body, in_thread
+from pipeline.workbench.bake import bake
 from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.ranking import shown as all_of
 from pipeline.workbench.routes.edits import SentName, Text
@@ -36,6 +37,14 @@ class MarkRequest(BaseModel):
     seen: Text | None = None
 
 
+class BakeRequest(BaseModel):
+    """`place`: its number; None: what the votes prefer. `seen`: the hash of params.yaml."""
+
+    model_config = ConfigDict(extra="forbid")
+    place: FromZero | None
+    seen: Text | None = None
+
+
 async def shown(request: web.Request) -> web.Response:
     grid = request.app[GRID_KEY]
     return await in_thread(lambda: all_of(grid))
@@ -57,9 +66,15 @@ async def mark(request: web.Request) -> web.Response:
     return await in_thread(lambda: {"said": grid.mark(asked.place, asked.stars, asked.note, asked.seen)})
 
 
+async def bake_in(request: web.Request) -> web.Response:
+    grid, asked = request.app[GRID_KEY], await body(request, BakeRequest)
+    return await in_thread(lambda: {"said": bake(grid, asked.place, asked.seen)})
+
+
 ROUTES = [
     web.get("/api/grid", shown),
     web.get("/api/grid/pair", pair),
     web.post("/api/vote", vote),
     web.post("/api/mark", mark),
+    web.post("/api/bake", bake_in),
 ]

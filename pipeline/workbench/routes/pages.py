@@ -1,6 +1,6 @@
 """The pages: shells in HTML; their scripts ask for the data."""
 
-import subprocess
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,15 @@ from typing import Any
 from aiohttp import web
 
 from pipeline.workbench.routes.files import GUARD, report_names
+from pipeline.workbench.top import branch
 
 PAGES = Path(__file__).parents[1] / "pages"
 PLACES = (("/data", "Pictures"), ("/crop", "Crops"), ("/gate", "Faults"), ("/run", "Run"), ("/grid", "Grid"))
 """Of the navigation: address and name."""
+SCRIPTS = {"grid": "compare.js"}
+"""Of the pages whose script has another name."""
+STATIC = Path(__file__).parents[1] / "static"
+IMPORT = re.compile(r'^import [^"]*"\./([a-z-]+\.js)"', re.MULTILINE)
 REPORT_PAGES = (
     ("index.html", "Report"), ("dataset/index.html", "Dataset"), ("sample-grid/index.html", "Grid page"),
     ("crop/index.html", "Crop sheet"), ("comparison/index.html", "Comparison"),
@@ -31,24 +36,33 @@ def _environment() -> Any:
     )
 
 
+@cache
+def modules_of(script: str) -> list[str]:
+    """Every script that this one imports, so that the browser asks for all of them at once."""
+    found, waiting = list[str](), [script]
+    while waiting:
+        text = (STATIC / waiting.pop()).read_text(encoding="utf-8")
+        new = [name for name in IMPORT.findall(text) if name not in found]
+        found, waiting = [*found, *new], [*waiting, *new]
+    return found
+
+
 def page(request: web.Request, name: str) -> web.Response:
     guard, there = request.app[GUARD], report_names()
     reports = [(f"/reports/{guard.ticket}/{file}", title) for file, title in REPORT_PAGES if file in there]
     text = (
         _environment()
         .get_template(f"{name}.html.j2")
-        .render(place=f"/{name}", places=PLACES, reports=reports, branch=branch(), read_only=guard.read_only)
+        .render(
+            place=f"/{name}",
+            places=PLACES,
+            reports=reports,
+            branch=branch(),
+            read_only=guard.read_only,
+            modules=modules_of(SCRIPTS.get(name, f"{name}.js")),
+        )
     )
     return web.Response(text=text, content_type="text/html")
-
-
-def branch() -> str:
-    """Of git; empty outside a repository."""
-    command = ["git", "branch", "--show-current"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=5).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
 
 
 async def home(request: web.Request) -> web.Response:

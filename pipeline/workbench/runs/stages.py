@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
-from pipeline.config.graph_file import StageEntry, stage_entries
+from pipeline.config.graph_file import StageEntry, meet, stage_entries
 from pipeline.errors import UserError
 from pipeline.workbench.runs.commands import STATUS
 
@@ -63,14 +63,10 @@ def followers(entries: Mapping[str, StageEntry], changed: set[str]) -> set[str]:
         fresh = {
             name
             for name, entry in entries.items()
-            if name not in found | changed and any(_meet(dep, out) for dep in entry.deps for out in outs)
+            if name not in found | changed and any(meet(dep, out) for dep in entry.deps for out in outs)
         }
         found |= fresh
     return found
-
-
-def _meet(dep: str, out: str) -> bool:
-    return dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")
 
 
 def reasons(said: Any) -> list[str]:

@@ -10,7 +10,7 @@ from pipeline.errors import UserError
 from pipeline.files.yaml_text import read_yaml
 from pipeline.workbench.runs.live import LiveReader
 from pipeline.workbench.runs.log_reader import LogReader
-from pipeline.workbench.runs.run import OVER, PATIENCE_S, Run
+from pipeline.workbench.runs.run import OVER, PATIENCE_S, Phase, Run
 from pipeline.workbench.runs.runs import Runs
 from pipeline.workbench.runs.samples import samples_in
 
@@ -18,13 +18,15 @@ LOGS = Path("logs")
 SWEEPS = Path(".athanor/sweeps")
 """Where pipeline.sweep keeps a job's worktree and log."""
 PLAIN_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
+KEPT_LINES = ("to resume from the last checkpoint", "the network after ", "no partial file is saved")
+"""How the lines begin in which a stopped training says what it kept (pipeline/training/session.py)."""
 SENTENCES = {
     "starting": "It starts.",
     "running": "It runs.",
     "stopping": "Asked to stop; what was trained is being kept.",
     "done": "Done.",
     "failed": "It failed; the log says why.",
-    "stopped": "Stopped. Stages that ended are kept, and a training kept what it had learned.",
+    "stopped": "Stopped. Stages that ended are kept.",
     "killed": "It ended without an exit code: it was killed. A training goes on from its last checkpoint.",
 }
 
@@ -87,10 +89,18 @@ class Watch:
             return {"phase": "idle", "said": "Nothing was run here yet."}
         phase, stops, state = run.phase, run.stops, run.state
         return {
-            "number": run.number, "phase": phase, "said": SENTENCES[phase], "code": run.code,
-            "job": state.get("job"), "argv": command_shown(state["argv"]), "begun": state["begun"],
+            "number": run.number, "phase": phase, "said": self._said(phase), "code": run.code,
+            "job": state.get("job"), "begun": state["begun"],
+            "argv": "" if state.get("job") else command_shown(state["argv"]),
             "stops": len(stops), "again": stops[0] + PATIENCE_S if stops else None, "stages": self.log.stages,
         }  # fmt: skip
+
+    def _said(self, phase: Phase) -> str:
+        """After a stop: what the training says that it kept."""
+        kept = [line for line in self.log.text.splitlines() if line.startswith(KEPT_LINES)]
+        if phase != "stopped" or not kept:
+            return SENTENCES[phase]
+        return "Stopped: " + "; ".join(dict.fromkeys(kept[-len(KEPT_LINES) :])) + "."
 
     def top(self) -> dict[str, Any]:
         """For the bar of all pages."""

@@ -1,5 +1,6 @@
 /** /grid: places of the sample grid, next to and over each other; blind votes and what they say. */
 import { frame, get, post, say, step, steps } from "./api.js";
+import { bakePanel } from "./bake.js";
 import { $, isReadOnly, isTyping, make, plural, runKey } from "./dom.js";
 import { markPanel, starsOf } from "./stars.js";
 
@@ -12,6 +13,7 @@ const source = (place, kind = "full") => {
 };
 
 const marks = markPanel({ place: () => grid.places[one], seen: () => grid.files.votes, refresh: () => refresh(), back: () => view.focus() });
+const baking = bakePanel({ number: () => (isFlipped ? other : one), grid: () => grid, refresh: () => refresh(), back: () => view.focus() });
 
 async function refresh() {
   try {
@@ -48,6 +50,7 @@ function draw() {
   move();
   strip();
   marks.draw();
+  baking.draw();
 }
 
 function label(place) {
@@ -163,7 +166,11 @@ $("mode").onchange = event => show({ mode: event.target.value });
 $("vote").onclick = openVotes;
 $("vote-close").onclick = () => $("vote-view").close();
 for (const side of ["left", "right", "equal", "neither"]) $(side).onclick = () => vote(side);
-$("vote-view").addEventListener("close", refresh);
+$("vote-view").addEventListener("close", async () => {
+  const before = grid.votes;
+  await refresh();
+  if (grid.votes > before) show({ one: grid.ranking[0].place, other: grid.ranking[1].place });
+});
 $("vote-view").addEventListener("keydown", event => {
   const undo = async () => { await step("undo", nextPair); };
   runKey(event, { ArrowLeft: () => vote("left"), ArrowRight: () => vote("right"), ArrowDown: () => vote("equal"), 0: () => vote("neither"), z: () => $("vote-stage").classList.toggle("zoomed"), "Ctrl+z": undo });
@@ -190,7 +197,7 @@ const keys = {
   ArrowLeft: () => stepPlace(0, -1), ArrowRight: () => stepPlace(0, 1), ArrowUp: () => stepPlace(-1, 0), ArrowDown: () => stepPlace(1, 0),
   PageDown: () => show({ prompt: stepIn(numbers(), prompt, 1) }), PageUp: () => show({ prompt: stepIn(numbers(), prompt, -1) }),
   ",": () => show({ seed: stepIn(grid.seeds, seed, -1) }), ".": () => show({ seed: stepIn(grid.seeds, seed, 1) }),
-  Space: () => show({ mode: "alone", isFlipped: !isFlipped }), "[": () => slide(-5), "]": () => slide(5), z: toPixels, v: openVotes, n: marks.write,
+  Space: () => show({ mode: "alone", isFlipped: !isFlipped }), "[": () => slide(-5), "]": () => slide(5), z: toPixels, v: openVotes, n: marks.write, b: baking.open,
   o: () => show({ mode: "alone" }), s: () => show({ mode: "side" }), l: () => show({ mode: "slide" }), d: () => show({ mode: mode === "difference" ? "alone" : "difference" }), "?": () => $("keys").showModal(),
   "Ctrl+z": () => isReadOnly || step("undo", refresh), "Ctrl+Z": () => isReadOnly || step("redo", refresh), "Ctrl+y": () => isReadOnly || step("redo", refresh),
 };
@@ -202,5 +209,5 @@ addEventListener("keydown", event => {
 
 await refresh();
 view.focus();
-frame(refresh, names => (names.includes("votes") || names.includes("grid") ? refresh() : null));
+frame(refresh, names => (["votes", "grid", "params", "settings"].some(name => names.includes(name)) ? refresh() : null));
 document.body.dataset.state = "ready";

@@ -144,6 +144,12 @@ export function cullView(page) {
     await writing;
     page.closed(now());
   });
+  $("cull-keys").addEventListener("click", event => {
+    const key = event.target.closest("button")?.dataset.key;
+    if (!key) return;
+    stage.focus({ preventScroll: true }); // the keys go on working
+    keys[key]();
+  });
   $("cull-close").onclick = () => view.close();
 
   return {

@@ -106,7 +106,7 @@ const applyFilter = () => {
   noteAddress();
   return shownBy();
 };
-$("q").addEventListener("input", later(applyFilter, 30));
+$("q").addEventListener("input", later(applyFilter, 12));
 complete($("q"), filterWord);
 $("q").addEventListener("keydown", event => {
   if (event.key === "Enter" || event.key === "ArrowDown") back();

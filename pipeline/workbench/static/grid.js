@@ -88,6 +88,7 @@ class PictureGrid extends HTMLElement {
 
   release(cell) {
     cell.hidden = true;
+    cell.removeAttribute("id"); // an id names one cell
     this.pool.push(cell);
   }
 

@@ -8,15 +8,16 @@ export async function drawQueue() {
   const queue = await get("/api/queue"), now = JSON.stringify(queue);
   if (now === before) return;
   before = now;
-  const focus = document.activeElement?.closest("#queue li")?.dataset.job, typed = $("queue-overrides")?.value ?? "";
+  const focus = document.activeElement?.closest("#queue li")?.dataset.job, typed = $("queue-overrides")?.value ?? "", isInField = document.activeElement?.id === "queue-overrides";
   const waiting = queue.jobs.filter(job => job.state === "waiting");
   $("queue-box").replaceChildren(...[
     make("div", { class: "panel-head" }, make("h2", {}, "Queue"), make("span", { class: "faint" }, queue.jobs.length ? `${waiting.length} of ${queue.jobs.length} to do` : "empty"), make("span", { class: "space" }),
-      !isReadOnly && make("button", { id: "queue-switch", onclick: () => send("switch", { is_on: !queue.isOn }) }, queue.isOn ? "Stop after this one" : "Run the queue")),
+      !isReadOnly && make("button", { id: "queue-switch", onclick: () => send("switch", { is_on: !queue.isOn }) }, !queue.isOn ? "Run the queue" : queue.jobs.some(job => job.state === "running") ? "Stop after this one" : "Hold the queue")),
     make("ol", { id: "queue" }, ...queue.jobs.map(job => row(job, waiting))),
     !isReadOnly && form(typed),
     !isReadOnly && make("div", { class: "queue-options" }, make("label", { class: "check" }, make("input", { type: "checkbox", id: "goes-on", checked: queue.goesOn, onchange: event => send("switch", { goes_on: event.target.checked }) }), "go on after a failure"), "Results: dvc exp show, or the Comparison page."),
   ].filter(Boolean));
+  if (isInField) $("queue-overrides").focus();
   if (focus) document.querySelector(`#queue li[data-job="${CSS.escape(focus)}"]`)?.focus();
 }
 
@@ -38,7 +39,7 @@ function form(typed) {
   const field = make("input", { id: "queue-overrides", value: typed, placeholder: "network.dim=8 train.epochs=4", "aria-label": "Settings that differ, as key=value" });
   const add = async () => {
     const overrides = field.value.split(/\s+/).filter(Boolean);
-    if (await send("add", { overrides })) field.value = "";
+    if (await send("add", { overrides })) $("queue-overrides").value = "";
   };
   field.onkeydown = event => event.key === "Enter" && add();
   return make("div", { class: "queue-add" }, field, make("button", { id: "queue-add", onclick: add }, "Add"));

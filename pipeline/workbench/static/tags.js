@@ -14,8 +14,9 @@ const ORDERS = {
 /** @param {{filter: (text: string) => void, select: (numbers: number[]) => void, act: (kind: string, tag: string) => void}} page */
 export function tagPanel(page) {
   let order = "count";
-  const term = (tag, isOut) => {
-    const word = `tag:${quoted(tag)}`, words = state.query.trim();
+  const wordOf = (tag, kept) => `${kept ? "tag" : "dropped"}:${quoted(tag)}`; // a tag that no caption keeps is found where it was lost
+  const term = (tag, kept, isOut) => {
+    const word = wordOf(tag, kept), words = state.query.trim();
     const without = words.split(/\s+(?=(?:[^"]*"[^"]*")*[^"]*$)/).filter(each => each !== word && each !== `-${word}`);
     const had = words.includes(isOut ? `-${word}` : word);
     page.filter([...without, ...(had ? [] : [isOut ? `-${word}` : word])].join(" ").trim());
@@ -34,16 +35,16 @@ export function tagPanel(page) {
   };
   const row = ([tag, kept, dropped]) => {
     const missing = state.shown.numbers.length - kept, isAlmost = missing > 0 && kept >= ALMOST * state.shown.numbers.length && kept > 1;
-    const isOn = state.query.includes(`tag:${quoted(tag)}`);
+    const isOn = state.query.includes(wordOf(tag, kept));
     return make("li", { class: isOn ? "on" : "" },
       make("button", {
         class: "name", title: `${tag}: click shows only these, Alt+click hides them`, "aria-pressed": String(isOn),
-        onclick: event => term(tag, event.altKey), onkeydown: event => keys(event, tag),
+        onclick: event => term(tag, kept, event.altKey), onkeydown: event => keys(event, tag),
       }, tag),
       isAlmost && make("button", { class: "missing", title: `in ${kept} of ${state.shown.numbers.length} shown; select the others`, onclick: () => selectMissing(tag) }, `−${missing}`),
       make("span", { class: "number" }, kept ? String(kept) : "", kept && dropped ? " " : "",
         dropped ? make("span", { class: "lost", title: `dropped in ${dropped}` }, String(dropped)) : ""),
-      !isReadOnly && make("button", { class: "cut", title: `Remove ${tag}… (x)`, "aria-label": `remove ${tag}`, tabIndex: -1, onclick: () => page.act("remove", tag) }, "×"));
+      !isReadOnly && kept > 0 && make("button", { class: "cut", title: `Remove ${tag}… (x)`, "aria-label": `remove ${tag}`, tabIndex: -1, onclick: () => page.act("remove", tag) }, "×"));
   };
   const draw = () => {
     const tags = [...state.shown.tags].sort(ORDERS[order]), shown = tags.slice(0, MOST_SHOWN);

@@ -51,7 +51,7 @@ function drawNumbers(last) {
     ["step", `${last.step ?? 0}${about.steps ? ` / ${about.steps}` : ""}`], ["epoch", `${last.epoch ?? "–"}${about.epochs ? ` / ${about.epochs}` : ""}`],
     ["loss", short(last.loss)], held && ["held-out loss", short(held.validation)], ["rate", short(last.lr)],
     last.text_encoder_lr ? ["encoder rate", short(last.text_encoder_lr)] : null,
-    ["gradient", short(last.gradient_norm)], ["pictures/s", short(last.pictures_per_s)], ["memory", bytes(last.memory_bytes)],
+    last.gradient_norm === null || last.gradient_norm === undefined ? null : ["gradient", short(last.gradient_norm)], ["pictures/s", short(last.pictures_per_s)], ["memory", bytes(last.memory_bytes)],
     ["time left", isOn ? clock(last.seconds_left) : end ?? "–"],
   ];
   $("numbers").replaceChildren(...numbers.filter(Boolean).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));

@@ -30,6 +30,13 @@ def test_edits_that_do_nothing_are_told_with_the_nearest_ids() -> None:
     ]
 
 
+def test_edits_of_pictures_that_are_left_out_are_no_typos() -> None:
+    edits = [Edit("zib/3", add=("x",)), Edit("cat/*", add=("x",)), Edit("zib/4", add=("x",))]
+    writer = CaptionWriter(ROWS, config())
+    (said,) = unused_edits(effects_of(writer, edits), writer.ids(), ["zib/3", "cat/1"])
+    assert said.startswith("zib/4: no picture has this id")
+
+
 def test_patterns_that_name_no_tag_are_told_with_the_nearest_tags() -> None:
     settings = config(blacklist=["hat", "stripez", "qqqqq"], replace={"smile": ["smile", "grin"]})
     assert unused_patterns(settings, effects_of(CaptionWriter(ROWS, settings))) == [

@@ -6,6 +6,7 @@ import yaml
 from pipeline.code import closure, code_of
 from pipeline.code.closure import DATA
 from pipeline.config.check import check
+from pipeline.config.graph_file import stage_entries
 from pipeline.config.load import listed_groups, read_resolved
 from pipeline.schemas import Config
 from tests.conftest import ROOT
@@ -107,3 +108,9 @@ def test_all_data_of_the_package_is_read_by_a_module_that_says_so() -> None:
 def test_the_hash_is_that_of_the_resolved_file() -> None:
     kept = yaml.safe_load((ROOT / "params.resolved.yaml").read_text())["code"]
     assert kept["tag"] == code_of("tag", configured(), listed_groups("tag")), "run `dvc repro compose`"
+
+
+def test_no_stage_depends_on_the_workbench() -> None:
+    found = {stage: files_of(stage) for stage in stage_entries()}
+    assert len(found) >= 10
+    assert not [(stage, file) for stage, files in found.items() for file in files if "workbench" in file]

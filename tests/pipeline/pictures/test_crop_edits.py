@@ -39,6 +39,14 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     assert "zib/c matches no picture; did you mean zib/" in error.value.problems[2]
 
 
+def test_edits_of_pictures_that_are_left_out_wait_and_typos_do_not(tmp_path: Path) -> None:
+    path = write(tmp_path, 'zib/c: {focus: [1, 2]}\n"cat/*": {mirror: false}\nzib/b: {focus: [3, 4]}\n')
+    edits = read_crop_edits(path, lambda: IDS, ["zib/c", "cat/1"])
+    assert [edits.of(name).focus for name in IDS] == [None, [3, 4], None]
+    with pytest.raises(UserError, match="zib/c matches no picture"):
+        read_crop_edits(path, lambda: IDS, ["cat/1"])
+
+
 @pytest.mark.parametrize("text", ["- zib/a\n", "zib/a: ["])
 def test_a_misshapen_file_is_a_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match=r"crop_edits\.yaml"):

@@ -10,7 +10,7 @@ import yaml
 from pipeline.errors import UserError
 from pipeline.sweep.__main__ import parser
 from pipeline.sweep.grammar import expand
-from pipeline.sweep.jobs import SweepJob, make_jobs, name_of
+from pipeline.sweep.jobs import SweepJob, checked, make_jobs, name_of
 from pipeline.sweep.worktrees import write_overrides
 from tests.conftest import ROOT
 
@@ -28,6 +28,12 @@ def test_mistakes_of_all_jobs_come_before_any_job() -> None:
     with pytest.raises(UserError) as caught:
         make_jobs([("network.dim=0",), ("network.dim=4",), ("network.dimm=4",)], [], "0" * 40)
     assert len(caught.value.problems) == 2
+
+
+def test_a_job_cannot_follow_votes_on_another_grid() -> None:
+    with pytest.raises(UserError, match=r"add merge\.epoch=best"):
+        checked(("merge.epoch=voted",))
+    assert checked(("merge.epoch=best",)).merge.epoch == "best"
 
 
 def test_the_sweep_in_the_readme_is_one() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import lightning
 import pytest
 import torch
 from torch import Tensor, nn
@@ -149,3 +150,22 @@ def test_without_a_card_it_says_so_and_steps(capsys: pytest.CaptureFixture[str])
     stepped(plain, batches_of(plain.base))
     stepped(ours, batches_of(ours.base))
     assert are_equal(weights_of(plain), weights_of(ours))
+
+
+def test_a_recording_does_not_keep_the_weights_in_16_bits_of_the_steps_before_it() -> None:
+    """Within one autocast context, as when a recording follows its warm-up steps."""
+    module = made({}, {"train.precision": "bf16", **GRAPH})
+    module.trainer = lightning.Trainer(logger=False, enable_progress_bar=False, accelerator="cpu")
+    module.prepare()
+    (batch, *_) = batches_of(module.base, 1)
+    inputs = {**module.inputs_of(batch), "weight": batch.weight}
+    with module.network.attached(module.base), torch.autocast("cpu", torch.bfloat16):
+        before = module._forward_and_backward(inputs, torch.ones(()))
+        with torch.no_grad():
+            for weight in module.network.parameters():
+                weight.add_(0.5)
+        after = module._forward_and_backward(inputs, torch.ones(()))
+    with module.network.attached(module.base), torch.autocast("cpu", torch.bfloat16):
+        alone = module._forward_and_backward(inputs, torch.ones(()))
+    assert after == alone
+    assert after != before

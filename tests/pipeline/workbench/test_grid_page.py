@@ -1,10 +1,12 @@
-"""/grid in a real browser: stars and notes."""
+"""/grid in a real browser: stars and notes, baking in."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.conftest import ROOT
 from tests.pipeline.workbench.conftest import until
 from tests.pipeline.workbench.sample_grid import make_grid
 from tests.pipeline.workbench.server import Workbench
@@ -45,3 +47,23 @@ def test_stars_and_a_note_are_given_by_keys_and_undone(page: Any, project: Path,
         until(page, f"document.querySelectorAll('#order li').length === {number}")
         page.wait_for_timeout(300)
     assert votes.read_text() == before
+
+
+def test_a_place_is_baked_in_by_mouse_and_undone(page: Any, project: Path, server: Workbench) -> None:
+    make_grid(project)
+    for name in ("conf", "params.yaml"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
+    before = (project / "params.yaml").read_text()
+    page.goto(f"http://127.0.0.1:{server.port}/grid")
+    until(page, "document.body.dataset.state === 'ready'")
+    page.select_option("#one", label="epoch 2")
+    page.click("#bake")
+    assert page.is_disabled("#bake-voted")
+    page.click("#bake-place")
+    until(page, "document.querySelector('#bake-now').textContent === 'Merged: epoch 2 at 1.'")
+    after = (project / "params.yaml").read_text()
+    assert after == before.replace("  alpha: 1.2\n", "  alpha: 1.0\n  epoch: 2\n")
+    page.click("#undo")
+    until(page, "document.querySelector('#bake-now').textContent.endsWith('at 1.2.')")
+    assert (project / "params.yaml").read_text() == before

@@ -56,6 +56,18 @@ def test_three_pictures_are_culled_by_keys_alone(page: Any, project: Path) -> No
     assert left_out.read_text() == before
 
 
+def test_pictures_are_culled_by_mouse_alone(page: Any, project: Path) -> None:
+    page.click("#cull")
+    page.wait_for_selector("#cull-stage img")
+    for key in ("1", "k", "3"):
+        page.click(f"#cull-keys [data-key='{key}']")
+    page.click("#cull-keys [aria-label=Previous]")
+    page.click("#cull-keys [data-key=u]")
+    page.click("#cull-close")
+    until(page, "document.querySelectorAll('.cell.left').length === 1")
+    assert wrote(project / "data/left_out.yaml") == {"zib/critter-00000": "bad quality"}
+
+
 def test_a_reason_in_words_is_asked_for(page: Any, project: Path) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")

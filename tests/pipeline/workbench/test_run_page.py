@@ -1,6 +1,8 @@
 """/run in a real browser: start, watch, stop; the run outlives the server."""
 
+import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.workbench.runs.runs import Runs
+from tests.conftest import ROOT
 from tests.pipeline.workbench.conftest import until
 from tests.pipeline.workbench.project_that_runs import make_project_that_runs, quiet
 from tests.pipeline.workbench.server import Workbench, workbench
@@ -166,3 +169,37 @@ def test_every_page_says_what_runs(page: Any, server: Workbench, project: Path) 
     shows(page, "#top-run", "1:35")
     assert page.text_content("#top-name") == "critter"
     assert page.text_content("#top-branch") == "main"
+
+
+def test_the_queue_is_filled_ordered_and_run_by_hand(page: Any, server: Workbench, project: Path) -> None:
+    """Its jobs fail at once here: the project has no settings to compose."""
+    for name in ("conf", "params.yaml"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
+    opened(page, server.address)
+    refused = server.post("/api/queue/add", overrides=["network.dim=none"])
+    assert (refused.status, "network.dim" in refused.json["error"]) == (422, True)
+    for number, overrides in enumerate(("network.dim=8", "optimizer.lr=1e-4 train.epochs=2", ""), 1):
+        page.fill("#queue-overrides", overrides)
+        page.press("#queue-overrides", "Enter")
+        until(page, "number => document.querySelectorAll('#queue li').length === number", number)
+    jobs = "[...document.querySelectorAll('#queue li')].map(each => each.dataset.job).join(' ')"
+    assert page.evaluate(jobs) == "q1-dim-8 q2-lr-1e-4-epochs-2 q3-as-is"
+    page.focus("#queue li[data-job='q3-as-is']")
+    page.keyboard.press("Alt+ArrowUp")
+    until(page, f"{jobs} === 'q1-dim-8 q3-as-is q2-lr-1e-4-epochs-2'")
+    page.keyboard.press("Alt+ArrowUp")
+    until(page, f"{jobs} === 'q3-as-is q1-dim-8 q2-lr-1e-4-epochs-2'")
+    assert page.evaluate("document.activeElement.dataset.job") == "q3-as-is"
+    page.click("button[aria-label='q3-as-is down']")
+    until(page, f"{jobs} === 'q1-dim-8 q3-as-is q2-lr-1e-4-epochs-2'")
+    page.click("button[aria-label='remove q3-as-is']")
+    until(page, f"{jobs} === 'q1-dim-8 q2-lr-1e-4-epochs-2'")
+    page.uncheck("#goes-on")
+    page.click("#queue-switch")
+    until(page, "document.querySelector('#queue .level.failed') !== null")
+    until(page, "document.querySelector('#queue-switch').textContent === 'Run the queue'")
+    assert page.locator("#queue .level.waiting").count() == 1
+    shows(page, "#phase", "failed")
+    said = (project / ".athanor/workbench/queue.jsonl").read_text().splitlines()
+    assert [json.loads(line)["job"]["state"] for line in said[1:]] == ["failed", "waiting"]
