@@ -65,9 +65,8 @@ def test_a_fused_backward_pass_holds_one_gradient() -> None:
 
 
 def test_blocks_in_the_machines_memory_are_not_counted_but_for_two() -> None:
-    own = {"train__gradient_checkpointing": True}
-    plain, module = cost_of(**own)
-    away, _ = cost_of(**own, train__offload=1.0)
+    plain, module = cost_of(train__gradient_checkpointing=True)
+    away, _ = cost_of(train__gradient_checkpointing=True, train__offload=1.0)
     sizes = sorted(
         sum(weight.nbytes for weight in block.parameters())
         for block in chosen_blocks(module.base.denoiser, 1.0)
