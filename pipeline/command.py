@@ -138,7 +138,9 @@ def _message(error: BaseException) -> str | None:
     if isinstance(error, UserError):
         return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
     if is_full_device(error):
-        cure = "close other programs that use it, or lower the stage's batch or resolution"
+        cure = (
+            "close other programs that use it, lower the stage's batch or resolution, or set base.vae_tiles"
+        )
         return f"error: the device's memory is full; {cure}"
     return _of_system(error) if isinstance(error, OSError) else None
 

@@ -21,6 +21,7 @@ from pipeline.bases.latents import LATENT_MASKS, LATENTS, latent_mask, moments
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families
 from pipeline.bases.sizes import sizes_of
+from pipeline.bases.vae_tiles import VAE_TILE_PX
 from pipeline.command import run, start
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
@@ -86,6 +87,7 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
         "revision": base.revision,
         "vae": base.vae_sha256 or base.vae,
         **({} if base.vae_precision == "fp32" else {"precision": base.vae_precision}),
+        **({"tiles": VAE_TILE_PX} if base.vae_tiles == "all" else {}),
     }
 
     def key_of(row: dict[str, Any]) -> str:
@@ -97,7 +99,7 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
 
     is_missing = bytearray(not items.has(key_of(row)) for row in rows)
     if any(is_missing):
-        whole, broken = load_base(base), list[str]()
+        whole, broken = load_base(_of_encode(base)), list[str]()
         whole.vae.to(best_device(), PRECISIONS[base.vae_precision])
         for row in progress(compress(rows, is_missing), "encode", sum(is_missing)):
             made = moments(whole, read_picture(row["path"]))
@@ -107,6 +109,11 @@ def encoded(rows: PictureRows, base: BaseConfig, items: Items) -> LazyTensors:
                 break
         insist_on_finite(broken, base)
     return LazyTensors(((row["id"], key_of(row)) for row in rows), latents)
+
+
+def _of_encode(base: BaseConfig) -> BaseConfig:
+    """With whole pictures, unless tiles are for encode, too."""
+    return base if base.vae_tiles == "all" else base.model_copy(update={"vae_tiles": "none"})
 
 
 def insist_on_finite(broken: Sequence[str], base: BaseConfig) -> None:

@@ -95,6 +95,12 @@ def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
     return Prepared(Denoising(base, network, config, plan.updates), data, held_out, plan)
 
 
+def insist_on_room(config: Config, pictures: Sequence[Picture]) -> None:
+    """Says before the base is loaded that the device is too small for it."""
+    room = import_module("pipeline.training.planning.room")  # dynamic: it affects no result
+    room.insist_on_room(config, pictures)
+
+
 def recipe_of(config: Config) -> str:
     """Everything that determines the result."""
     hashes = {"encoded": sha256_of_model(ENCODED), "captions": sha256_of_file(CAPTIONS)}
@@ -247,6 +253,7 @@ def show_plan(job: StageRun) -> None:
     """Prints what a run would do with the current pictures and settings, whatever has run before."""
     foresight = import_module("pipeline.training.planning.foresight")  # dynamic: it affects no result
     foreseen = foresight.foreseen(job.options.overrides, CAPTIONS)
+    insist_on_room(job.config, foreseen.pictures)
     ready = prepared(job.config, foreseen.pictures)
     with attached(ready, foreseen.knows_captions):
         sentences = advice(ready.plan, job.config)
@@ -267,7 +274,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     if job.options.plan:
         show_plan(job)
         return
-    ready = prepared(job.config, read_pictures(ENCODED, CAPTIONS))
+    pictures = read_pictures(ENCODED, CAPTIONS)
+    insist_on_room(job.config, pictures)
+    ready = prepared(job.config, pictures)
     made_from = recipe_of(job.config)
     with run_folder(made_from, job.code(), job.config.train.devices * job.config.train.num_nodes) as place:
         try:

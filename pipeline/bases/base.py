@@ -140,3 +140,9 @@ class Base:
         parts, configs = {**self._parts, name: part}, {**self.configs, name: config}
         has_files = self._open_stored is not dict
         return Base(self.family, self.tokenizer, parts, configs, both if has_files else dict)
+
+    def with_reader(self, name: str, ready: Callable[[PartOrReader], nn.Module]) -> "Base":
+        """This base with a part that `ready` makes, on first use, of the part as it is."""
+        part = self._parts[name]
+        parts = {**self._parts, name: lambda: ready(part)}
+        return Base(self.family, self.tokenizer, parts, self.configs, self._open_stored)

@@ -18,6 +18,7 @@ from pipeline.bases.from_folder import base_of_folder
 from pipeline.bases.single_file import outline_of
 from pipeline.bases.stated import checked
 from pipeline.bases.stored_vae import open_vae
+from pipeline.bases.vae_tiles import in_tiles
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.schemas import BaseConfig
@@ -36,10 +37,12 @@ def load_base(config: BaseConfig, trained_dtype: torch.dtype = torch.float32) ->
         else base_of_folder(config, trained_dtype)
     )
     base = base.predicting(config.prediction_type) if config.prediction_type else base
-    if config.vae is None:
-        return base
-    vae, vae_path = load_vae(Path(config.vae), base.family), Path(config.vae)
-    return base.with_part("vae", *vae, lambda: open_vae(vae_path)[0])
+    base = base if config.vae is None else _with_vae(base, Path(config.vae))
+    return in_tiles(base) if config.vae_tiles != "none" else base
+
+
+def _with_vae(base: Base, path: Path) -> Base:
+    return base.with_part("vae", *load_vae(path, base.family), lambda: open_vae(path)[0])
 
 
 def _insist(path: Path, config: BaseConfig) -> None:

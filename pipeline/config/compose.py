@@ -27,6 +27,8 @@ PARAMS = Path("params.yaml")
 EXPERIMENT, MEMORY = "experiment", "memory"
 PRESET_GROUPS = (MEMORY, EXPERIMENT)
 """Groups whose options set values of other groups; where both set one, the first wins."""
+FIT = "fit"
+"""No option of the group memory, but what people type for one."""
 MOST_NAMED = 20
 """Unknown keys that errors name one by one."""
 
@@ -183,6 +185,11 @@ def _unknown_use(group: str, params: Params) -> str | None:
     place, option = params.place(group), params.use[group]
     if group not in groups():
         return f"{place}: use.{group} is not a group of {CONF}/; {nearest(group, groups())}"
+    if (group, option) == (MEMORY, FIT):
+        return (
+            f"{place}: use.{MEMORY}: {FIT} would make a run depend on the computer; `python -m pipeline.fit`"
+            f" asks its card and writes the preset's name here ({', '.join(options(MEMORY))})"
+        )
     if option not in options(group):
         return (
             f"{place}: use.{group}: {option!r} is not an option of"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import torch
@@ -24,6 +25,22 @@ from pipeline.files.safetensors_header import Header, read_header
 DTYPE_OF_NAME = {name: dtype for dtype, name in DTYPE_NAMES.items()}
 
 
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Unix has the first, Windows the second, without which it changes line ends."""
+SEEKING = Lock()
+
+
+def read_at(descriptor: int, into: memoryview, offset: int) -> int:
+    """Reads bytes from `offset` on, without the descriptor's position where the system can; how many."""
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [into], offset)
+    with SEEKING:  # Windows
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        found = os.read(descriptor, len(into))
+    into[: len(found)] = found
+    return len(found)
+
+
 class Bytes(Protocol):
     """Where the bytes of a tensor stand."""
 
@@ -36,7 +53,7 @@ class OpenTensorFile:
     """Open for reading as long as anyone holds it."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.descriptor = os.open(path, os.O_RDONLY | _FLAGS)
         weakref.finalize(self, os.close, self.descriptor)
 
 
@@ -51,7 +68,7 @@ class InFile:
         buffer = torch.empty(stop - start, dtype=torch.uint8)
         view, done = memoryview(buffer.numpy()), 0  # type: ignore[arg-type]
         while done < len(view):
-            read = os.preadv(self.file.descriptor, [view[done:]], self.offset + start + done)
+            read = read_at(self.file.descriptor, view[done:], self.offset + start + done)
             if not read:
                 raise OSError(f"the file ends {len(view) - done} bytes early")
             done += read

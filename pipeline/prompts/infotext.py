@@ -131,7 +131,8 @@ def model_of(base: BaseConfig) -> InfotextModel:
 
 def base_facts(base: BaseConfig) -> dict[str, str | None]:
     """The base's entry in a recipe."""
-    return {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256}
+    tiles = {} if base.vae_tiles == "none" else {"vae_tiles": base.vae_tiles}
+    return {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256, **tiles}
 
 
 def png_texts(

@@ -20,7 +20,7 @@ from pipeline.schemas.stairs import stairs_of
 
 
 class BaseConfig(Group):
-    NEUTRAL: ClassVar = {"prediction_type": None, "vae_precision": "fp32"}
+    NEUTRAL: ClassVar = {"prediction_type": None, "vae_precision": "fp32", "vae_tiles": "none"}
     DERIVED: ClassVar = ("family",)
 
     path: NonEmpty
@@ -28,6 +28,7 @@ class BaseConfig(Group):
     prediction_type: Literal["epsilon", "v_prediction"] | None
     vae: NonEmpty | None
     vae_precision: Literal["fp32", "bf16"]
+    vae_tiles: Literal["none", "drawing", "all"]
     revision: NonEmpty | None
     clip_skip: Annotated[int, Field(ge=1, le=12)]
     sha256: Sha256 | None
@@ -37,7 +38,7 @@ class BaseConfig(Group):
     def plain(cls, path: str, **changes: object) -> "BaseConfig":
         """The base at `path` with no other settings, for scripts and tests."""
         names = ("family", "prediction_type", "vae", "revision", "sha256", "vae_sha256")
-        nothing = {**dict.fromkeys(names), "clip_skip": 1, "vae_precision": "fp32"}
+        nothing = {**dict.fromkeys(names), "clip_skip": 1, "vae_precision": "fp32", "vae_tiles": "none"}
         return cls.model_validate({"path": path, **nothing, **changes})
 
 

@@ -7,6 +7,7 @@ commands must not remove what a running command has used since it started.
 import atexit
 import math
 import os
+import platform
 from pathlib import Path
 from threading import Lock
 
@@ -31,7 +32,7 @@ def register(store: Path) -> None:
 def _enter(store: Path) -> None:
     global _own  # noqa: PLW0603
     (store / USERS).mkdir(parents=True, exist_ok=True)
-    file = store / USERS / f"{os.uname().nodename}-{os.getpid()}"
+    file = store / USERS / f"{platform.node()}-{os.getpid()}"
     part = file.with_name(f".{file.name}.part")
     handle = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
     locks(handle)

@@ -19,15 +19,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 def commands_of_the_readme() -> list[str]:
     """Commands in the README's tables and after `python -m`, but those with a place to fill in, and the
-    sweep, which is held elsewhere (test_sweep.py, test_jobs.py).
+    sweep and the question to a card, which are held elsewhere (test_sweep.py, test_jobs.py, test_fit.py).
     """
+    left_out = ("<", "/mnt", "dvc push", "dvc pull", "[", "pipeline.sweep", "pipeline.fit")
     text = (ROOT / "README.md").read_text()
     told = re.findall(r"`((?:dvc|git|python -m) [^`]+)`", text)
-    return [
-        command
-        for command in told
-        if not any(mark in command for mark in ("<", "/mnt", "dvc push", "dvc pull", "[", "pipeline.sweep"))
-    ]
+    return [command for command in told if not any(mark in command for mark in left_out)]
 
 
 def test_the_commands_in_the_readme_run(repository: Repository) -> None:

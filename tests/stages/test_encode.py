@@ -76,3 +76,16 @@ def test_after_five_broken_pictures_no_more_are_encoded(monkeypatch: pytest.Monk
         encode.main([])
     assert len(seen) == 5
     assert len(re.findall(r"zib/\d", str(raised.value))) == 5
+
+
+@pytest.mark.usefixtures("cropped")
+def test_tiles_are_for_encode_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles of 32 px, where pictures have 64: other latents, kept under keys of their own."""
+    monkeypatch.setattr("pipeline.bases.vae_tiles.VAE_TILE_PX", 32)
+    encode.main([])
+    exact = load_file(LATENTS)
+    for tiles, is_equal in (("drawing", True), ("all", False), ("none", True)):
+        encode.main([f"base.vae_tiles={tiles}", "--out", tiles])
+        made = load_file(tiles / LATENTS)
+        assert made.keys() == exact.keys()
+        assert all(torch.equal(value, exact[name]) == is_equal for name, value in made.items())

@@ -141,6 +141,30 @@ def test_a_card_that_is_too_small_is_a_sentence_with_cures(
         train.main(["--out", "full"])
 
 
+def test_a_card_that_is_too_small_is_seen_before_the_base_is_loaded(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a stand-in for a card of a million bytes nothing is loaded; one of four fifths of the need warns."""
+
+    def loading(*_: object) -> None:
+        raise AssertionError("the base is loaded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.training.planning.room.memory_of", lambda _: 10**6)
+        for reader in ("from_folder.read_part", "from_file.filled"):
+            patch.setattr(f"pipeline.bases.{reader}", loading)
+        for options in (["--plan"], ["--out", "small"]):
+            with pytest.raises(UserError, match=r"this run needs about .* with all that saves memory"):
+                train.main(options)
+    assert not Path("small").exists()
+    monkeypatch.setattr("pipeline.training.planning.room.needed_bytes", lambda *_: 10**9)
+    monkeypatch.setattr("pipeline.training.planning.room.memory_of", lambda _: 8 * 10**8)
+    train.main(["--plan"])
+    said = capsys.readouterr()
+    assert "the run goes on, and tries" in said.err
+    assert "in all: 3 epochs" in said.out
+
+
 def test_weights_and_biases_that_is_not_installed_is_a_sentence(project: Path) -> None:
     with pytest.raises(UserError, match="pip install wandb"):
         train.main(["logging=wandb", "--out", "sent"])

@@ -1,0 +1,122 @@
+"""`python -m pipeline.fit`: asks this computer's card, and writes into params.yaml the settings with which
+the run fits: the preset `use.memory` for it, and what else is needed.
+
+It writes them down once, and is no setting that each run finds out: a recipe in git then says what was
+trained, and gives the same run on every computer.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+import torch
+
+from pipeline.bases.load import load_base
+from pipeline.command import run
+from pipeline.config.check import check, resolve
+from pipeline.config.compose import MEMORY, PARAMS, Params, options, read_params
+from pipeline.config.params_edit import with_values
+from pipeline.errors import UserError
+from pipeline.files.atomic import write_text
+from pipeline.files.text_file import SETTINGS_FILE
+from pipeline.files.yaml_text import text_of
+from pipeline.schemas import AestheticConfig, Config
+from pipeline.training.planning.estimate import needed_bytes, numbers_of
+from pipeline.training.planning.room import SHARE, cheapest, too_small
+from pipeline.unused_card import unused_card
+
+WITHOUT_BF16 = {"train.precision": "fp16", "base.vae_precision": "fp32"}
+"""For cards before RTX 30, which compute bf16 slowly or not at all."""
+
+
+@dataclass(frozen=True)
+class GpuCard:
+    """name: as its driver says; gb: of memory, as it is sold (12 for 11.8 GiB)."""
+
+    name: str
+    gb: int
+    has_bf16: bool = True
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What goes into params.yaml, and the memory that the run then needs."""
+
+    use: dict[str, str]
+    values: dict[str, Any] = field(default_factory=dict)
+    needed: int | None = None
+
+
+def this_card() -> GpuCard:
+    if not torch.cuda.is_available():
+        why = unused_card() or "torch sees no NVIDIA card here"
+        raise UserError(f"{why}; to write settings for another card, name its memory: `--card 8`")
+    properties = torch.cuda.get_device_properties(torch.device("cuda"))
+    has_bf16 = torch.cuda.get_device_capability()[0] >= 8
+    return GpuCard(properties.name, ceil(properties.total_memory / 2**30), has_bf16)
+
+
+def preset_for(gb: int) -> str:
+    """The largest preset for at most so much memory, else the smallest."""
+    sizes = sorted(int(name.removesuffix("gb")) for name in options(MEMORY))
+    return f"{max([size for size in sizes if size <= gb], default=sizes[0])}gb"
+
+
+def fitting(params: Params, card: GpuCard) -> Fitting:
+    """The preset; fp16 for a card without bf16; and the least harmful settings that the run still needs."""
+    use, values = {MEMORY: preset_for(card.gb)}, dict[str, Any]()
+    config = _with(params, use, values)
+    if not card.has_bf16 and "bf16" in (
+        config.train.precision.removesuffix("_full"),
+        config.base.vae_precision,
+    ):
+        values = dict(WITHOUT_BF16)
+        config = _with(params, use, values)
+    if isinstance(config.network, AestheticConfig):
+        return Fitting(use, values)
+    side = config.crop.resolution
+    numbers = numbers_of(config, load_base(config.base), side, side)
+
+    def needs(each: Config) -> int:
+        return needed_bytes(numbers, each)
+
+    found = cheapest(config, needs, round(card.gb * 2**30 * SHARE))
+    if found is None:
+        raise UserError(f"{too_small(config, needs, card.gb * 2**30)}; {PARAMS} is as it was")
+    for key, value in (pair for lever in found for pair in lever.values):
+        if key == "optimizer.name":
+            use = {**use, "optimizer": value}
+        else:
+            values[key] = value
+    return Fitting(use, values, needs(_with(params, use, values)))
+
+
+def _with(params: Params, use: dict[str, str], values: dict[str, Any]) -> Config:
+    return check(resolve(Params({**params.use, **use}, {**params.values, **values})))
+
+
+def said(card: GpuCard, made: Fitting) -> str:
+    lines = [f"use.{group}: {option}" for group, option in made.use.items()]
+    lines += [f"{key}: {'true' if value is True else value}" for key, value in made.values.items()]
+    room = "" if made.needed is None else f"; a step needs about {made.needed / 2**30:.1f} GiB (an estimate)"
+    return f"{card.name}, {card.gb} GB: {PARAMS} now has {', '.join(lines)}{room}"
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.fit", description=__doc__)
+    parser.add_argument(
+        "--card", type=int, metavar="GB", help="a card of so much memory, in place of this one"
+    )
+    chosen = parser.parse_args(arguments)
+    if chosen.card is not None and not 1 <= chosen.card <= 1024:
+        raise UserError(f"--card {chosen.card}: gigabytes, from 1 to 1024")
+    card = GpuCard("a card", chosen.card) if chosen.card else this_card()
+    made = fitting(read_params(), card)
+    write_text(PARAMS, with_values(text_of(PARAMS, SETTINGS_FILE), made.use, made.values))
+    print(said(card, made))
+
+
+if __name__ == "__main__":
+    run(main)

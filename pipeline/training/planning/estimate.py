@@ -1,0 +1,157 @@
+"""Estimates a training's memory in seconds, before any weight is read: from the base's configuration and
+headers, and a forward pass of its U-Net on tensors that have a shape and no numbers.
+
+`cost.py` counts a whole step, which takes ten times as long; both agree within a quarter.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.bases.base import Base
+from pipeline.networks.families import create
+from pipeline.schemas import AdapterNetworkConfig, CheckpointConfig, Config
+from pipeline.training.planning.cost import MOMENTS, USUAL_MOMENTS
+from pipeline.training.precision import FULL
+from pipeline.training.text_outputs import are_fixed
+
+UNITS = ("ResnetBlock2D", "BasicTransformerBlock")
+"""What gradient checkpointing computes again as a whole."""
+_KEPT = 1.15
+"""Bytes that a step keeps, by those of its layers' outputs (counted: SD 1.x 1.2, SDXL 1.12)."""
+_EIGHT_BITS = 1.08
+"""Bytes of a weight where base_precision is int8: a few small layers are not rounded."""
+_IN_BLOCKS = 0.8
+"""Share of a denoiser's weights in blocks that can wait outside, less the two that work."""
+
+
+@dataclass(frozen=True)
+class TrainingNumbers:
+    """How many numbers a training holds. kept: of one picture's activations; recomputed: the same with
+    gradient checkpointing.
+    """
+
+    denoiser: int
+    texts: int
+    learning: int
+    kept: int
+    recomputed: int
+
+
+def numbers_of(config: Config, base: Base, width_px: int, height_px: int) -> TrainingNumbers:
+    """`width_px`, `height_px`: of the largest pictures. Reads no weight of the base."""
+    parts = {part.name: part.outline(base.configs[part.name]) for part in base.family.trained_parts}
+    unet = parts.pop(base.family.denoiser.name)
+    kept, recomputed = _activations(unet, base, width_px, height_px)
+    return TrainingNumbers(
+        denoiser=_numbers(unet),
+        texts=sum(map(_numbers, parts.values())),
+        learning=_learning(config, base, {base.family.denoiser.name: unet, **parts}),
+        kept=round(_KEPT * kept),
+        recomputed=round(_KEPT * recomputed),
+    )
+
+
+def needed_bytes(numbers: TrainingNumbers, config: Config) -> int:
+    """Of weights, gradients, the optimiser's state and a batch's activations."""
+    train, network = config.train, config.network
+    width = 4 if train.precision == "fp32" else 2
+    held = _EIGHT_BITS if train.base_precision == "int8" else width
+    texts = 0 if are_fixed(config) else numbers.texts
+    frozen = numbers.texts if isinstance(network, CheckpointConfig) else numbers.denoiser + texts
+    in_bf16 = train.precision.endswith(FULL) or getattr(network, "weight_precision", "fp32") == "bf16"
+    own = 2 if in_bf16 else 4
+    gradients = 0 if train.fused_backward else 1  # fused, one weight's at a time
+    copies = 1 + gradients + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
+    picture = numbers.recomputed if train.gradient_checkpointing else numbers.kept
+    split = train.devices * train.num_nodes if train.strategy == "fsdp" else 1
+    fixed = (held * frozen + own * copies * numbers.learning) / split
+    away = train.offload * _IN_BLOCKS * numbers.denoiser
+    fixed -= away * (own if isinstance(network, CheckpointConfig) else held)
+    return round(fixed + width * picture * train.batch)
+
+
+def _numbers(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _learning(config: Config, base: Base, parts: dict[str, nn.Module]) -> int:
+    """How many numbers are trained; those of an embedding or a hypernetwork are too few to count."""
+    if isinstance(config.network, CheckpointConfig):
+        own = {base.family.denoiser.name: config.network.unet}
+        return sum(
+            _numbers(part) for name, part in parts.items() if own.get(name, config.network.text_encoder)
+        )
+    if not isinstance(config.network, AdapterNetworkConfig):
+        return 0
+    for part in parts.values():  # the memory is never written, so that it takes none
+        part.to(torch.bfloat16).to_empty(device="cpu").requires_grad_(False)
+    empty = Base(base.family, base.tokenizer, parts, base.configs)
+    return sum(parameter.numel() for parameter in create(config.network, empty, config.seed).parameters())
+
+
+def _activations(unet: nn.Module, base: Base, width_px: int, height_px: int) -> tuple[int, int]:
+    """Numbers in the outputs of all layers; and with gradient checkpointing: those of the units and of the
+    layers outside them, and all of the largest unit.
+    """
+    counted = _Outputs(unet)
+    shape = (1, *base.latents.shape(width_px, height_px))
+    config = base.configs[base.family.denoiser.name]
+    with torch.no_grad():
+        unet(*_inputs(shape, config), **_conditions(config))
+    counted.remove()
+    return counted.all, counted.outside + max(counted.inside.values(), default=0)
+
+
+def _inputs(shape: tuple[int, ...], config: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+    width = config["cross_attention_dim"]
+    tokens = torch.empty(1, 77, width, device="meta")
+    return torch.empty(shape, device="meta"), torch.empty(1, device="meta"), tokens
+
+
+def _conditions(config: dict[str, Any]) -> dict[str, Any]:
+    """What SDXL's U-Net sees in addition: six sizes, and a pooled vector as wide as is left."""
+    if config.get("addition_embed_type") != "text_time":
+        return {}
+    pooled = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
+    given = {
+        "text_embeds": torch.empty(1, pooled, device="meta"),
+        "time_ids": torch.empty(1, 6, device="meta"),
+    }
+    return {"added_cond_kwargs": given}
+
+
+class _Outputs:
+    """Counts the numbers that a forward pass of `module` makes."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.all = self.outside = 0
+        self.inside: dict[str, int] = {}
+        units = [name for name, each in module.named_modules() if type(each).__name__ in UNITS]
+        self._hooks = [
+            each.register_forward_hook(self._noting(_unit(name, units), name in units))
+            for name, each in module.named_modules()
+            if name in units or not list(each.children())
+        ]
+
+    def _noting(self, unit: str | None, is_unit: bool) -> Any:
+        def note(_: nn.Module, __: Any, made: Any) -> None:
+            number = made.numel() if isinstance(made, Tensor) else 0
+            if is_unit or unit is None:
+                self.outside += number
+            if not is_unit:
+                self.all += number
+            if unit is not None and not is_unit:
+                self.inside[unit] = self.inside.get(unit, 0) + number
+
+        return note
+
+    def remove(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+
+def _unit(name: str, units: list[str]) -> str | None:
+    return next((unit for unit in units if name == unit or name.startswith(f"{unit}.")), None)
