@@ -96,6 +96,8 @@ def _put(entry: Any, edit: Edit) -> None:
         if not value:
             entry.pop(key, None)
             continue
+        if entry.get(key) == value:
+            continue
         entry[key] = value
         value.fa.set_flow_style()
     entry.pop("set", None)

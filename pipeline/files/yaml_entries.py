@@ -18,6 +18,8 @@ import yaml
 
 NEVER_INDEXED = re.compile("\r(?!\n)|[\x85\u2028\u2029]|^(---|\\.\\.\\.|%)", re.MULTILINE)
 """Line ends that only YAML knows, and marks of documents."""
+HEAD = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*---[ \t]*(?:#[^\r\n]*)?\r?\n")
+"""A mark before the first entry, as many editors write it."""
 UNQUOTED = re.compile(r"[^\W_](?:[\w /.()'+^;-]*[\w/.()'+^;-])?")
 
 
@@ -80,7 +82,8 @@ def _ended(text: str, newline: str) -> str:
 
 def indexed(text: str) -> Entries:
     """The entries of a file, which a reader has found valid. Raises NotIndexedError."""
-    if NEVER_INDEXED.search(text):
+    head = HEAD.match(text)
+    if NEVER_INDEXED.search(text, head.end() if head else 0):
         raise NotIndexedError
     newline, lines = "\r\n" if "\r\n" in text else "\n", text.splitlines(keepends=True)
     if (root := yaml.compose(text, Loader=yaml.CSafeLoader)) is None:

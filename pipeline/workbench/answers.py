@@ -54,3 +54,9 @@ async def sentences(request: web.Request, handler: Handler) -> web.StreamRespons
         return answer({"error": "too much at once; choose fewer pictures"}, 413)
     except web.HTTPException as error:
         return answer({"error": error.reason}, error.status)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        request.app.logger.exception("%s", request.path)
+        said = (
+            f"a result in data/ or reports/ is not as its stage writes it ({type(error).__name__}: {error})"
+        )
+        return answer({"error": f"{said[:300]}; `dvc repro` writes it anew"}, 500)

@@ -8,12 +8,12 @@ from typing import Any
 from pipeline.captions.edit_file import EDITS, edit_faults, edit_of, edits_of
 from pipeline.captions.edit_text import entry_text, value_of
 from pipeline.errors import UserError
-from pipeline.files.yaml_entries import flow, scalar
 from pipeline.pictures.by_hand import entries_of
 from pipeline.pictures.crop_edits import CROP_EDITS, crop_faults
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, left_out_of
 from pipeline.pictures.waivers import WAIVER_EXAMPLE, WAIVERS, waiver_faults
 from pipeline.votes.vote_file import VOTES, vote_faults, votes_of
+from pipeline.workbench.kept_comments import on_one_line
 
 Values = dict[str, Any]
 """The content of each entry, by its name."""
@@ -32,18 +32,6 @@ class DecisionFile:
     read: Callable[[str], Values]
     faults: Callable[[str, Any], list[str]]
     written: Callable[[str, Any, str | None], str]
-
-
-def _on_one_line(name: str, value: Any, old: str | None) -> str:
-    comment = _comment_of(old)
-    return f"{scalar(name)}: {flow(value)}{comment}\n"
-
-
-def _comment_of(old: str | None) -> str:
-    """The comment at the end of an entry of one line."""
-    if old is None or old.count("\n") > 1 or '"' in old or "'" in old or " #" not in old:
-        return ""
-    return "  #" + old.rstrip("\r\n").partition(" #")[2]
 
 
 def _tag_edits(text: str) -> Values:
@@ -81,22 +69,22 @@ FILES: Mapping[str, DecisionFile] = {
             CROP_EDITS,
             _read_entries(CROP_EDITS, "zibbo/photo3: {focus: [120, 80]}", crop_faults),
             crop_faults,
-            _on_one_line,
+            on_one_line,
         ),
         DecisionFile(
             "waivers",
             WAIVERS,
             _read_entries(WAIVERS, WAIVER_EXAMPLE, waiver_faults),
             waiver_faults,
-            _on_one_line,
+            on_one_line,
         ),
-        DecisionFile("votes", VOTES, votes_of, vote_faults, _on_one_line),
+        DecisionFile("votes", VOTES, votes_of, vote_faults, on_one_line),
         DecisionFile(
             "left_out",
             LEFT_OUT_BY_HAND,
             lambda text: dict(left_out_of(text, LEFT_OUT_BY_HAND)),
             _left_out_faults,
-            _on_one_line,
+            on_one_line,
         ),
     )
 }

@@ -31,7 +31,14 @@ class Desk:
 
     def hashes(self) -> dict[str, str]:
         """Of the decision files; pages that write params.yaml ask for its own."""
-        return {name: self.open(name).sha256 for name in FILES}
+        return {name: self._sha256(name) for name in FILES}
+
+    def _sha256(self, name: str) -> str:
+        """Empty for a file that its stage would refuse: the page that shows it says so."""
+        try:
+            return self.open(name).sha256
+        except UserError:
+            return ""
 
     def write(self, name: str, changes: Mapping[str, Any], seen: str | None, sentence: str) -> str:
         """Writes entries (None removes one) unless another has changed them since the version `seen`; returns
@@ -55,7 +62,7 @@ class Desk:
             if not self.journal.done:
                 raise UserError("there is nothing to undo")
             step = self.journal.done[-1]
-            self._move(step, step.after, step.before, now=1, then=0)
+            self._move_or_skip(step, step.after, step.before, now=1, then=0)
             self.journal.note("undo")
             return f"Undone: {step.sentence}"
 
@@ -64,9 +71,23 @@ class Desk:
             if not self.journal.undone:
                 raise UserError("there is nothing to redo")
             step = self.journal.undone[-1]
-            self._move(step, step.before, step.after, now=0, then=1)
+            self._move_or_skip(step, step.before, step.after, now=0, then=1)
             self.journal.note("redo")
             return f"Done again: {step.sentence}"
+
+    def _move_or_skip(self, step: Step, source: str, target: str, now: int, then: int) -> None:
+        """A step whose entries another has changed since is left out, so that those before it can be reached."""
+        try:
+            self._move(step, source, target, now, then)
+        except ConflictError as error:
+            if error.entries:
+                self.journal.note("skip undo" if now else "skip redo")
+                names = ", ".join(sorted(error.entries)[:3])
+                raise UserError(
+                    f"left as it is: {step.sentence}; {names} was changed since then by another program. Again"
+                    f" {'undoes the step before' if now else 'does the next step'}"
+                ) from None
+            raise
 
     def _move(self, step: Step, source: str, target: str, now: int, then: int) -> None:
         """From one version to the other: the same bytes if nobody has changed the file, else by entry."""

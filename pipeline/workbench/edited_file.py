@@ -7,10 +7,11 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import write_bytes
 from pipeline.files.hashing import sha256_of_bytes
 from pipeline.files.text_file import MANUAL_EDITS
-from pipeline.files.yaml_entries import Entries, NotIndexedError, flow, indexed
+from pipeline.files.yaml_entries import TIED, Entries, NotIndexedError, flow, indexed
 from pipeline.workbench.decisions import DecisionFile, Values
 from pipeline.workbench.versions import Versions
 
+BOM = "\ufeff"
 FEW = 200
 """Changes up to this number are read back by the stage's reader; of more, every entry's value is checked."""
 
@@ -30,6 +31,7 @@ class EditedFile:
         self.kind, self.versions = kind, versions
         self.sha256, self.stamp = "", (-1, -1)
         self.values: Values = {}
+        self.has_bom = False
         self.lines: Entries | None = Entries(())
 
     @property
@@ -46,7 +48,7 @@ class EditedFile:
         data = self._data()
         if (digest := sha256_of_bytes(data)) != self.sha256:
             text = self._text(data)
-            values = self.kind.read(text)
+            values, self.has_bom = self.kind.read(text), text.startswith(BOM)
             self.values, self.lines = values, None
             self.sha256 = self.versions.put(data)
             assert self.sha256 == digest
@@ -74,12 +76,22 @@ class EditedFile:
     def _entries(self, text: str, values: Values) -> Entries:
         """A file of another form is taken entry by entry; its first change writes it anew."""
         try:
-            entries = indexed(text.removeprefix("\ufeff"))
+            entries = indexed(text.removeprefix(BOM))
         except NotIndexedError:
+            self._insist_on_nothing_lost(text)
             return Entries(()).changed(
                 {name: self.kind.written(name, each, None) for name, each in values.items()}
             )
         return entries
+
+    def _insist_on_nothing_lost(self, text: str) -> None:
+        """Before a file of another form is written anew."""
+        if "#" in text or TIED.search(text):
+            raise UserError(
+                f"{self.kind.path} has a form that cannot be changed entry by entry without losing comments or"
+                " anchors (anchors, several documents, all in one pair of braces); write each entry on lines"
+                " of its own, or edit the file by hand"
+            )
 
     def insist_unchanged(self, names: Mapping[str, Any], seen: str | None) -> None:
         """Raises ConflictError if one of these entries is not what it was in the version `seen`."""
@@ -106,15 +118,20 @@ class EditedFile:
         if faults:
             raise UserError(*faults)
         texts = {
-            name: None if value is None else self.kind.written(name, value, self.entries.of(name))
-            for name, value in changes.items()
+            name: None if value is None else self._written(name, value) for name, value in changes.items()
         }
         self._insist_on_readable({name: text for name, text in texts.items() if text is not None}, changes)
         entries = self.entries.changed(texts)
         values = {**self.values, **changes}
-        self._replace(entries.text.encode("utf-8"))
+        self._replace((BOM * self.has_bom + entries.text).encode("utf-8"))
         self.lines = entries
         self.values = {name: value for name, value in values.items() if value is not None}
+
+    def _written(self, name: str, value: Any) -> str:
+        """An entry's lines, with the file's own line ends."""
+        old = self.entries.of(name)
+        text = self.kind.written(name, value, None if old is None else old.replace("\r\n", "\n"))
+        return text.replace("\n", self.entries.newline)
 
     def _insist_on_readable(self, texts: Mapping[str, str], changes: Mapping[str, Any]) -> None:
         """What was written is read back as the same, before it replaces the file."""

@@ -114,10 +114,13 @@ class _Reader:
 
 
 def term(word: str) -> Filter:
-    """One word: `-` in front negates it."""
-    if word.startswith("-") and len(word) > 1:
-        inner = term(word[1:])
-        return inner.inner if isinstance(inner, Not) else Not(inner)
+    """One word: each `-` in front negates it."""
+    dashes = min(len(word) - len(word.lstrip("-")), len(word) - 1)
+    inner = _bare_term(word[dashes:])
+    return Not(inner) if dashes % 2 else inner
+
+
+def _bare_term(word: str) -> Filter:
     field, colon, value = word.partition(":")
     if colon and field.lower() in FIELDS and value:
         return Term(field.lower(), value.replace('"', ""))

@@ -33,10 +33,18 @@ class SampleGrid:
         stamp = GRID_FILE.stat().st_mtime_ns if GRID_FILE.exists() else 0
         if stamp == self.stamp:
             return
-        self.stamp, self.places, self.rows, self.files, self.prompts, self.seeds = stamp, [], [], {}, [], []
-        if not stamp:
-            return
-        data = GRID_FILE.read_bytes()
+        self.stamp, self.places, self.rows, self.files, self.prompts, self.seeds = 0, [], [], {}, [], []
+        if stamp:
+            try:
+                self._read(GRID_FILE.read_bytes())
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise UserError(
+                    f"{GRID_FILE} is not a sample grid ({type(error).__name__}: {str(error)[:100]});"
+                    " `dvc repro sample-grid` writes it anew"
+                ) from None
+        self.stamp = stamp
+
+    def _read(self, data: bytes) -> None:
         self.name, content = grid_name(data), json.loads(data)
         pictures = [each for cell in content["cells"] for each in cell["pictures"]]
         self.prompts = list(dict.fromkeys(each["prompt"] for each in pictures))

@@ -51,9 +51,11 @@ class Journal:
             self.undone.append(self.done.pop())
         elif kind == "redo":
             self.done.append(self.undone.pop())
+        elif kind in ("skip undo", "skip redo"):
+            (self.done if kind == "skip undo" else self.undone).pop()
 
     def note(self, kind: str, step: Step | None = None) -> None:
-        """`step`: a new step; `undo` and `redo`: moves the last one."""
+        """`step`: a new step; `undo` and `redo`: moves the last one; `skip …`: drops it."""
         self._apply(kind, step)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         row = {"kind": kind, "step": asdict(step)} if step else {"kind": kind}

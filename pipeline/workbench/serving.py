@@ -49,7 +49,7 @@ def application(guard: Guard) -> web.Application:
     app[files.FILES_KEY], app[data.COMPLETION] = PictureFiles(), Completion()
     runs = Runs()
     app[run.WATCH], app[run.PLANNED], app[queue.QUEUE] = Watch(runs), Planned(), Queue(runs)
-    app[events.TOP_BAR] = Top(app[run.WATCH])
+    app[events.TOP_BAR], app[events.STREAMS] = Top(app[run.WATCH]), set()
     for module in (pages, home, data, edits, crop, grid, gate, run, queue, commit, files, events):
         app.add_routes(module.ROUTES)
     return app

@@ -19,9 +19,12 @@ from pipeline.workbench.pictures import stamps_now
 from pipeline.workbench.routes.run import WATCH
 from pipeline.workbench.runs.news import RunNews
 from pipeline.workbench.runs.queue import QUEUE_FILE
+from pipeline.workbench.safety import EVENTS_PATH, HEADERS
 from pipeline.workbench.top import Top
 
 TOP_BAR = web.AppKey("top", Top)
+STREAMS = web.AppKey("streams", set[web.StreamResponse])
+MOST_STREAMS = 64
 POLL_SECONDS = 0.5
 POLLS_A_LOOK = 2
 """Files change seldom, and there are many of them."""
@@ -69,11 +72,18 @@ class News:
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-    await stream.prepare(request)
-    run = RunNews(request.app[WATCH]) if "run" in request.query else None
-    with suppress(ConnectionError):  # the page is closed
-        await _tell(stream, News(request.app[TOP_BAR], run))
+    streams = request.app[STREAMS]
+    if len(streams) >= MOST_STREAMS:
+        raise web.HTTPServiceUnavailable(reason="too many pages are open; close some")
+    stream = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+    streams.add(stream)
+    try:
+        with suppress(ConnectionError):  # the page is closed
+            await stream.prepare(request)
+            run = RunNews(request.app[WATCH]) if "run" in request.query else None
+            await _tell(stream, News(request.app[TOP_BAR], run))
+    finally:
+        streams.discard(stream)
     return stream
 
 
@@ -91,4 +101,4 @@ async def _tell(stream: web.StreamResponse, news: News) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-ROUTES = [web.get("/events", events)]
+ROUTES = [web.get(EVENTS_PATH, events)]

@@ -76,7 +76,7 @@ async def keep_going(queue: Queue) -> None:
     """Starts one job after the other, until the server ends; jobs go on without it."""
     loop = asyncio.get_running_loop()
     while True:
-        with suppress(UserError, OSError):  # tried again
+        with suppress(UserError, OSError, ValueError, KeyError, TypeError):  # tried again
             await loop.run_in_executor(None, queue.step)
         await asyncio.sleep(STEP_SECONDS)
 

@@ -5,15 +5,17 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import UserError
 from pipeline.workbench.answers import body, in_thread
 from pipeline.workbench.routes.edits import SentName
 from pipeline.workbench.runs.commands import repro
+from pipeline.workbench.runs.run import OVER
 from pipeline.workbench.runs.stages import Planned
 from pipeline.workbench.runs.watch import Watch
 
 WATCH, PLANNED = web.AppKey("watch", Watch), web.AppKey("planned", Planned)
 STOP_SAID = (
-    "Asked to stop. What was trained is being kept.",
+    "Asked to stop.",
     "Asked again to stop.",
     "Killed.",
 )
@@ -48,7 +50,13 @@ async def start(request: web.Request) -> web.Response:
     watch, asked = request.app[WATCH], await body(request, StartRequest)
 
     def work() -> dict[str, Any]:
-        run = watch.runs.start(repro(asked.stage))
+        with watch.runs.lock:
+            now = watch.runs.current()
+            if now is not None and now.phase not in OVER:
+                raise UserError(
+                    f"run {now.number} goes on; stop it, wait for its end, or add a job to the queue"
+                )
+            run = watch.runs.start(repro(asked.stage))
         return {"said": f"Run {run.number} started", "number": run.number}
 
     return await in_thread(work)

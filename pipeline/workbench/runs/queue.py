@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import RLock
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_json, write_jsonl
@@ -23,6 +23,7 @@ from pipeline.workbench.runs.snapshot import forget, snapshot
 
 QUEUE_FILE = STATE_FOLDER / "queue.jsonl"
 MOST_JOBS, CHECK_S = 200, 120
+JOB_NAME, HASH = re.compile(r"q[0-9]{1,9}-[A-Za-z0-9-]{1,60}"), re.compile(r"[0-9a-f]{40,64}")
 JobState = Literal["waiting", "running", "done", "failed", "stopped", "killed"]
 
 
@@ -122,10 +123,10 @@ class Queue:
         if job.state not in ("waiting", "running"):
             return False
         run = next((each for each in self.runs.all() if each.state.get("job") == job.name), None)
-        if run is None:
+        if run is None and job.state == "waiting":
             return False
-        state = state_of(run)
-        self.jobs[place] = replace(job, state=state, run=run.number)
+        state = state_of(run) if run else "killed"  # its folder is gone
+        self.jobs[place] = replace(job, state=state, run=run.number if run else None)
         is_bad = state in ("failed", "killed") and not self.settings.goes_on
         if is_bad or state == "stopped":  # who stops one wants to look
             self.settings = replace(self.settings, is_on=False)
@@ -170,10 +171,21 @@ def read_queue(path: Path) -> tuple[QueueSettings, list[QueuedJob]]:
             if "queue" in said:
                 settings = QueueSettings(bool(said["queue"]["is_on"]), bool(said["queue"]["goes_on"]))
             else:
-                jobs.append(QueuedJob(**{**said["job"], "overrides": tuple(said["job"]["overrides"])}))
+                jobs.append(_job(said["job"]))
         except (ValueError, KeyError, TypeError):
             continue
     return settings, jobs
+
+
+def _job(said: Any) -> QueuedJob:
+    """A line of the file; ValueError for one that this queue would not have written."""
+    job = QueuedJob(**{**said, "overrides": tuple(map(str, said["overrides"]))})
+    hashes = (job.baseline, job.tree)
+    if not JOB_NAME.fullmatch(str(job.name)) or not all(HASH.fullmatch(str(each)) for each in hashes):
+        raise ValueError
+    if job.state not in get_args(JobState) or not isinstance(job.run, int | None):
+        raise ValueError
+    return job
 
 
 def check_overrides(overrides: Sequence[str]) -> None:

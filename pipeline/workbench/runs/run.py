@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from pipeline.errors import UserError
 from pipeline.files.atomic import write_json
-from pipeline.workbench.runs.process import identity
+from pipeline.workbench.runs.live import number
+from pipeline.workbench.runs.process import identity, members
 from pipeline.workbench.runs.wrapped import END_FILE, PROCESS_FILE
 
 Phase = Literal["starting", "running", "stopping", "done", "failed", "stopped", "killed"]
@@ -26,7 +27,7 @@ def read(path: Path) -> Any:
     """A small file of ours; None if it is missing or torn."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -44,7 +45,10 @@ class Run:
     def state(self) -> dict[str, Any]:
         """`argv`, `begun` (seconds), `job`: the queue's, or None."""
         found = read(self.folder / STATE_FILE)
-        return found if isinstance(found, dict) else {"argv": [], "begun": 0.0, "job": None}
+        said = found if isinstance(found, dict) else {}
+        argv, begun, job = said.get("argv"), number(said.get("begun")), said.get("job")
+        words = [str(each) for each in argv] if isinstance(argv, list) else []
+        return {"argv": words, "begun": begun or 0.0, "job": job if isinstance(job, str) else None}
 
     @property
     def log(self) -> Path:
@@ -54,22 +58,28 @@ class Run:
     def stops(self) -> list[float]:
         """When it was asked to stop."""
         found = read(self.folder / STOPS_FILE)
-        return found if isinstance(found, list) else []
+        times = map(number, found) if isinstance(found, list) else ()
+        return [each for each in times if each is not None]
 
     @property
     def code(self) -> int | None:
         """The command's exit code; negative: the signal that ended it."""
         found = read(self.folder / END_FILE)
-        return found["code"] if isinstance(found, dict) else None
+        code = found.get("code") if isinstance(found, dict) else None
+        return code if isinstance(code, int) else None
 
     @property
     def process(self) -> int | None:
-        """The number of its process while that runs; another with the same number is not it."""
+        """The number of its process group while any of it runs; another with the same number is not it: a
+        number is not given again while its group lives.
+        """
         found = read(self.folder / PROCESS_FILE)
-        if not isinstance(found, dict) or identity(found["pid"]) != found["identity"]:
+        said = found if isinstance(found, dict) else {}
+        pid, known = said.get("pid"), said.get("identity")
+        if not isinstance(pid, int) or pid <= 1 or not isinstance(known, str):
             return None
-        pid = found["pid"]
-        return pid if isinstance(pid, int) else None
+        now = identity(pid)
+        return pid if now == known or (now is None and members(pid)) else None
 
     @property
     def phase(self) -> Phase:

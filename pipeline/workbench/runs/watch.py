@@ -17,13 +17,13 @@ from pipeline.workbench.runs.samples import samples_in
 LOGS = Path("logs")
 SWEEPS = Path(".athanor/sweeps")
 """Where pipeline.sweep keeps a job's worktree and log."""
-PLAIN_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
+PLAIN_FOLDER = re.compile(r"\w[\w. -]*")
 KEPT_LINES = ("to resume from the last checkpoint", "the network after ", "no partial file is saved")
 """How the lines begin in which a stopped training says what it kept (pipeline/training/session.py)."""
 SENTENCES = {
     "starting": "It starts.",
     "running": "It runs.",
-    "stopping": "Asked to stop; what was trained is being kept.",
+    "stopping": "Asked to stop.",
     "done": "Done.",
     "failed": "It failed; the log says why.",
     "stopped": "Stopped. Stages that ended are kept.",
@@ -58,8 +58,7 @@ class Watch:
                 self.live = LiveReader(folder / "live.jsonl")
             while self.log.poll():
                 pass
-            while self.live.poll():
-                pass
+            self.live.poll()  # a part of a long file at a time
 
     def _places(self) -> tuple[Path, Path]:
         """The folder of its training's logs, and its own log."""
@@ -97,6 +96,8 @@ class Watch:
 
     def _said(self, phase: Phase) -> str:
         """After a stop: what the training says that it kept."""
+        if phase == "stopping" and self.log.stage == "train":
+            return "Asked to stop; what was trained is being kept."
         kept = [line for line in self.log.text.splitlines() if line.startswith(KEPT_LINES)]
         if phase != "stopped" or not kept:
             return SENTENCES[phase]

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.workbench.runs.process import identity
+from pipeline.workbench.runs.process import identity, members
 
 PROCESS_FILE, END_FILE = "process.json", "end.json"
+WAIT_S = 0.2
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 127
+    while members(os.getpid()) > {os.getpid()}:  # a stage whose `dvc` was killed goes on
+        time.sleep(WAIT_S)
     _note(Path(folder) / END_FILE, {"code": code})
     return 0
 

@@ -78,9 +78,25 @@ export function frame(refresh, changed, ofRun) {
   $("undo").onclick = () => step("undo", refresh);
   $("redo").onclick = () => step("redo", refresh);
   $("help").onclick = () => $("keys").showModal();
-  const news = new EventSource(ofRun ? "/events?run" : "/events");
-  for (const [name, work] of Object.entries({ changed, top: showTop, ...ofRun })) news.addEventListener(name, event => work(JSON.parse(event.data)));
-  addEventListener("pagehide", () => news.close());
+  let news = null;
+  const close = () => {
+    news?.close();
+    news = null;
+  };
+  const open = () => {
+    if (news || document.hidden) return;
+    news = new EventSource(ofRun ? "/events?run" : "/events");
+    for (const [name, work] of Object.entries({ changed, top: showTop, ...ofRun })) news.addEventListener(name, event => work(JSON.parse(event.data)));
+  };
+  // A browser opens six connections to a server: a tab that nobody sees keeps none.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    open();
+    return refresh();
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+  open();
 }
 
 export function steps(undo, redo) {

@@ -6,7 +6,7 @@ import { $, asked, isReadOnly } from "./dom.js";
 export function bakePanel(page) {
   const draw = () => {
     const { epoch, alpha, recipe, wrong } = page.grid().merge;
-    $("bake-now").textContent = wrong ? `params.yaml: ${wrong}` : recipe ? `The recipe ${recipe} decides what is merged.` : `Merged: epoch ${epoch} at ${alpha}.`;
+    $("bake-now").textContent = wrong ? `params.yaml: ${wrong}` : epoch === null || epoch === undefined ? "" : recipe ? `The recipe ${recipe} decides what is merged.` : `Merged: epoch ${epoch} at ${alpha}.`;
     $("bake").disabled = Boolean(wrong);
   };
   async function open() {
