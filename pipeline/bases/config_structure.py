@@ -1,13 +1,19 @@
-"""A U-Net's structure from its configuration in a diffusers folder, as structure.py finds it in tensors."""
+"""A denoiser's structure from its configuration in a diffusers folder, as structure.py finds it in
+tensors.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.bases.structure import DenoiserStructure
+from pipeline.bases.structure import MMDIT, DenoiserStructure
+
+MMDIT_CLASS = "SD3Transformer2DModel"
 
 
 def configured(unet: Mapping[str, Any]) -> DenoiserStructure:
     """The configuration is a stranger's: odd entries count as none."""
+    if unet.get("_class_name") == MMDIT_CLASS:
+        return DenoiserStructure("", MMDIT)
     levels, kinds = _levels(unet), _words(unet.get("down_block_types"))
     attentive = [level for kind, level in zip(kinds, levels, strict=False) if "CrossAttn" in kind]
     has_middle = unet.get("mid_block_type") in (None, "UNetMidBlock2DCrossAttn")

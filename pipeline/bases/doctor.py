@@ -16,10 +16,11 @@ from pipeline.files.safetensors_header import Header, read_header
 PARTS = {
     "U-Net": DENOISER_PREFIXES,
     VAE_TITLE: (VAE_PREFIX,),
-    ENCODER_TITLES[0]: ("cond_stage_model.", "conditioner.embedders.0."),
-    ENCODER_TITLES[1]: ("conditioner.embedders.1.",),
+    ENCODER_TITLES[0]: ("cond_stage_model.", "conditioner.embedders.0.", "text_encoders.clip_l."),
+    ENCODER_TITLES[1]: ("conditioner.embedders.1.", "text_encoders.clip_g."),
+    "T5": ("text_encoders.t5xxl.",),
 }
-"""Beginnings of names in a single file, by part; the second text encoder is SDXL's."""
+"""Beginnings of names in a single file, by part; the second text encoder is SDXL's or SD 3's."""
 SAFETENSORS = ".safetensors"
 LICENCE_KEY = "modelspec.license"
 ORIENTATIONS = {

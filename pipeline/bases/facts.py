@@ -19,12 +19,16 @@ class FamilyFacts:
     title: str
     modelspec: str
     """modelspec.architecture of a checkpoint; a LoRA's ends in `/lora`."""
+    further_modelspecs: tuple[str, ...] = ()
+    """Other values of modelspec.architecture: of the family's members, and in other tools' files."""
     version: str
     """ss_base_model_version in a network's header."""
     of_v: tuple[str, str] | None = None
     """modelspec and version of a v-prediction base, if they differ."""
     implementation: str = "diffusers"
     """modelspec.implementation of its adapters, by whose names they have."""
+    denoiser: str = "unet"
+    """The denoiser's folder in diffusers' layout."""
     is_v2: bool = False
     """ss_v2 in a network's header."""
     trainable: bool = True
@@ -73,7 +77,8 @@ class FamilyFacts:
     @property
     def architectures(self) -> set[str]:
         """All values of modelspec.architecture in headers of the family."""
-        return {self.modelspec} | ({self.of_v[0]} if self.of_v else set())
+        of_v = {self.of_v[0]} if self.of_v else set()
+        return {self.modelspec, *self.further_modelspecs} | of_v
 
     @property
     def versions(self) -> set[str]:

@@ -16,6 +16,7 @@ from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import Part
 from pipeline.bases.registry import folder_of
 from pipeline.bases.sizes import SizeConditioning, whole
+from pipeline.bases.structure import TensorShapes
 from pipeline.objectives.registry import objective_class
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class Family(ABC):
         return {
             path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
         }
+
+    def configs_of(self, shapes: TensorShapes) -> Configs:  # noqa: ARG002  # for families with several members
+        """The configurations of a single file with these tensors that does not state them."""
+        return self.configs
 
     def part(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)

@@ -25,7 +25,8 @@ def base_of_file(path: Path, own_vae: bool, trained_dtype: torch.dtype) -> Base:
     made = trained_family(Recognised(bare) if bare else recognised(header.shapes), origin)
     if part := alone(header.shapes, made.parts):
         raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")
-    base = outline(made, stated(header.metadata.get(BASE_KEY), origin), origin)
+    own = stated(header.metadata.get(BASE_KEY), origin)
+    base = outline(made, own, origin, made.configs_of(header.shapes))
 
     def reads(part: str, module: nn.Module) -> PartOrReader:
         if part == "vae" and not own_vae:

@@ -13,7 +13,14 @@ from pipeline.bases.base import Base
 from pipeline.bases.family import Family
 from pipeline.bases.parts import UNET, Part
 from pipeline.bases.prediction import noise_levels_of
-from pipeline.bases.registry import recognised_config, titles, trained_family
+from pipeline.bases.registry import (
+    denoiser_folder,
+    families,
+    family,
+    recognised_config,
+    titles,
+    trained_family,
+)
 from pipeline.bases.stated import checked
 from pipeline.bases.stored_base import stored_base
 from pipeline.bases.tokenizers import insist_on_known_tokens, read_tokenizer
@@ -33,7 +40,7 @@ def base_of_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
         )
     options = {"revision": config.revision} if config.revision and not path.is_dir() else {}
     with reporting_failures(config.path):
-        denoiser = UNET.read_config(config.path, options)
+        denoiser = _denoiser(config).read_config(config.path, options)
     made = trained_family(recognised_config(denoiser), origin)
     configs = _configs(made, config.path, options, origin)
     tokenizer = read_tokenizer(config.path, options, origin)
@@ -47,6 +54,18 @@ def base_of_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     return Base(made, tokenizer, parts, configs, opens_stored)
 
 
+def _denoiser(config: BaseConfig) -> Part:
+    """The denoiser in the folder; of a hub name, that of the family that the configuration names."""
+    folder = denoiser_folder(Path(config.path))
+    fitting = (
+        facts
+        for facts in families().values()
+        if (facts.denoiser == folder if folder else facts.name == config.family)
+    )
+    facts = next(fitting, None)
+    return family(facts.name).denoiser if facts else UNET
+
+
 def _configs(made: Family, path: str, options: dict[str, str], origin: str) -> dict[str, Any]:
     """The scheduler's and the parts' configurations, checked. The classes' defaults fill missing entries of
     the parts.
@@ -58,7 +77,7 @@ def _configs(made: Family, path: str, options: dict[str, str], origin: str) -> d
         given |= {part.name: part.read_config(path, options) for part in made.parts}
     for name, values in given.items():
         checked(name, values, origin)
-    if levels := noise_levels_of(given["scheduler"]):
+    if levels := noise_levels_of(given["scheduler"], made.facts.objective):
         raise UserError(f"{origin} has {levels}; this pipeline trains {titles()}: choose such a base")
     with reporting_failures(path):
         return {**given, **{part.name: part.whole_config(given[part.name]) for part in made.parts}}

@@ -8,8 +8,14 @@ from typing import Any
 
 from pipeline.bases import projection
 from pipeline.bases.parts_there import bare_part, missing_parts
-from pipeline.bases.prediction import Prediction, noise_levels_of, of_header, of_scheduler
-from pipeline.bases.registry import Recognised, of_variant, recognised, recognised_config
+from pipeline.bases.prediction import FLOW, Prediction, noise_levels_of, of_header, of_scheduler
+from pipeline.bases.registry import (
+    Recognised,
+    denoiser_folder,
+    of_variant,
+    recognised,
+    recognised_config,
+)
 from pipeline.bases.stated import BASE_KEY, checked, stated
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
@@ -19,8 +25,8 @@ from pipeline.schemas import BaseConfig
 UNKNOWN = "not a known checkpoint"
 SCHEDULER = "scheduler/scheduler_config.json"
 TRANSFORMER = "transformer/config.json"
-TRANSFORMERS = {"SD3": "Stable Diffusion 3", "Flux": "Flux"}
-"""Bases without a U-Net, by the beginning of their denoiser's class in diffusers."""
+TRANSFORMERS = {"Flux": "Flux"}
+"""Bases of families that are not trained here, by the beginning of their denoiser's class in diffusers."""
 
 
 def recognise(path: Path) -> Recognised | None:
@@ -53,9 +59,11 @@ def _recognise_once(path: Path, sha256: str) -> Recognised | None:  # noqa: ARG0
 
 
 def _folder(path: Path) -> Recognised:
-    config = path / "unet/config.json"
-    if (path / TRANSFORMER).is_file() and not config.is_file():
-        return _without_unet(read_mapping(path / TRANSFORMER))
+    config = path / (denoiser_folder(path) or "unet") / "config.json"
+    if (path / TRANSFORMER).is_file():
+        denoiser = read_mapping(path / TRANSFORMER)
+        if recognised_config(denoiser).facts is None and not (path / "unet/config.json").is_file():
+            return _without_unet(denoiser)
     if not (path / "model_index.json").is_file() or not config.is_file():
         raise UserError(
             f"base.path {path}: no model_index.json or no unet/config.json in it; it must be a diffusers"
@@ -68,8 +76,10 @@ def _folder(path: Path) -> Recognised:
     scheduler = scheduler_in(path)
     if scheduler is None:
         return match
-    if (levels := noise_levels_of(scheduler)) and match.facts:
+    if match.facts and (levels := noise_levels_of(scheduler, match.facts.objective)):
         return of_variant(match.facts, f"with {levels}")
+    if match.facts and match.facts.objective == FLOW:
+        return match
     return replace(match, prediction=of_scheduler(scheduler, str(path / SCHEDULER)))
 
 
@@ -97,9 +107,10 @@ def _with_signs(path: Path, match: Recognised, header: Header) -> Recognised:
         return match
     configs = stated(header.metadata.get(BASE_KEY), f"base.path {path}").get("configs", {})
     own = of_scheduler(configs["scheduler"], f"{BASE_KEY} in its header") if "scheduler" in configs else None
-    prediction = of_header(path, header, match.facts.prediction, own)
+    is_flow = match.facts.objective == FLOW
+    prediction = None if is_flow else of_header(path, header, match.facts.prediction, own)
     turned = projection.is_transposed(path, header)
-    side = _side(configs.get("unet", {}))
+    side = _side(configs.get(match.facts.denoiser, {}))
     missing = missing_parts(header.tensors, match.facts)
     return replace(match, prediction=prediction, side_px=side, is_transposed=turned, missing=missing)
 

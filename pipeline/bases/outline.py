@@ -6,7 +6,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from pipeline.bases.base import Base
-from pipeline.bases.family import Family
+from pipeline.bases.family import Configs, Family
 from pipeline.bases.tokenizers import insist_on_known_tokens, make_tokenizer
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
@@ -16,11 +16,11 @@ for quiet in (diffusers_logging, transformers_logging):
     quiet.disable_progress_bar()
 
 
-def outline(made: Family, own: dict[str, Any], origin: str) -> Base:
+def outline(made: Family, own: dict[str, Any], origin: str, usual: Configs | None = None) -> Base:
     """A base without weights, on the meta device. `own`: what a header states (`stated`); without it, the
-    published configurations are used. `origin` names the file in errors.
+    configurations `usual` are used, or the published ones. `origin` names the file in errors.
     """
-    configs = own.get("configs") or made.configs
+    configs = own.get("configs") or usual or made.configs
     if absent := [name for name in made.configs if name not in configs]:
         raise UserError(
             f"{origin}: its configs lack {', '.join(absent)}; the file is damaged: fetch it again"

@@ -54,6 +54,23 @@ class Unet(Stated):
     act_fn: PlainWord = "silu"
 
 
+class Transformer(Stated):
+    class_name: Literal["SD3Transformer2DModel"] = Field("SD3Transformer2DModel", alias="_class_name")
+    sample_size: Width = 128
+    patch_size: Few = 2
+    in_channels: Few = 16
+    out_channels: Few = 16
+    num_layers: Few = 18
+    attention_head_dim: Width = 64
+    num_attention_heads: Few = 18
+    joint_attention_dim: Width = 4096
+    caption_projection_dim: Width = 1152
+    pooled_projection_dim: Width = 2048
+    pos_embed_max_size: Annotated[int, Field(ge=1, le=1024)] = 96
+    dual_attention_layers: Annotated[list[Annotated[int, Field(ge=0, lt=64)]], Field(max_length=64)] = []
+    qk_norm: Literal["rms_norm"] | None = None
+
+
 class Vae(Stated):
     class_name: Literal["AutoencoderKL"] = Field("AutoencoderKL", alias="_class_name")
     in_channels: Few = 3
@@ -89,6 +106,7 @@ class TextEncoder(Stated):
 
 
 class Scheduler(Stated):
+    shift: Annotated[float, Field(gt=0, le=100)] = 1.0
     class_name: PlainWord = Field("DDIMScheduler", alias="_class_name")
     num_train_timesteps: Annotated[int, Field(ge=1, le=MOST_ENTRIES)] = 1000
     beta_start: Annotated[float, Field(gt=0, lt=1)] = 0.00085
@@ -100,7 +118,11 @@ class Scheduler(Stated):
 
 
 PART_SCHEMAS: dict[str, type[Stated]] = {
-    "unet": Unet, "vae": Vae, "text_encoder": TextEncoder, "text_encoder_2": TextEncoder, "scheduler":
-    Scheduler,
-}  # fmt: skip
+    "unet": Unet,
+    "transformer": Transformer,
+    "vae": Vae,
+    "text_encoder": TextEncoder,
+    "text_encoder_2": TextEncoder,
+    "scheduler": Scheduler,
+}
 """By the parts' names in a header."""

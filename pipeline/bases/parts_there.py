@@ -8,6 +8,8 @@ from pipeline.bases.structure import EMA_PREFIX
 BARE = {
     "a U-Net in diffusers' layout": "down_blocks.",
     "a U-Net without its prefix": "input_blocks.",
+    "a transformer in diffusers' layout": "transformer_blocks.",
+    "a transformer without its prefix": "joint_blocks.",
     "a VAE": "decoder.",
     "a text encoder": "text_model.",
 }
@@ -30,7 +32,8 @@ def missing_parts(names: Collection[str], facts: FamilyFacts) -> tuple[str, ...]
     """Titles of the parts that a whole checkpoint of the family has and these names lack."""
     single = len(facts.text_signs) == 1
     encoders = ("text encoder",) if single else ENCODER_TITLES
-    signs = {"U-Net": DENOISER_PREFIXES, VAE_TITLE: (VAE_PREFIX,)} | {
+    denoiser = "U-Net" if facts.denoiser == "unet" else facts.denoiser
+    signs = {denoiser: DENOISER_PREFIXES, VAE_TITLE: (VAE_PREFIX,)} | {
         title: (sign,) for title, sign in zip(encoders, facts.text_signs, strict=False)
     }
     return tuple(

@@ -23,7 +23,9 @@ MODELSPEC_KEY = "modelspec.prediction_type"
 ZERO_SNR_KEY = "ss_zero_terminal_snr"
 """In the header of a network file: sd-scripts' name."""
 MODELSPEC: Mapping[str, PredictionType] = {"epsilon": EPSILON, "v": V}
-OTHER_LEVELS = {"EDM": "EDM's noise levels (as Playground v2.5)", "FlowMatch": "a flow's noise levels"}
+FLOW, FLOW_CLASS = "flow", "FlowMatch"
+"""The objective, and the beginning of its schedulers' classes in diffusers."""
+OTHER_LEVELS = {"EDM": "EDM's noise levels (as Playground v2.5)", FLOW_CLASS: "a flow's noise levels"}
 """By the beginning of a scheduler's class in diffusers."""
 USUAL_PREDICTION = "the family's usual prediction"
 """Evidence of a file that does not say."""
@@ -65,9 +67,11 @@ def of_scheduler(config: Mapping[str, Any], origin: str) -> Prediction:
     return Prediction(kind if kind in (EPSILON, V) else None, f"prediction_type in {origin}", zero)
 
 
-def noise_levels_of(config: Mapping[str, Any]) -> str | None:
-    """The kind of noise levels of a scheduler that none of the families here was trained with."""
+def noise_levels_of(config: Mapping[str, Any], objective: str) -> str | None:
+    """The kind of noise levels of a scheduler, if bases with this objective have others."""
     name = str(config.get("_class_name", ""))
+    if objective == FLOW:
+        return None if name.startswith(FLOW_CLASS) else f"{name or 'no'} noise levels"
     return next((title for start, title in OTHER_LEVELS.items() if name.startswith(start)), None)
 
 

@@ -106,6 +106,12 @@ def recognised_config(denoiser: Mapping[str, Any]) -> Recognised:
     return of_variant(facts, facts.variant(configured(denoiser)))
 
 
+def denoiser_folder(base: Path) -> str | None:
+    """The denoiser's folder in a diffusers folder; None without one."""
+    names = dict.fromkeys(facts.denoiser for facts in families().values())
+    return next((name for name in names if (base / name).is_dir()), None)
+
+
 def of_variant(facts: FamilyFacts, variant: str | None) -> Recognised:
     """A checkpoint of the family; only ordinary ones are trained."""
     title = f"{facts.title} {variant}" if variant else facts.title

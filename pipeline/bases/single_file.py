@@ -5,7 +5,7 @@ Averaged (EMA) weights are under `model_ema.`, their names without dots (CompVis
 ldm/modules/ema.py): `model.diffusion_model.out.2.weight` is `model_ema.diffusion_modelout2weight`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +76,9 @@ def _cure(part: Part) -> str:
     return "choose a whole checkpoint"
 
 
-def alone(names: Collection[str], parts: Iterable[Part]) -> str | None:
+def alone(names: Collection[str], parts: Sequence[Part]) -> str | None:
     """Names the part if a file holds only a denoiser. `parts`: of the denoiser's family."""
     texts = [part for part in parts if part.library == "transformers"]
     absent = all(why_absent(part, names) for part in texts)
-    return "a U-Net without a text encoder" if texts and absent else None
+    title = next((part.title for part in parts), "")
+    return f"a {title} without a text encoder" if texts and absent else None

@@ -10,7 +10,7 @@ from torch import Tensor
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Origin, TensorForm
 from pipeline.bases.parts import UNET, VAE
-from pipeline.bases.registry import families, family, recognised, recognised_config
+from pipeline.bases.registry import denoiser_folder, families, family, recognised, recognised_config
 from pipeline.bases.single_file import ema_name, say_averaged
 from pipeline.bases.stored_vae import four_axes, weight_files
 from pipeline.bases.structure import EMA_PREFIX
@@ -94,15 +94,16 @@ def _family_of(folder: Path) -> tuple[Family, Configs]:
     """The family of a diffusers folder, and the denoiser's configuration. Without a configuration: the family
     with the folder's text encoders, and the published ones.
     """
-    config = folder / UNET.name / "config.json"
-    if not config.parent.is_dir():
+    name = denoiser_folder(folder)
+    if name is None:
         raise UserError(f"{folder}: no folder unet in it; it must be a diffusers folder, or a file")
+    config = folder / name / "config.json"
     if config.is_file():
         denoiser = read_mapping(config)
         facts = recognised_config(denoiser).facts
         if facts is not None:
             made = family(facts.name)
-            return made, {**made.configs, UNET.name: {**made.configs[UNET.name], **denoiser}}
+            return made, {**made.configs, name: {**made.configs[name], **denoiser}}
     there = {name for each in families().values() for name in each.text_encoders if (folder / name).is_dir()}
     facts = next(each for each in families().values() if there <= set(each.text_encoders))
     return family(facts.name), family(facts.name).configs

@@ -16,6 +16,7 @@ DENOISER_SIGNS = (
     "double_blocks.0.img_attn.qkv.weight",
 )
 """A tensor that every denoiser of a kind has: a U-Net, SD 3's transformer, Flux's."""
+UNET_KIND, MMDIT, FLUX = "unet", "mmdit", "flux"
 LAYER = re.compile(r"transformer_blocks\.([0-9]{1,3})\.")
 EMA_PREFIX = "model_ema."
 AVERAGED = f"{EMA_PREFIX}diffusion_model"
@@ -56,9 +57,9 @@ class DenoiserStructure:
 def structure(shapes: TensorShapes) -> DenoiserStructure:
     """The structure of the file's denoiser; `kind` is None if it has no known one."""
     for prefix in UNET_PREFIXES:
-        for sign, kind in zip(DENOISER_SIGNS, ("unet", "mmdit", "flux"), strict=True):
+        for sign, kind in zip(DENOISER_SIGNS, (UNET_KIND, MMDIT, FLUX), strict=True):
             if prefix + sign in shapes:
-                return _unet(shapes, prefix) if kind == "unet" else DenoiserStructure(prefix, kind)
+                return _unet(shapes, prefix) if kind == UNET_KIND else DenoiserStructure(prefix, kind)
     return structure(averaged) if (averaged := _averaged(shapes)) else DenoiserStructure("", None)
 
 
@@ -81,7 +82,7 @@ def _unet(shapes: TensorShapes, prefix: str) -> DenoiserStructure:
     depths = [_layers(own, f"input_blocks.{number}.1.") for number in range(12)]
     return DenoiserStructure(
         prefix,
-        "unet",
+        UNET_KIND,
         in_channels=_second(own["input_blocks.0.0.weight"]),
         middle_layers=_layers(own, "middle_block.1."),
         linear=len(projection) == 2,

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pipeline.bases.base import Base
 
 
+TRANSFORMER_STARTS = ("joint_blocks.", "x_embedder.", "t_embedder.", "y_embedder.", "context_embedder.",
+                      "final_layer.", "pos_embed")  # fmt: skip
+
+
 class UNetFamily(Family):
     """text_names: of the text encoders' tensors in a single file, by part."""
 
@@ -34,8 +38,8 @@ class UNetFamily(Family):
             own = key.removeprefix(unet_names.LDM_UNET_PREFIX)
             try:
                 return [("unet", Held(unet_names.diffusers_name(own)))]
-            except KeyError:  # an addition by another tool keeps its name
-                return [("unet", Held(own))]
+            except KeyError:  # an addition by another tool keeps its name; a transformer's are no U-Net's
+                return [] if own.startswith(TRANSFORMER_STARTS) else [("unet", Held(own))]
         return [
             (part, held)
             for part, names in self.text_names.items()

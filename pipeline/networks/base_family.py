@@ -8,6 +8,7 @@ from typing import Protocol
 from pipeline.bases.base import Base
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.family import Family
+from pipeline.bases.parts import UNET
 from pipeline.bases.registry import families, family, family_named
 from pipeline.networks.module_names import is_xl
 
@@ -43,7 +44,7 @@ def _by_names(modules: Modules) -> FamilyFacts | None:
     """
     fitting = [facts for facts in families().values() if _fits(family(facts.name), modules)]
     if is_xl(modules):
-        fitting = [facts for facts in fitting if len(facts.text_encoders) > 1]
+        fitting = [facts for facts in fitting if len(facts.text_encoders) > 1 and facts.denoiser == UNET.name]
     if len(fitting) < 2:
         return next(iter(fitting), None)
     width = _token_width(modules)

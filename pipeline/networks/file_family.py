@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.registry import (
     STRANGERS,
+    denoiser_folder,
     families,
     family_named,
     folder_of,
@@ -75,7 +76,7 @@ def _of_adapter(shapes: Shapes) -> str | None:
     if other := next(filter(None, map(other_family, keys)), None):
         return other
     if is_xl(keys):
-        return next(facts.title for facts in families().values() if len(facts.text_encoders) > 1)
+        return next(facts.title for facts in families().values() if facts.has_sizes)
     return _by_width(shapes[key][1] for key in keys if len(shapes[key]) > 1 and TOKENS_IN.search(key))
 
 
@@ -104,7 +105,7 @@ def _of_pickle(path: Path) -> str | None:
 
 def _of_folder(path: Path) -> str | None:
     """Of a diffusers folder."""
-    config = path / "unet/config.json"
+    config = path / (denoiser_folder(path) or "unet") / "config.json"
     facts = recognised_config(read_mapping(config)).facts if config.is_file() else None
     return facts.title if facts else None
 

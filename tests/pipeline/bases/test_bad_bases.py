@@ -173,8 +173,7 @@ def test_a_folder_with_other_noise_levels_is_named(kind: str, words: str, tmp_pa
 
 @pytest.mark.parametrize(
     ("kind", "title"),
-    [("FluxTransformer2DModel", "Flux"), ("SD3Transformer2DModel", "Stable Diffusion 3"),
-     ("OtherModel", "a base without a U-Net")],
+    [("FluxTransformer2DModel", "Flux"), ("OtherModel", "a base without a U-Net")],
 )  # fmt: skip
 def test_a_folder_of_a_transformer_is_named(kind: str, title: str, tmp_path: Path) -> None:
     (tmp_path / "transformer").mkdir()

@@ -29,6 +29,15 @@ SMALL: dict[str, dict[str, dict[str, Any]]] = {
         "text_encoder": {**TEXT, "hidden_size": 16, "projection_dim": 16, "num_hidden_layers": 3},
         "text_encoder_2": {**TEXT, "hidden_size": 24, "projection_dim": 24, "num_hidden_layers": 3},
     },
+    "sd3": {
+        "transformer": {
+            "num_layers": 3, "attention_head_dim": 8, "num_attention_heads": 2, "caption_projection_dim": 16,
+            "joint_attention_dim": 48, "pooled_projection_dim": 16 + 24, "pos_embed_max_size": 16,
+            "dual_attention_layers": [0, 1], "sample_size": 8,
+        },
+        "text_encoder": {**TEXT, "hidden_size": 16, "projection_dim": 16, "num_hidden_layers": 3},
+        "text_encoder_2": {**TEXT, "hidden_size": 24, "projection_dim": 24, "num_hidden_layers": 3},
+    },
 }  # fmt: skip
 
 

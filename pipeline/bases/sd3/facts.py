@@ -1,0 +1,58 @@
+"""Stable Diffusion 3 and 3.5: medium and large."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.bases.config_structure import MMDIT_CLASS
+from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.sd3.block_names import BLOCKS
+from pipeline.bases.structure import MMDIT, DenoiserStructure
+
+MEDIUM, MEDIUM_35, LARGE_35 = (
+    "stable-diffusion-3-medium",
+    "stable-diffusion-3-5-medium",
+    "stable-diffusion-3-5-large",
+)
+"""sd-scripts' names of the three (library/sai_model_spec.py)."""
+OTHER_NAMES = ("stable-diffusion-v3-medium", "stable-diffusion-v3", "stable-diffusion-v3.5")
+"""Of ModelSpec and of OneTrainer."""
+
+
+def owns(denoiser: DenoiserStructure) -> bool:
+    """A transformer whose blocks join pictures and text."""
+    return denoiser.kind == MMDIT
+
+
+def owns_config(denoiser: Mapping[str, Any]) -> bool:
+    """By diffusers' class."""
+    return denoiser.get("_class_name") == MMDIT_CLASS
+
+
+def variant(denoiser: DenoiserStructure) -> str | None:  # noqa: ARG001  # all are trained the same way
+    """None: 3 medium, 3.5 medium and 3.5 large differ in depth and norms alone."""
+    return None
+
+
+FACTS = FamilyFacts(
+    name="sd3",
+    title="Stable Diffusion 3",
+    modelspec=MEDIUM_35,
+    further_modelspecs=(MEDIUM, LARGE_35, *OTHER_NAMES),
+    version="sd3",
+    denoiser="transformer",
+    owns=owns,
+    owns_config=owns_config,
+    variant=variant,
+    blocks=BLOCKS,
+    prediction=None,
+    text_encoders=("text_encoder", "text_encoder_2"),
+    text_signs=("text_encoders.clip_l.", "text_encoders.clip_g."),
+    text_layers=12,
+    resolution_px=1024,
+    step_px=16,
+    has_sizes=False,
+    has_hypernetworks=False,
+    objective="flow",
+    pipeline="StableDiffusion3Pipeline",
+    published="stabilityai/stable-diffusion-3.5-medium sd3.5_medium.safetensors",
+)

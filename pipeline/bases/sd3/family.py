@@ -1,0 +1,138 @@
+"""Stable Diffusion 3 and 3.5: a multimodal diffusion transformer (MMDiT), CLIP ViT-L/14, OpenCLIP ViT-bigG/14
+and T5 (Esser et al. 2024, arXiv 2403.03206).
+
+The last but one layers of both CLIP encoders, without a final norm, are joined along their width and filled
+up with zeros to T5's width; T5's states follow as further tokens. Without T5 these are zeros, as the model
+learned to draw. The transformer also gets both projected vectors.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.bases import vae_names
+from pipeline.bases.clip_names import ClipNames, transformers_name
+from pipeline.bases.clip_text import OPENCLIP_PADDING, padded, pooled, states
+from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.family import Configs, Family
+from pipeline.bases.origins import Held, Origin
+from pipeline.bases.parts import VAE, Part, clip_part
+from pipeline.bases.sd3 import mmdit_names
+from pipeline.bases.sd3.block_names import block_of_name
+from pipeline.bases.sd3.facts import FACTS
+from pipeline.bases.sd3.members import transformer_config
+from pipeline.bases.structure import TensorShapes, structure
+
+if TYPE_CHECKING:
+    from pipeline.bases.base import Base
+
+SD3_TRANSFORMER = Part(
+    name="transformer", title="transformer", library="diffusers", class_name="SD3Transformer2DModel",
+    file_prefix=mmdit_names.MMDIT_PREFIX, layer_prefix="lora_transformer_",
+)  # fmt: skip
+LAST_BUT_ONE_LAYER = 2
+T5_TOKENS = 256
+"""Tokens of T5, as diffusers draws (`max_sequence_length`)."""
+
+
+class SD3(Family):
+    facts = FACTS
+    parts = (
+        SD3_TRANSFORMER,
+        VAE,
+        clip_part(
+            "text_encoder", "first text encoder", "text_encoders.clip_l.transformer.", "lora_te1_",
+            projected=True,
+        ),
+        clip_part(
+            "text_encoder_2", "second text encoder", "text_encoders.clip_g.transformer.", "lora_te2_",
+            projected=True,
+        ),
+    )  # fmt: skip
+    main_blocks = ("JointTransformerBlock",)
+    further_blocks = ()
+    text_blocks = ("self_attn", "mlp")
+    tokenizer_folders = ("tokenizer", "tokenizer_2")
+    paddings: ClassVar = {"tokenizer_2": OPENCLIP_PADDING}
+    index_extras: ClassVar = {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
+    text_names: ClassVar[Mapping[str, ClipNames]] = {
+        part.name: ClipNames(part.file_prefix) for part in parts[2:]
+    }
+
+    def configs_of(self, shapes: TensorShapes) -> Configs:
+        name = SD3_TRANSFORMER.name
+        own = transformer_config(self.configs[name], shapes, structure(shapes).prefix)
+        return {**self.configs, name: own}
+
+    def origin(self, part: str, name: str, configs: Configs) -> Origin:
+        if part == SD3_TRANSFORMER.name:
+            return mmdit_names.weight_origin(name, configs[part]["num_layers"])
+        return vae_names.origin(name) if part == "vae" else self.text_names[part].origin(name)
+
+    def held(self, key: str) -> list[tuple[str, Held]]:
+        if key.startswith(mmdit_names.MMDIT_PREFIX):
+            try:
+                held = mmdit_names.held_weights(key.removeprefix(mmdit_names.MMDIT_PREFIX))
+            except KeyError:  # of another family
+                return []
+            return [(SD3_TRANSFORMER.name, each) for each in held]
+        return [
+            (part, held)
+            for part, names in self.text_names.items()
+            if key.startswith(names.prefix)
+            for held in names.held(key)
+        ]
+
+    def usual_key(self, key: str) -> str:
+        names = next((each for each in self.text_names.values() if key.startswith(each.prefix)), None)
+        return names.usual(key) if names else key
+
+    def layer_name(self, part: str, path: str, configs: Configs) -> str:  # noqa: ARG002
+        """diffusers' paths, which ComfyUI reads, too; transformers' with their `text_model.` level."""
+        named = path if part == SD3_TRANSFORMER.name else transformers_name(path)
+        return f"{self.part(part).layer_prefix}{named.replace('.', '_')}"
+
+    def block_of(self, key: str) -> str | None:
+        own = key.removeprefix(mmdit_names.MMDIT_PREFIX)
+        return block_of_name(own) if own != key else None
+
+    def block_of_layer(self, name: str) -> str | None:
+        own = name.removeprefix(str(SD3_TRANSFORMER.layer_prefix))
+        return block_of_name(own) if own != name else None
+
+    def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
+        """Tokens of both CLIP encoders alone; `predict` adds what the transformer reads besides."""
+        first, second = base.text_encoders
+        own = padded(ids, base.end_token, OPENCLIP_PADDING)
+        tokens, last = states(first, ids, max(clip_skip, LAST_BUT_ONE_LAYER), normed=False)
+        others, other_last = states(second, own, LAST_BUT_ONE_LAYER, normed=False)
+        vectors = [
+            pooled(first, last, ids, base.end_token),
+            pooled(second, other_last, own, base.end_token),
+        ]
+        return Conditioning(torch.cat([tokens, others], dim=-1), torch.cat(vectors, dim=-1))
+
+    def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
+        answer: Tensor = base.denoiser(
+            hidden_states=noisy,
+            encoder_hidden_states=joint_tokens(conditioning, base.denoiser.config.joint_attention_dim),
+            pooled_projections=conditioning.pooled,
+            timestep=levels.expand(len(noisy)),
+            return_dict=False,
+        )[0]
+        return answer
+
+
+def joint_tokens(conditioning: Conditioning, width: int) -> Tensor:
+    """[batch, n + 256, width]: CLIP's tokens filled up with zeros, then T5's tokens, or zeros in their
+    place.
+    """
+    tokens = conditioning.tokens
+    wide = F.pad(tokens, (0, width - tokens.shape[-1]))
+    return torch.cat([wide, wide.new_zeros(len(wide), T5_TOKENS, width)], dim=1)
+
+
+FAMILY = SD3()
