@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from pipeline.bases.base import Base
 from pipeline.bases.latents import decoded, encoded, pixels
-from pipeline.drawing.samplers import Sampler
+from pipeline.drawing.flow_sampler import AnySampler, sampler_of
 from pipeline.drawing.upscaling import Upscaler, load_upscaler, upscaled
 from pipeline.errors import UserError, nearest
 from pipeline.prompts.settings import LATENT, DrawingSettings, SecondPass
@@ -63,17 +63,11 @@ def total_steps(second: SecondPass) -> int:
     return total
 
 
-def second_sampler(settings: DrawingSettings, base: Base) -> Sampler:
+def second_sampler(settings: DrawingSettings, base: Base) -> AnySampler:
     """The first pass's sampler, on the last steps."""
     assert settings.second_pass
     total = total_steps(settings.second_pass)
-    return Sampler(
-        settings.sampler,
-        base.configs["scheduler"],
-        total,
-        base.device,
-        first_step=total - settings.second_pass.steps,
-    )
+    return sampler_of(base, settings.sampler, total, total - settings.second_pass.steps)
 
 
 def enlarged(base: Base, latents: Tensor, settings: DrawingSettings, upscaler: Upscaler | None) -> Tensor:

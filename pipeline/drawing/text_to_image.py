@@ -16,8 +16,9 @@ from pipeline.bases.conditioning import Conditioning, cat
 from pipeline.bases.latents import decoded
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.conditioning import conditioning
+from pipeline.drawing.flow_sampler import AnySampler, sampler_of
 from pipeline.drawing.library import Library
-from pipeline.drawing.samplers import Sampler, check_sampler
+from pipeline.drawing.samplers import check_sampler
 from pipeline.drawing.second_pass import enlarged, second_sampler, upscaler_of
 from pipeline.drawing.upscaling import Upscaler
 from pipeline.prompts.network_tags import split_tags
@@ -101,13 +102,13 @@ def _draw_batch(
     seeds, first = [job.seed for job in jobs], settings.steps
     width, height = settings.width, settings.height
 
-    def drawn(sampler: Sampler, latents: Tensor, steps: slice) -> Tensor:
+    def drawn(sampler: AnySampler, latents: Tensor, steps: slice) -> Tensor:
         sizes = base.family.sizes(width, height)
         negative, positive = ([each.sized(sizes) for each in all_[steps]] for all_ in (without, prompted))
         guidance = settings.guidance, settings.guidance_rescale
         return denoised(base, sampler, latents, negative, positive, *guidance)
 
-    sampler = Sampler(settings.sampler, base.configs["scheduler"], first, base.device)
+    sampler = sampler_of(base, settings.sampler, first)
     latents = drawn(sampler, sampler.start(sampler.noise(seeds, width, height)), slice(first))
     if settings.second_pass:
         width, height = settings.second_pass.enlarged(width, height)
@@ -119,7 +120,7 @@ def _draw_batch(
 
 def denoised(
     base: Base,
-    sampler: Sampler,
+    sampler: AnySampler,
     latents: Tensor,
     without: Contexts,
     prompted: Contexts,

@@ -75,9 +75,13 @@ class Objective(nn.Module, ABC):
     def draw(self, latents: Tensor, generator: Generator) -> NoisyBatch:
         """Draws all random numbers of a step, always in this order: noise, levels, perturbation."""
         noise = make_noise(latents, self.config, generator)
-        levels = self.draw_levels(len(latents), generator).to(latents.device, non_blocking=True)
+        levels = self.levels_of(latents, generator).to(latents.device, non_blocking=True)
         noisy = self.noisy(latents, perturbed(noise, self.config, generator), levels)
         return NoisyBatch(latents, noise, levels, noisy)
+
+    def levels_of(self, latents: Tensor, generator: Generator) -> Tensor:
+        """[batch] levels for these latents, on the CPU."""
+        return self.draw_levels(len(latents), generator)
 
     @abstractmethod
     def draw_levels(self, num: int, generator: Generator) -> Tensor:
@@ -117,6 +121,9 @@ ALLOWED_PREDICTIONS = {
     "debiased": ("epsilon", "v_prediction"),
     "scale_v_prediction": ("v_prediction",),
     "v_prediction_like": ("epsilon",),
+    "flow_shift": ("flow",),
+    "flow_shift_by_area": ("flow",),
+    "flow_weighting": ("flow",),
 }
 """Predictions of the base that a setting of the group noise requires."""
 

@@ -99,6 +99,8 @@ Debiased = Literal[False, True, "sd_scripts", "onetrainer", "exact"]
 
 
 class NoiseConfig(Group):
+    NEUTRAL: ClassVar = {"flow_shift": None, "flow_shift_by_area": False, "flow_weighting": None}
+
     offset: Weight
     offset_random_strength: bool
     offset_adaptive: float
@@ -123,6 +125,9 @@ class NoiseConfig(Group):
     scale_v_prediction: bool
     v_prediction_like: Weight
     snr_after_rescale: bool
+    flow_shift: Annotated[float, Field(gt=0, le=100)] | None
+    flow_shift_by_area: bool
+    flow_weighting: Literal["sigma_sqrt", "cosmap", "clean"] | None
 
 
 def _none_for_zero(number: int | None) -> int | None:

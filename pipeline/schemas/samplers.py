@@ -68,10 +68,10 @@ SCHEDULERS: dict[str, tuple[str, Options]] = {
     for name, (sampler, schedule) in SAMPLER_PARTS.items()
 }
 """By our name: diffusers' class, and its options that differ from the base's configuration."""
-SAMPLERS_OF = {"diffusion": frozenset(SCHEDULERS), "flow": frozenset[str]()}
-"""The samplers that can draw with a denoiser, by its objective (pipeline/objectives). None is written yet for
-rectified flow.
-"""
+FLOW_ORDERS = {"euler": 1, "heun": 2}
+"""Samplers of rectified flows: calls of the denoiser in a step."""
+SAMPLERS_OF = {"diffusion": frozenset(SCHEDULERS), "flow": frozenset(FLOW_ORDERS)}
+"""The samplers that can draw with a denoiser, by its objective (pipeline/objectives)."""
 ALIASES = {"eulerancestral": "euler_a"}
 """Other tools' names, as `_plain` leaves them."""
 

@@ -9,6 +9,7 @@ from diffusers.training_utils import compute_loss_weighting_for_sd3
 from torch import Generator
 
 from pipeline.errors import UserError
+from pipeline.objectives.diffusion import Diffusion
 from pipeline.objectives.flow import Flow, cosmap_weight, shifted, sigma_sqrt_weight, sigmas
 from tests.pipeline.training.settings import noise as settings
 
@@ -91,7 +92,7 @@ def test_levels_of_validation_are_those_that_the_denoiser_reads() -> None:
     assert flow().validation_levels([0, 250, 999]).tolist() == [0.0, 250.0, 999.0]
     assert flow().weights(one(500)) is None
     assert flow().modelspec_prediction is None
-    assert not flow().samplers
+    assert flow().samplers == {"euler", "heun"}
 
 
 @pytest.mark.parametrize(
@@ -121,3 +122,63 @@ def test_levels_of_a_drawing_are_those_of_diffusers() -> None:
     scheduler.set_timesteps(4)
     assert sigmas(4, 3.0).tolist() == pytest.approx([1, 0.857692, 0.602151, 0.008929, 0], abs=1e-5)
     assert sigmas(4, 3.0).tolist() == pytest.approx(scheduler.sigmas.tolist(), abs=1e-6)
+
+
+def test_the_shift_of_the_settings_comes_before_that_of_the_base() -> None:
+    u = torch.rand(3, generator=Generator().manual_seed(1))
+    drawn = flow(3.0, flow_shift=1.0).draw_levels(3, Generator().manual_seed(1))
+    assert torch.equal(drawn, 1000 * u)
+
+
+def test_the_shift_by_area_is_the_bases_own_at_1024_px() -> None:
+    """A quarter of the area halves it: 1.5 u / (1 + 0.5 u)."""
+    objective = flow(3.0, flow_shift_by_area=True)
+    u = torch.rand(2, generator=Generator().manual_seed(1))
+    whole = objective.levels_of(torch.zeros(2, 16, 128, 128), Generator().manual_seed(1))
+    quarter = objective.levels_of(torch.zeros(2, 16, 32, 128), Generator().manual_seed(1))
+    assert whole.tolist() == pytest.approx((3000 * u / (1 + 2 * u)).tolist(), rel=1e-6)
+    assert quarter.tolist() == pytest.approx((1500 * u / (1 + 0.5 * u)).tolist(), rel=1e-6)
+    plain = flow(3.0).levels_of(torch.zeros(2, 16, 32, 128), Generator().manual_seed(1))
+    assert torch.equal(plain, whole)
+
+
+@pytest.mark.parametrize(("scheme", "precondition"), [(None, False), (None, True), ("cosmap", False),
+                                                      ("sigma_sqrt", False)])  # fmt: skip
+def test_a_steps_loss_and_gradient_are_those_of_diffusers_script(
+    scheme: str | None, precondition: bool
+) -> None:
+    """train_dreambooth_sd3.py's formula, on an answer that is a parameter."""
+    kind = "clean" if precondition else scheme
+    objective = flow(3.0, flow_weighting=kind)
+    generator = Generator().manual_seed(5)
+    latents, noise, velocity = (torch.randn(3, 16, 4, 4, generator=generator) for _ in range(3))
+    levels = objective.draw_levels(3, generator)
+    sigmas_there = (levels / 1000).view(-1, 1, 1, 1)
+    theirs, ours = (velocity.clone().requires_grad_() for _ in range(2))
+
+    noisy = (1.0 - sigmas_there) * latents + sigmas_there * noise
+    weighting = compute_loss_weighting_for_sd3(scheme or "none", sigmas_there)
+    answer, target = theirs, noise - latents
+    if precondition:
+        answer, target = theirs * -sigmas_there + noisy, latents
+    expected = torch.mean((weighting * (answer - target) ** 2).reshape(3, -1), 1).mean()
+    expected.backward()
+
+    points = objective.point_losses(ours, objective.target(latents, noise, levels), levels)
+    losses, weights = points.mean(dim=(1, 2, 3)), objective.weights(levels)
+    found = (losses if weights is None else losses * weights).mean()
+    found.backward()
+    assert torch.allclose(objective.noisy(latents, noise, levels), noisy, atol=1e-6)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"flow_shift": 1.0}, {"flow_shift_by_area": True}, {"flow_weighting": "clean"}]
+)
+def test_settings_of_a_flow_are_refused_for_diffusion(changes: dict[str, Any]) -> None:
+    alphas = torch.linspace(0.99, 0.01, 1000)
+    with pytest.raises(UserError, match=rf"noise\.{next(iter(changes))} requires a base that predicts flow"):
+        Diffusion(alphas, "epsilon", settings(**changes))
