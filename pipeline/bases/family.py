@@ -68,6 +68,11 @@ class Family(ABC):
             path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
         }
 
+    @property
+    def widest_configs(self) -> Configs:
+        """Configurations of a base with every layer that any member of the family has."""
+        return self.configs
+
     def configs_of(self, shapes: TensorShapes) -> Configs:  # noqa: ARG002  # for families with several members
         """The configurations of a single file with these tensors that does not state them."""
         return self.configs

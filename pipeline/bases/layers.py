@@ -70,7 +70,7 @@ def _inside(base: "Base", blocks: Collection[str]) -> dict[str, BaseLayer]:
 
 def _layers(base: "Base", part: Part, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[str, BaseLayer]]:
     for path, module in base.part(part.name).named_modules():
-        if isinstance(module, kinds):
+        if isinstance(module, kinds) and module.weight is not None:  # some norms have no weights
             yield base.family.layer_name(part.name, path, base.configs), _layer(base, part, path, module)
 
 

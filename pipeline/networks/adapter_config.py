@@ -20,7 +20,7 @@ from pipeline.networks.module_patterns import MOST_WORK, effort, matches_end, wo
 
 PEFT_KEY = "lora_adapter_metadata"
 CONFIG_FILE = "adapter_config.json"
-PEFT_PARTS = ("unet", "text_encoder", "text_encoder_2")
+PEFT_PARTS = ("unet", "transformer", "text_encoder", "text_encoder_2")
 SCALE_SETTINGS = {"r", "lora_alpha", "alpha", "rank_pattern", "alpha_pattern", "use_rslora"}
 """PEFT's settings that determine the scale."""
 MOST_PATTERNS = 256

@@ -10,7 +10,7 @@ from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.family import Family
 from pipeline.bases.parts import UNET
 from pipeline.bases.registry import families, family, family_named
-from pipeline.networks.module_names import is_xl
+from pipeline.networks.module_names import is_mmdit, is_xl
 
 READS_TOKENS = "attn2_to_k"
 """End of the names of layers that read the text encoders' states."""
@@ -43,7 +43,7 @@ def _by_names(modules: Modules) -> FamilyFacts | None:
     width.
     """
     fitting = [facts for facts in families().values() if _fits(family(facts.name), modules)]
-    if is_xl(modules):
+    if is_xl(modules) and not is_mmdit(modules):
         fitting = [facts for facts in fitting if len(facts.text_encoders) > 1 and facts.denoiser == UNET.name]
     if len(fitting) < 2:
         return next(iter(fitting), None)

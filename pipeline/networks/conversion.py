@@ -26,6 +26,8 @@ from pipeline.networks.families import family_of_file
 from pipeline.networks.file_family import architecture_of
 from pipeline.networks.layouts import insist_on_known
 from pipeline.networks.mlp import ACTIVATIONS
+from pipeline.networks.mmdit_layouts import to_original
+from pipeline.networks.module_names import is_mmdit
 from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.network_files import grouped, read_tensors, read_weights
 from pipeline.networks.reduction import Reduced, reduced
@@ -65,6 +67,8 @@ def convert(source: Path, target: Path, layout: str | None = None) -> list[Path]
     metadata = stamped(_described(source), grouped(weights), target.stem, layout)
     insist_on_known(weights, source)
     insist_on_whole_changes(grouped(weights), source)
+    if layout == "sd-scripts" and is_mmdit(weights):
+        weights = to_original(grouped(weights), source)
     if layout == "diffusers":
         weights = to_diffusers(grouped(weights), metadata, source)
         metadata[FOLDED_KEY] = "1"

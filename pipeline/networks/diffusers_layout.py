@@ -52,7 +52,7 @@ def _paths(name: str) -> dict[str, str]:
     """diffusers' names of the layers, part and path, by sd-scripts' names."""
     made, by_layer = family(name), {}
     for part in made.trained_parts:
-        for path, _ in part.outline(made.configs[part.name]).named_modules():
+        for path, _ in part.outline(made.widest_configs[part.name]).named_modules():
             own = transformers_name(path) if part.library == "transformers" else path
             with suppress(KeyError):  # modules that single files do not name
                 by_layer[made.layer_name(part.name, path, made.configs)] = f"{part.name}.{own}"

@@ -19,11 +19,12 @@ from pipeline.bases.registry import (
     recognised,
     recognised_config,
 )
+from pipeline.bases.structure import MMDIT
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.kinds import ENCODERS, is_embedding, is_hypernetwork
 from pipeline.files.safetensors_header import Header, read_header
-from pipeline.networks.module_names import is_xl, other_family
+from pipeline.networks.module_names import is_mmdit, is_xl, other_family
 
 TOKENS_IN = re.compile(
     r"attn2[._]to_k(\.processor)?[._](lora_down|lora_A|lora_A\.default|lora\.down|hada_w1_b)(\.weight)?$"
@@ -73,6 +74,8 @@ def architecture_of(widths: Iterable[int]) -> str:
 
 def _of_adapter(shapes: Shapes) -> str | None:
     keys = [key for key in shapes if ADAPTER_SIGN.search(key)]
+    if is_mmdit(keys):
+        return STRANGERS[MMDIT]
     if other := next(filter(None, map(other_family, keys)), None):
         return other
     if is_xl(keys):
@@ -82,7 +85,7 @@ def _of_adapter(shapes: Shapes) -> str | None:
 
 def _of_embedding(shapes: Shapes) -> str | None:
     if "t5xxl" in shapes:
-        return STRANGERS["mmdit"]
+        return STRANGERS[MMDIT]
     several = [shape[-1] for key, shape in shapes.items() if key in ENCODERS and shape]
     return _by_width([sum(several)] if several else [shape[-1] for shape in shapes.values() if shape])
 

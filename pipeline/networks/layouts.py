@@ -27,6 +27,7 @@ from pipeline.networks.module_names import (
     PEFT,
     NamedModule,
     is_base_module,
+    is_mmdit,
     is_own,
     is_xl,
     named,
@@ -104,7 +105,7 @@ def by_sd_scripts_names(
     and algorithms.
     """
     kept = without_words(tensors, path)
-    xl = is_xl(kept)
+    xl = is_xl(kept) or is_mmdit(kept)  # both have two text encoders
     parts = _places(kept, xl, path)
     renamed = {f"{place.name}.{key.leaf}": kept[whole] for whole, (key, place) in parts.items()}
     insist_on_shapes(renamed, path)

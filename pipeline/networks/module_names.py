@@ -14,9 +14,11 @@ from pipeline.bases import unet_names
 from pipeline.bases.registry import family
 
 LORA_UNET_PREFIX, LORA_TEXT_PREFIX, LORA_TEXT_PREFIXES = "lora_unet_", "lora_te_", ("lora_te1_", "lora_te2_")
-OWN = (LORA_UNET_PREFIX, LORA_TEXT_PREFIX, *LORA_TEXT_PREFIXES)
-"""Prefixes of sd-scripts' names."""
-UNET_PART, TEXT, SECOND = "unet", "text_encoder", "text_encoder_2"
+TRANSFORMER_PREFIX = "lora_transformer_"
+"""Before diffusers' paths in a transformer, as in OneTrainer's files; ComfyUI reads it."""
+OWN = (LORA_UNET_PREFIX, TRANSFORMER_PREFIX, LORA_TEXT_PREFIX, *LORA_TEXT_PREFIXES)
+"""Prefixes of sd-scripts' names, and of a transformer's."""
+UNET_PART, TEXT, SECOND, TRANSFORMER_PART = "unet", "text_encoder", "text_encoder_2", "transformer"
 PART_OF_START = {
     "model.diffusion_model.": UNET_PART, "diffusion_model.": UNET_PART, "unet.": UNET_PART,
     "text_encoder.": TEXT, "text_encoder_2.": SECOND, "te1.": TEXT, "te2.": SECOND,
@@ -34,6 +36,15 @@ DIFFUSERS_MODULES = (
     "add_embedding.",
 )  # fmt: skip
 FLAT_DIFFUSERS = tuple(start.replace(".", "_") for start in DIFFUSERS_MODULES)
+TRANSFORMER_MODULES = (
+    "transformer_blocks.", "pos_embed.proj", "time_text_embed.", "context_embedder", "norm_out.linear",
+    "proj_out",
+)  # fmt: skip
+MMDIT_KEY = re.compile(
+    r"(?:model\.diffusion_model\.|diffusion_model\.|base_model\.model\.|transformer\.|lora_transformer_|lora_unet_"
+    r"|lycoris_)*(?:transformer|joint)_blocks[._][0-9]"
+)
+FLUX_BLOCKS = "single_transformer_blocks"
 UNET_MODULES = LDM_MODULES + DIFFUSERS_MODULES
 TEXT_MODULES = ("text_model.", "encoder.layers.", "embeddings.", "final_layer_norm", "text_projection")
 """Beginnings of paths without their part."""
@@ -65,6 +76,16 @@ def is_xl(keys: Iterable[str]) -> bool:
     return any(SIGNS_OF_XL.search(key) for key in keys)
 
 
+def is_mmdit(keys: Iterable[str]) -> bool:
+    """Whether the keys are of SD 3's transformer."""
+    found = False
+    for key in keys:
+        if FLUX_BLOCKS in key:
+            return False
+        found = found or bool(MMDIT_KEY.match(key))
+    return found
+
+
 def is_own(module: str, xl: bool) -> bool:
     """Whether sd-scripts names a module so; it names SDXL's by the original layout, other tools also by
     diffusers'.
@@ -81,6 +102,10 @@ def is_flat_diffusers(module: str) -> bool:
 
 def named(module: str, xl: bool) -> NamedModule | None:
     """None for a module of an unknown part."""
+    return _transformer(module) or _of_unet_or_text(module, xl)
+
+
+def _of_unet_or_text(module: str, xl: bool) -> NamedModule | None:
     if module.startswith(LYCORIS):
         return _lycoris(module, xl)
     if xl and is_flat_diffusers(module):
@@ -100,6 +125,19 @@ def named(module: str, xl: bool) -> NamedModule | None:
         return None
 
 
+def _transformer(module: str) -> NamedModule | None:
+    """A layer of a transformer by diffusers' path."""
+    if not module.startswith(("transformer.", "transformer_blocks.", *PEFT)):
+        return None
+    path = module
+    for prefix in (*PEFT, "transformer."):
+        path = path.removeprefix(prefix)
+    path = re.sub(r"\.to_out$", ".to_out.0", path)
+    if not path.startswith(TRANSFORMER_MODULES):
+        return None
+    return NamedModule(TRANSFORMER_PREFIX + path.replace(".", "_"), TRANSFORMER_PART, path)
+
+
 def _lycoris(module: str, xl: bool) -> NamedModule | None:
     """LyCORIS's wrapper uses the same prefix for all parts of any model."""
     path = module.removeprefix(LYCORIS)
@@ -116,9 +154,11 @@ def _lycoris(module: str, xl: bool) -> NamedModule | None:
 
 
 def is_base_module(name: str) -> bool:
-    """Whether sd-scripts' name is of a module that a U-Net or a CLIP text encoder has."""
+    """Whether sd-scripts' name is of a module that a U-Net, a transformer or a CLIP text encoder has."""
     if name.startswith(LORA_UNET_PREFIX):
         return name.removeprefix(LORA_UNET_PREFIX).startswith(tuple(_flat(UNET_MODULES)))
+    if name.startswith(TRANSFORMER_PREFIX):
+        return name.removeprefix(TRANSFORMER_PREFIX).startswith(tuple(_flat(TRANSFORMER_MODULES)))
     start = next((start for start in (*LORA_TEXT_PREFIXES, LORA_TEXT_PREFIX) if name.startswith(start)), None)
     return start is not None and name.removeprefix(start).startswith("text_")
 

@@ -14,7 +14,8 @@ from pipeline.files.safetensors_file import read_safetensors
 from pipeline.files.safetensors_header import Header
 from pipeline.files.tensor_file import open_tensors, opened
 from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreign
-from pipeline.networks.module_names import is_own
+from pipeline.networks.mmdit_layouts import by_diffusers_layers
+from pipeline.networks.module_names import is_mmdit, is_own
 from pipeline.networks.shapes import insist_on_shapes
 
 CONV_IN = "conv_in"
@@ -50,6 +51,8 @@ def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
 def _by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
     """An adapter's tensors by sd-scripts' keys; others unchanged."""
     with reporting_damage(f"{path} is not a readable network file"):
+        if is_mmdit(tensors):
+            tensors = by_diffusers_layers(tensors, path)
         if is_foreign(tensors) and not _has_the_names_of(family_named(metadata), tensors):
             return by_sd_scripts_names(tensors, metadata, path)
         if is_adapter(tensors):

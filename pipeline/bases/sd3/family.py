@@ -21,7 +21,7 @@ from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import VAE, Part, clip_part
 from pipeline.bases.sd3 import mmdit_names
-from pipeline.bases.sd3.block_names import block_of_name
+from pipeline.bases.sd3.block_names import MOST_BLOCKS, block_of_name
 from pipeline.bases.sd3.facts import FACTS
 from pipeline.bases.sd3.members import transformer_config
 from pipeline.bases.structure import TensorShapes, structure
@@ -61,6 +61,12 @@ class SD3(Family):
     text_names: ClassVar[Mapping[str, ClipNames]] = {
         part.name: ClipNames(part.file_prefix) for part in parts[2:]
     }
+
+    @property
+    def widest_configs(self) -> Configs:
+        blocks = {"num_layers": MOST_BLOCKS, "dual_attention_layers": list(range(MOST_BLOCKS))}
+        name = SD3_TRANSFORMER.name
+        return {**self.configs, name: {**self.configs[name], **blocks}}
 
     def configs_of(self, shapes: TensorShapes) -> Configs:
         name = SD3_TRANSFORMER.name

@@ -139,7 +139,7 @@ def test_a_second_pass_is_conditioned_on_its_own_size() -> None:
 
 
 def test_every_family_with_published_configurations_is_drawn_here() -> None:
-    assert set(families()) == {"sd1", "sd2", "sdxl"}
+    assert set(families()) == {"sd1", "sd2", "sdxl", "sd3"}  # sd3: test_sd3.py
 
 
 def test_a_rescaled_answer_has_the_deviation_of_the_prompts_own_by_hand() -> None:

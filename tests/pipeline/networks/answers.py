@@ -19,7 +19,7 @@ def answers(base: Base) -> dict[str, Tensor]:
     """The denoiser's, and what the text encoders give it."""
     conditioning = base.family.encode(base, token_ids(base.tokenizer, ["a cat"]), 1)
     conditioning = conditioning.sized(base.family.sizes(64, 64))
-    x = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(0))
+    x = torch.randn((1, base.latents.channels, 8, 8), generator=torch.Generator().manual_seed(0))
     sample = base.family.predict(base, x, torch.tensor([500]), conditioning)
     pooled = {} if conditioning.pooled is None else {"pooled": conditioning.pooled}
     return {"sample": sample, "tokens": conditioning.tokens, **pooled}
@@ -54,7 +54,8 @@ def pipeline_of(base: Base, folder: Path) -> Any:
     """diffusers' own pipeline of the base, saved and read."""
     save_folder(base, folder, "fp32", {})
     made: Any = getattr(diffusers, base.family.facts.pipeline)
-    return made.from_pretrained(folder)
+    absent = {name: None for name, kind in base.family.index_extras.items() if kind == [None, None]}
+    return made.from_pretrained(folder, **absent)
 
 
 def base_of(pipe: Any, base: Base) -> Base:

@@ -138,11 +138,10 @@ def test_d3_bundled_embeddings_are_named_and_can_be_taken_out(
     ("key", "reason"),
     [
         (
-            "transformer.transformer_blocks.0.attn.to_q.lora_A.weight",
+            "transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight",
             "it is for SD 3, Flux or another transformer",
         ),
         ("diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight", "it is for Flux"),
-        ("diffusion_model.joint_blocks.0.x_block.attn.qkv.lora_down.weight", "it is for Stable Diffusion 3"),
         ("nowhere.7.to_q.lora_A.weight", "1 of its keys are not known"),
         ("unet.nowhere.7.to_q.lora_A.weight", "1 of its keys are not known"),
     ],

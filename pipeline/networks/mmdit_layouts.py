@@ -1,0 +1,165 @@
+"""Adapters of Stable Diffusion 3 in the original layout: `lora_unet_joint_blocks_0_x_block_attn_qkv` in
+sd-scripts' files, `diffusion_model.joint_blocks.0.x_block.attn.qkv` in ComfyUI's.
+
+It has queries, keys and values in one layer, and the halves of two norms the other way round
+(pipeline/bases/sd3/mmdit_names.py). Read, a fused layer becomes three with the same first matrix and a third
+of the second's rows each. Written, three become one with the sum of their ranks: its second matrix is
+block-diagonal, and alpha is its rank, because readers divide alpha by that.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.bases.origins import Held
+from pipeline.bases.sd3.block_names import MOST_BLOCKS
+from pipeline.bases.sd3.mmdit_names import FUSED, THIRD_OF, THIRDS, TOP, WHOLE, held_layers, layer_origin
+from pipeline.errors import UserError
+from pipeline.networks.layouts import MAGNITUDE, UP, UP_BIAS, FileKey, file_key
+from pipeline.networks.module_names import LORA_UNET_PREFIX, TRANSFORMER_PREFIX
+
+ORIGINAL_STARTS = ("model.diffusion_model.", "diffusion_model.", LORA_UNET_PREFIX, "lycoris_")
+BY_OUTPUT = (UP, UP_BIAS, MAGNITUDE, "dora_scale", "diff", "diff_b", "hada_w1_a", "hada_w2_a")
+"""Leaves whose first axis is the layer's output."""
+FOR_ALL = ("lora_down.weight", "alpha", "scalar", "hada_w1_b", "hada_w2_b")
+"""Leaves that the three layers share."""
+JOINT = re.compile(r"joint_blocks[._]([0-9]{1,3})[._](.+)")
+SWAPPED_NORM, TEXT_NORM_ENDS = "norm_out.linear", "norm1_context.linear"
+
+
+def by_diffusers_layers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The file with diffusers' layers in place of the original's; other keys unchanged. Raises UserError for
+    an algorithm whose fused layers cannot be divided.
+    """
+    made: dict[str, Tensor] = {}
+    halved = _halved(tensors)
+    for key, tensor in tensors.items():
+        split = file_key(key)
+        layers = _layers_of(split.module) if split else []
+        if split is None or not layers:
+            made[key] = tensor
+            continue
+        end = key.removeprefix(split.module)
+        for held in layers:
+            piece = _piece(tensor, split, held, path)
+            is_halved = held.name == SWAPPED_NORM or split.module in halved
+            made[f"transformer.{held.name}{end}"] = _turned(piece, split.leaf) if is_halved else piece
+    return made
+
+
+def _layers_of(module: str) -> list[Held]:
+    """diffusers' layers in a layer of the original; empty for other modules."""
+    start = next((start for start in ORIGINAL_STARTS if module.startswith(start)), None)
+    if start is None:
+        return []
+    bare = module.removeprefix(start)
+    if match := JOINT.fullmatch(bare):
+        inner = _inner_names().get(match[2].replace(".", "_"))
+        return held_layers(f"joint_blocks.{int(match[1])}.{inner}") if inner else []
+    return _top_names().get(bare.replace(".", "_"), [])
+
+
+@cache
+def _inner_names() -> dict[str, str]:
+    return {name.replace(".", "_"): name for name in (*WHOLE.values(), *FUSED)}
+
+
+@cache
+def _top_names() -> dict[str, list[Held]]:
+    return {theirs.replace(".", "_"): [Held(ours)] for ours, theirs in TOP.items()}
+
+
+def _halved(tensors: Mapping[str, Tensor]) -> set[str]:
+    """The text's norm in the last block: it gives two vectors of the layer's width, the others six."""
+    shapes: dict[str, dict[str, torch.Size]] = {}
+    for key, tensor in tensors.items():
+        if (split := file_key(key)) and "adaLN_modulation" in split.module:
+            shapes.setdefault(split.module, {})[split.leaf] = tensor.shape
+    return {
+        module
+        for module, leaves in shapes.items()
+        if "context_block" in module and _is_half(leaves.get(UP), leaves.get("lora_down.weight"))
+    }
+
+
+def _is_half(up: torch.Size | None, down: torch.Size | None) -> bool:
+    return bool(up and down and len(down) > 1 and up[0] == 2 * down[1])
+
+
+def _piece(tensor: Tensor, key: FileKey, held: Held, path: Path) -> Tensor:
+    if held.pieces == 1 or key.leaf in FOR_ALL:
+        return tensor
+    if key.leaf not in BY_OUTPUT or tensor.shape[:1].numel() % held.pieces:
+        raise UserError(
+            f"{path}: {key.module} has {key.leaf} for queries, keys and values together, which cannot be"
+            " divided into three layers: use a LoRA or a LoHa"
+        )
+    return tensor.chunk(held.pieces)[held.piece].clone()
+
+
+def _turned(tensor: Tensor, leaf: str) -> Tensor:
+    """With the halves of its outputs exchanged."""
+    if leaf not in BY_OUTPUT or len(tensor) < 2:
+        return tensor
+    return torch.cat(tensor.chunk(2)[::-1])
+
+
+def to_original(modules: Mapping[str, Mapping[str, Tensor]], path: Path) -> dict[str, Tensor]:
+    """sd-scripts' keys of a LoRA, from modules by this pipeline's names. Raises UserError for other
+    algorithms.
+    """
+    made: dict[str, Tensor] = {}
+    fused: dict[str, dict[int, tuple[Tensor, Tensor]]] = {}
+    for module, weights in modules.items():
+        layer = _own_paths().get(module)
+        if layer is None:
+            made |= {f"{module}.{leaf}": tensor for leaf, tensor in weights.items()}
+            continue
+        if weights.keys() - {"alpha"} != {"lora_down.weight", UP}:
+            raise UserError(
+                f"{path}: {module} has {', '.join(sorted(weights))}; only plain LoRA has sd-scripts' layout:"
+                " run `convert ... --to lora` first"
+            )
+        place = layer_origin(layer, layers=0)
+        name = LORA_UNET_PREFIX + place.key.replace(".", "_")
+        down, up = weights["lora_down.weight"], weights[UP]
+        alpha = float(weights.get("alpha", torch.tensor(float(len(down)))))
+        if place.pieces > 1:
+            fused.setdefault(name, {})[place.piece] = down, up * (alpha / len(down))
+            continue
+        is_text_norm = layer.endswith(TEXT_NORM_ENDS)
+        is_halved = layer == SWAPPED_NORM or (is_text_norm and _is_half(up.shape, down.shape))
+        made |= _pair(name, down, _turned(up, UP) if is_halved else up, alpha)
+    for name, pieces in fused.items():
+        made |= _joined(name, pieces)
+    return made
+
+
+def _joined(name: str, pieces: Mapping[int, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """One layer from up to three; a layer that was not trained has zeros."""
+    rows = len(next(iter(pieces.values()))[1])
+    down = torch.cat([pieces[piece][0] for piece in sorted(pieces)])
+    up = down.new_zeros(len(THIRDS) * rows, len(down))
+    start = 0
+    for piece in sorted(pieces):
+        own_down, own_up = pieces[piece]
+        up[piece * rows : (piece + 1) * rows, start : start + len(own_down)] = own_up
+        start += len(own_down)
+    return _pair(name, down, up, float(len(down)))
+
+
+def _pair(name: str, down: Tensor, up: Tensor, alpha: float) -> dict[str, Tensor]:
+    leaves = {"lora_down.weight": down, UP: up.contiguous(), "alpha": torch.tensor(alpha)}
+    return {f"{name}.{leaf}": tensor for leaf, tensor in leaves.items()}
+
+
+@cache
+def _own_paths() -> dict[str, str]:
+    """Paths in diffusers' model by this pipeline's names of layers."""
+    inside = (*WHOLE, *THIRD_OF)
+    paths = [*TOP, *(f"transformer_blocks.{n}.{inner}" for n in range(MOST_BLOCKS) for inner in inside)]
+    return {TRANSFORMER_PREFIX + path.replace(".", "_"): path for path in paths}

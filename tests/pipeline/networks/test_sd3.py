@@ -1,0 +1,173 @@
+"""LoRA files of Stable Diffusion 3: ours, diffusers', sd-scripts' and ComfyUI's have the same effect."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.training_utils import _collate_lora_metadata
+from peft import LoraConfig, get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+from pipeline.bases.base import Base
+from pipeline.bases.origins import get
+from pipeline.bases.save import file_tensors
+from pipeline.errors import UserError
+from pipeline.networks.base_family import family_of_network
+from pipeline.networks.conversion import convert
+from pipeline.networks.families import load
+from pipeline.networks.file_family import family_of_path
+from pipeline.networks.inspection import inspect
+from pipeline.networks.network import AdapterNetwork
+from pipeline.networks.network_files import grouped, read_weights
+from tests.pipeline.bases.tiny import small_base
+from tests.pipeline.networks.answers import (
+    answers,
+    base_of,
+    change,
+    difference,
+    learned,
+    pipeline_of,
+    with_network,
+)
+
+ORDER = 1e-4
+"""Sums of float32 in another order."""
+
+
+def written(network: AdapterNetwork, folder: Path) -> Path:
+    path = folder / "net.safetensors"
+    save_file(network.file_tensors("fp32"), path)
+    return path
+
+
+def test_diffusers_loads_our_lora_with_the_same_effect(tmp_path: Path) -> None:
+    base = small_base("sd3")
+    network = learned(base)
+    path = convert(written(network, tmp_path), tmp_path / "converted.safetensors", "diffusers")[0]
+    pipe = pipeline_of(base, tmp_path / "base")
+    pipe.load_lora_weights(tmp_path, weight_name=path.name, adapter_name="net")
+    pipe.set_adapters("net", 0.6)
+    plain, ours = answers(base), with_network(network, base, 0.6)
+    assert change(ours, plain) > 0.01
+    assert difference(ours, answers(base_of(pipe, base))) < ORDER
+
+
+def test_we_load_diffusers_lora_with_the_same_effect(tmp_path: Path) -> None:
+    base = small_base("sd3")
+    pipe = pipeline_of(base, tmp_path / "base")
+    torch.manual_seed(0)
+    parts = {part.name: getattr(pipe, part.name) for part in base.family.trained_parts}
+    saved: dict[str, Any] = {}
+    for part, module in parts.items():
+        layers = ["to_q", "add_v_proj", "to_out.0", "norm_out.linear", "ff.net.2"]
+        module.add_adapter(
+            LoraConfig(
+                r=3, lora_alpha=2, target_modules=layers if part == "transformer" else ["v_proj", "fc1"]
+            )
+        )
+        for key, weight in module.named_parameters():
+            if "lora_" in key:
+                weight.data = 0.5 * torch.randn(weight.shape)
+        saved[f"{part}_lora_layers"] = get_peft_model_state_dict(module)
+    pipe.save_lora_weights(tmp_path, weight_name="net.safetensors", **saved, **_collate_lora_metadata(parts))
+    network = load(tmp_path / "net.safetensors", base)
+    assert isinstance(network, AdapterNetwork)
+    ours = with_network(network, base)
+    assert change(ours, answers(base)) > 0.01
+    assert difference(ours, answers(base_of(pipe, base))) < ORDER
+
+
+def flat(key: str) -> str:
+    """sd-scripts' name of a layer of the original layout."""
+    return "lora_unet_" + key.removeprefix("model.diffusion_model.").removesuffix(".weight").replace(".", "_")
+
+
+def merged_by_hand(base: Base, path: Path) -> Base:
+    """W + alpha / rank * up @ down on the tensors of the base's single file, by sd-scripts' names."""
+    tensors, changes = file_tensors(base, torch.float32), grouped(load_file(path))
+    keys = {
+        "lora_unet_"
+        + key.removeprefix("model.diffusion_model.").removesuffix(".weight").replace(".", "_"): key
+        for key in tensors
+    }
+    for name, own in changes.items():
+        if name.startswith("lora_unet_"):
+            scale = float(own["alpha"]) / len(own["lora_down.weight"])
+            tensors[keys[name]] = (
+                tensors[keys[name]] + scale * own["lora_up.weight"] @ own["lora_down.weight"]
+            )
+    model = small_base("sd3").denoiser
+    state = model.state_dict()
+    origins = base.family.origins("transformer", state, base.configs)
+    model.load_state_dict(
+        {key: get(origin, tensors[origin.key], state[key].shape) for key, origin in origins.items()}
+    )
+    parts = {part.name: base.part(part.name) for part in base.family.parts}
+    return Base(base.family, base.tokenizer, {**parts, "transformer": model}, base.configs)
+
+
+@pytest.fixture
+def of_the_transformer(tmp_path: Path) -> Path:
+    """Our LoRA of the transformer alone, with every layer of its blocks."""
+    made = learned(small_base("sd3")).file_tensors("fp32")
+    path = tmp_path / "net.safetensors"
+    save_file({key: value for key, value in made.items() if key.startswith("lora_transformer_")}, path)
+    return path
+
+
+def test_sd_scripts_file_changes_the_original_weights_alike(of_the_transformer: Path, tmp_path: Path) -> None:
+    base = small_base("sd3")
+    theirs = convert(of_the_transformer, tmp_path / "theirs.safetensors", "sd-scripts")[0]
+    keys = load_file(theirs)
+    fused = "lora_unet_joint_blocks_0_x_block_attn_qkv"
+    assert keys[f"{fused}.lora_down.weight"].shape == (6, 16)
+    assert keys[f"{fused}.lora_up.weight"].shape == (48, 6)
+    assert float(keys[f"{fused}.alpha"]) == 6
+    assert all(key.startswith("lora_unet_") for key in keys)
+    network = load(of_the_transformer, base)
+    assert isinstance(network, AdapterNetwork)
+    ours, plain = with_network(network, base), answers(base)
+    by_hand = answers(merged_by_hand(base, theirs))
+    assert float((ours["sample"] - plain["sample"]).norm() / plain["sample"].norm()) > 0.01
+    assert float((ours["sample"] - by_hand["sample"]).norm() / by_hand["sample"].norm()) < ORDER
+
+
+@pytest.mark.parametrize("start", ["lora_unet_", "diffusion_model."])
+def test_the_original_layout_is_read_with_the_same_effect(
+    start: str, of_the_transformer: Path, tmp_path: Path
+) -> None:
+    base = small_base("sd3")
+    theirs = load_file(convert(of_the_transformer, tmp_path / "theirs.safetensors", "sd-scripts")[0])
+    path = tmp_path / "again.safetensors"
+    if start == "diffusion_model.":  # ComfyUI's names have dots
+        keys = file_tensors(base, torch.float32)
+        names = {flat(key): key.removeprefix("model.").removesuffix(".weight") for key in keys}
+        parts = {key: key.partition(".") for key in theirs}
+        theirs = {f"{names[parts[key][0]]}.{parts[key][2]}": value for key, value in theirs.items()}
+    save_file(theirs, path)
+    again, network = load(path, base), load(of_the_transformer, base)
+    assert isinstance(again, AdapterNetwork)
+    assert isinstance(network, AdapterNetwork)
+    assert difference(with_network(again, base), with_network(network, base)) < ORDER
+    assert family_of_path(path) == "Stable Diffusion 3"
+
+
+def test_its_family_is_known_by_its_names(of_the_transformer: Path, tmp_path: Path) -> None:
+    made = family_of_network(grouped(read_weights(of_the_transformer)), {})
+    assert made is small_base("sd3").family
+    assert family_of_path(of_the_transformer) == "Stable Diffusion 3"
+    theirs = convert(of_the_transformer, tmp_path / "theirs.safetensors", "diffusers")[0]
+    assert family_of_path(theirs) == "Stable Diffusion 3"
+    assert "transformer.transformer_blocks.0.attn.to_q.lora_A.weight" in load_file(theirs)
+    assert "Stable Diffusion 3" in str(inspect(of_the_transformer).facts)
+
+
+def test_a_fused_layer_that_cannot_be_divided_is_refused(tmp_path: Path) -> None:
+    name = "lora_unet_joint_blocks_0_x_block_attn_qkv"
+    save_file(
+        {f"{name}.lokr_w1": torch.ones(2, 2), f"{name}.lokr_w2": torch.ones(24, 8)},
+        tmp_path / "a.safetensors",
+    )
+    with pytest.raises(UserError, match="cannot be divided into three layers"):
+        read_weights(tmp_path / "a.safetensors")
