@@ -72,6 +72,8 @@ FLOW_ORDERS = {"euler": 1, "heun": 2}
 """Samplers of rectified flows: calls of the denoiser in a step."""
 SAMPLERS_OF = {"diffusion": frozenset(SCHEDULERS), "flow": frozenset(FLOW_ORDERS)}
 """The samplers that can draw with a denoiser, by its objective (pipeline/objectives)."""
+USUAL_SAMPLER = {"diffusion": "ddim", "flow": "euler"}
+"""Of pictures that training shows, by objective."""
 ALIASES = {"eulerancestral": "euler_a"}
 """Other tools' names, as `_plain` leaves them."""
 

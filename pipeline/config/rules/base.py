@@ -7,6 +7,7 @@ from pipeline.bases.look import recognise
 from pipeline.bases.prediction import PredictionType
 from pipeline.bases.registry import Recognised, families
 from pipeline.config.by_family import base_side_px
+from pipeline.config.rules.flow import objective_problems
 from pipeline.errors import UserError
 from pipeline.schemas import AestheticConfig, Config, HypernetworkConfig
 
@@ -32,6 +33,7 @@ def base_contradictions(config: Config) -> list[str]:
         *_zero_snr_problems(config),
         *_encoder_problems(config, facts),
         *_block_problems(config, facts),
+        *objective_problems(config, facts),
     ]
 
 

@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.schemas import Config
+from pipeline.schemas.samplers import USUAL_SAMPLER
 from pipeline.training.module import Denoising
 
 
@@ -39,8 +40,9 @@ class SampleCallback(Callback):
             return
         from pipeline.drawing.text_to_image import draw  # takes a second; most runs draw no samples
 
+        sampler = USUAL_SAMPLER[module.base.family.facts.objective]
         settings = DrawingSettings(
-            steps=20, guidance=7.0, sampler="ddim", negative_prompt="", width=side, height=side,
+            steps=20, guidance=7.0, sampler=sampler, negative_prompt="", width=side, height=side,
             clip_skip=self.config.base.clip_skip, batch=1,
         )  # fmt: skip
         jobs = [PictureJob(prompt, self.config.seed) for prompt in prompts]
