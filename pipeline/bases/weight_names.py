@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.bases import unet_names, vae_names
 from pipeline.bases.family import Family
+from pipeline.bases.parts import UNET
 from pipeline.bases.registry import families, family
 from pipeline.bases.structure import EMA_PREFIX
 
@@ -22,6 +23,8 @@ PART_OF_PREFIX = {
 }
 
 
+FINAL_NORM = f"{unet_names.LDM_UNET_PREFIX}final_layer.adaLN_modulation.1"
+"""Of a transformer: diffusers has its halves the other way round."""
 BUFFERS = (".position_ids", ".attn_mask")
 """Ends of names. The mask is -infinity above its diagonal."""
 
@@ -33,6 +36,8 @@ class TensorPiece:
     module: str
     index: int = 0
     of: int = 1
+    is_swapped: bool = False
+    """Whether the module has the two halves of the tensor's rows the other way round."""
 
 
 def part_of(name: str) -> str:
@@ -58,13 +63,18 @@ def modules_of(name: str) -> list[TensorPiece]:
         return []
     for made in _families():
         held = made.held(name)
-        if held and held[0][0] == made.denoiser.name:
+        if held and held[0][0] == UNET.name:
             prefix = str(made.denoiser.layer_prefix)
             own = name.removeprefix(made.denoiser.file_prefix)
             return [TensorPiece(prefix + _flat(path)) for path in (own, held[0][1].name)]
         if held:
             return [
-                TensorPiece(f"{made.part(part).layer_prefix}{_flat(each.name)}", each.piece, each.pieces)
+                TensorPiece(
+                    f"{made.part(part).layer_prefix}{_flat(each.name)}",
+                    each.piece,
+                    each.pieces,
+                    name.startswith(FINAL_NORM),
+                )
                 for part, each in held
             ]
     return []

@@ -41,7 +41,7 @@ def _checkpoint(path: Path) -> CheckpointFile:
         title = bare_part(shapes) or (match.title if match else "not a known checkpoint")
         raise UserError(
             f"{path} is {title}; whole checkpoints of Stable Diffusion"
-            " 1.x, 2.x and SDXL can be merged, as a single file or a diffusers folder"
+            " 1.x, 2.x, 3 and SDXL can be merged, as a single file or a diffusers folder"
         )
     return CheckpointFile(path, found.tensors, blocks, found.metadata, found.files)
 

@@ -108,6 +108,8 @@ def webui_recipe(recipe: Recipe) -> dict[str, Any]:
 
 
 def _channels(first: CheckpointFile) -> dict[str, bool]:
+    if FIRST_CONVOLUTION not in first.tensors:  # no U-Net
+        return {}
     channels = first.tensors[FIRST_CONVOLUTION].shape[1]
     return {"is_inpainting": channels == INPAINTING, "is_instruct_pix2pix": channels == PIX2PIX}
 

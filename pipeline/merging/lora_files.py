@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.registry import blocks_of
+from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.finite import insist_on_finite, is_finite
@@ -19,6 +20,7 @@ from pipeline.merging.lora_pairs import LoraPair, RankRule, concatenated, trunca
 from pipeline.merging.network_changes import modules_of, open_network
 from pipeline.merging.weights import WeightOf, weight_of
 from pipeline.networks.base_family import family_of_network
+from pipeline.networks.module_names import TRANSFORMER_PREFIX
 from pipeline.schemas.recipe import Alpha
 
 LEAVES = {"lora_up.weight", "lora_down.weight", "lora_mid.weight", "alpha"}
@@ -143,6 +145,8 @@ def _weight_name(module: str) -> str:
     """A single-file name that `weight_of` assigns to the module's block."""
     if module.startswith("lora_te"):
         return "cond_stage_model."
+    if module.startswith(TRANSFORMER_PREFIX):
+        return LDM_UNET_PREFIX + module.removeprefix(TRANSFORMER_PREFIX)
     rest = module.removeprefix("lora_unet_")
     if match := FLAT_BLOCK.match(rest):
         is_down, level, kind, index = match[1] == "down", int(match[2]), match[3], int(match[4])

@@ -12,16 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.bases import weight_names
+from pipeline.bases.weight_names import TensorPiece
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
 from pipeline.networks.adapter import Adapter
 from pipeline.networks.algorithms import READERS
 from pipeline.networks.fitting import fitted
-from pipeline.networks.layouts import by_sd_scripts_names, is_adapter, is_foreign
-from pipeline.networks.network_files import grouped
+from pipeline.networks.layouts import is_adapter, is_foreign
+from pipeline.networks.module_names import is_mmdit
+from pipeline.networks.network_files import by_own_names, grouped
 from pipeline.networks.shapes import insist_on_shapes
 
+CHANGES_WEIGHTS = ("lora_unet_", "lora_transformer_", "lora_te")
+"""How modules begin that change a checkpoint's weights."""
+TEXT_NORM = "context_block.adaLN_modulation"
+"""In a transformer's last block it gives two vectors; diffusers' layer has them the other way round."""
 OF_BIAS = {"diff_b", "b_norm"}
 """Leaves that change a layer's bias; all others change its weight."""
 
@@ -29,13 +35,13 @@ OF_BIAS = {"diff_b", "b_norm"}
 def open_network(path: Path) -> TensorFile:
     """A network's file by sd-scripts' keys; other tools' keys are renamed in memory."""
     file = open_tensors(path)
-    if not is_foreign(file.tensors):
+    if not is_foreign(file.tensors) and not is_mmdit(file.tensors):
         if is_adapter(file.tensors):
             insist_on_shapes(file.tensors, path)
         return file
     with reporting_damage(f"{path} is not a readable network file"):
         tensors = {key: stored.read().reshape(stored.shape) for key, stored in file.tensors.items()}
-        named = by_sd_scripts_names(tensors, file.metadata, path)
+        named = by_own_names(tensors, file.metadata, path)
     return TensorFile(path, {key: Stored.of(tensor) for key, tensor in named.items()}, file.metadata)
 
 
@@ -78,8 +84,15 @@ class NetworkChanges:
         for piece in self.pieces[name]:
             rows = len(weight) // piece.of
             own = slice(piece.index * rows, (piece.index + 1) * rows)
-            change[own] += self._module_delta(piece.module, weight[own], _is_bias(name))
+            change[own] += self._piece_delta(piece, name, weight[own])
         return change
+
+    def _piece_delta(self, piece: TensorPiece, name: str, weight: Tensor) -> Tensor:
+        is_last_text_norm = TEXT_NORM in name and weight.dim() > 1 and len(weight) == 2 * weight.shape[1]
+        if not (piece.is_swapped or is_last_text_norm):
+            return self._module_delta(piece.module, weight, _is_bias(name))
+        half = len(weight) // 2
+        return self._module_delta(piece.module, weight.roll(half, 0), _is_bias(name)).roll(half, 0)
 
     def _module_delta(self, module: str, weight: Tensor, is_bias: bool) -> Tensor:
         weights = self.module_weights(module)
@@ -109,7 +122,7 @@ def modules_of(file: TensorFile) -> dict[str, set[str]]:
     modules = {
         name: set(leaves) for name, leaves in grouped(dict.fromkeys(file.tensors, torch.empty(0))).items()
     }
-    if foreign := sorted(module for module in modules if not module.startswith(("lora_unet_", "lora_te"))):
+    if foreign := sorted(module for module in modules if not module.startswith(CHANGES_WEIGHTS)):
         raise UserError(
             f"{file.path} has {', '.join(foreign[:3])}: it is not a network that changes only weights, so it"
             " cannot be baked in"

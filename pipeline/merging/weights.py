@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pydantic import ValidationError
 
 from pipeline.bases import unet_blocks
+from pipeline.bases.sd3.block_names import block_of_name, joint_blocks
 from pipeline.bases.unet_blocks import block_names
 from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.bases.weight_names import part_of
@@ -27,15 +28,19 @@ BLOCKS_A_HALF = (12, 9)
 
 
 def blocks_of(names: Iterable[str]) -> tuple[str, ...] | None:
-    """The checkpoint's blocks in order; None if it has no known U-Net."""
-    inputs = {int(match[2]) for name in names if (match := LDM_BLOCK.match(name)) and match[1] == "input"}
+    """The checkpoint's blocks in order; None if it has no known denoiser."""
+    known = list(names)
+    if joint := joint_blocks(name.removeprefix(LDM_UNET_PREFIX) for name in known):
+        return joint
+    inputs = {int(match[2]) for name in known if (match := LDM_BLOCK.match(name)) and match[1] == "input"}
     half = len(inputs)
     return block_names(half) if half in BLOCKS_A_HALF and inputs == set(range(half)) else None
 
 
 def block_of(name: str, blocks: tuple[str, ...]) -> str:
-    """Block of a U-Net weight, `model.diffusion_model.`..."""
-    return unet_blocks.block_of(name.removeprefix(LDM_UNET_PREFIX), blocks)
+    """Block of a denoiser's weight, `model.diffusion_model.`..."""
+    own = name.removeprefix(LDM_UNET_PREFIX)
+    return unet_blocks.block_of(own, blocks) if "M00" in blocks else block_of_name(own)
 
 
 def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:

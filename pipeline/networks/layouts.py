@@ -163,7 +163,7 @@ def _places(keys: Iterable[str], xl: bool, path: Path) -> dict[str, tuple[FileKe
         raise UserError(
             f"{path}: {len(unknown)} of its keys are not known ({', '.join(sorted(unknown)[:3])} ...); "
             + (f"it is for {family}: use one for this base" if family else
-               "only adapters of Stable Diffusion 1.x, 2.x and SDXL are read: LoRA, LoHa, LoKr, IA3, OFT,"
+               "only adapters of Stable Diffusion 1.x, 2.x, 3 and SDXL are read: LoRA, LoHa, LoKr, IA3, OFT,"
                " GLoRA, differences and norms")
         )  # fmt: skip
     return split

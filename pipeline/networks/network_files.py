@@ -29,7 +29,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     tensors, metadata = read_tensors(path)
     insist_on_finite(path, tensors)
-    return _by_own_names(tensors, metadata, path)
+    return by_own_names(tensors, metadata, path)
 
 
 def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
@@ -45,10 +45,10 @@ def read_outline(path: Path, header: Header) -> dict[str, Tensor]:
             for name, each in stored.items()
         }
         insist_on_finite(path, {name: each for name, each in tensors.items() if not each.is_meta})
-    return _by_own_names(tensors, header.metadata, path)
+    return by_own_names(tensors, header.metadata, path)
 
 
-def _by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
+def by_own_names(tensors: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, Tensor]:
     """An adapter's tensors by sd-scripts' keys; others unchanged."""
     with reporting_damage(f"{path} is not a readable network file"):
         if is_mmdit(tensors):

@@ -1,6 +1,7 @@
 """The blocks of an MMDiT, by which people weight merges and train layers. Without torch."""
 
 import re
+from collections.abc import Iterable
 
 MOST_BLOCKS = 38
 """3.5 large has as many; the medium ones have 24, J00 to J23."""
@@ -16,3 +17,11 @@ def block_of_name(name: str) -> str:
     if match := JOINT_BLOCK.fullmatch(name):
         return f"J{int(match[1]):02}"
     return LAST_BLOCK if name.startswith(FINAL) else FIRST_BLOCK
+
+
+def joint_blocks(names: Iterable[str]) -> tuple[str, ...]:
+    """The blocks of a checkpoint with these tensors, by their names without prefix; empty without joint
+    blocks.
+    """
+    numbers = {int(match[1]) for name in names if (match := JOINT_BLOCK.fullmatch(name))}
+    return (FIRST_BLOCK, *(f"J{number:02}" for number in sorted(numbers)), LAST_BLOCK) if numbers else ()

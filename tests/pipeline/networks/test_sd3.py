@@ -13,6 +13,8 @@ from pipeline.bases.base import Base
 from pipeline.bases.origins import get
 from pipeline.bases.save import file_tensors
 from pipeline.errors import UserError
+from pipeline.files.tensor_file import Stored
+from pipeline.merging.network_changes import NetworkChanges, open_network
 from pipeline.networks.base_family import family_of_network
 from pipeline.networks.conversion import convert
 from pipeline.networks.families import load
@@ -97,6 +99,11 @@ def merged_by_hand(base: Base, path: Path) -> Base:
             tensors[keys[name]] = (
                 tensors[keys[name]] + scale * own["lora_up.weight"] @ own["lora_down.weight"]
             )
+    return with_tensors(base, tensors)
+
+
+def with_tensors(base: Base, tensors: dict[str, torch.Tensor]) -> Base:
+    """The base with the transformer of a single file's tensors."""
     model = small_base("sd3").denoiser
     state = model.state_dict()
     origins = base.family.origins("transformer", state, base.configs)
@@ -171,3 +178,22 @@ def test_a_fused_layer_that_cannot_be_divided_is_refused(tmp_path: Path) -> None
     )
     with pytest.raises(UserError, match="cannot be divided into three layers"):
         read_weights(tmp_path / "a.safetensors")
+
+
+@torch.no_grad()
+def test_a_network_is_baked_into_the_original_weights_alike(of_the_transformer: Path) -> None:
+    """Fused layers, and the norms whose halves are the other way round."""
+    base = small_base("sd3")
+    tensors = file_tensors(base, torch.float32)
+    stored = {key: Stored.of(tensor) for key, tensor in tensors.items()}
+    changes = NetworkChanges("net", open_network(of_the_transformer), stored)
+    assert "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight" in changes
+    assert "model.diffusion_model.joint_blocks.2.context_block.adaLN_modulation.1.weight" in changes
+    baked = {
+        key: each + changes.delta(key, each) if key in changes else each for key, each in tensors.items()
+    }
+    network = load(of_the_transformer, base)
+    assert isinstance(network, AdapterNetwork)
+    ours, by_file = with_network(network, base), answers(with_tensors(base, baked))
+    assert change({"sample": ours["sample"]}, {"sample": answers(base)["sample"]}) > 0.01
+    assert difference(by_file, ours) < ORDER
