@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.family import Configs, Family
-from pipeline.bases.origins import Origin, TensorForm
+from pipeline.bases.origins import Origin, TensorForm, put
 from pipeline.bases.parts import UNET, VAE
 from pipeline.bases.registry import denoiser_folder, families, family, recognised, recognised_config
 from pipeline.bases.single_file import ema_name, say_averaged
@@ -122,8 +122,9 @@ def _of_part(made: Family, part: str, tensors: Mapping[str, Stored], configs: Co
             continue
         if origin.pieces > 1:
             pieces.setdefault(origin.key, {})[origin.piece] = stored
-        elif origin.form is TensorForm.TRANSPOSED:
-            by_key[origin.key] = Stored.of(stored.read().reshape(stored.shape).T.contiguous())
+        elif origin.form in (TensorForm.TRANSPOSED, TensorForm.SWAPPED):
+            whole = stored.read().reshape(stored.shape)
+            by_key[origin.key] = Stored.of(put({name: origin}, {name: whole})[origin.key])
         else:
             by_key[origin.key] = stored
     for key, own in pieces.items():

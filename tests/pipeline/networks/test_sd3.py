@@ -189,9 +189,8 @@ def test_a_network_is_baked_into_the_original_weights_alike(of_the_transformer: 
     changes = NetworkChanges("net", open_network(of_the_transformer), stored)
     assert "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight" in changes
     assert "model.diffusion_model.joint_blocks.2.context_block.adaLN_modulation.1.weight" in changes
-    baked = {
-        key: each + changes.delta(key, each) if key in changes else each for key, each in tensors.items()
-    }
+    deltas = {key: changes.delta(key, each) for key, each in tensors.items() if key in changes}
+    baked = {key: each + deltas.get(key, 0) for key, each in tensors.items()}
     network = load(of_the_transformer, base)
     assert isinstance(network, AdapterNetwork)
     ours, by_file = with_network(network, base), answers(with_tensors(base, baked))
