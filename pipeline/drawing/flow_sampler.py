@@ -60,7 +60,7 @@ class FlowSampler:
 
     def step(self, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:  # noqa: ARG002
         """The latents of the next call, from the denoiser's answer."""
-        here, after = self.sigmas[self._step : self._step + 2].tolist()
+        here, after = (float(sigma) for sigma in self.sigmas[self._step : self._step + 2])
         if self._first is None:
             if self.order > 1 and after > 0:
                 self._first = latents, predicted

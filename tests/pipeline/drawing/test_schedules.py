@@ -60,6 +60,7 @@ def test_timesteps_between_two_are_fractions() -> None:
 def test_a_second_pass_takes_the_last_sigmas_of_the_whole_schedule(name: str) -> None:
     """3 of 6 steps; a solver that looks back finds nothing before the first."""
     ours = second_sampler(settings(name), demo_base())
+    assert isinstance(ours, Sampler)
     whole = Sampler(name, demo_base().configs["scheduler"], 6, torch.device("cpu"))
     assert ours.scheduler.sigmas.tolist() == whole.scheduler.sigmas[3:].tolist()
     assert len(ours.scheduler.timesteps) == 3
