@@ -22,7 +22,7 @@ def on_one_line(name: str, value: Any, old: str | None) -> str:
 
 
 def _after_value(old: str) -> str:
-    """What stands after the value of an entry on one line."""
+    """What comes after the value of an entry on one line."""
     node = yaml.compose(old, Loader=yaml.CSafeLoader)
     assert isinstance(node, yaml.MappingNode)
     rest = old.rstrip("\r\n")[node.value[0][1].end_mark.column :]
