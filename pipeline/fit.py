@@ -25,6 +25,7 @@ from pipeline.files.yaml_text import text_of
 from pipeline.schemas import AestheticConfig, Config
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
 from pipeline.training.planning.room import SHARE, cheapest, too_small
+from pipeline.typed_numbers import whole_number
 from pipeline.unused_card import unused_card
 
 WITHOUT_BF16 = {"train.precision": "fp16", "base.vae_precision": "fp32"}
@@ -107,11 +108,9 @@ def said(card: GpuCard, made: Fitting) -> str:
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.fit", description=__doc__)
     parser.add_argument(
-        "--card", type=int, metavar="GB", help="a card of so much memory, in place of this one"
+        "--card", type=whole_number(1, 1024), metavar="GB", help="a card of so much memory, not this one"
     )
     chosen = parser.parse_args(arguments)
-    if chosen.card is not None and not 1 <= chosen.card <= 1024:
-        raise UserError(f"--card {chosen.card}: gigabytes, from 1 to 1024")
     card = GpuCard("a card", chosen.card) if chosen.card else this_card()
     made = fitting(read_params(), card)
     write_text(PARAMS, with_values(text_of(PARAMS, SETTINGS_FILE), made.use, made.values))

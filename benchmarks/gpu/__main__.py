@@ -21,7 +21,7 @@ from benchmarks.gpu.running import Row, as_line, measured
 from benchmarks.gpu.table import as_markdown
 from pipeline.device import leads
 from pipeline.training.module import quiet_lightning
-from pipeline.typed_numbers import above
+from pipeline.typed_numbers import above, whole_number
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--only", nargs="+", metavar="WHAT", help="kinds of measurement: step, waits, draw ..."
     )
     parser.add_argument("--case", default="", help="only those whose case contains this text")
-    parser.add_argument("--devices", type=int, choices=range(1, 65), default=1, metavar="N")
+    parser.add_argument("--devices", type=whole_number(1, 64), default=1, metavar="N")
     parser.add_argument("--to", type=Path, help="also write the JSON lines into this file")
     chosen = parser.parse_args(arguments)
     target = chosen.to.resolve() if chosen.to else None

@@ -18,7 +18,7 @@ import yaml
 
 NEVER_INDEXED = re.compile("\r(?!\n)|[\x85\u2028\u2029]|^(---|\\.\\.\\.|%)", re.MULTILINE)
 """Line ends that only YAML knows, and marks of documents."""
-HEAD = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*---[ \t]*(?:#[^\r\n]*)?\r?\n")
+_MARK = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*---[ \t]*(?:#[^\r\n]*)?\r?\n")
 """A mark before the first entry, as many editors write it."""
 UNQUOTED = re.compile(r"[^\W_](?:[\w /.()'+^;-]*[\w/.()'+^;-])?")
 
@@ -82,7 +82,7 @@ def _ended(text: str, newline: str) -> str:
 
 def indexed(text: str) -> Entries:
     """The entries of a file, which a reader has found valid. Raises NotIndexedError."""
-    head = HEAD.match(text)
+    head = _MARK.match(text)
     if NEVER_INDEXED.search(text, head.end() if head else 0):
         raise NotIndexedError
     newline, lines = "\r\n" if "\r\n" in text else "\n", text.splitlines(keepends=True)

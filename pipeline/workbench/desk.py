@@ -76,16 +76,16 @@ class Desk:
             return f"Done again: {step.sentence}"
 
     def _move_or_skip(self, step: Step, source: str, target: str, now: int, then: int) -> None:
-        """A step whose entries another has changed since is left out, so that those before it can be reached."""
+        """A step whose entries another has changed since is dropped: those before it can be reached."""
         try:
             self._move(step, source, target, now, then)
         except ConflictError as error:
             if error.entries:
                 self.journal.note("skip undo" if now else "skip redo")
                 names = ", ".join(sorted(error.entries)[:3])
+                after = "Again undoes the step before" if now else "Again does the next step"
                 raise UserError(
-                    f"left as it is: {step.sentence}; {names} was changed since then by another program. Again"
-                    f" {'undoes the step before' if now else 'does the next step'}"
+                    f"left as it is: {step.sentence}; another program has changed {names} since. {after}"
                 ) from None
             raise
 

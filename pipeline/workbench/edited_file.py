@@ -88,9 +88,9 @@ class EditedFile:
         """Before a file of another form is written anew."""
         if "#" in text or TIED.search(text):
             raise UserError(
-                f"{self.kind.path} has a form that cannot be changed entry by entry without losing comments or"
-                " anchors (anchors, several documents, all in one pair of braces); write each entry on lines"
-                " of its own, or edit the file by hand"
+                f"{self.kind.path} cannot be changed entry by entry without losing comments or anchors"
+                " (anchors, several documents, or all in one pair of braces); write each entry on lines of"
+                " its own, or edit the file by hand"
             )
 
     def insist_unchanged(self, names: Mapping[str, Any], seen: str | None) -> None:

@@ -22,7 +22,7 @@ def on_one_line(name: str, value: Any, old: str | None) -> str:
 
 
 def _after_value(old: str) -> str:
-    """What stands after the value of an entry on one line."""
+    """What comes after the value of an entry on one line."""
     node = yaml.compose(old, Loader=yaml.CSafeLoader)
     assert isinstance(node, yaml.MappingNode)
     rest = old.rstrip("\r\n")[node.value[0][1].end_mark.column :]
@@ -39,12 +39,26 @@ def in_place(name: str, value: Any, old: str | None) -> str:
         group = content[name]
         for gone in [key for key in group if key not in value]:
             del group[gone]
-        group.update({key: each for key, each in value.items() if key not in group or group[key] != each})
+        for key, each in value.items():
+            if key not in group or group[key] != each:
+                group[key] = _shaped(each, group.get(key))
     else:
         content[name] = value
     out = StringIO()
     maker.dump(content, out)
     return out.getvalue()
+
+
+def _shaped(value: Any, old: Any) -> Any:
+    """Lists and mappings on one line, unless the old one was on several."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if not isinstance(value, list | dict):
+        return value
+    made = CommentedSeq(value) if isinstance(value, list) else CommentedMap(value)
+    if not isinstance(old, CommentedMap | CommentedSeq) or old.fa.flow_style():
+        made.fa.set_flow_style()
+    return made
 
 
 def _keeping(text: str) -> Any:

@@ -55,10 +55,12 @@ def guarding(guard: Guard) -> Any:
             return refused(401, "open the address with ?token= that `python -m pipeline.workbench` printed")
         if request.method not in READS and (no := _why_not_write(request, guard)):
             return refused(403, no)
-        if request.path == EVENTS_PATH:  # a stream takes no slot; it has a limit of its own
-            return await handler(request)
-        async with slots:
-            return with_headers(await handler(request))
+        if request.path == EVENTS_PATH:  # streams have a limit of their own
+            answer = await handler(request)
+        else:
+            async with slots:
+                answer = await handler(request)
+        return with_headers(answer)
 
     return middleware
 

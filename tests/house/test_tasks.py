@@ -38,7 +38,11 @@ def test_make_has_the_same_tasks() -> None:
     assert named[1].split() == list(tasks.TASKS)
     for name in LIGHT:
         said = subprocess.run(
-            ["make", "--dry-run", name], cwd=ROOT, capture_output=True, text=True, check=True
+            ["make", "--dry-run", "--no-print-directory", name],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert said.stdout.split()[1:] == ["tasks.py", name]
 

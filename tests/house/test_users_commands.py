@@ -23,8 +23,8 @@ def commands_of_the_readme() -> list[str]:
     """
     left_out = ("<", "/mnt", "dvc push", "dvc pull", "[", "pipeline.sweep", "pipeline.fit")
     text = (ROOT / "README.md").read_text()
-    told = re.findall(r"`((?:dvc|git|python -m) [^`]+)`", text)
-    return [command for command in told if not any(mark in command for mark in left_out)]
+    found = re.findall(r"`((?:dvc|git|python -m) [^`]+)`", text)
+    return [command for command in found if not any(mark in command for mark in left_out)]
 
 
 def test_the_commands_in_the_readme_run(repository: Repository) -> None:

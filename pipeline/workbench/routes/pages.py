@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pipeline.workbench.routes.files import GUARD, report_names
+from pipeline.workbench.routes.files import GUARD, report_names, static_files
 from pipeline.workbench.top import branch
 
 PAGES = Path(__file__).parents[1] / "pages"
@@ -15,7 +15,6 @@ PLACES = (("/data", "Pictures"), ("/crop", "Crops"), ("/gate", "Faults"), ("/run
 """Of the navigation: address and name."""
 SCRIPTS = {"grid": "compare.js"}
 """Of the pages whose script has another name."""
-STATIC = Path(__file__).parents[1] / "static"
 IMPORT = re.compile(r'^import [^"]*"\./([a-z-]+\.js)"', re.MULTILINE)
 REPORT_PAGES = (
     ("index.html", "Report"), ("dataset/index.html", "Dataset"), ("sample-grid/index.html", "Grid page"),
@@ -41,7 +40,7 @@ def modules_of(script: str) -> list[str]:
     """Every script that this one imports, so that the browser asks for all of them at once."""
     found, waiting = list[str](), [script]
     while waiting:
-        text = (STATIC / waiting.pop()).read_text(encoding="utf-8")
+        text = static_files()[waiting.pop()].decode()
         new = [name for name in IMPORT.findall(text) if name not in found]
         found, waiting = [*found, *new], [*waiting, *new]
     return found

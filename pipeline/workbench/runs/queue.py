@@ -23,7 +23,7 @@ from pipeline.workbench.runs.snapshot import forget, snapshot
 
 QUEUE_FILE = STATE_FOLDER / "queue.jsonl"
 MOST_JOBS, CHECK_S = 200, 120
-JOB_NAME, HASH = re.compile(r"q[0-9]{1,9}-[A-Za-z0-9-]{1,60}"), re.compile(r"[0-9a-f]{40,64}")
+JOB_NAME, _HASH = re.compile(r"q[0-9]{1,9}-[A-Za-z0-9-]{1,60}"), re.compile(r"[0-9a-f]{40,64}")
 JobState = Literal["waiting", "running", "done", "failed", "stopped", "killed"]
 
 
@@ -181,7 +181,7 @@ def _job(said: Any) -> QueuedJob:
     """A line of the file; ValueError for one that this queue would not have written."""
     job = QueuedJob(**{**said, "overrides": tuple(map(str, said["overrides"]))})
     hashes = (job.baseline, job.tree)
-    if not JOB_NAME.fullmatch(str(job.name)) or not all(HASH.fullmatch(str(each)) for each in hashes):
+    if not JOB_NAME.fullmatch(str(job.name)) or not all(_HASH.fullmatch(str(each)) for each in hashes):
         raise ValueError
     if job.state not in get_args(JobState) or not isinstance(job.run, int | None):
         raise ValueError

@@ -1,13 +1,13 @@
 /** Committing decisions: what changes, a message, and a second click. */
 import { get, post, say } from "./api.js";
-import { $, isReadOnly, make, plural } from "./dom.js";
+import { $, inTurn, isReadOnly, make, plural } from "./dom.js";
 
 let shown = "";
 
 const lineClass = line => ({ "+": "plus", "-": "minus", "@": "hunk" })[line[0]] ?? "";
 const diffOf = text => make("div", { class: "diff" }, ...text.split("\n").filter(Boolean).map(line => make("span", { class: lineClass(line) }, `${line}${lineClass(line) ? "" : "\n"}`)));
 
-export async function drawCommit() {
+export const drawCommit = inTurn(async () => {
   let found;
   try {
     found = await get("/api/decisions");
@@ -20,7 +20,7 @@ export async function drawCommit() {
   if (!found.files.length) return $("commit-box").replaceChildren(head);
   const list = make("ul", { id: "commit-list" }, ...found.files.map(file => make("li", {}, make("details", {}, make("summary", {}, make("b", {}, file.said), " ", make("code", { class: "faint" }, file.path)), diffOf(file.diff)))));
   $("commit-box").replaceChildren(head, list, ...(isReadOnly ? [] : form(found)));
-}
+});
 
 function form(found) {
   const message = make("textarea", { id: "commit-message", value: found.message, "aria-label": "Commit message", maxLength: 5000 });

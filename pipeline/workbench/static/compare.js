@@ -1,7 +1,7 @@
 /** /grid: places of the sample grid, next to and over each other; blind votes and what they say. */
 import { frame, get, post, say, step, steps } from "./api.js";
 import { bakePanel } from "./bake.js";
-import { $, isReadOnly, isTyping, make, plural, runKey } from "./dom.js";
+import { $, inTurn, isReadOnly, isTyping, make, plural, runKey } from "./dom.js";
 import { markPanel, starsOf } from "./stars.js";
 
 const view = $("view");
@@ -15,7 +15,7 @@ const source = (place, kind = "full") => {
 const marks = markPanel({ place: () => grid.places[one], seen: () => grid.files.votes, refresh: () => refresh(), back: () => view.focus() });
 const baking = bakePanel({ number: () => (isFlipped ? other : one), grid: () => grid, refresh: () => refresh(), back: () => view.focus() });
 
-async function refresh() {
+const refresh = inTurn(async () => {
   try {
     grid = await get("/api/grid");
   } catch (error) {
@@ -37,7 +37,7 @@ async function refresh() {
   for (const [id, place] of [["one", one], ["other", other]]) fill(id, grid.places.map((each, number) => [number, each.label]), place);
   draw();
   ranking();
-}
+});
 
 const image = (place, name) => make("figure", { class: name }, make("img", { src: source(place), alt: `${grid.places[place].label}, prompt ${prompt}, seed ${seed}`, draggable: false }));
 

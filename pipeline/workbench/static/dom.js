@@ -31,6 +31,18 @@ export function later(work, ms) {
   };
 }
 
+/** The work with at most one call of it at a time. A call during another waits for it and does the work once more, for all that
+ *  wait: an answer that is late never covers a newer one. */
+export function inTurn(work) {
+  let running = null, waiting = null;
+  const start = () => {
+    waiting = null;
+    running = work().finally(() => (running = null));
+    return running;
+  };
+  return () => (running ? (waiting ??= running.then(start, start)) : start());
+}
+
 export const plural = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
 /** Whether keys belong to a field, and not to the page. */

@@ -1,6 +1,6 @@
 /** /gate: faults of the last `collect`, a card each. */
 import { frame, get, say, step, steps, write } from "./api.js";
-import { $, asked, isReadOnly, isTyping, make, plural, runKey } from "./dom.js";
+import { $, asked, inTurn, isReadOnly, isTyping, make, plural, runKey } from "./dom.js";
 import { reasonFor } from "./reason.js";
 
 let gate = { faults: [] }, at = 0, shown = [];
@@ -8,7 +8,7 @@ const isDecided = fault => fault.waived !== null || Boolean(fault.left[fault.id]
 const keyOf = fault => `${fault.check}\n${fault.id}\n${fault.other ?? ""}`;
 const named = fault => fault.id ?? "the whole set";
 
-async function refresh() {
+const refresh = inTurn(async () => {
   try {
     gate = await get("/api/gate");
   } catch (error) {
@@ -16,7 +16,7 @@ async function refresh() {
   }
   steps(gate.undo, gate.redo);
   draw();
-}
+});
 
 async function send(path, body, file) {
   const said = await write(path, body, () => gate.files[file], refresh);

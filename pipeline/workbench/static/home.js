@@ -1,11 +1,11 @@
 /** /: pictures of the proposed file, what the run says, and what to do next. */
 import { frame, get, say, step, steps } from "./api.js";
-import { $, isReadOnly, make, runKey } from "./dom.js";
+import { $, inTurn, isReadOnly, make, runKey } from "./dom.js";
 
 /** The link of every line where something is decided. */
 const links = () => [...document.querySelectorAll("#home-lines a")];
 
-async function refresh() {
+const refresh = inTurn(async () => {
   let home;
   try {
     home = await get("/api/home");
@@ -26,7 +26,7 @@ async function refresh() {
   if (!lines.length) $("home-lines").append(make("li", { class: "calm" }, "Nothing is waiting for you."));
   links()[focused]?.focus();
   return null;
-}
+});
 
 const move = by => {
   const all = links(), at = all.indexOf(document.activeElement);

@@ -1,10 +1,10 @@
 /** The queue: runs that wait, each with the decisions of the moment it was added. */
 import { get, post, say } from "./api.js";
-import { $, isReadOnly, make } from "./dom.js";
+import { $, inTurn, isReadOnly, make } from "./dom.js";
 
 let before = "";
 
-export async function drawQueue() {
+export const drawQueue = inTurn(async () => {
   const queue = await get("/api/queue"), now = JSON.stringify(queue);
   if (now === before) return;
   before = now;
@@ -19,7 +19,7 @@ export async function drawQueue() {
   ].filter(Boolean));
   if (isInField) $("queue-overrides").focus();
   if (focus) document.querySelector(`#queue li[data-job="${CSS.escape(focus)}"]`)?.focus();
-}
+});
 
 function row(job, waiting) {
   const act = what => send("job", { job: job.name, do: what }), isWaiting = job.state === "waiting" && !isReadOnly;

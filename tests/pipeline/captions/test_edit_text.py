@@ -83,10 +83,23 @@ def test_lines_of_windows_stay_what_they_are() -> None:
     assert after == "a: {add: [x]}\r\n"
 
 
+def test_a_mark_before_the_first_entry_stays() -> None:
+    text = "# mine\n--- # begins\na: {add: [x]} # kept\nb: {add: [x]}\n"
+    assert indexed(text).changed({"b": None}).text == "# mine\n--- # begins\na: {add: [x]} # kept\n"
+
+
+def test_an_untouched_list_keeps_its_comments() -> None:
+    old = "zib/1:\n  remove:\n    - a # wrong\n    - b\n  add: [c]\n"
+    new = entry_text(Edit("zib/1", remove=("a", "b"), add=("c", "d")), old)
+    assert "- a   # wrong\n" in new
+    assert "add: [c, d]" in new
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "{a: {add: [x]}}\n", "--- \na: {add: [x]}\n", "a: &t {add: [x]}\nb: *t\n", "? a\n: {add: [x]}\n",
+        "{a: {add: [x]}}\n", "a: {add: [x]}\n---\nb: {add: [x]}\n",
+        "a: &t {add: [x]}\nb: *t\n", "? a\n: {add: [x]}\n",
         " a: {add: [x]}\n", "- a\n", "a: {add: [x]}\rb: {add: [x]}\n",
     ],
 )  # fmt: skip

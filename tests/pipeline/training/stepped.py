@@ -91,3 +91,14 @@ class Resumed(lightning.Callback):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         load_state(torch.load(BytesIO(self.saved), weights_only=True), trainer, pl_module)
+
+
+def insist_on_plain_steps(plain: Denoising, ours: Denoising) -> tuple[History, History]:
+    """Both train and end with the same weights and losses; the plain one's history, and ours."""
+    start = weights_of(plain)
+    _, known = stepped(plain, batches_of(plain.base))
+    _, history = stepped(ours, batches_of(ours.base))
+    assert not are_equal(start, weights_of(plain))
+    assert are_equal(weights_of(plain), weights_of(ours))
+    assert [row.loss for row in history.rows] == [row.loss for row in known.rows]
+    return known, history

@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from pipeline.training import module as training_module
 from pipeline.training.offload import Offload, chosen_blocks
 from tests.pipeline.bases.random_sd1 import random_base
-from tests.pipeline.training.stepped import Resumed, Saved, are_equal, batches_of, made, stepped, weights_of
+from tests.pipeline.training.stepped import (
+    Resumed,
+    Saved,
+    are_equal,
+    batches_of,
+    insist_on_plain_steps,
+    made,
+    stepped,
+    weights_of,
+)
 
 pytestmark = pytest.mark.usefixtures("root")
 CHECKPOINTED = {"train.gradient_checkpointing": True}
@@ -68,12 +77,7 @@ def test_weights_are_those_of_a_plain_run(
     use: dict[str, str], values: dict[str, Any], share: float, stand_in: type[StandIn]
 ) -> None:
     plain, ours = made(use, values), made(use, {**values, "train.offload": share})
-    start = weights_of(plain)
-    _, known = stepped(plain, batches_of(plain.base))
-    _, history = stepped(ours, batches_of(ours.base))
-    assert not are_equal(start, weights_of(plain))
-    assert are_equal(weights_of(plain), weights_of(ours))
-    assert [row.loss for row in history.rows] == [row.loss for row in known.rows]
+    insist_on_plain_steps(plain, ours)
     assert stand_in.most == 2
 
 

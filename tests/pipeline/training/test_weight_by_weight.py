@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from pipeline.training.module import Denoising
 from pipeline.training.stochastic_rounding import Rounding
 from pipeline.training.weight_by_weight import WeightByWeight
-from tests.pipeline.training.stepped import Resumed, Saved, are_equal, batches_of, made, stepped, weights_of
+from tests.pipeline.training.stepped import (
+    Resumed,
+    Saved,
+    are_equal,
+    batches_of,
+    insist_on_plain_steps,
+    made,
+    stepped,
+    weights_of,
+)
 
 pytestmark = pytest.mark.usefixtures("root")
 CHECKPOINT = {"network": "checkpoint", "schedule": "constant"}
@@ -26,12 +35,7 @@ def test_a_fused_backward_pass_gives_the_plain_steps_weights(optimizer: str, net
     use = {"network": network, "optimizer": optimizer}
     values = {**(RATES if network == "checkpoint" else {}), "train.ema_decay": 0.9}
     plain, fused = made(use, values), made(use, {**values, "train.fused_backward": True})
-    start = weights_of(plain)
-    _, known = stepped(plain, batches_of(plain.base))
-    _, history = stepped(fused, batches_of(fused.base))
-    assert not are_equal(start, weights_of(plain))
-    assert are_equal(weights_of(plain), weights_of(fused))
-    assert [row.loss for row in history.rows] == [row.loss for row in known.rows]
+    known, history = insist_on_plain_steps(plain, fused)
     assert losses_and_norms(history) == pytest.approx(losses_and_norms(known), rel=1e-5)
     with plain.as_saved(), fused.as_saved():
         assert are_equal(weights_of(plain), weights_of(fused))

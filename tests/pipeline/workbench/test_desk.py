@@ -10,8 +10,10 @@ from hypothesis import strategies as some
 
 from pipeline.captions.edit_file import EDITS, edits_of
 from pipeline.errors import UserError
+from pipeline.pictures.crop_edits import CROP_EDITS
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND
 from pipeline.pictures.waivers import WAIVERS
+from pipeline.votes.vote_file import VOTES
 from pipeline.workbench.desk import Desk
 from pipeline.workbench.edited_file import ConflictError
 from tests.pipeline.workbench.server import ROOT
@@ -85,13 +87,50 @@ def test_undo_after_another_program_has_added_lines_takes_back_only_the_step(pro
     assert desk.values("left_out") == {"zib/9": "theirs", "zib/1": "bad quality"}
 
 
-def test_undo_of_an_entry_that_another_program_has_changed_is_a_conflict(project: Path) -> None:
+def test_undo_of_an_entry_that_another_program_has_changed_leaves_it_and_goes_on(project: Path) -> None:
     desk = Desk()
-    desk.write("left_out", {"zib/1": "bad quality"}, None, "out")
-    LEFT_OUT_BY_HAND.write_text("zib/1: theirs\n")
-    with pytest.raises(ConflictError):
+    desk.write("left_out", {"zib/2": "bad quality"}, None, "first out")
+    desk.write("left_out", {"zib/1": "bad quality"}, None, "second out")
+    LEFT_OUT_BY_HAND.write_text("zib/2: bad quality\nzib/1: theirs\n")
+    with pytest.raises(UserError, match="left as it is: second out; another program has changed zib/1"):
         desk.undo()
+    assert LEFT_OUT_BY_HAND.read_text() == "zib/2: bad quality\nzib/1: theirs\n"
+    assert Desk().undo() == "Undone: first out"  # also after a restart
     assert LEFT_OUT_BY_HAND.read_text() == "zib/1: theirs\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('x: {focus: [1, 2]} # why: "quoted"\n', 'x: {focus: [5, 6]} # why: "quoted"\n'),
+        ("x: {focus: [1, 2]}   # don't\n", "x: {focus: [5, 6]}   # don't\n"),
+        ("x: # the eyes\n  focus: [1, 2] # left one\n", "x: # the eyes\n  focus: [5, 6] # left one\n"),
+        ("---\n# mine\nx: {focus: [1, 2]} # a\n", "---\n# mine\nx: {focus: [5, 6]} # a\n"),
+        ("\ufeffx: {focus: [1, 2]} # a\r\n", "\ufeffx: {focus: [5, 6]} # a\r\n"),
+    ],
+)
+def test_comments_line_ends_and_marks_stay(project: Path, old: str, new: str) -> None:
+    CROP_EDITS.write_text(old, encoding="utf-8", newline="")
+    desk = Desk()
+    desk.write("crop_edits", {"x": {"focus": [5, 6]}}, None, "moved")
+    assert CROP_EDITS.read_bytes().decode() == new
+    desk.undo()
+    assert CROP_EDITS.read_bytes().decode() == old
+
+
+@pytest.mark.parametrize("text", ["{x: {focus: [1, 2]}} # a\n", "x: &a {focus: [1, 2]}\ny: *a\n"])
+def test_a_form_whose_comments_or_anchors_would_be_lost_is_refused(project: Path, text: str) -> None:
+    CROP_EDITS.write_text(text)
+    with pytest.raises(UserError, match="cannot be changed entry by entry"):
+        Desk().write("crop_edits", {"x": {"focus": [5, 6]}}, None, "moved")
+    assert CROP_EDITS.read_text() == text
+
+
+def test_a_file_that_its_stage_would_refuse_does_not_stop_the_pages_of_others(project: Path) -> None:
+    VOTES.write_text("nonsense: left\n")
+    hashes = Desk().hashes()
+    assert hashes["votes"] == ""
+    assert len(hashes["left_out"]) == 64
 
 
 def test_steps_outlive_the_process_and_a_torn_last_line(project: Path) -> None:

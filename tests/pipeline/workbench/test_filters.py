@@ -124,3 +124,9 @@ def test_a_changed_caption_is_found_under_its_new_tags_alone() -> None:
     assert found.matching(parsed("tag:hat")) == {1}
     assert found.matching(parsed("tag:cap")) == {0}
     assert found.matching(parsed("smile")) == {2}
+
+
+def test_any_number_of_dashes_is_read() -> None:
+    assert parsed("-" * 3001 + "a") == Not(parsed("a"))
+    assert parsed("-" * 3000 + "a") == parsed("a")
+    assert parsed("-" * 3000) == Not(parsed("-"))

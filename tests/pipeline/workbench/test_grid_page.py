@@ -51,7 +51,7 @@ def test_stars_and_a_note_are_given_by_keys_and_undone(page: Any, project: Path,
 
 def test_a_place_is_baked_in_by_mouse_and_undone(page: Any, project: Path, server: Workbench) -> None:
     make_grid(project)
-    for name in ("conf", "params.yaml"):
+    for name in ("conf", "params.yaml", "params.resolved.yaml"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
     before = (project / "params.yaml").read_text()

@@ -96,7 +96,7 @@ def test_what_is_seldom_meant(values: dict[str, Any], sentence: str) -> None:
         (
             {},
             {"train.clip_norm": 1.0},
-            r"train\.clip_norm 1 needs all gradients .* clip_norm to 0",
+            r"train\.clip_norm 1 needs all gradients .*clip_norm to 0",
         ),
         ({}, {"train.gradient_accumulation": 2}, r"gradient_accumulation 2 collects .* set it to 1"),
         ({}, {"train.precision": "fp16"}, r"train\.precision fp16 scales .* set it to bf16"),

@@ -1,5 +1,6 @@
 """The queue: order, snapshots, what happens after a failure and after a restart."""
 
+import json
 import subprocess
 import sys
 import time
@@ -123,3 +124,19 @@ def test_a_job_holds_the_decisions_of_the_moment_and_leaves_index_and_branch(que
     assert git("for-each-ref", "refs/athanor/queue") == ""
     with pytest.raises(UserError, match="no job"):
         queue.remove(job.name)
+
+
+def test_lines_that_this_queue_would_not_write_are_left_out(queue: Queue) -> None:
+    queue.add([])
+    path = Path(".athanor/workbench/queue.jsonl")
+    line = json.loads(path.read_text().splitlines()[1])
+    for name in ("a/b", "../../x", "q9-x\0", "q9-\n"):
+        with path.open("a") as file:
+            file.write(json.dumps({"job": {**line["job"], "name": name}}) + "\n")
+    with path.open("a") as file:
+        file.write(json.dumps({"job": {**line["job"], "name": "q8-a", "tree": "--all"}}) + "\n")
+        file.write(json.dumps({"job": {**line["job"], "name": "q7-a", "state": "running", "run": 99}}) + "\n")
+    found = again()
+    assert names(found) == ["q1-as-is", "q7-a"]
+    assert found.step()
+    assert [job.state for job in found.jobs] == ["waiting", "killed"]

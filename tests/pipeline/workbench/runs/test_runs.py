@@ -2,16 +2,17 @@
 
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.workbench.runs import run as run_module
-from pipeline.workbench.runs.process import identity
+from pipeline.workbench.runs.process import identity, members
 from pipeline.workbench.runs.run import Phase, Run
 from pipeline.workbench.runs.runs import MOST_RUNS, Runs
 
@@ -137,3 +138,55 @@ def test_old_runs_are_forgotten_and_those_that_go_on_are_kept(runs: Runs) -> Non
     assert left[-1] == going.number
     assert len(left) == MOST_RUNS + 1
     assert runs.current() in (going, newest)
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+FOREIGN = ('{"pid": 0, "identity": null}', "{}", "[]", '{"pid": 1, "identity": "x"}', "[" * 9999)
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_a_foreign_process_file_names_no_process(tmp_path: Path, text: str) -> None:
+    run = Run(tmp_path / "1")
+    run.folder.mkdir()
+    for name in ("process.json", "state.json", "end.json", "stops.json"):
+        (run.folder / name).write_text(text)
+    assert (run.process, run.code, run.state["job"], run.stops) == (None, None, None, [])
+    with pytest.raises(UserError, match="has ended"):
+        run.stop(1)
+
+
+def test_what_goes_on_after_its_wrapper_was_killed_is_still_the_run(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    run = runs.start([sys.executable, "-c", "import time; time.sleep(60)"])
+    pid = run.process
+    assert pid is not None
+    wait_for(lambda: len(members(pid)) == 2)
+    os.kill(pid, signal.SIGKILL)
+    runs.children[0].wait()
+    assert run.phase == "running"
+    run.stop(1)
+    wait_for(lambda: run.phase == "killed")
+    assert not members(pid)
+
+
+def test_a_run_lasts_until_its_whole_group_has_ended(tmp_path: Path) -> None:
+    child = "import time; time.sleep(3)"
+    program = (
+        f"import subprocess, sys; each = subprocess.Popen([sys.executable, '-c', {child!r}]); print(each.pid)"
+    )
+    runs = Runs(tmp_path)
+    run = runs.start([sys.executable, "-u", "-c", program])
+    pid = run.process
+    assert pid is not None
+    wait_for(lambda: run.log.read_text().strip().isdigit())
+    left = int(run.log.read_text())
+    wait_for(lambda: members(pid) == {pid, left})
+    assert run.phase == "running"
+    wait_for(lambda: run.phase == "done")
+    runs.children[0].wait()
