@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipeline.bases.clip_names import THIRDS
 from pipeline.bases.origins import Held
-from pipeline.bases.sd3.block_names import MOST_BLOCKS
-from pipeline.bases.sd3.mmdit_names import FUSED, THIRD_OF, THIRDS, TOP, WHOLE, held_layers, layer_origin
+from pipeline.bases.sd3.block_names import MOST_JOINT_BLOCKS
+from pipeline.bases.sd3.mmdit_names import FUSED, OUTER, THIRD_OF, WHOLE, held_layers, layer_origin
 from pipeline.errors import UserError
 from pipeline.networks.layouts import MAGNITUDE, UP, UP_BIAS, FileKey, file_key
 from pipeline.networks.module_names import LORA_UNET_PREFIX, TRANSFORMER_PREFIX
@@ -70,7 +71,7 @@ def _inner_names() -> dict[str, str]:
 
 @cache
 def _top_names() -> dict[str, list[Held]]:
-    return {theirs.replace(".", "_"): [Held(ours)] for ours, theirs in TOP.items()}
+    return {theirs.replace(".", "_"): [Held(ours)] for ours, theirs in OUTER.items()}
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> set[str]:
@@ -161,5 +162,8 @@ def _pair(name: str, down: Tensor, up: Tensor, alpha: float) -> dict[str, Tensor
 def _own_paths() -> dict[str, str]:
     """Paths in diffusers' model by this pipeline's names of layers."""
     inside = (*WHOLE, *THIRD_OF)
-    paths = [*TOP, *(f"transformer_blocks.{n}.{inner}" for n in range(MOST_BLOCKS) for inner in inside)]
+    paths = [
+        *OUTER,
+        *(f"transformer_blocks.{n}.{inner}" for n in range(MOST_JOINT_BLOCKS) for inner in inside),
+    ]
     return {TRANSFORMER_PREFIX + path.replace(".", "_"): path for path in paths}

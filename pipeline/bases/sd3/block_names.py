@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-MOST_BLOCKS = 38
+MOST_JOINT_BLOCKS = 38
 """3.5 large has as many; the medium ones have 24, J00 to J23."""
-FIRST_BLOCK, LAST_BLOCK = "IN00", "OUT00"
-BLOCKS = (FIRST_BLOCK, *(f"J{number:02}" for number in range(MOST_BLOCKS)), LAST_BLOCK)
+FIRST_BLOCK, FINAL_BLOCK = "IN00", "OUT00"
+BLOCKS = (FIRST_BLOCK, *(f"J{number:02}" for number in range(MOST_JOINT_BLOCKS)), FINAL_BLOCK)
 """Embedders of pictures, levels and texts; joint blocks; the final layer."""
 JOINT_BLOCK = re.compile(r"(?:joint|transformer)_blocks[._]([0-9]{1,3})[._].+")
 FINAL = ("final_layer", "proj_out", "norm_out")
@@ -16,7 +16,7 @@ def block_of_name(name: str) -> str:
     """Block of a weight or a module, by its name in either layout without prefix, with dots or without."""
     if match := JOINT_BLOCK.fullmatch(name):
         return f"J{int(match[1]):02}"
-    return LAST_BLOCK if name.startswith(FINAL) else FIRST_BLOCK
+    return FINAL_BLOCK if name.startswith(FINAL) else FIRST_BLOCK
 
 
 def joint_blocks(names: Iterable[str]) -> tuple[str, ...]:
@@ -24,4 +24,4 @@ def joint_blocks(names: Iterable[str]) -> tuple[str, ...]:
     blocks.
     """
     numbers = {int(match[1]) for name in names if (match := JOINT_BLOCK.fullmatch(name))}
-    return (FIRST_BLOCK, *(f"J{number:02}" for number in sorted(numbers)), LAST_BLOCK) if numbers else ()
+    return (FIRST_BLOCK, *(f"J{number:02}" for number in sorted(numbers)), FINAL_BLOCK) if numbers else ()

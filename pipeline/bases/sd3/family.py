@@ -21,7 +21,7 @@ from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import VAE, Part, clip_part
 from pipeline.bases.sd3 import mmdit_names
-from pipeline.bases.sd3.block_names import MOST_BLOCKS, block_of_name
+from pipeline.bases.sd3.block_names import MOST_JOINT_BLOCKS, block_of_name
 from pipeline.bases.sd3.facts import FACTS
 from pipeline.bases.sd3.members import transformer_config
 from pipeline.bases.structure import TensorShapes, structure
@@ -64,7 +64,7 @@ class SD3(Family):
 
     @property
     def widest_configs(self) -> Configs:
-        blocks = {"num_layers": MOST_BLOCKS, "dual_attention_layers": list(range(MOST_BLOCKS))}
+        blocks = {"num_layers": MOST_JOINT_BLOCKS, "dual_attention_layers": list(range(MOST_JOINT_BLOCKS))}
         name = SD3_TRANSFORMER.name
         return {**self.configs, name: {**self.configs[name], **blocks}}
 

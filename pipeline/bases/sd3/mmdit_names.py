@@ -7,11 +7,12 @@ layers are exchanged: the final one, and the text's in the last block.
 
 import re
 
+from pipeline.bases.clip_names import THIRDS
 from pipeline.bases.origins import Held, Origin, TensorForm
 
 MMDIT_PREFIX = "model.diffusion_model."
-THIRDS = "qkv"
-TOP = {
+
+OUTER = {
     "pos_embed.pos_embed": "pos_embed",
     "pos_embed.proj": "x_embedder.proj",
     "time_text_embed.timestep_embedder.linear_1": "t_embedder.mlp.0",
@@ -48,11 +49,11 @@ FUSED = {
 """Inside a block, the original's layers that diffusers has in three."""
 THIRD_OF = {ours.format(third): (theirs, index) for theirs, ours in FUSED.items()
             for index, third in enumerate(THIRDS)}  # fmt: skip
-OURS_TOP = {theirs: ours for ours, theirs in TOP.items()}
+OURS_OUTER = {theirs: ours for ours, theirs in OUTER.items()}
 OURS = {theirs: ours for ours, theirs in WHOLE.items()}
 OUR_BLOCK = re.compile(r"transformer_blocks\.([0-9]{1,3})\.(.+)")
 THEIR_BLOCK = re.compile(r"joint_blocks\.([0-9]{1,3})\.(.+)")
-TEXT_NORM = "norm1_context.linear"
+CONTEXT_NORM = "norm1_context.linear"
 
 
 def layer_origin(path: str, layers: int) -> Origin:
@@ -64,20 +65,20 @@ def layer_origin(path: str, layers: int) -> Origin:
     match = OUR_BLOCK.fullmatch(path)
     if match is None:
         form = TensorForm.SWAPPED if path == "norm_out.linear" else TensorForm.SAME
-        return Origin(TOP[path], form=form)
+        return Origin(OUTER[path], form=form)
     number, inner = int(match[1]), match[2]
     if inner in THIRD_OF:
         fused, index = THIRD_OF[inner]
         return Origin(f"joint_blocks.{number}.{fused}", index, len(THIRDS))
-    is_last = inner == TEXT_NORM and number == layers - 1
+    is_last = inner == CONTEXT_NORM and number == layers - 1
     form = TensorForm.SWAPPED if is_last else TensorForm.SAME
     return Origin(f"joint_blocks.{number}.{WHOLE[inner]}", form=form)
 
 
 def weight_origin(name: str, layers: int) -> Origin:
     """The place of a weight or bias in a single file."""
-    if name in TOP:  # a table: it has no leaf
-        return Origin(MMDIT_PREFIX + TOP[name])
+    if name in OUTER:  # a table: it has no leaf
+        return Origin(MMDIT_PREFIX + OUTER[name])
     path, _, leaf = name.rpartition(".")
     place = layer_origin(path, layers)
     return place.at(f"{MMDIT_PREFIX}{place.key}.{leaf}")
@@ -91,7 +92,7 @@ def held_layers(path: str) -> list[Held]:
     """
     match = THEIR_BLOCK.fullmatch(path)
     if match is None:
-        return [Held(OURS_TOP[path])]
+        return [Held(OURS_OUTER[path])]
     place, inner = f"transformer_blocks.{match[1]}", match[2]
     if inner in FUSED:
         return [
@@ -103,7 +104,7 @@ def held_layers(path: str) -> list[Held]:
 
 def held_weights(name: str) -> list[Held]:
     """The same of a weight or bias, by its name without prefix."""
-    if name in OURS_TOP:
-        return [Held(OURS_TOP[name])]
+    if name in OURS_OUTER:
+        return [Held(OURS_OUTER[name])]
     path, _, leaf = name.rpartition(".")
     return [Held(f"{each.name}.{leaf}", each.piece, each.pieces) for each in held_layers(path)]
