@@ -79,6 +79,7 @@ def prepared(config: Config, pictures: Sequence[Picture]) -> Prepared:
         base = base.predicting(V, zero_terminal_snr=True)
     pictures, held_out = split(pictures, config.validation.share)
     data = EncodedData(ENCODED, pictures, base.tokenizer, config.train, config.seed)
+    data.t5_tokenizer = base.t5_tokenizer
     if isinstance(config.network, EmbeddingConfig):
         name_subjects(data, config.network)
     plan = make_plan(

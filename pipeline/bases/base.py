@@ -12,7 +12,9 @@ from transformers import CLIPTokenizer
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.latents import Latents
 from pipeline.bases.layers import changeable_modules
+from pipeline.bases.parts import Part
 from pipeline.bases.prediction import PredictionType, V, scheduler_of
+from pipeline.bases.t5_tokens import T5Tokenizer
 from pipeline.files.tensor_file import Stored
 
 PartOrReader = nn.Module | Callable[[], nn.Module]
@@ -33,9 +35,13 @@ class Base:
         parts: Mapping[str, PartOrReader],
         configs: Configs,
         open_stored: OpensStored = dict,
+        t5_tokenizer: T5Tokenizer | None = None,
     ) -> None:
-        """open_stored: of its files; by default there are none, as for a base that was made or fetched."""
+        """open_stored: of its files; by default there are none, as for a base that was made or fetched.
+        t5_tokenizer: of a base that has a T5.
+        """
         self.family, self.tokenizer, self.configs = family, tokenizer, configs
+        self.t5_tokenizer = t5_tokenizer
         self._parts = dict(parts)
         self._open_stored = open_stored
         self._readers = {name: part for name, part in parts.items() if not isinstance(part, nn.Module)}
@@ -52,6 +58,21 @@ class Base:
     @property
     def text_encoders(self) -> list[Any]:
         return [self.part(name) for name in self.family.facts.text_encoders]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The family's parts that this base has."""
+        return [part for part in self.family.parts if part.name in self._parts]
+
+    @property
+    def text_part_names(self) -> list[str]:
+        """Of all text encoders, T5 among them."""
+        return [part.name for part in self.parts if part.library == "transformers"]
+
+    @property
+    def text_models(self) -> list[Any]:
+        """All text encoders, T5 among them."""
+        return [self.part(name) for name in self.text_part_names]
 
     @property
     def latents(self) -> Latents:
@@ -83,7 +104,7 @@ class Base:
 
     def loaded(self) -> dict[str, nn.Module]:
         """Every part by its name; reads those that are not loaded yet."""
-        return {part.name: self.part(part.name) for part in self.family.parts}
+        return {part.name: self.part(part.name) for part in self.parts}
 
     def trained_parts(self) -> dict[str, nn.Module]:
         """The parts that networks change, the denoiser first."""
@@ -139,10 +160,11 @@ class Base:
 
         parts, configs = {**self._parts, name: part}, {**self.configs, name: config}
         has_files = self._open_stored is not dict
-        return Base(self.family, self.tokenizer, parts, configs, both if has_files else dict)
+        opens = both if has_files else dict
+        return Base(self.family, self.tokenizer, parts, configs, opens, self.t5_tokenizer)
 
     def with_reader(self, name: str, ready: Callable[[PartOrReader], nn.Module]) -> "Base":
         """This base with a part that `ready` makes, on first use, of the part as it is."""
         part = self._parts[name]
         parts = {**self._parts, name: lambda: ready(part)}
-        return Base(self.family, self.tokenizer, parts, self.configs, self._open_stored)
+        return Base(self.family, self.tokenizer, parts, self.configs, self._open_stored, self.t5_tokenizer)

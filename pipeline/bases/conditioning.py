@@ -11,6 +11,7 @@ from torch import Tensor
 @dataclass(frozen=True)
 class Conditioning:
     """tokens: [batch, n, width]. pooled: [batch, width], sizes: [batch, 6], each only if the family uses it.
+    further: [batch, m, width of T5], if the base has a T5.
 
     Sizes are original height and width, crop top and left, target height and width, in pixels.
     """
@@ -18,6 +19,7 @@ class Conditioning:
     tokens: Tensor
     pooled: Tensor | None = None
     sizes: Tensor | None = None
+    further: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -45,6 +47,25 @@ class Conditioning:
         rows = sizes if isinstance(sizes, Tensor) else torch.tensor([sizes] * len(self))
         return replace(self, sizes=rows.to(self.tokens.device))
 
+    def of_encoders(
+        self, kept: Tensor, widths: Sequence[int], pooled_widths: Sequence[int]
+    ) -> "Conditioning":
+        """With zeros in place of some encoders' outputs, as the published SD 3 was trained. kept: [batch,
+        encoders] of 0 or 1, T5 last. The widths are of each CLIP encoder's slice.
+        """
+        kept = kept.to(self.tokens)
+        clip = kept[:, : len(widths)]
+
+        def sliced(own: Sequence[int]) -> Tensor:
+            return clip.repeat_interleave(torch.tensor(own, device=clip.device), dim=1)
+
+        return replace(
+            self,
+            tokens=self.tokens * sliced(widths)[:, None],
+            pooled=None if self.pooled is None else self.pooled * sliced(pooled_widths),
+            further=None if self.further is None else self.further * kept[:, -1:, None],
+        )
+
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Conditioning":
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         changed = {name: change(value) for name, value in values.items() if value is not None}
@@ -56,9 +77,9 @@ def cat(several: Sequence[Conditioning]) -> Conditioning:
 
     def joined(values: Sequence[Tensor | None]) -> Tensor | None:
         known = [value for value in values if value is not None]
-        assert len(known) in (0, len(values)), "some are pooled or sized, others not"
+        assert len(known) in (0, len(values)), "some have a part that others lack"
         return torch.cat(known) if known else None
 
     tokens = torch.cat([each.tokens for each in several])
-    pooled, sizes = [each.pooled for each in several], [each.sizes for each in several]
-    return Conditioning(tokens, joined(pooled), joined(sizes))
+    names = ("pooled", "sizes", "further")
+    return Conditioning(tokens, **{name: joined([getattr(each, name) for each in several]) for name in names})

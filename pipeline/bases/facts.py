@@ -1,7 +1,7 @@
 """Facts about a family that other packages need without torch: names, blocks, usual sizes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.bases.prediction import EPSILON, PredictionType, V
@@ -69,6 +69,12 @@ class FamilyFacts:
     """Whether front ends support hypernetworks for it."""
     objective: str = "diffusion"
     """What its denoiser learns: a file of pipeline/objectives."""
+    has_t5: bool = False
+    """Whether its bases may have T5 as a further text encoder."""
+    encoder_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of files of text encoders alone, the best first, by the prefix of their tensors in a whole
+    checkpoint.
+    """
     pipeline: str
     """Class of the diffusers pipeline."""
     published: str = ""

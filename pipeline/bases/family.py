@@ -3,6 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -69,13 +70,19 @@ class Family(ABC):
         }
 
     @property
+    def whole_configs(self) -> Configs:
+        """The published base's configurations, without those of parts that a base may lack."""
+        optional = {part.name for part in self.parts if part.is_optional}
+        return {name: config for name, config in self.configs.items() if name not in optional}
+
+    @property
     def widest_configs(self) -> Configs:
         """Configurations of a base with every layer that any member of the family has."""
         return self.configs
 
     def configs_of(self, shapes: TensorShapes) -> Configs:  # noqa: ARG002  # for families with several members
         """The configurations of a single file with these tensors that does not state them."""
-        return self.configs
+        return self.whole_configs
 
     def part(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)
@@ -114,6 +121,10 @@ class Family(ABC):
     def block_of_layer(self, name: str) -> str | None:
         """The block of a denoiser's layer, from its name in network files; None for other parts."""
 
+    def pooled_widths(self, configs: Configs) -> list[int]:  # noqa: ARG002  # most have no pooled vector
+        """Width of each text encoder's slice of the pooled vector; 0 of one that gives none."""
+        return [0] * len(self.facts.text_encoders)
+
     def token_widths(self, configs: Configs) -> list[int]:
         """Width of each text encoder's slice of a token, in the order in which they are joined."""
         return [configs[name]["hidden_size"] for name in self.facts.text_encoders]
@@ -129,6 +140,22 @@ class Family(ABC):
     @abstractmethod
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         """Encodes token ids [batch, 77] or [batch, chunks, 77] for the denoiser."""
+
+    def encode_texts(
+        self, base: "Base", ids: Tensor, clip_skip: int, further_ids: Tensor | None
+    ) -> Conditioning:
+        """Encodes with all of the base's text encoders. further_ids: [batch, m] of T5, for a base that has
+        one.
+        """
+        assert (further_ids is None) == (base.t5_tokenizer is None), "T5 reads every text, or none"
+        encoded = self.encode(base, ids, clip_skip)
+        if further_ids is None:
+            return encoded
+        return replace(encoded, further=self.encode_further(base, further_ids).to(encoded.tokens))
+
+    def encode_further(self, base: "Base", ids: Tensor) -> Tensor:
+        """T5's states [batch, m, width]."""
+        raise NotImplementedError(f"{self.facts.title} has no T5")
 
     @abstractmethod
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from transformers import T5EncoderModel
 
 from pipeline.bases.base import Base
 from pipeline.bases.origins import Origin, file_shape, get
-from pipeline.bases.single_file import as_there, say_averaged, why_absent
+from pipeline.bases.single_file import as_there, open_base, say_averaged, why_absent
 from pipeline.bases.structure import TensorShapes
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
-from pipeline.files.tensor_file import open_tensors
 
 
 def origins_there(base: Base, part: str, path: Path, shapes: TensorShapes) -> dict[str, Origin]:
@@ -21,7 +21,8 @@ def origins_there(base: Base, part: str, path: Path, shapes: TensorShapes) -> di
     shapes.
     """
     own = base.family.part(part)
-    tensors = {key: tuple(tensor.shape) for key, tensor in base.part(part).state_dict().items()}
+    state = base.part(part).state_dict().items()
+    tensors = {key: tuple(tensor.shape) for key, tensor in state if key not in own.tied}
     origins = base.family.origins(part, tensors, base.configs)
     origins = as_there(own, origins, shapes)
     if part == "vae" and not any(origin.key in shapes for origin in origins.values()):
@@ -52,13 +53,15 @@ def filled(
     """The module, from the meta device, with the file's weights as `dtype`."""
     shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
     with reporting_damage(f"{path} is not a readable checkpoint"):
-        tensors = open_tensors(path).tensors
+        tensors = open_base(path).tensors
         weights: dict[str, Tensor] = {}
         for key, origin in origins.items():
             stored = tensors[origin.key]
             own = get(origin, stored.read().to(dtype).reshape(stored.shape), shapes[key])
             weights[key] = own if origin.pieces == 1 else own.clone()
     module.load_state_dict(weights, strict=False, assign=True)
+    if isinstance(module, T5EncoderModel):
+        module.tie_weights()
     _restore_position_ids(module)
     return module
 

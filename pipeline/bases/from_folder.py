@@ -1,6 +1,6 @@
 """A base from a diffusers folder, or by its hub name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from pipeline.bases.registry import (
 )
 from pipeline.bases.stated import checked
 from pipeline.bases.stored_base import stored_base
+from pipeline.bases.t5_loaded import t5_tokenizer_for
 from pipeline.bases.tokenizers import insist_on_known_tokens, read_tokenizer
 from pipeline.errors import UserError
 from pipeline.files.damage import is_of_the_file, reporting_damage
@@ -42,16 +43,31 @@ def base_of_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     with reporting_failures(config.path):
         denoiser = _denoiser(config).read_config(config.path, options)
     made = trained_family(recognised_config(denoiser), origin)
-    configs = _configs(made, config.path, options, origin)
+    there = [part for part in made.parts if not part.is_optional or _has(part, config, options)]
+    configs = _configs(made, there, config.path, options, origin)
     tokenizer = read_tokenizer(config.path, options, origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
 
     def reads(part: Part) -> Callable[[], nn.Module]:
         return partial(read_part, part, config.path, options, made.dtype_of(part, trained_dtype))
 
-    parts = {part.name: reads(part) for part in made.parts}
+    parts = {part.name: reads(part) for part in there}
     opens_stored = (lambda: stored_base(path).tensors) if path.is_dir() else dict
-    return Base(made, tokenizer, parts, configs, opens_stored)
+    base = Base(made, tokenizer, parts, configs, opens_stored)
+    base.t5_tokenizer = t5_tokenizer_for(base, config, None, origin)
+    return base
+
+
+def _has(part: Part, config: BaseConfig, options: dict[str, str]) -> bool:
+    """Whether the folder has a part that it may lack, and the part is asked for."""
+    from diffusers import DiffusionPipeline
+
+    if config.t5 == "none":
+        return False
+    with reporting_failures(config.path):
+        index = DiffusionPipeline.load_config(config.path, **options)
+    entry = index.get(part.name)
+    return isinstance(entry, list | tuple) and None not in entry
 
 
 def _denoiser(config: BaseConfig) -> Part:
@@ -66,7 +82,9 @@ def _denoiser(config: BaseConfig) -> Part:
     return family(facts.name).denoiser if facts else UNET
 
 
-def _configs(made: Family, path: str, options: dict[str, str], origin: str) -> dict[str, Any]:
+def _configs(
+    made: Family, there: Sequence[Part], path: str, options: dict[str, str], origin: str
+) -> dict[str, Any]:
     """The scheduler's and the parts' configurations, checked. The classes' defaults fill missing entries of
     the parts.
     """
@@ -74,13 +92,13 @@ def _configs(made: Family, path: str, options: dict[str, str], origin: str) -> d
 
     with reporting_failures(path):
         given = {"scheduler": DDIMScheduler.load_config(path, subfolder="scheduler", **options)}
-        given |= {part.name: part.read_config(path, options) for part in made.parts}
+        given |= {part.name: part.read_config(path, options) for part in there}
     for name, values in given.items():
         checked(name, values, origin)
     if levels := noise_levels_of(given["scheduler"], made.facts.objective):
         raise UserError(f"{origin} has {levels}; this pipeline trains {titles()}: choose such a base")
     with reporting_failures(path):
-        return {**given, **{part.name: part.whole_config(given[part.name]) for part in made.parts}}
+        return {**given, **{part.name: part.whole_config(given[part.name]) for part in there}}
 
 
 def read_part(part: Part, path: str, options: dict[str, str], dtype: torch.dtype) -> nn.Module:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from pipeline.bases.base import Base, PartOrReader
+from pipeline.bases.encoder_files import ENCODER_FOLDER, encoders_sha256
 from pipeline.bases.family import Family
 from pipeline.bases.filling import filled, origins_there
 from pipeline.bases.from_file import base_of_file
@@ -18,6 +19,7 @@ from pipeline.bases.from_folder import base_of_folder
 from pipeline.bases.single_file import outline_of
 from pipeline.bases.stated import checked
 from pipeline.bases.stored_vae import open_vae
+from pipeline.bases.t5_loaded import with_t5_as_set
 from pipeline.bases.vae_tiles import in_tiles
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
@@ -31,14 +33,11 @@ def load_base(config: BaseConfig, trained_dtype: torch.dtype = torch.float32) ->
     """
     path = Path(config.path)
     _insist(path, config)
-    base = (
-        base_of_file(path, not config.vae, trained_dtype)
-        if path.is_file()
-        else base_of_folder(config, trained_dtype)
-    )
+    base = base_of_file(config, trained_dtype) if path.is_file() else base_of_folder(config, trained_dtype)
     base = base.predicting(config.prediction_type) if config.prediction_type else base
     base = base if config.vae is None else _with_vae(base, Path(config.vae))
-    return in_tiles(base) if config.vae_tiles != "none" else base
+    base = in_tiles(base) if config.vae_tiles != "none" else base
+    return with_t5_as_set(base, config, trained_dtype)
 
 
 def _with_vae(base: Base, path: Path) -> Base:
@@ -50,6 +49,11 @@ def _insist(path: Path, config: BaseConfig) -> None:
         raise UserError(
             f"base.path {path} has changed since `compose` ran (hash {digest}, not"
             f" {config.sha256}); run `dvc repro -f compose`, then `dvc repro`"
+        )
+    if config.text_encoders_sha256 and encoders_sha256(path) != config.text_encoders_sha256:
+        raise UserError(
+            f"the text encoders of base.path {path}, in the folder {ENCODER_FOLDER} there, have changed since"
+            " `compose` ran; run `dvc repro -f compose`, then `dvc repro`"
         )
 
 

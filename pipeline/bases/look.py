@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases import projection
+from pipeline.bases.encoder_files import with_encoders
 from pipeline.bases.parts_there import bare_part, missing_parts
 from pipeline.bases.prediction import FLOW, Prediction, noise_levels_of, of_header, of_scheduler
 from pipeline.bases.registry import (
@@ -37,7 +38,7 @@ def recognise(path: Path) -> Recognised | None:
         return _folder(path)
     if path.suffix != ".safetensors" or not path.exists():
         return None
-    header = read_header(path)
+    header = with_encoders(path, read_header(path))
     match = recognised(header.shapes)
     if part := bare_part(header.tensors):
         return Recognised(f"{part} alone", match.facts if match else None)

@@ -20,13 +20,18 @@ def outline(made: Family, own: dict[str, Any], origin: str, usual: Configs | Non
     """A base without weights, on the meta device. `own`: what a header states (`stated`); without it, the
     configurations `usual` are used, or the published ones. `origin` names the file in errors.
     """
-    configs = own.get("configs") or usual or made.configs
-    if absent := [name for name in made.configs if name not in configs]:
+    usual = usual or made.whole_configs
+    configs = own.get("configs") or usual
+    # A tool may have added such a part, or left it out.
+    optional = {part.name: {**usual, **configs}[part.name] for part in made.parts
+                if part.is_optional and part.name in usual}  # fmt: skip
+    configs = {name: config for name, config in configs.items() if name in made.whole_configs} | optional
+    if absent := [name for name in made.whole_configs if name not in configs]:
         raise UserError(
             f"{origin}: its configs lack {', '.join(absent)}; the file is damaged: fetch it again"
         )
     with reporting_damage(f"{origin}: no {made.facts.title} can be built from its configs"):
-        parts = {part.name: part.outline(configs[part.name]) for part in made.parts}
+        parts = {part.name: part.outline(configs[part.name]) for part in made.parts if part.name in configs}
     tokenizer = make_tokenizer(own.get("tokenizer"), origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
     return Base(made, tokenizer, parts, configs)

@@ -105,6 +105,24 @@ class TextEncoder(Stated):
     experts_implementation: None = None
 
 
+class T5Encoder(Stated):
+    vocab_size: Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+    d_model: Width
+    d_kv: Width
+    d_ff: Width
+    num_layers: Few
+    num_heads: Few
+    relative_attention_num_buckets: Few = 32
+    relative_attention_max_distance: Width = 128
+    feed_forward_proj: PlainWord = "gated-gelu"
+    dense_act_fn: PlainWord = "gelu_new"
+    dropout_rate: Tiny = 0.1
+    layer_norm_epsilon: Tiny = 1e-6
+    attn_implementation: Literal["eager", "sdpa"] | None = None
+    attn_implementation_kept: Literal["eager", "sdpa"] | None = Field(None, alias="_attn_implementation")
+    experts_implementation: None = None
+
+
 class Scheduler(Stated):
     shift: Annotated[float, Field(gt=0, le=100)] = 1.0
     class_name: PlainWord = Field("DDIMScheduler", alias="_class_name")
@@ -123,6 +141,7 @@ PART_SCHEMAS: dict[str, type[Stated]] = {
     "vae": Vae,
     "text_encoder": TextEncoder,
     "text_encoder_2": TextEncoder,
+    "text_encoder_3": T5Encoder,
     "scheduler": Scheduler,
 }
 """By the parts' names in a header."""

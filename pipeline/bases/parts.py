@@ -17,6 +17,7 @@ class Part:
 
     file_prefix: of its tensors' names in a single file. layer_prefix: of its layers' names in network files;
     None: no network changes it. lr: the key of the group optimizer that sets its layers' learning rate.
+    is_optional: whether a whole base may lack it. tied: names of weights that are others of its weights.
     """
 
     name: str
@@ -26,11 +27,18 @@ class Part:
     file_prefix: str
     layer_prefix: str | None = None
     lr: str = "lr"
+    is_optional: bool = False
+    tied: tuple[str, ...] = ()
 
     @property
     def weight_file(self) -> str:
         """Name of the weight file in its folder."""
         return WEIGHT_FILES[self.library]
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is a CLIP text encoder: its names have a level `text_model.` outside transformers 5."""
+        return self.class_name.startswith("CLIP")
 
     @property
     def kind(self) -> Any:

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.bases.encoder_files import ENCODER_FOLDER, encoder_files
 from pipeline.bases.origins import Origin
 from pipeline.bases.parts import Part
 from pipeline.bases.structure import EMA_PREFIX
 from pipeline.errors import warn
-from pipeline.files.tensor_file import open_tensors
+from pipeline.files.tensor_file import TensorFile, open_tensors
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,21 @@ class Outline:
     metadata: dict[str, str]
 
 
+def open_base(path: Path) -> TensorFile:
+    """The file's tensors, and those of text encoders in files of their own."""
+    file = open_tensors(path)
+    shapes = {name: stored.shape for name, stored in file.tensors.items()}
+    others = {
+        each.prefix + name: stored
+        for each in encoder_files(path, shapes)
+        for name, stored in open_tensors(each.path).tensors.items()
+    }
+    return TensorFile(path, {**file.tensors, **others}, file.metadata) if others else file
+
+
 def outline_of(path: Path) -> Outline:
     """The outline of a .safetensors, .ckpt or .pt file. Raises UserError if it is damaged."""
-    file = open_tensors(path)
+    file = open_base(path)
     return Outline({name: stored.shape for name, stored in file.tensors.items()}, dict(file.metadata))
 
 
@@ -44,7 +57,7 @@ def as_there(part: Part, origins: Mapping[str, Origin], shapes: Collection[str])
     """Each tensor under its name in the file: for a denoiser the averaged weights if the file has no others,
     for a text encoder older names.
     """
-    other = {"unet": ema_name}.get(part.name, older_name if part.library == "transformers" else None)
+    other = {"unet": ema_name}.get(part.name, older_name if part.is_clip else None)
     if other is None:
         return dict(origins)
     return {
@@ -72,13 +85,16 @@ def _cure(part: Part) -> str:
     if part.name == "vae":
         return "set base.vae to one (a .safetensors, .ckpt or .pt file, or a diffusers folder)"
     if part.library == "transformers":
-        return "like a bare U-Net, it needs another checkpoint's text encoder: choose a whole checkpoint"
+        return (
+            "like a bare U-Net, it needs another checkpoint's text encoder: choose a whole checkpoint, or, of"
+            f" Stable Diffusion 3, put its files into a folder {ENCODER_FOLDER} where the checkpoint is"
+        )
     return "choose a whole checkpoint"
 
 
 def alone(names: Collection[str], parts: Sequence[Part]) -> str | None:
     """Names the part if a file holds only a denoiser. `parts`: of the denoiser's family."""
-    texts = [part for part in parts if part.library == "transformers"]
+    texts = [part for part in parts if part.library == "transformers" and not part.is_optional]
     absent = all(why_absent(part, names) for part in texts)
     title = next((part.title for part in parts), "")
     return f"a {title} without a text encoder" if texts and absent else None

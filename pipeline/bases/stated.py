@@ -16,6 +16,8 @@ BASE_KEY = "athanor.base"
 """Entry in the header of our own single files: configurations of the parts and the tokenizer's two files, as
 JSON.
 """
+T5_TOKENIZER = "tokenizer_3"
+"""T5's tokenizer: its folder in diffusers' layout, and its entry in such a header."""
 STAMPS = {
     "_name_or_path", "transformers_version", "_diffusers_version", "dtype", "torch_dtype",
     "_use_default_values",
@@ -29,8 +31,8 @@ MOST_NUMBER = 1 << 18
 
 
 def stated(text: str | None, origin: str) -> dict[str, Any]:
-    """Reads a header's entry HEADER_KEY: `configs` of the parts that it has, and `tokenizer`. Empty without
-    the entry; raises UserError if it is invalid.
+    """Reads a header's entry BASE_KEY: `configs` of the parts that it has, `tokenizer`, and `tokenizer_3`
+    unchecked. Empty without the entry; raises UserError if it is invalid.
     """
     if text is None:
         return {}
@@ -41,6 +43,8 @@ def stated(text: str | None, origin: str) -> dict[str, Any]:
         entries["configs"] = checked_configs(configs, f"{origin}: configs in its header")
     if "tokenizer" in own:
         entries["tokenizer"] = None if tokenizer is None else tokenizer_texts(tokenizer, origin)
+    if T5_TOKENIZER in own:
+        entries[T5_TOKENIZER] = own[T5_TOKENIZER]
     return entries
 
 

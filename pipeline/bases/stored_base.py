@@ -11,7 +11,7 @@ from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Origin, TensorForm, put
 from pipeline.bases.parts import UNET, VAE
 from pipeline.bases.registry import denoiser_folder, families, family, recognised, recognised_config
-from pipeline.bases.single_file import ema_name, say_averaged
+from pipeline.bases.single_file import ema_name, open_base, say_averaged
 from pipeline.bases.stored_vae import four_axes, weight_files
 from pipeline.bases.structure import EMA_PREFIX
 from pipeline.bases.vae_names import whole_checkpoint_name
@@ -19,7 +19,7 @@ from pipeline.bases.weight_names import usual_key
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import read_mapping
-from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
+from pipeline.files.tensor_file import Stored, TensorFile
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def stored_base(path: Path) -> StoredBase:
     with reporting_damage(f"{path} is not a readable checkpoint"):
         if path.is_dir():
             return _folder(path)
-        file = open_tensors(path)
+        file = open_base(path)
         named = averaged(path, file.tensors)
         tensors = {usual_key(name): four_axes(name, stored) for name, stored in named.items()}
         return StoredBase(tensors, (file,), dict(file.metadata))

@@ -17,6 +17,7 @@ from pipeline.votes.vote_file import VOTES, read_votes, votes_hash
 LOCKED = (
     ("base.path", "base.sha256", REPOSITORY),
     ("base.vae", "base.vae_sha256", None),
+    ("base.t5_tokenizer", "base.t5_tokenizer_sha256", None),
     ("crop.face_model", "crop.face_model_sha256", None),
     ("network.initial", "network.initial_sha256", None),
     ("network.clip", "network.clip_sha256", None),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.encoder_files import ENCODER_FOLDER, encoders_sha256
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
 from pipeline.bases.parts_there import VAE_TITLE
@@ -31,7 +32,18 @@ def looked_at(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
         return base
     if recognised is None or recognised.facts is None:
         return base
-    return {**base, "family": recognised.facts.name}
+    return {**base, "family": recognised.facts.name} | _encoders_hash(base, problems)
+
+
+def _encoders_hash(base: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The hash of text encoders in files of their own, if there are any; adds to `problems`."""
+    given, digest = base.get("text_encoders_sha256"), encoders_sha256(Path(base["path"]))
+    if given and given != digest:
+        problems.append(
+            f"base.text_encoders_sha256 is {given}, but the files of text encoders in the folder"
+            f" {ENCODER_FOLDER} where base.path is give {digest or 'none'}; correct it, or set it to null"
+        )
+    return {"text_encoders_sha256": digest} if digest else {}
 
 
 def how_to_get(name: str | None) -> str:

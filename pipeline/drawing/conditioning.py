@@ -102,7 +102,7 @@ def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | N
     parts = chunks(base.tokenizer, weighted_parts(text), words_of(encoders))
     device = encoders[0].device
     ids = torch.tensor([part.ids for part in parts], device=device)
-    encoded = base.family.encode(base, ids, clip_skip)
+    encoded = base.family.encode_texts(base, ids, clip_skip, further_ids(base, text))
     weights = torch.tensor([part.weights for part in parts], device=device, dtype=encoded.tokens.dtype)
     widths = base.family.token_widths(base.configs)
     # Each encoder keeps its own mean: A1111 weighs the encoders' outputs before it joins them.
@@ -110,7 +110,21 @@ def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | N
     states = torch.cat(each, dim=-1) if len(each) > 1 else each[0]
     if aesthetic:
         states = aesthetic.applied(encoders[0], ids, states, clip_skip)
-    return Conditioning(states.flatten(0, 1)[None], None if encoded.pooled is None else encoded.pooled[:1])
+    return Conditioning(
+        states.flatten(0, 1)[None],
+        None if encoded.pooled is None else encoded.pooled[:1],
+        further=None if encoded.further is None else encoded.further[:1],
+    )
+
+
+def further_ids(base: Base, text: str) -> Tensor | None:
+    """T5's ids [1, m] of a prompt, which it reads without weights; None for a base without T5. [chunks] rows
+    would repeat them: T5 reads the whole text at once.
+    """
+    if base.t5_tokenizer is None:
+        return None
+    plain = "".join(" " if part.weight is None else part.text for part in weighted_parts(text))
+    return base.t5_tokenizer.ids([plain]).to(base.text_encoders[0].device)
 
 
 def emphasised(states: Tensor, weights: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from pipeline.bases.origins import Origin, file_shape
 from pipeline.bases.outline import outline
 from pipeline.bases.registry import family, recognised, titles
 from pipeline.bases.save import folder_key, write_settings
-from pipeline.bases.stated import BASE_KEY, stated
+from pipeline.bases.stated import BASE_KEY, T5_TOKENIZER, stated
+from pipeline.bases.t5_loaded import t5_tokenizer_of_merge
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder
 from pipeline.files.tensor_writer import insist_on_room, tensor_writer
@@ -50,7 +51,9 @@ def run_recipe_to_folder(recipe: Recipe, out: Path) -> dict[str, Any]:
     made = _family_of(first)
     recipe = locked(recipe, opened.files)
     own = stated(metadata(recipe, first, opened.checkpoints).get(BASE_KEY), str(first.path))
-    model = outline(made, own, str(first.path))
+    shapes = {name: stored.shape for name, stored in node.tensors.items()}
+    model = outline(made, own, str(first.path), made.configs_of(shapes))
+    model.t5_tokenizer = t5_tokenizer_of_merge(model, first.path, own.get(T5_TOKENIZER))
     prediction = prediction_of_result(first, recipe, opened.networks.values())
     if prediction.type:
         model = model.predicting(prediction.type, prediction.zero_terminal_snr)
@@ -76,9 +79,10 @@ def _family_of(first: CheckpointFile) -> Family:
 
 def _parts(model: Base, node: Node, dtype: str) -> list[FolderPart]:
     files, wrong = [], []
-    for part in model.family.parts:
+    for part in model.parts:
         tensors = model.part(part.name).state_dict()
-        by_key = model.family.origins(part.name, tensors, model.configs)
+        keys = [key for key in tensors if key not in part.tied]
+        by_key = model.family.origins(part.name, keys, model.configs)
         origins = {folder_key(part, key): origin for key, origin in by_key.items()}
         sizes = {folder_key(part, key): tuple(tensors[key].shape) for key in by_key}
         absent = {key for key, origin in origins.items() if not _is_there(node, origin, sizes[key])}

@@ -69,6 +69,7 @@ class MergedBase:
             base.family.origin(part, key, base.configs).key: parameter
             for part, module in base.loaded().items()
             for key, parameter in module.named_parameters()
+            if parameter.dtype != torch.int8  # T5 in 8 bits, which is no merge's subject
         }
         self.own: dict[str, torch.Tensor] = {}
         self.sources: dict[str, Hashable] = {}

@@ -20,7 +20,16 @@ from pipeline.schemas.stairs import stairs_of
 
 
 class BaseConfig(Group):
-    NEUTRAL: ClassVar = {"prediction_type": None, "vae_precision": "fp32", "vae_tiles": "none"}
+    NEUTRAL: ClassVar = {
+        "prediction_type": None,
+        "vae_precision": "fp32",
+        "vae_tiles": "none",
+        "t5": "own",
+        "t5_tokenizer": None,
+        "t5_tokens": 256,
+        "text_encoders_sha256": None,
+        "t5_tokenizer_sha256": None,
+    }
     DERIVED: ClassVar = ("family",)
 
     path: NonEmpty
@@ -33,12 +42,23 @@ class BaseConfig(Group):
     clip_skip: Annotated[int, Field(ge=1, le=12)]
     sha256: Sha256 | None
     vae_sha256: Sha256 | None
+    t5: Literal["own", "int8", "none"]
+    t5_tokenizer: NonEmpty | None
+    t5_tokens: Annotated[int, Field(ge=77, le=512)]
+    text_encoders_sha256: Sha256 | None
+    t5_tokenizer_sha256: Sha256 | None
+
+    @property
+    def texts_identity(self) -> dict[str, object]:
+        """What the text encoders' outputs follow from besides `sha256`; empty where nothing is set."""
+        names = ("t5", "t5_tokenizer", "t5_tokens", "text_encoders_sha256", "t5_tokenizer_sha256")
+        return {name: value for name, value in self.identity().items() if name in names}
 
     @classmethod
     def plain(cls, path: str, **changes: object) -> "BaseConfig":
         """The base at `path` with no other settings, for scripts and tests."""
         names = ("family", "prediction_type", "vae", "revision", "sha256", "vae_sha256")
-        nothing = {**dict.fromkeys(names), "clip_skip": 1, "vae_precision": "fp32", "vae_tiles": "none"}
+        nothing = {**dict.fromkeys(names), **cls.NEUTRAL, "clip_skip": 1}
         return cls.model_validate({"path": path, **nothing, **changes})
 
 
@@ -147,6 +167,9 @@ class TrainConfig(Group):
         "stochastic_rounding": False,
         "offload": 0.0,
         "cuda_graph": False,
+        "text_encoder_dropout": 0.0,
+        "text_encoder_2_dropout": 0.0,
+        "text_encoder_3_dropout": 0.0,
     }
 
     name: FileName
@@ -167,6 +190,9 @@ class TrainConfig(Group):
     tag_dropout: Fraction
     caption_dropout: Fraction
     caption_dropout_every_epochs: Count
+    text_encoder_dropout: Fraction
+    text_encoder_2_dropout: Fraction
+    text_encoder_3_dropout: Fraction
     caption_variants: Annotated[Variants | None, AfterValidator(_none_for_zero)]
     max_tokens: Literal[75, 150, 225]
     size_conditioning: Literal["real", "zero_crop"]
@@ -189,3 +215,8 @@ class TrainConfig(Group):
     num_nodes: Positive
     strategy: Literal["auto", "ddp", "fsdp"]
     channels_last: bool
+
+    @property
+    def encoder_dropouts(self) -> tuple[float, float, float]:
+        """By text encoder."""
+        return self.text_encoder_dropout, self.text_encoder_2_dropout, self.text_encoder_3_dropout

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
 import torch
@@ -17,6 +17,7 @@ from transformers import CLIPTokenizer
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.latents import LATENT_MASKS, LATENTS
 from pipeline.bases.sizes import SizeConditioning, whole
+from pipeline.bases.t5_tokens import T5Tokenizer
 from pipeline.bases.tokens import NO_WORDS, Words, body_ids, token_ids
 from pipeline.captions.templates import fill
 from pipeline.errors import UserError
@@ -43,12 +44,21 @@ class Picture:
     """None if the base is not conditioned on sizes."""
 
 
+class TextIds(NamedTuple):
+    """ids and emphasis of captions as in Batch; further: T5's ids [captions, m], for a base that has one."""
+
+    ids: Tensor
+    emphasis: Tensor | None
+    further: Tensor | None
+
+
 @dataclass
 class Batch:
     """mean, std: [batch, channels, h, w] of the VAE's posterior, scaled. ids: [batch, 77], or [batch, chunks,
     77] for long captions. weight: [batch]. step: counts batches from 0. mask: [batch, 1, h, w] in 0..1.
     conditioning: the text encoders' outputs, if they are cached. emphasis: [batch, tokens, 1] factors of
     these outputs, if captions have weights. sizes: [batch, 6], if the base is conditioned on them.
+    further_ids: [batch, m] of T5, if the base has one.
     """
 
     mean: Tensor
@@ -60,6 +70,7 @@ class Batch:
     conditioning: Conditioning | None = None
     emphasis: Tensor | None = None
     sizes: Tensor | None = None
+    further_ids: Tensor | None = None
 
     def pin_memory(self) -> "Batch":
         """The batch in memory that a card can read by itself; torch's loader calls it."""
@@ -105,6 +116,9 @@ class EncodedData(lightning.LightningDataModule):
 
     text_outputs: Callable[[Sequence[str]], Conditioning] | None = None
     """Cached outputs of the text encoder, if any."""
+
+    t5_tokenizer: T5Tokenizer | None = None
+    """Of the base's T5, if it has one."""
 
     done = 0
     """Steps already done."""
@@ -158,12 +172,15 @@ class EncodedData(lightning.LightningDataModule):
         seen = {token for text in texts for token in body_ids(self.tokenizer, text, self.words)}
         return [word for word, ids in self.words.items() if ids[0] not in seen]
 
-    def encodable(self, captions: list[str]) -> tuple[Tensor, Tensor | None]:
-        """The captions' ids, and their tokens' weights if captions have weights."""
-        most = self.config.max_tokens
+    def encodable(self, captions: list[str]) -> TextIds:
+        """The captions' ids, and their tokens' weights if captions have weights. T5 reads no weights."""
+        most, plain, t5 = self.config.max_tokens, captions, self.t5_tokenizer
         if self.config.weighted_captions:
-            return weighted_ids(self.tokenizer, captions, self.words, most)
-        return token_ids(self.tokenizer, captions, self.words, most), None
+            plain = [unweighted(text) for text in captions]
+            ids, emphasis = weighted_ids(self.tokenizer, captions, self.words, most)
+        else:
+            ids, emphasis = token_ids(self.tokenizer, captions, self.words, most), None
+        return TextIds(ids, emphasis, t5.ids(plain) if t5 else None)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         epoch = self.trainer.current_epoch if self.trainer else 0
@@ -246,16 +263,17 @@ class EpochBatches(Dataset[Batch]):
         weights = prior_weights(is_class, data.config.prior_loss_weight, data.config.prior_form)
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
         text_outputs = data.text_outputs
-        ids, emphasis = data.encodable(captions)
+        texts = data.encodable(captions)
         return Batch(
             mean=mean,
             std=std,
-            ids=ids,
+            ids=texts.ids,
             weight=torch.tensor(weights),
             step=self.epoch * len(self.plan) + number,
             mask=self.masks([picture.id for picture in chosen], mean.shape[-2:]),
             conditioning=text_outputs(captions) if text_outputs else None,
-            emphasis=None if text_outputs else emphasis,
+            emphasis=None if text_outputs else texts.emphasis,
+            further_ids=None if text_outputs else texts.further,
             sizes=sizes_batch(chosen, data.config),
         )
 

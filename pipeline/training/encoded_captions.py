@@ -3,7 +3,7 @@
 import torch
 
 from pipeline.bases.conditioning import Conditioning
-from pipeline.training.data import EncodedData
+from pipeline.training.data import EncodedData, TextIds
 from pipeline.training.module import Denoising
 
 
@@ -26,7 +26,12 @@ class EncodedCaptions:
         return self._kept[captions].to(self.module.device)
 
     def _encoded(self, captions: tuple[str, ...]) -> Conditioning:
-        base = self.module.base
-        ids, emphasis = self.data.encodable(list(captions))
-        encoded = base.family.encode(base, ids.to(self.module.device), self.module.settings.base.clip_skip)
-        return encoded.emphasised(emphasis)
+        texts = self.data.encodable(list(captions))
+        return encoded(self.module, texts).emphasised(texts.emphasis)
+
+
+def encoded(module: Denoising, texts: TextIds) -> Conditioning:
+    """All of the base's text encoders' outputs."""
+    further = None if texts.further is None else texts.further.to(module.device)
+    ids, skip = texts.ids.to(module.device), module.settings.base.clip_skip
+    return module.base.family.encode_texts(module.base, ids, skip, further)

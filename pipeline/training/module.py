@@ -50,7 +50,7 @@ class Denoising(lightning.LightningModule):
         self.settings, self.total_steps = config, total_steps
         self.precision = possible(config.train.precision)
         if config.train.base_precision == "int8":
-            in_eight_bits([base.denoiser, *base.text_encoders], trained_dtype(config))
+            in_eight_bits([base.denoiser, *base.text_models], trained_dtype(config))
         self.objective = base.family.objective(base.configs, config.noise)
         self.mean: RunningMean | None = None
         self.rounding = Rounding() if config.train.stochastic_rounding else None
@@ -95,7 +95,7 @@ class Denoising(lightning.LightningModule):
         self._texts_rest = False
         if train.channels_last:
             unet.to(memory_format=torch.channels_last)
-        cast(self.precision, [unet, *texts], list(self.network.parameters()))
+        cast(self.precision, [unet, *self.base.text_models], list(self.network.parameters()))
         if train.gradient_checkpointing:
             unet.enable_gradient_checkpointing(*([checkpoint_without_random] if train.cuda_graph else []))
             for encoder in texts:
@@ -111,17 +111,17 @@ class Denoising(lightning.LightningModule):
         if self._texts_rest:
             return
         if isinstance(self.network, FullFineTune):
-            for encoder in self.base.text_encoders:
+            for encoder in self.base.text_models:
                 encoder.to("cpu")
         else:
-            self.base.free(self.base.family.facts.text_encoders)
+            self.base.free(self.base.text_part_names)
         self._texts_rest = True
 
     def wake_text_encoders(self) -> None:
         """Readies the text encoders if they rest."""
         if not self._texts_rest:
             return
-        encoders = self.base.text_encoders
+        encoders = self.base.text_models
         for encoder in encoders:
             encoder.to(self.device)
         cast(self.precision, encoders, [])
@@ -219,7 +219,8 @@ class Denoising(lightning.LightningModule):
 
     def inputs_of(self, batch: Batch, rows: slice = EVERY) -> StepInputs:
         """What is drawn and read for a step."""
-        return step_inputs(batch, rows, self.objective, self._seed_of(batch.step), self.device)
+        dropouts = self.settings.train.encoder_dropouts[: len(self.base.text_part_names)]
+        return step_inputs(batch, rows, self.objective, self._seed_of(batch.step), self.device, dropouts)
 
     def losses_of(self, inputs: StepInputs) -> Tensor:
         """[rows] weighed errors; draws nothing but dropouts."""

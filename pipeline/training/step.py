@@ -4,6 +4,7 @@ batch, seed --> inputs (noise, levels, captions, masks)        draws; different 
 inputs --> denoiser --> losses                                 the same kernels for the same shapes
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,14 +19,20 @@ from pipeline.training.data import Batch
 
 StepInputs = dict[str, Tensor]
 """latents, noise, noisy: [rows, channels, h, w]; levels: [rows]. Also, as far as the batch has them: mask,
-ids, emphasis, sizes; tokens and pooled in place of ids if the text encoders' outputs are kept.
+ids, emphasis, further_ids, sizes; tokens, pooled and further in place of ids if the text encoders' outputs
+are kept. kept_encoders: [rows, encoders] of 0 or 1, where encoders are dropped.
 """
 
 
 def step_inputs(
-    batch: Batch, rows: slice, objective: Objective, seed: int, device: torch.device
+    batch: Batch,
+    rows: slice,
+    objective: Objective,
+    seed: int,
+    device: torch.device,
+    dropouts: Sequence[float] = (),
 ) -> StepInputs:
-    """Random numbers are drawn for the whole batch, on the CPU."""
+    """Random numbers are drawn for the whole batch, on the CPU. dropouts: of each text encoder."""
     generator = torch.Generator().manual_seed(seed)
     latents = batch.mean + batch.std * torch.randn(batch.mean.shape, generator=generator).to(
         device, non_blocking=True
@@ -33,11 +40,12 @@ def step_inputs(
     drawn = objective.draw(latents, generator).rows(rows)
     known = batch.conditioning
     texts: dict[str, Any] = (
-        {"ids": batch.ids, "emphasis": batch.emphasis}
+        {"ids": batch.ids, "emphasis": batch.emphasis, "further_ids": batch.further_ids}
         if known is None
-        else {"tokens": known.tokens, "pooled": known.pooled}
+        else {"tokens": known.tokens, "pooled": known.pooled, "further": known.further}
     )
-    read = {**texts, "mask": batch.mask, "sizes": batch.sizes}
+    kept = _kept_encoders(len(batch.weight), dropouts, generator, device)
+    read = {**texts, "mask": batch.mask, "sizes": batch.sizes, "kept_encoders": kept}
     return {**vars(drawn), **{name: value[rows] for name, value in read.items() if value is not None}}
 
 
@@ -54,7 +62,22 @@ def step_losses(inputs: StepInputs, base: Base, objective: Objective, config: Co
 
 
 def _conditioning(inputs: StepInputs, base: Base, clip_skip: int) -> Conditioning:
-    sizes = inputs.get("sizes")
     if "tokens" in inputs:
-        return Conditioning(inputs["tokens"], inputs.get("pooled")).sized(sizes)
-    return base.family.encode(base, inputs["ids"], clip_skip).emphasised(inputs.get("emphasis")).sized(sizes)
+        texts = Conditioning(inputs["tokens"], inputs.get("pooled"), further=inputs.get("further"))
+    else:
+        texts = base.family.encode_texts(base, inputs["ids"], clip_skip, inputs.get("further_ids"))
+        texts = texts.emphasised(inputs.get("emphasis"))
+    if "kept_encoders" in inputs:
+        widths = base.family.token_widths(base.configs), base.family.pooled_widths(base.configs)
+        texts = texts.of_encoders(inputs["kept_encoders"], *widths)
+    return texts.sized(inputs.get("sizes"))
+
+
+def _kept_encoders(
+    pictures: int, dropouts: Sequence[float], generator: torch.Generator, device: torch.device
+) -> Tensor | None:
+    """[pictures, encoders]: 0 where an encoder's output is dropped; None, and no draw, if none ever is."""
+    if not any(dropouts):
+        return None
+    drawn = torch.rand(pictures, len(dropouts), generator=generator)
+    return (drawn >= torch.tensor(dropouts)).float().to(device, non_blocking=True)

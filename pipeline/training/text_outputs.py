@@ -21,6 +21,7 @@ from pipeline.progress import progress
 from pipeline.schemas import AdapterNetworkConfig, CheckpointConfig, Config, HypernetworkConfig
 from pipeline.store.items import Items, computed_key
 from pipeline.training.data import EncodedData, EpochBatches
+from pipeline.training.encoded_captions import encoded
 from pipeline.training.module import Denoising
 
 VERSION = 2
@@ -76,7 +77,7 @@ class TextOutputs:
 
 def _tensors(output: Conditioning) -> dict[str, Tensor]:
     """Without sizes, which belong to a picture, not to a text."""
-    tensors = {"tokens": output.tokens, "pooled": output.pooled}
+    tensors = {"tokens": output.tokens, "pooled": output.pooled, "further": output.further}
     return {name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}
 
 
@@ -94,10 +95,10 @@ class TextOutputsCallback(Callback):
         @torch.no_grad()
         def compute(text: str) -> Conditioning:
             module.wake_text_encoders()
-            ids, emphasis = data.encodable([text])
+            texts = data.encodable([text])
             with trainer.precision_plugin.forward_context():
-                output = module.base.family.encode(module.base, ids.to(module.device), base.clip_skip)
-            return output.emphasised(emphasis)
+                output = encoded(module, texts)
+            return output.emphasised(texts.emphasis)
 
         made_by: dict[str, object] = {
             "version": VERSION,
@@ -106,6 +107,7 @@ class TextOutputsCallback(Callback):
             "precision": module.precision,
             "device": module.device.type,
             "max_tokens": most,
+            **base.texts_identity,
         } | ({"weighted": True} if data.config.weighted_captions else {})
         outputs = data.text_outputs = TextOutputs(compute, made_by, Items("text_outputs"))
         texts = texts_of(data, range(trainer.current_epoch, data.config.epochs))

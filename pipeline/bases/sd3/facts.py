@@ -33,6 +33,9 @@ def variant(denoiser: DenoiserStructure) -> str | None:  # noqa: ARG001  # all a
     return None
 
 
+CLIP_L, CLIP_G, T5XXL = (f"text_encoders.{name}.transformer." for name in ("clip_l", "clip_g", "t5xxl"))
+"""Prefixes of the text encoders' tensors in a single file."""
+
 FACTS = FamilyFacts(
     name="sd3",
     title="Stable Diffusion 3",
@@ -53,6 +56,12 @@ FACTS = FamilyFacts(
     has_sizes=False,
     has_hypernetworks=False,
     objective="flow",
+    has_t5=True,
+    encoder_files={
+        CLIP_L: ("clip_l.safetensors",),
+        CLIP_G: ("clip_g.safetensors",),
+        T5XXL: tuple(f"t5xxl{kind}.safetensors" for kind in ("", "_fp16", "_bf16", "_fp8_e4m3fn")),
+    },
     pipeline="StableDiffusion3Pipeline",
     published="stabilityai/stable-diffusion-3.5-medium sd3.5_medium.safetensors",
 )

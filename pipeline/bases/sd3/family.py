@@ -22,9 +22,11 @@ from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import VAE, Part, clip_part
 from pipeline.bases.sd3 import mmdit_names
 from pipeline.bases.sd3.block_names import MOST_JOINT_BLOCKS, block_of_name
-from pipeline.bases.sd3.facts import FACTS
+from pipeline.bases.sd3.facts import CLIP_G, CLIP_L, FACTS, T5XXL
 from pipeline.bases.sd3.members import transformer_config
 from pipeline.bases.structure import TensorShapes, structure
+from pipeline.bases.t5_part import t5_config, t5_origin, t5_part
+from pipeline.bases.t5_tokens import USUAL_T5_TOKENS
 
 if TYPE_CHECKING:
     from pipeline.bases.base import Base
@@ -34,8 +36,9 @@ SD3_TRANSFORMER = Part(
     file_prefix=mmdit_names.MMDIT_PREFIX, layer_prefix="lora_transformer_",
 )  # fmt: skip
 LAST_BUT_ONE_LAYER = 2
-T5_TOKENS = 256
-"""Tokens of T5, as diffusers draws (`max_sequence_length`)."""
+
+
+T5 = t5_part("text_encoder_3", "third text encoder (T5)", T5XXL)
 
 
 class SD3(Family):
@@ -44,13 +47,14 @@ class SD3(Family):
         SD3_TRANSFORMER,
         VAE,
         clip_part(
-            "text_encoder", "first text encoder", "text_encoders.clip_l.transformer.", "lora_te1_",
+            "text_encoder", "first text encoder", CLIP_L, "lora_te1_",
             projected=True,
         ),
         clip_part(
-            "text_encoder_2", "second text encoder", "text_encoders.clip_g.transformer.", "lora_te2_",
+            "text_encoder_2", "second text encoder", CLIP_G, "lora_te2_",
             projected=True,
         ),
+        T5,
     )  # fmt: skip
     main_blocks = ("JointTransformerBlock",)
     further_blocks = ()
@@ -59,7 +63,7 @@ class SD3(Family):
     paddings: ClassVar = {"tokenizer_2": OPENCLIP_PADDING}
     index_extras: ClassVar = {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
     text_names: ClassVar[Mapping[str, ClipNames]] = {
-        part.name: ClipNames(part.file_prefix) for part in parts[2:]
+        part.name: ClipNames(part.file_prefix) for part in parts if part.is_clip
     }
 
     @property
@@ -71,11 +75,14 @@ class SD3(Family):
     def configs_of(self, shapes: TensorShapes) -> Configs:
         name = SD3_TRANSFORMER.name
         own = transformer_config(self.configs[name], shapes, structure(shapes).prefix)
-        return {**self.configs, name: own}
+        t5 = t5_config(self.configs[T5.name], shapes, T5.file_prefix)
+        return {**self.whole_configs, name: own, **({T5.name: t5} if t5 else {})}
 
     def origin(self, part: str, name: str, configs: Configs) -> Origin:
         if part == SD3_TRANSFORMER.name:
             return mmdit_names.weight_origin(name, configs[part]["num_layers"])
+        if part == T5.name:
+            return t5_origin(T5, name)
         return vae_names.origin(name) if part == "vae" else self.text_names[part].origin(name)
 
     def held(self, key: str) -> list[tuple[str, Held]]:
@@ -109,6 +116,13 @@ class SD3(Family):
         own = name.removeprefix(str(SD3_TRANSFORMER.layer_prefix))
         return block_of_name(own) if own != name else None
 
+    def dtype_of(self, part: Part, trained_dtype: torch.dtype) -> torch.dtype:
+        """T5 is as large as all other parts together."""
+        return trained_dtype if part == T5 else super().dtype_of(part, trained_dtype)
+
+    def pooled_widths(self, configs: Configs) -> list[int]:
+        return [configs[name]["projection_dim"] for name in self.facts.text_encoders]
+
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         """Tokens of both CLIP encoders alone; `predict` adds what the transformer reads besides."""
         first, second = base.text_encoders
@@ -120,6 +134,12 @@ class SD3(Family):
             pooled(second, other_last, own, base.end_token),
         ]
         return Conditioning(torch.cat([tokens, others], dim=-1), torch.cat(vectors, dim=-1))
+
+    @torch.no_grad()
+    def encode_further(self, base: "Base", ids: Tensor) -> Tensor:
+        """It reads the padding, too, as in the published training."""
+        output: Tensor = base.part(T5.name)(input_ids=ids).last_hidden_state
+        return output
 
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         answer: Tensor = base.denoiser(
@@ -133,12 +153,15 @@ class SD3(Family):
 
 
 def joint_tokens(conditioning: Conditioning, width: int) -> Tensor:
-    """[batch, n + 256, width]: CLIP's tokens filled up with zeros, then T5's tokens, or zeros in their
+    """[batch, n + m, width]: CLIP's tokens filled up with zeros, then T5's tokens, or zeros in their
     place.
     """
     tokens = conditioning.tokens
     wide = F.pad(tokens, (0, width - tokens.shape[-1]))
-    return torch.cat([wide, wide.new_zeros(len(wide), T5_TOKENS, width)], dim=1)
+    further = conditioning.further
+    if further is None:
+        further = wide.new_zeros(len(wide), USUAL_T5_TOKENS, width)
+    return torch.cat([wide, further.to(wide)], dim=1)
 
 
 FAMILY = SD3()

@@ -50,6 +50,10 @@ class SDXL(UNetFamily):
         named = unet_names.ldm_name(path, has_attention(configs))
         return f"{UNET.layer_prefix}{named.replace('.', '_')}"
 
+    def pooled_widths(self, configs: Configs) -> list[int]:
+        """Only bigG's is used."""
+        return [0, configs["text_encoder_2"]["projection_dim"]]
+
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         first, second = base.text_encoders
         own = padded(ids, base.end_token, OPENCLIP_PADDING)

@@ -7,9 +7,10 @@ from pipeline.bases.look import recognise
 from pipeline.bases.prediction import PredictionType
 from pipeline.bases.registry import Recognised, families
 from pipeline.config.by_family import base_side_px
+from pipeline.config.rules.encoders import encoder_problems
 from pipeline.config.rules.flow import objective_problems
 from pipeline.errors import UserError
-from pipeline.schemas import AestheticConfig, Config, HypernetworkConfig
+from pipeline.schemas import Config
 
 PREDICTION_OF_SETTING = {
     "scale_v_prediction": "v_prediction",
@@ -31,7 +32,7 @@ def base_contradictions(config: Config) -> list[str]:
     return [
         *_prediction_problems(config),
         *_zero_snr_problems(config),
-        *_encoder_problems(config, facts),
+        *encoder_problems(config, facts),
         *_block_problems(config, facts),
         *objective_problems(config, facts),
     ]
@@ -141,24 +142,4 @@ def _block_problems(config: Config, facts: FamilyFacts) -> list[str]:
             problems.append(f"network.{key}: there is no block {others[0]}; {own}")
         elif names is None and isinstance(setting, list) and len(setting) != len(facts.blocks):
             problems.append(f"network.{key} has {len(setting)} numbers, one for each block; {own}")
-    return problems
-
-
-def _encoder_problems(config: Config, facts: FamilyFacts) -> list[str]:
-    problems = []
-    if config.base.clip_skip > facts.text_layers:
-        problems.append(
-            f"base.clip_skip {config.base.clip_skip}: the text encoder of {facts.title} has"
-            f" {facts.text_layers} layers; set it to at most {facts.text_layers}"
-        )
-    if isinstance(config.network, HypernetworkConfig) and not facts.has_hypernetworks:
-        problems.append(
-            f"network.name hypernetwork: no tool reads hypernetworks of {facts.title}; train a lora instead"
-            " (use: {network: lora})"
-        )
-    if isinstance(config.network, AestheticConfig) and len(facts.text_encoders) > 1:
-        problems.append(
-            f"network.name aesthetic acts on one text encoder, and {facts.title} has"
-            f" {len(facts.text_encoders)}; train an embedding instead (use: {{network: embedding}})"
-        )
     return problems

@@ -102,7 +102,9 @@ def _with_kept_texts(module: Denoising, batch: Batch) -> Batch:
     if batch.conditioning is not None or not are_fixed(module.settings):
         return batch
     with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
-        encoded = module.base.family.encode(module.base, batch.ids, module.settings.base.clip_skip)
+        encoded = module.base.family.encode_texts(
+            module.base, batch.ids, module.settings.base.clip_skip, batch.further_ids
+        )
     shapes = {name: value for name, value in vars(encoded).items() if value is not None}
     made = {name: torch.zeros(value.shape, dtype=value.dtype) for name, value in shapes.items()}
     return replace(batch, conditioning=Conditioning(**made))
@@ -110,10 +112,10 @@ def _with_kept_texts(module: Denoising, batch: Batch) -> Batch:
 
 def _parts_in_memory(module: Denoising, batch: Batch) -> Iterator[str]:
     """The denoiser, and the text encoders unless the batch has their outputs."""
-    family = module.base.family
-    for part in family.trained_parts:
-        if batch.conditioning is None or part not in family.text_parts:
-            yield part.name
+    base = module.base
+    yield base.family.denoiser.name
+    if batch.conditioning is None:
+        yield from base.text_part_names
 
 
 def _let_go(parameter: Tensor) -> None:

@@ -11,7 +11,9 @@ from diffusers import (
     StableDiffusion3Pipeline,
 )
 from PIL import Image
+from tokenizers import Tokenizer
 from torch import Generator, Tensor
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.bases.base import Base
 from pipeline.bases.latents import decoded
@@ -40,10 +42,15 @@ def diffusers_pipe(base: Base, sampler: str) -> StableDiffusion3Pipeline:
     first, second = base.text_encoders
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = "!"
+    third = t5_tokenizer = None
+    if base.t5_tokenizer:
+        third = base.part("text_encoder_3")
+        made = Tokenizer.from_str(base.t5_tokenizer.vocabulary)
+        t5_tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", pad_token="<pad>")
     pipe = StableDiffusion3Pipeline(
         transformer=base.denoiser, vae=base.vae, scheduler=SCHEDULERS[sampler](shift=3.0),
         text_encoder=first, tokenizer=base.tokenizer, text_encoder_2=second, tokenizer_2=tokenizer,
-        text_encoder_3=None, tokenizer_3=None,
+        text_encoder_3=third, tokenizer_3=t5_tokenizer,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -53,9 +60,9 @@ def start_noise() -> Tensor:
     return torch.randn((1, 16, HEIGHT // 8, WIDTH // 8), generator=Generator().manual_seed(SEED))
 
 
-@pytest.mark.parametrize("sampler", SCHEDULERS)
-def test_latents_are_diffusers_own(sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    base, drawn = small_base("sd3"), list[Tensor]()
+@pytest.mark.parametrize(("sampler", "with_t5"), [("euler", False), ("heun", False), ("euler", True)])
+def test_latents_are_diffusers_own(sampler: str, with_t5: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, drawn = small_base("sd3", with_t5=with_t5), list[Tensor]()
 
     def noted(base: Base, latents: Tensor) -> list[Image.Image]:
         drawn.append(latents)
@@ -70,14 +77,16 @@ def test_latents_are_diffusers_own(sampler: str, monkeypatch: pytest.MonkeyPatch
     assert (drawn[0] - theirs).abs().max() <= 1e-4
 
 
+@pytest.mark.parametrize("with_t5", [False, True])
 @pytest.mark.parametrize("text", ["", "a cat"])
-def test_a_prompt_is_what_diffusers_encodes_and_what_training_shows(text: str) -> None:
-    base = small_base("sd3")
+def test_a_prompt_is_what_diffusers_encodes_and_what_training_shows(text: str, with_t5: bool) -> None:
+    base = small_base("sd3", with_t5=with_t5)
     tokens, _, vector, _ = diffusers_pipe(base, "euler").encode_prompt(
         text, text, text, do_classifier_free_guidance=False
     )
     drawn = conditioning(base, text, 1)
-    trained = base.family.encode(base, token_ids(base.tokenizer, [text]), 1)
+    further = base.t5_tokenizer.ids([text]) if base.t5_tokenizer else None
+    trained = base.family.encode_texts(base, token_ids(base.tokenizer, [text]), 1, further)
     assert torch.equal(drawn.tokens, trained.tokens)
     assert drawn.pooled is not None
     assert trained.pooled is not None
@@ -86,6 +95,17 @@ def test_a_prompt_is_what_diffusers_encodes_and_what_training_shows(text: str) -
     assert torch.allclose(joint_tokens(drawn, 48), tokens, atol=1e-5)
     assert torch.allclose(drawn.pooled, vector, atol=1e-5)
     assert tokens.shape == (1, 77 + 256, 48)
+
+
+def test_t5_reads_a_whole_prompt_without_its_weights() -> None:
+    """CLIP reads two chunks of this prompt, and weighs them."""
+    base = small_base("sd3", with_t5=True)
+    assert base.t5_tokenizer is not None
+    found = conditioning(base, "a (cat:1.5) BREAK red hair", 1)
+    assert found.tokens.shape == (1, 2 * 77, 16 + 24)
+    expected = base.family.encode_further(base, base.t5_tokenizer.ids(["a cat red hair"]))
+    assert found.further is not None
+    assert torch.equal(found.further, expected)
 
 
 def test_a_second_pass_starts_from_the_noisy_picture() -> None:
