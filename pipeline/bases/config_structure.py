@@ -13,7 +13,7 @@ MMDIT_CLASS = "SD3Transformer2DModel"
 def configured(unet: Mapping[str, Any]) -> DenoiserStructure:
     """The configuration is a stranger's: odd entries count as none."""
     if unet.get("_class_name") == MMDIT_CLASS:
-        return DenoiserStructure("", MMDIT)
+        return DenoiserStructure("", MMDIT, depth=_whole(unet.get("num_layers")))
     levels, kinds = _levels(unet), _words(unet.get("down_block_types"))
     attentive = [level for kind, level in zip(kinds, levels, strict=False) if "CrossAttn" in kind]
     has_middle = unet.get("mid_block_type") in (None, "UNetMidBlock2DCrossAttn")

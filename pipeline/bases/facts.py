@@ -53,6 +53,10 @@ class FamilyFacts:
     """
     text_layers: int
     """Layers of the first text encoder: the maximum of clip skip."""
+    blocks_of: Callable[[DenoiserStructure], tuple[str, ...]] | None = None
+    """The blocks of a member that may have fewer than `blocks`."""
+    members_blocks: tuple[tuple[str, ...], ...] = ()
+    """The blocks of each published member that has its own number of them."""
     resolution_px: int
     """Side of the square that the published base was trained on."""
     epsilon_resolution_px: int | None = None

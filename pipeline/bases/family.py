@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.conditioning import Conditioning
+from pipeline.bases.config_structure import configured
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import Part
@@ -120,6 +121,12 @@ class Family(ABC):
     @abstractmethod
     def block_of_layer(self, name: str) -> str | None:
         """The block of a denoiser's layer, from its name in network files; None for other parts."""
+
+    def blocks_of(self, configs: Configs) -> tuple[str, ...]:
+        """The blocks of a base with these configurations."""
+        if self.facts.blocks_of is None:
+            return self.facts.blocks
+        return self.facts.blocks_of(configured(configs[self.denoiser.name]))
 
     def pooled_widths(self, configs: Configs) -> list[int]:  # noqa: ARG002  # most have no pooled vector
         """Width of each text encoder's slice of the pooled vector; 0 of one that gives none."""

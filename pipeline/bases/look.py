@@ -12,6 +12,7 @@ from pipeline.bases.parts_there import bare_part, missing_parts
 from pipeline.bases.prediction import FLOW, Prediction, noise_levels_of, of_header, of_scheduler
 from pipeline.bases.registry import (
     Recognised,
+    blocks_of,
     denoiser_folder,
     of_variant,
     recognised,
@@ -52,6 +53,15 @@ def prediction_of(base: BaseConfig) -> Prediction:
     found = match.prediction if match else None
     found = found or Prediction(None, "nothing states it")
     return replace(found, type=base.prediction_type) if base.prediction_type else found
+
+
+def blocks_of_base(base: BaseConfig) -> tuple[str, ...]:
+    """The blocks of a base's denoiser; the most that its family has if it cannot be looked at."""
+    try:
+        match = _recognise_once(Path(base.path), base.sha256) if base.sha256 else recognise(Path(base.path))
+    except UserError:  # looked_at.py reports it
+        match = None
+    return (match.blocks if match else ()) or blocks_of(base.family)
 
 
 @cache

@@ -12,7 +12,7 @@ import pipeline.bases
 from pipeline.bases.config_structure import configured
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import Prediction
-from pipeline.bases.structure import TensorShapes, structure
+from pipeline.bases.structure import DenoiserStructure, TensorShapes, structure
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Recognised:
 
     prediction: what its denoiser predicts; side_px: of the square that it was trained on, if it says so;
     is_transposed: whether its text_projection is the wrong way round; missing: titles of the parts that a
-    whole checkpoint has and it lacks.
+    whole checkpoint has and it lacks; blocks: of its denoiser.
     """
 
     title: str
@@ -53,6 +53,7 @@ class Recognised:
     side_px: int | None = None
     is_transposed: bool = False
     missing: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
 
 
 @cache
@@ -88,7 +89,7 @@ def recognised(shapes: TensorShapes) -> Recognised | None:
     for facts in families().values():
         if facts.owns(denoiser):
             edm = next((title for sign, title in EDM.items() if sign in shapes), None)
-            return of_variant(facts, edm or facts.variant(denoiser))
+            return of_variant(facts, edm or facts.variant(denoiser), denoiser)
     if denoiser.kind in STRANGERS:
         return Recognised(STRANGERS[denoiser.kind])
     for facts in families().values():
@@ -103,7 +104,8 @@ def recognised_config(denoiser: Mapping[str, Any]) -> Recognised:
     facts = next((facts for facts in families().values() if facts.owns_config(denoiser)), None)
     if facts is None:
         return Recognised("of an unknown family")
-    return of_variant(facts, facts.variant(configured(denoiser)))
+    own = configured(denoiser)
+    return of_variant(facts, facts.variant(own), own)
 
 
 def denoiser_folder(base: Path) -> str | None:
@@ -112,10 +114,13 @@ def denoiser_folder(base: Path) -> str | None:
     return next((name for name in names if (base / name).is_dir()), None)
 
 
-def of_variant(facts: FamilyFacts, variant: str | None) -> Recognised:
+def of_variant(
+    facts: FamilyFacts, variant: str | None, denoiser: DenoiserStructure | None = None
+) -> Recognised:
     """A checkpoint of the family; only ordinary ones are trained."""
     title = f"{facts.title} {variant}" if variant else facts.title
-    return Recognised(title, facts, trainable=facts.trainable and variant is None)
+    blocks = facts.blocks_of(denoiser) if facts.blocks_of and denoiser else facts.blocks
+    return Recognised(title, facts, trainable=facts.trainable and variant is None, blocks=blocks)
 
 
 def family_named(metadata: Mapping[str, str]) -> FamilyFacts | None:

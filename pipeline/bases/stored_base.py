@@ -104,8 +104,9 @@ def _family_of(folder: Path) -> tuple[Family, Configs]:
         if facts is not None:
             made = family(facts.name)
             return made, {**made.configs, name: {**made.configs[name], **denoiser}}
-    there = {name for each in families().values() for name in each.text_encoders if (folder / name).is_dir()}
-    facts = next(each for each in families().values() if there <= set(each.text_encoders))
+    fitting = [each for each in families().values() if each.denoiser == name]
+    there = {name for each in fitting for name in each.text_encoders if (folder / name).is_dir()}
+    facts = next(each for each in fitting if there <= set(each.text_encoders))
     return family(facts.name), family(facts.name).configs
 
 

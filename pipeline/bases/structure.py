@@ -18,6 +18,7 @@ DENOISER_SIGNS = (
 """A tensor that every denoiser of a kind has: a U-Net, SD 3's transformer, Flux's."""
 UNET_KIND, MMDIT, FLUX = "unet", "mmdit", "flux"
 LAYER = re.compile(r"transformer_blocks\.([0-9]{1,3})\.")
+BLOCK_NUMBER = re.compile(r"(?:joint|double)_blocks\.([0-9]{1,3})\.")
 EMA_PREFIX = "model_ema."
 AVERAGED = f"{EMA_PREFIX}diffusion_model"
 DOTS = (
@@ -34,12 +35,14 @@ DOTS = (
 
 @dataclass(frozen=True)
 class DenoiserStructure:
-    """A file's denoiser. All fields but the first two are only for a U-Net."""
+    """A file's denoiser. The fields after `depth` are only for a U-Net."""
 
     prefix: str
     """Prefix of its tensors' names."""
     kind: str | None
     """`unet`, `mmdit`, `flux`; None if there is no known denoiser."""
+    depth: int = 0
+    """Number of a transformer's blocks."""
     in_channels: int = 0
     """Input channels of the first convolution."""
     input_layers: tuple[int, ...] = ()
@@ -59,7 +62,7 @@ def structure(shapes: TensorShapes) -> DenoiserStructure:
     for prefix in UNET_PREFIXES:
         for sign, kind in zip(DENOISER_SIGNS, (UNET_KIND, MMDIT, FLUX), strict=True):
             if prefix + sign in shapes:
-                return _unet(shapes, prefix) if kind == UNET_KIND else DenoiserStructure(prefix, kind)
+                return _unet(shapes, prefix) if kind == UNET_KIND else _transformer(shapes, prefix, kind)
     return structure(averaged) if (averaged := _averaged(shapes)) else DenoiserStructure("", None)
 
 
@@ -73,6 +76,11 @@ def _averaged(shapes: TensorShapes) -> TensorShapes:
                 rest = pattern.sub(dotted, rest)
             plain[UNET_PREFIXES[0] + rest] = shape
     return plain
+
+
+def _transformer(shapes: TensorShapes, prefix: str, kind: str) -> DenoiserStructure:
+    matches = (BLOCK_NUMBER.match(name.removeprefix(prefix)) for name in shapes)
+    return DenoiserStructure(prefix, kind, depth=len({match[1] for match in matches if match}))
 
 
 def _unet(shapes: TensorShapes, prefix: str) -> DenoiserStructure:

@@ -105,7 +105,7 @@ def set_weight(
     if not isinstance(network, AdapterNetwork):
         raise UserError("weights by block or part need LoRA or its variants; other networks have one weight")
     layers = changeable_layers(base)
-    factors = blocks.on(base.family.facts.blocks) if blocks else None
+    factors = blocks.on(base.family.blocks_of(base.configs)) if blocks else None
     for name, adapter in network.adapters():
         block = layers[name].block or BASE
         whole = weight if block == BASE or unet_weight is None else unet_weight

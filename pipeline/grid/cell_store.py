@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.bases.registry import blocks_of
+from pipeline.bases.look import blocks_of_base
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid.axes import Cell
@@ -119,10 +119,14 @@ class CellStore:
             "version": VERSION,
             "base": self.base_of(cell).identity(),
             "network": network,
-            "blocks": list(cell.blocks.on(blocks_of(self.base.family)).values()) if cell.blocks else None,
+            "blocks": self._factors(cell),
             "settings": settings,
             "files": self._files(cell),
         }
+
+    def _factors(self, cell: Cell) -> list[float] | None:
+        """Of the blocks' weights."""
+        return list(cell.blocks.on(blocks_of_base(self.base_of(cell))).values()) if cell.blocks else None
 
     def _files(self, cell: Cell) -> dict[str, str]:
         """Hashes of the files that prompts and settings name, by the names used there."""

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 Variation = tuple[tuple[str, Any], ...]
 """(name behind `merge_` of an axis, its value), sorted by name; empty: the recipe unchanged."""
-MOST_BLOCKS = 25
-LISTS = (19, 20, 25, 26)
-"""Allowed lengths of a list: the blocks of SDXL and of SD 1.x and 2.x, without and with the text encoder's
-number.
-"""
+CURVE_BLOCKS = 25
+"""Any number, to see whether a name is a preset's."""
+FEWEST_NUMBERS = 3
+"""Of a list, with a number for each block; the merge compares it with its checkpoints."""
 WEIGHTS_OF_METHOD = {"bake": ("strength",), "triple_sum": ("alpha", "beta"), "sum_twice": ("alpha", "beta")}
 """Weights of a step by its method; `alpha` for all others."""
 
@@ -30,11 +29,11 @@ def block_curves(values: RangeValues) -> list[str]:
     curves = texts(values)
     for text in curves:
         if text[0].isalpha():
-            preset(text, MOST_BLOCKS)
-        elif len(_numbers(text)) not in LISTS:
+            preset(text, CURVE_BLOCKS)
+        elif len(_numbers(text)) < FEWEST_NUMBERS:
             raise UserError(
-                f"{text!r} has {len(_numbers(text))} numbers; write 25 (SDXL: 19) in quotes, one for each"
-                " block, or one more with the text encoder's first, or a preset's name"
+                f"{text!r} has {len(_numbers(text))} numbers; write 25 (SDXL: 19, SD 3: 26 or 40) in quotes,"
+                " one for each block, or one more with the text encoder's first, or a preset's name"
             )
     return curves
 

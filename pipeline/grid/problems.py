@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from pipeline.bases.registry import blocks_of
+from pipeline.bases.look import blocks_of_base
 from pipeline.config.recipes import OF_THE_RUN, uses_network_of_the_run, with_inputs_of_the_run
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
@@ -102,7 +102,7 @@ def _of_grid(config: Config) -> Iterator[str]:
 
 def _of_blocks(config: Config) -> Iterator[str]:
     """Block weights that belong to another family."""
-    grid, blocks = config.sample_grid, blocks_of(config.base.family)
+    grid, blocks = config.sample_grid, blocks_of_base(config.base)
     axis = grid.axis_of("block_weights")
     given = axis_values(grid, axis) if axis else []
     for prompt in grid.prompts:

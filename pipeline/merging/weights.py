@@ -1,4 +1,4 @@
-"""A step's weights as one number per tensor: by block, 25 on SD 1.x and 2.x, 19 on SDXL.
+"""A step's weights as one number per tensor: by block, 25 on SD 1.x and 2.x, 19 on SDXL, 26 or 40 on SD 3.
 
 IN00-IN11, M00, OUT00-OUT11 (SDXL: to IN08 and OUT08), by single-file names. The rule is from
 bbc-mc/sdweb-merge-block-weighted-gui (scripts/mbw/merge_block_weighted.py) and
@@ -8,11 +8,14 @@ hako-mikan/sd-webui-supermerger (scripts/mergers/mergers.py, blockfromkey): `tim
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from pydantic import ValidationError
 
 from pipeline.bases import unet_blocks
-from pipeline.bases.sd3.block_names import block_of_name, joint_blocks
+from pipeline.bases.family import Family
+from pipeline.bases.registry import families, family
+from pipeline.bases.structure import structure
 from pipeline.bases.unet_blocks import block_names
 from pipeline.bases.unet_names import LDM_UNET_PREFIX
 from pipeline.bases.weight_names import part_of
@@ -30,8 +33,10 @@ BLOCKS_A_HALF = (12, 9)
 def blocks_of(names: Iterable[str]) -> tuple[str, ...] | None:
     """The checkpoint's blocks in order; None if it has no known denoiser."""
     known = list(names)
-    if joint := joint_blocks(name.removeprefix(LDM_UNET_PREFIX) for name in known):
-        return joint
+    transformer = structure(dict.fromkeys(known, ()))
+    for facts in families().values():
+        if facts.blocks_of and facts.owns(transformer):
+            return facts.blocks_of(transformer)
     inputs = {int(match[2]) for name in known if (match := LDM_BLOCK.match(name)) and match[1] == "input"}
     half = len(inputs)
     return block_names(half) if half in BLOCKS_A_HALF and inputs == set(range(half)) else None
@@ -39,8 +44,16 @@ def blocks_of(names: Iterable[str]) -> tuple[str, ...] | None:
 
 def block_of(name: str, blocks: tuple[str, ...]) -> str:
     """Block of a denoiser's weight, `model.diffusion_model.`..."""
-    own = name.removeprefix(LDM_UNET_PREFIX)
-    return unet_blocks.block_of(own, blocks) if "M00" in blocks else block_of_name(own)
+    if made := _of_transformers(blocks):
+        return str(made.block_of(name))
+    return unet_blocks.block_of(name.removeprefix(LDM_UNET_PREFIX), blocks)
+
+
+@cache
+def _of_transformers(blocks: tuple[str, ...]) -> Family | None:
+    """The family whose members have their own numbers of such blocks."""
+    names = (each.name for each in families().values() if each.blocks_of and set(blocks) <= set(each.blocks))
+    return next(map(family, names), None)
 
 
 def weight_of(setting: Alpha, blocks: tuple[str, ...], key: str) -> WeightOf:
@@ -113,8 +126,9 @@ def _named(setting: Mapping[str, float], blocks: tuple[str, ...], key: str) -> l
 def _span(name: str, blocks: tuple[str, ...], key: str) -> range:
     """Positions of `M00`, `IN04-IN08`, or a half, `IN` or `OUT`."""
     middle = len(blocks) // 2
-    if name in ("IN", "OUT"):
-        return range(middle) if name == "IN" else range(middle + 1, len(blocks))
+    if name in ("IN", "OUT"):  # a transformer has no block in the middle
+        second = middle + 1 if "M00" in blocks else middle
+        return range(middle) if name == "IN" else range(second, len(blocks))
     ends = [end.strip() for end in name.split("-")]
     if unknown := [end for end in ends if end not in blocks]:
         raise UserError(

@@ -32,6 +32,10 @@ def by_block(setting: BlockSetting, whole: float, blocks: Sequence[str]) -> dict
             for block, step in zip(blocks, steps, strict=True)
         }
     if isinstance(setting, Mapping):
+        if others := sorted(setting.keys() - set(blocks)):
+            raise UserError(
+                f"network: there is no block {others[0]}; this base has {blocks[0]} to {blocks[-1]}"
+            )
         return dict.fromkeys(blocks, whole) | dict(setting)
     if len(setting) != len(blocks):
         raise UserError(

@@ -188,4 +188,5 @@ def _rate(name: str, config: CheckpointConfig, base: Base) -> float:
         return float(config.text_encoder)
     block = base.family.block_of(base.family.origin(part, key, base.configs).key)
     chosen = config.unet and (config.blocks is None or block in config.blocks)
-    return by_block(config.block_rates, 1.0, base.family.facts.blocks)[str(block)] if chosen else 0.0
+    blocks = base.family.blocks_of(base.configs)
+    return by_block(config.block_rates, 1.0, blocks)[str(block)] if chosen else 0.0

@@ -39,7 +39,7 @@ def target_layers(
         for name, layer in targets.items()
         if (only is None or only.search(name)) and _passes(name, config)
     }
-    chosen = _with_numbers(config, selected, base.family.facts.blocks)
+    chosen = _with_numbers(config, selected, base.family.blocks_of(base.configs))
     if not chosen:
         raise UserError(
             f"network.include {config.include} and exclude {config.exclude} leave no layer to train;"

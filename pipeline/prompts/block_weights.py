@@ -9,11 +9,16 @@ those for 19 blocks weigh the same depths.
 |---|---|---|---|
 | 25 | Stable Diffusion 1.x, 2.x | 26 numbers | 17 |
 | 19 | Stable Diffusion XL | 20 numbers | 12 |
+| 26 or 40 | Stable Diffusion 3 and 3.5 | 27 or 41 | - |
+
+A transformer's presets weigh the same depths: its blocks lie evenly over those of SD 1.x.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+from pipeline.bases.registry import families
 from pipeline.bases.unet_blocks import block_names
 from pipeline.config.ranges import reals
 from pipeline.errors import UserError, nearest
@@ -28,6 +33,13 @@ class BlockForm:
     blocks: tuple[str, ...]
     short: tuple[str, ...]
     presets: Mapping[str, str]
+
+    @property
+    def counts(self) -> str:
+        """How many numbers it takes."""
+        if self.short == self.places:
+            return str(len(self.places))
+        return f"{len(self.short)} ({', '.join(self.short)}) or {len(self.places)}"
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -60,8 +72,35 @@ FORMS = (
         " 100111111000 100000111000 100000000111 100000111111",
     ),
 )  # fmt: skip
-FORM_OF_COUNT = {len(places): form for form in FORMS for places in (form.places, form.short)}
-"""The forms by how many numbers may be given."""
+SPANS = {
+    "INS": (0, 4), "IND": (5, 11), "INALL": (0, 11), "MIDD": (5, 19), "OUTD": (13, 19), "OUTS": (20, 24),
+    "OUTALL": (13, 24),
+}  # fmt: skip
+"""First and last block of SD 1.x, counted from 0, that a preset weighs."""
+DEEPEST = 24
+
+
+def transformer_form(blocks: Sequence[str]) -> BlockForm:
+    """All blocks of a transformer, which has a LoRA in each."""
+    depths = [DEEPEST * number / (len(blocks) - 1) for number in range(len(blocks))]
+    presets = {
+        name: "1" + "".join(str(int(first - 0.5 < depth < last + 0.5)) for depth in depths)
+        for name, (first, last) in SPANS.items()
+    }
+    places = (BASE, *blocks)
+    return BlockForm(tuple(blocks), places, {"NONE": "0" * len(places), "ALL": "1" * len(places), **presets})
+
+
+def forms() -> tuple[BlockForm, ...]:
+    """Of the published bases."""
+    members = (blocks for facts in families().values() for blocks in facts.members_blocks)
+    return (*FORMS, *map(transformer_form, members))
+
+
+@cache
+def form_of_count() -> Mapping[int, BlockForm]:
+    """The forms by how many numbers may be given."""
+    return {len(places): form for form in forms() for places in (form.places, form.short)}
 
 
 @dataclass(frozen=True)
@@ -79,13 +118,12 @@ class BlockWeights:
     def on(self, blocks: Sequence[str]) -> dict[str, float]:
         """Factor of each place of a base with these blocks. Raises UserError for numbers of another base."""
         form = next((form for form in FORMS if form.blocks == tuple(blocks)), None)
-        if form is None:
-            raise UserError(f"block weights {self.name!r}: there are none for bases of {len(blocks)} blocks")
-        if self.numbers is not None and FORM_OF_COUNT[len(self.numbers)] is not form:
+        form = form or transformer_form(blocks)
+        if self.numbers is not None and form_of_count()[len(self.numbers)].blocks != form.blocks:
             raise UserError(
                 f"block weights {self.name!r} has {len(self.numbers)} numbers, for a base of"
-                f" {len(FORM_OF_COUNT[len(self.numbers)].blocks)} blocks; this base has {len(blocks)}: give"
-                f" {len(form.short)} ({', '.join(form.short)}) or {len(form.places)} numbers"
+                f" {len(form_of_count()[len(self.numbers)].blocks)} blocks; this base has {len(blocks)}: give"
+                f" {form.counts} numbers"
             )
         numbers = self.numbers or [float(digit) for digit in form.presets[self.name]]
         return dict(zip(form.places, form.factors(numbers), strict=True))
@@ -101,14 +139,10 @@ def block_weights(text: str) -> BlockWeights:
             )
         return BlockWeights(name)
     numbers = tuple(number for part in name.split(",") for number in reals(part))
-    if len(numbers) not in FORM_OF_COUNT:
+    if len(numbers) not in form_of_count():
         raise UserError(f"{name!r} has {len(numbers)} numbers; block weights need {_counts()}")
     return BlockWeights(name, numbers)
 
 
 def _counts() -> str:
-    return " or ".join(
-        f"{len(form.short)} ({', '.join(form.short)}) or {len(form.places)} numbers for a base of"
-        f" {len(form.blocks)} blocks"
-        for form in FORMS
-    )
+    return " or ".join(f"{form.counts} numbers for a base of {len(form.blocks)} blocks" for form in forms())

@@ -1,5 +1,6 @@
-"""Types of settings with a number for each of the U-Net's blocks (25, SDXL: 19; a rule compares
-them with the base), and of settings that select names."""
+"""Types of settings with a number for each of the denoiser's blocks (a rule compares them with the base), and
+of settings that select names.
+"""
 
 import re
 from typing import Annotated
@@ -18,8 +19,7 @@ def _regular(text: str) -> str:
 
 
 Regular = Annotated[NonEmpty, AfterValidator(_regular)]
-BlockName = Annotated[str, Field(pattern=r"^((IN|OUT)(0\d|1[01])|M00)$")]
+BlockName = Annotated[str, Field(pattern=r"^[A-Z]{1,3}\d\d$")]
 Shape = Annotated[str, Field(pattern=r"^(linear|reverse_linear|sine|cosine)(\+\d*\.?\d+)?$")]
-LrFactors = (
-    Annotated[list[Weight], Field(min_length=19, max_length=25)] | dict[BlockName, Weight] | Shape | None
-)
+ForEachBlock = Field(min_length=3, max_length=64)
+LrFactors = Annotated[list[Weight], ForEachBlock] | dict[BlockName, Weight] | Shape | None

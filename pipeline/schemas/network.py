@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.schemas.aesthetic import AestheticConfig
-from pipeline.schemas.blocks import BlockName, LrFactors, Regular, Shape
+from pipeline.schemas.blocks import BlockName, ForEachBlock, LrFactors, Regular, Shape
 from pipeline.schemas.checkpoint import CheckpointConfig
 from pipeline.schemas.embedding import EmbeddingConfig
 from pipeline.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256
@@ -31,12 +31,8 @@ class AdapterNetworkConfig(Group):
     text_encoder: bool
     include: list[Regular]
     exclude: list[Regular]
-    block_dims: (
-        Annotated[list[Count], Field(min_length=19, max_length=25)] | dict[BlockName, Count] | Shape | None
-    )
-    block_alphas: (
-        Annotated[list[Scale], Field(min_length=19, max_length=25)] | dict[BlockName, Scale] | Shape | None
-    )
+    block_dims: Annotated[list[Count], ForEachBlock] | dict[BlockName, Count] | Shape | None
+    block_alphas: Annotated[list[Scale], ForEachBlock] | dict[BlockName, Scale] | Shape | None
     block_rates: LrFactors
     dora: bool
     rslora: bool

@@ -6,10 +6,16 @@ from collections.abc import Iterable
 MOST_JOINT_BLOCKS = 38
 """3.5 large has as many; the medium ones have 24, J00 to J23."""
 FIRST_BLOCK, FINAL_BLOCK = "IN00", "OUT00"
-BLOCKS = (FIRST_BLOCK, *(f"J{number:02}" for number in range(MOST_JOINT_BLOCKS)), FINAL_BLOCK)
-"""Embedders of pictures, levels and texts; joint blocks; the final layer."""
 JOINT_BLOCK = re.compile(r"(?:joint|transformer)_blocks[._]([0-9]{1,3})[._].+")
 FINAL = ("final_layer", "proj_out", "norm_out")
+
+
+def blocks_of_depth(joint: Iterable[int]) -> tuple[str, ...]:
+    """Embedders of pictures, levels and texts; joint blocks; the final layer."""
+    return (FIRST_BLOCK, *(f"J{number:02}" for number in sorted(joint)), FINAL_BLOCK)
+
+
+BLOCKS = blocks_of_depth(range(MOST_JOINT_BLOCKS))
 
 
 def block_of_name(name: str) -> str:
@@ -17,11 +23,3 @@ def block_of_name(name: str) -> str:
     if match := JOINT_BLOCK.fullmatch(name):
         return f"J{int(match[1]):02}"
     return FINAL_BLOCK if name.startswith(FINAL) else FIRST_BLOCK
-
-
-def joint_blocks(names: Iterable[str]) -> tuple[str, ...]:
-    """The blocks of a checkpoint with these tensors, by their names without prefix; empty without joint
-    blocks.
-    """
-    numbers = {int(match[1]) for name in names if (match := JOINT_BLOCK.fullmatch(name))}
-    return (FIRST_BLOCK, *(f"J{number:02}" for number in sorted(numbers)), FINAL_BLOCK) if numbers else ()

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.bases.config_structure import MMDIT_CLASS
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.sd3.block_names import BLOCKS
+from pipeline.bases.sd3.block_names import BLOCKS, blocks_of_depth
 from pipeline.bases.structure import MMDIT, DenoiserStructure
 
 MEDIUM, MEDIUM_35, LARGE_35 = (
@@ -47,6 +47,8 @@ FACTS = FamilyFacts(
     owns_config=owns_config,
     variant=variant,
     blocks=BLOCKS,
+    members_blocks=(blocks_of_depth(range(24)), BLOCKS),
+    blocks_of=lambda denoiser: blocks_of_depth(range(denoiser.depth)),
     prediction=None,
     text_encoders=("text_encoder", "text_encoder_2"),
     text_signs=("text_encoders.clip_l.", "text_encoders.clip_g."),

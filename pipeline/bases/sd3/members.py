@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.bases.structure import TensorShapes
 
-BLOCK_NUMBER = re.compile(r"joint_blocks\.([0-9]{1,3})\.(.+)")
+_BLOCK = re.compile(r"joint_blocks\.([0-9]{1,3})\.(.+)")
 ATTENTION_WIDTH = 64
 """Of one head in all published ones, whose blocks have as many heads as there are blocks."""
 QUERY_NORM = "x_block.attn.ln_q.weight"
@@ -26,7 +26,7 @@ def transformer_config(published: Mapping[str, Any], shapes: TensorShapes, prefi
     own = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
     blocks: dict[str, set[int]] = {}
     for name in own:
-        if match := BLOCK_NUMBER.fullmatch(name):
+        if match := _BLOCK.fullmatch(name):
             blocks.setdefault(match[2], set()).add(int(match[1]))
     width, channels = _axes(own, "x_embedder.proj.weight", 4)[:2]
     patch = int(published["patch_size"])

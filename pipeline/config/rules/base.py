@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.look import recognise
+from pipeline.bases.look import blocks_of_base, recognise
 from pipeline.bases.prediction import PredictionType
 from pipeline.bases.registry import Recognised, families
 from pipeline.config.by_family import base_side_px
@@ -134,12 +134,13 @@ def _prediction_problems(config: Config) -> list[str]:
 
 def _block_problems(config: Config, facts: FamilyFacts) -> list[str]:
     """Settings by block that are for another family's blocks."""
-    problems, own = [], f"{facts.title} has {len(facts.blocks)} ({facts.blocks[0]} to {facts.blocks[-1]})"
+    blocks = blocks_of_base(config.base)
+    problems, own = [], f"{facts.title} has {len(blocks)} ({blocks[0]} to {blocks[-1]})"
     for key in BY_BLOCK:
         setting = getattr(config.network, key, None)
         names = setting if key == "blocks" or isinstance(setting, dict) else None
-        if names and (others := sorted(set(names) - set(facts.blocks))):
+        if names and (others := sorted(set(names) - set(blocks))):
             problems.append(f"network.{key}: there is no block {others[0]}; {own}")
-        elif names is None and isinstance(setting, list) and len(setting) != len(facts.blocks):
+        elif names is None and isinstance(setting, list) and len(setting) != len(blocks):
             problems.append(f"network.{key} has {len(setting)} numbers, one for each block; {own}")
     return problems

@@ -65,3 +65,22 @@ def test_numbers_of_another_familys_blocks_are_refused() -> None:
         block_weights(numbers(17)).on(SDXL)
     with pytest.raises(UserError, match="12 numbers, for a base of 19 blocks; this base has 25: give 17"):
         block_weights(numbers(12)).on(SD1)
+
+
+def test_a_transformer_takes_a_number_for_each_block() -> None:
+    medium, large = families()["sd3"].members_blocks
+    assert (len(medium), len(large)) == (26, 40)
+    factors = block_weights(numbers(27)).on(medium)
+    assert (factors["BASE"], factors["IN00"], factors["J00"], factors["OUT00"]) == (0.0, 0.1, 0.2, 2.6)
+    with pytest.raises(UserError, match="27 numbers, for a base of 26 blocks; this base has 40: give 41 num"):
+        block_weights(numbers(27)).on(large)
+
+
+def test_presets_of_a_transformer_weigh_the_same_depths() -> None:
+    """Block n of 26 lies at depth 24 n / 25: MDDI of SD 1.x is from 5 to 19."""
+    medium = families()["sd3"].members_blocks[0]
+    weighed = [place for place, factor in block_weights("MIDD").on(medium).items() if factor]
+    assert weighed == ["BASE", *(f"J{number:02}" for number in range(4, 20))]
+    outer = [place for place, factor in block_weights("OUTS").on(medium).items() if factor]
+    assert outer == ["BASE", "J20", "J21", "J22", "J23", "OUT00"]
+    assert set(block_weights("ALL").on(("IN00", "J00", "OUT00")).values()) == {1.0}
