@@ -128,6 +128,10 @@ class Family(ABC):
             return self.facts.blocks
         return self.facts.blocks_of(configured(configs[self.denoiser.name]))
 
+    def stamp(self, configs: Configs) -> tuple[str, str]:
+        """modelspec.architecture and ss_base_model_version of a base with these configurations."""
+        return self.facts.stamp(configs["scheduler"].get("prediction_type"))
+
     def pooled_widths(self, configs: Configs) -> list[int]:  # noqa: ARG002  # most have no pooled vector
         """Width of each text encoder's slice of the pooled vector; 0 of one that gives none."""
         return [0] * len(self.facts.text_encoders)

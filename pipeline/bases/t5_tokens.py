@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.json_text import JsonError, parse_mapping
+from pipeline.files.text_file import JSON, read_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -95,8 +96,6 @@ def t5_tokenizer_in(folder: Path, rows: int, origin: str) -> T5Tokenizer:
             f"{origin}: no {T5_VOCABULARY} in {folder}; it must be a folder like tokenizer_3 of a diffusers"
             " folder of Stable Diffusion 3"
         )
-    if path.stat().st_size > 4 * MOST_VOCABULARY_CHARACTERS:
-        raise UserError(f"{path} is too large for a tokenizer; fetch it again")
-    with reporting_damage(f"{path} is not readable text", "fetch it again"):
-        text = path.read_text(encoding="utf-8")
+    with reporting_damage(f"{path} is not a readable tokenizer", "fetch it again"):
+        text = read_text(path, JSON)
     return t5_tokenizer_of(text, rows, origin)

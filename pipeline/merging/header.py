@@ -15,11 +15,13 @@ from pipeline.bases.prediction import MODELSPEC, MODELSPEC_KEY, PredictionType, 
 from pipeline.bases.stated import (
     BASE_KEY,
     STAMPS,
+    T5_TOKENIZER,
     TOKENIZER_FILES,
     checked_configs,
     stated,
     tokenizer_texts,
 )
+from pipeline.bases.t5_tokens import T5_VOCABULARY
 from pipeline.errors import warn
 from pipeline.files.damage import reporting_damage
 from pipeline.files.hashing import legacy_hash
@@ -149,10 +151,13 @@ def folder_header(folder: Path) -> str:
         for part, file in files.items()
         if file.is_file()
     }
-    own = {
+    own: dict[str, Any] = {
         "configs": checked_configs(configs, str(folder)),
         "tokenizer": _tokenizer(folder / "tokenizer"),
     }
+    if (folder / T5_TOKENIZER / T5_VOCABULARY).is_file():
+        with reporting_damage(f"{folder / T5_TOKENIZER} is not a readable tokenizer folder"):
+            own[T5_TOKENIZER] = read_text(folder / T5_TOKENIZER / T5_VOCABULARY, JSON)
     return json.dumps(own, sort_keys=True)
 
 

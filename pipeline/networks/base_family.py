@@ -20,7 +20,7 @@ INPUT_SIDE_LEAVES = ("lora_down.weight", "hada_w1_b")
 
 def stamped_architecture(base: Base) -> str:
     """modelspec.architecture of the base, by its family and what it predicts."""
-    return base.family.facts.stamp(base.configs["scheduler"].get("prediction_type"))[0]
+    return base.family.stamp(base.configs)[0]
 
 
 class Shaped(Protocol):

@@ -19,7 +19,7 @@ from pipeline.bases.registry import (
     recognised,
     recognised_config,
 )
-from pipeline.bases.structure import MMDIT
+from pipeline.bases.structure import MMDIT, UNET_KIND
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.kinds import ENCODERS, is_embedding, is_hypernetwork
@@ -57,7 +57,7 @@ def family_of_header(header: Header) -> str | None:
     named = family_named(metadata)
     is_words = is_embedding(shapes, metadata)
     if of_width := _of_embedding(shapes) if is_words else _of_hypernetwork(shapes, metadata):
-        return of_width
+        return named.title if named and _are_as_wide(named.title, of_width) else of_width
     if named:
         return named.title
     match = recognised(shapes)
@@ -124,13 +124,22 @@ def _only(widths: Iterable[int]) -> FamilyFacts | None:
     return next(iter(fitting.values())) if len(fitting) == 1 else None
 
 
+def _are_as_wide(title: str, other: str) -> bool:
+    """Whether both families' tokens are equally wide."""
+    return len({_width(facts) for facts in families().values() if facts.title in (title, other)}) == 1
+
+
 @cache
 def token_widths() -> Mapping[int, FamilyFacts]:
-    """The families by the width of their tokens, as published."""
-    return {
-        sum(_published(name, part)["hidden_size"] for part in facts.text_encoders): facts
-        for name, facts in families().items()
-    }
+    """The families by the width of their tokens, as published; of several the one with a U-Net, for which
+    nearly all such files are.
+    """
+    ordered = sorted(families().values(), key=lambda facts: facts.denoiser == UNET_KIND)
+    return {_width(facts): facts for facts in ordered}
+
+
+def _width(facts: FamilyFacts) -> int:
+    return sum(_published(facts.name, part)["hidden_size"] for part in facts.text_encoders)
 
 
 def _published(name: str, part: str) -> dict[str, Any]:

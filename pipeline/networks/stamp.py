@@ -5,7 +5,7 @@ does not.
 from collections.abc import Mapping
 
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.prediction import EPSILON, MODELSPEC, MODELSPEC_KEY, V
+from pipeline.bases.prediction import EPSILON, FLOW, MODELSPEC, MODELSPEC_KEY, V
 from pipeline.bases.registry import ARCHITECTURE_KEY, VERSION_KEY
 from pipeline.networks.base_family import Modules, family_of_network
 
@@ -29,8 +29,9 @@ def _of_family(facts: FamilyFacts, metadata: Mapping[str, str], title: str) -> d
     prediction = MODELSPEC.get(metadata.get(MODELSPEC_KEY, ""), facts.prediction)
     if metadata.get(V_KEY) == "True" or (facts.of_v and metadata.get(VERSION_KEY) == facts.of_v[1]):
         prediction = V
-    if prediction is None:
-        return {"ss_v2": str(facts.is_v2)}
+    if prediction is None:  # a flow's family is known by its names alone, its member is not
+        known = {VERSION_KEY: facts.version} if facts.objective == FLOW else {}
+        return {**known, "ss_v2": str(facts.is_v2)}
     architecture, version = facts.stamp(prediction)
     side = facts.side_px(prediction)
     return {

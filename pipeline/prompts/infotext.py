@@ -129,10 +129,12 @@ def model_of(base: BaseConfig) -> InfotextModel:
     )
 
 
-def base_facts(base: BaseConfig) -> dict[str, str | None]:
+def base_facts(base: BaseConfig) -> dict[str, Any]:
     """The base's entry in a recipe."""
     tiles = {} if base.vae_tiles == "none" else {"vae_tiles": base.vae_tiles}
-    return {"name": Path(base.path).name, "sha256": base.sha256, "vae_sha256": base.vae_sha256, **tiles}
+    hashes = {"sha256": base.sha256, "vae_sha256": base.vae_sha256}
+    t5 = {name: value for name, value in base.texts_identity.items() if name != "t5_tokenizer"}
+    return {"name": Path(base.path).name, **hashes, **tiles, **t5}
 
 
 def png_texts(

@@ -48,11 +48,12 @@ def network_metadata(
     progress: Progress,
     prediction: str | None,
     family: FamilyFacts,
+    stamp: tuple[str, str] | None = None,
 ) -> dict[str, str]:
     """Everything but the hashes of the weights and the recipe, as text. `network`: the network's own
-    metadata, which override the rest.
+    metadata, which override the rest. stamp: modelspec.architecture and version of the family's member.
     """
-    architecture, version = family.stamp(prediction)
+    architecture, version = stamp or family.stamp(prediction)
     facts = {
         **_run(config, progress),
         **_base(config, version, family.is_v2),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.bases.registry import families, family
 from pipeline.errors import UserError
-from pipeline.networks.file_family import family_of_path
+from pipeline.networks.file_family import family_of_path, token_widths
 from stages import compose
 from tests.pipeline.test_preflight import edit, project
 
@@ -47,6 +47,11 @@ FILES: dict[str, tuple[str, dict[str, tuple[int, ...]], dict[str, str]]] = {
         "Stable Diffusion 3",
         {"clip_l": (3, 768), "clip_g": (3, 1280), "t5xxl": (3, 4096)},
         {},
+    ),
+    "embedding SD 3 by its header": (
+        "Stable Diffusion 3",
+        {"clip_l": (3, 768), "clip_g": (3, 1280)},
+        {"modelspec.architecture": "stable-diffusion-3-medium/textual-inversion"},
     ),
     "hypernetwork": (
         "Stable Diffusion 2.x",
@@ -151,4 +156,5 @@ def test_a_preset(preset: str) -> None:
 
 def test_every_family_has_its_own_width_of_tokens() -> None:
     widths = {name: sum(family(name).token_widths(family(name).configs)) for name in families()}
-    assert widths == {"sd1": 768, "sd2": 1024, "sdxl": 2048}
+    assert widths == {"sd1": 768, "sd2": 1024, "sdxl": 2048, "sd3": 2048}
+    assert token_widths()[2048].name == "sdxl"

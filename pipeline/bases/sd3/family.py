@@ -23,7 +23,7 @@ from pipeline.bases.parts import VAE, Part, clip_part
 from pipeline.bases.sd3 import mmdit_names
 from pipeline.bases.sd3.block_names import MOST_JOINT_BLOCKS, block_of_name
 from pipeline.bases.sd3.facts import CLIP_G, CLIP_L, FACTS, T5XXL
-from pipeline.bases.sd3.members import transformer_config
+from pipeline.bases.sd3.members import member_of, transformer_config
 from pipeline.bases.structure import TensorShapes, structure
 from pipeline.bases.t5_part import t5_config, t5_origin, t5_part
 from pipeline.bases.t5_tokens import USUAL_T5_TOKENS
@@ -119,6 +119,10 @@ class SD3(Family):
     def dtype_of(self, part: Part, trained_dtype: torch.dtype) -> torch.dtype:
         """T5 is as large as all other parts together."""
         return trained_dtype if part == T5 else super().dtype_of(part, trained_dtype)
+
+    def stamp(self, configs: Configs) -> tuple[str, str]:
+        """By the member, as sd-scripts tells them apart."""
+        return member_of(configs[SD3_TRANSFORMER.name]), self.facts.version
 
     def pooled_widths(self, configs: Configs) -> list[int]:
         return [configs[name]["projection_dim"] for name in self.facts.text_encoders]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.bases.sd3.facts import LARGE_35, MEDIUM, MEDIUM_35
 from pipeline.bases.structure import TensorShapes
 
 _BLOCK = re.compile(r"joint_blocks\.([0-9]{1,3})\.(.+)")
@@ -19,6 +20,13 @@ ATTENTION_WIDTH = 64
 """Of one head in all published ones, whose blocks have as many heads as there are blocks."""
 QUERY_NORM = "x_block.attn.ln_q.weight"
 SECOND_ATTENTION = "x_block.attn2.qkv.weight"
+
+
+def member_of(config: Mapping[str, Any]) -> str:
+    """modelspec.architecture of the member with this configuration."""
+    if config.get("qk_norm") is None:
+        return MEDIUM
+    return MEDIUM_35 if config.get("dual_attention_layers") else LARGE_35
 
 
 def transformer_config(published: Mapping[str, Any], shapes: TensorShapes, prefix: str) -> dict[str, Any]:

@@ -49,8 +49,11 @@ class EpochFilesCallback(Callback):
         header, prediction = dict(network.metadata()), objective.modelspec_prediction
         if objective.has_zero_snr:  # by a setting, or as the base does
             header[ZERO_SNR_KEY] = str(True)
-        family = module.base.family.facts
-        facts = network_metadata(self.config, header, self.data.pictures, progress, prediction, family)
+        made = module.base.family
+        stamp = made.stamp(module.base.configs)
+        facts = network_metadata(
+            self.config, header, self.data.pictures, progress, prediction, made.facts, stamp
+        )
         with module.as_saved():
             files = {
                 "": CompanionFile(network.file_tensors(precision), {}),

@@ -199,3 +199,14 @@ def test_a_medium_one_has_no_norms(tmp_path: Path) -> None:
     found = load_base(BaseConfig.plain(str(path), t5="none"))
     assert found.configs["transformer"]["qk_norm"] is None
     assert found.denoiser.state_dict().keys() == medium.denoiser.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("member", "name"),
+    [("sd3m", "3-medium"), ("sd35m", "3-5-medium"), ("sd35l", "3-5-large")],
+)
+def test_files_name_the_member(member: str, name: str) -> None:
+    made = family("sd3")
+    configs = made.configs_of(original(member))
+    assert made.stamp(configs) == (f"stable-diffusion-{name}", "sd3")
+    assert len(made.blocks_of(configs)) == MEMBERS[member][1] + 2
