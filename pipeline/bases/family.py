@@ -19,6 +19,7 @@ from pipeline.bases.parts import Part
 from pipeline.bases.registry import folder_of
 from pipeline.bases.sizes import SizeConditioning, whole
 from pipeline.bases.structure import TensorShapes
+from pipeline.bases.tokens import MAX_TOKENS
 from pipeline.objectives.registry import objective_class
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class Family(ABC):
     """Classes of modules that contain the additional layers it trains if it trains convolutions."""
     text_blocks: tuple[str, ...]
     """Names of the text encoders' modules that contain the layers a network trains."""
+    recomputed_blocks: tuple[str, ...] = ("ResnetBlock2D", "BasicTransformerBlock")
+    """Classes of the denoiser's modules that gradient checkpointing computes again one by one. They hold
+    nearly all of its weights, and can wait in the machine's memory.
+    """
+    kept_share: float = 1.15
+    """Bytes that a training step keeps, by those of the denoiser's layers' outputs (counted: SD 1.x 1.2, SDXL
+    1.12).
+    """
     tokenizer_folders: tuple[str, ...] = ("tokenizer",)
     paddings: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """Padding ids by the folder of the tokenizer, for tokenizers that do not pad with the end token."""
@@ -167,6 +176,16 @@ class Family(ABC):
     def encode_further(self, base: "Base", ids: Tensor) -> Tensor:
         """T5's states [batch, m, width]."""
         raise NotImplementedError(f"{self.facts.title} has no T5")
+
+    def blank_conditioning(self, configs: Configs) -> Conditioning:
+        """A text's conditioning without numbers, on the meta device."""
+
+        def blank(*shape: int) -> Tensor | None:
+            return torch.empty(1, *shape, device="meta") if shape[-1] else None
+
+        tokens = torch.empty(1, MAX_TOKENS, sum(self.token_widths(configs)), device="meta")
+        sizes = blank(6) if self.facts.has_sizes else None
+        return Conditioning(tokens, blank(sum(self.pooled_widths(configs))), sizes)
 
     @abstractmethod
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:

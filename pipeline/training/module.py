@@ -67,7 +67,8 @@ class Denoising(lightning.LightningModule):
         self.prepare()  # before the move: the device never holds the base in 32 bits
         if share := self.settings.train.offload:
             self._release_blocks()  # after a rollback
-            self.offload = Offload(chosen_blocks(self.base.denoiser, share), self.device)
+            kinds = self.base.family.recomputed_blocks
+            self.offload = Offload(chosen_blocks(self.base.denoiser, share, kinds), self.device)
             self.offload.park()
         if not self.is_split:
             self.base.to(self.device)

@@ -15,20 +15,22 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-KINDS = ("ResnetBlock2D", "BasicTransformerBlock")
-"""Modules that diffusers checkpoints one by one: they hold nearly all of a U-Net's weights."""
+from pipeline.bases.family import Family
+
 NOT_CHECKPOINTED = ("mid_block.resnets.0",)
-"""Of these kinds, but diffusers keeps its activations."""
+"""Of a U-Net's recomputed blocks, but diffusers keeps its activations."""
 
 Copy = Callable[[Tensor], Tensor]
 
 
-def chosen_blocks(denoiser: nn.Module, share: float) -> list[nn.Module]:
-    """This share of the denoiser's blocks, evenly spread."""
+def chosen_blocks(
+    denoiser: nn.Module, share: float, kinds: Sequence[str] = Family.recomputed_blocks
+) -> list[nn.Module]:
+    """This share of the denoiser's blocks of these kinds, evenly spread."""
     blocks = [
         module
         for name, module in denoiser.named_modules()
-        if type(module).__name__ in KINDS and name not in NOT_CHECKPOINTED
+        if type(module).__name__ in kinds and name not in NOT_CHECKPOINTED
     ]
     return [each for n, each in enumerate(blocks) if int((n + 1) * share) > int(n * share)]
 

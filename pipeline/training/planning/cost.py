@@ -92,7 +92,8 @@ def _learning_bytes(config: Config, learning: Sequence[Tensor]) -> int:
 
 def _bytes_away(module: Denoising) -> int:
     """Of blocks that wait in the machine's memory; two at a time are on the device."""
-    blocks = chosen_blocks(module.base.denoiser, module.settings.train.offload)
+    kinds = module.base.family.recomputed_blocks
+    blocks = chosen_blocks(module.base.denoiser, module.settings.train.offload, kinds)
     sizes = sorted(sum(map(_bytes, block.parameters())) for block in blocks)
     return sum(sizes[:-2])
 

@@ -4,6 +4,7 @@ headers, and a forward pass of its U-Net on tensors that have a shape and no num
 `cost.py` counts a whole step, which takes ten times as long; both agree within a quarter.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,6 @@ from pipeline.training.planning.cost import MOMENTS, USUAL_MOMENTS
 from pipeline.training.precision import FULL
 from pipeline.training.text_outputs import are_fixed
 
-UNITS = ("ResnetBlock2D", "BasicTransformerBlock")
-"""What gradient checkpointing computes again as a whole."""
-_KEPT = 1.15
-"""Bytes that a step keeps, by those of its layers' outputs (counted: SD 1.x 1.2, SDXL 1.12)."""
 _EIGHT_BITS = 1.08
 """Bytes of a weight where base_precision is int8: a few small layers are not rounded."""
 _IN_BLOCKS = 0.8
@@ -30,7 +27,7 @@ _IN_BLOCKS = 0.8
 @dataclass(frozen=True)
 class TrainingNumbers:
     """How many numbers a training holds. kept: of one picture's activations; recomputed: the same with
-    gradient checkpointing.
+    gradient checkpointing. t5: of a text encoder that no network changes.
     """
 
     denoiser: int
@@ -38,6 +35,7 @@ class TrainingNumbers:
     learning: int
     kept: int
     recomputed: int
+    t5: int = 0
 
 
 def numbers_of(config: Config, base: Base, width_px: int, height_px: int) -> TrainingNumbers:
@@ -46,11 +44,12 @@ def numbers_of(config: Config, base: Base, width_px: int, height_px: int) -> Tra
     unet = parts.pop(base.family.denoiser.name)
     kept, recomputed = _activations(unet, base, width_px, height_px)
     return TrainingNumbers(
-        denoiser=_numbers(unet),
+        denoiser=_numbers(unet) + sum(table.numel() for table in unet.buffers()),
         texts=sum(map(_numbers, parts.values())),
         learning=_learning(config, base, {base.family.denoiser.name: unet, **parts}),
-        kept=round(_KEPT * kept),
-        recomputed=round(_KEPT * recomputed),
+        kept=round(base.family.kept_share * kept),
+        recomputed=round(base.family.kept_share * recomputed),
+        t5=sum(_numbers(part.outline(base.configs[part.name])) for part in base.parts if part.is_optional),
     )
 
 
@@ -67,7 +66,9 @@ def needed_bytes(numbers: TrainingNumbers, config: Config) -> int:
     copies = 1 + gradients + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
     picture = numbers.recomputed if train.gradient_checkpointing else numbers.kept
     split = train.devices * train.num_nodes if train.strategy == "fsdp" else 1
-    fixed = (held * frozen + own * copies * numbers.learning) / split
+    t5_held = _EIGHT_BITS if config.base.t5 == "int8" else held
+    t5 = 0 if are_fixed(config) else t5_held * numbers.t5  # its outputs are kept
+    fixed = (held * frozen + t5 + own * copies * numbers.learning) / split
     away = train.offload * _IN_BLOCKS * numbers.denoiser
     fixed -= away * (own if isinstance(network, CheckpointConfig) else held)
     return round(fixed + width * picture * train.batch)
@@ -96,40 +97,23 @@ def _activations(unet: nn.Module, base: Base, width_px: int, height_px: int) -> 
     """Numbers in the outputs of all layers; and with gradient checkpointing: those of the units and of the
     layers outside them, and all of the largest unit.
     """
-    counted = _Outputs(unet)
-    shape = (1, *base.latents.shape(width_px, height_px))
-    config = base.configs[base.family.denoiser.name]
+    made, configs = base.family, base.configs
+    counted = _Outputs(unet, made.recomputed_blocks)
+    noisy = torch.empty(1, *base.latents.shape(width_px, height_px), device="meta")
+    alone = Base(made, base.tokenizer, {made.denoiser.name: unet}, configs)
     with torch.no_grad():
-        unet(*_inputs(shape, config), **_conditions(config))
+        made.predict(alone, noisy, torch.empty(1, device="meta"), made.blank_conditioning(configs))
     counted.remove()
     return counted.all, counted.outside + max(counted.inside.values(), default=0)
-
-
-def _inputs(shape: tuple[int, ...], config: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-    width = config["cross_attention_dim"]
-    tokens = torch.empty(1, 77, width, device="meta")
-    return torch.empty(shape, device="meta"), torch.empty(1, device="meta"), tokens
-
-
-def _conditions(config: dict[str, Any]) -> dict[str, Any]:
-    """What SDXL's U-Net sees in addition: six sizes, and a pooled vector as wide as is left."""
-    if config.get("addition_embed_type") != "text_time":
-        return {}
-    pooled = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
-    given = {
-        "text_embeds": torch.empty(1, pooled, device="meta"),
-        "time_ids": torch.empty(1, 6, device="meta"),
-    }
-    return {"added_cond_kwargs": given}
 
 
 class _Outputs:
     """Counts the numbers that a forward pass of `module` makes."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, kinds: Sequence[str]) -> None:
         self.all = self.outside = 0
         self.inside: dict[str, int] = {}
-        units = [name for name, each in module.named_modules() if type(each).__name__ in UNITS]
+        units = [name for name, each in module.named_modules() if type(each).__name__ in kinds]
         self._hooks = [
             each.register_forward_hook(self._noting(_unit(name, units), name in units))
             for name, each in module.named_modules()
@@ -138,7 +122,8 @@ class _Outputs:
 
     def _noting(self, unit: str | None, is_unit: bool) -> Any:
         def note(_: nn.Module, __: Any, made: Any) -> None:
-            number = made.numel() if isinstance(made, Tensor) else 0
+            given = made if isinstance(made, tuple) else (made,)  # pictures and texts of a joint block
+            number = sum(each.numel() for each in given if isinstance(each, Tensor))
             if is_unit or unit is None:
                 self.outside += number
             if not is_unit:

@@ -14,7 +14,7 @@ from pipeline.training.planning.forecast import make_plan
 MEANT_FOR = {
     "character": 20, "person": 28, "style": 50, "concept": 40, "embedding": 20, "dreambooth": 10,
     "hypernetwork": 50, "sdxl_character": 20, "sdxl_style": 50,
-    "noobai_vpred": 20, "sd21": 20,
+    "noobai_vpred": 20, "sd21": 20, "sd3_character": 20,
 }  # fmt: skip
 """Preset -> pictures."""
 
