@@ -52,6 +52,8 @@ class Family(ABC):
     """Bytes that a training step keeps, by those of the denoiser's layers' outputs (counted: SD 1.x 1.2, SDXL
     1.12).
     """
+    placeless: tuple[str, ...] = ("attn2_to_k", "attn2_to_v", "time_emb")
+    """Parts of names, in network files, of the denoiser's layers that do not see the picture."""
     tokenizer_folders: tuple[str, ...] = ("tokenizer",)
     paddings: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """Padding ids by the folder of the tokenizer, for tokenizers that do not pad with the end token."""

@@ -26,8 +26,6 @@ from pipeline.networks.network import AdapterNetwork
 from pipeline.pictures.colour import BLACK
 from pipeline.pictures.reading import PictureError, read_picture
 
-NO_PLACE = ("attn2_to_k", "attn2_to_v", "time_emb")
-"""Parts of names of U-Net layers that do not see the picture."""
 UNET_LEVELS = 4
 
 
@@ -88,13 +86,14 @@ class Region:
 def attached_in(network: AdapterNetwork, base: Base, region: Region) -> Iterator[None]:
     """As `network.attached`, but only in the region."""
     layers = changeable_layers(base)
+    placeless = base.family.placeless
     outside = {name: layers[name].module.forward for name in network}
     with ExitStack() as stack:
         stack.callback(base.denoiser.register_forward_pre_hook(region.look).remove)
         stack.enter_context(network.attached(base))
         for name, layer_outside in outside.items():
             layer = layers[name]
-            if layer.part == base.family.denoiser and not any(part in name for part in NO_PLACE):
+            if layer.part == base.family.denoiser and not any(part in name for part in placeless):
                 changed = partial(region.blended, inside=layer.module.forward, outside=layer_outside)
                 layer.module.forward = changed  # type: ignore[method-assign]
         yield

@@ -59,6 +59,7 @@ class SD3(Family):
     main_blocks = ("JointTransformerBlock",)
     further_blocks = ()
     recomputed_blocks = ("JointTransformerBlock",)
+    placeless = ("attn_add_", "attn_to_add_out", "context", "norm1_linear", "norm_out", "time_text_embed")
     kept_share = 1.55
     """Counted: 1.63 of all activations, 1.45 of those that gradient checkpointing keeps."""
     text_blocks = ("self_attn", "mlp")
@@ -150,7 +151,7 @@ class SD3(Family):
 
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         answer: Tensor = base.denoiser(
-            hidden_states=noisy,
+            noisy,
             encoder_hidden_states=joint_tokens(conditioning, base.denoiser.config.joint_attention_dim),
             pooled_projections=conditioning.pooled,
             timestep=levels.expand(len(noisy)),

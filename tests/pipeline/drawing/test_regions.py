@@ -7,11 +7,14 @@ from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.layers import changeable_modules
+from pipeline.drawing.conditioning import conditioning
 from pipeline.drawing.regions import Region, attached_in
 from pipeline.errors import UserError
 from pipeline.networks.network import AdapterNetwork
 from tests.pipeline.bases.random_sd1 import random_base
+from tests.pipeline.bases.tiny import small_base
 from tests.pipeline.drawing.lora_files import random_lora
+from tests.pipeline.networks.answers import learned
 
 CONVOLUTION = "lora_unet_down_blocks_0_attentions_0_proj_in"
 SELF_QUERY = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -143,3 +146,32 @@ def test_a_mask_is_read_as_all_pictures_are(tmp_path: Path) -> None:
     Image.new("1", (10_000, 10_000), 1).save(path)
     with pytest.raises(UserError, match=r"cannot be read as a mask .*more than 89478485 pixels"):
         Region.read(path, None)
+
+
+def test_a_network_of_a_transformer_acts_where_the_mask_is_white_alone() -> None:
+    """Layers of texts and levels have no place in the picture; a second attention has."""
+    base = small_base("sd3")
+    for name, has_place in (
+        ("lora_transformer_transformer_blocks_0_attn_to_q", True),
+        ("lora_transformer_transformer_blocks_0_attn2_to_k", True),
+        ("lora_transformer_transformer_blocks_0_attn_add_k_proj", False),
+        ("lora_transformer_transformer_blocks_1_norm1_linear", False),
+    ):
+        network, layer = only(learned(base), name), changeable_modules(base)[name]
+        answers = []
+        for region in (None, mask(0, 0), mask(1, 0)):
+            seen: list[Tensor] = []
+            way = network.attached(base) if region is None else attached_in(network, base, region)
+            with way, torch.no_grad():
+                handle = layer.register_forward_hook(lambda _layer, _inputs, out, seen=seen: seen.append(out))
+                text = conditioning(base, "a cat", 1)
+                x = torch.ones(1, 16, 8, 8)
+                base.family.predict(base, x, torch.tensor([500.0]), text)
+                handle.remove()
+            answers.append(seen[0])
+        whole, none, left = answers
+        assert torch.allclose(whole, none) is not has_place
+        if has_place:  # 4 x 4 patches; smoothing blurs the edge by a column
+            sides = [each.reshape(4, 4, -1) for each in (left, whole, none)]
+            assert torch.allclose(sides[0][:, :1], sides[1][:, :1], atol=1e-5)
+            assert torch.allclose(sides[0][:, 3:], sides[2][:, 3:], atol=1e-5)
