@@ -5,8 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.bases import projection
+from pipeline.bases.encoder_files import with_encoders
 from pipeline.bases.look import recognise
-from pipeline.bases.parts_there import DENOISER_PREFIXES, ENCODER_TITLES, VAE_PREFIX, VAE_TITLE
+from pipeline.bases.parts_there import (
+    DENOISER_PREFIXES,
+    ENCODER_TITLES,
+    VAE_PREFIX,
+    VAE_TITLE,
+    denoiser_title,
+)
 from pipeline.bases.prediction import Prediction
 from pipeline.bases.registry import Recognised, titles
 from pipeline.bases.vae_look import vae_kind
@@ -14,13 +21,13 @@ from pipeline.errors import UserError
 from pipeline.files.safetensors_header import Header, read_header
 
 PARTS = {
-    "U-Net": DENOISER_PREFIXES,
     VAE_TITLE: (VAE_PREFIX,),
     ENCODER_TITLES[0]: ("cond_stage_model.", "conditioner.embedders.0.", "text_encoders.clip_l."),
     ENCODER_TITLES[1]: ("conditioner.embedders.1.", "text_encoders.clip_g."),
     "T5": ("text_encoders.t5xxl.",),
 }
-"""Beginnings of names in a single file, by part; the second text encoder is SDXL's or SD 3's."""
+"""Beginnings of names in a single file, by part but the denoiser; the second text encoder is SDXL's or SD 3's.
+"""
 SAFETENSORS = ".safetensors"
 LICENCE_KEY = "modelspec.license"
 ORIENTATIONS = {
@@ -43,7 +50,9 @@ def examined(path: Path) -> dict[str, str]:
     if found.side_px:
         facts["trained on"] = f"{found.side_px} px"
     return facts | dict(
-        _of_file(path, read_header(path), found) if path.is_file() else _of_folder(path, found)
+        _of_file(path, with_encoders(path, read_header(path)), found)
+        if path.is_file()
+        else _of_folder(path, found)
     )
 
 
@@ -58,8 +67,9 @@ def _predicted(prediction: Prediction) -> str:
 
 
 def _of_file(path: Path, header: Header, found: Recognised) -> Iterator[tuple[str, str]]:
+    parts = {denoiser_title(found.facts): DENOISER_PREFIXES, **PARTS}
     there = [
-        title for title, starts in PARTS.items() if any(name.startswith(starts) for name in header.tensors)
+        title for title, starts in parts.items() if any(name.startswith(starts) for name in header.tensors)
     ]
     yield "parts", ", ".join(there) or "none that is known here"
     if found.missing and found.trainable:  # parts of others have other names

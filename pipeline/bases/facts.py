@@ -79,6 +79,8 @@ class FamilyFacts:
     """Names of files of text encoders alone, the best first, by the prefix of their tensors in a whole
     checkpoint.
     """
+    diffusers_reads_names: bool = True
+    """Whether diffusers opens networks with this pipeline's names, or only converted ones."""
     pipeline: str
     """Class of the diffusers pipeline."""
     published: str = ""

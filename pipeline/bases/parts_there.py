@@ -28,12 +28,16 @@ def bare_part(names: Collection[str]) -> str | None:
     return next((what for what, start in BARE.items() if any(name.startswith(start) for name in names)), None)
 
 
+def denoiser_title(facts: FamilyFacts | None) -> str:
+    """In messages; a U-Net's if the family is not known."""
+    return "U-Net" if facts is None or facts.denoiser == "unet" else facts.denoiser
+
+
 def missing_parts(names: Collection[str], facts: FamilyFacts) -> tuple[str, ...]:
     """Titles of the parts that a whole checkpoint of the family has and these names lack."""
     single = len(facts.text_signs) == 1
     encoders = ("text encoder",) if single else ENCODER_TITLES
-    denoiser = "U-Net" if facts.denoiser == "unet" else facts.denoiser
-    signs = {denoiser: DENOISER_PREFIXES, VAE_TITLE: (VAE_PREFIX,)} | {
+    signs = {denoiser_title(facts): DENOISER_PREFIXES, VAE_TITLE: (VAE_PREFIX,)} | {
         title: (sign,) for title, sign in zip(encoders, facts.text_signs, strict=False)
     }
     return tuple(

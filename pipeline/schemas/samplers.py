@@ -70,6 +70,8 @@ SCHEDULERS: dict[str, tuple[str, Options]] = {
 """By our name: diffusers' class, and its options that differ from the base's configuration."""
 FLOW_ORDERS = {"euler": 1, "heun": 2}
 """Samplers of rectified flows: calls of the denoiser in a step."""
+FLOW_SCHEDULERS = {"euler": "FlowMatchEulerDiscreteScheduler", "heun": "FlowMatchHeunDiscreteScheduler"}
+"""diffusers' class for each."""
 SAMPLERS_OF = {"diffusion": frozenset(SCHEDULERS), "flow": frozenset(FLOW_ORDERS)}
 """The samplers that can draw with a denoiser, by its objective (pipeline/objectives)."""
 USUAL_SAMPLER = {"diffusion": "ddim", "flow": "euler"}

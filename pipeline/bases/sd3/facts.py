@@ -59,6 +59,7 @@ FACTS = FamilyFacts(
     has_hypernetworks=False,
     objective="flow",
     has_t5=True,
+    diffusers_reads_names=False,
     encoder_files={
         CLIP_L: ("clip_l.safetensors",),
         CLIP_G: ("clip_g.safetensors",),

@@ -6,9 +6,9 @@ from typing import Any
 
 from pipeline.bases.prediction import V
 from pipeline.prompts.plain import plain_prompt
-from pipeline.reports.run.files import ADAPTER, AESTHETIC, CHECKPOINT, HYPERNETWORK
+from pipeline.reports.run.files import ADAPTER, AESTHETIC, CHECKPOINT, EMBEDDING, HYPERNETWORK
 from pipeline.reports.run.proposal import Proposal, Use
-from pipeline.schemas.samplers import SCHEDULERS
+from pipeline.schemas.samplers import FLOW_SCHEDULERS, SCHEDULERS
 
 IN_DIFFUSERS = ("lora", "locon", "dylora")
 """Algorithms whose files diffusers opens."""
@@ -27,17 +27,29 @@ def in_diffusers(proposal: Proposal) -> Use:
     loaded = [] if proposal.family == CHECKPOINT else [*_vae(proposal.base), *_loaded(proposal)]
     if proposal.family == CHECKPOINT:
         opened = _opened(proposal.path, proposal.base)
-    if proposal.family == ADAPTER and not (proposal.kind in IN_DIFFUSERS and proposal.is_plain):
+    if problem := _unread(proposal):
         if proposal.merged is None:
-            return Use(
-                "diffusers",
-                place,
-                [],
-                [f"diffusers cannot open {proposal.kind} files: merge it into the base."],
-            )
+            cure = "." if proposal.family == EMBEDDING else ": merge it into the base."
+            return Use("diffusers", place, [], [f"{problem}{cure}"])
         opened, loaded = _opened(proposal.merged, proposal.base), []
-        notes = [f"diffusers cannot open {proposal.kind} files; this uses the merged checkpoint.", *notes]
+        notes = [f"{problem}; this uses the merged checkpoint.", *notes]
+    if proposal.facts and proposal.facts.has_t5 and not proposal.has_t5:
+        opened = f"{opened[:-1]}, text_encoder_3=None, tokenizer_3=None)"
     return Use("diffusers", place, [("", _code(proposal, opened, loaded))], notes)
+
+
+def _unread(proposal: Proposal) -> str | None:
+    """Why diffusers does not open the file itself; None if it does."""
+    if proposal.family == EMBEDDING and proposal.is_flow:
+        return f"diffusers cannot open embeddings of {proposal.facts.title if proposal.facts else 'flows'}"
+    if proposal.family != ADAPTER:
+        return None
+    if not (proposal.kind in IN_DIFFUSERS and proposal.is_plain):
+        return f"diffusers cannot open {proposal.kind} files"
+    if proposal.facts and not proposal.facts.diffusers_reads_names:
+        convert = f"`python -m pipeline.networks convert {proposal.path.as_posix()} OUT --to diffusers`"
+        return f"diffusers opens {proposal.facts.title}'s networks only under its own names ({convert})"
+    return None
 
 
 def _plain(proposal: Proposal, prompt: str) -> str:
@@ -140,6 +152,8 @@ def _code(proposal: Proposal, opened: str, loaded: Sequence[str]) -> str:
 def _scheduler(proposal: Proposal, opened: str) -> str:
     """The line that puts the sampler into `pipe`. diffusers does not read a single file's markers."""
     kind, options = SCHEDULERS[proposal.sampler]
+    if proposal.is_flow:
+        kind, options = FLOW_SCHEDULERS.get(proposal.sampler, FLOW_SCHEDULERS["euler"]), {}
     options = dict(options)
     if kind == "DPMSolverSDEScheduler":
         options["noise_sampler_seed"] = proposal.seed
@@ -154,6 +168,7 @@ def _scheduler(proposal: Proposal, opened: str) -> str:
 def _settings(proposal: Proposal) -> list[str]:
     """The picture's arguments. AUTOMATIC1111's clip skip 2 is diffusers' 1."""
     negative = _plain(proposal, proposal.negative_prompt)
+    length = proposal.base.get("t5_tokens")
     has_skip = proposal.clip_skip > 1 and not proposal.has_two_encoders
     return [
         repr(_plain(proposal, proposal.prompt)),
@@ -162,5 +177,6 @@ def _settings(proposal: Proposal) -> list[str]:
         f"num_inference_steps={proposal.steps}, guidance_scale={proposal.guidance:g}",
         *([f"guidance_rescale={proposal.guidance_rescale:g}"] if proposal.guidance_rescale else []),
         *([f"clip_skip={proposal.clip_skip - 1}"] if has_skip else []),
+        *([f"max_sequence_length={length}"] if proposal.has_t5 and length else []),
         f'generator=torch.Generator("cpu").manual_seed({proposal.seed})',
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.prediction import FLOW
 from pipeline.reports.run.files import FamilyName
 
 
@@ -46,6 +47,15 @@ class Proposal:
     def pipeline(self) -> str:
         """diffusers' class."""
         return self.facts.pipeline if self.facts else "AutoPipelineForText2Image"
+
+    @property
+    def is_flow(self) -> bool:
+        return self.facts is not None and self.facts.objective == FLOW
+
+    @property
+    def has_t5(self) -> bool:
+        """Whether the picture's base may have a T5, and was drawn with it if it has."""
+        return self.facts is not None and self.facts.has_t5 and self.base.get("t5") != "none"
 
     @property
     def has_two_encoders(self) -> bool:

@@ -11,11 +11,14 @@ from transformers import T5TokenizerFast  # type: ignore[attr-defined]
 
 from pipeline.bases import eight_bits
 from pipeline.bases.base import Base
+from pipeline.bases.doctor import examined
 from pipeline.bases.eight_bits import EightBitLinear
+from pipeline.bases.encoder_files import encoders_sha256
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import family
 from pipeline.bases.save import file_header, file_tensors, save_folder
 from pipeline.bases.t5_tokens import T5Tokenizer, t5_tokenizer_of
+from pipeline.config.looked_at import looked_at
 from pipeline.errors import UserError
 from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.tiny import small_base, small_configs, t5_vocabulary
@@ -181,3 +184,24 @@ def test_text_encoders_in_files_of_their_own_belong_to_the_checkpoint(tmp_path: 
     (tmp_path / "text_encoders" / "clip_g.safetensors").unlink()
     with pytest.raises(UserError, match="has no second text encoder"):
         load_base(plain(path, t5="none"))
+
+
+@pytest.mark.usefixtures("narrow")
+def test_the_doctor_and_the_hash_know_files_of_text_encoders(tmp_path: Path) -> None:
+    path = separate(small_base("sd3", with_t5=True), tmp_path)
+    parts = "transformer, VAE, first text encoder, second text encoder, T5"
+    assert examined(path)["parts"] == parts
+    digest = encoders_sha256(path)
+    assert digest is not None
+    save_file({"x": torch.ones(1)}, tmp_path / "text_encoders" / "another.safetensors")
+    assert encoders_sha256(path) == digest
+    (tmp_path / "text_encoders" / "t5xxl_fp16.safetensors").unlink()
+    other = encoders_sha256(path)
+    assert other not in (None, digest)
+    problems: list[str] = []
+    base = {**plain(path).model_dump(), "family": None}
+    assert looked_at(base, problems)["text_encoders_sha256"] == other
+    looked_at({**base, "text_encoders_sha256": digest}, problems)
+    assert [problem.split(",")[0] for problem in problems] == [f"base.text_encoders_sha256 is {digest}"]
+    with pytest.raises(UserError, match="have changed since"):
+        load_base(plain(path, text_encoders_sha256=digest))

@@ -85,3 +85,31 @@ def test_a_base_that_predicts_v_is_drawn_as_it_was_trained() -> None:
 def test_a_folder_says_itself_what_it_predicts() -> None:
     proposal = replace(XL, predicts_v=True, base={"path": "noob", "vae": None})
     assert "prediction_type" not in program(proposal)
+
+
+SD3 = replace(
+    TAKEN, facts=families()["sd3"], sampler="heun",
+    base={"path": "sd35", "vae": None, "t5": "own", "t5_tokens": 77},
+)  # fmt: skip
+
+
+def test_a_flow_is_drawn_with_its_own_scheduler_and_t5() -> None:
+    """Its LoRA has other names than diffusers reads, so that the merged checkpoint is used."""
+    (note,) = uses(SD3)[2].notes
+    assert "convert models/network/zib.safetensors OUT --to diffusers`): merge it into the base" in note
+    merged = replace(SD3, merged=Path("models/merged/zib.safetensors"))
+    text = program(merged)
+    compile(text, "program", "exec")
+    opened = 'StableDiffusion3Pipeline.from_single_file("models/merged/zib.safetensors", config="sd35")'
+    assert opened in text
+    assert "diffusers.FlowMatchHeunDiscreteScheduler.from_config(pipe.scheduler.config)" in text
+    assert "    max_sequence_length=77," in text
+    without = program(replace(merged, base={**SD3.base, "t5": "none"}))
+    assert 'config="sd35", text_encoder_3=None, tokenizer_3=None)' in without
+    assert "max_sequence_length" not in without
+
+
+def test_embeddings_of_a_flow_are_not_for_diffusers() -> None:
+    words = replace(SD3, kind="embedding", family="embedding", words=("zib",))
+    (note,) = uses(words)[2].notes
+    assert note == "diffusers cannot open embeddings of Stable Diffusion 3."
