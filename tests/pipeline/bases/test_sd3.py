@@ -9,6 +9,7 @@ from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoi
 from safetensors.torch import load_file, save_file
 
 from pipeline.bases.base import Base
+from pipeline.bases.layers import main_layers, text_layers
 from pipeline.bases.load import load_base
 from pipeline.bases.look import recognise
 from pipeline.bases.origins import Held, file_shape
@@ -17,6 +18,7 @@ from pipeline.bases.save import file_tensors, save_folder
 from pipeline.bases.sd3.block_names import BLOCKS, block_of_name
 from pipeline.bases.sd3.mmdit_names import held_weights, weight_origin
 from pipeline.bases.stored_base import stored_base
+from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.errors import UserError
 from pipeline.schemas import BaseConfig
 from tests.pipeline.bases.published import DIFFUSERS, Shapes, hollow, part_shapes
@@ -210,3 +212,13 @@ def test_files_name_the_member(member: str, name: str) -> None:
     configs = made.configs_of(original(member))
     assert made.stamp(configs) == (f"stable-diffusion-{name}", "sd3")
     assert len(made.blocks_of(configs)) == MEMBERS[member][1] + 2
+
+
+@pytest.mark.parametrize(("member", "layers"), [("sd3m", 333), ("sd35m", 385), ("sd35l", 529)])
+def test_a_network_reaches_every_linear_layer_of_the_joint_blocks(member: str, layers: int) -> None:
+    """As many as PEFT finds with all linear layers of the blocks, and 72 + 192 of the CLIP encoders."""
+    made = family("sd3")
+    configs = made.configs_of(original(member))
+    parts = {part.name: part.outline(configs[part.name]) for part in made.parts if part.name in configs}
+    base = Base(made, make_tokenizer(None), parts, configs)
+    assert (len(main_layers(base)), len(text_layers(base))) == (layers, 72 + 192)
