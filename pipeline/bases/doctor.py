@@ -26,7 +26,8 @@ PARTS = {
     ENCODER_TITLES[1]: ("conditioner.embedders.1.", "text_encoders.clip_g."),
     "T5": ("text_encoders.t5xxl.",),
 }
-"""Beginnings of names in a single file, by part but the denoiser; the second text encoder is SDXL's or SD 3's.
+"""Beginnings of names in a single file, by part except the denoiser. The second text encoder is SDXL's or SD
+3's.
 """
 SAFETENSORS = ".safetensors"
 LICENCE_KEY = "modelspec.license"

@@ -25,16 +25,22 @@ class Outline:
     metadata: dict[str, str]
 
 
-def open_base(path: Path) -> TensorFile:
-    """The file's tensors, and those of text encoders in files of their own."""
+def open_files(path: Path) -> tuple[TensorFile, ...]:
+    """The file, and those of text encoders alone, with their tensors under a whole checkpoint's names."""
     file = open_tensors(path)
     shapes = {name: stored.shape for name, stored in file.tensors.items()}
-    others = {
-        each.prefix + name: stored
-        for each in encoder_files(path, shapes)
-        for name, stored in open_tensors(each.path).tensors.items()
-    }
-    return TensorFile(path, {**file.tensors, **others}, file.metadata) if others else file
+    others = ((each.prefix, open_tensors(each.path)) for each in encoder_files(path, shapes))
+    return file, *(
+        TensorFile(own.path, {prefix + name: stored for name, stored in own.tensors.items()}, own.metadata)
+        for prefix, own in others
+    )
+
+
+def open_base(path: Path) -> TensorFile:
+    """All of these as one file."""
+    file, *others = open_files(path)
+    tensors = {name: stored for each in (file, *others) for name, stored in each.tensors.items()}
+    return TensorFile(path, tensors, file.metadata) if others else file
 
 
 def outline_of(path: Path) -> Outline:

@@ -11,7 +11,7 @@ from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Origin, TensorForm, put
 from pipeline.bases.parts import UNET, VAE
 from pipeline.bases.registry import denoiser_folder, families, family, recognised, recognised_config
-from pipeline.bases.single_file import ema_name, open_base, say_averaged
+from pipeline.bases.single_file import ema_name, open_files, say_averaged
 from pipeline.bases.stored_vae import four_axes, weight_files
 from pipeline.bases.structure import EMA_PREFIX
 from pipeline.bases.vae_names import whole_checkpoint_name
@@ -53,10 +53,11 @@ def stored_base(path: Path) -> StoredBase:
     with reporting_damage(f"{path} is not a readable checkpoint"):
         if path.is_dir():
             return _folder(path)
-        file = open_base(path)
-        named = averaged(path, file.tensors)
+        file, *others = files = open_files(path)
+        whole = {name: stored for each in (file, *others) for name, stored in each.tensors.items()}
+        named = averaged(path, whole if others else file.tensors)
         tensors = {usual_key(name): four_axes(name, stored) for name, stored in named.items()}
-        return StoredBase(tensors, (file,), dict(file.metadata))
+        return StoredBase(tensors, files, dict(file.metadata))
 
 
 def averaged(path: Path, tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:

@@ -7,17 +7,20 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
+from safetensors.torch import load_file
 
 import pipeline.bases
 from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
 from pipeline.bases.registry import families, family
-from pipeline.bases.save import save_file, save_folder
+from pipeline.bases.save import file_header, file_tensors, save_file, save_folder
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
@@ -26,8 +29,10 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.__main__ import main as networks
 from pipeline.networks.embedding import Embedding
 from pipeline.schemas import BaseConfig, EmbeddingConfig
+from stages import compose as compose_stage
 from tests.conftest import ROOT
 from tests.pipeline.bases.tiny import SMALL, random_parts, small_configs
+from tests.pipeline.bases.tiny import small_base as tiny_base
 from tests.stages.project import make_project, run_all
 
 TOY = Path(__file__).parent / "toy_family"
@@ -74,6 +79,49 @@ def test_the_whole_graph_runs(
     assert families()[name].title in capsys.readouterr().out
 
 
+def test_the_whole_graph_runs_with_text_encoders_in_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SD 3.5's published form, with T5, buckets of 16 px, dropped encoders and kept outputs. The merged file
+    has all parts, and other text encoders are another run.
+    """
+    use = {"crop": "buckets", "network": "locon"}
+    values: dict[str, dict[str, Any]] = {
+        "crop": {"bucket_step_px": 16, "bucket_min_px": 32, "bucket_max_px": 128},
+        "network": {"text_encoder": False},
+        "train": {"epochs": 1, "shuffle_tags": False, "text_encoder_3_dropout": 0.5},
+        "base": {"path": "sd35.safetensors", "t5_tokens": 77},
+        "sample_grid": {"sampler": "heun"},
+    }
+    base = tiny_base("sd3", with_t5=True)
+    monkeypatch.chdir(make_project(tmp_path / "project", use=use, **values))
+    encoders = ("text_encoders.clip_l.", "text_encoders.clip_g.", "text_encoders.t5xxl.")
+    tensors = file_tensors(base, torch.float16)
+    Path("text_encoders").mkdir()
+    for start, name in zip(encoders, ("clip_l", "clip_g", "t5xxl_fp16"), strict=True):
+        own = {
+            key.removeprefix(f"{start}transformer."): each
+            for key, each in tensors.items()
+            if key.startswith(start)
+        }
+        write_safetensors(Path("text_encoders") / f"{name}.safetensors", own, {})
+    kept = {key: each for key, each in tensors.items() if not key.startswith(encoders)}
+    write_safetensors(Path("sd35.safetensors"), kept, file_header(base))
+    run_all()
+    _is_drawn()
+    resolved = yaml.safe_load(Path("params.resolved.yaml").read_text())
+    assert resolved["base"]["text_encoders_sha256"]
+    merged = load_base(BaseConfig.plain("models/merged/net.safetensors"))
+    assert merged.t5_tokenizer is not None
+    expected = file_tensors(base, torch.float16).keys()
+    assert file_tensors(merged, torch.float16).keys() == expected
+    path = Path("text_encoders/clip_l.safetensors")
+    write_safetensors(path, {key: each + 1 for key, each in load_file(path).items()}, {})
+    compose_stage.main([])
+    again = yaml.safe_load(Path("params.resolved.yaml").read_text())
+    assert again["base"]["text_encoders_sha256"] != resolved["base"]["text_encoders_sha256"]
+
+
 def _is_trained(name: str) -> None:
     """Two steps, and every part of the base that learns has learned."""
     told = json.loads(Path("metrics/train.json").read_text())
@@ -89,8 +137,6 @@ def _is_trained(name: str) -> None:
 
 
 def load_network() -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
     found: dict[str, torch.Tensor] = load_file("models/network/net.safetensors")
     return found
 
