@@ -24,6 +24,7 @@ from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
 from pipeline.grid.manifest import by_place
+from pipeline.grid.places import places_of
 from pipeline.grid.plan import Grid, plan
 from pipeline.grid.renderer import GridRenderer
 from pipeline.grid.report import write_report
@@ -33,6 +34,7 @@ from pipeline.pictures.records import write_records
 from pipeline.prompts.settings import DrawingSettings
 from pipeline.schemas import Config
 from pipeline.typed_numbers import whole_number
+from pipeline.verdict.rule import judged
 
 
 class Clock:
@@ -110,7 +112,7 @@ def main() -> None:
         drawn = time.perf_counter() - started
         scores = Scorer(config, store, folder).scored(grid.cells)
         by_file = {file: epoch for epoch, file in epochs.items()}
-        ranking = ranked(by_place(scores, by_file), [])
+        ranking = ranked(by_place(scores, by_file), judged(*places_of(scores, {}, by_file)))
         write_report(folder / "report", config.sample_grid, grid, store, scores, by_file, ranking)
         whole = time.perf_counter() - started
     pictures = sum(len(cell.jobs) for cell in grid.cells)

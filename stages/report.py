@@ -21,6 +21,7 @@ from pipeline.reports.run.charts import charts
 from pipeline.reports.run.dataset_view import dataset_view
 from pipeline.reports.run.files import family_of, merged_files, network_files
 from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows
+from pipeline.reports.run.interval_chart import interval_charts
 from pipeline.reports.run.page import Story, page
 from pipeline.reports.run.proposal import Proposal
 from pipeline.reports.run.verdict import verdict
@@ -75,7 +76,8 @@ def story(config: Config) -> Story:
     """Everything on the page."""
     metrics = {name: read(Path("metrics") / f"{name}.json") for name in METRICS}
     plan, findings = read(Path("reports/training/plan.json")), read(Path("reports/training/doctor.json"))
-    grid, ranking, file = (read(GRID / f"{name}.json") for name in ("grid", "ranking", "choice"))
+    names = ("grid", "ranking", "choice", "verdict")
+    grid, ranking, file, measured = (read(GRID / f"{name}.json") for name in names)
     best, drawn = ranking[0] if ranking else None, metrics["sample_grid"]
     cells = proposed_cells(grid, file["file"], best["weight"] if best else None)
     merged = merged_files(MERGED, _merge_description(config, metrics["merge"]))
@@ -91,7 +93,7 @@ def story(config: Config) -> Story:
         findings=findings,
         recipe=read(Path("reports/recipe.json")),
         verdict=verdict(
-            best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], metrics["train"]
+            best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], metrics["train"], measured
         ),
         proposal=proposal_of(config, grid, best, cells, checkpoint),
         ranking=ranking,
@@ -100,6 +102,7 @@ def story(config: Config) -> Story:
         charts=charts(Path("plots/train")),
         dataset=dataset_view(CROPPED, Path("plots/filter-tags/kept.csv"), metrics),
         files=[*network_files(NETWORKS, family, file["file"]), *merged],
+        intervals=interval_charts(measured, ranking),
         is_merged_unlike=bool(merged) and _is_unlike(config, file["file"], best, metrics["merge"]),
         voted_place=metrics["merge"].get("place", "") if merged else "",
     )

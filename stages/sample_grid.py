@@ -1,12 +1,14 @@
 """models/network/ -> reports/sample-grid/: pictures of the networks and of the base alone, by x, y and z.
 
-In: models/network/, the base, data/cropped/ (to detect copies), the tagger and CLIP (to score). Out:
-reports/sample-grid/{index.html,grid.png,grid.json,grid.csv,ranking.json,choice.json,cells/,pictures/},
-metrics/sample_grid.json, plots/sample-grid/scores.csv. Reads `base`, `tag`, `sample_grid`. Deterministic:
+In: models/network/, the base, data/cropped/ and the names of what was held out of it (for copies and
+likeness), the tagger, CLIP and the models of `vision` (to score). Out: reports/sample-grid/{index.html,
+grid.png,grid.json,grid.csv,ranking.json,verdict.json,choice.json,cells/,pictures/}, metrics/sample_grid.json,
+plots/sample-grid/scores.csv. Reads `base`, `tag`, `vision`, `sample_grid`. Deterministic:
 noise by seed, from the CPU. Pictures and scores are cached by content, and the layout is made each time: a
 new weight draws only its own cells, a new label none. Torch is loaded only to draw a cell.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +21,10 @@ from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
-from pipeline.grid.manifest import SCORE_COLUMNS, CellScores, by_place, is_base_alone, score_rows, summary
+from pipeline.grid.drift import drift_cells
+from pipeline.grid.manifest import SCORE_COLUMNS, CellScores, by_place, score_rows, summary
 from pipeline.grid.merge_axes import Sweep
+from pipeline.grid.places import places_of
 from pipeline.grid.plan import Grid, plan
 from pipeline.grid.report import write_report
 from pipeline.grid.scorer import Scorer
@@ -28,7 +32,10 @@ from pipeline.networks.epochs import epoch_files, network_file
 from pipeline.progress import progress
 from pipeline.prompts.settings import DrawingSettings, SecondPass
 from pipeline.schemas import Config, SampleGridConfig
-from stages import CROPPED, NETWORKS
+from pipeline.verdict.rule import judged
+from pipeline.verdict.sentences import sentences
+from pipeline.verdict.verdict_file import verdict_content
+from stages import CROPPED, HELD_OUT_FILE, NETWORKS
 
 WITHOUT_NETWORK = "none"
 
@@ -91,9 +98,9 @@ def store_of(config: Config, epochs: Mapping[int, Path]) -> CellStore:
     return CellStore(config.base, files, sweep(config, epochs))
 
 
-def fill(store: CellStore, grid: Grid) -> None:
+def fill(store: CellStore, cells: Sequence[Cell]) -> None:
     """Draws missing cells; loads torch only if there are any."""
-    if not (missing := store.missing(grid.cells)):
+    if not (missing := store.missing(cells)):
         return
     from pipeline.grid.renderer import GridRenderer
 
@@ -102,18 +109,33 @@ def fill(store: CellStore, grid: Grid) -> None:
         store.fill(cell, renderer.draw)
 
 
+def read_held_out() -> list[str]:
+    """Ids of the pictures that the training did not see; none for networks from elsewhere."""
+    if not HELD_OUT_FILE.exists():
+        return []
+    return [str(each) for each in json.loads(HELD_OUT_FILE.read_text(encoding="utf-8"))]
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("sample-grid", arguments)
     epochs = epoch_files(NETWORKS)
     grid = planned(job.config, epochs)
     store = store_of(job.config, epochs)
-    fill(store, grid)
-    scores: CellScores = Scorer(job.config, store, CROPPED).scored(grid.cells)
+    drifts = drift_cells(grid.cells, job.config.sample_grid.drift_prompts)
+    fill(store, [*grid.cells, *drifts])
+    held_out = read_held_out()
+    scorer = Scorer(job.config, store, CROPPED, held_out)
+    scores: CellScores = scorer.scored(grid.cells)
+    drifted = {cell: scorer.drifted(cell, alone) for cell, alone in drifts.items()}
     by_file = {file: epoch for epoch, file in epochs.items()}
+    every, base = places_of(scores, drifted, by_file)
+    judgement = judged(every, base, scorer.eye.ceiling)
     places = by_place(scores, by_file)
-    ranking = ranked(places, [scored for cell, scored in scores.items() if is_base_alone(cell)])
+    ranking = ranked(places, judgement)
+    said = sentences(judgement, base, len(job.config.sample_grid.seeds), len(held_out))
     with new_folder(job.out / "reports/sample-grid") as folder:
         write_report(folder, job.config.sample_grid, grid, store, scores, by_file, ranking)
+        write_json(folder / "verdict.json", verdict_content(judgement, base, said))
     write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))
     write_csv(job.out / "plots/sample-grid/scores.csv", SCORE_COLUMNS, score_rows(grid, scores, by_file))
 

@@ -4,10 +4,10 @@
 
 In: data/encoded/, data/captions/, the base; data/cropped/ for `aesthetic`, which embeds pictures. Out:
 models/network/<name>-<epoch>.safetensors and <name>.safetensors, metrics/train.json, plots/train/,
-reports/training/{plan,doctor}.json; logs/ is not an output. Reads `seed`, `base`, `network`, `optimizer`,
-`schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`. Deterministic: order, captions,
-noise and timesteps depend only on the seed and the step's number; a killed run resumes from its last
-checkpoint and ends with the same bytes. By hand: `--plan` shows what a run would do and cost, and writes
+reports/training/{plan,doctor,held_out}.json; logs/ is not an output. Reads `seed`, `base`, `network`,
+`optimizer`, `schedule`, `noise`, `train`, `validation`, `doctor`, `resume`, `logging`. Deterministic: order,
+captions, noise and timesteps depend only on the seed and the step's number; a killed run resumes from its
+last checkpoint and ends with the same bytes. By hand: `--plan` shows what a run would do and cost, and writes
 nothing.
 """
 
@@ -57,7 +57,7 @@ from pipeline.training.run_folder import RunFolder, run_folder
 from pipeline.training.session import Session, recipe
 from pipeline.training.text_outputs import TextOutputsCallback, are_fixed
 from pipeline.vision.clip_pictures import opened
-from stages import CROPPED
+from stages import CROPPED, HELD_OUT_FILE
 
 ENCODED, CAPTIONS = Path("data/encoded"), Path("data/captions/captions.jsonl")
 
@@ -177,7 +177,8 @@ def write_results(job: StageRun, ready: Prepared, history: History) -> None:
     for finding in findings:
         warn(f"{finding.sentence}; {finding.advice}")
     write_json(job.out / "metrics/train.json", metrics(ready, history, findings))
-    write_report(job, {**ready.plan.as_dict(), "advice": advice(ready.plan, job.config)}, findings)
+    plan = {**ready.plan.as_dict(), "advice": advice(ready.plan, job.config)}
+    write_report(job, plan, findings, [picture.id for picture in ready.held_out])
     write_curves(job, history)
     if keeps_logs(job.config):
         LiveFile(logs_of(job)).end("done", findings)
@@ -187,11 +188,14 @@ def logs_of(job: StageRun) -> Path:
     return job.out / "logs" / job.config.train.name
 
 
-def write_report(job: StageRun, plan: Mapping[str, Any], findings: Sequence[Finding]) -> None:
+def write_report(
+    job: StageRun, plan: Mapping[str, Any], findings: Sequence[Finding], held_out: Sequence[str]
+) -> None:
     """reports/training/."""
     with new_folder(job.out / "reports/training") as folder:
         write_json(folder / "plan.json", plan)
         write_json(folder / "doctor.json", [asdict(finding) for finding in findings])
+        write_json(folder / HELD_OUT_FILE.name, sorted(held_out))
 
 
 def loss_table(rows: Sequence[LossRow]) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -232,7 +236,7 @@ def write_mean(job: StageRun) -> None:
         job.out / "metrics/train.json",
         {"pictures": len(files), "steps": 0, "modules": 0, "doctor": {}, "rollbacks": 0, **numbers},
     )
-    write_report(job, looked_at(config), [])
+    write_report(job, looked_at(config), [], [])
     write_curves(job, History())
 
 

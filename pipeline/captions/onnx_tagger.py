@@ -37,7 +37,7 @@ class OnnxTagger:
 
     def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
         self.network = network_file(folder)
-        self.session = _session(self.network)
+        self.session = open_session(self.network, "tag.model")
         if not self.session.get_inputs() or not self.session.get_outputs():
             raise UserError(f"tag.model {self.network}: the network has no input or output; fetch it again")
         self.input = self.session.get_inputs()[0]
@@ -94,14 +94,14 @@ class OnnxTagger:
         return bool((y < 0).any() or (y > 1).any())
 
 
-def _session(network: Path) -> onnxruntime.InferenceSession:
-    """One thread per call, so that the order of sums does not depend on the number of cores; pictures are
-    scored in parallel instead.
+def open_session(network: Path, key: str) -> onnxruntime.InferenceSession:
+    """`key`: the setting that names the network, for errors. One thread per call, so that the order of sums
+    does not depend on the number of cores; pictures are scored in parallel instead.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     present = onnxruntime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in present]
-    with reporting_damage(f"tag.model {network}: not a readable ONNX file", "fetch it again"):
+    with reporting_damage(f"{key} {network}: not a readable ONNX file", "fetch it again"):
         return onnxruntime.InferenceSession(network, options, providers=providers)

@@ -1,12 +1,15 @@
-"""Chooses the epoch and weight: ranks the drawn networks, with scores and faults. Pure."""
+"""The figures of cells, their faults, and the drawn networks in the order of the verdict. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 from pipeline.grid.measures import CellMeasures
 from pipeline.grid.scores import Score
+from pipeline.verdict.intervals import ConfidenceInterval
+from pipeline.verdict.measures import IDENTITY, LIKENESS, MEASURES, NEAREST_TRAINING, QUALITY
+from pipeline.verdict.rule import Judgement
 
 MOST_COPIES_FRACTION = 0.25
 """Fraction of pictures that may copy training pictures, on top of the base's own fraction."""
@@ -16,6 +19,7 @@ MOST_CLIPPED_MORE = 0.2
 than the base does.
 """
 CLIP_SCALE = 100.0
+OF_THE_EYE = tuple(each.name for each in (IDENTITY, LIKENESS, NEAREST_TRAINING, QUALITY))
 NEAREST = {
     "copies": "copies",
     "bits": "nearest_bits",
@@ -33,6 +37,8 @@ class Scored:
     measures: CellMeasures
     score: Score | None = None
     clip: float | None = None
+    pictures: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    """By measure, of each picture; None where the measure does not apply."""
 
     @property
     def total(self) -> float | None:
@@ -47,36 +53,50 @@ class Scored:
         nearest = asdict(self.measures.nearest) if self.measures.nearest else dict.fromkeys(NEAREST)
         measures = {name: value for name, value in asdict(self.measures).items() if name != "nearest"}
         named = {name: nearest[own] for own, name in NEAREST.items()}
-        return {**score, "clip": self.clip, **measures, **named}
+        seen = {name: _mean(self.pictures.get(name, ())) for name in OF_THE_EYE}
+        return {**score, "clip": self.clip, **seen, **measures, **named}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network at a weight: mean score over its cells, and its faults."""
+    """A network at a weight: mean score over its cells, its faults, and what the verdict says of it."""
 
     file: Path
     epoch: int
     weight: float
     total: float | None
     against: Sequence[str]
+    joint: float | None = None
+    """0-1: all that is measured in one number."""
+    is_equal: bool = False
+    """Whether it cannot be told apart from the proposed one."""
+    lost: Sequence[str] = ()
+    """Titles of the measures by which it is worse than the base or its equals."""
+    measures: Mapping[str, ConfidenceInterval] = field(default_factory=dict)
 
 
 def ranked(
-    cells: Mapping[tuple[Path, int, float], Sequence[Scored]], base: Sequence[Scored]
+    cells: Mapping[tuple[Path, int, float], Sequence[Scored]], judgement: Judgement
 ) -> list[Candidate]:
-    """The best first: networks without faults, then by score, then the shortest training, then the lowest
-    weight. Without scores: the longest training and the highest weight first. `cells`: each network's cells
-    by file, epoch and weight; `base`: the cells of the base alone.
-    """
-    candidates = [
-        Candidate(file, epoch, weight, _mean([each.total for each in of_cells]), faults(of_cells, base))
-        for (file, epoch, weight), of_cells in cells.items()
-    ]
-    if any(candidate.total is not None for candidate in candidates):
-        return sorted(
-            candidates, key=lambda each: (bool(each.against), -(each.total or 0.0), each.epoch, each.weight)
-        )
-    return sorted(candidates, key=lambda each: (bool(each.against), -each.epoch, -each.weight))
+    """In the order of the verdict. `cells`: each network's cells by file, epoch and weight."""
+    rows = []
+    for place in judgement.order:
+        assert place.file is not None
+        of_cells = cells.get((place.file, place.epoch, place.weight), ())
+        joint = judgement.joint(place)
+        found = {name: place.interval(measure) for name, measure in MEASURES.items()}
+        rows.append(
+            Candidate(
+                place.file, place.epoch, place.weight,
+                total=_mean([each.total for each in of_cells]),
+                against=place.against,
+                joint=None if joint is None else round(joint, 4),
+                is_equal=place in judgement.equals,
+                lost=[each.title for each in judgement.lost.get((place.epoch, place.weight), ())],
+                measures={name: each for name, each in found.items() if each is not None},
+            )
+        )  # fmt: skip
+    return rows
 
 
 def faults(cells: Sequence[Scored], base: Sequence[Scored]) -> list[str]:

@@ -19,8 +19,9 @@ PICTURE_COLUMNS = (
     "guidance", "width", "height", "clip_skip", "second_pass",
 )  # fmt: skip
 SCORE_COLUMNS = (
-    "epoch", "weight", "subject", "prompt", "clip", "blank", "sharpness", "colours", "clipped", "diversity",
-    "copies", "nearest_bits", "nearest_distance", "sheet", "row", "column",
+    "epoch", "weight", "subject", "prompt", "clip", "identity", "likeness", "nearest_training", "quality",
+    "blank", "sharpness", "colours", "clipped", "diversity", "copies", "nearest_bits", "nearest_distance",
+    "sheet", "row", "column",
 )  # fmt: skip
 
 
@@ -162,6 +163,10 @@ def evidence(
             "weight": each.weight,
             "total": each.total,
             "against": list(each.against),
+            "joint": each.joint,
+            "equal": each.is_equal,
+            "lost": list(each.lost),
+            "measures": {name: found.as_dict() for name, found in each.measures.items()},
             "figures": means(places[each.file, each.epoch, each.weight]),
         }
         for each in ranking

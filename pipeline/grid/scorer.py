@@ -4,7 +4,7 @@ configured. Stored by content: a cell with figures is not scored again.
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -17,31 +17,58 @@ from PIL import Image
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Scored
+from pipeline.grid.eye import Eye
 from pipeline.grid.measures import CellMeasures, Nearest, TrainingPictures, measure
-from pipeline.grid.scores import Score, score
+from pipeline.grid.scores import Seen, score, seen
 from pipeline.pictures.records import PICTURE_FOLDER, Record, read_records
 from pipeline.progress import progress
 from pipeline.prompts.plain import plain_prompt
 from pipeline.schemas import Config
 from pipeline.store.items import Items, key
+from pipeline.verdict.measures import PROMPT, PROMPT_CLIP, RETAINED, SUBJECT
 
-VERSION = 1
+VERSION = 2
 """Version of the algorithm: raise it when figures would change."""
 
 
 class Scorer:
-    """Loads a model only for a cell without figures. `cropped`: data/cropped, the training pictures."""
+    """Loads a model only for a cell without figures. `cropped`: data/cropped, the training pictures;
+    `held_out`: ids of those that were not trained on.
+    """
 
-    def __init__(self, config: Config, store: CellStore, cropped: Path) -> None:
+    def __init__(
+        self, config: Config, store: CellStore, cropped: Path, held_out: Collection[str] = ()
+    ) -> None:
         self.config, self.store, self.cropped = config, store, cropped
         self.items = Items("sample_grid_scores")
         self.records = [record for record in read_records(cropped) if not record.is_class]
+        self.eye = Eye(config.vision, store, self.records, set(held_out), cropped)
 
     def scored(self, cells: Iterable[Cell]) -> dict[Cell, Scored]:
         return {cell: self._scored(cell) for cell in progress(list(cells), "scores")}
 
+    def drifted(self, cell: Cell, alone: Cell) -> Scored:
+        """Of a cell of drift prompts: how far it is from the base's, and what it still shows of them."""
+        shown = self._seen(cell)
+        kept = {} if shown is None else {RETAINED.name: [each.share for each in shown]}
+        figures = {} if cell == alone else self.eye.drift(cell, alone)
+        return Scored(len(cell.jobs), self._measures(cell), pictures={**kept, **figures})
+
     def _scored(self, cell: Cell) -> Scored:
-        return Scored(len(cell.jobs), self._measures(cell), self._tagged(cell), self._clip(cell))
+        shown, clip = self._seen(cell), self._clip(cell)
+        pictures = self.eye.figures(cell)
+        if shown is not None:
+            pictures[SUBJECT.name] = [float(each.shown) for each in shown]
+            pictures[PROMPT.name] = [each.share for each in shown]
+        if clip is not None:
+            pictures[PROMPT_CLIP.name] = [*clip]
+        return Scored(
+            len(cell.jobs),
+            self._measures(cell),
+            None if shown is None else score(shown),
+            None if clip is None else round(fmean(clip), 4),
+            pictures,
+        )
 
     def _measures(self, cell: Cell) -> CellMeasures:
         bits = self.config.sample_grid.copy_bits
@@ -54,27 +81,30 @@ class Scorer:
         kept = self._kept(self._key(cell, kind="measures", training=training, bits=bits), make)
         return CellMeasures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
 
-    def _tagged(self, cell: Cell) -> Score | None:
+    def _seen(self, cell: Cell) -> list[Seen] | None:
         grid, tag = self.config.sample_grid, self.config.tag
         if not grid.subject_tags or tag.model is None:
             return None
         options = {"subject": grid.subject_tags, "threshold": grid.tag_threshold}
 
-        def make() -> dict[str, Any]:
+        def make() -> list[dict[str, Any]]:
             tags = self.taggers.tags(self.store.pictures(cell))
-            return asdict(score(asked_of(cell), tags, grid.subject_tags, grid.tag_threshold))
+            rows = seen(asked_of(cell), tags, grid.subject_tags, grid.tag_threshold)
+            return [asdict(each) for each in rows]
 
-        return Score(**self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **options), make))
+        kept = self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **options), make)
+        return [Seen(**each) for each in kept]
 
-    def _clip(self, cell: Cell) -> float | None:
+    def _clip(self, cell: Cell) -> list[float] | None:
         grid = self.config.sample_grid
         if grid.clip is None:
             return None
 
-        def make() -> float:
-            return round(fmean(self.clip.scores(self.store.pictures(cell), asked_of(cell))), 4)
+        def make() -> list[float]:
+            return [round(each, 4) for each in self.clip.scores(self.store.pictures(cell), asked_of(cell))]
 
-        return float(self._kept(self._key(cell, kind="clip", model=grid.clip_sha256), make))
+        kept = self._kept(self._key(cell, kind="clip", model=grid.clip_sha256), make)
+        return [float(each) for each in kept]
 
     def _key(self, cell: Cell, **parts: Any) -> str:
         return key(version=VERSION, pictures=self.store.keys(cell), prompts=asked_of(cell), **parts)

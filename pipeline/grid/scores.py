@@ -26,19 +26,38 @@ def asked_tags(prompt: str, known: Sequence[str], subject: Sequence[str]) -> lis
     return [part for part in parts if part in names and part not in subject]
 
 
-def score(
+@dataclass(frozen=True)
+class Seen:
+    """Of one picture: whether the subject is there, and how many of the prompt's other tags, of how many."""
+
+    shown: bool
+    found: int
+    asked: int
+
+    @property
+    def share(self) -> float | None:
+        """Of the prompt's other tags; None if it asks for none that the tagger knows."""
+        return self.found / self.asked if self.asked else None
+
+
+def seen(
     prompts: Sequence[str],
     predictions: Sequence[Mapping[str, float]],
     subject: Sequence[str],
     threshold: float,
-) -> Score:
-    """`predictions`: every tag's score in each picture (0-1, names with spaces), in the order of
+) -> list[Seen]:
+    """What each picture shows. `predictions`: every tag's score (0-1, names with spaces), in the order of
     `prompts`.
     """
-    shown = [all(tags.get(tag, 0.0) >= threshold for tag in subject) for tags in predictions]
-    asked = [
-        tags[tag] >= threshold
-        for prompt, tags in zip(prompts, predictions, strict=True)
-        for tag in asked_tags(prompt, list(tags), subject)
-    ]
-    return Score(sum(shown) / len(shown), sum(asked) / len(asked) if asked else 1.0)
+    rows = []
+    for prompt, tags in zip(prompts, predictions, strict=True):
+        asked = asked_tags(prompt, list(tags), subject)
+        found = sum(tags[tag] >= threshold for tag in asked)
+        rows.append(Seen(all(tags.get(tag, 0.0) >= threshold for tag in subject), found, len(asked)))
+    return rows
+
+
+def score(pictures: Sequence[Seen]) -> Score:
+    asked = sum(each.asked for each in pictures)
+    shown = sum(each.shown for each in pictures)
+    return Score(shown / len(pictures), sum(each.found for each in pictures) / asked if asked else 1.0)

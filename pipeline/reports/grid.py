@@ -13,6 +13,10 @@ LEGEND = {
     "subject": "share of pictures in which the tagger finds the whole subject",
     "prompt": "share of the prompt's other tags that the tagger finds",
     "clip": "CLIPScore: how well pictures fit their prompts, 0-100",
+    "identity": "likeness: similarity to the nearest picture that was held out of training, at most 1",
+    "likeness": "mean similarity to all pictures held out of training",
+    "nearest_training": "similarity to the nearest training picture; far above `identity`: learned by heart",
+    "quality": "the aesthetic head's score, 0-1",
     "diversity": "mean difference between seeds of one prompt, 0-1; near 0: all pictures alike",
     "copies": "pictures that are near copies of a training picture",
     "nearest_bits": "bits of 64 by which the nearest training picture's hash differs",
@@ -25,7 +29,7 @@ LEGEND = {
 FRACTIONS = ("subject", "prompt", "clipped")
 LARGE_FIGURE = 100
 """From this value on, figures are shown without decimals."""
-IN_CELLS = ("subject", "prompt", "clip", "copies", "blank")
+IN_CELLS = ("subject", "prompt", "clip", "identity", "quality", "copies", "blank")
 """Figures shown below a picture; the large view and the table have the others."""
 
 

@@ -23,6 +23,7 @@ from pipeline.schemas.learning import (
 from pipeline.schemas.network import AdapterNetworkConfig, NetworkConfig
 from pipeline.schemas.results import MergeConfig, SampleGridConfig
 from pipeline.schemas.tag import TagConfig
+from pipeline.schemas.vision import VisionConfig
 from pipeline.schemas.watching import DoctorConfig, LoggingConfig, ResumeConfig, ValidationConfig
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "TagConfig",
     "TrainConfig",
     "ValidationConfig",
+    "VisionConfig",
     "schemas_of",
 ]
 
@@ -77,6 +79,7 @@ class Config(Group):
     doctor: DoctorConfig
     resume: ResumeConfig
     logging: LoggingConfig
+    vision: VisionConfig
     sample_grid: SampleGridConfig
     merge: MergeConfig
 

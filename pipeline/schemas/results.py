@@ -56,6 +56,7 @@ class SampleGridConfig(Group):
     network: NonEmpty
     weight: float
     prompts: Annotated[list[NonEmpty], Field(min_length=1)]
+    drift_prompts: list[NonEmpty]
     negative_prompt: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     weights: Annotated[list[float], Field(min_length=1)]

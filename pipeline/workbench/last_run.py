@@ -18,8 +18,9 @@ def last_verdict() -> dict[str, Any] | None:
         ranking, drawn = _read(SAMPLE_GRID / "ranking.json"), _read(METRICS_FOLDER / "sample_grid.json")
         findings = _read(FINDINGS) if FINDINGS.exists() else []
         train = _read(METRICS_FOLDER / "train.json")
-        best = ranking[0] if ranking else None
-        said = verdict(best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], train)
+        measured = _read(SAMPLE_GRID / "verdict.json")
+        best, per_cell = ranking[0] if ranking else None, drawn["pictures"] / drawn["cells"]
+        said = verdict(best, drawn.get("base"), findings, per_cell, train, measured)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
     return {"kind": said.kind, "word": said.word, "sentences": list(said.sentences)[:MOST_SENTENCES]}

@@ -167,7 +167,9 @@ def test_the_choice_has_its_evidence(project: Path) -> None:
     assert metrics["best"]["epoch"] == ranking[0]["epoch"]
     assert {"subject", "prompt", "nearest_bits", "diversity"} <= metrics["base"].keys()
     lines = written["plots/sample-grid/scores.csv"].decode().splitlines()
-    assert lines[0].startswith("epoch,weight,subject,prompt,clip,blank")
+    assert lines[0].startswith(
+        "epoch,weight,subject,prompt,clip,identity,likeness,nearest_training,quality,blank"
+    )
     assert len(lines) == 6
 
 

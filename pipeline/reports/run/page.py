@@ -12,6 +12,7 @@ from pipeline.reports.run.dataset_view import DatasetView
 from pipeline.reports.run.files import ADAPTER, HYPERNETWORK, Made
 from pipeline.reports.run.grid_view import GridRow, PicturePair
 from pipeline.reports.run.heat import heat
+from pipeline.reports.run.interval_chart import INTERVAL_WIDTH_PX, IntervalChart
 from pipeline.reports.run.proposal import Proposal
 from pipeline.reports.run.usage import call, file_to_copy, uses
 from pipeline.reports.run.verdict import RunVerdict
@@ -19,7 +20,19 @@ from pipeline.reports.template import template
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 MOST_RANKED = 12
-RANKING_COLUMNS = ("subject", "prompt", "clip", "diversity", "copies", "sharpness", "colours", "clipped")
+RANKING_COLUMNS = (
+    "subject",
+    "prompt",
+    "clip",
+    "identity",
+    "quality",
+    "nearest_training",
+    "diversity",
+    "copies",
+    "sharpness",
+    "colours",
+    "clipped",
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Story:
     charts: Sequence[Drawn]
     dataset: DatasetView
     files: Sequence[Made]
+    intervals: Sequence[IntervalChart]
     is_merged_unlike: bool
     voted_place: str
     """Empty unless merge.epoch is voted."""
@@ -59,6 +73,8 @@ def page(story: Story) -> str:
             has_strength=story.proposal.family in (ADAPTER, HYPERNETWORK),
             heat=heat(story.ranking, story.metrics["sample_grid"].get("base")),
             legend=[(name, LEGEND[name]) for name in _known(story.ranking)],
+            known=_known(story.ranking),
+            interval_width=INTERVAL_WIDTH_PX,
             ranked=story.ranking[:MOST_RANKED],
             params=params_text(story.recipe["params"]),
             as_yaml=as_yaml,

@@ -9,6 +9,7 @@ CellFigures = Mapping[str, Any]
 
 CLEAR_FRACTION = 0.05
 """Relative difference from which a loss counts for or against a run."""
+_QUALITY = "quality"
 SOFT_FRACTION = 0.5
 """Fraction of the base's sharpness: below it the page warns of smears."""
 
@@ -31,17 +32,24 @@ def verdict(
     findings: Sequence[CellFigures],
     per_cell: float,
     train: CellFigures | None = None,
+    measured: Mapping[str, Any] | None = None,
 ) -> RunVerdict:
     """`best`: the first row of ranking.json; `base`: the base's figures; `findings`: the doctor's;
-    `per_cell`: pictures per cell; `train`: metrics/train.json, for a second measure.
+    `per_cell`: pictures per cell; `train`: metrics/train.json, for a second measure; `measured`:
+    verdict.json.
     """
     against = [_sentence(finding["sentence"]) for finding in findings]
     loss = _loss_sentences(train, best)
     if best is None or best["total"] is None:
         advice = "No tagger and no CLIP model scored the pictures: compare them yourself."
         return RunVerdict("doubt" if against else "unknown", "Judge by eye", [*against, advice, *loss])
-    sentences = [*evidence(best["figures"], base or {}, per_cell), *loss, *_lacking(best, train)]
-    faults = [*against, *map(_sentence, best["against"]), *_softness(best["figures"], base or {})]
+    said = measured["sentences"] if measured else []
+    figures = best["figures"]
+    if measured and measured["decided_by"] == "subject":  # the first sentence says it
+        figures = {name: value for name, value in figures.items() if name != "subject"}
+    sentences = [*said, *evidence(figures, base or {}, per_cell), *loss, *_lacking(best, train)]
+    doubts = [*_softness(best["figures"], base or {}), *_worse_quality(best, measured)]
+    faults = [*against, *map(_sentence, best["against"]), *doubts]
     gain = gain_over(best["total"], base)
     kind, word = _judgement(gain, bool(faults), _fall(train))
     return RunVerdict(kind, word, [*faults, *sentences], gain)
@@ -95,11 +103,16 @@ def _loss_sentences(train: CellFigures | None, best: CellFigures | None) -> list
 
 def _lacking(best: CellFigures, train: CellFigures | None) -> list[str]:
     """Advice if there is only one measure."""
-    if train is None or _fall(train) is not None or best["figures"].get("clip") is not None:
+    known = ("clip", "identity")
+    if (
+        train is None
+        or _fall(train) is not None
+        or any(best["figures"].get(name) is not None for name in known)
+    ):
         return []
     return [
         "The tagger is the only measure: it sees what a picture shows, not how well. For a second measure set"
-        " use.validation to holdout, or set sample_grid.clip."
+        " use.validation to holdout, or use.vision to an encoder."
     ]
 
 
@@ -137,6 +150,17 @@ def _softness(figures: CellFigures, base: CellFigures) -> list[str]:
     if sharp is None or not usual or sharp >= SOFT_FRACTION * usual:
         return []
     return [f"Its pictures have {sharp / usual:.0%} of the base's sharpness: they may be smeared."]
+
+
+def _worse_quality(best: Mapping[str, Any], measured: Mapping[str, Any] | None) -> list[str]:
+    """A warning if its pictures are surely of lower quality than the base's own."""
+    own, alone = best.get("measures", {}).get(_QUALITY), (measured or {"base": {}})["base"].get(_QUALITY)
+    if not own or not alone or None in (own["high"], alone["low"]) or own["high"] >= alone["low"]:
+        return []
+    return [
+        f"The aesthetic head gives its pictures {own['mean']:.2f}, the base's {alone['mean']:.2f}: look at"
+        " faces and edges."
+    ]
 
 
 def _base(base: CellFigures, name: str) -> str:

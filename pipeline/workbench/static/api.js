@@ -14,8 +14,8 @@ export function say(sentence, isBad = false) {
 }
 
 async function answerOf(response) {
+  if (response.ok) return response.json(); // an abort in the middle of the answer throws AbortError
   const said = await response.json().catch(() => ({ error: `the server answered ${response.status}` }));
-  if (response.ok) return said;
   throw Object.assign(new Error(said.error), { status: response.status, conflict: said.conflict });
 }
 

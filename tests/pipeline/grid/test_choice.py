@@ -2,9 +2,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.grid.choice import Scored, faults, ranked
 from pipeline.grid.measures import CellMeasures, Nearest
 from pipeline.grid.scores import Score
+from pipeline.verdict.measures import Place
+from pipeline.verdict.rule import judged
 
 PLAIN = CellMeasures(
     blank=0, sharpness=900.0, colours=40.0, clipped=0.1, diversity=0.2, nearest=Nearest(0, 20, 0.3, "zib/a")
@@ -20,46 +24,29 @@ def scored(subject: float | None, prompt: float = 0.5, clip: float | None = None
 BASE = [scored(0.0, 1.0)]
 
 
-def order(cells: dict[tuple[Path, int, float], list[Scored]]) -> list[tuple[int, float]]:
-    return [(each.epoch, each.weight) for each in ranked(cells, BASE)]
+def place(file: Path, epoch: int, weight: float, shown: list[float], *against: str) -> Place:
+    prompts = {"subject": [0] * len(shown)}
+    return Place(file, epoch, weight, {"subject": np.array(shown)}, prompts, list(against))
 
 
-def test_the_highest_sum_of_the_scores_comes_first_then_the_shortest_training_then_the_lowest_weight() -> (
-    None
-):
+def test_candidates_are_in_the_order_of_the_verdict_with_the_means_of_their_cells() -> None:
+    places = [
+        place(TEN, 10, 1.0, [1.0] * 40),
+        place(FIVE, 5, 1.0, [0.0] * 40),
+        place(FIVE, 5, 0.5, [1.0] * 40, "4 of 40 pictures are blank"),
+    ]
     cells = {
-        (TEN, 10, 0.5): [scored(0.5)],
-        (TEN, 10, 1.0): [scored(0.75)],
-        (FIVE, 5, 1.0): [scored(0.75)],
-        (FIVE, 5, 0.5): [scored(0.25, 1.0)],
+        (TEN, 10, 1.0): [scored(0.5, 1.0, 30.0), scored(1.0, 0.5, 20.0)],
+        (FIVE, 5, 1.0): [scored(None, clip=30.0)],
+        (FIVE, 5, 0.5): [scored(None)],
     }
-    assert order(cells) == [(5, 0.5), (5, 1.0), (10, 1.0), (10, 0.5)]
-
-
-def test_equal_scores_propose_the_earlier_epoch_though_sums_differ_in_the_last_bits() -> None:
-    cells = {(TEN, 10, 1.0): [scored(0.1 + 0.2)], (FIVE, 5, 1.0): [scored(0.3)]}
-    assert order(cells) == [(5, 1.0), (10, 1.0)]
-
-
-def test_cells_of_one_network_and_weight_are_averaged_and_clip_counts_as_a_cosine() -> None:
-    [only] = ranked({(FIVE, 5, 1.0): [scored(0.5, 1.0, 30.0), scored(1.0, 0.5, 20.0)]}, BASE)
-    assert only.total == 1.75
-    [by_clip] = ranked({(FIVE, 5, 1.0): [scored(None, clip=30.0)]}, BASE)
-    assert by_clip.total == 0.3
-
-
-def test_without_scores_the_last_epoch_at_the_highest_weight() -> None:
-    cells = {
-        (file, epoch, weight): [scored(None)]
-        for file, epoch in ((FIVE, 5), (TEN, 10))
-        for weight in (0.5, 1.0)
-    }
-    assert order(cells) == [(10, 1.0), (10, 0.5), (5, 1.0), (5, 0.5)]
-
-
-def test_what_has_a_fault_comes_after_all_that_has_none() -> None:
-    cells = {(TEN, 10, 1.0): [scored(1.0, blank=1)], (FIVE, 5, 1.0): [scored(0.1)]}
-    assert order(cells) == [(5, 1.0), (10, 1.0)]
+    rows = ranked(cells, judged(places, None))
+    assert [(each.epoch, each.weight, each.total, each.is_equal) for each in rows] == [
+        (10, 1.0, 1.75, True), (5, 1.0, 0.3, False), (5, 0.5, None, False),
+    ]  # fmt: skip
+    assert rows[2].against == ["4 of 40 pictures are blank"]
+    assert rows[0].measures["subject"].mean == 1.0
+    assert rows[0].joint == 1.0
 
 
 def test_faults_by_hand() -> None:
@@ -78,7 +65,8 @@ def test_faults_by_hand() -> None:
 
 def test_figures_are_flat_and_named() -> None:
     assert scored(0.5, clip=27.5).as_dict() == {
-        "subject": 0.5, "prompt": 0.5, "clip": 27.5, "blank": 0, "sharpness": 900.0, "colours": 40.0,
+        "subject": 0.5, "prompt": 0.5, "clip": 27.5, "identity": None, "likeness": None,
+        "nearest_training": None, "quality": None, "blank": 0, "sharpness": 900.0, "colours": 40.0,
         "clipped": 0.1, "diversity": 0.2, "copies": 0, "nearest_bits": 20, "nearest_distance": 0.3,
         "nearest_picture": "zib/a",
     }  # fmt: skip

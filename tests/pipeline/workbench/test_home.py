@@ -145,6 +145,7 @@ def run_outputs(project: Path) -> None:
     for name, value in (
         ("reports/sample-grid/choice.json", {"file": "zib-2", "scored": True}),
         ("reports/sample-grid/ranking.json", [row]),
+        ("reports/sample-grid/verdict.json", {"sentences": [], "base": {}, "decided_by": None}),
         ("metrics/sample_grid.json", {"cells": 4, "pictures": 16, "base": base}),
         ("metrics/train.json", {}),
     ):

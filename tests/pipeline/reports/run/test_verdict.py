@@ -91,3 +91,27 @@ def test_soft_pictures_are_to_be_looked_at_though_the_tagger_is_content() -> Non
     assert (found.kind, found.word) == ("doubt", "Look twice")
     found = verdict(best(0.9, 0.8, sharpness=50.0), {**BASE, "sharpness": 100.0}, [], 16)
     assert not any("sharpness" in sentence for sentence in found.sentences)
+
+
+def test_the_verdicts_sentences_come_first_and_the_subject_is_said_once() -> None:
+    measured = {"sentences": ["Take epoch 5.", "No other comes close."], "decided_by": "subject", "base": {}}
+    found = verdict(best(0.9, 0.8), BASE, [], 16, measured=measured)
+    assert found.sentences == [
+        "Take epoch 5.",
+        "No other comes close.",
+        "It follows 80% of the prompt's other tags; the base alone: 100%.",
+    ]
+
+
+def test_quality_that_is_surely_below_the_bases_is_a_doubt() -> None:
+    def quality(mean: float) -> dict[str, dict[str, float]]:
+        return {"quality": {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}}
+
+    measured: dict[str, Any] = {"sentences": [], "decided_by": None, "base": quality(0.9)}
+    smeared = {**best(0.9, 0.8), "measures": quality(0.4)}
+    found = verdict(smeared, BASE, [], 16, measured=measured)
+    assert (found.kind, found.sentences[0]) == (
+        "doubt", "The aesthetic head gives its pictures 0.40, the base's 0.90: look at faces and edges.",
+    )  # fmt: skip
+    close = {**best(0.9, 0.8), "measures": quality(0.75)}
+    assert verdict(close, BASE, [], 16, measured=measured).kind == "good"

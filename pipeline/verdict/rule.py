@@ -1,0 +1,123 @@
+"""The rule that proposes an epoch and a weight.
+
+Of the places without faults, those stay that cannot be told apart from the best by what the network is
+trained for; of them, those that lose nothing else, against the base alone or against each other; of them, the
+weakest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+
+from pipeline.verdict.measures import (
+    IDENTITY,
+    MAIN,
+    MUST_NOT_LOSE,
+    PROMPT,
+    PROMPT_CLIP,
+    QUALITY,
+    RETAINED,
+    SUBJECT,
+    Measure,
+    Place,
+    gain,
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`order`: all places, the proposed one first, then its equals, then the others by joint score. `equals`:
+    what cannot be told apart from the proposed one, weakest first. `lost`: by place, the measures that it
+    loses.
+    """
+
+    order: Sequence[Place]
+    equals: Sequence[Place]
+    main: Measure | None
+    lost: Mapping[tuple[int, float], Sequence[Measure]]
+    joint: Callable[[Place], float | None]
+
+    @property
+    def proposed(self) -> Place | None:
+        return self.order[0] if self.order else None
+
+
+def judged(places: Sequence[Place], base: Place | None, ceiling: float | None = None) -> Judgement:
+    """`ceiling`: the likeness of real pictures of the subject among themselves, where it is known."""
+
+    def joint(place: Place) -> float | None:
+        return joint_score(place, base, ceiling)
+
+    healthy = [place for place in places if not place.against] or list(places)
+    main = next((each for each in MAIN if healthy and all(place.knows(each) for place in healthy)), None)
+    if main is None:
+        return Judgement(_without_measures(places, joint), [], None, {}, joint)
+    best = max(healthy, key=lambda place: place.mean(main))
+    close = [place for place in healthy if _is_close(place, best, main)]
+    lost = {(place.epoch, place.weight): losses(place, close, base) for place in close}
+    kept = [place for place in close if not lost[place.epoch, place.weight]] or _least_lossy(
+        close, lost, joint
+    )
+    equals = sorted(kept, key=lambda place: (place.strength, place.epoch))
+    others = sorted(
+        (place for place in places if place not in equals),
+        key=lambda place: (bool(place.against), place not in close, -(joint(place) or 0.0), place.strength),
+    )
+    return Judgement([*equals, *others], equals, main, lost, joint)
+
+
+def _is_close(place: Place, best: Place, main: Measure) -> bool:
+    """Whether the pictures leave it open which is better. Without an interval, within a hundredth."""
+    if place is best:
+        return True
+    ahead = gain(best, place, main)
+    return ahead.low <= 0 if ahead else best.mean(main) - place.mean(main) <= 0.01
+
+
+def losses(place: Place, close: Sequence[Place], base: Place | None) -> list[Measure]:
+    """Measures by which it is surely worse than the base alone, or than the best of `close`. Quality is held
+    against the others only: a base that draws something else may well draw it more cleanly.
+    """
+    found = []
+    for measure in MUST_NOT_LOSE:
+        rivals = [each for each in close if each.knows(measure)]
+        compared = [max(rivals, key=lambda each: each.mean(measure))] if rivals else []
+        compared += [base] if base and measure is not QUALITY else []
+        behind = [gain(place, rival, measure) for rival in compared if rival is not place]
+        if any(each is not None and each.high < 0 for each in behind):
+            found.append(measure)
+    return found
+
+
+def _least_lossy(
+    close: Sequence[Place],
+    lost: Mapping[tuple[int, float], Sequence[Measure]],
+    joint: Callable[[Place], float | None],
+) -> list[Place]:
+    """All lose something: the one of the best joint score."""
+    return [max(close, key=lambda place: (-len(lost[place.epoch, place.weight]), joint(place) or 0.0))]
+
+
+def _without_measures(places: Sequence[Place], joint: Callable[[Place], float | None]) -> list[Place]:
+    """Nothing says what it is trained for: by what is known; without anything the longest training first."""
+    return sorted(
+        places, key=lambda place: (bool(place.against), -(joint(place) or 0.0), -place.epoch, -place.weight)
+    )
+
+
+def joint_score(place: Place, base: Place | None, ceiling: float | None) -> float | None:
+    """0..1: the mean of what is known of likeness (0: the base's, 1: `ceiling`), subject, prompt, quality and
+    what is kept; None if nothing is.
+    """
+    parts = [place.mean(each) for each in (SUBJECT, PROMPT, QUALITY, RETAINED) if place.knows(each)]
+    if place.knows(PROMPT_CLIP):
+        parts.append(place.mean(PROMPT_CLIP) / 100)
+    if place.knows(IDENTITY):
+        parts.append(_normed(place.mean(IDENTITY), base.mean(IDENTITY) if base else float("nan"), ceiling))
+    return sum(parts) / len(parts) if parts else None
+
+
+def _normed(value: float, least: float, most: float | None) -> float:
+    if isnan(least) or most is None or most <= least:
+        return min(1.0, max(0.0, value))
+    return min(1.0, max(0.0, (value - least) / (most - least)))

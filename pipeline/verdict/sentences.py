@@ -1,0 +1,86 @@
+"""The verdict in three sentences: what is proposed and why, what cannot be told apart or is lost, and what
+would settle it.
+"""
+
+from math import ceil
+from typing import Any
+
+from pipeline.verdict.measures import Measure, Place, gain
+from pipeline.verdict.rule import Judgement
+
+MOST_SEEDS = 200
+"""More than these tell nothing that an eye would see."""
+
+
+def named(place: Place) -> str:
+    return f"epoch {place.epoch} at weight {place.weight:g}" if place.epoch else f"weight {place.weight:g}"
+
+
+def sentences(
+    judgement: Judgement, base: Place | None, num_seeds: int, num_held_out: int | None
+) -> list[str]:
+    """Three of them; fewer where nothing is measured."""
+    place, main = judgement.proposed, judgement.main
+    if place is None or main is None:
+        return []
+    return [_why(place, main, base), _equals(judgement), _settled(judgement, num_seeds, num_held_out)]
+
+
+def _why(place: Place, main: Measure, base: Place | None) -> str:
+    found = place.interval(main)
+    assert found is not None
+    alone = f"; the base alone {_figure(base.mean(main), main)}" if base and base.knows(main) else ""
+    low, high = _figure(max(found.low, -1), main), _figure(found.high, main)
+    return f"Take {named(place)}: {main.title} {_figure(found.mean, main)} ({low} to {high}){alone}."
+
+
+def _equals(judgement: Judgement) -> str:
+    others = [named(place) for place in judgement.equals[1:]]
+    lost = [
+        f"{named(place)} ({', '.join(each.title for each in judgement.lost[place.epoch, place.weight])})"
+        for place in judgement.order
+        if judgement.lost.get((place.epoch, place.weight))
+    ]
+    if len(judgement.equals) == 1 and judgement.proposed is not None:
+        own = judgement.lost.get((judgement.proposed.epoch, judgement.proposed.weight))
+        if own:
+            return f"All of the best lose something: this one {' and '.join(each.title for each in own)}."
+    parts = []
+    if others:
+        parts.append(f"{_listed(others)} cannot be told apart from it; it is the weakest of them")
+    if lost:
+        parts.append(f"as good, but at the cost of something: {_listed(lost)}")
+    return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else "No other place comes close."
+
+
+def _settled(judgement: Judgement, num_seeds: int, num_held_out: int | None) -> str:
+    few = num_held_out is not None and num_held_out < 5
+    held_out = " and more pictures held out of training (use.validation: holdout)" if few else ""
+    if len(judgement.equals) < 2:
+        return f"More seeds would narrow the interval{held_out}; the order is clear."
+    assert judgement.main is not None
+    needed = seeds_to_settle(judgement.equals, judgement.main, num_seeds)
+    if needed is None:
+        return f"More than {MOST_SEEDS} seeds would be needed to tell them apart: they are equal for any eye."
+    return f"About {needed} seeds{held_out} would tell them apart; there are {num_seeds}."
+
+
+def seeds_to_settle(equals: Any, main: Measure, num_seeds: int) -> int | None:
+    """Seeds at which the interval of the difference between the weakest and the best of them would leave out
+    0, if the difference stays what it is: intervals narrow with the root of the number.
+    """
+    best = max(equals, key=lambda place: place.mean(main))
+    weakest = min(equals, key=lambda place: place.mean(main))
+    ahead = gain(best, weakest, main)
+    if ahead is None or ahead.mean <= 0:
+        return None
+    needed = ceil(num_seeds * ((ahead.mean - ahead.low) / ahead.mean) ** 2)
+    return needed if needed <= MOST_SEEDS else None
+
+
+def _figure(value: float, measure: Measure) -> str:
+    return f"{value:.0%}" if measure.is_share else f"{value:.2f}"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,31 @@
+"""The content of verdict.json."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.verdict.measures import MEASURES, Place
+from pipeline.verdict.rule import Judgement
+
+
+def verdict_content(judgement: Judgement, base: Place | None, said: Sequence[str]) -> dict[str, Any]:
+    """What is proposed and what equals it, the sentences, the base's measures, and what measures mean."""
+    known = [each for each in MEASURES.values() if any(place.knows(each) for place in judgement.order)]
+    return {
+        "proposed": _named(judgement.proposed),
+        "equals": [_named(place) for place in judgement.equals],
+        "decided_by": judgement.main.name if judgement.main else None,
+        "sentences": list(said),
+        "base": {
+            each.name: found.as_dict()
+            for each in known
+            if base and (found := base.interval(each)) is not None
+        },
+        "measures": [asdict(each) for each in known],
+    }
+
+
+def _named(place: Place | None) -> dict[str, Any] | None:
+    if place is None or place.file is None:
+        return None
+    return {"file": place.file.name, "epoch": place.epoch, "weight": place.weight}

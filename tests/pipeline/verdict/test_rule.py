@@ -1,0 +1,123 @@
+"""The rule on places made by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.verdict.measures import IDENTITY, Place
+from pipeline.verdict.rule import joint_score, judged
+from pipeline.verdict.sentences import seeds_to_settle, sentences
+from pipeline.verdict.verdict_file import verdict_content
+
+NUMBER = 24
+
+
+def place(epoch: int, weight: float, against: tuple[str, ...] = (), **means: float) -> Place:
+    """Values of a small spread that all places share: pairs tell means apart, whatever the seeds do."""
+    spread = np.random.default_rng(1).normal(0, 0.05, NUMBER)
+    own = np.random.default_rng([epoch, round(10 * weight)]).normal(0, 0.01, NUMBER)
+    shares = {"subject", "prompt", "retained"}
+    values = {
+        name: np.arange(NUMBER) < round(NUMBER * mean) if name in shares else mean + spread + own
+        for name, mean in means.items()
+    }
+    file = Path(f"zib-{epoch:06}.safetensors") if epoch else None
+    arrays = {name: np.asarray(each, np.float64) for name, each in values.items()}
+    return Place(file, epoch, weight, arrays, dict.fromkeys(values, [0] * NUMBER), against)
+
+
+BASE = place(0, 0.0, identity=0.2, subject=0.0, prompt=1.0, quality=0.9)
+
+
+def at(judged_place: Place | None) -> tuple[int, float]:
+    assert judged_place is not None
+    return judged_place.epoch, judged_place.weight
+
+
+def test_the_weakest_of_those_that_cannot_be_told_apart() -> None:
+    places = [
+        place(15, 1.2, identity=0.801), place(10, 1.0, identity=0.8), place(5, 1.2, identity=0.5),
+        place(15, 0.8, identity=0.799),
+    ]  # fmt: skip
+    found = judged(places, BASE)
+    assert at(found.proposed) == (10, 1.0)
+    assert [at(each) for each in found.equals] == [(10, 1.0), (15, 0.8), (15, 1.2)]
+    assert [at(each) for each in found.order][-1] == (5, 1.2)
+
+
+def test_what_loses_the_prompt_is_passed_over_and_named() -> None:
+    places = [place(10, 1.0, identity=0.8, prompt=0.4), place(15, 1.0, identity=0.8, prompt=1.0)]
+    found = judged(places, BASE)
+    assert at(found.proposed) == (15, 1.0)
+    assert [each.name for each in found.lost[10, 1.0]] == ["prompt"]
+    said = sentences(found, BASE, num_seeds=6, num_held_out=8)
+    assert said[0].startswith("Take epoch 15 at weight 1: likeness 0.8")
+    assert "; the base alone 0.2" in said[0]
+    assert said[1] == "As good, but at the cost of something: epoch 10 at weight 1 (prompt)."
+
+
+def test_quality_is_held_against_the_equals_not_against_a_base_that_draws_something_else() -> None:
+    places = [place(5, 1.0, identity=0.8, quality=0.3), place(10, 1.0, identity=0.8, quality=0.7)]
+    assert at(judged(places, BASE).proposed) == (10, 1.0)
+    assert judged([places[0]], BASE).lost[5, 1.0] == []
+
+
+def test_where_all_lose_the_best_joint_score_is_taken_and_it_is_said() -> None:
+    places = [place(5, 1.0, identity=0.8, prompt=0.3), place(10, 1.0, identity=0.8, prompt=0.6)]
+    found = judged(places, BASE)
+    assert at(found.proposed) == (10, 1.0)
+    assert sentences(found, BASE, 6, 8)[1] == "All of the best lose something: this one prompt."
+
+
+def test_a_fault_comes_after_everything_without_one() -> None:
+    places = [place(10, 1.0, ("2 of 24 pictures are blank",), identity=0.9), place(5, 1.0, identity=0.3)]
+    assert [at(each) for each in judged(places, BASE).order] == [(5, 1.0), (10, 1.0)]
+
+
+def test_the_taggers_subject_decides_where_no_encoder_looks() -> None:
+    found = judged([place(5, 1.0, subject=0.2), place(10, 1.0, subject=1.0)], BASE)
+    assert found.main is not None
+    assert (found.main.name, at(found.proposed)) == ("subject", (10, 1.0))
+    assert sentences(found, BASE, 6, 8)[0].startswith("Take epoch 10 at weight 1: subject 100% (")
+
+
+def test_without_measures_the_longest_training_at_the_highest_weight() -> None:
+    found = judged([place(5, 1.0), place(10, 0.8), place(10, 1.0)], None)
+    assert [at(each) for each in found.order] == [(10, 1.0), (10, 0.8), (5, 1.0)]
+    assert sentences(found, None, 4, 0) == []
+    assert found.main is None
+
+
+def test_seeds_that_would_settle_it() -> None:
+    near = [place(5, 1.0, identity=0.8), place(10, 1.0, identity=0.803)]
+    found = judged(near, BASE)
+    assert len(found.equals) == 2
+    assert found.main is not None
+    needed = seeds_to_settle(found.equals, found.main, 24)
+    assert needed is not None
+    assert 24 < needed <= 200
+    assert f"About {needed} seeds" in sentences(found, BASE, 24, 8)[2]
+    same = judged([place(5, 1.0, subject=1.0), place(10, 1.0, subject=1.0)], BASE)
+    assert "equal for any eye" in sentences(same, BASE, 24, 8)[2]
+
+
+def test_few_held_out_pictures_are_said() -> None:
+    found = judged([place(5, 1.0, identity=0.8)], BASE)
+    assert "more pictures held out of training (use.validation: holdout)" in sentences(found, BASE, 24, 1)[2]
+
+
+def test_the_joint_score_by_hand() -> None:
+    one = place(5, 1.0, identity=0.5, subject=0.5, prompt=1.0)
+    likeness = (one.mean(IDENTITY) - BASE.mean(IDENTITY)) / (0.8 - BASE.mean(IDENTITY))
+    assert joint_score(one, BASE, 0.8) == pytest.approx((likeness + 0.5 + 1.0) / 3)
+    assert joint_score(place(5, 1.0), BASE, 0.8) is None
+
+
+def test_the_file_names_places_and_what_is_measured() -> None:
+    found = judged([place(5, 1.0, identity=0.8)], BASE)
+    content = verdict_content(found, BASE, ["one", "two"])
+    assert content["proposed"] == {"file": "zib-000005.safetensors", "epoch": 5, "weight": 1.0}
+    assert content["decided_by"] == "identity"
+    assert [each["name"] for each in content["measures"]] == ["identity"]
+    assert content["base"]["identity"]["n"] == NUMBER
