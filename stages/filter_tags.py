@@ -1,6 +1,6 @@
 """data/tags/ -> data/captions/: each picture's caption for training, and why each dropped tag was dropped.
 
-In: data/tags/tags.jsonl, data/tag_edits.yaml; for the page data/collected/ and data/cropped/. Out:
+In: data/tags/, data/tag_edits.yaml; for the page data/collected/ and data/cropped/. Out:
 data/captions/{captions.jsonl,<concept>/<stem>.txt}, reports/dataset/index.html, metrics/filter_tags.json,
 plots/filter-tags/. Reads the group `filter_tags`. Deterministic: a pure function of the scores, the settings
 and the edits. By hand, without these outputs: `--preview [PATTERN]` shows what becomes of the tags,
@@ -25,6 +25,7 @@ from pipeline.captions.folders import export_folder, imported_edits, read_folder
 from pipeline.captions.idle import Effects, unused_edits, unused_patterns
 from pipeline.captions.preview import matching, preview
 from pipeline.captions.statistics import Statistics
+from pipeline.captions.thresholds import with_thresholds
 from pipeline.command import run, start
 from pipeline.errors import warn
 from pipeline.files.atomic import JsonLines, new_folder, read_jsonl, write_csv, write_json, write_jsonl
@@ -147,7 +148,8 @@ def with_pattern(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export", "edited"))
     insist_on(TAGS_FILE, *([CROPPED] if job.options.export else []))
-    edits, writer = read_edits(), CaptionWriter(JsonLines(TAGS_FILE), job.config.filter_tags)
+    config = with_thresholds(job.config.filter_tags, TAGS_FILE.parent)
+    edits, writer = read_edits(), CaptionWriter(JsonLines(TAGS_FILE), config)
     if job.options.edited:
         import_captions(job.options.edited, writer, edits)
         return
@@ -161,7 +163,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     else:
         write_outputs(job.out, captions, Statistics(writer.triggers.values()))
         write_page(job.out)
-    report(effects, job.config.filter_tags, writer.ids())
+    report(effects, config, writer.ids())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag, and a sentence; filter-tags applies
 thresholds later.
 
-In: data/cropped/, the taggers and the captioner. Out: data/tags/tags.jsonl, metrics/tag.json,
-plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one picture per call on a CPU, scores
+In: data/cropped/, the taggers and the captioner. Out: data/tags/tags.jsonl, thresholds.json if the taggers'
+files state thresholds, metrics/tag.json, plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one picture per call on a CPU, scores
 to five decimals. Kept by picture and model: a new picture costs one call, a new tagger only its own calls.
 """
 

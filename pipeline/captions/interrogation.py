@@ -1,8 +1,8 @@
 """Runs a tagger or a captioner over pictures: parallel decoding, bounded memory."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +30,8 @@ class About:
     labels: tuple[Label, ...] = ()
     gives_logits: bool = False
     """The caller applies the sigmoid."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Least score by category, as the tagger's files or its author state it."""
 
 
 class Interrogator(Protocol):

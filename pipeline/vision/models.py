@@ -10,7 +10,7 @@ from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, is_hub_name, reason_o
 
 TAGGER_FILES = (
     "*.onnx", "*.onnx.data", "*.onnx_data", "*.pt", "selected_tags.csv", "tag_mapping.json", "tags*.txt",
-    "categories.json",
+    "categories.json", "*metadata.json", "top_tags.txt", "preprocess.json", "thresholds.csv",
 )  # fmt: skip
 CAPTIONER_FILES = ("*.json", "*.txt", "*.safetensors")
 """No .bin: those are pickles."""
