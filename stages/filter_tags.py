@@ -48,7 +48,7 @@ def row(picture_id: str, caption: Caption) -> dict[str, Any]:
         "kept": list(caption.kept),
         "dropped": [vars(drop) for drop in caption.dropped],
         "added": [vars(added) for added in caption.added],
-    }
+    } | ({"kinds": dict(caption.kinds)} if caption.kinds else {})
 
 
 def write_outputs(out: Path, captions: Iterable[tuple[str, Caption]], statistics: Statistics) -> None:

@@ -41,11 +41,14 @@ class Interrogator(Protocol):
     together: int
     """Pictures per call; 1 on a CPU, so that no answer depends on the other pictures of a batch."""
 
-    def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
+    stack: Callable[[Sequence[Any]], Any]
+    """Prepared pictures as one input; np.stack for arrays of one shape."""
+
+    def prepare(self, picture: Image.Image) -> Any:
         """The network's input for one RGB picture."""
 
-    def answers(self, x: NDArray[np.float32]) -> Sequence[Any] | NDArray[np.float32]:
-        """One answer for each of [n, ...]: a tagger's [labels] probabilities, a captioner's sentence."""
+    def answers(self, x: Any) -> Sequence[Any] | NDArray[np.float32]:
+        """One answer for each picture of a stack: a tagger's [labels] probabilities, a captioner's text."""
 
 
 def interrogate(
@@ -63,7 +66,7 @@ def interrogate(
     """
 
     def one(some: Sequence[_T]) -> list[R]:
-        x = np.stack([model.prepare(read(thing)) for thing in some])
+        x = model.stack([model.prepare(read(thing)) for thing in some])
         return [use(thing, answer) for thing, answer in zip(some, model.answers(x), strict=True)]
 
     step = model.together

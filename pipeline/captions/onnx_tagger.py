@@ -38,6 +38,8 @@ class OnnxTagger:
     `known`: what is already known of the same files.
     """
 
+    stack = staticmethod(np.stack)
+
     def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
         self.network = network_file(folder)
         self.session = _session(self.network)

@@ -149,6 +149,16 @@ def read_to_squash(path: Path, side_px: int) -> Image.Image:
     return read_picture(path, DECODE_OVERSAMPLING * side_px)
 
 
+def read_fitted(path: Path, side_px: int) -> Image.Image:
+    """The picture in its own shape, its longer side at most this. Raises PictureError."""
+    picture = read_for_network(path, side_px)
+    longest = max(picture.size)
+    if longest <= side_px:
+        return picture
+    width, height = (max(1, round(side * side_px / longest)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
 def _min_side_px(path: Path, side_px: int) -> int | None:
     """The short side to keep in JPEG decoding so that the long side keeps OVERSAMPLING * side_px."""
     try:

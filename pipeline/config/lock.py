@@ -28,6 +28,7 @@ LOCKED = (
     ),
     ("sample_grid.clip", "sample_grid.clip_sha256", None),
     ("tag.sentence_model", "tag.sentence_sha256", FOLDER_OF_REPOSITORY),
+    ("tag.captioner", "tag.captioner_sha256", FOLDER_OF_REPOSITORY),
 )
 RECIPE_SETTINGS = (("merge", "recipe"), ("sample_grid", "merge"))
 WHERE_FROM = {

@@ -64,7 +64,7 @@ class Scorer:
             tags = self.taggers.tags(self.store.pictures(cell))
             return asdict(score(asked_of(cell), tags, grid.subject_tags, grid.tag_threshold))
 
-        return Score(**self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **options), make))
+        return Score(**self._kept(self._key(cell, kind="tags", tag=tag.of_taggers(), **options), make))
 
     def _clip(self, cell: Cell) -> float | None:
         grid = self.config.sample_grid

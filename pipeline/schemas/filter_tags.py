@@ -40,6 +40,7 @@ class FilterTagsConfig(Group):
     existing_form: Literal["auto", "tags", "text"]
     filter_existing: bool
     sentence: OwnCaptionUse
+    sentence_kind: NonEmpty | None
     underscores: bool
     escape: bool
     caption_separator: NonEmpty

@@ -17,6 +17,7 @@ from pipeline.schemas.group import (
     Weight,
 )
 from pipeline.schemas.stairs import stairs_of
+from pipeline.schemas.tag import CaptionKind
 
 
 class BaseConfig(Group):
@@ -137,6 +138,7 @@ class TrainConfig(Group):
     NEUTRAL: ClassVar = {
         "size_conditioning": "real",
         "caption_variants": None,
+        "caption_kinds": {},
         "base_precision": "same",
         "fused_backward": False,
         "stochastic_rounding": False,
@@ -163,6 +165,7 @@ class TrainConfig(Group):
     caption_dropout: Fraction
     caption_dropout_every_epochs: Count
     caption_variants: Annotated[Variants | None, AfterValidator(_none_for_zero)]
+    caption_kinds: dict[CaptionKind, Annotated[float, Field(gt=0)]]
     max_tokens: Literal[75, 150, 225]
     size_conditioning: Literal["real", "zero_crop"]
     clip_norm: Weight

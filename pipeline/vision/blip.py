@@ -28,6 +28,8 @@ from pipeline.vision.pretrained import WHOLE_FOLDER, loading, moved, pretrained,
 class Blip:
     """Writes captions. `folder` holds a BlipForConditionalGeneration as transformers saves it."""
 
+    stack = staticmethod(np.stack)
+
     def __init__(self, folder: Path, config: TagConfig) -> None:
         make_repeatable()
         self.device = best_device()

@@ -108,6 +108,8 @@ class DeepDanbooru(nn.Module):
 class TorchDeepDanbooru:
     """Scores pictures; `weights` is the .pt file, which also holds the tags."""
 
+    stack = staticmethod(np.stack)
+
     def __init__(self, weights: Path, batch: int) -> None:
         make_repeatable()
         state = _read(weights)

@@ -13,7 +13,8 @@ TAGGER_FILES = (
     "categories.json", "*metadata.json", "top_tags.txt", "preprocess.json", "thresholds.csv",
 )  # fmt: skip
 CAPTIONER_FILES = ("*.json", "*.txt", "*.safetensors")
-"""No .bin: those are pickles."""
+"""No .bin: those are pickles. No .py: code that comes with a model is never run."""
+VLM_FILES = (*CAPTIONER_FILES, "*.jinja", "*.model")
 HUB_NAME = FOLDER_OF_REPOSITORY
 
 

@@ -14,6 +14,7 @@ class Redness:
     """Answers with the mean of red, and counts the pictures that are in memory."""
 
     about = About("redness", "none", 4)
+    stack = staticmethod(np.stack)
 
     def __init__(self, together: int) -> None:
         self.together = together
