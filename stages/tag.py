@@ -1,9 +1,10 @@
 """data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag, and sentences; filter-tags applies
 thresholds later.
 
-In: data/cropped/, the taggers and the captioners. Out: data/tags/tags.jsonl, thresholds.json if the taggers'
-files state thresholds, metrics/tag.json, plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one picture per call on a CPU, scores
-to five decimals. Kept by picture and model: a new picture costs one call, a new tagger only its own calls.
+In: data/cropped/, the taggers and the captioners. Out: data/tags/tags.jsonl, and thresholds.json if the
+taggers' files state thresholds, metrics/tag.json, plots/tag/{thresholds,tags}.csv. Reads the group `tag`.
+Deterministic: one picture per call on a CPU, scores to five decimals, texts without chance. Kept by picture
+and model: a new picture costs one call, a new tagger only its own calls.
 """
 
 from collections import Counter
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         if done.thresholds:
             write_json(folder / THRESHOLDS_OF_RUN, done.thresholds)
     for kind, number in sorted(tally.empty.items()):
-        warn(f"tag.captioner wrote nothing for {number} pictures of the kind {kind}; they have no such caption")
+        warn(f"tag.captioner wrote no {kind} for {number} pictures; they are shown with their other captions")
     write_json(job.out / "metrics/tag.json", tally.summary() | {"models": done.models})
     header = ("threshold", "general", "character")
     write_csv(job.out / "plots/tag/thresholds.csv", header, tally.scores.tags_by_threshold())

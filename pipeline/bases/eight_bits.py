@@ -73,9 +73,7 @@ class _Convolution(torch.autograd.Function):
         return conv2d_input(ctx.shape, whole, gradient, *ctx.how), None, None, None, None
 
 
-def in_eight_bits(
-    parts: Iterable[nn.Module], dtype: torch.dtype, kept: Collection[str] = KEPT
-) -> None:
+def in_eight_bits(parts: Iterable[nn.Module], dtype: torch.dtype, kept: Collection[str] = KEPT) -> None:
     """Turns the parts' large linear layers and convolutions into 8 bits, in place: they stay the same
     objects, for adapters that hold them. dtype: of the scales; the one in which the parts compute. kept:
     places that stay as they are.

@@ -80,7 +80,8 @@ def edit_faults(name: str, entry: Any) -> list[str]:
     if not isinstance(replace, dict) or not all(_is_tags(new, least=0) for new in replace.values()):
         faults.append(f"{name}.replace must be {{tag: other}}, found {repr(replace)[:60]}")
     captions = entry.get("captions", {})
-    if not isinstance(captions, dict) or not all(isinstance(text, str) and text for text in captions.values()):
+    texts = captions.values() if isinstance(captions, dict) else [None]
+    if not all(isinstance(text, str) and text for text in texts):
         faults.append(f"{name}.captions must be {{kind: text}}, found {repr(captions)[:60]}")
     elif USUAL_KIND in captions:
         faults.append(f"{name}.captions.{USUAL_KIND}: this caption is `set`, or changed by the other keys")

@@ -5,7 +5,7 @@
       remove: [tags]          `*` and `?` allowed
       replace: {tag: other}   or {tag: [several, others]}, in its place
       set: the whole caption  verbatim
-      captions: {kind: text}  a caption of another kind (`sentence`), verbatim; the last entry that names it wins
+      captions: {kind: text}  one of another kind (`sentence`), verbatim; the last entry that names it wins
 
 Several entries may name one picture: they apply in the file's order, and within an entry in the order
 `replace`, `remove`, `add`. An entry named by a picture's id applies to that picture only.

@@ -41,14 +41,19 @@ class Interrogator(Protocol):
     together: int
     """Pictures per call; 1 on a CPU, so that no answer depends on the other pictures of a batch."""
 
-    stack: Callable[[Sequence[Any]], Any]
-    """Prepared pictures as one input; np.stack for arrays of one shape."""
-
     def prepare(self, picture: Image.Image) -> Any:
         """The network's input for one RGB picture."""
 
+    def stack(self, prepared: Sequence[Any]) -> Any:
+        """Prepared pictures as one input."""
+
     def answers(self, x: Any) -> Sequence[Any] | NDArray[np.float32]:
         """One answer for each picture of a stack: a tagger's [labels] probabilities, a captioner's text."""
+
+
+def stacked(prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """[n, ...] of arrays of one shape."""
+    return np.stack(prepared)
 
 
 def interrogate(

@@ -69,9 +69,7 @@ def labels_by_number(
 ) -> list[Label]:
     """The labels of a mapping by number, in their order. A gap or an unknown category is a user error."""
     try:
-        labels = {
-            whole_number(number, 0, MOST_LABELS): label_of(entry) for number, entry in entries.items()
-        }
+        labels = {whole_number(number, 0, MOST_LABELS): label_of(entry) for number, entry in entries.items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(f"{path}: must be {form}") from None
     if sorted(labels) != list(range(len(labels))):

@@ -1,5 +1,5 @@
-"""Taggers in ONNX: WD14 v1.4 and v3, their timm exports, cl_tagger, PixAI's, Camie's, JoyTag, DeepDanbooru (see
-layouts.py).
+"""Taggers in ONNX: WD14 v1.4 and v3, their timm exports, cl_tagger, PixAI, animetimm, Camie, JoyTag,
+DeepDanbooru (see layouts.py).
 
 The contract is SmilingWolf's, as in kohya-ss/sd-scripts finetune/tag_images_by_wd14_tagger.py and
 deepghs/imgutils tagging/wd14.py; labels go by their category, never by the order of rows.
@@ -16,7 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.captions.interrogation import About
+from pipeline.captions.interrogation import About, stacked
 from pipeline.captions.layouts import Layout, network_file, recognise
 from pipeline.captions.thresholds import stated_thresholds
 from pipeline.errors import UserError
@@ -38,7 +38,7 @@ class OnnxTagger:
     `known`: what is already known of the same files.
     """
 
-    stack = staticmethod(np.stack)
+    stack = staticmethod(stacked)
 
     def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
         self.network = network_file(folder)
@@ -84,7 +84,8 @@ class OnnxTagger:
         if self.input.type == "tensor(float16)":
             x = x.astype(np.float16)
         with self._turn, reporting_damage(f"tag.model {self.network} cannot be run", "fetch it again"):
-            y: NDArray[np.float32] = self.session.run([self.output], {self.input.name: x})[0].astype(np.float32)
+            [scores] = self.session.run([self.output], {self.input.name: x})
+            y: NDArray[np.float32] = scores.astype(np.float32)
         if y.ndim != 2 or y.shape[1] != len(self.about.labels):
             raise UserError(
                 f"tag.model {self.network} gives {y.shape[-1]} scores, but {self.label_file.name} has"

@@ -71,8 +71,8 @@ def mean_square(picture: Image.Image, side_px: int) -> Image.Image:
 
 def normalised(x: NDArray[np.float32], mean: Channels, std: Channels) -> NDArray[np.float32]:
     """(x - mean) / std of [side, side, 3], by channel."""
-    y: NDArray[np.float32] = (x - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return y
+    centred = np.subtract(x, np.asarray(mean, np.float32))
+    return np.asarray(np.divide(centred, np.asarray(std, np.float32)), np.float32)
 
 
 class Recipe(Protocol):

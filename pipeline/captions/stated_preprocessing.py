@@ -9,7 +9,7 @@ imgutils/preprocess/pillow.py; one that is unknown is a user error, since its sc
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,8 +55,8 @@ class StatedPreprocessing:
         if picture.size != (side_px, side_px):
             width, height = picture.size
             raise UserError(
-                f"{STATED_FILE} gives pictures of {width}x{height}, but the network takes {side_px}x{side_px};"
-                " fetch the tagger's files again"
+                f"{STATED_FILE} gives pictures of {width}x{height}, but the network takes"
+                f" {side_px}x{side_px}; fetch the tagger's files again"
             )
         x = np.asarray(picture, np.float32) * np.float32(RESCALED)
         for stage in self.stages:
@@ -69,7 +69,7 @@ def read_stated(path: Path) -> StatedPreprocessing:
     """The file's stages. Tries them on a picture, so that what is wrong in them shows at once."""
     content = read_mapping(path, LABEL_FILE)
     with reporting_damage(f"{path} is not a list of stages"):
-        stages = tuple(dict(stage) for stage in content.get("stages", content.get("test")))
+        stages = tuple(dict(stage) for stage in content.get("stages") or content["test"])
         unknown = sorted({str(stage["type"]) for stage in stages} - KNOWN_STAGES)
         if not unknown:
             for stage in stages:
@@ -145,6 +145,7 @@ def _resampling(stage: Mapping[str, Any]) -> Image.Resampling:
     return RESAMPLINGS[str(stage.get("interpolation", "bilinear")).lower()]
 
 
-def _channels(numbers: float | Sequence[float]) -> Channels:
+def _channels(numbers: Any) -> Channels:
+    """Three numbers, or one for all."""
     red, green, blue = (float(n) for n in (numbers if isinstance(numbers, list) else [numbers] * 3))
     return red, green, blue

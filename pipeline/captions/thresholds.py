@@ -59,8 +59,8 @@ def with_thresholds(config: FilterTagsConfig, tags: Path) -> FilterTagsConfig:
     numbers = {key: stated.get(_category(key), stated.get("general")) for key in asked}
     if lacking := [key for key, number in numbers.items() if number is None]:
         raise UserError(
-            f"filter_tags.{', '.join(lacking)}: {OF_MODEL}, but the files of tag.model state no thresholds (WD14,"
-            " cl_tagger and DeepDanbooru have none); set a number from 0 to 1"
+            f"filter_tags.{', '.join(lacking)}: {OF_MODEL}, but the files of tag.model state no thresholds"
+            " (WD14, cl_tagger and DeepDanbooru have none); set a number from 0 to 1"
         )
     return config.model_copy(update=numbers)
 

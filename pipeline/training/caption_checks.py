@@ -19,8 +19,8 @@ def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
 
 
 def check_captions(data: EncodedData) -> None:
-    """Raises UserError if no caption is of a kind that should be shown, or contains an embedding's word; warns
-    of unused wildcards and long captions.
+    """Raises UserError if no caption is of a kind that should be shown, or contains an embedding's word;
+    warns of unused wildcards and long captions.
     """
     insist_on_kinds((picture.kinds for picture in data.pictures), data.config)
     if unseen := data.unseen_words():

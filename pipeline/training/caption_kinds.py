@@ -1,7 +1,7 @@
 """Which kind of caption a step shows: drawn by weight, `train.caption_kinds`. Pure.
 
-A picture without a kind shares that kind's weight among its others; one that has none of the kinds, as a class
-picture, keeps its usual caption.
+A picture without a kind shares that kind's weight among its others; one that has none of the kinds, as a
+class picture, keeps its usual caption.
 """
 
 from bisect import bisect

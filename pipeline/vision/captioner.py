@@ -27,11 +27,13 @@ from pipeline.vision.picture_processor import picture_processor
 from pipeline.vision.pretrained import loading, moved, pretrained_model
 
 NEEDED = (
-    "config.json, .safetensors, preprocessor_config.json and the tokenizer's files, of a model that transformers"
-    " itself has (code that comes with a model is never run; Florence-2: florence-community's)"
+    "config.json, .safetensors, preprocessor_config.json and the tokenizer's files, of a model that"
+    " transformers itself has (code that comes with a model is never run; Florence-2: florence-community's)"
 )
 NOT_TURNED = (*KEPT, "visual", "vision_tower", "vision_model", "multi_modal_projector", "lm_head")
-"""What stays whole in 8 bits: what sees, which is small and asks its weights for their type, and the words."""
+"""What stays whole in 8 bits: what sees, which is small and asks its weights for their type, and the
+words.
+"""
 
 
 class Captioner:
@@ -105,8 +107,6 @@ class Captioner:
 class Asked:
     """A captioner that answers one prompt."""
 
-    stack = staticmethod(list)
-
     def __init__(self, captioner: Captioner, prompt: str) -> None:
         self.captioner, self.prompt = captioner, prompt
         self.about, self.together = captioner.about, captioner.together
@@ -114,6 +114,9 @@ class Asked:
     def prepare(self, picture: Image.Image) -> Image.Image:
         """Models take pictures of any shape, so the processor gets them whole."""
         return picture
+
+    def stack(self, prepared: Sequence[Image.Image]) -> list[Image.Image]:
+        return list(prepared)
 
     def answers(self, x: Sequence[Image.Image]) -> list[str]:
         return self.captioner.texts(self.prompt, x)

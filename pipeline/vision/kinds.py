@@ -1,4 +1,6 @@
-"""Several kinds of caption a picture, each an answer to a prompt of its own, kept by picture, model and prompt."""
+"""Several kinds of caption for a picture, each the answer to a prompt of its own, kept by picture, model and
+prompt.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -43,7 +45,7 @@ def captions_by_kind(
     for kind, text in config.prompts().items():
         for prompt in sorted({prompt_of(text, record, config) for record in records}):
             question = _question(model, config, prompt, loaded)
-            some = SameAnswer(records, lambda record, text=text: prompt_of(text, record, config), prompt)
+            some = SamePrompt(records, text, config, prompt)
             about, texts[kind, prompt] = answers(question, some, source, items, VERSION)
             layout = about.layout
 
@@ -73,15 +75,16 @@ def _question(
 
 
 @dataclass(frozen=True)
-class SameAnswer:
-    """The records for which `of` gives this text, read anew on each iteration."""
+class SamePrompt:
+    """The records for which the text becomes this prompt, read anew on each iteration."""
 
     records: Iterable[Record]
-    of: Callable[[Record], str]
     text: str
+    config: TagConfig
+    prompt: str
 
     def __iter__(self) -> Iterator[Record]:
-        return (record for record in self.records if self.of(record) == self.text)
+        return (each for each in self.records if prompt_of(self.text, each, self.config) == self.prompt)
 
 
 def prompt_of(text: str, record: Record, config: TagConfig) -> str:

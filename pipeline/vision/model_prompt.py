@@ -22,7 +22,8 @@ def model_prompt(processor: Any, model_type: str, prompt: str, system: str | Non
     """The text for the processor. A user error if the model cannot be asked so."""
     if model_type == FLORENCE and not TASK.fullmatch(prompt):
         raise UserError(
-            f"tag.captioner_prompts: Florence-2 takes only task tokens, found {prompt[:60]!r}; use one of {TASKS}"
+            f"tag.captioner_prompts: Florence-2 takes only task tokens, found {prompt[:60]!r};"
+            f" use one of {TASKS}"
         )
     if not _has_template(processor):
         token = None if model_type == FLORENCE else getattr(processor, "image_token", None)
@@ -32,9 +33,10 @@ def model_prompt(processor: Any, model_type: str, prompt: str, system: str | Non
         text = _rendered(processor, _messages(content, system))
         if text and _is_whole(text, prompt, _picture_tokens(processor)):
             return text
+    also = " and a system message; set tag.captioner_system to null, or" if system else ";"
     raise UserError(
-        f"tag.captioner: the chat template of this {model_type} takes no picture with a prompt"
-        f"{' and a system message; set tag.captioner_system to null, or' if system else ';'} use another model"
+        f"tag.captioner: the chat template of this {model_type} takes no picture with a prompt{also} use"
+        " another model"
     )
 
 

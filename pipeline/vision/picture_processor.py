@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import AutoConfig, AutoProcessor
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils import is_torchvision_available
+from transformers.utils.import_utils import is_torchvision_available
 
 FROM_DISK: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Code that comes with a model is never run."""
@@ -14,7 +14,7 @@ FROM_DISK: dict[str, Any] = {"local_files_only": True, "trust_remote_code": Fals
 def picture_processor(folder: Path) -> Any:
     """The processor of the folder's model. Raises what transformers raises if it does not load."""
     config = type(AutoConfig.from_pretrained(folder, **FROM_DISK))
-    kind = PROCESSOR_MAPPING[config] if config in PROCESSOR_MAPPING else None
+    kind = PROCESSOR_MAPPING.get(config, None)
     if kind is None or is_torchvision_available() or not _videos(kind):
         return AutoProcessor.from_pretrained(folder, **FROM_DISK)
     return _without_videos(kind).from_pretrained(folder, **FROM_DISK)

@@ -1,8 +1,8 @@
 """Rules across tag, filter_tags, sample_grid and training's captions."""
 
-from pipeline.schemas.tag import USUAL_KIND
 from pipeline.errors import nearest
 from pipeline.schemas import Config, FilterTagsConfig, TagConfig, TrainConfig
+from pipeline.schemas.tag import USUAL_KIND
 from pipeline.texts.separators import separators_of
 
 SEPARATORS = ("caption_separator", "keep_tokens_separator", "secondary_separator")
@@ -70,8 +70,8 @@ def _captioner_contradictions(tag: TagConfig) -> list[str]:
         problems.append("tag.captioner_kinds is empty, so tag.captioner would write nothing; name a kind")
     if USUAL_KIND in tag.captioner_kinds:
         problems.append(
-            f"tag.captioner_kinds: the kind {USUAL_KIND} is always the caption made of the tagger's tags; give the"
-            " captioner's another name"
+            f"tag.captioner_kinds: the kind {USUAL_KIND} is always the caption made of tags; give the"
+            " captioner's text another name"
         )
     return problems
 
@@ -82,8 +82,8 @@ def _unknown_kinds(config: Config) -> list[str]:
     written, joined = {USUAL_KIND, *texts}, config.filter_tags.sentence_kind
     unknown = [] if joined is None or joined in texts else [joined]
     return [
-        f"filter_tags.sentence_kind {kind}: tag.captioner writes {', '.join(texts) or 'nothing'}; name a kind of"
-        " tag.captioner_kinds, or null"
+        f"filter_tags.sentence_kind {kind}: tag.captioner writes {', '.join(texts) or 'nothing'}; name a kind"
+        " of tag.captioner_kinds, or null"
         for kind in unknown
     ] + [
         f"train.caption_kinds.{kind}: no caption is of this kind; {nearest(kind, sorted(written))}; let"
@@ -95,10 +95,11 @@ def _unknown_kinds(config: Config) -> list[str]:
 def caption_doubts(config: Config) -> list[str]:
     """Settings that have no effect, or are rarely meant."""
     doubts, filtered, tag = [], config.filter_tags, config.tag
-    if tag.captioner is not None and set(config.train.caption_kinds) <= {USUAL_KIND}:
+    shown = {*config.train.caption_kinds, filtered.sentence_kind} - {USUAL_KIND, None}
+    if tag.captioner is not None and not shown:
         doubts.append(
-            f"tag.captioner writes {', '.join(sorted(tag.captioner_kinds))}, which training does not show; set"
-            " train.caption_kinds, for example {tags: 3, sentence: 1}"
+            f"tag.captioner writes {', '.join(sorted(tag.captioner_kinds))}, which training does not show;"
+            " set train.caption_kinds, for example {tags: 3, sentence: 1}"
         )
     if config.tag.model is None and config.sample_grid.subject_tags:
         doubts.append("sample_grid.subject_tags has no effect: tag.model is null, so nothing is scored")

@@ -42,10 +42,9 @@ def write_several(folder: Path, outputs: dict[str, float], side: int | str = SID
         )
         nodes.append(helper.make_node("MatMul", ["means", f"w {name}"], [name]))
         values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", weights.shape[1]]))
-    shape = ["batch", 3, side, side]
-    graph = helper.make_graph(
-        nodes, "several", [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)], values, constants
-    )
+    shape: list[int | str] = ["batch", 3, side, side]
+    inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)]
+    graph = helper.make_graph(nodes, "several", inputs, values, constants)
     folder.mkdir(parents=True, exist_ok=True)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, folder / "model.onnx")
@@ -55,7 +54,8 @@ def write_several(folder: Path, outputs: dict[str, float], side: int | str = SID
 def planes(picture: Image.Image, numbers: tuple[tuple[float, ...], tuple[float, ...]]) -> NDArray[np.float64]:
     """[3, h, w]: RGB in 0..1, normalised by channel."""
     mean, std = np.asarray(numbers)
-    return ((np.asarray(picture, np.float64) / 255 - mean) / std).transpose(2, 0, 1)
+    unit = np.asarray(picture, np.float64) / 255
+    return np.asarray(((unit - mean) / std).transpose(2, 0, 1), np.float64)
 
 
 def flat(tagger: OnnxTagger, picture: Image.Image) -> dict[str, float]:
@@ -92,7 +92,9 @@ def camie_picture() -> Image.Image:
 
 
 @pytest.mark.parametrize("side", [SIDE, "height"])
-def test_camie_pads_with_the_mean_colour_and_its_refined_logits_count(tmp_path: Path, side: int | str) -> None:
+def test_camie_pads_with_the_mean_colour_and_its_refined_logits_count(
+    tmp_path: Path, side: int | str
+) -> None:
     tagger = OnnxTagger(write_camie(tmp_path, side), batch=2)
     assert (tagger.about.layout, tagger.about.side_px, tagger.about.gives_logits) == ("camie", SIDE, True)
     x = tagger.prepare(WIDE)
@@ -134,10 +136,11 @@ PIXAI_STAGES = [
 def write_pixai(folder: Path, content: dict[str, Any], **outputs: float) -> Path:
     """deepghs/pixai-tagger-v0.9-onnx: embedding, logits and prediction."""
     write_several(folder, outputs or {"embedding": 1.0, "logits": 5.0, "prediction": 0.25})
-    rows = ["id,tag_id,name,category,count,ips", "0,1,1girl,0,9,[]", "1,2,hat,0,8,[]", '2,3,miku,4,7,"[""v""]"']
-    (folder / "selected_tags.csv").write_text("\n".join([*rows, ""]))
+    rows = ["0,1,1girl,0,9,[]", "1,2,hat,0,8,[]", '2,3,miku,4,7,"[""v""]"', ""]
+    (folder / "selected_tags.csv").write_text("\n".join(["id,tag_id,name,category,count,ips", *rows]))
     (folder / "preprocess.json").write_text(json.dumps(content))
-    (folder / "thresholds.csv").write_text("category,name,threshold\n0,general,0.3\n4,character,0.85\n4,x,1\n")
+    lines = ["category,name,threshold", "0,general,0.3", "4,character,0.85", "4,x,1", ""]
+    (folder / "thresholds.csv").write_text("\n".join(lines))
     return folder
 
 

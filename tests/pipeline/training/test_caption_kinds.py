@@ -31,9 +31,9 @@ SENTENCE = "zib, a dog, on grass, in light"
 
 
 def data_of(folder: Path, config: TrainConfig, num: int = 8, **kinds: str) -> EncodedData:
+    seen = EpochPicture(4, False, (64, 64))
     pictures = [
-        Picture(f"x/{n}", "x", f"zib, a{n}, b, c, d, e, f, g", "zib", EpochPicture(4, False, (64, 64)), kinds=kinds)
-        for n in range(num)
+        Picture(f"x/{n}", "x", f"zib, a{n}, b, c, d, e, f, g", "zib", seen, kinds=kinds) for n in range(num)
     ]
     write_safetensors(folder / "latents.safetensors", {p.id: torch.zeros(8, 8, 8) for p in pictures}, {})
     return EncodedData(folder, pictures, make_tokenizer(None), config, seed=1)
@@ -75,7 +75,8 @@ def test_variants_divide_by_weight_and_are_few(tmp_path: Path) -> None:
     config = train(caption_kinds=THREE_TO_ONE, caption_variants=4, caption_dropout=0.1, batch=2)
     data = data_of(tmp_path, config, num=2, sentence=SENTENCE)
     texts = texts_of(data, range(30))
-    # Of each picture's 4 variants 3 are orders of its tags and one is its sentence, the same for both; "" is dropped.
+    # Of each picture's 4 variants 3 are orders of its tags and one is its sentence, the same for both; "" is
+    # the dropped one.
     by_picture = Counter(
         next((tag for tag in text.split(", ") if tag in ("a0", "a1")), text) for text in texts
     )

@@ -22,14 +22,14 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
-VLM_WORDS = (
-    "What does the image describe ? describe this picture in one sentence a red green blue cat dog house tree"
-    " on grass sky with light zib . ,"
-).split()
+VLM_WORDS = [
+    "What", "does", "the", "image", "describe", "?", "this", "picture", "in", "one", "sentence", "a", "red",
+    "green", "blue", "cat", "dog", "house", "tree", "on", "grass", "sky", "with", "light", "zib", ".", ",",
+]  # fmt: skip
 SPECIAL = ["<pad>", "<unk>", "<s>", "</s>", "<image>", "<|vision_start|>", "<|vision_end|>", "<video>"]
-NUM_WORDS = len(SPECIAL) + len(set(VLM_WORDS))
+NUM_WORDS = len(SPECIAL) + len(VLM_WORDS)
 QWEN_TEMPLATE = """\
-{% for message in messages %}{% if message.content is string %}{{ raise_exception('parts, please') }}{% endif %}\
+{% for message in messages %}{% if message.content is string %}{{ raise_exception('parts') }}{% endif %}\
 <s>{{ message.role }} {% for part in message.content %}{% if part.type == 'image' %}\
 <|vision_start|><image><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %} {% endfor %}"""
 JOY_TEMPLATE = """\
@@ -66,9 +66,14 @@ def write_qwen(folder: Path) -> Path:
         "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
         "eos_token_id": 3, "pad_token_id": 0,
     }  # fmt: skip
-    vision = {"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
-    places = {"image_token_id": 4, "video_token_id": 7, "vision_start_token_id": 5, "vision_end_token_id": 6}
-    _save(folder, Qwen2VLForConditionalGeneration, Qwen2VLConfig(text_config=text, vision_config=vision, **places))
+    vision = {
+        "depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14,
+    }  # fmt: skip
+    config = Qwen2VLConfig(
+        text_config=text, vision_config=vision, image_token_id=4, video_token_id=7, vision_start_token_id=5,
+        vision_end_token_id=6,
+    )  # fmt: skip
+    _save(folder, Qwen2VLForConditionalGeneration, config)
     Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=28 * 28 * 16).save_pretrained(folder)
     _finish(folder, "Qwen2VLProcessor", QWEN_TEMPLATE, video_token="<video>")
     return folder
@@ -91,8 +96,11 @@ def write_joycaption(folder: Path) -> Path:
     )  # fmt: skip
     _save(folder, LlavaForConditionalGeneration, config)
     SiglipImageProcessorPil(size={"height": 28, "width": 28}).save_pretrained(folder)
-    settings = {"patch_size": 14, "vision_feature_select_strategy": "full", "image_token": "<image>"}
-    (folder / "processor_config.json").write_text(json.dumps({"processor_class": "LlavaProcessor", **settings}))
+    settings = {
+        "processor_class": "LlavaProcessor", "patch_size": 14, "image_token": "<image>",
+        "vision_feature_select_strategy": "full",
+    }  # fmt: skip
+    (folder / "processor_config.json").write_text(json.dumps(settings))
     _finish(folder, "LlavaProcessor", JOY_TEMPLATE, begins=True)
     return folder
 
@@ -116,7 +124,7 @@ def _finish(folder: Path, processor: str, template: str | None = None, **setting
 
 def _tokenizer(video_token: str | None, begins: bool) -> PreTrainedTokenizerFast:
     """begins: it puts <s> before every text, as Llama's does."""
-    words: Sequence[str] = [*SPECIAL, *dict.fromkeys(VLM_WORDS)]
+    words: Sequence[str] = [*SPECIAL, *VLM_WORDS]
     model = models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>")
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
