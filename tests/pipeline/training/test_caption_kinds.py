@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from pipeline.bases.tokenizers import make_tokenizer
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
 from pipeline.errors import UserError
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.schemas import TrainConfig
+from pipeline.training.callbacks.validation import ValidationCallback
 from pipeline.training.caption_checks import check_captions
 from pipeline.training.caption_kinds import (
     drawn_kind,
@@ -22,11 +25,13 @@ from pipeline.training.caption_kinds import (
 )
 from pipeline.training.data import EncodedData, EpochBatches, Picture
 from pipeline.training.epoch_order import EpochPicture
+from pipeline.training.history import History
 from pipeline.training.text_outputs import texts_of
 from tests.pipeline.training.settings import train
 
 pytestmark = pytest.mark.usefixtures("root")
 THREE_TO_ONE = {"tags": 3, "sentence": 1}
+TAGS = "zib, a0, b, c, d, e, f, g"
 SENTENCE = "zib, a dog, on grass, in light"
 
 
@@ -125,3 +130,15 @@ def test_long_texts_of_shown_kinds_are_warned_of(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == ""
     check_captions(data_of(tmp_path, train(caption_kinds=THREE_TO_ONE), num=3, **long))
     assert "3 captions are longer than 75 tokens" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kinds", "measured"), [({}, TAGS), (THREE_TO_ONE, TAGS), ({"tags": 1, "sentence": 2}, SENTENCE)]
+)
+def test_validation_measures_the_kind_that_is_shown_most(
+    tmp_path: Path, kinds: dict[str, float], measured: str
+) -> None:
+    data = data_of(tmp_path, train(caption_kinds=kinds), num=1, sentence=SENTENCE)
+    config = check(compose(Params({"validation": "light"}, {}))).validation
+    callback = ValidationCallback(History(), data, data.pictures, config)
+    assert {sample.caption for side in callback.sides.values() for sample in side} == {measured}
