@@ -13,7 +13,7 @@ from pipeline.captions.labels import (
     read_tags_txt,
     read_top_tags,
 )
-from pipeline.captions.preprocessing import CAMIE, DEEPDANBOORU, JOYTAG, SIGNED, WD14, Recipe
+from pipeline.captions.preprocessing import CAMIE, DEEPDANBOORU, JOYTAG, SIGNED, WD14, Preparation
 from pipeline.captions.stated_preprocessing import STATED_FILE, read_stated
 from pipeline.errors import UserError
 
@@ -29,7 +29,7 @@ class Layout:
     label_file: str
     """Its name, or a pattern of it."""
     read_labels: Callable[[Path], list[Label]]
-    recipe: Recipe | None
+    recipe: Preparation | None
     """None: the folder's preprocess.json states it."""
     outputs: tuple[str, ...] = ()
     """Names of the output that counts, the first of them that the network has; else its first output."""
@@ -40,7 +40,7 @@ class Layout:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """By category, as the author published them, if the files hold none."""
 
-    def recipe_in(self, folder: Path) -> Recipe:
+    def recipe_in(self, folder: Path) -> Preparation:
         return read_stated(folder / STATED_FILE) if self.recipe is None else self.recipe
 
     def label_path(self, folder: Path) -> Path | None:

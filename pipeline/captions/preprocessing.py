@@ -75,7 +75,7 @@ def normalised(x: NDArray[np.float32], mean: Channels, std: Channels) -> NDArray
     return np.asarray(np.divide(centred, np.asarray(std, np.float32)), np.float32)
 
 
-class Recipe(Protocol):
+class Preparation(Protocol):
     """How a network's pictures are prepared. The id is the same for equal preparations."""
 
     @property

@@ -27,7 +27,7 @@ from pipeline.files.json_text import read_mapping
 from pipeline.files.text_file import LABEL_FILE
 
 STATED_FILE = "preprocess.json"
-MOST_SIDE_PX = 4096
+MOST_STATED_PX = 4096
 RESAMPLINGS = {each.name.lower(): each for each in Image.Resampling}
 RESCALED = 1 / 255
 
@@ -136,8 +136,8 @@ KNOWN_STAGES = {*PICTURE_STAGES, "convert_rgb", "to_tensor", "maybe_to_tensor", 
 
 def _sides(size: Any) -> list[int]:
     sides = [size] if isinstance(size, int) else list(size)
-    if len(sides) not in (1, 2) or not all(isinstance(s, int) and 1 <= s <= MOST_SIDE_PX for s in sides):
-        raise ValueError(f"size {size} must be one or two whole numbers from 1 to {MOST_SIDE_PX}")
+    if len(sides) not in (1, 2) or not all(isinstance(s, int) and 1 <= s <= MOST_STATED_PX for s in sides):
+        raise ValueError(f"size {size} must be one or two whole numbers from 1 to {MOST_STATED_PX}")
     return sides
 
 

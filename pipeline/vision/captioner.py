@@ -26,7 +26,7 @@ from pipeline.vision.model_prompt import model_prompt
 from pipeline.vision.picture_processor import picture_processor
 from pipeline.vision.pretrained import loading, moved, pretrained_model
 
-NEEDED = (
+VLM_FOLDER = (
     "config.json, .safetensors, preprocessor_config.json and the tokenizer's files, of a model that"
     " transformers itself has (code that comes with a model is never run; Florence-2: florence-community's)"
 )
@@ -104,7 +104,7 @@ class Captioner:
         return tidy_answer(text, is_cut=not set(row.tolist()) & set(listed))
 
 
-class Asked:
+class OnePrompt:
     """A captioner that answers one prompt."""
 
     def __init__(self, captioner: Captioner, prompt: str) -> None:
@@ -123,5 +123,5 @@ class Asked:
 
 
 def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
-    with loading(f"tag.captioner {folder}: not a vision-language model", NEEDED):
+    with loading(f"tag.captioner {folder}: not a vision-language model", VLM_FOLDER):
         return picture_processor(folder), pretrained_model(AutoModelForImageTextToText, folder, dtype)

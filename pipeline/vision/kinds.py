@@ -60,9 +60,9 @@ def _question(
     model: VisionModel, config: TagConfig, prompt: str, loaded: Callable[[], "Captioner"]
 ) -> Question:
     def opened(_: Any) -> Any:
-        from pipeline.vision.captioner import Asked
+        from pipeline.vision.captioner import OnePrompt
 
-        return Asked(loaded(), prompt)
+        return OnePrompt(loaded(), prompt)
 
     return Question(
         model,
