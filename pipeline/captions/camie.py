@@ -28,7 +28,7 @@ def read_camie_metadata(path: Path) -> list[Label]:
 
 def camie_side_px(path: Path) -> int | None:
     """The side that the network was trained at, if the file has it."""
-    side = read_mapping(path, LABEL_FILE).get("model_info", {}).get("img_size")
+    side = _inside(path, "model_info").get("img_size")
     return side if isinstance(side, int) and not isinstance(side, bool) and 1 <= side <= 4096 else None
 
 

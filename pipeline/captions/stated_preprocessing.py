@@ -28,6 +28,8 @@ from pipeline.files.text_file import LABEL_FILE
 
 STATED_FILE = "preprocess.json"
 MOST_STATED_PX = 4096
+MOST_RATIO = 16
+"""Of the sides of a picture whose short side is resized; longer ones are squashed."""
 RESAMPLINGS = {each.name.lower(): each for each in Image.Resampling}
 RESCALED = 1 / 255
 
@@ -87,7 +89,9 @@ def _try(stage: Mapping[str, Any]) -> None:
     if stage["type"] in PICTURE_STAGES:
         PICTURE_STAGES[stage["type"]](Image.new("RGB", (8, 6)), stage)
     elif stage["type"] == "normalize":
-        _channels(stage["mean"]), _channels(stage["std"])
+        _channels(stage["mean"])
+        if min(_channels(stage["std"])) <= 0:
+            raise ValueError(f"std {stage['std']} must be above 0")
     elif stage["type"] == "rescale" and abs(stage.get("rescale_factor", RESCALED) - RESCALED) > 1e-6:
         raise ValueError(f"rescale_factor {stage['rescale_factor']} is not 1/255")
 
@@ -99,7 +103,7 @@ def _resize(picture: Image.Image, stage: Mapping[str, Any]) -> Image.Image:
         height, width = sides
     else:
         short = min(picture.size)
-        width, height = (sides[0] * side // short for side in picture.size)
+        width, height = (min(sides[0] * side // short, MOST_RATIO * sides[0]) for side in picture.size)
     return picture.resize((width, height), _resampling(stage))
 
 

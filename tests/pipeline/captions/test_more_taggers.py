@@ -187,6 +187,7 @@ def test_animetimm_pads_resizes_and_cuts_as_its_test_stages_state(tmp_path: Path
         ([{"type": "resize", "size": 10**9}], r"not a list of stages"),
         ([{"type": "resize", "size": 8, "interpolation": "none"}], r"not a list of stages"),
         ([{"type": "rescale", "rescale_factor": 1}], r"not a list of stages"),
+        ([{"type": "normalize", "mean": 0.5, "std": 0}], r"not a list of stages"),
         ("resize", r"not a list of stages"),
         ([{"type": "resize", "size": [8, 8]}], r"gives pictures of 8x8, but the network takes 16x16"),
     ],
