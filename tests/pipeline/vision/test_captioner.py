@@ -14,6 +14,7 @@ from transformers import (
     Florence2ForConditionalGeneration,
     LlavaForConditionalGeneration,
     PreTrainedTokenizerFast,
+    Qwen2_5_VLForConditionalGeneration,
     Qwen2VLForConditionalGeneration,
     Qwen2VLImageProcessorPil,
     SiglipImageProcessorPil,
@@ -26,7 +27,7 @@ from pipeline.errors import UserError
 from pipeline.schemas import TagConfig
 from pipeline.vision.captioner import Captioner
 from tests.pipeline.vision.tiny_blip import write_blip
-from tests.pipeline.vision.tiny_vlm import write_florence, write_joycaption, write_qwen
+from tests.pipeline.vision.tiny_vlm import write_florence, write_joycaption, write_newer_qwen, write_qwen
 
 pytestmark = pytest.mark.usefixtures("root")
 PICTURES = [
@@ -37,9 +38,10 @@ PROMPT = "describe this picture in one sentence"
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "florence2": write_florence,
     "qwen2_vl": write_qwen,
+    "qwen2_5_vl": write_newer_qwen,
     "llava": write_joycaption,
 }
-PROMPTS = {"florence2": "<CAPTION>", "qwen2_vl": PROMPT, "llava": PROMPT}
+PROMPTS = {"florence2": "<CAPTION>", "qwen2_vl": PROMPT, "qwen2_5_vl": PROMPT, "llava": PROMPT}
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +75,15 @@ def by_hand(name: str, folder: Path, picture: Image.Image) -> str:
         model = Florence2ForConditionalGeneration.from_pretrained(folder).eval()
         written = model.generate(input_ids=torch.tensor([ids]), pixel_values=pixels, **greedy)
         return words(folder, written[0].tolist())
-    if name == "qwen2_vl":
+    if name.startswith("qwen"):
         seen = Qwen2VLImageProcessorPil.from_pretrained(folder)(picture, return_tensors="pt")
         places = (picture.width // 28) * (picture.height // 28)
         text = "<s>user <|vision_start|>" + "<image>" * places + f"<|vision_end|>{PROMPT}"
         ids = spelled(folder, text)
         kinds = torch.tensor([[int(each == 4) for each in ids]])
-        model = Qwen2VLForConditionalGeneration.from_pretrained(folder).eval()
+        older = name == "qwen2_vl"
+        kind: Any = Qwen2VLForConditionalGeneration if older else Qwen2_5_VLForConditionalGeneration
+        model = kind.from_pretrained(folder).eval()
         more = {**seen, "mm_token_type_ids": kinds}
     else:
         seen = SiglipImageProcessorPil.from_pretrained(folder)(picture, return_tensors="pt")
@@ -125,15 +129,17 @@ def test_a_system_message_is_part_of_what_is_asked(folders: dict[str, Path], nam
     assert Captioner(folders[name], settings(system="red sky")).texts(PROMPT, PICTURES) != plain
 
 
-def test_a_language_model_in_eight_bits_keeps_what_sees_and_what_speaks(folders: dict[str, Path]) -> None:
-    captioner = Captioner(folders["llava"], settings(weights="int8"))
-    eight = {name for name, layer in captioner.network.named_modules() if isinstance(layer, EightBitLinear)}
-    assert any("language_model.layers.0.self_attn.q_proj" in name for name in eight)
-    assert not [name for name in eight if "vision" in name or "lm_head" in name or "projector" in name]
-    weight = captioner.network.get_submodule(min(eight)).get_parameter("weight")
-    assert weight.dtype == torch.int8
-    [text] = captioner.texts(PROMPT, PICTURES[:1])
-    whole = Captioner(folders["llava"], settings()).texts(PROMPT, PICTURES[:1])[0]
+@pytest.mark.parametrize("name", ["qwen2_vl", "qwen2_5_vl", "llava"])
+def test_a_language_model_in_eight_bits_keeps_what_sees_and_what_speaks(
+    folders: dict[str, Path], name: str
+) -> None:
+    captioner = Captioner(folders[name], settings(weights="int8"))
+    eight = {each for each, layer in captioner.network.named_modules() if isinstance(layer, EightBitLinear)}
+    assert any("language_model.layers.0.self_attn.q_proj" in each for each in eight)
+    assert not [each for each in eight if "vis" in each or "lm_head" in each or "projector" in each]
+    assert captioner.network.get_submodule(min(eight)).get_parameter("weight").dtype == torch.int8
+    [text] = captioner.texts(PROMPTS[name], PICTURES[:1])
+    [whole] = Captioner(folders[name], settings()).texts(PROMPTS[name], PICTURES[:1])
     assert text.split()[0] == whole.split()[0]
 
 

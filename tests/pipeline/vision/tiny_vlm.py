@@ -16,6 +16,8 @@ from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
     Qwen2VLImageProcessorPil,
@@ -59,24 +61,37 @@ def write_florence(folder: Path) -> Path:
 
 
 def write_qwen(folder: Path) -> Path:
+    """Qwen2-VL."""
+    _write_qwen(
+        folder, Qwen2VLForConditionalGeneration, Qwen2VLConfig, embed_dim=32, hidden_size=64, mlp_ratio=2
+    )
+    _finish(folder, "Qwen2VLProcessor", QWEN_TEMPLATE, video_token="<video>")
+    return folder
+
+
+def write_newer_qwen(folder: Path) -> Path:
+    """Qwen2.5-VL, which looks in windows."""
+    vision = {"hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64, "window_size": 56}
+    kinds = (Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLConfig)
+    _write_qwen(folder, *kinds, **vision, fullatt_block_indexes=[1])
+    _finish(folder, "Qwen2_5_VLProcessor", QWEN_TEMPLATE, video_token="<video>")
+    return folder
+
+
+def _write_qwen(folder: Path, model: Any, config: Any, **vision: Any) -> None:
     folder.mkdir(parents=True)
     text = {
-        "vocab_size": NUM_WORDS, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 1.0, "bos_token_id": None,
+        "vocab_size": NUM_WORDS, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 8, "num_key_value_heads": 2, "initializer_range": 1.0, "bos_token_id": None,
         "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
         "eos_token_id": 3, "pad_token_id": 0,
     }  # fmt: skip
-    vision = {
-        "depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14,
+    places = {
+        "image_token_id": 4, "video_token_id": 7, "vision_start_token_id": 5, "vision_end_token_id": 6,
     }  # fmt: skip
-    config = Qwen2VLConfig(
-        text_config=text, vision_config=vision, image_token_id=4, video_token_id=7, vision_start_token_id=5,
-        vision_end_token_id=6,
-    )  # fmt: skip
-    _save(folder, Qwen2VLForConditionalGeneration, config)
+    seeing = {"depth": 2, "num_heads": 2, "patch_size": 14, **vision}
+    _save(folder, model, config(text_config=text, vision_config=seeing, **places))
     Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=28 * 28 * 16).save_pretrained(folder)
-    _finish(folder, "Qwen2VLProcessor", QWEN_TEMPLATE, video_token="<video>")
-    return folder
 
 
 def write_joycaption(folder: Path) -> Path:
