@@ -22,7 +22,7 @@ from pipeline.captions.edit_text import write_edits
 from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
 from pipeline.captions.folders import export_folder, imported_edits, read_folder, write_caption
-from pipeline.captions.idle import Effects, unused_edits, unused_patterns
+from pipeline.captions.idle import Effects, odd_kinds, unused_edits, unused_patterns
 from pipeline.captions.preview import matching, preview
 from pipeline.captions.statistics import Statistics
 from pipeline.captions.thresholds import with_thresholds
@@ -33,7 +33,6 @@ from pipeline.outside_graph import insist_on
 from pipeline.pictures.left_out import LEFT_OUT_ROWS, ids_left_out
 from pipeline.pictures.records import Records, read_records
 from pipeline.reports.dataset import cards_of, page
-from pipeline.schemas import FilterTagsConfig
 from stages import CROPPED
 
 TAGS_FILE = Path("data/tags/tags.jsonl")
@@ -89,13 +88,15 @@ def watched(captions: Iterable[tuple[str, Caption]], effects: Effects) -> Iterat
         yield picture_id, caption
 
 
-def report(effects: Effects, config: FilterTagsConfig, ids: Iterable[str]) -> None:
+def report(effects: Effects, writer: CaptionWriter) -> None:
     """Reports changes of existing captions, and settings and edits without effect."""
-    for sentence in effects.own.notes(config.max_tokens):
+    for sentence in effects.own.notes(writer.config.max_tokens):
         print(sentence, file=sys.stderr)
-    for sentence in unused_edits(effects, ids, ids_left_out()):
+    for sentence in unused_edits(effects, writer.ids(), ids_left_out()):
         warn(f"{EDITS}: {sentence}")
-    for sentence in unused_patterns(config, effects):
+    for sentence in odd_kinds(effects.edits, writer.kinds):
+        warn(f"{EDITS}: {sentence}")
+    for sentence in unused_patterns(writer.config, effects):
         warn(sentence)
 
 
@@ -163,7 +164,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     else:
         write_outputs(job.out, captions, Statistics(writer.triggers.values()))
         write_page(job.out)
-    report(effects, config, writer.ids())
+    report(effects, writer)
 
 
 if __name__ == "__main__":

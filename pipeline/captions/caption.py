@@ -48,6 +48,8 @@ class CaptionWriter:
         self.config = config
         self.rows = rows
         self.replacements, self.separators = Replacements(config), separators_of(config)
+        self.kinds = set[str]()
+        """Kinds of caption that the captioner wrote."""
         self.occurrences, self.frequency = self._counted()
         self.triggers = triggers(config, sorted(self.occurrences))
         self.blacklist = Patterns(config.blacklist)
@@ -200,6 +202,7 @@ class CaptionWriter:
         """How often each tag is seen: by concept, without class pictures, and in all pictures."""
         by_concept, everywhere = dict[str, Occurrences](), Occurrences()
         for row in self.rows:
+            self.kinds.update(row.get("captions", ()))
             names = [tag.name for tag in seen_tags(row, self.config, self.replacements)[0]]
             everywhere.add(names)
             theirs = by_concept.setdefault(row["concept"], Occurrences())

@@ -72,7 +72,7 @@ class Captioner:
                     "tag.captioner does not fit the card's memory; set tag.captioner_weights to int8,"
                     " tag.captioner_batch to 1 and tag.captioner_max_side_px lower, or use a smaller model"
                 ) from None
-        start = inputs["input_ids"].shape[1] if self.writes_on else 1
+        start = _first_new(written, inputs["input_ids"]) if self.writes_on else 1
         return [self._read(row) for row in written[:, start:].cpu()]
 
     def _inputs(self, text: str, pictures: Sequence[Image.Image]) -> dict[str, Tensor]:
@@ -120,6 +120,16 @@ class OnePrompt:
 
     def answers(self, x: Sequence[Image.Image]) -> list[str]:
         return self.captioner.texts(self.prompt, x)
+
+
+def _first_new(written: Tensor, asked: Tensor) -> int:
+    """Where the new tokens begin: after the prompt; BLIP drops the prompt's end and puts its own start in
+    place; some models give the new tokens alone.
+    """
+    num = asked.shape[1]
+    if torch.equal(written[:, :num], asked):
+        return num
+    return num - 1 if num > 2 and torch.equal(written[:, 1 : num - 1], asked[:, 1:-1]) else 0
 
 
 def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -279,6 +279,21 @@ def test_a_vision_language_model_writes_several_kinds_and_a_new_picture_costs_on
     }
 
 
+def test_pictures_that_get_no_text_are_counted_and_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_joycaption(project / "joy")
+    write_pictures(project)
+    monkeypatch.setattr(
+        Captioner, "texts", lambda _, prompt, pictures: ["" if prompt == "describe" else "a"] * len(pictures)
+    )
+    set_tag(project, model="tagger", **CAPTIONER)
+    tag.main([])
+    assert rows(project)["zib/0"]["captions"] == {"sentence": "a", "short": ""}
+    assert json.loads((project / "metrics/tag.json").read_text())["captions"] == {"sentence": 3}
+    assert "tag.captioner wrote no short for 3 pictures" in capsys.readouterr().err
+
+
 def test_the_captioners_keys_change_no_row_without_it(project: Path) -> None:
     tag.main([])
     first = (project / "data/tags/tags.jsonl").read_bytes()

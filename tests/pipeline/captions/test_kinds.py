@@ -9,6 +9,7 @@ from pipeline.captions.edit_file import edits_of
 from pipeline.captions.edit_text import entry_text
 from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
+from pipeline.captions.idle import odd_kinds
 from pipeline.captions.kinds import finished_text
 from pipeline.captions.preview import preview
 from pipeline.captions.thresholds import mean_thresholds, with_thresholds
@@ -76,6 +77,15 @@ def test_a_person_replaces_a_kind_and_the_last_entry_wins() -> None:
     made = caption(settings(), every, Edit("x/1", add=("red",), captions={"sentence": "second (as is)"}))
     assert made.text == "zib, smile, hat, red"
     assert made.kinds == {"long": "third", "sentence": "second (as is)", "short": "Zib, a dog."}
+
+
+def test_a_kind_that_the_captioner_does_not_write_is_told() -> None:
+    edits = [Edit("x/1", captions={"sentense": "a", "short": "b"}), Edit("x/2", add=("c",))]
+    writer = CaptionWriter([row()], settings())
+    assert writer.kinds == {"sentence", "short"}
+    [problem] = odd_kinds(edits, writer.kinds)
+    assert problem.startswith("x/1: captions.sentense is of a kind that no other picture has")
+    assert "sentence" in problem
 
 
 def test_entries_with_captions_are_read_and_written_alike() -> None:

@@ -25,7 +25,8 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.errors import UserError
 from pipeline.schemas import TagConfig
-from pipeline.vision.captioner import Captioner
+from pipeline.vision.blip import Blip
+from pipeline.vision.captioner import Captioner, _first_new
 from tests.pipeline.vision.tiny_blip import write_blip
 from tests.pipeline.vision.tiny_vlm import write_florence, write_joycaption, write_newer_qwen, write_qwen
 
@@ -150,10 +151,27 @@ def test_bf16_is_the_type_of_weights_and_pictures(folders: dict[str, Path]) -> N
     assert captioner.texts(PROMPT, PICTURES[:1])[0]
 
 
-def test_blip_is_such_a_model_without_a_template(tmp_path: Path) -> None:
-    captioner = Captioner(write_blip(tmp_path / "blip"), settings())
+def test_blip_is_such_a_model_and_writes_what_it_writes_as_sentence_model(tmp_path: Path) -> None:
+    folder = write_blip(tmp_path / "blip")
+    captioner = Captioner(folder, settings())
     assert captioner.about.layout == "blip"
-    assert len(captioner.texts("a picture of", PICTURES)) == 2
+    # Nine new tokens after [DEC] a picture of; the older class counts all thirteen.
+    older = {"sentence_prompt": "a picture of", "num_beams": 1, "min_length": 0, "max_length": 13}
+    blip = Blip(folder, check(compose(Params({}, {f"tag.{key}": value for key, value in older.items()}))).tag)
+    for picture in PICTURES:
+        [text], [sentence] = (
+            captioner.texts("a picture of", [picture]),
+            blip.answers(blip.prepare(picture)[None]),
+        )
+        assert text == sentence
+
+
+@pytest.mark.parametrize(
+    ("written", "start"),
+    [([2, 7, 8, 5, 6], 3), ([9, 7, 5, 6, 4], 2), ([5, 6, 4, 4, 4], 0)],  # whole, BLIP's, new ones alone
+)
+def test_new_tokens_are_found_after_the_prompt(written: list[int], start: int) -> None:
+    assert _first_new(torch.tensor([written]), torch.tensor([[2, 7, 8]])) == start
 
 
 def test_florence_takes_task_tokens_alone(folders: dict[str, Path]) -> None:
