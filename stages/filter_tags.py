@@ -1,6 +1,6 @@
 """data/tags/ -> data/captions/: each picture's caption for training, and why each dropped tag was dropped.
 
-In: data/tags/tags.jsonl, data/tag_edits.yaml; for the page data/collected/ and data/cropped/. Out:
+In: data/tags/, data/tag_edits.yaml; for the page data/collected/ and data/cropped/. Out:
 data/captions/{captions.jsonl,<concept>/<stem>.txt}, reports/dataset/index.html, metrics/filter_tags.json,
 plots/filter-tags/. Reads the group `filter_tags`. Deterministic: a pure function of the scores, the settings
 and the edits. By hand, without these outputs: `--preview [PATTERN]` shows what becomes of the tags,
@@ -22,9 +22,10 @@ from pipeline.captions.edit_text import write_edits
 from pipeline.captions.edits import Edit
 from pipeline.captions.finished import Caption
 from pipeline.captions.folders import export_folder, imported_edits, read_folder, write_caption
-from pipeline.captions.idle import Effects, unused_edits, unused_patterns
+from pipeline.captions.idle import Effects, odd_kinds, unused_edits, unused_patterns
 from pipeline.captions.preview import matching, preview
 from pipeline.captions.statistics import Statistics
+from pipeline.captions.thresholds import with_thresholds
 from pipeline.command import run, start
 from pipeline.errors import warn
 from pipeline.files.atomic import JsonLines, new_folder, read_jsonl, write_csv, write_json, write_jsonl
@@ -32,7 +33,6 @@ from pipeline.outside_graph import insist_on
 from pipeline.pictures.left_out import LEFT_OUT_ROWS, ids_left_out
 from pipeline.pictures.records import Records, read_records
 from pipeline.reports.dataset import cards_of, page
-from pipeline.schemas import FilterTagsConfig
 from stages import CROPPED
 
 TAGS_FILE = Path("data/tags/tags.jsonl")
@@ -47,7 +47,7 @@ def row(picture_id: str, caption: Caption) -> dict[str, Any]:
         "kept": list(caption.kept),
         "dropped": [vars(drop) for drop in caption.dropped],
         "added": [vars(added) for added in caption.added],
-    }
+    } | ({"kinds": dict(caption.kinds)} if caption.kinds else {})
 
 
 def write_outputs(out: Path, captions: Iterable[tuple[str, Caption]], statistics: Statistics) -> None:
@@ -88,13 +88,15 @@ def watched(captions: Iterable[tuple[str, Caption]], effects: Effects) -> Iterat
         yield picture_id, caption
 
 
-def report(effects: Effects, config: FilterTagsConfig, ids: Iterable[str]) -> None:
+def report(effects: Effects, writer: CaptionWriter) -> None:
     """Reports changes of existing captions, and settings and edits without effect."""
-    for sentence in effects.own.notes(config.max_tokens):
+    for sentence in effects.own.notes(writer.config.max_tokens):
         print(sentence, file=sys.stderr)
-    for sentence in unused_edits(effects, ids, ids_left_out()):
+    for sentence in unused_edits(effects, writer.ids(), ids_left_out()):
         warn(f"{EDITS}: {sentence}")
-    for sentence in unused_patterns(config, effects):
+    for sentence in odd_kinds(effects.edits, writer.kinds):
+        warn(f"{EDITS}: {sentence}")
+    for sentence in unused_patterns(writer.config, effects):
         warn(sentence)
 
 
@@ -147,7 +149,8 @@ def with_pattern(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("filter-tags", with_pattern(arguments), parser(), by_hand=("preview", "export", "edited"))
     insist_on(TAGS_FILE, *([CROPPED] if job.options.export else []))
-    edits, writer = read_edits(), CaptionWriter(JsonLines(TAGS_FILE), job.config.filter_tags)
+    config = with_thresholds(job.config.filter_tags, TAGS_FILE.parent)
+    edits, writer = read_edits(), CaptionWriter(JsonLines(TAGS_FILE), config)
     if job.options.edited:
         import_captions(job.options.edited, writer, edits)
         return
@@ -161,7 +164,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     else:
         write_outputs(job.out, captions, Statistics(writer.triggers.values()))
         write_page(job.out)
-    report(effects, job.config.filter_tags, writer.ids())
+    report(effects, writer)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag, and a sentence; filter-tags applies
+"""data/cropped/ -> data/tags/tags.jsonl: raw scores of every tag, and sentences; filter-tags applies
 thresholds later.
 
-In: data/cropped/, the taggers and the captioner. Out: data/tags/tags.jsonl, metrics/tag.json,
-plots/tag/{thresholds,tags}.csv. Reads the group `tag`. Deterministic: one picture per call on a CPU, scores
-to five decimals. Kept by picture and model: a new picture costs one call, a new tagger only its own calls.
+In: data/cropped/, the taggers and the captioners. Out: data/tags/tags.jsonl, and thresholds.json if the
+taggers' files state thresholds, metrics/tag.json, plots/tag/{thresholds,tags}.csv. Reads the group `tag`.
+Deterministic: one picture per call on a CPU, scores to five decimals, texts without chance. Kept by picture
+and model: a new picture costs one call, a new tagger only its own calls.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.captions.counts import ScoreCounts
@@ -14,13 +17,16 @@ from pipeline.captions.ensemble import Ensemble
 from pipeline.captions.interrogation import About, Interrogator
 from pipeline.captions.labels import named_scores
 from pipeline.captions.preprocessing import read_for_network, read_to_squash
+from pipeline.captions.thresholds import THRESHOLDS_OF_RUN, mean_thresholds
 from pipeline.command import run, start
+from pipeline.errors import warn
 from pipeline.files.atomic import new_folder, write_csv, write_json, write_jsonl
 from pipeline.pictures.records import Record, Records
 from pipeline.schemas import TagConfig
 from pipeline.store.items import Items
 from pipeline.vision.answers import Question, answers
-from pipeline.vision.models import CAPTIONER_FILES, VisionModel, located
+from pipeline.vision.kinds import captions_by_kind
+from pipeline.vision.models import CAPTIONER_FILES, VLM_FILES, VisionModel, located
 from pipeline.vision.taggers import open_tagger, tag_models
 from stages import CROPPED
 
@@ -67,10 +73,17 @@ def questions(config: TagConfig) -> tuple[list[Question], Question | None]:
     return taggers, sentence_of(captioner, config)
 
 
-def tagged(
-    records: Records, config: TagConfig, items: Items
-) -> tuple[Iterator[dict[str, Any]], list[dict[str, Any]]]:
-    """A row per picture, and a description of each model."""
+@dataclass(frozen=True)
+class Tagged:
+    """A row per picture, a description of each model, and the thresholds that the taggers' files state."""
+
+    rows: Iterator[dict[str, Any]]
+    models: list[dict[str, Any]]
+    thresholds: dict[str, float]
+
+
+def tagged(records: Records, config: TagConfig, items: Items) -> Tagged:
+    """Asks the models for what is missing."""
     taggers, captioner = questions(config)
     answered = [answers(question, records, CROPPED, items, VERSION) for question in taggers]
     used = [(question.model, about) for question, (about, _) in zip(taggers, answered, strict=True)]
@@ -79,6 +92,12 @@ def tagged(
     if captioner:
         about, sentence = answers(captioner, records, CROPPED, items, VERSION)
         used.append((captioner.model, about))
+    models = [described(model, about) for model, about in used]
+    kinds: Callable[[Record], dict[str, Any]] = lambda _: {}  # noqa: E731
+    if config.captioner is not None:
+        model = located("tag.captioner", config.captioner, config.captioner_sha256, VLM_FILES)
+        layout, kinds = captions_by_kind(model, config, records, CROPPED, items)
+        models.append({"name": model.name, "layout": layout, "kinds": sorted(config.captioner_kinds)})
     rows = (
         {
             "id": record.id,
@@ -88,9 +107,10 @@ def tagged(
             "sentence": sentence(record) if sentence else None,
             "scores": ensemble.mean([scores(record) for _, scores in answered], config.min_score),
         }
+        | kinds(record)
         for record in records
     )
-    return rows, [described(model, about) for model, about in used]
+    return Tagged(rows, models, mean_thresholds(about.thresholds for about, _ in answered))
 
 
 def described(model: VisionModel, about: About) -> dict[str, Any]:
@@ -109,27 +129,36 @@ class TagTally:
 
     def __init__(self) -> None:
         self.scores, self.sentences = ScoreCounts(), 0
+        self.kinds, self.empty = Counter[str](), Counter[str]()
 
     def counted(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for row in rows:
             self.scores.add(row["scores"])
             self.sentences += row["sentence"] is not None
+            for kind, text in row.get("captions", {}).items():
+                (self.kinds if text else self.empty).update([kind])
             yield row
+
+    def summary(self) -> dict[str, Any]:
+        """For metrics/tag.json."""
+        counts = {
+            "pictures": self.scores.pictures,
+            "sentences": self.sentences,
+            "tags_over_half_mean": self.scores.seen_mean(),
+        }
+        return counts | ({"captions": dict(sorted(self.kinds.items()))} if self.kinds else {})
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("tag", arguments)
-    rows, models = tagged(Records(CROPPED), job.config.tag, Items("tag"))
-    tally = TagTally()
+    done, tally = tagged(Records(CROPPED), job.config.tag, Items("tag")), TagTally()
     with new_folder(job.out / "data/tags") as folder:
-        write_jsonl(folder / "tags.jsonl", tally.counted(rows))
-    summary = {
-        "pictures": tally.scores.pictures,
-        "sentences": tally.sentences,
-        "tags_over_half_mean": tally.scores.seen_mean(),
-        "models": models,
-    }
-    write_json(job.out / "metrics/tag.json", summary)
+        write_jsonl(folder / "tags.jsonl", tally.counted(done.rows))
+        if done.thresholds:
+            write_json(folder / THRESHOLDS_OF_RUN, done.thresholds)
+    for kind, number in sorted(tally.empty.items()):
+        warn(f"tag.captioner wrote no {kind} for {number} pictures; they are shown with their other captions")
+    write_json(job.out / "metrics/tag.json", tally.summary() | {"models": done.models})
     header = ("threshold", "general", "character")
     write_csv(job.out / "plots/tag/thresholds.csv", header, tally.scores.tags_by_threshold())
     write_csv(job.out / "plots/tag/tags.csv", ("tag", "category", "pictures"), tally.scores.most_seen())

@@ -8,7 +8,7 @@ arXiv 2208.07339). A weight is off by at most half a scale: 0.4 % of its channel
 answer exactly as if their weights were these rounded ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
@@ -73,14 +73,15 @@ class _Convolution(torch.autograd.Function):
         return conv2d_input(ctx.shape, whole, gradient, *ctx.how), None, None, None, None
 
 
-def in_eight_bits(parts: Iterable[nn.Module], dtype: torch.dtype) -> None:
+def in_eight_bits(parts: Iterable[nn.Module], dtype: torch.dtype, kept: Collection[str] = KEPT) -> None:
     """Turns the parts' large linear layers and convolutions into 8 bits, in place: they stay the same
-    objects, for adapters that hold them. dtype: of the scales; the one in which the parts compute.
+    objects, for adapters that hold them. dtype: of the scales; the one in which the parts compute. kept:
+    places that stay as they are.
     """
     for part in parts:
         for name, layer in part.named_modules():
             kind = EIGHT_BITS.get(type(layer))
-            is_kept = any(word in name.split(".") for word in KEPT)
+            is_kept = any(word in name.split(".") for word in kept)
             if kind is not None and not is_kept and layer.get_parameter("weight").numel() >= LEAST_WEIGHTS:
                 _turn(layer, kind, dtype)
 

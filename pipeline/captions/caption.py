@@ -14,6 +14,7 @@ from pipeline.captions.edits import Edit, EditsOf, edited
 from pipeline.captions.finished import Caption, Own, sorted_drops, together
 from pipeline.captions.identity import WHO_IT_IS, Identity, Occurrences
 from pipeline.captions.implications import superfluous
+from pipeline.captions.kinds import finished_kinds
 from pipeline.captions.ordering import ordered
 from pipeline.captions.parts import (
     CaptionPart,
@@ -47,6 +48,8 @@ class CaptionWriter:
         self.config = config
         self.rows = rows
         self.replacements, self.separators = Replacements(config), separators_of(config)
+        self.kinds = set[str]()
+        """Kinds of caption that the captioner wrote."""
         self.occurrences, self.frequency = self._counted()
         self.triggers = triggers(config, sorted(self.occurrences))
         self.blacklist = Patterns(config.blacklist)
@@ -64,7 +67,10 @@ class CaptionWriter:
         """One picture's caption, a line for each existing one; `edits`: those that name the picture."""
         came = alternatives(row["caption"]) if self.config.existing_caption != "ignore" else [None]
         rows = [{**row, "caption": text} for text in came] if len(came) > 1 else [row]
-        return together([self._one(each, edits) for each in rows])
+        captions = {kind: text for edit in edits for kind, text in edit.captions.items()}
+        kinds = finished_kinds(row, self._trigger(row), captions, self.config)
+        made = together([self._one(each, edits) for each in rows])
+        return replace(made, kinds=kinds) if kinds else made
 
     def _one(self, row: TagsRow, edits: Sequence[Edit]) -> Caption:
         parts, dropped = self._by_rules(row)
@@ -124,7 +130,7 @@ class CaptionWriter:
             origin
             for origin, text, place in (
                 (CAME_ALONG, row["caption"], self.config.existing_caption),
-                (SENTENCE, row.get("sentence"), self.config.sentence),
+                (SENTENCE, self._sentence(row), self.config.sentence),
             )
             if text is not None and place == "replace"
         ]
@@ -167,7 +173,7 @@ class CaptionWriter:
         """Trigger, texts and tags in their places."""
         trigger = self._trigger(row)
         came = self._came_along(row, tags, trigger)
-        sentence = clauses((row.get("sentence") or "").rstrip(". "), SENTENCE, trigger, self.separators)
+        sentence = clauses((self._sentence(row) or "").rstrip(". "), SENTENCE, trigger, self.separators)
         texts = [(self.config.sentence, sentence), (self.config.existing_caption, came)]
         before = [part for place, some in texts if place in ("prepend", "replace") for part in some]
         after = [part for place, some in reversed(texts) if place == "append" for part in some]
@@ -183,6 +189,12 @@ class CaptionWriter:
             return clauses(row["caption"], CAME_ALONG, trigger, self.separators, fixed, config.escape)
         return [of_tag(tag, fixed) for tag in tags if tag.score is None]
 
+    def _sentence(self, row: TagsRow) -> str | None:
+        """BLIP's, or the captioner's of the chosen kind."""
+        kind = self.config.sentence_kind
+        text: str | None = row.get("sentence") if kind is None else row.get("captions", {}).get(kind)
+        return text
+
     def _trigger(self, row: TagsRow) -> str | None:
         return None if row["is_class"] else self.triggers.get(row["concept"])
 
@@ -190,6 +202,7 @@ class CaptionWriter:
         """How often each tag is seen: by concept, without class pictures, and in all pictures."""
         by_concept, everywhere = dict[str, Occurrences](), Occurrences()
         for row in self.rows:
+            self.kinds.update(row.get("captions", ()))
             names = [tag.name for tag in seen_tags(row, self.config, self.replacements)[0]]
             everywhere.add(names)
             theirs = by_concept.setdefault(row["concept"], Occurrences())

@@ -8,9 +8,10 @@ from pipeline.captions.edits import Edit
 from pipeline.errors import UserError, nearest
 from pipeline.files.text_file import MANUAL_EDITS, read_text
 from pipeline.files.yaml_text import insist_on_bounds
+from pipeline.schemas.tag import USUAL_KIND
 
 EDITS = Path("data/tag_edits.yaml")
-EDIT_KEYS = ("replace", "remove", "add", "set")
+EDIT_KEYS = ("replace", "remove", "add", "set", "captions")
 
 
 def read_edits(path: Path = EDITS) -> list[Edit]:
@@ -68,7 +69,7 @@ def edit_faults(name: str, entry: Any) -> list[str]:
     faults = [
         f"{name}.{key} is not an edit; {nearest(key, EDIT_KEYS)}" for key in entry if key not in EDIT_KEYS
     ]
-    if "set" in entry and len(entry) > 1:
+    if "set" in entry and entry.keys() - {"set", "captions"}:
         faults.append(f"{name}: `set` is the whole caption; remove the other keys")
     if "set" in entry and not isinstance(entry["set"], str):
         faults.append(f"{name}.set must be one text, found {repr(entry['set'])[:60]}; put it in quotes")
@@ -78,6 +79,12 @@ def edit_faults(name: str, entry: Any) -> list[str]:
     replace = entry.get("replace", {})
     if not isinstance(replace, dict) or not all(_is_tags(new, least=0) for new in replace.values()):
         faults.append(f"{name}.replace must be {{tag: other}}, found {repr(replace)[:60]}")
+    captions = entry.get("captions", {})
+    texts = captions.values() if isinstance(captions, dict) else [None]
+    if not all(isinstance(text, str) and text for text in texts):
+        faults.append(f"{name}.captions must be {{kind: text}}, found {repr(captions)[:60]}")
+    elif USUAL_KIND in captions:
+        faults.append(f"{name}.captions.{USUAL_KIND}: this caption is `set`, or changed by the other keys")
     return faults
 
 
@@ -95,6 +102,7 @@ def edit_of(target: str, entry: Mapping[str, Any]) -> Edit:
         remove=_tags(entry.get("remove", [])),
         replace={old: _tags(new) for old, new in entry.get("replace", {}).items()},
         set=entry.get("set"),
+        captions=dict(entry.get("captions", {})),
     )
 
 

@@ -34,19 +34,20 @@ def entry_text(edit: Edit, old: str | None = None) -> str:
     """The entry's lines; those of `old` that have comments stay where their keys do."""
     if old is not None and "#" in old:
         return rewritten(old, [edit])
-    if edit.set is not None:
-        return f"{scalar(edit.target)}:\n  set: {quoted(edit.set)}\n"
-    lines = [f"  {key}: {flow(value)}\n" for key, value in value_of(edit).items()]
+    values = value_of(edit)
+    whole = f"  set: {quoted(values.pop('set'))}\n" if "set" in values else ""
+    lines = [whole, *(f"  {key}: {flow(value)}\n" for key, value in values.items())]
     return f"{scalar(edit.target)}:\n{''.join(lines)}"
 
 
 def value_of(edit: Edit) -> dict[str, Any]:
     """The entry as the reader takes it; empty if the edit does nothing."""
+    captions = {"captions": dict(edit.captions)} if edit.captions else {}
     if edit.set is not None:
-        return {"set": edit.set}
+        return {"set": edit.set, **captions}
     replace = {old: new[0] if len(new) == 1 else list(new) for old, new in edit.replace.items()}
     lists = {"replace": replace, "remove": list(edit.remove), "add": list(edit.add)}
-    return {key: value for key, value in lists.items() if value}
+    return {key: value for key, value in lists.items() if value} | captions
 
 
 def rewritten(text: str, edits: Iterable[Edit]) -> str:
@@ -84,14 +85,17 @@ def _put(entry: Any, edit: Edit) -> None:
     """Updates the entry key by key, so that the comments of other keys stay."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+    captions = CommentedMap((kind, _quoted(text, always=True)) for kind, text in edit.captions.items())
     if edit.set is not None:
         entry.clear()
         entry["set"] = _quoted(edit.set, always=True)
+        entry.update({"captions": captions} if captions else {})
         return
     pairs = ((_quoted(old), CommentedSeq(map(_quoted, new))) for old, new in edit.replace.items())
     replace = CommentedMap(pairs)
     lists = {"remove": edit.remove, "add": edit.add}
     values = {"replace": replace, **{key: CommentedSeq(map(_quoted, tags)) for key, tags in lists.items()}}
+    values["captions"] = captions
     for key, value in values.items():
         if not value:
             entry.pop(key, None)

@@ -5,6 +5,7 @@
       remove: [tags]          `*` and `?` allowed
       replace: {tag: other}   or {tag: [several, others]}, in its place
       set: the whole caption  verbatim
+      captions: {kind: text}  one of another kind (`sentence`), verbatim; the last entry that names it wins
 
 Several entries may name one picture: they apply in the file's order, and within an entry in the order
 `replace`, `remove`, `add`. An entry named by a picture's id applies to that picture only.
@@ -31,6 +32,8 @@ class Edit:
     remove: tuple[str, ...] = ()
     replace: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     set: str | None = None
+    captions: Mapping[str, str] = field(default_factory=dict)
+    """Texts by kind."""
 
     @property
     def rule(self) -> str:

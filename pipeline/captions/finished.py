@@ -1,7 +1,7 @@
 """A finished caption, and what became of the picture's existing one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
 from pipeline.captions.tags import Added, Dropped
@@ -32,6 +32,8 @@ class Caption:
     added: tuple[Added, ...]
     own: tuple[Own, ...] = ()
     """One for each existing alternative."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Captions of other kinds, side by side with `text`."""
 
 
 def together(captions: Sequence[Caption]) -> Caption:

@@ -108,11 +108,13 @@ def _edit(row: TagsRow, text: str, writer: CaptionWriter, edits: Sequence[Edit])
     """
     picture_id = row["id"]
     others = [edit for edit in edits if edit.target != picture_id]
+    captions = next((edit.captions for edit in edits if edit.target == picture_id), {})
     have, edited = writer.caption(row, others).kept, _parts(text, separators_of(writer.config).joiner)
     removed = tuple(part for part in have if part not in edited)
     added = tuple(part for part in edited if part not in have)
-    tags = [Edit(picture_id, add=added, remove=removed)] if all(edited) and set(have) & set(edited) else []
-    for edit in (*tags, Edit(picture_id, set=text)):
+    edit_tags = Edit(picture_id, add=added, remove=removed, captions=captions)
+    tags = [edit_tags] if all(edited) and set(have) & set(edited) else []
+    for edit in (*tags, Edit(picture_id, set=text, captions=captions)):
         if writer.caption(row, _with(edits, edit)).text == text:
             return edit
     return None

@@ -53,6 +53,18 @@ def unused_edits(effects: Effects, ids: Iterable[str], left_out: Collection[str]
     return sentences
 
 
+def odd_kinds(edits: Iterable[Edit], written: Collection[str]) -> list[str]:
+    """Sentences about texts of kinds that the captioner does not write, which training shows to no other
+    picture.
+    """
+    return [
+        f"{edit.target}: captions.{kind} is of a kind that no other picture has{near(kind, written)}"
+        for edit in edits
+        for kind in edit.captions
+        if kind not in written
+    ]
+
+
 def unused_patterns(config: FilterTagsConfig, effects: Effects) -> list[str]:
     """Sentences about entries of `blacklist` and `replace` that match no picture's tags."""
     rules = effects.dropped.keys() | effects.added_by

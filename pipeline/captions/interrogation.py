@@ -1,8 +1,8 @@
 """Runs a tagger or a captioner over pictures: parallel decoding, bounded memory."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +30,8 @@ class About:
     labels: tuple[Label, ...] = ()
     gives_logits: bool = False
     """The caller applies the sigmoid."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Least score by category, as the tagger's files or its author state it."""
 
 
 class Interrogator(Protocol):
@@ -39,11 +41,19 @@ class Interrogator(Protocol):
     together: int
     """Pictures per call; 1 on a CPU, so that no answer depends on the other pictures of a batch."""
 
-    def prepare(self, picture: Image.Image) -> NDArray[np.float32]:
+    def prepare(self, picture: Image.Image) -> Any:
         """The network's input for one RGB picture."""
 
-    def answers(self, x: NDArray[np.float32]) -> Sequence[Any] | NDArray[np.float32]:
-        """One answer for each of [n, ...]: a tagger's [labels] probabilities, a captioner's sentence."""
+    def stack(self, prepared: Sequence[Any]) -> Any:
+        """Prepared pictures as one input."""
+
+    def answers(self, x: Any) -> Sequence[Any] | NDArray[np.float32]:
+        """One answer for each picture of a stack: a tagger's [labels] probabilities, a captioner's text."""
+
+
+def stacked(prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """[n, ...] of arrays of one shape."""
+    return np.stack(prepared)
 
 
 def interrogate(
@@ -61,7 +71,7 @@ def interrogate(
     """
 
     def one(some: Sequence[_T]) -> list[R]:
-        x = np.stack([model.prepare(read(thing)) for thing in some])
+        x = model.stack([model.prepare(read(thing)) for thing in some])
         return [use(thing, answer) for thing, answer in zip(some, model.answers(x), strict=True)]
 
     step = model.together

@@ -3,7 +3,7 @@ scores by it.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -18,8 +18,10 @@ from pipeline.files.json_text import read_json, read_mapping
 from pipeline.files.text_file import LABEL_FILE, read_text
 from pipeline.number_text import whole_number
 
-CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
-"""Danbooru's numbers, and 9 for ratings, as in SmilingWolf's selected_tags.csv."""
+CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating", 10: "meta"}
+"""Danbooru's numbers, 9 for ratings, as in SmilingWolf's selected_tags.csv, and 10 for years, as in deepghs'
+export of Camie's tagger.
+"""
 MOST_LABELS = 1_000_000
 CATEGORY_NAMES = frozenset({*CATEGORIES.values(), "quality", "model"})
 
@@ -54,12 +56,22 @@ def read_selected_tags(path: Path) -> list[Label]:
 def read_tag_mapping(path: Path) -> list[Label]:
     """tag_mapping.json (cl_tagger): {id: {tag, category}}, or {idx_to_tag: {id: tag}, tag_to_category}."""
     content = read_mapping(path, LABEL_FILE)
+    form = '{"0": {"tag": "...", "category": "General"}, ...}'
     try:
-        labels = {whole_number(number, 0, MOST_LABELS): label for number, label in _mapping(content).items()}
+        mapping = _mapping(content)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise UserError(
-            f'{path}: must be {{"0": {{"tag": "...", "category": "General"}}, ...}}, as in cl_tagger'
-        ) from None
+        raise UserError(f"{path}: must be {form}, as in cl_tagger") from None
+    return labels_by_number(path, mapping, lambda label: label, f"{form}, as in cl_tagger")
+
+
+def labels_by_number(
+    path: Path, entries: Mapping[str, Any], label_of: Callable[[Any], Label], form: str
+) -> list[Label]:
+    """The labels of a mapping by number, in their order. A gap or an unknown category is a user error."""
+    try:
+        labels = {whole_number(number, 0, MOST_LABELS): label_of(entry) for number, entry in entries.items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError(f"{path}: must be {form}") from None
     if sorted(labels) != list(range(len(labels))):
         raise UserError(f"{path}: ids must run from 0 to {len(labels) - 1} without gaps")
     if unknown := sorted({label.category for label in labels.values()} - CATEGORY_NAMES):
@@ -84,6 +96,14 @@ def read_tags_txt(path: Path) -> list[Label]:
     if not tags:
         raise UserError(f"{path} contains no tags")
     return deepdanbooru_labels(tags, path.parent)
+
+
+def read_top_tags(path: Path) -> list[Label]:
+    """top_tags.txt (JoyTag): a tag a line, of no category; empty lines do not count."""
+    tags = [line.strip() for line in read_text(path, LABEL_FILE).splitlines() if line.strip()]
+    if not tags:
+        raise UserError(f"{path} contains no tags")
+    return [Label(tag, "general") for tag in tags]
 
 
 def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:

@@ -1,9 +1,11 @@
-"""Taggers in ONNX: WD14 v1.4 and v3, their timm exports, cl_tagger, DeepDanbooru (see layouts.py).
+"""Taggers in ONNX: WD14 v1.4 and v3, their timm exports, cl_tagger, PixAI, animetimm, Camie, JoyTag,
+DeepDanbooru (see layouts.py).
 
 The contract is SmilingWolf's, as in kohya-ss/sd-scripts finetune/tag_images_by_wd14_tagger.py and
 deepghs/imgutils tagging/wd14.py; labels go by their category, never by the order of rows.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.captions.interrogation import About
-from pipeline.captions.layouts import network_file, recognise
+from pipeline.captions.interrogation import About, stacked
+from pipeline.captions.layouts import Layout, network_file, recognise
+from pipeline.captions.thresholds import stated_thresholds
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 
@@ -35,6 +38,8 @@ class OnnxTagger:
     `known`: what is already known of the same files.
     """
 
+    stack = staticmethod(stacked)
+
     def __init__(self, folder: Path, batch: int, known: About | None = None) -> None:
         self.network = network_file(folder)
         self.session = open_session(self.network, "tag.model")
@@ -46,10 +51,12 @@ class OnnxTagger:
         self.fixed_batch = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
         self.together = self.fixed_batch or (1 if on_cpu else batch)
         layout, side_px = recognise(self.network, self.input.shape)
-        self.recipe, self.label_file = layout.recipe, folder / layout.label_file
+        self.recipe, self.label_file = layout.recipe_in(folder), layout.label_path(folder) or folder
+        self.output = _scores_output([each.name for each in self.session.get_outputs()], layout)
         with reporting_damage(f"{self.label_file} is not a readable list of labels"):
             labels = tuple(layout.read_labels(self.label_file))
-        self.about = known or About(layout.name, layout.recipe.id, side_px, labels)
+        thresholds = stated_thresholds(folder) or dict(layout.thresholds)
+        self.about = known or About(layout.name, self.recipe.id, side_px, labels, thresholds=thresholds)
         if known is None:
             self.about = replace(self.about, gives_logits=self._gives_logits())
 
@@ -77,7 +84,8 @@ class OnnxTagger:
         if self.input.type == "tensor(float16)":
             x = x.astype(np.float16)
         with self._turn, reporting_damage(f"tag.model {self.network} cannot be run", "fetch it again"):
-            y: NDArray[np.float32] = self.session.run(None, {self.input.name: x})[0].astype(np.float32)
+            [scores] = self.session.run([self.output], {self.input.name: x})
+            y: NDArray[np.float32] = scores.astype(np.float32)
         if y.ndim != 2 or y.shape[1] != len(self.about.labels):
             raise UserError(
                 f"tag.model {self.network} gives {y.shape[-1]} scores, but {self.label_file.name} has"
@@ -92,6 +100,12 @@ class OnnxTagger:
         white = self.prepare(Image.new("RGB", (8, 8), "white"))
         y = self._outputs(white[None])
         return bool((y < 0).any() or (y > 1).any())
+
+
+def _scores_output(names: Sequence[str], layout: Layout) -> str:
+    """The output with a score for each label; networks may give features and first guesses, too."""
+    known = [name for name in layout.outputs if name in names]
+    return known[0] if known else names[min(layout.last_resort, len(names) - 1)]
 
 
 def open_session(network: Path, key: str) -> onnxruntime.InferenceSession:

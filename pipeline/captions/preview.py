@@ -28,6 +28,8 @@ def _lines(picture_id: str, caption: Caption, colour: bool) -> Iterator[str]:
 
     yield paint(BOLD, picture_id)
     yield f"  {paint(GREEN, caption.text)}"
+    for kind, text in caption.kinds.items():
+        yield f"  {paint(DIM, f'{kind}:')} {paint(GREEN, text)}"
     for added in caption.added:
         yield f"  {paint(CYAN, f'+ {added.tag:28}       {added.rule}')}"
     for dropped in caption.dropped:

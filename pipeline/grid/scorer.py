@@ -92,7 +92,7 @@ class Scorer:
             rows = seen(asked_of(cell), tags, grid.subject_tags, grid.tag_threshold)
             return [asdict(each) for each in rows]
 
-        kept = self._kept(self._key(cell, kind="tags", tag=tag.model_dump(), **options), make)
+        kept = self._kept(self._key(cell, kind="tags", tag=tag.of_taggers(), **options), make)
         return [Seen(**each) for each in kept]
 
     def _clip(self, cell: Cell) -> list[float] | None:

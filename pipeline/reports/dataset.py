@@ -39,9 +39,10 @@ class Card:
 
     @property
     def words(self) -> str:
-        """What the filter finds it by: its name, kept tags and remarks."""
-        kept = ", ".join(self.caption["kept"])
-        return "\n".join([self.record.id, self.caption["caption"], kept, *self.record.notes]).lower()
+        """What the filter finds it by: its name, captions, kept tags and remarks."""
+        kept, others = ", ".join(self.caption["kept"]), self.caption.get("kinds", {}).values()
+        texts = [self.record.id, self.caption["caption"], *others, kept, *self.record.notes]
+        return "\n".join(texts).lower()
 
     @property
     def lost(self) -> str:

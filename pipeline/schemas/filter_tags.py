@@ -9,19 +9,21 @@ from pipeline.schemas.group import Fraction, Group, NonEmpty, Positive
 Category = Literal["general", "character", "copyright", "artist", "meta", "quality", "model", "rating"]
 IdentityList = Literal["accessories", "body", "clothes", "ears", "eyes", "face", "hair", "horns", "species"]
 KeepList = Literal["background", "composition", "expression", "framing", "people", "pose"]
+Threshold = Fraction | Literal["model"]
+"""A number, or the one that the tagger's files state."""
 OwnCaptionUse = Literal["prepend", "append", "replace", "ignore"]
 
 
 class FilterTagsConfig(Group):
     categories: list[Category]
     selection: Literal["threshold", "mcut"]
-    threshold: Fraction
-    character_threshold: Fraction
-    copyright_threshold: Fraction
-    artist_threshold: Fraction
-    meta_threshold: Fraction
-    quality_threshold: Fraction
-    model_threshold: Fraction
+    threshold: Threshold
+    character_threshold: Threshold
+    copyright_threshold: Threshold
+    artist_threshold: Threshold
+    meta_threshold: Threshold
+    quality_threshold: Threshold
+    model_threshold: Threshold
     mcut_min: Fraction
     trigger: NonEmpty | dict[NonEmpty, NonEmpty] | None
     replace: dict[NonEmpty, NonEmpty | list[NonEmpty]]
@@ -38,6 +40,7 @@ class FilterTagsConfig(Group):
     existing_form: Literal["auto", "tags", "text"]
     filter_existing: bool
     sentence: OwnCaptionUse
+    sentence_kind: NonEmpty | None
     underscores: bool
     escape: bool
     caption_separator: NonEmpty

@@ -17,6 +17,7 @@ from pipeline.schemas.group import (
     Weight,
 )
 from pipeline.schemas.stairs import stairs_of
+from pipeline.schemas.tag import CaptionKind
 
 
 class BaseConfig(Group):
@@ -162,6 +163,7 @@ class TrainConfig(Group):
     NEUTRAL: ClassVar = {
         "size_conditioning": "real",
         "caption_variants": None,
+        "caption_kinds": {},
         "base_precision": "same",
         "fused_backward": False,
         "stochastic_rounding": False,
@@ -194,6 +196,7 @@ class TrainConfig(Group):
     text_encoder_2_dropout: Fraction
     text_encoder_3_dropout: Fraction
     caption_variants: Annotated[Variants | None, AfterValidator(_none_for_zero)]
+    caption_kinds: dict[CaptionKind, Annotated[float, Field(gt=0)]]
     max_tokens: Literal[75, 150, 225]
     size_conditioning: Literal["real", "zero_crop"]
     clip_norm: Weight

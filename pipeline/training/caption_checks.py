@@ -5,6 +5,7 @@ from pipeline.captions.templates import read_templates
 from pipeline.captions.wildcards import has_wildcards
 from pipeline.errors import UserError, nearest, warn
 from pipeline.schemas import EmbeddingConfig
+from pipeline.training.caption_kinds import insist_on_kinds
 from pipeline.training.data import EncodedData
 
 
@@ -18,15 +19,17 @@ def name_subjects(data: EncodedData, config: EmbeddingConfig) -> None:
 
 
 def check_captions(data: EncodedData) -> None:
-    """Raises UserError if no caption contains an embedding's word; warns of unused wildcards and long
-    captions.
+    """Raises UserError if no caption is of a kind that should be shown, or contains an embedding's word;
+    warns of unused wildcards and long captions.
     """
+    insist_on_kinds((picture.kinds for picture in data.pictures), data.config)
     if unseen := data.unseen_words():
         raise UserError(
             f"no caption contains {', '.join(unseen)}, so it would not be trained; set"
             " filter_tags.trigger to the word, or network.templates to a set of prompt templates"
         )
-    marked = [picture.caption for picture in data.pictures if has_wildcards(picture.caption)]
+    texts = (text for picture in data.pictures for text in data.texts(picture).values())
+    marked = [text for text in texts if has_wildcards(text)]
     if marked and not data.config.wildcards:
         warn(
             f"{len(marked)} captions contain wildcards ({marked[0][:80]!r} ...), which are used as"

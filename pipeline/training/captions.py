@@ -57,7 +57,12 @@ def plain_caption(caption: str, config: TrainConfig) -> str:
     caption = framed(alternatives(caption)[0], config)
     if config.wildcards:
         caption = drawn(caption, lambda words: words[0])
-    return arranged(caption, config.model_copy(update={"shuffle_tags": False, "tag_dropout": 0.0}), Random(0))
+    return arranged(caption, as_written(config), Random(0))
+
+
+def as_written(config: TrainConfig) -> TrainConfig:
+    """The settings for captions whose parts keep their order and are never dropped."""
+    return config.model_copy(update={"shuffle_tags": False, "tag_dropout": 0.0})
 
 
 def longest_captions(caption: str, config: TrainConfig) -> list[str]:

@@ -1,7 +1,7 @@
 """Batches from data/encoded/ and data/captions/: a LightningDataModule over memory-mapped latents."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -24,7 +24,15 @@ from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.objectives.losses import prior_weights
 from pipeline.schemas import TrainConfig
-from pipeline.training.captions import is_dropped, longest_captions, shown_caption, varied_caption
+from pipeline.schemas.tag import USUAL_KIND
+from pipeline.training.caption_kinds import drawn_kind, kind_of_variant, shown_kinds
+from pipeline.training.captions import (
+    as_written,
+    is_dropped,
+    longest_captions,
+    shown_caption,
+    varied_caption,
+)
 from pipeline.training.emphasis import unweighted, weighted_ids
 from pipeline.training.epoch_order import EpochPicture, epoch_batches
 
@@ -42,6 +50,8 @@ class Picture:
     """The same for nearly equal pictures."""
     sizes: SizeConditioning | None = None
     """None if the base is not conditioned on sizes."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Captions of other kinds."""
 
 
 class TextIds(NamedTuple):
@@ -100,6 +110,7 @@ def _picture(row: dict[str, Any], text: dict[str, Any]) -> Picture:
         shown=EpochPicture(row["repeats"], row["is_class"], (row["width_px"], row["height_px"])),
         group=row["group"],
         sizes=row.get("sizes"),
+        kinds=text.get("kinds", {}),
     )
 
 
@@ -150,6 +161,10 @@ class EncodedData(lightning.LightningDataModule):
         """The name of the picture's subject in a template."""
         return "" if picture.shown.is_class else self.names.get(picture.concept, "")
 
+    def texts(self, picture: Picture) -> dict[str, str]:
+        """The picture's captions of the kinds that are shown, by kind."""
+        return shown_kinds(picture.caption, picture.kinds, self.config)
+
     def longest_texts(self) -> list[str]:
         """Each picture's captions in their longest form."""
         lengths = {line: len(body_ids(self.tokenizer, line)) for line in self.templates}
@@ -157,7 +172,8 @@ class EncodedData(lightning.LightningDataModule):
         named = (
             (unweighted(text) if self.config.weighted_captions else text, self.name_of(picture))
             for picture in self.pictures
-            for text in longest_captions(picture.caption, self.config)
+            for shown in self.texts(picture).values()
+            for text in longest_captions(shown, self.config)
         )
         return [fill(longest, name, caption) if longest and name else caption for caption, name in named]
 
@@ -166,7 +182,8 @@ class EncodedData(lightning.LightningDataModule):
         if not self.words:
             return []
         # A wildcard's shorter words are shown too.
-        written = [picture.caption for picture in self.pictures if self.config.wildcards]
+        wild = self.pictures if self.config.wildcards else []
+        written = [text for picture in wild for text in self.texts(picture).values()]
         named = map(self.name_of, self.pictures if self.templates else [])
         texts = {*self.longest_texts(), *written, *named}
         seen = {token for text in texts for token in body_ids(self.tokenizer, text, self.words)}
@@ -247,13 +264,19 @@ class EpochBatches(Dataset[Batch]):
         return [self._caption(self.data.pictures[index], random) for index in self.plan[number]]
 
     def _caption(self, picture: Picture, random: Random) -> str:
-        data, name = self.data, self.data.name_of(picture)
-        if not (variants := data.config.caption_variants):
-            return shown_caption(picture.caption, data.config, random, data.templates, name, self.epoch)
-        if is_dropped(data.config, random, self.epoch):
+        data, config, name = self.data, self.data.config, self.data.name_of(picture)
+        if not config.caption_variants and not config.caption_kinds:
+            return shown_caption(picture.caption, config, random, data.templates, name, self.epoch)
+        if is_dropped(config, random, self.epoch):
             return ""
-        own = Random(f"{data.seed}/{picture.id}/{random.randrange(variants)}")
-        return varied_caption(picture.caption, data.config, own, data.templates, name)
+        texts, own = data.texts(picture), f"{data.seed}/{picture.id}"
+        if variants := config.caption_variants:
+            number = random.randrange(variants)
+            kind, random = kind_of_variant(texts, config, number, own), Random(f"{own}/{number}")
+        else:
+            kind = drawn_kind(texts, config, random)
+        settings = config if kind == USUAL_KIND else as_written(config)
+        return varied_caption(texts[kind], settings, random, data.templates, name)
 
     def __getitem__(self, number: int) -> Batch:
         data = self.data

@@ -19,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from pipeline.captions.interrogation import About
+from pipeline.captions.interrogation import About, stacked
 from pipeline.device import best_device, make_repeatable
 from pipeline.schemas import TagConfig
 from pipeline.vision.pretrained import WHOLE_FOLDER, loading, moved, pretrained, pretrained_model
@@ -27,6 +27,8 @@ from pipeline.vision.pretrained import WHOLE_FOLDER, loading, moved, pretrained,
 
 class Blip:
     """Writes captions. `folder` holds a BlipForConditionalGeneration as transformers saves it."""
+
+    stack = staticmethod(stacked)
 
     def __init__(self, folder: Path, config: TagConfig) -> None:
         make_repeatable()

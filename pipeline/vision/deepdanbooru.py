@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.captions.interrogation import About
+from pipeline.captions.interrogation import About, stacked
 from pipeline.captions.labels import deepdanbooru_labels
 from pipeline.captions.preprocessing import DEEPDANBOORU
 from pipeline.device import best_device, make_repeatable
@@ -107,6 +107,8 @@ class DeepDanbooru(nn.Module):
 
 class TorchDeepDanbooru:
     """Scores pictures; `weights` is the .pt file, which also holds the tags."""
+
+    stack = staticmethod(stacked)
 
     def __init__(self, weights: Path, batch: int) -> None:
         make_repeatable()

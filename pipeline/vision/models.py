@@ -10,10 +10,11 @@ from pipeline.files.hub_names import FOLDER_OF_REPOSITORY, is_hub_name, reason_o
 
 TAGGER_FILES = (
     "*.onnx", "*.onnx.data", "*.onnx_data", "*.pt", "selected_tags.csv", "tag_mapping.json", "tags*.txt",
-    "categories.json",
+    "categories.json", "*metadata.json", "top_tags.txt", "preprocess.json", "thresholds.csv",
 )  # fmt: skip
 CAPTIONER_FILES = ("*.json", "*.txt", "*.safetensors")
-"""No .bin: those are pickles."""
+"""No .bin: those are pickles. No .py: code that comes with a model is never run."""
+VLM_FILES = (*CAPTIONER_FILES, "*.jinja", "*.model")
 HUB_NAME = FOLDER_OF_REPOSITORY
 
 

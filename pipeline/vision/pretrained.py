@@ -25,9 +25,11 @@ def pretrained(kind: Any, folder: Path) -> Any:
     return kind.from_pretrained(folder, local_files_only=True)
 
 
-def pretrained_model(kind: Any, folder: Path) -> Any:
-    """A model of the class `kind`, in float32, which does not learn."""
-    model = kind.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+def pretrained_model(kind: Any, folder: Path, dtype: torch.dtype = torch.float32) -> Any:
+    """A model of the class `kind`, which does not learn. Code that comes with it is never run."""
+    model = kind.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+    )
     return model.eval().requires_grad_(False)
 
 

@@ -48,7 +48,8 @@ def entry_after(action: TagAction, entry: EntryOf) -> Edit | None:
     if action.kind == "reset":
         return None
     made = {"add": _added, "remove": _removed, "replace": _replaced, "set": _set}[action.kind](action, entry)
-    return made if made.add or made.remove or made.replace or made.set is not None else None
+    changes = made.add or made.remove or made.replace or made.captions or made.set is not None
+    return made if changes else None
 
 
 def _added(action: TagAction, entry: EntryOf) -> Edit:
@@ -100,7 +101,11 @@ def _replaced(action: TagAction, entry: EntryOf) -> Edit:
 
 def _set(action: TagAction, entry: EntryOf) -> Edit:
     same_text = action.text == entry.caption.text
-    return entry.edit if same_text else Edit(entry.edit.target, set=action.text)
+    return entry.edit if same_text else _whole(entry.edit, action.text)
+
+
+def _whole(edit: Edit, text: str) -> Edit:
+    return Edit(edit.target, set=text, captions=edit.captions)
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from pipeline.captions.edits import Edit, EditsOf
 from pipeline.captions.finished import Caption
 from pipeline.captions.seen import TagsRow
 from pipeline.captions.tags import Dropped
+from pipeline.captions.thresholds import with_thresholds
 from pipeline.schemas import FilterTagsConfig
 
 MOST_IN_A_SLICE = 500
@@ -50,7 +51,7 @@ class LiveCaptions:
 
     def __init__(self, config: FilterTagsConfig, path: Path = TAG_ROWS) -> None:
         self.rows = RowsOnDisk(path)
-        self.writer = CaptionWriter(self.rows, config)
+        self.writer = CaptionWriter(self.rows, with_thresholds(config, path.parent))
         self.edits: Sequence[Edit] = ()
         self.theirs = EditsOf((), ())
         self.captions: dict[str, Caption] = {}

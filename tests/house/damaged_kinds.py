@@ -19,9 +19,12 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from pipeline.bases.from_folder import read_part, reporting_failures
 from pipeline.bases.registry import family
 from pipeline.bases.stated import BASE_KEY, checked, stated
+from pipeline.captions.camie import camie_side_px, read_camie_metadata
 from pipeline.captions.folders import read_caption as read_own_caption
-from pipeline.captions.labels import read_selected_tags, read_tag_mapping, read_tags_txt
+from pipeline.captions.labels import read_selected_tags, read_tag_mapping, read_tags_txt, read_top_tags
 from pipeline.captions.onnx_tagger import OnnxTagger
+from pipeline.captions.stated_preprocessing import read_stated
+from pipeline.captions.thresholds import stated_thresholds
 from pipeline.config.recipes import parse, read_yaml
 from pipeline.drawing.regions import Region
 from pipeline.drawing.upscaling import load_upscaler
@@ -225,6 +228,22 @@ def texts(text: str) -> Callable[[Path], None]:
 
 
 RECIPE = "inputs: {a: x, b: y}\nmerge:\n  method: weighted_sum\n  a: a\n  b: b\n  alpha: {blocks: 0.5}\n"
+CAMIE_METADATA = (
+    '{"model_info": {"img_size": 512}, "dataset_info": {"tag_mapping": {"idx_to_tag": {"0": "a", "1": "b"},'
+    ' "tag_to_category": {"a": "general", "b": "year"}}}}'
+)
+STAGES_OF_PICTURES = (
+    '{"stages": [{"type": "pad_to_size", "size": [8, 8], "background_color": "white"},'
+    ' {"type": "resize", "size": 8, "interpolation": "bicubic"}, {"type": "center_crop", "size": [8, 8]},'
+    ' {"type": "normalize", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}]}'
+)
+
+
+def read_camie(path: Path) -> None:
+    read_camie_metadata(path)
+    camie_side_px(path)
+
+
 KINDS = {
     "LoRA": Kind("x.safetensors", make_lora, read_lora),
     "diffusers LoRA": Kind("x.safetensors", make_diffusers_lora, inspect),
@@ -255,6 +274,13 @@ KINDS = {
         "tag_mapping.json", texts('{"0": {"tag": "a", "category": "General"}}'), read_tag_mapping
     ),
     "tagger's tags": Kind("tags.txt", texts("a\nb\nrating:safe\n"), read_tags_txt),
+    "tagger's top tags": Kind("top_tags.txt", texts("a\n\nb\n"), read_top_tags),
+    "tagger's metadata": Kind("x-metadata.json", texts(CAMIE_METADATA), read_camie),
+    "tagger's stages": Kind("preprocess.json", texts(STAGES_OF_PICTURES), read_stated),
+    "tagger's thresholds": Kind(
+        "thresholds.csv", texts("category,name,threshold\n0,general,0.3\n4,character,0.85\n"),
+        lambda path: stated_thresholds(path.parent),
+    ),
     "infotext": Kind("x.txt", make_infotext, read_infotext),
     "picture": Kind("x.png", make_embedding_picture, read),
     "mask": Kind("x.png", lambda path: Image.new("RGB", (4, 4), "white").save(path),

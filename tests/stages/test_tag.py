@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,16 @@ from pipeline.captions.onnx_tagger import OnnxTagger
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from pipeline.files.hashing import sha256_of_file
-from pipeline.pictures.records import Record, write_records
+from pipeline.pictures.records import Record, read_records, write_records
 from pipeline.store.items import Items
 from pipeline.vision import answers
 from pipeline.vision.blip import Blip
+from pipeline.vision.captioner import Captioner
 from stages import compose, tag
 from tests.conftest import ROOT
 from tests.pipeline.captions.onnx_models import write_csv, write_means, write_tagger
 from tests.pipeline.vision.tiny_blip import write_blip
+from tests.pipeline.vision.tiny_vlm import write_joycaption
 
 COLOURS = {"zib/0": (255, 51, 0), "zib/1": (0, 102, 255), "zib/2": (51, 51, 51)}
 
@@ -209,6 +212,111 @@ def test_a_captioner_writes_sentences_beside_the_tags(project: Path, monkeypatch
     monkeypatch.setattr(Blip, "__init__", lambda *_: pytest.fail("BLIP was loaded"))
     tag.main([])
     assert rows(project)["zib/0"] == first
+
+
+def write_pictures(folder: Path, **class_of: bool) -> None:
+    """The three pictures again, one of them of the class."""
+    records = [add_picture(folder, name, Image.new("RGB", (56, 56), rgb)) for name, rgb in COLOURS.items()]
+    records = [replace(each, is_class=class_of.get(each.id.removeprefix("zib/"), False)) for each in records]
+    write_records(folder / "data/cropped", records)
+
+
+CAPTIONER = {
+    "captioner": "joy", "captioner_kinds": {"sentence": "one", "short": "two"}, "captioner_dtype": "fp32",
+    "captioner_prompts": {"one": "describe {trigger} in one sentence", "two": "describe"},
+    "captioner_max_tokens": 6, "captioner_trigger": {"zib": "zib"},
+}  # fmt: skip
+
+
+def prompts_asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The prompt of every picture that is captioned from now on."""
+    asked, texts = list[str](), Captioner.texts
+
+    def counting(self: Captioner, prompt: str, pictures: Sequence[Image.Image]) -> list[str]:
+        asked.extend([prompt] * len(pictures))
+        return texts(self, prompt, pictures)
+
+    monkeypatch.setattr(Captioner, "texts", counting)
+    return asked
+
+
+def test_a_vision_language_model_writes_several_kinds_and_a_new_picture_costs_one_call_of_each(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_joycaption(project / "joy")
+    write_pictures(project, **{"2": True})
+    before = asked(monkeypatch)
+    set_tag(project, model="tagger", **CAPTIONER)
+    prompts = prompts_asked(monkeypatch)
+    tag.main([])
+    assert sorted(prompts) == [
+        *["describe"] * 3, "describe the subject in one sentence", *["describe zib in one sentence"] * 2,
+    ]  # fmt: skip
+    first = rows(project)
+    assert all(each["captions"].keys() == {"sentence", "short"} for each in first.values())
+    assert all(each["captions"]["sentence"] and each["sentence"] is None for each in first.values())
+    metrics = json.loads((project / "metrics/tag.json").read_text())
+    assert metrics["captions"] == {"sentence": 3, "short": 3}
+    assert metrics["models"][1] == {"name": "joy", "layout": "llava", "kinds": ["sentence", "short"]}
+    assert len(before) == 3
+    resolved = yaml.safe_load(Path("params.resolved.yaml").read_text())
+    assert len(resolved["tag"]["captioner_sha256"]) == 64
+    prompts.clear()
+    tag.main([])
+    assert (prompts, rows(project)) == ([], first)
+    records = read_records(project / "data/cropped")
+    write_records(
+        project / "data/cropped", [*records, add_picture(project, "zib/new", Image.new("RGB", (56, 30)))]
+    )
+    tag.main([])
+    assert sorted(prompts) == ["describe", "describe zib in one sentence"]
+    prompts.clear()
+    set_tag(project, model="tagger", **CAPTIONER | {"captioner_trigger": {"zib": "zab"}})
+    tag.main([])
+    assert prompts == ["describe zab in one sentence"] * 3
+    assert {name: each["captions"]["short"] for name, each in rows(project).items() if name in first} == {
+        name: each["captions"]["short"] for name, each in first.items()
+    }
+
+
+def test_pictures_that_get_no_text_are_counted_and_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_joycaption(project / "joy")
+    write_pictures(project)
+    monkeypatch.setattr(
+        Captioner, "texts", lambda _, prompt, pictures: ["" if prompt == "describe" else "a"] * len(pictures)
+    )
+    set_tag(project, model="tagger", **CAPTIONER)
+    tag.main([])
+    assert rows(project)["zib/0"]["captions"] == {"sentence": "a", "short": ""}
+    assert json.loads((project / "metrics/tag.json").read_text())["captions"] == {"sentence": 3}
+    assert "tag.captioner wrote no short for 3 pictures" in capsys.readouterr().err
+
+
+def test_the_captioners_keys_change_no_row_without_it(project: Path) -> None:
+    tag.main([])
+    first = (project / "data/tags/tags.jsonl").read_bytes()
+    assert b"captions" not in first
+    set_tag(project, model="tagger", captioner_batch=4, captioner_max_tokens=7, captioner_dtype="fp16")
+    tag.main([])
+    assert (project / "data/tags/tags.jsonl").read_bytes() == first
+    assert not (project / "data/tags/thresholds.json").exists()
+
+
+def test_a_trigger_of_no_concept_is_named(project: Path) -> None:
+    write_joycaption(project / "joy")
+    set_tag(project, model="tagger", **CAPTIONER | {"captioner_trigger": {"zob": "zib"}})
+    with pytest.raises(UserError, match=r"tag\.captioner_trigger: no picture is of the concept 'zob'.*zib"):
+        tag.main([])
+
+
+def test_thresholds_that_taggers_files_state_are_written_for_filter_tags(project: Path) -> None:
+    (project / "tagger" / "thresholds.csv").write_text("category,name,threshold\n0,general,0.2\n4,c,0.9\n")
+    set_tag(project, model=["tagger", "other"])
+    tag.main([])
+    stated = json.loads((project / "data/tags/thresholds.json").read_text())
+    assert stated == {"character": 0.9, "general": 0.2}
 
 
 def test_a_damaged_picture_is_named_and_the_others_are_kept(

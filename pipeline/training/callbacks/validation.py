@@ -6,7 +6,7 @@ mask. Uses the latents' mean, full unshuffled captions, and the network without 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import lightning
@@ -18,6 +18,7 @@ from torch import Tensor
 from pipeline.bases.latents import LATENTS
 from pipeline.objectives.losses import SMALLEST_AREA
 from pipeline.schemas import ValidationConfig
+from pipeline.training.caption_kinds import heaviest_kind
 from pipeline.training.captions import plain_caption
 from pipeline.training.data import EncodedData, Masks, Picture, sizes_batch
 from pipeline.training.encoded_captions import EncodedCaptions
@@ -60,6 +61,15 @@ def chosen(pictures: Sequence[Picture], number: int) -> list[Picture]:
     if len(own) <= number:
         return own
     return [own[index * len(own) // number] for index in range(number)]
+
+
+def _usually_shown(data: EncodedData, pictures: Sequence[Picture]) -> list[Picture]:
+    """The pictures with their captions of the kind that is shown most often."""
+    texts = [data.texts(picture) for picture in pictures]
+    return [
+        replace(picture, caption=kinds[heaviest_kind(kinds, data.config)])
+        for picture, kinds in zip(pictures, texts, strict=True)
+    ]
 
 
 def fixed_noise(sample: Sample, shape: torch.Size) -> Tensor:
@@ -137,11 +147,14 @@ class ValidationCallback(Callback):
         config: ValidationConfig,
     ) -> None:
         self.history, self.data, self.config = history, data, config
+        own, others = (
+            _usually_shown(data, chosen(some, config.pictures)) for some in (data.pictures, held_out)
+        )
         self.sides = {
-            TRAIN: samples(chosen(data.pictures, config.pictures), config.timesteps),
-            HELD_OUT: samples(chosen(held_out, config.pictures), config.timesteps),
+            TRAIN: samples(own, config.timesteps),
+            HELD_OUT: samples(others, config.timesteps),
         }
-        self.swapped = samples(chosen(data.pictures, config.pictures), config.timesteps, swapped=True)
+        self.swapped = samples(own, config.timesteps, swapped=True)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Denoising)

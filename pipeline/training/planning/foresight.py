@@ -87,12 +87,11 @@ def _without_hashes(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if not key.endswith("sha256")}
 
 
-def _captioned(picture: Picture, row: dict[str, str] | None) -> Picture:
+def _captioned(picture: Picture, row: dict[str, Any] | None) -> Picture:
     if row is None:
         return picture
-    return Picture(
-        picture.id, picture.concept, row["caption"], row.get("trigger"), picture.shown, picture.group
-    )
+    kinds = row.get("kinds", {})
+    return replace(picture, caption=row["caption"], trigger=row.get("trigger"), kinds=kinds)
 
 
 def _class_images(config: Config) -> Iterator[Picture]:

@@ -29,6 +29,7 @@ PLAIN: dict[str, Any] = {
     "existing_caption": "prepend",
     "existing_form": "tags",
     "filter_existing": True,
+    "sentence_kind": None,
     "sentence": "prepend",
     "underscores": False,
     "escape": False,

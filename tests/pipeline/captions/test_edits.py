@@ -79,7 +79,7 @@ def test_all_that_is_wrong_is_told_at_once(path: Path) -> None:
         read_edits(path)
     assert [problem.removeprefix(f"{path}: ") for problem in error.value.problems] == [
         "a/1.ad is not an edit; did you mean add?",
-        "a/2 needs one of replace, remove, add, set below it, found ['x']",
+        "a/2 needs one of replace, remove, add, set, captions below it, found ['x']",
         "a/3: `set` is the whole caption; remove the other keys",
         "a/3.set must be one text, found ['x']; put it in quotes",
         "a/4.add must be a list of tags, found []",

@@ -7,13 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.captions.interrogation import BATCHES, About, interrogate
+from pipeline.captions.interrogation import BATCHES, About, interrogate, stacked
 
 
 class Redness:
     """Answers with the mean of red, and counts the pictures that are in memory."""
 
     about = About("redness", "none", 4)
+    stack = staticmethod(stacked)
 
     def __init__(self, together: int) -> None:
         self.together = together
