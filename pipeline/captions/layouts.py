@@ -62,7 +62,7 @@ TAGGER_LAYOUTS = (
     Layout(
         "camie", "*metadata.json", read_camie_metadata, CAMIE,
         outputs=("refined_predictions", "refined_logits"), last_resort=1, side_px=camie_side_px,
-        thresholds=dict.fromkeys(CATEGORY_NAMES, 0.492),  # best macro F1, by its model card
+        thresholds=dict.fromkeys(CATEGORY_NAMES, 0.492),  # the default of programs that use it
     ),
     Layout("joytag", "top_tags.txt", read_top_tags, JOYTAG, thresholds={"general": 0.4}),
     Layout("deepdanbooru", "tags.txt", read_tags_txt, DEEPDANBOORU),

@@ -5,7 +5,8 @@ Greedy, or by beams, so that the same picture has the same text. On a CPU one pi
 batch is padded on the left, as generation needs it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -46,7 +47,8 @@ class Captioner:
         self.processor, network = _load(folder, self.dtype)
         if config.captioner_weights == "int8":
             in_eight_bits([network], self.dtype, NOT_TURNED)
-        self.network = moved(network, self.device)
+        with _saying_what_fits():
+            self.network = moved(network, self.device)
         self.writes_on = not network.config.is_encoder_decoder
         if self.writes_on:
             self.processor.tokenizer.padding_side = "left"
@@ -57,21 +59,14 @@ class Captioner:
     def texts(self, prompt: str, pictures: Sequence[Image.Image]) -> list[str]:
         """A text for each RGB picture, on one line."""
         text = model_prompt(self.processor, self.about.layout, prompt, self.config.captioner_system)
-        with self._turn:
+        with self._turn, _saying_what_fits(), torch.inference_mode():
             inputs = self._inputs(text, pictures)
-            try:
-                with torch.inference_mode():
-                    written = self.network.generate(
-                        **inputs,
-                        do_sample=False,
-                        num_beams=self.config.captioner_num_beams,
-                        max_new_tokens=self.config.captioner_max_tokens,
-                    )
-            except torch.OutOfMemoryError:
-                raise UserError(
-                    "tag.captioner does not fit the card's memory; set tag.captioner_weights to int8,"
-                    " tag.captioner_batch to 1 and tag.captioner_max_side_px lower, or use a smaller model"
-                ) from None
+            written = self.network.generate(
+                **inputs,
+                do_sample=False,
+                num_beams=self.config.captioner_num_beams,
+                max_new_tokens=self.config.captioner_max_tokens,
+            )
         start = _first_new(written, inputs["input_ids"]) if self.writes_on else 1
         return [self._read(row) for row in written[:, start:].cpu()]
 
@@ -120,6 +115,18 @@ class OnePrompt:
 
     def answers(self, x: Sequence[Image.Image]) -> list[str]:
         return self.captioner.texts(self.prompt, x)
+
+
+@contextmanager
+def _saying_what_fits() -> Iterator[None]:
+    """A card that is too small is a user error."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(
+            "tag.captioner does not fit the card's memory; set tag.captioner_weights to int8,"
+            " tag.captioner_batch to 1 and tag.captioner_max_side_px lower, or use a smaller model"
+        ) from None
 
 
 def _first_new(written: Tensor, asked: Tensor) -> int:

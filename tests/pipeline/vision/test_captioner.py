@@ -174,6 +174,19 @@ def test_new_tokens_are_found_after_the_prompt(written: list[int], start: int) -
     assert _first_new(torch.tensor([written]), torch.tensor([[2, 7, 8]])) == start
 
 
+def test_a_card_that_is_too_small_is_a_sentence(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captioner = Captioner(folders["llava"], settings())
+
+    def full(**_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(captioner.network, "generate", full)
+    with pytest.raises(UserError, match=r"does not fit the card's memory; set tag\.captioner_weights"):
+        captioner.texts(PROMPT, PICTURES)
+
+
 def test_florence_takes_task_tokens_alone(folders: dict[str, Path]) -> None:
     with pytest.raises(UserError, match=r"only task tokens, found 'describe this.*use one of <CAPTION>"):
         Captioner(folders["florence2"], settings()).texts(PROMPT, PICTURES)
