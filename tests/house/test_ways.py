@@ -34,9 +34,10 @@ from tests.pipeline.drawing.demo_base import demo_base
 from tests.pipeline.drawing.lora_files import write_lora
 
 FRAME = tuple(f"pipeline/{name}" for name in ("config/", "files/", "command.py", "errors.py", "progress.py"))
-MOST_OF_A_CELL, MOST_OF_A_RECIPE = 34, 30
-"""What is reached; the aim is 25 and 12. Fifteen of a recipe's recognise the base and find out what it
-predicts, so that its markers are right. Four of a cell's are its plan's.
+MOST_OF_A_CELL, MOST_OF_A_RECIPE = 36, 35
+"""What is reached; the aim is 25 and 12. Twenty of a recipe's recognise the base, each family by names of its
+own, and find out what it predicts, so that its markers are right. Four of a cell's are its plan's; two ask
+whether a third text encoder and a flow are there.
 """
 pytestmark = pytest.mark.usefixtures("root")
 
