@@ -9,8 +9,8 @@ from pipeline.bases.structure import TensorShapes
 
 TABLE, SECOND_TABLE = "shared.weight", "encoder.embed_tokens.weight"
 """One table under two names; files have the first."""
-_BLOCK = "encoder.block."
-FIRST_ATTENTION = f"{_BLOCK}0.layer.0.SelfAttention."
+T5_BLOCK = "encoder.block."
+FIRST_ATTENTION = f"{T5_BLOCK}0.layer.0.SelfAttention."
 
 
 def t5_part(name: str, title: str, file_prefix: str) -> Part:
@@ -40,13 +40,13 @@ def t5_config(published: Mapping[str, Any], shapes: TensorShapes, prefix: str) -
         "d_model": width,
         "num_heads": heads,
         "d_kv": _axes(own, f"{FIRST_ATTENTION}q.weight")[0] // max(heads, 1),
-        "d_ff": _axes(own, f"{_BLOCK}0.layer.1.DenseReluDense.wi_0.weight")[0],
+        "d_ff": _axes(own, f"{T5_BLOCK}0.layer.1.DenseReluDense.wi_0.weight")[0],
         "num_layers": 1 + max(numbers, default=0),
     }
 
 
 def _block(name: str) -> str:
-    return name.removeprefix(_BLOCK).partition(".")[0] if name.startswith(_BLOCK) else ""
+    return name.removeprefix(T5_BLOCK).partition(".")[0] if name.startswith(T5_BLOCK) else ""
 
 
 def _axes(shapes: TensorShapes, name: str) -> tuple[int, int]:

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 T5_VOCABULARY = "tokenizer.json"
 MOST_VOCABULARY_CHARACTERS = 1 << 24
 """T5's has 2.4 million."""
-_END, PADDING = "</s>", "<pad>"
+T5_END, PADDING = "</s>", "<pad>"
 USUAL_T5_TOKENS = 256
 """As diffusers and sd-scripts draw and train."""
 T5_TOKENIZER_CLASS = "T5TokenizerFast"
-T5_SETTINGS = {"tokenizer_class": T5_TOKENIZER_CLASS, "eos_token": _END, "pad_token": PADDING, "extra_ids": 0}
+T5_SETTINGS = {
+    "tokenizer_class": T5_TOKENIZER_CLASS,
+    "eos_token": T5_END,
+    "pad_token": PADDING,
+    "extra_ids": 0,
+}
 """Content of tokenizer_config.json, for other tools."""
 
 
@@ -56,13 +61,13 @@ class T5Tokenizer:
 
     def is_complete(self) -> bool:
         """Whether it has the tokens for the end of a text and behind it."""
-        return None not in (self._made.token_to_id(_END), self._made.token_to_id(PADDING))
+        return None not in (self._made.token_to_id(T5_END), self._made.token_to_id(PADDING))
 
     def ids(self, texts: Sequence[str]) -> "Tensor":
         """[texts, length]: tokens, the end, padding."""
         import torch
 
-        end, padding = self._made.token_to_id(_END), self._made.token_to_id(PADDING)
+        end, padding = self._made.token_to_id(T5_END), self._made.token_to_id(PADDING)
         rows = []
         for text in texts:
             own = self._made.encode(text, add_special_tokens=False).ids[: self.length - 1]
@@ -83,7 +88,7 @@ def t5_tokenizer_of(vocabulary: Any, rows: int, origin: str) -> T5Tokenizer:
     with reporting_damage(f"{what} cannot be read", "fetch it again"):
         largest, is_complete = made.largest_id, made.is_complete()
     if largest >= rows or not is_complete:
-        found = f"has the token {largest}" if is_complete else f"lacks {_END} or {PADDING}"
+        found = f"has the token {largest}" if is_complete else f"lacks {T5_END} or {PADDING}"
         raise UserError(f"{what} {found}, T5 has {rows} rows: they do not belong together; fetch it again")
     return made
 

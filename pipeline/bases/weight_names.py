@@ -2,7 +2,7 @@
 file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.bases import unet_names, vae_names
@@ -25,6 +25,8 @@ PART_OF_PREFIX = {
 
 FINAL_NORM = f"{unet_names.LDM_UNET_PREFIX}final_layer.adaLN_modulation.1"
 """Of a transformer: diffusers has its halves the other way round."""
+TEXT_NORM = ".context_block.adaLN_modulation.1."
+"""Of a transformer's block."""
 BUFFERS = (".position_ids", ".attn_mask")
 """Ends of names. The mask is -infinity above its diagonal."""
 
@@ -38,6 +40,14 @@ class TensorPiece:
     of: int = 1
     is_swapped: bool = False
     """Whether the module has the two halves of the tensor's rows the other way round."""
+
+
+def has_exchanged_halves(piece: TensorPiece, name: str, shape: Sequence[int]) -> bool:
+    """Whether the module has the halves of this weight's rows the other way round: of a transformer's final
+    norm, and of the text's norm in the last block, which alone has two outputs for each input.
+    """
+    is_last_text_norm = TEXT_NORM in name and len(shape) > 1 and shape[0] == 2 * shape[1]
+    return piece.is_swapped or is_last_text_norm
 
 
 def part_of(name: str) -> str:

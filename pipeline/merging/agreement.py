@@ -75,9 +75,17 @@ def _merged(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     }
 
 
+def input_channels(tensors: Mapping[str, Stored]) -> int | None:
+    """Of the U-Net; None without one: a transformer's are part of its first layer's shape."""
+    first = tensors.get(FIRST_CONVOLUTION)
+    return first.shape[1] if first else None
+
+
 def _channels(a: NamedWeights, b: NamedWeights) -> list[str]:
     """Only A may be an inpainting or pix2pix model: the others lack its extra channels."""
-    ours, theirs = (node.tensors[FIRST_CONVOLUTION].shape[1] for node in (a, b))
+    ours, theirs = input_channels(a.tensors), input_channels(b.tensors)
+    if ours is None or theirs is None:
+        return []
     if theirs <= ours and (theirs in (ours, 4)):
         return []
     return [

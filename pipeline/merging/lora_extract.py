@@ -7,7 +7,7 @@ the text encoder if it differs by less than a threshold.)
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.bases.weight_names import modules_of, part_of
+from pipeline.bases.weight_names import has_exchanged_halves, modules_of, part_of
 from pipeline.errors import UserError
 from pipeline.files.finite import insist_on_finite
 from pipeline.merging.agreement import differences
@@ -52,7 +52,9 @@ def extract(tuned: Path, original: Path, dim: int, conv_dim: int) -> Extracted:
             left_out.append(name)
             continue
         chosen = pieces if pieces[0].of > 1 else [pieces[0 if len(ours.blocks) == XL_BLOCKS else -1]]
-        for piece, own in zip(chosen, delta.reshape(stored.shape[0], -1).chunk(len(chosen)), strict=True):
+        for piece, rows in zip(chosen, delta.reshape(stored.shape[0], -1).chunk(len(chosen)), strict=True):
+            is_turned = has_exchanged_halves(piece, name, stored.shape)
+            own = rows.roll(len(rows) // 2, 0) if is_turned else rows
             result.pairs[piece.module], result.errors[piece.module] = approximated(own, rank)
             result.kernels[piece.module] = kernel
     return Extracted(result, left_out)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.bases import weight_names
-from pipeline.bases.weight_names import TensorPiece
+from pipeline.bases.weight_names import TensorPiece, has_exchanged_halves
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.files.tensor_file import Stored, TensorFile, open_tensors
@@ -26,8 +26,6 @@ from pipeline.networks.shapes import insist_on_shapes
 
 CHANGES_WEIGHTS = ("lora_unet_", "lora_transformer_", "lora_te")
 """How modules begin that change a checkpoint's weights."""
-TEXT_NORM = "context_block.adaLN_modulation"
-"""In a transformer's last block it gives two vectors; diffusers' layer has them the other way round."""
 OF_BIAS = {"diff_b", "b_norm"}
 """Leaves that change a layer's bias; all others change its weight."""
 
@@ -88,8 +86,7 @@ class NetworkChanges:
         return change
 
     def _piece_delta(self, piece: TensorPiece, name: str, weight: Tensor) -> Tensor:
-        is_last_text_norm = TEXT_NORM in name and weight.dim() > 1 and len(weight) == 2 * weight.shape[1]
-        if not (piece.is_swapped or is_last_text_norm):
+        if not has_exchanged_halves(piece, name, weight.shape):
             return self._module_delta(piece.module, weight, _is_bias(name))
         half = len(weight) // 2
         return self._module_delta(piece.module, weight.roll(half, 0), _is_bias(name)).roll(half, 0)

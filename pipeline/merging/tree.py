@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.bases.weight_names import is_buffer, part_of
 from pipeline.errors import UserError
 from pipeline.files.tensor_file import Stored
-from pipeline.merging.agreement import FIRST_CONVOLUTION, MERGED_PARTS, alike, differences
+from pipeline.merging.agreement import FIRST_CONVOLUTION, MERGED_PARTS, alike, differences, input_channels
 from pipeline.merging.methods import ALWAYS_MIXES, IN_PIECES, METHODS
 from pipeline.merging.weights import WeightOf
 
@@ -153,7 +153,7 @@ class Merge:
         return None
 
     def _extra_channels(self) -> bool:
-        return len({node.tensors[FIRST_CONVOLUTION].shape[1] for node in self.nodes}) > 1
+        return len({input_channels(node.tensors) for node in self.nodes}) > 1
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ def test_a_layers_block_follows_from_its_name_alone() -> None:
     """As from its weight's name, for every layer of every family."""
     for name in families():
         made = family(name)
-        for path, module in made.denoiser.outline(made.configs["unet"]).named_modules():
+        part = made.denoiser.name
+        for path, module in made.denoiser.outline(made.configs[part]).named_modules():
             if isinstance(module, nn.Linear | nn.Conv2d | nn.GroupNorm):
-                key = made.origin("unet", f"{path}.weight", made.configs).key
-                assert made.block_of_layer(made.layer_name("unet", path, made.configs)) == made.block_of(key)
+                key = made.origin(part, f"{path}.weight", made.configs).key
+                assert made.block_of_layer(made.layer_name(part, path, made.configs)) == made.block_of(key)
         assert made.block_of_layer("lora_te_text_model_encoder_layers_0_mlp_fc1") is None

@@ -45,8 +45,18 @@ PASSENGERS: dict[str, dict[str, Tensor]] = {
         "conditioner.embedders.0.transformer.text_model.embeddings.position_ids": POSITIONS,
         "somebodys.own.mark": torch.tensor([1, 2], dtype=torch.int16),
     },
+    "sd3": {
+        "text_encoders.clip_g.logit_scale": torch.tensor(4.6).half(),
+        "somebodys.own.mark": torch.tensor([1, 2], dtype=torch.int16),
+    },
 }
-LEARNS = "model.diffusion_model.middle_block.0.in_layers.2.weight"
+LEARNING_UNET = "model.diffusion_model.middle_block.0.in_layers.2.weight"
+LEARNING_TRANSFORMER = "model.diffusion_model.joint_blocks.1.x_block.mlp.fc1.weight"
+
+
+def learning(name: str) -> str:
+    """The tensor that learns."""
+    return LEARNING_TRANSFORMER if name == "sd3" else LEARNING_UNET
 
 
 def random_of(name: str) -> Base:
@@ -68,10 +78,11 @@ def published(name: str, path: Path, extra: dict[str, Tensor] | None = None) -> 
 
 def trained(path: Path, out: Path, precision: str = "fp16", **base: object) -> dict[str, Tensor]:
     """One tensor learns; saved as the training saves it."""
-    settings = CheckpointConfig.model_validate({**defaults("checkpoint"), "include": ["mid_block.resnets.0"]})
+    include = ["mid_block.resnets.0", r"^transformer\.transformer_blocks\.1\.ff\.net\.0\.proj"]
+    settings = CheckpointConfig.model_validate({**defaults("checkpoint"), "include": include})
     network = FullFineTune.create(settings, load_base(BaseConfig.plain(str(path), **base)), 0)
     for weight_name, weight in network.trained():
-        if weight_name.endswith("conv1.weight"):
+        if weight_name.endswith(("mid_block.resnets.0.conv1.weight", "ff.net.0.proj.weight")):
             weight.data += 1
     write_safetensors(out, network.file_tensors(precision), network.metadata())
     return load_file(out)
@@ -90,8 +101,8 @@ def differing(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> set[str]:
 def test_only_what_learned_differs_in_a_trained_checkpoint(name: str, tmp_path: Path) -> None:
     before = published(name, tmp_path / "a.safetensors")
     after = trained(tmp_path / "a.safetensors", tmp_path / "b.safetensors", "bf16")
-    assert differing(before, after) == {LEARNS} | ({"model_ema.decay"} & before.keys())
-    assert after[LEARNS].dtype == torch.bfloat16
+    assert differing(before, after) == {learning(name)} | ({"model_ema.decay"} & before.keys())
+    assert after[learning(name)].dtype == torch.bfloat16
     assert "model_ema.decay" not in after  # the mean of other weights
 
 
@@ -104,9 +115,9 @@ def test_a_round_trip_through_training_and_merging_loses_nothing(name: str, tmp_
     recipe = {"inputs": inputs, "merge": merge, "dtype": "source", "drop": []}
     run_recipe(parse(recipe, "recipe"), tmp_path / "c.safetensors")
     merged = load_file(tmp_path / "c.safetensors")
-    assert differing(before, merged) == {LEARNS}
-    mean = (before[LEARNS].float() + tuned[LEARNS].float()) / 2
-    assert torch.allclose(merged[LEARNS].float(), mean, atol=1e-3)
+    assert differing(before, merged) == {learning(name)}
+    mean = (before[learning(name)].float() + tuned[learning(name)].float()) / 2
+    assert torch.allclose(merged[learning(name)].float(), mean, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -139,7 +150,7 @@ def test_another_vae_is_saved_as_it_is_stored(
     }
     write_safetensors(tmp_path / "vae.safetensors", other, file_header(random_of(name)))
     vae = str(tmp_path / "vae.safetensors")
-    monkeypatch.setattr(family(name), "configs", small_configs(name))
+    monkeypatch.setattr(family(name), "configs", small_configs(name, with_t5=True))
     after = trained(tmp_path / "a.safetensors", tmp_path / "b.safetensors", vae=vae)
     assert all(is_same(after[key], tensor) for key, tensor in other.items())
 
@@ -156,9 +167,11 @@ def test_a_base_of_eight_bits_is_read_and_keeps_its_bytes(
     }
     write_safetensors(path, small, dict(metadata_of(path)))
     after = trained(path, tmp_path / "b.safetensors")
-    own = {key: tensor for key, tensor in after.items() if key.startswith("model.diff") and key != LEARNS}
+    own = {
+        key: tensor for key, tensor in after.items() if key.startswith("model.diff") and key != learning(name)
+    }
     assert all(torch.equal(small[key].view(torch.uint8), own[key].view(torch.uint8)) for key in own)
-    assert after[LEARNS].dtype == torch.float16
+    assert after[learning(name)].dtype == torch.float16
 
 
 @pytest.mark.parametrize("name", SMALL)

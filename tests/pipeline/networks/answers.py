@@ -61,6 +61,6 @@ def pipeline_of(base: Base, folder: Path) -> Any:
 def base_of(pipe: Any, base: Base) -> Base:
     """The pipeline's modules in place of the base's."""
     return Base(
-        base.family, base.tokenizer, {part.name: getattr(pipe, part.name) for part in base.family.parts},
+        base.family, base.tokenizer, {part.name: getattr(pipe, part.name) for part in base.parts},
         base.configs,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from pipeline.bases.origins import get
 from pipeline.bases.save import file_tensors
 from pipeline.errors import UserError
 from pipeline.files.tensor_file import Stored
+from pipeline.merging.__main__ import main as merging
 from pipeline.merging.network_changes import NetworkChanges, open_network
 from pipeline.networks.base_family import family_of_network
 from pipeline.networks.conversion import convert
@@ -110,7 +111,7 @@ def with_tensors(base: Base, tensors: dict[str, torch.Tensor]) -> Base:
     model.load_state_dict(
         {key: get(origin, tensors[origin.key], state[key].shape) for key, origin in origins.items()}
     )
-    parts = {part.name: base.part(part.name) for part in base.family.parts}
+    parts = {part.name: base.part(part.name) for part in base.parts}
     return Base(base.family, base.tokenizer, {**parts, "transformer": model}, base.configs)
 
 
@@ -196,3 +197,26 @@ def test_a_network_is_baked_into_the_original_weights_alike(of_the_transformer: 
     ours, by_file = with_network(network, base), answers(with_tensors(base, baked))
     assert change({"sample": ours["sample"]}, {"sample": answers(base)["sample"]}) > 0.01
     assert difference(by_file, ours) < ORDER
+
+
+@torch.no_grad()
+def test_the_difference_of_two_checkpoints_is_extracted(of_the_transformer: Path, tmp_path: Path) -> None:
+    """Halves of the last norms are turned back, fused layers divided."""
+    base = small_base("sd3")
+    before = file_tensors(base, torch.float32)
+    stored = {key: Stored.of(tensor) for key, tensor in before.items()}
+    changes = NetworkChanges("net", open_network(of_the_transformer), stored)
+    after = {key: each + changes.delta(key, each) if key in changes else each for key, each in before.items()}
+    final = "model.diffusion_model.final_layer.adaLN_modulation.1.weight"
+    after[final] = after[final] + torch.outer(torch.linspace(0, 1, 32), torch.linspace(1, 0, 16))
+    for name, tensors in (("before", before), ("after", after)):
+        save_file({key: each.contiguous() for key, each in tensors.items()}, tmp_path / f"{name}.safetensors")
+    out = tmp_path / "out.safetensors"
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("after", "before")]
+    merging(["extract", *files, "--dim", "4", "--out", str(out)])
+    found = load(out, base)
+    assert isinstance(found, AdapterNetwork)
+    ours, expected = with_network(found, base), answers(with_tensors(base, after))
+    sample = {"sample": expected["sample"]}
+    assert change(sample, {"sample": answers(base)["sample"]}) > 0.01
+    assert difference(ours, sample) < 10 * ORDER  # the file is in fp16
