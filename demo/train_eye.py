@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from demo.critters import BODY, EARS, FUR, HAT, OWN_FEATURES, Critter, draw, random_critter
 from demo.resumable import train
 
-STEPS = 3000
+STEPS = 6000
 CHARACTERS = 12
 """A step's characters; each gives two pictures, a smeared one, and one that differs in one feature."""
 SIDE_PX, FEATURES = 128, 128
@@ -121,7 +121,7 @@ def batch(step: int, vae: AutoencoderKL, generator: torch.Generator) -> torch.Te
     blurred, noised or passed through the VAE, as generated pictures are.
     """
     rng = np.random.default_rng([31, step])
-    characters = [random_critter(rng, own_share=0.4) for _ in range(CHARACTERS)]
+    characters = [random_critter(rng, own_share=0.6) for _ in range(CHARACTERS)]
     rows: list[list[Image.Image]] = [[], [], [], []]
     for character in characters:
         one, two, smeared_one = character, relative(character, rng), relative(character, rng)
