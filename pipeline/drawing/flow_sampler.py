@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from pipeline.bases.base import Base
 from pipeline.bases.latents import Latents
 from pipeline.drawing.samplers import Sampler
-from pipeline.objectives.flow import Flow, sigmas
+from pipeline.objectives.flow_levels import sigmas
 from pipeline.objectives.levels import NUM_LEVELS
 from pipeline.schemas.samplers import FLOW_ORDERS
 
@@ -78,6 +78,6 @@ AnySampler = Sampler | FlowSampler
 def sampler_of(base: Base, name: str, num_steps: int, first_step: int = 0) -> AnySampler:
     """The sampler of that name for the base's objective."""
     scheduler, device = base.configs["scheduler"], base.device
-    if base.family.facts.objective == Flow.name:
+    if base.family.facts.objective == "flow":
         return FlowSampler(name, scheduler, num_steps, device, first_step, base.latents)
     return Sampler(name, scheduler, num_steps, device, first_step)

@@ -13,9 +13,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import torch
 from torch import Generator, Tensor
 
+from pipeline.objectives.flow_levels import shifted
 from pipeline.objectives.levels import NUM_LEVELS, draw_fractions
 from pipeline.objectives.objective import Objective
 from pipeline.schemas import NoiseConfig
@@ -76,11 +76,6 @@ class Flow(Objective):
         return noisy - (levels / NUM_LEVELS).view(-1, 1, 1, 1) * velocity
 
 
-def shifted(u: Tensor, shift: float) -> Tensor:
-    """sigma = s u / (1 + (s - 1) u)."""
-    return shift * u / (1 + (shift - 1) * u)
-
-
 def shift_of_area(cells: int) -> float:
     """sqrt(area / area of 1024 x 1024 pixels), in latent pixels."""
     return math.sqrt(cells) / USUAL_SIDE
@@ -99,17 +94,6 @@ def clean_weight(sigma: Tensor) -> Tensor:
 def cosmap_weight(sigma: Tensor) -> Tensor:
     """2 / (pi (1 - 2 sigma + 2 sigma^2))."""
     return 2 / (math.pi * (1 - 2 * sigma + 2 * sigma**2))
-
-
-def sigmas(num_steps: int, shift: float) -> Tensor:
-    """[num_steps + 1] sigmas to draw a picture with, from 1 to 0.
-
-    Even steps in shifted time from 1 to 1/1000, as in diffusers, ComfyUI's `normal` and Stability's
-    reference.
-    """
-    first, last = (shifted(torch.tensor(u, dtype=torch.float64), shift) for u in (1.0, 1 / NUM_LEVELS))
-    even = torch.linspace(float(first), float(last), num_steps, dtype=torch.float64)
-    return torch.cat([shifted(even, shift), torch.zeros(1, dtype=torch.float64)]).float()
 
 
 WEIGHTS = {"sigma_sqrt": sigma_sqrt_weight, "cosmap": cosmap_weight, "clean": clean_weight}

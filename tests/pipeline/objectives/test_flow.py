@@ -10,7 +10,8 @@ from torch import Generator
 
 from pipeline.errors import UserError
 from pipeline.objectives.diffusion import Diffusion
-from pipeline.objectives.flow import Flow, cosmap_weight, shifted, sigma_sqrt_weight, sigmas
+from pipeline.objectives.flow import Flow, cosmap_weight, sigma_sqrt_weight
+from pipeline.objectives.flow_levels import shifted, sigmas
 from tests.pipeline.training.settings import noise as settings
 
 pytestmark = pytest.mark.usefixtures("root")
