@@ -14,6 +14,7 @@ from pipeline.bases.registry import (
     Recognised,
     blocks_of,
     denoiser_folder,
+    known_or_first,
     of_variant,
     recognised,
     recognised_config,
@@ -55,13 +56,18 @@ def prediction_of(base: BaseConfig) -> Prediction:
     return replace(found, type=base.prediction_type) if base.prediction_type else found
 
 
-def blocks_of_base(base: BaseConfig) -> tuple[str, ...]:
-    """The blocks of a base's denoiser; the most that its family has if it cannot be looked at."""
+def blocks_of_base(base: BaseConfig, count: int | None = None) -> tuple[str, ...]:
+    """The blocks of a base's denoiser. If it cannot be looked at, as a hub name, those of its family's member
+    with `count` of them, else the most.
+    """
     try:
         match = _recognise_once(Path(base.path), base.sha256) if base.sha256 else recognise(Path(base.path))
     except UserError:  # looked_at.py reports it
         match = None
-    return (match.blocks if match else ()) or blocks_of(base.family)
+    if match and match.blocks:
+        return match.blocks
+    members = known_or_first(base.family).members_blocks
+    return next((blocks for blocks in members if len(blocks) == count), blocks_of(base.family))
 
 
 @cache

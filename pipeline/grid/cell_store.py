@@ -126,7 +126,10 @@ class CellStore:
 
     def _factors(self, cell: Cell) -> list[float] | None:
         """Of the blocks' weights."""
-        return list(cell.blocks.on(blocks_of_base(self.base_of(cell))).values()) if cell.blocks else None
+        if cell.blocks is None:
+            return None
+        blocks = blocks_of_base(self.base_of(cell), cell.blocks.count)
+        return list(cell.blocks.on(blocks).values())
 
     def _files(self, cell: Cell) -> dict[str, str]:
         """Hashes of the files that prompts and settings name, by the names used there."""

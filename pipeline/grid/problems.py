@@ -102,7 +102,7 @@ def _of_grid(config: Config) -> Iterator[str]:
 
 def _of_blocks(config: Config) -> Iterator[str]:
     """Block weights that belong to another family."""
-    grid, blocks = config.sample_grid, blocks_of_base(config.base)
+    grid = config.sample_grid
     axis = grid.axis_of("block_weights")
     given = axis_values(grid, axis) if axis else []
     for prompt in grid.prompts:
@@ -110,7 +110,7 @@ def _of_blocks(config: Config) -> Iterator[str]:
             given += [tag.blocks for tag in split_tags(prompt)[1] if tag.blocks]
     for weights in given:
         try:
-            weights.on(blocks)
+            weights.on(blocks_of_base(config.base, weights.count))
         except UserError as error:
             yield f"sample_grid: {error}"
 

@@ -111,6 +111,11 @@ class BlockWeights:
     numbers: tuple[float, ...] | None = None
 
     @property
+    def count(self) -> int | None:
+        """Number of blocks that the numbers are for; None of a preset."""
+        return len(form_of_count()[len(self.numbers)].blocks) if self.numbers else None
+
+    @property
     def is_neutral(self) -> bool:
         """Whether nothing is weighed."""
         return self.name == "ALL" if self.numbers is None else set(self.numbers) == {1.0}

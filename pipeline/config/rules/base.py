@@ -134,10 +134,11 @@ def _prediction_problems(config: Config) -> list[str]:
 
 def _block_problems(config: Config, facts: FamilyFacts) -> list[str]:
     """Settings by block that are for another family's blocks."""
-    blocks = blocks_of_base(config.base)
-    problems, own = [], f"{facts.title} has {len(blocks)} ({blocks[0]} to {blocks[-1]})"
+    problems = []
     for key in BY_BLOCK:
         setting = getattr(config.network, key, None)
+        blocks = blocks_of_base(config.base, len(setting) if isinstance(setting, list) else None)
+        own = f"{facts.title} has {len(blocks)} ({blocks[0]} to {blocks[-1]})"
         names = setting if key == "blocks" or isinstance(setting, dict) else None
         if names and (others := sorted(set(names) - set(blocks))):
             problems.append(f"network.{key}: there is no block {others[0]}; {own}")
