@@ -1,4 +1,4 @@
-"""Sizes that follow the base: null in conf/ or params.yaml takes the number that suits the base's family."""
+"""Sizes and samplers that follow the base: null takes what suits its family."""
 
 from pathlib import Path
 
@@ -8,9 +8,11 @@ from pipeline.bases.prediction import PredictionType
 from pipeline.bases.registry import Recognised, known_or_first
 from pipeline.config.following import ConfigValues
 from pipeline.errors import UserError
+from pipeline.schemas.samplers import USUAL_SAMPLER
 
 STEP_PX = 64
 """Resolutions are multiples of it."""
+SAMPLERS = ("class_images.sampler", "sample_grid.sampler")
 BY_FAMILY = (
     "crop.resolution",
     "crop.bucket_min_px",
@@ -20,8 +22,9 @@ BY_FAMILY = (
     "class_images.resolution",
     "sample_grid.resolution",
     "logging.sample_resolution",
+    *SAMPLERS,
 )
-"""Keys that may be null: the family's number is used."""
+"""Keys that may be null: the family's value is used."""
 
 
 def fill(config: ConfigValues) -> None:
@@ -43,16 +46,19 @@ def fill(config: ConfigValues) -> None:
     _default(config["class_images"], "resolution", own)
     _default(config["sample_grid"], "resolution", side)
     _default(config["logging"], "sample_resolution", facts.side_px(prediction))
+    for group in ("class_images", "sample_grid"):
+        _default(config[group], "sampler", USUAL_SAMPLER[facts.objective])
 
 
-def family_values(base: ConfigValues) -> dict[str, int]:
-    """The family's own numbers by key, whatever the base's files say about their size."""
+def family_values(base: ConfigValues) -> dict[str, int | str]:
+    """The family's own values by key, whatever the base's files say about their size."""
     recognised = _recognised(base)
     facts, prediction = _facts(base, recognised), _prediction(base, recognised)
     side = facts.side_px(prediction)
-    sides = dict.fromkeys(BY_FAMILY, side)
+    sides: dict[str, int | str] = dict.fromkeys(BY_FAMILY, side)
+    samplers = dict.fromkeys(SAMPLERS, USUAL_SAMPLER[facts.objective])
     buckets = bucket_sides(facts, side, prediction, is_used=True)
-    return sides | {f"crop.{key}": number for key, number in buckets.items()}
+    return sides | samplers | {f"crop.{key}": number for key, number in buckets.items()}
 
 
 def base_side_px(facts: FamilyFacts, recognised: Recognised | None, prediction: PredictionType | None) -> int:
@@ -78,9 +84,9 @@ def _is_resolution(value: object) -> bool:
     return type(value) is int and value > 0 and value % STEP_PX == 0
 
 
-def _default(group: ConfigValues, key: str, number: int) -> None:
+def _default(group: ConfigValues, key: str, value: int | str) -> None:
     if group[key] is None:
-        group[key] = number
+        group[key] = value
 
 
 def _recognised(base: ConfigValues) -> Recognised | None:
