@@ -133,16 +133,17 @@ def test_the_defaults_are_silent() -> None:
         ),
         (
             "lora",
-            {"block_dims": [1, 2]},
-            r"network.block_dims: \[1, 2\] is not allowed; list should have at least 19",
+            {"block_dims": [1, 2, 3]},
+            "network.block_dims has 3 numbers, one for each block; Stable Diffusion 1.x has 25",
         ),
         ("lora", {"block_rates": "sinus"}, "network.block_rates: 'sinus' is not allowed"),
-        ("lora", {"block_dims": {"IN12": 4}}, "network.block_dims"),
+        ("lora", {"block_dims": {"IN12": 4}}, "network.block_dims: there is no block IN12"),
     ],
 )
 def test_settings_of_a_network_that_cannot_be(name: str, values: dict[str, Any], reason: str) -> None:
+    given = {f"network.{key}": value for key, value in values.items()}
     with pytest.raises(UserError, match=reason):
-        check(compose(Params({"network": name}, {f"network.{key}": value for key, value in values.items()})))
+        check(compose(Params({"network": name}, {"base.family": "sd1", **given})))
 
 
 @pytest.mark.parametrize(
