@@ -2,7 +2,7 @@
 sd-scripts' files, `diffusion_model.joint_blocks.0.x_block.attn.qkv` in ComfyUI's.
 
 It has queries, keys and values in one layer, and the halves of two norms the other way round
-(pipeline/bases/sd3/mmdit_names.py). Read, a fused layer becomes three with the same first matrix and a third
+(pipeline/bases/mmdit_names.py). Read, a fused layer becomes three with the same first matrix and a third
 of the second's rows each. Written, three become one with the sum of their ranks: its second matrix is
 block-diagonal, and alpha is its rank, because readers divide alpha by that.
 """
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from pipeline.bases.clip_names import THIRDS
+from pipeline.bases.mmdit_blocks import MOST_JOINT_BLOCKS
+from pipeline.bases.mmdit_names import FUSED, OUTER, THIRD_OF, WHOLE, held_layers, layer_origin
 from pipeline.bases.origins import Held
-from pipeline.bases.sd3.block_names import MOST_JOINT_BLOCKS
-from pipeline.bases.sd3.mmdit_names import FUSED, OUTER, THIRD_OF, WHOLE, held_layers, layer_origin
 from pipeline.errors import UserError
 from pipeline.networks.layouts import MAGNITUDE, UP, UP_BIAS, FileKey, file_key
 from pipeline.networks.module_names import LORA_UNET_PREFIX, TRANSFORMER_PREFIX

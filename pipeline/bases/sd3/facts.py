@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.bases.config_structure import MMDIT_CLASS
 from pipeline.bases.facts import FamilyFacts
-from pipeline.bases.sd3.block_names import BLOCKS, blocks_of_depth
+from pipeline.bases.mmdit_blocks import BLOCKS, blocks_of_depth
 from pipeline.bases.structure import MMDIT, DenoiserStructure
 
 MEDIUM, MEDIUM_35, LARGE_35 = (

@@ -13,15 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.bases import vae_names
+from pipeline.bases import mmdit_names, vae_names
 from pipeline.bases.clip_names import ClipNames, transformers_name
 from pipeline.bases.clip_text import OPENCLIP_PADDING, padded, pooled, states
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs, Family
+from pipeline.bases.mmdit_blocks import MOST_JOINT_BLOCKS, block_of_name
 from pipeline.bases.origins import Held, Origin
 from pipeline.bases.parts import VAE, Part, clip_part
-from pipeline.bases.sd3 import mmdit_names
-from pipeline.bases.sd3.block_names import MOST_JOINT_BLOCKS, block_of_name
 from pipeline.bases.sd3.facts import CLIP_G, CLIP_L, FACTS, T5XXL
 from pipeline.bases.sd3.members import member_of, transformer_config
 from pipeline.bases.structure import TensorShapes, structure

@@ -12,11 +12,11 @@ from pipeline.bases.base import Base
 from pipeline.bases.layers import main_layers, text_layers
 from pipeline.bases.load import load_base
 from pipeline.bases.look import recognise
+from pipeline.bases.mmdit_blocks import BLOCKS, block_of_name
+from pipeline.bases.mmdit_names import held_weights, weight_origin
 from pipeline.bases.origins import Held, file_shape
 from pipeline.bases.registry import family
 from pipeline.bases.save import file_tensors, save_folder
-from pipeline.bases.sd3.block_names import BLOCKS, block_of_name
-from pipeline.bases.sd3.mmdit_names import held_weights, weight_origin
 from pipeline.bases.stored_base import stored_base
 from pipeline.bases.tokenizers import make_tokenizer
 from pipeline.errors import UserError

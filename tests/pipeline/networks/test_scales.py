@@ -68,7 +68,7 @@ def test_a_header_of_other_weights_is_refused(settings: Any, said: int, tmp_path
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"transformer.r": 2}, "names the part 'transformer'; a LoRA .* unet, text_encoder"),
+        ({"decoder.r": 2}, "names the part 'decoder'; a LoRA .* unet, transformer, text_encoder"),
         ({"unet.r": 2, "unet": {"r": 4}}, r"unet\.r is set twice"),
         ('{"unet.r": 2, "unet.r": 4}', "'unet.r' is there twice"),
         ({"unet.r": 2, "unet.use_rslora": "maybe"}, "use_rslora is maybe; it must be true or false"),
