@@ -7,6 +7,7 @@ reveal it.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.bases.origins import Held, Origin, TensorForm
@@ -95,3 +96,19 @@ class OpenClipNames:
 
 
 TextNames = ClipNames | OpenClipNames
+
+
+def held_by_texts(text_names: Mapping[str, TextNames], key: str) -> list[tuple[str, Held]]:
+    """Which text encoder's tensors a single file's tensor holds. `text_names`: by part."""
+    return [
+        (part, held)
+        for part, names in text_names.items()
+        if key.startswith(names.prefix)
+        for held in names.held(key)
+    ]
+
+
+def usual_text_key(text_names: Mapping[str, TextNames], key: str) -> str:
+    """The usual name of a text encoder's tensor in a single file; others keep theirs."""
+    names = next((each for each in text_names.values() if key.startswith(each.prefix)), None)
+    return names.usual(key) if names else key

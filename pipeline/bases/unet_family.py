@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from pipeline.bases import unet_names, vae_names
-from pipeline.bases.clip_names import TextNames, transformers_name
+from pipeline.bases.clip_names import TextNames, held_by_texts, transformers_name, usual_text_key
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.origins import Held, Origin
@@ -40,16 +40,10 @@ class UNetFamily(Family):
                 return [("unet", Held(unet_names.diffusers_name(own)))]
             except KeyError:  # an addition by another tool keeps its name; a transformer's are no U-Net's
                 return [] if own.startswith(TRANSFORMER_STARTS) else [("unet", Held(own))]
-        return [
-            (part, held)
-            for part, names in self.text_names.items()
-            if key.startswith(names.prefix)
-            for held in names.held(key)
-        ]
+        return held_by_texts(self.text_names, key)
 
     def usual_key(self, key: str) -> str:
-        names = next((each for each in self.text_names.values() if key.startswith(each.prefix)), None)
-        return names.usual(key) if names else key
+        return usual_text_key(self.text_names, key)
 
     def layer_name(self, part: str, path: str, configs: Configs) -> str:  # noqa: ARG002
         """sd-scripts' names: diffusers' paths, and transformers' with their `text_model.` level."""

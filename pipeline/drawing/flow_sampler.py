@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.latents import Latents
+from pipeline.bases.prediction import FLOW
 from pipeline.drawing.samplers import Sampler
 from pipeline.objectives.flow_levels import sigmas
 from pipeline.objectives.levels import NUM_LEVELS
@@ -78,6 +79,6 @@ AnySampler = Sampler | FlowSampler
 def sampler_of(base: Base, name: str, num_steps: int, first_step: int = 0) -> AnySampler:
     """The sampler of that name for the base's objective."""
     scheduler, device = base.configs["scheduler"], base.device
-    if base.family.facts.objective == "flow":
+    if base.family.facts.objective == FLOW:
         return FlowSampler(name, scheduler, num_steps, device, first_step, base.latents)
     return Sampler(name, scheduler, num_steps, device, first_step)

@@ -69,7 +69,7 @@ class Candidate:
     joint: float | None = None
     """0-1: all that is measured in one number."""
     is_equal: bool = False
-    """Whether it cannot be told apart from the proposed one."""
+    """Whether it is as good as the proposed one, as far as the pictures show."""
     lost: Sequence[str] = ()
     """Titles of the measures by which it is worse than the base or its equals."""
     measures: Mapping[str, ConfidenceInterval] = field(default_factory=dict)

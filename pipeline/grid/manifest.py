@@ -1,6 +1,6 @@
 """A grid's rows for files: where each cell is, how it is drawn, its figures. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -117,12 +117,19 @@ def is_base_alone(cell: Cell) -> bool:
 
 
 def by_place(scores: CellScores, epochs: Mapping[Path, int]) -> dict[FileEpochAndWeight, list[Scored]]:
+    """Their figures, by file, epoch and weight."""
+    return {
+        place: [scores[cell] for cell in cells] for place, cells in cells_by_place(scores, epochs).items()
+    }
+
+
+def cells_by_place(cells: Iterable[Cell], epochs: Mapping[Path, int]) -> dict[FileEpochAndWeight, list[Cell]]:
     """Plain cells of the training's networks, by file, epoch and weight."""
-    cells: dict[FileEpochAndWeight, list[Scored]] = {}
-    for cell, scored in scores.items():
+    found: dict[FileEpochAndWeight, list[Cell]] = {}
+    for cell in cells:
         if cell.network and cell.network in epochs and is_plain(cell):
-            cells.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(scored)
-    return cells
+            found.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(cell)
+    return found
 
 
 def means(cells: Sequence[Scored]) -> dict[str, float]:

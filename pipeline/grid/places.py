@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.grid.axes import Cell
 from pipeline.grid.choice import Scored, faults
-from pipeline.grid.manifest import CellScores, is_base_alone, is_plain
+from pipeline.grid.manifest import CellScores, cells_by_place, is_base_alone
 from pipeline.verdict.measures import Place
 
 PictureKey = tuple[Any, ...]
@@ -28,15 +28,11 @@ def places_of(
     base_cells = [cell for cell in every if is_base_alone(cell)]
     alone = [scored for cell, scored in scores.items() if is_base_alone(cell)]
     order = _orders(every)
-    found = dict[tuple[Path, int, float], list[Cell]]()
-    for cell in every:
-        if cell.network and cell.network in epochs and is_plain(cell):
-            found.setdefault((cell.network, epochs[cell.network], cell.weight), []).append(cell)
     places = [
         _place(
             file, epoch, weight, {cell: every[cell] for cell in cells}, order, _faults(cells, scores, alone)
         )
-        for (file, epoch, weight), cells in found.items()
+        for (file, epoch, weight), cells in cells_by_place(every, epochs).items()
     ]
     base = _place(None, 0, 0.0, {cell: every[cell] for cell in base_cells}, order, []) if base_cells else None
     return places, base

@@ -80,7 +80,7 @@ def _interval(
 
 
 def _strata(values: PictureValues, prompts: NDArray[np.int64]) -> list[PictureValues]:
-    """PictureValues by prompt; all together where a prompt has but one."""
+    """Values by prompt; all together where a prompt has but one."""
     each = [values[prompts == prompt] for prompt in np.unique(prompts)]
     return each if min(map(len, each)) > 1 else [values]
 

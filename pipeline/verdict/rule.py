@@ -1,8 +1,8 @@
 """The rule that proposes an epoch and a weight.
 
-Of the places without faults, those stay that cannot be told apart from the best by what the network is
-trained for; of them, those that lose nothing else, against the base alone or against each other; of them, the
-weakest.
+Of the places without faults, those stay that are as good as the best, as far as the pictures show, by what
+the network is trained for; of them, those that lose nothing else, against the base alone or against each
+other; of them, the weakest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ from pipeline.verdict.measures import (
 @dataclass(frozen=True)
 class Judgement:
     """`order`: all places, the proposed one first, then its equals, then the others by joint score. `equals`:
-    what cannot be told apart from the proposed one, weakest first. `lost`: by place, the measures that it
+    what is as good as the proposed one, weakest first. `lost`: by place, the measures that it
     loses.
     """
 

@@ -1,4 +1,4 @@
-"""The verdict in three sentences: what is proposed and why, what cannot be told apart or is lost, and what
+"""The verdict in three sentences: what is proposed and why, what is as good or loses something, and what
 would settle it.
 """
 
@@ -47,7 +47,9 @@ def _equals(judgement: Judgement) -> str:
             return f"All of the best lose something: this one {' and '.join(each.title for each in own)}."
     parts = []
     if others:
-        parts.append(f"{_listed(others)} cannot be told apart from it; it is the weakest of them")
+        verb = "is" if len(others) == 1 else "are"
+        as_good = f"{_listed(others)} {verb} as good, as far as these pictures show"
+        parts.append(f"{as_good}; it is the weakest of them")
     if lost:
         parts.append(f"as good, but at the cost of something: {_listed(lost)}")
     return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else "No other place comes close."

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.bases import mmdit_names, vae_names
-from pipeline.bases.clip_names import ClipNames, transformers_name
+from pipeline.bases.clip_names import ClipNames, held_by_texts, transformers_name, usual_text_key
 from pipeline.bases.clip_text import OPENCLIP_PADDING, padded, pooled, states
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.family import Configs, Family
@@ -95,16 +95,10 @@ class SD3(Family):
             except KeyError:  # of another family
                 return []
             return [(SD3_TRANSFORMER.name, each) for each in held]
-        return [
-            (part, held)
-            for part, names in self.text_names.items()
-            if key.startswith(names.prefix)
-            for held in names.held(key)
-        ]
+        return held_by_texts(self.text_names, key)
 
     def usual_key(self, key: str) -> str:
-        names = next((each for each in self.text_names.values() if key.startswith(each.prefix)), None)
-        return names.usual(key) if names else key
+        return usual_text_key(self.text_names, key)
 
     def layer_name(self, part: str, path: str, configs: Configs) -> str:  # noqa: ARG002
         """diffusers' paths, which ComfyUI reads, too; transformers' with their `text_model.` level."""
