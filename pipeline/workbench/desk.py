@@ -19,6 +19,13 @@ class Desk:
         self.versions, self.journal, self.lock = Versions(), Journal(), RLock()
         kinds = {**FILES, SETTINGS.name: SETTINGS}
         self.files = {name: EditedFile(kind, self.versions) for name, kind in kinds.items()}
+        self._settle()
+
+    def _settle(self) -> None:
+        """What a killed process had begun is noted if its file was written, and forgotten if not."""
+        begun = self.journal.begun
+        if begun and begun.file in self.files and self._sha256(begun.file) == begun.after:
+            self.journal.note(begun.kind)
 
     def open(self, name: str) -> EditedFile:
         """The file as it is on disk; a user error for one that its stage would refuse."""
@@ -52,8 +59,13 @@ class Desk:
                 return file.sha256
             entries = {key: [file.values.get(key), value] for key, value in real.items()}
             before = file.sha256
-            file.change(real)
-            self.journal.note("step", Step(name, sentence, before, file.sha256, entries))
+            file.change(
+                real,
+                lambda after: self.journal.begin(
+                    "step", name, after, Step(name, sentence, before, after, entries)
+                ),
+            )
+            self.journal.note("step")
             return file.sha256
 
     def undo(self) -> str:
@@ -92,13 +104,17 @@ class Desk:
     def _move(self, step: Step, source: str, target: str, now: int, then: int) -> None:
         """From one version to the other: the same bytes if nobody has changed the file, else by entry."""
         file = self.open(step.file)
+
+        def announce(after: str) -> None:
+            self.journal.begin("undo" if now else "redo", step.file, after)
+
         data = self.versions.get(target)
         if file.sha256 == source and data is not None:
-            file.restore(data, {name: pair[then] for name, pair in step.entries.items()})
+            file.restore(data, {name: pair[then] for name, pair in step.entries.items()}, announce)
             return
         others = {
             name: (None, None) for name, pair in step.entries.items() if file.values.get(name) != pair[now]
         }
         if others:
             raise ConflictError(others)
-        file.change({name: pair[then] for name, pair in step.entries.items()})
+        file.change({name: pair[then] for name, pair in step.entries.items()}, announce)

@@ -1,6 +1,6 @@
 """A decision file as it is now: read once, then changed by entry; another's change is noticed and read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.errors import UserError
@@ -14,6 +14,10 @@ from pipeline.workbench.versions import Versions
 BOM = "\ufeff"
 FEW = 200
 """Changes up to this number are read back by the stage's reader; of more, every entry's value is checked."""
+
+
+Announce = Callable[[str], None]
+"""Is given the hash of the file's next text just before that is written."""
 
 
 class ConflictError(Exception):
@@ -107,7 +111,7 @@ class EditedFile:
         if changed:
             raise ConflictError(changed)
 
-    def change(self, changes: Mapping[str, Any]) -> None:
+    def change(self, changes: Mapping[str, Any], announce: Announce) -> None:
         """Writes entries, None removes one; a user error, in the stage's words, for what it would refuse."""
         faults = [
             fault
@@ -123,7 +127,7 @@ class EditedFile:
         self._insist_on_readable({name: text for name, text in texts.items() if text is not None}, changes)
         entries = self.entries.changed(texts)
         values = {**self.values, **changes}
-        self._replace((BOM * self.has_bom + entries.text).encode("utf-8"))
+        self._replace((BOM * self.has_bom + entries.text).encode("utf-8"), announce)
         self.lines = entries
         self.values = {name: value for name, value in values.items() if value is not None}
 
@@ -143,19 +147,20 @@ class EditedFile:
                 f"{self.kind.path}: {wrong[0]} cannot be written ({flow(changes[wrong[0]])[:80]})"
             )
 
-    def restore(self, data: bytes, changes: Mapping[str, Any]) -> None:
+    def restore(self, data: bytes, changes: Mapping[str, Any], announce: Announce) -> None:
         """Writes an earlier version whole, which was valid then; `changes`: the entries that differ."""
         values = {**self.values, **changes}
-        self._replace(data)
+        self._replace(data, announce)
         self.lines = None
         self.values = {name: value for name, value in values.items() if value is not None}
 
-    def _replace(self, data: bytes) -> None:
+    def _replace(self, data: bytes, announce: Announce) -> None:
         if len(data) > MANUAL_EDITS.most:
             raise UserError(f"{self.kind.path} would be too long; {MANUAL_EDITS.cure}")
         if self._stamp() != self.stamp:
             raise ConflictError({})
         digest = self.versions.put(data)
+        announce(digest)
         write_bytes(self.kind.path, data)
         self.sha256, self.stamp = digest, self._stamp()
 

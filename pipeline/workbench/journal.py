@@ -1,4 +1,8 @@
-"""Steps that can be undone, a line each in .athanor/workbench/journal.jsonl; a torn last line is left out."""
+"""Steps that can be undone, in .athanor/workbench/journal.jsonl; a torn last line is left out.
+
+A step is begun, its file is written, the step is noted: after a kill in the middle the file's hash says which
+of the two was the last.
+"""
 
 import json
 from collections.abc import Mapping
@@ -23,13 +27,26 @@ class Step:
     entries: Mapping[str, list[Any]]
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A step, `undo` or `redo` that may have been written: `after` is then the hash of `file`."""
+
+    kind: str
+    file: str
+    after: str
+    step: Step | None
+
+
 class Journal:
-    """`done`: steps that undo takes back, the last first; `undone`: those that redo does again."""
+    """`done`: steps that undo takes back, the last first; `undone`: those that redo does again; `begun`: what
+    the last process was at when it was killed.
+    """
 
     def __init__(self, path: Path = STATE_FOLDER / "journal.jsonl") -> None:
         self.path = path
         self.done: list[Step] = []
         self.undone: list[Step] = []
+        self.begun: Begun | None = None
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         for line in text.splitlines():
             self._take(line)
@@ -39,11 +56,17 @@ class Journal:
     def _take(self, line: str) -> None:
         try:
             said = json.loads(line)
-            self._apply(said["kind"], Step(**said["step"]) if said["kind"] == "step" else None)
-        except (ValueError, KeyError, TypeError, IndexError):
+            step = Step(**said["step"]) if said.get("step") else None
+            if said["kind"] == "begun":
+                self.begun = Begun(said["of"], said["file"], said["after"], step)
+            else:
+                self._apply(said["kind"], step)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
             return
 
     def _apply(self, kind: str, step: Step | None) -> None:
+        begun, self.begun = self.begun, None
+        step = step or (begun.step if begun and kind == "step" else None)
         if step is not None:
             self.done.append(step)
             self.undone.clear()
@@ -54,18 +77,25 @@ class Journal:
         elif kind in ("skip undo", "skip redo"):
             (self.done if kind == "skip undo" else self.undone).pop()
 
-    def note(self, kind: str, step: Step | None = None) -> None:
-        """`step`: a new step; `undo` and `redo`: moves the last one; `skip …`: drops it."""
-        self._apply(kind, step)
+    def begin(self, kind: str, file: str, after: str, step: Step | None = None) -> None:
+        """Before `file` is written; `note` follows when it is."""
+        self.begun = Begun(kind, file, after, step)
+        self._add({"kind": "begun", "of": kind, "file": file, "after": after, "step": step and asdict(step)})
+
+    def note(self, kind: str) -> None:
+        """`step`: the one that was begun; `undo` and `redo`: moves the last one; `skip …`: drops it."""
+        self._apply(kind, None)
+        self._add({"kind": kind})
+        if len(self.done) > 2 * MOST_STEPS:
+            del self.done[:-MOST_STEPS]
+            write_jsonl(self.path, ({"kind": "step", "step": asdict(each)} for each in self.done))
+
+    def _add(self, row: Mapping[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        row = {"kind": kind, "step": asdict(step)} if step else {"kind": kind}
         with self.path.open("a", encoding="utf-8") as file:
             file.write("\n" * self.is_torn)
             self.is_torn = False
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        if len(self.done) > 2 * MOST_STEPS:
-            del self.done[:-MOST_STEPS]
-            write_jsonl(self.path, ({"kind": "step", "step": asdict(each)} for each in self.done))
 
 
 def number_of(count: int, what: str) -> str:

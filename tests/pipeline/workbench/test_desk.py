@@ -1,6 +1,7 @@
 """Decisions written by compare and swap, undone and done again, over the files in git."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from pipeline.pictures.crop_edits import CROP_EDITS
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND
 from pipeline.pictures.waivers import WAIVERS
 from pipeline.votes.vote_file import VOTES
+from pipeline.workbench import edited_file
 from pipeline.workbench.desk import Desk
 from pipeline.workbench.edited_file import ConflictError
+from pipeline.workbench.journal import Journal
 from tests.pipeline.workbench.server import ROOT
 
 
@@ -143,6 +146,48 @@ def test_steps_outlive_the_process_and_a_torn_last_line(project: Path) -> None:
     assert LEFT_OUT_BY_HAND.read_bytes() == before
     with pytest.raises(UserError, match="nothing to undo"):
         Desk().undo()
+
+
+class KilledError(BaseException):
+    """As a kill: no handler may take it."""
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KilledError
+
+
+@pytest.mark.parametrize("moment", ["before the write", "after the write"])
+def test_a_kill_in_the_middle_of_a_step_undo_or_redo_leaves_what_the_file_says(
+    project: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    first = LEFT_OUT_BY_HAND.read_bytes()
+    is_written = moment == "after the write"
+
+    def kill_in(act: Callable[[Desk], object]) -> Desk:
+        desk = Desk()
+        with monkeypatch.context() as patch, pytest.raises(KilledError):
+            if is_written:
+                patch.setattr(Journal, "note", killed)
+            else:
+                patch.setattr(edited_file, "write_bytes", killed)
+            act(desk)
+        return Desk()
+
+    desk = kill_in(lambda desk: desk.write("left_out", {"zib/1": "blurred"}, None, "out"))
+    assert len(desk.journal.done) == is_written
+    desk.write("left_out", {"zib/1": "blurred"}, None, "out")
+    second = LEFT_OUT_BY_HAND.read_bytes()
+    desk = kill_in(Desk.undo)
+    assert (len(desk.journal.done), len(desk.journal.undone)) == ((0, 1) if is_written else (1, 0))
+    if not is_written:
+        desk.undo()
+    assert LEFT_OUT_BY_HAND.read_bytes() == first
+    desk = kill_in(Desk.redo)
+    if not is_written:
+        desk.redo()
+    assert LEFT_OUT_BY_HAND.read_bytes() == second
+    assert Desk().undo() == "Undone: out"
+    assert LEFT_OUT_BY_HAND.read_bytes() == first
 
 
 changes = some.dictionaries(
