@@ -3,7 +3,7 @@ thresholds later.
 
 In: data/cropped/, the taggers and the captioners. Out: data/tags/tags.jsonl, and thresholds.json if the
 taggers' files state thresholds, metrics/tag.json, plots/tag/{thresholds,tags}.csv. Reads the group `tag`.
-Deterministic: one picture per call on a CPU, scores to five decimals, texts without chance. Kept by picture
+Deterministic: one picture per call on a CPU, scores to three decimals, texts without chance. Kept by picture
 and model: a new picture costs one call, a new tagger only its own calls.
 """
 
@@ -30,7 +30,7 @@ from pipeline.vision.models import CAPTIONER_FILES, VLM_FILES, VisionModel, loca
 from pipeline.vision.taggers import open_tagger, tag_models
 from stages import CROPPED
 
-VERSION = 2
+VERSION = 3
 """Of the algorithm: raise it when scores or sentences change."""
 
 

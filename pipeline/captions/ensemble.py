@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pipeline.captions.labels import Label, TagScores
+from pipeline.captions.labels import SCORE_DECIMALS, Label, TagScores
 
 TagIdentity = tuple[bool, str]
 """(is a rating, name): `general` is a rating and could be a tag. No other category identifies a tag: old
@@ -27,7 +27,7 @@ class Ensemble:
             self.category = tags | self.category
 
     def mean(self, scores: Sequence[Mapping[str, Mapping[str, float]]], min_score: float) -> TagScores:
-        """{category: {name: score}} from the same of each tagger, to five decimals.
+        """{category: {name: score}} from the same of each tagger, to three decimals.
 
         A tag that a tagger knows but did not keep (its score was below `min_score`) counts as 0 there; a mean
         below `min_score` is left out. The first tagger that knows a tag decides its category.
@@ -38,8 +38,8 @@ class Ensemble:
             sums[tag] = sums.get(tag, 0.0) + score
         named: TagScores = {}
         for tag, total in sums.items():
-            if (mean := total / self.knowers[tag]) >= min_score:
-                named.setdefault(self.category[tag], {})[tag[1]] = round(mean, 5)
+            if (mean := round(total / self.knowers[tag], SCORE_DECIMALS)) >= min_score:
+                named.setdefault(self.category[tag], {})[tag[1]] = mean
         return named
 
 

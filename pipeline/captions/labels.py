@@ -23,6 +23,8 @@ CATEGORIES = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "met
 export of Camie's tagger.
 """
 MOST_LABELS = 1_000_000
+SCORE_DECIMALS = 3
+"""onnxruntime's last bits follow from the processor: of five decimals, one in 300 scores was another."""
 CATEGORY_NAMES = frozenset({*CATEGORIES.values(), "quality", "model"})
 
 TagScores = dict[str, dict[str, float]]
@@ -127,9 +129,9 @@ def deepdanbooru_labels(tags: Sequence[str], folder: Path) -> list[Label]:
 
 
 def named_scores(labels: Sequence[Label], scores: NDArray[np.float32], min_score: float) -> TagScores:
-    """The scores from `min_score` up, to five decimals."""
+    """The scores from `min_score` up, to three decimals: the next ones differ between processors."""
     named: TagScores = {}
     for label, score in zip(labels, scores.tolist(), strict=True):
-        if score >= min_score:
-            named.setdefault(label.category, {})[label.name] = round(score, 5)
+        if (rounded := round(score, SCORE_DECIMALS)) >= min_score:
+            named.setdefault(label.category, {})[label.name] = rounded
     return named

@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 def test_scores_are_named_by_category_and_kept_from_the_least_on() -> None:
     labels = [Label("safe", "rating"), Label("greenish", "general"), Label("someone", "character")]
     named = named_scores(labels, np.array([0.9, 0.123456789, 0.001], np.float32), 0.005)
-    assert named == {"rating": {"safe": 0.9}, "general": {"greenish": 0.12346}}
+    assert named == {"rating": {"safe": 0.9}, "general": {"greenish": 0.123}}
 
 
 def test_names_with_commas_and_quotes_are_read_as_csv_has_them(tmp_path: Path) -> None:

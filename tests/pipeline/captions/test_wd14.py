@@ -67,8 +67,8 @@ def test_every_score_stands_under_its_name_and_category(
     expected = reference_scores(reference_input(picture, SIDE), network_weights())
     named = named_scores(tagger.about.labels, tagger.answers(tagger.prepare(picture)[None])[0], 0.0)
     flat = {(category, name): score for category, tags in named.items() for name, score in tags.items()}
-    # Five decimals are kept, and float32 sums of 768 products are good to about 1e-6.
-    assert flat == pytest.approx(dict(zip(BY_CONTRACT, expected.tolist(), strict=True)), abs=1e-5)
+    # Three decimals are kept, so half a thousandth, and float32 sums of 768 products are good to about 1e-6.
+    assert flat == pytest.approx(dict(zip(BY_CONTRACT, expected.tolist(), strict=True)), abs=5.1e-4)
 
 
 @pytest.mark.parametrize("size", SIZES)
