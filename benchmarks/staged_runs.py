@@ -1,9 +1,12 @@
-"""The doctor's findings on runs that go wrong on purpose: `python -m benchmarks.staged_runs [NAME ...]
-[--out DIR]`.
+"""What the doctor and the verdict say of runs that go wrong on purpose: `python -m benchmarks.staged_runs
+[NAME ...] [--out DIR]`.
 
-Trains the demo's character from the results of `dvc repro encode filter-tags` in data/: correctly, at rates a
-hundred times too high and too low, on four pictures over and over, with captions of other pictures, and again
-with the rate too high and rollback. Prints the losses and the doctor's findings of each.
+Trains and draws the demo's character from the results of `dvc repro encode filter-tags` in data/: correctly,
+for too short a time, at rates a hundred times too high and too low, on four pictures over and over, with
+captions of other pictures, with another trigger, with captions that make every critter the character, and
+again with the rate too high and rollback. Prints the losses, the doctor's findings and the verdict of each,
+then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs and four pictures of each in
+staged_runs.png.
 """
 
 import argparse
@@ -14,17 +17,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from pipeline.files.atomic import read_jsonl, write_jsonl
+from pipeline.sweep.worktrees import write_overrides
 
 ROOT = Path(__file__).parent.parent
-HEALTHY = ["train.epochs=5", "validation=holdout"]
+GRID = ["sample_grid.weights=[1.0]", "train.save_every_epochs=5"]
+HEALTHY = ["use.validation=holdout", *GRID]
+RATE_TOO_HIGH = ["optimizer.lr=0.3", "optimizer.text_encoder_lr=0.1", "train.epochs=5"]
+MEASURES = ("identity", "subject", "prompt", "quality", "retained", "drift", "nearest_training")
+SHOWN = 4
+"""Pictures of a run, one of each prompt."""
 Rows = list[dict[str, object]]
 
 
 def few(records: Rows, _: Rows) -> None:
-    """Four pictures, shown once an epoch."""
+    """Four pictures, shown once an epoch; the others count as held out."""
     records[:] = [{**row, "repeats": 1} for row in records[::6]]
 
 
@@ -35,44 +48,119 @@ def mixed(_: Rows, captions: Rows) -> None:
         row["caption"] = text
 
 
+def other_trigger(_: Rows, captions: Rows) -> None:
+    for row in captions:
+        row["caption"] = str(row["caption"]).replace("zibbo", "quolim")
+
+
+def of_every_critter(_: Rows, captions: Rows) -> None:
+    """The class's word joins the trigger: what is learned of it changes all critters."""
+    for row in captions:
+        row["caption"] = str(row["caption"]).replace("zibbo", "zibbo, critter")
+
+
 def as_it_is(_: Rows, __: Rows) -> None:
     """Changes nothing."""
 
 
-Run = tuple[Callable[[Rows, Rows], None], list[str]]
+@dataclass(frozen=True)
+class Run:
+    change: Callable[[Rows, Rows], None]
+    settings: Sequence[str]
+
+
 RUNS: dict[str, Run] = {
-    "healthy": (as_it_is, HEALTHY),
-    "rate x 100": (as_it_is, [*HEALTHY, "optimizer.lr=0.3", "optimizer.text_encoder_lr=0.1"]),
-    "rate / 100": (as_it_is, [*HEALTHY, "optimizer.lr=3e-5", "optimizer.text_encoder_lr=1e-5"]),
-    "4 pictures, 400 epochs": (few, ["train.epochs=400", "train.save_every_epochs=100", "validation=light"]),
-    "mixed-up captions": (mixed, HEALTHY),
-    "rate x 100, rollback": (
-        as_it_is,
-        [*HEALTHY, "optimizer.lr=0.3", "optimizer.text_encoder_lr=0.1", "doctor=rollback"],
-    ),
+    "healthy": Run(as_it_is, HEALTHY),
+    "one epoch": Run(as_it_is, [*HEALTHY, "train.epochs=1", "train.save_every_epochs=1"]),
+    "rate x 100": Run(as_it_is, [*HEALTHY, *RATE_TOO_HIGH]),
+    "rate / 100": Run(as_it_is, [*HEALTHY, "optimizer.lr=3e-5", "optimizer.text_encoder_lr=1e-5"]),
+    "4 pictures, 400 epochs": Run(few, [*GRID, "train.epochs=400", "train.save_every_epochs=200"]),
+    "mixed-up captions": Run(mixed, HEALTHY),
+    "another trigger": Run(other_trigger, HEALTHY),
+    "every critter": Run(of_every_critter, HEALTHY),
+    "rate x 100, rollback": Run(as_it_is, [*HEALTHY, *RATE_TOO_HIGH, "use.doctor=rollback"]),
 }
 
 
-def staged(folder: Path, change: Callable[[Rows, Rows], None], settings: Sequence[str]) -> str:
-    """Runs the training in its own project; returns its stderr."""
+def stage(folder: Path, name: str) -> str:
+    """Runs it in the folder; returns its stderr."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATHANOR_STORE": str(folder / "store")}
+    command = [sys.executable, "-m", f"stages.{name}"]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    ).stderr
+
+
+def staged(folder: Path, run: Run) -> str:
+    """Trains and draws in a project of its own; returns what train and sample-grid said."""
     for name in ("conf", "demo", "data/cropped", "data/encoded", "data/captions"):
         shutil.copytree(Path(name), folder / name)
-    for name in ("dvc.yaml", "params.yaml", "params.resolved.yaml"):
+    for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(name, folder)
+    write_overrides(folder / "params.yaml", tuple(run.settings))
     records, captions = folder / "data/encoded/records.jsonl", folder / "data/captions/captions.jsonl"
     rows, texts = read_jsonl(records), read_jsonl(captions)
-    change(rows, texts)
+    every = {row["id"] for row in rows}
+    run.change(rows, texts)
     write_jsonl(records, rows)
     write_jsonl(captions, texts)
-    ended = subprocess.run(
-        [sys.executable, "-m", "stages.train", *settings, "--out", "."],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ended.stderr
+    said = stage(folder, "compose") + stage(folder, "train")
+    if unused := sorted(str(each) for each in every - {row["id"] for row in rows}):
+        (folder / "reports/training/held_out.json").write_text(json.dumps(unused))
+    return said + stage(folder, "sample_grid")
+
+
+def read(folder: Path, name: str) -> Any:
+    path = folder / name
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def table_row(name: str, folder: Path) -> str:
+    """The last epoch's measures, each with the base alone's in brackets."""
+    ranking, verdict = (read(folder, f"reports/sample-grid/{each}.json") for each in ("ranking", "verdict"))
+    if not ranking:
+        return f"| {name} | - |" + " - |" * len(MEASURES)
+    last = max(ranking, key=lambda place: place["epoch"])
+    cells = [cell(last["measures"].get(each), verdict["base"].get(each)) for each in MEASURES]
+    proposed = verdict["proposed"]
+    epoch = f"epoch {proposed['epoch']}" if proposed else "none"
+    return f"| {name} | {epoch} | {' | '.join(cells)} |"
+
+
+def cell(measured: Any, base: Any) -> str:
+    if measured is None:
+        return "-"
+    return f"{measured['mean']:.2f}" + (f" ({base['mean']:.2f})" if base else "")
+
+
+def shown(folder: Path) -> list[Image.Image]:
+    """One picture of each prompt, of the last epoch."""
+    manifest = read(folder, "reports/sample-grid/grid.json")
+    if manifest is None:
+        return []
+    sheets = sorted((folder / "reports/sample-grid/cells").glob("*.webp"))
+    with Image.open(sheets[-1]) as sheet:
+        side = sheet.width // SHOWN
+        return [sheet.crop((0, row * side, side, (row + 1) * side)).convert("RGB") for row in range(SHOWN)]
+
+
+def contact_sheet(folders: Sequence[Path]) -> Image.Image:
+    """A row of pictures for each run."""
+    rows = [found for folder in folders if (found := shown(folder))]
+    side = rows[0][0].width
+    sheet = Image.new("RGB", (SHOWN * side, len(rows) * side))
+    for number, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (column * side, number * side))
+    return sheet
+
+
+def report(name: str, folder: Path, said: str) -> None:
+    print(f"== {name}\n{said.strip()}")
+    if (metrics := read(folder, "metrics/train.json")) is not None:
+        print(json.dumps(metrics, indent=1))
+    if (verdict := read(folder, "reports/sample-grid/verdict.json")) is not None:
+        print("\n".join(verdict["sentences"]), flush=True)
 
 
 def main() -> None:
@@ -81,13 +169,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="keep the runs here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        for name in options.names:
-            folder = (options.out or Path(temporary)) / name.replace(" ", "_").replace("/", "by")
-            output = staged(folder, *RUNS[name])
-            print(f"== {name}\n{output.strip()}")
-            metrics = folder / "metrics/train.json"
-            if metrics.exists():
-                print(json.dumps(json.loads(metrics.read_text()), indent=1))
+        home = (options.out or Path(temporary)).resolve()
+        folders = {name: home / name.replace(" ", "_").replace("/", "by") for name in options.names}
+        for name, folder in folders.items():
+            report(name, folder, staged(folder, RUNS[name]))
+        print(f"| run | proposed | {' | '.join(MEASURES)} |\n|---|---|{'---|' * len(MEASURES)}")
+        for name, folder in folders.items():
+            print(table_row(name, folder))
+        if options.out:
+            contact_sheet(list(folders.values())).save(home / "staged_runs.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,12 @@ from torch.nn import functional as F
 from demo.critters import BODY, EARS, FUR, HAT, OWN_FEATURES, Critter, draw, random_critter
 from demo.resumable import train
 
-STEPS = 6000
+STEPS = 7000
 CHARACTERS = 12
 """A step's characters; each gives two pictures, a smeared one, and one that differs in one feature."""
 SIDE_PX, FEATURES = 128, 128
+SIZES_PX = ((128, 128), (144, 144), (192, 128), (128, 160), (128, 192), (160, 200))
+"""Width and height that a picture is drawn at before it is cut to a square."""
 TEMPERATURE = 0.1
 HERE = Path(__file__).parent
 
@@ -83,26 +85,41 @@ def neighbour(critter: Critter, rng: np.random.Generator) -> Critter:
     return replace(critter, **changes)
 
 
-def face_box(critter: Critter) -> tuple[int, int, int, int]:
+def face_box(critter: Critter, moved: tuple[float, float]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom in px of where the face is, give or take the drawing's small moves."""
     close = critter.framing == "close-up"
     lift = {"jumping": -0.08, "sitting": 0.07}.get(critter.pose, 0.0)
     y, radius = (0.62, 0.4) if close else (0.56 + lift, 0.235)
-    x, middle, wide, high = 64, SIDE_PX * y, SIDE_PX * radius * 0.8, SIDE_PX * radius * 0.75
+    x, middle = SIDE_PX / 2 + moved[0], SIDE_PX * y + moved[1]
+    wide, high = SIDE_PX * radius * 0.8, SIDE_PX * radius * 0.75
     return round(x - wide), round(middle - high), round(x + wide), round(middle + high)
 
 
-def smeared(picture: Image.Image, critter: Critter, rng: np.random.Generator) -> Image.Image:
-    """The face displaced by smooth noise, in some pictures also blurred: what a network leaves that has not
-    learned faces.
+def cropped(critter: Critter, rng: np.random.Generator) -> tuple[Image.Image, tuple[float, float]]:
+    """The critter, drawn at a size by chance, cut to a square by chance and shrunk, as the crop stage does;
+    and how far that moved it from the middle, right and down in px.
     """
-    left, top, right, bottom = face_box(critter)
+    width, height = SIZES_PX[rng.integers(len(SIZES_PX))]
+    side = min(width, height)
+    left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
+    picture = draw(critter, width, height, rng)
+    small = picture.resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS, (left, top, left + side, top + side))
+    scale = SIDE_PX / side
+    return small, (((width - side) / 2 - left) * scale, ((height - side) / 2 - top) * scale)
+
+
+def smeared(critter: Critter, rng: np.random.Generator) -> Image.Image:
+    """The critter with its face displaced by smooth noise, in some pictures also blurred: what a network
+    leaves that has not learned faces.
+    """
+    picture, moved_px = cropped(critter, rng)
+    left, top, right, bottom = face_box(critter, moved_px)
     pixels = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float()
     coarse = torch.from_numpy(rng.normal(size=(1, 2, int(rng.integers(8, 20)), int(rng.integers(8, 20)))))
     strength = rng.uniform(0.035, 0.13) * (1.6 if critter.framing == "close-up" else 1.0)
     moves = F.interpolate(coarse.float(), (SIDE_PX, SIDE_PX), mode="bicubic", align_corners=False) * strength
     inside = torch.zeros(1, 1, SIDE_PX, SIDE_PX)
-    inside[..., max(0, top) : bottom, max(0, left) : right] = 1
+    inside[..., max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 1
     inside = F.avg_pool2d(inside, 7, 1, 3)
     axis = torch.linspace(-1, 1, SIDE_PX)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)[None]
@@ -125,14 +142,14 @@ def batch(step: int, vae: AutoencoderKL, generator: torch.Generator) -> torch.Te
     rows: list[list[Image.Image]] = [[], [], [], []]
     for character in characters:
         one, two, smeared_one = character, relative(character, rng), relative(character, rng)
-        rows[0].append(draw(one, SIDE_PX, SIDE_PX, rng))
-        rows[1].append(draw(two, SIDE_PX, SIDE_PX, rng))
-        rows[2].append(smeared(draw(smeared_one, SIDE_PX, SIDE_PX, rng), smeared_one, rng))
-        rows[3].append(draw(relative(neighbour(character, rng), rng), SIDE_PX, SIDE_PX, rng))
+        rows[0].append(cropped(one, rng)[0])
+        rows[1].append(cropped(two, rng)[0])
+        rows[2].append(smeared(smeared_one, rng))
+        rows[3].append(cropped(relative(neighbour(character, rng), rng), rng)[0])
     x = torch.stack([torch.from_numpy(np.asarray(each).copy()) for row in rows for each in row])
     x = x.permute(0, 3, 1, 2).float() / 127.5 - 1
     chosen = torch.randperm(len(x), generator=generator)
-    passed, blurred = chosen[: len(x) // 8], chosen[len(x) // 8 : len(x) // 3]
+    passed, blurred = chosen[: len(x) // 10], chosen[len(x) // 10 : len(x) // 3]
     with torch.no_grad():
         z = vae.encode(x[passed]).latent_dist.mean
         z = z + 0.1 * z.std() * torch.randn(z.shape, generator=generator)
