@@ -11,6 +11,7 @@ from torch import nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.family import Family
+from pipeline.bases.outline import insist_on_fit
 from pipeline.bases.parts import UNET, Part
 from pipeline.bases.prediction import noise_levels_of
 from pipeline.bases.registry import (
@@ -45,6 +46,7 @@ def base_of_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     made = trained_family(recognised_config(denoiser), origin)
     there = [part for part in made.parts if not part.is_optional or _has(part, config, options)]
     configs = _configs(made, there, config.path, options, origin)
+    insist_on_fit(made, configs, origin)
     tokenizer = read_tokenizer(config.path, options, origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
 

@@ -66,6 +66,11 @@ def structure(shapes: TensorShapes) -> DenoiserStructure:
     return structure(averaged) if (averaged := _averaged(shapes)) else DenoiserStructure("", None)
 
 
+def is_mixed(shapes: TensorShapes) -> bool:
+    """Whether the file has denoisers of several kinds under one prefix."""
+    return any(sum(prefix + sign in shapes for sign in DENOISER_SIGNS) > 1 for prefix in UNET_PREFIXES)
+
+
 def _averaged(shapes: TensorShapes) -> TensorShapes:
     """Averaged (EMA) weights by the names of plain ones; single_file.py describes where they are."""
     plain = {}
