@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.bases.family import Family
 
 VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
-STRANGERS = {"mmdit": "Stable Diffusion 3", "flux": "Flux"}
+STRANGERS = {"flux": "Flux"}
 """Denoisers that are known only by name, by their kind."""
 NOT_BASES = {
     "lora_unet_": "a LoRA (a network, not a checkpoint)",

@@ -162,6 +162,38 @@ def test_the_original_layout_is_read_with_the_same_effect(
     assert family_of_path(path) == "Stable Diffusion 3"
 
 
+def test_simpletuners_names_are_read_with_the_same_effect(of_the_transformer: Path, tmp_path: Path) -> None:
+    base, path = small_base("sd3"), tmp_path / "lycoris.safetensors"
+    own = load_file(of_the_transformer)
+    save_file({key.replace("lora_transformer_", "lycoris_"): each for key, each in own.items()}, path)
+    again, network = load(path, base), load(of_the_transformer, base)
+    assert isinstance(again, AdapterNetwork)
+    assert isinstance(network, AdapterNetwork)
+    assert difference(with_network(again, base), with_network(network, base)) < ORDER
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lora_te3_encoder_block_0_layer_0_SelfAttention_q",
+        "text_encoders.t5xxl.transformer.encoder.block.0.layer.0.SelfAttention.q",
+    ],
+)
+def test_a_lora_of_t5_is_refused_as_such(name: str, of_the_transformer: Path, tmp_path: Path) -> None:
+    theirs = load_file(convert(of_the_transformer, tmp_path / "theirs.safetensors", "sd-scripts")[0])
+    pair = {f"{name}.lora_down.weight": torch.ones(2, 48), f"{name}.lora_up.weight": torch.ones(32, 2)}
+    save_file(theirs | pair, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="and changes T5, which no network changes here"):
+        load(tmp_path / "a.safetensors", small_base("sd3"))
+
+
+def test_a_block_that_no_base_has_is_shown_as_other(of_the_transformer: Path) -> None:
+    own = load_file(of_the_transformer)
+    far = {key.replace("blocks_0_", "blocks_999_"): each for key, each in own.items() if "blocks_0_" in key}
+    save_file(far, of_the_transformer)
+    assert list(inspect(of_the_transformer).norms) == ["other"]
+
+
 def test_its_family_is_known_by_its_names(of_the_transformer: Path, tmp_path: Path) -> None:
     made = family_of_network(grouped(read_weights(of_the_transformer)), {})
     assert made is small_base("sd3").family
