@@ -42,7 +42,7 @@ class DenoiserStructure:
     kind: str | None
     """`unet`, `mmdit`, `flux`; None if there is no known denoiser."""
     depth: int = 0
-    """Number of a transformer's blocks."""
+    """Number of a transformer's blocks, by the last one's."""
     in_channels: int = 0
     """Input channels of the first convolution."""
     input_layers: tuple[int, ...] = ()
@@ -85,7 +85,9 @@ def _averaged(shapes: TensorShapes) -> TensorShapes:
 
 def _transformer(shapes: TensorShapes, prefix: str, kind: str) -> DenoiserStructure:
     matches = (BLOCK_NUMBER.match(name.removeprefix(prefix)) for name in shapes)
-    return DenoiserStructure(prefix, kind, depth=len({match[1] for match in matches if match}))
+    return DenoiserStructure(
+        prefix, kind, depth=1 + max((int(match[1]) for match in matches if match), default=-1)
+    )
 
 
 def _unet(shapes: TensorShapes, prefix: str) -> DenoiserStructure:

@@ -131,9 +131,10 @@ def _span(name: str, blocks: tuple[str, ...], key: str) -> range:
         return range(middle) if name == "IN" else range(second, len(blocks))
     ends = [end.strip() for end in name.split("-")]
     if unknown := [end for end in ends if end not in blocks]:
+        first, last = (blocks[min(place, len(blocks) - 1)] for place in (4, 7))
         raise UserError(
             f"{key}.blocks: {name!r} is not a block of this family ({blocks[0]} ... {blocks[-1]}, IN, OUT, or"
-            f" a range like {blocks[4]}-{blocks[7]}); {nearest(unknown[0], blocks)}"
+            f" a range like {first}-{last}); {nearest(unknown[0], blocks)}"
         )
     return range(blocks.index(ends[0]), blocks.index(ends[-1]) + 1)
 
