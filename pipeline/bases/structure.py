@@ -85,9 +85,8 @@ def _averaged(shapes: TensorShapes) -> TensorShapes:
 
 def _transformer(shapes: TensorShapes, prefix: str, kind: str) -> DenoiserStructure:
     matches = (BLOCK_NUMBER.match(name.removeprefix(prefix)) for name in shapes)
-    return DenoiserStructure(
-        prefix, kind, depth=1 + max((int(match[1]) for match in matches if match), default=-1)
-    )
+    last = max((int(match[1]) for match in matches if match), default=-1)
+    return DenoiserStructure(prefix, kind, depth=last + 1)
 
 
 def _unet(shapes: TensorShapes, prefix: str) -> DenoiserStructure:

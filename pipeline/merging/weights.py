@@ -51,8 +51,10 @@ def block_of(name: str, blocks: tuple[str, ...]) -> str:
 
 @cache
 def _of_transformers(blocks: tuple[str, ...]) -> Family | None:
-    """The family whose members have their own numbers of such blocks."""
-    names = (each.name for each in families().values() if each.blocks_of and set(blocks) <= set(each.blocks))
+    """The family whose members have their own numbers of such blocks, by the second: all call the first
+    alike.
+    """
+    names = (each.name for each in families().values() if each.blocks_of and blocks[1] in each.blocks)
     return next(map(family, names), None)
 
 
