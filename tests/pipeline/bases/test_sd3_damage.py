@@ -2,6 +2,8 @@
 file, what is wrong, and the cure, and nothing large is built first.
 """
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from torch import Tensor
 from pipeline.bases.load import load_base
 from pipeline.bases.look import recognise
 from pipeline.bases.registry import family
-from pipeline.bases.save import file_tensors
+from pipeline.bases.save import file_tensors, save_folder
 from pipeline.config.looked_at import looked_at
 from pipeline.errors import UserError
 from pipeline.schemas import BaseConfig
@@ -22,6 +24,7 @@ from tests.pipeline.bases.tiny import small_base, small_configs, t5_vocabulary
 M, T5 = "model.diffusion_model.", "text_encoders.t5xxl.transformer."
 FIRST_T5 = f"{T5}encoder.block.0.layer.0.SelfAttention."
 Tensors = dict[str, Tensor]
+TRANSFORMER_FILE = "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture(autouse=True)
@@ -191,3 +194,48 @@ def test_what_lacks_a_text_encoder_says_where_to_put_it(apart: Path) -> None:
     (apart.parent / "text_encoders" / "clip_l.safetensors").unlink()
     with pytest.raises(UserError, match=f"a transformer without a text encoder; .*{cure}"):
         loaded(apart)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A diffusers folder."""
+    save_folder(small_base("sd3", with_t5=True), tmp_path / "folder", "fp32", {})
+    return tmp_path / "folder"
+
+
+def read_whole(folder: Path) -> None:
+    base = load_base(BaseConfig.plain(str(folder)))
+    for part in base.parts:
+        base.part(part.name)
+
+
+def test_a_folder_with_another_models_weights_is_refused(folder: Path) -> None:
+    """diffusers would draw them at random, and only log it."""
+    shutil.copy(folder / "text_encoder/model.safetensors", folder / "transformer" / TRANSFORMER_FILE)
+    with pytest.raises(
+        UserError, match=r"weights of the transformer are missing .*another model, or damaged"
+    ):
+        read_whole(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "reason"),
+    [
+        ("transformer", {"num_layers": 10**9}, "transformer.num_layers: 1000000000 is not allowed"),
+        (
+            "transformer",
+            {"joint_attention_dim": 32},
+            "CLIP gives tokens 40 wide, the transformer reads at most 32",
+        ),
+        ("text_encoder_3", {"d_model": 24}, "T5 gives tokens 24 wide, the transformer reads 48"),
+        ("transformer", None, "the config.json of its denoiser is no mapping"),
+    ],
+)
+def test_a_folder_with_odd_configurations_is_refused(
+    part: str, changes: dict[str, int] | None, reason: str, folder: Path
+) -> None:
+    path = folder / part / "config.json"
+    own = [] if changes is None else json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(own))
+    with pytest.raises(UserError, match=reason):
+        read_whole(folder)
