@@ -35,7 +35,7 @@ FOR_ALL = (
 """Leaves that the three layers, or both halves, share."""
 JOINT = re.compile(r"joint_blocks[._]([0-9]{1,3})[._](.+)")
 SWAPPED_NORM, TEXT_NORM_ENDS = "norm_out.linear", "norm1_context.linear"
-TEXT_NORM = re.compile(r"context_block[._]adaLN_modulation")
+JOINT_TEXT_NORM = re.compile(r"context_block[._]adaLN_modulation")
 SIDES = (
     (((UP,),), (("hada_w1_a",),), (("diff",),), (LOKR_ROWS, ("lokr_w2", "lokr_w2_a"))),
     (((DOWN,),), (("hada_w1_b",),), (("diff",),), (("lokr_w1", "lokr_w1_b"), ("lokr_w2", "lokr_w2_b"))),
@@ -89,7 +89,7 @@ def _halved(tensors: Mapping[str, Tensor]) -> set[str]:
     """The text's norm in the last block: it gives two vectors of the layer's width, the others six."""
     shapes: dict[str, dict[str, torch.Size]] = {}
     for key, tensor in tensors.items():
-        if (split := file_key(key)) and TEXT_NORM.search(split.module):
+        if (split := file_key(key)) and JOINT_TEXT_NORM.search(split.module):
             shapes.setdefault(split.module, {})[split.leaf] = tensor.shape
     return {module for module, leaves in shapes.items() if _gives_two_vectors(leaves)}
 
