@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.bases.registry import recognised
+from pipeline.bases.facts import FamilyFacts
+from pipeline.bases.registry import SCALE_SIGNS, recognised
 from pipeline.bases.structure import TensorShapes
-from pipeline.files.safetensors_header import Header, read_header
+from pipeline.errors import UserError
+from pipeline.files.safetensors_header import Header, TensorEntry, read_header
 from pipeline.store.known_hashes import sha256_of_model
 
 ENCODER_FOLDER = "text_encoders"
@@ -39,13 +41,29 @@ def encoder_files(path: Path, shapes: TensorShapes) -> tuple[EncoderFile, ...]:
     )
 
 
+def insist_on_plain(path: Path, names: Collection[str]) -> None:
+    """Raises UserError for a text encoder's file in scaled fp8."""
+    if any(name.endswith(SCALE_SIGNS) for name in names):
+        raise UserError(
+            f"{path} is in scaled fp8, only for drawing; put one in fp16, bf16 or plain fp8 in its place"
+        )
+
+
+def encoders_cure(facts: FamilyFacts | None) -> str:
+    """What to do about text encoders that a checkpoint lacks."""
+    named = facts.encoder_files if facts else {}
+    files = [names[0] for prefix, names in named.items() if facts and prefix.startswith(facts.text_signs)]
+    folder = f", or put {' and '.join(files)} into a folder {ENCODER_FOLDER} where it is" if files else ""
+    return f"choose a whole checkpoint{folder}"
+
+
 def with_encoders(path: Path, header: Header) -> Header:
     """The header with the tensors of these files; their offsets are not of this file."""
-    others = {
-        each.prefix + name: entry
-        for each in encoder_files(path, header.shapes)
-        for name, entry in read_header(each.path).tensors.items()
-    }
+    others: dict[str, TensorEntry] = {}
+    for each in encoder_files(path, header.shapes):
+        own = read_header(each.path).tensors
+        insist_on_plain(each.path, own)
+        others |= {each.prefix + name: entry for name, entry in own.items()}
     return Header({**header.tensors, **others}, header.metadata) if others else header
 
 

@@ -151,6 +151,10 @@ class Family(ABC):
         """Width of each text encoder's slice of a token, in the order in which they are joined."""
         return [configs[name]["hidden_size"] for name in self.facts.text_encoders]
 
+    def misfits(self, configs: Configs) -> list[str]:  # noqa: ARG002  # most have nothing of their own to compare
+        """How parts with these configurations do not fit each other; empty if they do."""
+        return []
+
     def sizes(self, width_px: int, height_px: int) -> SizeConditioning | None:
         """Size conditioning of an uncropped picture of this size; None if the family does not use sizes."""
         return whole(width_px, height_px) if self.facts.has_sizes else None

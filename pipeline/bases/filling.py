@@ -1,6 +1,5 @@
 """Reads a part's weights from a single file into its module."""
 
-from math import prod
 from pathlib import Path
 
 import torch
@@ -9,7 +8,7 @@ from transformers import T5EncoderModel
 
 from pipeline.bases.base import Base
 from pipeline.bases.origins import Origin, file_shape, get
-from pipeline.bases.single_file import as_there, open_base, say_averaged, why_absent
+from pipeline.bases.single_file import as_there, file_of_part, open_base, say_averaged, why_absent
 from pipeline.bases.structure import TensorShapes
 from pipeline.bases.vae_names import whole_checkpoint_name
 from pipeline.errors import UserError
@@ -31,20 +30,27 @@ def origins_there(base: Base, part: str, path: Path, shapes: TensorShapes) -> di
     say_averaged(path, (origin.key for origin in origins.values()))
     title = base.family.facts.title
     absent = sorted({origin.key for origin in origins.values()} - shapes.keys())
-    if absent and (reason := why_absent(own, shapes)):
+    if absent and (reason := why_absent(own, shapes, base.family.facts)):
         raise UserError(f"{path} {reason}")
     if absent:
+        file = file_of_part(path, own)
+        kind = f"a whole {title} checkpoint" if file == path else f"{title}'s {own.title}"
         raise UserError(
-            f"{path}: {len(absent)} weights of the {own.title} are missing"
-            f" ({', '.join(absent[:3])} ...); it is not a whole {title} checkpoint"
+            f"{file}: {len(absent)} weights of the {own.title} are missing"
+            f" ({', '.join(absent[:3])} ...); it is not {kind}"
         )
     for key, origin in origins.items():
-        if prod(shapes[origin.key]) != prod(file_shape(origin, tensors[key])):
+        if _long_axes(shapes[origin.key]) != _long_axes(file_shape(origin, tensors[key])):
             raise UserError(
-                f"{path}: {origin.key} has the shape {shapes[origin.key]}, {title} has"
-                f" {file_shape(origin, tensors[key])}; choose another base"
+                f"{file_of_part(path, own)}: {origin.key} has the shape {shapes[origin.key]}, {title} has"
+                f" {file_shape(origin, tensors[key])}; choose another one"
             )
     return origins
+
+
+def _long_axes(shape: tuple[int, ...]) -> list[int]:
+    """Without axes of length 1, which a linear layer lacks that other tools have as a 1x1 convolution."""
+    return [length for length in shape if length != 1]
 
 
 def filled(

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pipeline.bases.base import Base, PartOrReader
+from pipeline.bases.encoder_files import encoders_cure
 from pipeline.bases.filling import filled, origins_there
 from pipeline.bases.look import recognise
 from pipeline.bases.outline import outline
@@ -27,7 +28,7 @@ def base_of_file(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     bare = bare_part(header.shapes)
     made = trained_family(Recognised(bare) if bare else recognised(header.shapes), origin)
     if part := alone(header.shapes, made.parts):
-        raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: choose a whole checkpoint")
+        raise UserError(f"{origin} is {part}; this pipeline trains {titles()}: {encoders_cure(made.facts)}")
     own = stated(header.metadata.get(BASE_KEY), origin)
     base = outline(made, own, origin, with_t5_wanted(made.configs_of(header.shapes), made, config))
     tokenizer = t5_tokenizer_for(base, config, own.get(T5_TOKENIZER), origin)

@@ -1,6 +1,6 @@
 """A base from a diffusers folder, or by its hub name."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from torch import nn
 
 from pipeline.bases.base import Base
 from pipeline.bases.family import Family
+from pipeline.bases.outline import insist_on_fit
 from pipeline.bases.parts import UNET, Part
 from pipeline.bases.prediction import noise_levels_of
 from pipeline.bases.registry import (
@@ -42,9 +43,12 @@ def base_of_folder(config: BaseConfig, trained_dtype: torch.dtype) -> Base:
     options = {"revision": config.revision} if config.revision and not path.is_dir() else {}
     with reporting_failures(config.path):
         denoiser = _denoiser(config).read_config(config.path, options)
+    if not isinstance(denoiser, Mapping):
+        raise UserError(f"{origin}: the config.json of its denoiser is no mapping; fetch it again")
     made = trained_family(recognised_config(denoiser), origin)
     there = [part for part in made.parts if not part.is_optional or _has(part, config, options)]
     configs = _configs(made, there, config.path, options, origin)
+    insist_on_fit(made, configs, origin)
     tokenizer = read_tokenizer(config.path, options, origin)
     insist_on_known_tokens(tokenizer, configs["text_encoder"]["vocab_size"], origin)
 

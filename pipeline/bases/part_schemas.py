@@ -83,6 +83,7 @@ class Vae(Stated):
     norm_num_groups: Width = 32
     sample_size: Width | None = None
     scaling_factor: Annotated[float, Field(gt=0, le=1000)] = 0.18215
+    shift_factor: Annotated[float, Field(ge=-1000, le=1000)] | None = None
     act_fn: PlainWord = "silu"
 
 

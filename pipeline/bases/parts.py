@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from pipeline.errors import UserError
+
 LibraryName = Literal["diffusers", "transformers"]
 WEIGHT_FILES = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
 
@@ -79,10 +81,20 @@ class Part:
         alone: bool = False,
         dtype: torch.dtype = torch.float32,
     ) -> nn.Module:
-        """The model with its weights, from a folder or the hub."""
+        """The model with its weights, from a folder or the hub. Raises UserError if some are missing: the
+        libraries would draw them at random.
+        """
         place = options if alone else {"subfolder": self.name, **options}
         argument = "torch_dtype" if self.library == "diffusers" else "dtype"
-        made: nn.Module = self.kind.from_pretrained(path, **{argument: dtype}, **place)
+        made: nn.Module
+        made, info = self.kind.from_pretrained(path, **{argument: dtype}, **place, output_loading_info=True)
+        ours = [name for name in info["missing_keys"] if not name.endswith("position_ids")]
+        if absent := sorted(set(ours) - set(self.tied)):
+            some = ", ".join(absent[:3])
+            raise UserError(
+                f"{path}: {len(absent)} weights of the {self.title} are missing ({some} ...);"
+                f" {self.weight_file} there is of another model, or damaged: fetch it again"
+            )
         return made
 
 

@@ -12,14 +12,14 @@ import pipeline.bases
 from pipeline.bases.config_structure import configured
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.prediction import Prediction
-from pipeline.bases.structure import DenoiserStructure, TensorShapes, structure
+from pipeline.bases.structure import DenoiserStructure, TensorShapes, is_mixed, structure
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.bases.family import Family
 
 VERSION_KEY, ARCHITECTURE_KEY = "ss_base_model_version", "modelspec.architecture"
-STRANGERS = {"mmdit": "Stable Diffusion 3", "flux": "Flux"}
+STRANGERS = {"flux": "Flux"}
 """Denoisers that are known only by name, by their kind."""
 NOT_BASES = {
     "lora_unet_": "a LoRA (a network, not a checkpoint)",
@@ -30,6 +30,7 @@ NOT_BASES = {
 SCALED_FP8 = "a checkpoint in scaled fp8, only for drawing"
 SCALE_SIGNS = ("scaled_fp8", ".scale_weight", ".weight_scale", ".comfy_quant")
 """Ends of names in files whose weights are to be multiplied by a number of their own."""
+MIXED = "a mix of checkpoints of several families"
 EDM = {
     "edm_mean": "with EDM's noise levels (Playground v2.5)",
     "edm_vpred.sigma_max": "with EDM's noise levels (CosXL)",
@@ -85,6 +86,8 @@ def recognised(shapes: TensorShapes) -> Recognised | None:
     """What a single file is, by its names and shapes; None if they are unknown."""
     if any(name.endswith(SCALE_SIGNS) for name in shapes):
         return Recognised(SCALED_FP8)
+    if is_mixed(shapes):
+        return Recognised(MIXED)
     denoiser = structure(shapes)
     for facts in families().values():
         if facts.owns(denoiser):

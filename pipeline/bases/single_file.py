@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.bases.encoder_files import ENCODER_FOLDER, encoder_files
+from pipeline.bases.encoder_files import encoder_files, encoders_cure, insist_on_plain
+from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.origins import Origin
 from pipeline.bases.parts import Part
 from pipeline.bases.structure import EMA_PREFIX
@@ -29,11 +30,21 @@ def open_files(path: Path) -> tuple[TensorFile, ...]:
     """The file, and those of text encoders alone, with their tensors under a whole checkpoint's names."""
     file = open_tensors(path)
     shapes = {name: stored.shape for name, stored in file.tensors.items()}
-    others = ((each.prefix, open_tensors(each.path)) for each in encoder_files(path, shapes))
-    return file, *(
-        TensorFile(own.path, {prefix + name: stored for name, stored in own.tensors.items()}, own.metadata)
-        for prefix, own in others
-    )
+    return file, *(_under(each.prefix, open_tensors(each.path)) for each in encoder_files(path, shapes))
+
+
+def _under(prefix: str, file: TensorFile) -> TensorFile:
+    """A text encoder's file with its names in a whole checkpoint."""
+    insist_on_plain(file.path, file.tensors)
+    tensors = {prefix + name: stored for name, stored in file.tensors.items()}
+    return TensorFile(file.path, tensors, file.metadata)
+
+
+def file_of_part(path: Path, part: Part) -> Path:
+    """The file that a part is read from: the checkpoint's, or the part's own."""
+    shapes = {name: stored.shape for name, stored in open_tensors(path).tensors.items()}
+    own = (each.path for each in encoder_files(path, shapes) if each.prefix == part.file_prefix)
+    return next(own, path)
 
 
 def open_base(path: Path) -> TensorFile:
@@ -79,22 +90,19 @@ def say_averaged(path: Path, names: Iterable[str]) -> None:
         warn(f"{path} has only averaged (EMA) weights; these are used")
 
 
-def why_absent(part: Part, shapes: Iterable[str]) -> str | None:
-    """Why a part is not in a file, and the cure; None if some of it is there."""
+def why_absent(part: Part, shapes: Iterable[str], facts: FamilyFacts | None = None) -> str | None:
+    """Why a part is not in a file, and the cure; None if some of it is there. `facts`: of its family."""
     signs = (part.file_prefix, EMA_PREFIX) if part.name == "unet" else (part.file_prefix,)
     if any(name.startswith(signs) for name in shapes):
         return None
-    return f"has no {part.title}: {_cure(part)}"
+    return f"has no {part.title}: {_cure(part, facts)}"
 
 
-def _cure(part: Part) -> str:
+def _cure(part: Part, facts: FamilyFacts | None) -> str:
     if part.name == "vae":
         return "set base.vae to one (a .safetensors, .ckpt or .pt file, or a diffusers folder)"
     if part.library == "transformers":
-        return (
-            "like a bare U-Net, it needs another checkpoint's text encoder: choose a whole checkpoint, or, of"
-            f" Stable Diffusion 3, put its files into a folder {ENCODER_FOLDER} where the checkpoint is"
-        )
+        return encoders_cure(facts)
     return "choose a whole checkpoint"
 
 

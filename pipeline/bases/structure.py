@@ -42,7 +42,7 @@ class DenoiserStructure:
     kind: str | None
     """`unet`, `mmdit`, `flux`; None if there is no known denoiser."""
     depth: int = 0
-    """Number of a transformer's blocks."""
+    """Number of a transformer's blocks, by the last one's."""
     in_channels: int = 0
     """Input channels of the first convolution."""
     input_layers: tuple[int, ...] = ()
@@ -66,6 +66,11 @@ def structure(shapes: TensorShapes) -> DenoiserStructure:
     return structure(averaged) if (averaged := _averaged(shapes)) else DenoiserStructure("", None)
 
 
+def is_mixed(shapes: TensorShapes) -> bool:
+    """Whether the file has denoisers of several kinds under one prefix."""
+    return any(sum(prefix + sign in shapes for sign in DENOISER_SIGNS) > 1 for prefix in UNET_PREFIXES)
+
+
 def _averaged(shapes: TensorShapes) -> TensorShapes:
     """Averaged (EMA) weights by the names of plain ones; single_file.py describes where they are."""
     plain = {}
@@ -80,7 +85,8 @@ def _averaged(shapes: TensorShapes) -> TensorShapes:
 
 def _transformer(shapes: TensorShapes, prefix: str, kind: str) -> DenoiserStructure:
     matches = (BLOCK_NUMBER.match(name.removeprefix(prefix)) for name in shapes)
-    return DenoiserStructure(prefix, kind, depth=len({match[1] for match in matches if match}))
+    last = max((int(match[1]) for match in matches if match), default=-1)
+    return DenoiserStructure(prefix, kind, depth=last + 1)
 
 
 def _unet(shapes: TensorShapes, prefix: str) -> DenoiserStructure:

@@ -1,5 +1,6 @@
 """T5, version 1.1: the third text encoder of SD 3. Its names in single files are transformers' own."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from pipeline.bases.structure import TensorShapes
 TABLE, SECOND_TABLE = "shared.weight", "encoder.embed_tokens.weight"
 """One table under two names; files have the first."""
 T5_BLOCK = "encoder.block."
+T5_BLOCK_NUMBER = re.compile(r"encoder\.block\.([0-9]{1,3})\.")
 FIRST_ATTENTION = f"{T5_BLOCK}0.layer.0.SelfAttention."
 
 
@@ -27,29 +29,30 @@ def t5_origin(part: Part, name: str) -> Origin:
 
 
 def t5_config(published: Mapping[str, Any], shapes: TensorShapes, prefix: str) -> dict[str, Any] | None:
-    """The configuration of the T5 in a file with these shapes; None if it has none."""
+    """The configuration of the T5 in a file with these shapes, unchecked; None if it has none. The published
+    numbers hold for tensors that are absent or are no matrices, which their reader reports.
+    """
     own = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
     if not own:
         return None
-    rows, width = _axes(own, TABLE)
-    heads = _axes(own, f"{FIRST_ATTENTION}relative_attention_bias.weight")[1]
-    numbers = {int(number) for name in own if (number := _block(name)).isdecimal()}
+    heads = _side(own, f"{FIRST_ATTENTION}relative_attention_bias.weight", 1)
+    queries = _side(own, f"{FIRST_ATTENTION}q.weight", 0)
+    found = {
+        "vocab_size": _side(own, TABLE, 0),
+        "d_model": _side(own, TABLE, 1),
+        "num_heads": heads,
+        "d_kv": queries // max(heads or published["num_heads"], 1) if queries is not None else None,
+        "d_ff": _side(own, f"{T5_BLOCK}0.layer.1.DenseReluDense.wi_0.weight", 0),
+    }
+    numbers = {int(match[1]) for name in own if (match := T5_BLOCK_NUMBER.match(name))}
     return {
         **published,
-        "vocab_size": rows,
-        "d_model": width,
-        "num_heads": heads,
-        "d_kv": _axes(own, f"{FIRST_ATTENTION}q.weight")[0] // max(heads, 1),
-        "d_ff": _axes(own, f"{T5_BLOCK}0.layer.1.DenseReluDense.wi_0.weight")[0],
+        **{name: value for name, value in found.items() if value is not None},
         "num_layers": 1 + max(numbers, default=0),
     }
 
 
-def _block(name: str) -> str:
-    return name.removeprefix(T5_BLOCK).partition(".")[0] if name.startswith(T5_BLOCK) else ""
-
-
-def _axes(shapes: TensorShapes, name: str) -> tuple[int, int]:
-    """Shape of a matrix; ones for one that is not there: its reader then reports it."""
+def _side(shapes: TensorShapes, name: str, axis: int) -> int | None:
+    """Of a matrix; None for one that is not there."""
     shape = shapes.get(name, ())
-    return (shape[0], shape[1]) if len(shape) == 2 else (1, 1)
+    return shape[axis] if len(shape) == 2 else None

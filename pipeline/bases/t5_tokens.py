@@ -79,7 +79,9 @@ def t5_tokenizer_of(vocabulary: Any, rows: int, origin: str) -> T5Tokenizer:
     """From a stranger's text. `rows`: of T5's table. Raises UserError if it is damaged or of another T5."""
     what = f"{origin}: {T5_VOCABULARY} of T5's tokenizer"
     if not isinstance(vocabulary, str) or not 0 < len(vocabulary) <= MOST_VOCABULARY_CHARACTERS:
-        raise UserError(f"{what} is not a text of at most {MOST_VOCABULARY_CHARACTERS} characters")
+        raise UserError(
+            f"{what} is not a text of at most {MOST_VOCABULARY_CHARACTERS} characters; fetch it again"
+        )
     try:
         parse_mapping(vocabulary)
     except JsonError as error:

@@ -66,6 +66,12 @@ class UNetFamily(Family):
             return None
         return block_of(ldm, self.facts.blocks)
 
+    def misfits(self, configs: Configs) -> list[str]:
+        read, given = configs["unet"]["cross_attention_dim"], sum(self.token_widths(configs))
+        if read == given:
+            return []
+        return [f"its U-Net reads tokens {read} wide, and its text encoders give {given}"]
+
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         answer: Tensor = base.denoiser(noisy, levels, conditioning.tokens, return_dict=False)[0]
         return answer

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.encoder_files import ENCODER_FOLDER, encoders_sha256
+from pipeline.bases.encoder_files import ENCODER_FOLDER, encoders_cure, encoders_sha256
 from pipeline.bases.facts import FamilyFacts
 from pipeline.bases.look import recognise
 from pipeline.bases.parts_there import VAE_TITLE
@@ -87,7 +87,7 @@ def _missing(base: dict[str, Any], recognised: Recognised) -> Iterator[str]:
     if others:
         yield (
             f"base.path {base['path']} has no {', no '.join(others)}; a base is trained and drawn with all of"
-            " its parts: choose a whole checkpoint"
+            f" its parts: {encoders_cure(recognised.facts)}"
         )
     elif recognised.missing and not base.get("vae"):
         yield (

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.bases.encoder_files import ENCODER_FOLDER, encoders_sha256
 from pipeline.errors import UserError, nearest
 from pipeline.files.text_file import SETTINGS_FILE
 from pipeline.files.yaml_text import parse_yaml, text_of
@@ -137,7 +138,8 @@ def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str
         return {}
     inputs = {}
     for name, given in (content.get("inputs") or {}).items():
-        path, expected = (given, None) if isinstance(given, str) else (given["path"], given.get("sha256"))
+        entry = {"path": given} if isinstance(given, str) else given
+        path, expected = entry["path"], entry.get("sha256")
         digest = sha256_of_model(path)
         if digest is None:
             problems.append(
@@ -148,8 +150,30 @@ def locked_content(recipe: str | Mapping[str, Any], key: str, problems: list[str
                 f"{key}: inputs.{name} {path} has the hash {digest}, but the recipe has {expected}; put the"
                 " right file there, or remove sha256"
             )
-        inputs[name] = {"path": path, "sha256": digest}
+        inputs[name] = {"path": path, "sha256": digest} | _encoders(entry, f"{key}: inputs.{name}", problems)
     return {**parsed.model_dump(mode="json"), "inputs": inputs}
+
+
+def _encoders(entry: Mapping[str, Any], key: str, problems: list[str]) -> dict[str, str]:
+    """The hash of a checkpoint's text encoders in files of their own, if it has any; adds to `problems`."""
+    expected = entry.get("text_encoders_sha256")
+    try:
+        digest = encoders_sha256(Path(entry["path"]))
+    except UserError as error:
+        problems += [f"{key}: {problem}" for problem in error.problems]
+        return {}
+    if expected and digest != expected:
+        problems.append(f"{key} {other_encoders(entry['path'], digest, expected)}")
+    return {"text_encoders_sha256": digest} if digest else {}
+
+
+def other_encoders(path: str, digest: str | None, expected: str) -> str:
+    """The sentence about a checkpoint with other text encoders than a recipe's."""
+    found = f"has the hash {digest}" if digest else "is empty, or not there"
+    return (
+        f"{path}: the folder {ENCODER_FOLDER} where it is {found}, but the recipe has {expected}; put the"
+        " right files there, or remove text_encoders_sha256"
+    )
 
 
 def _words(step: Any) -> Iterator[str]:

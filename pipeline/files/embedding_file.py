@@ -68,10 +68,10 @@ def _embeddings(path: Path) -> Vectors:
 def _joined(tensors: Mapping[str, Tensor], path: Path) -> Tensor:
     """The vectors for several text encoders, side by side in the order of SEVERAL."""
     if unknown := sorted(tensors.keys() - set(SEVERAL) - OUTPUT_VECTORS):
-        family = "SD 3" if "t5xxl" in unknown else "another family"
+        why = "for SD 3's T5, which no embedding changes here" if "t5xxl" in unknown else "of another family"
         raise UserError(
-            f"{path} holds {', '.join(unknown[:3])} next to vectors for text encoders, so it is of {family};"
-            f" SDXL's embeddings hold {' and '.join(SEVERAL)}: use one that was trained on this base"
+            f"{path} holds {', '.join(unknown[:3])} next to vectors for text encoders: {why}; use one that"
+            f" holds {' and '.join(SEVERAL)} alone and was trained on this base"
         )
     rows = [_as_rows(key, tensors[key], path) for key in SEVERAL if key in tensors]
     if len({len(each) for each in rows}) > 1:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from pipeline.bases.encoder_files import encoders_sha256
 from pipeline.bases.weight_names import is_buffer
+from pipeline.config.recipes import other_encoders
 from pipeline.errors import UserError
 from pipeline.files.finite import broken, is_finite, pieces
 from pipeline.files.hashing import sha256_of_tree
@@ -22,15 +24,18 @@ def paths_of(recipe: Recipe) -> dict[str, Path]:
 
 
 def locked(recipe: Recipe, files: Mapping[str, tuple[TensorFile, ...]]) -> Recipe:
-    """The recipe with each input's sha256. Raises UserError, with all problems, for files other than the
+    """The recipe with each input's hashes. Raises UserError, with all problems, for files other than the
     recipe's and for numbers that are not finite.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         paths = paths_of(recipe)
         scans = dict(zip(paths, pool.map(lambda name: _scan(paths[name], files[name]), paths), strict=True))
-    problems = []
+    problems, encoders = [], {}
     for name, (digest, sick) in scans.items():
         entry = _entry(recipe.inputs[name])
+        encoders[name] = encoders_sha256(Path(entry.path))
+        if (expected := entry.text_encoders_sha256) and encoders[name] != expected:
+            problems.append(f"inputs.{name}: {other_encoders(entry.path, encoders[name], expected)}")
         if entry.sha256 and entry.sha256 != digest:
             problems.append(
                 f"inputs.{name}: {entry.path} has the sha256 {digest}, the recipe asks for {entry.sha256};"
@@ -41,7 +46,12 @@ def locked(recipe: Recipe, files: Mapping[str, tuple[TensorFile, ...]]) -> Recip
     if problems:
         raise UserError(*problems)
     inputs = {
-        name: Input(path=_entry(recipe.inputs[name]).path, sha256=scans[name][0]) for name in recipe.inputs
+        name: Input(
+            path=_entry(recipe.inputs[name]).path,
+            sha256=scans[name][0],
+            text_encoders_sha256=encoders[name],
+        )
+        for name in recipe.inputs
     }
     return recipe.model_copy(update={"inputs": inputs})
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.config.recipes import RecipeContent, from_yaml, read_yaml
+from pipeline.bases.encoder_files import encoders_sha256
+from pipeline.config.recipes import RecipeContent, from_yaml, other_encoders, read_yaml
 from pipeline.errors import UserError
 from pipeline.files.safetensors_header import metadata_of
 from pipeline.merging.header import MERGE_KEY
@@ -48,7 +49,7 @@ def model_by_hash(recipe: Recipe, folders: Sequence[Path], stated: Collection[st
 
 def _entry(given: str | Input, is_stated: bool) -> Input:
     entry = Input(path=given) if isinstance(given, str) else given
-    return Input(path=_name(entry.path), sha256=entry.sha256) if is_stated else entry
+    return entry.model_copy(update={"path": _name(entry.path)}) if is_stated else entry
 
 
 def _name(path: str) -> str:
@@ -66,7 +67,7 @@ def _found(entry: Input, folders: Sequence[Path], is_stated: bool) -> Input | No
     named = [folder / path.name for folder in folders if (folder / path.name).exists()]
     candidates = [*named, *_alike(path, folders)] if entry.sha256 else named
     match = next((candidate for candidate in candidates if _is_it(candidate, entry)), None)
-    return Input(path=str(match), sha256=entry.sha256) if match else None
+    return entry.model_copy(update={"path": str(match)}) if match else None
 
 
 def _alike(path: Path, folders: Sequence[Path]) -> Iterator[Path]:
@@ -78,12 +79,16 @@ def _alike(path: Path, folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def _is_it(path: Path, entry: Input) -> bool:
-    return entry.sha256 is None or sha256_of_model(path) == entry.sha256
+    if entry.sha256 is not None and sha256_of_model(path) != entry.sha256:
+        return False
+    return entry.text_encoders_sha256 is None or encoders_sha256(path) == entry.text_encoders_sha256
 
 
 def _missing(entry: Input, folders: Sequence[Path], is_stated: bool) -> str:
     path = Path(entry.path)
     is_there = not is_stated and path.exists()
+    if is_there and entry.text_encoders_sha256 and sha256_of_model(path) == entry.sha256:
+        return other_encoders(entry.path, encoders_sha256(path), entry.text_encoders_sha256)
     state = f"has the sha256 {sha256_of_model(path)}" if is_there else "is not there"
     needed = f"the sha256 {entry.sha256}" if entry.sha256 else "a file of this name"
     elsewhere = f", which is not in {', '.join(map(str, folders))} either" if folders else ""

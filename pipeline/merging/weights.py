@@ -51,8 +51,10 @@ def block_of(name: str, blocks: tuple[str, ...]) -> str:
 
 @cache
 def _of_transformers(blocks: tuple[str, ...]) -> Family | None:
-    """The family whose members have their own numbers of such blocks."""
-    names = (each.name for each in families().values() if each.blocks_of and set(blocks) <= set(each.blocks))
+    """The family whose members have their own numbers of such blocks, by the second: all call the first
+    alike.
+    """
+    names = (each.name for each in families().values() if each.blocks_of and blocks[1] in each.blocks)
     return next(map(family, names), None)
 
 
@@ -131,9 +133,10 @@ def _span(name: str, blocks: tuple[str, ...], key: str) -> range:
         return range(middle) if name == "IN" else range(second, len(blocks))
     ends = [end.strip() for end in name.split("-")]
     if unknown := [end for end in ends if end not in blocks]:
+        first, last = (blocks[min(place, len(blocks) - 1)] for place in (4, 7))
         raise UserError(
             f"{key}.blocks: {name!r} is not a block of this family ({blocks[0]} ... {blocks[-1]}, IN, OUT, or"
-            f" a range like {blocks[4]}-{blocks[7]}); {nearest(unknown[0], blocks)}"
+            f" a range like {first}-{last}); {nearest(unknown[0], blocks)}"
         )
     return range(blocks.index(ends[0]), blocks.index(ends[-1]) + 1)
 

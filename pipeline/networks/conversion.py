@@ -132,7 +132,9 @@ def _embedding(source: Path, target: Path) -> list[Path]:
         )
     word, tensor = next(iter(vectors.items()))
     if source.suffix == ".safetensors" and len(ENCODERS & read_header(source).tensors.keys()) > 1:
-        raise UserError(f"{source} is an SDXL embedding; all tools read its only layout: copy the file")
+        raise UserError(
+            f"{source} is an embedding for two text encoders; all tools read its only layout: copy the file"
+        )
     if target.suffix == ".pt":
         embedding_file.write_a1111(target, word, tensor, {})
     else:

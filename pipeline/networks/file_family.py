@@ -19,7 +19,7 @@ from pipeline.bases.registry import (
     recognised,
     recognised_config,
 )
-from pipeline.bases.structure import MMDIT, UNET_KIND
+from pipeline.bases.structure import MMDIT, UNET_KIND, DenoiserStructure
 from pipeline.errors import UserError
 from pipeline.files.json_text import read_mapping
 from pipeline.files.kinds import ENCODERS, is_embedding, is_hypernetwork
@@ -75,7 +75,7 @@ def architecture_of(widths: Iterable[int]) -> str:
 def _of_adapter(shapes: Shapes) -> str | None:
     keys = [key for key in shapes if ADAPTER_SIGN.search(key)]
     if is_mmdit(keys):
-        return STRANGERS[MMDIT]
+        return _title_of(MMDIT)
     if other := next(filter(None, map(other_family, keys)), None):
         return other
     if is_xl(keys):
@@ -83,9 +83,15 @@ def _of_adapter(shapes: Shapes) -> str | None:
     return _by_width(shapes[key][1] for key in keys if len(shapes[key]) > 1 and TOKENS_IN.search(key))
 
 
+def _title_of(kind: str) -> str | None:
+    """Of the family with this kind of denoiser."""
+    denoiser = DenoiserStructure("", kind)
+    return next((facts.title for facts in families().values() if facts.owns(denoiser)), None)
+
+
 def _of_embedding(shapes: Shapes) -> str | None:
     if "t5xxl" in shapes:
-        return STRANGERS[MMDIT]
+        return _title_of(MMDIT)
     several = [shape[-1] for key, shape in shapes.items() if key in ENCODERS and shape]
     return _by_width([sum(several)] if several else [shape[-1] for shape in shapes.values() if shape])
 

@@ -39,7 +39,7 @@ from pipeline.networks.layouts import is_adapter
 from pipeline.networks.module_names import LORA_UNET_PREFIX, OWN
 from pipeline.networks.network_files import PICKLES, grouped, read_outline, read_weights
 
-TEXT_ENCODER = "text encoder"
+TEXT_ENCODER, OTHER = "text encoder", "other"
 SPELT: dict[type[Adapter], str] = {
     Locon: "LoRA", Loha: "LoHa", Lokr: "LoKr", Ia3: "IA3", Oft: "OFT", Glora: "GLoRA",
     Difference: "weight difference",
@@ -202,13 +202,14 @@ def norms_by_block(modules: Mapping[str, LayerWeights], path: Path | str = "the 
     """
     squares: dict[str, float] = {}
     made = _family(modules)
+    order = [TEXT_ENCODER, *made.facts.blocks, OTHER]
     for name, weights in modules.items():
         change = change_of(weights)
         if change is not None:
             insist_on_finite_change(path, name, change)
-            block = block_of_module(name, made)
+            found = block_of_module(name, made)
+            block = found if found in order else OTHER
             squares[block] = squares.get(block, 0.0) + float(change.double().square().sum())
-    order = [TEXT_ENCODER, *made.facts.blocks, "other"]
     return {block: squares[block] ** 0.5 for block in sorted(squares, key=order.index)}
 
 
@@ -221,4 +222,4 @@ def block_of_module(name: str, made: Family) -> str:
     """`lora_unet_mid_block_...` -> M00."""
     if not name.startswith(str(made.denoiser.layer_prefix)):
         return TEXT_ENCODER
-    return made.block_of_layer(name) or "other"
+    return made.block_of_layer(name) or OTHER

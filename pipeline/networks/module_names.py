@@ -54,11 +54,13 @@ SIGNS_OF_XL = re.compile(
     r"^(text_encoder_2|te2|(text_encoders\.)?clip_g|lora_te2_)|label_emb|add_embedding"
     r"|transformer_blocks[._](?!0[._])\d+[._]"
 )
+OF_T5 = "SD 3 or Flux, and changes T5, which no network changes here"
 OTHER_FAMILIES = {
     "transformer.": "SD 3, Flux or another transformer", "lora_transformer_": "SD 3, Flux or another"
     " transformer",
     "double_blocks.": "Flux", "single_blocks.": "Flux", "joint_blocks.": "Stable Diffusion 3",
-    "text_encoders.t5xxl.": "SD 3 or Flux", "t5xxl.": "SD 3 or Flux", "lora_prior_": "Stable Cascade",
+    "text_encoders.t5xxl.": OF_T5, "t5xxl.": OF_T5, "text_encoder_3.": OF_T5, "lora_te3_": OF_T5,
+    "lora_prior_": "Stable Cascade",
 }  # fmt: skip
 
 
@@ -141,6 +143,8 @@ def _transformer(module: str) -> NamedModule | None:
 def _lycoris(module: str, xl: bool) -> NamedModule | None:
     """LyCORIS's wrapper uses the same prefix for all parts of any model."""
     path = module.removeprefix(LYCORIS)
+    if path.startswith(tuple(_flat(TRANSFORMER_MODULES))):  # SimpleTuner's, of SD 3
+        return NamedModule(TRANSFORMER_PREFIX + path, TRANSFORMER_PART, path)
     in_text = path.startswith(("text_model_", "encoder_layers_"))
     own = path if path.startswith("text_model_") else f"text_model_{path}"
     if in_text:

@@ -14,16 +14,27 @@ A step may replace any input's name. Missing keys have the defaults below.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
 
 from pipeline.schemas.group import Count, Fraction, Group, Name, NonEmpty, Sha256
 
 
 class Input(Group):
-    """A checkpoint, network or VAE: a file or a diffusers folder. sha256 null: computed and recorded."""
+    """A checkpoint, network or VAE: a file or a diffusers folder. Hashes that are null are computed and
+    recorded. text_encoders_sha256: of the text encoders that a checkpoint has in files of their own.
+    """
 
     path: NonEmpty
     sha256: Sha256 | None = None
+    text_encoders_sha256: Sha256 | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the key that came later where it has no value: earlier merges keep their bytes."""
+        values: dict[str, Any] = handler(self)
+        if self.text_encoders_sha256 is None:
+            values.pop("text_encoders_sha256", None)
+        return values
 
 
 def _form(of_mapping: str) -> Discriminator:

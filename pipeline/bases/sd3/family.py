@@ -124,6 +124,21 @@ class SD3(Family):
     def pooled_widths(self, configs: Configs) -> list[int]:
         return [configs[name]["projection_dim"] for name in self.facts.text_encoders]
 
+    def misfits(self, configs: Configs) -> list[str]:
+        reads, vae = configs[SD3_TRANSFORMER.name], configs[VAE.name]
+        width, pooled_width = reads["joint_attention_dim"], reads["pooled_projection_dim"]
+        tokens, vectors = sum(self.token_widths(configs)), sum(self.pooled_widths(configs))
+        t5 = configs[T5.name]["d_model"] if T5.name in configs else width
+        channels, inside = vae.get("latent_channels", 4), reads["in_channels"]
+        problems = {
+            f"CLIP gives tokens {tokens} wide, the transformer reads at most {width}": tokens > width,
+            f"T5 gives tokens {t5} wide, the transformer reads {width}": t5 != width,
+            f"CLIP gives vectors {vectors} wide, the transformer reads {pooled_width}": vectors
+            != pooled_width,
+            f"its VAE has {channels} channels, the transformer {inside}": channels != inside,
+        }
+        return [problem for problem, is_there in problems.items() if is_there]
+
     def encode(self, base: "Base", ids: Tensor, clip_skip: int) -> Conditioning:
         """Tokens of both CLIP encoders alone; `predict` adds what the transformer reads besides."""
         first, second = base.text_encoders

@@ -47,7 +47,9 @@ def _unread(proposal: Proposal) -> str | None:
     if not (proposal.kind in IN_DIFFUSERS and proposal.is_plain):
         return f"diffusers cannot open {proposal.kind} files"
     if proposal.facts and not proposal.facts.diffusers_reads_names:
-        convert = f"`python -m pipeline.networks convert {proposal.path.as_posix()} OUT --to diffusers`"
+        convert = (
+            f"`python -m pipeline.networks convert {proposal.path.as_posix()} OUT.safetensors --to diffusers`"
+        )
         return f"diffusers opens {proposal.facts.title}'s networks only under its own names ({convert})"
     return None
 

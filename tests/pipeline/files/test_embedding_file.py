@@ -187,5 +187,5 @@ def test_sdxls_vectors_stand_side_by_side(suffix: str, tmp_path: Path) -> None:
 
 def test_d4_brother_an_sd3_embedding_is_called_by_its_name(tmp_path: Path) -> None:
     save_file({key: ROWS.clone() for key in ("clip_l", "clip_g", "t5xxl")}, tmp_path / "zib.safetensors")
-    with pytest.raises(UserError, match=r"holds t5xxl next to .* so it is of SD 3; .* clip_l and clip_g"):
+    with pytest.raises(UserError, match=r"holds t5xxl next to .* SD 3's T5, which no .* clip_l and clip_g"):
         read_embeddings(tmp_path / "zib.safetensors")

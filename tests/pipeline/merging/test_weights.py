@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.bases.mmdit_blocks import blocks_of_depth
 from pipeline.bases.unet_blocks import block_names
 from pipeline.errors import UserError
-from pipeline.merging.weights import weight_of
+from pipeline.merging.weights import blocks_of, weight_of
 from pipeline.schemas.recipe import Weights
 
 SD1, XL = block_names(12), block_names(9)
@@ -40,6 +41,22 @@ def test_an_unknown_block_is_told(name: str) -> None:
         UserError, match=r"merge\.alpha\.blocks: .* is not a block of this family \(IN00 \.\.\. OUT11"
     ):
         weight_of(Weights(blocks={name: 1.0}), SD1, "merge.alpha")
+
+
+def test_an_unknown_block_of_a_base_of_few_blocks_is_told() -> None:
+    few = blocks_of_depth(range(3))
+    with pytest.raises(
+        UserError, match=r"'J37' is not a block of this family \(IN00 \.\.\. OUT00, .* OUT00-OUT00"
+    ):
+        weight_of(Weights(blocks={"J37": 1.0}), few, "merge.alpha")
+
+
+def test_every_tensor_of_a_transformer_with_a_block_far_away_has_a_weight() -> None:
+    names = ["joint_blocks.0.context_block.attn.qkv.weight", "joint_blocks.999.x", "joint_blocks.99999.x"]
+    found = blocks_of(f"model.diffusion_model.{name}" for name in names)
+    assert found is not None
+    weight = weight_of(Weights(blocks={"J999": 1.0}), found, "merge.alpha")
+    assert [weight(f"model.diffusion_model.{name}") for name in names] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("turned", [False, True])

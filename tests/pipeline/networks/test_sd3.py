@@ -8,6 +8,7 @@ import torch
 from diffusers.training_utils import _collate_lora_metadata
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from pipeline.bases.base import Base
 from pipeline.bases.origins import get
@@ -161,6 +162,38 @@ def test_the_original_layout_is_read_with_the_same_effect(
     assert family_of_path(path) == "Stable Diffusion 3"
 
 
+def test_simpletuners_names_are_read_with_the_same_effect(of_the_transformer: Path, tmp_path: Path) -> None:
+    base, path = small_base("sd3"), tmp_path / "lycoris.safetensors"
+    own = load_file(of_the_transformer)
+    save_file({key.replace("lora_transformer_", "lycoris_"): each for key, each in own.items()}, path)
+    again, network = load(path, base), load(of_the_transformer, base)
+    assert isinstance(again, AdapterNetwork)
+    assert isinstance(network, AdapterNetwork)
+    assert difference(with_network(again, base), with_network(network, base)) < ORDER
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lora_te3_encoder_block_0_layer_0_SelfAttention_q",
+        "text_encoders.t5xxl.transformer.encoder.block.0.layer.0.SelfAttention.q",
+    ],
+)
+def test_a_lora_of_t5_is_refused_as_such(name: str, of_the_transformer: Path, tmp_path: Path) -> None:
+    theirs = load_file(convert(of_the_transformer, tmp_path / "theirs.safetensors", "sd-scripts")[0])
+    pair = {f"{name}.lora_down.weight": torch.ones(2, 48), f"{name}.lora_up.weight": torch.ones(32, 2)}
+    save_file(theirs | pair, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="and changes T5, which no network changes here"):
+        load(tmp_path / "a.safetensors", small_base("sd3"))
+
+
+def test_a_block_that_no_base_has_is_shown_as_other(of_the_transformer: Path) -> None:
+    own = load_file(of_the_transformer)
+    far = {key.replace("blocks_0_", "blocks_999_"): each for key, each in own.items() if "blocks_0_" in key}
+    save_file(far, of_the_transformer)
+    assert list(inspect(of_the_transformer).norms) == ["other"]
+
+
 def test_its_family_is_known_by_its_names(of_the_transformer: Path, tmp_path: Path) -> None:
     made = family_of_network(grouped(read_weights(of_the_transformer)), {})
     assert made is small_base("sd3").family
@@ -171,13 +204,71 @@ def test_its_family_is_known_by_its_names(of_the_transformer: Path, tmp_path: Pa
     assert "Stable Diffusion 3" in str(inspect(of_the_transformer).facts)
 
 
-def test_a_fused_layer_that_cannot_be_divided_is_refused(tmp_path: Path) -> None:
-    name = "lora_unet_joint_blocks_0_x_block_attn_qkv"
-    save_file(
-        {f"{name}.lokr_w1": torch.ones(2, 2), f"{name}.lokr_w2": torch.ones(24, 8)},
-        tmp_path / "a.safetensors",
-    )
-    with pytest.raises(UserError, match="cannot be divided into three layers"):
+HALVED = ("final_layer.adaLN_modulation.1", "joint_blocks.2.context_block.adaLN_modulation.1")
+CHANGED = ("joint_blocks.0.x_block.attn.qkv", "joint_blocks.0.context_block.adaLN_modulation.1", *HALVED)
+"""A fused layer; the text's norm in a block that is not the last; two whose halves are exchanged."""
+
+
+def leaves_of(kind: str, rows: int, columns: int) -> tuple[dict[str, Tensor], Tensor]:
+    """Leaves of a layer, and the change of its weight that they make."""
+
+    def made(*shape: int) -> Tensor:
+        return 0.3 * torch.randn(shape)
+
+    if kind == "lora":
+        up, down = made(rows, 2), made(2, columns)
+        return {"lora_up.weight": up, "lora_down.weight": down, "alpha": torch.tensor(1.0)}, up @ down / 2
+    if kind == "loha":
+        own = {"hada_w1_a": made(rows, 2), "hada_w1_b": made(2, columns), "hada_w2_a": made(rows, 2)}
+        own["hada_w2_b"] = made(2, columns)
+        change = (own["hada_w1_a"] @ own["hada_w1_b"]) * (own["hada_w2_a"] @ own["hada_w2_b"])
+        return own | {"alpha": torch.tensor(2.0)}, change
+    if kind == "lokr":
+        own = {"lokr_w1": made(6, 4), "lokr_w2_a": made(rows // 6, 2), "lokr_w2_b": made(2, columns // 4)}
+        if rows % 6:
+            own |= {"lokr_w1": made(4, 4), "lokr_w2_a": made(rows // 4, 2)}
+        change = torch.kron(own["lokr_w1"], own["lokr_w2_a"] @ own["lokr_w2_b"])
+        return own | {"alpha": torch.tensor(2.0)}, change
+    change = made(rows, columns)
+    return {"diff": change}, change
+
+
+@pytest.mark.parametrize("kind", ["lora", "loha", "lokr", "diff"])
+def test_every_algorithm_in_the_original_layout_changes_the_original_weights(
+    kind: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    base = small_base("sd3")
+    tensors, leaves = file_tensors(base, torch.float32), dict[str, Tensor]()
+    for place in CHANGED:
+        key = f"model.diffusion_model.{place}.weight"
+        own, change = leaves_of(kind, *tensors[key].shape)
+        leaves |= {f"lycoris_{place.replace('.', '_')}.{leaf}": each for leaf, each in own.items()}
+        tensors[key] = tensors[key] + change
+    save_file(leaves, tmp_path / "a.safetensors")
+    network = load(tmp_path / "a.safetensors", base)
+    assert isinstance(network, AdapterNetwork)
+    ours, by_hand = with_network(network, base)["sample"], answers(with_tensors(base, tensors))["sample"]
+    assert float((by_hand - answers(base)["sample"]).norm() / by_hand.norm()) > 0.01
+    assert float((ours - by_hand).norm() / by_hand.norm()) < ORDER
+
+
+@pytest.mark.parametrize(
+    ("place", "rows", "reason"),
+    [
+        ("joint_blocks_0_x_block_attn_qkv", 2, "lokr_w1 of 2 rows for queries, keys and values together"),
+        ("final_layer_adaLN_modulation_1", 3, r"lokr_w1 of shape \[3, 2\]; the layer's two halves"),
+    ],
+)
+def test_a_layer_that_cannot_be_divided_is_refused(
+    place: str, rows: int, reason: str, tmp_path: Path
+) -> None:
+    name = f"lycoris_{place}"
+    tensors = {f"{name}.lokr_w1": torch.ones(rows, 2), f"{name}.lokr_w2": torch.ones(24, 8)}
+    tensors["lycoris_joint_blocks_0_x_block_mlp_fc1.lokr_w1"] = torch.ones(2, 2)
+    tensors["lycoris_joint_blocks_0_x_block_mlp_fc1.lokr_w2"] = torch.ones(32, 8)
+    save_file(tensors, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=reason):
         read_weights(tmp_path / "a.safetensors")
 
 

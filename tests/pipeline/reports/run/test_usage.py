@@ -96,7 +96,7 @@ SD3 = replace(
 def test_a_flow_is_drawn_with_its_own_scheduler_and_t5() -> None:
     """Its LoRA has other names than diffusers reads, so that the merged checkpoint is used."""
     (note,) = uses(SD3)[2].notes
-    assert "convert models/network/zib.safetensors OUT --to diffusers`): merge it into the base" in note
+    assert "zib.safetensors OUT.safetensors --to diffusers`): merge it into the base" in note
     merged = replace(SD3, merged=Path("models/merged/zib.safetensors"))
     text = program(merged)
     compile(text, "program", "exec")
