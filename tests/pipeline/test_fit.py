@@ -101,6 +101,19 @@ def test_a_run_that_nothing_makes_small_enough_changes_nothing(tmp_path: Path) -
         fitting(network, GpuCard("a card", 6))
 
 
+@pytest.mark.parametrize(
+    ("use", "has_bf16", "cure"),
+    [
+        ({"optimizer": "prodigy"}, True, "use.optimizer: adafactor or adamw8bit"),
+        ({}, False, "train.precision: bf16 or fp32, which train.fused_backward and train.offload need"),
+    ],
+)
+def test_what_a_person_may_choose_is_named(use: dict[str, str], has_bf16: bool, cure: str) -> None:
+    whole = Params({"base": "sd15", "network": "checkpoint", **use}, {})
+    with pytest.raises(UserError, match=cure):
+        fitting(whole, GpuCard("a card", 8, has_bf16))
+
+
 def test_the_card_of_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A card that is sold with 12 GB shows 11.76 GiB."""
     properties = SimpleNamespace(name="NVIDIA GeForce RTX 3060", total_memory=round(11.76 * 2**30))

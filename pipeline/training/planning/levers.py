@@ -143,13 +143,26 @@ def _rounded(config: Config) -> Iterator[Lever]:
         yield Lever(text, (("network.weight_precision", "bf16"), ("train.stochastic_rounding", True)))
 
 
+def _without_scaling(config: Config) -> Iterator[Lever]:
+    """Cards before RTX 30 take fp16, whose scaled gradients forbid what saves most of a checkpoint."""
+    if isinstance(config.network, CheckpointConfig) and config.train.precision.startswith("fp16"):
+        yield Lever("train.precision: bf16 or fp32, which train.fused_backward and train.offload need")
+
+
+def _other_optimizer(config: Config) -> Iterator[Lever]:
+    is_whole = isinstance(config.network, CheckpointConfig)
+    if is_whole and config.optimizer.name not in ("adamw", "adamw8bit", "adafactor", "sgd"):
+        yield Lever("use.optimizer: adafactor or adamw8bit, which keep less for each weight")
+
+
 def _smaller(config: Config) -> Iterator[Lever]:  # noqa: ARG001
     yield Lever("a smaller crop.resolution")
 
 
 MAKERS: tuple[Maker, ...] = (
     _precision, _checkpointing, _exact_fused, _batch, _offload,
-    _fused, _offload, _eight_bit_state, _eight_bit_t5, _unet_alone, _eight_bit_base, _rounded, _smaller,
+    _fused, _offload, _eight_bit_state, _eight_bit_t5, _unet_alone, _eight_bit_base, _rounded,
+    _without_scaling, _other_optimizer, _smaller,
 )  # fmt: skip
 """In order of harm. A checkpoint's blocks can wait outside only with a fused backward pass, so that the
 offload comes again after it.

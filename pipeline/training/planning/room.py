@@ -50,9 +50,10 @@ def too_small(config: Config, needs: Needs, memory: int) -> str:
     start = f"this run needs about {_gib(needs(config))} GiB of the device's memory, which has {_gib(memory)}"
     if found is None:
         tried = pulled(config, _offered(config))
+        left = [each.text for each in levers_of(config) if not each.values]
         return (
-            f"{start}; with all that saves memory it needs {_gib(needs(tried))} GiB: take a smaller"
-            " crop.resolution, a smaller base, or a larger device"
+            f"{start}; with all that saves memory it needs {_gib(needs(tried))} GiB: take"
+            f" {'; or '.join(left)}; or a smaller base, or a larger device"
         )
     sums = accumulate(found, lambda so_far, lever: [*so_far, lever], initial=list[Lever]())
     steps = (f"{own[-1].text} ({_gib(needs(pulled(config, own)))} GiB)" for own in sums if own)
