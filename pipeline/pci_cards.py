@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-DEVICES = Path("/sys/bus/pci/devices")
+PCI_DEVICES = Path("/sys/bus/pci/devices")
 NVIDIA, AMD = "0x10de", "0x1002"
 """The makers' numbers."""
 _DISPLAY_CLASS = "0x03"
@@ -12,7 +12,7 @@ _DISPLAY_CLASS = "0x03"
 
 def cards_of(maker: str) -> Iterator[Path]:
     """The folders of this maker's cards."""
-    for device in DEVICES.glob("*"):
+    for device in PCI_DEVICES.glob("*"):
         kind = text_in(device / "class")
         if text_in(device / "vendor") == maker and kind and kind.startswith(_DISPLAY_CLASS):
             yield device

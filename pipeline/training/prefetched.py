@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 import torch
 
-AHEAD = 2
+_AHEAD = 2
 """Items that wait; a batch is a few hundred KB."""
 _POLL_S = 0.1
 T = TypeVar("T")
@@ -25,7 +25,7 @@ class Sized(Protocol[T_co]):
 class Prefetched(Generic[T]):
     """The same items in the same order. An error while reading is raised where its item is due."""
 
-    def __init__(self, items: Sized[T], ahead: int = AHEAD) -> None:
+    def __init__(self, items: Sized[T], ahead: int = _AHEAD) -> None:
         self.items, self.ahead = items, ahead
 
     def __len__(self) -> int:

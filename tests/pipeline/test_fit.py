@@ -82,7 +82,10 @@ def test_fp32_that_was_asked_for_stays() -> None:
         assert made.values["train.offload"]
         assert made.values.get("base.vae_precision") == (None if has_bf16 else "fp32")
     with pytest.raises(UserError, match=r"set in params\.yaml train\.precision: bf16"):
-        fitting(Params(asked.use, {**asked.values, "train.devices": 2}), GpuCard("a card", 8))
+        fitting(
+            Params(asked.use, {**asked.values, "train.devices": 2, "network.dora": True}),
+            GpuCard("a card", 8),
+        )
 
 
 def test_weights_in_bf16_become_fp16_too() -> None:

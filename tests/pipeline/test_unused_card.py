@@ -14,7 +14,7 @@ from pipeline.unused_card import hidden_cards, say_unused_card, unused_card
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """No card, no driver, a torch without CUDA."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(pci_cards, "DEVICES", tmp_path / "pci")
+    monkeypatch.setattr(pci_cards, "PCI_DEVICES", tmp_path / "pci")
     monkeypatch.setattr(nvidia_card, "DRIVER", tmp_path / "version")
     monkeypatch.setattr(nvidia_card, "names", list)
     monkeypatch.setattr(torch.version, "cuda", None)

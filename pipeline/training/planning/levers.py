@@ -16,7 +16,7 @@ from pipeline.training.planning.optimizer_state import has_eight_bits
 
 T5_FAMILIES = frozenset(name for name, facts in families().items() if facts.has_t5)
 IN_16_BITS = {"train.precision": "bf16"}
-FUSED = {"train.fused_backward": True, "train.clip_norm": 0.0}
+_FUSED = {"train.fused_backward": True, "train.clip_norm": 0.0}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _offload(config: Config) -> Iterator[Lever]:
 def _fused(config: Config) -> Iterator[Lever]:
     if could_fuse(config):
         text = "train.fused_backward: true with train.clip_norm: 0, no room for gradients"
-        yield Lever(text, tuple(FUSED.items()))
+        yield Lever(text, tuple(_FUSED.items()))
 
 
 def could_fuse(config: Config) -> bool:

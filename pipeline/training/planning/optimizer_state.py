@@ -14,9 +14,9 @@ from pipeline.training.optimizers import make_optimizer, set_averaging
 
 SIDE = 256
 """Of the weight tried: sums by row and column (Adafactor) are less than a hundredth of it."""
-EIGHT_BITS = 2.03
+_EIGHT_BIT_MOMENTS = 2.03
 """Bytes of two moments of 8 bits, with a scale for each 256 of them."""
-ADAMW_MOMENTS = 2
+_ADAMW_MOMENTS = 2
 """Assumed of a class that cannot be tried so."""
 
 
@@ -25,7 +25,7 @@ def state_bytes(config: Config, dtype: torch.dtype) -> float:
     settings = config.optimizer
     if settings.name == "adamw8bit":
         if has_eight_bits():
-            return EIGHT_BITS
+            return _EIGHT_BIT_MOMENTS
         settings = settings.model_copy(update={"name": "adamw"})  # as the run does, with a warning
     return _tried(settings.model_dump_json(), dtype)
 
@@ -46,7 +46,7 @@ def _tried(settings: str, dtype: torch.dtype) -> float:
     try:
         optimizer.step()
     except (TypeError, ValueError, RuntimeError):  # a class that needs more than gradients
-        return ADAMW_MOMENTS * float(dtype.itemsize)
+        return _ADAMW_MOMENTS * float(dtype.itemsize)
     kept = {
         each.untyped_storage().data_ptr(): each.untyped_storage().nbytes()
         for each in tree_leaves([dict(optimizer.state[weight])])
