@@ -26,6 +26,7 @@ READY = VENV / "ready"
 SOURCES = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
 CUDA_INDEX = "https://download.pytorch.org/whl/cu130"
 """Where torch with CUDA comes from on Windows; on Linux PyPI has it."""
+HELP = ("--help", "-h", "help")
 Command = tuple[str, ...]
 
 
@@ -123,14 +124,37 @@ def extras() -> str:
 
 
 def _setting_up() -> Iterator[Command]:
-    """torch first and alone: pip then has nothing to choose."""
+    """torch first and alone: pip then has nothing to choose. The other packages come from PyPI alone."""
     python = str(PROGRAMS / ("python.exe" if IS_WINDOWS else "python"))
     install = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     bound = ("--constraint", str(ROOT / "constraints.txt"))
-    has_own_index = IS_WINDOWS and nvidia_card.is_there()
     yield sys.executable, "-m", "venv", str(VENV)
-    yield (*install, *bound, *(("--index-url", CUDA_INDEX) if has_own_index else ()), "torch")
+    yield (*install, *bound, *_torch())
     yield (*install, *bound, "--editable", f"{ROOT}[{extras()}]")
+
+
+def _torch() -> tuple[str, ...]:
+    """pip's words for torch. With an NVIDIA card a torch for the CPU is replaced; pip would keep it, because
+    its version is the same.
+    """
+    build = _torch_build()
+    if not nvidia_card.is_there() or build.startswith(("cu", "rocm")):
+        return ("torch",)
+    if IS_WINDOWS:
+        return "--extra-index-url", CUDA_INDEX, f"torch=={_torch_version()}+{CUDA_INDEX.rpartition('/')[2]}"
+    return ("--force-reinstall", "--no-deps", "torch") if build == "cpu" else ("torch",)
+
+
+def _torch_build() -> str:
+    """`cu126`, `rocm7.2` or `cpu`, if .venv has a torch that says so; PyPI's says nothing."""
+    places = VENV.glob("Lib/site-packages" if IS_WINDOWS else "lib/python*/site-packages")
+    names = [each.name for place in places for each in place.glob("torch-*+*.dist-info")]
+    return names[0].removesuffix(".dist-info").partition("+")[2] if names else ""
+
+
+def _torch_version() -> str:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("torch==")).removeprefix("torch==")
 
 
 def is_ready() -> bool:
@@ -184,9 +208,13 @@ def do(name: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
+    if any(each in HELP for each in arguments):
+        print(f"python tasks.py [--dry] TASK...    --dry prints what a task runs; the tasks:\n{listing()}")
+        return
     names = [each for each in arguments if each != "--dry"]
     if unknown := [name for name in names if name not in TASKS]:
-        sys.exit(f"{unknown[0]} is no task; the tasks:\n{listing()}")
+        kind = "option" if unknown[0].startswith("-") else "task"
+        sys.exit(f"{unknown[0]} is no {kind}; the tasks:\n{listing()}")
     if not names:
         print(listing())
     for name in names:

@@ -139,10 +139,17 @@ def random_sd15() -> Base:
 
 
 def our_round(
-    base: Base, network: Trainable, config: Config, batch: Batch, steps: int, more: Sequence[Any] = ()
+    base: Base,
+    network: Trainable,
+    config: Config,
+    batch: Batch,
+    steps: int,
+    more: Sequence[Any] = (),
+    repeatable: bool = True,
 ) -> Round:
-    """`more`: callbacks after ours."""
+    """`more`: callbacks after ours. `repeatable`: by deterministic algorithms, as every run."""
     make_repeatable()
+    torch.use_deterministic_algorithms(repeatable, warn_only=True)
     clock, history = Clock(steps), History()
     module = Denoising(base, network, config, total_steps=1000)
     with TemporaryDirectory() as folder, network.attached(base):
@@ -191,7 +198,7 @@ def bare_round(base: Base, network: Trainable, config: Config, batch: Batch, ste
 
     with network.attached(base):
         # Lightning moves what it trains off the card.
-        for module in (base.denoiser, *base.text_encoders, network):
+        for module in (base.denoiser, *([] if known else base.text_encoders), network):
             module.to(device)
         step()
         watch.start()

@@ -134,7 +134,8 @@ class Stopped:
 
 def _message(error: BaseException) -> str | None:
     if isinstance(error, KeyboardInterrupt):
-        return "error: interrupted; no partial files were left; run the same command again to continue"
+        left = str(error) or "no partial files were left"
+        return f"error: interrupted; {left}; run the same command again to continue"
     if isinstance(error, UserError):
         return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
     if is_full_device(error):

@@ -26,6 +26,11 @@ def memory_of(device: torch.device) -> int | None:
     return int(torch.mps.recommended_max_memory()) if device.type == "mps" else None
 
 
+def shares_memory(device: torch.device) -> bool:
+    """Whether what waits in the machine's memory takes the device's own."""
+    return device.type == "mps"
+
+
 def make_repeatable() -> None:
     """Uses deterministic algorithms; torch warns of operations that have none. cuBLAS has them only with a
     workspace of fixed size, which must be set before its first use.

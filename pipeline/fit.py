@@ -7,7 +7,7 @@ trained, and gives the same run on every computer.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
@@ -26,10 +26,14 @@ from pipeline.schemas import AestheticConfig, Config
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
 from pipeline.training.planning.room import SHARE, cheapest, too_small
 from pipeline.typed_numbers import whole_number
-from pipeline.unused_card import unused_card
+from pipeline.unused_card import hidden_cards, unused_card
 
-WITHOUT_BF16 = {"train.precision": "fp16", "base.vae_precision": "fp32"}
-"""For cards before RTX 30, which compute bf16 slowly or not at all."""
+WITHOUT_BF16 = {
+    "train.precision": {"bf16": "fp16", "bf16_full": "fp16_full"},
+    "base.vae_precision": {"bf16": "fp32"},
+}
+"""What to take instead on cards before RTX 30, which compute bf16 slowly or not at all."""
+PRECISION = "train.precision"
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Fitting:
 
 def this_card() -> GpuCard:
     if not torch.cuda.is_available():
-        why = unused_card() or "torch sees no NVIDIA card here"
+        why = unused_card() or hidden_cards() or "torch sees no NVIDIA card here"
         raise UserError(f"{why}; to write settings for another card, name its memory: `--card 8`")
     properties = torch.cuda.get_device_properties(torch.device("cuda"))
     has_bf16 = torch.cuda.get_device_capability()[0] >= 8
@@ -67,14 +71,10 @@ def preset_for(gb: int) -> str:
 
 def fitting(params: Params, card: GpuCard) -> Fitting:
     """The preset; fp16 for a card without bf16; and the least harmful settings that the run still needs."""
-    use, values = {MEMORY: preset_for(card.gb)}, dict[str, Any]()
+    use = {MEMORY: preset_for(card.gb)}
+    config = _with(params, use, {})
+    values: dict[str, Any] = {} if card.has_bf16 else _without_bf16(config)
     config = _with(params, use, values)
-    if not card.has_bf16 and "bf16" in (
-        config.train.precision.removesuffix("_full"),
-        config.base.vae_precision,
-    ):
-        values = dict(WITHOUT_BF16)
-        config = _with(params, use, values)
     if isinstance(config.network, AestheticConfig):
         return Fitting(use, values)
     side = config.crop.resolution
@@ -83,7 +83,8 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
     def needs(each: Config) -> int:
         return needed_bytes(numbers, each)
 
-    found = cheapest(config, needs, round(card.gb * 2**30 * SHARE))
+    asked = {PRECISION} if PRECISION in params.values or PRECISION in values else set[str]()
+    found = cheapest(config, needs, round(card.gb * 2**30 * SHARE), asked)
     if found is None:
         raise UserError(f"{too_small(config, needs, card.gb * 2**30)}; {PARAMS} is as it was")
     for key, value in (pair for lever in found for pair in lever.values):
@@ -92,6 +93,12 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
         else:
             values[key] = value
     return Fitting(use, values, needs(_with(params, use, values)))
+
+
+def _without_bf16(config: Config) -> dict[str, str]:
+    """Only what is in bf16 changes."""
+    now = {"train.precision": config.train.precision, "base.vae_precision": config.base.vae_precision}
+    return {key: WITHOUT_BF16[key][value] for key, value in now.items() if value in WITHOUT_BF16[key]}
 
 
 def _with(params: Params, use: dict[str, str], values: dict[str, Any]) -> Config:
@@ -110,8 +117,15 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument(
         "--card", type=whole_number(1, 1024), metavar="GB", help="a card of so much memory, not this one"
     )
+    parser.add_argument(
+        "--no-bf16",
+        action="store_true",
+        help="a card before RTX 30, which computes bf16 slowly or not at all",
+    )
     chosen = parser.parse_args(arguments)
     card = GpuCard("a card", chosen.card) if chosen.card else this_card()
+    if chosen.no_bf16:
+        card = replace(card, has_bf16=False)
     made = fitting(read_params(), card)
     write_text(PARAMS, with_values(text_of(PARAMS, SETTINGS_FILE), made.use, made.values))
     print(said(card, made))

@@ -5,20 +5,22 @@ it before anything is installed.
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-PCI_DEVICES = Path("/sys/bus/pci/devices")
+from pipeline.pci_cards import NVIDIA, cards_of
+
 DRIVER = Path("/proc/driver/nvidia/version")
-VENDOR, DISPLAY_CLASS = "0x10de", "0x03"
-"""NVIDIA's number on the PCI bus, and the first digits of the class of graphics cards."""
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The variable that says which cards a program may see, by number or name. CUDA stops reading at the first
+one that is not there.
+"""
 _HIDDEN = ("", "-1", "NoDevFiles")
-"""Values of CUDA_VISIBLE_DEVICES that hide every card."""
+"""Its values that hide every card."""
 
 
 def is_there() -> bool:
     """By the driver, by nvidia-smi (Windows, WSL), or on the PCI bus, where a card is seen without driver."""
-    return DRIVER.is_file() or bool(names()) or any(_on_the_bus())
+    return DRIVER.is_file() or bool(names()) or any(cards_of(NVIDIA))
 
 
 def names() -> list[str]:
@@ -35,14 +37,15 @@ def names() -> list[str]:
 
 
 def are_hidden() -> bool:
-    """Whether the user keeps cards from torch."""
-    return os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in _HIDDEN
+    """Whether the user keeps every card from torch."""
+    return os.environ.get(VISIBLE, "all").strip() in _HIDDEN
 
 
-def _on_the_bus() -> Iterator[bool]:
-    for device in PCI_DEVICES.glob("*"):
-        try:
-            vendor, kind = ((device / name).read_text() for name in ("vendor", "class"))
-        except OSError:
-            continue
-        yield vendor.strip() == VENDOR and kind.startswith(DISPLAY_CLASS)
+def named_but_absent() -> str | None:
+    """The value of CUDA_VISIBLE_DEVICES if the first card that it names is not there."""
+    value = os.environ.get(VISIBLE)
+    if value is None or are_hidden():
+        return None
+    first = value.split(",")[0].strip()
+    is_number = first.lstrip("-").isdecimal()
+    return value if is_number and not 0 <= int(first) < max(1, len(names())) else None

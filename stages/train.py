@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
-from torch import OutOfMemoryError
 
 from pipeline.bases.clip_text import words_of
 from pipeline.bases.load import load_base
@@ -29,6 +28,7 @@ from pipeline.command import StageRun, run, start
 from pipeline.device import leads, make_repeatable
 from pipeline.errors import UserError, warn
 from pipeline.files.atomic import new_folder, write_csv, write_json
+from pipeline.files.damage import is_full_device
 from pipeline.files.hashing import sha256_of_file, sha256_of_tree
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.aesthetic import AestheticEmbedding
@@ -288,8 +288,10 @@ def main(arguments: Sequence[str] = ()) -> None:
             history = train(job.config, ready, place, logs_of(job), made_from)
         except BlownUp:
             raise UserError(f"{BLOWN_UP.sentence}; {BLOWN_UP.advice}") from None
-        except OutOfMemoryError:
-            raise UserError(out_of_memory(job.config)) from None
+        except RuntimeError as error:
+            if not is_full_device(error):
+                raise
+            raise UserError(out_of_memory(job.config, place.has_state)) from None
         if not leads():
             return
         with new_folder(job.out / "models/network") as folder:

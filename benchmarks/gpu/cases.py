@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import lightning
 import torch
 
 from benchmarks.gpu.bases import random_base, side_px
@@ -18,28 +19,45 @@ from pipeline.networks.families import create
 from pipeline.networks.trained import Trainable
 from pipeline.schemas import Config
 from pipeline.training.data import Batch
+from pipeline.training.module import Denoising
+from pipeline.training.precision import FULL
 from pipeline.training.text_outputs import are_fixed
 
 QUERIES_KEYS_VALUES = {"network.include": ["attn[12]_to_(q|k|v|out_0)$"], "network.text_encoder": False}
 """The layers that diffusers' scripts train, and their frozen text encoders."""
+AS_PRESET = {"network.text_encoder": False, "train.shuffle_tags": False}
+"""The text encoders' outputs kept: a benchmark's batch has them."""
 AS_DIFFUSERS = {**QUERIES_KEYS_VALUES, "train.shuffle_tags": False}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A training: the base by name, pictures a step, precision, and settings by their dotted keys."""
+    """A training: the base by name, pictures a step, precision, and settings by their dotted keys. A preset
+    for a card brings its own precision. `repeatable`: by deterministic algorithms, as every run.
+    """
 
     base: str
     batch: int = 1
     precision: str = "bf16"
     values: dict[str, Any] = field(default_factory=dict)
     use: dict[str, str] = field(default_factory=dict)
+    repeatable: bool = True
 
     def config(self) -> Config:
-        own = {"train.precision": self.precision, "train.batch": self.batch, "logging.tensorboard": False}
+        own: dict[str, Any] = {"train.batch": self.batch, "logging.tensorboard": False}
+        if "memory" not in self.use:
+            own["train.precision"] = self.precision
         if self.use.get("network", "lora") not in ("checkpoint",):
             own |= {"network.dim": 16, "network.alpha": 8}
         return check(compose(Params(self.use, {**own, **self.values})))
+
+
+class TextsRest(lightning.Callback):
+    """Takes the text encoders off the device, as in a run that keeps their outputs."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        assert isinstance(pl_module, Denoising)
+        pl_module.rest_text_encoders()
 
 
 class Bench:
@@ -86,12 +104,13 @@ class Bench:
                 for encoder in base.text_encoders:
                     encoder.to(self.device)
                 made.conditioning = base.family.encode(base, made.ids.to(self.device), 1).to("cpu")
+            base.free(base.text_part_names)
         return made
 
     @contextmanager
     def ready(self, case: Case) -> Iterator[tuple[Base, Trainable, Config, Batch]]:
         config = case.config()
-        base = self.base(case.base, f"{case.precision} {_of_base(case)}")
+        base = self.base(case.base, state_of(config))
         # A full fine-tune sets the base's own weights aside: in a run they wait in the machine's memory.
         base.to(torch.device("cpu") if config.network.name == "checkpoint" else self.device)
         network = create(config.network, base, 0)
@@ -99,7 +118,8 @@ class Bench:
 
     def ours(self, case: Case, steps: int, more: Sequence[Any] = ()) -> Round:
         with self.ready(case) as (base, network, config, batch):
-            return our_round(base, network, config, batch, steps, more)
+            rest = [] if batch.conditioning is None else [TextsRest()]
+            return our_round(base, network, config, batch, steps, [*rest, *more], case.repeatable)
 
     def bare(self, case: Case, steps: int) -> Round:
         with self.ready(case) as (base, network, config, batch):
@@ -107,7 +127,8 @@ class Bench:
 
     def operations(self, case: Case) -> int:
         """Of a step with one picture, without recomputation."""
-        plain = Case(case.base, 1, case.precision, AS_DIFFUSERS)
+        precision = case.config().train.precision.removesuffix(FULL)
+        plain = Case(case.base, 1, precision, AS_DIFFUSERS)
         if case.base not in self._operations:
             with self.ready(plain) as (base, network, config, batch):
                 our_round(base, network, config, batch, 1)  # readies the base
@@ -121,7 +142,7 @@ class Bench:
         return self._operations.get(case.base, 0)
 
 
-def _of_base(case: Case) -> list[tuple[str, Any]]:
+def state_of(config: Config) -> str:
     """Settings that change the base's modules for good: their base is used for nothing else."""
-    kept = ("base_precision", "channels_last", "compile", "gradient_checkpointing", "cuda_graph")
-    return sorted(each for each in case.values.items() if each[0].removeprefix("train.") in kept)
+    keys = ("precision", "base_precision", "channels_last", "compile", "gradient_checkpointing", "cuda_graph")
+    return " ".join(f"{key}={getattr(config.train, key)}" for key in keys)

@@ -15,6 +15,7 @@ from benchmarks.gpu.running import Row
 from benchmarks.train_step import wait
 from pipeline.bases.base import Base
 from pipeline.bases.latents import moments
+from pipeline.bases.vae_tiles import in_tiles
 from pipeline.drawing.text_to_image import draw
 from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.training.precision import PRECISION_DTYPES
@@ -39,10 +40,9 @@ def a_picture(work: Callable[[], object], pictures: int) -> Row:
     return {"pictures_a_second": round(pictures / seconds, 3), **peak}
 
 
-def encoding(bench: Bench, name: str, bare: bool) -> Row:
+def encoding(bench: Bench, name: str, bare: bool, tiles: bool) -> Row:
     """Pictures through the VAE as `encode` does, or the VAE alone on a tensor that is on the card."""
-    base, side = bench.base(name, "drawn"), side_px(name, bench.tiny)
-    base.to(bench.device)
+    base, side = _drawn(bench, name, tiles), side_px(name, bench.tiny)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8))
     pixels = torch.rand((1, 3, side, side), device=bench.device)
 
@@ -55,9 +55,14 @@ def encoding(bench: Bench, name: str, bare: bool) -> Row:
     return a_picture(lambda: [once() for _ in range(number)], number)
 
 
-def ours(bench: Bench, name: str, batch: int, precision: str) -> Row:
-    base, side = bench.base(name, "drawn"), side_px(name, bench.tiny)
-    base.to(bench.device)
+def _drawn(bench: Bench, name: str, tiles: bool) -> Base:
+    """The base on the device; `tiles`: its VAE works in tiles."""
+    base = bench.base(name, f"drawn{' in tiles' if tiles else ''}")
+    return (in_tiles(base) if tiles else base).to(bench.device)
+
+
+def ours(bench: Bench, name: str, batch: int, precision: str, tiles: bool = False) -> Row:
+    base, side = _drawn(bench, name, tiles), side_px(name, bench.tiny)
     settings = DrawingSettings(
         steps=_steps(bench, name), guidance=GUIDANCE, sampler="ddim", negative_prompt="", width=side,
         height=side, clip_skip=1, batch=batch,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu import drawing, repeats, watching
-from benchmarks.gpu.cases import AS_DIFFUSERS, Bench, Case
+from benchmarks.gpu.cases import AS_DIFFUSERS, AS_PRESET, Bench, Case
 from benchmarks.gpu.diffusers_step import diffusers_round
 from benchmarks.gpu.running import Measurement, Row
 from benchmarks.gpu.tagging import tagging
@@ -20,7 +20,13 @@ LEVERS: dict[str, dict[str, Any]] = {
     "graph": {"train.cuda_graph": True},
     "channels_last": {"train.channels_last": True},
     "gradient checkpointing and graph": {"train.gradient_checkpointing": True, "train.cuda_graph": True},
+    "half of the blocks offloaded": {"train.gradient_checkpointing": True, "train.offload": 0.5},
     "all blocks offloaded": {"train.gradient_checkpointing": True, "train.offload": 1.0},
+    "base in 8 bits": {"train.base_precision": "int8"},
+    "all in 16 bits, rounded stochastically": {
+        "train.precision": "bf16_full",
+        "train.stochastic_rounding": True,
+    },
 }
 """Settings that trade memory, time or exactness, one at a time."""
 ALL_LAYERS = "all layers and text encoder"
@@ -49,6 +55,7 @@ def _whole(bench: Bench) -> list[Measurement]:
         *_watching(bench),
         *_levers("sdxl"),
         *_levers("sd15"),
+        *_presets(),
         *_checkpoints(),
         *(
             Measurement({"what": "same bytes", "case": name}, partial(repeats.same_bytes, name=name))
@@ -114,7 +121,7 @@ def _num_steps(bench: Bench, case: Case) -> int:
 
 
 def _figures(bench: Bench, case: Case, measured: Round, operations: int) -> Row:
-    peak = bench.rates.get(case.precision.removesuffix("_full"))
+    peak = bench.rates.get(case.config().train.precision.removesuffix("_full"))
     share = operations * case.batch / measured.seconds / peak if peak else None
     memory = {
         "allocated_gib": round(measured.peak_bytes / 2**30, 2),
@@ -145,6 +152,23 @@ def _levers(name: str) -> Iterator[Measurement]:
     for words, values in LEVERS.items():
         yield _step(Case(name, 1, "bf16", {**AS_DIFFUSERS, **values}), "ours", f"LoRA, {words}")
     yield _step(Case(name, 1, "bf16"), "ours", f"LoRA, {ALL_LAYERS}")
+    eight_bits = Case(name, 1, "bf16", AS_DIFFUSERS, {"optimizer": "adamw8bit"})
+    yield _step(eight_bits, "ours", "LoRA, optimiser in 8 bits")
+    any_order = Case(name, 1, "bf16", AS_DIFFUSERS, repeatable=False)
+    yield _step(any_order, "ours", "LoRA, any algorithms")
+
+
+PRESETS = {
+    "4gb": "sd15", "6gb": "sd15", "8gb": "sdxl", "12gb": "sdxl", "16gb": "sdxl", "24gb": "sdxl",
+}  # fmt: skip
+"""What a preset for a card promises; its peak must be below its name with a tenth to spare."""
+
+
+def _presets() -> Iterator[Measurement]:
+    for memory, name in PRESETS.items():
+        subject = {"sd15": "character", "sdxl": "sdxl_character"}[name]
+        case = Case(name, 1, "preset", AS_PRESET, {"memory": memory, "experiment": subject})
+        yield _step(case, "ours", f"LoRA, preset {memory}")
 
 
 FUSED: dict[str, Any] = {"train.fused_backward": True, "train.clip_norm": 0.0}
@@ -196,11 +220,15 @@ def _compiled_step(bench: Bench, case: Case) -> Row:
 
 def _drawing() -> Iterator[Measurement]:
     for name in ("sd15", "sdxl"):
-        for bare in (False, True):
+        for by, tiles in (("ours", False), ("bare", False), ("ours", True)):
             yield Measurement(
-                {"what": "encode", "case": name, "by": "bare" if bare else "ours"},
-                partial(drawing.encoding, name=name, bare=bare),
+                {"what": "encode", "case": f"{name}{' in tiles' if tiles else ''}", "by": by},
+                partial(drawing.encoding, name=name, bare=by == "bare", tiles=tiles),
             )
+        yield Measurement(
+            {"what": "draw", "case": f"{name} fp16 batch 1 in tiles", "by": "ours"},
+            partial(drawing.ours, name=name, batch=1, precision="fp16", tiles=True),
+        )
         for batch, precision in ((1, "fp32"), (1, "fp16"), (4, "fp16")):
             for by, work in (("ours", drawing.ours), ("diffusers", drawing.theirs)):
                 yield Measurement(

@@ -11,12 +11,13 @@ import lightning
 import torch
 
 from benchmarks.gpu.bases import side_px
-from benchmarks.gpu.cases import AS_DIFFUSERS, Bench, Case
+from benchmarks.gpu.cases import AS_DIFFUSERS, Bench, Case, state_of
 from benchmarks.gpu.running import Row
 from pipeline.bases.latents import LATENTS
 from pipeline.device import make_repeatable
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.networks.families import create
+from pipeline.schemas import Config
 from pipeline.training.data import EncodedData, Picture
 from pipeline.training.doctor import has_blown_up
 from pipeline.training.epoch_order import EpochPicture
@@ -58,15 +59,19 @@ def _write_latents(bench: Bench, name: str, place: Path) -> tuple[int, ...] | No
     cells, generator = side_px(name, bench.tiny) // 8, torch.Generator().manual_seed(2)
     latents = {f"a/{n}": torch.rand((8, cells, cells), generator=generator) for n in range(PICTURES)}
     write_safetensors(place / LATENTS, latents, {})
-    return bench.base(name, "bf16 []").family.sizes(cells * 8, cells * 8)
+    return bench.base(name, state_of(_config(name))).family.sizes(cells * 8, cells * 8)
+
+
+def _config(name: str) -> Config:
+    return replace(Case(name, 1, "bf16"), values={**AS_DIFFUSERS, **SHORT}).config()
 
 
 def _digest(
     bench: Bench, name: str, place: Path, sizes: Any, run: str, more: list[lightning.Callback] | None = None
 ) -> str:
     """Of the last network file."""
-    config = replace(Case(name, 1, "bf16"), values={**AS_DIFFUSERS, **SHORT}).config()
-    base = bench.base(name, "bf16 []")
+    config = _config(name)
+    base = bench.base(name, state_of(config))
     network = create(config.network, base, config.seed)
     side = side_px(name, bench.tiny)
     shown = EpochPicture(1, False, (side, side))

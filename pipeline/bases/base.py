@@ -117,10 +117,11 @@ class Base:
         """
         return changeable_modules(self)
 
-    def to(self, device: torch.device) -> "Base":
+    def to(self, device: torch.device, but: Iterable[str] = ()) -> "Base":
+        """Moves every loaded part, except those named."""
         self._device = device
-        for part in self._parts.values():
-            if isinstance(part, nn.Module):
+        for name, part in self._parts.items():
+            if isinstance(part, nn.Module) and name not in but:
                 part.to(device)
         return self
 

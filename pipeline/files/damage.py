@@ -21,6 +21,17 @@ ADVICE = (
 """Words of advice to load the file unsafely, running a stranger's code."""
 
 
+FULL_DEVICE = (
+    "MPS backend out of memory",  # torch on Apple's chips
+    "CUDA out of memory", "CUDA error: out of memory", "HIP out of memory", "HIP error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED", "HIPBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED", "miopenStatusAllocFailed",
+    "CUDA failure 2:", "Failed to allocate memory for requested buffer of size",  # onnxruntime
+)  # fmt: skip
+"""What errors say in which a device's memory is full."""
+
+
 @contextmanager
 def reporting_damage(
     problem: str, cure: str = "it may be damaged or cut short: fetch it again"
@@ -48,8 +59,12 @@ def is_of_the_file(error: BaseException) -> bool:
 
 
 def is_full_device(error: BaseException) -> bool:
-    """Whether an accelerator's memory was full; torch is not loaded here."""
-    return type(error).__name__ == "OutOfMemoryError"
+    """Whether an accelerator's memory was full; torch is not loaded here. Only CUDA's allocator has a class
+    of its own for it.
+    """
+    if type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, Exception) and any(sign in str(error) for sign in FULL_DEVICE)
 
 
 def reason_of(error: BaseException) -> str:

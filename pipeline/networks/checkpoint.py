@@ -7,7 +7,7 @@ it is another base. The base's own weights are set aside while the copies act, s
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class FullFineTune(nn.Module, Trainable):
     def create(cls, config: CheckpointConfig, base: Base, seed: int) -> "FullFineTune":  # noqa: ARG003
         """The base's weights unchanged; nothing is random. Raises UserError if none is chosen."""
         weights = base_weights(base)
-        rates = {name: rate for name in weights if (rate := _rate(name, config, base))}
+        rates = rates_of(config, base, weights)
         if not rates:
             raise UserError(
                 f"network.blocks {config.blocks}, include {config.include} and exclude {config.exclude}"
@@ -158,6 +158,11 @@ def slots_of(base: Base) -> dict[str, WeightSlot]:
         for place, module in root.named_modules()
         for leaf, _ in module.named_parameters(recurse=False)
     }
+
+
+def rates_of(config: CheckpointConfig, base: Base, names: Iterable[str]) -> dict[str, float]:
+    """Of the weights that are trained, the factor on the part's lr."""
+    return {name: rate for name in names if (rate := _rate(name, config, base))}
 
 
 def _long(base: Base, part: str, key: str) -> str:

@@ -35,6 +35,7 @@ from pipeline.training.captions import (
 )
 from pipeline.training.emphasis import unweighted, weighted_ids
 from pipeline.training.epoch_order import EpochPicture, epoch_batches
+from pipeline.training.prefetched import Prefetched
 
 
 @dataclass(frozen=True)
@@ -199,13 +200,14 @@ class EncodedData(lightning.LightningDataModule):
             ids, emphasis = token_ids(self.tokenizer, captions, self.words, most), None
         return TextIds(ids, emphasis, t5.ids(plain) if t5 else None)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Batch] | Prefetched[Batch]:
         epoch = self.trainer.current_epoch if self.trainer else 0
         batches = EpochBatches(self, epoch)
         first = max(0, self.done - epoch * len(batches))
         # From pinned memory a batch is copied to the card while the card works.
         pins = torch.cuda.is_available()
-        return DataLoader(Subset(batches, range(first, len(batches))), batch_size=None, pin_memory=pins)
+        loader = DataLoader(Subset(batches, range(first, len(batches))), batch_size=None, pin_memory=pins)
+        return Prefetched(loader) if pins else loader  # a CPU has no time left to read ahead
 
     def transfer_batch_to_device(
         self,

@@ -11,8 +11,8 @@ from pipeline.schemas import Config
 from pipeline.training.optimizers import FUSED_OPTIMIZERS, PATHS
 from pipeline.training.precision import is_scaled
 
-FIRST_WITH_TF32 = (8, 0)
-"""Compute capability of the first NVIDIA cards with TF32 (Ampere)."""
+FIRST_WITH_FLASH = FIRST_WITH_TF32 = (8, 0)
+"""Compute capability of the first NVIDIA cards with torch's flash attention, and with TF32 (Ampere)."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,35 @@ def choices(config: Config, card: TrainingDevice) -> list[str]:
     """What was chosen, each with its reason. Pure."""
     train, is_cuda = config.train, card.kind == "cuda"
     precision = train.precision
-    kernel = "flash, if the shape allows" if precision != "fp32" else "memory-efficient: flash needs 16 bits"
-    lines = [f"attention by torch's SDPA ({kernel})" if is_cuda else "attention by torch's SDPA"]
+    kernel = f" ({_kernel(precision, card)})" if is_cuda else ""
+    lines = [f"attention by torch's SDPA{kernel}"]
     if card.has_tf32:
         why = "few products are left in 32 bits" if precision != "fp32" else "train.precision fp32 is exact"
         lines.append(f"TF32 {'on' if uses_tf32(config, card) else 'off'} ({why})")
-    lines.append(f"channels_last {'on' if train.channels_last else 'off'} (train.channels_last)")
+    lines.append(_memory_format(config))
     name = config.optimizer.name
     if PATHS.get(name, name) in FUSED_OPTIMIZERS:
         scaled = is_scaled(precision) and is_cuda
         lines.append(f"{name} {'not fused (fp16 scales gradients)' if scaled else 'fused'}")
     if is_cuda:
-        lines.append("batches pinned")
+        lines.append("batches read ahead and pinned")
     more = [key for key in ("compile", "cuda_graph", "gradient_checkpointing") if getattr(train, key)]
     return [*lines, *(f"train.{key} on" for key in more)]
+
+
+def _kernel(precision: str, card: TrainingDevice) -> str:
+    if precision == "fp32":
+        return "memory-efficient: flash needs 16 bits"
+    if card.capability < FIRST_WITH_FLASH:
+        return "memory-efficient: flash needs RTX 30 or newer"
+    return "flash, if the shape allows"
+
+
+def _memory_format(config: Config) -> str:
+    """It is never chosen by itself: it changes the last bits."""
+    if config.train.channels_last:
+        return "channels_last on (train.channels_last: true)"
+    return "channels_last off (train.channels_last: false)"
 
 
 def choose(config: Config) -> None:

@@ -58,6 +58,9 @@ class Denoising(lightning.LightningModule):
         self.offload: Offload | None = None
         self.graphed: GraphedStep | None = None
         self._texts_rest = False
+        self.texts_come_first = False
+        """Whether texts are encoded before the first step, with the denoiser away until
+        `bring_denoiser`."""
 
     @property
     def base(self) -> Base:
@@ -71,7 +74,9 @@ class Denoising(lightning.LightningModule):
             self.offload = Offload(chosen_blocks(self.base.denoiser, share, kinds), self.device)
             self.offload.park()
         if not self.is_split:
-            self.base.to(self.device)
+            # A denoiser that is partly parked is moved in one piece with the rest.
+            waits = self.texts_come_first and self.offload is None
+            self.base.to(self.device, but=[self.base.family.denoiser.name] if waits else [])
 
     def on_fit_start(self) -> None:
         if self.offload:
@@ -117,6 +122,11 @@ class Denoising(lightning.LightningModule):
         else:
             self.base.free(self.base.text_part_names)
         self._texts_rest = True
+
+    def bring_denoiser(self) -> None:
+        """Moves it to the device, if it waits for the texts to be encoded."""
+        if not self.is_split and self.offload is None:
+            self.base.denoiser.to(self.device)
 
     def wake_text_encoders(self) -> None:
         """Readies the text encoders if they rest."""

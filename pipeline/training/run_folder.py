@@ -45,6 +45,11 @@ class RunFolder:
         self.files.mkdir(parents=True, exist_ok=True)
         self._digests: dict[str, str] = {}
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a checkpoint to resume from."""
+        return (self.folder / LAST_STATE).exists()
+
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Atomic, even if the power fails: the old state stays until the new one is on disk."""
         with new_file(self.folder / name) as part:

@@ -112,14 +112,20 @@ class Session:
         except (Interrupted, SystemExit):  # Lightning raises SystemExit on a second Ctrl-C
             if trainer.is_global_zero:
                 self._keep_partial(files, keeper.done)
-            raise KeyboardInterrupt from None
+            raise KeyboardInterrupt(self._left(keeper.done)) from None
         return history
+
+    def _left(self, done: int) -> str:
+        """What an interruption leaves, for the last line; empty if nothing."""
+        if self.place.has_state:
+            return "the last checkpoint is kept"
+        return "the network so far is kept" if done else ""
 
     def _keep_partial(self, files: EpochFilesCallback, done: int) -> None:
         """Saves an interrupted run's network, with `partial` in the file's name."""
         if done == 0:
             return
-        if (self.place.folder / LAST_STATE).exists():
+        if self.place.has_state:
             print("to resume from the last checkpoint, run `dvc repro` or the same command", file=sys.stderr)
         if self.module.is_split:  # other processes may have stopped at another step or ended
             print(

@@ -87,6 +87,10 @@ class TextOutputsCallback(Callback):
     def __init__(self, data: EncodedData) -> None:
         self.data = data
 
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        assert isinstance(pl_module, Denoising)
+        pl_module.texts_come_first = True  # before the module's own setup, which moves the base
+
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Denoising)
         module, data = pl_module, self.data
@@ -112,6 +116,9 @@ class TextOutputsCallback(Callback):
         outputs = data.text_outputs = TextOutputs(compute, made_by, Items("text_outputs"))
         texts = texts_of(data, range(trainer.current_epoch, data.config.epochs))
         outputs.keep(progress(texts, "texts"))
+        if not module.is_split:
+            module.rest_text_encoders()
+        module.bring_denoiser()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Denoising)

@@ -21,6 +21,7 @@ from pipeline.captions.interrogation import About
 from pipeline.captions.written_text import tidy_answer
 from pipeline.device import best_device, make_repeatable
 from pipeline.errors import UserError
+from pipeline.files.damage import is_full_device
 from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.schemas import TagConfig
 from pipeline.vision.model_prompt import model_prompt
@@ -122,7 +123,9 @@ def _saying_what_fits() -> Iterator[None]:
     """A card that is too small is a user error."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_full_device(error):
+            raise
         raise UserError(
             "tag.captioner does not fit the card's memory; set tag.captioner_weights to int8,"
             " tag.captioner_batch to 1 and tag.captioner_max_side_px lower, or use a smaller model"

@@ -1,13 +1,16 @@
 import json
+import re
+from itertools import product
 
 import pytest
 import torch
 
 from benchmarks.gpu.__main__ import main
 from benchmarks.gpu.cases import Bench
-from benchmarks.gpu.plan import plan
+from benchmarks.gpu.plan import CHECKPOINTS, LEVERS, PRESETS, _whole, plan
 from benchmarks.gpu.running import Measurement, Row, measured
 from benchmarks.gpu.table import as_markdown
+from pipeline.config.compose import options
 
 NEEDS_A_CARD = {"waits", "LoRA, compiled", "LoRA, graph"}
 """What a CPU can only name."""
@@ -33,6 +36,56 @@ def test_all_of_it_runs_on_small_bases(capsys: pytest.CaptureFixture[str]) -> No
     lora = {row["by"]: row for row in rows if row.get("case") == "sdxl bf16 batch 4 LoRA"}
     assert set(lora) == {"ours", "bare", "diffusers", "diffusers, encoded before"}
     assert "| sdxl bf16 batch 4 LoRA | bare |" in tables
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--only", "steps"], r"--only steps: nothing of the kind is measured; use one of step, waits"),
+        (["--case", "sd99"], r"--case 'sd99' is in the name of no measurement; names are like 'sd15"),
+        (["--only", "encode", "--case", "batch"], r"of no measurement of --only encode"),
+        (["--to", "no/such/folder/rows.jsonl"], r"--to no/such/folder/rows.jsonl is in no folder"),
+        (["--to", "tests"], r"--to tests is a folder"),
+        (["--devices", "2", "--only", "step"], r"--devices measures a LoRA step alone"),
+        (["--minutes", "0"], r"argument --minutes"),
+    ],
+)
+@pytest.mark.usefixtures("root")
+def test_a_choice_that_is_none_is_refused_before_anything_is_measured(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--tiny", *words])
+    assert ended.value.code == 2
+    found = capsys.readouterr()
+    assert re.search(said, " ".join(found.err.split()))
+    assert not found.out
+
+
+@pytest.mark.usefixtures("root")
+def test_everything_that_a_card_decides_is_measured() -> None:
+    rows = [each.row for each in _whole(Bench(tiny=True))]
+    names = {f"{row['what']} {row.get('case', '')} {row.get('by', '')}".strip() for row in rows}
+    for base, batches in {"sd15": (1, 4, 8), "sdxl": (1, 2, 4)}.items():
+        for precision, batch, by in product(
+            ("bf16", "fp16"), batches, ("ours", "bare", "diffusers", "diffusers, encoded before")
+        ):
+            assert f"step {base} {precision} batch {batch} LoRA {by}" in names
+        levers = (
+            *LEVERS, "optimiser in 8 bits", "any algorithms", "compiled", "all layers and text encoder"
+        )  # fmt: skip
+        for words in levers:
+            assert any(f"{base} bf16 batch" in name and f"LoRA, {words} ours" in name for name in names), (
+                words
+            )
+        for words in ("loha", "lokr", *CHECKPOINTS, "full checkpoint, the least memory"):
+            assert f"step {base} bf16 batch 1 {words} ours" in names
+        assert {f"same bytes {base}", f"encode {base} ours", f"encode {base} bare"} <= names
+        assert {f"encode {base} in tiles ours", f"draw {base} fp16 batch 1 in tiles ours"} <= names
+        assert {f"draw {base} fp16 batch 4 ours", f"draw {base} fp16 batch 4 diffusers"} <= names
+        assert any(name.startswith(f"profile {base}") for name in names)
+    assert set(options("memory")) == set(PRESETS)
+    assert "tagging" in names
 
 
 @pytest.mark.usefixtures("root")

@@ -75,17 +75,63 @@ def test_an_unknown_task_lists_the_tasks() -> None:
     ],
 )
 def test_setting_up(
-    monkeypatch: pytest.MonkeyPatch, windows: bool, card: bool, index: bool, extras: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, windows: bool, card: bool, index: bool, extras: str
 ) -> None:
     """torch comes from PyPI, but on Windows with a card from torch's own index; bitsandbytes with a card."""
     monkeypatch.setattr(tasks, "IS_WINDOWS", windows)
+    monkeypatch.setattr(tasks, "VENV", tmp_path)
     monkeypatch.setattr(nvidia_card, "is_there", lambda: card)
     venv, torch, rest = tasks.commands_of("setup")
     assert venv[1:3] == ("-m", "venv")
-    assert torch[-1] == "torch"
+    assert torch[-1].partition("==")[0] == "torch"
     assert (tasks.CUDA_INDEX in torch) == index
+    assert tasks.CUDA_INDEX not in rest
     assert rest[-1].endswith(extras)
     assert torch[0].endswith("python.exe" if windows else "python")
+
+
+@pytest.mark.parametrize(
+    ("windows", "there", "words"),
+    [
+        (True, "torch-2.13.0", ["--extra-index-url", tasks.CUDA_INDEX, "torch==2.13.0+cu130"]),
+        (True, "torch-2.13.0+cpu", ["--extra-index-url", tasks.CUDA_INDEX, "torch==2.13.0+cu130"]),
+        (True, "torch-2.13.0+cu126", ["torch"]),
+        (False, "torch-2.13.0", ["torch"]),
+        (False, "torch-2.13.0+cpu", ["--force-reinstall", "--no-deps", "torch"]),
+        (False, "torch-2.13.0+rocm7.2", ["torch"]),
+    ],
+)
+def test_a_torch_for_the_cpu_is_replaced_where_there_is_a_card(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, windows: bool, there: str, words: list[str]
+) -> None:
+    """PyPI's for Windows is for the CPU and does not say so; another build was somebody's choice."""
+    places = tmp_path / ("Lib/site-packages" if windows else "lib/python3.12/site-packages")
+    (places / f"{there}.dist-info").mkdir(parents=True)
+    monkeypatch.setattr(tasks, "IS_WINDOWS", windows)
+    monkeypatch.setattr(tasks, "VENV", tmp_path)
+    monkeypatch.setattr(tasks, "_torch_version", lambda: "2.13.0")
+    monkeypatch.setattr(nvidia_card, "is_there", lambda: True)
+    command = list(tasks.commands_of("setup")[1])
+    assert command[command.index("--constraint") + 2 :] == words
+    monkeypatch.setattr(nvidia_card, "is_there", lambda: False)
+    assert tasks.commands_of("setup")[1][-1] == "torch"
+
+
+def test_the_version_of_torch_is_the_one_that_others_are_bound_to() -> None:
+    assert f"torch=={tasks._torch_version()}" in (ROOT / "constraints.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_lists_the_tasks(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks.main([word])
+    said = capsys.readouterr().out
+    assert "--dry prints what a task runs" in said
+    assert all(f"python tasks.py {name}" in said for name in tasks.TASKS)
+
+
+def test_an_unknown_option_is_not_called_a_task() -> None:
+    with pytest.raises(SystemExit, match="--dryy is no option"):
+        tasks.main(["--dryy", "repro"])
 
 
 def test_the_extras_are_those_of_the_project() -> None:

@@ -30,7 +30,11 @@ def program(body: str, *arguments: str, **options: object) -> subprocess.Complet
         ),
         (f"raise OSError({errno.ENOSPC}, 'x', 'data/a')", "error: the disk is full (data/a)"),
         (f"raise OSError({errno.EACCES}, 'Permission denied', 'data/a')", "error: data/a: Permission denied"),
-        ("raise KeyboardInterrupt", "error: interrupted"),
+        ("raise KeyboardInterrupt", "error: interrupted; no partial files were left; run the same command"),
+        (
+            "raise KeyboardInterrupt('the last checkpoint is kept')",
+            "error: interrupted; the last checkpoint is kept; run the same command again to continue\n",
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_a_sentence_and_exit_code_1(body: str, message: str) -> None:
@@ -119,9 +123,18 @@ def test_brother_nor_among_the_pictures(
 
 
 def test_a_full_card_is_a_sentence() -> None:
-    ended = program("import torch; raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate')")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: the device's memory is full; close other programs that use it")
+    for error in (
+        "torch.OutOfMemoryError('CUDA out of memory. Tried to allocate')",
+        "RuntimeError('MPS backend out of memory (MPS allocated: 17.9 GB)')",
+        "Exception('[ONNXRuntimeError] : 1 : FAIL : CUDA failure 2: out of memory')",
+    ):
+        ended = program(f"import torch; raise {error}")
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("error: the device's memory is full; close other programs that use it")
+
+
+def test_other_errors_of_a_device_keep_their_traceback() -> None:
+    assert "RuntimeError" in program("raise RuntimeError('CUDA error: an illegal memory access')").stderr
 
 
 def test_an_interruption_while_a_module_is_read_ends_with_the_sentence_and_code_1(tmp_path: Path) -> None:

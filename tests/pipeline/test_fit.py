@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pipeline import fit
+from pipeline import fit, nvidia_card
 from pipeline.bases.base import Base
 from pipeline.bases.outline import outline
 from pipeline.bases.registry import family
+from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, read_params
 from pipeline.config.params_edit import with_values
 from pipeline.errors import UserError
@@ -33,22 +34,63 @@ def outlined(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gb", "name"), [(4, "6gb"), (6, "6gb"), (10, "8gb"), (11, "8gb"), (12, "12gb"), (80, "24gb")]
+    ("gb", "name"), [(3, "4gb"), (4, "4gb"), (6, "6gb"), (10, "8gb"), (11, "8gb"), (12, "12gb"), (80, "24gb")]
 )
 def test_the_largest_preset_that_is_not_above_the_card(gb: int, name: str) -> None:
     assert preset_for(gb) == name
 
 
 @pytest.mark.parametrize(
-    ("gb", "preset", "keys"), [(24, "24gb", set()), (8, "8gb", set()), (6, "6gb", {"train.base_precision"})]
+    ("gb", "preset", "keys"), [(24, "24gb", set()), (8, "8gb", set()), (6, "6gb", {"train.offload"})]
 )
 def test_sdxl_on_cards(gb: int, preset: str, keys: set[str]) -> None:
-    """On 6 GB the preset is not enough: the base goes into 8 bits."""
+    """On 6 GB the preset is not enough: half of the blocks wait outside, which changes no number."""
     made = fitting(SDXL, GpuCard("a card", gb))
     assert made.use == {"memory": preset}
     assert made.values.keys() == keys
     assert made.needed is not None
     assert made.needed < 0.9 * gb * 2**30
+
+
+@pytest.mark.parametrize(
+    ("params", "gb", "memory"),
+    [
+        (SD15, 4, "4gb"),
+        (SDXL, 8, "8gb"),
+        (Params({"base": "sd15", "network": "checkpoint"}, {}), 6, "6gb"),
+        (Params({"base": "sdxl", "network": "checkpoint"}, {}), 10, "8gb"),
+    ],
+    ids=["LoRA on SD 1.5", "LoRA on SDXL", "all of SD 1.5", "all of SDXL"],
+)
+def test_what_small_cards_train(params: Params, gb: int, memory: str) -> None:
+    """By the estimate, with a tenth of the card to spare; what is written goes together."""
+    side = 1024 if params.use["base"] == "sdxl" else 512
+    params = Params(params.use, {**params.values, "crop.resolution": side})
+    made = fitting(params, GpuCard("a card", gb))
+    assert made.use["memory"] == memory
+    assert made.needed is not None
+    assert made.needed < 0.9 * gb * 2**30
+    check(compose(Params({**params.use, **made.use}, {**params.values, **made.values})))
+
+
+def test_fp32_that_was_asked_for_stays() -> None:
+    """Also on a card without bf16, where only what is in bf16 changes."""
+    asked = Params(SDXL.use, {"train.precision": "fp32"})
+    for has_bf16 in (True, False):
+        made = fitting(asked, GpuCard("a card", 8, has_bf16))
+        assert "train.precision" not in made.values
+        assert made.values["train.offload"]
+        assert made.values.get("base.vae_precision") == (None if has_bf16 else "fp32")
+    with pytest.raises(UserError, match=r"set in params\.yaml train\.precision: bf16"):
+        fitting(
+            Params(asked.use, {**asked.values, "train.devices": 2, "network.dora": True}),
+            GpuCard("a card", 8),
+        )
+
+
+def test_weights_in_bf16_become_fp16_too() -> None:
+    made = fitting(Params(SD15.use, {"train.precision": "bf16_full"}), GpuCard("a card", 24, has_bf16=False))
+    assert made.values == {"train.precision": "fp16_full"}
 
 
 def test_a_card_without_bf16_gets_fp16() -> None:
@@ -60,6 +102,19 @@ def test_a_run_that_nothing_makes_small_enough_changes_nothing(tmp_path: Path) -
     network = Params({"base": "sdxl", "network": "checkpoint"}, {"crop.resolution": 1024})
     with pytest.raises(UserError, match=r"with all that saves memory it needs .*; params\.yaml is as it was"):
         fitting(network, GpuCard("a card", 6))
+
+
+@pytest.mark.parametrize(
+    ("use", "has_bf16", "cure"),
+    [
+        ({"optimizer": "prodigy"}, True, "use.optimizer: adafactor or adamw8bit"),
+        ({}, False, "train.precision: bf16 or fp32, which train.fused_backward and train.offload need"),
+    ],
+)
+def test_what_a_person_may_choose_is_named(use: dict[str, str], has_bf16: bool, cure: str) -> None:
+    whole = Params({"base": "sd15", "network": "checkpoint", **use}, {})
+    with pytest.raises(UserError, match=cure):
+        fitting(whole, GpuCard("a card", 8, has_bf16))
 
 
 def test_the_card_of_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +134,14 @@ def test_without_a_card_it_asks_for_the_memory(monkeypatch: pytest.MonkeyPatch) 
         this_card()
 
 
+def test_a_hidden_card_is_said_to_be_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(nvidia_card, "names", lambda: ["NVIDIA A10, 560.35"])
+    with pytest.raises(UserError, match=r"CUDA_VISIBLE_DEVICES is '', which hides .*\(NVIDIA A10, 560\.35\)"):
+        this_card()
+
+
 def test_params_keep_their_comments_and_other_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,13 +152,14 @@ def test_params_keep_their_comments_and_other_values(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     Path("params.yaml").write_text(text)
-    main(["--card", "6"])
+    main(["--card", "6", "--no-bf16"])
     assert Path("params.yaml").read_text() == (
         "# my run\nuse:\n  base: sdxl  # SDXL\n  experiment: sdxl_character\n  memory: 6gb\n"
-        "train:\n  name: 'zibbo'  # its name\n  base_precision: int8\ncrop: {resolution: 1024}\n"
+        "train:\n  name: 'zibbo'  # its name\n  precision: fp16\n  offload: 0.5\ncrop: {resolution: 1024}\n"
+        "base:\n  vae_precision: fp32\n"
     )
     assert read_params().use["memory"] == "6gb"
-    assert "params.yaml now has use.memory: 6gb, train.base_precision: int8" in capsys.readouterr().out
+    assert "params.yaml now has use.memory: 6gb, train.precision: fp16," in capsys.readouterr().out
 
 
 def test_groups_that_were_not_there() -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import nvidia_card
+from pipeline import nvidia_card, pci_cards
 from pipeline.device import best_device
-from pipeline.unused_card import say_unused_card, unused_card
+from pipeline.unused_card import hidden_cards, say_unused_card, unused_card
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """No card, no driver, a torch without CUDA."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(nvidia_card, "PCI_DEVICES", tmp_path / "pci")
+    monkeypatch.setattr(pci_cards, "PCI_DEVICES", tmp_path / "pci")
     monkeypatch.setattr(nvidia_card, "DRIVER", tmp_path / "version")
     monkeypatch.setattr(nvidia_card, "names", list)
     monkeypatch.setattr(torch.version, "cuda", None)
@@ -66,6 +66,36 @@ def test_a_driver_that_is_too_old(machine: pytest.MonkeyPatch) -> None:
 def test_a_card_that_the_user_hides_is_his_choice(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
     on_the_bus(tmp_path, "0x10de", "0x030000")
     machine.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert unused_card() is None
+    assert "CUDA_VISIBLE_DEVICES is '-1', which hides" in str(hidden_cards())
+    machine.delenv("CUDA_VISIBLE_DEVICES")
+    assert hidden_cards() is None
+
+
+@pytest.mark.parametrize(
+    ("value", "hides"), [("1", True), ("-2", True), ("7,0", True), ("0", False), ("GPU-1", False)]
+)
+def test_a_card_that_is_hidden_by_mistake(machine: pytest.MonkeyPatch, value: str, hides: bool) -> None:
+    """There is one, number 0; a name is not looked up."""
+    machine.setattr(torch.version, "cuda", "13.0")
+    machine.setattr(nvidia_card, "names", lambda: ["NVIDIA A10, 560.35"])
+    machine.setenv("CUDA_VISIBLE_DEVICES", value)
+    said = str(unused_card())
+    assert (f"CUDA_VISIBLE_DEVICES is {value!r}, which hides the card" in said) == hides
+    assert ("too old" in said) != hides
+
+
+@pytest.mark.parametrize(("memory", "is_said"), [(16 * 2**30, True), (512 * 2**20, False), (None, False)])
+def test_a_card_of_amd_needs_another_torch(
+    machine: pytest.MonkeyPatch, tmp_path: Path, memory: int | None, is_said: bool
+) -> None:
+    """A processor's own graphics has little memory of its own, and other drivers tell none."""
+    on_the_bus(tmp_path, "0x1002", "0x030000")
+    if memory is not None:
+        (tmp_path / "pci/0000:01:00.0/mem_info_vram_total").write_text(f"{memory}\n")
+    machine.setattr(torch.version, "cuda", "13.0")
+    assert ("whl/rocm7.2 torch==" in str(unused_card())) == is_said
+    machine.setattr(torch.version, "hip", "7.2")
     assert unused_card() is None
 
 

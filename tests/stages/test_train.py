@@ -133,12 +133,20 @@ def test_eight_bits_are_refused_to_networks_made_from_the_weights(project: Path,
 def test_a_card_that_is_too_small_is_a_sentence_with_cures(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    """The allocator's own error, and what Apple's devices, cuBLAS and cuDNN raise."""
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB, other allocations: 200 MB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ):
 
-    monkeypatch.setattr(Denoising, "picture_losses", full)
-    with pytest.raises(UserError, match=r"memory is full.* set in params\.yaml train\.precision: bf16"):
-        train.main(["--out", "full"])
+        def full(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(Denoising, "picture_losses", full)
+        with pytest.raises(UserError, match=r"memory is full.*yaml train\.precision: bf16.*Nothing was kept"):
+            train.main(["--out", "full"])
 
 
 def test_a_card_that_is_too_small_is_seen_before_the_base_is_loaded(

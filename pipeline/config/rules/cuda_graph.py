@@ -1,6 +1,6 @@
 """Rules of train.cuda_graph: a recorded step does the same in every replay, on one device."""
 
-from pipeline.schemas import AdapterNetworkConfig, Config
+from pipeline.schemas import AdapterNetworkConfig, Config, HypernetworkConfig
 
 
 def graph_contradictions(config: Config) -> list[str]:
@@ -23,6 +23,9 @@ def graph_contradictions(config: Config) -> list[str]:
         reasons |= {
             f"network.{key}": (share > 0, "drops others in each step") for key, share in dropouts.items()
         }
+    if isinstance(network, HypernetworkConfig):
+        drops = any(network.dropout_structure or ())
+        reasons["network.dropout_structure"] = (drops, "drops others in each step")
     problems = [
         f"train.cuda_graph replays one recorded step, but {key} {why}; set one of them off"
         for key, (is_on, why) in reasons.items()

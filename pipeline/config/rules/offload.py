@@ -3,11 +3,6 @@
 from pipeline.schemas import AdapterNetworkConfig, CheckpointConfig, Config
 
 
-def could_offload(config: Config) -> bool:
-    """Whether only gradient checkpointing may be missing."""
-    return not [each for each in _problems(config) if "gradient_checkpointing" not in each]
-
-
 def offload_contradictions(config: Config) -> list[str]:
     """Settings that contradict train.offload."""
     return _problems(config) if config.train.offload else []

@@ -20,21 +20,22 @@ from pipeline.schemas import Config
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.offload import chosen_blocks
+from pipeline.training.planning.optimizer_state import state_bytes
 from pipeline.training.precision import FULL, PRECISION_DTYPES
 from pipeline.training.text_outputs import are_fixed
 
 EFFICIENCY = {"cpu": 0.5, "cuda": 0.45, "mps": 0.4}
 """Fraction of a large matrix product's speed that a training step reaches."""
-MOMENTS = {"adamw8bit": 0.5, "lion": 1, "sgd": 1, "adafactor": 0}
-"""What an optimiser keeps for each weight, in numbers of its width: two of 8 bits are half of one."""
-USUAL_MOMENTS = 2
-"""Of AdamW; the optimisers that find their own rate keep more."""
+EMA_BYTES = 4
+"""Of a weight's running mean (`train.ema_decay`)."""
+COPY_BYTES = 2
+"""Of the 16-bit copy of a weight in fp32, which mixed precision makes in the forward pass."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A step's floating-point operations; bytes of weights, gradients and optimiser state; peak bytes of
-    everything else, per picture.
+    """A step's floating-point operations; bytes of weights, their 16-bit copies, gradients and optimiser
+    state; peak bytes of everything else, per picture.
     """
 
     operations: int
@@ -68,7 +69,7 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
     # A weight's gradient is freed at once, because `fixed` counts it.
     hooks = [each.register_post_accumulate_grad_hook(_let_go) for each in learning]
     dtype = PRECISION_DTYPES[module.precision.removesuffix(FULL)]
-    mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
+    mixed = torch.autocast("cpu", dtype, enabled=dtype != torch.float32, cache_enabled=False)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         weights = [mode.from_tensor(tensor) for tensor in [*learning, *frozen]]
         with _Counted(weights) as counted:
@@ -77,17 +78,34 @@ def step_cost(module: Denoising, batch: Batch) -> Cost:
             loss.backward()
     for hook in hooks:
         hook.remove()
+    copies = sum(copied_bytes(module.settings, each.dtype) * each.numel() for each in learning)
     fixed = sum(map(_bytes, frozen)) + _learning_bytes(module.settings, learning) - _bytes_away(module)
     number = len(batch.weight)
-    return Cost(counted.operations, fixed, counted.most // number, number)
+    return Cost(counted.operations, fixed + copies, max(1, counted.most - copies) // number, number)
+
+
+def copied_bytes(config: Config, dtype: torch.dtype) -> int:
+    """Of the 16-bit copy of a weight of this type that learns, which waits for the backward pass. With
+    gradient checkpointing it is gone after its block.
+    """
+    mixed = config.train.precision in ("bf16", "fp16") and not config.train.gradient_checkpointing
+    return COPY_BYTES if mixed and dtype == torch.float32 else 0
 
 
 def _learning_bytes(config: Config, learning: Sequence[Tensor]) -> int:
-    """Weights, gradients and optimiser state. A fused backward pass holds one gradient at a time."""
+    """Weights, gradients, optimiser state and running mean. A fused backward pass holds one gradient at a
+    time.
+    """
     sizes = [_bytes(each) for each in learning]
-    copies = 1 + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
     gradients = max(sizes, default=0) if config.train.fused_backward else sum(sizes)
-    return round(copies * sum(sizes)) + gradients
+    kept = sum(each.numel() * kept_bytes(config, each.dtype) for each in learning)
+    return sum(sizes) + gradients + round(kept)
+
+
+def kept_bytes(config: Config, dtype: torch.dtype) -> float:
+    """What stays between steps for each weight of this type, besides the weight itself."""
+    mean = 0 if config.train.ema_decay is None else EMA_BYTES
+    return mean + state_bytes(config, dtype)
 
 
 def _bytes_away(module: Denoising) -> int:

@@ -1,13 +1,22 @@
-"""What a run could change to need less memory, the least harmful first. Pure."""
+"""What a run could change to need less memory, the least harmful first: what leaves every number as it is,
+then what does not.
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config.rules.offload import could_offload
+from pipeline.bases.registry import families
+from pipeline.config.rules import contradictions
 from pipeline.config.rules.train import made_of_exact_weights
 from pipeline.config.rules.weight_by_weight import updates_singly
+from pipeline.device import best_device, shares_memory
 from pipeline.schemas import CheckpointConfig, Config
+from pipeline.training.planning.optimizer_state import has_eight_bits
+
+T5_FAMILIES = frozenset(name for name, facts in families().items() if facts.has_t5)
+IN_16_BITS = {"train.precision": "bf16"}
+_FUSED = {"train.fused_backward": True, "train.clip_norm": 0.0}
 
 
 @dataclass(frozen=True)
@@ -23,66 +32,147 @@ class Lever:
         return self.text.partition(",")[0].partition(" (")[0]
 
 
-def levers_of(config: Config) -> list[Lever]:
-    """Settings that are not used yet."""
-    return [*_exact(config), *_of_updates(config), *_coarse(config), Lever("a smaller crop.resolution")]
+Maker = Callable[[Config], Iterator[Lever]]
 
 
-def _exact(config: Config) -> Iterator[Lever]:
-    train = config.train
-    if train.precision == "fp32":
+def levers_of(config: Config, but: Container[str] = ()) -> list[Lever]:
+    """Settings that are not used yet. Each goes together with the run's other settings and with the levers
+    before it; one that contradicts them is left out, as is one that changes a key of `but`.
+    """
+    found: list[Lever] = []
+    known = set(contradictions(config))
+    for make in MAKERS:
+        for lever in make(config):
+            changed = pulled(config, [lever])
+            is_free = all(key not in but for key, _ in lever.values)
+            if is_free and known.issuperset(contradictions(changed)):
+                found.append(lever)
+                config = changed
+    return found
+
+
+def _precision(config: Config) -> Iterator[Lever]:
+    """First, though it rounds: every trainer's usual setting, and twice as fast."""
+    if config.train.precision == "fp32":
         text = "train.precision: bf16 (fp16 on cards before RTX 30), half of the base's memory"
-        yield Lever(text, (("train.precision", "bf16"),))
-    if not train.gradient_checkpointing:
+        yield Lever(text, tuple(IN_16_BITS.items()))
+
+
+def _checkpointing(config: Config) -> Iterator[Lever]:
+    if not config.train.gradient_checkpointing:
         text = "train.gradient_checkpointing: true, the same result a quarter slower"
         yield Lever(text, (("train.gradient_checkpointing", True),))
+
+
+def _exact_fused(config: Config) -> Iterator[Lever]:
+    if could_fuse(config) and not config.train.clip_norm:
+        text = "train.fused_backward: true, the same result, no room for gradients"
+        yield Lever(text, (("train.fused_backward", True),))
+
+
+def _batch(config: Config) -> Iterator[Lever]:
+    train = config.train
+    least = 2 if train.prior_form == "two_means" and train.batch % 2 == 0 else 1
+    if train.batch <= least:
+        return
+    if train.fused_backward or could_fuse(config):  # which collects no gradients: a person chooses
+        yield Lever("a smaller train.batch, other updates")
+        return
+    updates = train.batch * train.gradient_accumulation // least
+    text = f"train.batch: {least} with train.gradient_accumulation: {updates}, the same updates, slower"
+    yield Lever(text, (("train.batch", least), ("train.gradient_accumulation", updates)))
+
+
+def _offload(config: Config) -> Iterator[Lever]:
+    """Half of the blocks, then all of them; a recorded step would have to go. Where the device shares the
+    machine's memory, nothing is won.
+    """
+    train = config.train
+    if shares_memory(best_device()):
+        return
+    needed = {"train.gradient_checkpointing": True, "train.cuda_graph": False}
+    missing = [(key, value) for key, value in needed.items() if getattr(train, key[6:]) != value]
+    also = "".join(f", with {key}: {str(value).lower()}" for key, value in missing)
+    for share in (0.5, 1.0):
+        if train.offload < share:
+            text = f"train.offload: {share:g}{also}, the same result slower"
+            yield Lever(text, (("train.offload", share), *missing))
+
+
+def _fused(config: Config) -> Iterator[Lever]:
     if could_fuse(config):
         text = "train.fused_backward: true with train.clip_norm: 0, no room for gradients"
-        yield Lever(text, (("train.fused_backward", True), ("train.clip_norm", 0.0)))
+        yield Lever(text, tuple(_FUSED.items()))
 
 
 def could_fuse(config: Config) -> bool:
     """Whether a fused backward pass would help and is not used."""
     is_whole = isinstance(config.network, CheckpointConfig)
-    return is_whole and not config.train.fused_backward and updates_singly(config)
+    goes = not config.train.cuda_graph and config.train.strategy == "auto"
+    return is_whole and goes and not config.train.fused_backward and updates_singly(config)
 
 
-def _of_updates(config: Config) -> Iterator[Lever]:
-    train = config.train
-    if train.batch > 1:
-        updates = train.batch * train.gradient_accumulation
-        text = f"train.batch: 1 with train.gradient_accumulation: {updates}, the same updates, slower"
-        collected = (("train.batch", 1), ("train.gradient_accumulation", updates))
-        # A fused backward pass collects no gradients: there a person chooses.
-        yield Lever(text, () if train.fused_backward or could_fuse(config) else collected)
-    if config.optimizer.name == "adamw":
+def _eight_bit_state(config: Config) -> Iterator[Lever]:
+    if config.optimizer.name == "adamw" and has_eight_bits():
         text = "use.optimizer: adamw8bit, a quarter of the optimiser's memory"
         yield Lever(text, (("optimizer.name", "adamw8bit"),))
 
 
-def _coarse(config: Config) -> Iterator[Lever]:
+def _unet_alone(config: Config) -> Iterator[Lever]:
     network = config.network
     if getattr(network, "text_encoder", False) and getattr(network, "unet", False):
         text = "network.text_encoder: false, which trains the U-Net alone"
         yield Lever(text, (("network.text_encoder", False),))
+
+
+def _eight_bit_base(config: Config) -> Iterator[Lever]:
     if config.train.base_precision == "same" and made_of_exact_weights(config) is None:
         text = "train.base_precision: int8, a base that is off by half a percent"
         yield Lever(text, (("train.base_precision", "int8"),))
-    in_fp32 = getattr(network, "weight_precision", "") == "fp32" and config.train.precision == "bf16"
-    if in_fp32 and updates_singly(config):
+
+
+def _eight_bit_t5(config: Config) -> Iterator[Lever]:
+    if config.base.t5 == "own" and config.base.family in T5_FAMILIES:
+        yield Lever("base.t5: int8, half of T5's memory", (("base.t5", "int8"),))
+
+
+def _rounded(config: Config) -> Iterator[Lever]:
+    in_fp32 = getattr(config.network, "weight_precision", "") == "fp32" and config.train.precision == "bf16"
+    if in_fp32:
         text = "network.weight_precision: bf16 with train.stochastic_rounding: true, coarser weights"
         yield Lever(text, (("network.weight_precision", "bf16"), ("train.stochastic_rounding", True)))
-    if 0 < config.train.offload < 1:
-        yield Lever("train.offload: 1, the same result slower", (("train.offload", 1.0),))
-    if not config.train.offload and could_offload(config):
-        also = "" if config.train.gradient_checkpointing else ", with train.gradient_checkpointing: true"
-        text = f"train.offload: 0.5 (up to 1){also}, the same result slower"
-        yield Lever(text, (("train.offload", 0.5), ("train.gradient_checkpointing", True)))
+
+
+def _without_scaling(config: Config) -> Iterator[Lever]:
+    """Cards before RTX 30 take fp16, whose scaled gradients forbid what saves most of a checkpoint."""
+    if isinstance(config.network, CheckpointConfig) and config.train.precision.startswith("fp16"):
+        yield Lever("train.precision: bf16 or fp32, which train.fused_backward and train.offload need")
+
+
+def _other_optimizer(config: Config) -> Iterator[Lever]:
+    is_whole = isinstance(config.network, CheckpointConfig)
+    if is_whole and config.optimizer.name not in ("adamw", "adamw8bit", "adafactor", "sgd"):
+        yield Lever("use.optimizer: adafactor or adamw8bit, which keep less for each weight")
+
+
+def _smaller(config: Config) -> Iterator[Lever]:  # noqa: ARG001
+    yield Lever("a smaller crop.resolution")
+
+
+MAKERS: tuple[Maker, ...] = (
+    _precision, _checkpointing, _exact_fused, _batch, _offload,
+    _fused, _offload, _eight_bit_state, _eight_bit_t5, _unet_alone, _eight_bit_base, _rounded,
+    _without_scaling, _other_optimizer, _smaller,
+)  # fmt: skip
+"""In order of harm. A checkpoint's blocks can wait outside only with a fused backward pass, so that the
+offload comes again after it.
+"""
 
 
 def levers(config: Config) -> list[str]:
-    """Each with what it costs."""
-    return [each.text for each in levers_of(config)]
+    """Each with what it costs. Of the shares of one setting only the first is named."""
+    first = {each.text.partition(":")[0]: each.text for each in reversed(levers_of(config))}
+    return list(reversed(first.values()))
 
 
 def pulled(config: Config, chosen: Sequence[Lever]) -> Config:
@@ -94,10 +184,15 @@ def pulled(config: Config, chosen: Sequence[Lever]) -> Config:
     return config
 
 
-def out_of_memory(config: Config) -> str:
-    """A sentence for a device that is too small."""
+def out_of_memory(config: Config, is_kept: bool) -> str:
+    """A sentence for a device that is too small. is_kept: whether there is a checkpoint of the run."""
     cures = "; then ".join(levers(config))
+    kept = (
+        "The last checkpoint is kept: with unchanged settings `dvc repro` carries on from it"
+        if is_kept
+        else "Nothing was kept: there was no checkpoint yet"
+    )
     return (
         f"the device's memory is full; close other programs that use it, or set in params.yaml {cures}."
-        " The last checkpoint is kept: with unchanged settings `dvc repro` carries on from it"
+        f" {kept}"
     )

@@ -3,7 +3,7 @@
 Stages import it dynamically, so that it is not part of their code's hash: it affects no result.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import accumulate
 
 from pipeline.bases.load import load_base
@@ -50,18 +50,21 @@ def too_small(config: Config, needs: Needs, memory: int) -> str:
     start = f"this run needs about {_gib(needs(config))} GiB of the device's memory, which has {_gib(memory)}"
     if found is None:
         tried = pulled(config, _offered(config))
+        left = [each.text for each in levers_of(config) if not each.values]
         return (
-            f"{start}; with all that saves memory it needs {_gib(needs(tried))} GiB: take a smaller"
-            " crop.resolution, a smaller base, or a larger device"
+            f"{start}; with all that saves memory it needs {_gib(needs(tried))} GiB: take"
+            f" {'; or '.join(left)}; or a smaller base, or a larger device"
         )
     sums = accumulate(found, lambda so_far, lever: [*so_far, lever], initial=list[Lever]())
     steps = (f"{own[-1].text} ({_gib(needs(pulled(config, own)))} GiB)" for own in sums if own)
     return f"{start}; set in params.yaml {'; and '.join(steps)}"
 
 
-def cheapest(config: Config, needs: Needs, memory: int) -> list[Lever] | None:
-    """The least harmful levers that fit, in order of harm; None if all of them do not."""
-    offered = _offered(config)
+def cheapest(config: Config, needs: Needs, memory: int, but: Container[str] = ()) -> list[Lever] | None:
+    """The least harmful levers that fit, in order of harm; None if all of them do not. `but`: keys that
+    stay.
+    """
+    offered = _offered(config, but)
     for number in range(len(offered) + 1):
         if _fits(pulled(config, offered[:number]), needs, memory):
             return _without_needless(config, needs, memory, offered[:number])
@@ -73,12 +76,9 @@ def _fits(config: Config, needs: Needs, memory: int) -> bool:
     return needs(config) <= memory and not contradictions(config)
 
 
-def _offered(config: Config) -> list[Lever]:
-    """Levers with values; last those that only the others make possible."""
-    found: list[Lever] = []
-    while more := [each for each in levers_of(pulled(config, found)) if each.values]:
-        found += more
-    return found
+def _offered(config: Config, but: Container[str] = ()) -> list[Lever]:
+    """Levers with values."""
+    return [each for each in levers_of(config, but) if each.values]
 
 
 def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence[Lever]) -> list[Lever]:

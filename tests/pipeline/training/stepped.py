@@ -18,6 +18,7 @@ from pipeline.training.callbacks.metrics import MetricsCallback
 from pipeline.training.data import Batch
 from pipeline.training.history import History
 from pipeline.training.module import Denoising, quiet_lightning, trainer_options
+from pipeline.training.prefetched import Prefetched
 from pipeline.training.state import load_state, saved_state
 from tests.pipeline.bases.random_sd1 import random_base
 
@@ -49,6 +50,7 @@ def stepped(
     batches: list[Batch],
     *more: lightning.Callback,
     first: lightning.Callback | None = None,
+    reads_ahead: bool = False,
 ) -> tuple[lightning.Trainer, History]:
     """Trains for an epoch of the batches; a step's losses and norms are in the history."""
     quiet_lightning()
@@ -58,7 +60,7 @@ def stepped(
     trainer = lightning.Trainer(**{**options, "max_epochs": 1}, callbacks=callbacks)
     loader: DataLoader[Any] = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
     with module.network.attached(module.base):
-        trainer.fit(module, loader)
+        trainer.fit(module, Prefetched(loader) if reads_ahead else loader)
     history.settle(lambda losses: losses)
     return trainer, history
 

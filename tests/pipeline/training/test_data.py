@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.registry import family
@@ -11,6 +12,7 @@ from pipeline.files.safetensors_file import write_safetensors
 from pipeline.schemas import TrainConfig
 from pipeline.training.data import EncodedData, EpochBatches, Picture
 from pipeline.training.epoch_order import EpochPicture
+from pipeline.training.prefetched import Prefetched
 
 
 @pytest.fixture
@@ -110,4 +112,8 @@ def test_on_a_card_every_tensor_of_a_batch_is_pinned(
     assert copy.conditioning is not batch.conditioning
     for there in (True, False):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert data.train_dataloader().pin_memory is there
+        loader = data.train_dataloader()
+        assert isinstance(loader, Prefetched) is there
+        pins = loader.items if isinstance(loader, Prefetched) else loader
+        assert isinstance(pins, DataLoader)
+        assert pins.pin_memory is there

@@ -23,7 +23,7 @@ def said(card: TrainingDevice, use: dict[str, str] | None = None, **train: Any) 
 def test_a_recent_card_in_16_bits() -> None:
     assert said(AMPERE, precision="bf16", channels_last=True) == (
         "attention by torch's SDPA (flash, if the shape allows); TF32 on (few products are left in 32 bits);"
-        " channels_last on (train.channels_last); adamw fused; batches pinned"
+        " channels_last on (train.channels_last: true); adamw fused; batches read ahead and pinned"
     )
 
 
@@ -38,7 +38,9 @@ def test_what_a_device_lacks_is_not_named() -> None:
     assert "TF32" not in said(TURING, precision="fp16")
     assert "not fused (fp16 scales gradients)" in said(TURING, precision="fp16")
     assert "fused" not in said(AMPERE, {"optimizer": "lion"})
-    assert said(CPU) == "attention by torch's SDPA; channels_last off (train.channels_last); adamw fused"
+    assert "memory-efficient: flash needs RTX 30 or newer" in said(TURING, precision="fp16")
+    line = "attention by torch's SDPA; channels_last off (train.channels_last: false); adamw fused"
+    assert said(CPU) == line
 
 
 def test_it_is_one_line_and_the_switch_follows(capsys: pytest.CaptureFixture[str]) -> None:

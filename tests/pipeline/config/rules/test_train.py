@@ -167,6 +167,11 @@ def test_what_cannot_be_with_blocks_in_the_machines_memory(
         ({"network": "dylora"}, {}, r"network dylora trains another rank"),
         ({}, {"network.dropout": 0.1}, r"network\.dropout drops others"),
         ({}, {"network.module_dropout": 0.1}, r"network\.module_dropout drops others"),
+        (
+            {"network": "hypernetwork"},
+            {"network.layer_structure": [1, 2, 1], "network.dropout_structure": [0, 0.3, 0]},
+            r"network\.dropout_structure drops others",
+        ),
         ({}, {"train.devices": 2}, r"train\.cuda_graph works on one device"),
     ],
 )

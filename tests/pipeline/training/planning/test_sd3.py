@@ -1,5 +1,7 @@
 """The plan's memory of SD 3: of its published sizes, with and without T5, and what T5 in 8 bits saves."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.bases.base import Base
@@ -9,6 +11,7 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.schemas import Config
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
+from pipeline.training.planning.levers import levers
 
 pytestmark = pytest.mark.usefixtures("root")
 T5_NUMBERS = 4_762_310_656
@@ -43,10 +46,15 @@ def test_t5_needs_memory_only_where_it_reads_in_every_step() -> None:
     base = published(with_t5=True)
     numbers = numbers_of(config_of(), base, 512, 512)
     assert numbers.t5 == T5_NUMBERS
-    kept = needed_bytes(numbers, config_of(train__shuffle_tags=False))
+    kept = config_of(train__shuffle_tags=False)
+    step = needed_bytes(replace(numbers, t5=0), kept)
     each_step = {"train__shuffle_tags": True}
     same, eight = (needed_bytes(numbers, config_of(base__t5=how, **each_step)) for how in ("own", "int8"))
     alone = needed_bytes(numbers_of(config_of(), published(with_t5=False), 512, 512), config_of(**each_step))
     assert same - alone == 2 * T5_NUMBERS
     assert same - eight == pytest.approx(0.92 * T5_NUMBERS, rel=1e-6)
-    assert kept < alone
+    assert step < alone
+    # All encoders are on the device before the first step, without the denoiser.
+    first = 2 * (T5_NUMBERS + numbers.texts) + 4 * numbers.learning
+    assert needed_bytes(numbers, kept) == max(step, first)
+    assert "base.t5: int8, half of T5's memory" in levers(kept)
