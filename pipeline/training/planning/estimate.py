@@ -65,6 +65,8 @@ def needed_bytes(numbers: TrainingNumbers, config: Config) -> int:
     gradients = 0 if train.fused_backward else 1  # fused, one weight's at a time
     copies = 1 + gradients + MOMENTS.get(config.optimizer.name, USUAL_MOMENTS)
     picture = numbers.recomputed if train.gradient_checkpointing else numbers.kept
+    if train.preserves:
+        picture *= 2  # the pass for class captions waits for its gradients, too
     split = train.devices * train.num_nodes if train.strategy == "fsdp" else 1
     t5_held = _EIGHT_BITS if config.base.t5 == "int8" else held
     t5 = 0 if are_fixed(config) else t5_held * numbers.t5  # its outputs are kept
