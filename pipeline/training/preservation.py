@@ -27,13 +27,13 @@ from pipeline.training.step import StepInputs, conditioning
 
 TIMES_THE_OPERATIONS = 7 / 3
 """Of a step without preservation: a pass with gradients is three without."""
-CLASS = "class_"
+_CLASS = "class_"
 """Before the names of a step's inputs that belong to class captions."""
 
 
 def is_preserved(inputs: StepInputs) -> bool:
     """Whether the step has class captions."""
-    return f"{CLASS}ids" in inputs or f"{CLASS}tokens" in inputs
+    return f"{_CLASS}ids" in inputs or f"{_CLASS}tokens" in inputs
 
 
 def preservation_losses(
@@ -51,7 +51,7 @@ def preservation_losses(
 
 def _answer(inputs: StepInputs, base: Base, config: Config) -> Tensor:
     """[rows, channels, h, w] the denoiser's answer for class captions."""
-    texts = {name.removeprefix(CLASS): each for name, each in inputs.items() if name.startswith(CLASS)}
+    texts = {name.removeprefix(_CLASS): each for name, each in inputs.items() if name.startswith(_CLASS)}
     sizes = {"sizes": inputs["sizes"]} if "sizes" in inputs else {}
     known = conditioning({**texts, **sizes}, base, config.base.clip_skip)
     return base.family.predict(base, inputs["noisy"], inputs["levels"], known).float()
