@@ -34,7 +34,9 @@ NUM_COLOURS = 10
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of the table, as text. `scores`: by objective; before them, of several, whether it is on the front."""
+    """A row of the table, as text. `scores`: by objective; of several, before them whether it is on the
+    front.
+    """
 
     run: ComparedRun
     settings: Sequence[str]

@@ -62,7 +62,7 @@ class Scatter:
 
 
 def scatters(runs: Sequence[ComparedRun], objectives: Sequence[SweepObjective]) -> list[Scatter]:
-    """The first measure across, each other one up; none for a single measure or without a run that has all."""
+    """The first measure across, each other one up; none for one measure, or if no run has all."""
     best = front_of(runs, objectives)
     known = [run for run in runs if all(each.of(run.figures) is not None for each in objectives)]
     return [_scatter(known, best, objectives[0], other) for other in objectives[1:] if known]

@@ -3,8 +3,8 @@ pruned.
 
 It maximises the verdict's joint score, or what `--metric` names; of several measures it finds the Pareto
 front, without pruning. The study is a SQLite file; the same command continues it. Values:
-`network.dim=choice(4,8,16)` or `4,8,16`, `train.epochs=range(5,20)`, `network.dim=int(interval(4,32))`, in logarithms as
-`tag(log, interval(1e-5,1e-3))`.
+`network.dim=choice(4,8,16)` or `4,8,16`, `train.epochs=range(5,20)`, `network.dim=int(interval(4,32))`, in
+logarithms as `tag(log, interval(1e-5,1e-3))`.
 """
 
 from argparse import Namespace
