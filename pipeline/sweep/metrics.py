@@ -37,10 +37,10 @@ class SweepObjective:
         return float("inf") if value is None else value if self.minimize else -value
 
 
-JOINT = SweepObjective(("sample_grid.best.joint",))
+JOINT_OBJECTIVE = SweepObjective(("sample_grid.best.joint",))
 """The verdict's joint score (pipeline/verdict/joint.py)."""
 DEFAULT_OBJECTIVES = (
-    JOINT,
+    JOINT_OBJECTIVE,
     SweepObjective(("sample_grid.best.subject", "sample_grid.best.prompt")),
     SweepObjective(("sample_grid.best.prompt",)),
     SweepObjective(("train.validation_loss",), minimize=True),

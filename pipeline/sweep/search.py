@@ -17,7 +17,7 @@ from pipeline.files.names import insist_on_plain_name
 from pipeline.sweep.grammar import JobOverrides, parsed, values_of
 from pipeline.sweep.jobs import HOME, SweepJob, Trial, make_jobs, name_of
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import JOINT, RunFigures, SweepObjective, judged_by
+from pipeline.sweep.metrics import JOINT_OBJECTIVE, RunFigures, SweepObjective, judged_by
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing
 
@@ -74,9 +74,9 @@ def _says_what_it_searches(jobs: Sequence[SweepJob], objectives: Sequence[SweepO
     if objectives:
         return True
     judged = [found for job in jobs for found in judged_by(result_of(job).get("figures", {}))]
-    if judged and judged[0][0] is not JOINT:
+    if judged and judged[0][0] is not JOINT_OBJECTIVE:
         warn(
-            f"the runs have no joint score ({JOINT.name}), so the search goes by {judged[0][0].name}; set"
+            f"the runs have no joint score ({JOINT_OBJECTIVE.name}), so the search goes by {judged[0][0].name}; set"
             " sample_grid.subject_tags or use.vision, or --metric"
         )
     return bool(judged)

@@ -8,7 +8,7 @@ from pipeline.compare.page import as_text, num_front, tabulated
 from pipeline.compare.pareto import SCATTER_HEIGHT_PX, SCATTER_WIDTH_PX, front, front_of, scatters
 from pipeline.compare.runs import ComparedRun
 from pipeline.errors import UserError
-from pipeline.sweep.metrics import JOINT, objectives_of, parsed_objectives
+from pipeline.sweep.metrics import JOINT_OBJECTIVE, objectives_of, parsed_objectives
 
 
 def run(name: str, figures: Mapping[str, float]) -> ComparedRun:
@@ -46,8 +46,8 @@ def test_smaller_is_better_behind_a_dash_and_a_run_without_a_measure_is_left_out
 
 def test_the_joint_score_is_the_default() -> None:
     figures = {"sample_grid.best.joint": 0.5, "sample_grid.best.subject": 1.0, "sample_grid.best.prompt": 1.0}
-    assert objectives_of(None, False, [figures]) == (JOINT,)
-    assert objectives_of(None, False, [figures, {"train.validation_loss": 1.0}])[0] is not JOINT
+    assert objectives_of(None, False, [figures]) == (JOINT_OBJECTIVE,)
+    assert objectives_of(None, False, [figures, {"train.validation_loss": 1.0}])[0] is not JOINT_OBJECTIVE
 
 
 def test_the_table_has_the_front_first_and_marks_it() -> None:
