@@ -76,8 +76,8 @@ def _says_what_it_searches(jobs: Sequence[SweepJob], objectives: Sequence[SweepO
     judged = [found for job in jobs for found in judged_by(result_of(job).get("figures", {}))]
     if judged and judged[0][0] is not JOINT_OBJECTIVE:
         warn(
-            f"the runs have no joint score ({JOINT_OBJECTIVE.name}), so the search goes by {judged[0][0].name}; set"
-            " sample_grid.subject_tags or use.vision, or --metric"
+            f"the runs have no joint score ({JOINT_OBJECTIVE.name}), so the search goes by"
+            f" {judged[0][0].name}; set sample_grid.subject_tags or use.vision, or --metric"
         )
     return bool(judged)
 
