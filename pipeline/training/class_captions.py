@@ -15,11 +15,10 @@ def class_of(concept: str, config: TrainConfig) -> str | None:
     return named.get(concept) if isinstance(named, dict) else named
 
 
-def class_caption(shown: str, trigger: str | None, its_class: str | None, way: str) -> str:
+def class_caption(shown: str, trigger: str | None, its_class: str, way: str) -> str:
     """`shown`: the caption of this step. Where it lacks the trigger, as a dropped caption does, the class
     alone: held to the base for the caption that it learns, the network would learn less of it.
     """
-    assert its_class, "check_captions asks for it"
     if way == "prior" or not trigger or not has_trigger(shown, trigger):
         return its_class
     return _words(trigger).sub(lambda _: its_class, shown)

@@ -278,7 +278,9 @@ class EpochBatches(Dataset[Batch]):
             return []
         chosen = [self.data.pictures[index] for index in self.plan[number]]
         return [
-            class_caption(caption, picture.trigger, class_of(picture.concept, config), config.preservation)
+            class_caption(
+                caption, picture.trigger, class_of(picture.concept, config) or "", config.preservation
+            )
             for caption, picture in zip(captions, chosen, strict=True)
         ]
 

@@ -9,13 +9,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.bases.base import Base
+from pipeline.bases.conditioning import Conditioning
 from pipeline.bases.tokens import token_ids
 from pipeline.networks.network import AdapterNetwork
+from pipeline.training import module as training_module
 from pipeline.training.data import Batch
 from pipeline.training.module import Denoising
 from pipeline.training.planning.cost import step_cost
 from pipeline.training.preservation import TIMES_THE_OPERATIONS
+from tests.pipeline.bases.tiny import small_base
 from tests.pipeline.training.stepped import are_equal, batches_of, made, stepped, weights_of
+from tests.pipeline.training.test_offload import StandIn
+from tests.pipeline.training.test_sd3 import batch_of, module_of
 
 pytestmark = pytest.mark.usefixtures("root")
 PRESERVED = {"train.preservation": "prior", "train.preservation_class": "dog"}
@@ -153,7 +158,10 @@ def test_rows_of_a_device_are_those_of_the_batch() -> None:
         )
 
 
-def test_gradient_checkpointing_and_offloading_change_nothing() -> None:
+def test_gradient_checkpointing_and_offloading_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_module, "Offload", StandIn)
+    StandIn.most = 0
+    StandIn.made.clear()
     losses = []
     for values in ({}, {"train.gradient_checkpointing": True, "train.offload": 1.0}):
         module = learned(made({}, {**PRESERVED, **values}))
@@ -162,6 +170,29 @@ def test_gradient_checkpointing_and_offloading_change_nothing() -> None:
         losses.append(([row.loss for row in history.rows], weights_of(module)))
     assert losses[0][0] == losses[1][0]
     assert are_equal(losses[0][1], losses[1][1])
+    assert StandIn.most == 2  # two blocks on the device, in three passes as in one
+
+
+def test_kept_outputs_of_all_encoders_give_the_losses_of_live_ones() -> None:
+    """SD 3: two CLIPs, pooled outputs and T5."""
+    base = small_base("sd3", with_t5=True)
+    only: dict[str, Any] = {"network__text_encoder": False, "optimizer__text_encoder_lr": 0.0}
+    module = learned(module_of(base, **only, train__preservation="prior", train__preservation_class="dog"))
+    texts = ["a dog", "dog", "dog, red hair"]
+    assert base.t5_tokenizer is not None
+    live = replace(
+        batch_of(base), class_ids=token_ids(base.tokenizer, texts),
+        class_further_ids=base.t5_tokenizer.ids(texts),
+    )  # fmt: skip
+    for part in base.text_models:
+        part.requires_grad_(False)
+    assert live.class_ids is not None
+    known = base.family.encode_texts(base, live.class_ids, 1, live.class_further_ids)
+    kept = replace(batch_of(base), class_conditioning=known)
+    without_t5 = replace(kept, class_conditioning=Conditioning(known.tokens, known.pooled))
+    with module.network.attached(base), torch.no_grad():
+        assert torch.equal(module.picture_losses(live), module.picture_losses(kept))
+        assert not torch.allclose(module.picture_losses(kept), module.picture_losses(without_t5))
 
 
 def test_the_plan_counts_the_further_passes() -> None:
