@@ -85,6 +85,7 @@ TASKS: dict[str, Task] = {
             "python -m benchmarks.tagger_preprocessing",
             "python -m benchmarks.drawing",
             "python -m benchmarks.grid",
+            "python -m benchmarks.verdict",
             "python -m benchmarks.merge",
             "python -m benchmarks.records",
             "python -m benchmarks.workbench",

@@ -16,7 +16,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         "names", nargs="*", metavar="EXPERIMENT", help="an experiment, or a commit, branch or tag"
     )
     parser.add_argument(
-        "--metric", metavar="FIGURE[+FIGURE]", help="compare by this, such as train.validation_loss"
+        "--metric",
+        metavar="FIGURE[+FIGURE][,FIGURE]",
+        help="compare by this, such as train.validation_loss; several with commas: their Pareto front"
+        " (`-` before a figure: smaller is better); without it the verdict's joint score",
     )
     parser.add_argument("--minimize", action="store_true", help="the smallest --metric is best")
     options = parser.parse_args(arguments)

@@ -7,19 +7,20 @@ from typing import Any
 
 from pipeline.compare.grids import aligned, how_to_fetch
 from pipeline.compare.importance import importance
+from pipeline.compare.pareto import SCATTER_HEIGHT_PX, SCATTER_WIDTH_PX, front_of, scatters
 from pipeline.compare.runs import ComparedRun, find_runs, loss_curves, varied
 from pipeline.errors import warn
 from pipeline.files.atomic import new_folder, write_csv, write_text
 from pipeline.reports.grid import IN_CELLS, PageCell
 from pipeline.reports.run.curves import Chart, CurveLine, Drawn, Frame, drawn
 from pipeline.reports.template import template
-from pipeline.sweep.metrics import SweepObjective, objective_of
+from pipeline.sweep.metrics import SweepObjective, objectives_of
 
 OUTPUT = Path("reports/comparison")
 METRICS_FILES = "metrics/train.json metrics/sample_grid.json"
 TEMPLATE = Path(__file__).with_name("comparison.html.j2")
 SHOWN_FIGURES = (
-    "sample_grid.best.subject", "sample_grid.best.prompt", "sample_grid.best.clip",
+    "sample_grid.best.joint", "sample_grid.best.subject", "sample_grid.best.prompt", "sample_grid.best.clip",
     "sample_grid.best.diversity",
     "sample_grid.best.copies", "sample_grid.best.epoch", "sample_grid.best.weight", "train.loss_last_epoch",
     "train.validation_loss", "train.best_epoch",
@@ -33,11 +34,13 @@ NUM_COLOURS = 10
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of the table, as text."""
+    """A row of the table, as text. `scores`: by objective; of several, before them whether it is on the
+    front.
+    """
 
     run: ComparedRun
     settings: Sequence[str]
-    score: str
+    scores: Sequence[str]
     figures: Sequence[str]
     mib: str
     seconds: str
@@ -45,28 +48,41 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """The best run first."""
+    """The best run first; of several measures, those on the Pareto front."""
 
     settings: Sequence[str]
-    objective: SweepObjective
+    objectives: Sequence[SweepObjective]
     figures: Sequence[str]
     rows: Sequence[TableRow]
 
     @property
+    def objective(self) -> SweepObjective:
+        """The first."""
+        return self.objectives[0]
+
+    @property
     def header(self) -> list[str]:
-        return ["run", *self.settings, self.objective.name, *self.figures, "MiB", "seconds"]
+        scores = [each.name for each in self.objectives]
+        return ["run", *self.settings, *self._front, *scores, *self.figures, "MiB", "seconds"]
+
+    @property
+    def _front(self) -> list[str]:
+        return ["Pareto front"] if len(self.objectives) > 1 else []
 
     @property
     def headings(self) -> list[str]:
         """Short names for the header."""
         short = [name.rpartition(".")[2] for name in self.figures]
-        score = "score" if len(self.objective.figures) > 1 else self.objective.name.rpartition(".")[2]
-        return ["run", *self.settings, score, *short, "MiB", "seconds"]
+        scores = [
+            "score" if len(each.figures) > 1 else each.name.rpartition(".")[2] for each in self.objectives
+        ]
+        return ["run", *self.settings, *self._front, *scores, *short, "MiB", "seconds"]
 
     @property
     def lines(self) -> list[list[str]]:
         return [
-            [row.run.name, *row.settings, row.score, *row.figures, row.mib, row.seconds] for row in self.rows
+            [row.run.name, *row.settings, *row.scores, *row.figures, row.mib, row.seconds]
+            for row in self.rows
         ]
 
 
@@ -78,35 +94,49 @@ def compare(names: Sequence[str], metric: str | None = None, minimize: bool = Fa
             warn(
                 f"{run.name}: its stages' figures are not on this machine; {how_to_fetch(run, METRICS_FILES)}"
             )
-    table = tabulated(runs, objective_of(metric, minimize, [run.figures for run in runs]))
+    table = tabulated(runs, objectives_of(metric, minimize, [run.figures for run in runs]))
     with new_folder(OUTPUT) as folder:
         write_csv(folder / "table.csv", table.header, table.lines)
         write_text(folder / "index.html", page(table))
     best = "\n".join(f"  {command}" for command in commands(table.rows[0].run))
+    by = (
+        f" by {table.objective.title}; not dominated: {num_front(table)}" if len(table.objectives) > 1 else ""
+    )
     return (
-        f"{as_text(table)}\n\nThe best: {table.rows[0].run.name}\n{best}\nSide by side: {OUTPUT}/index.html"
+        f"{as_text(table)}\n\nThe best{by}: {table.rows[0].run.name}\n{best}\n"
+        f"Side by side: {OUTPUT}/index.html"
     )
 
 
-def tabulated(runs: Sequence[ComparedRun], objective: SweepObjective) -> Table:
+def tabulated(runs: Sequence[ComparedRun], objectives: Sequence[SweepObjective]) -> Table:
     keys = varied(runs)
     figures = [
         name
         for name in SHOWN_FIGURES
-        if name not in objective.figures[:1] * (len(objective.figures) == 1)
-        and any(name in run.figures for run in runs)
+        if (name,) not in [each.figures for each in objectives] and any(name in run.figures for run in runs)
     ]
-    ordered = sorted(runs, key=lambda run: (objective.sort_key(run.figures), run.name))
-    return Table(keys, objective, figures, [_row(run, keys, objective, figures) for run in ordered])
+    best = front_of(runs, objectives) if len(objectives) > 1 else []
+    ordered = sorted(runs, key=lambda run: (run not in best, objectives[0].sort_key(run.figures), run.name))
+    return Table(keys, objectives, figures, [_row(run, keys, objectives, figures, best) for run in ordered])
+
+
+def num_front(table: Table) -> int:
+    """How many runs are on the Pareto front."""
+    return len(front_of([row.run for row in table.rows], table.objectives))
 
 
 def _row(
-    run: ComparedRun, keys: Sequence[str], objective: SweepObjective, figures: Sequence[str]
+    run: ComparedRun,
+    keys: Sequence[str],
+    objectives: Sequence[SweepObjective],
+    figures: Sequence[str],
+    best: Sequence[ComparedRun],
 ) -> TableRow:
+    on_front = ["yes" if run in best else ""] if len(objectives) > 1 else []
     return TableRow(
         run,
         [_text(run.settings.get(key, "")) for key in keys],
-        _text(objective.of(run.figures)),
+        [*on_front, *(_text(each.of(run.figures)) for each in objectives)],
         [_text(run.figures.get(name)) for name in figures],
         "" if run.network_bytes is None else f"{run.network_bytes / 2**20:.1f}",
         "" if run.seconds is None else f"{run.seconds:.0f}",
@@ -169,6 +199,9 @@ def page(table: Table) -> str:
             shares=importances(table),
             plots=plots(runs),
             frame=FRAME,
+            scatters=scatters(runs, table.objectives),
+            scatter_width=SCATTER_WIDTH_PX,
+            scatter_height=SCATTER_HEIGHT_PX,
             grid=grid,
             notes=_notes,
         )

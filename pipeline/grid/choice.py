@@ -8,6 +8,7 @@ from statistics import fmean
 from pipeline.grid.measures import CellMeasures
 from pipeline.grid.scores import Score
 from pipeline.verdict.intervals import ConfidenceInterval
+from pipeline.verdict.joint import JointScore
 from pipeline.verdict.measures import IDENTITY, LIKENESS, MEASURES, NEAREST_TRAINING, QUALITY
 from pipeline.verdict.rule import Judgement
 
@@ -66,8 +67,7 @@ class Candidate:
     weight: float
     total: float | None
     against: Sequence[str]
-    joint: float | None = None
-    """0-1: all that is measured in one number."""
+    joint: JointScore | None = None
     is_equal: bool = False
     """Whether it is as good as the proposed one, as far as the pictures show."""
     lost: Sequence[str] = ()
@@ -83,14 +83,13 @@ def ranked(
     for place in judgement.order:
         assert place.file is not None
         of_cells = cells.get((place.file, place.epoch, place.weight), ())
-        joint = judgement.joint(place)
         found = {name: place.interval(measure) for name, measure in MEASURES.items()}
         rows.append(
             Candidate(
                 place.file, place.epoch, place.weight,
                 total=_mean([each.total for each in of_cells]),
                 against=place.against,
-                joint=None if joint is None else round(joint, 4),
+                joint=judgement.joint(place),
                 is_equal=place in judgement.equals,
                 lost=[each.title for each in judgement.lost.get((place.epoch, place.weight), ())],
                 measures={name: each for name, each in found.items() if each is not None},

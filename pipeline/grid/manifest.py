@@ -155,8 +155,16 @@ def summary(
     if ranking:
         best = ranking[0]
         figures = means(places[best.file, best.epoch, best.weight])
-        content["best"] = {"epoch": best.epoch, "weight": best.weight, **figures}
+        content["best"] = {"epoch": best.epoch, "weight": best.weight, **figures, **_joint(best)}
     return content
+
+
+def _joint(best: Candidate) -> dict[str, Any]:
+    """The joint score and its sides."""
+    if best.joint is None:
+        return {}
+    found = best.joint.as_dict()
+    return {"joint": found["value"], "sides": found["sides"]}
 
 
 def evidence(
@@ -170,7 +178,7 @@ def evidence(
             "weight": each.weight,
             "total": each.total,
             "against": list(each.against),
-            "joint": each.joint,
+            "joint": each.joint.as_dict() if each.joint else None,
             "equal": each.is_equal,
             "lost": list(each.lost),
             "measures": {name: found.as_dict() for name, found in each.measures.items()},

@@ -50,6 +50,8 @@ class Adapter(nn.Module):
     """Whether the change also depends on the base's own weight."""
 
     network_weight: float = 1.0
+    is_on: bool = True
+    """Off, the layer answers as if the adapter were not attached."""
     dropout: float = 0.0
     rank_dropout: float = 0.0
     module_dropout: float = 0.0
@@ -117,6 +119,8 @@ class Adapter(nn.Module):
 
     def with_bias(self, x: Tensor, frozen: Frozen) -> Tensor:
         """The output, with the change of the layer's bias if there is one."""
+        if not self.is_on:
+            return frozen(x)
         answer = self.answer(x, frozen)
         if self.bias_change is None:
             return answer

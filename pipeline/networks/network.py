@@ -133,6 +133,18 @@ class AdapterNetwork(nn.ModuleDict, Trainable):
                 if forward is not None:
                     targets[name].forward = forward  # type: ignore[method-assign]
 
+    @contextmanager
+    def switched_off(self) -> Iterator[None]:
+        """Inside, the base that it is attached to answers as without it."""
+        adapters = [adapter for _, adapter in self.adapters()]
+        for adapter in adapters:
+            adapter.is_on = False
+        try:
+            yield
+        finally:
+            for adapter in adapters:
+                adapter.is_on = True
+
     def file_tensors(self, precision: str) -> dict[str, Tensor]:
         """The content of a file: copies in `fp16`, `bf16` or `fp32` by `<module>.<weight>`."""
         return _copies(self.state_dict(), precision)

@@ -1,7 +1,7 @@
 """Groups of training: base, optimizer, schedule, noise, train."""
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -172,6 +172,9 @@ class TrainConfig(Group):
         "text_encoder_dropout": 0.0,
         "text_encoder_2_dropout": 0.0,
         "text_encoder_3_dropout": 0.0,
+        "preservation": "none",
+        "preservation_class": None,
+        "preservation_weight": 1.0,
     }
 
     name: FileName
@@ -202,6 +205,9 @@ class TrainConfig(Group):
     clip_norm: Weight
     prior_loss_weight: Weight
     prior_form: PriorForm
+    preservation: Literal["none", "prior", "differential"]
+    preservation_class: NonEmpty | dict[NonEmpty, NonEmpty] | None
+    preservation_weight: Weight
     unmasked_weight: Fraction
     normalize_masked_area: bool
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
@@ -223,3 +229,13 @@ class TrainConfig(Group):
     def encoder_dropouts(self) -> tuple[float, float, float]:
         """By text encoder."""
         return self.text_encoder_dropout, self.text_encoder_2_dropout, self.text_encoder_3_dropout
+
+    @property
+    def preserves(self) -> bool:
+        """Whether steps hold the network to the base's own answers (pipeline/training/preservation.py)."""
+        return self.preservation != "none" and self.preservation_weight > 0
+
+    def identity(self) -> dict[str, Any]:
+        """Where nothing is preserved, its settings change nothing."""
+        values = super().identity()
+        return values if self.preserves else {k: v for k, v in values.items() if not k.startswith("preserv")}

@@ -14,7 +14,7 @@ from pipeline.printable import printable_lines
 from pipeline.sweep.grammar import expand
 from pipeline.sweep.jobs import HOME, SweepJob, clean_baseline, make_jobs
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import SweepObjective
+from pipeline.sweep.metrics import parsed_objectives
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing, sweeping
 from pipeline.typed_numbers import whole_number
@@ -25,16 +25,16 @@ def main(arguments: Sequence[str] = ()) -> None:
     settings = [each for each in options.overrides if each.lstrip("+").startswith("hydra")]
     overrides = [each for each in options.overrides if each not in settings]
     baseline = clean_baseline()
-    objective = SweepObjective(tuple(options.metric.split("+")), options.minimize) if options.metric else None
+    objectives = parsed_objectives(options.metric, options.minimize)
     launcher = Launcher(settings)
     with sweeping(Path.cwd()):
         if options.trials:
             from pipeline.sweep.search import search
 
-            jobs = search(overrides, options, baseline, launcher, objective)
+            jobs = search(overrides, options, baseline, launcher, objectives)
         else:
             jobs = make_jobs(expand(overrides), options.target, baseline)
-            run_missing(jobs, launcher, objective)
+            run_missing(jobs, launcher, objectives)
         results = {job: result_of(job) for job in jobs}
     finish(results, options)
 
@@ -52,7 +52,10 @@ def parser() -> argparse.ArgumentParser:
         "--target", action="append", default=[], metavar="STAGE", help="run up to this stage; can be repeated"
     )
     made.add_argument(
-        "--metric", metavar="FIGURE[+FIGURE]", help="compare by this, such as train.validation_loss"
+        "--metric",
+        metavar="FIGURE[+FIGURE][,FIGURE]",
+        help="compare by this, such as train.validation_loss; several with commas: their Pareto front"
+        " (`-` before a figure: smaller is better); without it the verdict's joint score",
     )
     made.add_argument("--minimize", action="store_true", help="the smallest --metric is best")
     made.add_argument(

@@ -24,12 +24,14 @@ NAME_LENGTH = 60
 
 @dataclass(frozen=True)
 class Trial:
-    """The job's trial in a search: the study's database and name, the trial's number."""
+    """The job's trial in a search: the study's database and name, the trial's number. `minimize`: the study's
+    direction; None with several measures, where nothing is pruned.
+    """
 
     storage: str
     study: str
     id: int
-    minimize: bool
+    minimize: bool | None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,11 @@ class SweepObjective:
     def name(self) -> str:
         return " + ".join(self.figures)
 
+    @property
+    def title(self) -> str:
+        """With the direction, where smaller is better."""
+        return f"{self.name} (smaller is better)" if self.minimize else self.name
+
     def of(self, figures: RunFigures) -> float | None:
         """The sum; None if a figure is missing."""
         if any(name not in figures for name in self.figures):
@@ -32,7 +37,10 @@ class SweepObjective:
         return float("inf") if value is None else value if self.minimize else -value
 
 
+JOINT_OBJECTIVE = SweepObjective(("sample_grid.best.joint",))
+"""The verdict's joint score (pipeline/verdict/joint.py)."""
 DEFAULT_OBJECTIVES = (
+    JOINT_OBJECTIVE,
     SweepObjective(("sample_grid.best.subject", "sample_grid.best.prompt")),
     SweepObjective(("sample_grid.best.prompt",)),
     SweepObjective(("train.validation_loss",), minimize=True),
@@ -41,30 +49,53 @@ DEFAULT_OBJECTIVES = (
 """Without --metric, the first that every job has."""
 
 
-def objective_of(text: str | None, minimize: bool, figures: Sequence[RunFigures]) -> SweepObjective:
-    """The requested one, or the first of DEFAULTS. A figure that no job has is a user error."""
-    if text is None:
+def parsed_objectives(text: str | None, minimize: bool = False) -> tuple[SweepObjective, ...]:
+    """`a+b` is a sum, `a,-b` are two measures, of which the second should be small; none for None."""
+    parts = [part.strip() for part in text.split(",")] if text else []
+    if not all(part.strip("-+ ") for part in parts):
+        raise UserError(f"--metric {text}: a figure is missing; write FIGURE[+FIGURE][,FIGURE ...]")
+    return tuple(
+        SweepObjective(
+            tuple(name.strip() for name in part.removeprefix("-").split("+")),
+            minimize or part.startswith("-"),
+        )
+        for part in parts
+    )
+
+
+def objectives_of(
+    text: str | None, minimize: bool, figures: Sequence[RunFigures]
+) -> tuple[SweepObjective, ...]:
+    """The requested ones, or the first of DEFAULT_OBJECTIVES. A figure that no job has is a user error."""
+    objectives = parsed_objectives(text, minimize)
+    if not objectives:
         known = [
             each
             for each in DEFAULT_OBJECTIVES
             if figures and all(each.of(one) is not None for one in figures)
         ]
-        return known[0] if known else DEFAULT_OBJECTIVES[-1]
-    objective = SweepObjective(tuple(part.strip() for part in text.split("+")), minimize)
+        return (known[0] if known else DEFAULT_OBJECTIVES[-1],)
     names = {name for one in figures for name in one}
-    if names and (unknown := [name for name in objective.figures if name not in names]):
+    asked = dict.fromkeys(name for each in objectives for name in each.figures)
+    if names and (unknown := [name for name in asked if name not in names]):
         raise UserError(*(f"--metric {name}: no such figure; {nearest(name, names)}" for name in unknown))
-    return objective
+    return objectives
 
 
 def judged_by(
-    figures: RunFigures, objective: SweepObjective | None = None
-) -> tuple[SweepObjective, float] | None:
-    """The objective of one job (the given one, or the first of DEFAULTS that it has), and its value."""
-    for each in (objective,) if objective else DEFAULT_OBJECTIVES:
+    figures: RunFigures, objectives: Sequence[SweepObjective] = ()
+) -> list[tuple[SweepObjective, float]]:
+    """The objectives of one job (the given ones, or the first of DEFAULT_OBJECTIVES that it has), and their
+    values; empty if it lacks one.
+    """
+    if objectives:
+        values = [(each, each.of(figures)) for each in objectives]
+        found = [(each, value) for each, value in values if value is not None]
+        return found if len(found) == len(values) else []
+    for each in DEFAULT_OBJECTIVES:
         if (value := each.of(figures)) is not None:
-            return each, value
-    return None
+            return [(each, value)]
+    return []
 
 
 def flat(value: Any, name: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ REPORT_POLL_S = 0.3
 
 
 @contextmanager
-def lines(jobs: Sequence[SweepJob], objective: SweepObjective | None = None) -> Iterator[None]:
+def lines(jobs: Sequence[SweepJob], objectives: Sequence[SweepObjective] = ()) -> Iterator[None]:
     """Reports these jobs while inside."""
     ended, reported = threading.Event(), dict[str, str]()
     total = len(jobs)
@@ -27,7 +27,9 @@ def lines(jobs: Sequence[SweepJob], objective: SweepObjective | None = None) -> 
                 reported[job.name] = result["status"]
                 done = sum(status != "running" for status in reported.values())
                 print(
-                    f"[{done}/{total}] {printable(line(job, result, objective))}", file=sys.stderr, flush=True
+                    f"[{done}/{total}] {printable(line(job, result, objectives))}",
+                    file=sys.stderr,
+                    flush=True,
                 )
 
     def watch() -> None:
@@ -44,11 +46,11 @@ def lines(jobs: Sequence[SweepJob], objective: SweepObjective | None = None) -> 
         look()
 
 
-def line(job: SweepJob, result: dict[str, Any], objective: SweepObjective | None = None) -> str:
+def line(job: SweepJob, result: dict[str, Any], objectives: Sequence[SweepObjective] = ()) -> str:
     status = result["status"]
     if status == "done":
         took = f" in {result['seconds']:.0f} s" if "seconds" in result else ", already made"
-        return f"{job.name}: done{took}{_score(result['figures'], objective)}"
+        return f"{job.name}: done{took}{_score(result['figures'], objectives)}"
     if status == "pruned":
         return f"{job.name}: pruned after epoch {result['epoch']}"
     if status == "failed":
@@ -56,6 +58,5 @@ def line(job: SweepJob, result: dict[str, Any], objective: SweepObjective | None
     return f"{job.name}: running"
 
 
-def _score(figures: dict[str, float], objective: SweepObjective | None) -> str:
-    judged = judged_by(figures, objective)
-    return f", {judged[0].name} = {judged[1]:g}" if judged else ""
+def _score(figures: dict[str, float], objectives: Sequence[SweepObjective]) -> str:
+    return "".join(f", {each.name} = {value:g}" for each, value in judged_by(figures, objectives))

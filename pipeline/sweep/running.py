@@ -59,7 +59,7 @@ def _is_held(lock: Path) -> bool:
         return not is_free
 
 
-def run_missing(jobs: Sequence[SweepJob], launcher: Launcher, objective: SweepObjective | None) -> None:
+def run_missing(jobs: Sequence[SweepJob], launcher: Launcher, objectives: Sequence[SweepObjective]) -> None:
     """Runs the jobs that have no experiment yet."""
     missing = [job for job in jobs if existing(job) is None]
     for job in jobs:
@@ -67,5 +67,5 @@ def run_missing(jobs: Sequence[SweepJob], launcher: Launcher, objective: SweepOb
     if len(missing) < len(jobs):
         print(f"{len(jobs) - len(missing)} of {len(jobs)} jobs are already made", file=sys.stderr)
     if missing:
-        with lines(missing, objective):
+        with lines(missing, objectives):
             launcher.launch(missing)

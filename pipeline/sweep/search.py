@@ -1,22 +1,23 @@
 """A search with Optuna: it proposes values, jobs try them, and trials with a lagging validation loss are
 pruned.
 
-The study is a SQLite file; the same command continues it. Values: `network.dim=choice(4,8,16)` or
-`4,8,16`, `train.epochs=range(5,20)`, `network.dim=int(interval(4,32))`, in logarithms as
-`tag(log, interval(1e-5,1e-3))`.
+It maximises the verdict's joint score, or what `--metric` names; of several measures it finds the Pareto
+front, without pruning. The study is a SQLite file; the same command continues it. Values:
+`network.dim=choice(4,8,16)` or `4,8,16`, `train.epochs=range(5,20)`, `network.dim=int(interval(4,32))`, in
+logarithms as `tag(log, interval(1e-5,1e-3))`.
 """
 
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, warn
 from pipeline.files.names import insist_on_plain_name
 from pipeline.sweep.grammar import JobOverrides, parsed, values_of
 from pipeline.sweep.jobs import HOME, SweepJob, Trial, make_jobs, name_of
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import RunFigures, SweepObjective, judged_by
+from pipeline.sweep.metrics import JOINT_OBJECTIVE, RunFigures, SweepObjective, judged_by
 from pipeline.sweep.results import result_of
 from pipeline.sweep.running import run_missing
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import optuna
 
 SEED = 0
+Way = Literal["minimize", "maximize"]
 
 
 def search(
@@ -31,25 +33,33 @@ def search(
     options: Namespace,
     baseline: str,
     launcher: Launcher,
-    objective: SweepObjective | None,
+    objectives: Sequence[SweepObjective],
 ) -> list[SweepJob]:
     """Runs until the study has `options.trials` trials with a result; returns their jobs."""
     space = space_of(texts)
-    study = open_study(options.study, minimizes(objective))
+    study = open_study(options.study, directions(objectives))
+    said = False
     jobs: dict[str, SweepJob] = {}
     while (left := options.trials - finished(study)) > 0:
         trials = [study.ask(space_distributions(space)) for _ in range(min(left, launcher.at_once))]
-        batch = _batch(trials, space, options.target, baseline, study, objective)
+        batch = _batch(trials, space, options.target, baseline, study, objectives)
         # Two trials may get the same values: one job serves both.
         jobs |= {job.name: job for job in batch}
-        run_missing(list({job.name: job for job in batch}.values()), launcher, objective)
+        run_missing(list({job.name: job for job in batch}.values()), launcher, objectives)
         for trial, job in zip(trials, batch, strict=True):
-            _tell(study, trial, result_of(job), objective)
+            _tell(study, trial, result_of(job), objectives)
+        said = said or _says_what_it_searches(batch, objectives)
     return list(jobs.values()) or _known_jobs(study, space, options.target, baseline)
 
 
-def minimizes(objective: SweepObjective | None) -> bool:
-    return objective.minimize if objective else False
+def directions(objectives: Sequence[SweepObjective]) -> list[Way]:
+    """Optuna's, one for each measure; a default objective is turned so that larger is better."""
+    return ["minimize" if each.minimize else "maximize" for each in objectives] or ["maximize"]
+
+
+def _minimizes(objectives: Sequence[SweepObjective]) -> bool | None:
+    """For pruning; None with several measures, which Optuna does not prune."""
+    return None if len(objectives) > 1 else directions(objectives) == ["minimize"]
 
 
 def storage_of(name: str) -> str:
@@ -59,8 +69,23 @@ def storage_of(name: str) -> str:
     return f"sqlite:///{path.resolve()}"
 
 
-def open_study(name: str, minimize: bool) -> "optuna.Study":
-    """The study, new or continued; unfinished trials of a killed search are tried again first."""
+def _says_what_it_searches(jobs: Sequence[SweepJob], objectives: Sequence[SweepObjective]) -> bool:
+    """Says once if runs have no joint score, by what they are judged then."""
+    if objectives:
+        return True
+    judged = [found for job in jobs for found in judged_by(result_of(job).get("figures", {}))]
+    if judged and judged[0][0] is not JOINT_OBJECTIVE:
+        warn(
+            f"the runs have no joint score ({JOINT_OBJECTIVE.name}), so the search goes by"
+            f" {judged[0][0].name}; set sample_grid.subject_tags or use.vision, or --metric"
+        )
+    return bool(judged)
+
+
+def open_study(name: str, ways: Sequence[Way]) -> "optuna.Study":
+    """The study, new or continued; unfinished trials of a killed search are tried again first. ways: of each
+    measure.
+    """
     import optuna
     from optuna.trial import TrialState
 
@@ -69,8 +94,10 @@ def open_study(name: str, minimize: bool) -> "optuna.Study":
         storage=storage_of(name),
         study_name=name,
         load_if_exists=True,
-        direction="minimize" if minimize else "maximize",
+        directions=list(ways),
     )
+    if [each.name.lower() for each in study.directions] != list(ways):
+        raise UserError(f"--study {name} was begun with other measures; give the search another name")
     # A continued study must not repeat its first proposals.
     study.sampler = optuna.samplers.TPESampler(seed=SEED + len(study.trials))
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -136,7 +163,7 @@ def _batch(
     targets: Sequence[str],
     baseline: str,
     study: "optuna.Study",
-    objective: SweepObjective | None,
+    objectives: Sequence[SweepObjective],
 ) -> list[SweepJob]:
     """A job for each trial; made together, so that they share stages above the first difference."""
     sets = [overrides_of(space, trial.params) for trial in trials]
@@ -145,28 +172,28 @@ def _batch(
     for trial, overrides in zip(trials, sets, strict=True):
         job = made.get(name_of(overrides, targets)) or make_jobs([overrides], targets, baseline)[0]
         name = study.study_name
-        jobs.append(replace(job, trial=Trial(storage_of(name), name, trial._trial_id, minimizes(objective))))
+        jobs.append(
+            replace(job, trial=Trial(storage_of(name), name, trial._trial_id, _minimizes(objectives)))
+        )
     return jobs
 
 
 def _tell(
-    study: "optuna.Study", trial: "optuna.Trial", result: dict[str, Any], objective: SweepObjective | None
+    study: "optuna.Study", trial: "optuna.Trial", result: dict[str, Any], objectives: Sequence[SweepObjective]
 ) -> None:
     from optuna.trial import TrialState
 
     if result["status"] == "pruned":
         study.tell(trial, state=TrialState.PRUNED)
         return
-    value = score(result.get("figures", {}), objective) if result["status"] == "done" else None
-    study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
+    values = scores(result.get("figures", {}), objectives) if result["status"] == "done" else None
+    study.tell(trial, values, state=TrialState.COMPLETE if values else TrialState.FAIL)
 
 
-def score(figures: RunFigures, objective: SweepObjective | None) -> float | None:
-    """The trial's value; larger is better unless the objective says otherwise."""
-    if (judged := judged_by(figures, objective)) is None:
-        return None
-    by, value = judged
-    return -value if by.minimize and not objective else value
+def scores(figures: RunFigures, objectives: Sequence[SweepObjective]) -> list[float] | None:
+    """The trial's values; larger is better unless the objectives say otherwise."""
+    judged = judged_by(figures, objectives)
+    return [-value if by.minimize and not objectives else value for by, value in judged] or None
 
 
 def _known_jobs(study: "optuna.Study", space: Space, targets: Sequence[str], baseline: str) -> list[SweepJob]:

@@ -72,7 +72,7 @@ def _run(job: SweepJob, lock: int, environment: dict[str, str]) -> dict[str, Any
 
 def _wait(process: subprocess.Popen[bytes], job: SweepJob) -> dict[str, Any] | None:
     """Waits until the job ends, or until its search prunes it; then returns that result."""
-    if not job.trial:
+    if not job.trial or job.trial.minimize is None:
         process.wait()
         return None
     from pipeline.sweep.pruning import Pruning

@@ -33,6 +33,7 @@ from pipeline.training.captions import (
     shown_caption,
     varied_caption,
 )
+from pipeline.training.class_captions import class_caption, class_of
 from pipeline.training.emphasis import unweighted, weighted_ids
 from pipeline.training.epoch_order import EpochPicture, epoch_batches
 from pipeline.training.prefetched import Prefetched
@@ -69,7 +70,8 @@ class Batch:
     77] for long captions. weight: [batch]. step: counts batches from 0. mask: [batch, 1, h, w] in 0..1.
     conditioning: the text encoders' outputs, if they are cached. emphasis: [batch, tokens, 1] factors of
     these outputs, if captions have weights. sizes: [batch, 6], if the base is conditioned on them.
-    further_ids: [batch, m] of T5, if the base has one.
+    further_ids: [batch, m] of T5, if the base has one. class_*: the same of the captions for which the
+    network is held to the base (`train.preservation`).
     """
 
     mean: Tensor
@@ -82,6 +84,10 @@ class Batch:
     emphasis: Tensor | None = None
     sizes: Tensor | None = None
     further_ids: Tensor | None = None
+    class_ids: Tensor | None = None
+    class_conditioning: Conditioning | None = None
+    class_emphasis: Tensor | None = None
+    class_further_ids: Tensor | None = None
 
     def pin_memory(self) -> "Batch":
         """The batch in memory that a card can read by itself; torch's loader calls it."""
@@ -265,6 +271,21 @@ class EpochBatches(Dataset[Batch]):
         random = Random(f"{self.data.seed}/{self.epoch}/{number}")
         return [self._caption(self.data.pictures[index], random) for index in self.plan[number]]
 
+    def class_captions(self, number: int, captions: Sequence[str]) -> list[str]:
+        """The captions for which the network is held to the base; none unless `train.preservation` is on.
+        captions: as the batch shows them.
+        """
+        config = self.data.config
+        if not config.preserves:
+            return []
+        chosen = [self.data.pictures[index] for index in self.plan[number]]
+        return [
+            class_caption(
+                caption, picture.trigger, class_of(picture.concept, config) or "", config.preservation
+            )
+            for caption, picture in zip(captions, chosen, strict=True)
+        ]
+
     def _caption(self, picture: Picture, random: Random) -> str:
         data, config, name = self.data, self.data.config, self.data.name_of(picture)
         if not config.caption_variants and not config.caption_kinds:
@@ -289,6 +310,7 @@ class EpochBatches(Dataset[Batch]):
         mean, std = torch.stack([self._moments(picture) for picture in chosen]).chunk(2, dim=1)
         text_outputs = data.text_outputs
         texts = data.encodable(captions)
+        preserved = self._preserved(self.class_captions(number, captions))
         return Batch(
             mean=mean,
             std=std,
@@ -300,7 +322,21 @@ class EpochBatches(Dataset[Batch]):
             emphasis=None if text_outputs else texts.emphasis,
             further_ids=None if text_outputs else texts.further,
             sizes=sizes_batch(chosen, data.config),
+            **preserved,
         )
+
+    def _preserved(self, captions: list[str]) -> dict[str, Any]:
+        """Fields of the batch; none without captions."""
+        if not captions:
+            return {}
+        if self.data.text_outputs:
+            return {"class_conditioning": self.data.text_outputs(captions)}
+        texts = self.data.encodable(captions)
+        return {
+            "class_ids": texts.ids,
+            "class_emphasis": texts.emphasis,
+            "class_further_ids": texts.further,
+        }
 
 
 def sizes_batch(pictures: Sequence[Picture], config: TrainConfig) -> Tensor | None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from pipeline.bases.base import Base
 from pipeline.bases.eight_bits import in_eight_bits
 from pipeline.networks.checkpoint import FullFineTune
+from pipeline.networks.network import AdapterNetwork
 from pipeline.networks.sharding import shard
 from pipeline.networks.trained import Trainable
 from pipeline.schemas import Config
@@ -28,6 +29,7 @@ from pipeline.training.graphed import GraphedStep, capture_for, checkpoint_witho
 from pipeline.training.offload import Offload, chosen_blocks
 from pipeline.training.optimizers import make_optimizer, set_averaging
 from pipeline.training.precision import cast, is_scaled, possible, trained_dtype, trainer_precision
+from pipeline.training.preservation import is_preserved, preservation_losses
 from pipeline.training.schedules import lr_factor
 from pipeline.training.step import StepInputs, step_inputs, step_losses
 from pipeline.training.stochastic_rounding import Rounding
@@ -235,7 +237,12 @@ class Denoising(lightning.LightningModule):
 
     def losses_of(self, inputs: StepInputs) -> Tensor:
         """[rows] weighed errors; draws nothing but dropouts."""
-        return step_losses(inputs, self.base, self.objective, self.settings)
+        losses = step_losses(inputs, self.base, self.objective, self.settings)
+        if not is_preserved(inputs):
+            return losses
+        assert isinstance(self.network, AdapterNetwork)
+        held = preservation_losses(inputs, self.base, self.network, self.objective, self.settings)
+        return losses + self.settings.train.preservation_weight * held
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config, family = self.settings.optimizer, self.base.family

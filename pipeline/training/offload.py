@@ -119,8 +119,8 @@ class Offload:
         """Fetches the block, and begins to copy the next one. The order is that of the first pass."""
         if self.in_backward:
             for other in self.blocks:
-                if other is not block and other.is_here:
-                    other.leave()
+                if other is not block and other.copies is not None:
+                    other.leave()  # done, or fetched for a pass that needed no gradients of it
         elif block not in self._order:
             self._order.append(block)
         self._bring(block)

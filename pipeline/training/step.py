@@ -20,7 +20,8 @@ from pipeline.training.data import Batch
 StepInputs = dict[str, Tensor]
 """latents, noise, noisy: [rows, channels, h, w]; levels: [rows]. Also, as far as the batch has them: mask,
 ids, emphasis, further_ids, sizes; tokens, pooled and further in place of ids if the text encoders' outputs
-are kept. kept_encoders: [rows, encoders] of 0 or 1, where encoders are dropped.
+are kept. kept_encoders: [rows, encoders] of 0 or 1, where encoders are dropped. class_ids, class_tokens ...:
+the same of class captions (`train.preservation`).
 """
 
 
@@ -38,22 +39,28 @@ def step_inputs(
         device, non_blocking=True
     )
     drawn = objective.draw(latents, generator).rows(rows)
-    known = batch.conditioning
-    texts: dict[str, Any] = (
-        {"ids": batch.ids, "emphasis": batch.emphasis, "further_ids": batch.further_ids}
-        if known is None
-        else {"tokens": known.tokens, "pooled": known.pooled, "further": known.further}
-    )
+    texts = _texts(batch.conditioning, batch.ids, batch.emphasis, batch.further_ids)
+    classes = _texts(batch.class_conditioning, batch.class_ids, batch.class_emphasis, batch.class_further_ids)
+    texts |= {f"class_{name}": value for name, value in classes.items()}
     kept = _kept_encoders(len(batch.weight), dropouts, generator, device)
     read = {**texts, "mask": batch.mask, "sizes": batch.sizes, "kept_encoders": kept}
     return {**vars(drawn), **{name: value[rows] for name, value in read.items() if value is not None}}
 
 
+def _texts(
+    known: Conditioning | None, ids: Tensor | None, emphasis: Tensor | None, further_ids: Tensor | None
+) -> dict[str, Any]:
+    """Captions: the text encoders' outputs if they are kept, else what they read."""
+    if known is None:
+        return {"ids": ids, "emphasis": emphasis, "further_ids": further_ids}
+    return {"tokens": known.tokens, "pooled": known.pooled, "further": known.further}
+
+
 def step_losses(inputs: StepInputs, base: Base, objective: Objective, config: Config) -> Tensor:
     """[rows] error of the denoiser, weighed by mask and noise level."""
     levels = inputs["levels"]
-    conditioning = _conditioning(inputs, base, config.base.clip_skip)
-    answer = base.family.predict(base, inputs["noisy"], levels, conditioning).float()
+    texts = conditioning(inputs, base, config.base.clip_skip)
+    answer = base.family.predict(base, inputs["noisy"], levels, texts).float()
     target = objective.target(inputs["latents"], inputs["noise"], levels)
     points = objective.point_losses(answer, target, levels)
     losses = masked(points, inputs.get("mask"), config.train).mean(dim=(1, 2, 3))
@@ -61,7 +68,8 @@ def step_losses(inputs: StepInputs, base: Base, objective: Objective, config: Co
     return losses if weights is None else losses * weights
 
 
-def _conditioning(inputs: StepInputs, base: Base, clip_skip: int) -> Conditioning:
+def conditioning(inputs: StepInputs, base: Base, clip_skip: int) -> Conditioning:
+    """The text encoders' outputs, kept or computed, with the pictures' sizes."""
     if "tokens" in inputs:
         texts = Conditioning(inputs["tokens"], inputs.get("pooled"), further=inputs.get("further"))
     else:

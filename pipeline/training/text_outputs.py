@@ -46,10 +46,15 @@ def texts_are_frozen(config: Config) -> bool:
 
 
 def texts_of(data: EncodedData, epochs: Iterable[int]) -> list[str]:
-    """Every caption that these epochs show, each once."""
+    """Every caption that these epochs show, each once; with those of the class, if it is preserved."""
     batches = (EpochBatches(data, epoch) for epoch in epochs)
-    shown = (text for each in batches for number in range(len(each)) for text in each.captions(number))
+    shown = (text for each in batches for number in range(len(each)) for text in _texts(each, number))
     return list(dict.fromkeys(shown))
+
+
+def _texts(batches: EpochBatches, number: int) -> list[str]:
+    captions = batches.captions(number)
+    return [*captions, *batches.class_captions(number, captions)]
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,9 @@ other; of them, the weakest.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
 
-from pipeline.verdict.measures import (
-    IDENTITY,
-    MAIN,
-    MUST_NOT_LOSE,
-    PROMPT,
-    PROMPT_CLIP,
-    QUALITY,
-    RETAINED,
-    SUBJECT,
-    Measure,
-    Place,
-    gain,
-)
+from pipeline.verdict.joint import JointScore, joint_score
+from pipeline.verdict.measures import MAIN, MUST_NOT_LOSE, QUALITY, Measure, Place, gain
 
 
 @dataclass(frozen=True)
@@ -35,7 +23,7 @@ class Judgement:
     equals: Sequence[Place]
     main: Measure | None
     lost: Mapping[tuple[int, float], Sequence[Measure]]
-    joint: Callable[[Place], float | None]
+    joint: Callable[[Place], JointScore | None]
 
     @property
     def proposed(self) -> Place | None:
@@ -45,7 +33,7 @@ class Judgement:
 def judged(places: Sequence[Place], base: Place | None, ceiling: float | None = None) -> Judgement:
     """`ceiling`: the likeness of real pictures of the subject among themselves, where it is known."""
 
-    def joint(place: Place) -> float | None:
+    def joint(place: Place) -> JointScore | None:
         return joint_score(place, base, ceiling)
 
     healthy = [place for place in places if not place.against] or list(places)
@@ -61,7 +49,7 @@ def judged(places: Sequence[Place], base: Place | None, ceiling: float | None = 
     equals = sorted(kept, key=lambda place: (place.strength, place.epoch))
     others = sorted(
         (place for place in places if place not in equals),
-        key=lambda place: (bool(place.against), place not in close, -(joint(place) or 0.0), place.strength),
+        key=lambda place: (bool(place.against), place not in close, -_value(joint(place)), place.strength),
     )
     return Judgement([*equals, *others], equals, main, lost, joint)
 
@@ -92,32 +80,18 @@ def losses(place: Place, close: Sequence[Place], base: Place | None) -> list[Mea
 def _least_lossy(
     close: Sequence[Place],
     lost: Mapping[tuple[int, float], Sequence[Measure]],
-    joint: Callable[[Place], float | None],
+    joint: Callable[[Place], JointScore | None],
 ) -> list[Place]:
     """All lose something: the one of the best joint score."""
-    return [max(close, key=lambda place: (-len(lost[place.epoch, place.weight]), joint(place) or 0.0))]
+    return [max(close, key=lambda place: (-len(lost[place.epoch, place.weight]), _value(joint(place))))]
 
 
-def _without_measures(places: Sequence[Place], joint: Callable[[Place], float | None]) -> list[Place]:
+def _without_measures(places: Sequence[Place], joint: Callable[[Place], JointScore | None]) -> list[Place]:
     """Nothing says what it is trained for: by what is known; without anything the longest training first."""
     return sorted(
-        places, key=lambda place: (bool(place.against), -(joint(place) or 0.0), -place.epoch, -place.weight)
+        places, key=lambda place: (bool(place.against), -_value(joint(place)), -place.epoch, -place.weight)
     )
 
 
-def joint_score(place: Place, base: Place | None, ceiling: float | None) -> float | None:
-    """0..1: the mean of what is known of likeness (0: the base's, 1: `ceiling`), subject, prompt, quality and
-    what is kept; None if nothing is.
-    """
-    parts = [place.mean(each) for each in (SUBJECT, PROMPT, QUALITY, RETAINED) if place.knows(each)]
-    if place.knows(PROMPT_CLIP):
-        parts.append(place.mean(PROMPT_CLIP) / 100)
-    if place.knows(IDENTITY):
-        parts.append(_normed(place.mean(IDENTITY), base.mean(IDENTITY) if base else float("nan"), ceiling))
-    return sum(parts) / len(parts) if parts else None
-
-
-def _normed(value: float, least: float, most: float | None) -> float:
-    if isnan(least) or most is None or most <= least:
-        return min(1.0, max(0.0, value))
-    return min(1.0, max(0.0, (value - least) / (most - least)))
+def _value(joint: JointScore | None) -> float:
+    return joint.value if joint else 0.0

@@ -9,12 +9,16 @@ from pipeline.verdict.rule import Judgement
 
 
 def verdict_content(judgement: Judgement, base: Place | None, said: Sequence[str]) -> dict[str, Any]:
-    """What is proposed and what equals it, the sentences, the base's measures, and what measures mean."""
+    """What is proposed, its joint score and what equals it, the sentences, the base's measures, and what
+    measures mean.
+    """
+    joint = judgement.joint(judgement.proposed) if judgement.proposed else None
     known = [each for each in MEASURES.values() if any(place.knows(each) for place in judgement.order)]
     return {
         "proposed": _named(judgement.proposed),
         "equals": [_named(place) for place in judgement.equals],
         "decided_by": judgement.main.name if judgement.main else None,
+        "joint": joint.as_dict() if joint else None,
         "sentences": list(said),
         "base": {
             each.name: found.as_dict()

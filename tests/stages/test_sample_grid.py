@@ -165,6 +165,10 @@ def test_the_choice_has_its_evidence(project: Path) -> None:
     assert len(ranking) == 4
     assert (metrics["cells"], metrics["pictures"]) == (5, 20)
     assert metrics["best"]["epoch"] == ranking[0]["epoch"]
+    assert metrics["best"]["joint"] == ranking[0]["joint"]["value"]
+    assert metrics["best"]["sides"] == ranking[0]["joint"]["sides"]
+    assert ranking[0]["joint"] == json.loads(written["reports/sample-grid/verdict.json"])["joint"]
+    assert ranking[0]["joint"]["missing"] == ["prompt", "retained", "quality"]
     assert {"subject", "prompt", "nearest_bits", "diversity"} <= metrics["base"].keys()
     lines = written["plots/sample-grid/scores.csv"].decode().splitlines()
     assert lines[0].startswith(

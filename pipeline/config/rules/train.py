@@ -2,6 +2,7 @@
 
 from pipeline.config.rules.cuda_graph import graph_contradictions
 from pipeline.config.rules.offload import offload_contradictions
+from pipeline.config.rules.preservation import preservation_contradictions, preservation_doubts
 from pipeline.config.rules.weight_by_weight import weight_by_weight_contradictions
 from pipeline.schemas import (
     AestheticConfig,
@@ -51,6 +52,7 @@ def train_contradictions(config: Config) -> list[str]:
         *weight_by_weight_contradictions(config),
         *offload_contradictions(config),
         *graph_contradictions(config),
+        *preservation_contradictions(config, _has_class_pictures(config)),
     ]
 
 
@@ -133,6 +135,7 @@ def train_doubts(config: Config) -> list[str]:
         ]
     elif train.unmasked_weight == 1:
         doubts.append(f"train.unmasked_weight 1 disables masks, but crop.mask is {config.crop.mask}")
+    doubts += preservation_doubts(config)
     return doubts + _length_doubts(train, config.filter_tags.max_tokens)
 
 

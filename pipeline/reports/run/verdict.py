@@ -47,7 +47,13 @@ def verdict(
     figures = best["figures"]
     if measured and measured["decided_by"] == "subject":  # the first sentence says it
         figures = {name: value for name, value in figures.items() if name != "subject"}
-    sentences = [*said, *evidence(figures, base or {}, per_cell), *loss, *_lacking(best, train)]
+    sentences = [
+        *said,
+        *_joint(measured),
+        *evidence(figures, base or {}, per_cell),
+        *loss,
+        *_lacking(best, train),
+    ]
     doubts = [*_softness(best["figures"], base or {}), *_worse_quality(best, measured)]
     faults = [*against, *map(_sentence, best["against"]), *doubts]
     gain = gain_over(best["total"], base)
@@ -142,6 +148,16 @@ def evidence(figures: CellFigures, base: CellFigures, per_cell: float) -> list[s
     if copies := figures.get("copies"):
         sentences.append(f"Near copies of training pictures: {copies:.3g} of {per_cell:.3g}.")
     return sentences
+
+
+def _joint(measured: Mapping[str, Any] | None) -> list[str]:
+    """The score that searches maximise, side by side."""
+    if not measured or not measured.get("joint"):
+        return []
+    joint = measured["joint"]
+    sides = ", ".join(f"{name} {value:.0%}" for name, value in joint["sides"].items())
+    missing = f"; not measured: {', '.join(joint['missing'])}" if joint["missing"] else ""
+    return [f"Joint score {joint['value']:.2f}: {sides}{missing}."]
 
 
 def _softness(figures: CellFigures, base: CellFigures) -> list[str]:

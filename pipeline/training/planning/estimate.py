@@ -73,6 +73,8 @@ def _in_step(numbers: TrainingNumbers, config: Config) -> float:
     a_weight = own + gradients + copied_bytes(config, dtype) + kept_bytes(config, dtype)
     texts = 0 if are_fixed(config) else _texts(numbers, config)
     picture = numbers.recomputed if train.gradient_checkpointing else numbers.kept
+    if train.preserves:
+        picture *= 2  # the pass for class captions waits for its gradients, too
     split = train.devices * train.num_nodes if train.strategy == "fsdp" else 1
     fixed = (_denoiser(numbers, config) + texts + a_weight * numbers.learning) / split
     return fixed - _away(numbers, config) + _width(config) * picture * train.batch

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.compare.importance import importance
 from pipeline.compare.runs import smoothed
-from pipeline.sweep.metrics import SweepObjective, flat, objective_of
+from pipeline.sweep.metrics import SweepObjective, flat, objectives_of
 
 
 def test_a_full_grid() -> None:
@@ -30,5 +30,5 @@ def test_smoothing_leaves_a_constant_and_keeps_the_last() -> None:
 def test_figures_are_flat_and_the_first_objective_that_all_have_is_taken() -> None:
     figures = flat({"best": {"subject": 1, "prompt": 0.5, "name": "x"}, "flag": True}, "sample_grid")
     assert figures == {"sample_grid.best.subject": 1.0, "sample_grid.best.prompt": 0.5}
-    assert objective_of(None, False, [figures]).of(figures) == 1.5
+    assert [each.of(figures) for each in objectives_of(None, False, [figures])] == [1.5]
     assert SweepObjective(("loss",), minimize=True).sort_key({"loss": 2.0}) == 2.0

@@ -46,7 +46,8 @@ def test_candidates_are_in_the_order_of_the_verdict_with_the_means_of_their_cell
     ]  # fmt: skip
     assert rows[2].against == ["4 of 40 pictures are blank"]
     assert rows[0].measures["subject"].mean == 1.0
-    assert rows[0].joint == 1.0
+    assert rows[0].joint is not None
+    assert rows[0].joint.sides == {"identity": 1.0}
 
 
 def test_faults_by_hand() -> None:

@@ -1,14 +1,26 @@
 """The search's bookkeeping with Optuna itself, and its decision on curves written by hand."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sweep.jobs import SweepJob, Trial
-from pipeline.sweep.metrics import SweepObjective
+from pipeline.sweep.jobs import HOME, SweepJob, Trial
+from pipeline.sweep.metrics import SweepObjective, parsed_objectives
 from pipeline.sweep.pruning import Pruning, mean_by_epoch
-from pipeline.sweep.search import finished, open_study, overrides_of, score, space_of, storage_of
+from pipeline.sweep.search import (
+    _minimizes,
+    _says_what_it_searches,
+    _tell,
+    directions,
+    finished,
+    open_study,
+    overrides_of,
+    scores,
+    space_of,
+    storage_of,
+)
 
 optuna = pytest.importorskip("optuna")
 
@@ -31,7 +43,7 @@ def test_what_is_worse_than_the_median_at_the_same_epoch_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minimize: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    study = open_study("s", minimize)
+    study = open_study("s", ["minimize" if minimize else "maximize"])
     for _ in range(3):
         trial = study.ask()
         job = job_of(tmp_path, trial._trial_id, minimize=minimize)
@@ -61,13 +73,13 @@ def test_held_out_pictures_decide_where_there_are_any(tmp_path: Path) -> None:
 def test_a_killed_searchs_trial_is_tried_again_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     kinds = {"seed": optuna.distributions.IntDistribution(0, 10**6)}
-    left = open_study("s", False).ask(kinds).params
-    study = open_study("s", False)
+    left = open_study("s", ["maximize"]).ask(kinds).params
+    study = open_study("s", ["maximize"])
     assert finished(study) == 0
     trial = study.ask(kinds)
     assert trial.params == left
     study.tell(trial, 1.0)
-    resumed = open_study("s", False)
+    resumed = open_study("s", ["maximize"])
     assert finished(resumed) == 1
     assert resumed.ask(kinds).params != left, "going on proposes something new"
 
@@ -97,5 +109,43 @@ def test_what_the_overrides_leave_open() -> None:
 
 
 def test_the_default_score_is_larger_where_a_run_is_better() -> None:
-    assert score({"train.loss_last_epoch": 0.5}, None) == -0.5
-    assert score({"train.validation_loss": 0.5}, SweepObjective(("train.validation_loss",), True)) == 0.5
+    assert scores({"train.loss_last_epoch": 0.5}, ()) == [-0.5]
+    known = SweepObjective(("train.validation_loss",), True)
+    assert scores({"train.validation_loss": 0.5}, (known,)) == [0.5]
+    joint = {"sample_grid.best.joint": 0.7, "sample_grid.best.subject": 1.0, "sample_grid.best.prompt": 0.9}
+    assert scores(joint, ()) == [0.7]
+    assert scores({}, ()) is None
+
+
+def test_a_search_by_several_measures_keeps_a_front_and_prunes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    objectives = parsed_objectives("identity, -loss")
+    study = open_study("s", directions(objectives))
+    found = [{"identity": 0.5, "loss": 0.2}, {"identity": 0.9, "loss": 0.4}, {"identity": 0.4, "loss": 0.3}]
+    for figures in [*found, {"identity": 1.0}]:
+        _tell(study, study.ask(), {"status": "done", "figures": figures}, objectives)
+    assert [trial.values for trial in study.best_trials] == [[0.5, 0.2], [0.9, 0.4]]
+    assert finished(study) == 3  # the one without a loss does not count
+    assert _minimizes(objectives) is None
+    assert _minimizes(()) is False
+    with pytest.raises(UserError, match="begun with other measures"):
+        open_study("s", ["maximize"])
+
+
+def test_a_search_says_what_it_goes_by_where_there_is_no_joint_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / HOME / "results").mkdir(parents=True)
+    job = job_of(tmp_path, 0)
+    job.result.parent.mkdir(parents=True, exist_ok=True)
+    for figures, said in (
+        ({"sample_grid.best.joint": 0.7}, ""),
+        ({"train.validation_loss": 0.3}, "so the search goes by train.validation_loss"),
+    ):
+        job.result.write_text(json.dumps({"status": "done", "figures": figures}))
+        assert _says_what_it_searches([job], ())
+        assert said in capsys.readouterr().err
+        assert _says_what_it_searches([job], parsed_objectives("x"))
+        assert capsys.readouterr().err == ""

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from pipeline.verdict.measures import IDENTITY, Place
-from pipeline.verdict.rule import joint_score, judged
+from pipeline.verdict.measures import Place
+from pipeline.verdict.rule import judged
 from pipeline.verdict.sentences import seeds_to_settle, sentences
 from pipeline.verdict.verdict_file import verdict_content
 
@@ -107,13 +106,6 @@ def test_few_held_out_pictures_are_said() -> None:
     assert "more pictures held out of training (use.validation: holdout)" in sentences(found, BASE, 24, 1)[2]
 
 
-def test_the_joint_score_by_hand() -> None:
-    one = place(5, 1.0, identity=0.5, subject=0.5, prompt=1.0)
-    likeness = (one.mean(IDENTITY) - BASE.mean(IDENTITY)) / (0.8 - BASE.mean(IDENTITY))
-    assert joint_score(one, BASE, 0.8) == pytest.approx((likeness + 0.5 + 1.0) / 3)
-    assert joint_score(place(5, 1.0), BASE, 0.8) is None
-
-
 def test_the_file_names_places_and_what_is_measured() -> None:
     found = judged([place(5, 1.0, identity=0.8)], BASE)
     content = verdict_content(found, BASE, ["one", "two"])
@@ -121,3 +113,4 @@ def test_the_file_names_places_and_what_is_measured() -> None:
     assert content["decided_by"] == "identity"
     assert [each["name"] for each in content["measures"]] == ["identity"]
     assert content["base"]["identity"]["n"] == NUMBER
+    assert content["joint"]["missing"] == ["prompt", "retained", "quality"]

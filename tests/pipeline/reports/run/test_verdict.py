@@ -115,3 +115,11 @@ def test_quality_that_is_surely_below_the_bases_is_a_doubt() -> None:
     )  # fmt: skip
     close = {**best(0.9, 0.8), "measures": quality(0.75)}
     assert verdict(close, BASE, [], 16, measured=measured).kind == "good"
+
+
+def test_the_joint_score_is_said_side_by_side_with_what_is_missing() -> None:
+    joint = {"value": 0.75, "sides": {"identity": 0.5, "prompt": 1.0}, "missing": ["retained", "quality"]}
+    measured = {"sentences": ["Take it."], "decided_by": "subject", "base": {}, "joint": joint}
+    found = verdict(best(0.9, 0.8), BASE, [], 16, measured=measured)
+    expected = "Joint score 0.75: identity 50%, prompt 100%; not measured: retained, quality."
+    assert found.sentences[:2] == ["Take it.", expected]
