@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from pipeline.pictures.measures import measure
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.records import PICTURE_FOLDER, Record, Records, row_of, write_records
 from pipeline.pictures.sources import find, paths, work_folder
+from pipeline.pictures.text_finding import texts_in
 from pipeline.pictures.verdicts import Fault, Rulings
 from pipeline.pictures.waivers import WAIVERS, Waivers, read_waivers
 from pipeline.progress import progress
@@ -45,11 +47,16 @@ from pipeline.store.items import Items
 def contents(pictures: PictureScan, config: CollectConfig) -> Iterator[gate.FileContent]:
     """The measures of each picture and its mask, or why they cannot be read."""
     items = Items("collect")
+    texts_kept = Items("texts")
     with_faces = any(config.checks[check] != "off" for check in ("no_face", "several_faces"))
+    with_texts = reads_texts(config)
 
     def one(picture: SourcePicture) -> gate.FileContent:
         try:
             measures = measure(picture.path, with_faces, items)
+            if with_texts:
+                texts = texts_in(picture.path, measures.sha256, texts_kept)
+                measures = replace(measures, texts=texts)
         except PictureError as error:
             return gate.FileContent(
                 Fault(error.check, picture.where, f"{error}; replace or delete it", picture.id)
@@ -57,6 +64,13 @@ def contents(pictures: PictureScan, config: CollectConfig) -> Iterator[gate.File
         return gate.FileContent(measures, mask_of(picture, items))
 
     yield from progress(in_order(one, pictures), "collect", len(pictures))
+
+
+def reads_texts(config: CollectConfig) -> bool:
+    """Whether a check asks the text detector that reads."""
+    return config.text_detector == "ocr" and any(
+        config.checks[name] != "off" for name in ("watermark", "text")
+    )
 
 
 def mask_of(picture: SourcePicture, items: Items) -> MaskMeasures | Fault | None:

@@ -11,6 +11,7 @@ from pipeline.pictures import defects
 from pipeline.pictures.faces import make_detector
 from pipeline.pictures.reading import PictureError, Reading, read, verify
 from pipeline.pictures.similarity import perceptual_hash
+from pipeline.pictures.text_finding import FoundText
 from pipeline.pictures.work_copy import WORK_SIDE_PX, work_copy
 from pipeline.store.items import Items, key
 
@@ -33,6 +34,8 @@ class PictureMeasures:
     border_share: float
     text_lines: int
     faces: int | None = None
+    texts: tuple[FoundText, ...] | None = None
+    """By the text detector `ocr`, kept apart; None if it was not asked."""
 
 
 def measure(path: Path, with_faces: bool, items: Items) -> PictureMeasures:
