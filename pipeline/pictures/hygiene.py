@@ -3,6 +3,7 @@ verdicts.py decides which faults stop the stage.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pipeline.files.names import fault_of
 from pipeline.pictures.faces import Box
@@ -29,16 +30,19 @@ def picture_faults(picture: SourcePicture, measures: PictureMeasures, config: Co
     problems = [
         *_shape(measures, config),
         *_pixels(measures, config),
+        *_damage(measures, config),
         *(_guessed_text(measures) if measures.texts is None else ()),
         *_faces(measures),
         *_file(picture, measures),
         *_caption(picture.caption),
     ]
     limits = _limits(measures, config)
+    found = ((check, sentence, limits.get(check, (None, None))) for check, sentence in problems)
     faults = [
-        Fault(check, picture.where, sentence, picture.id, None, *limits.get(check, ()))
-        for check, sentence in problems
+        Fault(check, picture.where, sentence, picture.id, measured=measured, limit=limit)
+        for check, sentence, (measured, limit) in found
     ]
+    faults = [replace(each, marks=(measures.content,)) if each.check == "border" else each for each in faults]
     return faults + list(_texts(picture, measures, config))
 
 
@@ -52,6 +56,8 @@ def _limits(measures: PictureMeasures, config: CollectConfig) -> dict[str, tuple
         "dark": (measures.brightness, config.min_brightness),
         "bright": (measures.brightness, config.max_brightness),
         "border": (measures.border_share, config.max_border_share),
+        "jpeg_damage": (measures.blockiness or 0, config.max_blockiness),
+        "upscaled": (measures.fine_detail or 0, config.min_fine_detail),
     }
 
 
@@ -92,7 +98,33 @@ def _pixels(measures: PictureMeasures, config: CollectConfig) -> Iterator[tuple[
     if measures.border_share > config.max_border_share:
         yield (
             "border",
-            f"bands of one colour along its sides take {measures.border_share:.0%} of it; cut them off",
+            f"bands of one colour along its sides take {measures.border_share:.0%} of it; cut them off:"
+            f" `box: {list(content_px(measures))}` in data/crop_edits.yaml",
+        )
+
+
+def content_px(measures: PictureMeasures) -> Box:
+    """The part inside the bands, in px."""
+    sides = (measures.width_px, measures.height_px) * 2
+    left, top, width, height = (
+        round(share * side) for share, side in zip(measures.content, sides, strict=True)
+    )
+    return left, top, width, height
+
+
+def _damage(measures: PictureMeasures, config: CollectConfig) -> Iterator[tuple[str, str]]:
+    if measures.blockiness is not None and measures.blockiness > config.max_blockiness:
+        yield (
+            "jpeg_damage",
+            f"the blocks of a JPEG show by {measures.blockiness:.1f} grey levels, over"
+            f" collect.max_blockiness {config.max_blockiness:g}; look for the original",
+        )
+    is_small = min(measures.width_px, measures.height_px) / 2 < config.min_side_px
+    if is_small and measures.fine_detail is not None and measures.fine_detail < config.min_fine_detail:
+        yield (
+            "upscaled",
+            f"fine detail {measures.fine_detail:.2f}, under collect.min_fine_detail"
+            f" {config.min_fine_detail:g}: enlarged from a smaller picture, or soft; look for the original",
         )
 
 

@@ -1,7 +1,7 @@
 """Decides on pictures' faults: levels from conf/ and waivers from git give a verdict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
 from pipeline.files.sorted_rows import SortedRows
@@ -85,7 +85,7 @@ class Rulings:
 
 def _ruling(row: Sequence[Any]) -> Ruling:
     _, *fault, marks, verdict, reason = row
-    return Ruling(Fault(*fault, tuple(map(tuple, marks))), verdict, reason)
+    return Ruling(replace(Fault(*fault), marks=tuple(map(tuple, marks))), verdict, reason)
 
 
 def most_severe(rulings: Iterable[Ruling]) -> PictureVerdict:

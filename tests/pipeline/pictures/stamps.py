@@ -49,7 +49,7 @@ def stamped_photographs() -> Iterator[tuple[str, Image.Image]]:
 
 
 def stamped(picture: Image.Image, kind: str) -> Image.Image:
-    text, font_name, height, fill, edge, (end, side) = STAMPS[kind]
+    text, font_name, height, fill, edge, place = STAMPS[kind]
     fonts = Path(get_data_path()) / "fonts/ttf"
     font = (
         ImageFont.truetype(str(fonts / f"{font_name}.ttf"), height)
@@ -59,7 +59,7 @@ def stamped(picture: Image.Image, kind: str) -> Image.Image:
     layer = Image.new("RGBA", picture.size)
     draw = ImageDraw.Draw(layer)
     _, _, right, bottom = draw.textbbox((0, 0), text, font=font)
-    left = MARGIN_PX if side == "l" else picture.width - MARGIN_PX - right
-    top = MARGIN_PX if end == "t" else picture.height - MARGIN_PX - bottom
+    left = MARGIN_PX if "l" in place else picture.width - MARGIN_PX - right
+    top = MARGIN_PX if "t" in place else picture.height - MARGIN_PX - bottom
     draw.text((left, top), text, font=font, fill=fill, stroke_width=2 if edge else 0, stroke_fill=edge)
     return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
