@@ -131,13 +131,8 @@ def _of_concept(looker: Looker, concept: str, records: list[Record], limits: Lim
     middle = mean_distance(distances) or 1.0
     groups = clusters(distances, limits.together)
     repeats = proposed_repeats([len(group) for group in groups], sum(each.repeats for each in records))
-    odd = sorted(
-        (
-            OddPicture(record, round(float(z), 1))
-            for record, z in zip(records, oddness(distances), strict=True)
-        ),
-        key=lambda each: (-each.z, each.record.id),
-    )
+    scores = zip(records, oddness(distances).tolist(), strict=True)
+    odd = [OddPicture(record, round(z, 1)) for record, z in scores if z > limits.odd]
     return ConceptLooks(
         concept,
         len(records),

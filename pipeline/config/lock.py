@@ -40,7 +40,7 @@ WHERE_FROM = {
     " models/tagger` fetches a WD14 tagger; with `use: {tag: wd14_v3}` the run fetches it",
 }
 """By key: how to get a missing model; a base's follows its family."""
-BUILT_IN = {"crop.face_model": "lbp"}
+BUILT_IN = {"crop.face_model": ("lbp", "centerface")}
 """Names that are not files."""
 
 
@@ -74,7 +74,7 @@ def locked_and_problems(
                 _locked(path_key, path, hash_key, each, hub, where, problems)
                 for path, each in zip(paths, hashes, strict=True)
             ]
-        elif paths not in (None, BUILT_IN.get(path_key)):
+        elif paths not in (None, *BUILT_IN.get(path_key, ())):
             locked[group][hash_name] = _locked(path_key, paths, hash_key, expected, hub, where, problems)
     if groups is None:
         _follow(locked)

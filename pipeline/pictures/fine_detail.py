@@ -23,21 +23,17 @@ LEAST_STEPS, MOST_STEPS_OFF = 0.02, 0.001
 """Fractions of pixels that differ from the next, on the grid and off it."""
 LEAST_COARSE = 1.0
 """Grey levels (root mean square) of detail that a tile must have: a plain ground says nothing."""
-MOST_FINE = 0.7
-"""Grey levels of fine detail from which a picture is of its own size, whatever its contrast; rounding to 8
-bits alone gives 0.2.
-"""
 
 
 def fine_detail(gray: Gray) -> float:
-    """Fine over coarse detail, 0 to 1. Enlarged twice: under 0.1 (bilinear to Lanczos); 20 photographs of
-    their own size: over 0.1. 1 if nothing can be said, or the fine detail is plain.
+    """Fine over coarse detail, 0 to 1. Enlarged twice: under 0.08 (bilinear to Lanczos); 20 photographs of
+    their own size: over 0.1. 1 if the picture is too plain to say.
     """
     if any(is_repeated(gray, times) for times in REPEATS):
         return 0.0
     found = [_details(tile) for tile in _tiles(gray)]
     coarse, fine = max(found, key=lambda pair: pair[1], default=(0.0, 0.0))
-    return 1.0 if coarse < LEAST_COARSE or fine >= MOST_FINE else fine / coarse
+    return 1.0 if coarse < LEAST_COARSE else fine / coarse
 
 
 def is_repeated(gray: Gray, times: int) -> bool:

@@ -62,7 +62,7 @@ def test_the_demos_pictures_pass() -> None:
     assert paths
     for path in paths:
         with Image.open(path) as picture:
-            assert detail_of(picture) == 1
+            assert detail_of(picture) > 2 * LIMIT
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 600), (63, 63), (200, 64)])

@@ -51,7 +51,7 @@ def test_sizes_and_shapes(width: int, height: int, checks: list[str]) -> None:
         ({"border_share": 0.021}, "border"),
         ({"text_lines": 1}, "watermark"),
         ({"blockiness": 1.6}, "jpeg_damage"),
-        ({"fine_detail": 0.09}, "upscaled"),
+        ({"fine_detail": 0.08}, "upscaled"),
         ({"faces": 0}, "no_face"),
         ({"faces": 2}, "several_faces"),
         ({"format": "JPEG"}, "wrong_suffix"),
