@@ -58,8 +58,8 @@ class Cost:
     peak_mib: float
 
 
-ASKED = Asked(damage=True).identity()
-"""As conf/collect asks."""
+ASKED = Asked(damage_under_px=256).identity()
+"""As conf/collect asks with the base tiny: twice its min_side_px."""
 
 
 def run(stage: str, project: Path) -> tuple[float, float, float]:

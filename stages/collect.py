@@ -71,7 +71,7 @@ def asked_for(config: CollectConfig) -> Asked:
     detector = (config.face_model, config.face_model_sha256, config.face_min_score)
     return Asked(
         faces=detector if is_on(config, "no_face", "several_faces") else None,
-        damage=is_on(config, "jpeg_damage", "upscaled"),
+        damage_under_px=2 * config.min_side_px if is_on(config, "jpeg_damage", "upscaled") else 0,
     )
 
 

@@ -48,17 +48,17 @@ class PictureMeasures:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What takes time and is measured only if a check needs it. faces: the detector's model, its hash if it
-    is a file, and the least score; None: not counted. damage: blocks and fine detail, at the picture's own
-    size.
+    is a file, and the least score; None: not counted. damage_under_px: blocks and fine detail are measured,
+    at the picture's own size, if its short side is under this.
     """
 
     faces: tuple[str, str | None, float] | None = None
-    damage: bool = False
+    damage_under_px: int = 0
 
     def identity(self) -> list[Any]:
         """What the measures follow from."""
         model, digest, score = self.faces or (None, None, 0.0)
-        return [digest or model, score, self.damage]
+        return [digest or model, score, self.damage_under_px]
 
 
 def measure(path: Path, asked: Asked, items: Items) -> PictureMeasures:
@@ -80,7 +80,7 @@ def measure(path: Path, asked: Asked, items: Items) -> PictureMeasures:
 
 def with_damage(path: Path, made: PictureMeasures, asked: Asked) -> PictureMeasures:
     """Adds what the reduced copy does not show."""
-    if not asked.damage:
+    if min(made.width_px, made.height_px) >= asked.damage_under_px:
         return made
     gray = np.asarray(read(path).picture.convert("L"))
     return replace(made, blockiness=round(blockiness(gray), 3), fine_detail=round(fine_detail(gray), 4))

@@ -49,12 +49,13 @@ def test_damage_is_measured_at_the_pictures_own_size_where_it_is_asked_for(tmp_p
     # 2400 px: the reduced copy that the other measures take has no grid of 8 px.
     Image.fromarray(data.coffee()).resize((2400, 1600)).save(tmp_path / "a.jpg", quality=10)
     asked, plain = (
-        measure(tmp_path / "a.jpg", each, Items("collect")) for each in (Asked(damage=True), Asked())
+        measure(tmp_path / "a.jpg", each, Items("collect")) for each in (Asked(damage_under_px=1601), Asked())
     )
     assert asked.blockiness is not None
     assert asked.blockiness > 1.5
     assert (plain.blockiness, plain.fine_detail) == (None, None)
-    assert measure(tmp_path / "a.jpg", Asked(damage=True), Items("collect")) == asked
+    assert measure(tmp_path / "a.jpg", Asked(damage_under_px=1600), Items("collect")) == plain
+    assert measure(tmp_path / "a.jpg", Asked(damage_under_px=1601), Items("collect")) == asked
 
 
 def test_bands_are_measured_as_shares(tmp_path: Path) -> None:
