@@ -15,6 +15,7 @@ from pipeline.config.lock import hub_models, where_from
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_cached, refusal
 from pipeline.files.safetensors_header import read_header
+from pipeline.pictures.text_library import text_library_problem
 
 HUB_PROBES = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
 """Small files; every model on the hub has one of them."""
@@ -38,6 +39,7 @@ def model_problems(values: dict[str, Any]) -> list[str]:
         *_base_problems(values["base"]),
         *_file_problems(values),
         *_upscaler_problems(values),
+        *_text_detector_problems(values),
         *(problem for name in names if name for problem in _tagger_problems(Path(name))),
         *_hub_problems(values),
     ]
@@ -60,6 +62,11 @@ def _upscaler_problems(values: dict[str, Any]) -> Iterator[str]:
             f"sample_grid.second_pass_upscaler {name} needs spandrel, which is not installed; type"
             ' `pip install "athanor[upscale]"`, or set it to `latent`'
         )
+
+
+def _text_detector_problems(values: dict[str, Any]) -> Iterator[str]:
+    if values["collect"]["text_detector"] == "ocr" and (problem := text_library_problem()):
+        yield problem
 
 
 def _file_problems(values: dict[str, Any]) -> Iterator[str]:

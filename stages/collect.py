@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -30,26 +31,32 @@ from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.gate_file import write_gate
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, LeftOut, read_left_out
 from pipeline.pictures.masks import MASK_FOLDER, MaskMeasures, measure_mask
-from pipeline.pictures.measures import measure
+from pipeline.pictures.measures import Asked, measure
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.records import PICTURE_FOLDER, Record, Records, row_of, write_records
 from pipeline.pictures.sources import find, paths, work_folder
+from pipeline.pictures.text_finding import texts_in
 from pipeline.pictures.verdicts import Fault, Rulings
 from pipeline.pictures.waivers import WAIVERS, Waivers, read_waivers
 from pipeline.progress import progress
 from pipeline.schemas import CollectConfig
-from pipeline.schemas.collect import CHECKS
+from pipeline.schemas.collect import CHECKS, Check
 from pipeline.store.items import Items
 
 
 def contents(pictures: PictureScan, config: CollectConfig) -> Iterator[gate.FileContent]:
     """The measures of each picture and its mask, or why they cannot be read."""
     items = Items("collect")
-    with_faces = any(config.checks[check] != "off" for check in ("no_face", "several_faces"))
+    texts_kept = Items("texts")
+    asked = asked_for(config)
+    with_texts = reads_texts(config)
 
     def one(picture: SourcePicture) -> gate.FileContent:
         try:
-            measures = measure(picture.path, with_faces, items)
+            measures = measure(picture.path, asked, items)
+            if with_texts:
+                texts = texts_in(picture.path, measures.sha256, texts_kept)
+                measures = replace(measures, texts=texts)
         except PictureError as error:
             return gate.FileContent(
                 Fault(error.check, picture.where, f"{error}; replace or delete it", picture.id)
@@ -57,6 +64,24 @@ def contents(pictures: PictureScan, config: CollectConfig) -> Iterator[gate.File
         return gate.FileContent(measures, mask_of(picture, items))
 
     yield from progress(in_order(one, pictures), "collect", len(pictures))
+
+
+def asked_for(config: CollectConfig) -> Asked:
+    """The measures that take time and that a check needs."""
+    detector = (config.face_model, config.face_model_sha256, config.face_min_score)
+    return Asked(
+        faces=detector if is_on(config, "no_face", "several_faces") else None,
+        damage_under_px=2 * config.min_side_px if is_on(config, "jpeg_damage", "upscaled") else 0,
+    )
+
+
+def reads_texts(config: CollectConfig) -> bool:
+    """Whether a check asks the text detector that reads."""
+    return config.text_detector == "ocr" and is_on(config, "watermark", "text")
+
+
+def is_on(config: CollectConfig, *checks: Check) -> bool:
+    return any(config.checks[check] != "off" for check in checks)
 
 
 def mask_of(picture: SourcePicture, items: Items) -> MaskMeasures | Fault | None:

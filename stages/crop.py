@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -38,6 +38,9 @@ from pipeline.progress import progress
 from pipeline.schemas import CropConfig
 from pipeline.store.items import Items, key
 
+if TYPE_CHECKING:  # onnxruntime, which who has no mask model does not need
+    from pipeline.vision.subject_mask import SubjectMasks
+
 VERSION = 4
 """Of the algorithm: raise it when crops change."""
 COLLECTED = Path("data/collected")
@@ -57,12 +60,30 @@ class Cropped:
     thumbnail: str
 
 
+def named_by_hash(config: CropConfig) -> set[str]:
+    """Keys of models whose hash is known: their paths do not matter."""
+    models = {"face_model": config.face_model_sha256, "mask_model": config.mask_model_sha256}
+    return {name for name, digest in models.items() if digest}
+
+
+def subject_masks(config: CropConfig) -> "SubjectMasks | None":
+    """What draws masks, if crop.mask asks for it."""
+    if config.mask != "model" or config.mask_model is None:
+        return None
+    from pipeline.vision.subject_mask import SubjectMasks, mask_model
+
+    return SubjectMasks(mask_model(config.mask_model, config.mask_model_sha256), config.mask_layout)
+
+
 class Cropper:
     """Crops pictures into `folder`, or takes the crops from the store."""
 
     def __init__(self, config: CropConfig, edits: CropEdits, folder: Path) -> None:
         self.config, self.edits, self.folder, self.items = config, edits, folder, Items("crop")
-        self.settings = config.model_dump(exclude={"face_model"} if config.face_model_sha256 else None)
+        self.settings = {
+            name: value for name, value in config.identity().items() if name not in named_by_hash(config)
+        }
+        self.masks = subject_masks(config)
         self.make = cache(partial(Path.mkdir, parents=True, exist_ok=True))
 
     def __call__(self, record: Record) -> Cropped:
@@ -91,13 +112,23 @@ class Cropper:
 
     def _mask_source(self, record: Record) -> str | None:
         """What the mask depends on in addition to the picture; None without a mask."""
-        return {"files": record.mask_sha256, "alpha": "alpha", "off": None}[self.config.mask]
+        if self.masks and self._asks_model(record):
+            return self.masks.model.sha256
+        return {"files": record.mask_sha256, "model": record.mask_sha256, "alpha": "alpha", "off": None}[
+            self.config.mask
+        ]
 
-    def _mask(self, record: Record) -> Image.Image | None:
+    def _asks_model(self, record: Record) -> bool:
+        """Whether the network draws the mask: a file goes first, and class pictures count whole."""
+        return self.config.mask == "model" and record.mask_file is None and not record.is_class
+
+    def _mask(self, record: Record, picture: Image.Image) -> Image.Image | None:
         """The whole picture's mask, as `crop.mask` says."""
         if self.config.mask == "alpha":
             return read_alpha(COLLECTED / PICTURE_FOLDER / record.file)
-        has_file = self.config.mask == "files" and record.mask_file
+        if self.masks and self._asks_model(record):
+            return self.masks(picture, record.sha256)
+        has_file = self.config.mask in ("files", "model") and record.mask_file
         return (
             read_mask(COLLECTED / MASK_FOLDER / record.mask_file) if has_file and record.mask_file else None
         )
@@ -114,7 +145,7 @@ class Cropper:
         """Crops the picture and stores everything, the facts last."""
         red, green, blue = self.config.background
         picture = read_picture(COLLECTED / PICTURE_FOLDER / record.file, background=(red, green, blue))
-        facts, mask = [], self._mask(record)
+        facts, mask = [], self._mask(record, picture)
         for cut in cuts(picture, self.config, self.edits.of(record.id)):
             png = png_bytes(cut_out(picture, cut))
             self.items.put(f"{sha256_of_bytes(png)}.png", png)

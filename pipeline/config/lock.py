@@ -19,6 +19,7 @@ LOCKED = (
     ("base.vae", "base.vae_sha256", None),
     ("base.t5_tokenizer", "base.t5_tokenizer_sha256", None),
     ("crop.face_model", "crop.face_model_sha256", None),
+    ("crop.mask_model", "crop.mask_model_sha256", FOLDER_OF_REPOSITORY),
     ("network.initial", "network.initial_sha256", None),
     ("network.clip", "network.clip_sha256", None),
     ("tag.model", "tag.sha256", FOLDER_OF_REPOSITORY),
@@ -39,7 +40,7 @@ WHERE_FROM = {
     " models/tagger` fetches a WD14 tagger; with `use: {tag: wd14_v3}` the run fetches it",
 }
 """By key: how to get a missing model; a base's follows its family."""
-BUILT_IN = {"crop.face_model": "lbp"}
+BUILT_IN = {"crop.face_model": ("lbp", "centerface")}
 """Names that are not files."""
 
 
@@ -73,8 +74,10 @@ def locked_and_problems(
                 _locked(path_key, path, hash_key, each, hub, where, problems)
                 for path, each in zip(paths, hashes, strict=True)
             ]
-        elif paths not in (None, BUILT_IN.get(path_key)):
+        elif paths not in (None, *BUILT_IN.get(path_key, ())):
             locked[group][hash_name] = _locked(path_key, paths, hash_key, expected, hub, where, problems)
+    if groups is None:
+        _follow(locked)
     if groups is None or "base" in groups:
         locked["base"] = looked_at(locked["base"], problems)
     if groups is None or "merge" in groups:
@@ -83,6 +86,12 @@ def locked_and_problems(
         if (groups is None or group in groups) and (recipe := values[group][name]) is not None:
             locked[group][name] = locked_content(recipe, f"{group}.{name}", problems)
     return locked, problems
+
+
+def _follow(locked: dict[str, Any]) -> None:
+    """collect counts faces with crop's detector, unless it has one of its own."""
+    if locked["collect"]["face_model"] == locked["crop"]["face_model"]:
+        locked["collect"]["face_model_sha256"] = locked["crop"]["face_model_sha256"]
 
 
 def _with_votes(merge: dict[str, Any], problems: list[str]) -> dict[str, Any]:

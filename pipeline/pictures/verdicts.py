@@ -1,7 +1,7 @@
 """Decides on pictures' faults: levels from conf/ and waivers from git give a verdict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
 from pipeline.files.sorted_rows import SortedRows
@@ -24,6 +24,8 @@ class Fault:
     other: str | None = None
     measured: float | None = None
     limit: float | None = None
+    marks: tuple[tuple[float, ...], ...] = ()
+    """Boxes of what was found: left, top, width and height as fractions of the picture's sides."""
 
     @property
     def name(self) -> str:
@@ -82,8 +84,8 @@ class Rulings:
 
 
 def _ruling(row: Sequence[Any]) -> Ruling:
-    _, *fault, verdict, reason = row
-    return Ruling(Fault(*fault), verdict, reason)
+    _, *fault, marks, verdict, reason = row
+    return Ruling(replace(Fault(*fault), marks=tuple(map(tuple, marks))), verdict, reason)
 
 
 def most_severe(rulings: Iterable[Ruling]) -> PictureVerdict:

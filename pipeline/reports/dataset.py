@@ -7,6 +7,7 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
+from pipeline.pictures.masks import MASK_FOLDER
 from pipeline.pictures.records import PICTURE_FOLDER, Record
 from pipeline.reports.template import template
 from pipeline.reports.thumbnails import data_uris
@@ -26,6 +27,8 @@ class Card:
     record: Record
     thumbnail: str
     caption: CaptionRow
+    mask: str = ""
+    """Thumbnail of its mask (data URI), if it has one."""
 
     @property
     def made(self) -> str:
@@ -82,7 +85,21 @@ def cards_of(records: Iterable[Record], captions: Iterable[CaptionRow], cropped:
     uris = data_uris({record.sha256: cropped / PICTURE_FOLDER / record.file for record in ordered})
     shown = {record.id for record in ordered}
     rows = {row["id"]: row for row in captions if row["id"] in shown}
-    return [Card(record, uris[record.sha256], rows[record.id]) for record in ordered]
+    masks = mask_uris(ordered, cropped)
+    return [
+        Card(record, uris[record.sha256], rows[record.id], masks.get(record.mask_sha256 or "", ""))
+        for record in ordered
+    ]
+
+
+def mask_uris(records: Iterable[Record], cropped: Path) -> dict[str, str]:
+    """Thumbnails of the records' masks, by hash."""
+    files = {
+        record.mask_sha256: cropped / MASK_FOLDER / record.mask_file
+        for record in records
+        if record.mask_file and record.mask_sha256
+    }
+    return data_uris(files) if files else {}
 
 
 class Totals:
@@ -127,5 +144,6 @@ def page(
             enlarged=totals.enlarged,
             left_out=out[:MOST_LEFT_OUT],
             num_left_out=len(out),
+            num_masks=sum(bool(card.mask) for card in cards),
         )
     )

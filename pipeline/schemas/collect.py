@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from pipeline.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Weight
+from pipeline.schemas.group import Count, Fraction, Group, NonEmpty, Positive, Sha256, Weight
 
 
 def _word(value: Any) -> Any:
@@ -17,7 +17,8 @@ Fatal = Literal["unreadable", "truncated", "animated", "too_many_pixels", "same_
 Check = Literal[
     Fatal,
     "too_small", "extreme_aspect", "duplicate", "near_duplicate", "blur", "dark", "bright", "border",
-    "watermark", "no_face", "several_faces", "wrong_suffix", "broken_profile", "odd_name",
+    "watermark", "text", "jpeg_damage", "upscaled", "no_face", "several_faces", "wrong_suffix",
+    "broken_profile", "odd_name",
     "caption_missing", "caption_empty", "unknown_file", "mask_unreadable", "mask_size", "mask_empty",
 ]  # fmt: skip
 FATAL: frozenset[str] = frozenset(get_args(Fatal))
@@ -41,6 +42,13 @@ class CollectConfig(Group):
     min_brightness: Fraction
     max_brightness: Fraction
     max_border_share: Fraction
+    max_blockiness: Weight
+    min_fine_detail: Fraction
+    face_model: NonEmpty
+    face_model_sha256: Sha256 | None
+    face_min_score: Fraction
+    text_detector: Literal["guess", "ocr"]
+    min_text_score: Fraction
     near_duplicate_bits: Annotated[int, Field(ge=0, le=32)]
     downloader: Literal["direct", "gallery-dl"]
     download_retries: Count

@@ -1,6 +1,6 @@
 """The group crop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ Overlap = Annotated[float, Field(ge=0, le=0.9)]
 
 
 class CropConfig(Group):
+    NEUTRAL: ClassVar = {"mask_model": None, "mask_model_sha256": None, "mask_layout": "auto"}
     resolution: Resolution
     shape: Literal["square", "ratio", "buckets"]
     ratio: Annotated[list[Positive], Field(min_length=2, max_length=2)]
@@ -28,5 +29,8 @@ class CropConfig(Group):
     split_threshold: Fraction
     split_overlap: Overlap
     mirror: bool
-    mask: Literal["files", "alpha", "off"]
+    mask: Literal["files", "alpha", "model", "off"]
+    mask_model: NonEmpty | None
+    mask_model_sha256: Sha256 | None
+    mask_layout: Literal["auto", "u2net", "isnet", "isnet_anime", "birefnet"]
     background: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from pipeline.errors import UserError
 from pipeline.files.atomic import read_jsonl
 from stages import class_images, collect, compose, crop, encode, filter_tags, tag, train
+from tests.pipeline.vision.tiny_segmenter import write_segmenter
 from tests.stages.project import make_project
 
 BEFORE_TRAINING = (compose, collect, crop, tag, filter_tags, class_images, encode)
@@ -95,3 +96,35 @@ def test_a_waived_mask_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     row = read_jsonl(Path("data/collected/records.jsonl"))[0]
     assert row["mask_file"] is None
     assert row["verdict"] == "warn"
+
+
+def test_a_network_draws_the_masks_of_pictures_without_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = str(write_segmenter(tmp_path / "u2net.onnx", 320, 0.44, outputs=7))
+    crop_settings: dict[str, object] = {"mask": "model", "mask_model": network, "focus": "centre"}
+    project = make(tmp_path / "p", monkeypatch, crop=crop_settings)
+    half_white(64, 96).save(project / "photos/2_zib/0.mask.png")
+    picture = Image.new("RGB", (64, 96), (20, 20, 20))
+    picture.paste((220, 220, 220), (0, 48, 64, 96))
+    picture.save(project / "photos/2_zib/1.png")
+    for stage in BEFORE_TRAINING:
+        stage.main([])
+    records = {row["id"]: row for row in read_jsonl(Path("data/cropped/records.jsonl"))}
+    assert all(row["mask_file"] for row in records.values())
+    masks = load_file("data/encoded/masks.safetensors")
+    assert masks["zib/0"][0].mean(dim=0).tolist() == [1, 1, 1, 1, 0, 0, 0, 0]  # the file's
+    lower = masks["zib/1"][0]
+    height = len(lower)
+    assert lower[: height // 2 - 1].max() < 0.1
+    assert lower[height // 2 + 1 :].min() > 0.9
+    html = Path("reports/dataset/index.html").read_text(encoding="utf-8")
+    assert html.count('class="mask"') == len(records)
+
+
+def test_a_mask_model_is_asked_for_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "p", monkeypatch, crop={"mask": "model"})
+    with pytest.raises(UserError, match=r"crop\.mask is model, but crop\.mask_model is null"):
+        compose.main([])

@@ -24,6 +24,10 @@ def picture_contradictions(config: Config) -> list[str]:
             f"crop.resolution {crop.resolution} is not between crop.bucket_min_px {crop.bucket_min_px} and"
             f" crop.bucket_max_px {crop.bucket_max_px}; half and twice the resolution are usual"
         )
+    if crop.mask == "model" and crop.mask_model is None:
+        problems.append(
+            "crop.mask is model, but crop.mask_model is null; name a network of rembg or BiRefNet"
+        )
     return problems + [
         f"collect.checks.{check}: {level} is not allowed: such a file gives no picture; use `error` or `drop`"
         for check, level in config.collect.checks.items()
@@ -39,6 +43,8 @@ def picture_doubts(config: Config) -> list[str]:
             "crop.mirror is on: asymmetric features (odd-coloured eyes, a parting, text) are learned both"
             " ways; turn it off for such a character"
         )
+    if config.crop.mask_model and config.crop.mask != "model":
+        doubts.append(f"crop.mask_model has no effect: crop.mask is {config.crop.mask}")
     if config.crop.enlarge is False and config.crop.shape != "buckets":
         doubts.append(f"crop.enlarge has no effect: crop.shape is {config.crop.shape}")
     return doubts + _collect_without_effect(config.collect)

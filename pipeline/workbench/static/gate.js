@@ -49,7 +49,19 @@ function picture(fault, id) {
   if (!handle) return make("span", { class: "gone-picture" }, `${id}: no file to show`);
   const image = make("img", { src: `/picture/${handle}/320`, alt: id, loading: "lazy" });
   image.onerror = () => image.parentElement.replaceWith(make("span", { class: "gone-picture" }, `${id} cannot be drawn`));
+  const marks = id === fault.id ? (fault.marks ?? []) : [];
+  if (marks.length) image.onload = () => image.parentElement.append(...marks.map(mark => outline(image, mark)));
   return make("button", { "aria-label": `${id}, large`, onclick: () => large(handle, id) }, image);
+}
+
+/** A frame around a box [left, top, width, height] in fractions of a picture that is fitted into its place. */
+function outline(image, [left, top, width, height]) {
+  const { naturalWidth, naturalHeight, clientWidth, clientHeight } = image;
+  const scale = Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight), wide = naturalWidth * scale, high = naturalHeight * scale;
+  const frame = make("span", { class: "outline", "aria-hidden": "true" });
+  Object.assign(frame.style, { left: `${image.offsetLeft + (clientWidth - wide) / 2 + left * wide}px`, top: `${image.offsetTop + (clientHeight - high) / 2 + top * high}px`,
+    width: `${width * wide}px`, height: `${height * high}px` });
+  return frame;
 }
 
 function buttons(fault) {

@@ -50,6 +50,8 @@ def test_sizes_and_shapes(width: int, height: int, checks: list[str]) -> None:
         ({"brightness": 0.98}, "bright"),
         ({"border_share": 0.021}, "border"),
         ({"text_lines": 1}, "watermark"),
+        ({"blockiness": 1.6}, "jpeg_damage"),
+        ({"fine_detail": 0.08}, "upscaled"),
         ({"faces": 0}, "no_face"),
         ({"faces": 2}, "several_faces"),
         ({"format": "JPEG"}, "wrong_suffix"),
@@ -85,3 +87,17 @@ def test_captions(caption: str | None, check: str) -> None:
 )
 def test_one_format_has_several_suffixes(name: str, kind: str) -> None:
     assert checks_of(replace(GOOD, format=kind), found(name)) == []
+
+
+def test_upscaling_matters_only_where_the_crop_would_enlarge() -> None:
+    soft = replace(GOOD, fine_detail=0.01)
+    assert checks_of(replace(soft, width_px=1100, height_px=1023)) == ["upscaled"]
+    assert checks_of(replace(soft, width_px=1100, height_px=1024)) == []
+
+
+def test_a_border_says_what_to_keep() -> None:
+    boxed = replace(GOOD, border_share=0.25, content=(0.0, 0.125, 1.0, 0.75))
+    (fault,) = picture_faults(found(), boxed, settings())
+    assert fault.sentence.endswith("cut them off: `box: [0, 64, 600, 384]` in data/crop_edits.yaml")
+    assert fault.marks == ((0.0, 0.125, 1.0, 0.75),)
+    assert (fault.measured, fault.limit) == (0.25, 0.02)
