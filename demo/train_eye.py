@@ -85,7 +85,7 @@ def neighbour(critter: Critter, rng: np.random.Generator) -> Critter:
     return replace(critter, **changes)
 
 
-def face_box(critter: Critter, moved: tuple[float, float]) -> tuple[int, int, int, int]:
+def face_box(critter: Critter, moved: tuple[float, float] = (0.0, 0.0)) -> tuple[int, int, int, int]:
     """Left, top, right, bottom in px of where the face is, give or take the drawing's small moves."""
     close = critter.framing == "close-up"
     lift = {"jumping": -0.08, "sitting": 0.07}.get(critter.pose, 0.0)
