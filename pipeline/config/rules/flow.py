@@ -39,10 +39,11 @@ def _samplers(config: Config, facts: FamilyFacts) -> Iterator[str]:
 def _noise(config: Config, facts: FamilyFacts) -> Iterator[str]:
     others = OF_DIFFUSION if facts.objective == "flow" else OF_FLOW
     for name in others:
-        if getattr(config.noise, name):
+        if value := getattr(config.noise, name):
+            off = "false" if value is True else "null"
             yield (
-                f"noise.{name} has no meaning for {facts.title}, whose objective is {facts.objective}; turn"
-                " it off, or choose another base"
+                f"noise.{name} has no meaning for {facts.title}, whose objective is {facts.objective}; set it"
+                f" to {off}, use a preset of conf/experiment/ for this family, or choose another base"
             )
 
 
