@@ -128,13 +128,12 @@ class Painter:
         rng = np.random.default_rng([7, 1])
         return [_draw(critter, rng) for critter in _zibbos(number, rng)]
 
-    def cell(self, flaws: Flaws, seeds: Sequence[int], number: int = 0) -> DrawnCell:
+    def cell(self, flaws: Flaws, seeds: Sequence[int], number: int = 0, has_others: bool = True) -> DrawnCell:
         """`number`: of the cell, whose chances differ from other cells'."""
         chances = np.random.default_rng([11, number])
         own = [self._own(prompt, seed, flaws, chances) for prompt in range(len(ASKED)) for seed in seeds]
-        others = [
-            self._other(prompt, seed, flaws, chances) for prompt in range(len(OTHERS)) for seed in seeds
-        ]
+        prompts = range(len(OTHERS) if has_others else 0)
+        others = [self._other(prompt, seed, flaws, chances) for prompt in prompts for seed in seeds]
         return DrawnCell(self._generated(own), self._generated(others))
 
     def base(self, seeds: Sequence[int]) -> DrawnCell:

@@ -163,7 +163,7 @@ def coverage(judge: Judge, num_seeds: int, num_grids: int) -> dict[str, tuple[fl
     """
     seeds = range(num_seeds)
     pools = [
-        judge.painter.cell(flaws, seeds, number).own
+        judge.painter.cell(flaws, seeds, number, has_others=False).own
         for number, flaws in enumerate((Flaws(smeared=0.3, altered=0.2, unasked=0.3), Flaws(smeared=0.1)))
     ]
     first, second = (judge.values(pool) for pool in pools)
