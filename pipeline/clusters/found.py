@@ -125,7 +125,7 @@ def looks(looker: Looker, records: Sequence[Record], limits: Limits) -> list[Con
 def _of_concept(looker: Looker, concept: str, records: list[Record], limits: Limits) -> ConceptLooks:
     if len(records) > MOST_OF_A_CONCEPT:
         raise UserError(
-            f"{concept}: {len(records)} pictures; at most {MOST_OF_A_CONCEPT} of a concept are compared in pairs"
+            f"{concept}: {len(records)} pictures; at most {MOST_OF_A_CONCEPT} of a concept are compared"
         )
     distances = looker.distances(records)
     middle = mean_distance(distances) or 1.0

