@@ -24,7 +24,7 @@ import yaml
 
 from pipeline.captions.word_lists import word_list
 from pipeline.files.hashing import sha256_of_bytes
-from pipeline.pictures.measures import VERSION, Asked, PictureMeasures
+from pipeline.pictures.measures import VERSION, PictureMeasures, SlowMeasures
 from pipeline.store.items import Items, key
 from pipeline.typed_numbers import whole_number
 
@@ -58,7 +58,7 @@ class Cost:
     peak_mib: float
 
 
-ASKED = Asked(damage_under_px=256).identity()
+ASKED = SlowMeasures(damage_under_px=256).identity()
 """As conf/collect asks with the base tiny: twice its min_side_px."""
 
 

@@ -31,7 +31,7 @@ from pipeline.pictures.found import PictureScan, SourcePicture
 from pipeline.pictures.gate_file import write_gate
 from pipeline.pictures.left_out import LEFT_OUT_BY_HAND, LeftOut, read_left_out
 from pipeline.pictures.masks import MASK_FOLDER, MaskMeasures, measure_mask
-from pipeline.pictures.measures import Asked, measure
+from pipeline.pictures.measures import SlowMeasures, measure
 from pipeline.pictures.reading import PictureError
 from pipeline.pictures.records import PICTURE_FOLDER, Record, Records, row_of, write_records
 from pipeline.pictures.sources import find, paths, work_folder
@@ -66,10 +66,10 @@ def contents(pictures: PictureScan, config: CollectConfig) -> Iterator[gate.File
     yield from progress(in_order(one, pictures), "collect", len(pictures))
 
 
-def asked_for(config: CollectConfig) -> Asked:
+def asked_for(config: CollectConfig) -> SlowMeasures:
     """The measures that take time and that a check needs."""
     detector = (config.face_model, config.face_model_sha256, config.face_min_score)
-    return Asked(
+    return SlowMeasures(
         faces=detector if is_on(config, "no_face", "several_faces") else None,
         damage_under_px=2 * config.min_side_px if is_on(config, "jpeg_damage", "upscaled") else 0,
     )

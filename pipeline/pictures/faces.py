@@ -48,7 +48,7 @@ def make_detector(model: str, min_score: float) -> Detector:
     """`lbp`, `centerface`, or a detector's file; it takes RGB pixels [height, width, 3]."""
     if model == "lbp":
         return _lbp()
-    if model == centerface.NAME:
+    if model == centerface.CENTERFACE:
         return _centerface(centerface.package_file(), min_score)
     path = Path(model)
     if path.suffix == ".xml":
@@ -56,7 +56,7 @@ def make_detector(model: str, min_score: float) -> Detector:
     outputs = _outputs(path)
     if any(names <= outputs for names in YUNET_OUTPUTS):
         return _yunet(path, min_score)
-    if set(centerface.OUTPUTS) <= outputs:
+    if set(centerface.CENTERFACE_OUTPUTS) <= outputs:
         return _centerface(path, min_score)
     if len(outputs) == 1:
         return _yolo(path, min_score)

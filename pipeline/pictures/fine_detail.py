@@ -11,8 +11,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-Gray = NDArray[np.uint8]
-TILE_PX, TILES = 512, 3
+from pipeline.pictures.defects import TILES, Gray
+
+_TILE_PX = 512
 """The sharpest of 3x3 tiles decides, as for blur."""
 COARSE, FINE = 0.2, 0.8
 """Fractions of the highest frequency: detail above the first, and above the second, which enlarging by 1.3 or
@@ -54,8 +55,8 @@ def _steps_on_one_grid(gray: Gray, times: int) -> bool:
 
 def _tiles(gray: Gray) -> Iterator[NDArray[np.float64]]:
     height, width = gray.shape
-    side = min(TILE_PX, height, width) // 2 * 2
-    if side < TILE_PX // 8:
+    side = min(_TILE_PX, height, width) // 2 * 2
+    if side < _TILE_PX // 8:
         return
     for top in np.linspace(0, height - side, TILES).astype(int):
         for left in np.linspace(0, width - side, TILES).astype(int):

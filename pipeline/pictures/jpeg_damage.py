@@ -10,7 +10,8 @@ blocking artifacts in images.)
 import numpy as np
 from numpy.typing import NDArray
 
-Gray = NDArray[np.uint8]
+from pipeline.pictures.defects import Gray
+
 GRID_PX = 8
 WINDOW_PX = 1024
 """Side of the part in the middle that is looked at."""

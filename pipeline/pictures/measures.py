@@ -46,7 +46,7 @@ class PictureMeasures:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SlowMeasures:
     """What takes time and is measured only if a check needs it. faces: the detector's model, its hash if it
     is a file, and the least score; None: not counted. damage_under_px: blocks and fine detail are measured,
     at the picture's own size, if its short side is under this.
@@ -61,7 +61,7 @@ class Asked:
         return [digest or model, score, self.damage_under_px]
 
 
-def measure(path: Path, asked: Asked, items: Items) -> PictureMeasures:
+def measure(path: Path, asked: SlowMeasures, items: Items) -> PictureMeasures:
     """Measures of a file, from the store if known. Raises PictureError."""
     try:
         digest = sha256_of_file(path)
@@ -78,7 +78,7 @@ def measure(path: Path, asked: Asked, items: Items) -> PictureMeasures:
     return made
 
 
-def with_damage(path: Path, made: PictureMeasures, asked: Asked) -> PictureMeasures:
+def with_damage(path: Path, made: PictureMeasures, asked: SlowMeasures) -> PictureMeasures:
     """Adds what the reduced copy does not show."""
     if min(made.width_px, made.height_px) >= asked.damage_under_px:
         return made
@@ -86,7 +86,7 @@ def with_damage(path: Path, made: PictureMeasures, asked: Asked) -> PictureMeasu
     return replace(made, blockiness=round(blockiness(gray), 3), fine_detail=round(fine_detail(gray), 4))
 
 
-def of_reading(reading: Reading, sha256: str, asked: Asked) -> PictureMeasures:
+def of_reading(reading: Reading, sha256: str, asked: SlowMeasures) -> PictureMeasures:
     gray = defects.gray_copy(reading.picture)
     left, top, width, height = defects.content_box(gray)
     across, down = gray.shape[1], gray.shape[0]

@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.pictures.faces import Box
 from pipeline.pictures.reading import read
-from pipeline.pictures.text_library import LIBRARY, text_library_problem
+from pipeline.pictures.text_library import TEXT_LIBRARY, text_library_problem
 from pipeline.store.items import Items, key
 
 VERSION = 1
@@ -26,7 +26,7 @@ TEXT_SIDE_PX = 736
 """Short side at which the detector looks (rapidocr's Det.limit_side_len): a larger copy would only be
 reduced to it.
 """
-SETTINGS = {
+_READER_SETTINGS = {
     "Global.log_level": "critical",
     "Global.text_score": 0.0,  # the check has a limit of its own
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,  # the order of sums; pictures are read in parallel
@@ -94,7 +94,7 @@ def _library_version() -> str:
     """A user error without the library: its networks follow from the version."""
     if problem := text_library_problem():
         raise UserError(problem)
-    return version(LIBRARY)
+    return version(TEXT_LIBRARY)
 
 
 def _reader() -> Any:
@@ -102,5 +102,5 @@ def _reader() -> Any:
     if not hasattr(_by_thread, "reader"):
         from rapidocr import RapidOCR
 
-        _by_thread.reader = RapidOCR(params=SETTINGS)
+        _by_thread.reader = RapidOCR(params=_READER_SETTINGS)
     return _by_thread.reader

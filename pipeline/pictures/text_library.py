@@ -2,15 +2,15 @@
 
 from importlib.util import find_spec
 
-LIBRARY = "rapidocr"
+TEXT_LIBRARY = "rapidocr"
 """Its package holds PaddleOCR's networks (PP-OCR); both Apache-2.0."""
 
 
 def text_library_problem() -> str | None:
     """A sentence if the library is not installed."""
-    if find_spec(LIBRARY) is not None:
+    if find_spec(TEXT_LIBRARY) is not None:
         return None
     return (
-        f"collect.text_detector is ocr, but {LIBRARY} is not installed; type"
+        f"collect.text_detector is ocr, but {TEXT_LIBRARY} is not installed; type"
         ' `pip install "athanor[ocr]"`, or set it to `guess`'
     )

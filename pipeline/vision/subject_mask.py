@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.captions.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.pictures.png import png_bytes
@@ -24,13 +25,12 @@ from pipeline.vision.onnx_session import OnnxNetwork
 
 VERSION = 1
 """Of the algorithm: raise it when masks change."""
-SETTING = "crop.mask_model"
+_SETTING = "crop.mask_model"
 MASK_MODEL_FILES = ("*.onnx", "*.onnx.data", "*.onnx_data", "preprocessor_config.json")
 PREFERRED = "model.onnx"
 """Of several files in a folder."""
 STATED = "preprocessor_config.json"
-MOST_SIDE_PX = 2048
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MOST_INPUT_PX = 2048
 MaskPixels = NDArray[np.float32]
 
 
@@ -64,7 +64,7 @@ NAME_PARTS = (
 
 def mask_model(name: str, expected: str | None) -> VisionModel:
     """The model that `crop.mask_model` names, checked against its hash."""
-    return located(SETTING, name, expected, MASK_MODEL_FILES)
+    return located(_SETTING, name, expected, MASK_MODEL_FILES)
 
 
 class SubjectMasks:
@@ -73,7 +73,7 @@ class SubjectMasks:
     def __init__(self, model: VisionModel, layout: str) -> None:
         self.model, self.items = model, Items("subject_mask")
         path = network_file(model)
-        self.network = OnnxNetwork(path, SETTING)
+        self.network = OnnxNetwork(path, _SETTING)
         known = LAYOUTS[layout] if layout != "auto" else stated(path) or by_name(path)
         side = self._side(known)
         self.layout = replace(known or (U2NET if side == U2NET.side_px else ISNET), side_px=side)
@@ -88,11 +88,11 @@ class SubjectMasks:
         side = fixed or (known or ISNET).side_px
         if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
             raise UserError(
-                f"{SETTING} {self.network.path}: its input {shape} is no picture [n, 3, height, width];"
+                f"{_SETTING} {self.network.path}: its input {shape} is no picture [n, 3, height, width];"
                 " name a network of rembg or BiRefNet"
             )
-        if not 32 <= side <= MOST_SIDE_PX:
-            raise UserError(f"{SETTING} {self.network.path}: its input is {side} px; allowed are 32 to 2048")
+        if not 32 <= side <= MOST_INPUT_PX:
+            raise UserError(f"{_SETTING} {self.network.path}: its input is {side} px; allowed are 32 to 2048")
         return side
 
     def _gives_logits(self) -> bool:
@@ -130,9 +130,9 @@ class SubjectMasks:
         """[height, width], the network's first output as it is."""
         y = self.network.run(prepared(picture, self.layout)[None])
         *single, height, width = y.shape if y.ndim in (3, 4) else (0, 0, 0)
-        if set(single) != {1} or not 0 < max(height, width) <= MOST_SIDE_PX:
+        if set(single) != {1} or not 0 < max(height, width) <= MOST_INPUT_PX:
             raise UserError(
-                f"{SETTING} {self.network.path} gives {list(y.shape)}, not a mask [1, 1, height, width];"
+                f"{_SETTING} {self.network.path} gives {list(y.shape)}, not a mask [1, 1, height, width];"
                 " name a network of rembg or BiRefNet"
             )
         return y.reshape(height, width)
@@ -155,7 +155,7 @@ def network_file(model: VisionModel) -> Path:
     chosen = [each for each in files if each.name == PREFERRED] or files
     if len(chosen) != 1:
         found = ", ".join(each.name for each in files) or "no .onnx file"
-        raise UserError(f"{SETTING} {model.name}: {found} there; name one .onnx file, or leave one")
+        raise UserError(f"{_SETTING} {model.name}: {found} there; name one .onnx file, or leave one")
     return chosen[0]
 
 
@@ -170,7 +170,7 @@ def stated(path: Path) -> MaskLayout | None:
     file = path.with_name(STATED)
     if not file.is_file():
         return None
-    with reporting_damage(f"{SETTING} {file} is not a readable configuration"):
+    with reporting_damage(f"{_SETTING} {file} is not a readable configuration"):
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         mean, std = _three(values["image_mean"]), _three(values["image_std"])
         size = values.get("size", ISNET.side_px)

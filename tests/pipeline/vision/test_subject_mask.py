@@ -157,4 +157,4 @@ def test_what_is_no_segmentation_network_is_a_sentence(tmp_path: Path) -> None:
         opened(tmp_path)
     with pytest.raises(UserError, match="no such file or folder, nor a hub name"):
         opened(tmp_path / "none.onnx")
-    assert subject_mask.MOST_SIDE_PX == 2048
+    assert subject_mask.MOST_INPUT_PX == 2048
