@@ -36,7 +36,7 @@ FOR_ALL = (
 JOINT = re.compile(r"joint_blocks[._]([0-9]{1,3})[._](.+)")
 SWAPPED_NORM, TEXT_NORM_ENDS = "norm_out.linear", "norm1_context.linear"
 JOINT_TEXT_NORM = re.compile(r"context_block[._]adaLN_modulation")
-SIDES = (
+FUSED_SIDES = (
     (((UP,),), (("hada_w1_a",),), (("diff",),), (LOKR_ROWS, ("lokr_w2", "lokr_w2_a"))),
     (((DOWN,),), (("hada_w1_b",),), (("diff",),), (("lokr_w1", "lokr_w1_b"), ("lokr_w2", "lokr_w2_b"))),
 )
@@ -96,7 +96,7 @@ def _halved(tensors: Mapping[str, Tensor]) -> set[str]:
 
 def _gives_two_vectors(leaves: Mapping[str, torch.Size]) -> bool:
     """Whether a layer's output is twice its input, by the sides of its adapter's matrices."""
-    out, inside = (_side(leaves, ends, axis) for axis, ends in enumerate(SIDES))
+    out, inside = (_side(leaves, ends, axis) for axis, ends in enumerate(FUSED_SIDES))
     return out > 0 and out == 2 * inside
 
 

@@ -26,7 +26,7 @@ def test_the_second_bases_params_differ_from_the_demos_in_length_alone() -> None
         "sample_grid.batch",
     }  # fmt: skip
     assert (first.use, second.use) == (
-        {"base": "tiny", "network": "lora"},
-        {"base": "tiny_xl", "network": "lora"},
+        {"base": "tiny", "network": "lora", "vision": "eye"},
+        {"base": "tiny_xl", "network": "lora", "vision": "eye"},
     )
     assert check(compose(second)).base.family == "sdxl"
