@@ -4,9 +4,12 @@ then what does not.
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pipeline.bases.registry import families
+from pipeline.config.check import check
+from pipeline.config.compose import Params, compose
 from pipeline.config.rules import contradictions
 from pipeline.config.rules.train import made_of_exact_weights
 from pipeline.config.rules.weight_by_weight import updates_singly
@@ -39,16 +42,35 @@ def levers_of(config: Config, but: Container[str] = ()) -> list[Lever]:
     """Settings that are not used yet. Each goes together with the run's other settings and with the levers
     before it; one that contradicts them is left out, as is one that changes a key of `but`.
     """
-    found: list[Lever] = []
-    known = set(contradictions(config))
+    found, run = list[Lever](), config
     for make in MAKERS:
         for lever in make(config):
             changed = pulled(config, [lever])
             is_free = all(key not in but for key, _ in lever.values)
-            if is_free and known.issuperset(contradictions(changed)):
+            if is_free and goes_together(changed, run):
                 found.append(lever)
                 config = changed
     return found
+
+
+def goes_together(changed: Config, run: Config) -> bool:
+    """Whether its settings contradict each other in nothing that those of `run` do not."""
+    return set(contradictions(_whole(run))).issuperset(contradictions(_whole(changed)))
+
+
+def _whole(config: Config) -> Config:
+    """With defaults for groups that the stage does not read: rules ask for them, and no lever changes one."""
+    if config.model_fields_set >= Config.model_fields.keys():
+        return config
+    groups = {group: getattr(config, group) for group in config.model_fields_set}
+    return Config.model_construct(
+        **{name: getattr(_defaults(), name) for name in Config.model_fields} | groups
+    )
+
+
+@cache
+def _defaults() -> Config:
+    return check(compose(Params({}, {})))
 
 
 def _precision(config: Config) -> Iterator[Lever]:

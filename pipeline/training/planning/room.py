@@ -7,13 +7,12 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import accumulate
 
 from pipeline.bases.load import load_base
-from pipeline.config.rules import contradictions
 from pipeline.device import best_device, memory_of
 from pipeline.errors import UserError, warn
 from pipeline.schemas import AestheticConfig, Config
 from pipeline.training.data import Picture
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
-from pipeline.training.planning.levers import Lever, levers_of, pulled
+from pipeline.training.planning.levers import Lever, goes_together, levers_of, pulled
 
 SHARE = 0.9
 """Of a device's memory; the rest goes to CUDA itself, a screen, and gaps between tensors."""
@@ -66,14 +65,15 @@ def cheapest(config: Config, needs: Needs, memory: int, but: Container[str] = ()
     """
     offered = _offered(config, but)
     for number in range(len(offered) + 1):
-        if _fits(pulled(config, offered[:number]), needs, memory):
+        if _fits(config, offered[:number], needs, memory):
             return _without_needless(config, needs, memory, offered[:number])
     return None
 
 
-def _fits(config: Config, needs: Needs, memory: int) -> bool:
+def _fits(config: Config, chosen: Sequence[Lever], needs: Needs, memory: int) -> bool:
     """Whether the memory is enough and the settings go together: some levers need others."""
-    return needs(config) <= memory and not contradictions(config)
+    changed = pulled(config, chosen)
+    return needs(changed) <= memory and goes_together(changed, config)
 
 
 def _offered(config: Config, but: Container[str] = ()) -> list[Lever]:
@@ -86,7 +86,7 @@ def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence
     kept = list(found)
     for lever in reversed(found):
         others = [each for each in kept if each is not lever]
-        if _fits(pulled(config, others), needs, memory):
+        if _fits(config, others, needs, memory):
             kept = others
     return kept
 

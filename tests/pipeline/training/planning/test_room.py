@@ -10,6 +10,7 @@ from pipeline.bases.outline import outline
 from pipeline.bases.registry import family
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
+from pipeline.config.load import listed_groups
 from pipeline.errors import UserError
 from pipeline.schemas import Config
 from pipeline.training.planning.cost import step_cost
@@ -23,7 +24,9 @@ GIB = 2**30
 
 
 def config_of(use: Mapping[str, str], **train: object) -> Config:
-    return check(compose(Params(dict(use), {f"train.{key}": value for key, value in train.items()})))
+    """As the stage has it: the groups that dvc.yaml lists for it, and no others."""
+    whole = check(compose(Params(dict(use), {f"train.{key}": value for key, value in train.items()})))
+    return Config.model_construct(**{group: getattr(whole, group) for group in listed_groups("train")})
 
 
 def needs(config: Config) -> int:
