@@ -108,10 +108,13 @@ def test_few_held_out_pictures_are_said() -> None:
 
 def test_the_file_names_places_and_what_is_measured() -> None:
     found = judged([place(5, 1.0, identity=0.8)], BASE)
-    content = verdict_content(found, BASE, ["one", "two"])
+    content = verdict_content(found, BASE, ["one", "two"], 3)
     assert content["proposed"] == {"file": "zib-000005.safetensors", "epoch": 5, "weight": 1.0}
     assert content["decided_by"] == "identity"
     assert [each["name"] for each in content["measures"]] == ["identity"]
+    assert content["measures"][0]["meaning"].endswith("the nearest picture that was held out of training")
+    copied = verdict_content(found, BASE, [], 0)
+    assert copied["measures"][0]["meaning"].endswith("the nearest training picture, since none is held out")
     assert content["base"]["identity"]["n"] == NUMBER
     assert content["joint"]["missing"] == ["prompt", "retained", "quality"]
 
