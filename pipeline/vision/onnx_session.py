@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 
 HALF = "tensor(float16)"
-NUMBERS = ("tensor(float)", HALF)
+NUMBER_TYPES = ("tensor(float)", HALF)
 
 
 class OnnxNetwork:
@@ -40,7 +40,7 @@ class OnnxNetwork:
 
     def _insist_on_one_of_numbers(self) -> None:
         several = self.session.get_inputs()
-        if len(several) > 1 or self.input.type not in NUMBERS:
+        if len(several) > 1 or self.input.type not in NUMBER_TYPES:
             reads = ", ".join(f"{each.name} {each.shape} {each.type}" for each in several)
             raise UserError(f"{self.key} {self.path} reads {reads}; name a network that reads pictures alone")
 
