@@ -29,6 +29,14 @@ def aesthetic_model(config: VisionConfig) -> VisionModel | None:
     return located("vision.aesthetic", config.aesthetic, config.aesthetic_sha256, HEAD_FILES)
 
 
+def open_head(model: VisionModel) -> "LinearHead | OnnxScorer":
+    """By its file; a folder, such as one of the hub, may hold one of either kind."""
+    heads = sorted(model.path.glob("*.safetensors")) if model.path.is_dir() else [model.path]
+    if len(heads) == 1 and heads[0].suffix == ".safetensors":
+        return LinearHead(heads[0])
+    return OnnxScorer(model.path)
+
+
 class LinearHead:
     """Linear layers one after the other; a single logit without a scale of its own becomes a probability."""
 

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from pipeline.errors import UserError
-from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer
+from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer, open_head
 from pipeline.vision.encoders import Encoder, cosines, open_encoder
 from pipeline.vision.models import VisionModel
 from tests.pipeline.vision.tiny_encoder import SQUARE, means, write_network
@@ -254,3 +254,16 @@ def test_an_onnx_encoder_that_reads_texts_too_is_refused(tmp_path: Path) -> None
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(SETTINGS["siglip"]))
     with pytest.raises(UserError, match=r"input_ids .*int64.*; name a network that reads pictures alone"):
         opened(tmp_path)
+
+
+def test_a_head_may_lie_in_a_folder(tmp_path: Path) -> None:
+    def of(path: Path) -> LinearHead | OnnxScorer:
+        return open_head(VisionModel("vision.aesthetic", str(path), path, "0" * 64))
+
+    head = tmp_path / "head/a.safetensors"
+    head.parent.mkdir()
+    save_file({"weight": torch.ones(1, 2), "bias": torch.ones(1)}, head)
+    assert isinstance(of(head), LinearHead)
+    assert isinstance(of(head.parent), LinearHead)
+    means(tmp_path / "model.onnx")
+    assert isinstance(of(tmp_path), OnnxScorer)
