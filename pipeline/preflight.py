@@ -15,6 +15,7 @@ from pipeline.config.lock import hub_models, where_from
 from pipeline.errors import UserError
 from pipeline.files.hub_names import is_cached, refusal
 from pipeline.files.safetensors_header import read_header
+from pipeline.pictures.centerface import CENTERFACE, package_file
 from pipeline.pictures.text_library import text_library_problem
 
 HUB_PROBES = ("model_index.json", "selected_tags.csv", "tag_mapping.json", "config.json")
@@ -40,6 +41,7 @@ def model_problems(values: dict[str, Any]) -> list[str]:
         *_file_problems(values),
         *_upscaler_problems(values),
         *_text_detector_problems(values),
+        *_face_model_problems(values),
         *(problem for name in names if name for problem in _tagger_problems(Path(name))),
         *_hub_problems(values),
     ]
@@ -67,6 +69,15 @@ def _upscaler_problems(values: dict[str, Any]) -> Iterator[str]:
 def _text_detector_problems(values: dict[str, Any]) -> Iterator[str]:
     if values["collect"]["text_detector"] == "ocr" and (problem := text_library_problem()):
         yield problem
+
+
+def _face_model_problems(values: dict[str, Any]) -> Iterator[str]:
+    """A network that comes with an optional package."""
+    if values["crop"]["face_model"] == CENTERFACE:
+        try:
+            package_file()
+        except UserError as error:
+            yield from error.problems
 
 
 def _file_problems(values: dict[str, Any]) -> Iterator[str]:

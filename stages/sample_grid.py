@@ -123,8 +123,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     store = store_of(job.config, epochs)
     drifts = drift_cells(grid.cells, job.config.sample_grid.drift_prompts)
     fill(store, [*grid.cells, *drifts])
-    held_out = read_held_out()
-    scorer = Scorer(job.config, store, CROPPED, held_out)
+    scorer = Scorer(job.config, store, CROPPED, read_held_out())
+    num_held_out = len(scorer.eye.unseen)
     scores: CellScores = scorer.scored(grid.cells)
     drifted = {cell: scorer.drifted(cell, alone) for cell, alone in drifts.items()}
     by_file = {file: epoch for epoch, file in epochs.items()}
@@ -132,10 +132,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     judgement = judged(every, base, scorer.eye.ceiling)
     places = by_place(scores, by_file)
     ranking = ranked(places, judgement)
-    said = sentences(judgement, base, len(job.config.sample_grid.seeds), len(held_out))
+    said = sentences(judgement, base, len(job.config.sample_grid.seeds), num_held_out)
     with new_folder(job.out / "reports/sample-grid") as folder:
         write_report(folder, job.config.sample_grid, grid, store, scores, by_file, ranking)
-        write_json(folder / "verdict.json", verdict_content(judgement, base, said))
+        write_json(folder / "verdict.json", verdict_content(judgement, base, said, num_held_out))
     write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))
     write_csv(job.out / "plots/sample-grid/scores.csv", SCORE_COLUMNS, score_rows(grid, scores, by_file))
 

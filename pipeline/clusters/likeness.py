@@ -1,7 +1,7 @@
 """What distances between a concept's pictures say: the odd ones out, near duplicates, and clusters with the
 repeats that keep one pose from ruling. Arithmetic only.
 
-D: distances [n, n] between pictures, symmetric, 0 on the diagonal. Limits are shares of the concept's median
+D: distances [n, n] between pictures, symmetric, 0 on the diagonal. Limits are shares of the concept's mean
 distance, so that they hold for any encoder.
 """
 

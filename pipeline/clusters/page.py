@@ -24,7 +24,9 @@ def said(found: Sequence[ConceptLooks]) -> Iterator[str]:
             names = f"{pair.first.id}, {pair.second.id}"
             yield f"  near duplicates: {names} ({pair.share:.0%} of the mean distance)"
         for cluster in each.clusters:
-            yield f"  {len(cluster.records)} alike, {change(cluster)}: {', '.join(_names(cluster.records))}"
+            number = len(cluster.records)
+            several = "1 picture" if number == 1 else f"{number} alike"
+            yield f"  {several}, {change(cluster)}: {', '.join(_names(cluster.records))}"
 
 
 def change(cluster: Cluster) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.pictures.records import PICTURE_FOLDER, Record
@@ -19,7 +20,7 @@ from pipeline.progress import progress
 from pipeline.schemas import VisionConfig
 from pipeline.store.items import Items, key
 from pipeline.verdict.measures import DRIFT, IDENTITY, LIKENESS, NEAREST_TRAINING, QUALITY
-from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer, aesthetic_model
+from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer, aesthetic_model, open_head
 from pipeline.vision.encoders import Encoder, Features, encoder_model, open_encoder
 
 VERSION = 1
@@ -160,8 +161,13 @@ class Eye:
     @cached_property
     def head(self) -> LinearHead | OnnxScorer:
         assert self.head_model is not None
-        path = self.head_model.path
-        return LinearHead(path) if path.suffix == ".safetensors" else OnnxScorer(path)
+        head = open_head(self.head_model)
+        if isinstance(head, LinearHead) and self.model is None:
+            raise UserError(
+                f"vision.aesthetic {head.path} is a head on an encoder's features, but vision.encoder is"
+                " null; set vision.encoder to the head's own encoder"
+            )
+        return head
 
 
 def _rounded(values: Iterable[Any]) -> list[float]:

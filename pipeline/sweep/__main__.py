@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.command import run
-from pipeline.errors import UserError
+from pipeline.errors import UserError, warn
 from pipeline.printable import printable_lines
 from pipeline.sweep.grammar import expand
 from pipeline.sweep.jobs import HOME, SweepJob, clean_baseline, make_jobs
 from pipeline.sweep.launch import Launcher
-from pipeline.sweep.metrics import parsed_objectives
-from pipeline.sweep.results import result_of
+from pipeline.sweep.metrics import parsed_objectives, unseen_figures
+from pipeline.sweep.results import committed_figures, result_of
 from pipeline.sweep.running import run_missing, sweeping
 from pipeline.typed_numbers import whole_number
 
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     overrides = [each for each in options.overrides if each not in settings]
     baseline = clean_baseline()
     objectives = parsed_objectives(options.metric, options.minimize)
+    for sentence in unseen_figures(objectives, committed_figures(None)):
+        warn(sentence)
     launcher = Launcher(settings)
     with sweeping(Path.cwd()):
         if options.trials:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import UserError, nearest
+from pipeline.errors import UserError, near, nearest
 
 RunFigures = Mapping[str, float]
 
@@ -61,6 +61,21 @@ def parsed_objectives(text: str | None, minimize: bool = False) -> tuple[SweepOb
         )
         for part in parts
     )
+
+
+def unseen_figures(objectives: Sequence[SweepObjective], figures: RunFigures) -> list[str]:
+    """Sentences on figures that the last run here lacks, though it has others of that file (`train`). A sweep
+    is compared at its end, too late to learn that a name is wrong.
+    """
+    asked = dict.fromkeys(name for each in objectives for name in each.figures)
+    known = {*figures, *(name for each in DEFAULT_OBJECTIVES for name in each.figures)}
+    files = {name.partition(".")[0] for name in figures}
+    return [
+        f"--metric {name}: the last run here has no such figure{near(name, known)}; a name that no job has"
+        " compares nothing"
+        for name in asked
+        if figures and name not in known and ("." not in name or name.partition(".")[0] in files)
+    ]
 
 
 def objectives_of(

@@ -2,8 +2,8 @@
 
 Chance is in the seeds: a resampling draws each prompt's pictures with replacement among its own seeds, so the
 prompts stay as they were asked. With one seed a prompt it draws among all pictures, that is, over the
-prompts. Plain percentiles are too narrow for a few seeds: deviations are widened by the root of
-n / (n - 1), and by Student's quantile where values are not shares.
+prompts; of shares it always does. Plain percentiles are too narrow for a few seeds: deviations are widened by
+the root of n / (n - 1), and by Student's quantile where values are not shares.
 """
 
 from collections.abc import Sequence

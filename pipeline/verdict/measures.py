@@ -46,6 +46,11 @@ MEASURES = {
     each.name: each
     for each in (IDENTITY, LIKENESS, SUBJECT, PROMPT, PROMPT_CLIP, QUALITY, DRIFT, RETAINED, NEAREST_TRAINING)
 }
+NONE_HELD_OUT = {
+    IDENTITY.name: "similarity to the nearest training picture, since none is held out",
+    LIKENESS.name: "mean similarity to the training pictures, since none is held out",
+}
+"""What these measures mean then, by name."""
 MAIN = (IDENTITY, SUBJECT)
 """What a network is trained for: the first that is known decides."""
 MUST_NOT_LOSE = (PROMPT, PROMPT_CLIP, QUALITY, RETAINED)

@@ -82,7 +82,7 @@ def _least_lossy(
     lost: Mapping[tuple[int, float], Sequence[Measure]],
     joint: Callable[[Place], JointScore | None],
 ) -> list[Place]:
-    """All lose something: the one of the best joint score."""
+    """All lose something: the one that loses the fewest measures, of these that of the best joint score."""
     return [max(close, key=lambda place: (-len(lost[place.epoch, place.weight]), _value(joint(place))))]
 
 

@@ -2,8 +2,8 @@
 would settle it.
 """
 
-from math import ceil
-from typing import Any
+from collections.abc import Sequence
+from math import ceil, isfinite
 
 from pipeline.verdict.measures import Measure, Place, gain
 from pipeline.verdict.rule import Judgement
@@ -31,7 +31,8 @@ def _why(place: Place, main: Measure, base: Place | None) -> str:
     assert found is not None
     alone = f"; the base alone {_figure(base.mean(main), main)}" if base and base.knows(main) else ""
     low, high = _figure(max(found.low, -1), main), _figure(found.high, main)
-    return f"Take {named(place)}: {main.title} {_figure(found.mean, main)} ({low} to {high}){alone}."
+    between = f"{low} to {high}" if isfinite(found.high) else "of one picture"
+    return f"Take {named(place)}: {main.title} {_figure(found.mean, main)} ({between}){alone}."
 
 
 def _equals(judgement: Judgement) -> str:
@@ -44,7 +45,8 @@ def _equals(judgement: Judgement) -> str:
     if len(judgement.equals) == 1 and judgement.proposed is not None:
         own = judgement.lost.get((judgement.proposed.epoch, judgement.proposed.weight))
         if own:
-            return f"All of the best lose something: this one {' and '.join(each.title for each in own)}."
+            start = "All of the best lose something: this one" if len(judgement.lost) > 1 else "It loses"
+            return f"{start} {' and '.join(each.title for each in own)}."
     parts = []
     if others:
         verb = "is" if len(others) == 1 else "are"
@@ -52,32 +54,52 @@ def _equals(judgement: Judgement) -> str:
         parts.append(f"{as_good}; it is the weakest of them")
     if lost:
         parts.append(f"as good, but at the cost of something: {_listed(lost)}")
-    return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else "No other place comes close."
+    return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else _alone(judgement)
+
+
+def _alone(judgement: Judgement) -> str:
+    """What there is to say of the other places: a fault takes a place out before anything is compared."""
+    proposed, *others = judgement.order
+    if not others:
+        return "No other place was drawn."
+    faulty = [] if proposed.against else [place for place in others if place.against]
+    if len(faulty) == len(others):
+        return "Every other place has a fault."
+    return f"No other place {'without a fault ' if faulty else ''}comes close."
 
 
 def _settled(judgement: Judgement, num_seeds: int, num_held_out: int | None) -> str:
     few = num_held_out is not None and num_held_out < 5
     held_out = " and more pictures held out of training (use.validation: holdout)" if few else ""
     if len(judgement.equals) < 2:
-        return f"More seeds would narrow the interval{held_out}; the order is clear."
+        clear = "; the order is clear" if len(judgement.order) > 1 else ""
+        return f"More seeds{held_out} would narrow the interval{clear}."
     assert judgement.main is not None
+    if not isfinite(_ahead(judgement.equals, judgement.main)[1]):
+        return f"More seeds{held_out} would tell them apart: one picture of each says nothing of chance."
     needed = seeds_to_settle(judgement.equals, judgement.main, num_seeds)
     if needed is None:
         return f"More than {MOST_SEEDS} seeds would be needed to tell them apart: they are equal for any eye."
     return f"About {needed} seeds{held_out} would tell them apart; there are {num_seeds}."
 
 
-def seeds_to_settle(equals: Any, main: Measure, num_seeds: int) -> int | None:
-    """Seeds at which the interval of the difference between the weakest and the best of them would leave out
+def seeds_to_settle(equals: Sequence[Place], main: Measure, num_seeds: int) -> int | None:
+    """Seeds at which the interval of the difference between the worst and the best of them would leave out
     0, if the difference stays what it is: intervals narrow with the root of the number.
     """
-    best = max(equals, key=lambda place: place.mean(main))
-    weakest = min(equals, key=lambda place: place.mean(main))
-    ahead = gain(best, weakest, main)
-    if ahead is None or ahead.mean <= 0:
+    mean, low = _ahead(equals, main)
+    if mean <= 0 or not isfinite(low):
         return None
-    needed = ceil(num_seeds * ((ahead.mean - ahead.low) / ahead.mean) ** 2)
+    needed = ceil(num_seeds * ((mean - low) / mean) ** 2)
     return needed if needed <= MOST_SEEDS else None
+
+
+def _ahead(equals: Sequence[Place], main: Measure) -> tuple[float, float]:
+    """How far the best of them is ahead of the worst, and the least that it may be; 0, 0 if not known."""
+    best = max(equals, key=lambda place: place.mean(main))
+    worst = min(equals, key=lambda place: place.mean(main))
+    ahead = gain(best, worst, main)
+    return (ahead.mean, ahead.low) if ahead else (0.0, 0.0)
 
 
 def _figure(value: float, measure: Measure) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.verdict.measures import MEASURES, Place
+from pipeline.verdict.measures import MEASURES, NONE_HELD_OUT, Measure, Place
 from pipeline.verdict.rule import Judgement
 
 
-def verdict_content(judgement: Judgement, base: Place | None, said: Sequence[str]) -> dict[str, Any]:
+def verdict_content(
+    judgement: Judgement, base: Place | None, said: Sequence[str], num_held_out: int
+) -> dict[str, Any]:
     """What is proposed, its joint score and what equals it, the sentences, the base's measures, and what
     measures mean.
     """
@@ -25,8 +27,13 @@ def verdict_content(judgement: Judgement, base: Place | None, said: Sequence[str
             for each in known
             if base and (found := base.interval(each)) is not None
         },
-        "measures": [asdict(each) for each in known],
+        "measures": [_described(each, num_held_out) for each in known],
     }
+
+
+def _described(measure: Measure, num_held_out: int) -> dict[str, Any]:
+    meaning = measure.meaning if num_held_out else NONE_HELD_OUT.get(measure.name, measure.meaning)
+    return asdict(measure) | {"meaning": meaning}
 
 
 def _named(place: Place | None) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 from pipeline.schemas import VisionConfig
-from pipeline.vision.encoders import Features
+from pipeline.vision.encoders import Features, unit
 from pipeline.vision.models import VisionModel, located
 from pipeline.vision.onnx_session import OnnxNetwork
 
@@ -27,6 +27,14 @@ def aesthetic_model(config: VisionConfig) -> VisionModel | None:
     if config.aesthetic is None:
         return None
     return located("vision.aesthetic", config.aesthetic, config.aesthetic_sha256, HEAD_FILES)
+
+
+def open_head(model: VisionModel) -> "LinearHead | OnnxScorer":
+    """By its file; a folder, such as one of the hub, may hold one of either kind."""
+    heads = sorted(model.path.glob("*.safetensors")) if model.path.is_dir() else [model.path]
+    if len(heads) == 1 and heads[0].suffix == ".safetensors":
+        return LinearHead(heads[0])
+    return OnnxScorer(model.path)
 
 
 class LinearHead:
@@ -42,14 +50,19 @@ class LinearHead:
             self.layers = [(_part(tensors, name, "weight"), _part(tensors, name, "bias")) for name in names]
         except KeyError as error:
             raise UserError(f"vision.aesthetic {path}: no {error}; {WANTED}") from None
+        for weight, bias in self.layers:
+            if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+                shapes = f"{list(weight.shape)} and {list(bias.shape)}"
+                raise UserError(f"vision.aesthetic {path}: {shapes} are no linear layer; {WANTED}")
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+                raise UserError(f"vision.aesthetic {path} has numbers that are not finite; fetch it again")
         if not self.layers or self.layers[-1][0].shape[0] != 1:
             raise UserError(f"vision.aesthetic {path}: its last layer does not give one score; {WANTED}")
         self.path, self.is_scaled = path, len(self.layers) > 1
 
     def scores(self, features: Features) -> NDArray[np.float64]:
         """[pictures]: 0-1."""
-        x = features.astype(np.float64)
-        x = x / np.linalg.norm(x, axis=1, keepdims=True)
+        x = unit(features)
         for weight, bias in self.layers:
             if weight.shape[1] != x.shape[1]:
                 raise UserError(
@@ -58,7 +71,7 @@ class LinearHead:
                 )
             x = x @ weight.T.astype(np.float64) + bias
         score = x[:, 0]
-        shares = np.clip(score / 10, 0, 1) if self.is_scaled else 1 / (1 + np.exp(-score))
+        shares = np.clip(score / 10, 0, 1) if self.is_scaled else 1 / (1 + np.exp(-score.clip(-80, 80)))
         return np.asarray(shares, np.float64)
 
 

@@ -19,6 +19,8 @@ ENCODER_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.
 CCIP_FEATURES, CCIP_METRICS = "model_feat.onnx", "model_metrics.onnx"
 Features = NDArray[np.float32]
 """[pictures, features]."""
+SHORTEST = 1e-12
+"""Length below which features are taken as 0."""
 
 
 class Encoder(Protocol):
@@ -61,11 +63,14 @@ def open_encoder(model: VisionModel, batch: int) -> Encoder:
 
 
 def cosines(one: Features, two: Features) -> NDArray[np.float64]:
-    """[one, two]."""
-    first, second = (
-        each / np.linalg.norm(each.astype(np.float64), axis=1, keepdims=True) for each in (one, two)
-    )
-    return np.asarray(first @ second.T, np.float64)
+    """[one, two]; features that are all 0 are like nothing."""
+    return np.asarray(unit(one) @ unit(two).T, np.float64)
+
+
+def unit(features: Features) -> NDArray[np.float64]:
+    """[pictures, features] of length 1, or all 0."""
+    x = features.astype(np.float64)
+    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), SHORTEST), np.float64)
 
 
 def preprocessed(processor: Any, picture: Image.Image) -> NDArray[np.float32]:

@@ -10,6 +10,9 @@ from pipeline.captions.onnx_tagger import CPU, open_session
 from pipeline.errors import UserError
 from pipeline.files.damage import reporting_damage
 
+HALF = "tensor(float16)"
+NUMBER_TYPES = ("tensor(float)", HALF)
+
 
 class OnnxNetwork:
     """`key`: the setting that names it, for errors; `outputs`: names to take, the first that is there, else
@@ -22,6 +25,7 @@ class OnnxNetwork:
         if not self.session.get_inputs() or not self.session.get_outputs():
             raise UserError(f"{key} {path}: the network has no input or output; fetch it again")
         self.input = self.session.get_inputs()[0]
+        self._insist_on_one_of_numbers()
         names = [each.name for each in self.session.get_outputs()]
         self.output = next((name for name in outputs if name in names), names[0])
         on_cpu = self.session.get_providers()[0] == CPU
@@ -34,13 +38,31 @@ class OnnxNetwork:
         side = self.input.shape[-1]
         return side if isinstance(side, int) else None
 
+    def _insist_on_one_of_numbers(self) -> None:
+        several = self.session.get_inputs()
+        if len(several) > 1 or self.input.type not in NUMBER_TYPES:
+            reads = ", ".join(f"{each.name} {each.shape} {each.type}" for each in several)
+            raise UserError(f"{self.key} {self.path} reads {reads}; name a network that reads pictures alone")
+
+    def _insist_on_shape(self, shape: tuple[int, ...]) -> None:
+        own = self.input.shape
+        differ = [one for one, two in zip(own, shape, strict=False) if isinstance(one, int) and one != two]
+        if len(own) != len(shape) or differ:
+            raise UserError(
+                f"{self.key} {self.path} reads {own}, but is given {list(shape)}; correct {self.key}, or the"
+                " size in preprocessor_config.json next to it"
+            )
+
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """The output for all rows of x, `together` rows a call."""
-        if self.input.type == "tensor(float16)":
+        self._insist_on_shape(x[: self.together].shape)
+        if self.input.type == HALF:
             x = x.astype(np.float16)
         with reporting_damage(f"{self.key} {self.path} cannot be run", "fetch it again"):
             parts = [
-                self.session.run([self.output], {self.input.name: x[start : start + self.together]})[0]
+                np.atleast_1d(
+                    self.session.run([self.output], {self.input.name: x[start : start + self.together]})[0]
+                )
                 for start in range(0, len(x), self.together)
             ]
         y = np.concatenate(parts).astype(np.float32)

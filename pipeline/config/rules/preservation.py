@@ -1,6 +1,7 @@
 """Rules of train.preservation, which holds a network to its base for captions of the class."""
 
-from pipeline.schemas import AdapterNetworkConfig, Config
+from pipeline.config.rules.triggers import has_words, triggers
+from pipeline.schemas import AdapterNetworkConfig, Config, TrainConfig
 
 KEYS = ("preservation_class", "preservation_weight")
 
@@ -16,7 +17,7 @@ def preservation_contradictions(config: Config, has_class_pictures: bool) -> lis
             f"{own} needs an adapter, which can be switched off to ask the base, but network.name is"
             f" {network.name}; use lora, locon, loha, lokr, ia3 or dylora, or set class_images.count instead"
         )
-    if not train.preservation_class:
+    if not train.preservation_class or not all(each.strip() for each in _classes(train)):
         problems.append(
             f"{own} needs train.preservation_class, the class in words (`dog`, `1girl`); set it, or"
             " train.preservation to none"
@@ -30,7 +31,7 @@ def preservation_contradictions(config: Config, has_class_pictures: bool) -> lis
 
 
 def preservation_doubts(config: Config) -> list[str]:
-    """Settings that have no effect."""
+    """Settings that have no effect, or that hold back what should be learned."""
     train = config.train
     if train.preservation == "none":
         return [
@@ -40,4 +41,15 @@ def preservation_doubts(config: Config) -> list[str]:
         ]
     if not train.preservation_weight:
         return [f"train.preservation {train.preservation} has no effect: train.preservation_weight is 0"]
-    return []
+    return [
+        f"train.preservation_class {each!r} holds the trigger {word}, which is then held to what the base"
+        " draws; name the class without it"
+        for each in _classes(train)
+        for word in triggers(config)
+        if has_words(each, word)
+    ]
+
+
+def _classes(train: TrainConfig) -> list[str]:
+    named = train.preservation_class
+    return list(named.values()) if isinstance(named, dict) else list(filter(None, [named]))

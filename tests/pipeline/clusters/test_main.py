@@ -80,6 +80,10 @@ def test_near_copies_and_the_page(tmp_path: Path) -> None:
     assert html == page(looks(looker(tmp_path), records[::-1], LIMITS), tmp_path / "cropped")
     assert html.count("<figure>") >= 17
     assert "repeats 5, now 7" in " ".join(said(found))
+    assert any(
+        line.startswith("  1 picture, repeats")
+        for line in said(looks(looker(tmp_path), records[:-1], LIMITS))
+    )
 
 
 def test_features_are_kept_by_picture(tmp_path: Path) -> None:

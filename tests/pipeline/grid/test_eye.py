@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
+from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
@@ -148,3 +149,11 @@ def test_features_are_computed_once(config: Config, tmp_path: Path, monkeypatch:
     again = Scorer(config, store, folder)
     assert again.scored([cell]) == first
     assert again.eye.ceiling is None
+
+
+def test_a_head_without_its_encoder_is_a_sentence(config: Config, tmp_path: Path) -> None:
+    alone = config.model_copy(update={"vision": config.vision.model_copy(update={"encoder": None})})
+    cell = drawn(CellStore(config.base), the_cell(config), RED, GREEN)
+    scorer = Scorer(alone, CellStore(config.base), cropped(tmp_path / "cropped", red=RED))
+    with pytest.raises(UserError, match=r"head on an encoder's features, but vision\.encoder is null"):
+        scorer.scored([cell])

@@ -108,9 +108,43 @@ def test_few_held_out_pictures_are_said() -> None:
 
 def test_the_file_names_places_and_what_is_measured() -> None:
     found = judged([place(5, 1.0, identity=0.8)], BASE)
-    content = verdict_content(found, BASE, ["one", "two"])
+    content = verdict_content(found, BASE, ["one", "two"], 3)
     assert content["proposed"] == {"file": "zib-000005.safetensors", "epoch": 5, "weight": 1.0}
     assert content["decided_by"] == "identity"
     assert [each["name"] for each in content["measures"]] == ["identity"]
+    assert content["measures"][0]["meaning"].endswith("the nearest picture that was held out of training")
+    copied = verdict_content(found, BASE, [], 0)
+    assert copied["measures"][0]["meaning"].endswith("the nearest training picture, since none is held out")
     assert content["base"]["identity"]["n"] == NUMBER
     assert content["joint"]["missing"] == ["prompt", "retained", "quality"]
+
+
+def test_one_picture_a_place_settles_nothing_and_is_said() -> None:
+    places = [of_values(1, 0.5), of_values(2, 0.6)]
+    why, equals, settled = sentences(judged(places, of_values(0, 0.1)), of_values(0, 0.1), 1, None)
+    assert why == "Take epoch 1 at weight 1: likeness 0.50 (of one picture); the base alone 0.10."
+    assert equals.startswith("Epoch 2 at weight 1 is as good, as far as these pictures show")
+    assert settled == "More seeds would tell them apart: one picture of each says nothing of chance."
+
+
+def test_alone_and_without_rivals_is_not_ahead_of_them() -> None:
+    only = judged([place(5, 1.0, identity=0.8)], BASE)
+    said = ["No other place was drawn.", "More seeds would narrow the interval."]
+    assert sentences(only, BASE, 24, None)[1:] == said
+    burnt = place(10, 1.0, ("3 of 24 pictures are burnt",), identity=0.9)
+    rivals = [place(5, 1.0, identity=0.8), burnt]
+    assert sentences(judged(rivals, BASE), BASE, 24, 8)[1] == "Every other place has a fault."
+    rivals.append(place(1, 1.0, identity=0.3))
+    assert sentences(judged(rivals, BASE), BASE, 24, 8)[1] == "No other place without a fault comes close."
+    faultless = [place(5, 1.0, identity=0.8), place(1, 1.0, identity=0.3)]
+    assert sentences(judged(faultless, BASE), BASE, 24, 8)[1] == "No other place comes close."
+
+
+def test_the_only_best_place_says_what_it_loses() -> None:
+    found = judged([place(10, 1.0, identity=0.8, prompt=0.4), place(5, 1.0, identity=0.3, prompt=1.0)], BASE)
+    assert sentences(found, BASE, 24, 8)[1] == "It loses prompt."
+
+
+def of_values(epoch: int, *identity: float) -> Place:
+    values = {"identity": np.array(identity)}
+    return Place(Path(f"zib-{epoch}.safetensors"), epoch, 1.0, values, {"identity": [0] * len(identity)})

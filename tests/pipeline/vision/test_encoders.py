@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
-from onnx import helper
+from onnx import TensorProto, helper
 from PIL import Image
 from safetensors.torch import save_file
 from skimage import data as photographs
@@ -21,7 +22,7 @@ from transformers import (
 )
 
 from pipeline.errors import UserError
-from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer
+from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer, open_head
 from pipeline.vision.encoders import Encoder, cosines, open_encoder
 from pipeline.vision.models import VisionModel
 from tests.pipeline.vision.tiny_encoder import SQUARE, means, write_network
@@ -178,6 +179,10 @@ def test_laions_layers_follow_one_another_and_give_1_to_10(tmp_path: Path) -> No
     [
         ({"weight": torch.ones(1, 2)}, "no 'bias'"),
         ({"weight": torch.ones(2, 2), "bias": torch.ones(2)}, "does not give one score"),
+        ({"weight": torch.ones(1, 2), "bias": torch.ones(3)}, r"\[1, 2\] and \[3\] are no linear layer"),
+        ({"weight": torch.tensor(1.0), "bias": torch.ones(1)}, "are no linear layer"),
+        ({"weight": torch.ones(1, 2, 1, 1), "bias": torch.ones(1)}, "are no linear layer"),
+        ({"weight": torch.full((1, 2), float("nan")), "bias": torch.ones(1)}, "not finite"),
         ({"weight": torch.ones(1, 5), "bias": torch.ones(1)}, "reads 5 features, but the encoder gives 2"),
     ],
 )
@@ -197,3 +202,68 @@ def test_a_whole_network_scores_the_whole_picture(tmp_path: Path) -> None:
 def test_cosines_by_hand() -> None:
     one, two = np.array([[3.0, 4.0]], np.float32), np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
     assert cosines(one, two)[0] == pytest.approx([0.6, 0.8])
+
+
+def test_features_that_are_all_0_are_like_nothing() -> None:
+    zeros = np.zeros((1, 2), np.float32)
+    assert cosines(zeros, np.ones((1, 2), np.float32)).tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        (
+            ["n", 3, 48, 48],
+            r"reads \['n', 3, 48, 48\], but is given \[1, 3, 32, 32\]; correct vision.encoder",
+        ),
+        (["n", 32, 32, 3], r"reads \['n', 32, 32, 3\], but is given"),
+        ([2, 3, 32, 32], r"reads \[2, 3, 32, 32\], but is given"),
+    ],
+)
+def test_an_onnx_encoder_of_another_input_says_what_it_reads(
+    tmp_path: Path, shape: list[str | int], reason: str
+) -> None:
+    node = helper.make_node("ReduceMean", ["pixel_values"], ["y"], axes=[2, 3], keepdims=0)
+    write_network(tmp_path / "model.onnx", [node], shape, ["n", "m"])
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(SETTINGS["siglip"]))
+    with pytest.raises(UserError, match=reason):
+        opened(tmp_path).features([CAT])
+
+
+def test_an_onnx_encoder_of_one_number_for_all_pictures_is_none(tmp_path: Path) -> None:
+    node = helper.make_node("ReduceMean", ["pixel_values"], ["y"], keepdims=0)
+    write_network(tmp_path / "model.onnx", [node], ["n", 3, 32, 32], [])
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(SETTINGS["siglip"]))
+    with pytest.raises(UserError, match="wanted features"):
+        opened(tmp_path).features([CAT])
+
+
+def test_an_onnx_encoder_that_reads_texts_too_is_refused(tmp_path: Path) -> None:
+    inputs = [
+        helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["n", 3, 32, 32]),
+        helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", 77]),
+    ]
+    node = helper.make_node("ReduceMean", ["pixel_values"], ["y"], axes=[2, 3], keepdims=0)
+    made = helper.make_graph(
+        [node], "network", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])]
+    )
+    onnx.save(
+        helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
+        tmp_path / "model.onnx",
+    )
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(SETTINGS["siglip"]))
+    with pytest.raises(UserError, match=r"input_ids .*int64.*; name a network that reads pictures alone"):
+        opened(tmp_path)
+
+
+def test_a_head_may_lie_in_a_folder(tmp_path: Path) -> None:
+    def of(path: Path) -> LinearHead | OnnxScorer:
+        return open_head(VisionModel("vision.aesthetic", str(path), path, "0" * 64))
+
+    head = tmp_path / "head/a.safetensors"
+    head.parent.mkdir()
+    save_file({"weight": torch.ones(1, 2), "bias": torch.ones(1)}, head)
+    assert isinstance(of(head), LinearHead)
+    assert isinstance(of(head.parent), LinearHead)
+    means(tmp_path / "model.onnx")
+    assert isinstance(of(tmp_path), OnnxScorer)

@@ -16,6 +16,8 @@ PRIOR = {"train.preservation": "prior", "train.preservation_class": "dog"}
     [
         ({}, {"train.preservation_class": None}, r"preservation prior needs train\.preservation_class"),
         ({}, {"train.preservation_class": ""}, r"train\.preservation_class"),
+        ({}, {"train.preservation_class": "  "}, r"needs train\.preservation_class"),
+        ({}, {"train.preservation_class": {"zib": " "}}, r"needs train\.preservation_class"),
         ({}, {"train.preservation_class": {}}, r"needs train\.preservation_class"),
         (
             {"class_images": "prior"},
@@ -40,6 +42,11 @@ def test_what_cannot_be_preserved(use: dict[str, str], values: dict[str, Any], r
         (PRIOR, ""),
         ({**PRIOR, "train.preservation_class": {"zib": "dog"}}, ""),
         ({**PRIOR, "train.preservation_weight": 0.0}, "has no effect: train.preservation_weight is 0"),
+        ({**PRIOR, "filter_tags.trigger": "doggy"}, ""),
+        (
+            {**PRIOR, "train.preservation_class": "a Zib dog", "filter_tags.trigger": "zib"},
+            "train.preservation_class 'a Zib dog' holds the trigger zib",
+        ),
         ({"train.preservation_class": "dog"}, "preservation_class has no effect: train.preservation is none"),
         ({"train.preservation_weight": 2.0}, "preservation_weight has no effect: train.preservation is none"),
     ],

@@ -1,0 +1,35 @@
+"""Rules of what judges the grid: vision, and the prompts of sample_grid."""
+
+from pathlib import Path
+
+from pipeline.config.rules.triggers import has_words, triggers
+from pipeline.schemas import Config
+
+
+def judging_contradictions(config: Config) -> list[str]:
+    head = config.vision.aesthetic
+    if head and Path(head).suffix == ".safetensors" and config.vision.encoder is None:
+        return [
+            f"vision.aesthetic {head} is a head on an encoder's features, but vision.encoder is null; set"
+            " vision.encoder to the head's own encoder, or vision.aesthetic to null"
+        ]
+    return []
+
+
+def judging_doubts(config: Config) -> list[str]:
+    """Prompts that cannot show drift, or that nothing looks at."""
+    grid = config.sample_grid
+    doubts = [
+        f"sample_grid.drift_prompts: {prompt!r} holds the trigger {word}, so what is learned counts as drift;"
+        " remove the word"
+        for prompt in grid.drift_prompts
+        for word in triggers(config)
+        if has_words(prompt, word)
+    ]
+    has_tagger = config.tag.model is not None and bool(grid.subject_tags)
+    if grid.drift_prompts and config.vision.encoder is None and not has_tagger:
+        doubts.append(
+            "sample_grid.drift_prompts has no effect: nothing measures drift; set vision.encoder, or"
+            " tag.model and sample_grid.subject_tags"
+        )
+    return doubts
