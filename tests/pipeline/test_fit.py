@@ -192,6 +192,12 @@ def test_groups_that_were_not_there() -> None:
     assert with_values("train:\n", {}, {"train.batch": 1}) == "train:\n  batch: 1\n"
 
 
+def test_a_value_is_replaced_where_it_is_written() -> None:
+    """One dotted key: a second one in a group might lose to it."""
+    text = "train:\n  batch: 2\ntrain.precision: fp32\n"
+    assert with_values(text, {}, {"train.precision": "fp16"}) == text.replace("fp32", "fp16")
+
+
 def test_fit_is_no_setting() -> None:
     with pytest.raises(UserError, match=r"python -m pipeline\.fit` asks its card and writes the preset"):
         compose(Params({"memory": "fit"}, {}))
