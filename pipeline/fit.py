@@ -33,7 +33,7 @@ WITHOUT_BF16 = {
     "base.vae_precision": {"bf16": "fp32"},
 }
 """What to take instead on cards before RTX 30, which compute bf16 slowly or not at all."""
-PRECISION = "train.precision"
+PRECISION, OPTIMIZER = "train.precision", "optimizer.name"
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,20 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
     if found is None:
         raise UserError(f"{too_small(config, needs, card.gb * 2**30)}; {PARAMS} is as it was")
     for key, value in (pair for lever in found for pair in lever.values):
-        if key == "optimizer.name":
+        if key == OPTIMIZER and key not in params.values:  # a name in params.yaml goes before an option
             use = {**use, "optimizer": value}
         else:
             values[key] = value
     return Fitting(use, values, needs(_with(params, use, values)))
 
 
-def _without_bf16(config: Config) -> dict[str, str]:
-    """Only what is in bf16 changes."""
+def _without_bf16(config: Config) -> dict[str, Any]:
+    """Only what is in bf16 changes; a recorded step, which fp16 forbids, becomes a plain one."""
     now = {"train.precision": config.train.precision, "base.vae_precision": config.base.vae_precision}
-    return {key: WITHOUT_BF16[key][value] for key, value in now.items() if value in WITHOUT_BF16[key]}
+    values = {key: WITHOUT_BF16[key][value] for key, value in now.items() if value in WITHOUT_BF16[key]}
+    return (
+        {**values, "train.cuda_graph": False} if PRECISION in values and config.train.cuda_graph else values
+    )
 
 
 def _with(params: Params, use: dict[str, str], values: dict[str, Any]) -> Config:
@@ -107,7 +110,7 @@ def _with(params: Params, use: dict[str, str], values: dict[str, Any]) -> Config
 
 def said(card: GpuCard, made: Fitting) -> str:
     lines = [f"use.{group}: {option}" for group, option in made.use.items()]
-    lines += [f"{key}: {'true' if value is True else value}" for key, value in made.values.items()]
+    lines += [f"{key}: {str(value).lower()}" for key, value in made.values.items()]
     room = "" if made.needed is None else f"; a step needs about {made.needed / 2**30:.1f} GiB (an estimate)"
     return f"{card.name}, {card.gb} GB: {PARAMS} now has {', '.join(lines)}{room}"
 

@@ -22,6 +22,9 @@ def with_values(text: str, use: Mapping[str, str], values: Mapping[str, Any]) ->
     content = yaml.load(text) or {}
     given = {**{f"use.{group}": option for group, option in use.items()}, **values}
     for key, value in given.items():
+        if key in content:  # written as one dotted key
+            content[key] = value
+            continue
         group, _, name = key.partition(".")
         if not isinstance(content.get(group), dict):  # absent, or a group without a value
             content[group] = {}

@@ -98,6 +98,25 @@ def test_a_card_without_bf16_gets_fp16() -> None:
     assert made.values == {"train.precision": "fp16", "base.vae_precision": "fp32"}
 
 
+def test_a_card_without_bf16_gets_no_recorded_step() -> None:
+    """Which fp16 forbids; fp32 does not."""
+    recorded = Params(SD15.use, {"train.cuda_graph": True})
+    made = fitting(recorded, GpuCard("a card", 8, has_bf16=False))
+    assert made.values["train.precision"] == "fp16"
+    assert made.values["train.cuda_graph"] is False
+    in_fp32 = Params(SD15.use, {**recorded.values, "train.precision": "fp32"})
+    assert fitting(in_fp32, GpuCard("a card", 24, has_bf16=False)).values == {}
+
+
+def test_an_optimiser_by_its_name_is_replaced_where_it_is_named() -> None:
+    """A value in params.yaml goes before an option: the option alone would save nothing."""
+    named = Params({"base": "sd15", "network": "checkpoint"}, {"optimizer.name": "adamw"})
+    made = fitting(named, GpuCard("a card", 6))
+    assert made.values["optimizer.name"] == "adamw8bit"
+    assert made.needed is not None
+    assert made.needed < 0.9 * 6 * 2**30
+
+
 def test_a_run_that_nothing_makes_small_enough_changes_nothing(tmp_path: Path) -> None:
     network = Params({"base": "sdxl", "network": "checkpoint"}, {"crop.resolution": 1024})
     with pytest.raises(UserError, match=r"with all that saves memory it needs .*; params\.yaml is as it was"):
@@ -171,6 +190,12 @@ def test_groups_that_were_not_there() -> None:
     flat = text.replace("    -", "  -")
     assert with_values(flat, {"memory": "8gb"}, {}) == f"{flat}use:\n  memory: 8gb\n"
     assert with_values("train:\n", {}, {"train.batch": 1}) == "train:\n  batch: 1\n"
+
+
+def test_a_value_is_replaced_where_it_is_written() -> None:
+    """One dotted key: a second one in a group might lose to it."""
+    text = "train:\n  batch: 2\ntrain.precision: fp32\n"
+    assert with_values(text, {}, {"train.precision": "fp16"}) == text.replace("fp32", "fp16")
 
 
 def test_fit_is_no_setting() -> None:

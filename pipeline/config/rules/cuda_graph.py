@@ -14,7 +14,7 @@ def graph_contradictions(config: Config) -> list[str]:
         "train.fused_backward": (train.fused_backward, "frees gradients, which a recording fills again"),
         "train.precision fp16": (
             train.precision.startswith("fp16"),
-            "changes the loss's scale; set it to bf16",
+            "changes the loss's scale, as bf16 does not",
         ),
         "network dylora": (network.name == "dylora", "trains another rank in each step"),
     }

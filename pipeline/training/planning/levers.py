@@ -2,7 +2,7 @@
 then what does not.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -88,8 +88,9 @@ def _checkpointing(config: Config) -> Iterator[Lever]:
 
 def _exact_fused(config: Config) -> Iterator[Lever]:
     if could_fuse(config) and not config.train.clip_norm:
-        text = "train.fused_backward: true, the same result, no room for gradients"
-        yield Lever(text, (("train.fused_backward", True),))
+        also, missing = _missing(config, {"train.cuda_graph": False})
+        text = f"train.fused_backward: true{also}, the same result, no room for gradients"
+        yield Lever(text, (("train.fused_backward", True), *missing))
 
 
 def _batch(config: Config) -> Iterator[Lever]:
@@ -106,32 +107,39 @@ def _batch(config: Config) -> Iterator[Lever]:
 
 
 def _offload(config: Config) -> Iterator[Lever]:
-    """Half of the blocks, then all of them; a recorded step would have to go. Where the device shares the
-    machine's memory, nothing is won.
+    """Half of the blocks, then all of them; a recorded or compiled step would have to go. Where the device
+    shares the machine's memory, nothing is won.
     """
     train = config.train
     if shares_memory(best_device()):
         return
-    needed = {"train.gradient_checkpointing": True, "train.cuda_graph": False}
-    missing = [(key, value) for key, value in needed.items() if getattr(train, key[6:]) != value]
-    also = "".join(f", with {key}: {str(value).lower()}" for key, value in missing)
+    also, missing = _missing(
+        config, {"train.gradient_checkpointing": True, "train.cuda_graph": False, "train.compile": False}
+    )
     for share in (0.5, 1.0):
         if train.offload < share:
             text = f"train.offload: {share:g}{also}, the same result slower"
             yield Lever(text, (("train.offload", share), *missing))
 
 
+def _missing(config: Config, needed: Mapping[str, bool]) -> tuple[str, list[tuple[str, bool]]]:
+    """Those of a lever's conditions that the run does not meet, in words and as values."""
+    missing = [(key, value) for key, value in needed.items() if getattr(config.train, key[6:]) != value]
+    return "".join(f", with {key}: {str(value).lower()}" for key, value in missing), missing
+
+
 def _fused(config: Config) -> Iterator[Lever]:
     if could_fuse(config):
-        text = "train.fused_backward: true with train.clip_norm: 0, no room for gradients"
-        yield Lever(text, tuple(_FUSED.items()))
+        also, missing = _missing(config, {"train.cuda_graph": False})
+        text = f"train.fused_backward: true with train.clip_norm: 0{also}, no room for gradients"
+        yield Lever(text, (*_FUSED.items(), *missing))
 
 
 def could_fuse(config: Config) -> bool:
-    """Whether a fused backward pass would help and is not used."""
+    """Whether a fused backward pass would help and is not used; a recorded step would have to go."""
     is_whole = isinstance(config.network, CheckpointConfig)
-    goes = not config.train.cuda_graph and config.train.strategy == "auto"
-    return is_whole and goes and not config.train.fused_backward and updates_singly(config)
+    goes = config.train.strategy == "auto" and not config.train.fused_backward
+    return is_whole and goes and updates_singly(config)
 
 
 def _eight_bit_state(config: Config) -> Iterator[Lever]:

@@ -91,13 +91,22 @@ def test_what_leaves_every_number_comes_before_what_rounds() -> None:
     assert [key in exact for key in keys] == sorted([key in exact for key in keys], reverse=True)
 
 
-def test_an_offload_ends_the_recording_that_forbids_it() -> None:
+@pytest.mark.parametrize("key", ["train.cuda_graph", "train.compile"])
+def test_an_offload_ends_what_forbids_it(key: str) -> None:
     (text,) = [
-        each
-        for each in levers(check(compose(Params({"base": "sd15"}, {"train.cuda_graph": True}))))
-        if "offload" in each
+        each for each in levers(check(compose(Params({"base": "sd15"}, {key: True})))) if "offload" in each
     ]
-    assert "with train.cuda_graph: false" in text
+    assert f"with {key}: false" in text
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_a_fused_backward_pass_ends_the_recording_that_forbids_it(clip_norm: float) -> None:
+    values = {"train.cuda_graph": True, "train.clip_norm": clip_norm}
+    found = levers_of(check(compose(Params({"base": "sd15", "network": "checkpoint"}, values))))
+    (fused,) = [lever for lever in found if ("train.fused_backward", True) in lever.values]
+    assert ("train.cuda_graph", False) in fused.values
+    assert "with train.cuda_graph: false" in fused.text
+    assert any(("train.offload", 1.0) in lever.values for lever in found)
 
 
 def test_a_fused_run_does_not_collect_gradients() -> None:
