@@ -163,7 +163,7 @@ def test_what_cannot_be_with_blocks_in_the_machines_memory(
             {"train.fused_backward": True, "train.clip_norm": 0.0},
             r"train\.fused_backward frees gradients",
         ),
-        ({}, {"train.precision": "fp16"}, r"train\.precision fp16 changes .* set it to bf16"),
+        ({}, {"train.precision": "fp16"}, r"train\.precision fp16 changes .*, as bf16 does not; set one"),
         ({"network": "dylora"}, {}, r"network dylora trains another rank"),
         ({}, {"network.dropout": 0.1}, r"network\.dropout drops others"),
         ({}, {"network.module_dropout": 0.1}, r"network\.module_dropout drops others"),
