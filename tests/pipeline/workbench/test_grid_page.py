@@ -54,7 +54,8 @@ def test_a_place_is_baked_in_by_mouse_and_undone(page: Any, project: Path, serve
     for name in ("conf", "params.yaml", "params.resolved.yaml"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
-    before = (project / "params.yaml").read_text()
+    before = (project / "params.yaml").read_text().replace("  alpha: 1.0\n", "  alpha: 1.2\n")
+    (project / "params.yaml").write_text(before)
     page.goto(f"http://127.0.0.1:{server.port}/grid")
     until(page, "document.body.dataset.state === 'ready'")
     page.select_option("#one", label="epoch 2")
