@@ -2,8 +2,8 @@
 
 Chance is in the seeds: a resampling draws each prompt's pictures with replacement among its own seeds, so the
 prompts stay as they were asked. With one seed a prompt it draws among all pictures, that is, over the
-prompts; of shares it always does. Plain percentiles are too narrow for a few seeds: deviations are widened by
-the root of n / (n - 1), and by Student's quantile where values are not shares.
+prompts; of yes and no it always does. Plain percentiles are too narrow for a few seeds: deviations are
+widened by the root of n / (n - 1), and by Student's quantile where values are not yes or no.
 """
 
 from collections.abc import Sequence
@@ -40,8 +40,9 @@ def interval(
     values: PictureValues, prompts: Sequence[int], is_share: bool = False
 ) -> ConfidenceInterval | None:
     """Of the mean; None without values. `prompts`: each picture's prompt. A share lies in 0..1 and is often
-    the same in all pictures: a picture that has it and one that lacks it are added before the resampling
-    (Agresti and Coull 1998), else sixteen of sixteen would leave no doubt.
+    the same in all pictures, and sixteen of sixteen would leave no doubt. Of yes and no, a picture that has
+    it and one that lacks it are added before the resampling (Agresti and Coull 1998). Of a picture's several
+    tags, the sum over all pictures may be off by the root of two tags (standard deviation).
     """
     return _interval(values, prompts, (0.0, 1.0) if is_share else ())
 
@@ -54,29 +55,39 @@ def difference(
 
 
 def _interval(
-    values: PictureValues, prompts: Sequence[int], added: Sequence[float]
+    values: PictureValues, prompts: Sequence[int], ends: Sequence[float]
 ) -> ConfidenceInterval | None:
+    """`ends`: of a share, the least and the most that a picture can have."""
     known = ~np.isnan(values)
     kept = values[known]
     if not len(kept):
         return None
     mean = float(kept.mean())
+    added = ends if np.isin(kept, (-1, 0, 1)).all() else ()
     strata = [np.array([*kept, *added])] if added else _strata(kept, np.asarray(prompts)[known])
     number = sum(len(each) for each in strata)
     if number < 2:
         return ConfidenceInterval(mean, -np.inf, np.inf, len(kept))
     chance = np.random.default_rng(0)
     draws = sum(_deviations(each, chance) * (len(each) / number) for each in strata)
+    if ends and not added:
+        draws = draws + chance.normal(0, sqrt(2) * _tag(kept) / number, DRAWS)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     wider = 1.0 if added else student(number - len(strata)) / Z
     centre = sum(float(each.sum()) for each in strata) / number
-    least, most = (added[0], added[-1]) if added else (-np.inf, np.inf)
+    least, most = ends or (-np.inf, np.inf)
     return ConfidenceInterval(
         mean,
         max(least, min(mean, centre + wider * float(low))),
         min(most, max(mean, centre + wider * float(high))),
         len(kept),
     )
+
+
+def _tag(values: PictureValues) -> float:
+    """What one tag is in a picture's share: the smallest step between values; 1 if there is none."""
+    steps = np.diff(np.unique(np.round(values, 6)))
+    return float(steps.min()) if len(steps) else 1.0
 
 
 def _strata(values: PictureValues, prompts: NDArray[np.int64]) -> list[PictureValues]:

@@ -104,3 +104,26 @@ def test_of_differences_of_shares_too(number: int, one: float, two: float) -> No
         held += found.low <= one - two <= found.high
     # 300 grids at 95 % hold it in 92.5 to 97.5 %; the two pictures that are added may only widen it.
     assert held / 300 >= 0.92
+
+
+@pytest.mark.parametrize("tags", [4, 6])
+@pytest.mark.parametrize(
+    ("levels", "most"),
+    [((0.99, 0.95, 0.9, 0.8), 0.98), ((0.9, 0.8, 0.6, 0.5), 0.98), ((0.99, 0.99, 0.97, 0.95), 1.0)],
+)
+def test_of_shares_of_several_tags_and_prompts_of_different_levels(
+    levels: tuple[float, ...], most: float, tags: int
+) -> None:
+    """Where nearly every tag is found, a doubt of two tags holds the truth more often than 19 times of 20."""
+    rng, widths, is_held = np.random.default_rng(7), list[float](), list[bool]()
+    prompts = np.repeat(np.arange(4), 4).tolist()
+    for _ in range(200):
+        values = np.concatenate([(rng.random((4, tags)) < level).mean(axis=1) for level in levels])
+        found = interval(values, prompts, is_share=True)
+        assert found is not None
+        is_held.append(bool(found.low <= np.mean(levels) <= found.high))
+        widths.append(found.high - found.low)
+    assert 0.9 <= np.mean(is_held) <= most
+    yes_or_no = interval(np.array([1.0] * 14 + [0.0] * 2), prompts, is_share=True)
+    assert yes_or_no is not None
+    assert np.mean(widths) < yes_or_no.high - yes_or_no.low
