@@ -82,9 +82,9 @@ def test_masks_at_fault_stop_collecting_all_at_once(tmp_path: Path, monkeypatch:
     compose.main([])
     with pytest.raises(UserError) as error:
         collect.main([])
-    told = str(error.value)
-    assert "[zib/0: mask_size]" in told
-    assert "[zib/1: mask_empty]" in told
+    said = str(error.value)
+    assert "[zib/0: mask_size]" in said
+    assert "[zib/1: mask_empty]" in said
     assert not Path("data/collected").exists()
 
 

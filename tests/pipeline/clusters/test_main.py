@@ -110,7 +110,7 @@ def test_the_command_writes_its_page_and_nothing_else(
     encoder = write_means(tmp_path / "encoder")
     monkeypatch.chdir(tmp_path)
     command.main(["--together", "0.5", f"vision.encoder={encoder}"])
-    told = capsys.readouterr().out
-    assert "zib: 16 pictures in 3 clusters" in told
+    printed = capsys.readouterr().out
+    assert "zib: 16 pictures in 3 clusters" in printed
     html = Path("reports/clusters/index.html").read_text(encoding="utf-8")
     assert len(re.findall("<figure>", html)) >= 16

@@ -8,7 +8,7 @@ FIGURES = {"train.loss_last_epoch": 0.1, "sample_grid.best.joint": 0.8, "sample_
 
 
 @pytest.mark.parametrize(
-    ("metric", "told"),
+    ("metric", "expected"),
     [
         ("sample_grid.best.joint,-train.loss_last_epoch", []),
         ("sample_grid.best.jiont", ["sample_grid.best.jiont: .*did you mean sample_grid.best.joint"]),
@@ -17,10 +17,10 @@ FIGURES = {"train.loss_last_epoch": 0.1, "sample_grid.best.joint": 0.8, "sample_
         ("merge.size_mib", []),  # the last run did not merge
     ],
 )
-def test_a_figure_that_the_last_run_lacks_is_told_before_the_sweep(metric: str, told: list[str]) -> None:
+def test_a_figure_that_the_last_run_lacks_is_named_before_the_sweep(metric: str, expected: list[str]) -> None:
     said = unseen_figures(parsed_objectives(metric), FIGURES)
-    assert len(said) == len(told)
-    for sentence, parts in zip(said, told, strict=True):
+    assert len(said) == len(expected)
+    for sentence, parts in zip(said, expected, strict=True):
         assert all(part in sentence for part in parts.split(".*"))
 
 

@@ -134,15 +134,15 @@ def test_masks_are_kept_by_picture_and_model(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("stated", "told"),
+    ("stated", "expected"),
     [('{"image_mean": [0, 0]', "not a readable configuration"), ("[]", "not a readable configuration"),
      ('{"image_mean": [0,0,0], "image_std": [1,0,1]}', "image_std"),
      ('{"image_mean": [0,0,0], "image_std": [1,1,1], "size": 99999}', "99999 px; allowed are 32 to 2048")],
 )  # fmt: skip
-def test_a_wrong_configuration_is_a_sentence(stated: str, told: str, tmp_path: Path) -> None:
+def test_a_wrong_configuration_is_a_sentence(stated: str, expected: str, tmp_path: Path) -> None:
     path = write_segmenter(tmp_path / "model.onnx", "side", 0.1)
     path.with_name("preprocessor_config.json").write_text(stated)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=expected):
         opened(path)
 
 
