@@ -140,7 +140,8 @@ def _message(error: BaseException) -> str | None:
         return "\n".join(f"error: {printable(problem)}" for problem in error.problems)
     if is_full_device(error):
         cure = (
-            "close other programs that use it, lower the stage's batch or resolution, or set base.vae_tiles"
+            "close other programs that use it, lower the stage's batch or resolution, or set base.vae_tiles;"
+            " where pictures are drawn also set precision: bf16 and model_offload: true in the stage's group"
         )
         return f"error: the device's memory is full; {cure}"
     return _of_system(error) if isinstance(error, OSError) else None

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -31,6 +32,8 @@ from pipeline.unused_card import hidden_cards, unused_card
 WITHOUT_BF16 = {
     "train.precision": {"bf16": "fp16", "bf16_full": "fp16_full"},
     "base.vae_precision": {"bf16": "fp32"},
+    "sample_grid.precision": {"bf16": "fp16"},
+    "class_images.precision": {"bf16": "fp16"},
 }
 """What to take instead on cards before RTX 30, which compute bf16 slowly or not at all."""
 PRECISION, OPTIMIZER = "train.precision", "optimizer.name"
@@ -45,13 +48,20 @@ class GpuCard:
     has_bf16: bool = True
 
 
+SAVING = ("train.offload", "train.base_precision", "train.ema_decay", "base.t5", "network.text_encoder")
+"""Settings that `fit` may have written for a smaller card, and that cost something."""
+
+
 @dataclass(frozen=True)
 class Fitting:
-    """What goes into params.yaml, and the memory that the run then needs."""
+    """What goes into params.yaml, and the memory that the run then needs. needless: settings that are there
+    already, any one of which this card does not need.
+    """
 
     use: dict[str, str]
     values: dict[str, Any] = field(default_factory=dict)
     needed: int | None = None
+    needless: tuple[str, ...] = ()
 
 
 def this_card() -> GpuCard:
@@ -92,16 +102,30 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
             use = {**use, "optimizer": value}
         else:
             values[key] = value
-    return Fitting(use, values, needs(_with(params, use, values)))
+    whole = _with(params, use, values)
+    needless = tuple(
+        key
+        for key in SAVING
+        if key in params.values
+        and (without := _without(params, use, values, key)) != whole
+        and needs(whole) < needs(without) <= round(card.gb * 2**30 * SHARE)
+    )
+    return Fitting(use, values, needs(whole), needless)
 
 
 def _without_bf16(config: Config) -> dict[str, Any]:
     """Only what is in bf16 changes; a recorded step, which fp16 forbids, becomes a plain one."""
-    now = {"train.precision": config.train.precision, "base.vae_precision": config.base.vae_precision}
+    now = {key: attrgetter(key)(config) for key in WITHOUT_BF16}
     values = {key: WITHOUT_BF16[key][value] for key, value in now.items() if value in WITHOUT_BF16[key]}
     return (
         {**values, "train.cuda_graph": False} if PRECISION in values and config.train.cuda_graph else values
     )
+
+
+def _without(params: Params, use: dict[str, str], values: dict[str, Any], key: str) -> Config:
+    """The run without one of the values of params.yaml."""
+    left = {name: value for name, value in params.values.items() if name != key}
+    return _with(Params(params.use, left), use, values)
 
 
 def _with(params: Params, use: dict[str, str], values: dict[str, Any]) -> Config:
@@ -112,7 +136,11 @@ def said(card: GpuCard, made: Fitting) -> str:
     lines = [f"use.{group}: {option}" for group, option in made.use.items()]
     lines += [f"{key}: {str(value).lower()}" for key, value in made.values.items()]
     room = "" if made.needed is None else f"; a step needs about {made.needed / 2**30:.1f} GiB (an estimate)"
-    return f"{card.name}, {card.gb} GB: {PARAMS} now has {', '.join(lines)}{room}"
+    left = [
+        f"\n{key} in {PARAMS} saves memory that this card has: remove it if it was set for a smaller one"
+        for key in made.needless
+    ]
+    return f"{card.name}, {card.gb} GB: {PARAMS} now has {', '.join(lines)}{room}{''.join(left)}"
 
 
 def main(arguments: Sequence[str] = ()) -> None:

@@ -21,10 +21,12 @@ from pipeline.store.items import Items, computed_key
 VERSION = 5
 """Of the algorithm: raise it when a change alters pictures."""
 CONCEPT = "class"
+OF_NO_PICTURE = ("count", "model_offload")
+"""Keys that change no single picture."""
 
 
 def item_key(config: Config, seed: int) -> str:
-    wanted = {key: value for key, value in config.class_images.identity().items() if key != "count"}
+    wanted = {key: value for key, value in config.class_images.identity().items() if key not in OF_NO_PICTURE}
     return computed_key(version=VERSION, base=config.base.identity(), seed=seed, first=config.seed, **wanted)
 
 
@@ -45,13 +47,17 @@ def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     """A PNG for each seed."""
     from pipeline.bases.load import load_base
     from pipeline.device import best_device, make_repeatable
+    from pipeline.drawing.precision import comes_in_turn, drawing_dtype, warn_of_cpu
     from pipeline.drawing.text_to_image import draw
     from pipeline.prompts.infotext import base_facts, model_of, png_texts
     from pipeline.prompts.settings import DrawingSettings, PictureJob
 
     make_repeatable()
     settings = DrawingSettings.of(config.class_images, config.base)
-    base, model = load_base(config.base).to(best_device()), model_of(config.base)
+    warn_of_cpu(settings.precision, device := best_device(), "class_images")
+    base, model = load_base(config.base, drawing_dtype(settings.precision)), model_of(config.base)
+    in_turn = comes_in_turn(config.class_images.model_offload, device)
+    base = base.in_turn(device) if in_turn else base.to(device)
     jobs = [PictureJob(config.class_images.prompt, folded(seed)) for seed in seeds]
     pictures = progress(draw(base, jobs, settings), "class images", len(seeds))
     for job, picture in zip(jobs, pictures, strict=True):

@@ -98,13 +98,13 @@ def store_of(config: Config, epochs: Mapping[int, Path]) -> CellStore:
     return CellStore(config.base, files, sweep(config, epochs))
 
 
-def fill(store: CellStore, cells: Sequence[Cell]) -> None:
+def fill(store: CellStore, cells: Sequence[Cell], model_offload: bool) -> None:
     """Draws missing cells; loads torch only if there are any."""
     if not (missing := store.missing(cells)):
         return
     from pipeline.grid.renderer import GridRenderer
 
-    renderer = GridRenderer(store.files, store.sweep)
+    renderer = GridRenderer(store.files, store.sweep, model_offload)
     for cell in progress(missing, "sample-grid"):
         store.fill(cell, renderer.draw)
 
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     grid = planned(job.config, epochs)
     store = store_of(job.config, epochs)
     drifts = drift_cells(grid.cells, job.config.sample_grid.drift_prompts)
-    fill(store, [*grid.cells, *drifts])
+    fill(store, [*grid.cells, *drifts], job.config.sample_grid.model_offload)
     scorer = Scorer(job.config, store, CROPPED, read_held_out())
     num_held_out = len(scorer.eye.unseen)
     scores: CellScores = scorer.scored(grid.cells)

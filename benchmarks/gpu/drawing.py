@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from benchmarks.train_step import wait
 from pipeline.bases.base import Base
 from pipeline.bases.latents import moments
 from pipeline.bases.vae_tiles import in_tiles
+from pipeline.drawing.precision import drawing_dtype
 from pipeline.drawing.text_to_image import draw
 from pipeline.prompts.settings import DrawingSettings, PictureJob
-from pipeline.training.precision import PRECISION_DTYPES
+from pipeline.schemas.group import DrawingPrecision
 
 STEPS = {"sd15": 20, "sdxl": 30}
 GUIDANCE = 7.0
@@ -55,34 +55,47 @@ def encoding(bench: Bench, name: str, bare: bool, tiles: bool) -> Row:
     return a_picture(lambda: [once() for _ in range(number)], number)
 
 
-def _drawn(bench: Bench, name: str, tiles: bool) -> Base:
-    """The base on the device; `tiles`: its VAE works in tiles."""
-    base = bench.base(name, f"drawn{' in tiles' if tiles else ''}")
-    return (in_tiles(base) if tiles else base).to(bench.device)
+def _drawn(
+    bench: Bench,
+    name: str,
+    tiles: bool,
+    precision: DrawingPrecision = "fp32",
+    in_turn: bool = False,
+) -> Base:
+    """The base on the device, with its weights in `precision` but for the VAE. tiles: its VAE works in tiles.
+    in_turn: its parts wait in the machine's memory.
+    """
+    base = bench.base(
+        name, f"drawn in {precision}{' in tiles' if tiles else ''}{' in turn' if in_turn else ''}"
+    )
+    for part in (base.denoiser, *base.text_models):
+        part.to(drawing_dtype(precision))
+    base = in_tiles(base) if tiles else base
+    return base.to(torch.device("cpu")).in_turn(bench.device) if in_turn else base.to(bench.device)
 
 
-def ours(bench: Bench, name: str, batch: int, precision: str, tiles: bool = False) -> Row:
-    base, side = _drawn(bench, name, tiles), side_px(name, bench.tiny)
+def ours(
+    bench: Bench,
+    name: str,
+    batch: int,
+    precision: DrawingPrecision,
+    tiles: bool = False,
+    in_turn: bool = False,
+) -> Row:
+    base, side = _drawn(bench, name, tiles, precision, in_turn), side_px(name, bench.tiny)
     settings = DrawingSettings(
         steps=_steps(bench, name), guidance=GUIDANCE, sampler="ddim", negative_prompt="", width=side,
-        height=side, clip_skip=1, batch=batch,
+        height=side, clip_skip=1, batch=batch, precision=precision,
     )  # fmt: skip
     jobs = [PictureJob(PROMPT, seed) for seed in range(batch)]
-    with _mixed(bench, precision):
-        return a_picture(lambda: list(draw(base, jobs, settings)), batch)
+    return a_picture(lambda: list(draw(base, jobs, settings)), batch)
 
 
-def _mixed(bench: Bench, precision: str) -> AbstractContextManager[Any]:
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(bench.device.type, PRECISION_DTYPES[precision])
-
-
-def theirs(bench: Bench, name: str, batch: int, precision: str) -> Row:
+def theirs(bench: Bench, name: str, batch: int, precision: DrawingPrecision) -> Row:
     """diffusers' pipeline, in the precision as its documentation advises: all parts in it."""
     base = bench.base(name, f"pipeline {precision}")
     base.to(bench.device)
-    pipe = _pipeline(base, name).to(PRECISION_DTYPES[precision])
+    pipe = _pipeline(base, name).to(drawing_dtype(precision))
     pipe.set_progress_bar_config(disable=True)
     side = side_px(name, bench.tiny)
     named: dict[str, Any] = {"num_inference_steps": _steps(bench, name), "guidance_scale": GUIDANCE}

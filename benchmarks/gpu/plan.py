@@ -12,9 +12,12 @@ from benchmarks.gpu.diffusers_step import diffusers_round
 from benchmarks.gpu.running import Measurement, Row
 from benchmarks.gpu.tagging import tagging
 from benchmarks.train_step import Round, matrix_rate
+from pipeline.schemas.group import DrawingPrecision
 
 BATCHES = {"sd15": (1, 4, 8), "sdxl": (1, 2, 4)}
 STEPS = {"sd15": 10, "sdxl": 6}
+DRAWN: tuple[tuple[int, DrawingPrecision], ...] = ((1, "fp32"), (1, "fp16"), (4, "fp16"))
+"""Batches and precisions of pictures."""
 LEVERS: dict[str, dict[str, Any]] = {
     "gradient checkpointing": {"train.gradient_checkpointing": True},
     "graph": {"train.cuda_graph": True},
@@ -225,11 +228,11 @@ def _drawing() -> Iterator[Measurement]:
                 {"what": "encode", "case": f"{name}{' in tiles' if tiles else ''}", "by": by},
                 partial(drawing.encoding, name=name, bare=by == "bare", tiles=tiles),
             )
-        yield Measurement(
-            {"what": "draw", "case": f"{name} fp16 batch 1 in tiles", "by": "ours"},
-            partial(drawing.ours, name=name, batch=1, precision="fp16", tiles=True),
-        )
-        for batch, precision in ((1, "fp32"), (1, "fp16"), (4, "fp16")):
+        in_fp16 = partial(drawing.ours, name=name, batch=1, precision="fp16")
+        in_small = {"in tiles": partial(in_fp16, tiles=True), "parts in turn": partial(in_fp16, in_turn=True)}
+        for how, drawn in in_small.items():
+            yield Measurement({"what": "draw", "case": f"{name} fp16 batch 1 {how}", "by": "ours"}, drawn)
+        for batch, precision in DRAWN:
             for by, work in (("ours", drawing.ours), ("diffusers", drawing.theirs)):
                 yield Measurement(
                     {"what": "draw", "case": f"{name} {precision} batch {batch}", "by": by},

@@ -1,6 +1,7 @@
 """A loaded base: its parts, their configurations, and its tokenizer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ from transformers import CLIPTokenizer
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.latents import Latents
 from pipeline.bases.layers import changeable_modules
+from pipeline.bases.on_device import on_device
 from pipeline.bases.parts import Part
 from pipeline.bases.prediction import PredictionType, V, scheduler_of
 from pipeline.bases.t5_tokens import T5Tokenizer
@@ -46,6 +48,7 @@ class Base:
         self._open_stored = open_stored
         self._readers = {name: part for name, part in parts.items() if not isinstance(part, nn.Module)}
         self._device: torch.device | None = None
+        self._works_on: torch.device | None = None
 
     @property
     def denoiser(self) -> Any:
@@ -81,7 +84,8 @@ class Base:
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = self.denoiser.device
+        """Where it computes: the denoiser's, or the one to which parts come in turn."""
+        device: torch.device = self._works_on or self.denoiser.device
         return device
 
     @property
@@ -124,6 +128,25 @@ class Base:
             if isinstance(part, nn.Module) and name not in but:
                 part.to(device)
         return self
+
+    def in_turn(self, device: torch.device) -> "Base":
+        """Parts stay where they are, and are on the device only while they work (`at_work`)."""
+        self._works_on = device
+        return self
+
+    @contextmanager
+    def at_work(self, names: Iterable[str], dtype: torch.dtype = torch.float32) -> Iterator[None]:
+        """Inside, these parts can compute: brings them to the device if parts come in turn. Products are in
+        `dtype`, norms and sums in 32 bits (torch's autocast, as in training); float32 leaves what is set
+        around it.
+        """
+        with ExitStack() as stack:
+            if self._works_on is not None:
+                for name in names:
+                    stack.enter_context(on_device(self.part(name), self._works_on))
+            if dtype != torch.float32:
+                stack.enter_context(torch.autocast(self.device.type, dtype))
+            yield
 
     def free(self, names: Iterable[str]) -> None:
         """Frees the memory of parts that are not needed now; each is read again on its next use. A part that

@@ -88,5 +88,9 @@ def encoded(base: "Base", picture: Tensor) -> Tensor:
 
 
 def decoded(base: "Base", latents: Tensor) -> list[Image.Image]:
-    """Pictures from scaled latents."""
-    return unpixels(base.vae.decode(base.latents.unscaled(latents)).sample)
+    """Pictures from scaled latents. A card decodes one at a time: one keeps it busy, and a batch takes more
+    memory than all that came before.
+    """
+    whole = base.latents.unscaled(latents)
+    portions = [whole] if whole.device.type == "cpu" else whole.split(1)
+    return [picture for each in portions for picture in unpixels(base.vae.decode(each).sample)]

@@ -51,20 +51,21 @@ class Aesthetic:
         """
         if not (self.weight and self.steps and self.lr):
             return states
-        moved = torch.cat(
-            [
-                states_of(self.stepped(text_encoder, one), one, clip_skip, normed=True)[0].detach()
-                for one in torch.split(ids, 1)
-            ]
-        )
+        with torch.autocast(ids.device.type, enabled=False):  # small steps are lost in 16 bits
+            moved = torch.cat(
+                [
+                    states_of(self.stepped(text_encoder, one), one, clip_skip, normed=True)[0].detach()
+                    for one in torch.split(ids, 1)
+                ]
+            )
         mix = slerp if self.slerp else torch.lerp
         return mix(states, moved, torch.tensor(self.weight).to(states))
 
     def stepped(self, text_encoder: CLIPTextModel, ids: Tensor) -> CLIPTextModel:
-        """A copy after `steps` of Adam for ids [chunks, 77]; the encoder and its attached networks stay
-        unchanged.
+        """A copy in fp32 after `steps` of Adam for ids [chunks, 77]; the encoder and its attached networks
+        stay unchanged.
         """
-        made = copy.deepcopy(text_encoder).requires_grad_(True)
+        made: CLIPTextModel = copy.deepcopy(text_encoder).float().requires_grad_(True)
         goal = F.normalize(self.embedding.to(made.device), dim=-1)
         optimizer = torch.optim.Adam(made.parameters(), lr=self.lr)
         with torch.enable_grad():

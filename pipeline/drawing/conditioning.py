@@ -103,10 +103,11 @@ def conditioning(base: Base, text: str, clip_skip: int, aesthetic: Aesthetic | N
     device = encoders[0].device
     ids = torch.tensor([part.ids for part in parts], device=device)
     encoded = base.family.encode_texts(base, ids, clip_skip, further_ids(base, text))
-    weights = torch.tensor([part.weights for part in parts], device=device, dtype=encoded.tokens.dtype)
+    tokens = encoded.tokens.float()
+    weights = torch.tensor([part.weights for part in parts], device=device)
     widths = base.family.token_widths(base.configs)
     # Each encoder keeps its own mean: A1111 weighs the encoders' outputs before it joins them.
-    each = [emphasised(states, weights) for states in torch.split(encoded.tokens, widths, dim=-1)]
+    each = [emphasised(states, weights) for states in torch.split(tokens, widths, dim=-1)]
     states = torch.cat(each, dim=-1) if len(each) > 1 else each[0]
     if aesthetic:
         states = aesthetic.applied(encoders[0], ids, states, clip_skip)

@@ -6,6 +6,7 @@ in every batch. Guidance is classifier-free (Ho & Salimans 2022, arXiv 2207.1259
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from PIL import Image
@@ -21,6 +22,7 @@ from pipeline.drawing.library import Library
 from pipeline.drawing.samplers import check_sampler
 from pipeline.drawing.second_pass import enlarged, second_sampler, upscaler_of
 from pipeline.drawing.upscaling import Upscaler
+from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.prompts.network_tags import split_tags
 from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.prompts.steps import texts_by_step
@@ -52,12 +54,7 @@ def draw(
         alike = list(group)
         with library.attached(base, called):
             here = dict.fromkeys([negative, *(job.prompt for job in alike)])
-            contexts = {
-                prompt: _contexts(
-                    base, texts[prompt], settings.clip_skip, None if prompt == negative else aesthetic
-                )
-                for prompt in here
-            }
+            contexts = _all_contexts(base, {prompt: texts[prompt] for prompt in here}, settings, aesthetic)
         for batch in batches(alike, contexts, settings.batch):
             # Detached before pictures are handed out, so that the caller finds the base unchanged.
             with library.attached(base, called):
@@ -69,6 +66,19 @@ def _texts(prompt: str, settings: DrawingSettings) -> list[str]:
     """The prompt's text in each step of both passes."""
     second_steps = settings.second_pass.steps if settings.second_pass else 0
     return texts_by_step(split_tags(prompt)[0], settings.steps, second_steps)
+
+
+def _all_contexts(
+    base: Base, texts: Mapping[str, Sequence[str]], settings: DrawingSettings, aesthetic: Aesthetic | None
+) -> dict[str, Contexts]:
+    """By prompt. The negative one is not changed by an aesthetic embedding."""
+    with base.at_work(base.text_part_names, PRECISIONS[settings.precision]):
+        return {
+            prompt: _contexts(
+                base, own, settings.clip_skip, None if prompt == settings.negative_prompt else aesthetic
+            )
+            for prompt, own in texts.items()
+        }
 
 
 def _contexts(base: Base, texts: Sequence[str], clip_skip: int, aesthetic: Aesthetic | None) -> Contexts:
@@ -106,16 +116,20 @@ def _draw_batch(
         sizes = base.family.sizes(width, height)
         negative, positive = ([each.sized(sizes) for each in all_[steps]] for all_ in (without, prompted))
         guidance = settings.guidance, settings.guidance_rescale
-        return denoised(base, sampler, latents, negative, positive, *guidance)
+        with base.at_work([base.family.denoiser.name], PRECISIONS[settings.precision]):
+            return denoised(base, sampler, latents, negative, positive, *guidance)
 
     sampler = sampler_of(base, settings.sampler, first)
     latents = drawn(sampler, sampler.start(sampler.noise(seeds, width, height)), slice(first))
     if settings.second_pass:
         width, height = settings.second_pass.enlarged(width, height)
-        larger, sampler = enlarged(base, latents, settings, upscaler), second_sampler(settings, base)
+        sampler = second_sampler(settings, base)
+        with base.at_work(["vae"]):
+            larger = enlarged(base, latents, settings, upscaler)
         started = sampler.noisy(larger, sampler.noise(seeds, width, height))
         latents = drawn(sampler, started, slice(first, None))
-    return decoded(base, latents)
+    with base.at_work(["vae"]):
+        return decoded(base, latents)
 
 
 def denoised(
@@ -145,10 +159,13 @@ def guided(
     guidance: float,
     rescale: float = 0.0,
 ) -> Tensor:
-    """without + guidance * (prompted - without), in one call if both prompts are equally long. With guidance
-    1 computes only `prompted`.
+    """without + guidance * (prompted - without), in one call if both prompts are equally long; in fp32. With
+    guidance 1 computes only `prompted`.
     """
-    predict = base.family.predict
+
+    def predict(*arguments: Any) -> Tensor:
+        return base.family.predict(*arguments).float()
+
     if guidance == 1:
         return predict(base, latents, timestep, prompted)
     if without.tokens.shape == prompted.tokens.shape:

@@ -13,33 +13,40 @@ from pipeline.device import best_device, make_repeatable
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.library import Library, set_weight
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
+from pipeline.drawing.precision import comes_in_turn, drawing_dtype, warn_of_cpu
 from pipeline.drawing.text_to_image import draw
 from pipeline.grid.axes import Cell
 from pipeline.grid.merge_axes import Sweep, Variation
 from pipeline.merging.in_memory import MergedBase
 from pipeline.networks.aesthetic import AestheticEmbedding
+from pipeline.networks.checkpoint import FullFineTune
 from pipeline.networks.families import load
 from pipeline.networks.trained import Trainable
 from pipeline.prompts.settings import PictureJob
 from pipeline.schemas import BaseConfig
+from pipeline.schemas.group import DrawingPrecision
 
 
 class GridRenderer:
     """Loads a base only to draw with it, and a network once for all its weights.
 
     `files`: networks and embeddings that prompts may call. `sweep`: the recipe of merged cells.
+    `model_offload`: parts wait in the machine's memory while others work.
     """
 
-    def __init__(self, files: NamedFiles = NO_FILES, sweep: Sweep | None = None) -> None:
+    def __init__(
+        self, files: NamedFiles = NO_FILES, sweep: Sweep | None = None, model_offload: bool = False
+    ) -> None:
         make_repeatable()
-        self.library, self.sweep = Library(files), sweep
+        self.library, self.sweep, self.device = Library(files), sweep, best_device()
+        self.in_turn = comes_in_turn(model_offload, self.device)
         self._merged: tuple[Variation, MergedBase] | None = None
         self._loaded: tuple[BaseConfig, Base] | None = None
         self._network: tuple[Path, Base, Trainable] | None = None
 
     def draw(self, config: BaseConfig, cell: Cell, jobs: Sequence[PictureJob]) -> list[Image.Image]:
         """Draws `jobs` of the cell together. `config`: the cell's base."""
-        base = self._load_base(config)
+        base = self._load_base(config, cell.settings.precision)
         aesthetic = None
         self._merge(base, cell.merge)
         with ExitStack() as stack:
@@ -66,15 +73,22 @@ class GridRenderer:
             merged.become(self.sweep.overrides(variation))
             self._merged = variation, merged
 
-    def _load_base(self, config: BaseConfig) -> Base:
+    def _load_base(self, config: BaseConfig, precision: DrawingPrecision) -> Base:
         if self._loaded is None or self._loaded[0] != config:
             self._loaded = self._network = self._merged = None  # frees memory before the next one loads
-            self._loaded = config, load_base(config).to(best_device())
+            warn_of_cpu(precision, self.device, "sample_grid")
+            base = load_base(config, drawing_dtype(precision))
+            self._loaded = config, base.in_turn(self.device) if self.in_turn else base.to(self.device)
         return self._loaded[1]
 
     def _load_network(self, path: Path, base: Base) -> Trainable:
         if self._network is None or self._network[:2] != (path, base):
-            network = load(path, base).to(best_device())
+            self._network = None
+            network = load(path, base)
+            if isinstance(network, FullFineTune):  # its weights take the place of the base's
+                network.to(next(base.denoiser.parameters()))
+            else:
+                network.to(self.device)
             self._network = path, base, network
         return self._network[2]
 

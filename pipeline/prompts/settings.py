@@ -7,9 +7,12 @@ from typing import Any
 
 from pipeline.number_text import NumberError, whole_number
 from pipeline.schemas import BaseConfig, ClassImagesConfig, SampleGridConfig
+from pipeline.schemas.group import DrawingPrecision
 
-SHARED_KEYS = ("steps", "guidance", "guidance_rescale", "sampler", "negative_prompt", "batch")
+SHARED_KEYS = ("steps", "guidance", "guidance_rescale", "sampler", "negative_prompt", "batch", "precision")
 """Keys that `DrawingSettings` shares with class_images and sample_grid."""
+LATER = {"guidance_rescale": 0.0, "precision": "fp32"}
+"""Settings that came later, and the values at which they change nothing."""
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 64, 1 << 15, 8
 """Bounds of a picture's side, and its step: the pixels that one latent pixel covers."""
 LATENT = "latent"
@@ -60,13 +63,13 @@ class DrawingSettings:
     second_pass: SecondPass | None = None
     guidance_rescale: float = 0.0
     """0 to 1: how far the guided answer gets the deviation of the prompt's own."""
+    precision: DrawingPrecision = "fp32"
+    """Of the denoiser and the text encoders; the VAE always decodes in fp32."""
 
     def identity(self) -> dict[str, Any]:
         """What pictures follow from; a key that came later is there once it is set."""
         values = asdict(self)
-        if not self.guidance_rescale:
-            del values["guidance_rescale"]
-        return values
+        return {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
 
     @classmethod
     def of(cls, group: ClassImagesConfig | SampleGridConfig, base: BaseConfig) -> "DrawingSettings":

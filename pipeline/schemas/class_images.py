@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from pipeline.schemas.group import Count, Fraction, Group, Positive, Resolution, Weight
+from pipeline.schemas.group import Count, DrawingPrecision, Fraction, Group, Positive, Resolution, Weight
 from pipeline.schemas.samplers import SamplerName
 
 
 class ClassImagesConfig(Group):
-    NEUTRAL: ClassVar = {"guidance_rescale": 0.0}
+    NEUTRAL: ClassVar = {"guidance_rescale": 0.0, "precision": "fp32"}
 
     count: Count
     prompt: str
@@ -18,3 +18,5 @@ class ClassImagesConfig(Group):
     guidance_rescale: Fraction
     sampler: SamplerName
     batch: Positive
+    precision: DrawingPrecision
+    model_offload: bool

@@ -1,7 +1,7 @@
 """What every schema shares: frozen, strict, no unknown keys, no defaults (conf/ has those)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -38,3 +38,5 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 FileName = Annotated[Name, AfterValidator(plain_name)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DrawingPrecision = Literal["fp32", "bf16", "fp16"]
+"""Of the denoiser and the text encoders while pictures are drawn."""

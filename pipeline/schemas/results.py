@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from pipeline.schemas.group import (
+    DrawingPrecision,
     Fraction,
     Group,
     NonEmpty,
@@ -43,7 +44,7 @@ AxisValues = NonEmpty | int | float | Annotated[list[str | int | float], Field(m
 
 
 class SampleGridConfig(Group):
-    NEUTRAL: ClassVar = {"guidance_rescale": 0.0}
+    NEUTRAL: ClassVar = {"guidance_rescale": 0.0, "precision": "fp32"}
 
     x: AxisKind
     x_values: AxisValues
@@ -71,6 +72,8 @@ class SampleGridConfig(Group):
     second_pass_steps: Positive
     second_pass_strength: Annotated[float, Field(gt=0, le=1)]
     batch: Positive
+    precision: DrawingPrecision
+    model_offload: bool
     prompt_networks: list[NonEmpty]
     subject_tags: list[NonEmpty]
     tag_threshold: Fraction

@@ -14,13 +14,14 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, read_params
 from pipeline.config.params_edit import with_values
 from pipeline.errors import UserError
-from pipeline.fit import GpuCard, fitting, main, preset_for, this_card
+from pipeline.fit import GpuCard, fitting, main, preset_for, said, this_card
 from pipeline.schemas import BaseConfig
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("root")
 SDXL = Params({"base": "sdxl", "experiment": "sdxl_character"}, {})
 SD15 = Params({"base": "sd15", "experiment": "character"}, {})
+DRAWN_IN_FP16 = {"sample_grid.precision": "fp16", "class_images.precision": "fp16"}
 
 
 @pytest.fixture(autouse=True)
@@ -90,12 +91,12 @@ def test_fp32_that_was_asked_for_stays() -> None:
 
 def test_weights_in_bf16_become_fp16_too() -> None:
     made = fitting(Params(SD15.use, {"train.precision": "bf16_full"}), GpuCard("a card", 24, has_bf16=False))
-    assert made.values == {"train.precision": "fp16_full"}
+    assert made.values == {"train.precision": "fp16_full", **DRAWN_IN_FP16}
 
 
 def test_a_card_without_bf16_gets_fp16() -> None:
     made = fitting(SD15, GpuCard("NVIDIA GeForce RTX 2070", 8, has_bf16=False))
-    assert made.values == {"train.precision": "fp16", "base.vae_precision": "fp32"}
+    assert made.values == {"train.precision": "fp16", "base.vae_precision": "fp32", **DRAWN_IN_FP16}
 
 
 def test_a_card_without_bf16_gets_no_recorded_step() -> None:
@@ -105,7 +106,7 @@ def test_a_card_without_bf16_gets_no_recorded_step() -> None:
     assert made.values["train.precision"] == "fp16"
     assert made.values["train.cuda_graph"] is False
     in_fp32 = Params(SD15.use, {**recorded.values, "train.precision": "fp32"})
-    assert fitting(in_fp32, GpuCard("a card", 24, has_bf16=False)).values == {}
+    assert fitting(in_fp32, GpuCard("a card", 24, has_bf16=False)).values == DRAWN_IN_FP16
 
 
 def test_an_optimiser_by_its_name_is_replaced_where_it_is_named() -> None:
@@ -176,6 +177,7 @@ def test_params_keep_their_comments_and_other_values(
         "# my run\nuse:\n  base: sdxl  # SDXL\n  experiment: sdxl_character\n  memory: 6gb\n"
         "train:\n  name: 'zibbo'  # its name\n  precision: fp16\n  offload: 0.5\ncrop: {resolution: 1024}\n"
         "base:\n  vae_precision: fp32\n"
+        "sample_grid:\n  precision: fp16\nclass_images:\n  precision: fp16\n"
     )
     assert read_params().use["memory"] == "6gb"
     assert "params.yaml now has use.memory: 6gb, train.precision: fp16," in capsys.readouterr().out
@@ -201,3 +203,16 @@ def test_a_value_is_replaced_where_it_is_written() -> None:
 def test_fit_is_no_setting() -> None:
     with pytest.raises(UserError, match=r"python -m pipeline\.fit` asks its card and writes the preset"):
         compose(Params({"memory": "fit"}, {}))
+
+
+def test_what_a_smaller_card_needed_is_named_on_a_larger_one() -> None:
+    """What fit wrote for 6 GB stays in params.yaml: it may be the user's own choice."""
+    small = fitting(SDXL, GpuCard("a card", 6))
+    after = Params({**SDXL.use, **small.use}, {**SDXL.values, **small.values, "train.batch": 1})
+    card = GpuCard("a card", 12)
+    large = fitting(after, card)
+    assert large.needless == ("train.offload",)
+    assert "train.offload in params.yaml saves memory that this card has" in said(card, large)
+    assert small.needless == fitting(after, GpuCard("a card", 6)).needless == ()
+    with pytest.raises(UserError, match=r"set it to true, or train\.offload to 0"):  # keeps activations
+        fitting(after, GpuCard("a card", 24))

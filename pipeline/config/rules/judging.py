@@ -1,4 +1,4 @@
-"""Rules of what judges the grid: vision, and the prompts of sample_grid."""
+"""Rules of the grid and of what judges it: sample_grid, vision."""
 
 from pathlib import Path
 
@@ -7,6 +7,20 @@ from pipeline.schemas import Config
 
 
 def judging_contradictions(config: Config) -> list[str]:
+    return [*_drawn_merges(config), *_heads(config)]
+
+
+def _drawn_merges(config: Config) -> list[str]:
+    grid = config.sample_grid
+    if grid.merge is not None and grid.precision != "fp32":
+        return [
+            f"sample_grid.precision {grid.precision} would round the weights that sample_grid.merge merges"
+            " before they are merged; set sample_grid.precision to fp32"
+        ]
+    return []
+
+
+def _heads(config: Config) -> list[str]:
     head = config.vision.aesthetic
     if head and Path(head).suffix == ".safetensors" and config.vision.encoder is None:
         return [

@@ -148,6 +148,12 @@ def _eight_bit_state(config: Config) -> Iterator[Lever]:
         yield Lever(text, (("optimizer.name", "adamw8bit"),))
 
 
+def _without_mean(config: Config) -> Iterator[Lever]:
+    if config.train.ema_decay is not None:
+        text = "train.ema_decay: null, the last weights in place of their running mean"
+        yield Lever(text, (("train.ema_decay", None),))
+
+
 def _unet_alone(config: Config) -> Iterator[Lever]:
     network = config.network
     if getattr(network, "text_encoder", False) and getattr(network, "unet", False):
@@ -191,7 +197,7 @@ def _smaller(config: Config) -> Iterator[Lever]:  # noqa: ARG001
 
 MAKERS: tuple[Maker, ...] = (
     _precision, _checkpointing, _exact_fused, _batch, _offload,
-    _fused, _offload, _eight_bit_state, _eight_bit_t5, _unet_alone, _eight_bit_base, _rounded,
+    _fused, _offload, _eight_bit_state, _eight_bit_t5, _without_mean, _unet_alone, _eight_bit_base, _rounded,
     _without_scaling, _other_optimizer, _smaller,
 )  # fmt: skip
 """In order of harm. A checkpoint's blocks can wait outside only with a fused backward pass, so that the

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
 from pipeline.bases.base import Base
 from pipeline.bases.load import load_base
-from pipeline.bases.save import save_folder
+from pipeline.bases.save import save_file, save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
@@ -79,7 +80,7 @@ class Counted:
         for name, counted in (
             ("draw", noting(self.jobs, lambda _base, jobs, *_: list(jobs), draw)),
             ("load", noting(self.loaded, lambda path, _base: path.stem, load)),
-            ("load_base", noting(self.loaded, lambda config: config.path, load_base)),
+            ("load_base", noting(self.loaded, lambda config, _dtype: config.path, load_base)),
         ):
             monkeypatch.setattr(module, name, counted)
 
@@ -197,3 +198,31 @@ def test_a_network_that_a_prompt_calls_counts_by_its_content(
 
 def pixels(base: BaseConfig, each: Cell) -> bytes:
     return filled(base, [each]).pictures(each)[0].tobytes()
+
+
+def test_a_network_is_drawn_in_16_bits(base: BaseConfig) -> None:
+    exact, rounded = (cell(settings=replace(SETTINGS, precision=each)) for each in ("fp32", "bf16"))
+    one, two = (pictures_of(base, each) for each in (exact, rounded))
+    assert 0 < np.abs(one - two).mean() < 3  # of 255 levels; another network's is further
+    assert np.abs(pictures_of(base, cell(network=Path("net-2.safetensors"))) - one).mean() > 6
+
+
+@pytest.mark.parametrize("is_offloaded", [False, True])
+def test_a_whole_checkpoint_in_16_bits_is_that_base_in_16_bits(
+    base: BaseConfig, is_offloaded: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "comes_in_turn", lambda *_: is_offloaded)
+    other = tmp_path / "whole.safetensors"
+    save_file(random_base(1), other, "fp32", {})
+    halved = replace(SETTINGS, precision="bf16")
+    trained = pictures_of(base, cell(network=other, settings=halved))
+    as_base = pictures_of(
+        base.model_copy(update={"path": "other", "vae": "base/vae"}), cell(settings=halved).alone()
+    )
+    assert np.array_equal(trained, as_base)
+
+
+def pictures_of(base: BaseConfig, drawn: Cell) -> np.ndarray[Any, Any]:
+    """[pictures, height, width, 3] of 0 to 255."""
+    found = GridRenderer().draw(base, drawn, drawn.jobs)
+    return np.stack([np.asarray(each, dtype=np.float32) for each in found])

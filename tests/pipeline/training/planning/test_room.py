@@ -15,8 +15,8 @@ from pipeline.errors import UserError
 from pipeline.schemas import Config
 from pipeline.training.planning.cost import step_cost
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
-from pipeline.training.planning.levers import levers_of, pulled
-from pipeline.training.planning.room import cheapest, judge
+from pipeline.training.planning.levers import levers_of, out_of_memory, pulled
+from pipeline.training.planning.room import _size, cheapest, judge
 from tests.pipeline.training.test_module import batch_of, frozen_base, module_of, settings
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -182,3 +182,21 @@ def test_a_whole_checkpoint_gets_levers_that_go_together() -> None:
     assert values["train.offload"] in (0.5, 1.0)
     name = values.pop("optimizer.name", "adamw")
     check(compose(Params({**use, "optimizer": name}, values)))
+
+
+def test_a_small_amount_is_in_mebibytes() -> None:
+    assert [_size(each * 2**20) for each in (52.4, 102.3, 103, 1536)] == [
+        "52 MiB",
+        "102 MiB",
+        "0.1 GiB",
+        "1.5 GiB",
+    ]
+
+
+def test_the_sentence_on_full_memory_from_the_stages_own_settings() -> None:
+    """The stage reads some groups only, and the advice has to go together with all."""
+    said = out_of_memory(config_of({"memory": "8gb"}, ema_decay=0.999), is_kept=True)
+    assert "train.offload: 0.5" in said
+    assert "train.ema_decay: null" in said
+    assert "gradient_checkpointing" not in said  # the preset has it
+    assert "`dvc repro` carries on" in said
