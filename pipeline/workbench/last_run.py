@@ -9,7 +9,7 @@ from pipeline.workbench.grid import SAMPLE_GRID, SampleGrid
 
 METRICS_FOLDER, FINDINGS = Path("metrics"), Path("reports/training/doctor.json")
 CHOSEN = SAMPLE_GRID / "choice.json"
-MOST_SENTENCES = 3
+MOST_SENTENCES = 4
 
 
 def last_verdict() -> dict[str, Any] | None:
@@ -23,7 +23,8 @@ def last_verdict() -> dict[str, Any] | None:
         said = verdict(best, drawn.get("base"), findings, per_cell, train, measured)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
-    return {"kind": said.kind, "word": said.word, "sentences": list(said.sentences)[:MOST_SENTENCES]}
+    sentences = [*said.said, *said.faults, *said.evidence][:MOST_SENTENCES]
+    return {"kind": said.kind, "word": said.word, "sentences": sentences}
 
 
 def proposed(grid: SampleGrid) -> dict[str, Any] | None:
