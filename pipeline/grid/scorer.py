@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.grid.answers import Answers
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Scored
@@ -42,6 +43,7 @@ class Scorer:
         self.config, self.store, self.cropped = config, store, cropped
         self.items = Items("sample_grid_scores")
         self.records = [record for record in read_records(cropped) if not record.is_class]
+        self.answers = Answers(config.vision, config.sample_grid.questions, store)
         self.eye = Eye(config.vision, store, self.records, set(held_out), cropped)
 
     def scored(self, cells: Iterable[Cell]) -> dict[Cell, Scored]:
@@ -56,7 +58,7 @@ class Scorer:
 
     def _scored(self, cell: Cell) -> Scored:
         shown, clip = self._seen(cell), self._clip(cell)
-        pictures = self.eye.figures(cell)
+        pictures = {**self.eye.figures(cell), **self.answers.figures(cell)}
         if shown is not None:
             pictures[SUBJECT.name] = [float(each.shown) for each in shown]
             pictures[PROMPT.name] = [each.share for each in shown]

@@ -24,6 +24,7 @@ RANKING_COLUMNS = (
     "subject",
     "prompt",
     "clip",
+    "answers",
     "identity",
     "quality",
     "nearest_training",

@@ -124,7 +124,7 @@ def _loss_sentences(train: CellFigures | None, best: CellFigures | None) -> list
 
 def _lacking(best: CellFigures, train: CellFigures | None) -> list[str]:
     """Advice if there is only one measure."""
-    known = ("clip", "identity")
+    known = ("clip", "answers", "identity")
     if (
         train is None
         or _fall(train) is not None
@@ -160,6 +160,8 @@ def evidence(figures: CellFigures, base: CellFigures, per_cell: float) -> list[s
     if (clip := figures.get("clip")) is not None:
         alone = f"; the base alone: {base['clip']:.1f}" if base.get("clip") is not None else ""
         sentences.append(f"CLIP gives its pictures {clip:.1f} of 100{alone}.")
+    if (answers := figures.get("answers")) is not None:
+        sentences.append(f"Questions are answered rightly with {answers:.0%}{_base(base, 'answers')}.")
     if copies := figures.get("copies"):
         sentences.append(f"Near copies of training pictures: {copies:.3g} of {per_cell:.3g}.")
     return sentences
