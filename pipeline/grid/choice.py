@@ -49,7 +49,7 @@ class Scored:
         return sum(parts) if parts else None
 
     def as_dict(self) -> dict[str, float | int | str | None]:
-        """All figures by name, flat; unknown ones are None. `answers` is there only if something was asked."""
+        """All figures by name, flat; unknown ones are None, `answers` there only if questions are asked."""
         score = self.score.as_dict() if self.score else dict.fromkeys(("subject", "prompt"))
         nearest = asdict(self.measures.nearest) if self.measures.nearest else dict.fromkeys(NEAREST)
         measures = {name: value for name, value in asdict(self.measures).items() if name != "nearest"}

@@ -34,4 +34,4 @@ def _checked(written: str) -> str:
     return written
 
 
-Question = Annotated[str, AfterValidator(_checked)]
+WrittenQuestion = Annotated[str, AfterValidator(_checked)]

@@ -14,7 +14,7 @@ from pipeline.schemas.group import (
     Sha256,
     Weight,
 )
-from pipeline.schemas.questions import Question
+from pipeline.schemas.questions import WrittenQuestion
 from pipeline.schemas.samplers import SamplerName
 
 AxisKind = Literal[
@@ -58,7 +58,7 @@ class SampleGridConfig(Group):
     weight: float
     prompts: Annotated[list[NonEmpty], Field(min_length=1)]
     drift_prompts: list[NonEmpty]
-    questions: list[Question]
+    questions: list[WrittenQuestion]
     negative_prompt: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     weights: Annotated[list[float], Field(min_length=1)]

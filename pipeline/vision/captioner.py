@@ -18,8 +18,8 @@ from pipeline.schemas import TagConfig
 from pipeline.vision.model_prompt import model_prompt
 from pipeline.vision.vision_language_model import VisionLanguageModel
 
-KEY = "tag.captioner"
-CURE = (
+_KEY = "tag.captioner"
+_CURE = (
     "set tag.captioner_weights to int8, tag.captioner_batch to 1 and tag.captioner_max_side_px lower, or use"
     " a smaller model"
 )
@@ -29,14 +29,14 @@ class Captioner(VisionLanguageModel):
     """`folder` holds a model as transformers saves it."""
 
     def __init__(self, folder: Path, config: TagConfig) -> None:
-        super().__init__(folder, KEY, config.captioner_dtype, config.captioner_weights, CURE)
+        super().__init__(folder, _KEY, config.captioner_dtype, config.captioner_weights, _CURE)
         self.config = config
         self.about = About(self.layout, "own-processor", 0)
         self.together = 1 if self.device.type == "cpu" else config.captioner_batch
 
     def texts(self, prompt: str, pictures: Sequence[Image.Image]) -> list[str]:
         """A text for each RGB picture, on one line."""
-        text = model_prompt(self.processor, self.layout, prompt, self.config.captioner_system, KEY)
+        text = model_prompt(self.processor, self.layout, prompt, self.config.captioner_system, _KEY)
         written, asked = self.generated(
             text,
             pictures,

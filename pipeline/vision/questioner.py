@@ -22,8 +22,8 @@ from pipeline.vision.model_prompt import FLORENCE, model_prompt
 from pipeline.vision.questioner_model import QUESTIONER
 from pipeline.vision.vision_language_model import VisionLanguageModel
 
-CURE = "set vision.questioner_weights to int8 and vision.batch to 1, or use a smaller model"
-PROMPT = "{question} Please answer yes or no."
+_CURE = "set vision.questioner_weights to int8 and vision.batch to 1, or use a smaller model"
+_PROMPT = "{question} Please answer yes or no."
 YES, NO = ("Yes", "yes", " Yes", " yes"), ("No", "no", " No", " no")
 
 
@@ -39,7 +39,7 @@ class Questioner(VisionLanguageModel):
     """`folder` holds a model as transformers saves it."""
 
     def __init__(self, folder: Path, config: VisionConfig) -> None:
-        super().__init__(folder, QUESTIONER, config.questioner_dtype, config.questioner_weights, CURE)
+        super().__init__(folder, QUESTIONER, config.questioner_dtype, config.questioner_weights, _CURE)
         if self.layout == FLORENCE:
             raise UserError(
                 f"{QUESTIONER} {folder}: Florence-2 takes only task tokens, no questions; use a model that"
@@ -50,7 +50,7 @@ class Questioner(VisionLanguageModel):
 
     def answers(self, question: str, pictures: Sequence[Image.Image]) -> list[YesShare]:
         """Of each picture."""
-        text = model_prompt(self.processor, self.layout, PROMPT.format(question=question), None, QUESTIONER)
+        text = model_prompt(self.processor, self.layout, _PROMPT.format(question=question), None, QUESTIONER)
         found = list[YesShare]()
         for start in range(0, len(pictures), self.together):
             some = [each.convert("RGB") for each in pictures[start : start + self.together]]
