@@ -24,7 +24,7 @@ from pipeline.reports.run.four_pictures import four_pictures
 from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows, shown_four
 from pipeline.reports.run.interval_chart import interval_charts
 from pipeline.reports.run.page import Story, page
-from pipeline.reports.run.peoples_verdict import peoples_verdict
+from pipeline.reports.run.peoples_verdict import PeoplesVerdict, peoples_verdict
 from pipeline.reports.run.proposal import Proposal
 from pipeline.reports.run.verdict import verdict
 from pipeline.schemas import Config, EmbeddingConfig
@@ -88,7 +88,8 @@ def story(config: Config) -> Story:
     is_folder = bool(merged) and merged[0].path.parent != MERGED
     folder = MERGED / merged[0].path.relative_to(MERGED).parts[0] if is_folder else None
     checkpoint = folder or (merged[0].path if merged else None)
-    family, four = family_of(config.network.name), four_pictures(grid, ranking, measured)
+    people = votes_of_people(grid, file["file"], best["weight"] if best else None)
+    family, four = family_of(config.network.name), four_pictures(grid, ranking, measured, people.leader)
     return Story(
         name=config.train.name,
         config=config.values(),
@@ -100,7 +101,8 @@ def story(config: Config) -> Story:
             best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], metrics["train"], measured
         ),
         four=shown_four(four, GRID),
-        votes=votes_of_people(grid, file["file"], best["weight"] if best else None),
+        votes=people.sentences,
+        questions=measured.get("questions", ()),
         titles={each["name"]: each["title"] for each in measured["measures"]},
         proposal=proposal_of(config, grid, best, cells, checkpoint),
         ranking=ranking,
@@ -115,7 +117,7 @@ def story(config: Config) -> Story:
     )
 
 
-def votes_of_people(grid: Any, file: str, weight: float | None) -> list[str]:
+def votes_of_people(grid: Any, file: str, weight: float | None) -> PeoplesVerdict:
     """What the votes on this very grid say of the proposed place; those on other grids do not count."""
     places = places_of(grid)
     votes = votes_on(places, grid_name(GRID_FILE.read_bytes()), read_votes())

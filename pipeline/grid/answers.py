@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import warn
 from pipeline.grid.axes import Cell
@@ -48,6 +48,25 @@ class Answers:
         found = self.shares(question.text, cell)
         self._doubt(question.text, found)
         return [each["yes"] if question.expects_yes else 1 - each["yes"] for each in found]
+
+    def content(self, proposed: Sequence[Cell], alone: Sequence[Cell]) -> dict[str, Any]:
+        """For verdict.json: each question with how likely the right answer is, for the proposed place and the
+        base alone; None for one that was not drawn. Empty without questions.
+        """
+        rows = [
+            {
+                "question": each.text,
+                "expected": "yes" if each.expects_yes else "no",
+                "proposed": self._mean(each, proposed),
+                "base": self._mean(each, alone),
+            }
+            for each in self.questions
+        ]
+        return {"questions": rows} if rows else {}
+
+    def _mean(self, question: YesNoQuestion, cells: Sequence[Cell]) -> float | None:
+        found = [share for cell in cells for share in self._expected(question, cell)]
+        return round(fmean(found), 4) if found else None
 
     def shares(self, question: str, cell: Cell) -> list[dict[str, float]]:
         """{"yes", "said"} of each picture; asks about those that have none."""

@@ -1,5 +1,7 @@
 """The four pictures next to the verdict, of one prompt and seed: the base alone, the proposed place, its
-nearest rival, and the far end of what was drawn. Pure.
+rival, and the far end of what was drawn. Pure.
+
+The rival is the place that people's votes prefer, where it is another; else the next of the ranking.
 
 The far end is the strongest place (epochs times weight), for it shows what too much looks like. Where the
 proposed place or its rival is the strongest, it is the weakest: what too little looks like.
@@ -16,7 +18,7 @@ HOW_DRAWN = (
     "negative_prompt", "sampler", "steps", "guidance", "width", "height", "clip_skip", "second_pass",
 )  # fmt: skip
 ON_THE_BASE = ("checkpoint", "merge")
-STRONGEST = "Strongest"
+STRONGEST, _PEOPLES_CHOICE = "Strongest", "people's choice"
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,16 @@ class FourPictures:
 
 
 def four_pictures(
-    grid: Mapping[str, Any], ranking: Sequence[RankedPlace], measured: Mapping[str, Any]
+    grid: Mapping[str, Any],
+    ranking: Sequence[RankedPlace],
+    measured: Mapping[str, Any],
+    voted: tuple[str, float] | None = None,
 ) -> FourPictures | None:
     """None without a proposed place, or without another one to compare it with. The prompt and seed are the
-    proposed place's first that most of the others have too. `measured`: verdict.json.
+    proposed place's first that most of the others have too. `measured`: verdict.json; `voted`:
+    file and weight that lead the votes.
     """
-    roles = _roles(ranking)
+    roles = _roles(ranking, voted)
     alone, drawn = _pictures(_base_cells(grid)), [_pictures(_cells(grid, row)) for _, row in roles]
     if not roles or not drawn[0]:
         return None
@@ -74,15 +80,18 @@ def place_name(row: RankedPlace) -> str:
     return f"epoch {epoch} at {weight}" if epoch else f"{row['file']} at {weight}"
 
 
-def _roles(ranking: Sequence[RankedPlace]) -> list[tuple[str, RankedPlace]]:
+def _roles(ranking: Sequence[RankedPlace], voted: tuple[str, float] | None) -> list[tuple[str, RankedPlace]]:
     """The proposed place first; each place once."""
     if not ranking:
         return []
     strongest, weakest = max(ranking, key=_strength), min(ranking, key=_strength)
-    chosen = [("Proposed", ranking[0])]
-    if len(ranking) > 1:
+    preferred = next((row for row in ranking if (row["file"], row["weight"]) == voted), None)
+    chosen = [(f"Proposed, {_PEOPLES_CHOICE}" if preferred is ranking[0] else "Proposed", ranking[0])]
+    if preferred not in (None, ranking[0]):
+        chosen.append((_PEOPLES_CHOICE.capitalize(), preferred))
+    elif len(ranking) > 1:
         chosen.append(("As good" if ranking[1]["equal"] else "Next best", ranking[1]))
-    ends = ((STRONGEST, strongest), ("Weakest", weakest), *(("Third", row) for row in ranking[2:3]))
+    ends = ((STRONGEST, strongest), ("Weakest", weakest), *(("Next best", row) for row in ranking[1:3]))
     taken = [row for _, row in chosen]
     chosen += next(([(role, row)] for role, row in ends if not any(row is each for each in taken)), [])
     is_also = {id(strongest): ", the strongest"} if len(ranking) > 1 else {}

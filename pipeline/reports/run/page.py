@@ -50,6 +50,8 @@ class Story:
     four: ShownFour | None
     votes: Sequence[str]
     """What people's votes say, in sentences; empty without votes."""
+    questions: Sequence[Mapping[str, Any]]
+    """Of verdict.json, with the answers; empty if none were asked."""
     titles: Mapping[str, str]
     """Of measures, as the verdict names them."""
     proposal: Proposal

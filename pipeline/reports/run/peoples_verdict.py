@@ -1,6 +1,7 @@
 """What people's blind votes on the grid say of the proposed place, which they do not change. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.votes.grid_places import GridPlace
 from pipeline.votes.strengths import strengths_by_votes
@@ -8,16 +9,27 @@ from pipeline.votes.vote_file import Choice, Pair
 from pipeline.votes.winner import standing
 
 
+@dataclass(frozen=True)
+class PeoplesVerdict:
+    """`sentences`: who leads and by how many votes, whether that is the proposed place, and how many found
+    both pictures bad; `leader`: its file and weight, if it is a plain place.
+    """
+
+    sentences: Sequence[str]
+    leader: tuple[str, float] | None
+
+
+NO_VOTES = PeoplesVerdict((), None)
+
+
 def peoples_verdict(
     places: Sequence[GridPlace], votes: Sequence[tuple[Pair, Choice]], file: str, weight: float | None
-) -> list[str]:
-    """Who leads and by how many votes, whether that is the proposed place, and how many found both pictures
-    bad. Empty without votes. `file`, `weight`: the proposed place's.
-    """
+) -> PeoplesVerdict:
+    """`file`, `weight`: the proposed place's."""
     drawn = [place for place in places if place.network]
     found = standing(places, votes) if drawn else None
     if found is None:
-        return []
+        return NO_VOTES
     proposed = [
         place for place in drawn if place.is_plain and (place.network, place.weight) == (file, weight)
     ]
@@ -27,7 +39,9 @@ def peoples_verdict(
         said.append(_agreement(places, votes, found.leader, proposed[0]))
     if bad := sum(choice == "neither" for _, choice in votes):
         said.append(f"In {bad} of {len(votes)} both pictures were bad.")
-    return said
+    leader = found.leader
+    is_place = leader.network is not None and leader.is_plain
+    return PeoplesVerdict(said, (str(leader.network), leader.weight) if is_place else None)
 
 
 def _agreement(

@@ -126,6 +126,19 @@ def test_a_model_that_says_neither_is_warned_of_once(model: Path, capsys: pytest
     assert capsys.readouterr().err.count("only 10% of the model's answers begin with yes or no") == 1
 
 
+def test_each_question_is_told_for_the_proposed_place_and_the_base(model: Path) -> None:
+    config = configured(model, [IS_GREEN, IS_RED])
+    store, cell = drawn(config, GREEN, (51, 0, 0))
+    made = answers(config, store, Eyes())
+    assert made.content([cell], []) == {
+        "questions": [
+            {"question": "Is it green?", "expected": "yes", "proposed": 0.5, "base": None},
+            {"question": "Is it red?", "expected": "no", "proposed": 0.9, "base": None},
+        ]
+    }
+    assert answers(configured(model, []), store, Eyes()).content([cell], [cell]) == {}
+
+
 def test_without_questions_nothing_is_asked_and_nothing_is_written(tmp_path: Path) -> None:
     config = configured(tmp_path, [])
     store, cell = drawn(config, GREEN)

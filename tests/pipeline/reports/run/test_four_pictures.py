@@ -86,8 +86,25 @@ def test_where_the_rival_is_the_strongest_the_weakest_is_the_other_end() -> None
 def test_where_both_ends_are_taken_the_third_best_is_shown() -> None:
     ranking = [ranked(10, 1.0), ranked(5, 0.5), ranked(5, 1.0), ranked(10, 0.5)]
     assert [role for role, _ in said(shown(GRID, ranking))] == [
-        "The base alone", "Proposed, the strongest", "Next best", "Third",
+        "The base alone", "Proposed, the strongest", "Next best", "Next best",
     ]  # fmt: skip
+
+
+def test_what_people_prefer_is_the_rival() -> None:
+    ranking = [ranked(5, 1.0, True), ranked(10, 0.5, True), ranked(10, 1.0), ranked(5, 0.5)]
+    found = four_pictures(GRID, ranking, MEASURED, ("net-5", 0.5))
+    assert found is not None
+    assert said(found.pictures)[1:] == [
+        ("Proposed", "epoch 5 at weight 1"),
+        ("People's choice", "epoch 5 at weight 0.5"),
+        ("Strongest", "epoch 10 at weight 1"),
+    ]
+    found = four_pictures(GRID, ranking, MEASURED, ("net-5", 1.0))
+    assert found is not None
+    assert [each.role for each in found.pictures] == [
+        "The base alone", "Proposed, people's choice", "As good", "Strongest",
+    ]  # fmt: skip
+    assert four_pictures(GRID, ranking, MEASURED, ("gone", 1.0)) == four_pictures(GRID, ranking, MEASURED)
 
 
 def test_what_a_place_loses_and_its_faults_are_said_below_it() -> None:

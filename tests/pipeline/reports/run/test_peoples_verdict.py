@@ -1,8 +1,9 @@
 """What votes say of the proposed place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pipeline.reports.run.peoples_verdict import peoples_verdict
+from pipeline.reports.run.peoples_verdict import NO_VOTES, peoples_verdict
 from pipeline.votes.grid_places import GridPlace
 from pipeline.votes.vote_file import Choice, Pair
 
@@ -18,7 +19,7 @@ def cast(first: str, second: str, choice: Choice, number: int) -> list[tuple[Pai
 
 
 def said(votes: Sequence[tuple[Pair, Choice]], file: str) -> list[str]:
-    return peoples_verdict(PLACES, votes, file, 1.0)
+    return list(peoples_verdict(PLACES, votes, file, 1.0).sentences)
 
 
 CLEAR = [*cast(ONE, TWO, "second", 20), *cast(TWO, THREE, "first", 20), *cast(ONE, THREE, "equal", 4)]
@@ -26,7 +27,7 @@ CLEAR = [*cast(ONE, TWO, "second", 20), *cast(TWO, THREE, "first", 20), *cast(ON
 
 def test_without_votes_nothing_is_said() -> None:
     assert said([], "net-1") == []
-    assert peoples_verdict(PLACES[:1], cast(ONE, TWO, "first", 3), "net-1", 1.0) == []
+    assert peoples_verdict(PLACES[:1], cast(ONE, TWO, "first", 3), "net-1", 1.0) == NO_VOTES
 
 
 def test_votes_that_prefer_the_proposed_place_agree() -> None:
@@ -35,6 +36,12 @@ def test_votes_that_prefer_the_proposed_place_agree() -> None:
         "It is in 40 of them.",
         "That is the proposed one: people and measures agree.",
     ]
+
+
+def test_the_leader_is_a_place_that_a_picture_can_be_shown_of() -> None:
+    assert peoples_verdict(PLACES, CLEAR, "net-1", 1.0).leader == ("net-2", 1.0)
+    parts = [replace(place, is_plain=False) for place in PLACES]
+    assert peoples_verdict(parts, CLEAR, "net-1", 1.0).leader is None
 
 
 def test_votes_that_surely_prefer_another_disagree() -> None:
