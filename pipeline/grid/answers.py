@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import warn
+from pipeline.grid.asked import asked_of
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.schemas import VisionConfig
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the algorithm: raise it when answers would change."""
+PROMPT_OF_PICTURE = "{prompt}"
+"""In a question, the picture's own prompt, without weights and the like."""
 LEAST_SAID = 0.5
 """If it begins its answers less often than that with yes or no, its answers mean little."""
 
@@ -70,11 +73,14 @@ class Answers:
 
     def shares(self, question: str, cell: Cell) -> list[dict[str, float]]:
         """{"yes", "said"} of each picture; asks about those that have none."""
-        keys = [self._key(question, picture) for picture in self.store.keys(cell)]
-        if missing := [number for number, each in enumerate(keys) if not self.items.has(each)]:
-            pictures = self.store.pictures(cell)
-            made = self.questioner.answers(question, [pictures[number] for number in missing])
-            for number, share in zip(missing, made, strict=True):
+        asked = [question.replace(PROMPT_OF_PICTURE, prompt) for prompt in asked_of(cell)]
+        keys = [self._key(*each) for each in zip(asked, self.store.keys(cell), strict=True)]
+        missing = [number for number, each in enumerate(keys) if not self.items.has(each)]
+        pictures = self.store.pictures(cell) if missing else []
+        for text in dict.fromkeys(asked[number] for number in missing):
+            alike = [number for number in missing if asked[number] == text]
+            made = self.questioner.answers(text, [pictures[number] for number in alike])
+            for number, share in zip(alike, made, strict=True):
                 self.items.put(keys[number], _text(share))
         return [json.loads(self.items.read(each)) for each in keys]
 

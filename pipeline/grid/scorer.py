@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.grid.answers import Answers
+from pipeline.grid.asked import asked_of
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Scored
@@ -23,7 +24,6 @@ from pipeline.grid.measures import CellMeasures, Nearest, TrainingPictures, meas
 from pipeline.grid.scores import Seen, score, seen
 from pipeline.pictures.records import PICTURE_FOLDER, Record, read_records
 from pipeline.progress import progress
-from pipeline.prompts.plain import plain_prompt
 from pipeline.schemas import Config
 from pipeline.store.items import Items, key
 from pipeline.verdict.measures import PROMPT, PROMPT_CLIP, RETAINED, SUBJECT
@@ -147,9 +147,3 @@ class Scorer:
             kept = self.items.put(item_key, buffer.getvalue())
         arrays = np.load(io.BytesIO(kept), allow_pickle=False)
         return TrainingPictures([record.id] * len(arrays["hashes"]), arrays["hashes"], arrays["small"])
-
-
-def asked_of(cell: Cell) -> list[str]:
-    """What each picture should show, in plain words."""
-    second = cell.settings.second_pass.steps if cell.settings.second_pass else 0
-    return [plain_prompt(job.prompt, cell.settings.steps, second) for job in cell.jobs]

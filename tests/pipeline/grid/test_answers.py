@@ -104,6 +104,15 @@ def test_each_picture_is_asked_once_a_question(model: Path) -> None:
     assert eyes.asked == [("Is it green?", 2), ("Is it green?", len(new)), ("Is it red?", 3)]
 
 
+def test_a_question_may_hold_the_pictures_own_prompt(model: Path) -> None:
+    config, eyes = configured(model, ["Does it show {prompt}?"]), Eyes()
+    _, one = drawn(config, GREEN)
+    cell = replace(one, prompts=("a (green:1.2) hill", "a red hill"), seeds=(1, 2))
+    store = put(CellStore(config.base), cell, GREEN, RED, RED, GREEN)
+    assert answers(config, store, eyes).figures(cell) == {"answers": [1.0, 0.0, 1.0, 0.0]}
+    assert eyes.asked == [("Does it show a green hill?", 2), ("Does it show a red hill?", 2)]
+
+
 def test_another_model_or_arithmetic_is_asked_anew(model: Path) -> None:
     config, eyes = configured(model, [IS_GREEN]), Eyes()
     store, cell = drawn(config, GREEN)
