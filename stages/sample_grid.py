@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.command import run, start
 from pipeline.config.recipes import RecipeContent, content_of_the_run, uses_network_of_the_run
@@ -22,7 +23,15 @@ from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
 from pipeline.grid.drift import drift_cells
-from pipeline.grid.manifest import SCORE_COLUMNS, CellScores, by_place, score_rows, summary
+from pipeline.grid.manifest import (
+    SCORE_COLUMNS,
+    CellScores,
+    by_place,
+    cells_by_place,
+    is_base_alone,
+    score_rows,
+    summary,
+)
 from pipeline.grid.merge_axes import Sweep
 from pipeline.grid.places import places_of
 from pipeline.grid.plan import Grid, plan
@@ -32,7 +41,7 @@ from pipeline.networks.epochs import epoch_files, network_file
 from pipeline.progress import progress
 from pipeline.prompts.settings import DrawingSettings, SecondPass
 from pipeline.schemas import Config, SampleGridConfig
-from pipeline.verdict.rule import judged
+from pipeline.verdict.rule import Judgement, judged
 from pipeline.verdict.sentences import sentences
 from pipeline.verdict.verdict_file import verdict_content
 from stages import CROPPED, HELD_OUT_FILE, NETWORKS
@@ -116,6 +125,13 @@ def read_held_out() -> list[str]:
     return [str(each) for each in json.loads(HELD_OUT_FILE.read_text(encoding="utf-8"))]
 
 
+def answered(scorer: Scorer, grid: Grid, judgement: Judgement, epochs: Mapping[Path, int]) -> dict[str, Any]:
+    """What verdict.json says of the questions, if there are any."""
+    best, places = judgement.proposed, cells_by_place(grid.cells, epochs)
+    proposed = places.get((best.file, best.epoch, best.weight), []) if best and best.file else []
+    return scorer.answers.content(proposed, [cell for cell in grid.cells if is_base_alone(cell)])
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("sample-grid", arguments)
     epochs = epoch_files(NETWORKS)
@@ -135,7 +151,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     said = sentences(judgement, base, len(job.config.sample_grid.seeds), num_held_out)
     with new_folder(job.out / "reports/sample-grid") as folder:
         write_report(folder, job.config.sample_grid, grid, store, scores, by_file, ranking)
-        write_json(folder / "verdict.json", verdict_content(judgement, base, said, num_held_out))
+        content = verdict_content(judgement, base, said, num_held_out)
+        write_json(folder / "verdict.json", content | answered(scorer, grid, judgement, by_file))
     write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))
     write_csv(job.out / "plots/sample-grid/scores.csv", SCORE_COLUMNS, score_rows(grid, scores, by_file))
 

@@ -24,6 +24,9 @@ SCORE_COLUMNS = (
     "sheet", "row", "column",
 )  # fmt: skip
 
+CAME_LATER: Mapping[str, Any] = {"precision": "fp32", "questions": []}
+"""Settings of the grid that came later, and the values at which they change no picture."""
+
 
 def facts(cell: Cell, epochs: Mapping[Path, int]) -> dict[str, Any]:
     """How the cell is drawn. `epochs`: by file."""
@@ -52,7 +55,7 @@ def manifest(
     """The content of grid.json."""
     names = cell_names(grid)
     return {
-        "settings": config.model_dump(),
+        "settings": _settings(config),
         "sheets": list(grid.sheets),
         "rows": list(grid.rows),
         "columns": list(grid.columns),
@@ -73,6 +76,16 @@ def manifest(
             for slot in grid.slots
         ],
     }
+
+
+def _settings(config: SampleGridConfig) -> dict[str, Any]:
+    """Without those that came later while they change nothing: votes, which name the file's hash, still
+    count.
+    """
+    later = {"model_offload"} | {
+        key for key, neutral in CAME_LATER.items() if getattr(config, key) == neutral
+    }
+    return config.model_dump(exclude=later)
 
 
 def picture_rows(grid: Grid, epochs: Mapping[Path, int]) -> list[list[Any]]:

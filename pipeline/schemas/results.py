@@ -15,6 +15,7 @@ from pipeline.schemas.group import (
     Sha256,
     Weight,
 )
+from pipeline.schemas.questions import WrittenQuestion
 from pipeline.schemas.samplers import SamplerName
 
 AxisKind = Literal[
@@ -44,7 +45,7 @@ AxisValues = NonEmpty | int | float | Annotated[list[str | int | float], Field(m
 
 
 class SampleGridConfig(Group):
-    NEUTRAL: ClassVar = {"guidance_rescale": 0.0, "precision": "fp32"}
+    NEUTRAL: ClassVar = {"guidance_rescale": 0.0, "precision": "fp32", "questions": []}
 
     x: AxisKind
     x_values: AxisValues
@@ -58,6 +59,7 @@ class SampleGridConfig(Group):
     weight: float
     prompts: Annotated[list[NonEmpty], Field(min_length=1)]
     drift_prompts: list[NonEmpty]
+    questions: list[WrittenQuestion]
     negative_prompt: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     weights: Annotated[list[float], Field(min_length=1)]

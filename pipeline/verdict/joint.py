@@ -1,7 +1,7 @@
 """One number for a place, to search by: the mean of four sides, each 0..1.
 
     identity    (likeness - the base's) / (that of real pictures - the base's); the subject's share likewise
-    prompt      the share of the prompt's tags; CLIPScore / 100
+    prompt      the share of the prompt's tags; CLIPScore / 100; the answers to questions
     retained    1 - drift: the base alone is 1; the share of other prompts' tags
     quality     the aesthetic head's score
 
@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.verdict.measures import (
+    ANSWERS,
     DRIFT,
     IDENTITY,
     PROMPT,
@@ -62,7 +63,7 @@ def joint_score(place: Place, base: Place | None, ceiling: float | None) -> Join
     subject = _from_base(place.mean(SUBJECT), base.mean(SUBJECT) if base else float("nan"), 1.0)
     known = {
         "identity": [likeness, subject],
-        "prompt": [place.mean(PROMPT), place.mean(PROMPT_CLIP) / 100],
+        "prompt": [place.mean(PROMPT), place.mean(PROMPT_CLIP) / 100, place.mean(ANSWERS)],
         "retained": [1 - place.mean(DRIFT), place.mean(RETAINED)],
         "quality": [place.mean(QUALITY)],
     }
