@@ -6,8 +6,9 @@ from pipeline.captions.wildcards import has_wildcards
 from pipeline.errors import UserError, nearest, warn
 from pipeline.schemas import EmbeddingConfig
 from pipeline.texts.lines import alternatives
+from pipeline.texts.words import has_words
 from pipeline.training.caption_kinds import insist_on_kinds
-from pipeline.training.class_captions import class_of, has_trigger
+from pipeline.training.class_captions import class_of
 from pipeline.training.data import EncodedData, Picture
 
 
@@ -69,4 +70,4 @@ def _insist_on_classes(data: EncodedData) -> None:
 def _names_its_trigger(data: EncodedData, picture: Picture) -> bool:
     trigger = picture.trigger
     lines = [line for text in data.texts(picture).values() for line in alternatives(text)]
-    return trigger is not None and all(has_trigger(line, trigger) for line in lines)
+    return trigger is not None and all(has_words(line, trigger) for line in lines)

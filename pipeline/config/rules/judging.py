@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.config.rules.triggers import has_words, triggers
+from pipeline.config.rules.triggers import triggers
 from pipeline.schemas import Config
+from pipeline.texts.words import has_words
 
 
 def judging_contradictions(config: Config) -> list[str]:

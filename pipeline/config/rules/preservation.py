@@ -1,7 +1,8 @@
 """Rules of train.preservation, which holds a network to its base for captions of the class."""
 
-from pipeline.config.rules.triggers import has_words, triggers
+from pipeline.config.rules.triggers import triggers
 from pipeline.schemas import AdapterNetworkConfig, Config, TrainConfig
+from pipeline.texts.words import has_words
 
 KEYS = ("preservation_class", "preservation_weight")
 
