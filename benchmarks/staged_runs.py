@@ -5,8 +5,8 @@ Trains and draws the demo's character from the results of `dvc repro encode filt
 for too short a time, at rates a hundred times too high and too low, on four pictures over and over, with
 captions of other pictures, with another trigger, with captions that make every critter the character, and
 again with the rate too high and rollback. Prints the losses, the doctor's findings and the verdict of each,
-then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs and four pictures of each in
-staged_runs.png.
+then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs, and four pictures of each and
+one of each drift prompt in staged_runs.png. Runs that are kept there are not trained again.
 """
 
 import argparse
@@ -25,20 +25,24 @@ from PIL import Image
 
 from pipeline.files.atomic import read_jsonl, write_jsonl
 from pipeline.sweep.worktrees import write_overrides
+from pipeline.training.holdout import position
 
 ROOT = Path(__file__).parent.parent
 GRID = ["sample_grid.weights=[1.0]", "train.save_every_epochs=5"]
 HEALTHY = ["use.validation=holdout", *GRID]
+OFTEN = ["train.epochs=400", "train.save_every_epochs=100", "validation.every_epochs=20"]
+PRESERVED = ["train.preservation=differential", "train.preservation_class=critter"]
 RATE_TOO_HIGH = ["optimizer.lr=0.3", "optimizer.text_encoder_lr=0.1", "train.epochs=5"]
-MEASURES = ("identity", "subject", "prompt", "quality", "retained", "drift", "nearest_training")
+MEASURES = ("identity", "subject", "prompt", "quality", "retained", "bleed", "drift", "nearest_training")
 SHOWN = 4
 """Pictures of a run, one of each prompt."""
 Rows = list[dict[str, object]]
 
 
 def few(records: Rows, _: Rows) -> None:
-    """Four pictures, shown once an epoch; the others count as held out."""
-    records[:] = [{**row, "repeats": 1} for row in records[::6]]
+    """Learns four pictures, shown once an epoch, and holds out the same four as the healthy run."""
+    rows = sorted(records, key=lambda row: position(str(row["group"])))
+    records[:] = [{**row, "repeats": 1} for row in (*rows[:4], *rows[4::5])]
 
 
 def mixed(_: Rows, captions: Rows) -> None:
@@ -74,10 +78,11 @@ RUNS: dict[str, Run] = {
     "one epoch": Run(as_it_is, [*HEALTHY, "train.epochs=1", "train.save_every_epochs=1"]),
     "rate x 100": Run(as_it_is, [*HEALTHY, *RATE_TOO_HIGH]),
     "rate / 100": Run(as_it_is, [*HEALTHY, "optimizer.lr=3e-5", "optimizer.text_encoder_lr=1e-5"]),
-    "4 pictures, 400 epochs": Run(few, [*GRID, "train.epochs=400", "train.save_every_epochs=200"]),
+    "4 pictures, 400 epochs": Run(few, [*HEALTHY, *OFTEN]),
     "mixed-up captions": Run(mixed, HEALTHY),
     "another trigger": Run(other_trigger, HEALTHY),
     "every critter": Run(of_every_critter, HEALTHY),
+    "with preservation": Run(as_it_is, [*HEALTHY, *PRESERVED]),
     "rate x 100, rollback": Run(as_it_is, [*HEALTHY, *RATE_TOO_HIGH, "use.doctor=rollback"]),
 }
 
@@ -92,7 +97,16 @@ def stage(folder: Path, name: str) -> str:
 
 
 def staged(folder: Path, run: Run) -> str:
-    """Trains and draws in a project of its own; returns what train and sample-grid said."""
+    """Trains, unless the folder holds its networks, and draws in a project of its own; returns what train and
+    sample-grid said.
+    """
+    if (folder / "metrics/train.json").exists():
+        return stage(folder, "compose") + stage(folder, "sample_grid")
+    return trained(folder, run) + stage(folder, "sample_grid")
+
+
+def trained(folder: Path, run: Run) -> str:
+    """Trains in a project of its own; returns what was said."""
     for name in ("conf", "demo", "data/cropped", "data/encoded", "data/captions"):
         shutil.copytree(Path(name), folder / name)
     for name in ("dvc.yaml", "params.yaml"):
@@ -105,9 +119,10 @@ def staged(folder: Path, run: Run) -> str:
     write_jsonl(records, rows)
     write_jsonl(captions, texts)
     said = stage(folder, "compose") + stage(folder, "train")
-    if unused := sorted(str(each) for each in every - {row["id"] for row in rows}):
-        (folder / "reports/training/held_out.json").write_text(json.dumps(unused))
-    return said + stage(folder, "sample_grid")
+    if unused := every - {row["id"] for row in rows}:
+        held_out = folder / "reports/training/held_out.json"
+        held_out.write_text(json.dumps(sorted({*unused, *json.loads(held_out.read_text())})))
+    return said
 
 
 def read(folder: Path, name: str) -> Any:
@@ -160,7 +175,8 @@ def report(name: str, folder: Path, said: str) -> None:
     if (metrics := read(folder, "metrics/train.json")) is not None:
         print(json.dumps(metrics, indent=1))
     if (verdict := read(folder, "reports/sample-grid/verdict.json")) is not None:
-        print("\n".join(verdict["sentences"]), flush=True)
+        print("\n".join([*verdict["sentences"], *(each["sentence"] for each in verdict["found"])]))
+        print(json.dumps(verdict["drift_scale"]), flush=True)
 
 
 def main() -> None:

@@ -1,0 +1,86 @@
+"""Faults that the verdict finds of the proposed place, in sentences with their figures and a cure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from pipeline.verdict.drift_scale import DriftScale
+from pipeline.verdict.held_out_loss import HeldOutLoss
+from pipeline.verdict.measures import BLEED, DRIFT, Place
+from pipeline.verdict.rule import Judgement
+from pipeline.verdict.trigger import UnknownTrigger
+
+PRESERVE = "class pictures or train.preservation hold it back"
+
+
+@dataclass(frozen=True)
+class VerdictFinding:
+    """`kind` never changes: bleeding, drift, trigger, by_heart; the sentence is for people."""
+
+    kind: str
+    sentence: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON."""
+        return asdict(self)
+
+
+def findings(
+    judgement: Judgement,
+    base: Place | None,
+    scale: DriftScale | None,
+    trigger: UnknownTrigger | None,
+    losses: HeldOutLoss | None,
+) -> list[VerdictFinding]:
+    """Of the proposed place; empty without one."""
+    place = judgement.proposed
+    if place is None:
+        return []
+    lost = judgement.lost.get((place.epoch, place.weight), ())
+    found: Mapping[str, str | None] = {
+        "trigger": _trigger(trigger) if trigger else None,
+        "by_heart": _by_heart(losses, place.epoch) if losses else None,
+        "bleeding": _bleeding(place, base) if BLEED in lost else None,
+        "drift": _drift(place, scale) if DRIFT in lost and scale else None,
+    }
+    return [VerdictFinding(kind, sentence) for kind, sentence in found.items() if sentence]
+
+
+def _trigger(trigger: UnknownTrigger) -> str:
+    instead = f"; its captions have {trigger.instead!r} most often" if trigger.instead else ""
+    return (
+        f"the prompts begin with {_quoted(trigger.words)}, which no caption of the training has: the network"
+        f" has not learned that{instead}. Begin the prompts with what the captions have"
+    )
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return " and ".join(map(repr, words))
+
+
+def _by_heart(losses: HeldOutLoss, epoch: int) -> str | None:
+    rise = losses.rise(epoch)
+    if rise is None or not losses.is_by_heart(epoch):
+        return None
+    return (
+        f"learned by heart: from epoch {losses.best} to epoch {epoch} the loss on held-out pictures rises by"
+        f" {rise.mean:.0%}, the mean of {rise.number} noise bands (surely by more than {rise.low:.0%}), while"
+        f" that on training pictures falls by {losses.fall(epoch):.0%}: take an earlier epoch, train for"
+        " fewer, or add pictures"
+    )
+
+
+def _bleeding(place: Place, base: Place | None) -> str:
+    alone = f"; the base alone {base.mean(BLEED):.0%}" if base and base.knows(BLEED) else ""
+    return (
+        f"the subject appears in {place.mean(BLEED):.0%} of the pictures of other things{alone}: {PRESERVE}"
+    )
+
+
+def _drift(place: Place, scale: DriftScale) -> str:
+    known = {"another seed": scale.seed, "another prompt": scale.prompt}
+    (first, least), *others = [(name, each) for name, each in known.items() if each is not None]
+    rest = "".join(f", {name} {each:.2f}" for name, each in others)
+    return (
+        f"strong drift: pictures of other things move {place.mean(DRIFT):.2f} from the base's own; {first}"
+        f" lies {least:.2f} away{rest}: {PRESERVE}"
+    )
