@@ -5,8 +5,8 @@ Trains and draws the demo's character from the results of `dvc repro encode filt
 for too short a time, at rates a hundred times too high and too low, on four pictures over and over, with
 captions of other pictures, with another trigger, with captions that make every critter the character, and
 again with the rate too high and rollback. Prints the losses, the doctor's findings and the verdict of each,
-then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs, and four pictures of each and
-one of each drift prompt in staged_runs.png. Runs that are kept there are not trained again.
+then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs and four pictures of each in
+staged_runs.png. Runs that are there already are not trained again.
 """
 
 import argparse
