@@ -1,7 +1,7 @@
 """What the doctor and the verdict say of runs that go wrong on purpose: `python -m benchmarks.staged_runs
 [NAME ...] [--out DIR]`.
 
-Trains and draws the demo's character from the results of `dvc repro encode filter-tags` in data/: correctly,
+Trains and draws the demo's character from the results of `dvc repro filter-tags` in data/: correctly,
 for too short a time, at rates a hundred times too high and too low, on four pictures over and over, with
 captions of other pictures, with another trigger, with captions that make every critter the character, and
 again with the rate too high and rollback. Prints the losses, the doctor's findings and the verdict of each,
@@ -31,7 +31,10 @@ ROOT = Path(__file__).parent.parent
 GRID = ["sample_grid.weights=[1.0]", "train.save_every_epochs=5"]
 HEALTHY = ["use.validation=holdout", *GRID]
 OFTEN = ["train.epochs=400", "train.save_every_epochs=100", "validation.every_epochs=20"]
-PRESERVED = ["train.preservation=differential", "train.preservation_class=critter"]
+CLASS_PICTURES = [
+    "use.class_images=prior", "class_images.prompt=critter", "class_images.count=96",
+    "class_images.guidance=3.5",
+]  # fmt: skip
 RATE_TOO_HIGH = ["optimizer.lr=0.3", "optimizer.text_encoder_lr=0.1", "train.epochs=5"]
 MEASURES = ("identity", "subject", "prompt", "quality", "retained", "bleed", "drift", "nearest_training")
 SHOWN = 4
@@ -82,7 +85,7 @@ RUNS: dict[str, Run] = {
     "mixed-up captions": Run(mixed, HEALTHY),
     "another trigger": Run(other_trigger, HEALTHY),
     "every critter": Run(of_every_critter, HEALTHY),
-    "with preservation": Run(as_it_is, [*HEALTHY, *PRESERVED]),
+    "class pictures": Run(as_it_is, [*HEALTHY, *CLASS_PICTURES]),
     "rate x 100, rollback": Run(as_it_is, [*HEALTHY, *RATE_TOO_HIGH, "use.doctor=rollback"]),
 }
 
@@ -107,18 +110,19 @@ def staged(folder: Path, run: Run) -> str:
 
 def trained(folder: Path, run: Run) -> str:
     """Trains in a project of its own; returns what was said."""
-    for name in ("conf", "demo", "data/cropped", "data/encoded", "data/captions"):
+    for name in ("conf", "demo", "data/cropped", "data/captions"):
         shutil.copytree(Path(name), folder / name)
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(name, folder)
     write_overrides(folder / "params.yaml", tuple(run.settings))
+    said = stage(folder, "compose") + stage(folder, "class_images") + stage(folder, "encode")
     records, captions = folder / "data/encoded/records.jsonl", folder / "data/captions/captions.jsonl"
     rows, texts = read_jsonl(records), read_jsonl(captions)
     every = {row["id"] for row in rows}
     run.change(rows, texts)
     write_jsonl(records, rows)
     write_jsonl(captions, texts)
-    said = stage(folder, "compose") + stage(folder, "train")
+    said += stage(folder, "train")
     if unused := every - {row["id"] for row in rows}:
         held_out = folder / "reports/training/held_out.json"
         held_out.write_text(json.dumps(sorted({*unused, *json.loads(held_out.read_text())})))

@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     ranking = ranked(places, judgement)
     said = sentences(judgement, base, len(job.config.sample_grid.seeds), num_held_out)
     losses, trigger = read_losses(), trigger_of(judgement.proposed, scores, by_file)
-    found = findings(judgement, base, scale, trigger, losses)
+    found = findings(judgement, base, scale, trigger, losses, scorer.eye.ceiling)
     content = verdict_content(judgement, base, said, num_held_out, found, scale, losses)
     with new_folder(job.out / "reports/sample-grid") as folder:
         write_report(folder, job.config.sample_grid, grid, store, scores, by_file, ranking)
