@@ -9,9 +9,9 @@ from pipeline.verdict.measures import BLEED, DRIFT, IDENTITY, Measure, Place
 from pipeline.verdict.rule import Judgement
 from pipeline.verdict.trigger import UnknownTrigger
 
-LITTLE = 0.5
+_HALF_WAY = 0.5
 """Of the way from the base alone to real pictures."""
-PRESERVE = "a lower weight moves less; class pictures or train.preservation may hold it back"
+_PRESERVE = "a lower weight moves less; class pictures or train.preservation may hold it back"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _learned_little(
         return None
     alone, most = base.mean(main), ceiling if main is IDENTITY else 1.0
     found = place.interval(main)
-    if found is None or most is None or most <= alone or found.high - alone >= LITTLE * (most - alone):
+    if found is None or most is None or most <= alone or found.high - alone >= _HALF_WAY * (most - alone):
         return None
     way = max(0.0, found.mean - alone) / (most - alone)
     end = "real pictures" if main is IDENTITY else "the subject in every picture"
@@ -104,7 +104,7 @@ def bleeds(place: Place, base: Place | None) -> bool:
 def _bleeding(place: Place, base: Place | None) -> str:
     alone = f"; the base alone {base.mean(BLEED):.0%}" if base and base.knows(BLEED) else ""
     return (
-        f"the subject appears in {place.mean(BLEED):.0%} of the pictures of other things{alone}: {PRESERVE}"
+        f"the subject appears in {place.mean(BLEED):.0%} of the pictures of other things{alone}: {_PRESERVE}"
     )
 
 
@@ -114,5 +114,5 @@ def _drift(place: Place, scale: DriftScale) -> str:
     rest = "".join(f", {name} {each:.2f}" for name, each in others)
     return (
         f"strong drift: pictures of other things move {place.mean(DRIFT):.2f} from the base's own; {first}"
-        f" lies {least:.2f} away{rest}: {PRESERVE}"
+        f" lies {least:.2f} away{rest}: {_PRESERVE}"
     )
