@@ -5,8 +5,8 @@ Trains and draws the demo's character from the results of `dvc repro filter-tags
 for too short a time, at rates a hundred times too high and too low, on four pictures over and over, with
 captions of other pictures, with another trigger, with captions that make every critter the character, and
 again with the rate too high and rollback. Prints the losses, the doctor's findings and the verdict of each,
-then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs and four pictures of each in
-staged_runs.png. Runs that are there already are not trained again.
+then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs and six pictures of each in
+staged_runs.png, the last two of other things. Runs that are there already are not trained again.
 """
 
 import argparse
@@ -17,15 +17,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from pipeline.config.check import check
+from pipeline.config.load import read_resolved
 from pipeline.files.atomic import read_jsonl, write_jsonl
+from pipeline.grid.drift import drift_cells
+from pipeline.networks.epochs import epoch_files
 from pipeline.sweep.worktrees import write_overrides
 from pipeline.training.holdout import position
+from stages import NETWORKS
+from stages.sample_grid import planned, store_of
 
 ROOT = Path(__file__).parent.parent
 GRID = ["sample_grid.weights=[1.0]", "train.save_every_epochs=5"]
@@ -38,7 +45,7 @@ CLASS_PICTURES = [
 RATE_TOO_HIGH = ["optimizer.lr=0.3", "optimizer.text_encoder_lr=0.1", "train.epochs=5"]
 MEASURES = ("identity", "subject", "prompt", "quality", "retained", "bleed", "drift", "nearest_training")
 SHOWN = 4
-"""Pictures of a run, one of each prompt."""
+"""Pictures of a run with the character, one of each prompt."""
 Rows = list[dict[str, object]]
 
 
@@ -153,21 +160,33 @@ def cell(measured: Any, base: Any) -> str:
 
 
 def shown(folder: Path) -> list[Image.Image]:
-    """One picture of each prompt, of the last epoch."""
+    """One picture of each prompt, of the last epoch, then one of each drift prompt."""
     manifest = read(folder, "reports/sample-grid/grid.json")
     if manifest is None:
         return []
     sheets = sorted((folder / "reports/sample-grid/cells").glob("*.webp"))
     with Image.open(sheets[-1]) as sheet:
         side = sheet.width // SHOWN
-        return [sheet.crop((0, row * side, side, (row + 1) * side)).convert("RGB") for row in range(SHOWN)]
+        own = [sheet.crop((0, row * side, side, (row + 1) * side)).convert("RGB") for row in range(SHOWN)]
+    return [*own, *of_other_things(folder)]
+
+
+def of_other_things(folder: Path) -> list[Image.Image]:
+    """One picture of each drift prompt, of the last epoch; the report has none of them."""
+    os.environ["ATHANOR_STORE"] = str(folder / "store")
+    with chdir(folder):
+        config, epochs = check(read_resolved()), epoch_files(NETWORKS)
+        cells = drift_cells(planned(config, epochs).cells, config.sample_grid.drift_prompts)
+        last = [cell for cell in cells if cell.network == epochs[max(epochs)]][-1]
+        pictures = store_of(config, epochs).pictures(last)[:: len(last.seeds)]
+        return [picture.convert("RGB") for picture in pictures]
 
 
 def contact_sheet(folders: Sequence[Path]) -> Image.Image:
     """A row of pictures for each run."""
     rows = [found for folder in folders if (found := shown(folder))]
     side = rows[0][0].width
-    sheet = Image.new("RGB", (SHOWN * side, len(rows) * side))
+    sheet = Image.new("RGB", (max(map(len, rows)) * side, len(rows) * side))
     for number, row in enumerate(rows):
         for column, picture in enumerate(row):
             sheet.paste(picture, (column * side, number * side))
