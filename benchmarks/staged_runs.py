@@ -1,12 +1,13 @@
 """What the doctor and the verdict say of runs that go wrong on purpose: `python -m benchmarks.staged_runs
 [NAME ...] [--out DIR]`.
 
-Trains and draws the demo's character from the results of `dvc repro filter-tags` in data/: correctly,
-for too short a time, at rates a hundred times too high and too low, on four pictures over and over, with
-captions of other pictures, with another trigger, with captions that make every critter the character, with
-preservation, with class pictures of one word, and again with the rate too high and rollback. Prints the losses, the doctor's findings and the verdict of each,
-then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs and six pictures of each in
-staged_runs.png, the last two of other things. Runs that are there already are not trained again.
+Trains and draws the demo's character from the results of `dvc repro filter-tags` in data/: correctly, for too
+short a time, at rates a hundred times too high and too low, on four pictures over and over, with captions of
+other pictures, with another trigger, with captions that make every critter the character, with preservation,
+with class pictures of one word, and again with the rate too high and rollback. Prints the losses, the
+doctor's findings and the verdict of each, then a Markdown table of the last epoch at weight 1.0; `--out`
+keeps the runs and six pictures of each in staged_runs.png, the last two of other things. Runs that are there
+already are not trained again.
 """
 
 import argparse
