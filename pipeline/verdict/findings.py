@@ -70,10 +70,10 @@ def _learned_little(
 
 
 def _trigger(trigger: UnknownTrigger) -> str:
-    instead = f"; its captions have {trigger.instead!r} most often" if trigger.instead else ""
     return (
         f"the prompts begin with {_quoted(trigger.words)}, which no caption of the training has: the network"
-        f" has not learned that{instead}. Begin the prompts with what the captions have"
+        f" has not learned that; its captions have {trigger.instead!r}. Begin the prompts with what the captions"
+        " have"
     )
 
 

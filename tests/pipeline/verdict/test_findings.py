@@ -79,11 +79,10 @@ def test_a_trigger_that_was_not_learned_is_named_with_what_was() -> None:
     assert found.kind == "trigger"
     assert found.sentence == (
         "the prompts begin with 'zibbo', which no caption of the training has: the network has not learned"
-        " that; its captions have 'quolim' most often. Begin the prompts with what the captions have"
+        " that; its captions have 'quolim'. Begin the prompts with what the captions have"
     )
-    [two] = found_of(place(5, identity=0.8), trigger=UnknownTrigger(["a zibbo", "a hat"], None))
+    [two] = found_of(place(5, identity=0.8), trigger=UnknownTrigger(["a zibbo", "a hat"], "quolim"))
     assert "begin with 'a zibbo' and 'a hat', which no caption" in two.sentence
-    assert "most often" not in two.sentence
 
 
 def test_learned_by_heart_has_the_rise_the_bands_and_the_fall() -> None:

@@ -1,17 +1,20 @@
 """Whether the prompts begin with words that the network's captions had, by headers by hand."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from pipeline.verdict.trigger import MOST_CHARACTERS, UnknownTrigger, tag_counts, unknown_trigger
+from pipeline.verdict.trigger import MOST_CHARACTERS, UnknownTrigger, shared_tag, tag_counts, unknown_trigger
 
 PROMPTS = ("zibbo, meadow, smile", "zibbo, night")
 
 
-def header(**folders: Any) -> dict[str, str]:
-    return {"ss_tag_frequency": json.dumps(folders)}
+def header(number: int = 20, **folders: Any) -> dict[str, str]:
+    """Of folders of so many pictures."""
+    dirs = {name: {"n_repeats": 3, "img_count": number} for name in folders}
+    return {"ss_tag_frequency": json.dumps(folders), "ss_dataset_dirs": json.dumps(dirs)}
 
 
 def test_words_that_no_caption_has_are_named_with_what_the_captions_have() -> None:
@@ -33,8 +36,10 @@ def test_one_prompt_that_begins_with_a_known_word_is_enough() -> None:
 
 
 def test_little_words_are_no_trigger() -> None:
-    assert unknown_trigger(["a zibbo"], header(a={"a quolim": 4})) == UnknownTrigger(["a zibbo"], "a quolim")
-    assert unknown_trigger(["a, zibbo"], header(a={"quolim": 4})) is None
+    assert unknown_trigger(["a zibbo"], header(4, a={"a quolim": 4})) == UnknownTrigger(
+        ["a zibbo"], "a quolim"
+    )
+    assert unknown_trigger(["a, zibbo"], header(4, a={"quolim": 4})) is None
 
 
 def test_a_headers_trigger_phrase_anywhere_in_the_prompt_is_enough_and_is_named_first() -> None:
@@ -59,12 +64,28 @@ def test_what_is_not_of_that_form_says_nothing(text: str) -> None:
 
 
 def test_a_strangers_words_are_shortened_and_safe_to_print() -> None:
-    found = unknown_trigger(PROMPTS, header(a={"q\x1b[2J" + "q" * 1000: 5}))
+    found = unknown_trigger(PROMPTS, header(5, a={"q\x1b[2J" + "q" * 1000: 5}))
     assert found is not None
     assert found.instead is not None
     assert "\x1b" not in found.instead
     assert len(found.instead) == 43  # 40 characters and three points
 
 
-def test_counts_are_of_all_folders() -> None:
-    assert tag_counts(header(a={"Hat": 2}, b={"hat": 3})["ss_tag_frequency"]) == {"hat": 5}
+def test_counts_are_by_folder_and_case_is_ignored() -> None:
+    text = header(a={"Hat": 2, "hat": 1}, b={"hat": 3})["ss_tag_frequency"]
+    assert tag_counts(text) == {"a": {"hat": 3}, "b": {"hat": 3}}
+
+
+def test_a_style_without_a_trigger_lacks_none() -> None:
+    tags = {"sea": 17, "night": 8}
+    assert unknown_trigger(PROMPTS, header(a=tags)) is None  # 17 of 20 are not nearly all
+    assert unknown_trigger(PROMPTS, header(a={**tags, "sea": 18})) == UnknownTrigger(["zibbo"], "sea")
+
+
+def test_the_tag_of_the_largest_folder_that_shares_one_is_named() -> None:
+    folders = {"a": Counter(sea=9, hat=2), "b": Counter(sky=30), "c": Counter(dog=400)}
+    dirs = {"a": {"img_count": 10}, "b": {"img_count": 30}, "d": {"img_count": 1}, "e": []}
+    assert shared_tag(folders, json.dumps(dirs)) == "sky"  # c has class pictures
+    assert shared_tag(folders, json.dumps({"a": {"img_count": 11}})) is None
+    assert shared_tag(folders, json.dumps({"a": {"img_count": "10"}})) is None
+    assert shared_tag(folders, "no JSON") is None
