@@ -72,8 +72,8 @@ def _learned_little(
 def _trigger(trigger: UnknownTrigger) -> str:
     return (
         f"the prompts begin with {_quoted(trigger.words)}, which no caption of the training has: the network"
-        f" has not learned that; its captions have {trigger.instead!r}. Begin the prompts with what the captions"
-        " have"
+        f" has not learned that; its captions have {trigger.instead!r}. Begin the prompts with what the"
+        " captions have"
     )
 
 
