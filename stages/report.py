@@ -1,10 +1,10 @@
 """All stages' outputs -> reports/index.html: the run on one page, for choosing a file.
 
 In: reports/recipe.json, metrics/, plots/train/, reports/training/, data/cropped/, plots/filter-tags/kept.csv,
-reports/sample-grid/, models/network/, models/merged/. Out: reports/index.html with inlined pictures and links
-to the other pages; metrics/run.json, the few figures that `dvc metrics show` prints. Reads `base`, `network`,
-`train`, `merge`. Deterministic: depends only on its inputs. A separate stage, because it covers all others: a
-changed figure reruns only the page.
+reports/sample-grid/, data/votes.yaml, models/network/, models/merged/. Out: reports/index.html with inlined
+pictures and links to the other pages; metrics/run.json, the few figures that `dvc metrics show` prints. Reads
+`base`, `network`, `train`, `merge`. Deterministic: depends only on its inputs. A separate stage, because it
+covers all others: a changed figure reruns only the page.
 """
 
 import json
@@ -20,12 +20,16 @@ from pipeline.files.safetensors_header import metadata_of
 from pipeline.reports.run.charts import charts
 from pipeline.reports.run.dataset_view import dataset_view
 from pipeline.reports.run.files import family_of, merged_files, network_files
-from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows
+from pipeline.reports.run.four_pictures import four_pictures
+from pipeline.reports.run.grid_view import infotext, pairs, proposed_cells, rows, shown_four
 from pipeline.reports.run.interval_chart import interval_charts
 from pipeline.reports.run.page import Story, page
+from pipeline.reports.run.peoples_verdict import PeoplesVerdict, peoples_verdict
 from pipeline.reports.run.proposal import Proposal
 from pipeline.reports.run.verdict import verdict
 from pipeline.schemas import Config, EmbeddingConfig
+from pipeline.votes.grid_places import GRID_FILE, grid_name, places_of, votes_on
+from pipeline.votes.vote_file import read_votes
 from stages import CROPPED, NETWORKS
 
 MERGED, GRID = Path("models/merged"), Path("reports/sample-grid")
@@ -84,7 +88,8 @@ def story(config: Config) -> Story:
     is_folder = bool(merged) and merged[0].path.parent != MERGED
     folder = MERGED / merged[0].path.relative_to(MERGED).parts[0] if is_folder else None
     checkpoint = folder or (merged[0].path if merged else None)
-    family = family_of(config.network.name)
+    people = votes_of_people(grid, file["file"], best["weight"] if best else None)
+    family, four = family_of(config.network.name), four_pictures(grid, ranking, measured, people.leader)
     return Story(
         name=config.train.name,
         config=config.values(),
@@ -95,9 +100,13 @@ def story(config: Config) -> Story:
         verdict=verdict(
             best, drawn.get("base"), findings, drawn["pictures"] / drawn["cells"], metrics["train"], measured
         ),
+        four=shown_four(four, GRID),
+        votes=people.sentences,
+        questions=measured.get("questions", ()),
+        titles={each["name"]: each["title"] for each in measured["measures"]},
         proposal=proposal_of(config, grid, best, cells, checkpoint),
         ranking=ranking,
-        pairs=pairs(grid, cells, GRID),
+        pairs=pairs(grid, cells, GRID, four),
         rows=rows(grid, cells, GRID),
         charts=charts(Path("plots/train")),
         dataset=dataset_view(CROPPED, Path("plots/filter-tags/kept.csv"), metrics),
@@ -106,6 +115,13 @@ def story(config: Config) -> Story:
         is_merged_unlike=bool(merged) and _is_unlike(config, file["file"], best, metrics["merge"]),
         voted_place=metrics["merge"].get("place", "") if merged else "",
     )
+
+
+def votes_of_people(grid: Any, file: str, weight: float | None) -> PeoplesVerdict:
+    """What the votes on this very grid say of the proposed place; those on other grids do not count."""
+    places = places_of(grid)
+    votes = votes_on(places, grid_name(GRID_FILE.read_bytes()), read_votes())
+    return peoples_verdict(places, votes, file, weight)
 
 
 def _merge_description(config: Config, facts: Any) -> str:

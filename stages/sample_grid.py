@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.command import run, start
 from pipeline.config.recipes import RecipeContent, content_of_the_run, uses_network_of_the_run
@@ -21,6 +22,7 @@ from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
 from pipeline.files.safetensors_header import metadata_of
+from pipeline.grid.asked import asked_of
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
@@ -30,6 +32,7 @@ from pipeline.grid.manifest import (
     CellScores,
     by_place,
     cells_by_place,
+    is_base_alone,
     score_rows,
     summary,
 )
@@ -37,7 +40,7 @@ from pipeline.grid.merge_axes import Sweep
 from pipeline.grid.places import places_of
 from pipeline.grid.plan import Grid, plan
 from pipeline.grid.report import write_report
-from pipeline.grid.scorer import Scorer, asked_of
+from pipeline.grid.scorer import Scorer
 from pipeline.networks.epochs import SUFFIX, epoch_files, network_file
 from pipeline.progress import progress
 from pipeline.prompts.settings import DrawingSettings, SecondPass
@@ -46,7 +49,7 @@ from pipeline.verdict.drift_scale import mean_scale
 from pipeline.verdict.findings import findings
 from pipeline.verdict.held_out_loss import HeldOutLoss, held_out_loss
 from pipeline.verdict.measures import Place
-from pipeline.verdict.rule import judged
+from pipeline.verdict.rule import Judgement, judged
 from pipeline.verdict.sentences import sentences
 from pipeline.verdict.trigger import UnknownTrigger, unknown_trigger
 from pipeline.verdict.verdict_file import verdict_content
@@ -150,6 +153,13 @@ def trigger_of(place: Place | None, scores: CellScores, epochs: Mapping[Path, in
     return unknown_trigger([*prompts], metadata_of(place.file))
 
 
+def answered(scorer: Scorer, grid: Grid, judgement: Judgement, epochs: Mapping[Path, int]) -> dict[str, Any]:
+    """What verdict.json says of the questions, if there are any."""
+    best, places = judgement.proposed, cells_by_place(grid.cells, epochs)
+    proposed = places.get((best.file, best.epoch, best.weight), []) if best and best.file else []
+    return scorer.answers.content(proposed, [cell for cell in grid.cells if is_base_alone(cell)])
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("sample-grid", arguments)
     epochs = epoch_files(NETWORKS)
@@ -174,7 +184,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     content = verdict_content(judgement, base, said, num_held_out, found, scale, losses)
     with new_folder(job.out / "reports/sample-grid") as folder:
         write_report(folder, job.config.sample_grid, grid, store, scores, by_file, ranking)
-        write_json(folder / "verdict.json", content)
+        write_json(folder / "verdict.json", content | answered(scorer, grid, judgement, by_file))
     write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))
     write_csv(job.out / "plots/sample-grid/scores.csv", SCORE_COLUMNS, score_rows(grid, scores, by_file))
 

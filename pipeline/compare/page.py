@@ -9,6 +9,7 @@ from pipeline.compare.grids import aligned, how_to_fetch
 from pipeline.compare.importance import importance
 from pipeline.compare.pareto import SCATTER_HEIGHT_PX, SCATTER_WIDTH_PX, front_of, scatters
 from pipeline.compare.runs import ComparedRun, find_runs, loss_curves, varied
+from pipeline.compare.verdicts import verdicts
 from pipeline.errors import warn
 from pipeline.files.atomic import new_folder, write_csv, write_text
 from pipeline.reports.grid import IN_CELLS, PageCell
@@ -198,6 +199,7 @@ def page(table: Table) -> str:
             commands=commands(runs[0]),
             shares=importances(table),
             plots=plots(runs),
+            verdicts=verdicts(runs),
             frame=FRAME,
             scatters=scatters(runs, table.objectives),
             scatter_width=SCATTER_WIDTH_PX,

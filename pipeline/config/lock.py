@@ -32,6 +32,7 @@ LOCKED = (
     ("tag.sentence_model", "tag.sentence_sha256", FOLDER_OF_REPOSITORY),
     ("vision.encoder", "vision.encoder_sha256", FOLDER_OF_REPOSITORY),
     ("vision.aesthetic", "vision.aesthetic_sha256", FOLDER_OF_REPOSITORY),
+    ("vision.questioner", "vision.questioner_sha256", FOLDER_OF_REPOSITORY),
     ("tag.captioner", "tag.captioner_sha256", FOLDER_OF_REPOSITORY),
 )
 RECIPE_SETTINGS = (("merge", "recipe"), ("sample_grid", "merge"))

@@ -9,7 +9,7 @@ from pipeline.grid.measures import CellMeasures
 from pipeline.grid.scores import Score
 from pipeline.verdict.intervals import ConfidenceInterval
 from pipeline.verdict.joint import JointScore
-from pipeline.verdict.measures import IDENTITY, LIKENESS, MEASURES, NEAREST_TRAINING, QUALITY
+from pipeline.verdict.measures import ANSWERS, IDENTITY, LIKENESS, MEASURES, NEAREST_TRAINING, QUALITY
 from pipeline.verdict.rule import Judgement
 
 MOST_COPIES_FRACTION = 0.25
@@ -49,13 +49,16 @@ class Scored:
         return sum(parts) if parts else None
 
     def as_dict(self) -> dict[str, float | int | str | None]:
-        """All figures by name, flat; unknown ones are None."""
+        """All figures by name, flat; unknown ones are None, `answers` there only if questions are asked."""
         score = self.score.as_dict() if self.score else dict.fromkeys(("subject", "prompt"))
         nearest = asdict(self.measures.nearest) if self.measures.nearest else dict.fromkeys(NEAREST)
         measures = {name: value for name, value in asdict(self.measures).items() if name != "nearest"}
         named = {name: nearest[own] for own, name in NEAREST.items()}
         seen = {name: _mean(self.pictures.get(name, ())) for name in OF_THE_EYE}
-        return {**score, "clip": self.clip, **seen, **measures, **named}
+        asked = (
+            {} if ANSWERS.name not in self.pictures else {ANSWERS.name: _mean(self.pictures[ANSWERS.name])}
+        )
+        return {**score, "clip": self.clip, **asked, **seen, **measures, **named}
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def manifest(
     """The content of grid.json."""
     names = cell_names(grid)
     return {
-        "settings": config.model_dump(),
+        "settings": _settings(config),
         "sheets": list(grid.sheets),
         "rows": list(grid.rows),
         "columns": list(grid.columns),
@@ -73,6 +73,11 @@ def manifest(
             for slot in grid.slots
         ],
     }
+
+
+def _settings(config: SampleGridConfig) -> dict[str, Any]:
+    """Without questions the key is left out, so that votes, which name the file's hash, still count."""
+    return config.model_dump(exclude=None if config.questions else {"questions"})
 
 
 def picture_rows(grid: Grid, epochs: Mapping[Path, int]) -> list[list[Any]]:

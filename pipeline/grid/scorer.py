@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.grid.answers import Answers
+from pipeline.grid.asked import asked_of
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import Scored
@@ -22,7 +24,6 @@ from pipeline.grid.measures import CellMeasures, Nearest, TrainingPictures, meas
 from pipeline.grid.scores import Seen, score, seen
 from pipeline.pictures.records import PICTURE_FOLDER, Record, read_records
 from pipeline.progress import progress
-from pipeline.prompts.plain import plain_prompt
 from pipeline.schemas import Config
 from pipeline.store.items import Items, key
 from pipeline.verdict.measures import BLEED, PROMPT, PROMPT_CLIP, RETAINED, SUBJECT
@@ -42,6 +43,7 @@ class Scorer:
         self.config, self.store, self.cropped = config, store, cropped
         self.items = Items("sample_grid_scores")
         self.records = [record for record in read_records(cropped) if not record.is_class]
+        self.answers = Answers(config.vision, config.sample_grid.questions, store)
         self.eye = Eye(config.vision, store, self.records, set(held_out), cropped)
 
     def scored(self, cells: Iterable[Cell]) -> dict[Cell, Scored]:
@@ -59,7 +61,7 @@ class Scorer:
 
     def _scored(self, cell: Cell) -> Scored:
         shown, clip = self._seen(cell), self._clip(cell)
-        pictures = self.eye.figures(cell)
+        pictures = {**self.eye.figures(cell), **self.answers.figures(cell)}
         if shown is not None:
             pictures[SUBJECT.name] = [float(each.shown) for each in shown]
             pictures[PROMPT.name] = [each.share for each in shown]
@@ -148,9 +150,3 @@ class Scorer:
             kept = self.items.put(item_key, buffer.getvalue())
         arrays = np.load(io.BytesIO(kept), allow_pickle=False)
         return TrainingPictures([record.id] * len(arrays["hashes"]), arrays["hashes"], arrays["small"])
-
-
-def asked_of(cell: Cell) -> list[str]:
-    """What each picture should show, in plain words."""
-    second = cell.settings.second_pass.steps if cell.settings.second_pass else 0
-    return [plain_prompt(job.prompt, cell.settings.steps, second) for job in cell.jobs]

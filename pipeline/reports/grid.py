@@ -13,6 +13,7 @@ LEGEND = {
     "subject": "share of pictures in which the tagger finds the whole subject",
     "prompt": "share of the prompt's other tags that the tagger finds",
     "clip": "CLIPScore: how well pictures fit their prompts, 0-100",
+    "answers": "how likely the right answers to sample_grid.questions are",
     "identity": "likeness: similarity to the nearest picture that was held out of training, at most 1",
     "likeness": "mean similarity to all pictures held out of training",
     "nearest_training": "similarity to the nearest training picture; far above `identity`: learned by heart",
@@ -26,10 +27,10 @@ LEGEND = {
     "clipped": "share of values at the limits of their range: burnt colours",
     "blank": "empty pictures: black, white or NaN",
 }
-FRACTIONS = ("subject", "prompt", "clipped")
+FRACTIONS = ("subject", "prompt", "answers", "clipped")
 LARGE_FIGURE = 100
 """From this value on, figures are shown without decimals."""
-IN_CELLS = ("subject", "prompt", "clip", "identity", "quality", "copies", "blank")
+IN_CELLS = ("subject", "prompt", "clip", "answers", "identity", "quality", "copies", "blank")
 """Figures shown below a picture; the large view and the table have the others."""
 
 

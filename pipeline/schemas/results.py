@@ -14,6 +14,7 @@ from pipeline.schemas.group import (
     Sha256,
     Weight,
 )
+from pipeline.schemas.questions import WrittenQuestion
 from pipeline.schemas.samplers import SamplerName
 
 AxisKind = Literal[
@@ -43,7 +44,7 @@ AxisValues = NonEmpty | int | float | Annotated[list[str | int | float], Field(m
 
 
 class SampleGridConfig(Group):
-    NEUTRAL: ClassVar = {"guidance_rescale": 0.0}
+    NEUTRAL: ClassVar = {"guidance_rescale": 0.0, "questions": []}
 
     x: AxisKind
     x_values: AxisValues
@@ -57,6 +58,7 @@ class SampleGridConfig(Group):
     weight: float
     prompts: Annotated[list[NonEmpty], Field(min_length=1)]
     drift_prompts: list[NonEmpty]
+    questions: list[WrittenQuestion]
     negative_prompt: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     weights: Annotated[list[float], Field(min_length=1)]

@@ -1,7 +1,8 @@
 """One number for a place, to search by: the mean of four sides, each 0..1.
 
     identity    (likeness - the base's) / (that of real pictures - the base's); the subject's share likewise
-    prompt      the share of the prompt's tags; without a tagger CLIPScore over the base's
+    prompt      the share of the prompt's tags, without a tagger CLIPScore over the base's; the answers to
+                questions
     retained    1 - drift: the base alone is 1; the share of other prompts' tags
     quality     the aesthetic head's score
 
@@ -19,6 +20,7 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.verdict.measures import (
+    ANSWERS,
     DRIFT,
     IDENTITY,
     PROMPT,
@@ -64,7 +66,7 @@ def joint_score(place: Place, base: Place | None, ceiling: float | None) -> Join
     subject = _from_base(place.mean(SUBJECT), base.mean(SUBJECT) if base else float("nan"), 1.0)
     known = {
         "identity": [likeness, subject],
-        "prompt": [place.mean(PROMPT) if place.knows(PROMPT) else _clip(place, base)],
+        "prompt": [place.mean(PROMPT) if place.knows(PROMPT) else _clip(place, base), place.mean(ANSWERS)],
         "retained": [1 - place.mean(DRIFT), place.mean(RETAINED)],
         "quality": [place.mean(QUALITY)],
     }

@@ -29,6 +29,7 @@ SUBJECT = Measure(
 )
 PROMPT = Measure("prompt", "prompt", "share of the prompt's other tags that the tagger finds", is_share=True)
 PROMPT_CLIP = Measure("clip", "CLIP", "CLIPScore of picture and prompt")
+ANSWERS = Measure("answers", "answers", "how likely the right answers to the questions are", is_share=True)
 QUALITY = Measure("quality", "quality", "the aesthetic head's score")
 DRIFT = Measure(
     "drift",
@@ -52,9 +53,19 @@ NEAREST_TRAINING = Measure(
 MEASURES = {
     each.name: each
     for each in (
-        IDENTITY, LIKENESS, SUBJECT, PROMPT, PROMPT_CLIP, QUALITY, DRIFT, RETAINED, BLEED, NEAREST_TRAINING,
+        IDENTITY,
+        LIKENESS,
+        SUBJECT,
+        PROMPT,
+        PROMPT_CLIP,
+        ANSWERS,
+        QUALITY,
+        DRIFT,
+        RETAINED,
+        BLEED,
+        NEAREST_TRAINING,
     )
-}  # fmt: skip
+}
 NONE_HELD_OUT = {
     IDENTITY.name: "similarity to the nearest training picture, since none is held out",
     LIKENESS.name: "mean similarity to the training pictures, since none is held out",
@@ -62,7 +73,7 @@ NONE_HELD_OUT = {
 """What these measures mean then, by name."""
 MAIN = (IDENTITY, SUBJECT)
 """What a network is trained for: the first that is known decides."""
-MUST_NOT_LOSE = (PROMPT, PROMPT_CLIP, QUALITY, RETAINED, BLEED)
+MUST_NOT_LOSE = (PROMPT, PROMPT_CLIP, ANSWERS, QUALITY, RETAINED, BLEED)
 """What it must not lose. Drift is judged on a scale of its own (drift_scale.py)."""
 
 

@@ -18,12 +18,13 @@ PRINTED_PART = re.compile(r"""["']type["']\s*:""")
 TASKS = "<CAPTION>, <DETAILED_CAPTION>, <MORE_DETAILED_CAPTION>; PromptGen also <GENERATE_TAGS>"
 
 
-def model_prompt(processor: Any, model_type: str, prompt: str, system: str | None) -> str:
-    """The text for the processor. A user error if the model cannot be asked so."""
+def model_prompt(processor: Any, model_type: str, prompt: str, system: str | None, key: str) -> str:
+    """The text for the processor. A user error if the model cannot be asked so. `key`: the setting that names
+    the model.
+    """
     if model_type == FLORENCE and not TASK.fullmatch(prompt):
         raise UserError(
-            f"tag.captioner_prompts: Florence-2 takes only task tokens, found {prompt[:60]!r};"
-            f" use one of {TASKS}"
+            f"{key}_prompts: Florence-2 takes only task tokens, found {prompt[:60]!r}; use one of {TASKS}"
         )
     if not _has_template(processor):
         token = None if model_type == FLORENCE else getattr(processor, "image_token", None)
@@ -33,9 +34,9 @@ def model_prompt(processor: Any, model_type: str, prompt: str, system: str | Non
         text = _rendered(processor, _messages(content, system))
         if text and _is_whole(text, prompt, _picture_tokens(processor)):
             return text
-    also = " and a system message; set tag.captioner_system to null, or" if system else ";"
+    also = f" and a system message; set {key}_system to null, or" if system else ";"
     raise UserError(
-        f"tag.captioner: the chat template of this {model_type} takes no picture with a prompt{also} use"
+        f"{key}: the chat template of this {model_type} takes no picture with a prompt{also} use"
         " another model"
     )
 

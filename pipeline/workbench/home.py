@@ -9,7 +9,7 @@ from pipeline.workbench.commits import DECISION_PATHS, changed
 from pipeline.workbench.gate import Gate
 from pipeline.workbench.grid import SampleGrid
 from pipeline.workbench.journal import number_of
-from pipeline.workbench.last_run import last_verdict, proposed
+from pipeline.workbench.last_run import compared, last_verdict, proposed
 from pipeline.workbench.ranking import standing_of
 from pipeline.workbench.stale import stale_stages
 
@@ -30,6 +30,7 @@ def shown(board: Board, gate: Gate, grid: SampleGrid) -> dict[str, Any]:
         "lines": [line for source in sources for line in _or_why_not(source)],
         "verdict": last_verdict(),
         "proposed": found,
+        "four": compared(grid, found),
         "strip": found["pictures"][:MOST_STRIP] if found and found["pictures"] else _some(board),
         "undo": len(board.desk.journal.done),
         "redo": len(board.desk.journal.undone),

@@ -1,15 +1,18 @@
-"""What the last run's outputs say: the report's verdict, the proposed file, its pictures."""
+"""What the last run's outputs say: the report's verdict with its pictures, the proposed file and its own."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.reports.run.four_pictures import four_pictures
 from pipeline.reports.run.verdict import verdict
+from pipeline.workbench.gate import handle_of
 from pipeline.workbench.grid import SAMPLE_GRID, SampleGrid
 
 METRICS_FOLDER, FINDINGS = Path("metrics"), Path("reports/training/doctor.json")
+_JUDGED = ("grid", "ranking", "verdict")
 CHOSEN = SAMPLE_GRID / "choice.json"
-MOST_SENTENCES = 3
+MOST_SENTENCES = 4
 
 
 def last_verdict() -> dict[str, Any] | None:
@@ -23,7 +26,29 @@ def last_verdict() -> dict[str, Any] | None:
         said = verdict(best, drawn.get("base"), findings, per_cell, train, measured)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
-    return {"kind": said.kind, "word": said.word, "sentences": list(said.sentences)[:MOST_SENTENCES]}
+    sentences = [*said.said, *said.faults, *said.evidence][:MOST_SENTENCES]
+    return {"kind": said.kind, "word": said.word, "sentences": sentences}
+
+
+def compared(grid: SampleGrid, found: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The verdict's four pictures, as the report shows them; none before there is a verdict. `found`: what
+    `proposed` returns.
+    """
+    if found is None:
+        return []
+    from pipeline.reports.run.peoples_verdict import peoples_verdict  # loads numpy
+
+    try:
+        content, ranking, measured = (_read(SAMPLE_GRID / f"{name}.json") for name in _JUDGED)
+        voted = peoples_verdict(grid.places, grid.votes(), found["file"], found["weight"]).leader
+        four = four_pictures(content, ranking, measured, voted)
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
+        return []
+    return [
+        {"role": each.role, "place": each.place, "notes": list(each.notes),
+         "picture": handle_of(grid.name, str(SAMPLE_GRID / each.file))}
+        for each in (four.pictures if four else ())
+    ]  # fmt: skip
 
 
 def proposed(grid: SampleGrid) -> dict[str, Any] | None:

@@ -1,6 +1,8 @@
 """The stage report: its page, read as text, opened in a browser, and its programs run."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import yaml
 from PIL import Image
 
 from pipeline.config import load
+from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file
 from pipeline.reports.run.usage import uses
+from pipeline.votes.grid_places import GRID_FILE, grid_name, places_of
+from pipeline.votes.vote_file import VOTES, Pair
 from stages import compose, report, sample_grid
 from tests.pipeline.reports.chromium import CHROMIUM, framed, seen
 from tests.stages.project import make_project, run_all
@@ -70,6 +75,52 @@ def test_its_links_lead_to_files(done: Path) -> None:
     for link in ("sample-grid/index.html", "dataset/index.html"):
         assert f'href="{link}"' in REPORT.read_text()
         assert (REPORT.parent / link).is_file()
+
+
+def test_the_verdict_comes_first_with_pictures_that_lead_to_their_cells(done: Path) -> None:
+    text = REPORT.read_text()
+    (first, *_) = json.loads(Path("reports/sample-grid/verdict.json").read_text())["sentences"]
+    assert text.index("<h1>") < text.index(f'<p class="first">{first}') < text.index('<div class="four"')
+    assert text.index('<div class="four"') < text.index('<div class="hero">')
+    grid = Path("reports/sample-grid/index.html").read_text()
+    anchors = re.findall(r'href="sample-grid/index.html#([^"]+)"', text)
+    assert len(anchors) == len(set(anchors)) > 1
+    for anchor in anchors:
+        assert f'id="{anchor}"' in grid
+
+
+def test_votes_on_this_grid_are_said_and_those_on_others_are_not(done: Path) -> None:
+    before, votes = REPORT.read_bytes(), VOTES.read_text() if VOTES.exists() else None
+    content = json.loads(GRID_FILE.read_text())
+    one, two = [place.label for place in places_of(content) if place.network][:2]
+    name = grid_name(GRID_FILE.read_bytes())
+    try:
+        VOTES.parent.mkdir(exist_ok=True)
+        VOTES.write_text(f'"{Pair("0" * 12, one, two, 1, 1).name}": first\n')
+        report.main([])
+        assert REPORT.read_bytes() == before
+        VOTES.write_text(f'"{Pair(name, one, two, 1, 1).name}": first\n')
+        report.main([])
+        assert f"1 vote: {one} leads" in html.unescape(REPORT.read_text())
+    finally:
+        VOTES.unlink()
+        if votes is not None:
+            VOTES.write_text(votes)
+        report.main([])
+    assert REPORT.read_bytes() == before
+
+
+def test_a_missing_picture_of_the_verdict_is_a_sentence(done: Path) -> None:
+    four = report.story(load("report")).four
+    assert four is not None
+    lost = GRID_FILE.parent / four.pictures[-1][0].file
+    kept = lost.read_bytes()
+    lost.unlink()
+    try:
+        with pytest.raises(UserError, match=f"{lost.name}.*dvc checkout"):
+            report.main([])
+    finally:
+        lost.write_bytes(kept)
 
 
 def test_the_recipe_is_the_params_file(done: Path) -> None:

@@ -16,9 +16,11 @@ from PIL import Image
 from pipeline.drawing.text_to_image import draw
 from pipeline.errors import UserError
 from pipeline.grid import renderer as cells
-from stages import compose, sample_grid
+from stages import compose, report, sample_grid
 from tests.conftest import ROOT
 from tests.noting import noting
+from tests.pipeline.vision.test_questioner import answering
+from tests.pipeline.vision.tiny_vlm import write_joycaption
 from tests.stages.project import make_project, outputs, run_all
 
 
@@ -242,3 +244,36 @@ def test_losses_on_held_out_pictures_are_evidence(project: Path) -> None:
     assert [each["kind"] for each in found["found"]] == ["by_heart"]
     assert found["held_out_loss"]["epochs"][str(best)] == {"100": 0.4, "300": 0.4, "500": 0.4}
     assert (without["found"], without["held_out_loss"]) == ([], None)
+
+
+def test_questions_are_answered_and_shown(project: Path) -> None:
+    """Of every picture, by a tiny random model; without them everything is as it was."""
+
+    def ran() -> dict[str, bytes]:
+        for stage in (compose, sample_grid, report):
+            stage.main([])
+        return outputs(project)
+
+    before = ran()
+    answering(write_joycaption(project / "vlm"))
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["vision"] = {"questioner": "vlm", "questioner_dtype": "fp32"}
+    params["sample_grid"]["questions"] = ["is the picture green ?", "is it <red> ? no"]
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    ran()
+    resolved = yaml.safe_load((project / "params.resolved.yaml").read_text())
+    assert len(resolved["vision"]["questioner_sha256"]) == 64
+    verdict = json.loads((project / "reports/sample-grid/verdict.json").read_text())
+    rows = verdict["questions"]
+    assert [(row["question"], row["expected"]) for row in rows] == [
+        ("is the picture green ?", "yes"), ("is it <red> ?", "no"),
+    ]  # fmt: skip
+    mean = sum(row["base"] for row in rows) / 2
+    assert verdict["base"]["answers"]["mean"] == pytest.approx(mean, abs=1e-3)  # both are rounded
+    assert "answers" in [each["name"] for each in verdict["measures"]]
+    text = (project / "reports/index.html").read_text()
+    assert "<td>is it &lt;red&gt; ?<td>no<td" in text
+    assert "Questions are answered rightly with" in text
+    del params["vision"], params["sample_grid"]["questions"]
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    assert ran() == before

@@ -7,6 +7,26 @@ from pipeline.schemas import Config
 
 
 def judging_contradictions(config: Config) -> list[str]:
+    return [*_head_contradictions(config), *_question_contradictions(config)]
+
+
+def _question_contradictions(config: Config) -> list[str]:
+    """Questions and the model that answers them need each other."""
+    questions, model = config.sample_grid.questions, config.vision.questioner
+    if questions and model is None:
+        return [
+            "sample_grid.questions are asked, but vision.questioner is null, so nothing answers; set"
+            " vision.questioner to a vision-language model, or sample_grid.questions to []"
+        ]
+    if model is not None and not questions:
+        return [
+            f"vision.questioner {model} is set, but sample_grid.questions is []; write what to ask, or set"
+            " vision.questioner to null"
+        ]
+    return []
+
+
+def _head_contradictions(config: Config) -> list[str]:
     head = config.vision.aesthetic
     if head and Path(head).suffix == ".safetensors" and config.vision.encoder is None:
         return [

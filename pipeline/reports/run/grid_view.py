@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
 from pipeline.files.hashing import sha256_of_file
+from pipeline.reports.run.four_pictures import FourPictures, VerdictPicture
 from pipeline.reports.thumbnails import data_uris
 
 MOST_PROMPTS, MOST_COLUMNS = 4, 8
@@ -47,8 +49,29 @@ def proposed_cells(grid: Mapping[str, Any], file: str, weight: float | None) -> 
     return [cell for cell in plain if cell["weight"] == shown_weight]
 
 
-def pairs(grid: Mapping[str, Any], cells: Sequence[ManifestCell], folder: Path) -> list[PicturePair]:
-    """One pair for each prompt, with its first seed."""
+@dataclass(frozen=True)
+class ShownFour:
+    """The verdict's pictures, each with its data URI and its link."""
+
+    prompt: str
+    seed: int
+    pictures: Sequence[tuple[VerdictPicture, str, str]]
+
+
+def shown_four(four: FourPictures | None, folder: Path) -> ShownFour | None:
+    """`folder`: the grid's, next to the page."""
+    if four is None:
+        return None
+    uris = inlined(folder, [each.file for each in four.pictures], PICTURE_PX)
+    page = f"{folder.name}/index.html"
+    rows = [(each, uris[each.file], f"{page}#{each.anchor}") for each in four.pictures]
+    return ShownFour(four.prompt, four.seed, rows)
+
+
+def pairs(
+    grid: Mapping[str, Any], cells: Sequence[ManifestCell], folder: Path, four: FourPictures | None = None
+) -> list[PicturePair]:
+    """One pair for each prompt, with its first seed; none of the prompt and seed of `four`."""
     alone = {
         (each["prompt"], each["seed"]): each["file"]
         for cell in grid["cells"]
@@ -59,7 +82,8 @@ def pairs(grid: Mapping[str, Any], cells: Sequence[ManifestCell], folder: Path) 
     for cell in cells:
         for each in cell["pictures"]:
             first.setdefault(each["prompt"], each)
-    chosen = list(first.values())[:MOST_PROMPTS]
+    seen = (four.prompt, four.seed) if four else None
+    chosen = [each for each in first.values() if (each["prompt"], each["seed"]) != seen][:MOST_PROMPTS]
     keys = [(each["prompt"], each["seed"]) for each in chosen]
     names = [each["file"] for each in chosen] + [alone[key] for key in keys if key in alone]
     uris = inlined(folder, names, PICTURE_PX)
@@ -109,7 +133,12 @@ def _from(column: int, cells: Sequence[ManifestCell]) -> Sequence[ManifestCell]:
 
 
 def inlined(folder: Path, names: Sequence[str], side_px: int) -> dict[str, str]:
-    """Data URIs by name."""
+    """Data URIs by name. A missing file is a user error."""
+    if missing := [name for name in dict.fromkeys(names) if not (folder / name).is_file()]:
+        raise UserError(
+            f"{folder}: {', '.join(missing)}: missing; `dvc checkout sample-grid` fetches it,"
+            " `dvc repro -f sample-grid` draws it again"
+        )
     digests = {name: sha256_of_file(folder / name) for name in dict.fromkeys(names)}
     uris = data_uris({digest: folder / name for name, digest in digests.items()}, side_px)
     return {name: uris[digest] for name, digest in digests.items()}

@@ -68,7 +68,8 @@ def _chart(
         )
         for place, (label, found, kind) in enumerate(rows)
     ]  # fmt: skip
-    return IntervalChart(measure["title"], measure["meaning"], whiskers, 2 * _TOP_PX + len(rows) * _ROW_PX)
+    meaning = f"{measure['meaning']}; lower is better" if measure["is_lower_better"] else measure["meaning"]
+    return IntervalChart(measure["title"], meaning, whiskers, 2 * _TOP_PX + len(rows) * _ROW_PX)
 
 
 def _end(found: Mapping[str, float | None], side: str) -> float:

@@ -10,7 +10,7 @@ from pipeline.reports.grid import LEGEND, shown
 from pipeline.reports.run.curves import HEIGHT, LEFT, WIDTH, Drawn
 from pipeline.reports.run.dataset_view import DatasetView
 from pipeline.reports.run.files import ADAPTER, HYPERNETWORK, Made
-from pipeline.reports.run.grid_view import GridRow, PicturePair
+from pipeline.reports.run.grid_view import GridRow, PicturePair, ShownFour
 from pipeline.reports.run.heat import heat
 from pipeline.reports.run.interval_chart import INTERVAL_WIDTH_PX, IntervalChart
 from pipeline.reports.run.proposal import Proposal
@@ -24,6 +24,7 @@ RANKING_COLUMNS = (
     "subject",
     "prompt",
     "clip",
+    "answers",
     "identity",
     "quality",
     "nearest_training",
@@ -46,6 +47,13 @@ class Story:
     findings: Sequence[Mapping[str, str]]
     recipe: Mapping[str, Any]
     verdict: RunVerdict
+    four: ShownFour | None
+    votes: Sequence[str]
+    """What people's votes say, in sentences; empty without votes."""
+    questions: Sequence[Mapping[str, Any]]
+    """Of verdict.json, with the answers; empty if none were asked."""
+    titles: Mapping[str, str]
+    """Of measures, as the verdict names them."""
     proposal: Proposal
     ranking: Sequence[Mapping[str, Any]]
     pairs: Sequence[PicturePair]

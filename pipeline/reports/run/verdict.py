@@ -16,14 +16,22 @@ SOFT_FRACTION = 0.5
 
 @dataclass(frozen=True)
 class RunVerdict:
-    """`kind`: good, doubt, bad, unknown. `gain`: the score minus the base's; None if one of them is
+    """`kind`: good, doubt, bad, unknown. `said`: the verdict in three sentences; `faults`: what speaks
+    against it; `evidence`: what the measures say. `gain`: the score minus the base's; None if one of them is
     unknown.
     """
 
     kind: str
     word: str
-    sentences: Sequence[str]
+    faults: Sequence[str]
+    said: Sequence[str]
+    evidence: Sequence[str]
     gain: float | None = None
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of them."""
+        return [*self.faults, *self.said, *self.evidence]
 
 
 def verdict(
@@ -40,15 +48,14 @@ def verdict(
     """
     against = [_sentence(finding["sentence"]) for finding in findings]
     loss = _loss_sentences(train, best)
-    if best is None or best["total"] is None:
-        advice = "No tagger and no CLIP model scored the pictures: compare them yourself."
-        return RunVerdict("doubt" if against else "unknown", "Judge by eye", [*against, advice, *loss])
     said = measured["sentences"] if measured else []
+    if best is None or (best["total"] is None and not said):
+        advice = "No tagger and no CLIP model scored the pictures: compare them yourself."
+        return RunVerdict("doubt" if against else "unknown", "Judge by eye", against, [advice], loss)
     figures = best["figures"]
     if measured and measured["decided_by"] == "subject":  # the first sentence says it
         figures = {name: value for name, value in figures.items() if name != "subject"}
-    sentences = [
-        *said,
+    found = [
         *_joint(measured),
         *evidence(figures, base or {}, per_cell),
         *loss,
@@ -56,17 +63,25 @@ def verdict(
     ]
     doubts = [*_found(measured), *_softness(best["figures"], base or {}), *_worse_quality(best, measured)]
     faults = [*against, *map(_sentence, best["against"]), *doubts]
-    gain = gain_over(best["total"], base)
-    kind, word = _judgement(gain, bool(faults), _fall(train))
-    return RunVerdict(kind, word, [*faults, *sentences], gain)
+    gain = None if best["total"] is None else gain_over(best["total"], base)
+    rise = gain if gain is not None else _rise(best, measured)
+    kind, word = _judgement(rise, bool(faults), _fall(train), gain is not None)
+    return RunVerdict(kind, word, faults, said, found, gain)
 
 
-def _judgement(gain: float | None, has_faults: bool, fall: float | None) -> tuple[str, str]:
+def _rise(best: Mapping[str, Any], measured: Mapping[str, Any] | None) -> float | None:
+    """How far the measure that decides is surely above the base's mean; None if one of them is unknown."""
+    name = measured["decided_by"] if measured else None
+    own, alone = best.get("measures", {}).get(name), (measured or {"base": {}})["base"].get(name)
+    return None if not own or not alone or own["low"] is None else float(own["low"] - alone["mean"])
+
+
+def _judgement(gain: float | None, has_faults: bool, fall: float | None, by_tagger: bool) -> tuple[str, str]:
     """Kind and word, from the gain in score and the fall of the loss on held-out pictures."""
     if gain is not None and gain <= 0:
         if fall is not None and fall > CLEAR_FRACTION:
             return "doubt", "The measures disagree"
-        return "bad", "The tagger sees no improvement"
+        return "bad", "The tagger sees no improvement" if by_tagger else "Not surely better than the base"
     if fall is not None and fall <= 0:
         return "doubt", "The measures disagree"
     if has_faults:
@@ -109,7 +124,7 @@ def _loss_sentences(train: CellFigures | None, best: CellFigures | None) -> list
 
 def _lacking(best: CellFigures, train: CellFigures | None) -> list[str]:
     """Advice if there is only one measure."""
-    known = ("clip", "identity")
+    known = ("clip", "answers", "identity")
     if (
         train is None
         or _fall(train) is not None
@@ -145,6 +160,8 @@ def evidence(figures: CellFigures, base: CellFigures, per_cell: float) -> list[s
     if (clip := figures.get("clip")) is not None:
         alone = f"; the base alone: {base['clip']:.1f}" if base.get("clip") is not None else ""
         sentences.append(f"CLIP gives its pictures {clip:.1f} of 100{alone}.")
+    if (answers := figures.get("answers")) is not None:
+        sentences.append(f"Questions are answered rightly with {answers:.0%}{_base(base, 'answers')}.")
     if copies := figures.get("copies"):
         sentences.append(f"Near copies of training pictures: {copies:.3g} of {per_cell:.3g}.")
     return sentences

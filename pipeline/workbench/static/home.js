@@ -13,8 +13,11 @@ const refresh = inTurn(async () => {
     return say(error.message, true);
   }
   steps(home.undo, home.redo);
-  const { proposed, verdict, strip, lines } = home, isDrawn = Boolean(proposed?.pictures.length);
-  $("home-strip").replaceChildren(...strip.map((digest, number) => make("a", { href: isDrawn ? "/grid" : "/data", "aria-label": `${isDrawn ? proposed.place : "picture"} ${number + 1}` },
+  const { proposed, verdict, strip, four, lines } = home, isDrawn = Boolean(proposed?.pictures.length);
+  $("home-four").replaceChildren(...four.map(({ role, place, notes, picture }) => make("figure", {},
+    make("a", { href: "/grid" }, make("img", { src: `/picture/${picture}/320`, alt: `${role} ${place}`, loading: "eager" })),
+    make("figcaption", {}, make("b", {}, role), ...[place, ...notes].filter(Boolean).map(text => make("span", {}, text))))));
+  $("home-strip").replaceChildren(...(four.length ? [] : strip).map((digest, number) => make("a", { href: isDrawn ? "/grid" : "/data", "aria-label": `${isDrawn ? proposed.place : "picture"} ${number + 1}` },
     make("img", { src: `/picture/${digest}/320`, alt: "", loading: "eager" }))));
   $("home-word").textContent = verdict?.word ?? (proposed ? "Trained" : "Nothing is trained yet");
   $("home-run").className = verdict?.kind ?? "";

@@ -49,8 +49,9 @@ def three_poses(folder: Path) -> list[Record]:
 def looker(tmp_path: Path) -> Looker:
     encoder = str(write_means(tmp_path / "encoder"))
     config = VisionConfig(
-        encoder=encoder, encoder_sha256=None, aesthetic=None, aesthetic_sha256=None, batch=8
-    )
+        encoder=encoder, encoder_sha256=None, aesthetic=None, aesthetic_sha256=None, batch=8,
+        questioner=None, questioner_sha256=None, questioner_dtype="fp32", questioner_weights="same",
+    )  # fmt: skip
     return Looker(config, tmp_path / "cropped")
 
 

@@ -11,9 +11,10 @@ from skimage import data as photographs
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
 from pipeline.files.hashing import sha256_of_file
+from pipeline.grid.asked import asked_of
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
-from pipeline.grid.scorer import Scorer, asked_of
+from pipeline.grid.scorer import Scorer
 from pipeline.pictures.png import png_bytes
 from pipeline.pictures.records import PICTURE_FOLDER, Record, write_records
 from pipeline.prompts.settings import DrawingSettings

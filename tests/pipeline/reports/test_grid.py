@@ -56,7 +56,7 @@ def test_without_scripts_it_is_a_table_of_links_to_pictures() -> None:
         '<th scope="col">weight 0.5',
         '<th scope="col">weight &lt;1&gt;',
         '<th scope="row">base alone',
-        '<td colspan="2">',
+        '<td id="cell-0-0-0" colspan="2">',
         '<a href="cells/a.webp"',
         "subject 50%, prompt 94%, copies 2",
         "1 of 4 is blank",

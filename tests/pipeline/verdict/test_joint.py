@@ -30,6 +30,12 @@ def test_four_sides_by_hand() -> None:
     assert found.missing == []
 
 
+def test_answers_are_of_the_prompts_side() -> None:
+    found = joint_score(place(prompt=1.0, answers=[0.5, 0.7]), None, None)
+    assert found is not None
+    assert found.sides == {"prompt": pytest.approx((1.0 + 0.6) / 2)}
+
+
 def test_the_base_alone_has_no_identity_and_all_of_the_rest() -> None:
     found = joint_score(place(identity=0.2, subject=0.25, prompt=1.0, drift=0.0, quality=1.0), BASE, 0.8)
     assert found is not None

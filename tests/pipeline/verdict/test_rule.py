@@ -17,7 +17,7 @@ def place(epoch: int, weight: float, against: tuple[str, ...] = (), **means: flo
     """Values of a small spread that all places share: pairs tell means apart, whatever the seeds do."""
     spread = np.random.default_rng(1).normal(0, 0.05, NUMBER)
     own = np.random.default_rng([epoch, round(10 * weight)]).normal(0, 0.01, NUMBER)
-    shares = {"subject", "prompt", "retained", "bleed"}
+    shares = {"subject", "prompt", "retained", "bleed", "answers"}
     values = {
         name: np.arange(NUMBER) < round(NUMBER * mean) if name in shares else mean + spread + own
         for name, mean in means.items()
@@ -55,6 +55,13 @@ def test_what_loses_the_prompt_is_passed_over_and_named() -> None:
     assert said[0].startswith("Take epoch 15 at weight 1: likeness 0.8")
     assert "; the base alone 0.2" in said[0]
     assert said[1] == "As good, but at the cost of something: epoch 10 at weight 1 (prompt)."
+
+
+def test_what_answers_fewer_questions_rightly_is_passed_over() -> None:
+    places = [place(10, 1.0, identity=0.8, answers=0.3), place(15, 1.0, identity=0.8, answers=1.0)]
+    found = judged(places, BASE)
+    assert at(found.proposed) == (15, 1.0)
+    assert [each.name for each in found.lost[10, 1.0]] == ["answers"]
 
 
 def test_quality_is_held_against_the_equals_not_against_a_base_that_draws_something_else() -> None:

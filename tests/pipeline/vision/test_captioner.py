@@ -120,7 +120,7 @@ def test_pictures_of_different_shapes_in_one_batch_have_the_texts_of_each_alone(
 def test_the_start_of_text_that_a_template_writes_is_the_only_one(folders: dict[str, Path]) -> None:
     captioner = Captioner(folders["llava"], settings())
     assert captioner.processor.tokenizer("cat").input_ids[0] == 2  # the tokenizer would put one before it
-    inputs = captioner._inputs("<s>user <image>cat", PICTURES[:1])
+    inputs = captioner.inputs("<s>user <image>cat", PICTURES[:1])
     assert inputs["input_ids"][0].tolist() == spelled(folders["llava"], f"<s>user {'<image>' * 4}cat")
 
 
@@ -147,7 +147,7 @@ def test_a_language_model_in_eight_bits_keeps_what_sees_and_what_speaks(
 def test_bf16_is_the_type_of_weights_and_pictures(folders: dict[str, Path]) -> None:
     captioner = Captioner(folders["qwen2_vl"], settings(dtype="bf16"))
     assert {each.dtype for each in captioner.network.parameters()} == {torch.bfloat16}
-    assert captioner._inputs("<s>user <image>", PICTURES[:1])["pixel_values"].dtype == torch.bfloat16
+    assert captioner.inputs("<s>user <image>", PICTURES[:1])["pixel_values"].dtype == torch.bfloat16
     assert captioner.texts(PROMPT, PICTURES[:1])[0]
 
 

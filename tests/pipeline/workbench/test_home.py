@@ -181,6 +181,43 @@ def test_the_page_shows_the_proposed_pictures_first_and_keys_open_a_line(
     page.wait_for_url("**/grid")
 
 
+def judged(project: Path) -> None:
+    """The grid and ranking as the stage writes them, with two places."""
+    how = {
+        "negative_prompt": "", "sampler": "ddim", "steps": 4, "guidance": 5.0, "width": 64, "height": 64,
+        "clip_skip": 1, "second_pass": None, "checkpoint": None, "merge": None, "block_weights": None,
+    }  # fmt: skip
+    grid_file = project / "reports/sample-grid/grid.json"
+    content = json.loads(grid_file.read_text())
+    content["cells"] = [{**how, "sheet": 0, "weight": 1.0, **cell} for cell in content["cells"]]
+    grid_file.write_text(json.dumps(content))
+    ranking_file = project / "reports/sample-grid/ranking.json"
+    (row,) = json.loads(ranking_file.read_text())
+    row |= {"measures": {"subject": {"mean": 0.8}}, "lost": [], "equal": True}
+    ranking_file.write_text(json.dumps([row, {**row, "file": "zib-1", "epoch": 1, "equal": False}]))
+    subject = {"name": "subject", "title": "subject", "meaning": "", "is_share": True}
+    verdict = {"sentences": ["Take epoch 2."], "base": {}, "decided_by": "subject", "measures": [subject]}
+    (project / "reports/sample-grid/verdict.json").write_text(json.dumps(verdict))
+
+
+def test_the_verdict_comes_with_the_reports_pictures(page: Any, project: Path, server: Workbench) -> None:
+    make_grid(project)
+    run_outputs(project)
+    judged(project)
+    four = server.get("/api/home")["four"]
+    assert [(each["role"], each["place"], each["notes"]) for each in four] == [
+        ("The base alone", "", []),
+        ("Proposed, the strongest", "epoch 2 at weight 1", ["subject 80%"]),
+        ("Next best", "epoch 1 at weight 1", ["subject 80%"]),
+    ]
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    until(page, "document.body.dataset.state === 'ready'")
+    until(page, "[...document.querySelectorAll('#home-four img')].every(each => each.naturalWidth === 64)")
+    assert page.locator("#home-four figure").count() == 3
+    assert page.text_content("#home-sentences li") == "Take epoch 2."
+    assert page.locator("#home-strip img").count() == 0
+
+
 def test_before_the_first_grid_the_set_itself_is_shown(page: Any, server: Workbench) -> None:
     page.goto(f"http://127.0.0.1:{server.port}/")
     until(page, "document.body.dataset.state === 'ready'")

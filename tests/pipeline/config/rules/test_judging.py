@@ -32,3 +32,13 @@ def test_a_head_of_layers_needs_its_encoder() -> None:
 )
 def test_prompts_that_cannot_show_drift(use: dict[str, str], values: dict[str, Any], sentence: str) -> None:
     must_doubt(use, {"filter_tags.trigger": "zibbo", **values}, sentence)
+
+
+def test_questions_and_the_model_that_answers_need_each_other() -> None:
+    asked = {"sample_grid.questions": ["Is it green?"]}
+    model = {"vision.questioner": "models/vlm"}
+    must_refuse(
+        {"vision": "none"}, asked, r"sample_grid\.questions are asked, but vision\.questioner is null"
+    )
+    must_refuse({"vision": "none"}, model, r"vision\.questioner models/vlm is set, but .*questions is \[\]")
+    must_doubt({"vision": "none"}, asked | model, "")

@@ -4,8 +4,10 @@ from typing import Any
 
 from pipeline.reports.run.interval_chart import interval_charts
 
-SUBJECT = {"name": "subject", "title": "subject", "meaning": "share", "is_share": True}
-LIKENESS = {"name": "identity", "title": "likeness", "meaning": "similarity", "is_share": False}
+SUBJECT: dict[str, Any] = {
+    "name": "subject", "title": "subject", "meaning": "share", "is_share": True, "is_lower_better": False,
+}  # fmt: skip
+LIKENESS = {**SUBJECT, "name": "identity", "title": "likeness", "meaning": "similarity", "is_share": False}
 
 
 def row(epoch: int, is_equal: bool, **measures: tuple[float, float | None, float | None]) -> dict[str, Any]:
@@ -32,3 +34,10 @@ def test_other_measures_fill_the_width_from_the_least_to_the_most() -> None:
     first, second = chart.whiskers
     assert (first.text, second.text) == ("0.60", "0.80")
     assert second.low == second.mean == second.high > first.high > first.mean > first.low
+
+
+def test_a_measure_whose_least_is_best_says_so() -> None:
+    drift = {**LIKENESS, "name": "drift", "meaning": "distance", "is_lower_better": True}
+    rows = [row(10, True, drift=(0.6, 0.5, 0.7), identity=(0.6, 0.5, 0.7))]
+    charts = interval_charts({"measures": [LIKENESS, drift], "base": {}}, rows)
+    assert [chart.meaning for chart in charts] == ["similarity", "distance; lower is better"]

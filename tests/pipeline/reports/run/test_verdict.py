@@ -133,3 +133,28 @@ def test_what_the_grids_verdict_finds_casts_doubt_before_all_else() -> None:
     assert judged.sentences[0] == "The prompts begin with 'zibbo'."
     clean = verdict(best(0.9, 0.8), BASE, [], 16, measured={**measured, "base": {}, "found": []})
     assert (clean.kind, clean.word) == ("good", "It has learned")
+
+
+def by_eye(low: float, mean: float) -> dict[str, Any]:
+    """Of a place that only an encoder looked at."""
+    likeness = {"identity": {"mean": mean, "low": low, "high": 1.0}}
+    return {"total": None, "against": [], "figures": {"identity": mean}, "measures": likeness}
+
+
+def test_an_encoder_alone_is_a_judge_too() -> None:
+    base = {"identity": {"mean": 0.2, "low": 0.1, "high": 0.3}}
+    measured = {"sentences": ["Take it."], "decided_by": "identity", "base": base}
+    found = verdict(by_eye(0.5, 0.6), {}, [], 16, measured=measured)
+    assert (found.kind, found.said, found.gain) == ("good", ["Take it."], None)
+    found = verdict(by_eye(0.1, 0.6), {}, [], 16, measured=measured)
+    assert (found.kind, found.word) == ("bad", "Not surely better than the base")
+
+
+def test_what_speaks_against_it_is_apart_from_the_verdict() -> None:
+    measured: dict[str, Any] = {
+        "sentences": ["Take it.", "Alone.", "More seeds."],
+        "decided_by": None,
+        "base": {},
+    }
+    found = verdict(best(0.9, 0.8, "blank"), BASE, [FINDING], 16, measured=measured)
+    assert (found.said, found.faults) == (measured["sentences"], ["Overfitted: by heart.", "Blank."])

@@ -1,0 +1,31 @@
+"""How questions are written."""
+
+import pytest
+
+from pipeline.schemas.questions import MOST_QUESTION, YesNoQuestion, read_question
+from tests.pipeline.config.rules.composed import must_refuse
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "expects_yes"),
+    [
+        ("Is it green?", "Is it green?", True),
+        ("Is it green? yes", "Is it green?", True),
+        (" Is it red?  No ", "Is it red?", False),
+        ("Say no? no", "Say no?", False),
+        ("Is it a hat? Or a cap?", "Is it a hat? Or a cap?", True),
+    ],
+)
+def test_the_right_answer_is_yes_unless_no_follows(written: str, text: str, expects_yes: bool) -> None:
+    assert read_question(written) == YesNoQuestion(text, expects_yes)
+
+
+@pytest.mark.parametrize("written", ["", "a hat", "?", "Is it green? maybe", "x" * MOST_QUESTION + "?"])
+def test_anything_else_is_no_question(written: str) -> None:
+    with pytest.raises(ValueError, match="is no question: end it with"):
+        read_question(written)
+
+
+@pytest.mark.usefixtures("root")
+def test_the_configuration_says_which() -> None:
+    must_refuse({}, {"sample_grid.questions": ["Is it green?", "a hat"]}, "'a hat' is no question")
