@@ -1,12 +1,13 @@
 """What the doctor and the verdict say of runs that go wrong on purpose: `python -m benchmarks.staged_runs
 [NAME ...] [--out DIR]`.
 
-Trains and draws the demo's character from the results of `dvc repro encode filter-tags` in data/: correctly,
-for too short a time, at rates a hundred times too high and too low, on four pictures over and over, with
-captions of other pictures, with another trigger, with captions that make every critter the character, and
-again with the rate too high and rollback. Prints the losses, the doctor's findings and the verdict of each,
-then a Markdown table of the last epoch at weight 1.0; `--out` keeps the runs and four pictures of each in
-staged_runs.png.
+Trains and draws the demo's character from the results of `dvc repro filter-tags` in data/: correctly, for too
+short a time, at rates a hundred times too high and too low, on four pictures over and over, with captions of
+other pictures, with another trigger, with captions that make every critter the character, with preservation,
+with class pictures of one word, and again with the rate too high and rollback. Prints the losses, the
+doctor's findings and the verdict of each, then a Markdown table of the last epoch at weight 1.0; `--out`
+keeps the runs and six pictures of each in staged_runs.png, the last two of other things. Runs that are there
+already are not trained again.
 """
 
 import argparse
@@ -17,28 +18,44 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from pipeline.config.check import check
+from pipeline.config.load import read_resolved
 from pipeline.files.atomic import read_jsonl, write_jsonl
+from pipeline.grid.drift import drift_cells
+from pipeline.networks.epochs import epoch_files
+from pipeline.same_bytes import fix
 from pipeline.sweep.worktrees import write_overrides
+from pipeline.training.holdout import position
+from stages import NETWORKS
+from stages.sample_grid import planned, store_of
 
 ROOT = Path(__file__).parent.parent
 GRID = ["sample_grid.weights=[1.0]", "train.save_every_epochs=5"]
 HEALTHY = ["use.validation=holdout", *GRID]
+OFTEN = ["train.epochs=400", "train.save_every_epochs=100", "validation.every_epochs=20"]
+CLASS_PICTURES = [
+    "use.class_images=prior", "class_images.prompt=critter", "class_images.count=96",
+    "class_images.guidance=3.5",
+]  # fmt: skip
+PRESERVED = ["train.preservation=differential", "train.preservation_class=critter"]
 RATE_TOO_HIGH = ["optimizer.lr=0.3", "optimizer.text_encoder_lr=0.1", "train.epochs=5"]
-MEASURES = ("identity", "subject", "prompt", "quality", "retained", "drift", "nearest_training")
+MEASURES = ("identity", "subject", "prompt", "quality", "retained", "bleed", "drift", "nearest_training")
 SHOWN = 4
-"""Pictures of a run, one of each prompt."""
+"""Pictures of a run with the character, one of each prompt."""
 Rows = list[dict[str, object]]
 
 
 def few(records: Rows, _: Rows) -> None:
-    """Four pictures, shown once an epoch; the others count as held out."""
-    records[:] = [{**row, "repeats": 1} for row in records[::6]]
+    """Learns four pictures, shown once an epoch, and holds out the same four as the healthy run."""
+    rows = sorted(records, key=lambda row: position(str(row["group"])))
+    records[:] = [{**row, "repeats": 1} for row in (*rows[:4], *rows[4::5])]
 
 
 def mixed(_: Rows, captions: Rows) -> None:
@@ -74,10 +91,12 @@ RUNS: dict[str, Run] = {
     "one epoch": Run(as_it_is, [*HEALTHY, "train.epochs=1", "train.save_every_epochs=1"]),
     "rate x 100": Run(as_it_is, [*HEALTHY, *RATE_TOO_HIGH]),
     "rate / 100": Run(as_it_is, [*HEALTHY, "optimizer.lr=3e-5", "optimizer.text_encoder_lr=1e-5"]),
-    "4 pictures, 400 epochs": Run(few, [*GRID, "train.epochs=400", "train.save_every_epochs=200"]),
+    "4 pictures, 400 epochs": Run(few, [*HEALTHY, *OFTEN]),
     "mixed-up captions": Run(mixed, HEALTHY),
     "another trigger": Run(other_trigger, HEALTHY),
     "every critter": Run(of_every_critter, HEALTHY),
+    "with preservation": Run(as_it_is, [*HEALTHY, *PRESERVED]),
+    "class pictures": Run(as_it_is, [*HEALTHY, *CLASS_PICTURES]),
     "rate x 100, rollback": Run(as_it_is, [*HEALTHY, *RATE_TOO_HIGH, "use.doctor=rollback"]),
 }
 
@@ -92,22 +111,33 @@ def stage(folder: Path, name: str) -> str:
 
 
 def staged(folder: Path, run: Run) -> str:
-    """Trains and draws in a project of its own; returns what train and sample-grid said."""
-    for name in ("conf", "demo", "data/cropped", "data/encoded", "data/captions"):
+    """Trains, unless the folder holds its networks, and draws in a project of its own; returns what train and
+    sample-grid said.
+    """
+    if (folder / "metrics/train.json").exists():
+        return stage(folder, "compose") + stage(folder, "sample_grid")
+    return trained(folder, run) + stage(folder, "sample_grid")
+
+
+def trained(folder: Path, run: Run) -> str:
+    """Trains in a project of its own; returns what was said."""
+    for name in ("conf", "demo", "data/cropped", "data/captions"):
         shutil.copytree(Path(name), folder / name)
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(name, folder)
     write_overrides(folder / "params.yaml", tuple(run.settings))
+    said = stage(folder, "compose") + stage(folder, "class_images") + stage(folder, "encode")
     records, captions = folder / "data/encoded/records.jsonl", folder / "data/captions/captions.jsonl"
     rows, texts = read_jsonl(records), read_jsonl(captions)
     every = {row["id"] for row in rows}
     run.change(rows, texts)
     write_jsonl(records, rows)
     write_jsonl(captions, texts)
-    said = stage(folder, "compose") + stage(folder, "train")
-    if unused := sorted(str(each) for each in every - {row["id"] for row in rows}):
-        (folder / "reports/training/held_out.json").write_text(json.dumps(unused))
-    return said + stage(folder, "sample_grid")
+    said += stage(folder, "train")
+    if unused := every - {row["id"] for row in rows}:
+        held_out = folder / "reports/training/held_out.json"
+        held_out.write_text(json.dumps(sorted({*unused, *json.loads(held_out.read_text())})))
+    return said
 
 
 def read(folder: Path, name: str) -> Any:
@@ -134,21 +164,34 @@ def cell(measured: Any, base: Any) -> str:
 
 
 def shown(folder: Path) -> list[Image.Image]:
-    """One picture of each prompt, of the last epoch."""
+    """One picture of each prompt, of the last epoch, then one of each drift prompt."""
     manifest = read(folder, "reports/sample-grid/grid.json")
     if manifest is None:
         return []
     sheets = sorted((folder / "reports/sample-grid/cells").glob("*.webp"))
     with Image.open(sheets[-1]) as sheet:
         side = sheet.width // SHOWN
-        return [sheet.crop((0, row * side, side, (row + 1) * side)).convert("RGB") for row in range(SHOWN)]
+        own = [sheet.crop((0, row * side, side, (row + 1) * side)).convert("RGB") for row in range(SHOWN)]
+    return [*own, *of_other_things(folder)]
+
+
+def of_other_things(folder: Path) -> list[Image.Image]:
+    """One picture of each drift prompt, of the last epoch; the report has none of them."""
+    os.environ["ATHANOR_STORE"] = str(folder / "store")
+    fix()  # the demo's pictures are kept by that arithmetic
+    with chdir(folder):
+        config, epochs = check(read_resolved()), epoch_files(NETWORKS)
+        cells = drift_cells(planned(config, epochs).cells, config.sample_grid.drift_prompts)
+        last = [cell for cell in cells if cell.network == epochs[max(epochs)]][-1]
+        pictures = store_of(config, epochs).pictures(last)[:: len(last.seeds)]
+        return [picture.convert("RGB") for picture in pictures]
 
 
 def contact_sheet(folders: Sequence[Path]) -> Image.Image:
     """A row of pictures for each run."""
     rows = [found for folder in folders if (found := shown(folder))]
     side = rows[0][0].width
-    sheet = Image.new("RGB", (SHOWN * side, len(rows) * side))
+    sheet = Image.new("RGB", (max(map(len, rows)) * side, len(rows) * side))
     for number, row in enumerate(rows):
         for column, picture in enumerate(row):
             sheet.paste(picture, (column * side, number * side))
@@ -160,7 +203,8 @@ def report(name: str, folder: Path, said: str) -> None:
     if (metrics := read(folder, "metrics/train.json")) is not None:
         print(json.dumps(metrics, indent=1))
     if (verdict := read(folder, "reports/sample-grid/verdict.json")) is not None:
-        print("\n".join(verdict["sentences"]), flush=True)
+        print("\n".join([*verdict["sentences"], *(each["sentence"] for each in verdict["found"])]))
+        print(json.dumps(verdict["drift_scale"]), flush=True)
 
 
 def main() -> None:

@@ -1,13 +1,15 @@
 """models/network/ -> reports/sample-grid/: pictures of the networks and of the base alone, by x, y and z.
 
 In: models/network/, the base, data/cropped/ and the names of what was held out of it (for copies and
-likeness), the tagger, CLIP and the models of `vision` (to score). Out: reports/sample-grid/{index.html,
-grid.png,grid.json,grid.csv,ranking.json,verdict.json,choice.json,cells/,pictures/}, metrics/sample_grid.json,
-plots/sample-grid/scores.csv. Reads `base`, `tag`, `vision`, `sample_grid`. Deterministic:
-noise by seed, from the CPU. Pictures and scores are cached by content, and the layout is made each time: a
-new weight draws only its own cells, a new label none. Torch is loaded only to draw a cell.
+likeness), plots/train/validation.csv, the tagger, CLIP and the models of `vision` (to score). Out:
+reports/sample-grid/{index.html,grid.png,grid.json,grid.csv,ranking.json,verdict.json,choice.json,cells/,
+pictures/}, metrics/sample_grid.json, plots/sample-grid/scores.csv. Reads `base`, `tag`, `vision`,
+`sample_grid`. Deterministic: noise by seed, from the CPU. Pictures and scores are cached by content, and the
+layout is made each time: a new weight draws only its own cells, a new label none. Torch is loaded only to
+draw a cell.
 """
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +21,8 @@ from pipeline.config.recipes import RecipeContent, content_of_the_run, uses_netw
 from pipeline.drawing.named_files import NamedFiles
 from pipeline.errors import UserError
 from pipeline.files.atomic import new_folder, write_csv, write_json
+from pipeline.files.safetensors_header import metadata_of
+from pipeline.grid.asked import asked_of
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
 from pipeline.grid.choice import ranked
@@ -37,16 +41,23 @@ from pipeline.grid.places import places_of
 from pipeline.grid.plan import Grid, plan
 from pipeline.grid.report import write_report
 from pipeline.grid.scorer import Scorer
-from pipeline.networks.epochs import epoch_files, network_file
+from pipeline.networks.epochs import SUFFIX, epoch_files, network_file
 from pipeline.progress import progress
 from pipeline.prompts.settings import DrawingSettings, SecondPass
 from pipeline.schemas import Config, SampleGridConfig
+from pipeline.verdict.drift_scale import mean_scale
+from pipeline.verdict.findings import findings
+from pipeline.verdict.held_out_loss import HeldOutLoss, held_out_loss
+from pipeline.verdict.measures import Place
 from pipeline.verdict.rule import Judgement, judged
 from pipeline.verdict.sentences import sentences
+from pipeline.verdict.trigger import UnknownTrigger, unknown_trigger
 from pipeline.verdict.verdict_file import verdict_content
 from stages import CROPPED, HELD_OUT_FILE, NETWORKS
 
 WITHOUT_NETWORK = "none"
+VALIDATION_FILE = Path("plots/train/validation.csv")
+"""Losses on held-out pictures, by epoch and noise band."""
 
 
 def planned(config: Config, epochs: Mapping[int, Path]) -> Grid:
@@ -125,6 +136,23 @@ def read_held_out() -> list[str]:
     return [str(each) for each in json.loads(HELD_OUT_FILE.read_text(encoding="utf-8"))]
 
 
+def read_losses() -> HeldOutLoss | None:
+    """On held-out pictures, by epoch; None for networks from elsewhere."""
+    if not VALIDATION_FILE.exists():
+        return None
+    with VALIDATION_FILE.open(encoding="utf-8", newline="") as file:
+        return held_out_loss(csv.DictReader(file))
+
+
+def trigger_of(place: Place | None, scores: CellScores, epochs: Mapping[Path, int]) -> UnknownTrigger | None:
+    """Whether the place's prompts begin with words that its network has not learned."""
+    if place is None or place.file is None or place.file.suffix != SUFFIX:
+        return None
+    cells = cells_by_place(scores, epochs).get((place.file, place.epoch, place.weight), [])
+    prompts = dict.fromkeys(prompt for cell in cells for prompt in asked_of(cell))
+    return unknown_trigger([*prompts], metadata_of(place.file))
+
+
 def answered(scorer: Scorer, grid: Grid, judgement: Judgement, epochs: Mapping[Path, int]) -> dict[str, Any]:
     """What verdict.json says of the questions, if there are any."""
     best, places = judgement.proposed, cells_by_place(grid.cells, epochs)
@@ -145,13 +173,17 @@ def main(arguments: Sequence[str] = ()) -> None:
     drifted = {cell: scorer.drifted(cell, alone) for cell, alone in drifts.items()}
     by_file = {file: epoch for epoch, file in epochs.items()}
     every, base = places_of(scores, drifted, by_file)
-    judgement = judged(every, base, scorer.eye.ceiling)
+    alone = dict.fromkeys(drifts.values())
+    scale = mean_scale([each for cell in alone if (each := scorer.eye.drift_scale(cell))])
+    judgement = judged(every, base, scorer.eye.ceiling, scale)
     places = by_place(scores, by_file)
     ranking = ranked(places, judgement)
     said = sentences(judgement, base, len(job.config.sample_grid.seeds), num_held_out)
+    losses, trigger = read_losses(), trigger_of(judgement.proposed, scores, by_file)
+    found = findings(judgement, base, scale, trigger, losses, scorer.eye.ceiling)
+    content = verdict_content(judgement, base, said, num_held_out, found, scale, losses)
     with new_folder(job.out / "reports/sample-grid") as folder:
         write_report(folder, job.config.sample_grid, grid, store, scores, by_file, ranking)
-        content = verdict_content(judgement, base, said, num_held_out)
         write_json(folder / "verdict.json", content | answered(scorer, grid, judgement, by_file))
     write_json(job.out / "metrics/sample_grid.json", summary(scores, ranking, places))
     write_csv(job.out / "plots/sample-grid/scores.csv", SCORE_COLUMNS, score_rows(grid, scores, by_file))

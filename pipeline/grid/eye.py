@@ -19,6 +19,7 @@ from pipeline.pictures.records import PICTURE_FOLDER, Record
 from pipeline.progress import progress
 from pipeline.schemas import VisionConfig
 from pipeline.store.items import Items, key
+from pipeline.verdict.drift_scale import DriftScale, drift_scale
 from pipeline.verdict.measures import DRIFT, IDENTITY, LIKENESS, NEAREST_TRAINING, QUALITY
 from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer, aesthetic_model, open_head
 from pipeline.vision.encoders import Encoder, Features, encoder_model, open_encoder
@@ -69,6 +70,19 @@ class Eye:
 
         both = [self.store.keys(cell), self.store.keys(alone)]
         return {DRIFT.name: self._json(make, kind="drift", pictures=both)}
+
+    def drift_scale(self, alone: Cell) -> DriftScale | None:
+        """Of the base's own pictures in a cell of drift prompts."""
+        if self.model is None:
+            return None
+
+        def make() -> list[list[float]]:
+            features = self.features(alone)
+            return [_rounded(row) for row in 1 - self.encoder.likeness(features, features)]
+
+        kept = self._json(make, kind="distances", pictures=self.store.keys(alone))
+        prompts = [alone.prompts.index(job.prompt) for job in alone.jobs]
+        return drift_scale(np.array(kept), prompts)
 
     @cached_property
     def ceiling(self) -> float | None:

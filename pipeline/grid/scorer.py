@@ -26,7 +26,7 @@ from pipeline.pictures.records import PICTURE_FOLDER, Record, read_records
 from pipeline.progress import progress
 from pipeline.schemas import Config
 from pipeline.store.items import Items, key
-from pipeline.verdict.measures import PROMPT, PROMPT_CLIP, RETAINED, SUBJECT
+from pipeline.verdict.measures import BLEED, PROMPT, PROMPT_CLIP, RETAINED, SUBJECT
 
 VERSION = 2
 """Version of the algorithm: raise it when figures would change."""
@@ -52,7 +52,10 @@ class Scorer:
     def drifted(self, cell: Cell, alone: Cell) -> Scored:
         """Of a cell of drift prompts: how far it is from the base's, and what it still shows of them."""
         shown = self._seen(cell)
-        kept = {} if shown is None else {RETAINED.name: [each.share for each in shown]}
+        kept = dict[str, list[float | None]]()
+        if shown is not None:
+            kept[RETAINED.name] = [each.share for each in shown]
+            kept[BLEED.name] = [float(each.shown) for each in shown]
         figures = {} if cell == alone else self.eye.drift(cell, alone)
         return Scored(len(cell.jobs), self._measures(cell), pictures={**kept, **figures})
 

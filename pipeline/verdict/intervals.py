@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 DRAWS = 2000
 LEVEL = 0.95
-Z = 1.959964
+Z, Z_ONE_SIDED = 1.959964, 1.644854
 """Of the normal distribution, at LEVEL."""
 PictureValues = NDArray[np.float64]
 """[pictures]; NaN where the measure does not apply."""
@@ -107,9 +107,19 @@ def student(freedom: int) -> float:
     """Student's two-sided 95 % quantile (Abramowitz and Stegun 1964, 26.7.5): 0.12 % too small at 3 degrees
     of freedom, less from there on.
     """
+    return _student(freedom, Z, (12.7062, 4.3027))
+
+
+def student_one_sided(freedom: int) -> float:
+    """Student's one-sided 95 % quantile, as exact."""
+    return _student(freedom, Z_ONE_SIDED, (6.3138, 2.9200))
+
+
+def _student(freedom: int, z: float, first: tuple[float, float]) -> float:
+    """`z`: the normal distribution's quantile; `first`: those of one and two degrees of freedom."""
     if freedom < 3:
-        return {1: 12.7062, 2: 4.3027}.get(freedom, 12.7062)
-    z, n = Z, float(freedom)
+        return first[1] if freedom == 2 else first[0]
+    n = float(freedom)
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,

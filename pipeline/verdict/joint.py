@@ -1,13 +1,16 @@
 """One number for a place, to search by: the mean of four sides, each 0..1.
 
     identity    (likeness - the base's) / (that of real pictures - the base's); the subject's share likewise
-    prompt      the share of the prompt's tags; CLIPScore / 100; the answers to questions
+    prompt      the share of the prompt's tags, without a tagger CLIPScore over the base's; the answers to
+                questions
     retained    1 - drift: the base alone is 1; the share of other prompts' tags
     quality     the aesthetic head's score
 
 A side is the mean of its measures that are known. What a project cannot measure is left out and named: scores
 compare only where they have the same sides. Only identity counts from the base: a base follows its prompts
-and draws cleanly before any training, and there is nothing above it to reach.
+and draws cleanly before any training, and there is nothing above it to reach. A CLIPScore has no scale of its
+own (a good picture has 25 to 35 of 100), so it joins no mean of shares: it counts as a part of the base's.
+Bleeding is left to the rule: drift and the other prompts' tags have seen it already.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +66,7 @@ def joint_score(place: Place, base: Place | None, ceiling: float | None) -> Join
     subject = _from_base(place.mean(SUBJECT), base.mean(SUBJECT) if base else float("nan"), 1.0)
     known = {
         "identity": [likeness, subject],
-        "prompt": [place.mean(PROMPT), place.mean(PROMPT_CLIP) / 100, place.mean(ANSWERS)],
+        "prompt": [place.mean(PROMPT) if place.knows(PROMPT) else _clip(place, base), place.mean(ANSWERS)],
         "retained": [1 - place.mean(DRIFT), place.mean(RETAINED)],
         "quality": [place.mean(QUALITY)],
     }
@@ -80,3 +83,9 @@ def _from_base(value: float, least: float, most: float | None) -> float:
     if isnan(least) or most is None or most <= least:
         return value
     return (value - least) / (most - least)
+
+
+def _clip(place: Place, base: Place | None) -> float:
+    """CLIPScore as a part of the base's; NaN without a base."""
+    alone = base.mean(PROMPT_CLIP) if base else float("nan")
+    return place.mean(PROMPT_CLIP) / alone if alone > 0 else float("nan")

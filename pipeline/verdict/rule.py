@@ -8,8 +8,9 @@ other; of them, the weakest.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.verdict.drift_scale import DriftScale
 from pipeline.verdict.joint import JointScore, joint_score
-from pipeline.verdict.measures import MAIN, MUST_NOT_LOSE, QUALITY, Measure, Place, gain
+from pipeline.verdict.measures import DRIFT, MAIN, MUST_NOT_LOSE, QUALITY, Measure, Place, gain
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,15 @@ class Judgement:
         return self.order[0] if self.order else None
 
 
-def judged(places: Sequence[Place], base: Place | None, ceiling: float | None = None) -> Judgement:
-    """`ceiling`: the likeness of real pictures of the subject among themselves, where it is known."""
+def judged(
+    places: Sequence[Place],
+    base: Place | None,
+    ceiling: float | None = None,
+    scale: DriftScale | None = None,
+) -> Judgement:
+    """`ceiling`: the likeness of real pictures of the subject among themselves, where it is known; `scale`:
+    of drift.
+    """
 
     def joint(place: Place) -> JointScore | None:
         return joint_score(place, base, ceiling)
@@ -42,7 +50,7 @@ def judged(places: Sequence[Place], base: Place | None, ceiling: float | None = 
         return Judgement(_without_measures(places, joint), [], None, {}, joint)
     best = max(healthy, key=lambda place: place.mean(main))
     close = [place for place in healthy if _is_close(place, best, main)]
-    lost = {(place.epoch, place.weight): losses(place, close, base) for place in close}
+    lost = {(place.epoch, place.weight): losses(place, close, base, scale) for place in close}
     kept = [place for place in close if not lost[place.epoch, place.weight]] or _least_lossy(
         close, lost, joint
     )
@@ -62,19 +70,33 @@ def _is_close(place: Place, best: Place, main: Measure) -> bool:
     return ahead.low <= 0 if ahead else best.mean(main) - place.mean(main) <= 0.01
 
 
-def losses(place: Place, close: Sequence[Place], base: Place | None) -> list[Measure]:
-    """Measures by which it is surely worse than the base alone, or than the best of `close`. Quality is held
-    against the others only: a base that draws something else may well draw it more cleanly.
+def losses(
+    place: Place, close: Sequence[Place], base: Place | None, scale: DriftScale | None = None
+) -> list[Measure]:
+    """Measures by which it is surely worse than the base alone, or than the best of `close`; last drift, if
+    it is strong. Quality is held against the others only: a base that draws something else may well draw it
+    more cleanly. Drift is held against its scale only: of two weights the higher always drifts further.
     """
     found = []
     for measure in MUST_NOT_LOSE:
         rivals = [each for each in close if each.knows(measure)]
-        compared = [max(rivals, key=lambda each: each.mean(measure))] if rivals else []
+        compared = [_best(rivals, measure)] if rivals else []
         compared += [base] if base and measure is not QUALITY else []
         behind = [gain(place, rival, measure) for rival in compared if rival is not place]
         if any(each is not None and each.high < 0 for each in behind):
             found.append(measure)
-    return found
+    return [*found, DRIFT] if drifts_far(place, scale) else found
+
+
+def _best(places: Sequence[Place], measure: Measure) -> Place:
+    choose = min if measure.is_lower_better else max
+    return choose(places, key=lambda place: place.mean(measure))
+
+
+def drifts_far(place: Place, scale: DriftScale | None) -> bool:
+    """Whether its drift is surely strong."""
+    found, strong = place.interval(DRIFT), scale.strong if scale else None
+    return found is not None and strong is not None and found.low > strong
 
 
 def _least_lossy(

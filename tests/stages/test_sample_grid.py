@@ -207,6 +207,45 @@ def test_what_cannot_be_drawn_is_said_and_leaves_what_was_there(
     }
 
 
+def verdict_of(written: dict[str, bytes]) -> dict[str, Any]:
+    return dict(json.loads(written["reports/sample-grid/verdict.json"]))
+
+
+def test_prompts_that_begin_with_a_word_of_no_caption_are_found(project: Path) -> None:
+    assert verdict_of(rerun(project))["found"] == []
+    [found] = verdict_of(rerun(project, prompts=["quolim, sky"]))["found"]
+    assert found["kind"] == "trigger"
+    assert found["sentence"].startswith(
+        "the prompts begin with 'quolim', which no caption of the training has"
+    )
+
+
+def test_losses_on_held_out_pictures_are_evidence(project: Path) -> None:
+    written = rerun(project, weights=[1.0])
+    assert verdict_of(written)["held_out_loss"] is None
+    curve = project / "plots/train/validation.csv"
+    before = curve.read_text()
+    proposed = verdict_of(written)["proposed"]["epoch"]
+    best = 1 if proposed == 2 else 7
+    rows = ["step,epoch,side,timestep,loss"]
+    for epoch, held_out, training in ((0, 1.0, 1.0), (best, 0.4, 0.3), (proposed, 0.6, 0.1)):
+        for band in (100, 300, 500):
+            rows += [
+                f"{epoch},{epoch},held_out,{band},{held_out}",
+                f"{epoch},{epoch},train,{band},{training}",
+            ]
+    try:
+        curve.write_text("\n".join(rows))
+        found = verdict_of(rerun(project, weights=[1.0]))
+        curve.unlink()  # networks from elsewhere have no curve
+        without = verdict_of(rerun(project, weights=[1.0]))
+    finally:
+        curve.write_text(before)
+    assert [each["kind"] for each in found["found"]] == ["by_heart"]
+    assert found["held_out_loss"]["epochs"][str(best)] == {"100": 0.4, "300": 0.4, "500": 0.4}
+    assert (without["found"], without["held_out_loss"]) == ([], None)
+
+
 def test_questions_are_answered_and_shown(project: Path) -> None:
     """Of every picture, by a tiny random model; without them everything is as it was."""
 

@@ -61,7 +61,7 @@ def verdict(
         *loss,
         *_lacking(best, train),
     ]
-    doubts = [*_softness(best["figures"], base or {}), *_worse_quality(best, measured)]
+    doubts = [*_found(measured), *_softness(best["figures"], base or {}), *_worse_quality(best, measured)]
     faults = [*against, *map(_sentence, best["against"]), *doubts]
     gain = None if best["total"] is None else gain_over(best["total"], base)
     rise = gain if gain is not None else _rise(best, measured)
@@ -175,6 +175,11 @@ def _joint(measured: Mapping[str, Any] | None) -> list[str]:
     sides = ", ".join(f"{name} {value:.0%}" for name, value in joint["sides"].items())
     missing = f"; not measured: {', '.join(joint['missing'])}" if joint["missing"] else ""
     return [f"Joint score {joint['value']:.2f}: {sides}{missing}."]
+
+
+def _found(measured: Mapping[str, Any] | None) -> list[str]:
+    """What the grid's verdict finds of the proposed place."""
+    return [_sentence(each["sentence"]) for each in measured.get("found", ())] if measured else []
 
 
 def _softness(figures: CellFigures, base: CellFigures) -> list[str]:

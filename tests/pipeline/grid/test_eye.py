@@ -157,3 +157,17 @@ def test_a_head_without_its_encoder_is_a_sentence(config: Config, tmp_path: Path
     scorer = Scorer(alone, CellStore(config.base), cropped(tmp_path / "cropped", red=RED))
     with pytest.raises(UserError, match=r"head on an encoder's features, but vision\.encoder is null"):
         scorer.scored([cell])
+
+
+def test_the_scale_of_drift_is_between_the_bases_own_pictures(config: Config, tmp_path: Path) -> None:
+    store = CellStore(config.base)
+    alone = drawn(store, the_cell(config, ("a dog", "a sea")), RED, ORANGE, GREEN, GREEN)
+    eye = Scorer(config, store, cropped(tmp_path / "cropped", red=RED)).eye
+    found = eye.drift_scale(alone)
+    assert found is not None
+    seeds = [1 - float(unit(RED) @ unit(ORANGE)), 0.0]
+    others = [1 - float(unit(one) @ unit(GREEN)) for one in (RED, ORANGE)]
+    assert found.seed == pytest.approx(np.mean(seeds), abs=1e-4)  # features are kept to five places
+    assert found.prompt == pytest.approx(np.mean(others), abs=1e-4)
+    blind = config.model_copy(update={"vision": config.vision.model_copy(update={"encoder": None})})
+    assert Scorer(blind, store, tmp_path / "cropped").eye.drift_scale(alone) is None

@@ -119,3 +119,24 @@ def test_models_are_asked_about_plain_words() -> None:
         seeds=(1, 2), settings=settings,
     )  # fmt: skip
     assert asked_of(cell) == ["a red cat", "a red cat"]
+
+
+def test_of_other_prompts_pictures_the_tagger_says_which_show_the_subject_all_the_same(
+    tmp_path: Path,
+) -> None:
+    write_tagger(tmp_path / "tagger", "N")  # `greenish` is the mean of the green channel
+    config = check(
+        compose(
+            Params(
+                {}, {"sample_grid.subject_tags": ["greenish"], "tag.model": str(tmp_path / "tagger")}
+            )
+        )
+    )  # fmt: skip
+    store, cell = drawn(config)
+    for item_key, green in zip(store.keys(cell), (255, 0), strict=True):
+        store.items.put(item_key, png_bytes(Image.new("RGB", (64, 64), (0, green, 0))))
+    drifted = Scorer(config, store, cropped(tmp_path / "one", False)).drifted(cell, cell)
+    assert drifted.pictures["bleed"] == [1.0, 0.0]
+    assert "subject" not in drifted.pictures
+    blind = configured()
+    assert "bleed" not in Scorer(blind, store, tmp_path / "one").drifted(cell, cell).pictures

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from pipeline.verdict.intervals import difference, interval, student
+from pipeline.verdict.intervals import difference, interval, student, student_one_sided
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]
 
@@ -15,6 +15,7 @@ Draw = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]
 @pytest.mark.parametrize("freedom", [1, 2, 3, 5, 12, 60])
 def test_students_quantile_is_scipys(freedom: int) -> None:
     assert student(freedom) == pytest.approx(t.ppf(0.975, freedom), rel=1.3e-3)
+    assert student_one_sided(freedom) == pytest.approx(t.ppf(0.95, freedom), rel=1.3e-3)
 
 
 def test_of_one_prompt_it_is_students_interval() -> None:

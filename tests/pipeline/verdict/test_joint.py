@@ -23,8 +23,8 @@ def test_four_sides_by_hand() -> None:
         BASE, ceiling=0.8,
     )  # fmt: skip
     assert found is not None
-    # identity: half of the way to real pictures, and all of the way to every picture; prompt: 0.75 and 0.35.
-    by_hand = {"identity": 0.75, "prompt": 0.55, "retained": 0.85, "quality": 0.6}
+    # identity: half of the way to real pictures, and all of the way to every picture; prompt: the tagger's.
+    by_hand = {"identity": 0.75, "prompt": 0.75, "retained": 0.85, "quality": 0.6}
     assert found.sides == pytest.approx(by_hand)
     assert found.value == pytest.approx(sum(by_hand.values()) / 4)
     assert found.missing == []
@@ -64,3 +64,17 @@ def test_without_a_base_or_a_ceiling_likeness_counts_as_it_is() -> None:
         found = joint_score(place(identity=0.6), base, ceiling)
         assert found is not None
         assert found.value == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("clip", "expected"), [(24.0, 0.8), (36.0, 1.0)])
+def test_without_a_tagger_clip_counts_as_a_part_of_the_bases(clip: float, expected: float) -> None:
+    found = joint_score(place(clip=clip), place(clip=30.0), None)
+    assert found is not None
+    assert found.sides == pytest.approx({"prompt": expected})
+    alone = joint_score(place(clip=clip, quality=0.5), None, None)
+    assert alone is not None
+    assert alone.missing == ["identity", "prompt", "retained"]  # nothing says what a good CLIPScore is
+
+
+def test_bleeding_counts_in_no_side() -> None:
+    assert joint_score(place(bleed=0.5), BASE, None) is None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.verdict.drift_scale import DriftScale
 from pipeline.verdict.measures import Place
 from pipeline.verdict.rule import judged
 from pipeline.verdict.sentences import seeds_to_settle, sentences
@@ -16,7 +17,7 @@ def place(epoch: int, weight: float, against: tuple[str, ...] = (), **means: flo
     """Values of a small spread that all places share: pairs tell means apart, whatever the seeds do."""
     spread = np.random.default_rng(1).normal(0, 0.05, NUMBER)
     own = np.random.default_rng([epoch, round(10 * weight)]).normal(0, 0.01, NUMBER)
-    shares = {"subject", "prompt", "retained", "answers"}
+    shares = {"subject", "prompt", "retained", "bleed", "answers"}
     values = {
         name: np.arange(NUMBER) < round(NUMBER * mean) if name in shares else mean + spread + own
         for name, mean in means.items()
@@ -73,7 +74,7 @@ def test_where_all_lose_the_best_joint_score_is_taken_and_it_is_said() -> None:
     places = [place(5, 1.0, identity=0.8, prompt=0.3), place(10, 1.0, identity=0.8, prompt=0.6)]
     found = judged(places, BASE)
     assert at(found.proposed) == (10, 1.0)
-    assert sentences(found, BASE, 6, 8)[1] == "All of the best lose something: this one prompt."
+    assert sentences(found, BASE, 6, 8)[1] == "All of the best lose something: this one loses prompt."
 
 
 def test_a_fault_comes_after_everything_without_one() -> None:
@@ -155,3 +156,40 @@ def test_the_only_best_place_says_what_it_loses() -> None:
 def of_values(epoch: int, *identity: float) -> Place:
     values = {"identity": np.array(identity)}
     return Place(Path(f"zib-{epoch}.safetensors"), epoch, 1.0, values, {"identity": [0] * len(identity)})
+
+
+def test_bleeding_is_lost_against_the_base_and_against_the_least_of_the_best() -> None:
+    base = place(0, 0.0, identity=0.2, bleed=0.0)
+    places = [place(5, 1.0, identity=0.8, bleed=0.9), place(10, 1.0, identity=0.8, bleed=0.0)]
+    found = judged(places, base)
+    assert at(found.proposed) == (10, 1.0)
+    assert [each.name for each in found.lost[5, 1.0]] == ["bleed"]
+    assert found.lost[10, 1.0] == []
+    said = sentences(found, base, 24, 8)[1]
+    assert said == "As good, but at the cost of something: epoch 5 at weight 1 (by bleeding)."
+    rivals = judged(places, None)  # without the base the other place shows it
+    assert [each.name for each in rivals.lost[5, 1.0]] == ["bleed"]
+    shared = judged([places[0]], place(0, 0.0, identity=0.2, bleed=0.9))
+    assert shared.lost[5, 1.0] == []  # the base bleeds as much
+
+
+def test_drift_is_lost_where_it_is_surely_above_the_scale() -> None:
+    scale = DriftScale(seed=0.1, prompt=1.0)
+    places = [place(5, 1.0, identity=0.8, drift=0.7), place(10, 1.0, identity=0.8, drift=0.3)]
+    found = judged(places, BASE, scale=scale)
+    assert at(found.proposed) == (10, 1.0)
+    assert [each.name for each in found.lost[5, 1.0]] == ["drift"]
+    assert found.lost[10, 1.0] == []
+    # 0.505 is above, but not surely: the spread of the pictures is 0.05.
+    near = judged([place(5, 1.0, identity=0.8, drift=0.505)], BASE, scale=scale)
+    assert near.lost[5, 1.0] == []
+    for without in (None, DriftScale(None, None)):
+        assert judged(places, BASE, scale=without).lost[5, 1.0] == []
+    only = judged([place(5, 1.0, identity=0.8, drift=0.7, prompt=0.4)], BASE, scale=scale)
+    assert sentences(only, BASE, 24, 8)[1] == "It loses prompt and by drift."
+
+
+def test_a_little_more_drift_than_the_others_is_no_loss() -> None:
+    places = [place(5, 1.0, identity=0.8, drift=0.1), place(10, 1.0, identity=0.8, drift=0.3)]
+    found = judged(places, BASE, scale=DriftScale(seed=0.2, prompt=0.8))
+    assert [at(each) for each in found.equals] == [(5, 1.0), (10, 1.0)]

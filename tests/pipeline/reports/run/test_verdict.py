@@ -125,6 +125,16 @@ def test_the_joint_score_is_said_side_by_side_with_what_is_missing() -> None:
     assert found.sentences[:2] == ["Take it.", expected]
 
 
+def test_what_the_grids_verdict_finds_casts_doubt_before_all_else() -> None:
+    found = [{"kind": "trigger", "sentence": "the prompts begin with 'zibbo'"}]
+    measured = {"sentences": ["Take epoch 5."], "decided_by": "identity", "joint": None, "found": found}
+    judged = verdict(best(0.9, 0.8), BASE, [], 16, measured={**measured, "base": {}})
+    assert (judged.kind, judged.word) == ("doubt", "Look twice")
+    assert judged.sentences[0] == "The prompts begin with 'zibbo'."
+    clean = verdict(best(0.9, 0.8), BASE, [], 16, measured={**measured, "base": {}, "found": []})
+    assert (clean.kind, clean.word) == ("good", "It has learned")
+
+
 def by_eye(low: float, mean: float) -> dict[str, Any]:
     """Of a place that only an encoder looked at."""
     likeness = {"identity": {"mean": mean, "low": low, "high": 1.0}}
