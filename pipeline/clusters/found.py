@@ -2,15 +2,12 @@
 picture.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pipeline.clusters.likeness import (
     Distances,
@@ -21,14 +18,11 @@ from pipeline.clusters.likeness import (
     proposed_repeats,
 )
 from pipeline.errors import UserError
-from pipeline.pictures.records import PICTURE_FOLDER, Record
-from pipeline.progress import progress
+from pipeline.pictures.records import Record
 from pipeline.schemas import VisionConfig
-from pipeline.store.items import Items, key
-from pipeline.vision.encoders import Encoder, Features, encoder_model, open_encoder
+from pipeline.vision.encoders import encoder_model
+from pipeline.vision.kept_features import KeptFeatures
 
-VERSION = 1
-"""Of the algorithm: raise it when features change."""
 MOST_OF_A_CONCEPT = 5000
 """Of a concept: each pair is compared."""
 
@@ -88,31 +82,15 @@ class Looker:
                 "vision.encoder is null: nothing looks at pictures; set `use: {vision: dinov2_small}` in"
                 " params.yaml, or type `python -m pipeline.clusters use.vision=dinov2_small`"
             )
-        self.model, self.batch, self.cropped, self.items = model, config.batch, cropped, Items("features")
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        return open_encoder(self.model, self.batch)
+        self.kept, self.cropped = KeptFeatures(model, config.batch), cropped
 
     def distances(self, records: Sequence[Record]) -> Distances:
         """[n, n] 1 - likeness, made symmetric."""
-        features = np.concatenate([self._features(each) for each in progress(records, "features")])
-        distances = 1 - self.encoder.likeness(features, features)
+        features = self.kept.of_records(records, self.cropped, "features")
+        distances = 1 - self.kept.encoder.likeness(features, features)
         distances = np.maximum((distances + distances.T) / 2, 0)
         np.fill_diagonal(distances, 0)
         return distances
-
-    def _features(self, record: Record) -> Features:
-        item_key = key(version=VERSION, model=self.model.sha256, picture=record.sha256)
-        kept = self.items.get(item_key)
-        if kept is None:
-            with Image.open(self.cropped / PICTURE_FOLDER / record.file) as picture:
-                made = self.encoder.features([picture.convert("RGB")])
-            buffer = io.BytesIO()
-            np.save(buffer, made, allow_pickle=False)
-            kept = self.items.put(item_key, buffer.getvalue())
-        features: Features = np.load(io.BytesIO(kept), allow_pickle=False)
-        return features
 
 
 def looks(looker: Looker, records: Sequence[Record], limits: Limits) -> list[ConceptLooks]:

@@ -1,11 +1,11 @@
 """The files that a stage's results depend on: its module, the modules it imports, and the data they read."""
 
 import ast
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pipeline.code.choices import CHOICES
 from pipeline.code.meaning import meaning
@@ -128,12 +128,12 @@ def _own_code() -> list[str]:
 def _facts(name: str) -> SourceFacts:
     """Kept by the file's content: reading all of the project's code takes two seconds."""
     data = (CODE_ROOT / name).read_bytes()
-    items, item_key = Items("code"), key(by=_own_code(), file=sha256_of_bytes(data))
-    if (kept := items.get(item_key)) is None:
+
+    def make() -> dict[str, Any]:
         text = data.decode()
-        facts = SourceFacts([*imported(ast.parse(text))], sha256_of_bytes(meaning(text).encode()))
-        kept = items.put(item_key, json.dumps(asdict(facts)).encode())
-    return SourceFacts(**json.loads(kept))
+        return asdict(SourceFacts([*imported(ast.parse(text))], sha256_of_bytes(meaning(text).encode())))
+
+    return SourceFacts(**Items("code").json(key(by=_own_code(), file=sha256_of_bytes(data)), make))
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

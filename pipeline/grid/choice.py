@@ -94,7 +94,7 @@ def ranked(
                 against=place.against,
                 joint=judgement.joint(place),
                 is_equal=place in judgement.equals,
-                lost=[each.title for each in judgement.lost.get((place.epoch, place.weight), ())],
+                lost=[each.loss for each in judgement.lost.get((place.epoch, place.weight), ())],
                 measures={name: each for name, each in found.items() if each is not None},
             )
         )  # fmt: skip

@@ -2,27 +2,24 @@
 picture. Torch is loaded only for an encoder of transformers, and only for pictures without features.
 """
 
-import io
-import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.grid.axes import Cell
 from pipeline.grid.cell_store import CellStore
-from pipeline.pictures.records import PICTURE_FOLDER, Record
-from pipeline.progress import progress
+from pipeline.pictures.records import Record
 from pipeline.schemas import VisionConfig
 from pipeline.store.items import Items, key
 from pipeline.verdict.drift_scale import DriftScale, drift_scale
 from pipeline.verdict.measures import DRIFT, IDENTITY, LIKENESS, NEAREST_TRAINING, QUALITY
 from pipeline.vision.aesthetic_head import LinearHead, OnnxScorer, aesthetic_model, open_head
-from pipeline.vision.encoders import Encoder, Features, encoder_model, open_encoder
+from pipeline.vision.encoders import Encoder, Features, encoder_model
+from pipeline.vision.kept_features import KeptFeatures
 
 VERSION = 1
 """Of the algorithm: raise it when features or scores would change."""
@@ -125,34 +122,10 @@ class Eye:
 
     def features(self, cell: Cell) -> Features:
         """[pictures, features]."""
-        assert self.model is not None
-        item_key = key(
-            version=VERSION, kind="features", model=self.model.sha256, pictures=self.store.keys(cell)
-        )
-        return self._kept(item_key, lambda: self.encoder.features(self.store.pictures(cell)))
+        return self.kept.of_pictures(self.store.keys(cell), lambda: self.store.pictures(cell))
 
     def _of_records(self, records: Sequence[Record]) -> Features:
-        rows = [self._of_record(record) for record in progress(records, "training pictures: features")]
-        return np.concatenate(rows)
-
-    def _of_record(self, record: Record) -> Features:
-        assert self.model is not None
-
-        def make() -> Features:
-            with Image.open(self.cropped / PICTURE_FOLDER / record.file) as picture:
-                return self.encoder.features([picture.convert("RGB")])
-
-        item_key = key(version=VERSION, kind="record", model=self.model.sha256, picture=record.sha256)
-        return self._kept(item_key, make)
-
-    def _kept(self, item_key: str, make: Callable[[], Features]) -> Features:
-        kept = self.items.get(item_key)
-        if kept is None:
-            buffer = io.BytesIO()
-            np.save(buffer, make(), allow_pickle=False)
-            kept = self.items.put(item_key, buffer.getvalue())
-        features: Features = np.load(io.BytesIO(kept), allow_pickle=False)
-        return features
+        return self.kept.of_records(records, self.cropped, "training pictures: features")
 
     def _json(self, make: Callable[[], Any], **parts: Any) -> Any:
         """Kept with what it depends on: the encoder, the training's pictures, and `parts`."""
@@ -161,16 +134,16 @@ class Eye:
             "trained": [each.sha256 for each in self.trained],
             "unseen": [each.sha256 for each in self.unseen],
         }
-        item_key = key(version=VERSION, **own, **parts)
-        kept = self.items.get(item_key)
-        if kept is None:
-            kept = self.items.put(item_key, json.dumps(make(), sort_keys=True).encode())
-        return json.loads(kept)
+        return self.items.json(key(version=VERSION, **own, **parts), make)
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def kept(self) -> KeptFeatures:
         assert self.model is not None
-        return open_encoder(self.model, self.config.batch)
+        return KeptFeatures(self.model, self.config.batch)
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.kept.encoder
 
     @cached_property
     def head(self) -> LinearHead | OnnxScorer:

@@ -3,8 +3,7 @@ configured. Stored by content: a cell with figures is not scored again.
 """
 
 import io
-import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +82,7 @@ class Scorer:
             prompts = [job.prompt for job in cell.jobs]
             return asdict(measure(self.store.pictures(cell), prompts, self.training, bits))
 
-        kept = self._kept(self._key(cell, kind="measures", training=training, bits=bits), make)
+        kept = self.items.json(self._key(cell, kind="measures", training=training, bits=bits), make)
         return CellMeasures(**{**kept, "nearest": Nearest(**kept["nearest"]) if kept["nearest"] else None})
 
     def _seen(self, cell: Cell) -> list[Seen] | None:
@@ -97,7 +96,7 @@ class Scorer:
             rows = seen(asked_of(cell), tags, grid.subject_tags, grid.tag_threshold)
             return [asdict(each) for each in rows]
 
-        kept = self._kept(self._key(cell, kind="tags", tag=tag.of_taggers(), **options), make)
+        kept = self.items.json(self._key(cell, kind="tags", tag=tag.of_taggers(), **options), make)
         return [Seen(**each) for each in kept]
 
     def _clip(self, cell: Cell) -> list[float] | None:
@@ -108,17 +107,11 @@ class Scorer:
         def make() -> list[float]:
             return [round(each, 4) for each in self.clip.scores(self.store.pictures(cell), asked_of(cell))]
 
-        kept = self._kept(self._key(cell, kind="clip", model=grid.clip_sha256), make)
+        kept = self.items.json(self._key(cell, kind="clip", model=grid.clip_sha256), make)
         return [float(each) for each in kept]
 
     def _key(self, cell: Cell, **parts: Any) -> str:
         return key(version=VERSION, pictures=self.store.keys(cell), prompts=asked_of(cell), **parts)
-
-    def _kept(self, item_key: str, make: Callable[[], Any]) -> Any:
-        kept = self.items.get(item_key)
-        if kept is None:
-            kept = self.items.put(item_key, json.dumps(make(), sort_keys=True).encode())
-        return json.loads(kept)
 
     @cached_property
     def taggers(self) -> Any:

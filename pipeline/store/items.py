@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,11 @@ class Items:
         with self.new(item_key) as part:
             part.write_bytes(data)
         return data
+
+    def json(self, item_key: str, make: Callable[[], Any]) -> Any:
+        """The result as JSON has it; `make` is called if it is missing."""
+        kept = self.get(item_key) or self.put(item_key, json.dumps(make(), sort_keys=True).encode())
+        return json.loads(kept)
 
     @contextmanager
     def new(self, item_key: str, *, folder: bool = False) -> Iterator[Path]:

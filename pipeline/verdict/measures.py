@@ -11,11 +11,14 @@ from pipeline.verdict.intervals import ConfidenceInterval, PictureValues, differ
 
 @dataclass(frozen=True)
 class Measure:
-    """`title` and `meaning` for people; `is_share`: it lies in 0..1 and counts something."""
+    """`title`, `meaning` and `loss` for people: what a place that is worse by it does; `is_share`: it lies in
+    0..1 and counts something.
+    """
 
     name: str
     title: str
     meaning: str
+    loss: str = ""
     is_share: bool = False
     is_lower_better: bool = False
 
@@ -27,23 +30,41 @@ LIKENESS = Measure(
 SUBJECT = Measure(
     "subject", "subject", "share of pictures in which the tagger finds the subject", is_share=True
 )
-PROMPT = Measure("prompt", "prompt", "share of the prompt's other tags that the tagger finds", is_share=True)
-PROMPT_CLIP = Measure("clip", "CLIP", "CLIPScore of picture and prompt")
-ANSWERS = Measure("answers", "answers", "how likely the right answers to the questions are", is_share=True)
-QUALITY = Measure("quality", "quality", "the aesthetic head's score")
+PROMPT = Measure(
+    "prompt",
+    "prompt",
+    "share of the prompt's other tags that the tagger finds",
+    "follows the prompt less",
+    is_share=True,
+)
+PROMPT_CLIP = Measure("clip", "CLIP", "CLIPScore of picture and prompt", "fits the prompt less, says CLIP")
+ANSWERS = Measure(
+    "answers",
+    "answers",
+    "how likely the right answers to the questions are",
+    "shows less of what the questions ask",
+    is_share=True,
+)
+QUALITY = Measure("quality", "quality", "the aesthetic head's score", "draws less cleanly")
 DRIFT = Measure(
     "drift",
     "drift",
     "distance from the base's own picture, for prompts without the subject",
+    "moves other things far",
     is_lower_better=True,
 )
 RETAINED = Measure(
-    "retained", "retained", "share of such prompts' tags that the tagger still finds", is_share=True
+    "retained",
+    "retained",
+    "share of such prompts' tags that the tagger still finds",
+    "retains less of other things",
+    is_share=True,
 )
 BLEED = Measure(
     "bleed",
     "bleeding",
     "share of such prompts' pictures in which the tagger finds the subject all the same",
+    "puts the subject into other things",
     is_share=True,
     is_lower_better=True,
 )

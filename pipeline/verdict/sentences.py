@@ -38,30 +38,23 @@ def _why(place: Place, main: Measure, base: Place | None) -> str:
 def _equals(judgement: Judgement) -> str:
     others = [named(place) for place in judgement.equals[1:]]
     lost = [
-        f"{named(place)} ({', '.join(map(loss_name, judgement.lost[place.epoch, place.weight]))})"
+        f"{named(place)} ({', '.join(each.loss for each in judgement.lost[place.epoch, place.weight])})"
         for place in judgement.order
         if judgement.lost.get((place.epoch, place.weight))
     ]
     if len(judgement.equals) == 1 and judgement.proposed is not None:
         own = judgement.lost.get((judgement.proposed.epoch, judgement.proposed.weight))
         if own:
-            start = (
-                "All of the best lose something: this one loses" if len(judgement.lost) > 1 else "It loses"
-            )
-            return f"{start} {_listed(list(map(loss_name, own)))}."
+            start = "Each of the best has a cost: this one" if len(judgement.lost) > 1 else "At a cost: it"
+            return f"{start} {_listed([each.loss for each in own])}."
     parts = []
     if others:
         verb = "is" if len(others) == 1 else "are"
         as_good = f"{_listed(others)} {verb} as good, as far as these pictures show"
         parts.append(f"{as_good}; it is the weakest of them")
     if lost:
-        parts.append(f"as good, but at the cost of something: {_listed(lost)}")
+        parts.append(f"as good, but at a cost: {_listed(lost)}")
     return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else _alone(judgement)
-
-
-def loss_name(measure: Measure) -> str:
-    """What a place loses by it: too much of some things is a loss."""
-    return f"by {measure.title}" if measure.is_lower_better else measure.title
 
 
 def _alone(judgement: Judgement) -> str:

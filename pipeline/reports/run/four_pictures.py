@@ -150,7 +150,7 @@ def _shown(
 def _notes(row: RankedPlace, measured: Mapping[str, Any]) -> list[str]:
     """The measure that decides, what the place loses, its faults."""
     found = row["measures"].get(measured["decided_by"])
-    lost = [f"loses {' and '.join(row['lost'])}"] if row["lost"] else []
+    lost = [" and ".join(row["lost"])] if row["lost"] else []
     return [*_figure(found, measured), *lost, *row["against"]]
 
 

@@ -145,7 +145,7 @@ def test_features_are_computed_once(config: Config, tmp_path: Path, monkeypatch:
     cell = drawn(store, the_cell(config), RED, GREEN)
     folder = cropped(tmp_path / "cropped", red=RED)
     first = Scorer(config, store, folder).scored([cell])
-    monkeypatch.setattr("pipeline.grid.eye.open_encoder", lambda *_: pytest.fail("opened again"))
+    monkeypatch.setattr("pipeline.vision.kept_features.open_encoder", lambda *_: pytest.fail("opened again"))
     again = Scorer(config, store, folder)
     assert again.scored([cell]) == first
     assert again.eye.ceiling is None

@@ -54,7 +54,7 @@ def test_what_loses_the_prompt_is_passed_over_and_named() -> None:
     said = sentences(found, BASE, num_seeds=6, num_held_out=8)
     assert said[0].startswith("Take epoch 15 at weight 1: likeness 0.8")
     assert "; the base alone 0.2" in said[0]
-    assert said[1] == "As good, but at the cost of something: epoch 10 at weight 1 (prompt)."
+    assert said[1] == "As good, but at a cost: epoch 10 at weight 1 (follows the prompt less)."
 
 
 def test_what_answers_fewer_questions_rightly_is_passed_over() -> None:
@@ -74,7 +74,7 @@ def test_where_all_lose_the_best_joint_score_is_taken_and_it_is_said() -> None:
     places = [place(5, 1.0, identity=0.8, prompt=0.3), place(10, 1.0, identity=0.8, prompt=0.6)]
     found = judged(places, BASE)
     assert at(found.proposed) == (10, 1.0)
-    assert sentences(found, BASE, 6, 8)[1] == "All of the best lose something: this one loses prompt."
+    assert sentences(found, BASE, 6, 8)[1] == "Each of the best has a cost: this one follows the prompt less."
 
 
 def test_a_fault_comes_after_everything_without_one() -> None:
@@ -150,7 +150,7 @@ def test_alone_and_without_rivals_is_not_ahead_of_them() -> None:
 
 def test_the_only_best_place_says_what_it_loses() -> None:
     found = judged([place(10, 1.0, identity=0.8, prompt=0.4), place(5, 1.0, identity=0.3, prompt=1.0)], BASE)
-    assert sentences(found, BASE, 24, 8)[1] == "It loses prompt."
+    assert sentences(found, BASE, 24, 8)[1] == "At a cost: it follows the prompt less."
 
 
 def of_values(epoch: int, *identity: float) -> Place:
@@ -166,7 +166,7 @@ def test_bleeding_is_lost_against_the_base_and_against_the_least_of_the_best() -
     assert [each.name for each in found.lost[5, 1.0]] == ["bleed"]
     assert found.lost[10, 1.0] == []
     said = sentences(found, base, 24, 8)[1]
-    assert said == "As good, but at the cost of something: epoch 5 at weight 1 (by bleeding)."
+    assert said == "As good, but at a cost: epoch 5 at weight 1 (puts the subject into other things)."
     rivals = judged(places, None)  # without the base the other place shows it
     assert [each.name for each in rivals.lost[5, 1.0]] == ["bleed"]
     shared = judged([places[0]], place(0, 0.0, identity=0.2, bleed=0.9))
@@ -186,7 +186,9 @@ def test_drift_is_lost_where_it_is_surely_above_the_scale() -> None:
     for without in (None, DriftScale(None, None)):
         assert judged(places, BASE, scale=without).lost[5, 1.0] == []
     only = judged([place(5, 1.0, identity=0.8, drift=0.7, prompt=0.4)], BASE, scale=scale)
-    assert sentences(only, BASE, 24, 8)[1] == "It loses prompt and by drift."
+    assert (
+        sentences(only, BASE, 24, 8)[1] == "At a cost: it follows the prompt less and moves other things far."
+    )
 
 
 def test_a_little_more_drift_than_the_others_is_no_loss() -> None:

@@ -110,7 +110,7 @@ def test_what_people_prefer_is_the_rival() -> None:
 def test_what_a_place_loses_and_its_faults_are_said_below_it() -> None:
     ranking = [ranked(5, 1.0, lost=["prompt", "quality"]), ranked(10, 1.0, against=["1 of 4 is blank"])]
     notes = [each.notes for each in shown(GRID, ranking)]
-    assert notes[1:] == [["likeness 0.25", "loses prompt and quality"], ["likeness 0.50", "1 of 4 is blank"]]
+    assert notes[1:] == [["likeness 0.25", "prompt and quality"], ["likeness 0.50", "1 of 4 is blank"]]
 
 
 def test_one_place_and_the_base_are_two_pictures() -> None:
