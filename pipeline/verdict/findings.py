@@ -11,7 +11,9 @@ from pipeline.verdict.trigger import UnknownTrigger
 
 _HALF_WAY = 0.5
 """Of the way from the base alone to real pictures."""
+_CURED_ALIKE = ("bleeding", "drift")
 _PRESERVE = "a lower weight moves less; class pictures or train.preservation may hold it back"
+"""Said once, with the last of those."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class VerdictFinding:
     def as_dict(self) -> dict[str, str]:
         """For JSON."""
         return asdict(self)
+
+    def cured(self, cure: str) -> "VerdictFinding":
+        """With what to do."""
+        return VerdictFinding(self.kind, f"{self.sentence}: {cure}")
 
 
 def findings(
@@ -48,7 +54,9 @@ def findings(
         "bleeding": _bleeding(place, base) if BLEED in lost or bleeds(place, base) else None,
         "drift": _drift(place, scale) if DRIFT in lost and scale else None,
     }
-    return [VerdictFinding(kind, sentence) for kind, sentence in found.items() if sentence]
+    said = [VerdictFinding(kind, sentence) for kind, sentence in found.items() if sentence]
+    moved = [each for each in said if each.kind in _CURED_ALIKE]
+    return [each.cured(_PRESERVE) if moved[-1:] == [each] else each for each in said]
 
 
 def _learned_little(
@@ -103,9 +111,7 @@ def bleeds(place: Place, base: Place | None) -> bool:
 
 def _bleeding(place: Place, base: Place | None) -> str:
     alone = f"; the base alone {base.mean(BLEED):.0%}" if base and base.knows(BLEED) else ""
-    return (
-        f"the subject appears in {place.mean(BLEED):.0%} of the pictures of other things{alone}: {_PRESERVE}"
-    )
+    return f"the subject appears in {place.mean(BLEED):.0%} of the pictures of other things{alone}"
 
 
 def _drift(place: Place, scale: DriftScale) -> str:
@@ -114,5 +120,5 @@ def _drift(place: Place, scale: DriftScale) -> str:
     rest = "".join(f", {name} {each:.2f}" for name, each in others)
     return (
         f"strong drift: pictures of other things move {place.mean(DRIFT):.2f} from the base's own; {first}"
-        f" lies {least:.2f} away{rest}: {_PRESERVE}"
+        f" lies {least:.2f} away{rest}"
     )

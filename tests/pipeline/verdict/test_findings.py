@@ -127,3 +127,10 @@ def test_without_an_encoder_the_taggers_subject_says_how_little() -> None:
     assert (
         "by subject it is 6% of the way from the base alone to the subject in every picture" in found.sentence
     )
+
+
+def test_the_cure_of_bleeding_and_drift_is_said_once() -> None:
+    proposed, base = place(5, identity=0.8, bleed=0.5, drift=0.7), place(0, identity=0.2, bleed=0.0)
+    first, last = found_of(proposed, base, DriftScale(seed=0.12, prompt=1.0))
+    assert first.sentence.endswith("the base alone 0%")
+    assert last.sentence.endswith("may hold it back")
