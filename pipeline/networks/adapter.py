@@ -206,10 +206,7 @@ class Adapter(nn.Module):
         return 1 if isinstance(layer, nn.Conv2d | nn.GroupNorm) else -1
 
 
-Changes = Callable[[Any], Tensor]
-
-
-def in_fp32(change: Changes) -> Changes:
+def in_fp32(change: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
     """`change` of an adapter, with products in fp32 whatever is set around it: the difference of two weights
     that are almost equal is lost in 16 bits.
     """
