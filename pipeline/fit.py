@@ -25,7 +25,7 @@ from pipeline.files.text_file import SETTINGS_FILE
 from pipeline.files.yaml_text import text_of
 from pipeline.schemas import AestheticConfig, Config
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
-from pipeline.training.planning.room import SHARE, cheapest, too_small
+from pipeline.training.planning.room import SHARE, cheapest, size, too_small
 from pipeline.typed_numbers import whole_number
 from pipeline.unused_card import hidden_cards, unused_card
 
@@ -82,7 +82,7 @@ def preset_for(gb: int) -> str:
 def fitting(params: Params, card: GpuCard) -> Fitting:
     """The preset; fp16 for a card without bf16; and the least harmful settings that the run still needs."""
     use = {MEMORY: preset_for(card.gb)}
-    config = _with(params, use, {})
+    config = _with_preset(params, use)
     values: dict[str, Any] = {} if card.has_bf16 else _without_bf16(config)
     config = _with(params, use, values)
     if isinstance(config.network, AestheticConfig):
@@ -113,6 +113,23 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
     return Fitting(use, values, needs(whole), needless)
 
 
+def _with_preset(params: Params, use: dict[str, str]) -> Config:
+    """Raises UserError, also for a setting of a smaller card that contradicts the preset."""
+    try:
+        return _with(params, use, {})
+    except UserError as error:
+        for key in (key for key in SAVING if key in params.values):
+            try:
+                _without(params, use, {}, key)
+            except UserError:
+                continue
+            raise UserError(
+                f"{key} in {PARAMS} saves memory, and does not go with use.memory: {use[MEMORY]}: remove it"
+                f" if it was set for a smaller card. {error}"
+            ) from None
+        raise
+
+
 def _without_bf16(config: Config) -> dict[str, Any]:
     """Only what is in bf16 changes; a recorded step, which fp16 forbids, becomes a plain one."""
     now = {key: attrgetter(key)(config) for key in WITHOUT_BF16}
@@ -135,7 +152,7 @@ def _with(params: Params, use: dict[str, str], values: dict[str, Any]) -> Config
 def said(card: GpuCard, made: Fitting) -> str:
     lines = [f"use.{group}: {option}" for group, option in made.use.items()]
     lines += [f"{key}: {str(value).lower()}" for key, value in made.values.items()]
-    room = "" if made.needed is None else f"; a step needs about {made.needed / 2**30:.1f} GiB (an estimate)"
+    room = "" if made.needed is None else f"; a step needs about {size(made.needed)} (an estimate)"
     left = [
         f"\n{key} in {PARAMS} saves memory that this card has: remove it if it was set for a smaller one"
         for key in made.needless

@@ -9,6 +9,7 @@ An algorithm is one file with one class: `from_config`, `from_weights`, `update`
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from re import Pattern
 from typing import Any, Self
 
@@ -124,7 +125,7 @@ class Adapter(nn.Module):
         answer = self.answer(x, frozen)
         if self.bias_change is None:
             return answer
-        return answer + self.per_channel(answer, self.network_weight * self.bias_change)
+        return answer + self.per_channel(answer, self.network_weight * self.bias_change).to(answer.dtype)
 
     @property
     def bias_change(self) -> Tensor | None:
@@ -203,6 +204,19 @@ class Adapter(nn.Module):
     def _channel_axis(self) -> int:
         layer: nn.Module = self.layer
         return 1 if isinstance(layer, nn.Conv2d | nn.GroupNorm) else -1
+
+
+def in_fp32(change: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
+    """`change` of an adapter, with products in fp32 whatever is set around it: the difference of two weights
+    that are almost equal is lost in 16 bits.
+    """
+
+    @wraps(change)
+    def exact(adapter: Any) -> Tensor:
+        with torch.autocast(adapter.layer.weight.device.type, enabled=False):
+            return change(adapter)
+
+    return exact
 
 
 def has_kernel(target: nn.Module) -> bool:

@@ -216,3 +216,15 @@ def test_what_a_smaller_card_needed_is_named_on_a_larger_one() -> None:
     assert small.needless == fitting(after, GpuCard("a card", 6)).needless == ()
     with pytest.raises(UserError, match=r"set it to true, or train\.offload to 0"):  # keeps activations
         fitting(after, GpuCard("a card", 24))
+
+
+@pytest.mark.parametrize("gb", [16, 24])
+def test_a_setting_of_a_smaller_card_that_the_larger_preset_refuses_is_named(gb: int) -> None:
+    """`fit` itself writes train.offload for SDXL on 6 GB; the larger presets keep activations."""
+    before = Params(SDXL.use, {"train.offload": 0.5})
+    with pytest.raises(UserError, match=rf"train\.offload .* use\.memory: {gb}gb: remove it"):
+        fitting(before, GpuCard("a card", gb))
+
+
+def test_a_small_base_needs_mebibytes() -> None:
+    assert "a step needs about 20 MiB" in said(GpuCard("a card", 8), fit.Fitting({}, {}, 20 * 2**20))

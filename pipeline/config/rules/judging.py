@@ -8,17 +8,7 @@ from pipeline.texts.words import has_words
 
 
 def judging_contradictions(config: Config) -> list[str]:
-    return [*_drawn_merges(config), *_head_contradictions(config), *_question_contradictions(config)]
-
-
-def _drawn_merges(config: Config) -> list[str]:
-    grid = config.sample_grid
-    if grid.merge is not None and grid.precision != "fp32":
-        return [
-            f"sample_grid.precision {grid.precision} would round the weights that sample_grid.merge merges"
-            " before they are merged; set sample_grid.precision to fp32"
-        ]
-    return []
+    return [*_head_contradictions(config), *_question_contradictions(config)]
 
 
 def _question_contradictions(config: Config) -> list[str]:

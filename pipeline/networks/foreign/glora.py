@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pipeline.networks.adapter import Adapter, alpha_of
+from pipeline.networks.adapter import Adapter, alpha_of, in_fp32
 
 FACTORS = ("a1", "a2", "b1", "b2")
 CORE = "bm"
@@ -44,8 +44,9 @@ class Glora(Adapter):
     def update(self, x: Tensor) -> Tensor:
         return self.applied(x, self.network_weight * self.change())
 
+    @in_fp32
     def change(self) -> Tensor:
-        weight = self.layer.weight
+        weight = self.layer.weight.float()
         a1, a2, b1, b2 = (self.get_parameter(f"{name}.weight").flatten(1) for name in FACTORS)
         if len(b1) != len(weight):
             a1, a2, b1, b2 = a2, a1, b2, b1

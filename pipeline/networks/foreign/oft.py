@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pipeline.networks.adapter import Adapter
+from pipeline.networks.adapter import Adapter, in_fp32
 
 DIAGONAL, BUTTERFLY = 3, 4
 """Number of axes of the blocks."""
@@ -47,8 +47,9 @@ class Oft(Adapter):
     def update(self, x: Tensor) -> Tensor:
         return self.applied(x, self.network_weight * self.change())
 
+    @in_fp32
     def change(self) -> Tensor:
-        weight = self.layer.weight
+        weight = self.layer.weight.float()
         turned, rotations = weight, self._rotations(len(weight))
         if rotations.dim() == DIAGONAL:
             turned = _turned(turned, rotations.mT)

@@ -46,16 +46,16 @@ def judge(config: Config, needs: Needs, memory: int) -> None:
 def too_small(config: Config, needs: Needs, memory: int) -> str:
     """What is needed, what is there, and the settings that fit."""
     found = cheapest(config, needs, round(memory * SHARE))
-    start = f"this run needs about {_size(needs(config))} of the device's memory, which has {_size(memory)}"
+    start = f"this run needs about {size(needs(config))} of the device's memory, which has {size(memory)}"
     if found is None:
         tried = pulled(config, _offered(config))
         left = [each.text for each in levers_of(config) if not each.values]
         return (
-            f"{start}; with all that saves memory it needs {_size(needs(tried))}: take"
+            f"{start}; with all that saves memory it needs {size(needs(tried))}: take"
             f" {'; or '.join(left)}; or a smaller base, or a larger device"
         )
     sums = accumulate(found, lambda so_far, lever: [*so_far, lever], initial=list[Lever]())
-    steps = (f"{own[-1].text} ({_size(needs(pulled(config, own)))})" for own in sums if own)
+    steps = (f"{own[-1].text} ({size(needs(pulled(config, own)))})" for own in sums if own)
     return f"{start}; set in params.yaml {'; and '.join(steps)}"
 
 
@@ -91,5 +91,6 @@ def _without_needless(config: Config, needs: Needs, memory: int, found: Sequence
     return kept
 
 
-def _size(number: float) -> str:
+def size(number: float) -> str:
+    """Of memory: GiB, or MiB of what would be 0.0 GiB."""
     return f"{number / 2**30:.1f} GiB" if number >= 2**30 / 10 else f"{number / 2**20:.0f} MiB"

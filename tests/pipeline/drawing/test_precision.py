@@ -14,12 +14,9 @@ from pipeline.bases import base as base_module
 from pipeline.bases.base import Base
 from pipeline.bases.on_device import on_device
 from pipeline.bases.registry import families
-from pipeline.config.check import check
-from pipeline.config.compose import Params, compose
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.precision import comes_in_turn
 from pipeline.drawing.text_to_image import draw
-from pipeline.errors import UserError
 from pipeline.prompts.settings import DrawingSettings, PictureJob, SecondPass
 from pipeline.schemas.group import DrawingPrecision
 from tests.pipeline.bases.test_text import small_base
@@ -96,13 +93,6 @@ def test_settings_of_before_keep_their_identity() -> None:
     """Stored pictures are found by it."""
     assert "precision" not in settings("fp32").identity()
     assert settings("bf16").identity() == {**settings("fp32").identity(), "precision": "bf16"}
-
-
-@pytest.mark.usefixtures("root")
-def test_a_merge_is_not_drawn_in_16_bits() -> None:
-    values = {"sample_grid.merge": {"merge": "base"}, "sample_grid.precision": "bf16"}
-    with pytest.raises(UserError, match=r"sample_grid\.precision bf16 would round"):
-        check(compose(Params({}, values)))
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from tests.pipeline.merging.random_checkpoints import write_file
 from tests.pipeline.networks.test_network import answer
 
 
-def base_of(path: Path) -> Base:
-    return load_base(BaseConfig.plain(str(path)))
+def base_of(path: Path, dtype: torch.dtype = torch.float32) -> Base:
+    return load_base(BaseConfig.plain(str(path)), dtype)
 
 
 def test_a_variation_answers_as_the_file_made_of_it_and_leaves_the_base_as_it_was(tmp_path: Path) -> None:
@@ -33,6 +33,24 @@ def test_a_variation_answers_as_the_file_made_of_it_and_leaves_the_base_as_it_wa
     run_recipe(merges.recipe(cell), tmp_path / "out.safetensors")
     assert torch.equal(answer(base_of(tmp_path / "out.safetensors")), varied)
     assert not torch.allclose(plain, varied, atol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_base_in_16_bits_takes_on_the_weights_of_the_file_read_in_16_bits(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    """Inputs are merged as their files have them, then rounded once."""
+    for seed, name in enumerate("ab"):
+        save_file(random_base(seed), tmp_path / f"{name}.safetensors", "fp32", {})
+    step = {"method": "weighted_sum", "a": "a", "b": "b", "alpha": 0.2}
+    merges = Merges({"inputs": {name: str(tmp_path / f"{name}.safetensors") for name in "ab"}, "merge": step})
+    run_recipe(merges.recipe({}), tmp_path / "out.safetensors")
+    base, file = (base_of(tmp_path / f"{name}.safetensors", dtype) for name in ("a", "out"))
+    assert base.denoiser.dtype == dtype
+    with merges.applied({}, base):
+        for part in base.loaded():
+            pairs = zip(base.part(part).parameters(), file.part(part).parameters(), strict=True)
+            assert all(torch.equal(ours, stored) for ours, stored in pairs)
 
 
 def test_identity_follows_from_content_alone(tmp_path: Path) -> None:

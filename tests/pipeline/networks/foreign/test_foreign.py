@@ -38,6 +38,8 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 TOLERANCE = 1e-5
 """Of the effect: the same float32 sums in another order."""
+ROUNDED = 0.1
+"""Of the effect, in 16 bits."""
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,21 @@ def test_d3_lycoris_files_act_as_in_lycoris(kind: str, tmp_path: Path) -> None:
     assert (streamed - expected).norm() < TOLERANCE * effect.norm()
     bake(network, base, 1.0)
     assert (answer(base) - expected).norm() < TOLERANCE * effect.norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_d3_lycoris_files_act_on_a_base_in_16_bits(kind: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    """As pictures are drawn. An answer in bf16 is off by a hundredth, of which the effect is a fraction."""
+    path = tmp_path / "net.safetensors"
+    expected, base = theirs(kind, path), random_base()
+    effect = expected - answer(base)
+    for part in (base.denoiser, *base.text_encoders):
+        part.to(dtype)
+    with load(path, base).attached(base), torch.autocast("cpu", dtype):
+        attached = answer(base)
+    assert (attached - expected).norm() < ROUNDED * effect.norm()
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from pipeline.schemas import Config
 from pipeline.training.planning.cost import step_cost
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
 from pipeline.training.planning.levers import levers_of, out_of_memory, pulled
-from pipeline.training.planning.room import _size, cheapest, judge
+from pipeline.training.planning.room import cheapest, judge, size
 from tests.pipeline.training.test_module import batch_of, frozen_base, module_of, settings
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -185,7 +185,7 @@ def test_a_whole_checkpoint_gets_levers_that_go_together() -> None:
 
 
 def test_a_small_amount_is_in_mebibytes() -> None:
-    assert [_size(each * 2**20) for each in (52.4, 102.3, 103, 1536)] == [
+    assert [size(each * 2**20) for each in (52.4, 102.3, 103, 1536)] == [
         "52 MiB",
         "102 MiB",
         "0.1 GiB",
