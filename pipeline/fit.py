@@ -24,6 +24,7 @@ from pipeline.files.atomic import write_text
 from pipeline.files.text_file import SETTINGS_FILE
 from pipeline.files.yaml_text import text_of
 from pipeline.schemas import AestheticConfig, Config
+from pipeline.training.planning.drawing_room import drawing_bytes
 from pipeline.training.planning.estimate import needed_bytes, numbers_of
 from pipeline.training.planning.room import SHARE, cheapest, size, too_small
 from pipeline.typed_numbers import whole_number
@@ -48,6 +49,7 @@ class GpuCard:
     has_bf16: bool = True
 
 
+IN_TURN = {"sample_grid.model_offload": True, "class_images.model_offload": True}
 SAVING = ("train.offload", "train.base_precision", "train.ema_decay", "base.t5", "network.text_encoder")
 """Settings that `fit` may have written for a smaller card, and that cost something."""
 
@@ -55,13 +57,15 @@ SAVING = ("train.offload", "train.base_precision", "train.ema_decay", "base.t5",
 @dataclass(frozen=True)
 class Fitting:
     """What goes into params.yaml, and the memory that the run then needs. needless: settings that are there
-    already, any one of which this card does not need.
+    already, any one of which this card does not need. too_much: bytes in which the grid would be drawn, if
+    the card has fewer.
     """
 
     use: dict[str, str]
     values: dict[str, Any] = field(default_factory=dict)
     needed: int | None = None
     needless: tuple[str, ...] = ()
+    too_much: int | None = None
 
 
 def this_card() -> GpuCard:
@@ -110,7 +114,13 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
         and (without := _without(params, use, values, key)) != whole
         and needs(whole) < needs(without) <= round(card.gb * 2**30 * SHARE)
     )
-    return Fitting(use, values, needs(whole), needless)
+    limit = round(card.gb * 2**30 * SHARE)
+    drawn = drawing_bytes(numbers, whole)
+    if drawn > limit and not whole.sample_grid.model_offload:
+        in_turn = _with(params, use, {**values, **IN_TURN})
+        if (less := drawing_bytes(numbers, in_turn)) < drawn:
+            drawn, values = less, {**values, **IN_TURN}
+    return Fitting(use, values, needs(whole), needless, drawn if drawn > limit else None)
 
 
 def _with_preset(params: Params, use: dict[str, str]) -> Config:
@@ -157,6 +167,12 @@ def said(card: GpuCard, made: Fitting) -> str:
         f"\n{key} in {PARAMS} saves memory that this card has: remove it if it was set for a smaller one"
         for key in made.needless
     ]
+    if made.too_much is not None:
+        left.append(
+            f"\ndrawing the grid needs about {size(made.too_much)}, which this card does not have: draw it on"
+            " the CPU (`CUDA_VISIBLE_DEVICES= dvc repro sample-grid`), or with a smaller sample_grid.batch or"
+            " resolution"
+        )
     return f"{card.name}, {card.gb} GB: {PARAMS} now has {', '.join(lines)}{room}{''.join(left)}"
 
 

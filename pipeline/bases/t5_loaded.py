@@ -10,6 +10,7 @@ from pipeline.bases.base import Base, PartOrReader
 from pipeline.bases.eight_bits import in_eight_bits
 from pipeline.bases.family import Configs, Family
 from pipeline.bases.stated import T5_TOKENIZER
+from pipeline.bases.t5_part import t5_dtype
 from pipeline.bases.t5_tokens import T5_VOCABULARY, T5Tokenizer, t5_tokenizer_in, t5_tokenizer_of
 from pipeline.errors import UserError
 from pipeline.schemas import BaseConfig
@@ -73,7 +74,7 @@ def with_t5_as_set(base: Base, config: BaseConfig, dtype: torch.dtype) -> Base:
     """The base with its T5 in 8 bits, if the user asks for that. dtype: of its scales."""
     names = [part.name for part in base.parts if part.is_optional and config.t5 == "int8"]
     for name in names:
-        base = base.with_reader(name, lambda part: _in_eight_bits(part, dtype))
+        base = base.with_reader(name, lambda part: _in_eight_bits(part, t5_dtype(dtype)))
     return base
 
 

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+
+import torch
 
 from pipeline.bases.origins import Origin
 from pipeline.bases.parts import Part
@@ -56,3 +59,16 @@ def _side(shapes: TensorShapes, name: str, axis: int) -> int | None:
     """Of a matrix; None for one that is not there."""
     shape = shapes.get(name, ())
     return shape[axis] if len(shape) == 2 else None
+
+
+def t5_dtype(dtype: torch.dtype) -> torch.dtype:
+    """bf16 in place of fp16, in which T5 overflows: transformers keeps its `wo` in fp32."""
+    return torch.bfloat16 if dtype == torch.float16 else dtype
+
+
+def t5_products(device: torch.device) -> AbstractContextManager[Any]:
+    """Inside, products that would be in fp16 are in bf16."""
+    kind = device.type
+    if torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16:
+        return torch.autocast(kind, torch.bfloat16)
+    return nullcontext()

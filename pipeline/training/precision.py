@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from torch import nn
+from transformers import T5EncoderModel
 
+from pipeline.bases.t5_part import t5_dtype
 from pipeline.device import best_device
 from pipeline.errors import warn
 from pipeline.schemas import Config
@@ -75,7 +77,7 @@ def cast(precision: str, base: list[nn.Module], network: list[nn.Parameter]) -> 
     learning = {id(parameter) for parameter in network}
     for part in base:
         if full or not any(id(parameter) in learning for parameter in part.parameters()):
-            part.to(dtype)
+            part.to(t5_dtype(dtype) if isinstance(part, T5EncoderModel) else dtype)
     if full:
         for parameter in network:
             parameter.data = parameter.data.to(dtype)

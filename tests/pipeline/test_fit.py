@@ -228,3 +228,15 @@ def test_a_setting_of_a_smaller_card_that_the_larger_preset_refuses_is_named(gb:
 
 def test_a_small_base_needs_mebibytes() -> None:
     assert "a step needs about 20 MiB" in said(GpuCard("a card", 8), fit.Fitting({}, {}, 20 * 2**20))
+
+
+def test_a_grid_that_the_card_cannot_draw_is_said() -> None:
+    """SDXL trains on 4 GB with all that saves memory, but its U-Net alone takes 4.8 GiB to draw."""
+    card = GpuCard("a card", 4)
+    made = fitting(SDXL, card)
+    assert made.values["sample_grid.model_offload"] is True
+    assert made.too_much is not None
+    assert 4.8 < made.too_much / 2**30 < 6
+    assert "drawing the grid needs about" in said(card, made)
+    for gb in (6, 8, 12, 24):
+        assert fitting(SDXL, GpuCard("a card", gb)).too_much is None

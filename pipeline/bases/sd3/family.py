@@ -24,7 +24,7 @@ from pipeline.bases.parts import VAE, Part, clip_part
 from pipeline.bases.sd3.facts import CLIP_G, CLIP_L, FACTS, T5XXL
 from pipeline.bases.sd3.members import member_of, transformer_config
 from pipeline.bases.structure import TensorShapes, structure
-from pipeline.bases.t5_part import t5_config, t5_origin, t5_part
+from pipeline.bases.t5_part import t5_config, t5_dtype, t5_origin, t5_part, t5_products
 from pipeline.bases.t5_tokens import USUAL_T5_TOKENS
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class SD3(Family):
 
     def dtype_of(self, part: Part, trained_dtype: torch.dtype) -> torch.dtype:
         """T5 is as large as all other parts together."""
-        return trained_dtype if part == T5 else super().dtype_of(part, trained_dtype)
+        return t5_dtype(trained_dtype) if part == T5 else super().dtype_of(part, trained_dtype)
 
     def stamp(self, configs: Configs) -> tuple[str, str]:
         """By the member, as sd-scripts tells them apart."""
@@ -154,7 +154,8 @@ class SD3(Family):
     @torch.no_grad()
     def encode_further(self, base: "Base", ids: Tensor) -> Tensor:
         """It reads the padding, too, as in the published training."""
-        output: Tensor = base.part(T5.name)(input_ids=ids).last_hidden_state
+        with t5_products(ids.device):
+            output: Tensor = base.part(T5.name)(input_ids=ids).last_hidden_state
         return output
 
     def predict(self, base: "Base", noisy: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:

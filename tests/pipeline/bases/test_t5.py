@@ -21,6 +21,7 @@ from pipeline.bases.t5_tokens import T5Tokenizer, t5_tokenizer_of
 from pipeline.config.looked_at import looked_at
 from pipeline.errors import UserError
 from pipeline.schemas import BaseConfig
+from pipeline.training.precision import cast
 from tests.pipeline.bases.tiny import small_base, small_configs, t5_vocabulary
 
 TEXTS = ["a cat", "girl with red hair, solo", ""]
@@ -112,6 +113,25 @@ def test_t5_in_eight_bits_answers_nearly_the_same(folder: Path, monkeypatch: pyt
     assert not torch.equal(exact, near)
     assert (exact - near).abs().max() <= 0.05 * exact.abs().max()
     assert not isinstance(rounded.denoiser.proj_out, EightBitLinear)
+
+
+def test_t5_does_not_overflow_in_fp16(folder: Path) -> None:
+    """Its large activations do not fit into fp16, which ends at 65504; bf16 keeps two to three digits."""
+    exact, base = load_base(plain(folder)), load_base(plain(folder), torch.float16)
+    t5 = base.part("text_encoder_3")
+    assert (base.denoiser.dtype, t5.dtype) == (torch.float16, torch.bfloat16)
+    for name, weight in [*exact.part("text_encoder_3").named_parameters(), *t5.named_parameters()]:
+        if "DenseReluDense" in name:
+            weight.mul_(100)
+    ids = T5Tokenizer(t5_vocabulary()).ids(["a cat"])
+    expected = exact.family.encode_further(exact, ids)
+    with torch.autocast("cpu", torch.float16):
+        found = base.family.encode_further(base, ids).float()
+        overflown = t5.to(torch.float16)(input_ids=ids).last_hidden_state.float()
+    assert (found - expected).abs().max() < 0.05 * expected.abs().max()
+    assert (overflown - expected).abs().max() > 0.5 * expected.abs().max()
+    cast("fp16", [base.denoiser, t5], [])
+    assert t5.dtype == torch.bfloat16
 
 
 def test_a_file_brings_its_t5_and_keeps_every_byte(folder: Path, tmp_path: Path) -> None:

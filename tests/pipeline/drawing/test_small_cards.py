@@ -16,6 +16,8 @@ from pipeline.config.check import check
 from pipeline.config.compose import Params, compose, options
 from pipeline.schemas import ClassImagesConfig, SampleGridConfig
 from pipeline.training.planning.cost import _Counted
+from pipeline.training.planning.drawing_room import drawing_bytes
+from pipeline.training.planning.estimate import TrainingNumbers
 
 pytestmark = pytest.mark.usefixtures("root")
 CARDS = {name: int(name.removesuffix("gb")) for name in options("memory")}
@@ -71,6 +73,13 @@ def test_pictures_fit_the_card(card: str, group: str, counted: tuple[str, dict[s
     config = check(compose(Params({"memory": card, "base": "sdxl" if name == "sdxl" else "sd15"}, {})))
     needed = peak(getattr(config, group), numbers, drawing, decoding)
     assert needed < SHARE * CARDS[card] * 2**30
+    if group == "sample_grid":
+        sizes = TrainingNumbers(
+            denoiser=numbers["unet"], learning=0, kept=0, recomputed=0,
+            texts=sum(each for part, each in numbers.items() if part.startswith("text")),
+        )  # fmt: skip
+        # The estimate of `pipeline.fit` knows sizes alone: a fifth more or less.
+        assert drawing_bytes(sizes, config) == pytest.approx(needed, rel=0.2)
 
 
 def peak(
