@@ -10,6 +10,8 @@ from pipeline.verdict.rule import Judgement
 
 MOST_SEEDS = 200
 """More than these tell nothing that an eye would see."""
+_MOST_NAMED = 6
+"""Places in a sentence; the page's charts have them all."""
 
 
 def named(place: Place) -> str:
@@ -50,10 +52,10 @@ def _equals(judgement: Judgement) -> str:
     parts = []
     if others:
         verb = "is" if len(others) == 1 else "are"
-        as_good = f"{_listed(others)} {verb} as good, as far as these pictures show"
+        as_good = f"{_listed(_first(others))} {verb} as good, as far as these pictures show"
         parts.append(f"{as_good}; it is the weakest of them")
     if lost:
-        parts.append(f"as good, but at a cost: {_listed(lost)}")
+        parts.append(f"as good, but at a cost: {_listed(_first(lost))}")
     return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else _alone(judgement)
 
 
@@ -72,7 +74,7 @@ def _settled(judgement: Judgement, num_seeds: int, num_held_out: int | None) -> 
     few = num_held_out is not None and num_held_out < 5
     held_out = " and more pictures held out of training (use.validation: holdout)" if few else ""
     if len(judgement.equals) < 2:
-        clear = "; the order is clear" if len(judgement.order) > 1 else ""
+        clear = "; the order is clear" if _is_clear(judgement) else ""
         return f"More seeds{held_out} would narrow the interval{clear}."
     assert judgement.main is not None
     if not isfinite(_ahead(judgement.equals, judgement.main)[1]):
@@ -81,6 +83,14 @@ def _settled(judgement: Judgement, num_seeds: int, num_held_out: int | None) -> 
     if needed is None:
         return f"More than {MOST_SEEDS} seeds would be needed to tell them apart: they are equal for any eye."
     return f"About {needed} seeds{held_out} would tell them apart; there are {num_seeds}."
+
+
+def _is_clear(judgement: Judgement) -> bool:
+    """Whether no other place is as good; where all of the best lose something, only costs were weighed."""
+    place = judgement.proposed
+    assert place is not None
+    is_weighed = bool(judgement.lost.get((place.epoch, place.weight))) and len(judgement.lost) > 1
+    return len(judgement.order) > 1 and not is_weighed
 
 
 def seeds_to_settle(equals: Sequence[Place], main: Measure, num_seeds: int) -> int | None:
@@ -104,6 +114,12 @@ def _ahead(equals: Sequence[Place], main: Measure) -> tuple[float, float]:
 
 def _figure(value: float, measure: Measure) -> str:
     return f"{value:.0%}" if measure.is_share else f"{value:.2f}"
+
+
+def _first(names: list[str]) -> list[str]:
+    """The first, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return [*names[:_MOST_NAMED], f"{more} more"] if more > 1 else names
 
 
 def _listed(names: list[str]) -> str:

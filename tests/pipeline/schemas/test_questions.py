@@ -1,5 +1,7 @@
 """How questions are written."""
 
+import time
+
 import pytest
 
 from pipeline.schemas.questions import MOST_QUESTION, YesNoQuestion, read_question
@@ -24,6 +26,13 @@ def test_the_right_answer_is_yes_unless_no_follows(written: str, text: str, expe
 def test_anything_else_is_no_question(written: str) -> None:
     with pytest.raises(ValueError, match="is no question: end it with"):
         read_question(written)
+
+
+def test_a_long_text_is_refused_before_it_is_looked_at() -> None:
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="is no question"):
+        read_question("a?" + " " * 20_000 + "x")
+    assert time.monotonic() - started < 1  # the form alone takes the square of the length, several seconds
 
 
 @pytest.mark.usefixtures("root")
