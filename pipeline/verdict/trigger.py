@@ -9,7 +9,7 @@ says nothing.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.captions.text import same, spaced
 from pipeline.files.json_text import JsonError, parse_mapping
@@ -75,7 +75,7 @@ def shared_tag(folders: Mapping[str, Counter[str]], dataset_dirs: str) -> str | 
     return max(found, key=found.__getitem__, default=None)
 
 
-def _is_count(number: Any) -> bool:
+def _is_count(number: Any) -> TypeGuard[int]:
     """A number of pictures that there may be."""
     return type(number) is int and 0 < number < _MOST_PICTURES
 
