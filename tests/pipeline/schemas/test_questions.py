@@ -38,3 +38,9 @@ def test_a_long_text_is_refused_before_it_is_looked_at() -> None:
 @pytest.mark.usefixtures("root")
 def test_the_configuration_says_which() -> None:
     must_refuse({}, {"sample_grid.questions": ["Is it green?", "a hat"]}, "'a hat' is no question")
+
+
+@pytest.mark.usefixtures("root")
+def test_a_question_counts_once() -> None:
+    twice = {"sample_grid.questions": ["Is it green?", "Is it green? no"], "vision.questioner": "vlm"}
+    must_refuse({}, twice, r"has 'Is it green\?' twice")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline.verdict.drift_scale import DriftScale
 from pipeline.verdict.measures import Place
@@ -230,3 +231,17 @@ def test_sixty_equals_are_not_all_named() -> None:
     said = sentences(found, None, 24, 8)[1]
     assert f" and {more} more are as good" in said
     assert said.count("at weight") == 6
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, "one picture of each"), (4, "so few pictures say little")]
+)
+def test_a_few_pictures_do_not_show_that_places_are_equal(number: int, expected: str) -> None:
+    """Shares of yes and no have an interval even then."""
+    one, two = (
+        Place(Path(f"{epoch}"), epoch, 1.0, {"subject": np.zeros(number)}, {"subject": [0] * number})
+        for epoch in (1, 2)
+    )
+    said = sentences(judged([one, two], None), None, number, 8)[2]
+    assert expected in said
+    assert "equal for any eye" not in said
