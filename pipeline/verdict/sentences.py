@@ -11,7 +11,7 @@ from pipeline.verdict.rule import Judgement
 
 MOST_SEEDS = 200
 """More than these tell nothing that an eye would see."""
-FEW_PICTURES = 4
+_TOO_FEW = 4
 """So many or fewer of each place do not show that two places are equal."""
 _MOST_NAMED = 6
 """Places in a sentence; the page's charts have them all."""
@@ -84,7 +84,7 @@ def _settled(judgement: Judgement, num_seeds: int, num_held_out: int | None) -> 
     if ahead is not None and (ahead.number < 2 or not isfinite(ahead.low)):
         return f"More seeds{held_out} would tell them apart: one picture of each says nothing of chance."
     needed = seeds_to_settle(judgement.equals, judgement.main, num_seeds)
-    if needed is None and (ahead is None or ahead.number <= FEW_PICTURES):
+    if needed is None and (ahead is None or ahead.number <= _TOO_FEW):
         return f"More seeds{held_out} may tell them apart: so few pictures say little of chance."
     if needed is None:
         return f"More than {MOST_SEEDS} seeds would be needed to tell them apart: they are equal for any eye."
