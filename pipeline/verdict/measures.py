@@ -37,7 +37,7 @@ PROMPT = Measure(
     "follows the prompt less",
     is_share=True,
 )
-PROMPT_CLIP = Measure("clip", "CLIP", "CLIPScore of picture and prompt", "fits the prompt less, says CLIP")
+PROMPT_CLIP = Measure("clip", "CLIP", "CLIPScore of picture and prompt", "fits the prompt less by CLIP")
 ANSWERS = Measure(
     "answers",
     "answers",

@@ -56,7 +56,7 @@ def _equals(judgement: Judgement) -> str:
     if others:
         verb = "is" if len(others) == 1 else "are"
         as_good = f"{_listed(_first(others))} {verb} as good, as far as these pictures show"
-        parts.append(f"{as_good}; it is the weakest of them")
+        parts.append(f"{as_good}; the proposed one is the weakest of them")
     if lost:
         parts.append(f"as good, but at a cost: {_listed(_first(lost))}")
     return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else _alone(judgement)

@@ -133,6 +133,7 @@ def test_one_picture_a_place_settles_nothing_and_is_said() -> None:
     why, equals, settled = sentences(judged(places, of_values(0, 0.1)), of_values(0, 0.1), 1, None)
     assert why == "Take epoch 1 at weight 1: likeness 0.50 (of one picture); the base alone 0.10."
     assert equals.startswith("Epoch 2 at weight 1 is as good, as far as these pictures show")
+    assert equals.endswith("; the proposed one is the weakest of them.")
     assert settled == "More seeds would tell them apart: one picture of each says nothing of chance."
 
 
