@@ -23,13 +23,18 @@ NO_VOTES = PeoplesVerdict((), None)
 
 
 def peoples_verdict(
-    places: Sequence[GridPlace], votes: Sequence[tuple[Pair, Choice]], file: str, weight: float | None
+    places: Sequence[GridPlace],
+    votes: Sequence[tuple[Pair, Choice]],
+    file: str,
+    weight: float | None,
+    num_others: int = 0,
 ) -> PeoplesVerdict:
-    """`file`, `weight`: the proposed place's."""
+    """`file`, `weight`: the proposed place's; `num_others`: votes on other grids."""
     drawn = [place for place in places if place.network]
     found = standing(places, votes) if drawn else None
+    others = [f"Votes on other grids, which do not count: {num_others}."] if num_others else []
     if found is None:
-        return NO_VOTES
+        return PeoplesVerdict(others, None) if others else NO_VOTES
     proposed = [
         place for place in drawn if place.is_plain and (place.network, place.weight) == (file, weight)
     ]
@@ -41,7 +46,7 @@ def peoples_verdict(
         said.append(f"In {bad} of {len(votes)} both pictures were bad.")
     leader = found.leader
     is_place = found.is_ahead and leader.network is not None and leader.is_plain
-    return PeoplesVerdict(said, (str(leader.network), leader.weight) if is_place else None)
+    return PeoplesVerdict([*said, *others], (str(leader.network), leader.weight) if is_place else None)
 
 
 def _agreement(

@@ -85,3 +85,10 @@ def test_where_the_base_alone_leads_no_place_that_nobody_voted_for_does() -> Non
     found = peoples_verdict(PLACES, cast("base alone", TWO, "first", 30), "net-1", 1.0)
     assert found.leader is None
     assert found.sentences == ["30 votes: the base alone leads."]
+
+
+def test_votes_on_other_grids_are_not_lost_without_a_word() -> None:
+    other = "Votes on other grids, which do not count: 7."
+    assert list(peoples_verdict(PLACES, [], "net-1", 1.0, 7).sentences) == [other]
+    assert peoples_verdict(PLACES, CLEAR, "net-2", 1.0, 7).sentences[-1] == other
+    assert other not in peoples_verdict(PLACES, CLEAR, "net-2", 1.0).sentences
