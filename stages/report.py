@@ -29,7 +29,7 @@ from pipeline.reports.run.proposal import Proposal
 from pipeline.reports.run.verdict import verdict
 from pipeline.schemas import Config, EmbeddingConfig
 from pipeline.votes.grid_places import GRID_FILE, grid_name, places_of, votes_on
-from pipeline.votes.vote_file import read_votes
+from pipeline.votes.vote_file import cast_votes, read_votes
 from stages import CROPPED, NETWORKS
 
 MERGED, GRID = Path("models/merged"), Path("reports/sample-grid")
@@ -118,10 +118,13 @@ def story(config: Config) -> Story:
 
 
 def votes_of_people(grid: Any, file: str, weight: float | None) -> PeoplesVerdict:
-    """What the votes on this very grid say of the proposed place; those on other grids do not count."""
+    """What the votes on this very grid say of the proposed place. Those on other grids do not count; their
+    number is said, since another title or another measure makes another grid.
+    """
     places = places_of(grid)
-    votes = votes_on(places, grid_name(GRID_FILE.read_bytes()), read_votes())
-    return peoples_verdict(places, votes, file, weight)
+    entries = read_votes()
+    votes = votes_on(places, grid_name(GRID_FILE.read_bytes()), entries)
+    return peoples_verdict(places, votes, file, weight, len(cast_votes(entries)) - len(votes))
 
 
 def _merge_description(config: Config, facts: Any) -> str:

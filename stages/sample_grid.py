@@ -137,11 +137,17 @@ def read_held_out() -> list[str]:
 
 
 def read_losses() -> HeldOutLoss | None:
-    """On held-out pictures, by epoch; None for networks from elsewhere."""
+    """On held-out pictures, by epoch; None for networks from elsewhere. A damaged file is a user error."""
     if not VALIDATION_FILE.exists():
         return None
-    with VALIDATION_FILE.open(encoding="utf-8", newline="") as file:
-        return held_out_loss(csv.DictReader(file))
+    try:
+        with VALIDATION_FILE.open(encoding="utf-8", newline="") as file:
+            return held_out_loss(csv.DictReader(file))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"{VALIDATION_FILE} is damaged ({type(error).__name__}: {error}); fetch it again with"
+            f" `dvc checkout {VALIDATION_FILE.parent}`, or make it again with `dvc repro -f train`"
+        ) from None
 
 
 def trigger_of(place: Place | None, scores: CellScores, epochs: Mapping[Path, int]) -> UnknownTrigger | None:
@@ -163,7 +169,7 @@ def answered(scorer: Scorer, grid: Grid, judgement: Judgement, epochs: Mapping[P
 def main(arguments: Sequence[str] = ()) -> None:
     job = start("sample-grid", arguments)
     epochs = epoch_files(NETWORKS)
-    grid = planned(job.config, epochs)
+    grid, losses = planned(job.config, epochs), read_losses()
     store = store_of(job.config, epochs)
     drifts = drift_cells(grid.cells, job.config.sample_grid.drift_prompts)
     fill(store, [*grid.cells, *drifts], job.config.sample_grid.model_offload)
@@ -179,7 +185,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     places = by_place(scores, by_file)
     ranking = ranked(places, judgement)
     said = sentences(judgement, base, len(job.config.sample_grid.seeds), num_held_out)
-    losses, trigger = read_losses(), trigger_of(judgement.proposed, scores, by_file)
+    trigger = trigger_of(judgement.proposed, scores, by_file)
     found = findings(judgement, base, scale, trigger, losses, scorer.eye.ceiling)
     content = verdict_content(judgement, base, said, num_held_out, found, scale, losses)
     with new_folder(job.out / "reports/sample-grid") as folder:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config.ranges import wholes
 from pipeline.errors import UserError, near
+from pipeline.printable import printable
 
 SUFFIX = ".safetensors"
 
@@ -69,6 +70,17 @@ def _epochs(name: str) -> list[int]:
 
 
 def _paths(name: str, folder: Path) -> list[Path]:
+    """Names of strangers' files go into pictures and pages: one that cannot be printed is a user error."""
+    files = _matches(name, folder)
+    if hidden := [file for file in files if printable(file.name) != file.name]:
+        raise UserError(
+            f"{printable(str(hidden[0]))}: this file's name has characters that no page can show, or that"
+            " hide others; rename it"
+        )
+    return files
+
+
+def _matches(name: str, folder: Path) -> list[Path]:
     for place in (Path(), folder):
         if any(character in name for character in "*?[") and (matches := sorted(place.glob(name))):
             return matches

@@ -20,8 +20,8 @@ class YesNoQuestion:
 
 def read_question(written: str) -> YesNoQuestion:
     """`Is it green?` and `Is it green? yes` expect yes, `Is it red? no` expects no. Raises ValueError."""
-    match = _FORM.fullmatch(written)
-    if match is None or len(written) > MOST_QUESTION:
+    match = _FORM.fullmatch(written) if len(written) <= MOST_QUESTION else None
+    if match is None:
         raise ValueError(
             f"{written[:60]!r} is no question: end it with ?, then write `no` if that is the right answer"
             f" (`Is there any text? no`), in at most {MOST_QUESTION} letters"

@@ -9,6 +9,7 @@ from pipeline.verdict.measures import BLEED, DRIFT, IDENTITY, Measure, Place
 from pipeline.verdict.rule import Judgement
 from pipeline.verdict.trigger import UnknownTrigger
 
+_MOST_WORDS = 3
 _HALF_WAY = 0.5
 """Of the way from the base alone to real pictures."""
 _CURED_ALIKE = ("bleeding", "drift")
@@ -86,7 +87,10 @@ def _trigger(trigger: UnknownTrigger) -> str:
 
 
 def _quoted(words: Sequence[str]) -> str:
-    return " and ".join(map(repr, words))
+    """A grid may have a hundred prompts."""
+    more = len(words) - _MOST_WORDS
+    rest = [f"{more} more"] if more > 0 else []
+    return " and ".join([*map(repr, words[:_MOST_WORDS]), *rest])
 
 
 def _by_heart(losses: HeldOutLoss, epoch: int) -> str | None:

@@ -37,7 +37,7 @@ PROMPT = Measure(
     "follows the prompt less",
     is_share=True,
 )
-PROMPT_CLIP = Measure("clip", "CLIP", "CLIPScore of picture and prompt", "fits the prompt less, says CLIP")
+PROMPT_CLIP = Measure("clip", "CLIP", "CLIPScore of picture and prompt", "fits the prompt less by CLIP")
 ANSWERS = Measure(
     "answers",
     "answers",
@@ -115,8 +115,8 @@ class Place:
 
     @property
     def strength(self) -> float:
-        """Epochs times weight: how far it goes from the base."""
-        return self.epoch * self.weight
+        """Epochs times weight, whatever its sign: how far it goes from the base."""
+        return self.epoch * abs(self.weight)
 
     def knows(self, measure: Measure) -> bool:
         return measure.name in self.values and bool(np.isfinite(self.values[measure.name]).any())

@@ -48,18 +48,26 @@ def judged(
     main = next((each for each in MAIN if healthy and all(place.knows(each) for place in healthy)), None)
     if main is None:
         return Judgement(_without_measures(places, joint), [], None, {}, joint)
-    best = max(healthy, key=lambda place: place.mean(main))
-    close = [place for place in healthy if _is_close(place, best, main)]
+    close = _close_to_the_best(healthy, main)
     lost = {(place.epoch, place.weight): losses(place, close, base, scale) for place in close}
     kept = [place for place in close if not lost[place.epoch, place.weight]] or _least_lossy(
         close, lost, joint
     )
+    kept = _close_to_the_best(kept, main)
     equals = sorted(kept, key=lambda place: (place.strength, place.epoch))
     others = sorted(
         (place for place in places if place not in equals),
         key=lambda place: (bool(place.against), place not in close, -_value(joint(place)), place.strength),
     )
     return Judgement([*equals, *others], equals, main, lost, joint)
+
+
+def _close_to_the_best(places: Sequence[Place], main: Measure) -> list[Place]:
+    """Those that are as good as the best of `places`. Asked again once the best of all is passed over: two
+    that are as good as one of wide scatter may differ surely.
+    """
+    best = max(places, key=lambda place: place.mean(main))
+    return [place for place in places if _is_close(place, best, main)]
 
 
 def _is_close(place: Place, best: Place, main: Measure) -> bool:

@@ -5,11 +5,16 @@ would settle it.
 from collections.abc import Sequence
 from math import ceil, isfinite
 
+from pipeline.verdict.intervals import ConfidenceInterval
 from pipeline.verdict.measures import Measure, Place, gain
 from pipeline.verdict.rule import Judgement
 
 MOST_SEEDS = 200
 """More than these tell nothing that an eye would see."""
+_TOO_FEW = 4
+"""So many or fewer of each place do not show that two places are equal."""
+_MOST_NAMED = 6
+"""Places in a sentence; the page's charts have them all."""
 
 
 def named(place: Place) -> str:
@@ -50,10 +55,10 @@ def _equals(judgement: Judgement) -> str:
     parts = []
     if others:
         verb = "is" if len(others) == 1 else "are"
-        as_good = f"{_listed(others)} {verb} as good, as far as these pictures show"
-        parts.append(f"{as_good}; it is the weakest of them")
+        as_good = f"{_listed(_first(others))} {verb} as good, as far as these pictures show"
+        parts.append(f"{as_good}; the proposed one is the weakest of them")
     if lost:
-        parts.append(f"as good, but at a cost: {_listed(lost)}")
+        parts.append(f"as good, but at a cost: {_listed(_first(lost))}")
     return f"{'; '.join(parts)[0].upper()}{'; '.join(parts)[1:]}." if parts else _alone(judgement)
 
 
@@ -72,38 +77,54 @@ def _settled(judgement: Judgement, num_seeds: int, num_held_out: int | None) -> 
     few = num_held_out is not None and num_held_out < 5
     held_out = " and more pictures held out of training (use.validation: holdout)" if few else ""
     if len(judgement.equals) < 2:
-        clear = "; the order is clear" if len(judgement.order) > 1 else ""
+        clear = "; the order is clear" if _is_clear(judgement) else ""
         return f"More seeds{held_out} would narrow the interval{clear}."
     assert judgement.main is not None
-    if not isfinite(_ahead(judgement.equals, judgement.main)[1]):
+    ahead = _ahead(judgement.equals, judgement.main)
+    if ahead is not None and (ahead.number < 2 or not isfinite(ahead.low)):
         return f"More seeds{held_out} would tell them apart: one picture of each says nothing of chance."
     needed = seeds_to_settle(judgement.equals, judgement.main, num_seeds)
+    if needed is None and (ahead is None or ahead.number <= _TOO_FEW):
+        return f"More seeds{held_out} may tell them apart: so few pictures say little of chance."
     if needed is None:
         return f"More than {MOST_SEEDS} seeds would be needed to tell them apart: they are equal for any eye."
     return f"About {needed} seeds{held_out} would tell them apart; there are {num_seeds}."
+
+
+def _is_clear(judgement: Judgement) -> bool:
+    """Whether no other place is as good; where all of the best lose something, only costs were weighed."""
+    place = judgement.proposed
+    assert place is not None
+    is_weighed = bool(judgement.lost.get((place.epoch, place.weight))) and len(judgement.lost) > 1
+    return len(judgement.order) > 1 and not is_weighed
 
 
 def seeds_to_settle(equals: Sequence[Place], main: Measure, num_seeds: int) -> int | None:
     """Seeds at which the interval of the difference between the worst and the best of them would leave out
     0, if the difference stays what it is: intervals narrow with the root of the number.
     """
-    mean, low = _ahead(equals, main)
-    if mean <= 0 or not isfinite(low):
+    ahead = _ahead(equals, main)
+    if ahead is None or ahead.mean <= 0 or not isfinite(ahead.low):
         return None
-    needed = ceil(num_seeds * ((mean - low) / mean) ** 2)
+    needed = ceil(num_seeds * ((ahead.mean - ahead.low) / ahead.mean) ** 2)
     return needed if needed <= MOST_SEEDS else None
 
 
-def _ahead(equals: Sequence[Place], main: Measure) -> tuple[float, float]:
-    """How far the best of them is ahead of the worst, and the least that it may be; 0, 0 if not known."""
+def _ahead(equals: Sequence[Place], main: Measure) -> ConfidenceInterval | None:
+    """How far the best of them is ahead of the worst; None if they have no pictures in common."""
     best = max(equals, key=lambda place: place.mean(main))
     worst = min(equals, key=lambda place: place.mean(main))
-    ahead = gain(best, worst, main)
-    return (ahead.mean, ahead.low) if ahead else (0.0, 0.0)
+    return gain(best, worst, main)
 
 
 def _figure(value: float, measure: Measure) -> str:
     return f"{value:.0%}" if measure.is_share else f"{value:.2f}"
+
+
+def _first(names: list[str]) -> list[str]:
+    """The first, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return [*names[:_MOST_NAMED], f"{more} more"] if more > 1 else names
 
 
 def _listed(names: list[str]) -> str:

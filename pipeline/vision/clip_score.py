@@ -8,6 +8,7 @@ from PIL import Image
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, PreTrainedTokenizerBase
 
 from pipeline.device import best_device
+from pipeline.errors import UserError
 from pipeline.vision.pretrained import WHOLE_FOLDER, loading, moved, pretrained, pretrained_model
 
 VERSION = 1
@@ -29,6 +30,8 @@ class ClipScorer:
         words = self.tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt")
         output = self.model(**pixels.to(self.device), **words.to(self.device))
         cosines = (output.image_embeds * output.text_embeds).sum(dim=-1)
+        if not torch.isfinite(cosines).all():
+            raise UserError("sample_grid.clip gives numbers that are not finite; fetch the model again")
         return [100 * max(float(cosine), 0.0) for cosine in cosines]
 
 

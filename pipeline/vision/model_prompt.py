@@ -26,6 +26,10 @@ def model_prompt(processor: Any, model_type: str, prompt: str, system: str | Non
         raise UserError(
             f"{key}_prompts: Florence-2 takes only task tokens, found {prompt[:60]!r}; use one of {TASKS}"
         )
+    if held := [token for token in _picture_tokens(processor) if token and token in prompt]:
+        raise UserError(
+            f"{key}: {prompt[:60]!r} holds {held[0]}, which is this model's mark of a picture; remove it"
+        )
     if not _has_template(processor):
         token = None if model_type == FLORENCE else getattr(processor, "image_token", None)
         return f"{token}\n{prompt}" if token else prompt

@@ -9,6 +9,7 @@ picture and question, and finer than the word it would write (as VQAScore, Lin e
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ class Questioner(VisionLanguageModel):
                 text, some, num_beams=1, max_new_tokens=1, return_dict_in_generate=True, output_logits=True
             )
             found += yes_shares(made.logits[0], self.yes, self.no)
+        if not all(isfinite(each.yes) and isfinite(each.said) for each in found):
+            raise UserError(
+                f"{QUESTIONER} gives numbers that are not finite; set vision.questioner_dtype to bf16 or"
+                " fp32, or fetch the model again"
+            )
         return found
 
 

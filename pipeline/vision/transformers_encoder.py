@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import AutoConfig, AutoModel, CLIPModel, SiglipModel
 
 from pipeline.device import best_device, make_repeatable
+from pipeline.errors import UserError
 from pipeline.vision.encoders import Features, cosines, load_processor, preprocessed
 from pipeline.vision.pretrained import loading, moved, pretrained_model
 
@@ -46,7 +47,10 @@ class TransformersEncoder:
             pooled = self.half(pixel_values=torch.from_numpy(x).to(self.device)).pooler_output
             pooled = self.project(pooled) if self.project else pooled
             rows.append(pooled.float().cpu().numpy())
-        return np.concatenate(rows)
+        found = np.concatenate(rows)
+        if not np.isfinite(found).all():
+            raise UserError("vision.encoder gives numbers that are not finite; fetch the model again")
+        return found
 
     def likeness(self, one: Features, two: Features) -> NDArray[np.float64]:
         return cosines(one, two)

@@ -9,6 +9,8 @@ from pipeline.votes.grid_places import GRID_FILE, GridPlace, grid_name, places_o
 from pipeline.votes.strengths import strengths_by_votes
 from pipeline.votes.vote_file import VOTES, Choice, Pair, cast_votes, read_votes, votes_hash
 
+LEAST_AHEAD = 1e-6
+"""Strengths that differ by less are the same: they come from iterations."""
 HOW_TO_VOTE = "`make look`, Grid, key v"
 
 
@@ -22,11 +24,22 @@ class Standing:
     rival: GridPlace | None
     missing: int | None
     num_votes: int
+    is_tied: bool = False
+    is_behind_base: bool = False
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the votes prefer the leader to all others at all."""
+        return not (self.is_tied or self.is_behind_base)
 
     @property
     def sentence(self) -> str:
         """Who leads, and whether surely."""
         votes = _number(self.num_votes, "vote")
+        if self.is_behind_base:
+            return f"{votes}: the base alone leads"
+        if self.is_tied:
+            return f"{votes}: none leads; the best look as good as each other"
         if self.rival is None:
             return f"{votes}: {self.leader.label} is surely the best"
         more = (
@@ -57,9 +70,13 @@ def standing(places: Sequence[GridPlace], votes: Sequence[tuple[Pair, Choice]]) 
     first = drawn[0]
     rivals = [number for number in drawn if places[number].network != places[first].network]
     second = next((number for number in rivals if not found.is_sure(first, number)), None)
+    most = found.values[first] + LEAST_AHEAD
+    is_behind = any(found.values[number] > most for number in set(range(len(places))) - set(drawn))
     if second is None:
-        return Standing(places[first], None, 0, len(votes))
-    return Standing(places[first], places[second], found.votes_to_go(first, second), len(votes))
+        return Standing(places[first], None, 0, len(votes), is_behind_base=is_behind)
+    is_tied = bool(found.values[second] > found.values[first] - LEAST_AHEAD)
+    missing = found.votes_to_go(first, second)
+    return Standing(places[first], places[second], missing, len(votes), is_tied, is_behind)
 
 
 def voted(expected: str | None, files: Collection[str]) -> Winner:

@@ -246,6 +246,18 @@ def test_losses_on_held_out_pictures_are_evidence(project: Path) -> None:
     assert (without["found"], without["held_out_loss"]) == ([], None)
 
 
+@pytest.mark.parametrize(
+    "text", ["step\n1\n", "epoch,side\n1,train\n", "epoch,side,timestep,loss\n1,train,9,x\n"]
+)
+def test_damaged_losses_are_a_user_error(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sample_grid.read_losses() is None
+    sample_grid.VALIDATION_FILE.parent.mkdir(parents=True)
+    sample_grid.VALIDATION_FILE.write_text(text)
+    with pytest.raises(UserError, match=r"validation.csv is damaged .* `dvc repro -f train`"):
+        sample_grid.read_losses()
+
+
 def test_questions_are_answered_and_shown(project: Path) -> None:
     """Of every picture, by a tiny random model; without them everything is as it was."""
 

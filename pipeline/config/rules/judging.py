@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.config.rules.triggers import triggers
 from pipeline.schemas import Config
+from pipeline.schemas.questions import read_question
 from pipeline.texts.words import has_words
 
 
@@ -24,7 +25,12 @@ def _question_contradictions(config: Config) -> list[str]:
             f"vision.questioner {model} is set, but sample_grid.questions is []; write what to ask, or set"
             " vision.questioner to null"
         ]
-    return []
+    texts = [read_question(each).text for each in questions]
+    return [
+        f"sample_grid.questions has {text!r} twice, so it would count twice; remove one"
+        for text in dict.fromkeys(texts)
+        if texts.count(text) > 1
+    ]
 
 
 def _head_contradictions(config: Config) -> list[str]:

@@ -99,8 +99,8 @@ def _roles(ranking: Sequence[RankedPlace], voted: tuple[str, float] | None) -> l
 
 
 def _strength(row: RankedPlace) -> float:
-    """Epochs times weight; of another training's file, whose epochs are not known, the weight."""
-    return float((row["epoch"] or 1) * row["weight"])
+    """Epochs times weight, whatever its sign; of another training's file, epochs unknown, the weight."""
+    return float((row["epoch"] or 1) * abs(row["weight"]))
 
 
 def _cells(grid: Mapping[str, Any], row: RankedPlace) -> list[GridCell]:

@@ -11,8 +11,8 @@ from pipeline.votes.winner import standing
 
 @dataclass(frozen=True)
 class PeoplesVerdict:
-    """`sentences`: who leads and by how many votes, whether that is the proposed place, and how many found
-    both pictures bad; `leader`: its file and weight, if it is a plain place.
+    """`sentences`: who leads, if any does, and by how many votes, whether that is the proposed place, and how
+    many found both pictures bad; `leader`: its file and weight, if it is a plain place.
     """
 
     sentences: Sequence[str]
@@ -23,25 +23,30 @@ NO_VOTES = PeoplesVerdict((), None)
 
 
 def peoples_verdict(
-    places: Sequence[GridPlace], votes: Sequence[tuple[Pair, Choice]], file: str, weight: float | None
+    places: Sequence[GridPlace],
+    votes: Sequence[tuple[Pair, Choice]],
+    file: str,
+    weight: float | None,
+    num_others: int = 0,
 ) -> PeoplesVerdict:
-    """`file`, `weight`: the proposed place's."""
+    """`file`, `weight`: the proposed place's; `num_others`: votes on other grids."""
     drawn = [place for place in places if place.network]
     found = standing(places, votes) if drawn else None
+    others = [f"Votes on other grids, which do not count: {num_others}."] if num_others else []
     if found is None:
-        return NO_VOTES
+        return PeoplesVerdict(others, None) if others else NO_VOTES
     proposed = [
         place for place in drawn if place.is_plain and (place.network, place.weight) == (file, weight)
     ]
     own = sum(found.leader.label in (pair.first, pair.second) for pair, _ in votes)
-    said = [f"{found.sentence}.", f"It is in {own} of them."]
-    if proposed:
+    said = [f"{found.sentence}.", *([f"It is in {own} of them."] if found.is_ahead else [])]
+    if proposed and found.is_ahead:
         said.append(_agreement(places, votes, found.leader, proposed[0]))
     if bad := sum(choice == "neither" for _, choice in votes):
         said.append(f"In {bad} of {len(votes)} both pictures were bad.")
     leader = found.leader
-    is_place = leader.network is not None and leader.is_plain
-    return PeoplesVerdict(said, (str(leader.network), leader.weight) if is_place else None)
+    is_place = found.is_ahead and leader.network is not None and leader.is_plain
+    return PeoplesVerdict([*said, *others], (str(leader.network), leader.weight) if is_place else None)
 
 
 def _agreement(

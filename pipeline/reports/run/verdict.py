@@ -50,8 +50,8 @@ def verdict(
     loss = _loss_sentences(train, best)
     said = measured["sentences"] if measured else []
     if best is None or (best["total"] is None and not said):
-        advice = "No tagger and no CLIP model scored the pictures: compare them yourself."
-        return RunVerdict("doubt" if against else "unknown", "Judge by eye", against, [advice], loss)
+        found = [*against, *_unscored_faults(best, base, measured)]
+        return RunVerdict("doubt" if found else "unknown", "Judge by eye", found, [_advice(best)], loss)
     figures = best["figures"]
     if measured and measured["decided_by"] == "subject":  # the first sentence says it
         figures = {name: value for name, value in figures.items() if name != "subject"}
@@ -67,6 +67,22 @@ def verdict(
     rise = gain if gain is not None else _rise(best, measured)
     kind, word = _judgement(rise, bool(faults), _fall(train), gain is not None)
     return RunVerdict(kind, word, faults, said, found, gain)
+
+
+def _advice(best: Mapping[str, Any] | None) -> str:
+    """Where nothing is proposed, pictures may still have scores: of merges, or of networks from elsewhere."""
+    if best is None:
+        return "The grid draws no place of this training, so none is proposed: compare pictures yourself."
+    return "No tagger and no CLIP model scored the pictures: compare them yourself."
+
+
+def _unscored_faults(
+    best: Mapping[str, Any] | None, base: CellFigures | None, measured: Mapping[str, Any] | None
+) -> list[str]:
+    """What needs no score: blank or copied pictures, a wrong trigger, losses that rise, smears."""
+    if best is None:
+        return []
+    return [*map(_sentence, best["against"]), *_found(measured), *_softness(best["figures"], base or {})]
 
 
 def _rise(best: Mapping[str, Any], measured: Mapping[str, Any] | None) -> float | None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,11 @@ def test_one_file_is_one_file(folder: Path) -> None:
         network_file("all", epochs(folder), folder)
     with pytest.raises(UserError, match="holds no epoch's file"):
         network_file("last", {}, folder)
+
+
+@pytest.mark.parametrize("name", [b"x\xff", b"x\x1b[31m", b"x\n", b"x\xe2\x80\xaetxt"])
+def test_a_name_that_no_page_can_show_is_refused(folder: Path, name: bytes) -> None:
+    """Not UTF-8, a control character, a line's end, a mark that turns the direction of text."""
+    Path(os.fsdecode(bytes(folder) + b"/" + name + b".safetensors")).touch()
+    with pytest.raises(UserError, match=r"x.*\.safetensors: this file's name has .*; rename it"):
+        network_files(["x*"], {}, folder)

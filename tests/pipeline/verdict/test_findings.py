@@ -83,6 +83,8 @@ def test_a_trigger_that_was_not_learned_is_named_with_what_was() -> None:
     )
     [two] = found_of(place(5, identity=0.8), trigger=UnknownTrigger(["a zibbo", "a hat"], "quolim"))
     assert "begin with 'a zibbo' and 'a hat', which no caption" in two.sentence
+    [many] = found_of(place(5, identity=0.8), trigger=UnknownTrigger([*"abcdefgh"], "quolim"))
+    assert "begin with 'a' and 'b' and 'c' and 5 more, which no caption" in many.sentence
 
 
 def test_learned_by_heart_has_the_rise_the_bands_and_the_fall() -> None:

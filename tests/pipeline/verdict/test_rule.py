@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline.verdict.drift_scale import DriftScale
 from pipeline.verdict.measures import Place
@@ -16,7 +17,7 @@ NUMBER = 24
 def place(epoch: int, weight: float, against: tuple[str, ...] = (), **means: float) -> Place:
     """Values of a small spread that all places share: pairs tell means apart, whatever the seeds do."""
     spread = np.random.default_rng(1).normal(0, 0.05, NUMBER)
-    own = np.random.default_rng([epoch, round(10 * weight)]).normal(0, 0.01, NUMBER)
+    own = np.random.default_rng([epoch, abs(round(10 * weight))]).normal(0, 0.01, NUMBER)
     shares = {"subject", "prompt", "retained", "bleed", "answers"}
     values = {
         name: np.arange(NUMBER) < round(NUMBER * mean) if name in shares else mean + spread + own
@@ -132,6 +133,7 @@ def test_one_picture_a_place_settles_nothing_and_is_said() -> None:
     why, equals, settled = sentences(judged(places, of_values(0, 0.1)), of_values(0, 0.1), 1, None)
     assert why == "Take epoch 1 at weight 1: likeness 0.50 (of one picture); the base alone 0.10."
     assert equals.startswith("Epoch 2 at weight 1 is as good, as far as these pictures show")
+    assert equals.endswith("; the proposed one is the weakest of them.")
     assert settled == "More seeds would tell them apart: one picture of each says nothing of chance."
 
 
@@ -195,3 +197,52 @@ def test_a_little_more_drift_than_the_others_is_no_loss() -> None:
     places = [place(5, 1.0, identity=0.8, drift=0.1), place(10, 1.0, identity=0.8, drift=0.3)]
     found = judged(places, BASE, scale=DriftScale(seed=0.2, prompt=0.8))
     assert [at(each) for each in found.equals] == [(5, 1.0), (10, 1.0)]
+
+
+def test_two_as_good_as_one_of_wide_scatter_may_differ_surely_once_that_is_passed_over() -> None:
+    scatter = np.where(np.arange(NUMBER) % 2, 0.4, -0.4)
+    wide = Place(
+        Path("zib-000015.safetensors"), 15, 1.0,
+        {"identity": 0.81 + scatter, "prompt": np.zeros(NUMBER)},
+        {"identity": [0] * NUMBER, "prompt": [0] * NUMBER},
+    )  # fmt: skip
+    places = [place(5, 1.0, identity=0.7, prompt=1.0), place(10, 1.0, identity=0.8, prompt=1.0), wide]
+    base = place(0, 0.0, identity=0.2, prompt=1.0)
+    found = judged(places, base)
+    assert len(found.lost) == 3  # all are as good as the one of wide scatter
+    assert [at(each) for each in found.equals] == [(10, 1.0)]
+    assert "epoch 5" not in " ".join(sentences(found, base, 24, 8))
+
+
+def test_a_negative_weight_is_as_strong_as_a_positive_one() -> None:
+    found = judged([place(10, -1.0, identity=0.8), place(5, 1.0, identity=0.8)], BASE)
+    assert at(found.proposed) == (5, 1.0)
+
+
+def test_where_all_of_the_best_lose_something_the_order_is_not_called_clear() -> None:
+    places = [place(5, 1.0, identity=0.8, prompt=0.3), place(10, 1.0, identity=0.8, prompt=0.6)]
+    assert sentences(judged(places, BASE), BASE, 24, 8)[2] == "More seeds would narrow the interval."
+
+
+def test_sixty_equals_are_not_all_named() -> None:
+    places = [place(epoch, 1.0, identity=0.8) for epoch in range(1, 61)]
+    found = judged(places, None)
+    more = len(found.equals) - 1 - 6
+    assert more > 2  # else the test shows nothing
+    said = sentences(found, None, 24, 8)[1]
+    assert f" and {more} more are as good" in said
+    assert said.count("at weight") == 6
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, "one picture of each"), (4, "so few pictures say little")]
+)
+def test_a_few_pictures_do_not_show_that_places_are_equal(number: int, expected: str) -> None:
+    """Shares of yes and no have an interval even then."""
+    one, two = (
+        Place(Path(f"{epoch}"), epoch, 1.0, {"subject": np.zeros(number)}, {"subject": [0] * number})
+        for epoch in (1, 2)
+    )
+    said = sentences(judged([one, two], None), None, number, 8)[2]
+    assert expected in said
+    assert "equal for any eye" not in said

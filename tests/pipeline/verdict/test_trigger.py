@@ -1,6 +1,7 @@
 """Whether the prompts begin with words that the network's captions had, by headers by hand."""
 
 import json
+import time
 from collections import Counter
 from typing import Any
 
@@ -89,3 +90,30 @@ def test_the_tag_of_the_largest_folder_that_shares_one_is_named() -> None:
     assert shared_tag(folders, json.dumps({"a": {"img_count": 11}})) is None
     assert shared_tag(folders, json.dumps({"a": {"img_count": "10"}})) is None
     assert shared_tag(folders, "no JSON") is None
+
+
+def test_the_tag_of_nearly_all_captions_anywhere_in_a_prompt_is_enough() -> None:
+    captions = header(a={"quolim_critter": 20})
+    assert unknown_trigger(["masterpiece, Quolim critter, night"], captions) is None
+    assert unknown_trigger(["masterpiece, night"], captions) is not None
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 350, "0", "-5", "true"])
+def test_numbers_that_no_folder_has_say_nothing(number: str) -> None:
+    said = {
+        "ss_tag_frequency": f'{{"a": {{"quolim": {number}}}}}',
+        "ss_dataset_dirs": f'{{"a": {{"img_count": {number}}}}}',
+    }
+    assert unknown_trigger(PROMPTS, said) is None
+    counted = {"ss_tag_frequency": '{"a": {"quolim": 20}}'}
+    assert unknown_trigger(PROMPTS, said | counted) is None
+
+
+def test_a_tag_without_a_word_is_no_trigger() -> None:
+    assert unknown_trigger(PROMPTS, header(a={"_": 20, "of": 20})) is None
+
+
+def test_a_huge_word_is_not_read_to_its_end() -> None:
+    started = time.monotonic()
+    assert unknown_trigger(PROMPTS, header(a={"?a=" * 1_000_000: 20})) is not None
+    assert time.monotonic() - started < 2  # it took 3 to 6 s to look for passwords in all of it

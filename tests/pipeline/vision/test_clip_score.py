@@ -41,3 +41,10 @@ def test_a_score_is_a_hundred_times_the_cosine_of_transformers_embeddings(folder
 def test_a_folder_of_something_else_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a CLIP folder of transformers that loads"):
         ClipScorer(tmp_path)
+
+
+def test_scores_that_are_no_numbers_are_a_sentence(folder: Path) -> None:
+    scorer = ClipScorer(folder)
+    scorer.model.visual_projection.weight.data.fill_(float("nan"))
+    with pytest.raises(UserError, match="clip gives numbers that are not finite"):
+        scorer.scores(PICTURES, PROMPTS)

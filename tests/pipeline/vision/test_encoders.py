@@ -267,3 +267,11 @@ def test_a_head_may_lie_in_a_folder(tmp_path: Path) -> None:
     assert isinstance(of(head.parent), LinearHead)
     means(tmp_path / "model.onnx")
     assert isinstance(of(tmp_path), OnnxScorer)
+
+
+def test_features_that_are_no_numbers_are_a_sentence(tmp_path: Path) -> None:
+    write_encoder(tmp_path, "dinov2")
+    encoder: Any = opened(tmp_path)
+    next(iter(encoder.model.parameters())).data.fill_(float("nan"))
+    with pytest.raises(UserError, match="encoder gives numbers that are not finite"):
+        encoder.features([CAT])

@@ -137,6 +137,21 @@ def test_a_tokenizer_without_yes_and_no_is_a_sentence(tmp_path: Path) -> None:
         Questioner(write_qwen(tmp_path / "qwen"), settings())
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_models_mark_of_a_picture_in_a_question_is_a_sentence(
+    folders: dict[str, Path], name: str
+) -> None:
+    with pytest.raises(UserError, match=r"vision\.questioner: 'is an <image> .*' holds <image>, which is"):
+        Questioner(folders[name], settings()).answers("is an <image> a picture ?", PICTURES[:1])
+
+
+def test_answers_that_are_no_numbers_are_a_sentence(folders: dict[str, Path]) -> None:
+    questioner = Questioner(folders["llava"], settings())
+    questioner.network.get_output_embeddings().weight.data.fill_(float("nan"))  # as fp16 overflows
+    with pytest.raises(UserError, match="not finite; set"):
+        questioner.answers(QUESTION, PICTURES[:1])
+
+
 def test_florence_answers_no_questions(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"vision\.questioner .* Florence-2 takes only task tokens"):
         Questioner(write_florence(tmp_path / "florence"), settings())

@@ -83,6 +83,18 @@ def test_where_the_rival_is_the_strongest_the_weakest_is_the_other_end() -> None
     ]
 
 
+def test_a_negative_weight_is_as_strong_as_a_positive_one() -> None:
+    grid = {
+        "cells": [
+            cell(row, column, epoch, weight)
+            for row, epoch in enumerate((5, 10))
+            for column, weight in enumerate((-1.0, 0.5))
+        ]
+    }
+    ranking = [ranked(5, 0.5), ranked(10, 0.5), ranked(5, -1.0), ranked(10, -1.0)]
+    assert said(shown(grid, ranking))[-1] == ("Strongest", "epoch 10 at weight -1")
+
+
 def test_where_both_ends_are_taken_the_third_best_is_shown() -> None:
     ranking = [ranked(10, 1.0), ranked(5, 0.5), ranked(5, 1.0), ranked(10, 0.5)]
     assert [role for role, _ in said(shown(GRID, ranking))] == [

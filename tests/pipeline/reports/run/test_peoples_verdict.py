@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from pipeline.reports.run.peoples_verdict import NO_VOTES, peoples_verdict
 from pipeline.votes.grid_places import GridPlace
 from pipeline.votes.vote_file import Choice, Pair
@@ -67,3 +69,26 @@ def test_pictures_that_are_both_bad_are_counted() -> None:
 
 def test_a_proposal_that_the_grid_did_not_draw_gets_no_agreement() -> None:
     assert len(said(CLEAR, "net-9")) == 2
+
+
+@pytest.mark.parametrize("choice", ["equal", "neither"])
+def test_votes_that_prefer_nothing_have_no_leader(choice: Choice) -> None:
+    found = peoples_verdict(PLACES, cast(ONE, TWO, choice, 10), "net-1", 1.0)
+    assert found.leader is None
+    assert found.sentences[0] == "10 votes: none leads; the best look as good as each other."
+    assert not any("agree" in each or "It is in" in each for each in found.sentences)
+    circle = [*cast(ONE, TWO, "first", 5), *cast(TWO, THREE, "first", 5), *cast(THREE, ONE, "first", 5)]
+    assert peoples_verdict(PLACES, circle, "net-1", 1.0).leader is None
+
+
+def test_where_the_base_alone_leads_no_place_that_nobody_voted_for_does() -> None:
+    found = peoples_verdict(PLACES, cast("base alone", TWO, "first", 30), "net-1", 1.0)
+    assert found.leader is None
+    assert found.sentences == ["30 votes: the base alone leads."]
+
+
+def test_votes_on_other_grids_are_not_lost_without_a_word() -> None:
+    other = "Votes on other grids, which do not count: 7."
+    assert list(peoples_verdict(PLACES, [], "net-1", 1.0, 7).sentences) == [other]
+    assert peoples_verdict(PLACES, CLEAR, "net-2", 1.0, 7).sentences[-1] == other
+    assert other not in peoples_verdict(PLACES, CLEAR, "net-2", 1.0).sentences

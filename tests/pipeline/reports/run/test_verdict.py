@@ -158,3 +158,22 @@ def test_what_speaks_against_it_is_apart_from_the_verdict() -> None:
     }
     found = verdict(best(0.9, 0.8, "blank"), BASE, [FINDING], 16, measured=measured)
     assert (found.said, found.faults) == (measured["sentences"], ["Overfitted: by heart.", "Blank."])
+
+
+def test_what_needs_no_score_is_said_where_nothing_scored() -> None:
+    unscored = {"total": None, "against": ["3 of 16 pictures are blank"], "figures": {"sharpness": 1.0}}
+    found = [{"kind": "trigger", "sentence": "the prompts begin with 'zibbo'"}]
+    measured: dict[str, Any] = {"sentences": [], "decided_by": None, "base": {}, "found": found}
+    judged = verdict(unscored, {"sharpness": 4.0}, [], 16, measured=measured)
+    assert (judged.kind, judged.word) == ("doubt", "Judge by eye")
+    assert judged.faults == [
+        "3 of 16 pictures are blank.",
+        "The prompts begin with 'zibbo'.",
+        "Its pictures have 25% of the base's sharpness: they may be smeared.",
+    ]
+    assert judged.said == ["No tagger and no CLIP model scored the pictures: compare them yourself."]
+
+
+def test_a_grid_of_other_places_is_not_called_unscored() -> None:
+    [said] = verdict(None, BASE, [], 16).said
+    assert said.startswith("The grid draws no place of this training")
