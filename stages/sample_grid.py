@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     every, base = places_of(scores, drifted, by_file)
     alone = dict.fromkeys(drifts.values())
     scale = mean_scale([each for cell in alone if (each := scorer.eye.drift_scale(cell))])
-    judgement = judged(every, base, scorer.eye.ceiling, scale)
+    judgement = judged(every, base, scorer.eye.ceiling, scale, losses)
     places = by_place(scores, by_file)
     ranking = ranked(places, judgement)
     said = sentences(judgement, base, len(job.config.sample_grid.seeds), num_held_out)

@@ -15,6 +15,7 @@ from pipeline.verdict.measures import Place
 
 PictureKey = tuple[Any, ...]
 """What pictures of two places must share to be compared: how they were drawn, prompt and seed."""
+NO_WEIGHT = "at weight 0 it is the base alone"
 Figures = Mapping[str, Mapping[PictureKey, float]]
 
 
@@ -30,7 +31,12 @@ def places_of(
     order = _orders(every)
     places = [
         _place(
-            file, epoch, weight, {cell: every[cell] for cell in cells}, order, _faults(cells, scores, alone)
+            file,
+            epoch,
+            weight,
+            {cell: every[cell] for cell in cells},
+            order,
+            [*([] if weight else [NO_WEIGHT]), *_faults(cells, scores, alone)],
         )
         for (file, epoch, weight), cells in cells_by_place(every, epochs).items()
     ]

@@ -71,6 +71,13 @@ BLEED = Measure(
 NEAREST_TRAINING = Measure(
     "nearest_training", "nearest", "similarity to the nearest training picture", is_lower_better=True
 )
+BY_HEART = Measure(
+    "by_heart",
+    "held-out loss",
+    "of the epoch, not of pictures: whether it rises while that on training pictures falls",
+    "knows its pictures by heart",
+    is_lower_better=True,
+)
 MEASURES = {
     each.name: each
     for each in (

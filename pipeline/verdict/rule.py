@@ -1,16 +1,17 @@
 """The rule that proposes an epoch and a weight.
 
-Of the places without faults, those stay that are as good as the best, as far as the pictures show, by what
-the network is trained for; of them, those that lose nothing else, against the base alone or against each
-other; of them, the weakest.
+Of the places without faults, and whose epoch does not know its pictures by heart, those stay that are as good
+as the best, as far as the pictures show, by what the network is trained for; of them, those that lose nothing
+else, against the base alone or against each other; of them, the weakest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.verdict.drift_scale import DriftScale
+from pipeline.verdict.held_out_loss import HeldOutLoss
 from pipeline.verdict.joint import JointScore, joint_score
-from pipeline.verdict.measures import DRIFT, MAIN, MUST_NOT_LOSE, QUALITY, Measure, Place, gain
+from pipeline.verdict.measures import BY_HEART, DRIFT, MAIN, MUST_NOT_LOSE, QUALITY, Measure, Place, gain
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,25 @@ def judged(
     base: Place | None,
     ceiling: float | None = None,
     scale: DriftScale | None = None,
+    held_out: HeldOutLoss | None = None,
 ) -> Judgement:
     """`ceiling`: the likeness of real pictures of the subject among themselves, where it is known; `scale`:
-    of drift.
+    of drift; `held_out`: the losses by epoch.
     """
 
     def joint(place: Place) -> JointScore | None:
         return joint_score(place, base, ceiling)
 
-    healthy = [place for place in places if not place.against] or list(places)
+    sound = [place for place in places if not place.against] or list(places)
+    healthy = [place for place in sound if not _by_heart(place, held_out)] or sound
     main = next((each for each in MAIN if healthy and all(place.knows(each) for place in healthy)), None)
     if main is None:
         return Judgement(_without_measures(places, joint), [], None, {}, joint)
     close = _close_to_the_best(healthy, main)
-    lost = {(place.epoch, place.weight): losses(place, close, base, scale) for place in close}
+    lost = {(place.epoch, place.weight): losses(place, close, base, scale, held_out) for place in close}
+    least = max(place.mean(main) for place in close)
+    over = [place for place in sound if place not in healthy and place.mean(main) >= least]
+    lost |= {(place.epoch, place.weight): [BY_HEART] for place in over}
     kept = [place for place in close if not lost[place.epoch, place.weight]] or _least_lossy(
         close, lost, joint
     )
@@ -79,11 +85,16 @@ def _is_close(place: Place, best: Place, main: Measure) -> bool:
 
 
 def losses(
-    place: Place, close: Sequence[Place], base: Place | None, scale: DriftScale | None = None
+    place: Place,
+    close: Sequence[Place],
+    base: Place | None,
+    scale: DriftScale | None = None,
+    held_out: HeldOutLoss | None = None,
 ) -> list[Measure]:
-    """Measures by which it is surely worse than the base alone, or than the best of `close`; last drift, if
-    it is strong. Quality is held against the others only: a base that draws something else may well draw it
-    more cleanly. Drift is held against its scale only: of two weights the higher always drifts further.
+    """Measures by which it is surely worse than the base alone, or than the best of `close`; drift, if it is
+    strong; the held-out loss, if its epoch surely knows the pictures by heart. Quality is held against the
+    others only: a base that draws something else may well draw it more cleanly. Drift is held against its
+    scale only: of two weights the higher always drifts further.
     """
     found = []
     for measure in MUST_NOT_LOSE:
@@ -93,7 +104,14 @@ def losses(
         behind = [gain(place, rival, measure) for rival in compared if rival is not place]
         if any(each is not None and each.high < 0 for each in behind):
             found.append(measure)
-    return [*found, DRIFT] if drifts_far(place, scale) else found
+    if drifts_far(place, scale):
+        found.append(DRIFT)
+    return [*found, BY_HEART] if _by_heart(place, held_out) else found
+
+
+def _by_heart(place: Place, held_out: HeldOutLoss | None) -> bool:
+    """Its likeness is then no proof that it has learned what the pictures share."""
+    return held_out is not None and held_out.is_by_heart(place.epoch)
 
 
 def _best(places: Sequence[Place], measure: Measure) -> Place:

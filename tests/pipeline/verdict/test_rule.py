@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.verdict.drift_scale import DriftScale
-from pipeline.verdict.measures import Place
+from pipeline.verdict.held_out_loss import HeldOutLoss
+from pipeline.verdict.measures import BY_HEART, Place
 from pipeline.verdict.rule import judged
 from pipeline.verdict.sentences import seeds_to_settle, sentences
 from pipeline.verdict.verdict_file import verdict_content
@@ -246,3 +247,19 @@ def test_a_few_pictures_do_not_show_that_places_are_equal(number: int, expected:
     said = sentences(judged([one, two], None), None, number, 8)[2]
     assert expected in said
     assert "equal for any eye" not in said
+
+
+def test_what_is_known_by_heart_comes_after_what_is_not_however_alike() -> None:
+    bands = {100: 0.4, 300: 0.2, 500: 0.1}
+    worse = {band: 1.5 * loss for band, loss in bands.items()}
+    held_out = HeldOutLoss({0: bands, 5: bands, 10: worse}, {5: bands, 10: dict.fromkeys(bands, 0.01)})
+    early, late = place(5, 1.0, identity=0.8), place(10, 1.0, identity=0.9)
+    found = judged([late, early], BASE, held_out=held_out)
+    assert at(found.proposed) == (5, 1.0)
+    assert found.lost == {(5, 1.0): [], (10, 1.0): [BY_HEART]}
+    said = sentences(found, BASE, 4, 8)[1]
+    assert said == "As good, but at a cost: epoch 10 at weight 1 (knows its pictures by heart)."
+    less = judged([place(10, 1.0, identity=0.7), early], BASE, held_out=held_out)
+    assert less.lost == {(5, 1.0): []}  # no better: nobody asks why not
+    only = judged([late], BASE, held_out=held_out)
+    assert sentences(only, BASE, 4, 8)[1] == "At a cost: it knows its pictures by heart."
