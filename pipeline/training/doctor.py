@@ -13,6 +13,7 @@ from statistics import fmean
 
 from pipeline.training.history import HELD_OUT, SWAPPED, TRAIN, History, LossRow, mean_by_epoch
 from pipeline.training.planning.forecast import TrainPlan
+from pipeline.verdict.held_out_loss import HeldOutLoss, by_band
 
 WINDOW = 50
 """Steps whose mean loss is used, because a single step's loss depends on its noise levels."""
@@ -141,7 +142,8 @@ def _fit(history: History, network: str, plan: TrainPlan) -> list[Finding]:
     most = max((concept.in_all / concept.pictures for concept in plan.concepts), default=0)
     left = train[max(train)] / train[0] if len(train) > 1 else 1.0
     if len(held) > 1:
-        findings = _gap(train, held)
+        bands = by_band((each.side, each.epoch, each.timestep, each.loss) for each in history.measured)
+        findings = (_risen(bands) if bands and bands.rise(max(held)) else _turned(held)) or _gap(train, held)
         if findings:
             return findings
     elif left < NEAR_ZERO or (left < HEART and most > OFTEN):
@@ -154,16 +156,38 @@ def _fit(history: History, network: str, plan: TrainPlan) -> list[Finding]:
     return _level(fmean(row.loss for row in _last(history.rows)), network)
 
 
-def _gap(train: dict[int, float], held: dict[int, float]) -> list[Finding]:
+def _risen(bands: HeldOutLoss) -> list[Finding]:
+    """Each noise level counts alike: the finest one's loss is ten times the others', and rises in a good
+    run, too.
+    """
+    last = max(bands.held_out)
+    rise = bands.rise(last)
+    if rise is None or not bands.is_by_heart(last):
+        return []
+    return [
+        _overfitted(
+            f"the loss on held-out pictures was least after epoch {bands.best} and has risen by"
+            f" {rise.mean:.0%}, the mean of {rise.number} noise levels, while that on training pictures fell"
+        )
+    ]
+
+
+def _turned(held: dict[int, float]) -> list[Finding]:
+    """With one noise level."""
     last, best = max(held), min(held, key=held.__getitem__)
+    if held[last] <= TURN * held[best]:
+        return []
+    return [
+        _overfitted(
+            f"the loss on held-out pictures was least after epoch {best} ({held[best]:.3g}) and has"
+            f" risen to {held[last]:.3g}"
+        )
+    ]
+
+
+def _gap(train: dict[int, float], held: dict[int, float]) -> list[Finding]:
+    last = max(held)
     gap, before = held[last] / train[last], held[0] / train[0]
-    if held[last] > TURN * held[best]:
-        return [
-            _overfitted(
-                f"the loss on held-out pictures was least after epoch {best} ({held[best]:.3g}) and has"
-                f" risen to {held[last]:.3g}"
-            )
-        ]
     if gap > OVERFITTING_RATIOS * before and held[last] > (1 - LEARNED) * held[0]:
         return [
             _overfitted(

@@ -68,13 +68,17 @@ class HeldOutLoss:
 
 def held_out_loss(rows: Iterable[Mapping[str, str]]) -> HeldOutLoss | None:
     """Of plots/train/validation.csv's rows; None where nothing was held out or a loss is not a number."""
+    return by_band((row["side"], int(row["epoch"]), int(row["timestep"]), float(row["loss"])) for row in rows)
+
+
+def by_band(measured: Iterable[tuple[str, int, int, float]]) -> HeldOutLoss | None:
+    """Of sides, epochs, timesteps and losses; None where nothing was held out or a loss is not a number."""
     sides: dict[str, dict[int, dict[int, float]]] = {_HELD_OUT: {}, _TRAINING: {}}
-    for row in rows:
-        if row["side"] in sides:
-            loss = float(row["loss"])
+    for side, epoch, timestep, loss in measured:
+        if side in sides:
             if not (isfinite(loss) and loss > 0):
                 return None
-            sides[row["side"]].setdefault(int(row["epoch"]), {})[int(row["timestep"])] = loss
+            sides[side].setdefault(epoch, {})[timestep] = loss
     held_out = sides[_HELD_OUT]
     return HeldOutLoss(held_out, sides[_TRAINING]) if any(held_out) else None
 

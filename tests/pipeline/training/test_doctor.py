@@ -122,3 +122,27 @@ def test_every_sentence_says_what_and_what_to_do() -> None:
     assert finding.kind == "rate_too_high"
     assert "blew up 1 times; 0.1 of the rates held" in finding.sentence
     assert "lower optimizer.lr" in finding.advice
+
+
+def test_a_loss_that_rises_in_the_finest_noise_alone_is_no_overfitting() -> None:
+    """Its loss is ten times the others', and so rules their mean."""
+    good, finest = (0.5, 0.1, 0.05), (0.8, 0.095, 0.048)
+    assert kinds(of_bands(good, finest)) == []
+    every = tuple(1.3 * loss for loss in good)
+    [found] = diagnosis(of_bands(good, every), "lora", PLAN, 0.9)
+    assert found.kind == "overfitted"
+    assert "least after epoch 1 and has risen by 30%, the mean of 3 noise levels" in found.sentence
+
+
+def of_bands(first: tuple[float, ...], second: tuple[float, ...]) -> History:
+    """Held-out losses by noise level after two epochs, the base's above both; training losses that fall."""
+    made = history(FLAT)
+    for band, timestep in enumerate((100, 500, 900)):
+        held_out = (1.0, first[band], second[band])
+        training = [0.9**epoch * first[band] for epoch in range(3)]
+        made.measured += [
+            Measured(0, epoch, side, timestep, losses[epoch])
+            for side, losses in ((HELD_OUT, held_out), (TRAIN, training))
+            for epoch in range(3)
+        ]
+    return made
