@@ -197,7 +197,7 @@ def _smaller(config: Config) -> Iterator[Lever]:  # noqa: ARG001
 
 MAKERS: tuple[Maker, ...] = (
     _precision, _checkpointing, _exact_fused, _batch, _offload,
-    _fused, _offload, _eight_bit_state, _eight_bit_t5, _without_mean, _unet_alone, _eight_bit_base, _rounded,
+    _eight_bit_state, _fused, _offload, _eight_bit_t5, _without_mean, _unet_alone, _eight_bit_base, _rounded,
     _without_scaling, _other_optimizer, _smaller,
 )  # fmt: skip
 """In order of harm. A checkpoint's blocks can wait outside only with a fused backward pass, so that the
