@@ -2,11 +2,11 @@
 
 from pipeline.bases.vae_tiles import VAE_TILE_PX
 from pipeline.schemas import Config
-from pipeline.training.planning.estimate import EIGHT_BITS, TrainingNumbers
+from pipeline.training.planning.estimate import EIGHT_BIT_BYTES, TrainingNumbers
 
 AT_WORK, DECODING = 450, 3100
-"""Bytes of a pixel: in the denoiser, of a guided picture in 16 bits; in the VAE. Counted for SD 1.x, SDXL and
-SD 3: 320 to 530, and 3070.
+"""Bytes of a pixel: in the denoiser, of a guided picture in 16 bits; in the VAE. Counted on bases of the
+published sizes: 320 to 530, and 3070.
 """
 VAE_BYTES = 335_000_000
 """Of its weights in fp32; every family's are as large."""
@@ -17,7 +17,7 @@ def drawing_bytes(numbers: TrainingNumbers, config: Config) -> int:
     grid = config.sample_grid
     width = 4 if grid.precision == "fp32" else 2
     denoiser = numbers.denoiser * width
-    texts = numbers.texts * width + numbers.t5 * (EIGHT_BITS if config.base.t5 == "int8" else width)
+    texts = numbers.texts * width + numbers.t5 * (EIGHT_BIT_BYTES if config.base.t5 == "int8" else width)
     pixels = grid.resolution**2
     work = grid.batch * pixels * AT_WORK * width // 2
     tile = pixels if config.base.vae_tiles == "none" else min(pixels, VAE_TILE_PX**2)

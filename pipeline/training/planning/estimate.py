@@ -19,7 +19,7 @@ from pipeline.training.planning.cost import copied_bytes, kept_bytes
 from pipeline.training.precision import FULL
 from pipeline.training.text_outputs import are_fixed
 
-EIGHT_BITS = 1.08
+EIGHT_BIT_BYTES = 1.08
 """Bytes of a weight where base_precision is int8: a few small layers are not rounded."""
 _IN_BLOCKS = 0.8
 """Share of a denoiser's weights in blocks that can wait outside, less the two that work."""
@@ -99,7 +99,7 @@ def _width(config: Config) -> int:
 
 def _held(config: Config) -> float:
     """Bytes of a frozen weight."""
-    return EIGHT_BITS if config.train.base_precision == "int8" else _width(config)
+    return EIGHT_BIT_BYTES if config.train.base_precision == "int8" else _width(config)
 
 
 def _trained_dtype(config: Config) -> torch.dtype:
@@ -114,7 +114,7 @@ def _denoiser(numbers: TrainingNumbers, config: Config) -> float:
 
 def _texts(numbers: TrainingNumbers, config: Config) -> float:
     """Of the text encoders' weights that do not learn themselves."""
-    t5 = EIGHT_BITS if config.base.t5 == "int8" else _held(config)
+    t5 = EIGHT_BIT_BYTES if config.base.t5 == "int8" else _held(config)
     return _frozen(config, numbers.own_texts) * (numbers.texts - numbers.own_texts) + t5 * numbers.t5
 
 
