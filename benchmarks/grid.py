@@ -104,7 +104,9 @@ def main() -> None:
         write_records(folder, [])
         grid = the_grid(config, epochs, folder)
         base.denoiser.forward = clock.around(base.denoiser.forward)
-        patch.object(cells_module, "load_base", return_value=base).start()  # loading the base does not count
+        patch.object(
+            cells_module, "base_to_draw", return_value=base
+        ).start()  # loading the base does not count
         started = time.perf_counter()
         store, renderer = CellStore(config.base), GridRenderer()
         for cell in store.missing(grid.cells):

@@ -98,7 +98,8 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
         return needed_bytes(numbers, each)
 
     asked = {PRECISION} if PRECISION in params.values or PRECISION in values else set[str]()
-    found = cheapest(config, needs, round(card.gb * 2**30 * SHARE), asked)
+    limit = round(card.gb * 2**30 * SHARE)
+    found = cheapest(config, needs, limit, asked)
     if found is None:
         raise UserError(f"{too_small(config, needs, card.gb * 2**30)}; {PARAMS} is as it was")
     for key, value in (pair for lever in found for pair in lever.values):
@@ -112,9 +113,8 @@ def fitting(params: Params, card: GpuCard) -> Fitting:
         for key in SAVING
         if key in params.values
         and (without := _without(params, use, values, key)) != whole
-        and needs(whole) < needs(without) <= round(card.gb * 2**30 * SHARE)
+        and needs(whole) < needs(without) <= limit
     )
-    limit = round(card.gb * 2**30 * SHARE)
     drawn = drawing_bytes(numbers, whole)
     if drawn > limit and not whole.sample_grid.model_offload:
         in_turn = _with(params, use, {**values, **IN_TURN})

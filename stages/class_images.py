@@ -45,19 +45,17 @@ def missing_seeds(config: Config, items: Items) -> list[int]:
 
 def fresh(config: Config, seeds: list[int]) -> Iterable[bytes]:
     """A PNG for each seed."""
-    from pipeline.bases.load import load_base
-    from pipeline.device import best_device, make_repeatable
-    from pipeline.drawing.precision import comes_in_turn, drawing_dtype, warn_of_cpu
+    from pipeline.device import make_repeatable
+    from pipeline.drawing.precision import base_to_draw
     from pipeline.drawing.text_to_image import draw
     from pipeline.prompts.infotext import base_facts, model_of, png_texts
     from pipeline.prompts.settings import DrawingSettings, PictureJob
 
     make_repeatable()
     settings = DrawingSettings.of(config.class_images, config.base)
-    warn_of_cpu(settings.precision, device := best_device(), "class_images")
-    base, model = load_base(config.base, drawing_dtype(settings.precision)), model_of(config.base)
-    in_turn = comes_in_turn(config.class_images.model_offload, device)
-    base = base.in_turn(device) if in_turn else base.to(device)
+    offload = config.class_images.model_offload
+    base = base_to_draw(config.base, settings.precision, offload, "class_images")
+    model = model_of(config.base)
     jobs = [PictureJob(config.class_images.prompt, folded(seed)) for seed in seeds]
     pictures = progress(draw(base, jobs, settings), "class images", len(seeds))
     for job, picture in zip(jobs, pictures, strict=True):

@@ -15,8 +15,8 @@ from benchmarks.train_step import wait
 from pipeline.bases.base import Base
 from pipeline.bases.latents import moments
 from pipeline.bases.vae_tiles import in_tiles
-from pipeline.drawing.precision import drawing_dtype
 from pipeline.drawing.text_to_image import draw
+from pipeline.files.safetensors_file import PRECISIONS
 from pipeline.prompts.settings import DrawingSettings, PictureJob
 from pipeline.schemas.group import DrawingPrecision
 
@@ -69,7 +69,7 @@ def _drawn(
         name, f"drawn in {precision}{' in tiles' if tiles else ''}{' in turn' if in_turn else ''}"
     )
     for part in (base.denoiser, *base.text_models):
-        part.to(drawing_dtype(precision))
+        part.to(PRECISIONS[precision])
     base = in_tiles(base) if tiles else base
     return base.to(torch.device("cpu")).in_turn(bench.device) if in_turn else base.to(bench.device)
 
@@ -95,7 +95,7 @@ def theirs(bench: Bench, name: str, batch: int, precision: DrawingPrecision) -> 
     """diffusers' pipeline, in the precision as its documentation advises: all parts in it."""
     base = bench.base(name, f"pipeline {precision}")
     base.to(bench.device)
-    pipe = _pipeline(base, name).to(drawing_dtype(precision))
+    pipe = _pipeline(base, name).to(PRECISIONS[precision])
     pipe.set_progress_bar_config(disable=True)
     side = side_px(name, bench.tiny)
     named: dict[str, Any] = {"num_inference_steps": _steps(bench, name), "guidance_scale": GUIDANCE}

@@ -7,13 +7,12 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.bases.base import Base
-from pipeline.bases.load import load_base
 from pipeline.bases.prediction import V, trained_to_zero_snr
-from pipeline.device import best_device, make_repeatable
+from pipeline.device import make_repeatable
 from pipeline.drawing.aesthetic import Aesthetic
 from pipeline.drawing.library import Library, set_weight
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
-from pipeline.drawing.precision import comes_in_turn, drawing_dtype, warn_of_cpu
+from pipeline.drawing.precision import base_to_draw
 from pipeline.drawing.text_to_image import draw
 from pipeline.grid.axes import Cell
 from pipeline.grid.merge_axes import Sweep, Variation
@@ -38,8 +37,7 @@ class GridRenderer:
         self, files: NamedFiles = NO_FILES, sweep: Sweep | None = None, model_offload: bool = False
     ) -> None:
         make_repeatable()
-        self.library, self.sweep, self.device = Library(files), sweep, best_device()
-        self.in_turn = comes_in_turn(model_offload, self.device)
+        self.library, self.sweep, self.model_offload = Library(files), sweep, model_offload
         self._merged: tuple[Variation, MergedBase] | None = None
         self._loaded: tuple[BaseConfig, Base] | None = None
         self._network: tuple[Path, Base, Trainable] | None = None
@@ -76,9 +74,7 @@ class GridRenderer:
     def _load_base(self, config: BaseConfig, precision: DrawingPrecision) -> Base:
         if self._loaded is None or self._loaded[0] != config:
             self._loaded = self._network = self._merged = None  # frees memory before the next one loads
-            warn_of_cpu(precision, self.device, "sample_grid")
-            base = load_base(config, drawing_dtype(precision))
-            self._loaded = config, base.in_turn(self.device) if self.in_turn else base.to(self.device)
+            self._loaded = config, base_to_draw(config, precision, self.model_offload, "sample_grid")
         return self._loaded[1]
 
     def _load_network(self, path: Path, base: Base) -> Trainable:
@@ -88,7 +84,7 @@ class GridRenderer:
             if isinstance(network, FullFineTune):  # its weights take the place of the base's
                 network.to(next(base.denoiser.parameters()))
             else:
-                network.to(self.device)
+                network.to(base.device)
             self._network = path, base, network
         return self._network[2]
 

@@ -11,8 +11,6 @@ from pipeline.schemas.group import DrawingPrecision
 
 SHARED_KEYS = ("steps", "guidance", "guidance_rescale", "sampler", "negative_prompt", "batch", "precision")
 """Keys that `DrawingSettings` shares with class_images and sample_grid."""
-LATER = {"guidance_rescale": 0.0, "precision": "fp32"}
-"""Settings that came later, and the values at which they change nothing."""
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 64, 1 << 15, 8
 """Bounds of a picture's side, and its step: the pixels that one latent pixel covers."""
 LATENT = "latent"
@@ -69,7 +67,8 @@ class DrawingSettings:
     def identity(self) -> dict[str, Any]:
         """What pictures follow from; a key that came later is there once it is set."""
         values = asdict(self)
-        return {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
+        later = ClassImagesConfig.NEUTRAL
+        return {key: value for key, value in values.items() if key not in later or value != later[key]}
 
     @classmethod
     def of(cls, group: ClassImagesConfig | SampleGridConfig, base: BaseConfig) -> "DrawingSettings":

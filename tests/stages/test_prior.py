@@ -142,7 +142,7 @@ def test_two_means_trains_any_family(copy: Path, family: str) -> None:
 
 def test_cells_that_are_kept_are_not_drawn_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = (copy / "reports/sample-grid/grid.png").read_bytes()
-    monkeypatch.setattr(cells, "load_base", lambda _: pytest.fail("the base was loaded"))
+    monkeypatch.setattr(cells, "base_to_draw", lambda *_: pytest.fail("the base was loaded"))
     sample_grid.main([])
     assert (copy / "reports/sample-grid/grid.png").read_bytes() == grid
 

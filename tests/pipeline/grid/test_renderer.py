@@ -14,7 +14,9 @@ from pipeline.bases.load import load_base
 from pipeline.bases.save import save_file, save_folder
 from pipeline.config.check import check
 from pipeline.config.compose import Params, compose
+from pipeline.drawing import precision
 from pipeline.drawing.named_files import NO_FILES, NamedFiles
+from pipeline.drawing.precision import base_to_draw
 from pipeline.drawing.text_to_image import draw
 from pipeline.files.safetensors_file import write_safetensors
 from pipeline.grid import renderer as module
@@ -80,7 +82,7 @@ class Counted:
         for name, counted in (
             ("draw", noting(self.jobs, lambda _base, jobs, *_: list(jobs), draw)),
             ("load", noting(self.loaded, lambda path, _base: path.stem, load)),
-            ("load_base", noting(self.loaded, lambda config, _dtype: config.path, load_base)),
+            ("base_to_draw", noting(self.loaded, lambda config, *_: config.path, base_to_draw)),
         ):
             monkeypatch.setattr(module, name, counted)
 
@@ -211,7 +213,7 @@ def test_a_network_is_drawn_in_16_bits(base: BaseConfig) -> None:
 def test_a_whole_checkpoint_in_16_bits_is_that_base_in_16_bits(
     base: BaseConfig, is_offloaded: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "comes_in_turn", lambda *_: is_offloaded)
+    monkeypatch.setattr(precision, "comes_in_turn", lambda *_: is_offloaded)
     other = tmp_path / "whole.safetensors"
     save_file(random_base(1), other, "fp32", {})
     halved = replace(SETTINGS, precision="bf16")
